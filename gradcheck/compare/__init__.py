@@ -1,0 +1,1 @@
+"""The analytic gradient against the numeric one: gates first, then a verdict per entry."""

@@ -1,0 +1,111 @@
+"""The comparison at one point: gradient, numeric gradient, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.blocks import Array
+from gradcheck.compare.gates import RAISED, Gradient, Gradients, read_gradients
+from gradcheck.compare.precision import analytic_precision
+from gradcheck.compare.verdict import Block, compare_block
+from gradcheck.numeric.blackbox import Claim, NumericGradient, numeric_gradient
+from gradcheck.numeric.noise import Noise
+from gradcheck.problem import Problem
+from gradcheck.sampling import Indices
+from gradcheck.usercode import Raised, UserCodeError
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was measured at one point, and the verdicts on it.
+
+    Attributes:
+        values: the point.
+        gradients: the analytic gradients, after the gates.
+        precision: their rounding errors, absolute, one per block.
+        numeric: the numeric gradient.
+        blocks: the verdicts.
+        scale: the largest derivative of all blocks.
+        raised: what the gradient raised, or None.
+    """
+
+    values: tuple[Array, ...]
+    gradients: Gradients
+    precision: tuple[float, ...]
+    numeric: NumericGradient
+    blocks: tuple[Block, ...]
+    scale: float
+    raised: Raised | None
+
+
+def compare(
+    problem: Problem,
+    values: tuple[Array, ...],
+    center: float,
+    noise: Noise,
+    entries: Sequence[Indices],
+    rtol: float | None,
+    rng: np.random.Generator,
+) -> Comparison:
+    """Compares the user's gradient with finite differences at a point.
+
+    Args:
+        problem: what is checked.
+        values: the point.
+        center: the loss there.
+        noise: the precision of the loss.
+        entries: the flat indices to perturb, one array per block.
+        rtol: a relative error that the user accepts on top of the bound, or None.
+        rng: for whatever is drawn.
+
+    Raises:
+        UserCodeError: the loss raised.
+        UsageError: the gradient cannot be read as one of these parameters.
+    """
+    gradients, raised = evaluate_gradient(problem, values)
+    precision = analytic_precision(problem, values, gradients, noise.relative, rng)
+    claims = [
+        _claim(gradient, value.size, rounding)
+        for gradient, value, rounding in zip(gradients.blocks, values, precision, strict=True)
+    ]
+    numeric = numeric_gradient(
+        problem.entry_loss(values), values, center, noise, entries, claims, rng
+    )
+    scale = max(
+        float(np.nanmax(np.abs(block.estimates.value), initial=0.0)) for block in numeric.blocks
+    )
+    blocks = tuple(
+        compare_block(name, value.shape, gradient, measured, rounding, rtol, scale)
+        for name, value, gradient, measured, rounding in zip(
+            problem.parameters.names,
+            values,
+            gradients.blocks,
+            numeric.blocks,
+            precision,
+            strict=True,
+        )
+    )
+    return Comparison(values, gradients, precision, numeric, blocks, scale, raised)
+
+
+def evaluate_gradient(
+    problem: Problem, values: tuple[Array, ...]
+) -> tuple[Gradients, Raised | None]:
+    """The user's gradient after the gates, and what it raised if it did.
+
+    Raises:
+        UsageError: it cannot be read as the gradient of these parameters.
+    """
+    try:
+        return read_gradients(problem.gradient(values), problem.parameters), None
+    except UserCodeError as error:
+        return Gradients((RAISED,) * len(values)), error.raised
+
+
+def _claim(gradient: Gradient, size: int, rounding: float) -> Claim:
+    if not gradient.comparable or gradient.value is None:
+        return Claim(np.full(size, np.nan), 0.0)
+    return Claim(gradient.value.reshape(-1), rounding)

@@ -1,0 +1,112 @@
+"""What people call the gradient of a parameter: `dW1` for `W1`, `dw[0]` for `weights[0]`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gradcheck.blocks import Path, Position, path_name
+
+PREFIXES = ("d", "d_", "grad_", "g", "g_", "nabla_", "delta_", "D", "grad", "dL_d", "dJ_d")
+SUFFIXES = ("_grad", "_gradient", "_g")
+ROLES = {
+    "weight": {"w", "weight", "weights", "kernel", "ws"},
+    "bias": {"b", "bias", "biases", "bs"},
+}
+_NUMBERED = re.compile(r"(?P<stem>.*?)(?P<number>_?\d*)$", re.DOTALL)
+
+
+def derived_names(name: str) -> list[str]:
+    """The names under which the gradient of `name` is looked for, after `name` itself."""
+    return [prefix + name for prefix in PREFIXES] + [name + suffix for suffix in SUFFIXES]
+
+
+def look_up(gradients: Mapping[Any, Any], path: Path) -> tuple[Any, Path] | None:
+    """The gradient of the block at `path` in a dict, and the keys that led to it.
+
+    Exact names win over derived ones, and derived ones over names of the same role and number
+    (`dw` for `weights`).
+    """
+    for flat in (path_name(path), *_derived_paths(path)):
+        if flat in gradients and isinstance(flat, str):
+            return gradients[flat], (flat,)
+    return _walk(gradients, path, ())
+
+
+def is_intermediate(key: Any) -> bool:
+    """Whether an entry of a gradient dict that belongs to no block is a value on the way.
+
+    `dA1`, `dZ2`, `delta3` and `cost` are; `W9` and `dW9` look like a parameter's gradient.
+    """
+    if not isinstance(key, str):
+        return False
+    stem = _undressed(key)
+    return (stem != key or key.lower().startswith(("delta", "cost", "loss"))) and _role(
+        stem
+    ) is None
+
+
+def _derived_paths(path: Path) -> list[str]:
+    names = []
+    for depth, step in enumerate(path):
+        if isinstance(step, str):
+            for derived in derived_names(step):
+                names.append(path_name((*path[:depth], derived, *path[depth + 1 :])))
+    return names
+
+
+def _walk(value: Any, path: Path, walked: Path) -> tuple[Any, Path] | None:
+    if not path:
+        return value, walked
+    step, rest = path[0], path[1:]
+    if isinstance(step, Position):
+        if isinstance(value, list | tuple) and step.index < len(value):
+            return _walk(value[step.index], rest, (*walked, step))
+        return None
+    if isinstance(value, Mapping):
+        for key in _keys_for(step, value):
+            found = _walk(value[key], rest, (*walked, key))
+            if found is not None:
+                return found
+    return None
+
+
+def _keys_for(name: Any, mapping: Mapping[Any, Any]) -> list[Any]:
+    """The keys of a mapping that could hold the gradient of `name`, the best first."""
+    if name in mapping:
+        return [name]
+    if not isinstance(name, str):
+        return []
+    derived = [other for other in derived_names(name) if other in mapping]
+    if derived:
+        return derived
+    role = _role(name)
+    same_role = [
+        key
+        for key in mapping
+        if isinstance(key, str) and role is not None and _role(_undressed(key)) == role
+    ]
+    return same_role if len(same_role) == 1 else []
+
+
+def _undressed(key: str) -> str:
+    """A derived name without what makes it derived."""
+    for suffix in SUFFIXES:
+        if key.endswith(suffix) and len(key) > len(suffix):
+            return key[: -len(suffix)]
+    for prefix in sorted(PREFIXES, key=len, reverse=True):
+        if key.startswith(prefix) and len(key) > len(prefix):
+            return key[len(prefix) :]
+    return key
+
+
+def _role(name: str) -> tuple[str, str] | None:
+    """The role of a parameter's name and its number: ("weight", "1") for `W1` and `w_1`."""
+    match = _NUMBERED.match(name)
+    if match is None:
+        return None
+    for role, names in ROLES.items():
+        if match["stem"].lower() in names:
+            return role, match["number"].lstrip("_")
+    return None

@@ -1,0 +1,71 @@
+"""How far rounding in the user's own code may have moved the analytic gradient.
+
+A backward pass that is backward stable returns the exact gradient of parameters a few roundings
+away, so the gradient is taken again at points a few roundings away: what it moves by there is what
+rounding can have done to it (Higham 2002, Accuracy and Stability of Numerical Algorithms, 1.5).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcheck.blocks import Array
+from gradcheck.compare.gates import Gradients, read_gradients
+from gradcheck.errors import UsageError
+from gradcheck.problem import Problem
+from gradcheck.usercode import UserCodeError
+
+NUDGES = 2
+ROUNDINGS = 4.0
+LARGEST_AMPLIFICATION = 1e6
+COARSEST = 2.5e-4
+"""No gradient is excused by more than this share of its block's largest entry."""
+
+
+def analytic_precision(
+    problem: Problem,
+    values: tuple[Array, ...],
+    gradients: Gradients,
+    loss_precision: float,
+    rng: np.random.Generator,
+) -> tuple[float, ...]:
+    """The rounding error of every block's analytic gradient, absolute.
+
+    Args:
+        problem: what is checked.
+        values: the point.
+        gradients: the analytic gradients there.
+        loss_precision: the relative noise of the loss: code that computes its loss in float32
+            computes its gradient in float32, whatever type it returns.
+        rng: for the nudges.
+    """
+    epsilon = max([block.epsilon for block in gradients.blocks] + [min(loss_precision, 1e-6)])
+    moved = [0.0] * len(gradients.blocks)
+    for _ in range(NUDGES):
+        nearby = [
+            value * (1 + ROUNDINGS * epsilon * rng.choice((-1.0, 1.0), size=value.shape))
+            for value in values
+        ]
+        try:
+            nudged = read_gradients(problem.gradient(nearby), problem.parameters)
+        except (UserCodeError, UsageError):
+            break
+        for block, (before, after) in enumerate(zip(gradients.blocks, nudged.blocks, strict=True)):
+            if before.verdict == after.verdict == "ok" and before.value is not None:
+                difference = np.abs(np.subtract(after.value, before.value))
+                moved[block] = max(moved[block], float(difference.max(initial=0.0)))
+    return tuple(
+        _capped(movement, _largest(block.value), epsilon)
+        for movement, block in zip(moved, gradients.blocks, strict=True)
+    )
+
+
+def _capped(movement: float, largest: float, epsilon: float) -> float:
+    precision = ROUNDINGS * (movement + epsilon * largest)
+    return min(precision, min(LARGEST_AMPLIFICATION * epsilon, COARSEST) * largest)
+
+
+def _largest(value: Array | None) -> float:
+    if value is None:
+        return 0.0
+    return float(np.max(np.abs(value), initial=0.0, where=np.isfinite(value)))

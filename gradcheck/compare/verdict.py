@@ -1,0 +1,203 @@
+"""The three-way verdict of every entry, and what it makes of a block.
+
+An entry is wrong when the analytic derivative lies outside of what the numeric one allows by more
+than twice its error bound; right when it lies within the bound and the bound is small against the
+largest derivative of its block; else it is not decided. The bound is the numeric gradient's own
+error plus what rounding may have done in the user's code, so there is no tolerance to choose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.blocks import Array
+from gradcheck.compare.gates import Gradient
+from gradcheck.numeric.blackbox import RESOLUTION_LIMIT, BlockGradient
+
+WRONG_FROM = 2.0
+"""Disagreement counts as wrong from this many error bounds on; below it, it is not decided."""
+
+Index = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The entry of a block that is furthest off.
+
+    Attributes:
+        index: its position in the block.
+        analytic: the derivative that the user's code gives.
+        numeric: the one that the finite differences give.
+    """
+
+    index: Index
+    analytic: float
+    numeric: float
+
+
+@dataclass(frozen=True)
+class Block:
+    """The verdict on one block; errors and bounds are absolute unless they are called relative.
+
+    Attributes:
+        name: the path as the user would write it.
+        shape: the shape of the parameter.
+        verdict: "ok", "wrong", "shape", "missing", "raised", "nonfinite", "inconclusive" or
+            "not checked".
+        entries: how many entries were perturbed.
+        wrong_entries: how many of them are wrong.
+        kinks: how many of them sit on a kink and are right there.
+        max_abs_error: the largest difference of analytic and numeric derivative.
+        max_rel_error: the same, relative to the block's largest derivative.
+        error_bound: the largest error bound of the entries.
+        resolution: the smallest error, relative to the block's largest derivative, that would
+            have been seen in every entry perturbed.
+        worst: the entry furthest off, or None when nothing could be compared.
+        analytic_shape: the shape of what the user's code returned, or None.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    verdict: str
+    entries: int
+    wrong_entries: int = 0
+    kinks: int = 0
+    max_abs_error: float | None = None
+    max_rel_error: float | None = None
+    error_bound: float | None = None
+    resolution: float | None = None
+    worst: Worst | None = None
+    analytic_shape: tuple[int, ...] | None = None
+
+    @property
+    def size(self) -> int:
+        """How many entries the block has."""
+        return int(np.prod(self.shape, dtype=int))
+
+    @property
+    def failed(self) -> bool:
+        """Whether the gradient of this block is known to be wrong."""
+        return self.verdict in ("wrong", "shape", "missing", "raised", "nonfinite")
+
+
+@dataclass(frozen=True)
+class EntryVerdicts:
+    """The verdict of every perturbed entry of a block, (n,) each.
+
+    Attributes:
+        wrong: the derivative is certainly wrong.
+        ok: it is right, to a small enough error.
+        error: the distance to what would be right.
+    """
+
+    wrong: NDArray[np.bool_]
+    ok: NDArray[np.bool_]
+    error: Array
+
+
+def judge_entries(
+    analytic: Array, numeric: BlockGradient, precision: float, rtol: float | None, overall: float
+) -> EntryVerdicts:
+    """Judges the analytic derivatives of the perturbed entries.
+
+    Args:
+        analytic: flat, for the perturbed entries only, (n,).
+        numeric: the numeric gradient of the block.
+        precision: the rounding error of the analytic derivatives, absolute.
+        rtol: a relative error that the user accepts on top of the bound, or None.
+        overall: the largest derivative of all blocks; the scale of a block that is flat.
+    """
+    estimates = numeric.estimates
+    accepted = (rtol or 0.0) * np.fmax(np.abs(analytic), np.abs(estimates.value))
+    bound = estimates.bound + precision
+    distance = estimates.distance(analytic)
+    limit = max(RESOLUTION_LIMIT, rtol or 0.0) * scale_of(numeric, overall)
+    decided = (bound <= limit) | estimates.kink
+    return EntryVerdicts(
+        wrong=~np.isfinite(analytic) | (distance > WRONG_FROM * bound + accepted),
+        ok=(distance <= np.where(estimates.kink, precision, bound) + accepted) & decided,
+        error=distance,
+    )
+
+
+def scale_of(numeric: BlockGradient, overall: float) -> float:
+    """The block's largest derivative; of all blocks, where this one is flat."""
+    own = float(np.nanmax(np.abs(numeric.estimates.value), initial=0.0))
+    return own if own > 0 else overall
+
+
+def compare_block(
+    name: str,
+    shape: tuple[int, ...],
+    gradient: Gradient,
+    numeric: BlockGradient,
+    precision: float,
+    rtol: float | None,
+    overall: float,
+) -> Block:
+    """The verdict on a block from its gates and its entries.
+
+    Args:
+        name: the block's name.
+        shape: its shape.
+        gradient: the analytic gradient, after the gates.
+        numeric: the numeric gradient of the entries that were perturbed.
+        precision: the rounding error of the analytic gradient, absolute.
+        rtol: a relative error that the user accepts on top of the bound, or None.
+        overall: the largest derivative of all blocks.
+    """
+    count = len(numeric.entries)
+    bound = numeric.estimates.bound
+    largest_bound = float(np.max(bound)) if count else None
+    if not gradient.comparable or gradient.value is None:
+        analytic_shape = None if gradient.value is None else gradient.value.shape
+        return Block(
+            name,
+            shape,
+            gradient.verdict,
+            count,
+            error_bound=largest_bound,
+            analytic_shape=analytic_shape,
+        )
+    if not count:
+        verdict = "ok" if gradient.value.size == 0 else "not checked"
+        return Block(name, shape, verdict, 0, analytic_shape=shape)
+    analytic = gradient.value.reshape(-1)[numeric.entries]
+    entries = judge_entries(analytic, numeric, precision, rtol, overall)
+    scale = scale_of(numeric, overall)
+    error = np.where(np.isfinite(entries.error), entries.error, np.inf)
+    worst = int(np.argmax(error / np.where(np.isfinite(bound), bound + precision, np.inf)))
+    if entries.wrong.any():
+        worst = int(np.argmax(np.where(entries.wrong, error, -1.0)))
+    kinked = numeric.estimates.kink
+    return Block(
+        name=name,
+        shape=shape,
+        verdict=_block_verdict(gradient, entries),
+        entries=count,
+        wrong_entries=int(np.count_nonzero(entries.wrong)),
+        kinks=int(np.count_nonzero(kinked & entries.ok)),
+        max_abs_error=float(error.max()),
+        max_rel_error=float(error.max() / scale) if scale else float(error.max() > 0),
+        error_bound=largest_bound,
+        resolution=float(np.max(np.where(kinked, 0.0, bound) + precision) / scale)
+        if scale
+        else None,
+        worst=Worst(
+            tuple(int(i) for i in np.unravel_index(numeric.entries[worst], shape)),
+            float(analytic[worst]),
+            float(numeric.estimates.value[worst]),
+        ),
+        analytic_shape=shape,
+    )
+
+
+def _block_verdict(gradient: Gradient, entries: EntryVerdicts) -> str:
+    if gradient.verdict == "nonfinite":
+        return "nonfinite"
+    if entries.wrong.any():
+        return "wrong"
+    return "ok" if entries.ok.all() else "inconclusive"

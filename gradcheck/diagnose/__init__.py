@@ -1,0 +1,1 @@
+"""From wrong blocks to causes: rules that are proved by the numbers."""

@@ -1,0 +1,144 @@
+"""From a comparison to findings: gates first, then the walk along the chain, then the numbers.
+
+Every finding is proved at the user's point and at a second one; a block that one finding explains
+is not explained again, and the finding nearest to the loss comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.compare.comparison import Comparison
+from gradcheck.diagnose.chain import Step, walk
+from gradcheck.diagnose.evidence import Evidence, second_point, with_point
+from gradcheck.diagnose.findings import (
+    bias_finding,
+    correction_finding,
+    scale_findings,
+    slope_finding,
+)
+from gradcheck.diagnose.layers import Layer, group_layers
+from gradcheck.diagnose.network_view import view_network
+from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
+from gradcheck.diagnose.rule import Direct
+from gradcheck.diagnose.rules import RULES
+from gradcheck.diagnose.sizes import read_sizes
+from gradcheck.finding import Finding
+from gradcheck.preflight import Preflight
+from gradcheck.sampling import Selection
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the diagnosis came to.
+
+    Attributes:
+        findings: the causes, the one to mend first first.
+        layers: the blocks as layers.
+        network: the network in words, where it is known.
+        notes: what the user should know of the diagnosis itself.
+        evaluations: how often the loss was evaluated for it.
+    """
+
+    findings: tuple[Finding, ...]
+    layers: tuple[Layer, ...]
+    network: str | None
+    notes: tuple[str, ...]
+    evaluations: int
+
+
+def diagnose(
+    ready: Preflight, comparison: Comparison, selection: Selection, rng: np.random.Generator
+) -> Diagnosis:
+    """Names the causes of what is wrong in a comparison, as far as they can be proved."""
+    problem = ready.problem
+    layers = group_layers(problem.parameters.names, problem.parameters.shapes)
+    view, note = view_network(problem, layers, rng)
+    notes = () if note is None else (note,)
+    layers = layers if view is None else view.layers
+    words = None if view is None else str(view.network)
+    if not any(block.failed for block in comparison.blocks):
+        return Diagnosis((), layers, words, notes, 0)
+    evidence = Evidence(problem, (comparison,), layers, view, read_sizes(problem))
+    nearby = second_point(ready, comparison, selection, rng)
+    evidence = with_point(evidence, nearby)
+    findings = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
+    evaluations = 0 if nearby is None else nearby.numeric.evaluations + 1
+    return Diagnosis(tuple(findings), layers, words, notes, evaluations)
+
+
+def _findings(evidence: Evidence) -> Iterator[Finding]:
+    explained: set[str] = set()
+    for finding in (
+        *_direct(evidence),
+        *_from_the_chain(evidence),
+        *_from_corrections(evidence),
+    ):
+        if not explained.issuperset(finding.blocks):
+            explained.update(finding.blocks)
+            yield finding
+    yield from _from_scales(evidence, explained)
+
+
+def _direct(evidence: Evidence) -> Iterator[Finding]:
+    for rule in RULES:
+        for detector in rule.detectors:
+            if isinstance(detector, Direct):
+                yield from detector.find(rule, evidence)
+
+
+def _from_the_chain(evidence: Evidence) -> Iterator[Finding]:
+    steps = list(walk(evidence, RULES))
+    for position, step in enumerate(steps):
+        if step.slopes:
+            yield slope_finding(evidence, step, _explained_by(evidence, steps, position))
+        if step.bias:
+            yield bias_finding(evidence, step)
+
+
+def _explained_by(evidence: Evidence, steps: list[Step], position: int) -> tuple[str, ...]:
+    """The wrong blocks of a step's layer, and those further down that only inherit its delta."""
+    indices = list(steps[position].explained)
+    for step in steps[position + 1 :]:
+        if not step.slopes:
+            indices += step.explained
+    return tuple(
+        evidence.names[index] for index in sorted(indices) if evidence.blocks[index].failed
+    )
+
+
+def _from_corrections(evidence: Evidence) -> Iterator[Finding]:
+    for index, block in enumerate(evidence.blocks):
+        if block.failed:
+            for match in match_corrections(evidence, index, RULES):
+                yield correction_finding(evidence, match)
+                break
+
+
+def _from_scales(evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
+    """Blocks that are off by the same constant for the same reason make one finding."""
+    groups: dict[tuple[str, float], list[list[ScaleMatch]]] = {}
+    for index, block in enumerate(evidence.blocks):
+        if not block.failed or block.name in explained:
+            continue
+        matches = list(match_scales(evidence, index, RULES))
+        if matches:
+            best = matches[0]
+            key = (best.rule.code, float(f"{best.factor.value:.6g}"))
+            groups.setdefault(key, []).append(matches)
+    for group in groups.values():
+        yield from scale_findings(evidence, group)
+
+
+def _from_loss(finding: Finding, evidence: Evidence) -> int:
+    """Sorts findings by their layer nearest to the loss; a delta comes before a single block."""
+    numbers = [
+        layer.number
+        for layer in evidence.layers
+        for index in layer.blocks
+        if evidence.names[index] in finding.blocks
+    ]
+    return -max(numbers, default=0)

@@ -1,0 +1,116 @@
+"""Rules on the numbers alone: one constant ratio, or a rearrangement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.compare.comparison import Comparison
+from gradcheck.diagnose.evidence import Evidence, error_if_right
+from gradcheck.diagnose.rule import Correction, Factor, Mend, Rule, Scale
+
+
+@dataclass(frozen=True)
+class ScaleMatch:
+    """One block whose gradient is a constant times the right one.
+
+    Attributes:
+        block: its index.
+        rule: the rule that names the constant.
+        factor: the constant and its words.
+        error: the relative error that remains after dividing by it.
+    """
+
+    block: int
+    rule: Rule
+    factor: Factor
+    error: float
+
+
+@dataclass(frozen=True)
+class CorrectionMatch:
+    """One block whose gradient is right once it is rearranged.
+
+    Attributes:
+        block: its index.
+        rule: the rule.
+        mend: the rearrangement and its words.
+        error: the relative error that remains.
+    """
+
+    block: int
+    rule: Rule
+    mend: Mend
+    error: float
+
+
+def match_scales(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Iterator[ScaleMatch]:
+    """The constants that make a block right at all points, in the order of the rules."""
+    gradient = evidence.first.gradients.blocks[block].value
+    if gradient is None or gradient.shape != evidence.first.values[block].shape:
+        return
+    for rule, factor in _factors(evidence, block, rules):
+        errors = [_error_after_dividing(point, block, factor.value) for point in evidence.points]
+        known = [error for error in errors if error is not None]
+        if len(known) == len(errors):
+            yield ScaleMatch(block, rule, factor, max(known))
+
+
+def match_corrections(
+    evidence: Evidence, block: int, rules: Sequence[Rule]
+) -> Iterator[CorrectionMatch]:
+    """The rearrangements that make a block right at all points, in the order of the rules."""
+    gradient = evidence.first.gradients.blocks[block].value
+    if gradient is None:
+        return
+    shape = evidence.first.values[block].shape
+    for rule in rules:
+        for detector in rule.detectors:
+            if not isinstance(detector, Correction):
+                continue
+            for mend in detector.mends(shape, gradient.shape, evidence.sizes):
+                errors = [_error_after_mending(point, block, mend) for point in evidence.points]
+                known = [error for error in errors if error is not None]
+                if len(known) == len(errors):
+                    yield CorrectionMatch(block, rule, mend, max(known))
+
+
+def fitted_ratio(comparison: Comparison, block: int) -> float | None:
+    """Analytic / numeric by least squares over the perturbed entries, or None."""
+    measured = comparison.numeric.blocks[block]
+    gradient = comparison.gradients.blocks[block].value
+    if gradient is None or gradient.shape != comparison.values[block].shape:
+        return None
+    numeric = measured.estimates.value
+    usable = np.isfinite(numeric) & (np.abs(numeric) > 10 * measured.estimates.bound)
+    analytic = gradient.reshape(-1)[measured.entries]
+    usable &= np.isfinite(analytic)
+    square = float(numeric[usable] @ numeric[usable])
+    return float(analytic[usable] @ numeric[usable]) / square if square > 0 else None
+
+
+def _factors(
+    evidence: Evidence, block: int, rules: Sequence[Rule]
+) -> Iterator[tuple[Rule, Factor]]:
+    ratio = fitted_ratio(evidence.first, block)
+    for rule in rules:
+        for detector in rule.detectors:
+            if isinstance(detector, Scale):
+                for factor in detector.factors(evidence.sizes, ratio):
+                    yield rule, factor
+
+
+def _error_after_dividing(comparison: Comparison, block: int, factor: float) -> float | None:
+    gradient = comparison.gradients.blocks[block].value
+    if gradient is None or not factor or gradient.shape != comparison.values[block].shape:
+        return None
+    return error_if_right(comparison, block, gradient / factor, gain=abs(1 / factor))
+
+
+def _error_after_mending(comparison: Comparison, block: int, mend: Mend) -> float | None:
+    gradient = comparison.gradients.blocks[block].value
+    if gradient is None:
+        return None
+    return error_if_right(comparison, block, np.asarray(mend.apply(gradient)))

@@ -1,0 +1,119 @@
+"""The product that raised: its operands, read from the user's line and its variables."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.usercode import Raised
+
+Array = NDArray[Any]
+
+PRODUCTS = {"dot", "matmul", "multiply", "inner", "outer"}
+OPERATORS = (ast.MatMult, ast.Mult, ast.Add, ast.Sub)
+SHAPE_WORDS = ("shape", "align", "broadcast", "dimension", "mismatch")
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product of two arrays in the user's source.
+
+    Attributes:
+        code: as the user wrote it.
+        left_code: the left operand as written.
+        right_code: the right operand as written.
+        left: its value.
+        right: its value.
+    """
+
+    code: str
+    left_code: str
+    right_code: str
+    left: Array
+    right: Array
+
+    @property
+    def left_words(self) -> str:
+        """The left operand's shape and name."""
+        return f"{self.left.shape} {self.left_code}"
+
+    @property
+    def right_words(self) -> str:
+        """The right operand's shape and name."""
+        return f"{self.right.shape} {self.right_code}"
+
+    def alternatives(self) -> Iterator[tuple[str, Array]]:
+        """Other products of the same two operands, as code and value."""
+        left, right = self.left_code.removesuffix(".T"), self.right_code.removesuffix(".T")
+        a, b = _untransposed(self.left_code, self.left), _untransposed(self.right_code, self.right)
+        tried = [
+            (f"np.outer({right}, {left})", lambda: np.outer(b, a)),
+            (f"np.outer({left}, {right})", lambda: np.outer(a, b)),
+            (f"{left}.T @ {right}", lambda: a.T @ b),
+            (f"{right}.T @ {left}", lambda: b.T @ a),
+            (f"{left} @ {right}.T", lambda: a @ b.T),
+            (f"{right} @ {left}.T", lambda: b @ a.T),
+            (f"{left} @ {right}", lambda: a @ b),
+            (f"{right} @ {left}", lambda: b @ a),
+            (f"{left} * {right}", lambda: a * b),
+        ]
+        for code, product in tried:
+            try:
+                yield code, np.asarray(product(), dtype=np.float64)
+            except (ValueError, TypeError):
+                continue
+
+
+def misaligned_product(raised: Raised) -> Product | None:
+    """The product that raised for its shapes, where line and variables tell which it was."""
+    if not isinstance(raised.error, ValueError) or not raised.frames:
+        return None
+    if not any(word in str(raised.error).lower() for word in SHAPE_WORDS):
+        return None
+    try:
+        tree = ast.parse(raised.frames[-1].source.rstrip(":"))
+    except SyntaxError:
+        return None
+    for node in ast.walk(tree):
+        for left, right in _operands(node):
+            values = _value(left, raised.scope), _value(right, raised.scope)
+            if isinstance(values[0], np.ndarray) and isinstance(values[1], np.ndarray):
+                return Product(ast.unparse(node), ast.unparse(left), ast.unparse(right), *values)
+    return None
+
+
+def _operands(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, OPERATORS):
+        yield node.left, node.right
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr in PRODUCTS and len(node.args) == 2:
+            yield node.args[0], node.args[1]
+        elif node.func.attr == "dot" and len(node.args) == 1:
+            yield node.func.value, node.args[0]
+
+
+def _value(node: ast.expr, scope: dict[str, Any]) -> Any:
+    """What an expression of names, attributes and items stands for; nothing is called."""
+    try:
+        if isinstance(node, ast.Name):
+            return scope.get(node.id)
+        if isinstance(node, ast.Attribute):
+            return getattr(_value(node.value, scope), node.attr, None)
+        if isinstance(node, ast.Subscript):
+            key = node.slice
+            index = key.value if isinstance(key, ast.Constant) else _value(key, scope)
+            return _value(node.value, scope)[index]
+        if isinstance(node, ast.Constant):
+            return node.value
+    except (TypeError, KeyError, IndexError):
+        return None
+    return None
+
+
+def _untransposed(code: str, value: Array) -> Array:
+    return value.T if code.endswith(".T") else value

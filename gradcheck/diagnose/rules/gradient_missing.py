@@ -1,0 +1,52 @@
+"""GC207: no gradient is returned for a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradcheck.diagnose.evidence import Evidence
+from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.words import listed, verb
+from gradcheck.finding import Finding
+
+
+def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    missing = [block.name for block in evidence.blocks if block.verdict == "missing"]
+    if not missing:
+        return
+    there = [block.name for block in evidence.blocks if block.verdict != "missing"]
+    returned = listed(there) if there else "nothing"
+    yield Finding(
+        code=rule.code,
+        rule=rule.name,
+        blocks=tuple(missing),
+        message=f"no gradient is returned for {listed(missing)}",
+        evidence=(f"your gradient returns {returned}", _size_of(evidence, missing)),
+        fix="carry delta on through the weights of the layer above, times the slope of the "
+        "activation, and return a gradient for every parameter; one that is not trained "
+        "does not belong in params",
+    )
+
+
+def _size_of(evidence: Evidence, missing: list[str]) -> str:
+    sizes = []
+    for block, measured in zip(evidence.blocks, evidence.first.numeric.blocks, strict=True):
+        if block.name in missing and len(measured.entries):
+            largest = float(abs(measured.estimates.value).max())
+            sizes.append(f"{block.name} {largest:.3g}")
+    plural = len(sizes) > 1
+    return (
+        f"the numeric gradient{'s' if plural else ''} there {verb(sizes, 'is', 'are')} not zero: "
+        f"largest entr{'ies' if plural else 'y'} {', '.join(sizes)}"
+    )
+
+
+RULE = Rule(
+    code="GC207",
+    name="gradient-missing",
+    what="The backward pass stops early, or forgets a parameter.",
+    shows="there is no entry for the block in what the gradient function returns.",
+    example="return {'W2': dW2, 'b2': db2}      # of a network with W1 and b1",
+    instead="return {'W1': dW1, 'b1': db1, 'W2': dW2, 'b2': db2}",
+    detector=Direct(_find),
+)

@@ -1,0 +1,30 @@
+"""GC106: the negative gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradcheck.diagnose.rule import Factor, Rule, Scale
+from gradcheck.diagnose.sizes import Sizes
+
+
+def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
+    yield Factor(
+        -1.0,
+        "the negative of what it should be",
+        "take (a - y) in place of (y - a); as it stands, the gradient is right only with an update "
+        "that adds it",
+    )
+
+
+RULE = Rule(
+    code="GC106",
+    name="sign-flipped",
+    what="The error is taken as (y - a), so that every gradient that follows from it points "
+    "downhill. With an update that adds the gradient that is right; with one that subtracts it, "
+    "the loss grows.",
+    shows="analytic / numeric is -1 on every entry.",
+    example="delta = y - a;      W -= lr * dW",
+    instead="delta = a - y;      W -= lr * dW",
+    detector=Scale(_factors),
+)

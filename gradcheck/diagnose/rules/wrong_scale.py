@@ -1,0 +1,30 @@
+"""GC105: a constant factor that is none of the problem's sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradcheck.diagnose.rule import Factor, Rule, Scale
+from gradcheck.diagnose.sizes import Sizes
+
+
+def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
+    if ratio:
+        yield Factor(
+            ratio,
+            f"{ratio:.7g} times what it should be",
+            f"look for a factor {ratio:.7g} in it, or for 1 / {1 / ratio:.7g}: a learning rate, a "
+            "decay, a number of steps",
+        )
+
+
+RULE = Rule(
+    code="GC105",
+    name="wrong-scale",
+    what="The gradient has the right direction and is off by a constant that is not a size of the "
+    "problem: a learning rate folded in, a decay, a weight of the loss that one side lacks.",
+    shows="analytic / numeric is the same on every entry.",
+    example="dW = 0.1 * X.T @ delta      # the learning rate belongs into the update",
+    instead="dW = X.T @ delta",
+    detector=Scale(_factors),
+)

@@ -1,0 +1,70 @@
+"""The sizes of a problem that turn up as factors: batch size, outputs, features, units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from gradcheck.problem import Problem
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of the data, None where they are not known.
+
+    Attributes:
+        batch_size: m.
+        outputs: K.
+        features: of one sample.
+    """
+
+    batch_size: int | None
+    outputs: int | None
+    features: int | None
+
+
+def read_sizes(problem: Problem) -> Sizes:
+    """The sizes from the data, and from the network's layout where that is known."""
+    inputs, targets = problem.inputs, problem.targets
+    if inputs is None:
+        return Sizes(None, None, None)
+    axis = _sample_axis(problem, inputs, targets)
+    if inputs.ndim < 2 or axis is None:
+        return Sizes(1 if axis is not None else None, None, inputs.size if inputs.ndim else None)
+    batch_size = inputs.shape[axis]
+    return Sizes(
+        batch_size=batch_size,
+        outputs=None if targets is None else max(1, targets.size // max(batch_size, 1)),
+        features=inputs.size // max(batch_size, 1),
+    )
+
+
+def _sample_axis(
+    problem: Problem, inputs: NDArray[Any], targets: NDArray[Any] | None
+) -> int | None:
+    """The axis of the samples: by the network, by the targets, or by the weights' sizes."""
+    if problem.network is not None:
+        return 0 if problem.network.layout == "rows" or inputs.ndim < 2 else 1
+    if inputs.ndim < 2:
+        return None
+    if targets is not None and targets.ndim >= 1:
+        shared = [axis for axis in (0, 1) if inputs.shape[axis] in targets.shape]
+        same_place = [
+            axis
+            for axis in shared
+            if axis < targets.ndim and inputs.shape[axis] == targets.shape[axis]
+        ]
+        if len(shared) == 1:
+            return shared[0]
+        if len(same_place) == 1:
+            return same_place[0]
+    in_weights = [
+        any(inputs.shape[axis] in shape for shape in problem.parameters.shapes) for axis in (0, 1)
+    ]
+    if in_weights == [False, True]:
+        return 0
+    if in_weights == [True, False]:
+        return 1
+    return 0

@@ -1,0 +1,39 @@
+"""A finding: a rule that explains blocks of a report, with its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradcheck.usercode import Location
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One cause, proved by the numbers.
+
+    Attributes:
+        code: the rule's code, such as "GC101".
+        rule: the rule's name, such as "missing-batch-mean".
+        blocks: the names of the blocks that it explains.
+        message: what is wrong, in one line.
+        evidence: what proves it, a line each.
+        fix: what to write instead.
+        error_after_fix: the relative error that remains once it is mended, or None where that
+            cannot be computed.
+        location: the line to change, or None.
+        also: other lines that belong to it.
+        equally: codes of other rules that the numbers cannot tell from this one.
+        severity: "error", or "note" for what is not counted as wrong.
+    """
+
+    code: str
+    rule: str
+    blocks: tuple[str, ...]
+    message: str
+    evidence: tuple[str, ...]
+    fix: str
+    error_after_fix: float | None = None
+    location: Location | None = None
+    also: tuple[Location, ...] = ()
+    equally: tuple[str, ...] = ()
+    severity: str = "error"

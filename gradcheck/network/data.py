@@ -1,0 +1,105 @@
+"""What a network is given, checked at the door and put into its layout."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gradcheck.network.layouts import Layout
+
+Array = NDArray[np.floating[Any]]
+
+
+def require_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """The name, if it is known.
+
+    Raises:
+        ValueError: it is not; the message has the nearest names.
+    """
+    names = list(known)
+    if name in names:
+        return name
+    near = difflib.get_close_matches(str(name), names, n=2)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise ValueError(f"there is no {kind} {name!r}; {hint}There are: {', '.join(names)}")
+
+
+def require_sizes(sizes: Sequence[int], activations: Sequence[str]) -> tuple[int, ...]:
+    """The sizes as a tuple, if they and the activations make a network.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if isinstance(activations, str):
+        raise ValueError(
+            f"activations is the text {activations!r}; give one name per layer, in a list"
+        )
+    layers = tuple(int(size) for size in sizes)
+    if (
+        len(layers) < 2
+        or min(layers) < 1
+        or any(a != b for a, b in zip(layers, sizes, strict=True))
+    ):
+        raise ValueError(f"sizes is {list(sizes)}; it needs two or more positive whole numbers")
+    if len(activations) != len(layers) - 1:
+        raise ValueError(
+            f"sizes {list(layers)} makes {len(layers) - 1} layers, but there are "
+            f"{len(activations)} activations"
+        )
+    return layers
+
+
+def as_inputs(inputs: ArrayLike, features: int, layout: Layout) -> Array:
+    """The inputs as a matrix in the layout; a vector is one sample.
+
+    Raises:
+        ValueError: they do not have as many features as the network.
+    """
+    data = _as_floating(inputs)
+    if data.ndim == 1:
+        data = data.reshape(layout.data_shape(1, data.size))
+    if data.ndim != 2 or data.shape[layout.unit_axis] != features:
+        expected = layout.data_shape(-1, features)
+        raise ValueError(
+            f"inputs have shape {data.shape}; a network of {features} inputs in {layout.name} "
+            f"takes {str(expected).replace('-1', 'm')}"
+        )
+    return data
+
+
+def as_targets(targets: ArrayLike, outputs: Array, layout: Layout, loss: str) -> Array:
+    """The targets in the shape of the outputs.
+
+    Class labels (whole numbers, one per sample) become one-hot for the categorical cross-entropy;
+    one output also takes a flat vector; a single sample too.
+
+    Raises:
+        ValueError: their shape is not that of the outputs.
+    """
+    wanted = np.asarray(targets)
+    batch_size = outputs.shape[layout.sample_axis]
+    units = outputs.shape[layout.unit_axis]
+    labels = wanted.dtype.kind in "iub" and wanted.shape != outputs.shape
+    if labels and wanted.size == batch_size and loss == "categorical_cross_entropy":
+        classes = wanted.reshape(-1).astype(np.intp)
+        if classes.min() < 0 or classes.max() >= units:
+            raise ValueError(
+                f"class labels go from {classes.min()} to {classes.max()}; the network has "
+                f"{units} outputs, so they must be 0 to {units - 1}"
+            )
+        one_hot = np.eye(units)[classes]
+        return one_hot if layout.sample_axis == 0 else one_hot.T
+    if wanted.ndim < 2 and wanted.size == outputs.size and 1 in outputs.shape:
+        wanted = wanted.reshape(outputs.shape)
+    if wanted.shape != outputs.shape:
+        raise ValueError(f"targets have shape {wanted.shape}; the outputs have {outputs.shape}")
+    return _as_floating(wanted)
+
+
+def _as_floating(values: ArrayLike) -> Array:
+    array = np.asarray(values)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)

@@ -1,0 +1,149 @@
+"""Losses: a new one is one row of `LOSSES`.
+
+A loss is a sum of terms over outputs and samples, times a factor, over a divisor. The terms and
+their derivatives are with respect to the outputs a; where the output activation and the loss
+cancel (`FUSED`), both are computed from the pre-activation z, so that no log of 0 is ever taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+Terms = Callable[[Array, Array], Array]
+
+SMALLEST = float(np.finfo(np.float64).tiny)
+
+DIVISORS: Mapping[str, Callable[[int, int], int]] = MappingProxyType(
+    {
+        "sum": lambda batch_size, outputs: 1,
+        "samples": lambda batch_size, outputs: batch_size,
+        "elements": lambda batch_size, outputs: batch_size * outputs,
+    }
+)
+"""What a loss is divided by, from m and K."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss as data.
+
+    Attributes:
+        name: as in the table.
+        terms: (a, y) -> one term per output and sample, of their shape.
+        derivative: (a, y) -> the derivative of each term with respect to its a.
+        factor: what the sum of the terms is multiplied by.
+        divisor: what it is divided by, a key of `DIVISORS`.
+    """
+
+    name: str
+    terms: Terms
+    derivative: Terms
+    factor: float
+    divisor: str
+
+    def scale(self, batch_size: int, outputs: int) -> float:
+        """The factor of the sum of all terms, from m and K."""
+        return self.factor / DIVISORS[self.divisor](batch_size, outputs)
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A loss and its output activation taken together.
+
+    Attributes:
+        terms: (z, y, unit axis) -> the terms, accurate where the activation saturates.
+        delta: (z, a, y, unit axis) -> their sum's derivative with respect to z, where the slope of
+            the activation has cancelled.
+    """
+
+    terms: Callable[[Array, Array, int], Array]
+    delta: Callable[[Array, Array, Array, int], Array]
+
+
+def _square(outputs: Array, targets: Array) -> Array:
+    return np.asarray((outputs - targets) ** 2)
+
+
+def _square_derivative(outputs: Array, targets: Array) -> Array:
+    return np.asarray(2 * (outputs - targets))
+
+
+def _positive(probability: Array) -> Array:
+    return np.maximum(probability, SMALLEST)
+
+
+def _binary(outputs: Array, targets: Array) -> Array:
+    return np.asarray(
+        -targets * np.log(_positive(outputs)) - (1 - targets) * np.log(_positive(1 - outputs))
+    )
+
+
+def _binary_derivative(outputs: Array, targets: Array) -> Array:
+    return np.asarray(-targets / _positive(outputs) + (1 - targets) / _positive(1 - outputs))
+
+
+def _categorical(outputs: Array, targets: Array) -> Array:
+    return np.asarray(-targets * np.log(_positive(outputs)))
+
+
+def _categorical_derivative(outputs: Array, targets: Array) -> Array:
+    return np.asarray(-targets / _positive(outputs))
+
+
+def _binary_from_logits(pre_activation: Array, targets: Array, unit_axis: int) -> Array:
+    """-y log s(z) - (1 - y) log s(-z) = log(1 + exp(-|z|)) + max(z, 0) - y z."""
+    return np.asarray(
+        np.log1p(np.exp(-np.abs(pre_activation)))
+        + (np.maximum(pre_activation, 0) - targets * pre_activation)
+    )
+
+
+def _binary_delta(z: Array, outputs: Array, targets: Array, unit_axis: int) -> Array:
+    """A - y, written so that no digit is lost where a is nearly 1: for y = 1 it is -s(-z)."""
+    small = np.exp(-np.abs(z))
+    complement = np.where(z >= 0, small / (1 + small), 1 / (1 + small))
+    return np.asarray((1 - targets) * outputs - targets * complement)
+
+
+def _categorical_from_logits(pre_activation: Array, targets: Array, unit_axis: int) -> Array:
+    """-y_i log a_i with log a_i = z_i - log(sum_k exp(z_k))."""
+    shifted = pre_activation - pre_activation.max(axis=unit_axis, keepdims=True)
+    total = np.log(np.exp(shifted).sum(axis=unit_axis, keepdims=True))
+    return np.asarray(targets * (total - shifted))
+
+
+def _categorical_delta(z: Array, outputs: Array, targets: Array, unit_axis: int) -> Array:
+    """A sum(y) - y, which is a - y where the targets of a sample sum to 1."""
+    return np.asarray(outputs * targets.sum(axis=unit_axis, keepdims=True) - targets)
+
+
+_ROWS = (
+    Loss("squared_error_sum", _square, _square_derivative, 1.0, "sum"),
+    Loss("half_squared_error_sum", _square, _square_derivative, 0.5, "sum"),
+    Loss("squared_error_mean", _square, _square_derivative, 1.0, "samples"),
+    Loss("half_squared_error_mean", _square, _square_derivative, 0.5, "samples"),
+    Loss("squared_error_mean_all", _square, _square_derivative, 1.0, "elements"),
+    Loss("half_squared_error_mean_all", _square, _square_derivative, 0.5, "elements"),
+    Loss("binary_cross_entropy", _binary, _binary_derivative, 1.0, "samples"),
+    Loss("categorical_cross_entropy", _categorical, _categorical_derivative, 1.0, "samples"),
+)
+
+LOSSES: Mapping[str, Loss] = MappingProxyType({row.name: row for row in _ROWS})
+"""All losses by name."""
+
+FUSED: Mapping[tuple[str, str], Fused] = MappingProxyType(
+    {
+        ("sigmoid", "binary_cross_entropy"): Fused(_binary_from_logits, _binary_delta),
+        ("softmax", "categorical_cross_entropy"): Fused(
+            _categorical_from_logits, _categorical_delta
+        ),
+    }
+)
+"""What is computed from the pre-activation, by (output activation, loss)."""

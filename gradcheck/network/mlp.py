@@ -1,0 +1,238 @@
+"""A multi-layer perceptron whose gradients are written by hand: the four equations of backprop.
+
+Layers are counted from 1. With A_0 the inputs, every layer computes Z_l = A_{l-1} W_l + b_l (rows;
+turned round in columns) and A_l = f_l(Z_l). Backward, with delta_l = dL/dZ_l (Nielsen 2015, Neural
+Networks and Deep Learning, chapter 2, BP1 to BP4; Rumelhart, Hinton and Williams 1986):
+
+    BP1  delta_L = dL/dA_L * f_L'(Z_L)
+    BP2  delta_l = (delta_{l+1} back through W_{l+1}) * f_l'(Z_l)
+    BP3  dL/db_l = sum of delta_l over the samples
+    BP4  dL/dW_l = A_{l-1} times delta_l, summed over the samples
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gradcheck.network.activations import ACTIVATIONS, Activation, Softmax
+from gradcheck.network.data import as_inputs, as_targets, require_name, require_sizes
+from gradcheck.network.layouts import LAYOUTS, Layout
+from gradcheck.network.losses import FUSED, LOSSES
+from gradcheck.network.training import Training, train
+
+Array = NDArray[np.floating[Any]]
+Params = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Everything that one forward and backward pass computes, in the network's layout.
+
+    Attributes:
+        pre_activations: Z_1 ... Z_L.
+        activations: A_0 (the inputs) ... A_L (the outputs).
+        deltas: dL/dZ_1 ... dL/dZ_L.
+    """
+
+    pre_activations: tuple[Array, ...]
+    activations: tuple[Array, ...]
+    deltas: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A network of dense layers.
+
+    Attributes:
+        sizes: units per layer, the inputs first.
+        activations: one name of `ACTIVATIONS` per layer.
+        loss_name: a name of `LOSSES`; the constructor's argument is `loss`.
+        layout: "rows" (one sample per row) or "columns".
+        l2: adds l2 / 2 times the sum of the squares of all weights (not biases) to the loss.
+
+    Raises:
+        ValueError: an unknown name, sizes that make no network, a negative l2.
+    """
+
+    sizes: tuple[int, ...]
+    activations: tuple[str, ...]
+    loss_name: str
+    layout: str
+    l2: float
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activations: Sequence[str],
+        loss: str,
+        layout: str = "rows",
+        l2: float = 0.0,
+    ) -> None:
+        layers = require_sizes(sizes, activations)
+        for name in activations:
+            require_name("activation", name, ACTIVATIONS)
+        if "softmax" in activations[:-1]:
+            raise ValueError("softmax is for the output layer: it normalises over the units")
+        if not l2 >= 0:
+            raise ValueError(f"l2 is {l2!r}; it must be 0 or more")
+        object.__setattr__(self, "sizes", layers)
+        object.__setattr__(self, "activations", tuple(activations))
+        object.__setattr__(self, "loss_name", require_name("loss", loss, LOSSES))
+        object.__setattr__(self, "layout", require_name("layout", layout, LAYOUTS))
+        object.__setattr__(self, "l2", float(l2))
+
+    def __str__(self) -> str:
+        penalty = f", l2={self.l2:g}" if self.l2 else ""
+        return (
+            f"{'-'.join(map(str, self.sizes))} {'/'.join(self.activations)}, "
+            f"{self.loss_name}, {self.layout}{penalty}"
+        )
+
+    @property
+    def layers(self) -> range:
+        """The numbers of the layers, 1 ... L."""
+        return range(1, len(self.sizes))
+
+    @property
+    def arrangement(self) -> Layout:
+        """The products and axes of the layout."""
+        return LAYOUTS[self.layout]
+
+    def activation(self, layer: int) -> Activation | Softmax:
+        """The activation of a layer."""
+        return ACTIVATIONS[self.activations[layer - 1]]
+
+    def weight_shape(self, layer: int) -> tuple[int, int]:
+        """The shape of W of a layer."""
+        return self.arrangement.weight_shape(self.sizes[layer - 1], self.sizes[layer])
+
+    def bias_shape(self, layer: int) -> tuple[int, ...]:
+        """The shape of b of a layer."""
+        return self.arrangement.bias_shape(self.sizes[layer])
+
+    def init(self, seed: int | np.random.Generator = 0) -> dict[str, NDArray[np.float64]]:
+        """Random parameters, `{"W1": ..., "b1": ..., "W2": ...}`.
+
+        Weights are normal with variance 1 / n_in; biases are small and not zero, so that a check
+        at this point does not hide what goes wrong with them.
+        """
+        rng = np.random.default_rng(seed)
+        params = {}
+        for layer in self.layers:
+            scale = 1 / np.sqrt(self.sizes[layer - 1])
+            params[f"W{layer}"] = scale * rng.standard_normal(self.weight_shape(layer))
+            params[f"b{layer}"] = 0.1 * rng.standard_normal(self.bias_shape(layer))
+        return params
+
+    def forward(self, params: Params, inputs: ArrayLike) -> Array:
+        """The outputs A_L, (m, K) in rows, (K, m) in columns."""
+        return self._forward(params, as_inputs(inputs, self.sizes[0], self.arrangement))[1][-1]
+
+    def loss(self, params: Params, inputs: ArrayLike, targets: ArrayLike) -> float:
+        """The loss, penalty included."""
+        data = as_inputs(inputs, self.sizes[0], self.arrangement)
+        pre_activations, activations = self._forward(params, data)
+        wanted = self.wanted(targets, activations[-1])
+        fused = FUSED.get((self.activations[-1], self.loss_name))
+        if fused is None:
+            terms = LOSSES[self.loss_name].terms(activations[-1], wanted)
+        else:
+            terms = fused.terms(pre_activations[-1], wanted, self.arrangement.unit_axis)
+        return float(self._loss_scale(wanted) * terms.sum() + self._penalty(params))
+
+    def backward(self, params: Params, inputs: ArrayLike, targets: ArrayLike) -> dict[str, Array]:
+        """The gradient of the loss, with the keys and shapes of `params`."""
+        trace = self.trace(params, inputs, targets)
+        gradients = {}
+        for layer in self.layers:
+            weights, delta = params[f"W{layer}"], trace.deltas[layer - 1]
+            # BP4, and the derivative of the penalty l2/2 W^2
+            gradients[f"W{layer}"] = (
+                self.arrangement.weight_gradient(trace.activations[layer - 1], delta)
+                + self.l2 * weights
+            )
+            # BP3
+            gradients[f"b{layer}"] = self.arrangement.bias_gradient(delta)
+        return gradients
+
+    def trace(self, params: Params, inputs: ArrayLike, targets: ArrayLike) -> Trace:
+        """The forward and the backward pass with everything in between (penalty left out)."""
+        data = as_inputs(inputs, self.sizes[0], self.arrangement)
+        pre_activations, activations = self._forward(params, data)
+        delta = self._output_delta(
+            pre_activations[-1], activations[-1], self.wanted(targets, activations[-1])
+        )
+        deltas = [delta]
+        for layer in reversed(self.layers[:-1]):
+            # BP2
+            arriving = self.arrangement.step_back(delta, params[f"W{layer + 1}"])
+            delta = self.activation(layer).pull_back(
+                pre_activations[layer - 1],
+                activations[layer],
+                arriving,
+                self.arrangement.unit_axis,
+            )
+            deltas.insert(0, delta)
+        return Trace(tuple(pre_activations), tuple(activations), tuple(deltas))
+
+    def output_gradient(self, outputs: Array, targets: Array) -> Array:
+        """dL/dA_L, in the shape of the outputs; `targets` as `wanted` gives them."""
+        return np.asarray(
+            self._loss_scale(targets) * LOSSES[self.loss_name].derivative(outputs, targets)
+        )
+
+    def wanted(self, targets: ArrayLike, outputs: Array) -> Array:
+        """The targets in the shape of the outputs; class labels become one-hot."""
+        return as_targets(targets, outputs, self.arrangement, self.loss_name)
+
+    def train(
+        self,
+        params: Params,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        learning_rate: float,
+        epochs: int,
+        batch_size: int,
+        *,
+        seed: int = 0,
+    ) -> Training:
+        """Mini-batch gradient descent; see `gradcheck.network.training.train`."""
+        data = as_inputs(inputs, self.sizes[0], self.arrangement)
+        wanted = self.wanted(targets, self.forward(params, data))
+        return train(self, params, data, wanted, learning_rate, epochs, batch_size, seed=seed)
+
+    def _forward(self, params: Params, data: Array) -> tuple[list[Array], list[Array]]:
+        pre_activations: list[Array] = []
+        activations = [data]
+        for layer in self.layers:
+            weights, bias = params[f"W{layer}"], params[f"b{layer}"]
+            pre_activation = self.arrangement.multiply(activations[-1], weights) + bias
+            pre_activations.append(pre_activation)
+            activations.append(
+                self.activation(layer).activate(pre_activation, self.arrangement.unit_axis)
+            )
+        return pre_activations, activations
+
+    def _output_delta(self, pre_activation: Array, outputs: Array, targets: Array) -> Array:
+        axis = self.arrangement.unit_axis
+        fused = FUSED.get((self.activations[-1], self.loss_name))
+        if fused is not None:
+            return self._loss_scale(targets) * fused.delta(pre_activation, outputs, targets, axis)
+        # BP1
+        upstream = self.output_gradient(outputs, targets)
+        return self.activation(len(self.layers)).pull_back(pre_activation, outputs, upstream, axis)
+
+    def _loss_scale(self, targets: Array) -> float:
+        batch_size = targets.shape[self.arrangement.sample_axis]
+        return LOSSES[self.loss_name].scale(batch_size, self.sizes[-1])
+
+    def _penalty(self, params: Params) -> float:
+        if not self.l2:
+            return 0.0
+        squares = sum(float(np.sum(np.square(params[f"W{layer}"]))) for layer in self.layers)
+        return self.l2 / 2 * squares

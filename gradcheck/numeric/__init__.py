@@ -1,0 +1,1 @@
+"""Finite differences: the numeric gradient, with an error bound for every entry."""

@@ -1,0 +1,240 @@
+"""The numeric gradient of any loss: every entry up and down, and more where that cannot decide.
+
+Two evaluations settle an entry whose claimed derivative agrees within the rounding error. The
+others get a second step, and what still cannot be told goes to `refine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.numeric.estimate import (
+    Array,
+    Estimates,
+    Mask,
+    Pair,
+    bends,
+    from_two_steps,
+    rounding_error,
+    truncation_error,
+)
+from gradcheck.numeric.noise import Noise
+from gradcheck.numeric.refine import Measure, refine
+
+Indices = NDArray[np.intp]
+
+EntryLoss = Callable[[int, int, float], float]
+"""The loss with one entry set to a value: (block, flat index, value) -> loss."""
+
+RESOLUTION_LIMIT = 1e-3
+"""An entry is only called right when its bound is below this share of its block's scale."""
+
+GOOD_RESOLUTION = 1e-8
+LARGEST_STEP = 1e-2
+PILOT_ENTRIES = 6
+
+
+@dataclass(frozen=True)
+class BlockGradient:
+    """The numeric gradient of one block.
+
+    Attributes:
+        entries: the flat indices that were perturbed, (n,).
+        estimates: one per entry.
+        step: the step that the block was measured with.
+    """
+
+    entries: Indices
+    estimates: Estimates
+    step: float
+
+
+@dataclass(frozen=True)
+class NumericGradient:
+    """The numeric gradient of all blocks.
+
+    Attributes:
+        blocks: one per block, in order.
+        evaluations: how many times the loss was evaluated.
+    """
+
+    blocks: tuple[BlockGradient, ...]
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a block's gradient is claimed to be: it only decides when to stop measuring.
+
+    Attributes:
+        gradient: the analytic gradient, flat; nan where there is none.
+        precision: how far rounding in the user's code may have moved it.
+    """
+
+    gradient: Array
+    precision: float
+
+
+def numeric_gradient(
+    loss: EntryLoss,
+    point: Sequence[Array],
+    center: float,
+    noise: Noise,
+    entries: Sequence[Indices],
+    claims: Sequence[Claim],
+    rng: np.random.Generator,
+) -> NumericGradient:
+    """Central differences with error bounds for the given entries of every block.
+
+    Args:
+        loss: the loss with one entry changed.
+        point: the blocks.
+        center: the loss at the point.
+        noise: its precision.
+        entries: the flat indices to perturb, per block.
+        claims: the analytic gradients, per block.
+        rng: chooses the entries that the step is tried on.
+    """
+    counter = _Counter(loss)
+    blocks = []
+    for block, (values, chosen, claim) in enumerate(zip(point, entries, claims, strict=True)):
+        measure = _measure(counter, block, values)
+        blocks.append(_block_gradient(measure, center, noise.level, chosen, claim, rng))
+    return NumericGradient(tuple(blocks), counter.calls)
+
+
+class _Counter:
+    def __init__(self, loss: EntryLoss) -> None:
+        self.loss = loss
+        self.calls = 0
+
+    def __call__(self, block: int, entry: int, value: float) -> float:
+        self.calls += 1
+        return self.loss(block, entry, value)
+
+
+def _measure(loss: EntryLoss, block: int, values: Array) -> Measure:
+    flat = values.ravel()
+
+    def measure(entries: Indices, steps: Array) -> Pair:
+        start = flat[entries]
+        above, below = start + steps, start - steps
+        plus = np.empty(len(entries))
+        minus = np.empty(len(entries))
+        rows = zip(entries.tolist(), above.tolist(), below.tolist(), strict=True)
+        for row, (entry, up, down) in enumerate(rows):
+            plus[row] = loss(block, entry, up)
+            minus[row] = loss(block, entry, down)
+        return Pair((above - below) / 2, plus, minus)
+
+    return measure
+
+
+def _block_gradient(
+    measure: Measure,
+    center: float,
+    noise: float,
+    entries: Indices,
+    claim: Claim,
+    rng: np.random.Generator,
+) -> BlockGradient:
+    if not len(entries):
+        return BlockGradient(entries, Estimates.smooth(np.empty(0), np.empty(0)), np.nan)
+    step, truncation = _choose_step(measure, center, noise, _pilot(entries, claim, rng))
+    inner = measure(entries, np.full(len(entries), step))
+    rounding = rounding_error(inner, noise)
+    estimates = Estimates.smooth(inner.central(), rounding + truncation)
+    claimed = claim.gradient[entries]
+    scale = _scale(estimates)
+    agrees = np.abs(claimed - estimates.value) <= rounding + claim.precision
+    open_ = np.flatnonzero(~(agrees & (estimates.bound <= RESOLUTION_LIMIT * scale)))
+    if _is_flat(inner, center) and not np.any(claimed):
+        open_ = open_[:0]
+    if len(open_):
+        outer = measure(entries[open_], np.full(len(open_), 2 * step))
+        estimates = estimates.put(open_, from_two_steps(inner[open_], outer, center, noise))
+        unclear = open_[~_is_clear(estimates[open_], inner[open_], center, claimed[open_], scale)]
+        refined = refine(
+            measure,
+            center,
+            noise,
+            entries[unclear],
+            claimed[unclear],
+            claim.precision,
+            step,
+            RESOLUTION_LIMIT * scale,
+        )
+        estimates = estimates.put(unclear, refined)
+    return BlockGradient(entries, estimates, step)
+
+
+def _is_clear(
+    estimates: Estimates, inner: Pair, center: float, claimed: Array, scale: float
+) -> Mask:
+    """Where no kink in the step could change the verdict, and the bound is small enough, (n,)."""
+    distance = np.abs(claimed - estimates.value)
+    half_gap = np.abs(inner.gap(center)) / 2
+    far = distance > 4 * (half_gap + estimates.bound)
+    near = distance <= estimates.bound
+    known = estimates.bound <= RESOLUTION_LIMIT * scale
+    return np.asarray(far | ((near | np.isnan(claimed)) & known))
+
+
+def _scale(estimates: Estimates) -> float:
+    return float(np.nanmax(np.abs(estimates.value), initial=0.0))
+
+
+def _is_flat(pair: Pair, center: float) -> bool:
+    return bool(np.all(pair.plus == center) and np.all(pair.minus == center))
+
+
+def _pilot(entries: Indices, claim: Claim, rng: np.random.Generator) -> Indices:
+    """A few entries to try the step on: those claimed largest, and some at random."""
+    if len(entries) <= PILOT_ENTRIES:
+        return entries
+    size = np.nan_to_num(np.abs(claim.gradient[entries]))
+    largest = np.argpartition(size, -(PILOT_ENTRIES // 2))[-(PILOT_ENTRIES // 2) :]
+    others = rng.choice(len(entries), PILOT_ENTRIES // 2, replace=False)
+    return entries[np.union1d(largest, others)]
+
+
+def _choose_step(
+    measure: Measure, center: float, noise: float, entries: Indices
+) -> tuple[float, float]:
+    """The step at which rounding and truncation balance on a few entries, and the truncation there.
+
+    The step of least error for D(h) is h (R / 2T)^(1/3) with R and T the two errors measured at h
+    (the rule of FiniteDifferences.jl). Where the truncation does not rise above the rounding, the
+    step grows until the rounding is small enough or the largest step is reached.
+    """
+    step = float(np.cbrt(noise / max(abs(center), noise)))
+    tried: list[tuple[float, float, float]] = []
+    for _ in range(6):
+        inner = measure(entries, np.full(len(entries), step))
+        outer = measure(entries, np.full(len(entries), 2 * step))
+        rounding = float(np.median(rounding_error(inner, noise)))
+        truncation = _typical_truncation(inner, outer, center, noise)
+        tried.append((rounding + truncation, step, truncation))
+        scale = float(np.nanmax(np.abs(inner.central()), initial=0.0))
+        if truncation > 4 * rounding or not np.isfinite(truncation):
+            ratio = rounding / (2 * truncation) if np.isfinite(truncation) else 0.0
+            step *= float(np.clip(np.cbrt(ratio), 1e-2, 1.0))
+        elif rounding <= GOOD_RESOLUTION * scale or step >= LARGEST_STEP:
+            break
+        else:
+            step = min(10 * step, LARGEST_STEP)
+        if any(abs(np.log(step / other)) < np.log(2) for _, other, _ in tried):
+            break
+    total, step, truncation = min(tried)
+    return (step, truncation) if np.isfinite(total) else (tried[0][1], np.inf)
+
+
+def _typical_truncation(inner: Pair, outer: Pair, center: float, noise: float) -> float:
+    """The largest truncation error of the entries, those beside a kink left out."""
+    truncation = truncation_error(inner, outer)
+    smooth = np.isfinite(truncation) & ~bends(inner, outer, center, noise)
+    return float(np.max(truncation[smooth], initial=0.0)) if smooth.any() else np.inf

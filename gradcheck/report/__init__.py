@@ -1,0 +1,1 @@
+"""The report: a frozen model, and its renderers, which compute nothing."""

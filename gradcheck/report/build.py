@@ -1,0 +1,159 @@
+"""From what the stages found to the report: the verdict, the words for layers, the notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.verdict import Block
+from gradcheck.diagnose.engine import Diagnosis
+from gradcheck.diagnose.layers import describe_layers
+from gradcheck.finding import Finding
+from gradcheck.preflight import Preflight
+from gradcheck.problem import Options, Problem
+from gradcheck.report.model import Report
+from gradcheck.sampling import Coverage, Selection
+from gradcheck.usercode import Heard, Raised
+
+
+def build_report(
+    ready: Preflight,
+    selection: Selection,
+    comparison: Comparison,
+    diagnosis: Diagnosis,
+    options: Options,
+    heard: Heard,
+    seconds: float,
+) -> Report:
+    """The report of a check that was carried out."""
+    accepted = _accepted(diagnosis.findings, options.allow)
+    notes = (
+        *_precision_notes(comparison.blocks, options),
+        *_state_notes(ready, comparison),
+        *_flat_notes(comparison),
+        *diagnosis.notes,
+        *_heard_notes(heard),
+    )
+    return Report(
+        verdict=_verdict(comparison.blocks, accepted),
+        blocks=comparison.blocks,
+        findings=diagnosis.findings,
+        network=diagnosis.network,
+        coverage=selection.coverage,
+        evaluations=ready.evaluations + comparison.numeric.evaluations + diagnosis.evaluations,
+        seconds=seconds,
+        layers=describe_layers(comparison.blocks, diagnosis.layers),
+        notes=notes,
+    )
+
+
+def unchecked_report(
+    problem: Problem, reason: str, heard: Heard, evaluations: int, seconds: float
+) -> Report:
+    """The report of a check that could not be carried out because of the loss."""
+    parameters = problem.parameters
+    blocks = tuple(
+        Block(name, shape, "not checked", 0)
+        for name, shape in zip(parameters.names, parameters.shapes, strict=True)
+    )
+    total = sum(value.size for value in parameters.values)
+    return Report(
+        verdict="inconclusive",
+        blocks=blocks,
+        findings=(),
+        network=None,
+        coverage=Coverage(0, total, "the loss could not be evaluated"),
+        evaluations=evaluations,
+        seconds=seconds,
+        could_not_check=reason,
+        notes=_heard_notes(heard),
+    )
+
+
+def raised_reason(raised: Raised) -> str:
+    """Why nothing was checked, where the user's loss raised."""
+    where = f", at {raised.frames[-1].file}:{raised.frames[-1].line}" if raised.frames else ""
+    return f"{raised.call} raised {raised.summary}{where}"
+
+
+def _accepted(findings: Iterable[Finding], allow: tuple[str, ...]) -> set[str]:
+    """The names of the blocks whose findings are all accepted by the user."""
+    allowed: set[str] = set()
+    refused: set[str] = set()
+    for finding in findings:
+        target = allowed if finding.code in allow or finding.rule in allow else refused
+        target.update(finding.blocks)
+    return allowed - refused
+
+
+def _verdict(blocks: tuple[Block, ...], accepted: set[str]) -> str:
+    counted = [block for block in blocks if block.name not in accepted]
+    if any(block.failed for block in counted):
+        return "fail"
+    if any(block.verdict == "inconclusive" for block in counted):
+        return "inconclusive"
+    if blocks and all(block.verdict == "not checked" for block in blocks):
+        return "inconclusive"
+    return "pass"
+
+
+def _precision_notes(blocks: tuple[Block, ...], options: Options) -> Iterable[str]:
+    coarse = [
+        block
+        for block in blocks
+        if block.verdict == "inconclusive" and block.resolution is not None
+    ]
+    if not coarse:
+        return
+    finite = [block.resolution for block in coarse if np.isfinite(block.resolution or np.inf)]
+    names = ", ".join(block.name for block in coarse[:6])
+    if not finite:
+        yield f"{names}: the loss is not finite near this point, so no derivative can be taken"
+        return
+    yield (
+        f"{names}: relative errors below {max(value or 0.0 for value in finite):.1e} cannot be "
+        "seen here; compute in float64, or move to a point where the gradient is larger"
+    )
+
+
+def _state_notes(ready: Preflight, comparison: Comparison) -> Iterable[str]:
+    if ready.changes_arguments:
+        yield "your loss changes the parameters that it is given; it was called with copies"
+    parameters = ready.problem.parameters
+    whole = [
+        name
+        for name, dtype in zip(parameters.names, parameters.dtypes, strict=True)
+        if dtype.kind in "iu"
+    ]
+    if whole:
+        yield (
+            f"{', '.join(whole)}: whole numbers, promoted to float64 for the check; an update in "
+            "integers would lose the gradient"
+        )
+    if comparison.gradients.ignored:
+        yield f"not parameters, ignored: {', '.join(comparison.gradients.ignored)}"
+
+
+def _flat_notes(comparison: Comparison) -> Iterable[str]:
+    flat = [
+        block.name
+        for block, measured in zip(comparison.blocks, comparison.numeric.blocks, strict=True)
+        if block.verdict == "ok" and block.entries and not np.any(measured.estimates.value)
+    ]
+    if flat:
+        yield (
+            f"{', '.join(flat)}: the gradient is exactly zero here (units that are off?), so "
+            "little was tested; choose another point to test it"
+        )
+
+
+def _heard_notes(heard: Heard) -> tuple[str, ...]:
+    notes = []
+    for (text, location), count in heard.warnings.most_common(3):
+        times = "once" if count == 1 else f"{count} times"
+        notes.append(f"your code warned {times}: {text} ({location.file}:{location.line})")
+    if heard.printed:
+        notes.append(f"your code printed {heard.printed} characters, which were not shown")
+    return tuple(notes)

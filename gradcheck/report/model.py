@@ -1,0 +1,71 @@
+"""The report of one check: numbers and findings; the renderers make text of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gradcheck.compare.verdict import Block
+from gradcheck.errors import GradientMismatch
+from gradcheck.finding import Finding
+from gradcheck.sampling import Coverage
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one check found.
+
+    Attributes:
+        verdict: "pass", "fail" or "inconclusive".
+        blocks: one per parameter array, in the user's order.
+        findings: the causes, the one to mend first first.
+        network: the network in words, or None where it is not known.
+        coverage: how many entries were perturbed.
+        evaluations: how often the loss was evaluated.
+        seconds: how long the check took.
+        could_not_check: why nothing could be compared, or None.
+        layers: which layers are right and wrong, and where the fault must be; lines of text.
+        notes: what else the user should know, a sentence each.
+    """
+
+    verdict: str
+    blocks: tuple[Block, ...]
+    findings: tuple[Finding, ...]
+    network: str | None
+    coverage: Coverage
+    evaluations: int
+    seconds: float
+    could_not_check: str | None = None
+    layers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the verdict is "pass"."""
+        return self.verdict == "pass"
+
+    def __str__(self) -> str:
+        from gradcheck.report.text import render
+
+        return render(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain dicts, lists, numbers and text; what is not finite is text."""
+        from gradcheck.report.json import report_dict
+
+        return report_dict(self)
+
+    def to_json(self) -> str:
+        """The report as a JSON document with one case."""
+        from gradcheck.report.json import render
+
+        return render([self.to_dict()])
+
+    def raise_if_failed(self) -> None:
+        """Raises unless the verdict is "pass".
+
+        Raises:
+            GradientMismatch: with the whole report as its message.
+        """
+        if not self.ok:
+            raise GradientMismatch(self)

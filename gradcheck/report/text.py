@@ -1,0 +1,157 @@
+"""The report as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from gradcheck.compare.verdict import Block
+from gradcheck.finding import Finding
+
+if TYPE_CHECKING:
+    from gradcheck.report.model import Report
+
+HEADERS = ("block", "shape", "entries", "worst error", "bound", "verdict")
+
+
+def render(report: Report, name: str | None = None) -> str:
+    """The whole report: what was covered, a row per block, the findings, the verdict."""
+    sections = [_heading(report, name)]
+    if report.could_not_check:
+        sections.append(f"could not check: {report.could_not_check}")
+        sections += [f"  {note}" for note in report.notes]
+        return printable("\n".join(sections))
+    sections.append(_table(report))
+    sections += [_worst(block) for block in report.blocks if block.verdict == "wrong"]
+    sections += [_nonfinite(block) for block in report.blocks if block.verdict == "nonfinite"]
+    sections += list(report.layers)
+    sections += [_finding(finding) for finding in report.findings]
+    sections += [f"note: {note}" for note in (*_kinks(report), *report.notes)]
+    sections.append(_closing(report))
+    return printable("\n".join(sections))
+
+
+def printable(text: str) -> str:
+    """Text without control characters other than the line feed, so that no name drives a
+    terminal.
+    """
+    return "".join(
+        character if character == "\n" or character.isprintable() else repr(character)[1:-1]
+        for character in text
+    )
+
+
+def summary_line(report: Report) -> str:
+    """The verdict in one line."""
+    return _closing(report)
+
+
+def _heading(report: Report, name: str | None) -> str:
+    coverage = report.coverage
+    covered = f"{coverage.entries:,} of {coverage.total:,} entries"
+    if coverage.reason and coverage.entries:
+        covered += f" ({coverage.reason})"
+    parts = [name, report.network, covered]
+    return "   ".join(part for part in parts if part)
+
+
+def _table(report: Report) -> str:
+    rows = [
+        (
+            _shortened(block.name),
+            str(block.shape),
+            f"{block.entries:,}"
+            if block.entries == block.size
+            else f"{block.entries:,} of {block.size:,}",
+            _number(block.max_rel_error),
+            _number(_relative_bound(block)),
+            _verdict(block),
+        )
+        for block in report.blocks
+    ]
+    return tabulate(rows, HEADERS, tablefmt="plain", disable_numparse=True)
+
+
+def _verdict(block: Block) -> str:
+    if block.verdict == "shape":
+        return f"shape: the gradient is {block.analytic_shape}"
+    if block.verdict == "wrong":
+        return f"WRONG in {block.wrong_entries:,} of {block.entries:,}"
+    return block.verdict
+
+
+def _relative_bound(block: Block) -> float | None:
+    return block.resolution
+
+
+def _worst(block: Block) -> str:
+    worst = block.worst
+    if worst is None:
+        return f"{block.name}: wrong"
+    index = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
+    ratio = f", ratio {worst.analytic / worst.numeric:.6g}" if worst.numeric else ""
+    return (
+        f"worst entry {_shortened(block.name)}{index}: analytic {worst.analytic:.7g}, numeric "
+        f"{worst.numeric:.7g}{ratio}"
+    )
+
+
+def _nonfinite(block: Block) -> str:
+    return f"{_shortened(block.name)}: your gradient holds nan or infinite values"
+
+
+def _finding(finding: Finding) -> str:
+    lines = [f"\n{finding.severity}[{finding.code}] {finding.rule}: {finding.message}"]
+    for location in filter(None, (finding.location, *finding.also)):
+        lines.append(f"  --> {location.file}:{location.line}   {location.source}".rstrip())
+    lines += [f"  {line}" for line in finding.evidence]
+    lines.append(f"  fix: {finding.fix}")
+    if finding.equally:
+        lines.append(f"  the numbers fit {', '.join(finding.equally)} equally well")
+    return "\n".join(lines)
+
+
+def _kinks(report: Report) -> list[str]:
+    return [
+        f"[GC901] kink: {block.kinks} of {block.entries} entries of {_shortened(block.name)} sit "
+        "on a kink, where every slope between the one-sided ones is right"
+        for block in report.blocks
+        if block.kinks
+    ]
+
+
+def _closing(report: Report) -> str:
+    blocks = report.blocks
+    if report.could_not_check:
+        return f"inconclusive: {report.could_not_check}"
+    failed = [block for block in blocks if block.failed]
+    if report.verdict == "pass" and not failed:
+        seen = [block.resolution for block in blocks if block.resolution is not None]
+        unchecked = sum(block.verdict == "not checked" for block in blocks)
+        closing = f"pass: {len(blocks) - unchecked} {_plural(len(blocks) - unchecked)}"
+        closing += " agrees" if len(blocks) - unchecked == 1 else " agree"
+        if seen:
+            closing += f"; a relative error of {max(seen):.1e} or more would have been seen"
+        if not report.coverage.complete:
+            closing += " in the entries checked"
+        return closing
+    if report.verdict == "pass":
+        return f"pass: {len(failed)} of {len(blocks)} gradients differ as allowed"
+    if report.verdict == "fail":
+        verb = "is" if len(failed) == 1 else "are"
+        return f"fail: {len(failed)} of {len(blocks)} {_plural(len(blocks))} {verb} wrong"
+    unclear = [block.name for block in blocks if block.verdict == "inconclusive"]
+    return f"inconclusive: {', '.join(unclear)} could not be decided"
+
+
+def _plural(count: int) -> str:
+    return "gradient" if count == 1 else "gradients"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.1e}"
+
+
+def _shortened(name: str, most: int = 40) -> str:
+    return name if len(name) <= most else f"{name[: most - 3]}..."

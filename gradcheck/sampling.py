@@ -1,0 +1,99 @@
+"""Which entries are perturbed: all, so many per block, or what fits in the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.blocks import Parameters
+
+Indices = NDArray[np.intp]
+
+EVALUATIONS_PER_ENTRY = 2.2
+"""Two, and what pilots and second looks add where a gradient is right."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What was perturbed.
+
+    Attributes:
+        entries: how many entries.
+        total: how many there are.
+        reason: why not all, or None.
+    """
+
+    entries: int
+    total: int
+    reason: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every weight and bias was perturbed."""
+        return self.entries == self.total
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The entries to perturb.
+
+    Attributes:
+        entries: flat indices, ascending, one array per block.
+        coverage: what that is of the whole.
+    """
+
+    entries: tuple[Indices, ...]
+    coverage: Coverage
+
+
+def choose_entries(
+    parameters: Parameters,
+    entries: str | int,
+    budget: float,
+    seconds: float,
+    rng: np.random.Generator,
+) -> Selection:
+    """The flat indices to perturb in every block.
+
+    Args:
+        parameters: the blocks.
+        entries: "all", a number per block, or "auto": what fits in the budget, small blocks
+            (biases) whole and the others sampled at random.
+        budget: in seconds, for "auto".
+        seconds: what one evaluation takes.
+        rng: draws the samples.
+    """
+    sizes = [value.size for value in parameters.values]
+    total = sum(sizes)
+    reason = None
+    if entries == "all":
+        counts = sizes
+    elif entries == "auto":
+        affordable = int(budget / (EVALUATIONS_PER_ENTRY * max(seconds, 1e-9)))
+        counts = _share(sizes, affordable)
+        if sum(counts) < total:
+            needed = EVALUATIONS_PER_ENTRY * total * seconds
+            reason = f"all would take about {needed:.0f} s and the budget is {budget:g} s"
+    else:
+        counts = [min(size, int(entries)) for size in sizes]
+        if sum(counts) < total:
+            reason = f"entries={entries} per block"
+    chosen = tuple(
+        np.arange(size) if count == size else np.sort(rng.choice(size, count, replace=False))
+        for size, count in zip(sizes, counts, strict=True)
+    )
+    return Selection(chosen, Coverage(sum(counts), total, reason))
+
+
+def _share(sizes: list[int], affordable: int) -> list[int]:
+    """Shares out a number of entries: the smallest blocks first, at least one entry each."""
+    counts = [0] * len(sizes)
+    left = affordable
+    order = sorted(range(len(sizes)), key=lambda block: sizes[block])
+    for position, block in enumerate(order):
+        share = max(1, left // (len(order) - position))
+        counts[block] = min(sizes[block], share)
+        left -= counts[block]
+    return counts

@@ -1,0 +1,157 @@
+"""Calling somebody else's code: quietly, and without being brought down by it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import linecache
+import random
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+OWN_FOLDER = Path(__file__).resolve().parent
+STANDARD_LIBRARY = Path(traceback.__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Location:
+    """A line of the user's code.
+
+    Attributes:
+        file: as Python names it.
+        line: 1-based.
+    """
+
+    file: str
+    line: int
+
+    @property
+    def source(self) -> str:
+        """The text of the line, without its indentation; empty where it cannot be read."""
+        return linecache.getline(self.file, self.line).strip()
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What a call of the user's code raised.
+
+    Attributes:
+        call: which call it was, in words: "your loss".
+        error: the exception.
+        frames: the user's own frames, the outermost first.
+        scope: the names that the innermost of the user's frames could see.
+    """
+
+    call: str
+    error: BaseException
+    frames: tuple[Location, ...]
+    scope: dict[str, Any] = field(repr=False)
+
+    @property
+    def summary(self) -> str:
+        """The exception in one line."""
+        text = " ".join(str(self.error).split())
+        kind = type(self.error).__name__
+        return f"{kind}: {text}" if text else kind
+
+
+class UserCodeError(Exception):
+    """Carries a `Raised` from a call of the user's code to whoever reports it."""
+
+    def __init__(self, raised: Raised) -> None:
+        super().__init__(raised.summary)
+        self.raised = raised
+
+
+def call(function: Callable[..., Any], what: str, *arguments: Any) -> Any:
+    """The function's result.
+
+    Raises:
+        UserCodeError: the function raised, or asked the interpreter to exit.
+    """
+    try:
+        return function(*arguments)
+    except (Exception, SystemExit) as error:
+        raise UserCodeError(read_traceback(what, error)) from None
+
+
+def read_traceback(what: str, error: BaseException) -> Raised:
+    """The user's own part of an exception's traceback."""
+    frames = [
+        (frame, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if _is_users(frame.f_code.co_filename)
+    ]
+    scope: dict[str, Any] = {}
+    if frames:
+        scope = {**frames[-1][0].f_globals, **frames[-1][0].f_locals}
+    error.__traceback__ = None  # its frames would keep the user's arrays alive
+    locations = tuple(Location(frame.f_code.co_filename, line) for frame, line in frames)
+    return Raised(what, error, locations, scope)
+
+
+def _is_users(filename: str) -> bool:
+    if filename.startswith("<"):
+        return filename.startswith(("<stdin>", "<ipython", "<string>"))
+    path = Path(filename).resolve()
+    if OWN_FOLDER in path.parents:
+        return "cases" in path.relative_to(OWN_FOLDER).parts
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return not installed and STANDARD_LIBRARY not in path.parents
+
+
+@dataclass
+class Heard:
+    """What the user's code said while it was kept quiet.
+
+    Attributes:
+        warnings: how often each warning came, by its text and where it arose.
+        printed: how many characters went to standard output.
+    """
+
+    warnings: Counter[tuple[str, Location]] = field(default_factory=Counter)
+    printed: int = 0
+
+
+class _CountingStream(io.TextIOBase):
+    def __init__(self, heard: Heard) -> None:
+        self.heard = heard
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self.heard.printed += len(text)
+        return len(text)
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[Heard]:
+    """Runs the user's code without its output and warnings, and restores global state after it.
+
+    Warnings and printed characters are counted; numpy's error and random state and Python's own
+    random state are as before when the block ends, whatever is raised in it.
+    """
+    heard = Heard()
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    try:
+        with (
+            contextlib.redirect_stdout(_CountingStream(heard)),
+            warnings.catch_warnings(),
+            np.errstate(),
+        ):
+            warnings.simplefilter("always")
+            warnings.showwarning = lambda message, category, filename, line, *_: (
+                heard.warnings.update([(str(message), Location(filename, line))])
+            )
+            yield heard
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
