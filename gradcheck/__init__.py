@@ -1,17 +1,27 @@
-"""gradcheck: is this gradient right, and if not, what is wrong with it?"""
+"""gradcheck: is this gradient right, and if not, what is wrong with it?
 
-from gradcheck.api import assert_gradients, check
-from gradcheck.compare.verdict import Block, Worst
-from gradcheck.errors import GradientMismatch, UsageError
-from gradcheck.finding import Finding
-from gradcheck.network import MLP
-from gradcheck.report.model import Report
-from gradcheck.sampling import Coverage
+The names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gradcheck.version import __version__
+
+if TYPE_CHECKING:
+    from gradcheck.api import assert_gradients, check
+    from gradcheck.casefiles import Case, case
+    from gradcheck.compare.verdict import Block, Worst
+    from gradcheck.errors import GradientMismatch, UsageError
+    from gradcheck.finding import Finding
+    from gradcheck.network import MLP
+    from gradcheck.report.model import Report
+    from gradcheck.sampling import Coverage
 
 __all__ = [
     "MLP",
     "Block",
+    "Case",
     "Coverage",
     "Finding",
     "GradientMismatch",
@@ -20,5 +30,33 @@ __all__ = [
     "Worst",
     "__version__",
     "assert_gradients",
+    "case",
     "check",
 ]
+
+_HOMES = {
+    "MLP": "network",
+    "Block": "compare.verdict",
+    "Case": "casefiles",
+    "Coverage": "sampling",
+    "Finding": "finding",
+    "GradientMismatch": "errors",
+    "Report": "report.model",
+    "UsageError": "errors",
+    "Worst": "compare.verdict",
+    "assert_gradients": "api",
+    "case": "casefiles",
+    "check": "api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")
+    value = getattr(import_module(f"gradcheck.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

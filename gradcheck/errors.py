@@ -12,7 +12,7 @@ class UsageError(ValueError):
     """The call cannot be carried out as it stands; the message says what to change."""
 
 
-class GradientMismatch(AssertionError):
+class GradientMismatch(AssertionError):  # noqa: N818  # a public name of the contract
     """A gradient did not pass; the message is the whole report.
 
     Attributes:

@@ -140,7 +140,9 @@ def quietly() -> Iterator[Heard]:
     random state are as before when the block ends, whatever is raised in it.
     """
     heard = Heard()
-    numpy_state, python_state = np.random.get_state(), random.getstate()
+    # the user's code may use numpy's global generator, whose state only the old calls reach
+    numpy_state = np.random.get_state()  # noqa: NPY002  # see above
+    python_state = random.getstate()
     try:
         with (
             contextlib.redirect_stdout(_CountingStream(heard)),
@@ -153,5 +155,5 @@ def quietly() -> Iterator[Heard]:
             )
             yield heard
     finally:
-        np.random.set_state(numpy_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002  # see above
         random.setstate(python_state)

@@ -189,5 +189,5 @@ def _as_array(value: Any, name: str) -> NDArray[Any]:
 
 
 def _listed(parameters: Parameters) -> str:
-    names = [repr(name) if not name else name for name in parameters.names]
+    names = [name or repr(name) for name in parameters.names]
     return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:7])}, ... ({len(names)})"

@@ -51,8 +51,10 @@ def analytic_precision(
         except (UserCodeError, UsageError):
             break
         for block, (before, after) in enumerate(zip(gradients.blocks, nudged.blocks, strict=True)):
-            if before.verdict == after.verdict == "ok" and before.value is not None:
-                difference = np.abs(np.subtract(after.value, before.value))
+            if before.value is None or after.value is None:
+                continue
+            if before.verdict == after.verdict == "ok":
+                difference = np.abs(after.value - before.value)
                 moved[block] = max(moved[block], float(difference.max(initial=0.0)))
     return tuple(
         _capped(movement, _largest(block.value), epsilon)

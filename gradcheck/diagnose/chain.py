@@ -142,9 +142,7 @@ def walk(evidence: Evidence, rules: Sequence[Rule]) -> Iterator[Step]:
 def _fitting(
     evidence: Evidence, states: Sequence[LayerState], layer: Layer, rules: Sequence[Rule]
 ) -> list[_Derivation]:
-    """The derivations that reproduce most of the layer's gradients; the right one alone if it is
-    among them.
-    """
+    """The derivations that reproduce most of a layer's gradients; if it can be, the right one."""
     tried = [_try(evidence, layer, states, None, tuple(state.right_delta() for state in states))]
     for rule, detector in _detectors(rules, Slope):
         forms = [detector.form(state) for state in states]

@@ -35,7 +35,7 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
         evidence=_with_place(
             evidence,
             names,
-            f"analytic / numeric = {ratio:.8g} on all {entries} entries checked; divided by it, "
+            f"analytic / numeric = {ratio:.7f} on all {entries} entries checked; divided by it, "
             f"{'it agrees' if len(names) == 1 else 'they agree'} to "
             f"{max(match.error for match in best):.1e}, and at a second point too",
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gradcheck.compare.verdict import Block
 
@@ -145,7 +146,7 @@ def _chain(layers: Sequence[Layer], shapes: Sequence[tuple[int, ...]]) -> bool:
     pairs = [shapes[layer.weight] for layer in layers]
     if any(len(pair) != 2 for pair in pairs):
         return len(pairs) == 1
-    following = list(zip(pairs, pairs[1:], strict=False))
+    following = list(pairwise(pairs))
     return all(left[1] == right[0] for left, right in following) or all(
         left[0] == right[1] for left, right in following
     )

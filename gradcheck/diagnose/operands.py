@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ class Product:
         """Other products of the same two operands, as code and value."""
         left, right = self.left_code.removesuffix(".T"), self.right_code.removesuffix(".T")
         a, b = _untransposed(self.left_code, self.left), _untransposed(self.right_code, self.right)
-        tried = [
+        tried: list[tuple[str, Callable[[], Any]]] = [
             (f"np.outer({right}, {left})", lambda: np.outer(b, a)),
             (f"np.outer({left}, {right})", lambda: np.outer(a, b)),
             (f"{left}.T @ {right}", lambda: a.T @ b),

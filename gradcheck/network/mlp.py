@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +24,7 @@ from gradcheck.network.layouts import LAYOUTS, Layout
 from gradcheck.network.losses import FUSED, LOSSES
 from gradcheck.network.training import Training, train
 
-Array = NDArray[np.floating[Any]]
+Array = NDArray[np.float64]
 Params = Mapping[str, Array]
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.network.layouts import Layout
 
-Array = NDArray[np.floating[Any]]
+Array = NDArray[np.float64]
 
 
 class Network(Protocol):

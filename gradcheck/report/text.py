@@ -33,9 +33,7 @@ def render(report: Report, name: str | None = None) -> str:
 
 
 def printable(text: str) -> str:
-    """Text without control characters other than the line feed, so that no name drives a
-    terminal.
-    """
+    """Text without control characters but the line feed, so that no name drives a terminal."""
     return "".join(
         character if character == "\n" or character.isprintable() else repr(character)[1:-1]
         for character in text
@@ -65,7 +63,7 @@ def _table(report: Report) -> str:
             if block.entries == block.size
             else f"{block.entries:,} of {block.size:,}",
             _number(block.max_rel_error),
-            _number(_relative_bound(block)),
+            _number(block.resolution),
             _verdict(block),
         )
         for block in report.blocks
@@ -81,8 +79,9 @@ def _verdict(block: Block) -> str:
     return block.verdict
 
 
-def _relative_bound(block: Block) -> float | None:
-    return block.resolution
+def _entries(block: Block) -> str:
+    of = "" if block.entries == block.size else f" of {block.size:,}"
+    return f"{block.entries:,}{of}"
 
 
 def _worst(block: Block) -> str:

@@ -22,10 +22,10 @@ def _mends(shape: tuple[int, ...], returned: tuple[int, ...], sizes: Sizes) -> I
             continue
 
         def total(gradient: Array, axis: int = axis) -> Array:
-            return gradient.sum(axis=axis).reshape(shape)
+            return np.asarray(gradient.sum(axis=axis)).reshape(shape)
 
         def mean(gradient: Array, axis: int = axis) -> Array:
-            return gradient.mean(axis=axis).reshape(shape)
+            return np.asarray(gradient.mean(axis=axis)).reshape(shape)
 
         keep = ", keepdims=True" if len(shape) == 2 else ""
         yield Mend(

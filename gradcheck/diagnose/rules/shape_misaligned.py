@@ -32,7 +32,7 @@ def _mends(shape: tuple[int, ...], returned: tuple[int, ...], sizes: Sizes) -> I
     if size == 1:
 
         def total(gradient: Array) -> Array:
-            return gradient.sum().reshape(shape)
+            return np.asarray(gradient.sum()).reshape(shape)
 
         yield Mend(
             total,

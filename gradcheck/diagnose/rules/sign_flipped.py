@@ -11,7 +11,7 @@ from gradcheck.diagnose.sizes import Sizes
 def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
     yield Factor(
         -1.0,
-        "the negative of what it should be",
+        "the negative of the right one",
         "take (a - y) in place of (y - a); as it stands, the gradient is right only with an update "
         "that adds it",
     )

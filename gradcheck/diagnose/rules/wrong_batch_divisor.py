@@ -19,7 +19,7 @@ def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
         if size is not None
     ]
     for size, words in named:
-        if size > 1:
+        if size > 1 and size != sizes.batch_size:
             yield Factor(
                 size,
                 f"{size} times too large, and {words} is {size}",
