@@ -1,77 +1,65 @@
-"""Rows or columns: one sample per row, or one per column; the same products, turned round."""
+"""Rows or columns: one sample per row or per column; the same products, turned round."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
-Product = Callable[[Array, Array], Array]
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Layout:
     """How samples, units and weights are laid out.
 
-    A is a layer's input, Z its pre-activation, W its weights, b its bias, delta is dL/dZ.
-
     Attributes:
-        name: "rows" or "columns".
+        name: "rows": Z = A @ W + b with W (n_in, n_out) and b (n_out,);
+            "columns": Z = W @ A + b with W (n_out, n_in) and b (n_out, 1).
         sample_axis: the axis of A, Z and delta along which the samples lie.
-        unit_axis: the axis along which the units lie.
-        data_shape: (m, units) -> the shape of A, Z and delta.
-        weight_shape: (n_in, n_out) -> the shape of W.
-        bias_shape: n_out -> the shape of b.
-        affine: (A, W, b) -> Z.
-        weight_gradient: (A, delta) -> dL/dW, summed over the samples.
-        bias_gradient: delta -> dL/db, summed over the samples.
-        step_back: (delta, W) -> dL/dA, what arrives at the output of the layer below.
     """
 
     name: str
     sample_axis: int
-    unit_axis: int
-    data_shape: Callable[[int, int], tuple[int, int]]
-    weight_shape: Callable[[int, int], tuple[int, int]]
-    bias_shape: Callable[[int], tuple[int, ...]]
-    affine: Callable[[Array, Array, Array], Array]
-    weight_gradient: Product
-    bias_gradient: Callable[[Array], Array]
-    step_back: Product
 
+    @property
+    def unit_axis(self) -> int:
+        """The axis of A, Z and delta along which the units lie."""
+        return 1 - self.sample_axis
 
-_ROWS = Layout(
-    name="rows",
-    sample_axis=0,
-    unit_axis=1,
-    data_shape=lambda batch_size, units: (batch_size, units),
-    weight_shape=lambda n_in, n_out: (n_in, n_out),
-    bias_shape=lambda n_out: (n_out,),
-    affine=lambda layer_input, weights, bias: layer_input @ weights + bias,
-    weight_gradient=lambda layer_input, delta: layer_input.T @ delta,
-    bias_gradient=lambda delta: np.asarray(delta.sum(axis=0)),
-    step_back=lambda delta, weights: delta @ weights.T,
-)
+    def weight_shape(self, n_in: int, n_out: int) -> tuple[int, int]:
+        """The shape of W."""
+        return (n_in, n_out) if self.sample_axis == 0 else (n_out, n_in)
 
-_COLUMNS = Layout(
-    name="columns",
-    sample_axis=1,
-    unit_axis=0,
-    data_shape=lambda batch_size, units: (units, batch_size),
-    weight_shape=lambda n_in, n_out: (n_out, n_in),
-    bias_shape=lambda n_out: (n_out, 1),
-    affine=lambda layer_input, weights, bias: weights @ layer_input + bias,
-    weight_gradient=lambda layer_input, delta: delta @ layer_input.T,
-    bias_gradient=lambda delta: np.asarray(delta.sum(axis=1, keepdims=True)),
-    step_back=lambda delta, weights: weights.T @ delta,
-)
+    def bias_shape(self, n_out: int) -> tuple[int, ...]:
+        """The shape of b."""
+        return (n_out,) if self.sample_axis == 0 else (n_out, 1)
+
+    def data_shape(self, batch_size: int, units: int) -> tuple[int, int]:
+        """The shape of A, Z and delta."""
+        return (batch_size, units) if self.sample_axis == 0 else (units, batch_size)
+
+    def multiply(self, layer_input: Array, weights: Array) -> Array:
+        """A @ W in rows, W @ A in columns."""
+        return layer_input @ weights if self.sample_axis == 0 else weights @ layer_input
+
+    def weight_gradient(self, layer_input: Array, delta: Array) -> Array:
+        """dL/dW: A.T @ delta in rows, delta @ A.T in columns."""
+        return layer_input.T @ delta if self.sample_axis == 0 else delta @ layer_input.T
+
+    def bias_gradient(self, delta: Array) -> Array:
+        """dL/db: delta summed over the samples, in the shape of b."""
+        return np.asarray(delta.sum(axis=self.sample_axis, keepdims=self.sample_axis == 1))
+
+    def step_back(self, delta: Array, weights: Array) -> Array:
+        """dL/dA of the layer below: delta @ W.T in rows, W.T @ delta in columns."""
+        return delta @ weights.T if self.sample_axis == 0 else weights.T @ delta
+
 
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
-    {layout.name: layout for layout in (_ROWS, _COLUMNS)}
+    {layout.name: layout for layout in (Layout("rows", 0), Layout("columns", 1))}
 )
 """Both layouts by name."""

@@ -1,8 +1,8 @@
 """Losses: a new one is one row of `LOSSES`.
 
 A loss is a sum of terms over outputs and samples, times a factor, over a divisor. The terms and
-their derivatives are with respect to the outputs a, y are the targets; where the output activation
-and the loss cancel (`FUSED`), both are computed from the pre-activation z, and no log of 0 is taken.
+their derivatives are with respect to the outputs a; where the output activation and the loss
+cancel (`FUSED`), both are computed from the pre-activation z, so that no log of 0 is ever taken.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.network.activations import sigmoid, softplus
-
-Array = NDArray[np.floating[Any]]
+Array = NDArray[np.float64]
 Terms = Callable[[Array, Array], Array]
+
+SMALLEST = float(np.finfo(np.float64).tiny)
 
 DIVISORS: Mapping[str, Callable[[int, int], int]] = MappingProxyType(
     {
@@ -75,73 +74,53 @@ def _square_derivative(outputs: Array, targets: Array) -> Array:
     return np.asarray(2 * (outputs - targets))
 
 
-def _log(probability: Array) -> Array:
-    """The log of p, clipped at the smallest normal number of its type: never the log of 0."""
-    return np.log(np.maximum(probability, np.finfo(probability.dtype).tiny))
-
-
-def _over(targets: Array, probability: Array) -> Array:
-    """y / p, the derivative of y `_log`(p): 0 where p is clipped."""
-    smallest = np.finfo(probability.dtype).tiny
-    return np.where(probability > smallest, targets / np.maximum(probability, smallest), 0)
+def _positive(probability: Array) -> Array:
+    return np.maximum(probability, SMALLEST)
 
 
 def _binary(outputs: Array, targets: Array) -> Array:
-    return np.asarray(-targets * _log(outputs) - (1 - targets) * _log(1 - outputs))
-
-
-def _binary_derivative(outputs: Array, targets: Array) -> Array:
-    return _over(1 - targets, 1 - outputs) - _over(targets, outputs)
-
-
-def _categorical(outputs: Array, targets: Array) -> Array:
-    return np.asarray(-targets * _log(outputs))
-
-
-def _categorical_derivative(outputs: Array, targets: Array) -> Array:
-    return -_over(targets, outputs)
-
-
-def _binary_from_logits(pre_activation: Array, targets: Array, unit_axis: int) -> Array:
-    """-y log s(z) - (1 - y) log s(-z) with -log s(z) = log(1 + exp(-z))."""
     return np.asarray(
-        targets * softplus(-pre_activation) + (1 - targets) * softplus(pre_activation)
+        -targets * np.log(_positive(outputs)) - (1 - targets) * np.log(_positive(1 - outputs))
     )
 
 
-def _binary_delta(pre_activation: Array, outputs: Array, targets: Array, unit_axis: int) -> Array:
-    """The schoolbook a - y, with 1 - a = s(-z), so that no digit is lost where a is nearly 1."""
-    return np.asarray((1 - targets) * outputs - targets * sigmoid(-pre_activation))
+def _binary_derivative(outputs: Array, targets: Array) -> Array:
+    return np.asarray(-targets / _positive(outputs) + (1 - targets) / _positive(1 - outputs))
+
+
+def _categorical(outputs: Array, targets: Array) -> Array:
+    return np.asarray(-targets * np.log(_positive(outputs)))
+
+
+def _categorical_derivative(outputs: Array, targets: Array) -> Array:
+    return np.asarray(-targets / _positive(outputs))
+
+
+def _binary_from_logits(pre_activation: Array, targets: Array, unit_axis: int) -> Array:
+    """-y log s(z) - (1 - y) log s(-z) = log(1 + exp(-|z|)) + max(z, 0) - y z."""
+    return np.asarray(
+        np.log1p(np.exp(-np.abs(pre_activation)))
+        + (np.maximum(pre_activation, 0) - targets * pre_activation)
+    )
+
+
+def _binary_delta(z: Array, outputs: Array, targets: Array, unit_axis: int) -> Array:
+    """A - y, written so that no digit is lost where a is nearly 1: for y = 1 it is -s(-z)."""
+    small = np.exp(-np.abs(z))
+    complement = np.where(z >= 0, small / (1 + small), 1 / (1 + small))
+    return np.asarray((1 - targets) * outputs - targets * complement)
 
 
 def _categorical_from_logits(pre_activation: Array, targets: Array, unit_axis: int) -> Array:
-    """-y_i log a_i with log a_i = z_i - log sum_k exp(z_k), counted from the largest z."""
+    """-y_i log a_i with log a_i = z_i - log(sum_k exp(z_k))."""
     shifted = pre_activation - pre_activation.max(axis=unit_axis, keepdims=True)
-    with np.errstate(under="ignore"):
-        others = _sum_without_largest(np.exp(shifted), unit_axis)
-        return np.asarray(targets * (np.log1p(others) - shifted))
+    total = np.log(np.exp(shifted).sum(axis=unit_axis, keepdims=True))
+    return np.asarray(targets * (total - shifted))
 
 
-def _categorical_delta(
-    pre_activation: Array, outputs: Array, targets: Array, unit_axis: int
-) -> Array:
-    """a_i sum(y) - y_i: the schoolbook a - y where the targets of a sample sum to 1.
-
-    Written as a_i times the other targets - y_i (1 - a_i), with the largest output's 1 - a_i as
-    the sum of the other outputs, so that no digit is lost where it is nearly 1.
-    """
-    complement = 1 - outputs
-    largest = outputs.argmax(axis=unit_axis, keepdims=True)
-    others = _sum_without_largest(outputs, unit_axis)
-    np.put_along_axis(complement, largest, others, axis=unit_axis)
-    other_targets = targets.sum(axis=unit_axis, keepdims=True) - targets
-    return np.asarray(outputs * other_targets - targets * complement)
-
-
-def _sum_without_largest(values: Array, unit_axis: int) -> Array:
-    rest = values.copy()
-    np.put_along_axis(rest, values.argmax(axis=unit_axis, keepdims=True), 0, axis=unit_axis)
-    return np.asarray(rest.sum(axis=unit_axis, keepdims=True))
+def _categorical_delta(z: Array, outputs: Array, targets: Array, unit_axis: int) -> Array:
+    """A sum(y) - y, which is a - y where the targets of a sample sum to 1."""
+    return np.asarray(outputs * targets.sum(axis=unit_axis, keepdims=True) - targets)
 
 
 _ROWS = (
