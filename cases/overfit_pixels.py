@@ -129,19 +129,23 @@ def images(rng, largest=1.0):
     return X, Y
 
 
-def make_case(backward, largest=1.0):
+def update_parameters(grads, parameters, learning_rate):
+    return {name: value - learning_rate * grads["d" + name] for name, value in parameters.items()}
+
+
+def make_case(backward, largest=1.0, epochs=0):
     rng = np.random.default_rng(3)
     parameters = initialize_parameters(DIMS, rng)
     X, Y = images(rng, largest)
+    for _ in range(epochs):
+        parameters = update_parameters(backward(parameters, X, Y), parameters, 0.1)
     return gradcheck.Case(
         loss=lambda p: compute_cost(p, X, Y),
         params=parameters,
         grad=lambda p: backward(p, X, Y),
         inputs=X,
         targets=Y,
-        network=gradcheck.MLP(
-            DIMS, ["relu", "sigmoid"], "binary_cross_entropy", layout="columns"
-        ),
+        network=gradcheck.MLP(DIMS, ["relu", "sigmoid"], "binary_cross_entropy", layout="columns"),
         budget=BUDGET,
     )
 
@@ -170,8 +174,8 @@ def derivative_of_input():
 
 @gradcheck.case(expect="inconclusive")
 def raw_pixels():
-    """inputs from 0 to 255 saturate the output, and log(0) appears"""
-    return make_case(backward_fixed, largest=255.0)
+    """inputs from 0 to 255 saturate the output after one update, and log(0) appears"""
+    return make_case(backward_fixed, largest=255.0, epochs=1)
 
 
 @gradcheck.case

@@ -43,7 +43,7 @@ def analytic_precision(
     moved = [0.0] * len(gradients.blocks)
     for _ in range(NUDGES):
         nearby = [
-            value * (1 + ROUNDINGS * epsilon * rng.choice((-1.0, 1.0), size=value.shape))
+            np.asarray(value * (1 + ROUNDINGS * epsilon * rng.choice((-1.0, 1.0), value.shape)))
             for value in values
         ]
         try:

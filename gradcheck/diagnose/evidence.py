@@ -66,7 +66,9 @@ def second_point(
     )
     for size in NUDGES:
         values = tuple(
-            value + size * max(0.1, float(np.std(value))) * rng.standard_normal(value.shape)
+            np.asarray(
+                value + size * max(0.1, float(np.std(value))) * rng.standard_normal(value.shape)
+            )
             for value in first.values
         )
         try:

@@ -120,20 +120,11 @@ def bias_finding(evidence: Evidence, step: Step) -> Finding:
     )
 
 
-def worst_entry(evidence: Evidence, name: str) -> str | None:
-    """`worst entry W1[1, 1]: analytic -1.2, numeric -0.15`."""
-    worst = evidence.blocks[evidence.names.index(name)].worst
-    if worst is None:
-        return None
-    index = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
-    return f"worst entry {name}{index}: analytic {worst.analytic:.7g}, numeric {worst.numeric:.7g}"
-
-
 def _with_place(evidence: Evidence, names: Sequence[str], *lines: str) -> tuple[str, ...]:
-    """The lines of evidence, after what the right blocks rule out, and before the worst entry."""
+    """The lines of evidence, after what the right blocks rule out."""
     place = infer_place(evidence.blocks, evidence.layers)
     about = place if place and any(name in place for name in names) else None
-    return tuple(line for line in (about, *lines, worst_entry(evidence, names[0])) if line)
+    return tuple(line for line in (about, *lines) if line)
 
 
 def _layer_words(evidence: Evidence, number: int) -> dict[str, object]:

@@ -62,9 +62,10 @@ def group_layers(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> tup
 def describe_layers(blocks: Sequence[Block], layers: Sequence[Layer]) -> tuple[str, ...]:
     """Which layers are right and which are wrong, from the output backward, and what follows.
 
-    Returns nothing where everything is right, or where the layers are not known.
+    Returns nothing where everything is right, where the layers are not known, or where no
+    gradient was computed.
     """
-    if not layers or not any(block.failed for block in blocks):
+    if not layers or not any(block.failed and block.verdict != "raised" for block in blocks):
         return ()
     lines = [_layer_line(blocks, layer) for layer in reversed(layers)]
     inference = infer_place(blocks, layers)

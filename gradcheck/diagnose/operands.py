@@ -37,16 +37,6 @@ class Product:
     left: Array
     right: Array
 
-    @property
-    def left_words(self) -> str:
-        """The left operand's shape and name."""
-        return f"{self.left.shape} {self.left_code}"
-
-    @property
-    def right_words(self) -> str:
-        """The right operand's shape and name."""
-        return f"{self.right.shape} {self.right_code}"
-
     def alternatives(self) -> Iterator[tuple[str, Array]]:
         """Other products of the same two operands, as code and value."""
         left, right = self.left_code.removesuffix(".T"), self.right_code.removesuffix(".T")

@@ -18,15 +18,44 @@ class Sizes:
         batch_size: m.
         outputs: K.
         features: of one sample.
+        hidden: the units of the hidden layers.
     """
 
     batch_size: int | None
     outputs: int | None
     features: int | None
+    hidden: tuple[int, ...] = ()
+
+    def axis_words(self, length: int) -> str | None:
+        """What an axis of this length must be, if only one thing has that size: `hidden units`."""
+        meanings = [
+            words
+            for size, words in (
+                (self.batch_size, "samples"),
+                (self.outputs, "outputs"),
+                (self.features, "features"),
+                *((size, "hidden units") for size in set(self.hidden)),
+            )
+            if size == length
+        ]
+        return meanings[0] if len(meanings) == 1 and length > 1 else None
+
+    def shape_words(self, shape: tuple[int, ...]) -> str:
+        """A shape with its axes in words: `(100,) hidden units`, `(32, 100) samples x outputs`."""
+        words = [self.axis_words(length) for length in shape]
+        return f"{shape} {' x '.join(word or '?' for word in words)}" if any(words) else str(shape)
 
 
 def read_sizes(problem: Problem) -> Sizes:
-    """The sizes from the data, and from the network's layout where that is known."""
+    """The sizes from the data, and from the network where that is known."""
+    sizes = _data_sizes(problem)
+    if problem.network is None:
+        return sizes
+    widths = problem.network.sizes
+    return Sizes(sizes.batch_size, widths[-1], widths[0], widths[1:-1])
+
+
+def _data_sizes(problem: Problem) -> Sizes:
     inputs, targets = problem.inputs, problem.targets
     if inputs is None:
         return Sizes(None, None, None)

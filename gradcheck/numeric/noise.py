@@ -90,7 +90,7 @@ def _noise_on_a_line(
         for index in range(POINTS):
             distance = (index - POINTS // 2) * spacing
             line = zip(point, direction, scale, strict=True)
-            moved = [block + distance * size * sign for block, sign, size in line]
+            moved = [np.asarray(block + distance * size * sign) for block, sign, size in line]
             start = time.perf_counter()
             values[index] = loss(moved)
             seconds.append(time.perf_counter() - start)

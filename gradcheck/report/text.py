@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
 from gradcheck.compare.verdict import Block
 from gradcheck.finding import Finding
+from gradcheck.usercode import Location
 
 if TYPE_CHECKING:
     from gradcheck.report.model import Report
@@ -25,7 +27,7 @@ def render(report: Report, name: str | None = None) -> str:
     sections.append(_table(report))
     sections += [_worst(block) for block in report.blocks if block.verdict == "wrong"]
     sections += [_nonfinite(block) for block in report.blocks if block.verdict == "nonfinite"]
-    sections += list(report.layers)
+    sections += _layers(report)
     sections += [_finding(finding) for finding in report.findings]
     sections += [f"note: {note}" for note in (*_kinks(report), *report.notes)]
     sections.append(_closing(report))
@@ -38,6 +40,14 @@ def printable(text: str) -> str:
         character if character == "\n" or character.isprintable() else repr(character)[1:-1]
         for character in text
     )
+
+
+def place(location: Location) -> str:
+    """`file:line`, the file as seen from the working directory where it lies below it."""
+    file = Path(location.file)
+    if file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
+    return f"{file}:{location.line}"
 
 
 def summary_line(report: Report) -> str:
@@ -100,10 +110,16 @@ def _nonfinite(block: Block) -> str:
     return f"{_shortened(block.name)}: your gradient holds nan or infinite values"
 
 
+def _layers(report: Report) -> list[str]:
+    """The lines on layers, without what a finding says again."""
+    told = {line for finding in report.findings for line in finding.evidence}
+    return [line for line in report.layers if line not in told]
+
+
 def _finding(finding: Finding) -> str:
     lines = [f"\n{finding.severity}[{finding.code}] {finding.rule}: {finding.message}"]
     for location in filter(None, (finding.location, *finding.also)):
-        lines.append(f"  --> {location.file}:{location.line}   {location.source}".rstrip())
+        lines.append(f"  --> {place(location)}   {location.source}".rstrip())
     lines += [f"  {line}" for line in finding.evidence]
     lines.append(f"  fix: {finding.fix}")
     if finding.equally:

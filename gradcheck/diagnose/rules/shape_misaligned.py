@@ -66,7 +66,10 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     product = None if raised is None else misaligned_product(raised)
     if raised is None or product is None:
         return
-    message = f"{product.code} multiplies {product.left_words} by {product.right_words}"
+    words = evidence.sizes.shape_words
+    message = (
+        f"{product.code} multiplies {words(product.left.shape)} by {words(product.right.shape)}"
+    )
     mended = _mended(evidence, product)
     lines = [raised.summary]
     if 1 in (product.left.ndim, product.right.ndim):
