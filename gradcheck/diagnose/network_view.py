@@ -106,7 +106,7 @@ def view_network(
     view = NetworkView(network, layers, problem.inputs, problem.targets)
     for _ in range(TIE_POINTS):
         values = [
-            np.asarray(value + 0.1 * max(0.1, np.std(value)) * rng.standard_normal(value.shape))
+            value + 0.1 * max(0.1, float(np.std(value))) * rng.standard_normal(value.shape)
             for value in problem.parameters.values
         ]
         try:

@@ -155,7 +155,9 @@ def _closing(report: Report) -> str:
         return f"pass: {len(failed)} of {len(blocks)} gradients differ as allowed"
     if report.verdict == "fail":
         verb = "is" if len(failed) == 1 else "are"
-        return f"fail: {len(failed)} of {len(blocks)} {_plural(len(blocks))} {verb} wrong"
+        rules = [f"{finding.code} {finding.rule}" for finding in report.findings]
+        causes = f" ({', '.join(rules)})" if rules else ""
+        return f"fail: {len(failed)} of {len(blocks)} {_plural(len(blocks))} {verb} wrong{causes}"
     unclear = [block.name for block in blocks if block.verdict == "inconclusive"]
     return f"inconclusive: {', '.join(unclear)} could not be decided"
 
