@@ -56,6 +56,12 @@ class Parameters:
         """The shape of every block."""
         return tuple(value.shape for value in self.values)
 
+    def entry_name(self, block: int, entry: int) -> str:
+        """An entry as the user would write it, from its flat index: `W1[0, 3]`."""
+        index = np.unravel_index(entry, self.values[block].shape)
+        where = f"[{', '.join(map(str, index))}]" if index else ""
+        return f"{self.names[block]}{where}"
+
 
 def flatten(params: Any) -> Parameters:
     """Reads named blocks from arrays, numbers, lists, tuples, dicts and nestings of them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.blocks import Array, Parameters, describe
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
-from gradcheck.usercode import call
+from gradcheck.usercode import UserCodeError, call
 
 LOSS = "your loss"
 GRADIENT = "your gradient"
@@ -108,6 +108,10 @@ class Problem:
             cell[entry] = value
             try:
                 return loss(values)
+            except UserCodeError as error:
+                name = self.parameters.entry_name(block, entry)
+                moved = f"{LOSS}, with {name} moved by {value - before:+.2g},"
+                raise UserCodeError(replace(error.raised, call=moved)) from None
             finally:
                 cell[entry] = before
 

@@ -1,0 +1,239 @@
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck import MLP
+from gradcheck.network import LAYOUTS
+
+LAYOUT_NAMES = ("rows", "columns")
+
+
+def problem(layout, activations=("tanh", "sigmoid", "linear"), batch_size=7, loss=None, seed=0):
+    network = MLP([4, 6, 5, 3], activations, loss or "half_squared_error_mean", layout)
+    rng = np.random.default_rng(seed)
+    inputs = rng.standard_normal(network.arrangement.data_shape(batch_size, 4))
+    targets = rng.uniform(0.2, 0.8, network.arrangement.data_shape(batch_size, 3))
+    return network, network.init(seed), inputs, targets
+
+
+def check(setup, mutate, with_network=True):
+    network, params, inputs, targets = setup
+    return gradcheck.check(
+        lambda p: network.loss(p, inputs, targets),
+        params,
+        lambda p: mutate(network, p, inputs, targets),
+        inputs=inputs,
+        targets=targets,
+        network=network if with_network else None,
+        entries="all",
+    )
+
+
+def backward(network, params, inputs, targets, slopes=None, bias_sources=None):
+    """Backprop with the slope of some layers, or the source of some biases, replaced."""
+    layout, trace = LAYOUTS[network.layout], network.trace(params, inputs, targets)
+    arriving = network.output_gradient(
+        trace.activations[-1], network.wanted(targets, trace.activations[-1])
+    )
+    gradients = {}
+    for layer in reversed(network.layers):
+        z, a = trace.pre_activations[layer - 1], trace.activations[layer]
+        slope = (slopes or {}).get(layer)
+        if slope is None:
+            delta = network.activation(layer).pull_back(z, a, arriving, layout.unit_axis)
+        else:
+            delta = arriving * slope(network.activation(layer), z, a)
+        source = (bias_sources or {}).get(layer)
+        gradients[f"W{layer}"] = layout.weight_gradient(trace.activations[layer - 1], delta)
+        gradients[f"b{layer}"] = layout.bias_gradient(
+            delta if source is None else source(arriving, a)
+        )
+        arriving = layout.step_back(delta, params[f"W{layer}"])
+    return gradients
+
+
+def at_output(activation, z, a):
+    return activation.slope(a)
+
+
+def output_form_of_input(activation, z, a):
+    return activation.slope_from_output(z)
+
+
+def missing(activation, z, a):
+    return np.ones_like(z)
+
+
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+@pytest.mark.parametrize("layer", [1, 2])
+@pytest.mark.parametrize(
+    ("code", "slope"),
+    [("GC301", at_output), ("GC302", output_form_of_input), ("GC303", missing)],
+)
+def test_a_wrong_slope_is_named_at_its_layer(layout, layer, code, slope):
+    report = check(problem(layout), lambda *args: backward(*args, slopes={layer: slope}))
+    assert [finding.code for finding in report.findings] == [code]
+    assert report.findings[0].message.startswith(f"layer {layer}:") or code == "GC303"
+    assert set(report.findings[0].blocks) == {
+        f"{kind}{number}" for kind in "Wb" for number in range(1, layer + 1)
+    }
+    assert report.findings[0].error_after_fix < 1e-7
+
+
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+def test_two_wrong_slopes_are_both_named_the_one_next_to_the_loss_first(layout):
+    report = check(
+        problem(layout), lambda *args: backward(*args, slopes={1: missing, 2: at_output})
+    )
+    assert [finding.code for finding in report.findings] == ["GC301", "GC303"]
+
+
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+@pytest.mark.parametrize("layer", [1, 2])
+def test_a_bias_from_what_arrives_is_named(layout, layer):
+    report = check(
+        problem(layout),
+        lambda *args: backward(*args, bias_sources={layer: lambda arriving, a: arriving}),
+    )
+    assert [(f.code, f.blocks) for f in report.findings] == [("GC501", (f"b{layer}",))]
+
+
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+@pytest.mark.parametrize("with_network", [True, False])
+@pytest.mark.parametrize(
+    ("factor", "code"),
+    [
+        (7.0, "GC101"),
+        (21.0, "GC101"),
+        (2.0, "GC103"),
+        (0.5, "GC103"),
+        (3.0, "GC104"),
+        (0.37, "GC105"),
+        (-0.37, "GC105"),
+        (-1.0, "GC106"),
+    ],
+)
+def test_a_constant_factor_is_named(layout, with_network, factor, code):
+    def scaled(network, *data):
+        gradients = network.backward(*data)
+        gradients["W2"] = factor * gradients["W2"]
+        return gradients
+
+    report = check(problem(layout), scaled, with_network)
+    assert [(finding.code, finding.blocks) for finding in report.findings] == [(code, ("W2",))]
+
+
+def test_all_blocks_off_by_the_same_factor_make_one_finding():
+    report = check(
+        problem("rows"), lambda net, *data: {k: -v for k, v in net.backward(*data).items()}
+    )
+    assert [finding.code for finding in report.findings] == ["GC106"]
+    assert len(report.findings[0].blocks) == 6
+
+
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+def test_a_transposed_gradient_is_named(layout):
+    def transposed(network, *data):
+        gradients = network.backward(*data)
+        gradients["W1"] = gradients["W1"].T
+        return gradients
+
+    report = check(problem(layout), transposed)
+    assert [(finding.code, finding.blocks) for finding in report.findings] == [("GC201", ("W1",))]
+    assert report.blocks[0].verdict == "shape"
+
+
+def test_a_transposed_square_gradient_is_named():
+    network = MLP([4, 4, 2], ["tanh", "linear"], "squared_error_sum")
+    rng = np.random.default_rng(0)
+    setup = network, network.init(1), rng.standard_normal((5, 4)), rng.standard_normal((5, 2))
+
+    def transposed(net, *data):
+        return net.backward(*data) | {"W1": net.backward(*data)["W1"].T}
+
+    report = check(setup, transposed)
+    assert [(finding.code, finding.blocks) for finding in report.findings] == [("GC201", ("W1",))]
+    assert report.blocks[0].verdict == "wrong"
+
+
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+def test_a_bias_that_is_not_reduced_is_named(layout):
+    def unreduced(network, params, inputs, targets):
+        gradients = network.backward(params, inputs, targets)
+        return gradients | {"b2": network.trace(params, inputs, targets).deltas[1]}
+
+    report = check(problem(layout), unreduced)
+    assert [(finding.code, finding.blocks) for finding in report.findings] == [("GC203", ("b2",))]
+
+
+def test_a_missing_gradient_is_named():
+    def partial(network, *data):
+        gradients = network.backward(*data)
+        return {name: gradients[name] for name in ("W3", "b3", "b1")}
+
+    report = check(problem("rows"), partial)
+    assert [f.code for f in report.findings] == ["GC207"]
+    assert set(report.findings[0].blocks) == {"W1", "W2", "b2"}
+
+
+def test_a_flat_bias_gradient_for_a_column_is_named():
+    def flat(network, *data):
+        gradients = network.backward(*data)
+        return gradients | {"b1": gradients["b1"].reshape(-1)}
+
+    report = check(problem("columns"), flat)
+    assert [(finding.code, finding.blocks) for finding in report.findings] == [("GC202", ("b1",))]
+
+
+def test_what_no_rule_describes_is_wrong_and_has_no_name():
+    def noisy(network, *data):
+        gradients = network.backward(*data)
+        gradients["W2"] = gradients["W2"] * np.linspace(0.9, 1.3, gradients["W2"].size).reshape(
+            gradients["W2"].shape
+        )
+        return gradients
+
+    report = check(problem("rows"), noisy)
+    assert report.verdict == "fail"
+    assert report.findings == ()
+    assert any("only the product that makes the gradient of W2" in line for line in report.layers)
+
+
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+@pytest.mark.parametrize(
+    "activations", [("relu", "tanh", "sigmoid"), ("gelu", "elu", "linear"), ("tanh",) * 3]
+)
+def test_correct_code_has_no_findings(layout, activations):
+    report = check(problem(layout, activations), MLP.backward)
+    assert report.ok
+    assert report.findings == ()
+
+
+def test_a_network_that_is_not_the_users_is_not_believed():
+    setup = problem("rows")
+    other = MLP([4, 6, 5, 3], ("tanh", "tanh", "linear"), "half_squared_error_mean")
+    network, params, inputs, targets = setup
+    report = gradcheck.check(
+        lambda p: network.loss(p, inputs, targets),
+        params,
+        lambda p: backward(network, p, inputs, targets, slopes={1: missing}),
+        inputs=inputs,
+        targets=targets,
+        network=other,
+    )
+    assert report.verdict == "fail"
+    assert report.network is None
+    assert report.findings == ()
+    assert any("the diagnosis did not use it" in note for note in report.notes)
+
+
+def test_a_rule_that_is_allowed_is_reported_and_not_counted():
+    network, params, inputs, targets = problem("rows")
+    report = gradcheck.check(
+        lambda p: network.loss(p, inputs, targets),
+        params,
+        lambda p: {k: -v for k, v in network.backward(p, inputs, targets).items()},
+        allow=["sign-flipped"],
+    )
+    assert report.ok
+    assert report.findings[0].code == "GC106"
