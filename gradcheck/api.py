@@ -15,7 +15,7 @@ from gradcheck.diagnose.engine import diagnose
 from gradcheck.network import MLP
 from gradcheck.preflight import preflight
 from gradcheck.problem import Options, Problem
-from gradcheck.report.build import build_report, raised_reason, unchecked_report
+from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
 from gradcheck.sampling import choose_entries
 from gradcheck.usercode import UserCodeError, quietly
@@ -86,9 +86,7 @@ def _run(problem: Problem, options: Options) -> Report:
             ready = preflight(problem, rng)
             if ready.noise is None:
                 reason = f"your loss is {ready.center} at your own parameters"
-                return unchecked_report(
-                    problem, reason, heard, ready.evaluations, time.perf_counter() - start
-                )
+                return unchecked_report(problem, reason, heard, time.perf_counter() - start)
             selection = choose_entries(
                 problem.parameters, options.entries, options.budget, ready.noise.seconds, rng
             )
@@ -103,8 +101,9 @@ def _run(problem: Problem, options: Options) -> Report:
             )
             diagnosis = diagnose(ready, comparison, selection, rng)
         except UserCodeError as error:
-            reason = raised_reason(error.raised)
-            return unchecked_report(problem, reason, heard, 0, time.perf_counter() - start)
+            reason = f"{error.raised.call} raised {error.raised.summary}"
+            seconds = time.perf_counter() - start
+            return unchecked_report(problem, reason, heard, seconds, error.raised)
     seconds = time.perf_counter() - start
     return build_report(ready, selection, comparison, diagnosis, options, heard, seconds)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradcheck.blocks import Array
 from gradcheck.numeric.noise import Noise, estimate_noise
 from gradcheck.problem import Problem
+from gradcheck.usercode import UserCodeError
 
 
 @dataclass(frozen=True)
@@ -49,5 +52,17 @@ def preflight(problem: Problem, rng: np.random.Generator) -> Preflight:
         return Preflight(problem, center, None, changed, evaluations=1)
     again = problem.loss([value.copy(order="K") for value in values])
     difference = abs(again - center) if np.isfinite(again) else 0.0
-    noise = estimate_noise(problem.loss, values, center, difference, rng)
+    noise = estimate_noise(_nan_where_it_raises(problem), values, center, difference, rng)
     return Preflight(problem, center, noise, changed, 2 + noise.evaluations)
+
+
+def _nan_where_it_raises(problem: Problem) -> Callable[[Sequence[Array]], float]:
+    """The loss for points a little beside the user's: whether it raises there is asked later."""
+
+    def loss(values: Sequence[Array]) -> float:
+        try:
+            return problem.loss(values)
+        except UserCodeError:
+            return float("nan")
+
+    return loss

@@ -50,7 +50,11 @@ def build_report(
 
 
 def unchecked_report(
-    problem: Problem, reason: str, heard: Heard, evaluations: int, seconds: float
+    problem: Problem,
+    reason: str,
+    heard: Heard,
+    seconds: float,
+    raised: Raised | None = None,
 ) -> Report:
     """The report of a check that could not be carried out because of the loss."""
     parameters = problem.parameters
@@ -65,17 +69,23 @@ def unchecked_report(
         findings=(),
         network=None,
         coverage=Coverage(0, total, "the loss could not be evaluated"),
-        evaluations=evaluations,
+        evaluations=0,
         seconds=seconds,
         could_not_check=reason,
-        notes=_heard_notes(heard),
+        notes=(*_raised_notes(raised), *_heard_notes(heard)),
     )
 
 
-def raised_reason(raised: Raised) -> str:
-    """Why nothing was checked, where the user's loss raised."""
-    where = f", at {raised.frames[-1].file}:{raised.frames[-1].line}" if raised.frames else ""
-    return f"{raised.call} raised {raised.summary}{where}"
+def _raised_notes(raised: Raised | None) -> Iterable[str]:
+    if raised is None:
+        return
+    if raised.frames:
+        location = raised.frames[-1]
+        yield f"{location.file}:{location.line}   {location.source}"
+    if "moved" in raised.call:
+        yield (
+            "the first call, at your own parameters, succeeded; your parameters are as they were"
+        )
 
 
 def _accepted(findings: Iterable[Finding], allow: tuple[str, ...]) -> set[str]:
