@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.blocks import Array
-from gradcheck.compare.gates import RAISED, Gradient, Gradients, read_gradients
+from gradcheck.compare.beside_kinks import accept_beside_kinks, claims_of
+from gradcheck.compare.gates import RAISED, Gradients, read_gradients
 from gradcheck.compare.precision import analytic_precision
 from gradcheck.compare.verdict import Block, compare_block
-from gradcheck.numeric.blackbox import Claim, NumericGradient, numeric_gradient
+from gradcheck.numeric.blackbox import NumericGradient, numeric_gradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.problem import Problem
 from gradcheck.sampling import Indices
@@ -67,13 +68,11 @@ def compare(
     """
     gradients, raised = evaluate_gradient(problem, values)
     precision = analytic_precision(problem, values, gradients, noise.relative, rng)
-    claims = [
-        _claim(gradient, value.size, rounding)
-        for gradient, value, rounding in zip(gradients.blocks, values, precision, strict=True)
-    ]
+    claims = claims_of(gradients, precision, values)
     numeric = numeric_gradient(
         problem.entry_loss(values), values, center, noise, entries, claims, rng
     )
+    numeric = accept_beside_kinks(problem, values, noise, gradients, precision, numeric, rng)
     scale = max(
         float(np.nanmax(np.abs(block.estimates.value), initial=0.0)) for block in numeric.blocks
     )
@@ -103,9 +102,3 @@ def evaluate_gradient(
         return read_gradients(problem.gradient(values), problem.parameters), None
     except UserCodeError as error:
         return Gradients((RAISED,) * len(values)), error.raised
-
-
-def _claim(gradient: Gradient, size: int, rounding: float) -> Claim:
-    if not gradient.comparable or gradient.value is None:
-        return Claim(np.full(size, np.nan), 0.0)
-    return Claim(gradient.value.reshape(-1), rounding)

@@ -114,7 +114,7 @@ def judge_entries(
     accepted = (rtol or 0.0) * np.fmax(np.abs(analytic), np.abs(estimates.value))
     bound = estimates.bound + precision
     distance = estimates.distance(analytic)
-    limit = max(RESOLUTION_LIMIT, rtol or 0.0) * scale_of(numeric, overall)
+    limit = max(RESOLUTION_LIMIT, rtol or 0.0) * scale_of(numeric, analytic, overall)
     decided = (bound <= limit) | estimates.kink
     return EntryVerdicts(
         wrong=~np.isfinite(analytic) | (distance > WRONG_FROM * bound + accepted),
@@ -123,10 +123,11 @@ def judge_entries(
     )
 
 
-def scale_of(numeric: BlockGradient, overall: float) -> float:
-    """The block's largest derivative; of all blocks, where this one is flat."""
+def scale_of(numeric: BlockGradient, analytic: Array, overall: float) -> float:
+    """The block's largest derivative; of all blocks, where this one is flat and said to be."""
     own = float(np.nanmax(np.abs(numeric.estimates.value), initial=0.0))
-    return own if own > 0 else overall
+    claimed = float(np.max(np.abs(analytic), initial=0.0, where=np.isfinite(analytic)))
+    return own or claimed or overall
 
 
 def compare_block(
@@ -167,7 +168,7 @@ def compare_block(
         return Block(name, shape, verdict, 0, analytic_shape=shape)
     analytic = gradient.value.reshape(-1)[numeric.entries]
     entries = judge_entries(analytic, numeric, precision, rtol, overall)
-    scale = scale_of(numeric, overall)
+    scale = scale_of(numeric, analytic, overall)
     error = np.where(np.isfinite(entries.error), entries.error, np.inf)
     worst = int(np.argmax(error / np.where(np.isfinite(bound), bound + precision, np.inf)))
     if entries.wrong.any():

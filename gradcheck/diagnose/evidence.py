@@ -101,7 +101,7 @@ def error_if_right(
     allowed = WRONG_FROM * (measured.estimates.bound + gain * comparison.precision[block])
     if np.any(distance > allowed):
         return None
-    scale = scale_of(measured, comparison.scale)
+    scale = scale_of(measured, flat, comparison.scale)
     return float(distance.max(initial=0.0) / scale) if scale else 0.0
 
 

@@ -78,7 +78,8 @@ class Estimates:
         bound: how far it may be from the truth.
         lower: the smallest derivative that is right; below `value` only at a kink.
         upper: the largest one.
-        kink: whether the point lies on a kink, as near as this loss lets one see.
+        kink: whether a kink lies within every step that could decide: on the point, or nearer to
+            it than the precision of this loss lets one see.
     """
 
     value: Array

@@ -7,6 +7,7 @@ ladder can separate from a kink is judged by its one-sided slopes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,7 @@ def refine(
     best = Estimates.smooth(np.full(count, np.nan), np.full(count, np.inf))
     steps = np.full(count, first_step)
     came_from = np.zeros(count)
+    beside_kink = np.zeros(count, dtype=bool)
     open_ = np.arange(count)
     for _ in range(ROUNDS):
         if not len(open_):
@@ -65,6 +67,7 @@ def refine(
         found, near_kink = from_three_steps(pairs, center, noise)
         better = found.bound < best.bound[open_]
         best = best.put(open_[better], found[better])
+        beside_kink[open_] |= near_kink
         going = ~_is_settled(best[open_], claimed[open_], precision, limit)
         rounding = rounding_error(pairs[0], noise)
         direction = np.where(~near_kink & (found.bound <= MOSTLY_ROUNDING * rounding), 1.0, -1.0)
@@ -77,7 +80,8 @@ def refine(
         came_from[open_] = direction
         steps[open_] *= FACTOR**direction
         open_ = open_[going]
-    return best
+    undecided = ~_is_settled(best, claimed, precision, limit)
+    return replace(best, kink=best.kink | (undecided & beside_kink))
 
 
 def _three_pairs(measure: Measure, entries: Indices, steps: Array) -> tuple[Pair, Pair, Pair]:
