@@ -174,6 +174,7 @@ def compare_block(
     if entries.wrong.any():
         worst = int(np.argmax(np.where(entries.wrong, error, -1.0)))
     kinked = numeric.estimates.kink
+    seen = np.where(kinked, numeric.estimates.upper - numeric.estimates.lower, bound)
     return Block(
         name=name,
         shape=shape,
@@ -184,9 +185,7 @@ def compare_block(
         max_abs_error=float(error.max()),
         max_rel_error=float(error.max() / scale) if scale else float(error.max() > 0),
         error_bound=largest_bound,
-        resolution=float(np.max(np.where(kinked, 0.0, bound) + precision) / scale)
-        if scale
-        else None,
+        resolution=float(np.max(seen + precision) / scale) if scale else None,
         worst=Worst(
             tuple(int(i) for i in np.unravel_index(numeric.entries[worst], shape)),
             float(analytic[worst]),
