@@ -40,11 +40,13 @@ class Options:
             raise UsageError(
                 f"entries is {entries!r}; it must be 'all', 'auto' or a positive whole number"
             )
-        if not self.budget > 0:
+        if not isinstance(self.budget, int | float) or not self.budget > 0:
             raise UsageError(f"budget is {self.budget!r}; it must be a positive number of seconds")
-        if self.rtol is not None and not 0 <= self.rtol < 1:
+        if self.rtol is not None and not (
+            isinstance(self.rtol, int | float) and 0 <= self.rtol < 1
+        ):
             raise UsageError(f"rtol is {self.rtol!r}; it must be at least 0 and below 1")
-        if self.workers < 1:
+        if not isinstance(self.workers, int) or self.workers < 1:
             raise UsageError(f"workers is {self.workers!r}; it must be at least 1")
 
 
@@ -71,6 +73,13 @@ class Problem:
     targets: NDArray[Any] | None = field(default=None)
     network: MLP | None = field(default=None)
     private_copies: bool = field(default=False)
+
+    def __post_init__(self) -> None:
+        for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):
+            if function is not None and not callable(function):
+                raise UsageError(
+                    f"{name} is {describe(function)}; it must be a function of the parameters"
+                )
 
     def loss(self, values: Sequence[Array]) -> float:
         """The user's loss at the given blocks; may be nan or infinite.

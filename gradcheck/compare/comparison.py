@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.blocks import Array
 from gradcheck.compare.beside_kinks import accept_beside_kinks, claims_of
-from gradcheck.compare.gates import RAISED, Gradients, read_gradients
+from gradcheck.compare.gates import RAISED, Gradient, Gradients, read_gradients
 from gradcheck.compare.precision import analytic_precision
 from gradcheck.compare.verdict import Block, compare_block
 from gradcheck.numeric.blackbox import NumericGradient, numeric_gradient
@@ -31,6 +31,7 @@ class Comparison:
         blocks: the verdicts.
         scale: the largest derivative of all blocks.
         raised: what the gradient raised, or None.
+        unstable: the names of the blocks of which a second call gives another gradient.
     """
 
     values: tuple[Array, ...]
@@ -40,6 +41,7 @@ class Comparison:
     blocks: tuple[Block, ...]
     scale: float
     raised: Raised | None
+    unstable: tuple[str, ...]
 
 
 def compare(
@@ -87,7 +89,26 @@ def compare(
             strict=True,
         )
     )
-    return Comparison(values, gradients, precision, numeric, blocks, scale, raised)
+    again, _ = evaluate_gradient(problem, values)
+    unstable = tuple(
+        block.name
+        for block, one, other, rounding in zip(
+            blocks, gradients.blocks, again.blocks, precision, strict=True
+        )
+        if _differ(one, other, rounding)
+    )
+    return Comparison(values, gradients, precision, numeric, blocks, scale, raised, unstable)
+
+
+def _differ(one: Gradient, other: Gradient, rounding: float) -> bool:
+    """Whether two calls at the same point gave gradients further apart than rounding."""
+    if one.verdict != other.verdict:
+        return True
+    if one.value is None or other.value is None or one.verdict == "nonfinite":
+        return False
+    if one.value.shape != other.value.shape:
+        return True
+    return bool(np.any(np.abs(one.value - other.value) > rounding))
 
 
 def evaluate_gradient(

@@ -53,16 +53,22 @@ class Diagnosis:
 def diagnose(
     ready: Preflight, comparison: Comparison, selection: Selection, rng: np.random.Generator
 ) -> Diagnosis:
-    """Names the causes of what is wrong in a comparison, as far as they can be proved."""
+    """Names the causes of what is wrong in a comparison, as far as they can be proved.
+
+    A gradient that changes from call to call is not looked into further: what it would be at a
+    second point says nothing.
+    """
     problem = ready.problem
     layers = group_layers(problem.parameters.names, problem.parameters.shapes)
     view, note = view_network(problem, layers, rng)
     notes = () if note is None else (note,)
     layers = layers if view is None else view.layers
     words = None if view is None else str(view.network)
-    if not any(block.failed for block in comparison.blocks):
+    if not comparison.unstable and not any(block.failed for block in comparison.blocks):
         return Diagnosis((), layers, words, notes, 0)
     evidence = Evidence(problem, (comparison,), layers, view, read_sizes(problem))
+    if comparison.unstable:
+        return Diagnosis(tuple(_direct(evidence)), layers, words, notes, 0)
     nearby = second_point(ready, comparison, selection, rng)
     evidence = with_point(evidence, nearby)
     findings = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))

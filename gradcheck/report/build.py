@@ -37,7 +37,7 @@ def build_report(
         *_heard_notes(heard),
     )
     return Report(
-        verdict=_verdict(comparison.blocks, accepted),
+        verdict=_verdict(comparison.blocks, accepted, comparison.unstable),
         blocks=comparison.blocks,
         findings=diagnosis.findings,
         network=diagnosis.network,
@@ -98,9 +98,9 @@ def _accepted(findings: Iterable[Finding], allow: tuple[str, ...]) -> set[str]:
     return allowed - refused
 
 
-def _verdict(blocks: tuple[Block, ...], accepted: set[str]) -> str:
+def _verdict(blocks: tuple[Block, ...], accepted: set[str], unstable: tuple[str, ...]) -> str:
     counted = [block for block in blocks if block.name not in accepted]
-    if any(block.failed for block in counted):
+    if any(block.failed or block.name in unstable for block in counted):
         return "fail"
     if any(block.verdict == "inconclusive" for block in counted):
         return "inconclusive"
@@ -142,6 +142,12 @@ def _state_notes(ready: Preflight, comparison: Comparison) -> Iterable[str]:
             f"{', '.join(whole)}: whole numbers, promoted to float64 for the check; an update in "
             "integers would lose the gradient"
         )
+    raised = comparison.raised
+    if raised is not None:
+        yield " ".join((raised.call, "raised", raised.summary, *_raised_notes(raised)))
+    values = [block.estimates.value for block in comparison.numeric.blocks if len(block.entries)]
+    if values and not any(map(np.any, values)):
+        yield "your loss does not change with the parameters: does it use those it is given?"
     if comparison.gradients.ignored:
         yield f"not parameters, ignored: {', '.join(comparison.gradients.ignored)}"
 

@@ -153,6 +153,8 @@ def _closing(report: Report) -> str:
         return closing
     if report.verdict == "pass":
         return f"pass: {len(failed)} of {len(blocks)} gradients differ as allowed"
+    if report.verdict == "fail" and not failed:
+        return "fail: the gradient is not the same from call to call"
     if report.verdict == "fail":
         verb = "is" if len(failed) == 1 else "are"
         rules = [f"{finding.code} {finding.rule}" for finding in report.findings]

@@ -12,12 +12,14 @@ from gradcheck.diagnose.rules import (
     missing_batch_mean,
     shape_misaligned,
     sign_flipped,
+    stale_state,
     transposed,
     wrong_batch_divisor,
     wrong_scale,
 )
 
 RULES: tuple[Rule, ...] = (
+    stale_state.RULE,
     sign_flipped.RULE,
     missing_batch_mean.RULE,
     factor_two.RULE,

@@ -1,0 +1,37 @@
+"""GC801: a second call at the same point gives another gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradcheck.diagnose.evidence import Evidence
+from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.words import gradient_of
+from gradcheck.finding import Finding
+
+
+def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    names = evidence.first.unstable
+    if names:
+        yield Finding(
+            code=rule.code,
+            rule=rule.name,
+            blocks=names,
+            message=f"{gradient_of(names)} another one when your gradient is called again at the "
+            "same parameters",
+            evidence=("the verdicts above are on the first of the two calls",),
+            fix="set accumulated gradients to zero at the start of every call, and draw random "
+            "numbers from a generator that is seeded there",
+        )
+
+
+RULE = Rule(
+    code="GC801",
+    name="stale-state",
+    what="The gradient function keeps something from call to call: gradients that are accumulated "
+    "and never cleared, a cache of an earlier forward pass, a random mask.",
+    shows="two calls at the same parameters give different gradients.",
+    example="self.dW += X.T @ delta      # and nothing sets it to 0",
+    instead="self.dW = X.T @ delta",
+    detector=Direct(_find),
+)
