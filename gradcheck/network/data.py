@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,6 +50,19 @@ def require_sizes(sizes: Sequence[int], activations: Sequence[str]) -> tuple[int
             f"{len(activations)} activations"
         )
     return layers
+
+
+def require_shape(params: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
+    """The parameter of that name, if it is there and has the shape that the network gives it.
+
+    Raises:
+        ValueError: it is not, or has another shape, which broadcasting could hide.
+    """
+    if name not in params:
+        raise ValueError(f"params has no {name}; it holds {', '.join(map(str, params))}")
+    if np.shape(params[name]) != shape:
+        raise ValueError(f"{name} has shape {np.shape(params[name])}; the network's is {shape}")
+    return params[name]
 
 
 def as_inputs(inputs: ArrayLike, features: int, layout: Layout) -> Array:

@@ -105,7 +105,7 @@ def _binary_from_logits(pre_activation: Array, targets: Array, unit_axis: int) -
 
 
 def _binary_delta(z: Array, outputs: Array, targets: Array, unit_axis: int) -> Array:
-    """A - y, written so that no digit is lost where a is nearly 1: for y = 1 it is -s(-z)."""
+    """The error a - y, with no digit lost where a is nearly 1: for y = 1 it is -s(-z)."""
     small = np.exp(-np.abs(z))
     complement = np.where(z >= 0, small / (1 + small), 1 / (1 + small))
     return np.asarray((1 - targets) * outputs - targets * complement)
@@ -113,14 +113,33 @@ def _binary_delta(z: Array, outputs: Array, targets: Array, unit_axis: int) -> A
 
 def _categorical_from_logits(pre_activation: Array, targets: Array, unit_axis: int) -> Array:
     """-y_i log a_i with log a_i = z_i - log(sum_k exp(z_k))."""
-    shifted = pre_activation - pre_activation.max(axis=unit_axis, keepdims=True)
-    total = np.log(np.exp(shifted).sum(axis=unit_axis, keepdims=True))
+    shifted, _, others = _without_largest(pre_activation, unit_axis)
+    total = np.log1p(others.sum(axis=unit_axis, keepdims=True))
     return np.asarray(targets * (total - shifted))
 
 
 def _categorical_delta(z: Array, outputs: Array, targets: Array, unit_axis: int) -> Array:
-    """A sum(y) - y, which is a - y where the targets of a sample sum to 1."""
-    return np.asarray(outputs * targets.sum(axis=unit_axis, keepdims=True) - targets)
+    """The outputs times sum(y), minus y: a - y where the targets of a sample sum to 1.
+
+    Written as a_i sum_{k != i} y_k - y_i sum_{k != i} a_k, so that no digit is lost where one
+    output is nearly 1.
+    """
+    _, largest, others = _without_largest(z, unit_axis)
+    rest = others.sum(axis=unit_axis, keepdims=True)
+    other_outputs = np.where(largest, rest, 1 + rest - others) / (1 + rest)
+    other_targets = targets.sum(axis=unit_axis, keepdims=True) - targets
+    return np.asarray(outputs * other_targets - targets * other_outputs)
+
+
+def _without_largest(
+    pre_activation: Array, unit_axis: int
+) -> tuple[Array, NDArray[np.bool_], Array]:
+    """Logits minus their maximum, where that is (once a sample), and exp of the others."""
+    winner = pre_activation.argmax(axis=unit_axis, keepdims=True)
+    largest = np.zeros(pre_activation.shape, dtype=bool)
+    np.put_along_axis(largest, winner, True, axis=unit_axis)
+    shifted = pre_activation - np.take_along_axis(pre_activation, winner, axis=unit_axis)
+    return shifted, largest, np.where(largest, 0.0, np.exp(shifted))
 
 
 _ROWS = (

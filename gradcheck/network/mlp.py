@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gradcheck.network.activations import ACTIVATIONS, Activation, Softmax
-from gradcheck.network.data import as_inputs, as_targets, require_name, require_sizes
+from gradcheck.network.data import as_inputs, as_targets, require_name, require_shape, require_sizes
 from gradcheck.network.layouts import LAYOUTS, Layout
 from gradcheck.network.losses import FUSED, LOSSES
 from gradcheck.network.training import Training, train
@@ -77,8 +77,8 @@ class MLP:
             require_name("activation", name, ACTIVATIONS)
         if "softmax" in activations[:-1]:
             raise ValueError("softmax is for the output layer: it normalises over the units")
-        if not l2 >= 0:
-            raise ValueError(f"l2 is {l2!r}; it must be 0 or more")
+        if not 0 <= l2 < float("inf"):
+            raise ValueError(f"l2 is {l2!r}; it must be finite and not negative")
         object.__setattr__(self, "sizes", layers)
         object.__setattr__(self, "activations", tuple(activations))
         object.__setattr__(self, "loss_name", require_name("loss", loss, LOSSES))
@@ -209,7 +209,8 @@ class MLP:
         pre_activations: list[Array] = []
         activations = [data]
         for layer in self.layers:
-            weights, bias = params[f"W{layer}"], params[f"b{layer}"]
+            weights = require_shape(params, f"W{layer}", self.weight_shape(layer))
+            bias = require_shape(params, f"b{layer}", self.bias_shape(layer))
             pre_activation = self.arrangement.multiply(activations[-1], weights) + bias
             pre_activations.append(pre_activation)
             activations.append(

@@ -127,3 +127,12 @@ def test_unfused_terms_and_derivatives_are_finite_at_0_and_1(name):
     with np.errstate(all="raise", under="ignore"):
         assert np.isfinite(LOSSES[name].terms(a, y)).all()
         assert np.isfinite(LOSSES[name].derivative(a, y)).all()
+
+
+def test_a_saturated_softmax_with_the_right_label_keeps_its_digits():
+    network = MLP([2, 2], ["softmax"], "categorical_cross_entropy")
+    params = {"W1": np.eye(2), "b1": np.zeros(2)}
+    inputs, targets = np.array([[40.0, 0.0]]), np.array([[1.0, 0.0]])
+    np.testing.assert_allclose(network.loss(params, inputs, targets), np.exp(-40), rtol=1e-12)
+    delta = network.trace(params, inputs, targets).deltas[0]
+    np.testing.assert_allclose(delta, [[-np.exp(-40), np.exp(-40)]], rtol=1e-12)
