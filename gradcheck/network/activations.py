@@ -18,8 +18,6 @@ Array = NDArray[np.float64]
 Elementwise = Callable[[Array], Array]
 
 LEAK = 0.01
-FLAT_FROM = 350.0
-"""Beyond this |z|, exp(-2 |z|) is below the smallest double: the slope of tanh is 0 there."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,12 @@ class Softmax:
         self, pre_activation: Array, output: Array, upstream: Array, unit_axis: int
     ) -> Array:
         """dL/dZ_i = a_i (dL/dA_i - sum_j a_j dL/dA_j), the Jacobian's product."""
-        mean = (output * upstream).sum(axis=unit_axis, keepdims=True)
-        return np.asarray(output * (upstream - mean))
+        # A constant added to dL/dA changes nothing, as the outputs sum to 1. Counted from the
+        # largest output's own dL/dA, the sum keeps its digits where that output is nearly 1.
+        largest = output.argmax(axis=unit_axis, keepdims=True)
+        relative = upstream - np.take_along_axis(upstream, largest, axis=unit_axis)
+        mean = (output * relative).sum(axis=unit_axis, keepdims=True)
+        return np.asarray(output * (relative - mean))
 
 
 def sigmoid(pre_activation: Array) -> Array:
@@ -85,7 +87,7 @@ def _sigmoid_slope(pre_activation: Array) -> Array:
 
 def _tanh_slope(pre_activation: Array) -> Array:
     """1 / cosh(z)^2 = 4 q / (1 + q)^2 with q = exp(-2 |z|)."""
-    small = np.exp(-2 * np.minimum(np.abs(pre_activation), FLAT_FROM))
+    small = np.exp(-2 * np.abs(pre_activation))
     return np.asarray(4 * small / (1 + small) ** 2)
 
 
@@ -99,7 +101,7 @@ def _elu_slope(pre_activation: Array) -> Array:
 
 
 def _gelu(pre_activation: Array) -> Array:
-    """Z Phi(z) with the normal distribution itself (Hendrycks and Gimpel 2016, eq. 1)."""
+    """The product z Phi(z) with the normal distribution itself (Hendrycks and Gimpel 2016, eq. 1)."""
     from scipy.special import ndtr
 
     return np.asarray(pre_activation * ndtr(pre_activation))

@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Terms = Callable[[Array, Array], Array]
 
-SMALLEST = float(np.finfo(np.float64).tiny)
-
 DIVISORS: Mapping[str, Callable[[int, int], int]] = MappingProxyType(
     {
         "sum": lambda batch_size, outputs: 1,
@@ -74,26 +72,31 @@ def _square_derivative(outputs: Array, targets: Array) -> Array:
     return np.asarray(2 * (outputs - targets))
 
 
-def _positive(probability: Array) -> Array:
-    return np.maximum(probability, SMALLEST)
+def _log(probability: Array) -> Array:
+    """The log of p, clipped at the smallest normal number of its type: never the log of 0."""
+    return np.log(np.maximum(probability, np.finfo(probability.dtype).tiny))
+
+
+def _over(targets: Array, probability: Array) -> Array:
+    """The derivative of y `_log`(p), y / p; 0 where p is clipped, as that is flat."""
+    smallest = np.finfo(probability.dtype).tiny
+    return np.where(probability > smallest, targets / np.maximum(probability, smallest), 0)
 
 
 def _binary(outputs: Array, targets: Array) -> Array:
-    return np.asarray(
-        -targets * np.log(_positive(outputs)) - (1 - targets) * np.log(_positive(1 - outputs))
-    )
+    return np.asarray(-targets * _log(outputs) - (1 - targets) * _log(1 - outputs))
 
 
 def _binary_derivative(outputs: Array, targets: Array) -> Array:
-    return np.asarray(-targets / _positive(outputs) + (1 - targets) / _positive(1 - outputs))
+    return np.asarray(_over(1 - targets, 1 - outputs) - _over(targets, outputs))
 
 
 def _categorical(outputs: Array, targets: Array) -> Array:
-    return np.asarray(-targets * np.log(_positive(outputs)))
+    return np.asarray(-targets * _log(outputs))
 
 
 def _categorical_derivative(outputs: Array, targets: Array) -> Array:
-    return np.asarray(-targets / _positive(outputs))
+    return np.asarray(-_over(targets, outputs))
 
 
 def _binary_from_logits(pre_activation: Array, targets: Array, unit_axis: int) -> Array:

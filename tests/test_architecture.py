@@ -1,0 +1,115 @@
+"""The plan of the house: imports run one way, and each thing is where it says it is."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gradcheck
+from gradcheck.diagnose.rules import RULES
+
+PACKAGE = Path(gradcheck.__file__).parent
+MODULES = sorted(
+    path for path in PACKAGE.rglob("*.py") if "cases" not in path.relative_to(PACKAGE).parts
+)
+
+FLOORS = (
+    ("version", "errors", "usercode"),
+    ("blocks", "network", "numeric"),
+    ("problem", "sampling"),
+    ("preflight", "compare"),
+    ("finding",),
+    ("diagnose",),
+    ("report",),
+    ("api",),
+    ("casefiles",),
+    ("cli",),
+    ("__main__", "__init__"),
+)
+EXTRAS = {"pytest", "hypothesis", "matplotlib", "jinja2", "joblib", "torch", "jax"}
+
+
+def room(module):
+    return module.removeprefix("gradcheck.").partition(".")[0]
+
+
+def floor(name):
+    return next(number for number, rooms in enumerate(FLOORS) if name in rooms)
+
+
+def imports(path):
+    """The modules that a file imports, those for type checkers alone left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    own = room(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
+    for module in imports(path):
+        if module.startswith("gradcheck."):
+            assert floor(room(module)) <= floor(own), f"{own} imports {module} from above"
+
+
+@pytest.mark.parametrize("ground", ["network", "numeric", "blocks"])
+def test_the_ground_floor_knows_little(ground):
+    allowed = {"network", "numeric", "blocks", "errors", "usercode"} - (
+        {"network", "numeric", "blocks"} - {ground}
+    )
+    for path in MODULES:
+        if room(".".join(path.relative_to(PACKAGE).with_suffix("").parts)) == ground:
+            used = {room(name) for name in imports(path) if name.startswith("gradcheck.")}
+            assert used <= allowed, path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_extra_is_needed(path):
+    assert not {name.partition(".")[0] for name in imports(path)} & EXTRAS
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_command_line_prints(path):
+    calls = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"
+    ]
+    assert not calls or path.name == "cli.py"
+
+
+def test_the_list_of_rules_is_the_folder():
+    files = {path.stem for path in (PACKAGE / "diagnose" / "rules").glob("*.py")} - {"__init__"}
+    assert {rule.name.replace("-", "_") for rule in RULES} == files
+    assert len({rule.code for rule in RULES}) == len(RULES)
+
+
+def test_a_check_loads_no_scipy_and_no_extra():
+    code = (
+        "import sys, numpy as np, gradcheck;"
+        "gradcheck.check(lambda w: float(w @ w), np.ones(3), lambda w: 2 * w);"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(done.stdout))
+    assert not loaded & (EXTRAS | {"scipy"})
+
+
+def test_every_public_name_is_there():
+    for name in gradcheck.__all__:
+        assert getattr(gradcheck, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'chekc'"):
+        _ = gradcheck.chekc

@@ -1,0 +1,51 @@
+"""The installed wheel: found from any folder, with the bundled cases inside."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*command, cwd):
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT, cwd=folder)
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_the_package_and_the_cases_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert tops == {"gradcheck", next(top for top in tops if top.endswith(".dist-info"))}
+    assert "gradcheck/cases/xor.py" in names
+    assert "gradcheck/py.typed" in names
+
+
+def test_the_installed_wheel_runs_the_bundled_cases_from_another_folder(wheel, tmp_path):
+    run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
+    programs = tmp_path / "venv" / "bin"
+    run(programs / "python", "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert "17 of 17 cases came out as expected" in run(
+        programs / "gradcheck", "run", "-q", cwd=elsewhere
+    )
+    location = run(
+        programs / "python",
+        "-c",
+        "import gradcheck.casefiles as c; print(c.bundled_folder())",
+        cwd=elsewhere,
+    )
+    assert Path(location.strip()).is_relative_to(tmp_path / "venv")
