@@ -14,10 +14,9 @@ import numpy as np
 
 from gradcheck.blocks import Array
 from gradcheck.compare.gates import Gradient, Gradients, read_gradients
-from gradcheck.compare.verdict import judge_entries
+from gradcheck.compare.verdict import EntryVerdicts, judge_entries
 from gradcheck.errors import UsageError
 from gradcheck.numeric.blackbox import BlockGradient, Claim, NumericGradient, numeric_gradient
-from gradcheck.numeric.estimate import Mask
 from gradcheck.numeric.noise import Noise
 from gradcheck.problem import Problem
 from gradcheck.sampling import Indices
@@ -59,31 +58,46 @@ def accept_beside_kinks(
     doubtful = _doubtful(gradients, precision, numeric)
     for size in NUDGES:
         few = [rng.permutation(rows)[:FEW] for rows in doubtful]
-        probed, evaluations = _right_nearby(beside, numeric, few, size)
+        first = _ask(beside, numeric, few, size)
         rest = [
             np.setdiff1d(rows, asked) if len(right) else rows[:0]
-            for rows, asked, right in zip(doubtful, few, probed, strict=True)
+            for rows, asked, right in zip(doubtful, few, first.right, strict=True)
         ]
-        others, more = _right_nearby(beside, numeric, rest, size)
-        accepted = [np.union1d(*pair) for pair in zip(probed, others, strict=True)]
-        blocks = tuple(
-            _allowing(block, rows, gradient.value)
-            for block, rows, gradient in zip(
-                numeric.blocks, accepted, gradients.blocks, strict=True
-            )
+        second = _ask(beside, numeric, rest, size)
+        right = [np.union1d(*pair) for pair in zip(first.right, second.right, strict=True)]
+        wrong = [np.union1d(*pair) for pair in zip(first.wrong, second.wrong, strict=True)]
+        numeric = NumericGradient(
+            tuple(
+                _condemning(_allowing(block, allowed, gradient.value), condemned)
+                for block, allowed, condemned, gradient in zip(
+                    numeric.blocks, right, wrong, gradients.blocks, strict=True
+                )
+            ),
+            numeric.evaluations + first.evaluations + second.evaluations,
         )
-        numeric = NumericGradient(blocks, numeric.evaluations + evaluations + more)
-        doubtful = [np.setdiff1d(*pair) for pair in zip(doubtful, accepted, strict=True)]
+        doubtful = [
+            np.setdiff1d(rows, np.union1d(*answers))
+            for rows, *answers in zip(doubtful, right, wrong, strict=True)
+        ]
     return numeric
 
 
-def _right_nearby(
+@dataclass(frozen=True)
+class _Answer:
+    """The rows of every block that are right, and those that are wrong, beside the point."""
+
+    right: list[Indices]
+    wrong: list[Indices]
+    evaluations: int
+
+
+def _ask(
     beside: _Beside, numeric: NumericGradient, rows: Sequence[Indices], size: float
-) -> tuple[list[Indices], int]:
-    """Which of the rows of each block are right at a point that is nudged, and evaluations."""
+) -> _Answer:
+    """Checks the rows of each block at a point that is nudged."""
     none = [asked[:0] for asked in rows]
     if not any(map(len, rows)):
-        return none, 0
+        return _Answer(none, none, 0)
     nearby = tuple(
         np.asarray(
             value + size * max(0.1, float(np.std(value))) * beside.rng.uniform(-1, 1, value.shape)
@@ -94,9 +108,9 @@ def _right_nearby(
         theirs = read_gradients(beside.problem.gradient(nearby), beside.problem.parameters)
         center = beside.problem.loss(nearby)
     except (UserCodeError, UsageError):
-        return none, 0
+        return _Answer(none, none, 0)
     if not np.isfinite(center):
-        return none, 1
+        return _Answer(none, none, 1)
     there = numeric_gradient(
         beside.problem.entry_loss(nearby),
         nearby,
@@ -106,13 +120,17 @@ def _right_nearby(
         claims_of(theirs, beside.precision, nearby),
         beside.rng,
     )
-    right = [
-        asked[_agrees(gradient, measured, here, rounding)]
-        for asked, gradient, measured, here, rounding in zip(
-            rows, theirs.blocks, there.blocks, numeric.blocks, beside.precision, strict=True
+    judged = [
+        _judge(gradient, measured, here, rounding)
+        for gradient, measured, here, rounding in zip(
+            theirs.blocks, there.blocks, numeric.blocks, beside.precision, strict=True
         )
     ]
-    return right, there.evaluations + 1
+    return _Answer(
+        [asked[verdicts.ok] for asked, verdicts in zip(rows, judged, strict=True)],
+        [asked[verdicts.wrong] for asked, verdicts in zip(rows, judged, strict=True)],
+        there.evaluations + 1,
+    )
 
 
 def claims_of(
@@ -148,13 +166,15 @@ def _doubtful(
     return doubtful
 
 
-def _agrees(gradient: Gradient, there: BlockGradient, here: BlockGradient, rounding: float) -> Mask:
-    """Which of the entries measured beside the kink are right there."""
-    if gradient.verdict != "ok" or gradient.value is None:
-        return np.zeros(len(there.entries), dtype=bool)
-    analytic = gradient.value.reshape(-1)[there.entries]
+def _judge(
+    gradient: Gradient, there: BlockGradient, here: BlockGradient, rounding: float
+) -> EntryVerdicts:
+    """The verdicts on entries measured beside the kink, on the scale of the block here."""
+    analytic = np.full(len(there.entries), np.nan)
+    if gradient.verdict == "ok" and gradient.value is not None:
+        analytic = gradient.value.reshape(-1)[there.entries]
     scale = float(np.nanmax(np.abs(here.estimates.value), initial=0.0))
-    return judge_entries(analytic, there, rounding, None, scale).ok
+    return judge_entries(analytic, there, rounding, None, scale)
 
 
 def _allowing(block: BlockGradient, rows: Indices, analytic: Array | None) -> BlockGradient:
@@ -164,4 +184,15 @@ def _allowing(block: BlockGradient, rows: Indices, analytic: Array | None) -> Bl
     lower, upper = block.estimates.lower.copy(), block.estimates.upper.copy()
     lower[rows] = np.minimum(lower[rows], claimed)
     upper[rows] = np.maximum(upper[rows], claimed)
-    return replace(block, estimates=replace(block.estimates, lower=lower, upper=upper))
+    kink = block.estimates.kink.copy()
+    kink[rows] = True
+    return replace(block, estimates=replace(block.estimates, lower=lower, upper=upper, kink=kink))
+
+
+def _condemning(block: BlockGradient, rows: Indices) -> BlockGradient:
+    """Nothing but the one-sided slopes excuses an entry that is wrong beside the kink too."""
+    if not len(rows):
+        return block
+    bound = block.estimates.bound.copy()
+    bound[rows] = np.where(block.estimates.kink[rows], 0.0, bound[rows])
+    return replace(block, estimates=replace(block.estimates, bound=bound))

@@ -1,9 +1,9 @@
 """The three-way verdict of every entry, and what it makes of a block.
 
-An entry is wrong when the analytic derivative lies outside of what the numeric one allows by more
-than twice its error bound; right when it lies within the bound and the bound is small against the
-largest derivative of its block; else it is not decided. The bound is the numeric gradient's own
-error plus what rounding may have done in the user's code, so there is no tolerance to choose.
+The bound is twice the numeric gradient's own error bound plus what rounding may have done in the
+user's code, so there is no tolerance to choose. An entry is wrong when the analytic derivative lies
+further than that outside of what the numeric one allows; right when it lies nearer and the bound is
+small against the largest derivative of its block; else it is not decided.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from gradcheck.blocks import Array
 from gradcheck.compare.gates import Gradient
 from gradcheck.numeric.blackbox import RESOLUTION_LIMIT, BlockGradient
 
-WRONG_FROM = 2.0
-"""Disagreement counts as wrong from this many error bounds on; below it, it is not decided."""
+SAFETY = 2.0
+"""What the estimated errors are multiplied by, since they are estimates."""
 
 Index = tuple[int, ...]
 
@@ -112,15 +112,20 @@ def judge_entries(
     """
     estimates = numeric.estimates
     accepted = (rtol or 0.0) * np.fmax(np.abs(analytic), np.abs(estimates.value))
-    bound = estimates.bound + precision
+    bound = total_bound(numeric, precision)
     distance = estimates.distance(analytic)
     limit = max(RESOLUTION_LIMIT, rtol or 0.0) * scale_of(numeric, analytic, overall)
-    decided = (bound <= limit) | estimates.kink
+    decided = (bound <= SAFETY * limit) | estimates.kink
     return EntryVerdicts(
-        wrong=~np.isfinite(analytic) | (distance > WRONG_FROM * bound + accepted),
+        wrong=~np.isfinite(analytic) | (distance > bound + accepted),
         ok=(distance <= np.where(estimates.kink, precision, bound) + accepted) & decided,
         error=distance,
     )
+
+
+def total_bound(numeric: BlockGradient, precision: float) -> Array:
+    """How far right derivatives may be apart, numeric and analytic error together, (n,)."""
+    return SAFETY * (numeric.estimates.bound + precision)
 
 
 def scale_of(numeric: BlockGradient, analytic: Array, overall: float) -> float:
@@ -151,7 +156,7 @@ def compare_block(
         overall: the largest derivative of all blocks.
     """
     count = len(numeric.entries)
-    bound = numeric.estimates.bound
+    bound = total_bound(numeric, precision)
     largest_bound = float(np.max(bound)) if count else None
     if not gradient.comparable or gradient.value is None:
         analytic_shape = None if gradient.value is None else gradient.value.shape
@@ -170,7 +175,7 @@ def compare_block(
     entries = judge_entries(analytic, numeric, precision, rtol, overall)
     scale = scale_of(numeric, analytic, overall)
     error = np.where(np.isfinite(entries.error), entries.error, np.inf)
-    worst = int(np.argmax(error / np.where(np.isfinite(bound), bound + precision, np.inf)))
+    worst = int(np.argmax(error / np.where(np.isfinite(bound), bound, np.inf)))
     if entries.wrong.any():
         worst = int(np.argmax(np.where(entries.wrong, error, -1.0)))
     kinked = numeric.estimates.kink
@@ -185,7 +190,7 @@ def compare_block(
         max_abs_error=float(error.max()),
         max_rel_error=float(error.max() / scale) if scale else float(error.max() > 0),
         error_bound=largest_bound,
-        resolution=float(np.max(seen + precision) / scale) if scale else None,
+        resolution=float(np.max(seen) / scale) if scale else None,
         worst=Worst(
             tuple(int(i) for i in np.unravel_index(numeric.entries[worst], shape)),
             float(analytic[worst]),

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison, compare
-from gradcheck.compare.verdict import WRONG_FROM, Block, scale_of
+from gradcheck.compare.verdict import SAFETY, Block, scale_of
 from gradcheck.diagnose.layers import Layer
 from gradcheck.diagnose.network_view import NetworkView
 from gradcheck.diagnose.sizes import Sizes
@@ -98,7 +98,7 @@ def error_if_right(
     if not np.all(np.isfinite(flat)):
         return None
     distance = measured.estimates.distance(flat)
-    allowed = WRONG_FROM * (measured.estimates.bound + gain * comparison.precision[block])
+    allowed = SAFETY * (measured.estimates.bound + gain * comparison.precision[block])
     if np.any(distance > allowed):
         return None
     scale = scale_of(measured, flat, comparison.scale)

@@ -101,7 +101,7 @@ def _elu_slope(pre_activation: Array) -> Array:
 
 
 def _gelu(pre_activation: Array) -> Array:
-    """The product z Phi(z) with the normal distribution itself (Hendrycks and Gimpel 2016, eq. 1)."""
+    """The product z Phi(z) (Hendrycks and Gimpel 2016, eq. 1), Phi itself and no fit to it."""
     from scipy.special import ndtr
 
     return np.asarray(pre_activation * ndtr(pre_activation))
