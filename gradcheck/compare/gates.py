@@ -95,7 +95,7 @@ def _by_name(
     found = [look_up(returned, path) for path in parameters.paths]
     used = {match[1][0] for match in found if match is not None}
     extra = [key for key in returned if key not in used]
-    unknown = [key for key in extra if not is_intermediate(key)]
+    unknown = [key for key in extra if not is_intermediate(key, parameters.names)]
     if unknown or not used:
         listed = ", ".join(map(repr, (unknown or list(returned))[:5]))
         raise UsageError(
@@ -115,11 +115,11 @@ def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
         extra = len(returned) - len({path[0] for path in parameters.paths})
         if not extra:
             return same_structure
-    if len(returned) == len(parameters.paths):
-        return list(returned)
     groups = _grouped(returned, parameters)
     if groups is not None:
         return groups
+    if len(returned) == len(parameters.paths):
+        return list(returned)
     raise UsageError(
         f"your gradient returned {describe(returned)} for {len(parameters.paths)} parameters "
         f"({_listed(parameters)}); return one gradient for each, in this order, or a dict by name"
@@ -160,7 +160,9 @@ def _grouped(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> l
             f"the {len(returned)} groups that your gradient returned fit {_listed(parameters)} in "
             f"more than one order; return a dict with the keys {', '.join(map(str, keys))}"
         )
-    return fitting[0] if fitting else (readings[0][1] if readings else None)
+    if fitting:
+        return fitting[0]
+    return readings[0][1] if readings and len(returned) != len(parameters.paths) else None
 
 
 def _gate(value: Any, shape: tuple[int, ...], name: str) -> Gradient:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradcheck.blocks import Path, Position, path_name
@@ -34,14 +34,17 @@ def look_up(gradients: Mapping[Any, Any], path: Path) -> tuple[Any, Path] | None
     return _walk(gradients, path, ())
 
 
-def is_intermediate(key: Any) -> bool:
-    """Whether an entry of a gradient dict that belongs to no block is a value on the way.
+def is_intermediate(key: Any, names: Sequence[str]) -> bool:
+    """Whether an entry of a gradient dict that belongs to no block can be passed over.
 
-    `dA1`, `dZ2`, `delta3` and `cost` are; `W9` and `dW9` look like a parameter's gradient.
+    `dA1`, `dZ2`, `delta3` and `cost` are values on the way; `dW1` beside `W1` is a second name of
+    the same block. `W9` and `dW9` look like the gradient of a parameter that is not there.
     """
     if not isinstance(key, str):
         return False
     stem = _undressed(key)
+    if stem != key and stem in names:
+        return True
     return (stem != key or key.lower().startswith(("delta", "cost", "loss"))) and _role(
         stem
     ) is None

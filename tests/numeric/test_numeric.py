@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from gradcheck.numeric.blackbox import Claim, numeric_gradient
+from gradcheck.numeric.noise import estimate_noise
+from gradcheck.numeric.stencils import Stencil
+
+POINT = np.linspace(-1.3, 1.7, 40)
+
+
+def measure(function, derivative, point=POINT, claimed=None):
+    """The estimates of a sum of one-dimensional functions, and the true derivatives."""
+    rng = np.random.default_rng(0)
+    work = point.copy()
+
+    def loss(blocks):
+        return float(function(blocks[0]).sum())
+
+    def entry_loss(block, entry, value):
+        before, work[entry] = work[entry], value
+        result = loss([work])
+        work[entry] = before
+        return result
+
+    center = loss([point])
+    noise = estimate_noise(loss, [point], center, 0.0, rng)
+    truth = derivative(point)
+    claim = Claim(truth if claimed is None else claimed, 1e-15)
+    entries = [np.arange(point.size)]
+    measured = numeric_gradient(entry_loss, [point], center, noise, entries, [claim], rng)
+    return measured.blocks[0].estimates, truth, measured, noise
+
+
+SMOOTH = {
+    "exponential": (np.exp, np.exp),
+    "sine of a million": (lambda x: 1e6 * np.sin(x), lambda x: 1e6 * np.cos(x)),
+    "fast sine": (lambda x: np.sin(50 * x), lambda x: 50 * np.cos(50 * x)),
+    "tiny": (lambda x: 1e-9 * np.tanh(x), lambda x: 1e-9 / np.cosh(x) ** 2),
+    "with a constant": (lambda x: np.tanh(x) + 1e6, lambda x: 1 / np.cosh(x) ** 2),
+    "in float32": (
+        lambda x: np.tanh(x.astype(np.float32)),
+        lambda x: 1 / np.cosh(x) ** 2,
+    ),
+    "rounded": (lambda x: np.round(np.sin(x), 7), np.cos),
+    "linear": (lambda x: 3 * x, lambda x: 3 + 0 * x),
+    "flat": (lambda x: 0 * x + 1, lambda x: 0 * x),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("claim", ["right", "none", "wrong"])
+def test_the_bound_covers_the_true_error(name, claim):
+    function, derivative = SMOOTH[name]
+    claimed = {"right": None, "none": POINT * np.nan, "wrong": derivative(POINT) * 1.1 + 1e-3}
+    estimates, truth, _, _ = measure(function, derivative, claimed=claimed[claim])
+    assert np.all(np.abs(estimates.value - truth) <= 2 * estimates.bound)
+    scale = np.abs(truth).max() or 1.0
+    assert np.median(estimates.bound) <= 2e-3 * scale
+
+
+def test_a_right_gradient_costs_little_more_than_two_evaluations_an_entry():
+    point = np.random.default_rng(0).normal(size=2000)
+    _, _, measured, _ = measure(np.tanh, lambda x: 1 / np.cosh(x) ** 2, point)
+    assert measured.evaluations <= 2.05 * point.size
+
+
+@pytest.mark.parametrize("distance", [0.0, 1e-9, -1e-8, 1e-7, -1e-6, 1e-5, 1e-3])
+def test_both_slopes_are_right_on_a_kink_and_one_beside_it(distance):
+    point = POINT.copy()
+    point[7] = distance
+    estimates, truth, _, _ = measure(
+        lambda x: np.maximum(x, 0) ** 1.0 + x**2, lambda x: (x > 0) + 2 * x, point
+    )
+    assert np.all(estimates.distance(truth) <= 2 * estimates.bound)
+    if distance == 0 or abs(distance) >= 1e-7:
+        assert estimates.kink[7] == (distance == 0)
+    assert np.count_nonzero(estimates.kink) <= 1
+
+
+@pytest.mark.parametrize(
+    ("function", "lowest", "highest"),
+    [
+        (np.sin, 1e-16, 1e-12),
+        (lambda x: np.sin(x) + 1e6, 1e-10, 1e-7),
+        (lambda x: np.sin(x.astype(np.float32)), 1e-7, 1e-4),
+        (lambda x: np.round(np.sin(x), 5), 1e-6, 1e-3),
+    ],
+)
+def test_the_noise_is_what_the_function_has(function, lowest, highest):
+    noise = estimate_noise(
+        lambda blocks: float(function(blocks[0]).sum()),
+        [POINT],
+        float(function(POINT).sum()),
+        0.0,
+        np.random.default_rng(0),
+    )
+    assert lowest <= noise.level <= highest
+
+
+def test_a_stencil_that_has_not_the_order_it_claims_is_refused():
+    with pytest.raises(ValueError, match="moment 2"):
+        Stencil((0, 1), (-1.0, 1.0), order=2)
