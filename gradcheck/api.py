@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.blocks import flatten
 from gradcheck.compare.comparison import compare
+from gradcheck.compare.gates import with_gradients_only
 from gradcheck.diagnose.engine import diagnose
 from gradcheck.network import MLP
 from gradcheck.preflight import preflight
@@ -81,8 +82,9 @@ def assert_gradients(
 def _run(problem: Problem, options: Options) -> Report:
     start = time.perf_counter()
     rng = np.random.default_rng(options.seed)
-    with quietly() as heard:
+    with quietly() as heard, problem.parameters.put_back():
         try:
+            problem = with_gradients_only(problem)
             ready = preflight(problem, rng)
             if ready.noise is None:
                 reason = f"your loss is {ready.center} at your own parameters"

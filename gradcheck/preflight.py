@@ -44,7 +44,8 @@ def preflight(problem: Problem, rng: np.random.Generator) -> Preflight:
     given = [value.copy(order="K") for value in values]
     center = problem.loss(given)
     changed = any(
-        not np.array_equal(before, after) for before, after in zip(values, given, strict=True)
+        not np.array_equal(before, after, equal_nan=True)
+        for before, after in zip(values, problem.parameters.held(given), strict=True)
     )
     if changed:
         problem = replace(problem, private_copies=True)

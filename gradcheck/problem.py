@@ -62,6 +62,7 @@ class Problem:
         inputs: the data, if the user gave them.
         targets: the targets, if the user gave them.
         network: the network, if the user said which it is.
+        set_aside: names and shapes of an object's arrays that no gradient belongs to.
         private_copies: every call gets copies of its own, because the user's code changes what
             it is given.
     """
@@ -73,6 +74,7 @@ class Problem:
     targets: NDArray[Any] | None = field(default=None)
     network: MLP | None = field(default=None)
     private_copies: bool = field(default=False)
+    set_aside: tuple[tuple[str, tuple[int, ...]], ...] = field(default=())
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):
@@ -100,14 +102,16 @@ class Problem:
             UserCodeError: the user's function raised.
             UsageError: there is no gradient in what it returned.
         """
+        if self.parameters.in_objects:
+            self.loss(values)  # a backward pass may read what the forward pass left in the object
         packed = self._pack([value.copy(order="K") for value in values])
         if self.gradient_function is None:
             return _pair(call(self.loss_function, LOSS, packed))[1]
         return call(self.gradient_function, GRADIENT, packed)
 
     def entry_loss(self, values: Sequence[Array]) -> Callable[[int, int, float], float]:
-        """The loss at `values` with one entry set to another value, on copies of the blocks."""
-        values = [value.copy(order="K") for value in values]
+        """The loss at `values` with one entry set to another value, on arrays of its own."""
+        values = self.parameters.bind(values)
         cells = [value.flat for value in values]
         loss = self.loss
 

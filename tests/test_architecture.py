@@ -16,7 +16,7 @@ MODULES = sorted(
 )
 
 FLOORS = (
-    ("version", "errors", "usercode"),
+    ("version", "errors", "usercode", "objects"),
     ("blocks", "network", "numeric"),
     ("problem", "sampling"),
     ("preflight", "compare"),
@@ -67,7 +67,7 @@ def test_imports_run_one_way(path):
 
 @pytest.mark.parametrize("ground", ["network", "numeric", "blocks"])
 def test_the_ground_floor_knows_little(ground):
-    allowed = {"network", "numeric", "blocks", "errors", "usercode"} - (
+    allowed = {"network", "numeric", "blocks", "errors", "usercode", "objects"} - (
         {"network", "numeric", "blocks"} - {ground}
     )
     for path in MODULES:

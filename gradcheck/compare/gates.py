@@ -7,15 +7,18 @@ list or tuple in block order. What cannot be read in exactly one way is refused 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import Array, Parameters, Position, describe
-from gradcheck.compare.names import is_intermediate, look_up
+from gradcheck.blocks import Array, Parameters, describe
+from gradcheck.compare.names import is_intermediate, look_beside, look_up
 from gradcheck.errors import UsageError
+from gradcheck.objects import Position, is_object
+from gradcheck.problem import Problem
+from gradcheck.usercode import UserCodeError
 
 _MISSING = object()
 
@@ -62,7 +65,7 @@ def read_gradients(returned: Any, parameters: Parameters) -> Gradients:
     Raises:
         UsageError: it cannot be read as the gradients of these parameters.
     """
-    if returned is None:
+    if returned is None and not parameters.in_objects:
         raise UsageError(
             f"your gradient returned None; it must return the gradients of {_listed(parameters)}"
         )
@@ -77,8 +80,16 @@ def read_gradients(returned: Any, parameters: Parameters) -> Gradients:
 def _assign(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[str, ...]]:
     if parameters.paths == ((),):
         return [returned], ()
+    if parameters.in_objects and (returned is None or returned is parameters.owner):
+        return [_or_missing(look_beside(parameters.owner, path)) for path in parameters.paths], ()
     if isinstance(returned, Mapping):
         return _by_name(returned, parameters)
+    if is_object(returned):
+        found = [look_up(returned, path) for path in parameters.paths]
+        return [
+            _or_missing(look_beside(returned, path)) if match is None else match[0]
+            for match, path in zip(found, parameters.paths, strict=True)
+        ], ()
     if isinstance(returned, list | tuple):
         return _in_order(returned, parameters), ()
     if len(parameters.paths) == 1:
@@ -89,13 +100,52 @@ def _assign(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[str
     )
 
 
+def with_gradients_only(problem: Problem) -> Problem:
+    """The problem without what an object holds beside its parameters: caches, data, velocities.
+
+    Of an object's arrays, those with a gradient are its parameters.
+
+    Raises:
+        UsageError: none of them has one.
+        UserCodeError: the loss raised.
+    """
+    parameters = problem.parameters
+    if not parameters.in_objects:
+        return problem
+    try:
+        gradients = read_gradients(problem.gradient(parameters.values), parameters).blocks
+    except UserCodeError:
+        return problem
+    kept = [
+        block
+        for block, gradient in enumerate(gradients)
+        if gradient.verdict != "missing" or parameters.slots[block] is None
+    ]
+    if not kept:
+        raise UsageError(
+            f"no gradient was found for any array of your object ({_listed(parameters)}); return "
+            "them in a dict by name, or keep them beside the parameters under names like dW1"
+        )
+    aside = [block for block in range(len(gradients)) if block not in kept]
+    return replace(
+        problem,
+        parameters=parameters.narrowed(kept),
+        set_aside=tuple((parameters.names[block], parameters.shapes[block]) for block in aside),
+    )
+
+
+def _or_missing(value: Any) -> Any:
+    return _MISSING if value is None else value
+
+
 def _by_name(
     returned: Mapping[Any, Any], parameters: Parameters
 ) -> tuple[list[Any], tuple[str, ...]]:
     found = [look_up(returned, path) for path in parameters.paths]
     used = {match[1][0] for match in found if match is not None}
     extra = [key for key in returned if key not in used]
-    unknown = [key for key in extra if not is_intermediate(key, parameters.names)]
+    known = parameters.names
+    unknown = [key for key in extra if not is_intermediate(key, known)]
     if unknown or not used:
         listed = ", ".join(map(repr, (unknown or list(returned))[:5]))
         raise UsageError(
@@ -115,6 +165,10 @@ def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
         extra = len(returned) - len({path[0] for path in parameters.paths})
         if not extra:
             return same_structure
+    if parameters.in_objects:
+        by_shape = _by_shape(returned, parameters)
+        if by_shape is not None:
+            return by_shape
     groups = _grouped(returned, parameters)
     if groups is not None:
         return groups
@@ -124,6 +178,32 @@ def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
         f"your gradient returned {describe(returned)} for {len(parameters.paths)} parameters "
         f"({_listed(parameters)}); return one gradient for each, in this order, or a dict by name"
     )
+
+
+def _by_shape(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> list[Any] | None:
+    """Arrays, or lists of arrays, to those attributes of an object that have their shapes.
+
+    None where an item fits no attribute, or more than one.
+    """
+    attributes: dict[Any, list[int]] = {}
+    for block, path in enumerate(parameters.paths):
+        attributes.setdefault(path[:1], []).append(block)
+    found: list[Any] = [_MISSING] * len(parameters.paths)
+    taken: set[Any] = set()
+    for item in returned:
+        several = isinstance(item, list | tuple)
+        shapes = [np.shape(part) for part in item] if several else [np.shape(item)]
+        fitting = [
+            name
+            for name, blocks in attributes.items()
+            if [parameters.shapes[block] for block in blocks] == shapes and name not in taken
+        ]
+        if len(fitting) != 1:
+            return None
+        taken.add(fitting[0])
+        for block, part in zip(attributes[fitting[0]], item if several else [item], strict=True):
+            found[block] = part
+    return found
 
 
 def _follow(value: Any, path: tuple[Any, ...]) -> Any:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gradcheck.blocks import Path, Position, path_name
+from gradcheck.blocks import Path, path_name
+from gradcheck.objects import Position, attributes, is_object
 
 PREFIXES = ("d", "d_", "grad_", "g", "g_", "nabla_", "delta_", "D", "grad", "dL_d", "dJ_d")
 SUFFIXES = ("_grad", "_gradient", "_g")
@@ -22,12 +23,14 @@ def derived_names(name: str) -> list[str]:
     return [prefix + name for prefix in PREFIXES] + [name + suffix for suffix in SUFFIXES]
 
 
-def look_up(gradients: Mapping[Any, Any], path: Path) -> tuple[Any, Path] | None:
-    """The gradient of the block at `path` in a dict, and the keys that led to it.
+def look_up(gradients: Any, path: Path) -> tuple[Any, Path] | None:
+    """The gradient of the block at `path` in a dict or object, and the keys that led to it.
 
     Exact names win over derived ones, and derived ones over names of the same role and number
     (`dw` for `weights`).
     """
+    if is_object(gradients):
+        gradients = attributes(gradients)
     for flat in (path_name(path), *_derived_paths(path)):
         if flat in gradients and isinstance(flat, str):
             return gradients[flat], (flat,)
@@ -67,12 +70,44 @@ def _walk(value: Any, path: Path, walked: Path) -> tuple[Any, Path] | None:
         if isinstance(value, list | tuple) and step.index < len(value):
             return _walk(value[step.index], rest, (*walked, step))
         return None
-    if isinstance(value, Mapping):
-        for key in _keys_for(step, value):
-            found = _walk(value[key], rest, (*walked, key))
+    keyed = attributes(value) if is_object(value) else value
+    if isinstance(keyed, Mapping):
+        for key in _keys_for(step, keyed):
+            found = _walk(keyed[key], rest, (*walked, key))
             if found is not None:
                 return found
     return None
+
+
+def look_beside(owner: Any, path: Path) -> Any | None:
+    """The gradient that an object keeps beside the parameter at `path`: `layer.dW` of `layer.W`.
+
+    One name of the path is replaced by a derived one, the last first; None where there is none.
+    """
+    for depth in reversed(range(len(path))):
+        if not isinstance(path[depth], str):
+            continue
+        holder = _follow(owner, path[:depth])
+        keyed = attributes(holder) if is_object(holder) else holder
+        if not isinstance(keyed, Mapping):
+            continue
+        others = {key: value for key, value in keyed.items() if key != path[depth]}
+        for key in _keys_for(path[depth], others):
+            found = _follow(others[key], path[depth + 1 :])
+            if found is not None:
+                return found
+    return None
+
+
+def _follow(value: Any, path: Path) -> Any | None:
+    for step in path:
+        if isinstance(step, Position):
+            inside = isinstance(value, list | tuple) and step.index < len(value)
+            value = value[step.index] if inside else None
+        else:
+            keyed = attributes(value) if is_object(value) else value
+            value = keyed.get(step) if isinstance(keyed, Mapping) else None
+    return value
 
 
 def _keys_for(name: Any, mapping: Mapping[Any, Any]) -> list[Any]:

@@ -38,7 +38,10 @@ def build_report(
     )
     return Report(
         verdict=_verdict(comparison.blocks, accepted, comparison.unstable),
-        blocks=comparison.blocks,
+        blocks=(
+            *comparison.blocks,
+            *(Block(name, shape, "not checked", 0) for name, shape in ready.problem.set_aside),
+        ),
         findings=diagnosis.findings,
         network=diagnosis.network,
         coverage=selection.coverage,

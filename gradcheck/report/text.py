@@ -29,7 +29,7 @@ def render(report: Report, name: str | None = None) -> str:
     sections += [_nonfinite(block) for block in report.blocks if block.verdict == "nonfinite"]
     sections += _layers(report)
     sections += [_finding(finding) for finding in report.findings]
-    sections += [f"note: {note}" for note in (*_kinks(report), *report.notes)]
+    sections += [f"note: {note}" for note in (*_kinks(report), *_unchecked(report), *report.notes)]
     sections.append(_closing(report))
     return printable("\n".join(sections))
 
@@ -77,6 +77,7 @@ def _table(report: Report) -> str:
             _verdict(block),
         )
         for block in report.blocks
+        if not _set_aside(block)
     ]
     return tabulate(rows, HEADERS, tablefmt="plain", disable_numparse=True)
 
@@ -134,6 +135,18 @@ def _kinks(report: Report) -> list[str]:
         for block in report.blocks
         if block.kinks
     ]
+
+
+def _set_aside(block: Block) -> bool:
+    return block.verdict == "not checked" and block.analytic_shape is None
+
+
+def _unchecked(report: Report) -> list[str]:
+    names = [_shortened(block.name) for block in report.blocks if _set_aside(block)]
+    if not names:
+        return []
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return [f"not checked, as no gradient belongs to them: {', '.join(names[:8])}{more}"]
 
 
 def _closing(report: Report) -> str:
