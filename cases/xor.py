@@ -54,21 +54,17 @@ def step(p):
     }
 
 
-def implied_gradient(p):
-    new = step(p)
-    return {name: (p[name] - new[name]) / learning_rate for name in p}
-
-
 def make_case(bias_hidden, bias_output, rng, network=None):
-    return gradcheck.Case(
-        loss=loss,
+    return gradcheck.StepCase(
+        step=step,
         params={
             "weights_hidden": rng.uniform(size=(2, 3)),
             "bias_hidden": bias_hidden,
             "weights_output": rng.uniform(size=(3, 1)),
             "bias_output": bias_output,
         },
-        grad=implied_gradient,
+        loss=loss,
+        learning_rate=learning_rate,
         inputs=input_data,
         targets=ideal_output,
         network=network,

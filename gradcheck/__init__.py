@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.version import __version__
 
 if TYPE_CHECKING:
-    from gradcheck.api import assert_gradients, check
-    from gradcheck.casefiles import Case, case
+    from gradcheck.api import assert_gradients, check, check_layer, check_step
+    from gradcheck.casefiles import Case, LayerCase, StepCase, case
     from gradcheck.compare.verdict import Block, Worst
     from gradcheck.errors import GradientMismatch, UsageError
     from gradcheck.finding import Finding
@@ -25,13 +25,17 @@ __all__ = [
     "Coverage",
     "Finding",
     "GradientMismatch",
+    "LayerCase",
     "Report",
+    "StepCase",
     "UsageError",
     "Worst",
     "__version__",
     "assert_gradients",
     "case",
     "check",
+    "check_layer",
+    "check_step",
 ]
 
 _HOMES = {
@@ -45,8 +49,12 @@ _HOMES = {
     "UsageError": "errors",
     "Worst": "compare.verdict",
     "assert_gradients": "api",
+    "LayerCase": "casefiles",
+    "StepCase": "casefiles",
     "case": "casefiles",
     "check": "api",
+    "check_layer": "api",
+    "check_step": "api",
 }
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.adapters import make_layer, make_step
 from gradcheck.blocks import flatten
 from gradcheck.compare.comparison import compare
 from gradcheck.compare.gates import with_gradients_only
 from gradcheck.diagnose.engine import diagnose
+from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.preflight import preflight
 from gradcheck.problem import Options, Problem
@@ -65,6 +69,74 @@ def check(
     return _run(problem, options)
 
 
+def check_layer(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    inputs: Any,
+    *,
+    upstream: Any = None,
+    **options: Any,
+) -> Report:
+    """Checks a layer's backward pass: its vector-Jacobian product with a random upstream gradient.
+
+    Args:
+        forward: takes the inputs; returns the output, or a tuple (output, cache).
+        backward: takes (upstream, cache), or upstream alone; returns one gradient per input, in a
+            tuple, by name (`x` or `dx`), or as one array.
+        inputs: a tuple or list (given by position), a dict (given by name), or one array. Whole
+            numbers are indices: not perturbed, and without gradient.
+        upstream: dL/d output; random if left out.
+        options: entries, budget, rtol, seed, allow, as in `check`.
+
+    Raises:
+        UsageError: as `check`.
+    """
+    chosen = _options(options)
+    rng = np.random.default_rng(chosen.seed)
+    with quietly():
+        try:
+            layer, params = make_layer(forward, backward, inputs, upstream, rng)
+        except UserCodeError as error:
+            raise UsageError(f"your forward raised {error.raised.summary}") from None
+    problem = Problem(flatten(params), layer.loss, layer.gradient, layered=False)
+    return _run(problem, chosen)
+
+
+def check_step(
+    step: Callable[..., Any],
+    params: Any,
+    *,
+    loss: Function,
+    learning_rate: float,
+    inputs: Any = None,
+    targets: Any = None,
+    network: MLP | None = None,
+    **options: Any,
+) -> Report:
+    """Checks an update: the gradient that it implies is (old - new) / learning_rate.
+
+    Args:
+        step: takes the parameters; returns the new ones, or changes them in place, or both. A
+            second argument named lr, learning_rate, eta, alpha or step_size is given the learning
+            rate; then an update made with already updated weights can be told.
+        params: as in `check`.
+        loss: takes the parameters, returns the loss.
+        learning_rate: the one that the step uses.
+        inputs: as in `check`.
+        targets: as in `check`.
+        network: as in `check`.
+        options: entries, budget, rtol, seed, allow, as in `check`.
+
+    Raises:
+        UsageError: as `check`, or a learning rate that is not a positive number.
+    """
+    update = make_step(step, learning_rate)
+    problem = Problem(
+        flatten(params), loss, update.gradient, _array(inputs), _array(targets), network, update
+    )
+    return _run(problem, _options(options))
+
+
 def assert_gradients(
     loss: Function, params: Any, grad: Function | None = None, **options: Any
 ) -> Report:
@@ -108,6 +180,16 @@ def _run(problem: Problem, options: Options) -> Report:
             return unchecked_report(problem, reason, heard, seconds, error.raised)
     seconds = time.perf_counter() - start
     return build_report(ready, selection, comparison, diagnosis, options, heard, seconds)
+
+
+def _options(given: dict[str, Any]) -> Options:
+    known = {field.name for field in fields(Options)}
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UsageError(f"there is no argument {name!r}{hint}")
+    return Options(**{**given, "allow": tuple(given.get("allow", ()))})
 
 
 def _array(data: Any) -> NDArray[Any] | None:

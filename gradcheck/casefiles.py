@@ -8,13 +8,14 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
-from gradcheck.api import check
+from gradcheck.api import check, check_layer, check_step
 from gradcheck.errors import UsageError
+from gradcheck.problem import Options
 from gradcheck.report.model import Report
 from gradcheck.usercode import UserCodeError, call, quietly
 
@@ -25,41 +26,54 @@ MARK = "__gradcheck_case__"
 
 
 class Case:
-    """One check, with the arguments of `gradcheck.check` and what is expected of it.
+    """One check, with exactly the arguments of `gradcheck.check`, and what is expected of it.
 
     Args:
-        loss: as in `check`.
-        params: as in `check`.
-        grad: as in `check`; None where `loss` returns the pair (loss, gradients).
+        arguments: those of `check`, by position.
         expect: "pass", "fail" or "inconclusive"; or a dict with any of "verdict", "blocks" (the
             names of exactly those that fail) and "rules" (codes or names of exactly those found).
-        options: the other arguments of `check`.
+        options: the arguments of `check` by name.
+
+    Raises:
+        UsageError: an argument that is not one of `check`.
     """
 
+    function: ClassVar[Callable[..., Report]] = staticmethod(check)
+
     def __init__(
-        self,
-        loss: Callable[[Any], Any],
-        params: Any,
-        grad: Callable[[Any], Any] | None = None,
-        *,
-        expect: str | Mapping[str, Any] | None = None,
-        **options: Any,
+        self, *arguments: Any, expect: str | Mapping[str, Any] | None = None, **options: Any
     ) -> None:
-        known = inspect.signature(check).parameters
+        signature = inspect.signature(self.function)
+        known = [*signature.parameters, *(field.name for field in fields(Options))]
+        kind = type(self).__name__
         for name in options:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
-                raise UsageError(f"Case takes no argument {name!r}{hint}")
-        self.loss = loss
-        self.params = params
-        self.grad = grad
+                raise UsageError(f"{kind} takes no argument {name!r}{hint}")
+        try:
+            signature.bind(*arguments, **options)
+        except TypeError as error:
+            raise UsageError(f"{kind}: {error}") from None
+        self.arguments = arguments
         self.expect = expect
         self.options = options
 
     def check(self, **overrides: Any) -> Report:
         """The report, with some arguments replaced."""
-        return check(self.loss, self.params, self.grad, **{**self.options, **overrides})
+        return self.function(*self.arguments, **{**self.options, **overrides})
+
+
+class LayerCase(Case):
+    """One check of a layer, with exactly the arguments of `gradcheck.check_layer`."""
+
+    function: ClassVar[Callable[..., Report]] = staticmethod(check_layer)
+
+
+class StepCase(Case):
+    """One check of an update, with exactly the arguments of `gradcheck.check_step`."""
+
+    function: ClassVar[Callable[..., Report]] = staticmethod(check_step)
 
 
 @dataclass(frozen=True)

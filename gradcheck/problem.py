@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.adapters import Step
 from gradcheck.blocks import Array, Parameters, describe
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
@@ -16,6 +17,7 @@ from gradcheck.usercode import UserCodeError, call
 
 LOSS = "your loss"
 GRADIENT = "your gradient"
+STEP = "your step"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Problem:
         inputs: the data, if the user gave them.
         targets: the targets, if the user gave them.
         network: the network, if the user said which it is.
+        step: the update that the gradient is implied by, if it is one.
+        layered: whether the blocks are the weights and biases of layers.
         set_aside: names and shapes of an object's arrays that no gradient belongs to.
         private_copies: every call gets copies of its own, because the user's code changes what
             it is given.
@@ -73,6 +77,8 @@ class Problem:
     inputs: NDArray[Any] | None = field(default=None)
     targets: NDArray[Any] | None = field(default=None)
     network: MLP | None = field(default=None)
+    step: Step | None = field(default=None)
+    layered: bool = field(default=True)
     private_copies: bool = field(default=False)
     set_aside: tuple[tuple[str, tuple[int, ...]], ...] = field(default=())
 
@@ -108,6 +114,15 @@ class Problem:
         if self.gradient_function is None:
             return _pair(call(self.loss_function, LOSS, packed))[1]
         return call(self.gradient_function, GRADIENT, packed)
+
+    def implied_gradient(self, values: Sequence[Array], learning_rate: float) -> Any:
+        """What the step implies at another learning rate than the user's.
+
+        Raises:
+            UserCodeError: the step raised.
+        """
+        packed = self._pack([value.copy(order="K") for value in values])
+        return None if self.step is None else call(self.step.gradient, STEP, packed, learning_rate)
 
     def entry_loss(self, values: Sequence[Array]) -> Callable[[int, int, float], float]:
         """The loss at `values` with one entry set to another value, on arrays of its own."""

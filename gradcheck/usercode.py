@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.errors import UsageError
+
 OWN_FOLDER = Path(__file__).resolve().parent
 STANDARD_LIBRARY = Path(traceback.__file__).resolve().parent
 
@@ -75,9 +77,12 @@ def call(function: Callable[..., Any], what: str, *arguments: Any) -> Any:
 
     Raises:
         UserCodeError: the function raised, or asked the interpreter to exit.
+        UsageError: it is one of gradcheck's own, and refused what it was given.
     """
     try:
         return function(*arguments)
+    except UsageError:
+        raise
     except (Exception, SystemExit) as error:
         raise UserCodeError(read_traceback(what, error)) from None
 

@@ -18,7 +18,7 @@ MODULES = sorted(
 FLOORS = (
     ("version", "errors", "usercode", "objects"),
     ("blocks", "network", "numeric"),
-    ("problem", "sampling"),
+    ("adapters", "problem", "sampling"),
     ("preflight", "compare"),
     ("finding",),
     ("diagnose",),

@@ -57,9 +57,17 @@ def analytic_precision(
                 difference = np.abs(after.value - before.value)
                 moved[block] = max(moved[block], float(difference.max(initial=0.0)))
     return tuple(
-        _capped(movement, _largest(block.value), epsilon)
-        for movement, block in zip(moved, gradients.blocks, strict=True)
+        _capped(movement, _largest(block.value), epsilon) + _cancellation(problem, value)
+        for movement, block, value in zip(moved, gradients.blocks, values, strict=True)
     )
+
+
+def _cancellation(problem: Problem, value: Array) -> float:
+    """What the rounding of the new parameters does to (old - new) / learning_rate."""
+    if problem.step is None:
+        return 0.0
+    rounding = float(np.finfo(np.float64).eps) * _largest(value)
+    return 2 * rounding / problem.step.learning_rate
 
 
 def _capped(movement: float, largest: float, epsilon: float) -> float:

@@ -59,7 +59,8 @@ def diagnose(
     second point says nothing.
     """
     problem = ready.problem
-    layers = group_layers(problem.parameters.names, problem.parameters.shapes)
+    names, shapes = problem.parameters.names, problem.parameters.shapes
+    layers = group_layers(names, shapes) if problem.layered else ()
     view, note = view_network(problem, layers, rng)
     notes = () if note is None else (note,)
     layers = layers if view is None else view.layers

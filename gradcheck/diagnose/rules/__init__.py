@@ -14,6 +14,7 @@ from gradcheck.diagnose.rules import (
     sign_flipped,
     stale_state,
     transposed,
+    updated_weights_used,
     wrong_batch_divisor,
     wrong_scale,
 )
@@ -29,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     bias_not_reduced.RULE,
     shape_misaligned.RULE,
     gradient_missing.RULE,
+    updated_weights_used.RULE,
     activation_derivative_of_output.RULE,
     activation_derivative_of_input.RULE,
     missing_activation_derivative.RULE,

@@ -1,0 +1,243 @@
+"""Layers and update steps as a loss and a gradient of named parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.blocks import BARE, describe, flatten
+from gradcheck.errors import UsageError
+from gradcheck.usercode import call
+
+LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A forward and backward pair as a scalar problem: the output times a fixed upstream gradient.
+
+    By the chain rule, the gradient of sum(upstream * forward(x)) is backward(upstream), whatever
+    the upstream gradient is (Griewank and Walther 2008, Evaluating Derivatives, chapter 3).
+
+    Attributes:
+        forward: returns the output, or a tuple (output, cache).
+        backward: takes (upstream, cache), or upstream alone; returns the inputs' gradients.
+        fixed: the inputs that are not differentiated (whole numbers, settings), by name.
+        names: of all inputs, in order.
+        positional: whether the inputs are given by position.
+        upstream: dL/d output, in the structure of the output.
+    """
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    fixed: Mapping[str, Any]
+    names: tuple[str, ...]
+    positional: bool
+    upstream: Any
+
+    def loss(self, params: Mapping[str, Any]) -> float:
+        """The sum of upstream times output."""
+        output, _ = self.run(params)
+        return _inner(self.upstream, output)
+
+    def gradient(self, params: Mapping[str, Any]) -> Any:
+        """What the backward pass returns, by the names of the inputs."""
+        _, cache = self.run(params)
+        upstream = _copied(self.upstream)
+        takes_cache = _positional_count(self.backward) != 1
+        returned = self.backward(upstream, cache) if takes_cache else self.backward(upstream)
+        return self._by_name(returned)
+
+    def run(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
+        """The output and the cache."""
+        inputs = {name: params.get(name, self.fixed.get(name)) for name in self.names}
+        result = self.forward(*inputs.values()) if self.positional else self.forward(**inputs)
+        if isinstance(result, tuple):
+            return result[0], result[1] if len(result) == 2 else result[1:]
+        return result, None
+
+    def _by_name(self, returned: Any) -> Any:
+        if isinstance(returned, tuple | list) and len(returned) == len(self.names):
+            pairs = zip(self.names, returned, strict=True)
+            return {name: value for name, value in pairs if name not in self.fixed}
+        if isinstance(returned, Mapping):
+            fixed = {alias for name in self.fixed for alias in (name, f"d{name}")}
+            return {name: value for name, value in returned.items() if name not in fixed}
+        checked = [name for name in self.names if name not in self.fixed]
+        if len(checked) == 1 and not isinstance(returned, tuple | list):
+            return {checked[0]: returned}
+        if isinstance(returned, tuple | list) and len(returned) == len(checked):
+            return dict(zip(checked, returned, strict=True))
+        raise UsageError(
+            f"backward returned {describe(returned)}; it must return one gradient for each of "
+            f"{', '.join(checked)}, in this order or by name"
+        )
+
+
+def make_layer(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    inputs: Any,
+    upstream: Any,
+    rng: np.random.Generator,
+) -> tuple[Layer, dict[str, Any]]:
+    """The layer as a scalar problem, and those of its inputs that are differentiated.
+
+    Raises:
+        UsageError: there is no floating-point input.
+        UserCodeError: the forward function raised.
+    """
+    positional = not isinstance(inputs, Mapping)
+    if positional:
+        values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
+        named = dict(zip(_names_of(forward, len(values)), values, strict=True))
+    else:
+        named = dict(inputs)
+    params = {name: value for name, value in named.items() if _is_differentiable(value)}
+    if not params:
+        raise UsageError(
+            "none of the inputs is a floating-point array; whole numbers are taken as indices"
+        )
+    fixed = {name: value for name, value in named.items() if name not in params}
+    layer = Layer(forward, backward, fixed, tuple(named), positional, upstream)
+    if upstream is None:
+        copies = {name: _copied(value) for name, value in params.items()}
+        output, _ = call(layer.run, "your forward", copies)
+        upstream = _random_like(output, rng)
+    return Layer(forward, backward, fixed, tuple(named), positional, upstream), params
+
+
+@dataclass(frozen=True)
+class Step:
+    """An update step; the gradient that it implies is (old - new) / learning_rate.
+
+    Attributes:
+        step: takes the parameters (and the learning rate, if it has an argument for it); returns
+            the new ones, or changes them in place.
+        learning_rate: the one that the step uses.
+        keyword: the name of its argument for the learning rate, or None.
+    """
+
+    step: Callable[..., Any]
+    learning_rate: float
+    keyword: str | None
+
+    def gradient(self, params: Any, learning_rate: float | None = None) -> Any:
+        """The implied gradient, by the names of the blocks.
+
+        Raises:
+            UsageError: the step neither returns parameters nor changes those it is given.
+        """
+        rate = self.learning_rate if learning_rate is None else learning_rate
+        old = flatten(params)
+        before = dict(zip(old.names, old.values, strict=True))
+        returned = (
+            self.step(params) if self.keyword is None else self.step(params, **{self.keyword: rate})
+        )
+        after = _leaves(returned, params)
+        if after is None or set(after) != set(before):
+            after = _leaves(params, params) or {}
+        implied = {name: (value - after.get(name, value)) / rate for name, value in before.items()}
+        return implied[BARE] if list(implied) == [BARE] else implied
+
+
+def make_step(step: Callable[..., Any], learning_rate: float) -> Step:
+    """The step with its learning rate.
+
+    Raises:
+        UsageError: the learning rate is not a positive number.
+    """
+    if not callable(step):
+        raise UsageError(f"step is {describe(step)}; it must be a function of the parameters")
+    if isinstance(learning_rate, bool) or not isinstance(learning_rate, int | float):
+        raise UsageError(f"learning_rate is {describe(learning_rate)}; it must be a number")
+    if not 0 < learning_rate < float("inf"):
+        raise UsageError(f"learning_rate is {learning_rate!r}; it must be positive")
+    return Step(step, float(learning_rate), _learning_rate_argument(step))
+
+
+def _learning_rate_argument(step: Callable[..., Any]) -> str | None:
+    """The name of the second argument, if it is the learning rate."""
+    try:
+        names = list(inspect.signature(step).parameters)
+    except (TypeError, ValueError):
+        return None
+    return names[1] if len(names) > 1 and names[1] in LEARNING_RATE_NAMES else None
+
+
+def _leaves(structure: Any, params: Any) -> dict[str, NDArray[Any]] | None:
+    """The arrays of a structure by name; None where it is none of parameters."""
+    if structure is None or (
+        type(structure) is not type(params) and not _both_arrays(structure, params)
+    ):
+        return None
+    try:
+        found = flatten(structure)
+    except UsageError:
+        return None
+    return dict(zip(found.names, found.values, strict=True))
+
+
+def _both_arrays(one: Any, other: Any) -> bool:
+    kinds = np.ndarray | np.floating | float
+    return isinstance(one, kinds) and isinstance(other, kinds)
+
+
+def _is_differentiable(value: Any) -> bool:
+    if isinstance(value, float | np.floating):
+        return True
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def _names_of(forward: Callable[..., Any], count: int) -> list[str]:
+    """The names of the first arguments of a function; numbered where it has not as many."""
+    try:
+        names = [
+            name
+            for name, parameter in inspect.signature(forward).parameters.items()
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        ]
+    except (TypeError, ValueError):
+        names = []
+    return names[:count] if len(names) >= count else [f"inputs[{i}]" for i in range(count)]
+
+
+def _positional_count(function: Callable[..., Any]) -> int:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 2
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return 2
+    needed = [
+        parameter
+        for parameter in parameters
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        and parameter.default is parameter.empty
+    ]
+    return len(needed)
+
+
+def _inner(upstream: Any, output: Any) -> float:
+    if isinstance(output, tuple | list):
+        pairs: Sequence[tuple[Any, Any]] = list(zip(upstream, output, strict=True))
+        return sum(_inner(*pair) for pair in pairs)
+    return float(np.sum(np.asarray(upstream) * np.asarray(output)))
+
+
+def _random_like(output: Any, rng: np.random.Generator) -> Any:
+    """Normal numbers in the structure of the output: never all of one sign, never all ones."""
+    if isinstance(output, tuple | list):
+        return [_random_like(item, rng) for item in output]
+    return np.asarray(rng.standard_normal(np.shape(output)))
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_copied(item) for item in value]
+    return np.array(value) if isinstance(value, np.ndarray) else value

@@ -1,0 +1,77 @@
+"""GC404: delta goes through weights that were updated already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradcheck.blocks import Array
+from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.gates import read_gradients
+from gradcheck.diagnose.evidence import Evidence, error_if_right
+from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.words import gradient_of
+from gradcheck.finding import Finding
+from gradcheck.usercode import UserCodeError
+
+
+def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    step = evidence.problem.step
+    if step is None or step.keyword is None:
+        return
+    wrong = [index for index, block in enumerate(evidence.blocks) if block.verdict == "wrong"]
+    errors: dict[int, float] = dict.fromkeys(wrong, 0.0)
+    for point in evidence.points:
+        limits = _at_no_learning_rate(evidence, point)
+        for index in list(errors):
+            error = None
+            limit = None if limits is None else limits[index]
+            if limit is not None:
+                error = error_if_right(point, index, limit, gain=4.0)
+            if error is None:
+                del errors[index]
+            else:
+                errors[index] = max(errors[index], error)
+    if errors:
+        names = tuple(evidence.names[index] for index in errors)
+        rate = step.learning_rate
+        yield Finding(
+            code=rule.code,
+            rule=rule.name,
+            blocks=names,
+            message=f"{gradient_of(names)} made with weights that the step has already updated",
+            evidence=(
+                f"the error is proportional to the learning rate: from steps at {rate:g} and "
+                f"{rate / 2:g} it goes to {max(errors.values()):.1e} at 0",
+            ),
+            fix="compute all gradients first, and update the parameters after that",
+            error_after_fix=max(errors.values()),
+        )
+
+
+def _at_no_learning_rate(evidence: Evidence, point: Comparison) -> list[Array | None] | None:
+    """The implied gradients in the limit of a learning rate of 0: 2 g(lr / 2) - g(lr)."""
+    problem = evidence.problem
+    if problem.step is None:
+        return None
+    try:
+        half = read_gradients(
+            problem.implied_gradient(point.values, problem.step.learning_rate / 2),
+            problem.parameters,
+        )
+    except UserCodeError:
+        return None
+    return [
+        None if one.value is None or other.value is None else 2 * one.value - other.value
+        for one, other in zip(half.blocks, point.gradients.blocks, strict=True)
+    ]
+
+
+RULE = Rule(
+    code="GC404",
+    name="updated-weights-used",
+    what="The step updates a layer's weights and then sends delta back through the new ones.",
+    shows="the error is proportional to the learning rate, and vanishes with it.",
+    example="W2 -= lr * dW2;  delta1 = delta2 @ W2.T * slope",
+    instead="delta1 = delta2 @ W2.T * slope;  W2 -= lr * dW2",
+    detector=Direct(_find),
+)

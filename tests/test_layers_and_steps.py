@@ -1,0 +1,292 @@
+"""check_layer and check_step, with worked layers and the updates that people write."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+
+RNG = np.random.default_rng(0)
+X, W, B = RNG.normal(size=(5, 3)), RNG.normal(size=(3, 4)), RNG.normal(size=4)
+MASK = RNG.random((5, 3)) < 0.7
+LABELS = np.array([0, 2, 1, 2, 0])
+IMAGE, KERNEL = RNG.normal(size=(6, 5)), RNG.normal(size=(3, 2))
+
+
+def affine(x, weights, bias):
+    return x @ weights + bias, (x, weights)
+
+
+def affine_backward(upstream, cache):
+    x, weights = cache
+    return upstream @ weights.T, x.T @ upstream, upstream.sum(axis=0)
+
+
+def softmax_loss(scores, labels):
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    probabilities = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
+    rows = np.arange(len(labels))
+    return -np.log(probabilities[rows, labels]).mean(), (probabilities, labels)
+
+
+def softmax_loss_backward(upstream, cache):
+    probabilities, labels = cache
+    gradient = probabilities.copy()
+    gradient[np.arange(len(labels)), labels] -= 1
+    return upstream * gradient / len(labels), None
+
+
+def batch_norm(x, gamma, beta):
+    mean, deviation = x.mean(axis=0), np.sqrt(x.var(axis=0) + 1e-5)
+    normal = (x - mean) / deviation
+    return gamma * normal + beta, (normal, deviation, gamma)
+
+
+def batch_norm_backward(upstream, cache):
+    normal, deviation, gamma = cache
+    g = upstream * gamma
+    dx = (g - g.mean(axis=0) - normal * (g * normal).mean(axis=0)) / deviation
+    return dx, (upstream * normal).sum(axis=0), upstream.sum(axis=0)
+
+
+def layer_norm(x):
+    deviation = np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+    normal = (x - x.mean(axis=1, keepdims=True)) / deviation
+    return normal, (normal, deviation)
+
+
+def layer_norm_backward(upstream, cache):
+    normal, deviation = cache
+    centred = upstream - upstream.mean(axis=1, keepdims=True)
+    return (centred - normal * (upstream * normal).mean(axis=1, keepdims=True)) / deviation
+
+
+def embedding(table, indices):
+    return table[indices], (table.shape, indices)
+
+
+def embedding_backward(upstream, cache):
+    gradient = np.zeros(cache[0])
+    np.add.at(gradient, cache[1], upstream)
+    return gradient, None
+
+
+def convolution(image, kernel):
+    windows = np.lib.stride_tricks.sliding_window_view(image, kernel.shape)
+    return np.einsum("ijkl,kl->ij", windows, kernel), (image, kernel, windows)
+
+
+def convolution_backward(upstream, cache):
+    image, kernel, windows = cache
+    gradient = np.zeros(image.shape)
+    for i in range(upstream.shape[0]):
+        for j in range(upstream.shape[1]):
+            rows, columns = slice(i, i + kernel.shape[0]), slice(j, j + kernel.shape[1])
+            gradient[rows, columns] += upstream[i, j] * kernel
+    return gradient, np.einsum("ijkl,ij->kl", windows, upstream)
+
+
+def max_pool(x):
+    blocks = x[:4, :4].reshape(2, 2, 2, 2).transpose(0, 2, 1, 3).reshape(2, 2, 4)
+    return blocks.max(axis=2), (x, blocks.argmax(axis=2))
+
+
+def max_pool_backward(upstream, cache):
+    x, winners = cache
+    gradient = np.zeros(x.shape)
+    for i in range(2):
+        for j in range(2):
+            row, column = divmod(winners[i, j], 2)
+            gradient[2 * i + row, 2 * j + column] += upstream[i, j]
+    return gradient
+
+
+def recurrent_cell(x, hidden, w_x, w_h):
+    new = np.tanh(x @ w_x + hidden @ w_h)
+    return new, (x, hidden, w_x, w_h, new)
+
+
+def recurrent_cell_backward(upstream, cache):
+    x, hidden, w_x, w_h, new = cache
+    delta = upstream * (1 - new**2)
+    return delta @ w_x.T, delta @ w_h.T, x.T @ delta, hidden.T @ delta
+
+
+LAYERS = {
+    "affine": (affine, affine_backward, (X, W, B)),
+    "relu": (lambda x: np.maximum(x, 0), lambda upstream: upstream * (X > 0), X),
+    "sigmoid": (
+        lambda x: (1 / (1 + np.exp(-x)), 1 / (1 + np.exp(-x))),
+        lambda upstream, a: upstream * a * (1 - a),
+        X,
+    ),
+    "softmax with cross-entropy": (softmax_loss, softmax_loss_backward, (X, LABELS)),
+    "dropout with a fixed mask": (
+        lambda x, keep: (x * MASK / keep, keep),
+        lambda upstream, keep: {"dx": upstream * MASK / keep},
+        {"x": X, "keep": 1},
+    ),
+    "batch normalisation": (batch_norm, batch_norm_backward, (X, np.ones(3), np.zeros(3))),
+    "layer normalisation": (layer_norm, layer_norm_backward, X),
+    "embedding": (embedding, embedding_backward, (W, LABELS)),
+    "convolution": (convolution, convolution_backward, (IMAGE, KERNEL)),
+    "max pooling": (max_pool, max_pool_backward, IMAGE),
+    "recurrent cell": (
+        recurrent_cell,
+        recurrent_cell_backward,
+        (X, RNG.normal(size=(5, 4)), W, RNG.normal(size=(4, 4))),
+    ),
+    "two outputs": (
+        lambda x: ((np.sin(x), x**2), x),
+        lambda upstream, x: upstream[0] * np.cos(x) + upstream[1] * 2 * x,
+        X,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_right_layer_passes(name):
+    report = gradcheck.check_layer(*LAYERS[name])
+    assert report.ok, str(report)
+    assert report.layers == ()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_that_sums_upstream_away_fails(name):
+    """What a check with an upstream gradient of ones alone would not see."""
+    forward, backward, inputs = LAYERS[name]
+
+    def ones(upstream):
+        if isinstance(upstream, list):
+            return [ones(item) for item in upstream]
+        return np.ones_like(upstream)
+
+    def careless(upstream, cache=None):
+        takes_one = backward.__code__.co_argcount == 1
+        return backward(ones(upstream)) if takes_one else backward(ones(upstream), cache)
+
+    careless_alone = (lambda upstream: careless(upstream)) if name == "relu" else careless
+    if name != "relu":
+        careless_alone = lambda upstream, cache: careless(upstream, cache)  # noqa: E731  # one line
+    report = gradcheck.check_layer(forward, careless_alone, inputs)
+    assert report.verdict == "fail"
+
+
+def test_lost_repeated_indices_are_found_in_their_rows():
+    def lost(upstream, cache):
+        gradient = np.zeros(cache[0])
+        gradient[cache[1]] += upstream
+        return gradient, None
+
+    report = gradcheck.check_layer(embedding, lost, (W, LABELS))
+    assert report.blocks[0].name == "table"
+    assert report.blocks[0].wrong_entries == 2 * 4
+
+
+def test_a_layer_that_raises_and_one_without_inputs_are_refused():
+    with pytest.raises(gradcheck.UsageError, match="your forward raised ZeroDivisionError"):
+        gradcheck.check_layer(lambda x: 1 / 0, lambda upstream: upstream, X)
+    with pytest.raises(gradcheck.UsageError, match="none of the inputs"):
+        gradcheck.check_layer(lambda x: x, lambda upstream: upstream, LABELS)
+    with pytest.raises(gradcheck.UsageError, match="one gradient for each of x, weights, bias"):
+        gradcheck.check_layer(affine, lambda upstream, cache: (upstream,), (X, W, B))
+
+
+TARGETS = RNG.normal(size=(5, 2))
+
+
+def network():
+    rng = np.random.default_rng(1)
+    return {"W1": rng.normal(size=(3, 4)), "W2": rng.normal(size=(4, 2)), "b": 0.3}
+
+
+def loss(p):
+    return 0.5 * np.mean(np.sum((np.tanh(X @ p["W1"]) @ p["W2"] + p["b"] - TARGETS) ** 2, 1))
+
+
+def returns_new(p, lr):
+    hidden = np.tanh(X @ p["W1"])
+    delta = (hidden @ p["W2"] + p["b"] - TARGETS) / len(X)
+    below = delta @ p["W2"].T * (1 - hidden**2)
+    return {
+        "W1": p["W1"] - lr * X.T @ below,
+        "W2": p["W2"] - lr * hidden.T @ delta,
+        "b": p["b"] - lr * delta.sum(),
+    }
+
+
+def changes_in_place(p, eta):
+    new = returns_new(p, eta)
+    p["W1"] += new["W1"] - p["W1"]
+    p["W2"][...] = new["W2"]
+    p["b"] = new["b"]
+
+
+def with_a_constant(p):
+    return returns_new(p, 1e-3)
+
+
+def uses_updated_weights(p, learning_rate):
+    hidden = np.tanh(X @ p["W1"])
+    delta = (hidden @ p["W2"] + p["b"] - TARGETS) / len(X)
+    p["W2"] -= learning_rate * hidden.T @ delta
+    p["b"] -= learning_rate * delta.sum()
+    p["W1"] -= learning_rate * X.T @ (delta @ p["W2"].T * (1 - hidden**2))
+
+
+@pytest.mark.parametrize("step", [returns_new, changes_in_place, with_a_constant])
+def test_a_right_update_passes_and_touches_nothing(step):
+    params, before = network(), network()
+    report = gradcheck.check_step(step, params, loss=loss, learning_rate=1e-3)
+    assert report.ok, str(report)
+    assert all(np.array_equal(params[name], before[name]) for name in before)
+
+
+@pytest.mark.parametrize("rate", [1e-8, 1e-5, 1.0, 100.0])
+def test_cancellation_is_no_false_alarm(rate):
+    assert gradcheck.check_step(returns_new, network(), loss=loss, learning_rate=rate).verdict in (
+        "pass",
+        "inconclusive",
+    )
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.01])
+def test_weights_that_are_updated_too_early_are_named(rate):
+    report = gradcheck.check_step(uses_updated_weights, network(), loss=loss, learning_rate=rate)
+    assert [(f.code, f.blocks) for f in report.findings] == [("GC404", ("W1",))]
+
+
+def test_the_wrong_learning_rate_shows_as_a_scale():
+    report = gradcheck.check_step(with_a_constant, network(), loss=loss, learning_rate=1e-2)
+    assert [f.code for f in report.findings] == ["GC105"]
+
+
+def test_an_object_that_updates_itself():
+    class Network:
+        def __init__(self):
+            vars(self).update(network())
+
+        def update(self, lr):
+            changes_in_place(vars(self), lr)
+
+    net, before = Network(), network()
+    report = gradcheck.check_step(
+        Network.update, net, loss=lambda net: loss(vars(net)), learning_rate=0.1
+    )
+    assert report.ok, str(report)
+    assert all(np.array_equal(getattr(net, name), before[name]) for name in before)
+
+
+def test_an_update_that_does_nothing_fails():
+    report = gradcheck.check_step(lambda p: None, network(), loss=loss, learning_rate=0.1)
+    assert report.verdict == "fail"
+
+
+@pytest.mark.parametrize("rate", [0, -1, "x", None, True, float("inf")])
+def test_a_learning_rate_that_is_none_is_refused(rate):
+    with pytest.raises(gradcheck.UsageError, match="learning_rate is"):
+        gradcheck.check_step(returns_new, network(), loss=loss, learning_rate=rate)
+
+
+def test_an_unknown_option_gets_the_nearest_name():
+    with pytest.raises(gradcheck.UsageError, match="did you mean budget"):
+        gradcheck.check_step(returns_new, network(), loss=loss, learning_rate=0.1, budgt=3)
