@@ -48,9 +48,12 @@ def check(
     Args:
         loss: takes parameters in the structure of `params`, returns the loss, one number; or,
             when `grad` is left out, the pair (loss, gradients).
-        params: an array, or a dict, list or tuple of arrays, nested as you like. Never changed.
+        params: an array, or a dict, list, tuple or dataclass of arrays, nested as you like: copied,
+            never changed. Or an object, or a list of them: the floating-point arrays in its
+            attributes that have a gradient are perturbed in place, and put back.
         grad: takes the parameters, returns their gradients: the same structure, a dict by name
-            (`W1` or `dW1`), or one array per block in order.
+            (`W1` or `dW1`), or one array per block in order. Of an object it may return None, and
+            keep the gradients beside the parameters (`layer.dW` beside `layer.W`).
         inputs: the data, samples in rows or columns; lets the diagnosis name the batch size.
         targets: the targets, as you have them.
         network: the `MLP` that the loss computes, if you can say which it is.

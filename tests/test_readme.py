@@ -1,0 +1,47 @@
+"""The README's code runs, and the output that it shows is what comes out."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gradcheck.cli import main
+from gradcheck.diagnose.rules import RULES
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def shown(text):
+    """Text as an indented block of the README, without figures, which differ by machine."""
+    return without_figures("\n".join(f"    {line}".rstrip() for line in text.rstrip().split("\n")))
+
+
+def without_figures(text):
+    return re.sub(r"\d\.\d+e[-+]\d+", "#", re.sub(r"  +", "  ", text))
+
+
+@pytest.mark.parametrize("code", BLOCKS, ids=range(len(BLOCKS)))
+def test_the_code_runs_and_prints_what_is_shown(code, tmp_path):
+    path = tmp_path / "my_checks.py"
+    path.write_text(code, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, path], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    if done.stdout:
+        assert shown(done.stdout) in without_figures(README)
+    if "@gradcheck.case" in code:
+        assert main(["run", f"{path}:my_network"]) == 0
+
+
+def test_the_command_prints_what_is_shown(capsys):
+    main(["run", "xor:published"])
+    assert shown(capsys.readouterr().out) in without_figures(README)
+
+
+def test_every_rule_is_listed():
+    for rule in RULES:
+        assert f"| {rule.code} | {rule.name} | {rule.shows} |" in README
