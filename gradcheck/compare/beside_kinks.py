@@ -149,7 +149,7 @@ def claims_of(
 def _doubtful(
     gradients: Gradients, precision: Sequence[float], numeric: NumericGradient
 ) -> list[Indices]:
-    """The positions among each block's entries that do not agree, and may not for a kink.
+    """The positions among each block's entries at a kink, and of those that do not agree.
 
     Where one entry lies at a kink, units of the network do, and no entry is above suspicion.
     """
@@ -161,7 +161,7 @@ def _doubtful(
         if gradient.verdict == "ok" and gradient.value is not None:
             analytic = gradient.value.reshape(-1)[block.entries]
             judged = judge_entries(analytic, block, rounding, None, 0.0)
-            rows = np.flatnonzero(judged.wrong | (block.estimates.kink & ~judged.ok))
+            rows = np.flatnonzero(judged.wrong | block.estimates.kink)
         doubtful.append(rows)
     return doubtful
 
@@ -190,9 +190,16 @@ def _allowing(block: BlockGradient, rows: Indices, analytic: Array | None) -> Bl
 
 
 def _condemning(block: BlockGradient, rows: Indices) -> BlockGradient:
-    """Nothing but the one-sided slopes excuses an entry that is wrong beside the kink too."""
+    """Nothing excuses an entry that is wrong beside the kink too: not the slopes on its sides."""
     if not len(rows):
         return block
-    bound = block.estimates.bound.copy()
-    bound[rows] = np.where(block.estimates.kink[rows], 0.0, bound[rows])
-    return replace(block, estimates=replace(block.estimates, bound=bound))
+    estimates = block.estimates
+    bound, lower, upper = estimates.bound.copy(), estimates.lower.copy(), estimates.upper.copy()
+    kink = estimates.kink.copy()
+    bound[rows] = np.where(kink[rows], 0.0, bound[rows])
+    lower[rows] = upper[rows] = estimates.value[rows]
+    kink[rows] = False
+    return replace(
+        block,
+        estimates=replace(estimates, bound=bound, lower=lower, upper=upper, kink=kink),
+    )

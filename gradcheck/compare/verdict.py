@@ -115,10 +115,11 @@ def judge_entries(
     bound = total_bound(numeric, precision)
     distance = estimates.distance(analytic)
     limit = max(RESOLUTION_LIMIT, rtol or 0.0) * scale_of(numeric, analytic, overall)
-    decided = (bound <= SAFETY * limit) | estimates.kink
+    in_bound = (distance <= bound + accepted) & (bound <= SAFETY * limit)
+    on_kink = estimates.kink & (distance <= precision + accepted)
     return EntryVerdicts(
         wrong=~np.isfinite(analytic) | (distance > bound + accepted),
-        ok=(distance <= np.where(estimates.kink, precision, bound) + accepted) & decided,
+        ok=in_bound | on_kink,
         error=distance,
     )
 
@@ -179,7 +180,8 @@ def compare_block(
     if entries.wrong.any():
         worst = int(np.argmax(np.where(entries.wrong, error, -1.0)))
     kinked = numeric.estimates.kink
-    seen = np.where(kinked, numeric.estimates.upper - numeric.estimates.lower, bound)
+    between_slopes = numeric.estimates.upper - numeric.estimates.lower
+    seen = np.where(kinked & (between_slopes > 0), between_slopes, bound)
     return Block(
         name=name,
         shape=shape,

@@ -157,7 +157,9 @@ def _block_gradient(
     if len(open_):
         outer = measure(entries[open_], np.full(len(open_), 2 * step))
         estimates = estimates.put(open_, from_two_steps(inner[open_], outer, center, noise))
-        unclear = open_[~_is_clear(estimates[open_], inner[open_], center, claimed[open_], scale)]
+        straight = ~bends(inner[open_], outer, center, noise)
+        clear = _is_clear(estimates[open_], inner[open_], center, claimed[open_], scale)
+        unclear = open_[~(clear & straight)]
         refined = refine(
             measure,
             center,

@@ -2,7 +2,8 @@
 
 With D(h) = (f(x + h) - f(x - h)) / 2h, noise level nu (every value is off by at most nu):
 
-- truncation: D(h) - f' = h^2 f'''/6 + ..., so |D(h) - D(2h)| / 3 estimates it;
+- truncation: D(h) - f' = h^2 f'''/6 + ..., of which |D(h) - D(2h)| is three times; where f''
+  jumps (an elu at 0) the error falls with h only, and |D(h) - D(2h)| is just that error;
 - rounding: at most nu / h;
 - kinks: half the gap between the one-sided slopes, D+(h) - D-(h). Where f is smooth the gap is
   h f'' and doubles with the step; where it does not, a kink lies within the step, and D(h) may be
@@ -132,8 +133,8 @@ def rounding_error(pair: Pair, noise: float) -> Array:
 
 
 def truncation_error(inner: Pair, outer: Pair) -> Array:
-    """|D(h) - D(2h)| / 3 for pairs at h and 2h, (n,)."""
-    return np.abs(inner.central() - outer.central()) / 3
+    """|D(h) - D(2h)| for pairs at h and 2h, (n,)."""
+    return np.asarray(np.abs(inner.central() - outer.central()))
 
 
 def bends(inner: Pair, outer: Pair, center: float, noise: float) -> Mask:
@@ -160,8 +161,9 @@ def from_three_steps(
 ) -> tuple[Estimates, Mask]:
     """Richardson's extrapolation from pairs at h, 2h and 4h, and where it cannot be used.
 
-    E(h) = (4 D(h) - D(2h)) / 3 has an error of order h^4; |E(h) - E(2h)| / 15 estimates it, and a
-    fifth is taken in place of a fifteenth. Three octaves leave a kink no place to look smooth.
+    E(h) = (4 D(h) - D(2h)) / 3 has an error of order h^4, of which |E(h) - E(2h)| is fifteen times;
+    where f'' jumps it is of order h, and |E(h) - E(2h)| is just that. Three octaves leave a kink no
+    place to look smooth.
 
     Returns:
         The estimates, and a mask of the entries within 4h of a kink, whose bound is the gap.
@@ -171,7 +173,7 @@ def from_three_steps(
     near = bends(inner, middle, center, noise) | bends(middle, outer, center, noise)
     extrapolated = (4 * inner.central() - middle.central()) / 3
     coarser = (4 * middle.central() - outer.central()) / 3
-    smooth_bound = np.abs(extrapolated - coarser) / 5 + 5 / 3 * rounding
+    smooth_bound = np.abs(extrapolated - coarser) + 5 / 3 * rounding
     smooth_bound += BEND_TOLERANCE * np.abs(inner.gap(center))
     near_bound = truncation_error(inner, middle) + rounding
     near_bound += (np.abs(inner.gap(center)) + np.abs(middle.gap(center))) / 2
@@ -182,11 +184,15 @@ def from_three_steps(
 def at_kink(pairs: tuple[Pair, Pair, Pair], center: float, noise: float) -> Estimates:
     """One-sided slopes at a kink that no smaller step can get away from.
 
-    Every value between them is a right one (a subgradient); `lower` and `upper` include the
+    The gap of a kink lasts over the steps, where that of noise changes its size and sign. Every
+    value between the slopes is a right one (a subgradient); `lower` and `upper` include the
     rounding error. What lies outside is wrong only beyond `bound`, since a second kink on the
     other side may hide in the same step.
     """
     inner, middle, _ = pairs
+    gaps = np.array([pair.gap(center) for pair in pairs])
+    lasting = np.all(gaps > 0, axis=0) | np.all(gaps < 0, axis=0)
+    lasting &= np.abs(gaps[2]) >= np.maximum(np.abs(gaps[0]) / 2, 3 * noise / inner.step)
     slopes = [
         inner.forward(center),
         inner.backward(center),
@@ -198,9 +204,10 @@ def at_kink(pairs: tuple[Pair, Pair, Pair], center: float, noise: float) -> Esti
         inner.central(),
         margin + np.abs(inner.gap(center)) + np.abs(middle.gap(center)),
     )
+    lower, upper = np.min(slopes, axis=0) - margin, np.max(slopes, axis=0) + margin
     return replace(
         estimates,
-        lower=np.min(slopes, axis=0) - margin,
-        upper=np.max(slopes, axis=0) + margin,
-        kink=np.isfinite(estimates.value),
+        lower=np.where(lasting, lower, estimates.value),
+        upper=np.where(lasting, upper, estimates.value),
+        kink=np.isfinite(estimates.value) & lasting,
     )

@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 POINTS = 9
 DIRECTIONS = 3
 ORDERS = (4, 5, 6)
-SPACINGS = tuple(10.0**power for power in np.arange(-9.0, -2.4, 1.5))
+SPACINGS = tuple(10.0**power for power in np.arange(-9.0, -1.4, 1.5))
 ROUNDING = 2 * np.finfo(np.float64).eps
 SAFETY = 4.0
 
@@ -61,10 +61,12 @@ def estimate_noise(
         rng: for the directions of the lines.
     """
     seconds: list[float] = []
-    sigmas = [_noise_on_a_line(loss, point, rng, seconds) for _ in range(DIRECTIONS)]
+    seen: list[float] = [center]
+    sigmas = [_noise_on_a_line(loss, point, rng, seconds, seen) for _ in range(DIRECTIONS)]
     size = abs(center)
     level = max(
         ROUNDING * size,
+        _single_precision(seen),
         SAFETY * float(np.median(sigmas)),
         SAFETY * repeat_difference,
         float(np.finfo(np.float64).tiny),
@@ -77,15 +79,28 @@ def estimate_noise(
     )
 
 
+def _single_precision(values: Sequence[float]) -> float:
+    """The rounding of float32 where every value is one of its numbers, else 0."""
+    finite = np.array([value for value in values if np.isfinite(value)])
+    with np.errstate(over="ignore", under="ignore"):
+        single = finite.astype(np.float32)
+    if len(set(values)) == 1 or not np.array_equal(single, finite):
+        return 0.0
+    return float(np.finfo(np.float32).eps * np.max(np.abs(finite)))
+
+
 def _noise_on_a_line(
     loss: Callable[[Sequence[Array]], float],
     point: Sequence[Array],
     rng: np.random.Generator,
     seconds: list[float],
+    seen: list[float],
 ) -> float:
     direction = [rng.choice((-1.0, 1.0), size=block.shape) for block in point]
-    scale = [max(1e-3, float(np.abs(block).max(initial=0.0))) for block in point]
+    largest = [float(np.abs(block).max(initial=0.0)) for block in point]
     for spacing in SPACINGS:
+        floor = 1.0 if spacing == SPACINGS[-1] else 1e-3
+        scale = [max(floor, size) for size in largest]
         values = np.empty(POINTS)
         for index in range(POINTS):
             distance = (index - POINTS // 2) * spacing
@@ -94,6 +109,7 @@ def _noise_on_a_line(
             start = time.perf_counter()
             values[index] = loss(moved)
             seconds.append(time.perf_counter() - start)
+        seen += values.tolist()
         if not np.all(np.isfinite(values)):
             return 0.0
         differences = np.diff(values, n=ORDERS[0])

@@ -68,7 +68,8 @@ def refine(
         better = found.bound < best.bound[open_]
         best = best.put(open_[better], found[better])
         beside_kink[open_] |= near_kink
-        going = ~_is_settled(best[open_], claimed[open_], precision, limit)
+        settled = _is_settled(best[open_], claimed[open_], precision, limit, ~near_kink)
+        going = ~settled
         rounding = rounding_error(pairs[0], noise)
         direction = np.where(~near_kink & (found.bound <= MOSTLY_ROUNDING * rounding), 1.0, -1.0)
         exhausted = np.where(
@@ -80,7 +81,7 @@ def refine(
         came_from[open_] = direction
         steps[open_] *= FACTOR**direction
         open_ = open_[going]
-    undecided = ~_is_settled(best, claimed, precision, limit)
+    undecided = ~_is_settled(best, claimed, precision, limit, ~beside_kink)
     return replace(best, kink=best.kink | (undecided & beside_kink))
 
 
@@ -96,10 +97,16 @@ def _three(pairs: tuple[Pair, Pair, Pair], where: Mask) -> tuple[Pair, Pair, Pai
     return pairs[0][where], pairs[1][where], pairs[2][where]
 
 
-def _is_settled(estimates: Estimates, claimed: Array, precision: float, limit: float) -> Mask:
-    """Where the bound decides: the claim agrees and the bound is small, or the claim is far off."""
+def _is_settled(
+    estimates: Estimates, claimed: Array, precision: float, limit: float, smooth: Mask
+) -> Mask:
+    """Where the bound decides: the claim agrees and the bound is small, or the claim is far off.
+
+    Far off means little beside a kink: the gaps of two kinks may cancel.
+    """
     distance = estimates.distance(claimed)
     agrees = (distance <= estimates.bound + precision) | np.isnan(claimed)
     return np.asarray(
-        (agrees & (estimates.bound <= limit)) | (distance > 2 * (estimates.bound + precision))
+        (agrees & (estimates.bound <= limit))
+        | (smooth & (distance > 2 * (estimates.bound + precision)))
     )

@@ -129,7 +129,7 @@ def test_ties_of_a_maximum_and_the_absolute_value_at_zero_are_kinks():
     report = gradcheck.check(
         lambda w: float(np.max(w) + np.abs(w[2])),
         np.array([1.0, 1.0, 0.0]),
-        lambda w: np.array([1.0, 0.0, 0.0]),
+        lambda w: np.eye(3)[np.argmax(w)] + np.array([0.0, 0.0, np.sign(w[2])]),
     )
     assert report.ok
     assert report.blocks[0].kinks == 3
