@@ -48,14 +48,16 @@ def accept_beside_kinks(
 ) -> NumericGradient:
     """The numeric gradient, with the analytic derivative allowed where it is right beside a kink.
 
-    Of a block with many doubtful entries a few are asked first: where all of these are wrong
-    beside the kink too, the block is.
+    Of a block with many doubtful entries a few are asked first: where none of these is right
+    beside the kink, the others are not asked. What is wrong at two points beside it is wrong, and
+    what is wrong at one is not excused.
 
     Raises:
         UserCodeError: the loss raised at a perturbed entry.
     """
     beside = _Beside(problem, values, noise, precision, rng)
     doubtful = _doubtful(gradients, precision, numeric)
+    suspects = [rows[:0] for rows in doubtful]
     for size in NUDGES:
         few = [rng.permutation(rows)[:FEW] for rows in doubtful]
         first = _ask(beside, numeric, few, size)
@@ -64,8 +66,13 @@ def accept_beside_kinks(
             for rows, asked, right in zip(doubtful, few, first.right, strict=True)
         ]
         second = _ask(beside, numeric, rest, size)
-        right = [np.union1d(*pair) for pair in zip(first.right, second.right, strict=True)]
-        wrong = [np.union1d(*pair) for pair in zip(first.wrong, second.wrong, strict=True)]
+        right = [
+            np.setdiff1d(np.union1d(one, other), suspected)
+            for one, other, suspected in zip(first.right, second.right, suspects, strict=True)
+        ]
+        found = [np.union1d(*pair) for pair in zip(first.wrong, second.wrong, strict=True)]
+        wrong = [np.intersect1d(*pair) for pair in zip(found, suspects, strict=True)]
+        suspects = [np.union1d(*pair) for pair in zip(found, suspects, strict=True)]
         numeric = NumericGradient(
             tuple(
                 _condemning(_allowing(block, allowed, gradient.value), condemned)
