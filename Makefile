@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint format bench clean
+.PHONY: run test test-extras lint format bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradcheck run
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+test-extras: $(VENV)/.extras
+	$(BIN)/python -m pytest tests/extras
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -36,6 +39,13 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@ $(VENV)/.installed
+
+# This version has a CPU build; a plain torch brings gigabytes of GPU libraries along.
+TORCH ?= torch==2.13.0
+
+$(VENV)/.extras: pyproject.toml $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,torch,jax]' $(TORCH)
+	touch $@
 
 $(VENV)/.lint: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lint]'

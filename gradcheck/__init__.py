@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gradcheck.network import MLP
     from gradcheck.report.model import Report
     from gradcheck.sampling import Coverage
+    from gradcheck.wrapping import parameters
 
 __all__ = [
     "MLP",
@@ -36,6 +37,7 @@ __all__ = [
     "check",
     "check_layer",
     "check_step",
+    "parameters",
 ]
 
 _HOMES = {
@@ -55,6 +57,7 @@ _HOMES = {
     "check": "api",
     "check_layer": "api",
     "check_step": "api",
+    "parameters": "wrapping",
 }
 
 

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import BARE, describe, flatten
+from gradcheck.blocks import BARE, describe
 from gradcheck.errors import UsageError
+from gradcheck.structures import flatten
+from gradcheck.tensors import automatic_product, is_real_tensor, is_tensor, like, to_array
 from gradcheck.usercode import call
 
 LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
@@ -26,7 +28,8 @@ class Layer:
 
     Attributes:
         forward: returns the output, or a tuple (output, cache).
-        backward: takes (upstream, cache), or upstream alone; returns the inputs' gradients.
+        backward: takes (upstream, cache), or upstream alone; returns the inputs' gradients. None
+            where torch or jax is to find them, through the backward pass of a function of theirs.
         fixed: the inputs that are not differentiated (whole numbers, settings), by name.
         names: of all inputs, in order.
         positional: whether the inputs are given by position.
@@ -34,7 +37,7 @@ class Layer:
     """
 
     forward: Callable[..., Any]
-    backward: Callable[..., Any]
+    backward: Callable[..., Any] | None
     fixed: Mapping[str, Any]
     names: tuple[str, ...]
     positional: bool
@@ -47,8 +50,10 @@ class Layer:
 
     def gradient(self, params: Mapping[str, Any]) -> Any:
         """What the backward pass returns, by the names of the inputs."""
-        _, cache = self.run(params)
-        upstream = _copied(self.upstream)
+        if self.backward is None:
+            return automatic_product(lambda inputs: self.run(inputs)[0], params, self.upstream)
+        output, cache = self.run(params)
+        upstream = _like_output(self.upstream, output)
         takes_cache = _positional_count(self.backward) != 1
         returned = self.backward(upstream, cache) if takes_cache else self.backward(upstream)
         return self._by_name(returned)
@@ -57,7 +62,7 @@ class Layer:
         """The output and the cache."""
         inputs = {name: params.get(name, self.fixed.get(name)) for name in self.names}
         result = self.forward(*inputs.values()) if self.positional else self.forward(**inputs)
-        if isinstance(result, tuple):
+        if isinstance(result, tuple) and self.backward is not None:
             return result[0], result[1] if len(result) == 2 else result[1:]
         return result, None
 
@@ -81,7 +86,7 @@ class Layer:
 
 def make_layer(
     forward: Callable[..., Any],
-    backward: Callable[..., Any],
+    backward: Callable[..., Any] | None,
     inputs: Any,
     upstream: Any,
     rng: np.random.Generator,
@@ -106,8 +111,8 @@ def make_layer(
     fixed = {name: value for name, value in named.items() if name not in params}
     layer = Layer(forward, backward, fixed, tuple(named), positional, upstream)
     if upstream is None:
-        copies = {name: _copied(value) for name, value in params.items()}
-        output, _ = call(layer.run, "your forward", copies)
+        packed = flatten(params)
+        output, _ = call(layer.run, "your forward", packed.pack(packed.values))
         upstream = _random_like(output, rng)
     return Layer(forward, backward, fixed, tuple(named), positional, upstream), params
 
@@ -189,19 +194,25 @@ def _both_arrays(one: Any, other: Any) -> bool:
 
 
 def _is_differentiable(value: Any) -> bool:
-    if isinstance(value, float | np.floating):
+    if isinstance(value, float | np.floating) or is_real_tensor(value):
         return True
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
 def _names_of(forward: Callable[..., Any], count: int) -> list[str]:
-    """The names of the first arguments of a function; numbered where it has not as many."""
+    """The names of the first arguments of a function; numbered where it has not as many.
+
+    Of a `torch.autograd.Function`'s `apply`, those of its own forward function after the context.
+    """
+    own = getattr(getattr(forward, "__self__", None), "forward", None)
+    applied = callable(own) and getattr(forward, "__name__", "") == "apply"
     try:
+        signature = inspect.signature(own if callable(own) and applied else forward)
         names = [
             name
-            for name, parameter in inspect.signature(forward).parameters.items()
+            for name, parameter in signature.parameters.items()
             if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        ]
+        ][1 if applied else 0 :]
     except (TypeError, ValueError):
         names = []
     return names[:count] if len(names) >= count else [f"inputs[{i}]" for i in range(count)]
@@ -227,14 +238,22 @@ def _inner(upstream: Any, output: Any) -> float:
     if isinstance(output, tuple | list):
         pairs: Sequence[tuple[Any, Any]] = list(zip(upstream, output, strict=True))
         return sum(_inner(*pair) for pair in pairs)
-    return float(np.sum(np.asarray(upstream) * np.asarray(output)))
+    products = np.asarray(to_array(upstream)) * np.asarray(to_array(output))
+    return float(np.sum(products, dtype=np.float64))
 
 
 def _random_like(output: Any, rng: np.random.Generator) -> Any:
     """Normal numbers in the structure of the output: never all of one sign, never all ones."""
     if isinstance(output, tuple | list):
         return [_random_like(item, rng) for item in output]
-    return np.asarray(rng.standard_normal(np.shape(output)))
+    return np.asarray(rng.standard_normal(np.shape(to_array(output))))
+
+
+def _like_output(upstream: Any, output: Any) -> Any:
+    """A copy of the upstream gradient as the backward function expects it: as the output is."""
+    if isinstance(upstream, tuple | list) and isinstance(output, tuple | list):
+        return [_like_output(*pair) for pair in zip(upstream, output, strict=True)]
+    return like(output, to_array(upstream)) if is_tensor(output) else _copied(upstream)
 
 
 def _copied(value: Any) -> Any:

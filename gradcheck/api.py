@@ -12,17 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.adapters import make_layer, make_step
-from gradcheck.blocks import flatten
 from gradcheck.compare.comparison import compare
 from gradcheck.compare.gates import with_gradients_only
 from gradcheck.diagnose.engine import diagnose
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.preflight import preflight
-from gradcheck.problem import Options, Problem
+from gradcheck.problem import Options, Problem, of_parameters
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
 from gradcheck.sampling import choose_entries
+from gradcheck.structures import flatten
+from gradcheck.tensors import to_array
 from gradcheck.usercode import UserCodeError, quietly
 
 Function = Callable[[Any], Any]
@@ -68,13 +69,15 @@ def check(
         UsageError: the arguments, or what the functions return, cannot be checked.
     """
     options = Options(entries, budget, rtol, workers, seed, tuple(allow))
-    problem = Problem(flatten(params), loss, grad, _array(inputs), _array(targets), network)
+    found = flatten(params)
+    loss, grad = of_parameters(loss, found), of_parameters(grad, found)
+    problem = Problem(found, loss, grad, _array(inputs), _array(targets), network)
     return _run(problem, options)
 
 
 def check_layer(
     forward: Callable[..., Any],
-    backward: Callable[..., Any],
+    backward: Callable[..., Any] | None,
     inputs: Any,
     *,
     upstream: Any = None,
@@ -85,7 +88,8 @@ def check_layer(
     Args:
         forward: takes the inputs; returns the output, or a tuple (output, cache).
         backward: takes (upstream, cache), or upstream alone; returns one gradient per input, in a
-            tuple, by name (`x` or `dx`), or as one array.
+            tuple, by name (`x` or `dx`), or as one array. None for a function of torch or jax that
+            brings its own: `MyFunction.apply`, a `jax.custom_vjp`.
         inputs: a tuple or list (given by position), a dict (given by name), or one array. Whole
             numbers are indices: not perturbed, and without gradient.
         upstream: dL/d output; random if left out.
@@ -134,8 +138,10 @@ def check_step(
         UsageError: as `check`, or a learning rate that is not a positive number.
     """
     update = make_step(step, learning_rate)
+    found = flatten(params)
+    loss = of_parameters(loss, found)
     problem = Problem(
-        flatten(params), loss, update.gradient, _array(inputs), _array(targets), network, update
+        found, loss, update.gradient, _array(inputs), _array(targets), network, update
     )
     return _run(problem, _options(options))
 
@@ -196,4 +202,4 @@ def _options(given: dict[str, Any]) -> Options:
 
 
 def _array(data: Any) -> NDArray[Any] | None:
-    return None if data is None else np.asarray(data)
+    return None if data is None else np.asarray(to_array(data))

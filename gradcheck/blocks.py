@@ -1,4 +1,4 @@
-"""Parameters of any structure <-> named blocks, in the user's order.
+"""The point at which gradients are checked, as named blocks.
 
 A block is one parameter array. Its name is the path that the user would write to reach it:
 `W1`, `weights[0]`, `hidden_layer.weights`; a bare array is `params`.
@@ -6,26 +6,47 @@ A block is one parameter array. Its name is the path that the user would write t
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.errors import UsageError
-from gradcheck.objects import Position, Slot, find_slots, is_object
+from gradcheck.objects import Position, Slot
 
 Array = NDArray[np.float64]
 Path = tuple[Any, ...]
 """The keys, attributes and positions (`Position`) that lead to a leaf."""
 
-Pack = Callable[[Sequence[Array]], Any]
-"""Builds the user's structure around the given arrays, one per block."""
+Pack = Callable[[Sequence[Any]], Any]
+"""Builds the user's structure around the given arrays, one per block; None for those left alone."""
 
 BARE = "params"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A place in the user's structure that holds a parameter, and where its gradient may be.
+
+    Attributes:
+        path: what leads to it.
+        name: the path as the user would write it, or the name that the user gave it.
+        shape: of the array that is there.
+        block: the index of its block; None where it is not checked. Leaves that are one array
+            have one block.
+        transposed: whether the block's array lies there transposed.
+        in_object: whether it was found in an object's attribute, so that it need not be a
+            parameter at all.
+    """
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+    block: int | None
+    transposed: bool = False
+    in_object: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,64 +54,106 @@ class Parameters:
     """The point at which gradients are checked, and the way back to the user's structure.
 
     Attributes:
-        paths: one path per block, in the user's order.
-        names: the paths as the user would write them.
+        names: of the blocks, in the user's order.
         values: float64 copies of the blocks, each in its block's shape.
         dtypes: the dtypes as the user gave them.
+        storage: the dtypes in which the user's functions see the blocks.
         pack: builds the user's structure around arrays shaped like `values`; arrays are
             referred to, not copied. Of objects it changes the attributes.
-        slots: where a block lives in an object of the user's; None for what is copied.
+        working: the arrays in which the user's functions see the blocks, where these are always
+            the same; None for what is packed anew.
+        leaves: every place in the user's structure that holds an array.
         owner: the user's structure or object itself.
+        origin: what of the user's own memory is changed, and what was in it.
+        torch: the modules and torch tensors that keep gradients of their own.
+        undo: puts back what else belongs to these.
+        vector: the shape of the one vector that the blocks were cut from, or None.
     """
 
-    paths: tuple[Path, ...]
     names: tuple[str, ...]
     values: tuple[Array, ...]
     dtypes: tuple[np.dtype[Any], ...]
+    storage: tuple[np.dtype[Any], ...]
     pack: Pack
-    slots: tuple[Slot | None, ...]
+    working: tuple[Array | None, ...]
+    leaves: tuple[Leaf, ...]
     owner: Any
+    origin: tuple[tuple[Slot, Array], ...] = ()
+    torch: tuple[Any, ...] = field(default=(), repr=False)
+    undo: tuple[Callable[[], None], ...] = field(default=(), repr=False)
+    vector: tuple[int, ...] | None = None
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shape of every block."""
         return tuple(value.shape for value in self.values)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether any block lives in the user's own memory or object."""
+        return bool(self.origin)
+
+    @property
+    def left_out(self) -> tuple[Leaf, ...]:
+        """The places of arrays that are not checked."""
+        return tuple(leaf for leaf in self.leaves if leaf.block is None)
+
+    @property
+    def ties(self) -> tuple[tuple[str, ...], ...]:
+        """The names of the places that are one array, for every such array."""
+        named: dict[int, list[str]] = {}
+        for leaf in self.leaves:
+            if leaf.block is not None:
+                named.setdefault(leaf.block, []).append(leaf.name)
+        return tuple(tuple(names) for names in named.values() if len(names) > 1)
+
     def bind(self, values: Sequence[Array]) -> list[Array]:
         """Arrays with the given values that may be changed in place, and are seen once packed."""
         bound = []
-        for value, slot in zip(values, self.slots, strict=True):
-            if slot is None or slot.working is None:
+        for value, working in zip(values, self.working, strict=True):
+            if working is None:
                 bound.append(np.array(value, order="K"))
             else:
-                slot.working[...] = value
-                bound.append(slot.working)
+                working[...] = value
+                bound.append(working)
         return bound
 
-    def narrowed(self, kept: Sequence[int]) -> Parameters:
-        """These parameters without the others, which are then left alone until `restore`."""
-        count, whole = len(self.paths), self.pack
+    def stored(self, values: Sequence[Array]) -> tuple[NDArray[Any], ...]:
+        """The values in the types in which the user's functions see them."""
+        pairs = zip(values, self.storage, strict=True)
+        return tuple(value.astype(storage, copy=False) for value, storage in pairs)
 
-        def pack(arrays: Sequence[Array]) -> Any:
+    def rounded(self, values: Sequence[Array]) -> tuple[Array, ...]:
+        """The values as the user's functions will see them, in float64."""
+        return tuple(value.astype(np.float64, copy=False) for value in self.stored(values))
+
+    def narrowed(self, kept: Sequence[int]) -> Parameters:
+        """These parameters without the others, which the user's functions see as they were."""
+        count, whole = len(self.values), self.pack
+        renumbered = {old: new for new, old in enumerate(kept)}
+
+        def pack(arrays: Sequence[Any]) -> Any:
             every: list[Any] = [None] * count
             for block, array in zip(kept, arrays, strict=True):
                 every[block] = array
             return whole(every)
 
-        return Parameters(
-            paths=tuple(self.paths[block] for block in kept),
-            names=tuple(self.names[block] for block in kept),
-            values=tuple(self.values[block] for block in kept),
-            dtypes=tuple(self.dtypes[block] for block in kept),
-            pack=pack,
-            slots=tuple(self.slots[block] for block in kept),
-            owner=self.owner,
-        )
+        def chosen(items: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(items[block] for block in kept)
 
-    @property
-    def in_objects(self) -> bool:
-        """Whether any block lives in an object of the user's."""
-        return any(slot is not None for slot in self.slots)
+        return replace(
+            self,
+            names=chosen(self.names),
+            values=chosen(self.values),
+            dtypes=chosen(self.dtypes),
+            storage=chosen(self.storage),
+            pack=pack,
+            working=chosen(self.working),
+            leaves=tuple(
+                replace(leaf, block=None if leaf.block is None else renumbered.get(leaf.block))
+                for leaf in self.leaves
+            ),
+        )
 
     @contextmanager
     def put_back(self) -> Iterator[None]:
@@ -103,50 +166,22 @@ class Parameters:
     def held(self, given: Sequence[Array]) -> list[Array]:
         """The arrays that the user's functions could have changed when they were given `given`."""
         return [
-            array if slot is None or slot.working is None else slot.working
-            for array, slot in zip(given, self.slots, strict=True)
+            array if working is None else working
+            for array, working in zip(given, self.working, strict=True)
         ]
 
     def restore(self) -> None:
         """Puts the user's objects back as they were."""
-        for value, slot in zip(self.values, self.slots, strict=True):
-            if slot is not None:
-                slot.restore(value)
+        for slot, value in self.origin:
+            slot.restore(value)
+        for undo in self.undo:
+            undo()
 
     def entry_name(self, block: int, entry: int) -> str:
         """An entry as the user would write it, from its flat index: `W1[0, 3]`."""
         index = np.unravel_index(entry, self.values[block].shape)
         where = f"[{', '.join(map(str, index))}]" if index else ""
         return f"{self.names[block]}{where}"
-
-
-def flatten(params: Any) -> Parameters:
-    """Reads named blocks from arrays, numbers, lists, tuples, dicts, dataclasses and nestings.
-
-    Of any other object, the floating-point arrays and numbers in its attributes are blocks. What
-    is found in containers is copied; objects are changed in place, and `restore` puts them back.
-    Anything else found in a container (None, text, integers that are settings) is handed on to
-    the user's functions as it is.
-
-    Raises:
-        UsageError: there is no array in `params`, or one that has no gradient (object, complex).
-    """
-    leaves: list[_Leaf] = []
-    pack = _reader(params, (), leaves)
-    if not leaves:
-        raise UsageError(
-            f"params holds no arrays (it is {describe(params)}); give an array, a dict, list or "
-            "tuple of arrays, or an object whose attributes hold arrays"
-        )
-    return Parameters(
-        paths=tuple(leaf.path for leaf in leaves),
-        names=tuple(path_name(leaf.path) for leaf in leaves),
-        values=tuple(_as_float64(leaf) for leaf in leaves),
-        dtypes=tuple(np.asarray(leaf.value).dtype for leaf in leaves),
-        pack=pack,
-        slots=tuple(leaf.slot for leaf in leaves),
-        owner=params,
-    )
 
 
 def path_name(path: Path) -> str:
@@ -173,115 +208,3 @@ def describe(value: Any) -> str:
     if isinstance(value, Mapping | list | tuple):
         return f"{article} {kind} of {len(value)}" if len(value) else f"an empty {kind}"
     return f"{article} {kind}"
-
-
-def is_leaf(value: Any) -> bool:
-    """Whether a value is one block: an array, a float or a numpy number.
-
-    Arrays of booleans, text and dates are settings or data, not parameters.
-    """
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind not in "bUSMm"
-    return isinstance(value, float | np.floating | np.integer)
-
-
-def children(container: Any) -> Iterator[tuple[Any, Any]]:
-    """The steps out of a container or dataclass, in order: (key or Position, value)."""
-    if isinstance(container, Mapping):
-        yield from container.items()
-    elif isinstance(container, list | tuple):
-        for index, item in enumerate(container):
-            yield Position(index), item
-    else:
-        yield from ((field.name, getattr(container, field.name)) for field in fields(container))
-
-
-@dataclass(frozen=True)
-class _Leaf:
-    path: Path
-    value: Any
-    slot: Slot | None = None
-
-
-def _reader(value: Any, path: Path, leaves: list[_Leaf]) -> Pack:
-    """Appends the leaves below `value`, and returns what rebuilds it."""
-    if is_leaf(value):
-        leaves.append(_Leaf(path, value))
-        return _leaf_pack(value, len(leaves) - 1)
-    if isinstance(value, Mapping | list | tuple):
-        packs = [(step, _reader(item, (*path, step), leaves)) for step, item in children(value)]
-        return _container_pack(value, packs)
-    if is_dataclass(value) and not isinstance(value, type):
-        packs = [(step, _reader(item, (*path, step), leaves)) for step, item in children(value)]
-        return _dataclass_pack(value, packs)
-    if is_object(value):
-        return _object_pack(value, path, leaves)
-    return lambda arrays: value
-
-
-def _object_pack(value: Any, path: Path, leaves: list[_Leaf]) -> Pack:
-    placed = []
-    for steps, slot in find_slots(value):
-        placed.append((len(leaves), slot))
-        leaves.append(_Leaf((*path, *steps), slot.original, slot))
-
-    def pack(arrays: Sequence[Array]) -> Any:
-        for block, slot in placed:
-            if arrays[block] is not None:
-                slot.put(arrays[block])
-        return value
-
-    return pack
-
-
-def _dataclass_pack(value: Any, packs: list[tuple[Any, Pack]]) -> Pack:
-    def pack_dataclass(arrays: Sequence[Array]) -> Any:
-        packed = copy.copy(value)
-        for name, pack in packs:
-            object.__setattr__(packed, name, pack(arrays))
-        return packed
-
-    return pack_dataclass
-
-
-def _leaf_pack(leaf: Any, block: int) -> Pack:
-    if isinstance(leaf, np.ndarray):
-        subclass = type(leaf)
-        if subclass is np.ndarray:
-            return lambda arrays: arrays[block]
-        return lambda arrays: arrays[block].view(subclass)
-    if isinstance(leaf, np.generic):
-        return lambda arrays: np.float64(arrays[block])
-    return lambda arrays: float(arrays[block])
-
-
-def _container_pack(container: Any, packs: list[tuple[Any, Pack]]) -> Pack:
-    if isinstance(container, dict) and type(container) is not dict:
-
-        def pack_subclass(arrays: Sequence[Array]) -> Any:
-            packed = container.copy()
-            packed.update((key, pack(arrays)) for key, pack in packs)
-            return packed
-
-        return pack_subclass
-    if isinstance(container, Mapping):
-        return lambda arrays: {key: pack(arrays) for key, pack in packs}
-    if hasattr(container, "_fields"):
-        return lambda arrays: type(container)(*(pack(arrays) for _, pack in packs))
-    if isinstance(container, tuple):
-        return lambda arrays: tuple(pack(arrays) for _, pack in packs)
-    return lambda arrays: [pack(arrays) for _, pack in packs]
-
-
-def _as_float64(leaf: _Leaf) -> Array:
-    array, name = np.asarray(leaf.value), path_name(leaf.path)
-    if array.dtype.kind not in "fiu":
-        raise UsageError(
-            f"{name} has dtype {array.dtype}; a gradient can be checked for real numbers only"
-        )
-    value = np.array(array, dtype=np.float64, order="K")
-    if leaf.slot is None and not np.all(np.isfinite(value)):
-        where = np.argwhere(~np.isfinite(value))[0]
-        entry = f"{name}[{', '.join(map(str, where))}]" if value.ndim else name
-        raise UsageError(f"{entry} is {value[tuple(where)]}; parameters must be finite")
-    return value

@@ -330,13 +330,17 @@ def _named(entries: list[CaseEntry], name: str | None, target: str) -> list[Case
     raise UsageError(f"there is no case {target!r}; {hint}There are: {', '.join(names)}")
 
 
+def mentions_cases(path: Path) -> bool:
+    """Whether the text of a file speaks of `gradcheck.case`, so that loading it is worth while."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return "gradcheck" in text and (".case" in text or "import case" in text)
+
+
 def _from_folder(folder: Path) -> list[CaseEntry]:
     """The cases of all files in a folder that mention gradcheck.case; other files are not run."""
     entries = []
     for path in sorted(folder.resolve().rglob("*.py")):
-        if "gradcheck" in (text := path.read_text(encoding="utf-8", errors="replace")) and (
-            ".case" in text or "import case" in text
-        ):
+        if mentions_cases(path):
             entries += load_file(path)
     if not entries:
         raise UsageError(f"no file in {folder} holds a case; mark a function with @gradcheck.case")

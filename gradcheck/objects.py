@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gradcheck.tensors import (
+    is_jax,
+    is_module,
+    is_real_tensor,
+    is_tensor,
+    like,
+    module_arrays,
+    to_array,
+)
 
 Array = NDArray[np.float64]
 PLAIN = (
@@ -85,14 +96,18 @@ class Slot:
         place: where it is.
         way: the places of the containers that lead to it, the outermost first; the user's code
             may put new ones there.
-        working: the array that is perturbed: the original itself where it is float64 and can be
-            written to, else a float64 copy that takes its place during the check; None for a
-            number.
+        working: the array that is perturbed: the original's own memory where it is float64 and can
+            be written to, else a float64 copy that takes its place during the check; None for what
+            is made anew from every value.
+        itself: whether `working` is the original's own memory.
+        make: what to put there for a value, where `working` is None.
     """
 
     place: Place
     way: tuple[Place, ...]
     working: Array | None
+    itself: bool = False
+    make: Callable[[Array], Any] = float
 
     @property
     def original(self) -> Any:
@@ -104,17 +119,17 @@ class Slot:
         for place in self.way:
             place.hold(place.original)
         if self.working is None:
-            self.place.set(float(value))
+            self.place.set(self.make(value))
             return
         if value is not self.working:
             self.working[...] = value
-        self.place.hold(self.working)
+        self.place.hold(self.original if self.itself else self.working)
 
     def restore(self, value: Array) -> None:
         """Puts back what was there, exactly."""
         for place in self.way:
             place.hold(place.original)
-        if self.working is not None and self.working is self.original:
+        if self.itself and self.working is not None:
             self.working[...] = value
         self.place.hold(self.original)
 
@@ -123,7 +138,7 @@ def is_object(value: Any) -> bool:
     """Whether a value is an object of the user's, with attributes to look into."""
     if value is None or isinstance(value, (*PLAIN, float, np.generic, np.ndarray)):
         return False
-    if isinstance(value, Mapping | list | tuple):
+    if isinstance(value, Mapping | list | tuple) or is_tensor(value):
         return False
     return hasattr(value, "__dict__") or hasattr(type(value), "__slots__")
 
@@ -139,30 +154,84 @@ def attributes(value: Any) -> dict[str, Any]:
     return found
 
 
-def find_slots(value: Any) -> list[tuple[tuple[Any, ...], Slot]]:
-    """The floating-point arrays and numbers in an object's attributes, with their paths."""
-    return [
+@dataclass(frozen=True)
+class Contents:
+    """What was found in an object.
+
+    Attributes:
+        slots: the floating-point arrays and numbers in its attributes, with their paths.
+        torch: every `torch.nn.Module` and torch tensor in it.
+    """
+
+    slots: list[tuple[tuple[Any, ...], Slot]]
+    torch: list[Any]
+
+
+def look_into(value: Any, whole: bool = False) -> Contents:
+    """The floating-point arrays and numbers in an object's attributes, with their paths.
+
+    An array that is found in several places has a slot in each. A `torch.nn.Module` has its
+    parameters by their own names.
+
+    Args:
+        value: the object, or with `whole` a container too.
+        whole: every array is perturbed itself, whatever its type.
+    """
+    walk = _Walk(whole, {id(value)}, {}, [])
+    slots = [
         ((*(place.step for place in slot.way), slot.place.step), slot)
-        for slot in _walk(value, (), {id(value)})
+        for slot in walk.slots(value, ())
     ]
+    return Contents(slots, walk.torch)
 
 
-def _walk(holder: Any, way: tuple[Place, ...], seen: set[int]) -> Iterator[Slot]:
-    for step, value in _steps(holder):
-        place = Place(holder, step, value)
-        if isinstance(value, float | np.floating):
-            if not isinstance(holder, tuple):
-                yield Slot(place, way, None)
-        elif id(value) in seen:
-            continue
-        elif isinstance(value, np.ndarray):
-            working = _working_array(place)
-            if working is not None:
-                seen.add(id(value))
-                yield Slot(place, way, working)
-        elif isinstance(value, Mapping | list | tuple) or is_object(value):
-            seen.add(id(value))
-            yield from _walk(value, (*way, place), seen)
+@dataclass(frozen=True)
+class _Walk:
+    """One walk through an object: what it has seen, and the arrays that it will perturb."""
+
+    whole: bool
+    seen: set[int]
+    working: dict[int, Array | None]
+    torch: list[Any]
+
+    def slots(self, holder: Any, way: tuple[Place, ...]) -> Iterator[Slot]:
+        if is_module(holder):
+            self.torch.append(holder)
+            for name, array in module_arrays(holder):
+                yield Slot(Place({name: array}, name, array), way, array, itself=True)
+            return
+        for step, value in _steps(holder):
+            place = Place(holder, step, value)
+            if isinstance(value, float | np.floating):
+                if not isinstance(holder, tuple):
+                    yield Slot(place, way, None)
+            elif isinstance(value, np.ndarray):
+                yield from self._array(place, way)
+            elif is_real_tensor(value):
+                if not is_jax(value):
+                    self.torch.append(value)
+                yield _tensor_slot(place, way)
+            elif id(value) in self.seen:
+                continue
+            elif isinstance(value, Mapping | list | tuple) or is_object(value):
+                self.seen.add(id(value))
+                yield from self.slots(value, (*way, place))
+
+    def _array(self, place: Place, way: tuple[Place, ...]) -> Iterator[Slot]:
+        array = place.original
+        if id(array) not in self.working:
+            self.working[id(array)] = array if self.whole else _working_array(place)
+        working = self.working[id(array)]
+        if array.dtype.kind == "f" and working is not None:
+            yield Slot(place, way, working, itself=working is array)
+
+
+def _tensor_slot(place: Place, way: tuple[Place, ...]) -> Slot:
+    """Torch's tensors are perturbed themselves; jax's cannot be, and are made anew."""
+    tensor = place.original
+    if is_jax(tensor):
+        return Slot(place, way, None, make=partial(like, tensor))
+    return Slot(place, way, to_array(tensor), itself=True)
 
 
 def _steps(holder: Any) -> Iterator[tuple[Any, Any]]:
@@ -181,7 +250,7 @@ def _working_array(place: Place) -> Array | None:
     if array.dtype.kind != "f":
         return None
     if array.dtype == np.float64 and array.flags.writeable and type(array) is np.ndarray:
-        return np.asarray(array)
+        return array
     if isinstance(place.holder, tuple):
         return None
     return np.array(array, dtype=np.float64, order="K")

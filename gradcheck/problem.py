@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,18 @@ from gradcheck.adapters import Step
 from gradcheck.blocks import Array, Parameters, describe
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
+from gradcheck.tensors import (
+    backward,
+    clear_gradients,
+    differentiates_itself,
+    is_jax,
+    jax_gradient,
+    left_by_backward,
+    to_array,
+)
 from gradcheck.usercode import UserCodeError, call
+
+Function = Callable[..., Any]
 
 LOSS = "your loss"
 GRADIENT = "your gradient"
@@ -66,21 +78,19 @@ class Problem:
         network: the network, if the user said which it is.
         step: the update that the gradient is implied by, if it is one.
         layered: whether the blocks are the weights and biases of layers.
-        set_aside: names and shapes of an object's arrays that no gradient belongs to.
         private_copies: every call gets copies of its own, because the user's code changes what
             it is given.
     """
 
     parameters: Parameters
-    loss_function: Callable[[Any], Any]
-    gradient_function: Callable[[Any], Any] | None
+    loss_function: Function
+    gradient_function: Function | None
     inputs: NDArray[Any] | None = field(default=None)
     targets: NDArray[Any] | None = field(default=None)
     network: MLP | None = field(default=None)
     step: Step | None = field(default=None)
     layered: bool = field(default=True)
     private_copies: bool = field(default=False)
-    set_aside: tuple[tuple[str, tuple[int, ...]], ...] = field(default=())
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):
@@ -97,7 +107,7 @@ class Problem:
             UsageError: it did not return a number.
         """
         returned = call(self.loss_function, LOSS, self._pack(values))
-        if self.gradient_function is None:
+        if self.gradient_function is None and not differentiates_itself(returned):
             returned = _pair(returned)[0]
         return as_number(returned)
 
@@ -108,12 +118,29 @@ class Problem:
             UserCodeError: the user's function raised.
             UsageError: there is no gradient in what it returned.
         """
-        if self.parameters.in_objects:
+        if self.parameters.in_place:
             self.loss(values)  # a backward pass may read what the forward pass left in the object
         packed = self._pack([value.copy(order="K") for value in values])
+        for holder in self.parameters.torch:
+            clear_gradients(holder)
         if self.gradient_function is None:
-            return _pair(call(self.loss_function, LOSS, packed))[1]
-        return call(self.gradient_function, GRADIENT, packed)
+            returned = self._own_gradient(packed)
+        else:
+            returned = call(self.gradient_function, GRADIENT, packed)
+        if returned is None or returned is packed:
+            paths = {leaf.name: leaf.path for leaf in self.parameters.leaves}
+            return left_by_backward(packed, paths) or returned
+        return returned
+
+    def _own_gradient(self, packed: Any) -> Any:
+        """The gradient of a loss that returns it too, or that torch or jax can differentiate."""
+        returned = call(self.loss_function, LOSS, packed)
+        if not differentiates_itself(returned):
+            return _pair(returned)[1]
+        if is_jax(returned):
+            return call(jax_gradient, GRADIENT, self.loss_function, packed)
+        call(backward, GRADIENT, returned)
+        return None
 
     def implied_gradient(self, values: Sequence[Array], learning_rate: float) -> Any:
         """What the step implies at another learning rate than the user's.
@@ -126,7 +153,10 @@ class Problem:
 
     def entry_loss(self, values: Sequence[Array]) -> Callable[[int, int, float], float]:
         """The loss at `values` with one entry set to another value, on arrays of its own."""
-        values = self.parameters.bind(values)
+        if self.private_copies:
+            values = [value.copy(order="K") for value in values]
+        else:
+            values = self.parameters.bind(values)
         cells = [value.flat for value in values]
         loss = self.loss
 
@@ -151,6 +181,31 @@ class Problem:
         return self.parameters.pack(values)
 
 
+def of_parameters(function: Any, parameters: Parameters) -> Any:
+    """A function of the parameters, from one that takes no argument and reads them itself.
+
+    Raises:
+        UsageError: it takes none, and the parameters are not the very ones that it could read.
+    """
+    try:
+        signature = inspect.signature(function)
+        takes_none = not any(
+            parameter.kind is not parameter.KEYWORD_ONLY
+            for parameter in signature.parameters.values()
+        )
+    except (TypeError, ValueError):
+        return function
+    if not takes_none:
+        return function
+    if not parameters.in_place:
+        raise UsageError(
+            f"{getattr(function, '__name__', 'your function')}() takes no argument, so it cannot "
+            "be given other parameters; let it take them, or say "
+            "gradcheck.parameters(params, in_place=True) if it reads these very arrays"
+        )
+    return lambda packed: function()
+
+
 def as_number(returned: Any) -> float:
     """The loss as a float; arrays of one element count as numbers.
 
@@ -168,6 +223,7 @@ def as_number(returned: Any) -> float:
             "your loss returned a pair, and grad was given too; leave grad out if the loss returns "
             "(loss, gradients), or return the loss alone"
         )
+    returned = to_array(returned)
     array = np.asarray(returned) if not isinstance(returned, str | dict) else np.empty(0)
     if array.dtype.kind not in "fiub" or array.size != 1:
         hint = "; sum or mean it" if array.size > 1 and array.dtype.kind in "fiub" else ""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.errors import UsageError
+from gradcheck.tensors import random_state
 
 OWN_FOLDER = Path(__file__).resolve().parent
 STANDARD_LIBRARY = Path(traceback.__file__).resolve().parent
@@ -148,6 +149,7 @@ def quietly() -> Iterator[Heard]:
     # the user's code may use numpy's global generator, whose state only the old calls reach
     numpy_state = np.random.get_state()  # noqa: NPY002  # see above
     python_state = random.getstate()
+    restore_torch = random_state()
     try:
         with (
             contextlib.redirect_stdout(_CountingStream(heard)),
@@ -160,5 +162,6 @@ def quietly() -> Iterator[Heard]:
             )
             yield heard
     finally:
+        restore_torch()
         np.random.set_state(numpy_state)  # noqa: NPY002  # see above
         random.setstate(python_state)

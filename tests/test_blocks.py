@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from gradcheck.blocks import flatten
 from gradcheck.errors import UsageError
+from gradcheck.structures import flatten
 
 Pair = namedtuple("Pair", "left right")
 

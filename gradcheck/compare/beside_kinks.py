@@ -105,14 +105,18 @@ def _ask(
     none = [asked[:0] for asked in rows]
     if not any(map(len, rows)):
         return _Answer(none, none, 0)
-    nearby = tuple(
-        np.asarray(
-            value + size * max(0.1, float(np.std(value))) * beside.rng.uniform(-1, 1, value.shape)
-        )
-        for value in beside.values
+    parameters = beside.problem.parameters
+    nearby = parameters.rounded(
+        [
+            np.asarray(
+                value
+                + size * max(0.1, float(np.std(value))) * beside.rng.uniform(-1, 1, value.shape)
+            )
+            for value in beside.values
+        ]
     )
     try:
-        theirs = read_gradients(beside.problem.gradient(nearby), beside.problem.parameters)
+        theirs = read_gradients(beside.problem.gradient(nearby), parameters)
         center = beside.problem.loss(nearby)
     except (UserCodeError, UsageError):
         return _Answer(none, none, 0)
@@ -120,7 +124,7 @@ def _ask(
         return _Answer(none, none, 1)
     there = numeric_gradient(
         beside.problem.entry_loss(nearby),
-        nearby,
+        parameters.stored(nearby),
         center,
         beside.noise,
         [block.entries[asked] for block, asked in zip(numeric.blocks, rows, strict=True)],

@@ -11,6 +11,7 @@ from gradcheck.blocks import Array
 from gradcheck.compare.beside_kinks import accept_beside_kinks, claims_of
 from gradcheck.compare.gates import RAISED, Gradient, Gradients, read_gradients
 from gradcheck.compare.precision import analytic_precision
+from gradcheck.compare.ties import settle_ties
 from gradcheck.compare.verdict import Block, compare_block
 from gradcheck.numeric.blackbox import NumericGradient, numeric_gradient
 from gradcheck.numeric.noise import Noise
@@ -72,7 +73,13 @@ def compare(
     precision = analytic_precision(problem, values, gradients, noise.relative, rng)
     claims = claims_of(gradients, precision, values)
     numeric = numeric_gradient(
-        problem.entry_loss(values), values, center, noise, entries, claims, rng
+        problem.entry_loss(values),
+        problem.parameters.stored(values),
+        center,
+        noise,
+        entries,
+        claims,
+        rng,
     )
     numeric = accept_beside_kinks(problem, values, noise, gradients, precision, numeric, rng)
     scale = max(
@@ -120,6 +127,7 @@ def evaluate_gradient(
         UsageError: it cannot be read as the gradient of these parameters.
     """
     try:
-        return read_gradients(problem.gradient(values), problem.parameters), None
+        gradients = read_gradients(problem.gradient(values), problem.parameters)
+        return settle_ties(problem, values, gradients), None
     except UserCodeError as error:
         return Gradients((RAISED,) * len(values)), error.raised

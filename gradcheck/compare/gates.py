@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import Array, Parameters, describe
+from gradcheck.blocks import Array, Leaf, Parameters, Path, describe
 from gradcheck.compare.names import is_intermediate, look_beside, look_up
 from gradcheck.errors import UsageError
 from gradcheck.objects import Position, is_object
 from gradcheck.problem import Problem
+from gradcheck.tensors import to_array
 from gradcheck.usercode import UserCodeError
 
 _MISSING = object()
@@ -53,10 +54,13 @@ class Gradients:
     Attributes:
         blocks: one per block, in order.
         ignored: names of returned entries that belong to no block.
+        alike: the blocks of arrays with several places that were all given the same gradient:
+            each a part of it, or each the whole.
     """
 
     blocks: tuple[Gradient, ...]
     ignored: tuple[str, ...] = ()
+    alike: tuple[int, ...] = ()
 
 
 def read_gradients(returned: Any, parameters: Parameters) -> Gradients:
@@ -65,35 +69,74 @@ def read_gradients(returned: Any, parameters: Parameters) -> Gradients:
     Raises:
         UsageError: it cannot be read as the gradients of these parameters.
     """
-    if returned is None and not parameters.in_objects:
+    if returned is None and not parameters.in_place:
         raise UsageError(
             f"your gradient returned None; it must return the gradients of {_listed(parameters)}"
         )
     found, ignored = _assign(returned, parameters)
-    blocks = tuple(
-        _gate(value, shape, name)
-        for value, shape, name in zip(found, parameters.shapes, parameters.names, strict=True)
+    places: list[list[Gradient]] = [[] for _ in parameters.values]
+    for leaf, value in zip(parameters.leaves, found, strict=True):
+        if leaf.block is not None:
+            gradient = _gate(value, leaf.shape, leaf.name)
+            places[leaf.block].append(_transposed(gradient) if leaf.transposed else gradient)
+    merged = [_merged(gradients) for gradients in places]
+    alike = tuple(block for block, gradients in enumerate(places) if _are_alike(gradients))
+    return Gradients(tuple(merged), ignored, alike)
+
+
+def _merged(gradients: list[Gradient]) -> Gradient:
+    """The gradient of an array from those at its places: their sum, or the one that all are."""
+    given = [gradient for gradient in gradients if gradient.verdict != "missing"]
+    if len(given) < 2 or _are_alike(gradients):
+        return given[0] if given else gradients[0]
+    bad = next((gradient for gradient in given if gradient.verdict != "ok"), None)
+    if bad is not None:
+        return bad
+    total = np.sum([g.value for g in given if g.value is not None], axis=0)
+    return Gradient(total, "ok", max(gradient.epsilon for gradient in given))
+
+
+def _are_alike(gradients: list[Gradient]) -> bool:
+    """Whether the places of one array were all given the same gradient."""
+    given = [gradient.value for gradient in gradients if gradient.verdict == "ok"]
+    first = given[0] if given else None
+    return (
+        first is not None
+        and len(given) == len(gradients) > 1
+        and bool(np.any(first))
+        and all(value is not None and np.array_equal(first, value) for value in given)
     )
-    return Gradients(blocks, ignored)
+
+
+def _transposed(gradient: Gradient) -> Gradient:
+    return gradient if gradient.value is None else replace(gradient, value=gradient.value.T)
 
 
 def _assign(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[str, ...]]:
-    if parameters.paths == ((),):
+    """What was returned for every leaf of the user's structure."""
+    leaves = parameters.leaves
+    if parameters.vector is not None and not isinstance(returned, Mapping | list | tuple):
+        return _pieces(returned, parameters, parameters.vector), ()
+    if [leaf.path for leaf in leaves] == [()]:
         return [returned], ()
-    if parameters.in_objects and (returned is None or returned is parameters.owner):
-        return [_or_missing(look_beside(parameters.owner, path)) for path in parameters.paths], ()
+    if parameters.in_place and (returned is None or returned is parameters.owner):
+        return [_or_missing(look_beside(parameters.owner, leaf.path)) for leaf in leaves], ()
     if isinstance(returned, Mapping):
         return _by_name(returned, parameters)
     if is_object(returned):
-        found = [look_up(returned, path) for path in parameters.paths]
+        found = [_look_up(returned, leaf) for leaf in leaves]
         return [
-            _or_missing(look_beside(returned, path)) if match is None else match[0]
-            for match, path in zip(found, parameters.paths, strict=True)
+            _or_missing(look_beside(returned, leaf.path)) if match is None else match[0]
+            for match, leaf in zip(found, leaves, strict=True)
         ], ()
     if isinstance(returned, list | tuple):
         return _in_order(returned, parameters), ()
-    if len(parameters.paths) == 1:
+    if len(leaves) == 1:
         return [returned], ()
+    if parameters.in_place:
+        by_shape = _by_shape([returned], parameters)
+        if by_shape is not None:
+            return by_shape, ()
     raise UsageError(
         f"your gradient returned {describe(returned)}; it must return the gradients of "
         f"{_listed(parameters)}, in a dict by these names or a list in this order"
@@ -110,7 +153,7 @@ def with_gradients_only(problem: Problem) -> Problem:
         UserCodeError: the loss raised.
     """
     parameters = problem.parameters
-    if not parameters.in_objects:
+    if not any(leaf.in_object for leaf in parameters.leaves):
         return problem
     try:
         gradients = read_gradients(problem.gradient(parameters.values), parameters).blocks
@@ -119,19 +162,33 @@ def with_gradients_only(problem: Problem) -> Problem:
     kept = [
         block
         for block, gradient in enumerate(gradients)
-        if gradient.verdict != "missing" or parameters.slots[block] is None
+        if gradient.verdict != "missing"
+        or not any(leaf.in_object for leaf in parameters.leaves if leaf.block == block)
     ]
     if not kept:
         raise UsageError(
             f"no gradient was found for any array of your object ({_listed(parameters)}); return "
             "them in a dict by name, or keep them beside the parameters under names like dW1"
         )
-    aside = [block for block in range(len(gradients)) if block not in kept]
-    return replace(
-        problem,
-        parameters=parameters.narrowed(kept),
-        set_aside=tuple((parameters.names[block], parameters.shapes[block]) for block in aside),
-    )
+    return replace(problem, parameters=parameters.narrowed(kept))
+
+
+def _pieces(returned: Any, parameters: Parameters, shape: tuple[int, ...]) -> list[Any]:
+    """The gradient of a vector, cut as the vector is."""
+    vector = _as_array(returned, "the vector")
+    if vector.shape != shape:
+        raise UsageError(
+            f"your gradient returned {describe(vector)} for a vector of shape {shape}; return it "
+            "in the vector's own shape, or the gradients of the blocks in a dict"
+        )
+    ends = np.cumsum([int(np.prod(leaf.shape, dtype=int)) for leaf in parameters.leaves])[:-1]
+    parts = np.split(vector.reshape(-1), ends)
+    return [part.reshape(leaf.shape) for part, leaf in zip(parts, parameters.leaves, strict=True)]
+
+
+def _look_up(returned: Any, leaf: Leaf) -> tuple[Any, Path] | None:
+    """By the name that the user gave it, else by its path."""
+    return look_up(returned, (leaf.name,)) or look_up(returned, leaf.path)
 
 
 def _or_missing(value: Any) -> Any:
@@ -141,10 +198,10 @@ def _or_missing(value: Any) -> Any:
 def _by_name(
     returned: Mapping[Any, Any], parameters: Parameters
 ) -> tuple[list[Any], tuple[str, ...]]:
-    found = [look_up(returned, path) for path in parameters.paths]
+    found = [_look_up(returned, leaf) for leaf in parameters.leaves]
     used = {match[1][0] for match in found if match is not None}
     extra = [key for key in returned if key not in used]
-    known = parameters.names
+    known = [leaf.name for leaf in parameters.leaves]
     unknown = [key for key in extra if not is_intermediate(key, known)]
     if unknown or not used:
         listed = ", ".join(map(repr, (unknown or list(returned))[:5]))
@@ -160,22 +217,29 @@ def _by_name(
 
 def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> list[Any]:
     """By the structure of the parameters if it is the same, else one item per block."""
-    same_structure = [_follow(returned, path) for path in parameters.paths]
+    paths = [leaf.path for leaf in parameters.leaves]
+    same_structure = [_follow(returned, path) for path in paths]
     if all(value is not _MISSING for value in same_structure):
-        extra = len(returned) - len({path[0] for path in parameters.paths})
+        extra = len(returned) - len({path[0] for path in paths})
         if not extra:
             return same_structure
-    if parameters.in_objects:
+    if parameters.in_place:
         by_shape = _by_shape(returned, parameters)
         if by_shape is not None:
             return by_shape
     groups = _grouped(returned, parameters)
     if groups is not None:
         return groups
-    if len(returned) == len(parameters.paths):
+    if len(returned) == len(paths):
         return list(returned)
+    kept = [index for index, leaf in enumerate(parameters.leaves) if leaf.block is not None]
+    if len(returned) == len(kept):
+        ordered: list[Any] = [_MISSING] * len(paths)
+        for index, value in zip(kept, returned, strict=True):
+            ordered[index] = value
+        return ordered
     raise UsageError(
-        f"your gradient returned {describe(returned)} for {len(parameters.paths)} parameters "
+        f"your gradient returned {describe(returned)} for {len(parameters.names)} parameters "
         f"({_listed(parameters)}); return one gradient for each, in this order, or a dict by name"
     )
 
@@ -185,24 +249,25 @@ def _by_shape(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
 
     None where an item fits no attribute, or more than one.
     """
+    leaves = parameters.leaves
     attributes: dict[Any, list[int]] = {}
-    for block, path in enumerate(parameters.paths):
-        attributes.setdefault(path[:1], []).append(block)
-    found: list[Any] = [_MISSING] * len(parameters.paths)
+    for index, leaf in enumerate(leaves):
+        attributes.setdefault(leaf.path[:1], []).append(index)
+    found: list[Any] = [_MISSING] * len(leaves)
     taken: set[Any] = set()
     for item in returned:
         several = isinstance(item, list | tuple)
         shapes = [np.shape(part) for part in item] if several else [np.shape(item)]
         fitting = [
             name
-            for name, blocks in attributes.items()
-            if [parameters.shapes[block] for block in blocks] == shapes and name not in taken
+            for name, indices in attributes.items()
+            if [leaves[index].shape for index in indices] == shapes and name not in taken
         ]
         if len(fitting) != 1:
             return None
         taken.add(fitting[0])
-        for block, part in zip(attributes[fitting[0]], item if several else [item], strict=True):
-            found[block] = part
+        for index, part in zip(attributes[fitting[0]], item if several else [item], strict=True):
+            found[index] = part
     return found
 
 
@@ -221,17 +286,19 @@ def _follow(value: Any, path: tuple[Any, ...]) -> Any:
 
 def _grouped(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> list[Any] | None:
     """`(nabla_w, nabla_b)` against a dict of lists: every group to the key that it fits."""
-    keys = list(dict.fromkeys(path[0] for path in parameters.paths))
-    if len(keys) != len(returned) or any(len(path) < 2 for path in parameters.paths):
+    leaves = parameters.leaves
+    keys = list(dict.fromkeys(leaf.path[0] for leaf in leaves))
+    if len(keys) != len(returned) or any(len(leaf.path) < 2 for leaf in leaves):
         return None
     readings = []
     for order in ([*range(len(keys))], [*range(len(keys))][::-1]):
         source = dict(zip(keys, (returned[index] for index in order), strict=True))
-        values = [_follow(source[path[0]], path[1:]) for path in parameters.paths]
+        values = [_follow(source[leaf.path[0]], leaf.path[1:]) for leaf in leaves]
         if any(value is _MISSING for value in values):
             continue
         fits = all(
-            np.shape(value) == shape for value, shape in zip(values, parameters.shapes, strict=True)
+            np.shape(to_array(value)) == leaf.shape
+            for value, leaf in zip(values, leaves, strict=True)
         )
         readings.append((fits, values))
     fitting = [values for fits, values in readings if fits]
@@ -242,7 +309,7 @@ def _grouped(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> l
         )
     if fitting:
         return fitting[0]
-    return readings[0][1] if readings and len(returned) != len(parameters.paths) else None
+    return readings[0][1] if readings and len(returned) != len(leaves) else None
 
 
 def _gate(value: Any, shape: tuple[int, ...], name: str) -> Gradient:
@@ -260,7 +327,7 @@ def _gate(value: Any, shape: tuple[int, ...], name: str) -> Gradient:
 
 def _as_array(value: Any, name: str) -> NDArray[Any]:
     try:
-        array = np.asarray(value)
+        array = np.asarray(to_array(value))
     except ValueError:
         array = np.empty(0, dtype=object)
     if array.dtype.kind not in "fiub":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gradcheck.blocks import Array
 from gradcheck.compare.gates import Gradient
-from gradcheck.numeric.blackbox import RESOLUTION_LIMIT, BlockGradient
+from gradcheck.numeric.blackbox import BlockGradient
 
 SAFETY = 2.0
 """What the estimated errors are multiplied by, since they are estimates."""
@@ -114,7 +114,7 @@ def judge_entries(
     accepted = (rtol or 0.0) * np.fmax(np.abs(analytic), np.abs(estimates.value))
     bound = total_bound(numeric, precision)
     distance = estimates.distance(analytic)
-    limit = max(RESOLUTION_LIMIT, rtol or 0.0) * scale_of(numeric, analytic, overall)
+    limit = max(numeric.limit, rtol or 0.0) * scale_of(numeric, analytic, overall)
     in_bound = (distance <= bound + accepted) & (bound <= SAFETY * limit)
     on_kink = estimates.kink & (distance <= precision + accepted)
     return EntryVerdicts(

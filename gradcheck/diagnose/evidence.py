@@ -65,11 +65,13 @@ def second_point(
         for chosen, block in zip(selection.entries, first.blocks, strict=True)
     )
     for size in NUDGES:
-        values = tuple(
-            np.asarray(
-                value + size * max(0.1, float(np.std(value))) * rng.standard_normal(value.shape)
-            )
-            for value in first.values
+        values = ready.problem.parameters.rounded(
+            [
+                np.asarray(
+                    value + size * max(0.1, float(np.std(value))) * rng.standard_normal(value.shape)
+                )
+                for value in first.values
+            ]
         )
         try:
             center = ready.problem.loss(values)

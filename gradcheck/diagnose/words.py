@@ -15,6 +15,11 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
+def shortened(name: str, most: int = 40) -> str:
+    """A name that fits on a line."""
+    return name if len(name) <= most else f"{name[: most - 3]}..."
+
+
 def verb(names: Sequence[str], singular: str, plural: str) -> str:
     """The form of a verb that fits the number of names."""
     return singular if len(names) == 1 else plural

@@ -33,6 +33,12 @@ EntryLoss = Callable[[int, int, float], float]
 RESOLUTION_LIMIT = 1e-3
 """An entry is only called right when its bound is below this share of its block's scale."""
 
+COARSE_RESOLUTION_LIMIT = 1e-2
+"""The same for a loss in single precision, which shows no more of small derivatives."""
+
+SINGLE_PRECISION = 1e-9
+"""The relative noise from which a loss counts as computed in single precision."""
+
 GOOD_RESOLUTION = 1e-8
 LARGEST_STEP = 1e-2
 PILOT_ENTRIES = 6
@@ -46,11 +52,13 @@ class BlockGradient:
         entries: the flat indices that were perturbed, (n,).
         estimates: one per entry.
         step: the step that the block was measured with.
+        limit: an entry is only called right when its bound is below this share of the scale.
     """
 
     entries: Indices
     estimates: Estimates
     step: float
+    limit: float = RESOLUTION_LIMIT
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class Claim:
 
 def numeric_gradient(
     loss: EntryLoss,
-    point: Sequence[Array],
+    point: Sequence[NDArray[np.floating]],
     center: float,
     noise: Noise,
     entries: Sequence[Indices],
@@ -92,7 +100,8 @@ def numeric_gradient(
 
     Args:
         loss: the loss with one entry changed.
-        point: the blocks.
+        point: the blocks, in the types in which the loss sees them; moved entries are rounded to
+            these.
         center: the loss at the point.
         noise: its precision.
         entries: the flat indices to perturb, per block.
@@ -100,10 +109,11 @@ def numeric_gradient(
         rng: chooses the entries that the step is tried on.
     """
     counter = _Counter(loss)
+    limit = RESOLUTION_LIMIT if noise.relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
     blocks = []
     for block, (values, chosen, claim) in enumerate(zip(point, entries, claims, strict=True)):
         measure = _measure(counter, block, values)
-        blocks.append(_block_gradient(measure, center, noise.level, chosen, claim, rng))
+        blocks.append(_block_gradient(measure, center, noise.level, chosen, claim, limit, rng))
     return NumericGradient(tuple(blocks), counter.calls)
 
 
@@ -117,12 +127,15 @@ class _Counter:
         return self.loss(block, entry, value)
 
 
-def _measure(loss: EntryLoss, block: int, values: Array) -> Measure:
-    flat = values.ravel()
+def _measure(loss: EntryLoss, block: int, values: NDArray[np.floating]) -> Measure:
+    flat = values.ravel().astype(np.float64)
+
+    def stored(moved: Array) -> Array:
+        return moved.astype(values.dtype, copy=False).astype(np.float64, copy=False)
 
     def measure(entries: Indices, steps: Array) -> Pair:
         start = flat[entries]
-        above, below = start + steps, start - steps
+        above, below = stored(start + steps), stored(start - steps)
         plus = np.empty(len(entries))
         minus = np.empty(len(entries))
         rows = zip(entries.tolist(), above.tolist(), below.tolist(), strict=True)
@@ -140,10 +153,11 @@ def _block_gradient(
     noise: float,
     entries: Indices,
     claim: Claim,
+    limit: float,
     rng: np.random.Generator,
 ) -> BlockGradient:
     if not len(entries):
-        return BlockGradient(entries, Estimates.smooth(np.empty(0), np.empty(0)), np.nan)
+        return BlockGradient(entries, Estimates.smooth(np.empty(0), np.empty(0)), np.nan, limit)
     step, truncation = _choose_step(measure, center, noise, _pilot(entries, claim, rng))
     inner = measure(entries, np.full(len(entries), step))
     rounding = rounding_error(inner, noise)
@@ -151,14 +165,14 @@ def _block_gradient(
     claimed = claim.gradient[entries]
     scale = _scale(estimates)
     agrees = np.abs(claimed - estimates.value) <= rounding + claim.precision
-    open_ = np.flatnonzero(~(agrees & (estimates.bound <= RESOLUTION_LIMIT * scale)))
+    open_ = np.flatnonzero(~(agrees & (estimates.bound <= limit * scale)))
     if _is_flat(inner, center) and not np.any(claimed):
         open_ = open_[:0]
     if len(open_):
         outer = measure(entries[open_], np.full(len(open_), 2 * step))
         estimates = estimates.put(open_, from_two_steps(inner[open_], outer, center, noise))
         straight = ~bends(inner[open_], outer, center, noise)
-        clear = _is_clear(estimates[open_], inner[open_], center, claimed[open_], scale)
+        clear = _is_clear(estimates[open_], inner[open_], center, claimed[open_], limit * scale)
         unclear = open_[~(clear & straight)]
         refined = refine(
             measure,
@@ -168,21 +182,21 @@ def _block_gradient(
             claimed[unclear],
             claim.precision,
             step,
-            RESOLUTION_LIMIT * scale,
+            limit * scale,
         )
         estimates = estimates.put(unclear, refined)
-    return BlockGradient(entries, estimates, step)
+    return BlockGradient(entries, estimates, step, limit)
 
 
 def _is_clear(
-    estimates: Estimates, inner: Pair, center: float, claimed: Array, scale: float
+    estimates: Estimates, inner: Pair, center: float, claimed: Array, limit: float
 ) -> Mask:
     """Where no kink in the step could change the verdict, and the bound is small enough, (n,)."""
     distance = np.abs(claimed - estimates.value)
     half_gap = np.abs(inner.gap(center)) / 2
     far = distance > 4 * (half_gap + estimates.bound)
     near = distance <= estimates.bound
-    known = estimates.bound <= RESOLUTION_LIMIT * scale
+    known = estimates.bound <= limit
     return np.asarray(far | ((near | np.isnan(claimed)) & known))
 
 

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from gradcheck.blocks import Parameters
 from gradcheck.compare.comparison import Comparison
 from gradcheck.compare.verdict import Block
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.layers import describe_layers
+from gradcheck.diagnose.words import listed, shortened
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
 from gradcheck.problem import Options, Problem
@@ -31,6 +33,7 @@ def build_report(
     accepted = _accepted(diagnosis.findings, options.allow)
     notes = (
         *_precision_notes(comparison.blocks, options),
+        *_structure_notes(ready.problem.parameters),
         *_state_notes(ready, comparison),
         *_flat_notes(comparison),
         *diagnosis.notes,
@@ -40,7 +43,10 @@ def build_report(
         verdict=_verdict(comparison.blocks, accepted, comparison.unstable),
         blocks=(
             *comparison.blocks,
-            *(Block(name, shape, "not checked", 0) for name, shape in ready.problem.set_aside),
+            *(
+                Block(leaf.name, leaf.shape, "not checked", 0)
+                for leaf in ready.problem.parameters.left_out
+            ),
         ),
         findings=diagnosis.findings,
         network=diagnosis.network,
@@ -131,20 +137,33 @@ def _precision_notes(blocks: tuple[Block, ...], options: Options) -> Iterable[st
     )
 
 
-def _state_notes(ready: Preflight, comparison: Comparison) -> Iterable[str]:
-    if ready.changes_arguments:
-        yield "your loss changes the parameters that it is given; it was called with copies"
-    parameters = ready.problem.parameters
+def _structure_notes(parameters: Parameters) -> Iterable[str]:
+    without = [shortened(leaf.name) for leaf in parameters.left_out if leaf.in_object]
+    if without:
+        yield f"not checked, as no gradient belongs to them: {listed(without, 9)}"
+    others = [shortened(leaf.name) for leaf in parameters.left_out if not leaf.in_object]
+    if others:
+        yield f"not checked, as you left them out: {listed(others, 9)}"
+    for names in parameters.ties:
+        yield (
+            f"{listed([shortened(name) for name in names])} are one array (tied): moved together, "
+            "and the gradient is that of them all"
+        )
     whole = [
-        name
+        shortened(name)
         for name, dtype in zip(parameters.names, parameters.dtypes, strict=True)
         if dtype.kind in "iu"
     ]
     if whole:
         yield (
-            f"{', '.join(whole)}: whole numbers, promoted to float64 for the check; an update in "
-            "integers would lose the gradient"
+            f"[GC904] integer-parameters: {listed(whole)}: whole numbers, promoted to float64 for "
+            "the check; an update in integers would lose the gradient"
         )
+
+
+def _state_notes(ready: Preflight, comparison: Comparison) -> Iterable[str]:
+    if ready.changes_arguments:
+        yield "your loss changes the parameters that it is given; it was called with copies"
     raised = comparison.raised
     if raised is not None:
         yield " ".join((raised.call, "raised", raised.summary, *_raised_notes(raised)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from gradcheck.compare.verdict import Block
+from gradcheck.diagnose.words import shortened
 from gradcheck.finding import Finding
 from gradcheck.usercode import Location
 
@@ -29,7 +30,7 @@ def render(report: Report, name: str | None = None) -> str:
     sections += [_nonfinite(block) for block in report.blocks if block.verdict == "nonfinite"]
     sections += _layers(report)
     sections += [_finding(finding) for finding in report.findings]
-    sections += [f"note: {note}" for note in (*_kinks(report), *_unchecked(report), *report.notes)]
+    sections += [f"note: {note}" for note in (*_kinks(report), *report.notes)]
     sections.append(_closing(report))
     return printable("\n".join(sections))
 
@@ -67,7 +68,7 @@ def _heading(report: Report, name: str | None) -> str:
 def _table(report: Report) -> str:
     rows = [
         (
-            _shortened(block.name),
+            shortened(block.name),
             str(block.shape),
             f"{block.entries:,}"
             if block.entries == block.size
@@ -102,13 +103,13 @@ def _worst(block: Block) -> str:
     index = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
     ratio = f", ratio {worst.analytic / worst.numeric:.6g}" if worst.numeric else ""
     return (
-        f"worst entry {_shortened(block.name)}{index}: analytic {worst.analytic:.7g}, numeric "
+        f"worst entry {shortened(block.name)}{index}: analytic {worst.analytic:.7g}, numeric "
         f"{worst.numeric:.7g}{ratio}"
     )
 
 
 def _nonfinite(block: Block) -> str:
-    return f"{_shortened(block.name)}: your gradient holds nan or infinite values"
+    return f"{shortened(block.name)}: your gradient holds nan or infinite values"
 
 
 def _layers(report: Report) -> list[str]:
@@ -130,7 +131,7 @@ def _finding(finding: Finding) -> str:
 
 def _kinks(report: Report) -> list[str]:
     return [
-        f"[GC901] kink: {block.kinks} of {block.entries} entries of {_shortened(block.name)} sit "
+        f"[GC901] kink: {block.kinks} of {block.entries} entries of {shortened(block.name)} sit "
         "on a kink, where every slope between the one-sided ones is right"
         for block in report.blocks
         if block.kinks
@@ -139,14 +140,6 @@ def _kinks(report: Report) -> list[str]:
 
 def _set_aside(block: Block) -> bool:
     return block.verdict == "not checked" and block.analytic_shape is None
-
-
-def _unchecked(report: Report) -> list[str]:
-    names = [_shortened(block.name) for block in report.blocks if _set_aside(block)]
-    if not names:
-        return []
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return [f"not checked, as no gradient belongs to them: {', '.join(names[:8])}{more}"]
 
 
 def _closing(report: Report) -> str:
@@ -183,7 +176,3 @@ def _plural(count: int) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.1e}"
-
-
-def _shortened(name: str, most: int = 40) -> str:
-    return name if len(name) <= most else f"{name[: most - 3]}..."

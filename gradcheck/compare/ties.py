@@ -1,0 +1,47 @@
+"""Arrays with several places, each of which was given the same gradient: a part, or the whole?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck.blocks import Array
+from gradcheck.compare.gates import Gradients
+from gradcheck.problem import Problem
+from gradcheck.usercode import UserCodeError
+
+STEP = 1e-4
+
+
+def settle_ties(problem: Problem, values: tuple[Array, ...], gradients: Gradients) -> Gradients:
+    """The gradients, with those summed over their places that are parts of one.
+
+    The loss tells: along the gradient its slope is nearer to that of the whole, or of the sum.
+    """
+    blocks = list(gradients.blocks)
+    for block in gradients.alike:
+        places = sum(leaf.block == block for leaf in problem.parameters.leaves)
+        gradient = blocks[block].value
+        slope = None if gradient is None else _slope_along(problem, values, block, gradient)
+        if slope is not None and gradient is not None and abs(slope - 1) > abs(slope - places):
+            blocks[block] = replace(blocks[block], value=places * gradient)
+    return replace(gradients, blocks=tuple(blocks))
+
+
+def _slope_along(
+    problem: Problem, values: tuple[Array, ...], block: int, gradient: Array
+) -> float | None:
+    """The loss's slope along a claimed gradient, as a multiple of what the claim says."""
+    length = float(np.linalg.norm(gradient))
+    step = STEP * max(1.0, float(np.linalg.norm(values[block]))) * gradient / length
+    losses = []
+    for sign in (1.0, -1.0):
+        moved = [value.copy(order="K") for value in values]
+        moved[block] += sign * step
+        try:
+            losses.append(problem.loss(moved))
+        except UserCodeError:
+            return None
+    claimed = 2 * float(np.sum(step * gradient))
+    return (losses[0] - losses[1]) / claimed if np.all(np.isfinite(losses)) else None

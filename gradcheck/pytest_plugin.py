@@ -1,0 +1,215 @@
+"""gradcheck in pytest: a fixture, the cases of `gradcheck_*.py` files as tests, and a summary.
+
+pytest loads this module in every run, so the checks themselves are imported where they are used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections import Counter
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from gradcheck.casefiles import CaseEntry
+    from gradcheck.report.model import Report
+
+RULE = "gradcheck.rule"
+VERDICT = "gradcheck.verdict"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--gradcheck-seed`."""
+    parser.getgroup("gradcheck").addoption(
+        "--gradcheck-seed",
+        type=_seed,
+        metavar="N",
+        help="seed of gradient checks that name none, and of all cases (default: 0, or the case's)",
+    )
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"it must be a whole number of at least 0, not {text!r}")
+    return int(text)
+
+
+def _seeded(config: pytest.Config) -> dict[str, Any]:
+    """The seed as an argument; none where the command line has none, so that defaults hold."""
+    seed = config.getoption("gradcheck_seed")
+    return {} if seed is None else {"seed": seed}
+
+
+def _record(item: pytest.Item, report: Report) -> None:
+    from gradcheck.report.text import printable, summary_line
+
+    found = [(VERDICT, summary_line(report))]
+    for finding in report.findings:
+        found.append((RULE, f"{finding.code} {finding.rule}: {', '.join(finding.blocks)}"))
+    for name, text in found:
+        item.user_properties.append((name, printable(text).replace("\n", " ")))
+
+
+class Checker:
+    """The functions of gradcheck, seeded by the command line, with what they find recorded.
+
+    Args:
+        item: the test that the findings belong to.
+    """
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+
+    def check(self, *arguments: Any, **options: Any) -> Report:
+        """As `gradcheck.check`."""
+        return self._run("check", arguments, options)
+
+    def check_layer(self, *arguments: Any, **options: Any) -> Report:
+        """As `gradcheck.check_layer`."""
+        return self._run("check_layer", arguments, options)
+
+    def check_step(self, *arguments: Any, **options: Any) -> Report:
+        """As `gradcheck.check_step`."""
+        return self._run("check_step", arguments, options)
+
+    def assert_gradients(self, *arguments: Any, **options: Any) -> Report:
+        """As `gradcheck.assert_gradients`."""
+        return self._run("assert_gradients", arguments, options)
+
+    def _run(self, name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Report:
+        from gradcheck import api
+        from gradcheck.errors import GradientMismatch
+
+        try:
+            report: Report = getattr(api, name)(
+                *arguments, **{**_seeded(self._item.config), **options}
+            )
+        except GradientMismatch as error:
+            _record(self._item, error.report)
+            raise
+        _record(self._item, report)
+        return report
+
+
+@pytest.fixture(name="gradcheck")
+def _checker(request: pytest.FixtureRequest) -> Checker:
+    """check, check_layer, check_step and assert_gradients of gradcheck, recorded for reports."""
+    return Checker(request.node)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(
+    file_path: Path, parent: pytest.Collector
+) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Collects `gradcheck_*.py`, unless the project's python_files makes it a file of tests."""
+    collectors = yield
+    patterns = parent.config.getini("python_files")
+    if not file_path.match("gradcheck_*.py") or any(map(file_path.match, patterns)):
+        return collectors
+    # pytest takes any file that the command line names for a file of tests, and imports it too
+    others = [collector for collector in collectors if type(collector) is not pytest.Module]
+    return [*others, CaseFile.from_parent(parent, path=file_path)]
+
+
+class CaseFile(pytest.File):
+    """A file of functions that are marked with `@gradcheck.case`."""
+
+    def collect(self) -> Iterable[CaseItem]:
+        """The cases of the file; none where it does not speak of them.
+
+        Raises:
+            CollectError: the file does not import, or holds no case.
+        """
+        from gradcheck.casefiles import load_file, mentions_cases
+        from gradcheck.errors import UsageError
+        from gradcheck.report.text import printable
+
+        if not mentions_cases(self.path):
+            return
+        try:
+            entries = load_file(self.path)
+        except UsageError as error:
+            raise self.CollectError(printable(str(error))) from None
+        for entry in entries:
+            name = entry.name.partition(":")[2]
+            yield CaseItem.from_parent(self, name=name, entry=entry)
+
+
+class CaseItem(pytest.Item):
+    """One case; it passes if the check comes out as the author of the case expects.
+
+    Args:
+        entry: the case.
+        options: what pytest gives to every item.
+    """
+
+    def __init__(self, *, entry: CaseEntry, **options: Any) -> None:
+        super().__init__(**options)
+        self.entry = entry
+
+    def runtest(self) -> None:
+        """Makes the case and checks it.
+
+        Raises:
+            Failed: it did not come out as expected, or could not be checked.
+        """
+        from gradcheck.errors import UsageError
+        from gradcheck.report.text import place, render
+        from gradcheck.usercode import UserCodeError
+
+        try:
+            case, expectation = self.entry.build()
+            report = case.check(**_seeded(self.config))
+        except UsageError as error:
+            raise _failure(str(error)) from None
+        except UserCodeError as error:
+            raised = error.raised
+            where = f" ({place(raised.frames[-1])})" if raised.frames else ""
+            raise _failure(f"{raised.call} raised {raised.summary}{where}") from None
+        _record(self, report)
+        differences = list(expectation.differences(report))
+        if differences:
+            raise _failure("\n".join([*differences, "", render(report, self.entry.name)]))
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the case is written."""
+        code = getattr(inspect.unwrap(self.entry.make), "__code__", None)
+        return self.path, code.co_firstlineno - 1 if code else None, self.name
+
+
+def _failure(text: str) -> BaseException:
+    """A failure that is shown as its text alone: no line of this file would help the reader."""
+    from gradcheck.report.text import printable
+
+    return pytest.fail.Exception(printable(text), pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Counts the gradient checks of the run by verdict, and names those that did not pass."""
+    stats = terminalreporter.stats
+    verdicts = [
+        (report.nodeid, text)
+        for reports in stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "teardown"  # the one that comes last and always
+        for name, text in report.user_properties
+        if name == VERDICT
+    ]
+    if not verdicts:
+        return
+    count = Counter(text.partition(":")[0] for _, text in verdicts)
+    checks = "gradient check" if len(verdicts) == 1 else "gradient checks"
+    terminalreporter.section("gradcheck")
+    terminalreporter.line(
+        f"{len(verdicts)} {checks}: {count['pass']} passed, {count['fail']} failed, "
+        f"{count['inconclusive']} inconclusive"
+    )
+    passed = {report.nodeid for report in stats.get("passed", ())}
+    for nodeid, text in verdicts:
+        if not text.startswith("pass:"):
+            expected = " (and the test passed)" if nodeid in passed else ""
+            terminalreporter.line(f"{nodeid}: {text}{expected}")

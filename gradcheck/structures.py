@@ -1,0 +1,279 @@
+"""Parameters of any structure <-> named blocks, in the user's order."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.blocks import Array, Leaf, Pack, Parameters, Path, describe, path_name
+from gradcheck.errors import UsageError
+from gradcheck.objects import Position, Slot, is_object, look_into
+from gradcheck.tensors import (
+    is_module,
+    is_real_tensor,
+    is_tensor,
+    like,
+    saved_state,
+    to_array,
+)
+
+
+def flatten(params: Any) -> Parameters:
+    """Reads named blocks from arrays, numbers, lists, tuples, dicts, dataclasses and nestings.
+
+    Of any other object, the floating-point arrays and numbers in its attributes are blocks. What
+    is found in containers is copied; objects are changed in place, and `restore` puts them back.
+    Anything else found in a container (None, text, integers that are settings) is handed on to
+    the user's functions as it is. What `gradcheck.parameters` made is taken as it is.
+
+    Raises:
+        UsageError: there is no array in `params`, or one that has no gradient (object, complex).
+    """
+    return params if isinstance(params, Parameters) else read_structure(params)
+
+
+def read_structure(params: Any, in_place: bool = False) -> Parameters:
+    """The blocks of a structure of the user's.
+
+    Args:
+        params: the structure.
+        in_place: whether containers are treated as objects are: the very arrays are perturbed.
+
+    Raises:
+        UsageError: as `flatten`.
+    """
+    reader = _Reader(in_place)
+    pack = reader.read(params, ())
+    if not reader.found:
+        raise UsageError(
+            f"params holds no arrays (it is {describe(params)}); give an array, a dict, list or "
+            "tuple of arrays, or an object whose attributes hold arrays"
+        )
+    firsts = [reader.found[reader.blocks.index(block)] for block in range(reader.count)]
+    values = tuple(_as_float64(leaf) for leaf in firsts)
+    return Parameters(
+        names=tuple(path_name(leaf.path) for leaf in firsts),
+        values=values,
+        dtypes=tuple(leaf.array.dtype for leaf in firsts),
+        storage=tuple(_storage(leaf) for leaf in firsts),
+        pack=pack,
+        working=tuple(None if leaf.slot is None else leaf.slot.working for leaf in firsts),
+        leaves=tuple(
+            Leaf(leaf.path, path_name(leaf.path), leaf.array.shape, block, flipped, leaf.in_object)
+            for leaf, block, flipped in zip(
+                reader.found, reader.blocks, reader.transposed, strict=True
+            )
+        ),
+        owner=params,
+        origin=tuple(
+            (leaf.slot, values[block].T if flipped else values[block])
+            for leaf, block, flipped in zip(
+                reader.found, reader.blocks, reader.transposed, strict=True
+            )
+            if leaf.slot is not None
+        ),
+        torch=tuple(reader.torch),
+        undo=tuple(map(saved_state, reader.torch)),
+    )
+
+
+def is_leaf(value: Any) -> bool:
+    """Whether a value is one block: an array, a float, a numpy number or a tensor.
+
+    Arrays of booleans, text and dates are settings or data, not parameters.
+    """
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind not in "bUSMm"
+    return isinstance(value, float | np.floating | np.integer) or is_real_tensor(value)
+
+
+def children(container: Any) -> Iterator[tuple[Any, Any]]:
+    """The steps out of a container or dataclass, in order: (key or Position, value)."""
+    if isinstance(container, Mapping):
+        yield from container.items()
+    elif isinstance(container, list | tuple):
+        for index, item in enumerate(container):
+            yield Position(index), item
+    else:
+        yield from ((field.name, getattr(container, field.name)) for field in fields(container))
+
+
+@dataclass(frozen=True)
+class _Found:
+    path: Path
+    value: Any
+    slot: Slot | None = None
+    in_object: bool = False
+
+    @property
+    def array(self) -> NDArray[Any]:
+        return np.asarray(to_array(self.value))
+
+
+@dataclass
+class _Reader:
+    """One reading of a structure: the leaves found so far, and which of them are one array."""
+
+    in_place: bool = False
+    found: list[_Found] = field(default_factory=list)
+    blocks: list[int] = field(default_factory=list)
+    transposed: list[bool] = field(default_factory=list)
+    torch: list[Any] = field(default_factory=list)
+    count: int = 0
+    _known: dict[Any, int] = field(default_factory=dict)
+
+    def read(self, value: Any, path: Path) -> Pack:
+        """Appends the leaves below `value`, and returns what rebuilds it."""
+        if is_object(value) and not is_dataclass(value):
+            return self._read_object(value, path, in_object=True)
+        if self.in_place and isinstance(value, Mapping | list | tuple):
+            return self._read_object(value, path, in_object=False)
+        if is_leaf(value):
+            slot = _own_slot(value) if self.in_place else None
+            block, flipped = self._add(_Found(path, value, slot))
+            if slot is not None:
+                return lambda arrays: _put(slot, arrays[block], value)
+            return _leaf_pack(value, block, flipped)
+        if isinstance(value, Mapping | list | tuple):
+            packs = [(step, self.read(item, (*path, step))) for step, item in children(value)]
+            return _container_pack(value, packs)
+        if is_dataclass(value) and not isinstance(value, type):
+            if self.in_place:
+                return self._read_object(value, path, in_object=False)
+            packs = [(step, self.read(item, (*path, step))) for step, item in children(value)]
+            return _dataclass_pack(value, packs)
+        return lambda arrays: value
+
+    def _read_object(self, value: Any, path: Path, in_object: bool) -> Pack:
+        contents = look_into(value, self.in_place)
+        self.torch += contents.torch
+        placed = []
+        for steps, slot in contents.slots:
+            block, flipped = self._add(
+                _Found((*path, *steps), slot.original, slot, in_object and not is_module(value))
+            )
+            placed.append((block, flipped, slot))
+
+        def pack(arrays: Sequence[Any]) -> Any:
+            for block, flipped, slot in placed:
+                if arrays[block] is not None:
+                    slot.put(arrays[block].T if flipped else arrays[block])
+            return value
+
+        return pack
+
+    def _add(self, leaf: _Found) -> tuple[int, bool]:
+        """The leaf's block, and whether it lies there transposed; a new one if it is new."""
+        keys = _memory(leaf)
+        block = next((self._known[key] for key in keys if key in self._known), self.count)
+        flipped = bool(keys) and keys[0] not in self._known and block != self.count
+        if block == self.count:
+            self.count += 1
+            if keys:
+                self._known[keys[0]] = block
+        self.found.append(leaf)
+        self.blocks.append(block)
+        self.transposed.append(flipped)
+        return block, flipped
+
+
+def _memory(leaf: _Found) -> list[tuple[Any, ...]]:
+    """What tells whether two leaves are one array, and whether one is the other transposed."""
+    in_place = leaf.slot is not None
+    if is_tensor(leaf.value):
+        return [(in_place, id(leaf.value))]
+    array = leaf.value
+    if not isinstance(array, np.ndarray) or not array.size:
+        return []
+    start = array.__array_interface__["data"][0]
+    keys = [
+        (in_place, start, view.shape, view.strides, view.dtype.str) for view in (array, array.T)
+    ]
+    return keys if array.ndim == 2 and array.size > 1 else keys[:1]
+
+
+def _own_slot(value: Any) -> Slot | None:
+    """The slot of a bare array that is perturbed itself."""
+    return next((slot for _, slot in look_into([value], whole=True).slots), None)
+
+
+def _put(slot: Slot, array: Any, value: Any) -> Any:
+    if array is not None:
+        slot.put(array)
+    return value
+
+
+def _dataclass_pack(value: Any, packs: list[tuple[Any, Pack]]) -> Pack:
+    def pack_dataclass(arrays: Sequence[Any]) -> Any:
+        packed = copy.copy(value)
+        for name, pack in packs:
+            object.__setattr__(packed, name, pack(arrays))
+        return packed
+
+    return pack_dataclass
+
+
+def _leaf_pack(leaf: Any, block: int, flipped: bool) -> Pack:
+    build = _builder(leaf)
+
+    def pack(arrays: Sequence[Any]) -> Any:
+        array = arrays[block]
+        if array is None:
+            return copy.copy(leaf) if isinstance(leaf, np.ndarray) else leaf
+        return build(array.T if flipped else array)
+
+    return pack
+
+
+def _builder(leaf: Any) -> Any:
+    if isinstance(leaf, np.ndarray):
+        subclass = type(leaf)
+        return (
+            (lambda array: array) if subclass is np.ndarray else lambda array: array.view(subclass)
+        )
+    if is_tensor(leaf):
+        return lambda array: like(leaf, array)
+    return np.float64 if isinstance(leaf, np.generic) else float
+
+
+def _container_pack(container: Any, packs: list[tuple[Any, Pack]]) -> Pack:
+    if isinstance(container, dict) and type(container) is not dict:
+
+        def pack_subclass(arrays: Sequence[Any]) -> Any:
+            packed = container.copy()
+            packed.update((key, pack(arrays)) for key, pack in packs)
+            return packed
+
+        return pack_subclass
+    if isinstance(container, Mapping):
+        return lambda arrays: {key: pack(arrays) for key, pack in packs}
+    if hasattr(container, "_fields"):
+        return lambda arrays: type(container)(*(pack(arrays) for _, pack in packs))
+    if isinstance(container, tuple):
+        return lambda arrays: tuple(pack(arrays) for _, pack in packs)
+    return lambda arrays: [pack(arrays) for _, pack in packs]
+
+
+def _storage(leaf: _Found) -> np.dtype[Any]:
+    """The type in which the user's functions see the block."""
+    kept = is_tensor(leaf.value) or (leaf.slot is not None and leaf.slot.itself)
+    return leaf.array.dtype if kept else np.dtype(np.float64)
+
+
+def _as_float64(leaf: _Found) -> Array:
+    array, name = leaf.array, path_name(leaf.path)
+    if array.dtype.kind not in "fiu":
+        raise UsageError(
+            f"{name} has dtype {array.dtype}; a gradient can be checked for real numbers only"
+        )
+    value = np.array(array, dtype=np.float64, order="K")
+    if leaf.slot is None and not np.all(np.isfinite(value)):
+        where = np.argwhere(~np.isfinite(value))[0]
+        entry = f"{name}[{', '.join(map(str, where))}]" if value.ndim else name
+        raise UsageError(f"{entry} is {value[tuple(where)]}; parameters must be finite")
+    return value

@@ -1,0 +1,165 @@
+"""`gradcheck.parameters`: how parameters are to be read, where the user knows better."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.blocks import Array, Leaf, Parameters, describe
+from gradcheck.errors import UsageError
+from gradcheck.structures import flatten, read_structure
+
+
+def parameters(
+    params: Any,
+    *,
+    names: Sequence[str] | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    only: str | Iterable[str] | None = None,
+    in_place: bool = False,
+) -> Parameters:
+    """Parameters with names, shapes or limits of the user's own; give it to `check` as `params`.
+
+    Args:
+        params: as in `check`.
+        names: the names of the blocks, in their order.
+        shapes: cuts one vector into named blocks that follow each other in it, each row by row:
+            `{"W1": (4, 3), "b1": (4,)}`. The functions are given, and may return, whole vectors.
+        only: the names of what is checked; `*` stands for anything (`layers[*].W`), and what a
+            name contains is checked with it (`hidden_layer`). The functions see the others as
+            they are.
+        in_place: the arrays given are the very ones that the functions read (globals, a network's
+            own weights): these are perturbed, and restored. The functions may take no arguments.
+
+    Raises:
+        UsageError: the wishes do not fit the parameters.
+    """
+    found = _in_place(params) if in_place else flatten(params)
+    if shapes is not None:
+        found = _cut(found, shapes)
+    if names is not None:
+        found = _renamed(found, names)
+    return found if only is None else _only(found, [only] if isinstance(only, str) else list(only))
+
+
+def _in_place(params: Any) -> Parameters:
+    if isinstance(params, Parameters):
+        raise UsageError("params is the result of gradcheck.parameters already; say all at once")
+    found = read_structure(params, in_place=True)
+    for name, dtype, working in zip(found.names, found.dtypes, found.working, strict=True):
+        if dtype.kind != "f":
+            raise UsageError(
+                f"{name} holds whole numbers ({dtype}), which cannot be perturbed in place; make "
+                "it a float64 array"
+            )
+        if working is not None and not working.flags.writeable:
+            raise UsageError(
+                f"{name} is read-only, so it cannot be perturbed in place; give a copy, or leave "
+                "in_place out"
+            )
+    return found
+
+
+def _cut(found: Parameters, shapes: Mapping[str, tuple[int, ...]]) -> Parameters:
+    """One vector as the blocks that lie in it one after the other."""
+    if len(found.values) != 1:
+        raise UsageError(
+            f"shapes cuts one vector into blocks, but params holds {len(found.values)} arrays "
+            f"({', '.join(found.names[:8])})"
+        )
+    whole = found.values[0]
+    sizes = {name: int(np.prod(shape, dtype=int)) for name, shape in shapes.items()}
+    if sum(sizes.values()) != whole.size:
+        listed = " + ".join(f"{size} ({name})" for name, size in sizes.items())
+        raise UsageError(
+            f"shapes has {listed} = {sum(sizes.values())} numbers, and {found.names[0]} has "
+            f"{whole.size}"
+        )
+    ends = np.cumsum(list(sizes.values()))[:-1]
+
+    def pieces(vector: Array) -> tuple[Array, ...]:
+        parts = np.split(vector.reshape(-1), ends)
+        return tuple(
+            part.reshape(shape) for part, shape in zip(parts, shapes.values(), strict=True)
+        )
+
+    own = found.working[0]
+    vector = np.array(whole, order="C") if own is None or not own.flags.c_contiguous else own
+    working = pieces(vector)
+
+    def pack(arrays: Sequence[Any]) -> Any:
+        bound = all(array is piece for array, piece in zip(arrays, working, strict=True))
+        if own is None and not bound:
+            return found.pack([_joined(arrays, pieces(whole)).reshape(whole.shape)])
+        for piece, array, original in zip(working, arrays, pieces(whole), strict=True):
+            if array is not piece:
+                piece[...] = original if array is None else array
+        return found.pack([vector])
+
+    return replace(
+        found,
+        names=tuple(shapes),
+        values=tuple(np.array(piece) for piece in pieces(whole)),
+        dtypes=found.dtypes * len(shapes),
+        storage=found.storage * len(shapes),
+        pack=pack,
+        working=working,
+        leaves=tuple(
+            Leaf((name,), name, piece.shape, block)
+            for block, (name, piece) in enumerate(zip(shapes, working, strict=True))
+        ),
+        vector=whole.shape,
+    )
+
+
+def _joined(arrays: Sequence[Any], originals: Sequence[Array]) -> Array:
+    """The pieces one after the other; the originals of those that are left out."""
+    parts = [
+        np.ravel(original if array is None else array)
+        for array, original in zip(arrays, originals, strict=True)
+    ]
+    return np.concatenate(parts)
+
+
+def _renamed(found: Parameters, names: Sequence[str]) -> Parameters:
+    given = list(names) if not isinstance(names, str) else [names]
+    if len(given) != len(found.names) or len(set(given)) != len(given):
+        raise UsageError(
+            f"names has {len(given)} names ({', '.join(map(str, given[:8]))}) for "
+            f"{len(found.names)} blocks ({', '.join(found.names[:8])}); give each its own"
+        )
+    if not all(isinstance(name, str) for name in given):
+        raise UsageError(f"names holds {describe(given)}; names are text")
+    firsts = [
+        next(i for i, leaf in enumerate(found.leaves) if leaf.block == block)
+        for block in range(len(given))
+    ]
+    leaves = list(found.leaves)
+    for name, index in zip(given, firsts, strict=True):
+        leaves[index] = replace(leaves[index], name=name)
+    return replace(found, names=tuple(given), leaves=tuple(leaves))
+
+
+def _only(found: Parameters, patterns: list[str]) -> Parameters:
+    matched = {pattern: _matching(found.names, pattern) for pattern in patterns}
+    for pattern, blocks in matched.items():
+        if not blocks:
+            raise UsageError(
+                f"only has {pattern!r}, which is the name of no parameter; there are: "
+                f"{', '.join(found.names[:12])}"
+            )
+    kept = sorted({block for blocks in matched.values() for block in blocks})
+    if not kept:
+        raise UsageError("only is empty, so there would be nothing to check")
+    return found.narrowed(kept)
+
+
+def _matching(names: Sequence[str], pattern: str) -> list[int]:
+    """The names that a pattern is, or begins at a `.` or `[`; `*` stands for anything."""
+    parts = map(re.escape, pattern.split("*"))
+    expression = re.compile(f"(?:{'.*'.join(parts)})(?:$|[.\\[].*)", re.DOTALL)
+    return [block for block, name in enumerate(names) if expression.fullmatch(name)]
