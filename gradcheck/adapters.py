@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -126,11 +126,20 @@ class Step:
             the new ones, or changes them in place.
         learning_rate: the one that the step uses.
         keyword: the name of its argument for the learning rate, or None.
+        momentum: by how much of its last update it goes on; 0 where it keeps nothing.
+        share: the share of the gradient in its velocity: 1, or 1 - momentum in a moving average.
+        decay: the weight decay of blocks, by index.
+        known: the names of the arrays that an object held at first, or None for containers: of an
+            object, what the step leaves as it is, and what it adds, is no parameter of the step.
     """
 
     step: Callable[..., Any]
     learning_rate: float
     keyword: str | None
+    momentum: float = 0.0
+    share: float = 1.0
+    decay: Mapping[int, float] = field(default_factory=dict)
+    known: frozenset[str] | None = None
 
     def gradient(self, params: Any, learning_rate: float | None = None) -> Any:
         """The implied gradient, by the names of the blocks.
@@ -148,11 +157,25 @@ class Step:
         if after is None or set(after) != set(before):
             after = _leaves(params, params) or {}
         implied = {name: (value - after.get(name, value)) / rate for name, value in before.items()}
+        if self.known is not None:
+            implied = {
+                name: value
+                for name, value in implied.items()
+                if name in self.known and np.any(value)
+            }
         return implied[BARE] if list(implied) == [BARE] else implied
 
+    def less_momentum(self, implied: Any, again: Any) -> Any:
+        """The gradient from what two updates in a row, at one point, imply."""
+        if not isinstance(implied, Mapping):
+            return again - self.momentum * implied
+        return {name: again[name] - self.momentum * value for name, value in implied.items()}
 
-def make_step(step: Callable[..., Any], learning_rate: float) -> Step:
-    """The step with its learning rate.
+
+def make_step(
+    step: Callable[..., Any], learning_rate: float, known: frozenset[str] | None = None
+) -> Step:
+    """The step with its learning rate, and the names of the arrays of an object.
 
     Raises:
         UsageError: the learning rate is not a positive number.
@@ -163,7 +186,7 @@ def make_step(step: Callable[..., Any], learning_rate: float) -> Step:
         raise UsageError(f"learning_rate is {describe(learning_rate)}; it must be a number")
     if not 0 < learning_rate < float("inf"):
         raise UsageError(f"learning_rate is {learning_rate!r}; it must be positive")
-    return Step(step, float(learning_rate), _learning_rate_argument(step))
+    return Step(step, float(learning_rate), _learning_rate_argument(step), known=known)
 
 
 def _learning_rate_argument(step: Callable[..., Any]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gradcheck.adapters import make_layer, make_step
 from gradcheck.compare.comparison import compare
 from gradcheck.compare.gates import with_gradients_only
-from gradcheck.diagnose.engine import diagnose
+from gradcheck.diagnose.engine import diagnose, why_not
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.preflight import preflight
@@ -71,7 +71,15 @@ def check(
     options = Options(entries, budget, rtol, workers, seed, tuple(allow))
     found = flatten(params)
     loss, grad = of_parameters(loss, found), of_parameters(grad, found)
-    problem = Problem(found, loss, grad, _array(inputs), _array(targets), network)
+    problem = Problem(
+        found,
+        loss,
+        grad,
+        _array(inputs),
+        _array(targets),
+        network,
+        data=_kept(inputs=inputs, targets=targets),
+    )
     return _run(problem, options)
 
 
@@ -105,7 +113,7 @@ def check_layer(
             layer, params = make_layer(forward, backward, inputs, upstream, rng)
         except UserCodeError as error:
             raise UsageError(f"your forward raised {error.raised.summary}") from None
-    problem = Problem(flatten(params), layer.loss, layer.gradient, layered=False)
+    problem = Problem(flatten(params), layer.loss, layer.gradient, layered=False, layer=layer)
     return _run(problem, chosen)
 
 
@@ -137,11 +145,19 @@ def check_step(
     Raises:
         UsageError: as `check`, or a learning rate that is not a positive number.
     """
-    update = make_step(step, learning_rate)
     found = flatten(params)
+    in_object = any(leaf.in_object for leaf in found.leaves)
+    update = make_step(step, learning_rate, frozenset(found.names) if in_object else None)
     loss = of_parameters(loss, found)
     problem = Problem(
-        found, loss, update.gradient, _array(inputs), _array(targets), network, update
+        found,
+        loss,
+        update.gradient,
+        _array(inputs),
+        _array(targets),
+        network,
+        update,
+        data=_kept(inputs=inputs, targets=targets),
     )
     return _run(problem, _options(options))
 
@@ -163,13 +179,14 @@ def assert_gradients(
 def _run(problem: Problem, options: Options) -> Report:
     start = time.perf_counter()
     rng = np.random.default_rng(options.seed)
-    with quietly() as heard, problem.parameters.put_back():
+    with quietly() as heard, problem.put_back():
         try:
             problem = with_gradients_only(problem)
             ready = preflight(problem, rng)
             if ready.noise is None:
-                reason = f"your loss is {ready.center} at your own parameters"
-                return unchecked_report(problem, reason, heard, time.perf_counter() - start)
+                findings, reason = why_not(ready, heard)
+                seconds = time.perf_counter() - start
+                return unchecked_report(problem, reason, heard, seconds, findings=findings)
             selection = choose_entries(
                 problem.parameters, options.entries, options.budget, ready.noise.seconds, rng
             )
@@ -181,8 +198,10 @@ def _run(problem: Problem, options: Options) -> Report:
                 selection.entries,
                 options.rtol,
                 rng,
+                ready.gradients,
             )
-            diagnosis = diagnose(ready, comparison, selection, rng)
+            ready = replace(ready, problem=comparison.problem)
+            diagnosis = diagnose(ready, comparison, selection, heard, rng)
         except UserCodeError as error:
             reason = f"{error.raised.call} raised {error.raised.summary}"
             seconds = time.perf_counter() - start
@@ -199,6 +218,15 @@ def _options(given: dict[str, Any]) -> Options:
             hint = f"; did you mean {near[0]}?" if near else ""
             raise UsageError(f"there is no argument {name!r}{hint}")
     return Options(**{**given, "allow": tuple(given.get("allow", ()))})
+
+
+def _kept(**data: Any) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    """The user's own arrays of data, with copies of what is in them."""
+    return {
+        name: (array, array.copy())
+        for name, array in data.items()
+        if isinstance(array, np.ndarray) and array.flags.writeable and array.dtype.kind != "O"
+    }
 
 
 def _array(data: Any) -> NDArray[Any] | None:

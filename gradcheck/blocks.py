@@ -6,8 +6,7 @@ A block is one parameter array. Its name is the path that the user would write t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -154,14 +153,6 @@ class Parameters:
                 for leaf in self.leaves
             ),
         )
-
-    @contextmanager
-    def put_back(self) -> Iterator[None]:
-        """Restores the user's objects when the block ends, whatever is raised in it."""
-        try:
-            yield
-        finally:
-            self.restore()
 
     def held(self, given: Sequence[Array]) -> list[Array]:
         """The arrays that the user's functions could have changed when they were given `given`."""

@@ -52,9 +52,14 @@ class Outcome:
         return tuple(self.expectation.differences(self.report))
 
     @property
+    def interrupted(self) -> bool:
+        """Whether the user stopped the check."""
+        return self.report is not None and self.report.coverage.interrupted
+
+    @property
     def status(self) -> int:
         """The exit status of this case alone."""
-        if self.report is None or self.expectation is None:
+        if self.report is None or self.expectation is None or self.interrupted:
             return UNDECIDED
         if not self.differences:
             return AS_EXPECTED
@@ -131,6 +136,9 @@ def _run(options: argparse.Namespace) -> int:
         outcomes.append(outcome)
         if options.format == "text":
             _print_text(outcome, options.quiet)
+        if outcome.interrupted:
+            print("gradcheck: interrupted; the other cases were not run", file=sys.stderr)
+            break
     if options.format == "json":
         _print_json(outcomes)
     elif len(outcomes) > 1:

@@ -23,7 +23,8 @@ class Finding:
         location: the line to change, or None.
         also: other lines that belong to it.
         equally: codes of other rules that the numbers cannot tell from this one.
-        severity: "error", or "note" for what is not counted as wrong.
+        severity: "error"; or "warning" for what does not make this gradient wrong, but will make
+            other things go wrong.
     """
 
     code: str

@@ -1,40 +1,81 @@
-"""Is the user's function a function? Asked before anything is concluded from its values."""
+"""Are the user's functions functions? Asked before anything is concluded from their values."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradcheck.blocks import Array
+from gradcheck.compare.gates import Gradients, read_gradients, returned_arrays
+from gradcheck.compare.updates import find_momentum
+from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import Noise, estimate_noise
-from gradcheck.problem import Problem
+from gradcheck.problem import GRADIENT, LOSS, Problem
 from gradcheck.usercode import UserCodeError
+
+REPEATABLE = 1e-6
+"""Two values of one loss that differ by more, relatively, are not of one function."""
+
+REPEATS = 2
+ELSEWHERE = 1e-3
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a call of the user's code changed that was not its own.
+
+    Attributes:
+        call: "your loss" or "your gradient".
+        blocks: the names of the parameters that it changed.
+        data: "inputs" and "targets", as far as it changed them.
+    """
+
+    call: str
+    blocks: tuple[str, ...]
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was learnt from the first calls of the loss.
+    """What was learnt from the first calls.
 
     Attributes:
-        problem: the problem, from now on called with private copies if the loss changes what it
-            is given.
+        problem: the problem, from now on called with private copies and fresh data if the user's
+            code changes what it is given.
         center: the loss at the user's point; may be nan or infinite.
-        noise: the precision of the loss; None where it is not finite.
-        changes_arguments: whether the loss changed the parameters that it was given.
-        evaluations: how many evaluations this cost.
+        noise: the precision of the loss; None where it cannot be used.
+        repeated: what the loss gave when it was called again at the same point.
+        changes: what the calls changed.
+        aliased: the names of blocks whose returned gradient is in the parameters' own memory.
+        overwritten: the names of blocks whose returned gradient the next call changed.
+        ignored: the names of blocks that the loss does not depend on, however far they are moved.
+        gradients: what the first call of the gradient gave; None where it raised.
+        evaluations: how many evaluations of the loss this cost.
     """
 
     problem: Problem
     center: float
     noise: Noise | None
-    changes_arguments: bool
-    evaluations: int
+    repeated: tuple[float, ...] = ()
+    changes: tuple[Change, ...] = ()
+    aliased: tuple[str, ...] = ()
+    overwritten: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    gradients: Gradients | None = None
+    evaluations: int = 1
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the loss is the same, but for rounding, whenever it is called."""
+        largest = max((abs(value - self.center) for value in self.repeated), default=0.0)
+        return not largest > REPEATABLE * abs(self.center)
 
 
 def preflight(problem: Problem, rng: np.random.Generator) -> Preflight:
-    """Calls the loss twice at the user's point, and along short lines through it.
+    """Calls the loss and the gradient a few times at the user's point and near it.
 
     Raises:
         UserCodeError: the loss raised.
@@ -43,18 +84,103 @@ def preflight(problem: Problem, rng: np.random.Generator) -> Preflight:
     values = problem.parameters.values
     given = [value.copy(order="K") for value in values]
     center = problem.loss(given)
-    changed = any(
-        not np.array_equal(before, after, equal_nan=True)
-        for before, after in zip(values, problem.parameters.held(given), strict=True)
-    )
-    if changed:
-        problem = replace(problem, private_copies=True)
+    change = _changed(problem, LOSS, given)
+    changes = () if change is None else (change,)
+    if change is not None:
+        problem = replace(problem, private_copies=True, fresh_data=bool(change.data))
     if not np.isfinite(center):
-        return Preflight(problem, center, None, changed, evaluations=1)
-    again = problem.loss([value.copy(order="K") for value in values])
-    difference = abs(again - center) if np.isfinite(again) else 0.0
-    noise = estimate_noise(_nan_where_it_raises(problem), values, center, difference, rng)
-    return Preflight(problem, center, noise, changed, 2 + noise.evaluations)
+        return Preflight(problem, center, None, changes=changes)
+    repeated = tuple(
+        problem.loss([value.copy(order="K") for value in values]) for _ in range(REPEATS)
+    )
+    ready = Preflight(problem, center, None, repeated, changes, evaluations=1 + REPEATS)
+    return ready if not ready.repeatable else _more(ready, rng)
+
+
+def _more(ready: Preflight, rng: np.random.Generator) -> Preflight:
+    """What only a loss that can be relied on can tell."""
+    problem, values = ready.problem, ready.problem.parameters.values
+    difference = max(abs(value - ready.center) for value in ready.repeated)
+    loss = _nan_where_it_raises(problem)
+    noise = estimate_noise(loss, values, ready.center, difference, rng)
+    ignored = tuple(
+        name
+        for block, name in enumerate(problem.parameters.names)
+        if values[block].size and not problem.depends_on(block)
+    )
+    ready = replace(
+        ready,
+        noise=noise,
+        ignored=ignored,
+        evaluations=ready.evaluations + noise.evaluations + 2 * len(values),
+    )
+    try:
+        return _gradient_behaviour(ready, rng)
+    except (UserCodeError, UsageError):
+        return ready  # the comparison says so, and where
+
+
+def _gradient_behaviour(ready: Preflight, rng: np.random.Generator) -> Preflight:
+    """What the gradient changes, and whose memory it returns."""
+    problem = _with_momentum(ready.problem)
+    parameters = problem.parameters
+    given = [value.copy(order="K") for value in parameters.values]
+    returned = problem.gradient(given, keep=True)
+    change = None if problem.step is not None else _changed(problem, GRADIENT, given)
+    if change is not None:
+        problem = replace(problem, fresh_data=problem.fresh_data or bool(change.data))
+    gradients = read_gradients(returned, parameters)
+    arrays = returned_arrays(returned, parameters)
+    before = {name: array.copy() for name, array in arrays.items()}
+    held = parameters.held(given)
+    aliased = tuple(
+        name
+        for name, array in arrays.items()
+        if any(np.may_share_memory(array, parameter) for parameter in held)
+    )
+    moved = [
+        np.asarray(value + ELSEWHERE * rng.standard_normal(value.shape))
+        for value in parameters.values
+    ]
+    with contextlib.suppress(UserCodeError):
+        problem.gradient(moved)
+    overwritten = tuple(
+        name
+        for name, array in arrays.items()
+        if name not in aliased and not np.array_equal(array, before[name], equal_nan=True)
+    )
+    return replace(
+        ready,
+        problem=problem,
+        changes=(*ready.changes, *(() if change is None else (change,))),
+        gradients=gradients,
+        aliased=aliased,
+        overwritten=overwritten,
+    )
+
+
+def _with_momentum(problem: Problem) -> Problem:
+    """The problem of a step with momentum, whose gradient is then told from two updates."""
+    if problem.step is None:
+        return problem
+    momentum = find_momentum(problem)
+    if momentum is None:
+        return problem
+    return replace(problem, step=replace(problem.step, momentum=momentum))
+
+
+def _changed(problem: Problem, call: str, given: Sequence[Array]) -> Change | None:
+    """What of the parameters and the data is no longer as it was; the data are put back."""
+    parameters = problem.parameters
+    blocks = tuple(
+        name
+        for name, before, after in zip(
+            parameters.names, parameters.values, parameters.held(given), strict=True
+        )
+        if not np.array_equal(before, after, equal_nan=True)
+    )
+    data = problem.restore_data()
+    return Change(call, blocks, data) if blocks or data else None
 
 
 def _nan_where_it_raises(problem: Problem) -> Callable[[Sequence[Array]], float]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.adapters import Step
-from gradcheck.blocks import Array, Parameters, describe
+from gradcheck.adapters import Layer, Step
+from gradcheck.blocks import Array, Parameters, describe, path_name
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.tensors import (
@@ -26,6 +28,9 @@ from gradcheck.tensors import (
 from gradcheck.usercode import UserCodeError, call
 
 Function = Callable[..., Any]
+
+FAR = (0.1, 1.0, 10.0)
+"""How far a block is moved when it is asked whether the loss depends on it."""
 
 LOSS = "your loss"
 GRADIENT = "your gradient"
@@ -78,8 +83,11 @@ class Problem:
         network: the network, if the user said which it is.
         step: the update that the gradient is implied by, if it is one.
         layered: whether the blocks are the weights and biases of layers.
+        layer: the single layer that is checked, if it is one.
         private_copies: every call gets copies of its own, because the user's code changes what
             it is given.
+        fresh_data: the data are put back before every call, because the user's code changes them.
+        data: the user's own arrays of data with copies of what was in them, by argument.
     """
 
     parameters: Parameters
@@ -90,7 +98,10 @@ class Problem:
     network: MLP | None = field(default=None)
     step: Step | None = field(default=None)
     layered: bool = field(default=True)
+    layer: Layer | None = field(default=None)
     private_copies: bool = field(default=False)
+    fresh_data: bool = field(default=False)
+    data: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):
@@ -106,13 +117,19 @@ class Problem:
             UserCodeError: the user's function raised.
             UsageError: it did not return a number.
         """
+        if self.fresh_data:
+            self.restore_data()
         returned = call(self.loss_function, LOSS, self._pack(values))
         if self.gradient_function is None and not differentiates_itself(returned):
             returned = _pair(returned)[0]
         return as_number(returned)
 
-    def gradient(self, values: Sequence[Array]) -> Any:
+    def gradient(self, values: Sequence[Array], keep: bool = False) -> Any:
         """What the user's gradient function returns at the given blocks.
+
+        Args:
+            values: the blocks.
+            keep: the function is given these very arrays, and the caller sees what it does to them.
 
         Raises:
             UserCodeError: the user's function raised.
@@ -120,11 +137,17 @@ class Problem:
         """
         if self.parameters.in_place:
             self.loss(values)  # a backward pass may read what the forward pass left in the object
-        packed = self._pack([value.copy(order="K") for value in values])
+        if self.fresh_data:
+            self.restore_data()
+        packed = self.parameters.pack(
+            values if keep else [value.copy(order="K") for value in values]
+        )
         for holder in self.parameters.torch:
             clear_gradients(holder)
         if self.gradient_function is None:
             returned = self._own_gradient(packed)
+        elif self.step is not None:
+            returned = self.implied_gradient(values, self.step.learning_rate, packed)
         else:
             returned = call(self.gradient_function, GRADIENT, packed)
         if returned is None or returned is packed:
@@ -142,14 +165,86 @@ class Problem:
         call(backward, GRADIENT, returned)
         return None
 
-    def implied_gradient(self, values: Sequence[Array], learning_rate: float) -> Any:
-        """What the step implies at another learning rate than the user's.
+    def depends_on(self, block: int) -> bool:
+        """Whether the loss changes when every entry of a block is moved far.
+
+        Raises:
+            UserCodeError: the user's function raised at the parameters themselves.
+        """
+        values = list(self.parameters.values)
+        center, original = self.loss(values), values[block]
+        rng = np.random.default_rng(0)
+        for size in FAR:
+            values[block] = np.asarray(original + size * rng.standard_normal(original.shape))
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    if self.loss(values) != center:
+                        return True
+                except UserCodeError:
+                    return True
+        return False
+
+    @contextmanager
+    def put_back(self) -> Iterator[None]:
+        """Restores the user's objects and data when the block ends, whatever is raised in it."""
+        try:
+            yield
+        finally:
+            self.parameters.restore()
+            self.restore_data()
+
+    def restore_data(self) -> tuple[str, ...]:
+        """Puts the user's data back as they were; the names of those that had been changed."""
+        changed = []
+        for name, (array, before) in self.data.items():
+            if not np.array_equal(array, before, equal_nan=array.dtype.kind in "fc"):
+                array[...] = before
+                changed.append(name)
+        return tuple(changed)
+
+    def implied_gradient(
+        self, values: Sequence[Array], learning_rate: float, packed: Any = None
+    ) -> Any:
+        """What the step implies at a learning rate; one with momentum is made twice for that.
+
+        Args:
+            values: the blocks.
+            learning_rate: for a step that has an argument for it.
+            packed: the blocks in the user's structure already, or None.
 
         Raises:
             UserCodeError: the step raised.
         """
-        packed = self._pack([value.copy(order="K") for value in values])
-        return None if self.step is None else call(self.step.gradient, STEP, packed, learning_rate)
+        if self.step is None:
+            return None
+        if packed is None:
+            packed = self._pack([value.copy(order="K") for value in values])
+        implied = call(self.step.gradient, STEP, packed, learning_rate)
+        if self.step.momentum:
+            again = self._pack([value.copy(order="K") for value in values])
+            implied = self.step.less_momentum(
+                implied, call(self.step.gradient, STEP, again, learning_rate)
+            )
+        return self._less_decay(implied, values)
+
+    def _less_decay(self, implied: Any, values: Sequence[Array]) -> Any:
+        """What a step implies without its weight decay, and as a whole gradient."""
+        step = self.step
+        if step is None or (step.share == 1.0 and not step.decay):
+            return implied
+        if not isinstance(implied, Mapping):
+            shrunk = step.decay.get(0, 0.0) if self.parameters.vector is None else 0.0
+            return implied / step.share - (shrunk * values[0] if shrunk else 0.0)
+        blocks = {path_name(leaf.path): leaf.block for leaf in self.parameters.leaves}
+        less = {}
+        for name, value in implied.items():
+            block = blocks.get(name)
+            shrunk = 0.0 if block is None else step.decay.get(block, 0.0)
+            less[name] = value / step.share
+            if block is not None and shrunk:
+                less[name] = less[name] - shrunk * values[block]
+        return less
 
     def entry_loss(self, values: Sequence[Array]) -> Callable[[int, int, float], float]:
         """The loss at `values` with one entry set to another value, on arrays of its own."""

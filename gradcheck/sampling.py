@@ -28,6 +28,7 @@ class Coverage:
     entries: int
     total: int
     reason: str | None = None
+    interrupted: bool = False
 
     @property
     def complete(self) -> bool:

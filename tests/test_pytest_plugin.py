@@ -223,7 +223,7 @@ def test_a_name_cannot_break_the_lines_of_a_report(pytester, write):
         """
 def test_it(gradcheck):
     square = lambda p: sum(np.sum(q**2) for q in p.values())
-    gradcheck.check(square, {"a\\nb": np.ones(3)}, lambda p: {n: q for n, q in p.items()})
+    gradcheck.check(square, {"a\\nb": np.ones(3)}, lambda p: {n: 1 * q for n, q in p.items()})
 """,
     )
     _, (rule, text) = properties(pytester)["test_it"]

@@ -131,6 +131,8 @@ def _ask(
         claims_of(theirs, beside.precision, nearby),
         beside.rng,
     )
+    if there.interrupted:
+        return _Answer(none, none, there.evaluations + 1)
     judged = [
         _judge(gradient, measured, here, rounding)
         for gradient, measured, here, rounding in zip(

@@ -12,6 +12,7 @@ from gradcheck.compare.beside_kinks import accept_beside_kinks, claims_of
 from gradcheck.compare.gates import RAISED, Gradient, Gradients, read_gradients
 from gradcheck.compare.precision import analytic_precision
 from gradcheck.compare.ties import settle_ties
+from gradcheck.compare.updates import settle_step
 from gradcheck.compare.verdict import Block, compare_block
 from gradcheck.numeric.blackbox import NumericGradient, numeric_gradient
 from gradcheck.numeric.noise import Noise
@@ -25,6 +26,7 @@ class Comparison:
     """What was measured at one point, and the verdicts on it.
 
     Attributes:
+        problem: what was compared, with what was learnt of its step.
         values: the point.
         gradients: the analytic gradients, after the gates.
         precision: their rounding errors, absolute, one per block.
@@ -35,6 +37,7 @@ class Comparison:
         unstable: the names of the blocks of which a second call gives another gradient.
     """
 
+    problem: Problem
     values: tuple[Array, ...]
     gradients: Gradients
     precision: tuple[float, ...]
@@ -53,6 +56,7 @@ def compare(
     entries: Sequence[Indices],
     rtol: float | None,
     rng: np.random.Generator,
+    first: Gradients | None = None,
 ) -> Comparison:
     """Compares the user's gradient with finite differences at a point.
 
@@ -64,12 +68,17 @@ def compare(
         entries: the flat indices to perturb, one array per block.
         rtol: a relative error that the user accepts on top of the bound, or None.
         rng: for whatever is drawn.
+        first: what an earlier call of the gradient gave there, which is then judged.
 
     Raises:
         UserCodeError: the loss raised.
         UsageError: the gradient cannot be read as one of these parameters.
     """
     gradients, raised = evaluate_gradient(problem, values)
+    if first is not None and raised is None:
+        gradients, again = settle_ties(problem, values, first), gradients
+    else:
+        again = evaluate_gradient(problem, values)[0]
     precision = analytic_precision(problem, values, gradients, noise.relative, rng)
     claims = claims_of(gradients, precision, values)
     numeric = numeric_gradient(
@@ -81,7 +90,10 @@ def compare(
         claims,
         rng,
     )
-    numeric = accept_beside_kinks(problem, values, noise, gradients, precision, numeric, rng)
+    if not numeric.interrupted:
+        numeric = accept_beside_kinks(problem, values, noise, gradients, precision, numeric, rng)
+    settled = settle_step(problem, values, gradients, again, precision, numeric)
+    problem, gradients, again, precision = settled
     scale = max(
         float(np.nanmax(np.abs(block.estimates.value), initial=0.0)) for block in numeric.blocks
     )
@@ -96,7 +108,6 @@ def compare(
             strict=True,
         )
     )
-    again, _ = evaluate_gradient(problem, values)
     unstable = tuple(
         block.name
         for block, one, other, rounding in zip(
@@ -104,7 +115,9 @@ def compare(
         )
         if _differ(one, other, rounding)
     )
-    return Comparison(values, gradients, precision, numeric, blocks, scale, raised, unstable)
+    return Comparison(
+        problem, values, gradients, precision, numeric, blocks, scale, raised, unstable
+    )
 
 
 def _differ(one: Gradient, other: Gradient, rounding: float) -> bool:

@@ -84,6 +84,24 @@ def read_gradients(returned: Any, parameters: Parameters) -> Gradients:
     return Gradients(tuple(merged), ignored, alike)
 
 
+def returned_arrays(returned: Any, parameters: Parameters) -> dict[str, NDArray[Any]]:
+    """The very arrays that a gradient function returned, by the names of their blocks.
+
+    What it left in an object, or returned as anything else than arrays, is not among them.
+
+    Raises:
+        UsageError: it cannot be read as the gradients of these parameters.
+    """
+    if returned is None or returned is parameters.owner:
+        return {}
+    found, _ = _assign(returned, parameters)
+    return {
+        parameters.names[leaf.block]: value
+        for leaf, value in zip(parameters.leaves, found, strict=True)
+        if leaf.block is not None and isinstance(value, np.ndarray)
+    }
+
+
 def _merged(gradients: list[Gradient]) -> Gradient:
     """The gradient of an array from those at its places: their sum, or the one that all are."""
     given = [gradient for gradient in gradients if gradient.verdict != "missing"]
@@ -162,7 +180,7 @@ def with_gradients_only(problem: Problem) -> Problem:
     kept = [
         block
         for block, gradient in enumerate(gradients)
-        if gradient.verdict != "missing"
+        if (gradient.verdict != "missing" and (problem.step is None or problem.depends_on(block)))
         or not any(leaf.in_object for leaf in parameters.leaves if leaf.block == block)
     ]
     if not kept:

@@ -24,11 +24,12 @@ from gradcheck.diagnose.layers import Layer, group_layers
 from gradcheck.diagnose.network_view import view_network
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
 from gradcheck.diagnose.rule import Direct
-from gradcheck.diagnose.rules import RULES
+from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated
 from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
 from gradcheck.sampling import Selection
+from gradcheck.usercode import Heard
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,11 @@ class Diagnosis:
 
 
 def diagnose(
-    ready: Preflight, comparison: Comparison, selection: Selection, rng: np.random.Generator
+    ready: Preflight,
+    comparison: Comparison,
+    selection: Selection,
+    heard: Heard,
+    rng: np.random.Generator,
 ) -> Diagnosis:
     """Names the causes of what is wrong in a comparison, as far as they can be proved.
 
@@ -65,16 +70,26 @@ def diagnose(
     notes = () if note is None else (note,)
     layers = layers if view is None else view.layers
     words = None if view is None else str(view.network)
-    if not comparison.unstable and not any(block.failed for block in comparison.blocks):
+    if comparison.numeric.interrupted:
         return Diagnosis((), layers, words, notes, 0)
-    evidence = Evidence(problem, (comparison,), layers, view, read_sizes(problem))
-    if comparison.unstable:
-        return Diagnosis(tuple(_direct(evidence)), layers, words, notes, 0)
+    sizes = read_sizes(problem)
+    evidence = Evidence(problem, (comparison,), layers, view, sizes, ready, heard)
+    if comparison.unstable or not any(block.failed for block in comparison.blocks):
+        return Diagnosis(tuple(_direct(evidence, always=True)), layers, words, notes, 0)
     nearby = second_point(ready, comparison, selection, rng)
     evidence = with_point(evidence, nearby)
     findings = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
     evaluations = 0 if nearby is None else nearby.numeric.evaluations + 1
     return Diagnosis(tuple(findings), layers, words, notes, evaluations)
+
+
+def why_not(ready: Preflight, heard: Heard) -> tuple[tuple[Finding, ...], str]:
+    """The causes of why the loss cannot be used at all, and the reason in words."""
+    findings = (
+        *loss_not_repeatable.find(loss_not_repeatable.RULE, ready),
+        *saturated.find(saturated.RULE, ready, heard),
+    )
+    return findings, findings[0].message if findings else "your loss could not be measured"
 
 
 def _findings(evidence: Evidence) -> Iterator[Finding]:
@@ -84,16 +99,18 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
         *_from_the_chain(evidence),
         *_from_corrections(evidence),
     ):
-        if not explained.issuperset(finding.blocks):
+        if finding.severity != "error":
+            yield finding
+        elif not explained.issuperset(finding.blocks):
             explained.update(finding.blocks)
             yield finding
     yield from _from_scales(evidence, explained)
 
 
-def _direct(evidence: Evidence) -> Iterator[Finding]:
+def _direct(evidence: Evidence, always: bool = False) -> Iterator[Finding]:
     for rule in RULES:
         for detector in rule.detectors:
-            if isinstance(detector, Direct):
+            if isinstance(detector, Direct) and (detector.always or not always):
                 yield from detector.find(rule, evidence)
 
 

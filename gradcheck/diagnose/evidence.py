@@ -15,7 +15,7 @@ from gradcheck.diagnose.sizes import Sizes
 from gradcheck.preflight import Preflight
 from gradcheck.problem import Problem
 from gradcheck.sampling import Indices, Selection
-from gradcheck.usercode import UserCodeError
+from gradcheck.usercode import Heard, UserCodeError
 
 SECOND_POINT_ENTRIES = 24
 NUDGES = (0.1, 0.01, 0.001)
@@ -32,6 +32,8 @@ class Evidence:
         layers: the blocks as layers; () where they are not known.
         network: the blocks as a network that computes the user's loss, or None.
         sizes: batch size, outputs, features.
+        ready: how the functions behave.
+        heard: what they warned of.
     """
 
     problem: Problem
@@ -39,6 +41,8 @@ class Evidence:
     layers: tuple[Layer, ...]
     network: NetworkView | None
     sizes: Sizes
+    ready: Preflight
+    heard: Heard
 
     @property
     def first(self) -> Comparison:
@@ -76,7 +80,8 @@ def second_point(
         try:
             center = ready.problem.loss(values)
             if np.isfinite(center) and ready.noise is not None:
-                return compare(ready.problem, values, center, ready.noise, few, None, rng)
+                found = compare(ready.problem, values, center, ready.noise, few, None, rng)
+                return None if found.numeric.interrupted else found
         except UserCodeError:
             continue
     return None

@@ -122,6 +122,15 @@ def view_network(
     return view, None
 
 
+def untied_view(problem: Problem, layers: tuple[Layer, ...]) -> NetworkView | None:
+    """The network that the user named, whatever its loss is; for where theirs is no number."""
+    network = problem.network
+    if network is None or problem.inputs is None or problem.targets is None:
+        return None
+    fitting = _fitting_layers(problem, network, layers)
+    return NetworkView(network, fitting, problem.inputs, problem.targets) if fitting else None
+
+
 def _fitting_layers(problem: Problem, network: MLP, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """The layers by name if their shapes are the network's, else the blocks by shape in order."""
     shapes = problem.parameters.shapes

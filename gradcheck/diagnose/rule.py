@@ -88,9 +88,16 @@ class BiasSource:
 
 @dataclass(frozen=True)
 class Direct:
-    """A detector that makes its findings itself, from gates or from what was raised."""
+    """A detector that makes its findings itself, from gates or from what was raised.
+
+    Attributes:
+        find: makes them.
+        always: whether it is asked of right and of unstable gradients too, because it judges how
+            the functions behave.
+    """
 
     find: Callable[[Rule, Evidence], Iterator[Finding]]
+    always: bool = False
 
 
 Detector = Scale | Correction | Slope | BiasSource | Direct

@@ -68,10 +68,12 @@ class NumericGradient:
     Attributes:
         blocks: one per block, in order.
         evaluations: how many times the loss was evaluated.
+        interrupted: whether the user stopped it; the blocks that were not done have no entries.
     """
 
     blocks: tuple[BlockGradient, ...]
     evaluations: int
+    interrupted: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,18 @@ def numeric_gradient(
     """
     counter = _Counter(loss)
     limit = RESOLUTION_LIMIT if noise.relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
-    blocks = []
+    blocks: list[BlockGradient] = []
+    interrupted = False
     for block, (values, chosen, claim) in enumerate(zip(point, entries, claims, strict=True)):
+        wanted = chosen[:0] if interrupted else chosen
         measure = _measure(counter, block, values)
-        blocks.append(_block_gradient(measure, center, noise.level, chosen, claim, limit, rng))
-    return NumericGradient(tuple(blocks), counter.calls)
+        try:
+            found = _block_gradient(measure, center, noise.level, wanted, claim, limit, rng)
+        except KeyboardInterrupt:
+            interrupted = True
+            found = _block_gradient(measure, center, noise.level, chosen[:0], claim, limit, rng)
+        blocks.append(found)
+    return NumericGradient(tuple(blocks), counter.calls, interrupted)
 
 
 class _Counter:

@@ -30,17 +30,22 @@ def build_report(
     seconds: float,
 ) -> Report:
     """The report of a check that was carried out."""
+    coverage = selection.coverage
+    if comparison.numeric.interrupted:
+        done = sum(len(block.entries) for block in comparison.numeric.blocks)
+        coverage = Coverage(done, coverage.total, "interrupted", interrupted=True)
     accepted = _accepted(diagnosis.findings, options.allow)
     notes = (
         *_precision_notes(comparison.blocks, options),
         *_structure_notes(ready.problem.parameters),
-        *_state_notes(ready, comparison),
-        *_flat_notes(comparison),
+        *_update_notes(ready.problem),
+        *_state_notes(comparison),
+        *_flat_notes(ready, comparison),
         *diagnosis.notes,
         *_heard_notes(heard),
     )
     return Report(
-        verdict=_verdict(comparison.blocks, accepted, comparison.unstable),
+        verdict=_verdict(comparison, accepted, ready.ignored),
         blocks=(
             *comparison.blocks,
             *(
@@ -50,7 +55,7 @@ def build_report(
         ),
         findings=diagnosis.findings,
         network=diagnosis.network,
-        coverage=selection.coverage,
+        coverage=coverage,
         evaluations=ready.evaluations + comparison.numeric.evaluations + diagnosis.evaluations,
         seconds=seconds,
         layers=describe_layers(comparison.blocks, diagnosis.layers),
@@ -64,6 +69,7 @@ def unchecked_report(
     heard: Heard,
     seconds: float,
     raised: Raised | None = None,
+    findings: tuple[Finding, ...] = (),
 ) -> Report:
     """The report of a check that could not be carried out because of the loss."""
     parameters = problem.parameters
@@ -75,7 +81,7 @@ def unchecked_report(
     return Report(
         verdict="inconclusive",
         blocks=blocks,
-        findings=(),
+        findings=findings,
         network=None,
         coverage=Coverage(0, total, "the loss could not be evaluated"),
         evaluations=0,
@@ -107,13 +113,17 @@ def _accepted(findings: Iterable[Finding], allow: tuple[str, ...]) -> set[str]:
     return allowed - refused
 
 
-def _verdict(blocks: tuple[Block, ...], accepted: set[str], unstable: tuple[str, ...]) -> str:
+def _verdict(comparison: Comparison, accepted: set[str], ignored: tuple[str, ...]) -> str:
+    blocks = comparison.blocks
     counted = [block for block in blocks if block.name not in accepted]
-    if any(block.failed or block.name in unstable for block in counted):
+    if any(block.failed or block.name in comparison.unstable for block in counted):
         return "fail"
-    if any(block.verdict == "inconclusive" for block in counted):
+    if comparison.numeric.interrupted or any(block.verdict == "inconclusive" for block in counted):
         return "inconclusive"
     if blocks and all(block.verdict == "not checked" for block in blocks):
+        return "inconclusive"
+    tested = [block for block in counted if block.verdict != "not checked" and block.size]
+    if tested and all(block.name in ignored for block in tested):
         return "inconclusive"
     return "pass"
 
@@ -161,25 +171,48 @@ def _structure_notes(parameters: Parameters) -> Iterable[str]:
         )
 
 
-def _state_notes(ready: Preflight, comparison: Comparison) -> Iterable[str]:
-    if ready.changes_arguments:
-        yield "your loss changes the parameters that it is given; it was called with copies"
+def _update_notes(problem: Problem) -> Iterable[str]:
+    step = problem.step
+    if step is not None and step.momentum:
+        yield (
+            f"your step has momentum {step.momentum:.6g}: the gradient was told from two updates "
+            "in a row at one point"
+        )
+    if step is not None and step.decay:
+        decay = next(iter(step.decay.values()))
+        names = [shortened(problem.parameters.names[block]) for block in step.decay]
+        yield (
+            f"your step has weight decay {decay:.6g} on {listed(names)} (it also takes off "
+            f"learning_rate * {decay:.6g} * W), which is no part of the loss's gradient and was "
+            "not counted as an error"
+        )
+
+
+def _state_notes(comparison: Comparison) -> Iterable[str]:
     raised = comparison.raised
     if raised is not None:
         yield " ".join((raised.call, "raised", raised.summary, *_raised_notes(raised)))
-    values = [block.estimates.value for block in comparison.numeric.blocks if len(block.entries)]
-    if values and not any(map(np.any, values)):
-        yield "your loss does not change with the parameters: does it use those it is given?"
     if comparison.gradients.ignored:
         yield f"not parameters, ignored: {', '.join(comparison.gradients.ignored)}"
 
 
-def _flat_notes(comparison: Comparison) -> Iterable[str]:
+def _flat_notes(ready: Preflight, comparison: Comparison) -> Iterable[str]:
     flat = [
         block.name
         for block, measured in zip(comparison.blocks, comparison.numeric.blocks, strict=True)
-        if block.verdict == "ok" and block.entries and not np.any(measured.estimates.value)
+        if block.verdict == "ok"
+        and block.entries
+        and not np.any(measured.estimates.value)
+        and block.name not in ready.ignored
     ]
+    if 0 < len(ready.ignored) < len(comparison.blocks):
+        right = [block.name for block in comparison.blocks if block.verdict == "ok"]
+        unused = [shortened(name) for name in ready.ignored if name in right]
+        if unused:
+            yield (
+                f"{listed(unused)}: your loss does not depend on "
+                f"{'it' if len(unused) == 1 else 'them'} at all, and the gradient says so too"
+            )
     if flat:
         yield (
             f"{', '.join(flat)}: the gradient is exactly zero here (units that are off?), so "

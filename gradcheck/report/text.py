@@ -23,6 +23,7 @@ def render(report: Report, name: str | None = None) -> str:
     sections = [_heading(report, name)]
     if report.could_not_check:
         sections.append(f"could not check: {report.could_not_check}")
+        sections += [_finding(finding) for finding in report.findings]
         sections += [f"  {note}" for note in report.notes]
         return printable("\n".join(sections))
     sections.append(_table(report))
@@ -159,6 +160,8 @@ def _closing(report: Report) -> str:
         return closing
     if report.verdict == "pass":
         return f"pass: {len(failed)} of {len(blocks)} gradients differ as allowed"
+    if report.coverage.interrupted and report.verdict != "fail":
+        return "inconclusive: interrupted before all was checked"
     if report.verdict == "fail" and not failed:
         return "fail: the gradient is not the same from call to call"
     if report.verdict == "fail":
@@ -166,6 +169,9 @@ def _closing(report: Report) -> str:
         rules = [f"{finding.code} {finding.rule}" for finding in report.findings]
         causes = f" ({', '.join(rules)})" if rules else ""
         return f"fail: {len(failed)} of {len(blocks)} {_plural(len(blocks))} {verb} wrong{causes}"
+    unused = [finding for finding in report.findings if finding.code == "GC805"]
+    if unused:
+        return f"inconclusive: {unused[0].message}"
     unclear = [block.name for block in blocks if block.verdict == "inconclusive"]
     return f"inconclusive: {', '.join(unclear)} could not be decided"
 

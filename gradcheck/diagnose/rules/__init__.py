@@ -4,12 +4,17 @@ from gradcheck.diagnose.rule import Rule
 from gradcheck.diagnose.rules import (
     activation_derivative_of_input,
     activation_derivative_of_output,
+    aliased_gradient,
     bias_from_wrong_quantity,
     bias_not_reduced,
     factor_two,
     gradient_missing,
+    loss_ignores_parameters,
+    loss_not_repeatable,
     missing_activation_derivative,
     missing_batch_mean,
+    parameters_mutated,
+    saturated,
     shape_misaligned,
     sign_flipped,
     stale_state,
@@ -20,7 +25,12 @@ from gradcheck.diagnose.rules import (
 )
 
 RULES: tuple[Rule, ...] = (
+    loss_ignores_parameters.RULE,
+    loss_not_repeatable.RULE,
+    saturated.RULE,
     stale_state.RULE,
+    parameters_mutated.RULE,
+    aliased_gradient.RULE,
     sign_flipped.RULE,
     missing_batch_mean.RULE,
     factor_two.RULE,

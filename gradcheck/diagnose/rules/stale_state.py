@@ -33,5 +33,5 @@ RULE = Rule(
     shows="two calls at the same parameters give different gradients.",
     example="self.dW += X.T @ delta      # and nothing sets it to 0",
     instead="self.dW = X.T @ delta",
-    detector=Direct(_find),
+    detector=Direct(_find, always=True),
 )

@@ -1,0 +1,99 @@
+"""GC903: the loss or the gradient is no number: where, and the stable form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gradcheck.diagnose.evidence import Evidence
+from gradcheck.diagnose.layers import group_layers
+from gradcheck.diagnose.network_view import untied_view
+from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.words import gradient_of
+from gradcheck.finding import Finding
+from gradcheck.preflight import Preflight
+from gradcheck.problem import Problem
+from gradcheck.usercode import Heard, Location
+
+STABLE_FORMS = (
+    ("in log", "np.log(np.clip(p, 1e-12, None)), or the loss straight from the logits"),
+    ("in exp", "subtract the row's largest before exp (softmax), or use scipy.special.expit"),
+    ("in sqrt", "the square root of a sum plus a small constant"),
+    ("divide", "a small constant in the denominator"),
+)
+
+
+def find(rule: Rule, ready: Preflight, heard: Heard) -> Iterator[Finding]:
+    """The finding on a loss that is not finite."""
+    if not np.isfinite(ready.center):
+        message = f"your loss is {ready.center} at your own parameters"
+        yield _finding(rule, (), message, heard, _layers(ready.problem))
+
+
+def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    names = tuple(block.name for block in evidence.blocks if block.verdict == "nonfinite")
+    if names:
+        message = f"{gradient_of(names)} not finite"
+        yield _finding(rule, names, message, evidence.heard, _layers(evidence.problem))
+
+
+def _finding(
+    rule: Rule, names: Sequence[str], message: str, heard: Heard, layers: Sequence[str]
+) -> Finding:
+    first = next(iter(_numerical(heard)), None)
+    text, location = first if first is not None else ("", None)
+    stable = next((form for key, form in STABLE_FORMS if key in text), None)
+    return Finding(
+        code=rule.code,
+        rule=rule.name,
+        blocks=tuple(names),
+        message=message,
+        evidence=(*((f"numpy warned first of this: {text}",) if text else ()), *layers),
+        fix=f"write the stable form: {stable}"
+        if stable
+        else "look for a division by 0, a log of "
+        "0, or an exp of something large, and write its stable form",
+        location=location,
+    )
+
+
+def _layers(problem: Problem) -> list[str]:
+    """The first layer of the network, if it is known, where numbers overflow or saturate."""
+    names, shapes = problem.parameters.names, problem.parameters.shapes
+    view = untied_view(problem, group_layers(names, shapes))
+    if view is None:
+        return []
+    with np.errstate(all="ignore"):
+        trace = view.trace(problem.parameters.values)
+    pairs = zip(trace.pre_activations, trace.activations[1:], strict=True)
+    for number, (pre_activation, activation) in enumerate(pairs, start=1):
+        name = view.network.activations[number - 1]
+        largest = float(np.max(np.abs(pre_activation)))
+        if not np.isfinite(largest):
+            return [f"layer {number}: its pre-activations are not finite"]
+        if name in ("sigmoid", "softmax") and np.any((activation == 0) | (activation == 1)):
+            return [
+                f"layer {number}: its pre-activations reach {largest:.3g}, where the {name} is "
+                "exactly 0 or 1"
+            ]
+    return []
+
+
+def _numerical(heard: Heard) -> Iterator[tuple[str, Location]]:
+    """Numpy's warnings of what is not finite, the first first."""
+    for text, location in heard.warnings:
+        if text.startswith(("divide by zero", "overflow", "invalid value")):
+            yield text, location
+
+
+RULE = Rule(
+    code="GC903",
+    name="saturated",
+    what="An exp overflows, a log is taken of 0, something is divided by 0: from there on the "
+    "numbers are inf or nan.",
+    shows="the loss or the gradient is inf or nan at the user's own parameters.",
+    example="p = np.exp(z) / np.exp(z).sum()",
+    instead="e = np.exp(z - z.max());  p = e / e.sum()",
+    detector=Direct(_find),
+)
