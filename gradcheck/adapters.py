@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,17 @@ class Layer:
         if isinstance(result, tuple) and self.backward is not None:
             return result[0], result[1] if len(result) == 2 else result[1:]
         return result, None
+
+    def with_upstream(self, upstream: Any) -> Layer:
+        """The same layer under another upstream gradient."""
+        return replace(self, upstream=upstream)
+
+    def with_zero_upstream(self) -> Layer:
+        """The same layer under an upstream gradient of zero."""
+        upstream = self.upstream
+        if isinstance(upstream, tuple | list):
+            return self.with_upstream([np.zeros_like(to_array(item)) for item in upstream])
+        return self.with_upstream(np.zeros_like(to_array(upstream)))
 
     def _by_name(self, returned: Any) -> Any:
         if isinstance(returned, tuple | list) and len(returned) == len(self.names):

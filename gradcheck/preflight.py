@@ -14,7 +14,7 @@ from gradcheck.compare.updates import find_momentum
 from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import Noise, estimate_noise
 from gradcheck.problem import GRADIENT, LOSS, Problem
-from gradcheck.usercode import UserCodeError
+from gradcheck.usercode import UserCodeError, call
 
 REPEATABLE = 1e-6
 """Two values of one loss that differ by more, relatively, are not of one function."""
@@ -52,6 +52,7 @@ class Preflight:
         aliased: the names of blocks whose returned gradient is in the parameters' own memory.
         overwritten: the names of blocks whose returned gradient the next call changed.
         ignored: the names of blocks that the loss does not depend on, however far they are moved.
+        not_zero: the names of a layer's inputs whose gradient is not zero where upstream is.
         gradients: what the first call of the gradient gave; None where it raised.
         evaluations: how many evaluations of the loss this cost.
     """
@@ -64,6 +65,7 @@ class Preflight:
     aliased: tuple[str, ...] = ()
     overwritten: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    not_zero: tuple[str, ...] = ()
     gradients: Gradients | None = None
     evaluations: int = 1
 
@@ -153,6 +155,7 @@ def _gradient_behaviour(ready: Preflight, rng: np.random.Generator) -> Preflight
         ready,
         problem=problem,
         changes=(*ready.changes, *(() if change is None else (change,))),
+        not_zero=_not_zero(problem),
         gradients=gradients,
         aliased=aliased,
         overwritten=overwritten,
@@ -167,6 +170,21 @@ def _with_momentum(problem: Problem) -> Problem:
     if momentum is None:
         return problem
     return replace(problem, step=replace(problem.step, momentum=momentum))
+
+
+def _not_zero(problem: Problem) -> tuple[str, ...]:
+    """The inputs of a layer whose gradient is not zero under an upstream gradient of zero."""
+    if problem.layer is None:
+        return ()
+    parameters = problem.parameters
+    packed = parameters.pack([value.copy(order="K") for value in parameters.values])
+    returned = call(problem.layer.with_zero_upstream().gradient, GRADIENT, packed)
+    gradients = read_gradients(returned, parameters).blocks
+    return tuple(
+        name
+        for name, gradient in zip(parameters.names, gradients, strict=True)
+        if gradient.value is not None and np.any(gradient.value != 0)
+    )
 
 
 def _changed(problem: Problem, call: str, given: Sequence[Array]) -> Change | None:

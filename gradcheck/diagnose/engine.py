@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.compare.comparison import Comparison
+from gradcheck.diagnose.advice import advice
 from gradcheck.diagnose.chain import Step, walk
 from gradcheck.diagnose.evidence import Evidence, second_point, with_point
 from gradcheck.diagnose.findings import (
@@ -20,6 +21,7 @@ from gradcheck.diagnose.findings import (
     scale_findings,
     slope_finding,
 )
+from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.layers import Layer, group_layers
 from gradcheck.diagnose.network_view import view_network
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
@@ -67,12 +69,12 @@ def diagnose(
     names, shapes = problem.parameters.names, problem.parameters.shapes
     layers = group_layers(names, shapes) if problem.layered else ()
     view, note = view_network(problem, layers, rng)
-    notes = () if note is None else (note,)
     layers = layers if view is None else view.layers
+    sizes = read_sizes(problem)
+    notes = (*(() if note is None else (note,)), *advice(problem, layers, sizes))
     words = None if view is None else str(view.network)
     if comparison.numeric.interrupted:
         return Diagnosis((), layers, words, notes, 0)
-    sizes = read_sizes(problem)
     evidence = Evidence(problem, (comparison,), layers, view, sizes, ready, heard)
     if comparison.unstable or not any(block.failed for block in comparison.blocks):
         return Diagnosis(tuple(_direct(evidence, always=True)), layers, words, notes, 0)
@@ -96,6 +98,7 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
     explained: set[str] = set()
     for finding in (
         *_direct(evidence),
+        *layer_findings(evidence, RULES),
         *_from_the_chain(evidence),
         *_from_corrections(evidence),
     ):

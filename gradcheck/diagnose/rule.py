@@ -11,6 +11,7 @@ from gradcheck.blocks import Array
 if TYPE_CHECKING:
     from gradcheck.diagnose.chain import LayerState
     from gradcheck.diagnose.evidence import Evidence
+    from gradcheck.diagnose.layer_forms import Form, LayerPoint
     from gradcheck.diagnose.sizes import Sizes
     from gradcheck.finding import Finding
 
@@ -100,7 +101,17 @@ class Direct:
     always: bool = False
 
 
-Detector = Scale | Correction | Slope | BiasSource | Direct
+@dataclass(frozen=True)
+class LayerForms:
+    """A detector for `check_layer`: gradients of an input that may be the right ones.
+
+    `forms` gives them, always in the same order and number for one problem.
+    """
+
+    forms: Callable[[LayerPoint], Iterator[Form]]
+
+
+Detector = Scale | Correction | Slope | BiasSource | Direct | LayerForms
 
 
 @dataclass(frozen=True)

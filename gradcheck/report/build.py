@@ -39,13 +39,13 @@ def build_report(
         *_precision_notes(comparison.blocks, options),
         *_structure_notes(ready.problem.parameters),
         *_update_notes(ready.problem),
-        *_state_notes(comparison),
+        *_state_notes(ready, comparison),
         *_flat_notes(ready, comparison),
         *diagnosis.notes,
         *_heard_notes(heard),
     )
     return Report(
-        verdict=_verdict(comparison, accepted, ready.ignored),
+        verdict=_verdict(ready, comparison, accepted),
         blocks=(
             *comparison.blocks,
             *(
@@ -113,17 +113,18 @@ def _accepted(findings: Iterable[Finding], allow: tuple[str, ...]) -> set[str]:
     return allowed - refused
 
 
-def _verdict(comparison: Comparison, accepted: set[str], ignored: tuple[str, ...]) -> str:
+def _verdict(ready: Preflight, comparison: Comparison, accepted: set[str]) -> str:
     blocks = comparison.blocks
+    suspect = {*comparison.unstable, *ready.not_zero}
     counted = [block for block in blocks if block.name not in accepted]
-    if any(block.failed or block.name in comparison.unstable for block in counted):
+    if any(block.failed or block.name in suspect for block in counted):
         return "fail"
     if comparison.numeric.interrupted or any(block.verdict == "inconclusive" for block in counted):
         return "inconclusive"
     if blocks and all(block.verdict == "not checked" for block in blocks):
         return "inconclusive"
     tested = [block for block in counted if block.verdict != "not checked" and block.size]
-    if tested and all(block.name in ignored for block in tested):
+    if tested and all(block.name in ready.ignored for block in tested):
         return "inconclusive"
     return "pass"
 
@@ -142,8 +143,9 @@ def _precision_notes(blocks: tuple[Block, ...], options: Options) -> Iterable[st
         yield f"{names}: the loss is not finite near this point, so no derivative can be taken"
         return
     yield (
-        f"{names}: relative errors below {max(value or 0.0 for value in finite):.1e} cannot be "
-        "seen here; compute in float64, or move to a point where the gradient is larger"
+        f"[GC902] low-precision: {names}: relative errors below "
+        f"{max(value or 0.0 for value in finite):.1e} cannot be seen here; compute in float64, or "
+        "move to a point where the gradient is larger"
     )
 
 
@@ -188,7 +190,12 @@ def _update_notes(problem: Problem) -> Iterable[str]:
         )
 
 
-def _state_notes(comparison: Comparison) -> Iterable[str]:
+def _state_notes(ready: Preflight, comparison: Comparison) -> Iterable[str]:
+    if ready.not_zero:
+        yield (
+            f"under an upstream gradient of zero, your gradient of {listed(ready.not_zero)} is not "
+            "zero: it must be proportional to the upstream gradient"
+        )
     raised = comparison.raised
     if raised is not None:
         yield " ".join((raised.call, "raised", raised.summary, *_raised_notes(raised)))

@@ -162,6 +162,8 @@ def _closing(report: Report) -> str:
         return f"pass: {len(failed)} of {len(blocks)} gradients differ as allowed"
     if report.coverage.interrupted and report.verdict != "fail":
         return "inconclusive: interrupted before all was checked"
+    if any("upstream gradient of zero" in note for note in report.notes) and not failed:
+        return "fail: the gradient is not zero where the upstream gradient is"
     if report.verdict == "fail" and not failed:
         return "fail: the gradient is not the same from call to call"
     if report.verdict == "fail":

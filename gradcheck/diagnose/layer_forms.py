@@ -1,0 +1,166 @@
+"""A single layer under `check_layer`, as its rules see it: what would make a gradient right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.adapters import Layer
+from gradcheck.blocks import Array
+from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.gates import read_gradients
+from gradcheck.diagnose.evidence import Evidence, error_if_right
+from gradcheck.diagnose.rule import LayerForms, Rule
+from gradcheck.errors import UsageError
+from gradcheck.finding import Finding
+from gradcheck.problem import Problem
+from gradcheck.usercode import UserCodeError, call
+
+
+@dataclass(frozen=True)
+class LayerPoint:
+    """One input of a layer whose gradient is wrong, at one point.
+
+    Attributes:
+        problem: what is checked.
+        layer: the layer.
+        values: the blocks: the inputs that are differentiated.
+        block: the index of the one in question.
+        analytic: its gradient as returned, in its shape.
+        numeric: its numeric gradient; nan where it was not measured.
+    """
+
+    problem: Problem
+    layer: Layer
+    values: tuple[Array, ...]
+    block: int
+    analytic: Array
+    numeric: Array
+
+    @property
+    def value(self) -> Array:
+        """The input itself."""
+        return self.values[self.block]
+
+    @property
+    def upstream(self) -> Array | None:
+        """The upstream gradient; None where the layer has several outputs."""
+        upstream = self.layer.upstream
+        return None if isinstance(upstream, tuple | list) else np.asarray(upstream, dtype=float)
+
+    @property
+    def others(self) -> dict[str, Array]:
+        """The other inputs that are differentiated, by name."""
+        names = self.problem.parameters.names
+        return {
+            name: value
+            for name, value in zip(names, self.values, strict=True)
+            if name != names[self.block]
+        }
+
+    @property
+    def indices(self) -> list[NDArray[Any]]:
+        """The inputs that are whole numbers."""
+        arrays = [np.asarray(value) for value in self.layer.fixed.values()]
+        return [array for array in arrays if array.dtype.kind in "iu" and array.size]
+
+    def gradient_with(
+        self, *, upstream: Any = None, inputs: Mapping[str, Array] | None = None
+    ) -> Array | None:
+        """What the backward pass gives for this input with one thing exchanged, or None."""
+        parameters = self.problem.parameters
+        exchanged = [
+            np.array((inputs or {}).get(name, value))
+            for name, value in zip(parameters.names, self.values, strict=True)
+        ]
+        layer = self.layer if upstream is None else self.layer.with_upstream(upstream)
+        try:
+            returned = call(layer.gradient, "your backward", parameters.pack(exchanged))
+            gradient = read_gradients(returned, parameters).blocks[self.block]
+        except (UserCodeError, UsageError):
+            return None
+        return gradient.value if gradient.verdict == "ok" else None
+
+
+@dataclass(frozen=True)
+class Form:
+    """A gradient that may be the right one, in words and numbers.
+
+    Attributes:
+        corrected: in the block's shape.
+        message: completes "the gradient of x ...".
+        proof: what was done to get it.
+        fix: what to write.
+    """
+
+    corrected: Array
+    message: str
+    proof: str
+    fix: str
+
+
+def layer_findings(evidence: Evidence, rules: Sequence[Rule]) -> Iterator[Finding]:
+    """What a rule on layers makes right, at all points; one finding for each wrong input."""
+    for index, block in enumerate(evidence.blocks):
+        if block.verdict == "wrong":
+            finding = next(_matches(evidence, index, rules), None)
+            if finding is not None:
+                yield finding
+
+
+def _matches(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Iterator[Finding]:
+    for rule in rules:
+        for detector in rule.detectors:
+            if not isinstance(detector, LayerForms):
+                continue
+            tried = [list(_forms(evidence, point, block, detector)) for point in evidence.points]
+            for number, form in enumerate(tried[0]):
+                same = [forms[number] for forms in tried if number < len(forms)]
+                errors = [
+                    error_if_right(point, block, other.corrected, gain=2.0)
+                    for point, other in zip(evidence.points, same, strict=False)
+                ]
+                known = [error for error in errors if error is not None]
+                if len(known) == len(evidence.points):
+                    yield _finding(evidence, rule, block, form, max(known))
+                    break
+
+
+def _forms(
+    evidence: Evidence, point: Comparison, block: int, detector: LayerForms
+) -> Iterator[Form]:
+    layer = evidence.problem.layer
+    gradient = point.gradients.blocks[block].value
+    if layer is None or gradient is None or gradient.shape != point.values[block].shape:
+        return
+    numeric = np.full(gradient.size, np.nan)
+    measured = point.numeric.blocks[block]
+    numeric[measured.entries] = measured.estimates.value
+    with np.errstate(all="ignore"):
+        yield from detector.forms(
+            LayerPoint(
+                evidence.problem,
+                layer,
+                point.values,
+                block,
+                gradient,
+                numeric.reshape(gradient.shape),
+            )
+        )
+
+
+def _finding(evidence: Evidence, rule: Rule, block: int, form: Form, error: float) -> Finding:
+    name = evidence.names[block]
+    return Finding(
+        code=rule.code,
+        rule=rule.name,
+        blocks=(name,),
+        message=f"the gradient of {name} {form.message}",
+        evidence=(f"{form.proof}, it agrees to {error:.1e}, and at a second point too",),
+        fix=form.fix,
+        error_after_fix=error,
+    )

@@ -1,0 +1,162 @@
+"""Bugs of single layers, each found by its rule and by no other."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+
+RNG = np.random.default_rng(0)
+X, GAMMA, BETA = RNG.normal(size=(7, 4)) * 2 + 1, RNG.uniform(0.5, 2, 4), RNG.normal(size=4)
+MASK, KEEP = RNG.random((7, 4)) < 0.6, 0.6
+IDS, TABLE = np.array([2, 0, 5, 2, 4, 2, 0]), RNG.normal(size=(6, 3))
+IMAGE, KERNEL = RNG.normal(size=(6, 7)), RNG.normal(size=(3, 2))
+
+
+def dropout(x):
+    return x * MASK / KEEP, None
+
+
+def normalise(axis):
+    def forward(x, gamma, beta):
+        deviation = np.sqrt(x.var(axis=axis, keepdims=True) + 1e-5)
+        normal = (x - x.mean(axis=axis, keepdims=True)) / deviation
+        return gamma * normal + beta, (normal, deviation, gamma)
+
+    return forward
+
+
+def normalise_back(axis, mean=True, variance=True, power=1):
+    def backward(upstream, cache):
+        normal, deviation, gamma = cache
+        g = upstream * gamma**power
+        dx = g
+        if mean:
+            dx = dx - g.mean(axis=axis, keepdims=True)
+        if variance:
+            dx = dx - normal * (g * normal).mean(axis=axis, keepdims=True)
+        return dx / deviation, (upstream * normal).sum(axis=0), upstream.sum(axis=0)
+
+    return backward
+
+
+def embedding(ids, table):
+    return table[ids], (ids, table.shape)
+
+
+def embedding_once(upstream, cache):
+    ids, shape = cache
+    table = np.zeros(shape)
+    table[ids] += upstream
+    return None, table
+
+
+def embedding_last(upstream, cache):
+    ids, shape = cache
+    table = np.zeros(shape)
+    table[ids] = upstream
+    return None, table
+
+
+def correlate(image, kernel):
+    rows, columns = kernel.shape
+    out = np.empty((image.shape[0] - rows + 1, image.shape[1] - columns + 1))
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = np.sum(image[i : i + rows, j : j + columns] * kernel)
+    return out
+
+
+def convolve(image, kernel):
+    return correlate(image, kernel), (image, kernel)
+
+
+def convolve_back(turn):
+    def backward(upstream, cache):
+        image, kernel = cache
+        rows, columns = kernel.shape
+        padded = np.pad(upstream, ((rows - 1, rows - 1), (columns - 1, columns - 1)))
+        return correlate(padded, turn(kernel)), correlate(image, upstream)
+
+    return backward
+
+
+LAYERS = {
+    "mask missing": (dropout, lambda u: u / KEEP, (X,), "GC851", "x"),
+    "keep missing": (dropout, lambda u: u * MASK, (X,), "GC852", "x"),
+    "statistics constant": (
+        normalise(0),
+        normalise_back(0, mean=False, variance=False),
+        (X, GAMMA, BETA),
+        "GC853",
+        "x",
+    ),
+    "variance constant": (
+        normalise(0),
+        normalise_back(0, variance=False),
+        (X, GAMMA, BETA),
+        "GC853",
+        "x",
+    ),
+    "mean constant": (
+        normalise(1),
+        normalise_back(1, mean=False),
+        (X, GAMMA, BETA),
+        "GC853",
+        "x",
+    ),
+    "gamma missing": (normalise(0), normalise_back(0, power=0), (X, GAMMA, BETA), "GC854", "x"),
+    "gamma missing, layer": (
+        normalise(1),
+        normalise_back(1, power=0),
+        (X, GAMMA, BETA),
+        "GC854",
+        "x",
+    ),
+    "repeated once": (embedding, embedding_once, (IDS, TABLE), "GC855", "table"),
+    "repeated last": (embedding, embedding_last, (IDS, TABLE), "GC855", "table"),
+    "not rotated": (convolve, convolve_back(lambda k: k), (IMAGE, KERNEL), "GC856", "image"),
+    "half rotated": (
+        convolve,
+        convolve_back(lambda k: k[::-1]),
+        (IMAGE, KERNEL),
+        "GC856",
+        "image",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_bug_of_a_layer_is_named(name):
+    forward, backward, inputs, code, block = LAYERS[name]
+    report = gradcheck.check_layer(forward, backward, inputs)
+    assert [(finding.code, finding.blocks) for finding in report.findings] == [(code, (block,))]
+    assert report.findings[0].error_after_fix < 1e-6
+
+
+RIGHT = {
+    "dropout": (dropout, lambda u: u * MASK / KEEP, (X,)),
+    "batch norm": (normalise(0), normalise_back(0), (X, GAMMA, BETA)),
+    "layer norm": (normalise(1), normalise_back(1), (X, GAMMA, BETA)),
+    "convolution": (convolve, convolve_back(lambda k: k[::-1, ::-1]), (IMAGE, KERNEL)),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_layer_has_no_findings(name):
+    report = gradcheck.check_layer(*RIGHT[name])
+    assert report.ok
+    assert report.findings == ()
+
+
+def test_a_relu_without_its_mask_is_no_dropout():
+    report = gradcheck.check_layer(lambda x: (np.maximum(x, 0), x), lambda u, x: u, (X,))
+    assert "GC851" not in [finding.code for finding in report.findings]
+
+
+def test_a_zero_upstream_gradient_must_give_zero():
+    def backward(upstream):
+        return upstream * np.sqrt(np.sum(upstream**2)) / np.sqrt(np.sum(upstream**2))
+
+    report = gradcheck.check_layer(lambda x: x, backward, (X,))
+    assert report.verdict == "fail"
+    assert "upstream gradient of zero" in str(report)
