@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.adapters import Layer, Step
+from gradcheck.arrays import same_numbers
 from gradcheck.blocks import Array, Parameters, describe, path_name
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
@@ -175,7 +176,10 @@ class Problem:
         center, original = self.loss(values), values[block]
         rng = np.random.default_rng(0)
         for size in FAR:
-            values[block] = np.asarray(original + size * rng.standard_normal(original.shape))
+            moved = np.asarray(rng.standard_normal(original.shape))
+            moved *= size
+            moved += original
+            values[block] = moved
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
@@ -198,7 +202,7 @@ class Problem:
         """Puts the user's data back as they were; the names of those that had been changed."""
         changed = []
         for name, (array, before) in self.data.items():
-            if not np.array_equal(array, before, equal_nan=array.dtype.kind in "fc"):
+            if not same_numbers(array, before):
                 array[...] = before
                 changed.append(name)
         return tuple(changed)

@@ -16,7 +16,7 @@ MODULES = sorted(
 )
 
 FLOORS = (
-    ("version", "errors", "tensors"),
+    ("version", "errors", "tensors", "arrays"),
     ("usercode", "objects"),
     ("blocks", "network", "numeric"),
     ("structures", "sampling"),

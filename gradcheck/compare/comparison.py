@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradcheck.arrays import largest_difference
 from gradcheck.blocks import Array
 from gradcheck.compare.beside_kinks import accept_beside_kinks, claims_of
 from gradcheck.compare.gates import RAISED, Gradient, Gradients, read_gradients
@@ -74,12 +75,20 @@ def compare(
         UserCodeError: the loss raised.
         UsageError: the gradient cannot be read as one of these parameters.
     """
-    gradients, raised = evaluate_gradient(problem, values)
-    if first is not None and raised is None:
-        gradients, again = settle_ties(problem, values, first), gradients
+    if first is None:
+        gradients, raised = evaluate_gradient(problem, values)
     else:
-        again = evaluate_gradient(problem, values)[0]
+        gradients, raised = settle_ties(problem, values, first), None
     precision = analytic_precision(problem, values, gradients, noise.relative, rng)
+    again = evaluate_gradient(problem, values)[0]
+    unstable = tuple(
+        name
+        for name, one, other, rounding in zip(
+            problem.parameters.names, gradients.blocks, again.blocks, precision, strict=True
+        )
+        if _differ(one, other, rounding)
+    )
+    del again
     claims = claims_of(gradients, precision, values)
     numeric = numeric_gradient(
         problem.entry_loss(values),
@@ -92,8 +101,8 @@ def compare(
     )
     if not numeric.interrupted:
         numeric = accept_beside_kinks(problem, values, noise, gradients, precision, numeric, rng)
-    settled = settle_step(problem, values, gradients, again, precision, numeric)
-    problem, gradients, again, precision = settled
+    settled = settle_step(problem, values, gradients, precision, numeric)
+    problem, gradients, precision = settled
     scale = max(
         float(np.nanmax(np.abs(block.estimates.value), initial=0.0)) for block in numeric.blocks
     )
@@ -108,13 +117,6 @@ def compare(
             strict=True,
         )
     )
-    unstable = tuple(
-        block.name
-        for block, one, other, rounding in zip(
-            blocks, gradients.blocks, again.blocks, precision, strict=True
-        )
-        if _differ(one, other, rounding)
-    )
     return Comparison(
         problem, values, gradients, precision, numeric, blocks, scale, raised, unstable
     )
@@ -128,7 +130,7 @@ def _differ(one: Gradient, other: Gradient, rounding: float) -> bool:
         return False
     if one.value.shape != other.value.shape:
         return True
-    return bool(np.any(np.abs(one.value - other.value) > rounding))
+    return largest_difference(one.value, other.value) > rounding
 
 
 def evaluate_gradient(

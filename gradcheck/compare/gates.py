@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import all_finite
 from gradcheck.blocks import Array, Leaf, Parameters, Path, describe
 from gradcheck.compare.names import is_intermediate, look_beside, look_up
 from gradcheck.errors import UsageError
@@ -63,8 +64,13 @@ class Gradients:
     alike: tuple[int, ...] = ()
 
 
-def read_gradients(returned: Any, parameters: Parameters) -> Gradients:
+def read_gradients(returned: Any, parameters: Parameters, copy: bool = True) -> Gradients:
     """Assigns what the user's gradient function returned to the blocks.
+
+    Args:
+        returned: what it returned.
+        parameters: the blocks.
+        copy: whether the gradients stay as they are when the user's arrays change.
 
     Raises:
         UsageError: it cannot be read as the gradients of these parameters.
@@ -77,7 +83,7 @@ def read_gradients(returned: Any, parameters: Parameters) -> Gradients:
     places: list[list[Gradient]] = [[] for _ in parameters.values]
     for leaf, value in zip(parameters.leaves, found, strict=True):
         if leaf.block is not None:
-            gradient = _gate(value, leaf.shape, leaf.name)
+            gradient = _gate(value, leaf.shape, leaf.name, copy)
             places[leaf.block].append(_transposed(gradient) if leaf.transposed else gradient)
     merged = [_merged(gradients) for gradients in places]
     alike = tuple(block for block, gradients in enumerate(places) if _are_alike(gradients))
@@ -330,16 +336,16 @@ def _grouped(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> l
     return readings[0][1] if readings and len(returned) != len(leaves) else None
 
 
-def _gate(value: Any, shape: tuple[int, ...], name: str) -> Gradient:
+def _gate(value: Any, shape: tuple[int, ...], name: str, copy: bool) -> Gradient:
     if value is _MISSING or value is None:
         return Gradient(None, "missing")
     array = _as_array(value, name)
     epsilon = float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 0.0
-    gradient = np.array(array, dtype=np.float64)
+    gradient = array.astype(np.float64, copy=copy)
     if array.shape != shape and not (array.size == 1 and shape == ()):
         return Gradient(gradient, "shape", epsilon)
     gradient = gradient.reshape(shape)
-    verdict = "ok" if np.all(np.isfinite(gradient)) else "nonfinite"
+    verdict = "ok" if all_finite(gradient) else "nonfinite"
     return Gradient(gradient, verdict, max(epsilon, float(np.finfo(np.float64).eps)))
 
 

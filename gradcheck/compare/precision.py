@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradcheck.arrays import largest_difference
 from gradcheck.blocks import Array
 from gradcheck.compare.gates import Gradients, read_gradients
 from gradcheck.errors import UsageError
+from gradcheck.numeric.noise import random_signs
 from gradcheck.problem import Problem
 from gradcheck.usercode import UserCodeError
 
@@ -42,24 +44,32 @@ def analytic_precision(
     epsilon = max([block.epsilon for block in gradients.blocks] + [min(loss_precision, 1e-6)])
     moved = [0.0] * len(gradients.blocks)
     for _ in range(NUDGES):
-        nearby = [
-            np.asarray(value * (1 + ROUNDINGS * epsilon * rng.choice((-1.0, 1.0), value.shape)))
-            for value in values
-        ]
         try:
-            nudged = read_gradients(problem.gradient(nearby), problem.parameters)
+            found = _movements(
+                problem, [_nudged(value, ROUNDINGS * epsilon, rng) for value in values], gradients
+            )
         except (UserCodeError, UsageError):
             break
-        for block, (before, after) in enumerate(zip(gradients.blocks, nudged.blocks, strict=True)):
-            if before.value is None or after.value is None:
-                continue
-            if before.verdict == after.verdict == "ok":
-                difference = np.abs(after.value - before.value)
-                moved[block] = max(moved[block], float(difference.max(initial=0.0)))
+        moved = [max(pair) for pair in zip(moved, found, strict=True)]
     return tuple(
         _capped(movement, _largest(block.value), epsilon) + _cancellation(problem, value)
         for movement, block, value in zip(moved, gradients.blocks, values, strict=True)
     )
+
+
+def _movements(problem: Problem, nearby: list[Array], gradients: Gradients) -> list[float]:
+    """How far the analytic gradient of every block is elsewhere from where it was."""
+    returned = problem.gradient(nearby, keep=True)
+    nearby.clear()  # it may be large
+    nudged = read_gradients(returned, problem.parameters, copy=False)
+    return [
+        largest_difference(after.value, before.value)
+        if before.value is not None
+        and after.value is not None
+        and before.verdict == after.verdict == "ok"
+        else 0.0
+        for before, after in zip(gradients.blocks, nudged.blocks, strict=True)
+    ]
 
 
 def _cancellation(problem: Problem, value: Array) -> float:
@@ -73,6 +83,13 @@ def _cancellation(problem: Problem, value: Array) -> float:
 def _capped(movement: float, largest: float, epsilon: float) -> float:
     precision = ROUNDINGS * (movement + epsilon * largest)
     return min(precision, min(LARGEST_AMPLIFICATION * epsilon, COARSEST) * largest)
+
+
+def _nudged(value: Array, size: float, rng: np.random.Generator) -> Array:
+    nudged = np.asarray(np.multiply(random_signs(value.shape, rng), size, dtype=np.float64))
+    nudged += 1
+    nudged *= value
+    return nudged
 
 
 def _largest(value: Array | None) -> float:

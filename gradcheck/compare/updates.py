@@ -49,34 +49,31 @@ def settle_step(
     problem: Problem,
     values: Sequence[Array],
     gradients: Gradients,
-    again: Gradients,
     precision: tuple[float, ...],
     numeric: NumericGradient,
-) -> tuple[Problem, Gradients, Gradients, tuple[float, ...]]:
+) -> tuple[Problem, Gradients, tuple[float, ...]]:
     """What a step implies, less what it is found to add; the problem then knows of it.
 
     Args:
         problem: what is checked; anything but a step is left as it is.
         values: the point.
         gradients: what was implied there.
-        again: what was implied at a second call.
         precision: the rounding error of every block.
         numeric: the numeric gradient.
     """
     step = problem.step
     if step is None or step.share != 1.0 or step.decay:
-        return problem, gradients, again, precision
+        return problem, gradients, precision
     share = _find_share(step.momentum, gradients, precision, numeric)
     if share != 1.0:
-        gradients, again = _divided(gradients, share), _divided(again, share)
+        gradients = _divided(gradients, share)
         precision = tuple(rounding / share for rounding in precision)
         step = replace(step, share=share)
     decayed = _find_decay(step.learning_rate, values, gradients, precision, numeric)
     if decayed is not None:
         gradients = _without_decay(gradients, values, *decayed)
-        again = _without_decay(again, values, *decayed)
         step = replace(step, decay=dict.fromkeys(decayed[1], decayed[0]))
-    return replace(problem, step=step), gradients, again, precision
+    return replace(problem, step=step), gradients, precision
 
 
 def _find_share(

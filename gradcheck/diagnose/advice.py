@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.diagnose.layers import Layer
 from gradcheck.diagnose.sizes import Sizes
-from gradcheck.diagnose.words import listed
+from gradcheck.diagnose.words import listed, verb
 from gradcheck.problem import Problem
 
 
@@ -30,7 +30,7 @@ def _hiding(problem: Problem, layers: tuple[Layer, ...], sizes: Sizes) -> Iterat
         if len(shape := parameters.shapes[layer.weight]) == 2 and shape[0] == shape[1] > 1
     ]
     if square:
-        yield f"{listed(square)} {'is' if len(square) == 1 else 'are'} square, which hides transposes"
+        yield f"{listed(square)} {verb(square, 'is', 'are')} square, which hides transposes"
     biases = [
         parameters.values[layer.bias]
         for layer in layers

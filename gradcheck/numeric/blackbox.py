@@ -137,7 +137,7 @@ class _Counter:
 
 
 def _measure(loss: EntryLoss, block: int, values: NDArray[np.floating]) -> Measure:
-    flat = values.ravel().astype(np.float64)
+    flat = values.ravel().astype(np.float64, copy=False)
 
     def stored(moved: Array) -> Array:
         return moved.astype(values.dtype, copy=False).astype(np.float64, copy=False)

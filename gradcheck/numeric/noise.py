@@ -96,7 +96,7 @@ def _noise_on_a_line(
     seconds: list[float],
     seen: list[float],
 ) -> float:
-    direction = [rng.choice((-1.0, 1.0), size=block.shape) for block in point]
+    direction = [random_signs(block.shape, rng) for block in point]
     largest = [float(np.abs(block).max(initial=0.0)) for block in point]
     for spacing in SPACINGS:
         floor = 1.0 if spacing == SPACINGS[-1] else 1e-3
@@ -104,8 +104,11 @@ def _noise_on_a_line(
         values = np.empty(POINTS)
         for index in range(POINTS):
             distance = (index - POINTS // 2) * spacing
-            line = zip(point, direction, scale, strict=True)
-            moved = [np.asarray(block + distance * size * sign) for block, sign, size in line]
+            moved = []
+            for block, sign, size in zip(point, direction, scale, strict=True):
+                along = np.asarray(np.multiply(sign, distance * size, dtype=np.float64))
+                along += block
+                moved.append(along)
             start = time.perf_counter()
             values[index] = loss(moved)
             seconds.append(time.perf_counter() - start)
@@ -116,6 +119,12 @@ def _noise_on_a_line(
         if np.count_nonzero(differences) >= len(differences) / 2:
             return max(_sigma(values, order) for order in ORDERS)
     return 0.0
+
+
+def random_signs(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int8]:
+    """Plus and minus ones, in a byte each."""
+    signs = rng.integers(0, 2, shape, dtype=np.int8)
+    return np.asarray(2 * signs - 1, dtype=np.int8)
 
 
 def _sigma(values: Array, order: int) -> float:

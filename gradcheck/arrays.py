@@ -1,0 +1,36 @@
+"""Comparisons of arrays, a part at a time: they take little memory however large the arrays are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PART = 2**20
+
+
+def largest_difference(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """The largest entry of |one - other|; nan where one of them has one."""
+    parts = [np.max(np.abs(a - b)) for a, b in _parts(one, other)]
+    return float(np.max(parts, initial=0.0))
+
+
+def same_numbers(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two arrays of one shape hold the same numbers; nan is the same as nan."""
+    floating = one.dtype.kind in "fc"
+    return all(np.array_equal(a, b, equal_nan=floating) for a, b in _parts(one, other))
+
+
+def all_finite(array: NDArray[Any]) -> bool:
+    """Whether no entry is nan or infinite."""
+    return all(bool(np.all(np.isfinite(part))) for part, _ in _parts(array, array))
+
+
+def _parts(one: NDArray[Any], other: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    if one.flags.f_contiguous and other.flags.f_contiguous:
+        one, other = one.T, other.T
+    one, other = one.reshape(-1), other.reshape(-1)
+    for start in range(0, one.size, PART):
+        yield one[start : start + PART], other[start : start + PART]
