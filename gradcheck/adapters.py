@@ -137,7 +137,7 @@ class Step:
             the new ones, or changes them in place.
         learning_rate: the one that the step uses.
         keyword: the name of its argument for the learning rate, or None.
-        momentum: by how much of its last update it goes on; 0 where it keeps nothing.
+        momentum: by how much of their last updates it goes on, by the parameters' names.
         share: the share of the gradient in its velocity: 1, or 1 - momentum in a moving average.
         decay: the weight decay of blocks, by index.
         known: the names of the arrays that an object held at first, or None for containers: of an
@@ -147,7 +147,7 @@ class Step:
     step: Callable[..., Any]
     learning_rate: float
     keyword: str | None
-    momentum: float = 0.0
+    momentum: Mapping[str, float] = field(default_factory=dict)
     share: float = 1.0
     decay: Mapping[int, float] = field(default_factory=dict)
     known: frozenset[str] | None = None
@@ -179,8 +179,11 @@ class Step:
     def less_momentum(self, implied: Any, again: Any) -> Any:
         """The gradient from what two updates in a row, at one point, imply."""
         if not isinstance(implied, Mapping):
-            return again - self.momentum * implied
-        return {name: again[name] - self.momentum * value for name, value in implied.items()}
+            return again - self.momentum.get(BARE, 0.0) * implied
+        return {
+            name: again[name] - self.momentum[name] * value if name in self.momentum else value
+            for name, value in implied.items()
+        }
 
 
 def make_step(

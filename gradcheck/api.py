@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from gradcheck.adapters import make_layer, make_step
 from gradcheck.compare.comparison import compare
 from gradcheck.compare.gates import with_gradients_only
-from gradcheck.diagnose.engine import diagnose, why_not
+from gradcheck.diagnose.engine import INTERRUPTED, diagnose, why_not
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
-from gradcheck.preflight import preflight
+from gradcheck.preflight import preflight, still_repeatable
 from gradcheck.problem import Options, Problem, of_parameters
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
@@ -148,6 +148,7 @@ def check_step(
         UsageError: as `check`, or a learning rate that is not a positive number.
     """
     found = flatten(params)
+    step = of_parameters(step, found)
     in_object = any(leaf.in_object for leaf in found.leaves)
     update = make_step(step, learning_rate, frozenset(found.names) if in_object else None)
     loss = of_parameters(loss, found)
@@ -183,8 +184,8 @@ def _run(problem: Problem, options: Options) -> Report:
     rng = _generator(options.seed)
     with quietly() as heard, problem.put_back():
         try:
-            problem = with_gradients_only(problem)
-            ready = preflight(problem, rng)
+            problem, first = with_gradients_only(problem)
+            ready = preflight(problem, rng, first)
             if ready.noise is None:
                 findings, reason = why_not(ready, heard)
                 seconds = time.perf_counter() - start
@@ -203,7 +204,15 @@ def _run(problem: Problem, options: Options) -> Report:
                 ready.gradients,
             )
             ready = replace(ready, problem=comparison.problem)
-            diagnosis = diagnose(ready, comparison, selection, heard, rng)
+            try:
+                ready = still_repeatable(ready, comparison)
+                if not ready.repeatable:
+                    findings, reason = why_not(ready, heard)
+                    seconds = time.perf_counter() - start
+                    return unchecked_report(problem, reason, heard, seconds, findings=findings)
+                diagnosis = diagnose(ready, comparison, selection, heard, rng)
+            except KeyboardInterrupt:
+                diagnosis = INTERRUPTED
         except UserCodeError as error:
             reason = f"{error.raised.call} raised {error.raised.summary}"
             seconds = time.perf_counter() - start

@@ -172,7 +172,7 @@ class Parameters:
         """An entry as the user would write it, from its flat index: `W1[0, 3]`."""
         index = np.unravel_index(entry, self.values[block].shape)
         where = f"[{', '.join(map(str, index))}]" if index else ""
-        return f"{self.names[block]}{where}"
+        return f"{printable(self.names[block])}{where}"
 
 
 def path_name(path: Path) -> str:
@@ -186,6 +186,19 @@ def path_name(path: Path) -> str:
         else:
             name = f"{name or BARE}[{step!r}]"
     return name or BARE
+
+
+def keyed_name(path: Path) -> str:
+    """The path with every key in brackets: for names that would be the same otherwise."""
+    steps = (step.index if isinstance(step, Position) else step for step in path)
+    return BARE + "".join(f"[{step!r}]" for step in steps)
+
+
+def printable(text: str) -> str:
+    """Text without control characters, so that no name drives a terminal or breaks a line."""
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )
 
 
 def describe(value: Any) -> str:

@@ -161,10 +161,12 @@ class Contents:
     Attributes:
         slots: the floating-point arrays and numbers in its attributes, with their paths.
         torch: every `torch.nn.Module` and torch tensor in it.
+        fixed: the paths and shapes of floating-point arrays that cannot be changed.
     """
 
     slots: list[tuple[tuple[Any, ...], Slot]]
     torch: list[Any]
+    fixed: list[tuple[tuple[Any, ...], tuple[int, ...]]]
 
 
 def look_into(value: Any, whole: bool = False) -> Contents:
@@ -177,12 +179,12 @@ def look_into(value: Any, whole: bool = False) -> Contents:
         value: the object, or with `whole` a container too.
         whole: every array is perturbed itself, whatever its type.
     """
-    walk = _Walk(whole, {id(value)}, {}, [])
+    walk = _Walk(whole, {id(value)}, {}, [], [])
     slots = [
         ((*(place.step for place in slot.way), slot.place.step), slot)
         for slot in walk.slots(value, ())
     ]
-    return Contents(slots, walk.torch)
+    return Contents(slots, walk.torch, walk.fixed)
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ class _Walk:
     seen: set[int]
     working: dict[int, Array | None]
     torch: list[Any]
+    fixed: list[tuple[tuple[Any, ...], tuple[int, ...]]]
 
     def slots(self, holder: Any, way: tuple[Place, ...]) -> Iterator[Slot]:
         if is_module(holder):
@@ -224,6 +227,9 @@ class _Walk:
         working = self.working[id(array)]
         if array.dtype.kind == "f" and working is not None:
             yield Slot(place, way, working, itself=working is array)
+        elif array.dtype.kind == "f":
+            steps = (*(outer.step for outer in way), place.step)
+            self.fixed.append((steps, array.shape))
 
 
 def _tensor_slot(place: Place, way: tuple[Place, ...]) -> Slot:
@@ -251,6 +257,6 @@ def _working_array(place: Place) -> Array | None:
         return None
     if array.dtype == np.float64 and array.flags.writeable and type(array) is np.ndarray:
         return array
-    if isinstance(place.holder, tuple):
-        return None
+    if isinstance(place.holder, tuple):  # nothing can be put there: float32 is moved as it is
+        return array if array.flags.writeable else None
     return np.array(array, dtype=np.float64, order="K")

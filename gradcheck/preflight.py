@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import same_numbers
 from gradcheck.blocks import Array
+from gradcheck.compare.comparison import Comparison
 from gradcheck.compare.gates import Gradients, read_gradients, returned_arrays
 from gradcheck.compare.updates import find_momentum
 from gradcheck.errors import UsageError
@@ -81,8 +82,15 @@ class Preflight:
         return not largest > REPEATABLE * abs(self.center)
 
 
-def preflight(problem: Problem, rng: np.random.Generator) -> Preflight:
+def preflight(
+    problem: Problem, rng: np.random.Generator, first: Gradients | None = None
+) -> Preflight:
     """Calls the loss and the gradient a few times at the user's point and near it.
+
+    Args:
+        problem: what is checked.
+        rng: for the points near it.
+        first: what the very first call of the gradient gave, if there has been one.
 
     Raises:
         UserCodeError: the loss raised.
@@ -102,7 +110,19 @@ def preflight(problem: Problem, rng: np.random.Generator) -> Preflight:
         problem.loss([value.copy(order="K") for value in values]) for _ in range(REPEATS)
     )
     ready = Preflight(problem, center, None, repeated, changes, evaluations=1 + REPEATS)
-    return ready if not ready.repeatable else _more(ready, rng)
+    if not ready.repeatable:
+        return ready
+    ready = _more(ready, rng)
+    judged = first is not None and ready.gradients is not None and problem.step is None
+    return replace(ready, gradients=first) if judged else ready
+
+
+def still_repeatable(ready: Preflight, comparison: Comparison) -> Preflight:
+    """What another call of the loss at the user's point says, if anything is wrong there."""
+    if not any(block.failed for block in comparison.blocks):
+        return ready
+    again = ready.problem.loss([value.copy(order="K") for value in comparison.values])
+    return replace(ready, repeated=(*ready.repeated, again), evaluations=ready.evaluations + 1)
 
 
 def _more(ready: Preflight, rng: np.random.Generator) -> Preflight:
@@ -174,7 +194,7 @@ def _with_momentum(problem: Problem) -> Problem:
     if problem.step is None:
         return problem
     momentum = find_momentum(problem)
-    if momentum is None:
+    if not momentum:
         return problem
     return replace(problem, step=replace(problem.step, momentum=momentum))
 

@@ -141,7 +141,7 @@ class Problem:
         if self.fresh_data:
             self.restore_data()
         packed = self.parameters.pack(
-            values if keep else [value.copy(order="K") for value in values]
+            values if keep and self.step is None else [value.copy(order="K") for value in values]
         )
         for holder in self.parameters.torch:
             clear_gradients(holder)

@@ -23,6 +23,7 @@ class Coverage:
         entries: how many entries.
         total: how many there are.
         reason: why not all, or None.
+        interrupted: whether the user stopped the check or its diagnosis.
     """
 
     entries: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
@@ -10,7 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import Array, Leaf, Pack, Parameters, Path, describe, path_name
+from gradcheck.blocks import (
+    Array,
+    Leaf,
+    Pack,
+    Parameters,
+    Path,
+    describe,
+    keyed_name,
+    path_name,
+    printable,
+)
 from gradcheck.errors import UsageError
 from gradcheck.objects import Position, Slot, is_object, look_into
 from gradcheck.tensors import (
@@ -56,18 +67,25 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
         )
     firsts = [reader.found[reader.blocks.index(block)] for block in range(reader.count)]
     values = tuple(_as_float64(leaf) for leaf in firsts)
+    names = _unique_names([leaf.path for leaf in reader.found])
     return Parameters(
-        names=tuple(path_name(leaf.path) for leaf in firsts),
+        names=tuple(names[reader.blocks.index(block)] for block in range(reader.count)),
         values=values,
         dtypes=tuple(leaf.array.dtype for leaf in firsts),
         storage=tuple(_storage(leaf) for leaf in firsts),
         pack=pack,
         working=tuple(None if leaf.slot is None else leaf.slot.working for leaf in firsts),
-        leaves=tuple(
-            Leaf(leaf.path, path_name(leaf.path), leaf.array.shape, block, flipped, leaf.in_object)
-            for leaf, block, flipped in zip(
-                reader.found, reader.blocks, reader.transposed, strict=True
-            )
+        leaves=(
+            *(
+                Leaf(leaf.path, name, leaf.array.shape, block, flipped, leaf.in_object)
+                for leaf, name, block, flipped in zip(
+                    reader.found, names, reader.blocks, reader.transposed, strict=True
+                )
+            ),
+            *(
+                Leaf(path, path_name(path), shape, None, in_object=True)
+                for path, shape in reader.fixed
+            ),
         ),
         owner=params,
         origin=tuple(
@@ -80,6 +98,16 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
         torch=tuple(reader.torch),
         undo=tuple(map(saved_state, reader.torch)),
     )
+
+
+def _unique_names(paths: Sequence[Path]) -> list[str]:
+    """The paths as the user would write them; with keys in brackets where two would be the same."""
+    names = [path_name(path) for path in paths]
+    counts = Counter(names)
+    return [
+        keyed_name(path) if counts[name] > 1 else name
+        for path, name in zip(paths, names, strict=True)
+    ]
 
 
 def is_leaf(value: Any) -> bool:
@@ -123,6 +151,7 @@ class _Reader:
     found: list[_Found] = field(default_factory=list)
     blocks: list[int] = field(default_factory=list)
     transposed: list[bool] = field(default_factory=list)
+    fixed: list[tuple[Path, tuple[int, ...]]] = field(default_factory=list)
     torch: list[Any] = field(default_factory=list)
     count: int = 0
     _known: dict[Any, int] = field(default_factory=dict)
@@ -152,6 +181,7 @@ class _Reader:
     def _read_object(self, value: Any, path: Path, in_object: bool) -> Pack:
         contents = look_into(value, self.in_place)
         self.torch += contents.torch
+        self.fixed += [((*path, *steps), shape) for steps, shape in contents.fixed]
         placed = []
         for steps, slot in contents.slots:
             block, flipped = self._add(
@@ -266,7 +296,7 @@ def _storage(leaf: _Found) -> np.dtype[Any]:
 
 
 def _as_float64(leaf: _Found) -> Array:
-    array, name = leaf.array, path_name(leaf.path)
+    array, name = leaf.array, printable(path_name(leaf.path))
     if array.dtype.kind not in "fiu":
         raise UsageError(
             f"{name} has dtype {array.dtype}; a gradient can be checked for real numbers only"

@@ -14,7 +14,7 @@ from gradcheck.compare.gates import RAISED, Gradient, Gradients, read_gradients
 from gradcheck.compare.precision import analytic_precision
 from gradcheck.compare.ties import settle_ties
 from gradcheck.compare.updates import settle_step
-from gradcheck.compare.verdict import Block, compare_block
+from gradcheck.compare.verdict import SAFETY, Block, compare_block
 from gradcheck.numeric.blackbox import NumericGradient, numeric_gradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.problem import Problem
@@ -130,7 +130,7 @@ def _differ(one: Gradient, other: Gradient, rounding: float) -> bool:
         return False
     if one.value.shape != other.value.shape:
         return True
-    return largest_difference(one.value, other.value) > rounding
+    return largest_difference(one.value, other.value) > SAFETY * rounding
 
 
 def evaluate_gradient(

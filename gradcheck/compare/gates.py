@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import all_finite
-from gradcheck.blocks import Array, Leaf, Parameters, Path, describe
-from gradcheck.compare.names import is_intermediate, look_beside, look_up
+from gradcheck.blocks import Array, Leaf, Parameters, Path, describe, printable
+from gradcheck.compare.names import has_role, is_intermediate, look_beside, look_up
 from gradcheck.errors import UsageError
 from gradcheck.objects import Position, is_object
 from gradcheck.problem import Problem
@@ -167,10 +167,14 @@ def _assign(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[str
     )
 
 
-def with_gradients_only(problem: Problem) -> Problem:
+def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
     """The problem without what an object holds beside its parameters: caches, data, velocities.
 
-    Of an object's arrays, those with a gradient are its parameters.
+    Of an object's arrays, those with a gradient are its parameters; where the gradient raises,
+    those that are named like weights and biases.
+
+    Returns:
+        The problem, and what the first call of the gradient gave; None where it was not called.
 
     Raises:
         UsageError: none of them has one.
@@ -178,11 +182,13 @@ def with_gradients_only(problem: Problem) -> Problem:
     """
     parameters = problem.parameters
     if not any(leaf.in_object for leaf in parameters.leaves):
-        return problem
+        return problem, None
     try:
         gradients = read_gradients(problem.gradient(parameters.values), parameters).blocks
     except UserCodeError:
-        return problem
+        named = [block for block, name in enumerate(parameters.names) if has_role(name)]
+        narrowed = parameters.narrowed(named) if named else parameters
+        return replace(problem, parameters=narrowed), None
     kept = [
         block
         for block, gradient in enumerate(gradients)
@@ -194,7 +200,8 @@ def with_gradients_only(problem: Problem) -> Problem:
             f"no gradient was found for any array of your object ({_listed(parameters)}); return "
             "them in a dict by name, or keep them beside the parameters under names like dW1"
         )
-    return replace(problem, parameters=parameters.narrowed(kept))
+    first = Gradients(tuple(gradients[block] for block in kept))
+    return replace(problem, parameters=parameters.narrowed(kept)), first
 
 
 def _pieces(returned: Any, parameters: Parameters, shape: tuple[int, ...]) -> list[Any]:
@@ -303,6 +310,8 @@ def _follow(value: Any, path: tuple[Any, ...]) -> Any:
             value = value[step.index]
         elif isinstance(value, Mapping) and step in value:
             value = value[step]
+        elif is_object(value) and isinstance(step, str) and hasattr(value, step):
+            value = getattr(value, step)
         else:
             return _MISSING
     return value
@@ -350,17 +359,20 @@ def _gate(value: Any, shape: tuple[int, ...], name: str, copy: bool) -> Gradient
 
 
 def _as_array(value: Any, name: str) -> NDArray[Any]:
+    if isinstance(value, np.ma.MaskedArray) and value.dtype.kind in "fiu":
+        value = np.ma.filled(value.astype(np.float64), np.nan)  # what is masked is no gradient
     try:
         array = np.asarray(to_array(value))
     except ValueError:
         array = np.empty(0, dtype=object)
     if array.dtype.kind not in "fiub":
         raise UsageError(
-            f"the gradient of {name} is {describe(value)}; it must be an array of real numbers"
+            f"the gradient of {printable(name)} is {describe(value)}; it must be an array of real "
+            "numbers"
         )
     return array
 
 
 def _listed(parameters: Parameters) -> str:
-    names = [name or repr(name) for name in parameters.names]
+    names = [printable(name) or repr(name) for name in parameters.names]
     return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:7])}, ... ({len(names)})"

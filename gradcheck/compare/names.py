@@ -53,6 +53,12 @@ def is_intermediate(key: Any, names: Sequence[str]) -> bool:
     ) is None
 
 
+def has_role(name: str) -> bool:
+    """Whether a name is that of a weight or a bias: `W1`, `biases[0]`, `hidden.kernel`."""
+    last = re.split(r"[.\[]", re.sub(r"\[\d+\]", "", name))[-1]
+    return _role(last) is not None
+
+
 def _derived_paths(path: Path) -> list[str]:
     names = []
     for depth, step in enumerate(path):

@@ -77,7 +77,7 @@ def _cancellation(problem: Problem, value: Array) -> float:
     if problem.step is None:
         return 0.0
     rounding = float(np.finfo(np.float64).eps) * _largest(value)
-    return 2 * rounding / problem.step.learning_rate
+    return (2 + 2 * bool(problem.step.momentum)) * rounding / problem.step.learning_rate
 
 
 def _capped(movement: float, largest: float, epsilon: float) -> float:

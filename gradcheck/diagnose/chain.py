@@ -1,87 +1,68 @@
 """A walk along the user's backward pass, from the output to the input.
 
-At each layer the walk looks for the derivation of delta that reproduces the user's gradients: the
-right one first, then those of the rules. What it finds it carries on to the layer below, so that a
-wrong delta is blamed once, where it arises, and several bugs are each found.
+At each layer the walk looks for the derivation of delta with the fewest wrong links that gives the
+user's gradients: the right one first, then those of the rules, then two of them. What it finds it
+carries on to the layer below, so that a wrong delta is blamed once, where it arises, and several
+bugs are each found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
-from gradcheck.diagnose.evidence import Evidence, reproduces
+from gradcheck.diagnose.evidence import Evidence
+from gradcheck.diagnose.fits import Fit, Target
+from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.layers import Layer
 from gradcheck.diagnose.network_view import NetworkView
-from gradcheck.diagnose.rule import BiasSource, Rule, Slope
-from gradcheck.network import Trace
-from gradcheck.network.activations import Activation
+from gradcheck.diagnose.rule import (
+    BiasSum,
+    Delta,
+    LayerInput,
+    Product,
+    Rule,
+    Slope,
+    Upstream,
+    Variant,
+)
 
-Kind = TypeVar("Kind", Slope, BiasSource)
+Named = tuple[Rule, Variant]
+Link = Slope | Upstream | Delta | LayerInput | Product | BiasSum
 
 
 @dataclass(frozen=True)
-class LayerState:
-    """One layer in the walk, at one point; all arrays in the network's layout.
+class Derivation:
+    """A way in which the user may have made delta.
 
     Attributes:
-        view: the network.
-        trace: its true forward and backward values.
-        number: of the layer, from 1.
-        arriving: what arrives at the layer's output, dL/dA, as the user's code has it.
-        delta: the user's delta of this layer, once it is known.
+        links: what is wrong in it, nearest to the loss first; () where it is right.
+        deltas: what it gives, at every point.
+        fits: how the gradients of the layer's blocks follow from it, of those that do.
     """
 
-    view: NetworkView
-    trace: Trace
-    number: int
-    arriving: Array
-    delta: Array | None = None
+    links: tuple[Named, ...]
+    deltas: tuple[Array, ...]
+    fits: Mapping[int, Fit] = field(default_factory=dict)
 
-    @property
-    def is_output(self) -> bool:
-        """Whether this is the layer next to the loss."""
-        return self.number == len(self.view.layers)
 
-    @property
-    def pre_activation(self) -> Array:
-        """Z of the layer."""
-        return self.trace.pre_activations[self.number - 1]
+@dataclass(frozen=True)
+class Own:
+    """One block of a layer that is made wrongly from a delta that is known.
 
-    @property
-    def output(self) -> Array:
-        """A of the layer."""
-        return self.trace.activations[self.number]
+    Attributes:
+        block: its index.
+        named: the rules whose product or sum it is, equally well.
+        fit: how it follows from the first.
+    """
 
-    def right_delta(self) -> Array:
-        """Delta of the layer as it follows rightly from what arrives."""
-        if self.is_output:
-            return self.trace.deltas[-1]
-        return self.view.pull_back(self.number, self.trace, self.arriving)
-
-    def block_gradient(self, point: Comparison, block: int, delta: Array) -> Array:
-        """The gradient that a delta gives for a block of this layer, in the block's shape."""
-        return self.view.block_gradient(point.values, self.trace, self.number, block, delta)
-
-    @property
-    def error(self) -> Array | None:
-        """A - y, at the output layer."""
-        return self.output - self.view.wanted(self.trace) if self.is_output else None
-
-    def slope_at(self, quantity: Array) -> Array | None:
-        """The slope of the layer's activation at some quantity; None where it has none."""
-        activation = self.view.network.activation(self.number)
-        return activation.slope(quantity) if isinstance(activation, Activation) else None
-
-    def slope_from_output(self, quantity: Array) -> Array | None:
-        """The form of the slope that is written for outputs, given some quantity."""
-        activation = self.view.network.activation(self.number)
-        if isinstance(activation, Activation) and activation.slope_from_output is not None:
-            return activation.slope_from_output(quantity)
-        return None
+    block: int
+    named: tuple[Named, ...]
+    fit: Fit
 
 
 @dataclass(frozen=True)
@@ -90,119 +71,311 @@ class Step:
 
     Attributes:
         layer: the layer.
-        slopes: the rules whose delta reproduces the gradients, equally well; () where the user's
-            delta follows rightly from what arrives.
-        bias: the rules whose sum reproduces the gradient of the bias alone, equally well.
-        explained: the blocks that the user's delta reproduces.
+        best: the derivations that give most of its gradients with the fewest wrong links.
+        own: blocks that are wrong though delta is known.
+        inherited: factors that come from the layers above, 1 among them.
+        solved: whether delta was solved for from the gradient, as no derivation gives it.
     """
 
     layer: Layer
-    slopes: tuple[tuple[Rule, Slope], ...]
-    bias: tuple[tuple[Rule, BiasSource], ...]
-    explained: tuple[int, ...]
+    best: tuple[Derivation, ...]
+    own: tuple[Own, ...]
+    inherited: tuple[float, ...]
+    solved: bool = False
 
-
-@dataclass(frozen=True)
-class _Derivation:
-    """A way in which the user may have made delta, with what it gives at every point."""
-
-    rule: tuple[Rule, Slope] | None
-    deltas: tuple[Array, ...]
-    matched: tuple[int, ...]
+    @property
+    def explained(self) -> tuple[int, ...]:
+        """The blocks that the user's delta gives."""
+        return tuple(self.best[0].fits) if self.best else ()
 
 
 def walk(evidence: Evidence, rules: Sequence[Rule]) -> Iterator[Step]:
-    """What went wrong at each layer that the walk can explain, from the output on."""
+    """What each layer's gradients were made from, as far as that can be told."""
     view = evidence.network
     if view is None:
         return
-    traces = [view.trace(point.values) for point in evidence.points]
-    arriving = tuple(view.output_gradient(trace) for trace in traces)
+    walker = _Walker(evidence, view, rules)
     for layer in reversed(view.layers):
-        states = [
-            LayerState(view, trace, layer.number, upstream)
-            for trace, upstream in zip(traces, arriving, strict=True)
-        ]
-        fitting = _fitting(evidence, states, layer, rules)
-        deltas = fitting[0].deltas if fitting else tuple(state.right_delta() for state in states)
-        if fitting:
-            slopes = tuple(found.rule for found in fitting if found.rule is not None)
+        yield walker.step(layer)
+
+
+class _Walker:
+    """What is known of the user's deltas on the way down."""
+
+    def __init__(self, evidence: Evidence, view: NetworkView, rules: Sequence[Rule]) -> None:
+        self.evidence = evidence
+        self.view = view
+        self.rules = rules
+        self.traces = [view.trace(point.values) for point in evidence.points]
+        self.gradients = [_weight_gradients(view, point) for point in evidence.points]
+        self.deltas: list[dict[int, Array]] = [{} for _ in evidence.points]
+        self.arrivals: list[dict[int, Array]] = [{} for _ in evidence.points]
+        self.inherited: tuple[float, ...] = (1.0,)
+        self.targets = {
+            block: Target.of(evidence.points, view, layer.number, block)
+            for layer in view.layers
+            for block in layer.blocks
+        }
+
+    def step(self, layer: Layer) -> Step:
+        """Finds the layer's delta, and keeps it for those below."""
+        states = [self._state(layer.number, index) for index in range(len(self.traces))]
+        if not any(self.evidence.blocks[block].failed for block in layer.blocks):
+            deltas = [trace.deltas[layer.number - 1] for trace in self.traces]
+            return self._keep(Step(layer, (), (), self.inherited), deltas)
+        best = self._best(states, layer)
+        if best:
             known = [
-                replace(state, delta=delta) for state, delta in zip(states, deltas, strict=True)
+                replace(state, deltas={**state.deltas, layer.number: delta})
+                for state, delta in zip(states, best[0].deltas, strict=True)
             ]
-            yield Step(
-                layer, slopes, _bias_rules(evidence, known, layer, rules), fitting[0].matched
+            step = Step(layer, tuple(best), tuple(self._own(known, layer, best[0])), self.inherited)
+            return self._keep(step, list(best[0].deltas), best[0])
+        solved = self._solved(layer)
+        if solved is not None:
+            return self._keep(Step(layer, (), (), self.inherited, solved=True), solved)
+        deltas = [state.right_delta() for state in states]
+        return self._keep(Step(layer, (), (), self.inherited), deltas)
+
+    def _keep(self, step: Step, deltas: list[Array], used: Derivation | None = None) -> Step:
+        for kept, delta in zip(self.deltas, deltas, strict=True):
+            kept[step.layer.number] = delta
+        if used is not None:
+            factors = [found.factor for found in used.fits.values()]
+            self.inherited = tuple(dict.fromkeys((*self.inherited, *factors)))
+        return step
+
+    def _state(self, number: int, index: int) -> LayerState:
+        trace, point = self.traces[index], self.evidence.points[index]
+        if number == len(self.view.placed):
+            arriving = self.view.scale * self.view.distance.derivative(
+                trace.activations[-1], self.view.targets
             )
-        arriving = tuple(
-            view.step_back(point.values, layer.number, delta)
-            for point, delta in zip(evidence.points, deltas, strict=True)
+        else:
+            arriving = (
+                self.deltas[index][number + 1] @ self.view.weights(point.values, number + 1).T
+            )
+        self.arrivals[index][number] = arriving
+        step = self.evidence.problem.step
+        return LayerState(
+            self.view,
+            trace,
+            number,
+            point.values,
+            arriving,
+            dict(self.deltas[index]),
+            self.gradients[index],
+            dict(self.arrivals[index]),
+            0.0 if step is None else step.learning_rate,
         )
 
+    def _best(self, states: Sequence[LayerState], layer: Layer) -> list[Derivation]:
+        """The derivations with the fewest wrong links that give most of a layer's gradients."""
+        with np.errstate(all="ignore"):
+            right = self._fitted(
+                Derivation((), tuple(state.right_delta() for state in states)), layer, True
+            )
+            penalties = bool(self.view.l2 or self.view.l2_bias)
+            single = [self._fitted(found, layer, penalties) for found in self._singles(states)]
+            tried = [right, *single]
+            most = max(len(found.fits) for found in tried)
+            if most < len(layer.blocks) and not (
+                most > 0 and self._is_split(states, layer, tried, most)
+            ):
+                tried += [self._fitted(found, layer, False) for found in self._doubles(states)]
+            most = max(len(found.fits) for found in tried)
+        if not most:
+            return []
+        cost = min(self._cost(found) for found in tried if len(found.fits) == most)
+        return [found for found in tried if len(found.fits) == most and self._cost(found) == cost]
 
-def _fitting(
-    evidence: Evidence, states: Sequence[LayerState], layer: Layer, rules: Sequence[Rule]
-) -> list[_Derivation]:
-    """The derivations that reproduce most of a layer's gradients; if it can be, the right one."""
-    tried = [_try(evidence, layer, states, None, tuple(state.right_delta() for state in states))]
-    for rule, detector in _detectors(rules, Slope):
-        forms = [detector.form(state) for state in states]
-        deltas = [
-            state.arriving * form
-            for state, form in zip(states, forms, strict=True)
-            if form is not None
+    def _is_split(
+        self, states: Sequence[LayerState], layer: Layer, tried: list[Derivation], most: int
+    ) -> bool:
+        """Whether the right delta gives one block, and a rule says what the other is made from."""
+        right = tried[0]
+        if len(right.fits) != most:
+            return False
+        known = [
+            replace(state, deltas={**state.deltas, layer.number: delta})
+            for state, delta in zip(states, right.deltas, strict=True)
         ]
-        if len(deltas) == len(states):
-            tried.append(_try(evidence, layer, states, (rule, detector), tuple(deltas)))
-    most = max(len(derivation.matched) for derivation in tried)
-    if not most:
-        return []
-    best = [derivation for derivation in tried if len(derivation.matched) == most]
-    return best[:1] if best[0].rule is None else best
+        own = {found.block for found in self._own(known, layer, right)}
+        return all(
+            block in right.fits or block in own or not self.evidence.blocks[block].failed
+            for block in layer.blocks
+        )
 
+    def _fitted(self, derivation: Derivation, layer: Layer, penalties: bool) -> Derivation:
+        """The derivation with what it gives for the layer's blocks.
 
-def _try(
-    evidence: Evidence,
-    layer: Layer,
-    states: Sequence[LayerState],
-    rule: tuple[Rule, Slope] | None,
-    deltas: tuple[Array, ...],
-) -> _Derivation:
-    """The blocks of the layer whose gradients a delta reproduces at all points."""
-    matched = []
-    for block in layer.blocks:
+        One with two links must give the weights to be looked at further.
+        """
         predicted = [
-            state.block_gradient(point, block, delta)
-            for state, point, delta in zip(states, evidence.points, deltas, strict=True)
+            (trace.activations[layer.number - 1].T @ delta, delta.sum(axis=0))
+            for trace, delta in zip(self.traces, derivation.deltas, strict=True)
         ]
-        if all(map(reproduces, evidence.points, [block] * len(predicted), predicted)):
-            matched.append(block)
-    return _Derivation(rule, deltas, tuple(matched))
+        placed = self.view.placed[layer.number - 1]
+        fits = {}
+        for block in layer.blocks:
+            target = self.targets[block]
+            if target is None:
+                continue
+            predictions = [
+                placed.into_block(block, weights, bias, point.values)
+                for (weights, bias), point in zip(predicted, self.evidence.points, strict=True)
+            ]
+            found = target.fit(predictions, penalties)
+            if found is not None:
+                fits[block] = found
+            elif len(derivation.links) > 1:
+                return derivation
+        return replace(derivation, fits=fits)
+
+    def _cost(self, derivation: Derivation) -> float:
+        """How much is wrong in a derivation: links, factors that are new, penalties."""
+        factors = {
+            found.factor
+            for found in derivation.fits.values()
+            if not any(np.isclose(found.factor, known, rtol=1e-6) for known in self.inherited)
+        }
+        distinct: list[float] = []
+        for factor in factors:
+            if not any(np.isclose(factor, known, rtol=1e-6) for known in distinct):
+                distinct.append(factor)
+        penalties = sum(not found.penalty_right for found in derivation.fits.values())
+        return len(derivation.links) + 0.9 * len(distinct) + penalties
+
+    def _singles(self, states: Sequence[LayerState]) -> Iterator[Derivation]:
+        for named, deltas in _aligned(states, self.rules, Delta):
+            yield Derivation((named,), deltas)
+        for named, arriving in _aligned(states, self.rules, Upstream):
+            yield Derivation(
+                (named,), tuple(s.pull_back(a) for s, a in zip(states, arriving, strict=True))
+            )
+        for named, slopes in _aligned(states, self.rules, Slope):
+            yield Derivation(
+                (named,), tuple(s.arriving * a for s, a in zip(states, slopes, strict=True))
+            )
+
+    def _doubles(self, states: Sequence[LayerState]) -> Iterator[Derivation]:
+        slopes = list(_aligned(states, self.rules, Slope))
+        for named, arriving in _aligned(states, self.rules, Upstream):
+            for other, slope in slopes:
+                yield Derivation(
+                    (named, other), tuple(a * b for a, b in zip(arriving, slope, strict=True))
+                )
+
+    def _own(
+        self, states: Sequence[LayerState], layer: Layer, derivation: Derivation
+    ) -> Iterator[Own]:
+        """The blocks that do not follow from delta, with what they are made from."""
+        for block in layer.blocks:
+            if block in derivation.fits or not self.evidence.blocks[block].failed:
+                continue
+            tried = []
+            for named, predictions in self._block_variants(states, layer, block):
+                target = self.targets[block]
+                found = None if target is None else target.fit(predictions)
+                if found is not None:
+                    tried.append((named, found))
+            if tried:
+                cost = min(self._fit_cost(found) for _, found in tried)
+                best = [pair for pair in tried if self._fit_cost(pair[1]) == cost]
+                yield Own(block, tuple(named for named, _ in best), best[0][1])
+
+    def _fit_cost(self, found: Fit) -> int:
+        return int(not found.penalty_right) + int(
+            not any(np.isclose(found.factor, known, rtol=1e-6) for known in self.inherited)
+        )
+
+    def _block_variants(
+        self, states: Sequence[LayerState], layer: Layer, block: int
+    ) -> Iterator[tuple[Named, list[Array]]]:
+        """What the rules say a block may be made from, as its gradient at every point."""
+        placed = self.view.placed[layer.number - 1]
+        if block == layer.weight:
+            for named, inputs in _aligned(states, self.rules, LayerInput):
+                pairs = zip(inputs, states, strict=True)
+                yield (
+                    named,
+                    [
+                        placed.into_blocks(a.T @ s.delta, s.delta.sum(axis=0), s.values)[block]
+                        for a, s in pairs
+                    ],
+                )
+            for named, products in _aligned(states, self.rules, Product):
+                yield (
+                    named,
+                    [
+                        placed.into_blocks(product, s.delta.sum(axis=0), s.values)[block]
+                        for product, s in zip(products, states, strict=True)
+                    ],
+                )
+        else:
+            for named, sums in _aligned(states, self.rules, BiasSum):
+                yield (
+                    named,
+                    [
+                        total.reshape(s.values[block].shape)
+                        for total, s in zip(sums, states, strict=True)
+                    ],
+                )
+
+    def _solved(self, layer: Layer) -> list[Array] | None:
+        """The user's delta from the gradient of the weights, where that has one solution only."""
+        deltas = []
+        for index, trace in enumerate(self.traces):
+            layer_input = trace.activations[layer.number - 1]
+            gradient = self.gradients[index].get(layer.number)
+            if gradient is None or layer_input.shape[0] > layer_input.shape[1]:
+                return None
+            if np.linalg.matrix_rank(layer_input) < layer_input.shape[0]:
+                return None
+            delta = np.linalg.lstsq(layer_input.T, gradient, rcond=None)[0]
+            left = np.abs(layer_input.T @ delta - gradient)
+            if not np.all(left <= 1e-8 * np.max(np.abs(gradient), initial=1e-300)):
+                return None
+            deltas.append(np.asarray(delta, dtype=np.float64))
+        return deltas
 
 
-def _bias_rules(
-    evidence: Evidence, states: Sequence[LayerState], layer: Layer, rules: Sequence[Rule]
-) -> tuple[tuple[Rule, BiasSource], ...]:
-    """The rules that reproduce a bias's gradient where delta does not."""
-    if layer.bias is None or not evidence.blocks[layer.bias].failed:
-        return ()
-    block = layer.bias
-    fitting = []
-    for rule, detector in _detectors(rules, BiasSource):
-        forms = [detector.form(state) for state in states]
-        predicted = [
-            state.block_gradient(point, block, form)
-            for state, point, form in zip(states, evidence.points, forms, strict=True)
-            if form is not None
-        ]
-        if len(predicted) == len(states) and all(
-            map(reproduces, evidence.points, [block] * len(predicted), predicted)
-        ):
-            fitting.append((rule, detector))
-    return tuple(fitting)
-
-
-def _detectors(rules: Sequence[Rule], kind: type[Kind]) -> Iterator[tuple[Rule, Kind]]:
+def _aligned(
+    states: Sequence[LayerState], rules: Sequence[Rule], kind: type[Link]
+) -> Iterator[tuple[Named, tuple[Array, ...]]]:
+    """The variants of one kind, with their values at every point, where the shapes allow them."""
     for rule in rules:
         for detector in rule.detectors:
-            if isinstance(detector, kind):
-                yield rule, detector
+            if not isinstance(detector, kind):
+                continue
+            columns = [list(detector.variants(state)) for state in states]
+            for variants in zip(*columns, strict=False):
+                values = tuple(variant.value for variant in variants)
+                pairs = zip(values, states, strict=True)
+                if all(value.shape == _expected(kind, state) for value, state in pairs):
+                    yield (rule, variants[0]), values
+
+
+def _expected(kind: type[Link], state: LayerState) -> tuple[int, ...]:
+    """The shape of what a detector of a kind must give."""
+    samples, units = state.pre_activation.shape
+    if kind is LayerInput:
+        return state.layer_input.shape
+    if kind is Product:
+        return (state.layer_input.shape[1], units)
+    return (units,) if kind is BiasSum else (samples, units)
+
+
+def _weight_gradients(view: NetworkView, point: Comparison) -> dict[int, Array]:
+    """The user's gradients of the weights as (n_in, n_out), the penalty taken off, by layer."""
+    found: dict[int, Array] = {}
+    for placed in view.placed:
+        block = placed.layer.weight
+        gradient = point.gradients.blocks[block]
+        if gradient.verdict == "ok" and gradient.value is not None:
+            stand_in = list(point.values)
+            stand_in[block] = gradient.value
+            found[placed.layer.number] = placed.weights(stand_in) - 2 * view.l2 * placed.weights(
+                point.values
+            )
+    return found

@@ -15,17 +15,12 @@ from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.advice import advice
 from gradcheck.diagnose.chain import Step, walk
 from gradcheck.diagnose.evidence import Evidence, second_point, with_point
-from gradcheck.diagnose.findings import (
-    bias_finding,
-    correction_finding,
-    scale_findings,
-    slope_finding,
-)
+from gradcheck.diagnose.findings import chain_findings, correction_finding, scale_findings
+from gradcheck.diagnose.identify import identify
 from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.layers import Layer, group_layers
-from gradcheck.diagnose.network_view import view_network
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
-from gradcheck.diagnose.rule import Direct
+from gradcheck.diagnose.rule import Direct, Last
 from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated
 from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.finding import Finding
@@ -44,6 +39,7 @@ class Diagnosis:
         network: the network in words, where it is known.
         notes: what the user should know of the diagnosis itself.
         evaluations: how often the loss was evaluated for it.
+        interrupted: whether the user stopped it.
     """
 
     findings: tuple[Finding, ...]
@@ -51,6 +47,12 @@ class Diagnosis:
     network: str | None
     notes: tuple[str, ...]
     evaluations: int
+    interrupted: bool = False
+
+
+INTERRUPTED = Diagnosis(
+    (), (), None, ("the diagnosis was interrupted: no cause was looked for",), 0, interrupted=True
+)
 
 
 def diagnose(
@@ -68,20 +70,22 @@ def diagnose(
     problem = ready.problem
     names, shapes = problem.parameters.names, problem.parameters.shapes
     layers = group_layers(names, shapes) if problem.layered else ()
-    view, note = view_network(problem, layers, rng)
+    failed = any(block.failed for block in comparison.blocks)
+    relative = 0.0 if ready.noise is None else ready.noise.relative
+    view, note, tried = identify(problem, layers, relative, rng, thorough=failed)
     layers = layers if view is None else view.layers
-    sizes = read_sizes(problem)
+    sizes = read_sizes(problem, view)
     notes = (*(() if note is None else (note,)), *advice(problem, layers, sizes))
-    words = None if view is None else str(view.network)
+    words = None if view is None else str(view)
     if comparison.numeric.interrupted:
-        return Diagnosis((), layers, words, notes, 0)
+        return Diagnosis((), layers, words, notes, tried)
     evidence = Evidence(problem, (comparison,), layers, view, sizes, ready, heard)
     if comparison.unstable or not any(block.failed for block in comparison.blocks):
-        return Diagnosis(tuple(_direct(evidence, always=True)), layers, words, notes, 0)
+        return Diagnosis(tuple(_direct(evidence, always=True)), layers, words, notes, tried)
     nearby = second_point(ready, comparison, selection, rng)
     evidence = with_point(evidence, nearby)
     findings = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
-    evaluations = 0 if nearby is None else nearby.numeric.evaluations + 1
+    evaluations = tried + (0 if nearby is None else nearby.numeric.evaluations + 1)
     return Diagnosis(tuple(findings), layers, words, notes, evaluations)
 
 
@@ -107,7 +111,20 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
         elif not explained.issuperset(finding.blocks):
             explained.update(finding.blocks)
             yield finding
-    yield from _from_scales(evidence, explained)
+    for finding in _from_scales(evidence, explained):
+        explained.update(finding.blocks)
+        yield finding
+    for rule in RULES:
+        for detector in rule.detectors:
+            left = [
+                index
+                for index, block in enumerate(evidence.blocks)
+                if block.verdict == "wrong" and block.name not in explained
+            ]
+            if isinstance(detector, Last) and left:
+                for finding in detector.find(rule, evidence, left):
+                    explained.update(finding.blocks)
+                    yield finding
 
 
 def _direct(evidence: Evidence, always: bool = False) -> Iterator[Finding]:
@@ -118,19 +135,25 @@ def _direct(evidence: Evidence, always: bool = False) -> Iterator[Finding]:
 
 
 def _from_the_chain(evidence: Evidence) -> Iterator[Finding]:
+    """What the walk finds, but for what the numbers alone say as well: one constant."""
     steps = list(walk(evidence, RULES))
     for position, step in enumerate(steps):
-        if step.slopes:
-            yield slope_finding(evidence, step, _explained_by(evidence, steps, position))
-        if step.bias:
-            yield bias_finding(evidence, step)
+        names = _explained_by(evidence, steps, position)
+        for finding in chain_findings(evidence, step, names, RULES):
+            if not all(_is_scaled(evidence, name) for name in finding.blocks):
+                yield finding
+
+
+def _is_scaled(evidence: Evidence, name: str) -> bool:
+    index = evidence.names.index(name)
+    return next(match_scales(evidence, index, RULES), None) is not None
 
 
 def _explained_by(evidence: Evidence, steps: list[Step], position: int) -> tuple[str, ...]:
     """The wrong blocks of a step's layer, and those further down that only inherit its delta."""
     indices = list(steps[position].explained)
     for step in steps[position + 1 :]:
-        if not step.slopes:
+        if not step.best or not step.best[0].links:
             indices += step.explained
     return tuple(
         evidence.names[index] for index in sorted(indices) if evidence.blocks[index].failed

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradcheck.diagnose.chain import Step
+from gradcheck.diagnose.chain import Derivation, Step
 from gradcheck.diagnose.evidence import Evidence, error_if_right
+from gradcheck.diagnose.fits import Fit
 from gradcheck.diagnose.layers import infer_place
-from gradcheck.diagnose.numbers import CorrectionMatch, ScaleMatch, fitted_ratio
+from gradcheck.diagnose.numbers import CorrectionMatch, ScaleMatch, fitted_ratio, name_factor
+from gradcheck.diagnose.rule import Penalty, Rule, Variant
 from gradcheck.diagnose.words import gradient_of, listed
 from gradcheck.finding import Finding
 
@@ -67,11 +69,36 @@ def correction_finding(evidence: Evidence, match: CorrectionMatch) -> Finding:
     )
 
 
-def slope_finding(evidence: Evidence, step: Step, names: tuple[str, ...]) -> Finding:
-    """A delta that was made with something else than the activation's slope."""
-    rule, detector = step.slopes[0]
+def chain_findings(
+    evidence: Evidence, step: Step, names: tuple[str, ...], rules: Sequence[Rule]
+) -> Iterator[Finding]:
+    """What is wrong at one layer: in its delta, its factors, its penalty, its own products."""
+    best = step.best[0] if step.best else None
+    if best is not None:
+        for position, (rule, variant) in enumerate(best.links):
+            others = [found.links[position][0] for found in step.best[1:] if found.links]
+            yield _link_finding(evidence, step, names, rule, variant, others)
+        yield from _factor_findings(evidence, step, best, rules)
+        for block, found in best.fits.items():
+            yield from _penalty_findings(evidence, block, found, rules)
+    for own in step.own:
+        rule, variant = own.named[0]
+        yield _own_finding(evidence, own.block, rule, variant, [r for r, _ in own.named[1:]])
+        yield from _penalty_findings(evidence, own.block, own.fit, rules)
+        if not _is_known(own.fit.factor, step.inherited):
+            yield _factor_finding(evidence, [own.block], own.fit.factor, rules)
+
+
+def _link_finding(
+    evidence: Evidence,
+    step: Step,
+    names: tuple[str, ...],
+    rule: Rule,
+    variant: Variant,
+    others: Sequence[Rule],
+) -> Finding:
+    """A delta that was made with something else than the right thing."""
     number = step.layer.number
-    words = _layer_words(evidence, number)
     own = [evidence.names[block] for block in step.explained]
     inherited = [name for name in names if name not in own]
     lines = [
@@ -87,37 +114,109 @@ def slope_finding(evidence: Evidence, step: Step, names: tuple[str, ...]) -> Fin
         code=rule.code,
         rule=rule.name,
         blocks=names,
-        message=f"layer {number}: {detector.message.format(**words)}",
+        message=f"layer {number}: {variant.message}",
         evidence=_with_place(evidence, names, *lines),
-        fix=detector.fix.format(**words),
+        fix=variant.fix,
         error_after_fix=_error_of_true_gradient(evidence, names),
-        equally=tuple(
-            dict.fromkeys(other.code for other, _ in step.slopes[1:] if other is not rule)
-        ),
+        equally=_codes(rule, others),
     )
 
 
-def bias_finding(evidence: Evidence, step: Step) -> Finding:
-    """A bias's gradient that was made from something else than delta."""
-    rule, detector = step.bias[0]
-    number, block = step.layer.number, step.layer.bias
-    name = "" if block is None else evidence.names[block]
-    words = {**_layer_words(evidence, number), "bias": name}
+def _own_finding(
+    evidence: Evidence, block: int, rule: Rule, variant: Variant, others: Sequence[Rule]
+) -> Finding:
+    """A block that was made wrongly from a delta that is known."""
+    name = evidence.names[block]
     return Finding(
         code=rule.code,
         rule=rule.name,
         blocks=(name,),
-        message=detector.message.format(**words),
+        message=f"{name}: {variant.message}",
         evidence=_with_place(
             evidence,
             [name],
-            f"a sum of that gives your gradient of {name} to rounding, at your parameters and at a "
-            "second point",
+            f"that gives your gradient of {name} to rounding, at your parameters and at a second "
+            "point",
         ),
-        fix=detector.fix.format(**words),
+        fix=variant.fix,
         error_after_fix=_error_of_true_gradient(evidence, (name,)),
-        equally=tuple(dict.fromkeys(other.code for other, _ in step.bias if other is not rule)),
+        equally=_codes(rule, others),
     )
+
+
+def _factor_findings(
+    evidence: Evidence, step: Step, best: Derivation, rules: Sequence[Rule]
+) -> Iterator[Finding]:
+    """Factors that are new at this layer, one finding for the blocks that share one."""
+    groups: dict[float, list[int]] = {}
+    for block, found in best.fits.items():
+        if evidence.blocks[block].failed and not _is_known(found.factor, step.inherited):
+            same = next((key for key in groups if np.isclose(key, found.factor, rtol=1e-6)), None)
+            groups.setdefault(found.factor if same is None else same, []).append(block)
+    for factor, blocks in groups.items():
+        yield _factor_finding(evidence, blocks, factor, rules)
+
+
+def _factor_finding(
+    evidence: Evidence, blocks: Sequence[int], factor: float, rules: Sequence[Rule]
+) -> Finding:
+    names = [evidence.names[block] for block in blocks]
+    rule, named, others = name_factor(evidence, blocks, factor, rules)
+    return Finding(
+        code=rule.code,
+        rule=rule.name,
+        blocks=tuple(names),
+        message=f"{gradient_of(names)} {named.message}",
+        evidence=_with_place(
+            evidence,
+            names,
+            f"a backward pass with the factor {factor:.7g} in it gives your gradients of "
+            f"{listed(names)} to rounding, at your parameters and at a second point",
+        ),
+        fix=named.fix,
+        error_after_fix=_error_of_true_gradient(evidence, names),
+        equally=_codes(rule, others),
+    )
+
+
+def _penalty_findings(
+    evidence: Evidence, block: int, found: Fit, rules: Sequence[Rule]
+) -> Iterator[Finding]:
+    for coefficient, wanted in zip(found.penalty, found.wanted, strict=True):
+        if coefficient == wanted:
+            continue
+        name = evidence.names[block]
+        for rule in rules:
+            words = [
+                detector.words(name, coefficient, wanted)
+                for detector in rule.detectors
+                if isinstance(detector, Penalty)
+            ]
+            told = next((pair for pair in words if pair is not None), None)
+            if told is not None:
+                yield Finding(
+                    code=rule.code,
+                    rule=rule.name,
+                    blocks=(name,),
+                    message=told[0],
+                    evidence=_with_place(
+                        evidence,
+                        [name],
+                        f"the right gradient with {coefficient:.6g} * {name} for the penalty gives "
+                        "yours to rounding, at your parameters and at a second point",
+                    ),
+                    fix=told[1],
+                    error_after_fix=_error_of_true_gradient(evidence, (name,)),
+                )
+                break
+
+
+def _is_known(factor: float, inherited: Sequence[float]) -> bool:
+    return any(np.isclose(factor, known, rtol=1e-6) for known in inherited)
+
+
+def _codes(rule: Rule, others: Sequence[Rule]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(other.code for other in others if other is not rule))
 
 
 def _with_place(evidence: Evidence, names: Sequence[str], *lines: str) -> tuple[str, ...]:
@@ -127,29 +226,21 @@ def _with_place(evidence: Evidence, names: Sequence[str], *lines: str) -> tuple[
     return tuple(line for line in (about, *lines) if line)
 
 
-def _layer_words(evidence: Evidence, number: int) -> dict[str, object]:
-    network = evidence.network
-    activation = "activation" if network is None else network.network.activations[number - 1]
-    return {"number": number, "activation": activation}
-
-
 def _error_of_true_gradient(evidence: Evidence, names: Sequence[str]) -> float | None:
     """How well the right backward pass of the network agrees on the blocks."""
     view = evidence.network
     if view is None:
         return None
-    trace = view.trace(evidence.first.values)
+    values = evidence.first.values
+    trace = view.trace(values)
     errors = []
     for layer in view.layers:
+        layer_input, delta = trace.activations[layer.number - 1], trace.deltas[layer.number - 1]
+        gradients = view.block_gradients(values, layer.number, layer_input, delta)
+        penalties = view.penalties(values, layer.number)
         for block in layer.blocks:
             if evidence.names[block] in names:
-                right = view.block_gradient(
-                    evidence.first.values,
-                    trace,
-                    layer.number,
-                    block,
-                    trace.deltas[layer.number - 1],
-                )
+                right = gradients[block] + penalties[block]
                 errors.append(error_if_right(evidence.first, block, right))
     known = [error for error in errors if error is not None]
     return max(known) if known and len(known) == len(errors) else None

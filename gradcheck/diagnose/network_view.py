@@ -1,165 +1,180 @@
-"""The user's blocks as the parameters of a network of the core, tied to the user's own loss."""
+"""The user's blocks as a network of dense layers whose loss is the user's.
+
+All values are in one layout here, one sample per row; `block_gradients` brings gradients into the
+shapes of the user's blocks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.blocks import Array
+from gradcheck.diagnose.functions import UNITS, AnyActivation, Distance
 from gradcheck.diagnose.layers import Layer
-from gradcheck.network import MLP, Trace
-from gradcheck.problem import Problem
-from gradcheck.usercode import UserCodeError
+from gradcheck.network import Trace
 
-TIE_POINTS = 3
-TIE_TOLERANCE = 1e-9
+
+@dataclass(frozen=True)
+class Placed:
+    """How a layer's weights and bias lie in their blocks.
+
+    Attributes:
+        layer: the blocks.
+        n_in: how many units it takes.
+        n_out: how many it has.
+        turned: whether the weight is stored as (n_out, n_in).
+        folded: "first" or "last" where the bias is that row of the weights (as (n_in + 1, n_out)),
+            else None.
+    """
+
+    layer: Layer
+    n_in: int
+    n_out: int
+    turned: bool
+    folded: str | None = None
+
+    def weights(self, values: Sequence[Array]) -> Array:
+        """W, (n_in, n_out)."""
+        whole = self._whole(values[self.layer.weight])
+        if self.folded is None:
+            return whole
+        return whole[1:] if self.folded == "first" else whole[:-1]
+
+    def bias(self, values: Sequence[Array]) -> Array:
+        """The bias, (n_out,); zeros where there is none."""
+        if self.folded is not None:
+            row = 0 if self.folded == "first" else -1
+            return np.asarray(self._whole(values[self.layer.weight])[row])
+        if self.layer.bias is None:
+            return np.zeros(self.n_out)
+        return values[self.layer.bias].reshape(self.n_out)
+
+    def into_blocks(self, weights: Array, bias: Array, values: Sequence[Array]) -> dict[int, Array]:
+        """Gradients of W, (n_in, n_out), and of the bias, (n_out,), by block and in its shape."""
+        blocks = (self.layer.weight, self.layer.bias)
+        return {
+            block: self.into_block(block, weights, bias, values)
+            for block in blocks
+            if block is not None
+        }
+
+    def into_block(self, block: int, weights: Array, bias: Array, values: Sequence[Array]) -> Array:
+        """The gradient of one block from those of W, (n_in, n_out), and the bias, (n_out,)."""
+        shape = values[block].shape
+        if block == self.layer.bias:
+            return bias.reshape(shape)
+        whole = weights
+        if self.folded == "first":
+            whole = np.concatenate([bias[None], weights])
+        elif self.folded == "last":
+            whole = np.concatenate([weights, bias[None]])
+        return np.asarray((whole.T if self.turned else whole).reshape(shape))
+
+    def _whole(self, block: Array) -> Array:
+        rows = self.n_in + (self.folded is not None)
+        if self.turned:
+            return np.asarray(block.reshape(self.n_out, rows).T)
+        return block.reshape(rows, self.n_out)
 
 
 @dataclass(frozen=True)
 class NetworkView:
-    """A network of the core whose loss is the user's, and which block is which parameter.
+    """A network whose loss is the user's, and which block is which parameter.
 
     Attributes:
-        network: the network.
-        layers: the weight and bias blocks of every layer.
-        inputs: the data, as the network takes them.
-        targets: the targets, as the network takes them.
+        placed: the layers, from the input on.
+        activations: of every layer.
+        inputs: (m, features).
+        targets: (m, K).
+        distance: what the loss sums.
+        scale: what it multiplies the sum by.
+        l2: the loss has l2 times the sum of the squared weights.
+        l2_bias: and l2_bias times that of the biases.
+        words: the network in words.
     """
 
-    network: MLP
-    layers: tuple[Layer, ...]
-    inputs: NDArray[Any]
-    targets: NDArray[Any]
+    placed: tuple[Placed, ...]
+    activations: tuple[AnyActivation, ...]
+    inputs: Array
+    targets: Array
+    distance: Distance
+    scale: float
+    l2: float = 0.0
+    l2_bias: float = 0.0
+    words: str = ""
 
-    def parameters(self, values: Sequence[Array]) -> dict[str, Array]:
-        """The user's blocks as the network's parameters."""
-        parameters = {}
-        for layer in self.layers:
-            weights = values[layer.weight]
-            shape = self.network.bias_shape(layer.number)
-            bias = np.zeros(shape) if layer.bias is None else values[layer.bias].reshape(shape)
-            parameters[f"W{layer.number}"] = weights
-            parameters[f"b{layer.number}"] = bias
-        return parameters
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The blocks of every layer."""
+        return tuple(placed.layer for placed in self.placed)
+
+    @property
+    def batch_size(self) -> int:
+        """The number of samples m."""
+        return len(self.inputs)
+
+    def activation(self, number: int) -> AnyActivation:
+        """The activation of a layer."""
+        return self.activations[number - 1]
+
+    def weights(self, values: Sequence[Array], number: int) -> Array:
+        """W of a layer, (n_in, n_out)."""
+        return self.placed[number - 1].weights(values)
 
     def loss(self, values: Sequence[Array]) -> float:
         """The network's loss at the user's blocks."""
-        return self.network.loss(self.parameters(values), self.inputs, self.targets)
+        pre_activations, activations = self.forward(values)
+        total = self.distance.total(
+            self.activations[-1], pre_activations[-1], activations[-1], self.targets
+        )
+        penalty = sum(
+            self.l2 * float(np.sum(placed.weights(values) ** 2))
+            + self.l2_bias * float(np.sum(placed.bias(values) ** 2))
+            for placed in self.placed
+        )
+        return self.scale * total + penalty
+
+    def forward(self, values: Sequence[Array]) -> tuple[list[Array], list[Array]]:
+        """Z of every layer, and A from the inputs on."""
+        pre_activations: list[Array] = []
+        activations = [self.inputs]
+        for placed, activation in zip(self.placed, self.activations, strict=True):
+            z = activations[-1] @ placed.weights(values) + placed.bias(values)
+            pre_activations.append(z)
+            activations.append(activation.activate(z, UNITS))
+        return pre_activations, activations
 
     def trace(self, values: Sequence[Array]) -> Trace:
-        """The forward and backward values at the user's blocks."""
-        return self.network.trace(self.parameters(values), self.inputs, self.targets)
-
-    def wanted(self, trace: Trace) -> Array:
-        """The targets in the shape of the outputs."""
-        return self.network.wanted(self.targets, trace.activations[-1])
-
-    def output_gradient(self, trace: Trace) -> Array:
-        """dL/dA of the output layer."""
-        return self.network.output_gradient(trace.activations[-1], self.wanted(trace))
-
-    def pull_back(self, number: int, trace: Trace, arriving: Array) -> Array:
-        """Delta of a layer from what arrives at its output."""
-        return self.network.activation(number).pull_back(
-            trace.pre_activations[number - 1],
-            trace.activations[number],
-            arriving,
-            self.network.arrangement.unit_axis,
+        """The forward and the backward pass, the penalty left out."""
+        pre_activations, activations = self.forward(values)
+        delta = self.scale * self.distance.delta(
+            self.activations[-1], pre_activations[-1], activations[-1], self.targets
         )
-
-    def step_back(self, values: Sequence[Array], number: int, delta: Array) -> Array:
-        """What arrives at the layer below from the delta of a layer."""
-        weights = values[self.layers[number - 1].weight]
-        return self.network.arrangement.step_back(delta, weights)
-
-    def block_gradient(
-        self, values: Sequence[Array], trace: Trace, number: int, block: int, delta: Array
-    ) -> Array:
-        """The gradient that a delta gives for a block of its layer, in the block's shape."""
-        arrangement = self.network.arrangement
-        if block == self.layers[number - 1].weight:
-            product = arrangement.weight_gradient(trace.activations[number - 1], delta)
-            return product + self.network.l2 * values[block]
-        return arrangement.bias_gradient(delta).reshape(values[block].shape)
-
-
-def view_network(
-    problem: Problem, layers: tuple[Layer, ...], rng: np.random.Generator
-) -> tuple[NetworkView | None, str | None]:
-    """The network that the user named, if its loss is the user's at several points.
-
-    Returns:
-        The view or None, and the reason why there is none though the user named a network.
-    """
-    network = problem.network
-    if network is None:
-        return None, None
-    if problem.inputs is None or problem.targets is None:
-        return None, "network was given without inputs and targets, so it could not be used"
-    layers = _fitting_layers(problem, network, layers)
-    if not layers:
-        return None, f"the parameters do not have the shapes of the network given ({network})"
-    view = NetworkView(network, layers, problem.inputs, problem.targets)
-    for _ in range(TIE_POINTS):
-        values = [
-            value + 0.1 * max(0.1, float(np.std(value))) * rng.standard_normal(value.shape)
-            for value in problem.parameters.values
-        ]
-        try:
-            theirs = problem.loss(values)
-            ours = view.loss(values)
-        except (UserCodeError, ValueError) as error:
-            return None, f"the network given ({network}) could not be used: {error}"
-        if np.isfinite(theirs) and abs(ours - theirs) > TIE_TOLERANCE * max(abs(theirs), 1e-300):
-            return None, (
-                f"the network given ({network}) has loss {ours:.9g} where yours has {theirs:.9g}, "
-                "so the diagnosis did not use it"
+        deltas = [delta]
+        for number in range(len(self.placed) - 1, 0, -1):
+            arriving = delta @ self.weights(values, number + 1).T
+            delta = self.activation(number).pull_back(
+                pre_activations[number - 1], activations[number], arriving, UNITS
             )
-    return view, None
+            deltas.insert(0, delta)
+        return Trace(tuple(pre_activations), tuple(activations), tuple(deltas))
 
+    def block_gradients(
+        self, values: Sequence[Array], number: int, layer_input: Array, delta: Array
+    ) -> Mapping[int, Array]:
+        """What a layer's input and a delta give for its blocks, the penalty left out."""
+        placed = self.placed[number - 1]
+        return placed.into_blocks(layer_input.T @ delta, delta.sum(axis=0), values)
 
-def untied_view(problem: Problem, layers: tuple[Layer, ...]) -> NetworkView | None:
-    """The network that the user named, whatever its loss is; for where theirs is no number."""
-    network = problem.network
-    if network is None or problem.inputs is None or problem.targets is None:
-        return None
-    fitting = _fitting_layers(problem, network, layers)
-    return NetworkView(network, fitting, problem.inputs, problem.targets) if fitting else None
-
-
-def _fitting_layers(problem: Problem, network: MLP, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    """The layers by name if their shapes are the network's, else the blocks by shape in order."""
-    shapes = problem.parameters.shapes
-    count = len(network.sizes) - 1
-    if len(layers) == count and all(_fits(layer, network, shapes) for layer in layers):
-        return layers
-    in_order = []
-    left = list(range(len(shapes)))
-    for number in range(1, count + 1):
-        weight = next((b for b in left if shapes[b] == network.weight_shape(number)), None)
-        if weight is None:
-            return ()
-        left.remove(weight)
-        width = network.sizes[number]
-        bias = next(
-            (b for b in left if _size(shapes[b]) == width and max(shapes[b], default=1) == width),
-            None,
+    def penalties(self, values: Sequence[Array], number: int) -> Mapping[int, Array]:
+        """The penalty's gradient for the blocks of a layer."""
+        placed = self.placed[number - 1]
+        return placed.into_blocks(
+            2 * self.l2 * placed.weights(values), 2 * self.l2_bias * placed.bias(values), values
         )
-        if bias is not None:
-            left.remove(bias)
-        in_order.append(Layer(number, weight, bias))
-    return () if left else tuple(in_order)
 
-
-def _fits(layer: Layer, network: MLP, shapes: Sequence[tuple[int, ...]]) -> bool:
-    return shapes[layer.weight] == network.weight_shape(layer.number) and (
-        layer.bias is None or _size(shapes[layer.bias]) == network.sizes[layer.number]
-    )
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape, dtype=int))
+    def __str__(self) -> str:
+        return self.words

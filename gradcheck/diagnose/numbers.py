@@ -51,7 +51,8 @@ def match_scales(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Itera
     gradient = evidence.first.gradients.blocks[block].value
     if gradient is None or gradient.shape != evidence.first.values[block].shape:
         return
-    for rule, factor in _factors(evidence, block, rules):
+    ratio = fitted_ratio(evidence.first, block)
+    for rule, factor in _factors(evidence, block, rules, ratio):
         errors = [_error_after_dividing(point, block, factor.value) for point in evidence.points]
         known = [error for error in errors if error is not None]
         if len(known) == len(errors):
@@ -91,13 +92,31 @@ def fitted_ratio(comparison: Comparison, block: int) -> float | None:
     return float(analytic[usable] @ numeric[usable]) / square if square > 0 else None
 
 
+def name_factor(
+    evidence: Evidence, blocks: Sequence[int], factor: float, rules: Sequence[Rule]
+) -> tuple[Rule, Factor, list[Rule]]:
+    """The rule that names a constant, its words, and other rules that name it as well."""
+    named = [
+        (rule, found)
+        for rule, found in _factors(evidence, blocks[0], rules, factor)
+        if np.isclose(found.value, factor, rtol=1e-6)
+    ]
+    rule, found = named[0]
+    return rule, found, [other for other, _ in named[1:] if other.code != "GC105"]
+
+
 def _factors(
-    evidence: Evidence, block: int, rules: Sequence[Rule]
+    evidence: Evidence, block: int, rules: Sequence[Rule], ratio: float | None
 ) -> Iterator[tuple[Rule, Factor]]:
-    ratio = fitted_ratio(evidence.first, block)
+    beside_right_weights = any(
+        layer.bias == block and evidence.blocks[layer.weight].verdict == "ok"
+        for layer in evidence.layers
+    )
     for rule in rules:
         for detector in rule.detectors:
             if isinstance(detector, Scale):
+                if detector.only_bias and not beside_right_weights:
+                    continue
                 for factor in detector.factors(evidence.sizes, ratio):
                     yield rule, factor
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradcheck.blocks import Array
 
 if TYPE_CHECKING:
-    from gradcheck.diagnose.chain import LayerState
     from gradcheck.diagnose.evidence import Evidence
     from gradcheck.diagnose.layer_forms import Form, LayerPoint
+    from gradcheck.diagnose.layer_state import LayerState
     from gradcheck.diagnose.sizes import Sizes
     from gradcheck.finding import Finding
 
@@ -50,10 +50,12 @@ class Mend:
 class Scale:
     """A detector: the gradient is the right one times a constant.
 
-    `factors` takes the sizes of the problem and the ratio analytic / numeric as fitted.
+    `factors` takes the sizes of the problem and the ratio analytic / numeric as fitted. With
+    `only_bias`, it is for biases whose layer has right weights.
     """
 
     factors: Callable[[Sizes, float | None], Iterator[Factor]]
+    only_bias: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,24 +69,75 @@ class Correction:
 
 
 @dataclass(frozen=True)
-class Slope:
-    """A detector: delta was made with something else in the place of the activation's slope.
+class Variant:
+    """Something that a user's backward pass may hold in the place of the right thing.
 
-    `form` gives that, or None where the layer has no such form.
+    Attributes:
+        value: what is there.
+        message: what is wrong, in words.
+        fix: what to write.
     """
 
-    form: Callable[[LayerState], Array | None]
+    value: Array
     message: str
     fix: str
+
+
+Variants = Callable[["LayerState"], Iterator[Variant]]
+"""The variants at a layer, always in the same order and number for one network."""
 
 
 @dataclass(frozen=True)
-class BiasSource:
-    """A detector: the bias's gradient is the sum of something else than delta."""
+class Slope:
+    """A detector: delta was made with something else in the place of the activation's slope."""
 
-    form: Callable[[LayerState], Array | None]
-    message: str
-    fix: str
+    variants: Variants
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A detector: something else arrives at the layer's output, (m, n_out)."""
+
+    variants: Variants
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A detector: the whole delta is something else, (m, n_out)."""
+
+    variants: Variants
+
+
+@dataclass(frozen=True)
+class LayerInput:
+    """A detector: the weights' gradient is made with something else than the layer's input."""
+
+    variants: Variants
+
+
+@dataclass(frozen=True)
+class Product:
+    """A detector: the weights' gradient is another product, (n_in, n_out)."""
+
+    variants: Variants
+
+
+@dataclass(frozen=True)
+class BiasSum:
+    """A detector: the bias's gradient is something else than the sum of delta, (n_out,)."""
+
+    variants: Variants
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """A detector: the gradient of the loss's penalty is wrong.
+
+    `words` takes the name of the block, the coefficient of its values in the gradient, and the
+    right one; gives message and fix, or None where this is another rule's.
+    """
+
+    words: Callable[[str, float, float], tuple[str, str] | None]
 
 
 @dataclass(frozen=True)
@@ -111,7 +164,16 @@ class LayerForms:
     forms: Callable[[LayerPoint], Iterator[Form]]
 
 
-Detector = Scale | Correction | Slope | BiasSource | Direct | LayerForms
+@dataclass(frozen=True)
+class Last:
+    """A detector for the wrong blocks that no other explains; makes its findings itself."""
+
+    find: Callable[[Rule, Evidence, Sequence[int]], Iterator[Finding]]
+
+
+Link = Slope | Upstream | Delta | LayerInput | Product | BiasSum
+
+Detector = Scale | Correction | Link | Penalty | Direct | LayerForms | Last
 
 
 @dataclass(frozen=True)
@@ -126,7 +188,7 @@ class Rule:
         example: wrong code.
         instead: right code.
         detector: how the engine finds it.
-        also: another detector of the same rule.
+        also: other detectors of the same rule.
     """
 
     code: str
@@ -136,9 +198,9 @@ class Rule:
     example: str
     instead: str
     detector: Detector
-    also: Detector | None = None
+    also: tuple[Detector, ...] = ()
 
     @property
     def detectors(self) -> tuple[Detector, ...]:
         """All its detectors."""
-        return (self.detector,) if self.also is None else (self.detector, self.also)
+        return (self.detector, *self.also)

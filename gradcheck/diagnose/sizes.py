@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gradcheck.diagnose.network_view import NetworkView
 from gradcheck.problem import Problem
 
 
@@ -46,13 +47,12 @@ class Sizes:
         return f"{shape} {' x '.join(word or '?' for word in words)}" if any(words) else str(shape)
 
 
-def read_sizes(problem: Problem) -> Sizes:
-    """The sizes from the data, and from the network where that is known."""
-    sizes = _data_sizes(problem)
-    if problem.network is None:
-        return sizes
-    widths = problem.network.sizes
-    return Sizes(sizes.batch_size, widths[-1], widths[0], widths[1:-1])
+def read_sizes(problem: Problem, view: NetworkView | None) -> Sizes:
+    """The sizes from the network where it is known, else from the data."""
+    if view is None:
+        return _data_sizes(problem)
+    widths = [place.n_out for place in view.placed]
+    return Sizes(view.batch_size, widths[-1], view.placed[0].n_in, tuple(widths[:-1]))
 
 
 def _data_sizes(problem: Problem) -> Sizes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,6 +35,9 @@ def build_report(
     if comparison.numeric.interrupted:
         done = sum(len(block.entries) for block in comparison.numeric.blocks)
         coverage = Coverage(done, coverage.total, "interrupted", interrupted=True)
+    if diagnosis.interrupted:
+        coverage = replace(coverage, interrupted=True)
+    names = ready.problem.parameters.names
     accepted = _accepted(diagnosis.findings, options.allow)
     notes = (
         *_precision_notes(comparison.blocks, options),
@@ -53,14 +57,33 @@ def build_report(
                 for leaf in ready.problem.parameters.left_out
             ),
         ),
-        findings=diagnosis.findings,
+        findings=tuple(_tidied_finding(finding, names) for finding in diagnosis.findings),
         network=diagnosis.network,
         coverage=coverage,
         evaluations=ready.evaluations + comparison.numeric.evaluations + diagnosis.evaluations,
         seconds=seconds,
-        layers=describe_layers(comparison.blocks, diagnosis.layers),
+        layers=tuple(
+            _tidied(line, names) for line in describe_layers(comparison.blocks, diagnosis.layers)
+        ),
         notes=notes,
     )
+
+
+def _tidied_finding(finding: Finding, names: tuple[str, ...]) -> Finding:
+    """The finding with names that fit on a line in its texts; its blocks are named as they are."""
+    return replace(
+        finding,
+        message=_tidied(finding.message, names),
+        evidence=tuple(_tidied(line, names) for line in finding.evidence),
+        fix=_tidied(finding.fix, names),
+    )
+
+
+def _tidied(text: str, names: tuple[str, ...]) -> str:
+    for name in names:
+        if name != shortened(name):
+            text = text.replace(name, shortened(name))
+    return text
 
 
 def unchecked_report(
@@ -124,6 +147,8 @@ def _verdict(ready: Preflight, comparison: Comparison, accepted: set[str]) -> st
     if blocks and all(block.verdict == "not checked" for block in blocks):
         return "inconclusive"
     tested = [block for block in counted if block.verdict != "not checked" and block.size]
+    if not tested and not accepted:
+        return "inconclusive"
     if tested and all(block.name in ready.ignored for block in tested):
         return "inconclusive"
     return "pass"
@@ -177,8 +202,9 @@ def _update_notes(problem: Problem) -> Iterable[str]:
     step = problem.step
     if step is not None and step.momentum:
         yield (
-            f"your step has momentum {step.momentum:.6g}: the gradient was told from two updates "
-            "in a row at one point"
+            f"your step has momentum "
+            f"{listed([f'{value:.6g}' for value in dict.fromkeys(step.momentum.values())])}: the "
+            "gradient was told from two updates in a row at one point"
         )
     if step is not None and step.decay:
         decay = next(iter(step.decay.values()))

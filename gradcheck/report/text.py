@@ -100,7 +100,7 @@ def _entries(block: Block) -> str:
 def _worst(block: Block) -> str:
     worst = block.worst
     if worst is None:
-        return f"{block.name}: wrong"
+        return f"{shortened(block.name)}: wrong"
     index = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
     ratio = f", ratio {worst.analytic / worst.numeric:.6g}" if worst.numeric else ""
     return (
@@ -160,7 +160,7 @@ def _closing(report: Report) -> str:
         return closing
     if report.verdict == "pass":
         return f"pass: {len(failed)} of {len(blocks)} gradients differ as allowed"
-    if report.coverage.interrupted and report.verdict != "fail":
+    if report.coverage.interrupted and report.verdict == "inconclusive":
         return "inconclusive: interrupted before all was checked"
     if any("upstream gradient of zero" in note for note in report.notes) and not failed:
         return "fail: the gradient is not zero where the upstream gradient is"
@@ -168,12 +168,18 @@ def _closing(report: Report) -> str:
         return "fail: the gradient is not the same from call to call"
     if report.verdict == "fail":
         verb = "is" if len(failed) == 1 else "are"
-        rules = [f"{finding.code} {finding.rule}" for finding in report.findings]
+        rules = [
+            f"{finding.code} {finding.rule}"
+            for finding in report.findings
+            if finding.severity == "error"
+        ]
         causes = f" ({', '.join(rules)})" if rules else ""
         return f"fail: {len(failed)} of {len(blocks)} {_plural(len(blocks))} {verb} wrong{causes}"
     unused = [finding for finding in report.findings if finding.code == "GC805"]
     if unused:
         return f"inconclusive: {unused[0].message}"
+    if not any(block.entries for block in blocks):
+        return "inconclusive: there are no entries, so nothing was tested"
     unclear = [block.name for block in blocks if block.verdict == "inconclusive"]
     return f"inconclusive: {', '.join(unclear)} could not be decided"
 

@@ -1,27 +1,32 @@
-"""GC302: the form for outputs, a (1 - a) or 1 - a^2, fed with z."""
+"""GC302: the form written for outputs, fed with z."""
 
 from __future__ import annotations
 
-from gradcheck.blocks import Array
-from gradcheck.diagnose.chain import LayerState
-from gradcheck.diagnose.rule import Rule, Slope
+from collections.abc import Iterator
+
+from gradcheck.diagnose.layer_state import LayerState
+from gradcheck.diagnose.rule import Rule, Slope, Variant
 
 
-def _form(state: LayerState) -> Array | None:
-    return state.slope_from_output(state.pre_activation)
+def _variants(state: LayerState) -> Iterator[Variant]:
+    slope = state.slope_from_output(state.pre_activation)
+    if slope is not None and state.activation.name not in ("linear", "relu", "leaky_relu"):
+        yield Variant(
+            slope,
+            f"the slope of the {state.activation.name} is written for the output a, and given z",
+            f"give it A{state.number}, not Z{state.number}",
+        )
 
 
 RULE = Rule(
     code="GC302",
     name="activation-derivative-of-input",
-    what="The form of the derivative that is written for the output, a (1 - a) for the sigmoid or "
-    "1 - a^2 for tanh, is given the pre-activation z.",
-    shows="the factor is z (1 - z) or 1 - z^2: it has no bound and turns negative.",
-    example="delta = error * sigmoid(z, deriv=True)      # deriv=True returns x * (1 - x)",
-    instead="delta = error * sigmoid(a, deriv=True)",
-    detector=Slope(
-        _form,
-        message="the slope of the {activation} is the form for outputs, but is given Z{number}",
-        fix="give it A{number}, the output of the {activation}, not Z{number}",
+    what=(
+        "A derivative written in terms of the output, a (1 - a) or 1 - a^2, is given the "
+        "pre-activation z."
     ),
+    shows="the factor is z (1 - z) or 1 - z^2: it grows without bound, and changes its sign.",
+    example="delta = error * z * (1 - z)",
+    instead="delta = error * a * (1 - a)",
+    detector=Slope(_variants),
 )

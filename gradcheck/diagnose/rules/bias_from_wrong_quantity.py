@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gradcheck.blocks import Array
-from gradcheck.diagnose.chain import LayerState
-from gradcheck.diagnose.rule import BiasSource, Rule
+from gradcheck.diagnose.layer_state import LayerState
+from gradcheck.diagnose.rule import BiasSum, Rule, Variant
 
 
-def _arriving(state: LayerState) -> Array | None:
-    return state.arriving
+def _variants(state: LayerState) -> Iterator[Variant]:
+    for words, value in _sums(state):
+        if value.shape == state.delta.shape[1:]:
+            yield Variant(
+                value,
+                f"the gradient of the bias of layer {state.number} is made from {words}",
+                f"sum delta {state.number} over the samples: the same quantity that makes the "
+                "weights'",
+            )
 
 
-def _error(state: LayerState) -> Array | None:
-    return state.error
+def _sums(state: LayerState) -> Iterator[tuple[str, Array]]:
+    yield "what arrives at the layer, without the slope", state.arriving.sum(axis=0)
+    if state.is_output:
+        yield "the bare error a - y", state.error.sum(axis=0)
+    slope = state.slope()
+    if slope is not None:
+        yield "delta times the slope again", (state.delta * slope).sum(axis=0)
+        yield "the slope", slope.sum(axis=0)
+    for number, delta in state.deltas.items():
+        if number != state.number:
+            yield f"delta {number}", delta.sum(axis=0)
+    product = state.layer_input.T @ state.delta
+    yield "the weights' gradient", product.sum(axis=0)
+    yield "the weights' gradient", product.mean(axis=0)
+    yield "the weights' gradient", product[0]
+    yield "the weights' gradient", product[-1]
+    yield "the layer's output", state.output.sum(axis=0)
+    yield "delta squared", (state.delta**2).sum(axis=0)
 
 
 RULE = Rule(
     code="GC501",
     name="bias-from-wrong-quantity",
-    what="The gradient of a bias is the sum of the layer's delta over the samples. Here it is the "
-    "sum of something else: the bare error, without the slope, or another layer's delta.",
+    what=(
+        "The gradient of a bias is the sum of the layer's delta over the samples. Here it "
+        "is the sum of something else: the bare error, without the slope, or another "
+        "layer's delta."
+    ),
     shows="the weights of the layer are right, so its delta is, and the bias is not.",
     example="dW = np.outer(a, error * slope);  db = error",
     instead="delta = error * slope;  dW = np.outer(a, delta);  db = delta",
-    detector=BiasSource(
-        _arriving,
-        message="the gradient of {bias} is made from what arrives at the layer, without the slope",
-        fix="sum delta {number} over the samples: the same quantity that makes the weights'",
-    ),
-    also=BiasSource(
-        _error,
-        message="the gradient of {bias} is made from the bare error a - y",
-        fix="sum delta {number} over the samples: the same quantity that makes the weights'",
-    ),
+    detector=BiasSum(_variants),
 )

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.layers import group_layers
-from gradcheck.diagnose.network_view import untied_view
+from gradcheck.diagnose.identify import untied_view
 from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
@@ -60,15 +59,14 @@ def _finding(
 
 def _layers(problem: Problem) -> list[str]:
     """The first layer of the network, if it is known, where numbers overflow or saturate."""
-    names, shapes = problem.parameters.names, problem.parameters.shapes
-    view = untied_view(problem, group_layers(names, shapes))
+    view = untied_view(problem)
     if view is None:
         return []
     with np.errstate(all="ignore"):
-        trace = view.trace(problem.parameters.values)
-    pairs = zip(trace.pre_activations, trace.activations[1:], strict=True)
+        pre_activations, activations = view.forward(problem.parameters.values)
+    pairs = zip(pre_activations, activations[1:], strict=True)
     for number, (pre_activation, activation) in enumerate(pairs, start=1):
-        name = view.network.activations[number - 1]
+        name = view.activation(number).name
         largest = float(np.max(np.abs(pre_activation)))
         if not np.isfinite(largest):
             return [f"layer {number}: its pre-activations are not finite"]

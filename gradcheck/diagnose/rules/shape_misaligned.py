@@ -115,5 +115,5 @@ RULE = Rule(
     example="dW = np.dot(delta, hidden.T)      # both are flat vectors",
     instead="dW = np.outer(hidden, delta)",
     detector=Direct(_find),
-    also=Correction(_mends),
+    also=(Correction(_mends),),
 )

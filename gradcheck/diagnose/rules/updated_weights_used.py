@@ -8,7 +8,8 @@ from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
 from gradcheck.compare.gates import read_gradients
 from gradcheck.diagnose.evidence import Evidence, error_if_right
-from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.layer_state import LayerState
+from gradcheck.diagnose.rule import Direct, Rule, Upstream, Variant
 from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
 from gradcheck.usercode import UserCodeError
@@ -66,6 +67,21 @@ def _at_no_learning_rate(evidence: Evidence, point: Comparison) -> list[Array | 
     ]
 
 
+def _arrivals(state: LayerState) -> Iterator[Variant]:
+    """Delta sent back through W - lr dW, with the step's own learning rate."""
+    weights, above = state.weights_above, state.delta_above
+    gradient = state.gradients.get(state.number + 1)
+    if weights is None or above is None or gradient is None or not state.rate:
+        return
+    penalty = 2 * state.view.l2 * weights
+    yield Variant(
+        above @ (weights - state.rate * (gradient + penalty)).T,
+        f"delta {state.number + 1} goes back through W{state.number + 1} after the step has "
+        "updated it",
+        "compute all gradients first, and update the parameters after that",
+    )
+
+
 RULE = Rule(
     code="GC404",
     name="updated-weights-used",
@@ -74,4 +90,5 @@ RULE = Rule(
     example="W2 -= lr * dW2;  delta1 = delta2 @ W2.T * slope",
     instead="delta1 = delta2 @ W2.T * slope;  W2 -= lr * dW2",
     detector=Direct(_find),
+    also=(Upstream(_arrivals),),
 )

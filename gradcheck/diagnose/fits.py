@@ -1,0 +1,140 @@
+"""Does a predicted gradient give the user's own, up to a constant and a penalty?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.blocks import Array
+from gradcheck.compare.comparison import Comparison
+from gradcheck.diagnose.network_view import NetworkView
+
+CLOSE = 1e-6
+RELATIVE = 1e-8
+ABSOLUTE_ROUNDINGS = 20.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a prediction gives the user's gradient of a block.
+
+    Attributes:
+        factor: what the prediction is multiplied by.
+        penalty: the coefficients of the block's own values that are added: of its weights, and of
+            a bias folded into them.
+        wanted: what these are in the right gradient.
+    """
+
+    factor: float
+    penalty: tuple[float, ...]
+    wanted: tuple[float, ...]
+
+    @property
+    def exact(self) -> bool:
+        """Whether the prediction is the gradient, with the right penalty."""
+        return self.factor == 1.0 and self.penalty_right
+
+    @property
+    def penalty_right(self) -> bool:
+        """Whether the penalty's part is right."""
+        return self.penalty == self.wanted
+
+
+@dataclass(frozen=True)
+class Target:
+    """The user's gradient of a block at all points, prepared to be compared with predictions.
+
+    Attributes:
+        right: the gradients one after the other, with the right penalty taken off.
+        parts: the block's values that a penalty adds, for every kind of entries.
+        wanted: the right coefficients of these.
+        allowed: how far a prediction may be from each entry.
+    """
+
+    right: Array
+    parts: tuple[Array, ...]
+    wanted: tuple[float, ...]
+    allowed: Array
+
+    @classmethod
+    def of(
+        cls, points: Sequence[Comparison], view: NetworkView, number: int, block: int
+    ) -> Target | None:
+        """The block's gradients; None where they cannot be the product of anything."""
+        gradients, limits = [], []
+        for point in points:
+            gradient = point.gradients.blocks[block]
+            if gradient.verdict != "ok" or gradient.value is None:
+                return None
+            scale = float(np.max(np.abs(gradient.value), initial=0.0))
+            limit = RELATIVE * scale + ABSOLUTE_ROUNDINGS * point.precision[block]
+            gradients.append(gradient.value.ravel())
+            limits.append(np.full(gradient.value.size, limit))
+        flat = np.concatenate(gradients)
+        if not np.any(flat):
+            return None
+        pairs = [_penalty_parts(view, number, block, point.values) for point in points]
+        wanted = tuple(coefficient for coefficient, _ in pairs[0])
+        parts = tuple(
+            np.concatenate([pair[kind][1].ravel() for pair in pairs]) for kind in range(len(wanted))
+        )
+        right = flat - sum(c * part for c, part in zip(wanted, parts, strict=True))
+        return cls(right, parts, wanted, np.concatenate(limits))
+
+    def fit(self, predictions: Sequence[Array], penalties: bool = True) -> Fit | None:
+        """How predictions give the gradients: times a factor, and with another penalty."""
+        predicted = np.concatenate([prediction.ravel() for prediction in predictions])
+        if predicted.size != self.right.size or not np.all(np.isfinite(predicted)):
+            return None
+        size = float(predicted @ predicted)
+        if not size:
+            return None
+        factor = _cleaned(float(predicted @ self.right) / size)
+        left = np.abs(self.right - factor * predicted)
+        if factor and np.all(left <= self.allowed * max(1.0, abs(factor))):
+            return Fit(factor, self.wanted, self.wanted)
+        return self._with_penalty(predicted) if penalties else None
+
+    def _with_penalty(self, predicted: Array) -> Fit | None:
+        """The fit with another penalty than the loss's, of one kind of entries at least."""
+        if len(self.right) < 2 * (2 + len(self.parts)):
+            return None
+        largest = float(np.max(np.abs(self.right)))
+        for columns, target in (
+            (self.parts, self.right - predicted),
+            ((*self.parts, predicted), self.right),
+        ):
+            matrix = np.column_stack(columns)
+            found, _, rank, _ = np.linalg.lstsq(matrix, target, rcond=None)
+            if rank < matrix.shape[1] or np.any(np.abs(matrix @ found - target) > self.allowed):
+                continue
+            more = [
+                0.0 if abs(value) * float(np.max(np.abs(part))) <= 1e-7 * largest else float(value)
+                for value, part in zip(found, self.parts, strict=False)
+            ]
+            factor = _cleaned(float(found[-1])) if len(columns) > len(self.parts) else 1.0
+            penalty = tuple(right + value for right, value in zip(self.wanted, more, strict=True))
+            return Fit(factor, penalty, self.wanted)
+        return None
+
+
+def _penalty_parts(
+    view: NetworkView, number: int, block: int, values: Sequence[Array]
+) -> list[tuple[float, Array]]:
+    """The right coefficients of a block's values in its gradient, with these values."""
+    placed = view.placed[number - 1]
+    weights, bias = placed.weights(values), placed.bias(values)
+    none_w, none_b = np.zeros_like(weights), np.zeros_like(bias)
+    if block == placed.layer.bias:
+        return [(2 * view.l2_bias, values[block])]
+    of_weights = placed.into_blocks(weights, none_b, values)[block]
+    parts = [(2 * view.l2, of_weights)]
+    if placed.folded is not None:
+        parts.append((2 * view.l2_bias, placed.into_blocks(none_w, bias, values)[block]))
+    return parts
+
+
+def _cleaned(factor: float) -> float:
+    return 1.0 if abs(factor - 1) <= CLOSE else factor

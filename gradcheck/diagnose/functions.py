@@ -1,0 +1,219 @@
+"""What a user's network may be made of: activations and distances, as tables to try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.network.activations import ACTIVATIONS, Activation, Softmax, sigmoid
+from gradcheck.network.losses import FUSED, LOSSES, Fused
+
+Array = NDArray[np.float64]
+AnyActivation = Activation | Softmax
+
+SAMPLES, UNITS = 0, 1
+"""The axes of all values in the diagnosis: one sample per row."""
+
+
+@dataclass(frozen=True)
+class WrongSoftmax(Softmax):
+    """A softmax that is normalised over the samples, or over everything."""
+
+    name: str = "softmax over the samples"
+
+    def activate(self, pre_activation: Array, unit_axis: int) -> Array:
+        """exp(z) over its sum along the samples."""
+        return super().activate(pre_activation, 1 - unit_axis)
+
+    def pull_back(
+        self, pre_activation: Array, output: Array, upstream: Array, unit_axis: int
+    ) -> Array:
+        """The Jacobian's product, along the samples."""
+        return super().pull_back(pre_activation, output, upstream, 1 - unit_axis)
+
+
+def leaky(slope: float) -> Activation:
+    """The leaky relu with another slope than the core's."""
+    return Activation(
+        f"leaky_relu({slope:g})",
+        lambda z: np.where(z > 0, z, slope * z),
+        lambda z: np.where(z > 0, 1.0, slope),
+        lambda a: np.where(a > 0, 1.0, slope),
+        kinks=(0.0,),
+    )
+
+
+def _silu_slope(z: Array) -> Array:
+    gate = sigmoid(z)
+    return np.asarray(gate + z * gate * (1 - gate))
+
+
+_MORE: tuple[AnyActivation, ...] = (
+    leaky(0.1),
+    leaky(0.2),
+    leaky(0.3),
+    leaky(0.05),
+    leaky(0.02),
+    leaky(0.001),
+    Activation("silu", lambda z: np.asarray(z * sigmoid(z)), _silu_slope),
+    Activation(
+        "softsign",
+        lambda z: np.asarray(z / (1 + np.abs(z))),
+        lambda z: np.asarray(1 / (1 + np.abs(z)) ** 2),
+    ),
+    Activation("sine", np.sin, np.cos),
+    Activation("square", np.square, lambda z: np.asarray(2 * z)),
+    Activation(
+        "tanh-shaped (1.7159 tanh(2z/3))",
+        lambda z: np.asarray(1.7159 * np.tanh(2 * z / 3)),
+        lambda z: np.asarray(1.7159 * 2 / 3 / np.cosh(2 * z / 3) ** 2),
+    ),
+    Activation(
+        "relu6",
+        lambda z: np.clip(z, 0, 6),
+        lambda z: ((z > 0) & (z < 6)).astype(float),
+        kinks=(0.0, 6.0),
+    ),
+)
+
+HIDDEN: tuple[AnyActivation, ...] = (
+    *(ACTIVATIONS[name] for name in ("sigmoid", "tanh", "relu", "leaky_relu", "linear")),
+    *(ACTIVATIONS[name] for name in ("elu", "softplus", "gelu", "softmax")),
+    *_MORE,
+)
+"""Activations of hidden layers, the most usual first."""
+
+OUTPUT: tuple[AnyActivation, ...] = (
+    *(ACTIVATIONS[name] for name in ("sigmoid", "softmax", "linear", "tanh", "relu")),
+    *(ACTIVATIONS[name] for name in ("leaky_relu", "softplus", "elu", "gelu")),
+    WrongSoftmax(),
+    *_MORE,
+)
+"""Activations of output layers, the most usual first."""
+
+
+@dataclass(frozen=True)
+class Distance:
+    """What a loss sums over outputs and samples.
+
+    Attributes:
+        name: in words.
+        terms: (a, y) -> one term per output and sample.
+        derivative: (a, y) -> the derivative of each term with respect to its a.
+        key: the name in the core's table of losses, for what is fused with an activation.
+        of_probabilities: whether the outputs must lie between 0 and 1.
+        eps: what is added before a log is taken.
+    """
+
+    name: str
+    terms: Callable[[Array, Array], Array]
+    derivative: Callable[[Array, Array], Array]
+    key: str = ""
+    of_probabilities: bool = False
+    eps: float = 0.0
+
+    def suits(self, activation: AnyActivation) -> bool:
+        """Whether the outputs of an activation can be compared by it."""
+        return (
+            not self.of_probabilities
+            or "softmax" in activation.name
+            or (activation.name == "sigmoid")
+        )
+
+    def fused(self, activation: AnyActivation) -> Fused | None:
+        """The loss and the output activation taken together, where they cancel."""
+        return FUSED.get((activation.name, self.key))
+
+    def total(self, activation: AnyActivation, z: Array, a: Array, y: Array) -> float:
+        """The sum of all terms."""
+        fused = self.fused(activation)
+        terms = self.terms(a, y) if fused is None else fused.terms(z, y, UNITS)
+        return float(terms.sum())
+
+    def totals(self, activation: AnyActivation, z: Array, a: Array, y: Array) -> Array:
+        """The sums of all terms at several points, (P,); z and a are (P, m, K)."""
+        fused = self.fused(activation)
+        if fused is None:
+            return np.asarray(self.terms(a, y).sum(axis=(1, 2)))
+        return np.array([fused.terms(one, y, UNITS).sum() for one in z])
+
+    def delta(self, activation: AnyActivation, z: Array, a: Array, y: Array) -> Array:
+        """The derivative of the sum with respect to z."""
+        fused = self.fused(activation)
+        if fused is not None:
+            return fused.delta(z, a, y, UNITS)
+        return activation.pull_back(z, a, self.derivative(a, y), UNITS)
+
+
+SQUARED = Distance(
+    "squared error", LOSSES["squared_error_sum"].terms, LOSSES["squared_error_sum"].derivative
+)
+ABSOLUTE = Distance(
+    "absolute error",
+    lambda a, y: np.asarray(np.abs(a - y)),
+    lambda a, y: np.asarray(np.sign(a - y)),
+)
+BINARY = Distance(
+    "binary cross-entropy",
+    LOSSES["binary_cross_entropy"].terms,
+    LOSSES["binary_cross_entropy"].derivative,
+    "binary_cross_entropy",
+    of_probabilities=True,
+)
+CATEGORICAL = Distance(
+    "cross-entropy",
+    LOSSES["categorical_cross_entropy"].terms,
+    LOSSES["categorical_cross_entropy"].derivative,
+    "categorical_cross_entropy",
+    of_probabilities=True,
+)
+
+
+def _binary_plus(eps: float) -> Distance:
+    return Distance(
+        f"binary cross-entropy (log(a + {eps:g}))",
+        lambda a, y: np.asarray(-y * np.log(a + eps) - (1 - y) * np.log(1 - a + eps)),
+        lambda a, y: np.asarray((1 - y) / (1 - a + eps) - y / (a + eps)),
+        of_probabilities=True,
+        eps=eps,
+    )
+
+
+def _categorical_plus(eps: float) -> Distance:
+    return Distance(
+        f"cross-entropy (log(a + {eps:g}))",
+        lambda a, y: np.asarray(-y * np.log(a + eps)),
+        lambda a, y: np.asarray(-y / (a + eps)),
+        of_probabilities=True,
+        eps=eps,
+    )
+
+
+EPSILONS = (1e-8, 1e-9, 1e-7, 1e-10, 1e-12, 1e-15, 1e-6, 1e-5)
+
+DISTANCES: tuple[Distance, ...] = (
+    SQUARED,
+    BINARY,
+    CATEGORICAL,
+    ABSOLUTE,
+    *(make(eps) for eps in EPSILONS for make in (_binary_plus, _categorical_plus)),
+    Distance(
+        "log-cosh",
+        lambda a, y: np.asarray(np.logaddexp(a - y, y - a)),
+        lambda a, y: np.asarray(np.tanh(a - y)),
+    ),
+    Distance(
+        "Huber loss (delta 1)",
+        lambda a, y: np.where(np.abs(a - y) <= 1, (a - y) ** 2 / 2, np.abs(a - y) - 0.5),
+        lambda a, y: np.clip(a - y, -1, 1),
+    ),
+    Distance(
+        "fourth power",
+        lambda a, y: np.asarray((a - y) ** 4),
+        lambda a, y: np.asarray(4 * (a - y) ** 3),
+    ),
+)
+"""Distances of outputs and targets, the most usual first."""

@@ -1,0 +1,120 @@
+"""The user's network: the one that they named, or one that is recognised."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from gradcheck.diagnose.data import as_rows, as_targets
+from gradcheck.diagnose.functions import DISTANCES, SQUARED
+from gradcheck.diagnose.layers import Layer, group_layers
+from gradcheck.diagnose.network_view import NetworkView
+from gradcheck.diagnose.probes import Losses, Prober, measure
+from gradcheck.diagnose.recognise import recognise
+from gradcheck.diagnose.structures import structures
+from gradcheck.network import MLP
+from gradcheck.network.activations import ACTIVATIONS
+from gradcheck.network.losses import LOSSES
+from gradcheck.problem import Problem
+
+
+def identify(
+    problem: Problem,
+    layers: tuple[Layer, ...],
+    noise: float,
+    rng: np.random.Generator,
+    thorough: bool = True,
+) -> tuple[NetworkView | None, str | None, int]:
+    """The network; why one that the user named was not used; how often the loss was evaluated.
+
+    Args:
+        problem: what is checked.
+        layers: the blocks as layers, as far as the names tell; () where they do not.
+        noise: the relative noise of the loss.
+        rng: for the points.
+        thorough: whether the unusual is tried too.
+    """
+    if problem.layer is not None or not problem.layered:
+        return None, None, 0
+    losses, calls = measure(problem, noise, rng)
+    if losses is None:
+        return None, None, calls
+    note = None
+    if problem.network is not None:
+        view, note = _named(problem, problem.network, layers, losses)
+        if view is not None:
+            return view, note, calls
+    prober = Prober(problem, losses.tolerance, rng) if thorough else None
+    found = recognise(problem, layers, losses, prober)
+    return found, note, calls + (0 if prober is None else prober.calls)
+
+
+def _named(
+    problem: Problem, network: MLP, layers: tuple[Layer, ...], losses: Losses
+) -> tuple[NetworkView | None, str | None]:
+    if problem.inputs is None or problem.targets is None:
+        return None, "network was given without inputs and targets, so it could not be used"
+    view = from_network(problem, network, layers)
+    if isinstance(view, str):
+        return None, view
+    for point, theirs in zip(losses.points, losses.values, strict=True):
+        ours = view.loss(point)
+        if not abs(ours - theirs) <= losses.tolerance * max(abs(theirs), 1e-300):
+            return None, (
+                f"the network given ({network}) has loss {ours:.9g} where yours has {theirs:.9g}, "
+                "so the diagnosis did not use it"
+            )
+    return view, None
+
+
+def from_network(problem: Problem, network: MLP, layers: tuple[Layer, ...]) -> NetworkView | str:
+    """The network that the user named on their blocks and data, or why it does not fit them."""
+    sizes = network.sizes
+    turned = network.layout == "columns"
+    placed = next(
+        (
+            found
+            for found in structures(problem.parameters, layers, sizes[0], sizes[-1])
+            if len(found) == len(sizes) - 1
+            and all(
+                (place.n_in, place.n_out) == pair and (place.turned == turned or pair[0] == pair[1])
+                for place, pair in zip(found, pairwise(sizes), strict=True)
+            )
+        ),
+        None,
+    )
+    if placed is None:
+        return f"the parameters do not have the shapes of the network given ({network})"
+    placed = tuple(replace(place, turned=turned) for place in placed)
+    inputs = problem.inputs if problem.inputs is None or not turned else problem.inputs.T
+    rows = list(as_rows(np.empty(0) if inputs is None else inputs, sizes[0]))
+    labels = np.empty(0) if problem.targets is None else problem.targets
+    columns = turned and labels.ndim == 2
+    wanted = (
+        list(as_targets(labels.T if columns else labels, len(rows[0]), sizes[-1])) if rows else []
+    )
+    if not rows or not wanted:
+        return f"inputs and targets do not have the shapes of the network given ({network})"
+    loss = LOSSES[network.loss_name]
+    distance = next((d for d in DISTANCES if d.key == loss.name), SQUARED)
+    return NetworkView(
+        placed,
+        tuple(ACTIVATIONS[name] for name in network.activations),
+        rows[0],
+        wanted[0],
+        distance,
+        loss.scale(len(rows[0]), sizes[-1]),
+        network.l2 / 2,
+        words=str(network),
+    )
+
+
+def untied_view(problem: Problem) -> NetworkView | None:
+    """The network that the user named, whatever its loss is; for where theirs is no number."""
+    if problem.network is None or problem.inputs is None or problem.targets is None:
+        return None
+    names, shapes = problem.parameters.names, problem.parameters.shapes
+    view = from_network(problem, problem.network, group_layers(names, shapes))
+    return None if isinstance(view, str) else view

@@ -1,0 +1,269 @@
+"""Which network is this? The layers, activations and loss that reproduce the user's own loss.
+
+A candidate is a structure (how blocks chain from layer to layer) with data, an activation for every
+layer, and a distance; the factor of the distance and those of a penalty are fitted. It is accepted
+where it gives the user's loss to rounding at several random points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.blocks import Array
+from gradcheck.diagnose.data import as_rows, as_targets, candidate_data
+from gradcheck.diagnose.functions import DISTANCES, HIDDEN, OUTPUT, UNITS, AnyActivation
+from gradcheck.diagnose.layers import Layer
+from gradcheck.diagnose.network_view import NetworkView, Placed
+from gradcheck.diagnose.probes import Losses, Prober, solve
+from gradcheck.diagnose.structures import structures
+from gradcheck.problem import Problem
+
+MOST_CANDIDATES = 40
+OVERHEAD = 4e5
+MOST_EFFORT = 4e8
+"""Multiplications that the search may take; to try one network costs OVERHEAD more of them."""
+
+NEARLY = 1e-2
+"""How far the losses may be from a cross-entropy whose log has a small number added."""
+
+Prefixes = dict[tuple[str, ...], list[tuple[Array, Array]]]
+"""Z and A at every point of the last layer of a part of a network, by its activations."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A structure with data, for which activations and a distance are sought."""
+
+    placed: tuple[Placed, ...]
+    inputs: Array
+    targets: Array
+
+
+def recognise(
+    problem: Problem, layers: tuple[Layer, ...], losses: Losses, prober: Prober | None
+) -> NetworkView | None:
+    """The first network that gives the user's losses, the usual ones first.
+
+    Args:
+        problem: what is checked.
+        layers: the blocks as layers, as far as the names tell; () where they do not.
+        losses: the user's loss at a few points.
+        prober: finds the activations one by one; None where only the usual ones are to be tried.
+    """
+    candidates = list(islice(_candidates(problem, layers), MOST_CANDIDATES))
+    search = _Search(losses, [{} for _ in candidates])
+    for index, candidate in enumerate(candidates[:1]):
+        found = search.first(index, candidate, _usual(len(candidate.placed) - 1))
+        if found is not None or prober is None:
+            return found
+    if prober is None:
+        return None
+    for index, candidate in enumerate(candidates):
+        found = search.first(
+            index, candidate, prober.activations(candidate.placed, candidate.targets)
+        )
+        if found is not None:
+            return found
+    for assignments in (_usual, _alike, _mixed):
+        for index, candidate in enumerate(candidates):
+            if index < 2 or not prober.can_probe(candidate.placed):
+                found = search.first(index, candidate, assignments(len(candidate.placed) - 1))
+                if found is not None:
+                    return found
+    return None
+
+
+@dataclass
+class _Search:
+    """What was tried so far.
+
+    Attributes:
+        losses: the user's.
+        caches: parts of networks that were run, for every candidate.
+        effort: what that took, in multiplications.
+    """
+
+    losses: Losses
+    caches: list[Prefixes]
+    effort: float = 0.0
+
+    def first(
+        self, index: int, candidate: Candidate, assignments: Iterator[tuple[AnyActivation, ...]]
+    ) -> NetworkView | None:
+        """The first of the assignments that gives the user's losses."""
+        for activations in assignments:
+            if self.effort > MOST_EFFORT:
+                return None
+            cache = self.caches[index]
+            self.effort += _walk_forward(candidate, self.losses, activations, cache)
+            found = _fit(candidate, self.losses, activations, cache[_names(activations)])
+            if found is not None:
+                return found
+        return None
+
+
+def _candidates(problem: Problem, layers: tuple[Layer, ...]) -> Iterator[Candidate]:
+    """Structures with data that fit them."""
+    inputs, targets = candidate_data(problem)
+    tried = set()
+    for data in inputs:
+        for features in _feature_counts(data):
+            for placed in structures(problem.parameters, layers, features):
+                for rows in as_rows(data, features):
+                    for labels in targets:
+                        for wanted in as_targets(labels, len(rows), placed[-1].n_out):
+                            key = (placed, id(data), rows.shape, id(labels), wanted.shape)
+                            if key not in tried:
+                                tried.add(key)
+                                yield Candidate(placed, rows, wanted)
+
+
+def _feature_counts(data: NDArray[np.generic]) -> list[int]:
+    shape = np.shape(data)
+    counts = [*shape[::-1], int(np.prod(shape[1:], dtype=int)), 1]
+    return list(dict.fromkeys(count for count in counts if count))
+
+
+def _walk_forward(
+    candidate: Candidate,
+    losses: Losses,
+    activations: Sequence[AnyActivation],
+    cache: Prefixes,
+) -> float:
+    """Runs the network at every point, from the longest part of it that was run before.
+
+    Returns:
+        What that took, in multiplications.
+    """
+    names = _names(activations)
+    effort = OVERHEAD
+    for depth in range(1, len(names) + 1):
+        if names[:depth] not in cache:
+            before = cache.get(names[: depth - 1])
+            cache[names[:depth]] = _forward(candidate, losses, before, activations, depth)
+            place = candidate.placed[depth - 1]
+            effort += len(losses.points) * len(candidate.inputs) * place.n_in * place.n_out
+    return effort
+
+
+def _names(activations: Sequence[AnyActivation]) -> tuple[str, ...]:
+    return tuple(activation.name for activation in activations)
+
+
+def _forward(
+    candidate: Candidate,
+    losses: Losses,
+    before: list[tuple[Array, Array]] | None,
+    activations: Sequence[AnyActivation],
+    depth: int,
+) -> list[tuple[Array, Array]]:
+    """Z and A of one layer at every point, from those of the layer below."""
+    place, activation = candidate.placed[depth - 1], activations[depth - 1]
+    values = []
+    with np.errstate(all="ignore"):
+        for index, point in enumerate(losses.points):
+            below = candidate.inputs if before is None else before[index][1]
+            z = below @ place.weights(point) + place.bias(point)
+            values.append((z, activation.activate(z, UNITS)))
+    return values
+
+
+def _usual(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
+    """All hidden layers alike, and nothing unusual anywhere."""
+    for inner in HIDDEN[:5] if hidden else HIDDEN[:1]:
+        for output in OUTPUT[:5]:
+            yield (*(inner,) * hidden, output)
+
+
+def _alike(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
+    """All hidden layers alike, with the unusual either there or at the output."""
+    for inner in HIDDEN[:5] if hidden else HIDDEN[:1]:
+        for output in OUTPUT[5:]:
+            yield (*(inner,) * hidden, output)
+    for inner in HIDDEN[5:] if hidden else ():
+        for output in OUTPUT[:5]:
+            yield (*(inner,) * hidden, output)
+
+
+def _mixed(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
+    """Hidden layers of different kinds."""
+    if hidden < 2:
+        return
+    few = HIDDEN[: 9 if hidden == 2 else 5 if hidden == 3 else 4]
+    for output in OUTPUT[:5]:
+        for mixed in product(few, repeat=hidden):
+            yield (*mixed, output)
+
+
+def _fit(
+    candidate: Candidate,
+    losses: Losses,
+    activations: tuple[AnyActivation, ...],
+    ends: list[tuple[Array, Array]],
+) -> NetworkView | None:
+    """The distance with its factor, and the penalty, that reproduce the losses."""
+    squares = np.array([_squares(candidate, point) for point in losses.points])
+    pre_activations = np.stack([z for z, _ in ends])
+    outputs = np.stack([a for _, a in ends])
+    near = False
+    for distance in DISTANCES:
+        if not distance.suits(activations[-1]) or (distance.eps and not near):
+            continue
+        with np.errstate(all="ignore"):
+            totals = distance.totals(activations[-1], pre_activations, outputs, candidate.targets)
+        columns = np.column_stack([totals, squares])
+        if not np.all(np.isfinite(totals)):
+            continue
+        near = near or solve(columns, losses, NEARLY) is not None
+        if solve(columns, losses) is None:
+            continue
+        for used in ((0,), (0, 1), (0, 1, 2)):
+            factors = solve(columns[:, used], losses)
+            if factors is None or factors[0] <= 0 or np.any(factors[1:] <= 0):
+                continue
+            view = NetworkView(
+                candidate.placed,
+                activations,
+                candidate.inputs,
+                candidate.targets,
+                distance,
+                float(factors[0]),
+                float(factors[1]) if len(used) > 1 else 0.0,
+                float(factors[2]) if len(used) > 2 else 0.0,
+            )
+            return replace(view, words=describe_view(view))
+    return None
+
+
+def _squares(candidate: Candidate, point: Sequence[Array]) -> tuple[float, float]:
+    weights = sum(float(np.sum(place.weights(point) ** 2)) for place in candidate.placed)
+    biases = sum(float(np.sum(place.bias(point) ** 2)) for place in candidate.placed)
+    return weights, biases
+
+
+def describe_view(view: NetworkView) -> str:
+    """The network in words: `4-5-3 tanh/softmax, cross-entropy, mean over samples, m = 12`."""
+    sizes = [view.placed[0].n_in, *(place.n_out for place in view.placed)]
+    names = "/".join(activation.name for activation in view.activations)
+    count, outputs = view.targets.shape
+    reductions = {
+        "summed": 1.0,
+        "mean over samples": 1 / count,
+        "mean over all elements": 1 / (count * outputs),
+    }
+    how = next(
+        (
+            half + words
+            for half, factor in (("", 1.0), ("half, ", 0.5))
+            for words, value in reductions.items()
+            if np.isclose(view.scale, factor * value, rtol=1e-6)
+        ),
+        f"times {view.scale:.6g}",
+    )
+    penalty = f", l2 {2 * view.l2:.4g}" if view.l2 else ""
+    return f"{'-'.join(map(str, sizes))} {names}, {view.distance.name}, {how}{penalty}, m = {count}"

@@ -1,0 +1,80 @@
+"""GC204: the bias's gradient summed over units instead of samples, or over everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.diagnose.evidence import Evidence
+from gradcheck.diagnose.layer_state import LayerState
+from gradcheck.diagnose.rule import BiasSum, Direct, Rule, Variant
+from gradcheck.finding import Finding
+
+FIX = "sum delta over the samples only: axis=0 in rows, axis=1 with keepdims=True in columns"
+
+
+def _variants(state: LayerState) -> Iterator[Variant]:
+    units, samples = state.delta.shape[1], state.delta.shape[0]
+    everything = np.full(units, state.delta.sum())
+    yield Variant(everything, _message(state, "over everything"), FIX)
+    yield Variant(everything / units, _message(state, "over everything"), FIX)
+    if units == samples:
+        yield Variant(state.delta.sum(axis=1), _message(state, "over the units"), FIX)
+
+
+def _message(state: LayerState, how: str) -> str:
+    return f"the gradient of the bias of layer {state.number} is summed {how}"
+
+
+def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    """A gradient of another shape whose total is right: summed, and over too much."""
+    point = evidence.first
+    samples = evidence.sizes.batch_size
+    for index, block in enumerate(evidence.blocks):
+        gradient = point.gradients.blocks[index].value
+        numeric = point.numeric.blocks[index]
+        if block.verdict != "shape" or gradient is None or len(numeric.entries) != block.size:
+            continue
+        if block.size < 2 or max(block.shape) != block.size:
+            continue
+        total, right = float(gradient.sum()), float(numeric.estimates.value.sum())
+        bound = float(numeric.estimates.bound.sum()) + 1e-9 * abs(right)
+        if gradient.size == 1:
+            how = "over everything"
+        elif gradient.size == samples:
+            how = "over the units instead of the samples"
+        else:
+            continue
+        for divisor in (1, block.size, samples or 1):
+            if abs(total * divisor - right) <= 2 * bound * divisor:
+                yield Finding(
+                    code=rule.code,
+                    rule=rule.name,
+                    blocks=(block.name,),
+                    message=f"the gradient of {block.name} is summed {how}",
+                    evidence=(
+                        f"{block.name} is {block.shape} and its gradient {gradient.shape}; the "
+                        f"total of its entries is right ({right:.7g})",
+                    ),
+                    fix=FIX,
+                )
+                break
+
+
+RULE = Rule(
+    code="GC204",
+    name="bias-wrong-axis",
+    what=(
+        "Delta is summed over the wrong axis, or over both, so that the gradient of the "
+        "bias has one number per sample, or one in all."
+    ),
+    shows=(
+        "the gradient of the bias has another shape, or the same number everywhere; its "
+        "total is right."
+    ),
+    example="db = np.sum(delta)",
+    instead="db = np.sum(delta, axis=0)",
+    detector=BiasSum(_variants),
+    also=(Direct(_find),),
+)

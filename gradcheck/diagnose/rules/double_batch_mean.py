@@ -1,0 +1,32 @@
+"""GC102: m is divided out twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradcheck.diagnose.rule import Factor, Rule, Scale
+from gradcheck.diagnose.sizes import Sizes
+
+
+def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
+    m = sizes.batch_size
+    if m is not None and m > 1:
+        yield Factor(
+            1 / m,
+            f"{m} times too small, and the batch size is {m}",
+            "divide by m once: in delta, or in the gradients of the blocks",
+        )
+
+
+RULE = Rule(
+    code="GC102",
+    name="double-batch-mean",
+    what=(
+        "The mean over the batch is taken twice: in the delta, and again in the gradient of "
+        "each block."
+    ),
+    shows="analytic / numeric is 1/m on every entry.",
+    example="delta = (a - y) / m;  dW = X.T @ delta / m",
+    instead="delta = (a - y) / m;  dW = X.T @ delta",
+    detector=Scale(_factors),
+)

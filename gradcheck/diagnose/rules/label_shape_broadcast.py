@@ -1,0 +1,80 @@
+"""GC208: targets (m,) against outputs (m, 1) become an (m, m) residual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.diagnose.evidence import Evidence
+from gradcheck.diagnose.layer_state import LayerState
+from gradcheck.diagnose.rule import Delta, Direct, Rule, Variant
+from gradcheck.finding import Finding
+
+FIX = "give the targets the shape of the outputs: y.reshape(-1, 1), or flatten the outputs"
+MESSAGE = "targets (m,) are subtracted from outputs (m, 1), which makes a residual of (m, m)"
+
+
+def _variants(state: LayerState) -> Iterator[Variant]:
+    """What sums and means over the (m, m) residual make of delta."""
+    if not state.is_output or state.output.shape[1] != 1:
+        return
+    slope = state.slope()
+    residual = state.output - state.view.targets.T
+    for reduced in (residual.sum(axis=1), residual.sum(axis=0)):
+        error = state.view.scale * reduced[:, None]
+        yield Variant(error, MESSAGE, FIX)
+        if slope is not None:
+            yield Variant(error * slope, MESSAGE, FIX)
+
+
+def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    """A gradient with a column for every sample, made from the whole residual."""
+    view = evidence.network
+    if view is None or view.targets.shape[1] != 1:
+        return
+    point = evidence.first
+    trace = view.trace(point.values)
+    last = view.placed[-1]
+    gradient = point.gradients.blocks[last.layer.weight]
+    samples = view.batch_size
+    if gradient.value is None or gradient.value.size != last.n_in * samples or samples < 2:
+        return
+    residual = trace.activations[-1] - view.targets.T
+    slope = getattr(view.activations[-1], "slope", None)
+    forms = [residual]
+    if slope is not None:
+        forms.append(residual * slope(trace.pre_activations[-1]))
+    found = gradient.value.reshape(last.n_in, samples)
+    for form in forms:
+        predicted = trace.activations[-2].T @ form
+        factor = float(np.vdot(predicted, found) / np.vdot(predicted, predicted))
+        if np.allclose(found, factor * predicted, rtol=1e-7, atol=1e-9 * np.abs(found).max()):
+            wrong = tuple(block.name for block in evidence.blocks if block.failed)
+            yield Finding(
+                code=rule.code,
+                rule=rule.name,
+                blocks=wrong,
+                message=MESSAGE,
+                evidence=(
+                    f"the gradient of {evidence.names[last.layer.weight]} has a column for each of "
+                    f"the {samples} samples: it is the layer's input times that whole residual",
+                ),
+                fix=FIX,
+            )
+            return
+
+
+RULE = Rule(
+    code="GC208",
+    name="label-shape-broadcast",
+    what=(
+        "The outputs are a column, (m, 1), and the targets flat, (m,). Numpy broadcasts "
+        "their difference to (m, m): every output minus every target."
+    ),
+    shows="a gradient with a column for each sample, or one made from sums of that residual.",
+    example="error = y_pred - y      # (m, 1) - (m,)",
+    instead="error = y_pred - y.reshape(-1, 1)",
+    detector=Delta(_variants),
+    also=(Direct(_find),),
+)

@@ -1,0 +1,35 @@
+"""GC205: `@` where the elementwise product belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradcheck.diagnose.layer_state import LayerState
+from gradcheck.diagnose.rule import Delta, Rule, Variant
+
+
+def _variants(state: LayerState) -> Iterator[Variant]:
+    slope = state.slope()
+    arriving = state.arriving
+    if slope is None or arriving.shape[0] != arriving.shape[1]:
+        return
+    for product in (arriving @ slope, slope @ arriving, arriving @ slope.T, arriving.T @ slope):
+        yield Variant(
+            product,
+            f"delta {state.number} is the matrix product of what arrives and the slope",
+            "multiply them entry by entry: `*`, or np.multiply",
+        )
+
+
+RULE = Rule(
+    code="GC205",
+    name="matmul-instead-of-elementwise",
+    what=(
+        "What arrives at a layer is multiplied by the slope as matrices. It runs only where "
+        "there are as many samples as units, and is then silent."
+    ),
+    shows="the analytic delta is a matrix product with the slope.",
+    example="delta1 = np.dot(W2.T @ delta2, slope1)",
+    instead="delta1 = (W2.T @ delta2) * slope1",
+    detector=Delta(_variants),
+)

@@ -1,0 +1,94 @@
+"""GC703: one or a few entries, a row or a column are wrong and all others right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.compare.verdict import judge_entries
+from gradcheck.diagnose.evidence import Evidence
+from gradcheck.diagnose.rule import Last, Rule
+from gradcheck.finding import Finding
+
+FEW = 3
+
+
+def find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Finding]:
+    """The findings on blocks of which few entries, or one row or column, are wrong."""
+    for block in blocks:
+        yield from _find(rule, evidence, block)
+
+
+def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:
+    wrong = _wrong(evidence, block)
+    shape = evidence.blocks[block].shape
+    if wrong is None or not len(wrong):
+        return
+    name, size = evidence.names[block], evidence.blocks[block].size
+    where = _where(wrong, shape)
+    if where is None or 2 * len(wrong) > size:
+        return
+    yield Finding(
+        code=rule.code,
+        rule=rule.name,
+        blocks=(name,),
+        message=f"only {where} of the gradient of {name} {_verb(wrong)} wrong",
+        evidence=(
+            f"{len(wrong)} of {size} entries are wrong, and all others agree with the numeric "
+            "gradient",
+        ),
+        fix=f"look at what is written to {where} of the gradient of {name}: an index that is off "
+        "by one, a slice, a special case",
+    )
+
+
+def _wrong(evidence: Evidence, block: int) -> NDArray[np.intp] | None:
+    """The indices of the wrong entries, (n, ndim), where all entries were checked."""
+    comparison, result = evidence.first, evidence.blocks[block]
+    gradient, numeric = comparison.gradients.blocks[block], comparison.numeric.blocks[block]
+    if result.verdict != "wrong" or gradient.value is None or len(numeric.entries) != result.size:
+        return None
+    judged = judge_entries(
+        gradient.value.ravel()[numeric.entries],
+        numeric,
+        comparison.precision[block],
+        None,
+        comparison.scale,
+    )
+    if not np.all(judged.ok | judged.wrong):
+        return None
+    flat = numeric.entries[judged.wrong]
+    return np.array(np.unravel_index(flat, result.shape)).T
+
+
+def _where(wrong: NDArray[np.intp], shape: tuple[int, ...]) -> str | None:
+    """The wrong entries in words, if they are one row or column, or few."""
+    if len(shape) == 2 and min(shape) > 1:
+        for axis, line in ((0, "row"), (1, "column")):
+            lines = np.unique(wrong[:, axis])
+            if len(lines) == 1 and len(wrong) > shape[1 - axis] / 2 and shape[axis] > 2:
+                return f"{line} {lines[0]}"
+    if len(wrong) <= FEW:
+        listed = [f"[{', '.join(map(str, entry))}]" for entry in wrong.tolist()]
+        return f"{'entry' if len(listed) == 1 else 'entries'} {', '.join(listed)}"
+    return None
+
+
+def _verb(wrong: NDArray[np.intp]) -> str:
+    return "is" if len(wrong) == 1 else "are"
+
+
+RULE = Rule(
+    code="GC703",
+    name="single-entry",
+    what=(
+        "One entry, row or column of a gradient is made in another way than the rest: an "
+        "index off by one, a slice too short, a case that was forgotten."
+    ),
+    shows="few entries are wrong, and all others are right.",
+    example="dW[:-1] = (X.T @ delta)[:-1]",
+    instead="dW = X.T @ delta",
+    detector=Last(find),
+)

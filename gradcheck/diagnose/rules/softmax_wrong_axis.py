@@ -1,0 +1,40 @@
+"""GC311: normalised over the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradcheck.diagnose.functions import UNITS, WrongSoftmax
+from gradcheck.diagnose.layer_state import LayerState
+from gradcheck.diagnose.rule import Delta, Rule, Variant
+from gradcheck.network.activations import Softmax
+
+
+def _variants(state: LayerState) -> Iterator[Variant]:
+    if not isinstance(state.activation, WrongSoftmax):
+        return
+    usual = Softmax().pull_back(state.pre_activation, state.output, state.arriving, UNITS)
+    for value in (state.error, usual):
+        yield Variant(
+            value,
+            "the softmax of the forward pass is normalised over the samples instead of the "
+            "outputs; the backward pass is that of the usual softmax",
+            "sum over the outputs of each sample: axis=1 where samples are rows, axis=0 where they "
+            "are columns",
+        )
+
+
+RULE = Rule(
+    code="GC311",
+    name="softmax-wrong-axis",
+    what=(
+        "The forward pass divides by the sum over the batch: the outputs of one sample do "
+        "not sum to 1, and the backward pass is that of another function."
+    ),
+    shows=(
+        "the loss is that of a softmax over the samples; the gradient that of one over the outputs."
+    ),
+    example="p = e / e.sum(axis=0)      # one sample per row",
+    instead="p = e / e.sum(axis=1, keepdims=True)",
+    detector=Delta(_variants),
+)

@@ -1,0 +1,62 @@
+"""GC999: none of the rules gives the gradient: the evidence, and no guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gradcheck.diagnose.evidence import Evidence
+from gradcheck.diagnose.layers import infer_place
+from gradcheck.diagnose.rule import Last, Rule
+from gradcheck.diagnose.words import gradient_of
+from gradcheck.finding import Finding
+
+
+def find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Finding]:
+    """The finding on blocks that no other rule explains."""
+    names = tuple(evidence.names[block] for block in blocks)
+    lines = [line for block in blocks[:6] if (line := _ratios(evidence, block))]
+    place = infer_place(evidence.blocks, evidence.layers)
+    yield Finding(
+        code=rule.code,
+        rule=rule.name,
+        blocks=names,
+        message=f"{gradient_of(names)} wrong, and no rule of the catalogue gives it",
+        evidence=(*((place,) if place else ()), *lines),
+        fix="begin with the block nearest to the loss, and compare its formula with the derivative "
+        "of your forward pass, factor by factor",
+    )
+
+
+def _ratios(evidence: Evidence, block: int) -> str | None:
+    """How analytic over numeric spreads over the entries of a block."""
+    gradient = evidence.first.gradients.blocks[block].value
+    measured = evidence.first.numeric.blocks[block]
+    if gradient is None or gradient.size != evidence.blocks[block].size:
+        return None
+    analytic = gradient.ravel()[measured.entries]
+    numeric = measured.estimates.value
+    usable = np.isfinite(analytic) & (np.abs(numeric) > 10 * measured.estimates.bound)
+    if not usable.any():
+        return None
+    ratio = analytic[usable] / numeric[usable]
+    right = int(np.sum(np.abs(ratio - 1) < 1e-5))
+    return (
+        f"{evidence.names[block]}: analytic / numeric goes from {ratio.min():.4g} to "
+        f"{ratio.max():.4g} (median {np.median(ratio):.4g}); {right} of {len(ratio)} entries agree"
+    )
+
+
+RULE = Rule(
+    code="GC999",
+    name="unknown-cause",
+    what=(
+        "The gradient is wrong in a way that is not in the catalogue, or in several ways at "
+        "once that cannot be told apart."
+    ),
+    shows="nothing that the rules describe gives this gradient.",
+    example="dW = np.sqrt(np.abs(X.T @ delta))",
+    instead="dW = X.T @ delta",
+    detector=Last(find),
+)

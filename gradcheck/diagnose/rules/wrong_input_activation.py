@@ -1,0 +1,81 @@
+"""GC406: dW = outer(delta, something else than the layer's input)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.blocks import Array
+from gradcheck.diagnose.layer_state import LayerState
+from gradcheck.diagnose.rule import LayerInput, Product, Rule, Variant
+from gradcheck.network.activations import Activation
+
+
+def _inputs(state: LayerState) -> Iterator[Variant]:
+    """Other values of the forward pass in the place of the layer's input."""
+    shape = state.layer_input.shape
+    for words, quantity in _values(state):
+        if quantity.shape == shape:
+            yield Variant(
+                quantity,
+                f"the gradient of W{state.number} is made from {words} in place of the layer's "
+                f"input A{state.number - 1}",
+                f"use A{state.number - 1}, the input of layer {state.number}",
+            )
+
+
+def _values(state: LayerState) -> Iterator[tuple[str, Array]]:
+    below = state.number - 1
+    for number in range(len(state.view.placed) + 1):
+        if number != below:
+            yield f"A{number}", state.trace.activations[number]
+        if number:
+            yield f"Z{number}", state.trace.pre_activations[number - 1]
+    if below:
+        activation = state.view.activation(below)
+        if isinstance(activation, Activation):
+            z = state.trace.pre_activations[below - 1]
+            yield f"the slope at Z{below}", activation.slope(z)
+            applied = activation.value(state.layer_input)
+            yield f"the activation of A{below}", np.asarray(applied)
+    yield "ones", np.ones_like(state.layer_input)
+    if state.is_output:
+        yield "the targets", state.view.targets
+
+
+def _products(state: LayerState) -> Iterator[Variant]:
+    """The right input with another delta than the one that makes the bias."""
+    slope = state.slope()
+    forms: list[tuple[str, Array]] = [("what arrives, without the slope", state.arriving)]
+    if state.is_output:
+        forms.append(("the bare error", state.error))
+    if slope is not None:
+        forms.append(("delta times the slope again", state.delta * slope))
+    for number, delta in state.deltas.items():
+        if number != state.number:
+            forms.append((f"delta {number}", delta))
+    for words, form in forms:
+        if form.shape == state.delta.shape:
+            yield Variant(
+                state.layer_input.T @ form,
+                f"the gradient of W{state.number} is made from {words}, and not from the delta "
+                "that makes the bias's",
+                f"use delta {state.number} for both",
+            )
+
+
+RULE = Rule(
+    code="GC406",
+    name="wrong-input-activation",
+    what=(
+        "The gradient of the weights is the product of the layer's input and its delta. "
+        "Here one of the two is something else: the pre-activation, another layer's output, "
+        "the raw data."
+    ),
+    shows="the bias is right, so delta is, and the weights are not.",
+    example="dW2 = z1.T @ delta2",
+    instead="dW2 = a1.T @ delta2",
+    detector=LayerInput(_inputs),
+    also=(Product(_products),),
+)

@@ -1,0 +1,49 @@
+"""GC408: g is exactly zero and n is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.diagnose.evidence import Evidence
+from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.words import gradient_of
+from gradcheck.finding import Finding
+
+
+def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    names = [
+        block.name
+        for block, gradient in zip(evidence.blocks, evidence.first.gradients.blocks, strict=True)
+        if block.verdict == "wrong" and gradient.value is not None and not np.any(gradient.value)
+    ]
+    ignored = evidence.ready.ignored
+    names = [name for name in names if name not in ignored]
+    if names:
+        step = evidence.problem.step is not None
+        yield Finding(
+            code=rule.code,
+            rule=rule.name,
+            blocks=tuple(names),
+            message=f"{gradient_of(names)} exactly zero"
+            + (": the step leaves it as it is" if step else ""),
+            evidence=("every entry is 0, and the loss does change with them",),
+            fix="update it in the step"
+            if step
+            else "compute it: an array of zeros was made for it, and nothing was written there",
+        )
+
+
+RULE = Rule(
+    code="GC408",
+    name="zero-gradient",
+    what=(
+        "An array of zeros was made for the gradient, and never filled; or an update leaves "
+        "a parameter out."
+    ),
+    shows="every entry of the gradient is 0, and the loss changes with the parameter.",
+    example="grads = {k: np.zeros_like(v) for k, v in params.items()}      # and b1 is forgotten",
+    instead="grads['b1'] = delta1.sum(axis=0)",
+    detector=Direct(_find),
+)

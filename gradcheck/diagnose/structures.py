@@ -1,0 +1,113 @@
+"""How blocks may chain from layer to layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from gradcheck.blocks import Parameters
+from gradcheck.diagnose.layers import Layer
+from gradcheck.diagnose.network_view import Placed
+
+
+def structures(
+    parameters: Parameters,
+    layers: tuple[Layer, ...],
+    features: int,
+    outputs: int | None = None,
+) -> Iterator[tuple[Placed, ...]]:
+    """The ways in which the blocks make a network of so many features, the likeliest first.
+
+    Args:
+        parameters: the blocks.
+        layers: as the names tell; () where they do not.
+        features: the width of the inputs.
+        outputs: the width of the outputs, if it is known.
+    """
+    shapes = parameters.shapes
+    orders = [layers] if layers else list(_orders(shapes))
+    for order in orders:
+        for placed in _chains(order, shapes, features):
+            if outputs is None or placed[-1].n_out == outputs:
+                yield placed
+
+
+def _orders(shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[Layer, ...]]:
+    """Weights in the user's order or from the last, each with the next bias of its size."""
+    blocks = range(len(shapes))
+    yield tuple(
+        Layer(number, weight, weight + 1 if weight + 1 < len(shapes) else None)
+        for number, weight in enumerate(blocks[::2], start=1)
+    )
+    yield tuple(Layer(number, block, None) for number, block in enumerate(blocks, start=1))
+    half = len(shapes) // 2
+    if len(shapes) == 2 * half:
+        yield tuple(Layer(number + 1, number, half + number) for number in range(half))
+    weights = [block for block, shape in enumerate(shapes) if _axes(shape) == 2]
+    biases = [block for block, shape in enumerate(shapes) if _axes(shape) < 2]
+    if not weights:
+        return
+    for order in (weights, weights[::-1]):
+        left = list(biases)
+        layers = []
+        for number, weight in enumerate(order, start=1):
+            fitting = [block for block in left if _size(shapes[block]) in shapes[weight]]
+            nearest = min(
+                fitting, key=lambda block: (block < weight, abs(block - weight)), default=None
+            )
+            if nearest is not None:
+                left.remove(nearest)
+            layers.append(Layer(number, weight, nearest))
+        if not left and layers:
+            yield tuple(layers)
+
+
+def _chains(
+    layers: tuple[Layer, ...], shapes: Sequence[tuple[int, ...]], features: int
+) -> Iterator[tuple[Placed, ...]]:
+    """The orientations in which every layer takes what the one below gives."""
+    partial: list[tuple[Placed, ...]] = [()]
+    for layer in layers:
+        partial = [
+            (*placed, found)
+            for placed in partial
+            for found in _places(layer, shapes, placed[-1].n_out if placed else features)
+        ]
+    yield from sorted(partial, key=_mixed)
+
+
+def _places(layer: Layer, shapes: Sequence[tuple[int, ...]], width: int) -> Iterator[Placed]:
+    """The ways in which a layer can take so many units."""
+    shape = shapes[layer.weight]
+    bias = None if layer.bias is None else _size(shapes[layer.bias])
+    for turned in (False, True):
+        if len(shape) == 2:
+            rows, columns = shape[::-1] if turned else shape
+        elif len(shape) == 1:
+            rows, columns = (shape[0], 1) if not turned else (1, shape[0])
+        elif not shape and not turned:
+            rows, columns = 1, 1
+        else:
+            continue
+        if bias is not None and bias != columns:
+            continue
+        if rows == width:
+            yield Placed(layer, rows, columns, turned)
+        if rows == width + 1 and bias is None:
+            yield Placed(layer, rows - 1, columns, turned, "first")
+            yield Placed(layer, rows - 1, columns, turned, "last")
+
+
+def _mixed(placed: tuple[Placed, ...]) -> int:
+    """How often the orientation changes from layer to layer."""
+    return sum(one.turned != other.turned for one, other in pairwise(placed))
+
+
+def _axes(shape: tuple[int, ...]) -> int:
+    return sum(size > 1 for size in shape)
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape, dtype=int))

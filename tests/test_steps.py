@@ -1,0 +1,554 @@
+"""Updates with momentum, weight decay and both, as they are written in training loops."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(6, 3)), RNG.normal(size=(6, 2))
+RATE = 0.05
+MU = 0.9
+DECAY = 0.01
+NAMES = ("W1", "b1", "W2", "b2")
+
+
+def params():
+    rng = np.random.default_rng(1)
+    return {
+        "W1": rng.normal(size=(3, 4)),
+        "b1": rng.normal(size=4),
+        "W2": rng.normal(size=(4, 2)),
+        "b2": rng.normal(size=2),
+    }
+
+
+def loss(p):
+    return (
+        0.5 * float(np.sum((np.tanh(X @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"] - Y) ** 2)) / len(X)
+    )
+
+
+def grad(p, factors=None):
+    hidden = np.tanh(X @ p["W1"] + p["b1"])
+    delta = (hidden @ p["W2"] + p["b2"] - Y) / len(X)
+    below = delta @ p["W2"].T * (1 - hidden**2)
+    gradients = {
+        "W1": X.T @ below,
+        "b1": below.sum(axis=0),
+        "W2": hidden.T @ delta,
+        "b2": delta.sum(axis=0),
+    }
+    for name, factor in (factors or {}).items():
+        gradients[name] = factor * gradients[name]
+    return gradients
+
+
+def start(zero):
+    rng = np.random.default_rng(2)
+    shapes = {name: value.shape for name, value in params().items()}
+    return {
+        name: np.zeros(shape) if zero else 0.3 * rng.normal(size=shape)
+        for name, shape in shapes.items()
+    }
+
+
+def classical(v, g, rate):
+    v[...] = MU * v - rate * g
+    return v
+
+
+def torch_like(v, g, rate):
+    v[...] = MU * v + g
+    return -rate * v
+
+
+def nesterov(v, g, rate):
+    before = v.copy()
+    v[...] = MU * v - rate * g
+    return -MU * before + (1 + MU) * v
+
+
+def moving_average(v, g, rate):
+    v[...] = MU * v + (1 - MU) * g
+    return -rate * v
+
+
+FORMS = {
+    "classical": classical,
+    "torch": torch_like,
+    "nesterov": nesterov,
+    "moving average": moving_average,
+}
+
+
+def momentum_step(form, zero=True, factors=None, decay=None, in_place=False):
+    """A step whose velocity is in a closure."""
+    velocity = start(zero)
+
+    def step(p, lr=RATE):
+        gradients, new = grad(p, factors), {}
+        for name in NAMES:
+            change = form(velocity[name], gradients[name], lr)
+            new[name] = p[name] + change - lr * (decay or {}).get(name, 0.0) * p[name]
+            if in_place:
+                p[name][...] = new[name]
+        return None if in_place else new
+
+    return step
+
+
+def check(step, rate=RATE, **options):
+    given, before = params(), params()
+    report = gradcheck.check_step(step, given, loss=loss, learning_rate=rate, **options)
+    assert all(np.array_equal(given[name], before[name]) for name in before)
+    return report
+
+
+def verdicts(report):
+    return {block.name: block.verdict for block in report.blocks}
+
+
+def codes(report):
+    return [(finding.code, finding.blocks) for finding in report.findings]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("zero", [True, False])
+def test_momentum_in_a_closure_is_told_and_passes(form, zero):
+    report = check(momentum_step(FORMS[form], zero))
+    assert report.ok, str(report)
+    assert codes(report) == []
+    assert any("your step has momentum 0.9" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("zero", [True, False])
+def test_momentum_that_updates_in_place_is_told_and_passes(form, zero):
+    report = check(momentum_step(FORMS[form], zero, in_place=True))
+    assert report.ok, str(report)
+
+
+def some_momentum(rates):
+    """A velocity for the blocks that have a rate of their own."""
+    velocity = start(True)
+
+    def step(p, lr):
+        new = {}
+        for name, g in grad(p).items():
+            velocity[name] = rates.get(name, 0.0) * velocity[name] + g
+            new[name] = p[name] - lr * velocity[name]
+        return new
+
+    return step
+
+
+def test_momentum_of_the_weights_alone_is_no_false_alarm():
+    report = check(some_momentum({"W1": MU, "W2": MU}))
+    assert report.verdict != "fail", str(report)
+
+
+def test_two_rates_of_momentum_are_no_false_alarm():
+    report = check(some_momentum({"W1": MU, "b1": 0.5, "W2": MU, "b2": 0.5}))
+    assert report.verdict != "fail", str(report)
+
+
+@pytest.mark.parametrize("mu", [0.1, 0.5, 0.99, 0.9999])
+def test_momentum_of_any_size_is_told(mu):
+    report = check(some_momentum(dict.fromkeys(NAMES, mu)))
+    assert report.ok, str(report)
+    assert any(f"your step has momentum {mu:g}" in note for note in report.notes)
+
+
+class Network:
+    """Its velocity lies beside its parameters, as does its learning rate."""
+
+    def __init__(self, form, zero, factors=None):
+        self.form, self.factors = form, factors
+        vars(self).update(params())
+        self.velocity = start(zero)
+        self.learning_rate = RATE
+
+    def loss(self):
+        return loss(vars(self))
+
+    def step(self):
+        gradients = grad(vars(self), self.factors)
+        for name in NAMES:
+            change = self.form(self.velocity[name], gradients[name], self.learning_rate)
+            setattr(self, name, getattr(self, name) + change)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("zero", [True, False])
+def test_momentum_in_an_object_is_told_and_passes(form, zero):
+    net, before = Network(FORMS[form], zero), params()
+    velocity = start(zero)
+    report = gradcheck.check_step(Network.step, net, loss=Network.loss, learning_rate=RATE)
+    assert report.ok, str(report)
+    checked = [block.name for block in report.blocks if block.verdict == "ok"]
+    assert checked == list(NAMES)
+    assert any("momentum 0.9" in note for note in report.notes)
+    assert all(np.array_equal(getattr(net, name), before[name]) for name in NAMES)
+    assert all(np.array_equal(net.velocity[name], velocity[name]) for name in NAMES)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("zero", [True, False])
+def test_a_wrong_gradient_in_an_object_with_momentum_is_found(form, zero):
+    net = Network(FORMS[form], zero, {"W1": 2.0})
+    report = gradcheck.check_step(Network.step, net, loss=Network.loss, learning_rate=RATE)
+    assert codes(report) == [("GC103", ("W1",))]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("zero", [True, False])
+@pytest.mark.parametrize(
+    ("factor", "code"), [(2.0, "GC103"), (-1.0, "GC106"), (6.0, "GC101"), (7.3, "GC105")]
+)
+def test_a_wrong_gradient_under_momentum_keeps_its_rule(form, zero, factor, code):
+    report = check(momentum_step(FORMS[form], zero, {"W2": factor}), inputs=X, targets=Y)
+    assert report.verdict == "fail"
+    assert verdicts(report) == {"W1": "ok", "b1": "ok", "W2": "wrong", "b2": "ok"}
+    assert codes(report) == [(code, ("W2",))]
+
+
+@pytest.mark.parametrize("form", ["classical", "torch", "nesterov"])
+def test_all_gradients_wrong_under_momentum_fail(form):
+    report = check(momentum_step(FORMS[form], True, dict.fromkeys(NAMES, 2.0)))
+    assert set(verdicts(report).values()) == {"wrong"}
+    assert codes(report) == [("GC103", NAMES)]
+
+
+def test_all_gradients_tenfold_under_a_moving_average_do_not_pass():
+    """Divided by 1 - mu, what the velocity gives has to be the gradient itself."""
+    report = check(momentum_step(moving_average, True, dict.fromkeys(NAMES, 3.0)))
+    assert report.verdict == "fail"
+    assert set(verdicts(report).values()) == {"wrong"}
+
+
+WEIGHTS = {"W1": DECAY, "W2": DECAY}
+EVERYTHING = dict.fromkeys(NAMES, DECAY)
+
+
+def decay_step(decay, factors=None):
+    def step(p, lr=RATE):
+        gradients = grad(p, factors)
+        return {
+            name: p[name] - lr * (gradients[name] + decay.get(name, 0.0) * p[name])
+            for name in NAMES
+        }
+
+    return step
+
+
+@pytest.mark.parametrize("decay", [WEIGHTS, EVERYTHING, {"W2": DECAY}])
+def test_weight_decay_is_told_and_passes(decay):
+    report = check(decay_step(decay))
+    assert report.ok, str(report)
+    assert codes(report) == []
+    note = next(note for note in report.notes if "weight decay" in note)
+    assert "weight decay 0.01 on" in note
+    assert all((name in note.split("(")[0]) == (name in decay) for name in NAMES)
+
+
+@pytest.mark.parametrize("amount", [1e-4, 0.1, 2.0])
+def test_weight_decay_of_any_size_is_told(amount):
+    report = check(decay_step({"W1": amount, "W2": amount}))
+    assert report.ok, str(report)
+    assert any(f"weight decay {amount:g} on W1 and W2" in note for note in report.notes)
+
+
+def test_what_grows_the_weights_is_no_decay():
+    assert check(decay_step({"W1": -DECAY, "W2": -DECAY})).verdict == "fail"
+
+
+def test_two_amounts_of_decay_are_not_passed_silently():
+    report = check(decay_step({"W1": DECAY, "W2": 3 * DECAY}))
+    assert report.verdict != "pass" or any("decay" in note for note in report.notes)
+
+
+def test_a_penalty_in_the_loss_is_no_decay():
+    def penalised(p):
+        return loss(p) + 0.5 * DECAY * float(np.sum(p["W1"] ** 2) + np.sum(p["W2"] ** 2))
+
+    report = gradcheck.check_step(decay_step(WEIGHTS), params(), loss=penalised, learning_rate=RATE)
+    assert report.ok, str(report)
+    assert not any("decay" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("wrong", NAMES)
+def test_a_wrong_gradient_beside_weight_decay_fails(wrong):
+    report = check(decay_step(WEIGHTS, {wrong: 2.0}))
+    assert report.verdict == "fail"
+    assert verdicts(report)[wrong] == "wrong"
+
+
+@pytest.mark.parametrize("wrong", NAMES)
+def test_only_the_wrong_gradient_beside_weight_decay_fails(wrong):
+    report = check(decay_step(WEIGHTS, {wrong: 2.0}))
+    assert [name for name, verdict in verdicts(report).items() if verdict != "ok"] == [wrong]
+
+
+NO_BLOCK_AGREES = pytest.mark.xfail(
+    strict=True, reason="the share 1 - mu is looked for in a block that has no decay"
+)
+
+
+@pytest.mark.parametrize(
+    ("form", "decay"),
+    [
+        *((form, WEIGHTS) for form in FORMS),
+        *((form, EVERYTHING) for form in FORMS if form != "moving average"),
+        pytest.param("moving average", EVERYTHING, marks=NO_BLOCK_AGREES),
+    ],
+)
+@pytest.mark.parametrize("zero", [True, False])
+def test_momentum_with_decoupled_decay_passes(form, decay, zero):
+    report = check(momentum_step(FORMS[form], zero, decay=decay))
+    assert report.ok, str(report)
+    assert codes(report) == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("zero", [True, False])
+def test_momentum_of_the_decayed_gradient_passes(form, zero):
+    velocity = start(zero)
+
+    def step(p, lr):
+        gradients = grad(p)
+        for name in NAMES:
+            decayed = gradients[name] + WEIGHTS.get(name, 0.0) * p[name]
+            p[name] = p[name] + FORMS[form](velocity[name], decayed, lr)
+
+    report = check(step)
+    assert report.ok, str(report)
+    assert any("momentum 0.9" in note for note in report.notes)
+    assert any("weight decay" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(form, marks=pytest.mark.xfail(strict=True, reason="c is told as (1 - mu) c"))
+        if form != "moving average"
+        else form
+        for form in FORMS
+    ],
+)
+def test_decoupled_decay_under_momentum_is_told_with_its_amount(form):
+    report = check(momentum_step(FORMS[form], True, decay=WEIGHTS))
+    assert any("weight decay 0.01 on W1 and W2" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("wrong", ["b1", "b2"])
+def test_a_wrong_bias_under_momentum_and_decay_is_found(form, wrong):
+    report = check(momentum_step(FORMS[form], True, {wrong: 2.0}, decay=WEIGHTS))
+    assert report.verdict == "fail"
+    assert verdicts(report)[wrong] == "wrong"
+
+
+def adam(p, lr, moments, corrected):
+    moments["t"] += 1
+    for name, g in grad(p).items():
+        m, v = moments[name]
+        m[...] = 0.9 * m + 0.1 * g
+        v[...] = 0.999 * v + 0.001 * g**2
+        t = moments["t"] if corrected else np.inf
+        p[name] -= lr * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+
+
+def rmsprop(p, lr, squares):
+    for name, g in grad(p).items():
+        squares[name][...] = 0.9 * squares[name] + 0.1 * g**2
+        p[name] -= lr * g / (np.sqrt(squares[name]) + 1e-8)
+
+
+def adagrad(p, lr, squares):
+    for name, g in grad(p).items():
+        squares[name][...] += g**2
+        p[name] -= lr * g / (np.sqrt(squares[name]) + 1e-8)
+
+
+@pytest.mark.parametrize("kind", ["adam", "adam uncorrected", "rmsprop", "adagrad", "sign"])
+def test_adaptive_updates_do_not_pass(kind):
+    moments = {name: (np.zeros_like(v), np.zeros_like(v)) for name, v in params().items()}
+    moments["t"] = 0
+    squares = {name: np.zeros_like(value) for name, value in params().items()}
+    steps = {
+        "adam": lambda p, lr: adam(p, lr, moments, True),
+        "adam uncorrected": lambda p, lr: adam(p, lr, moments, False),
+        "rmsprop": lambda p, lr: rmsprop(p, lr, squares),
+        "adagrad": lambda p, lr: adagrad(p, lr, squares),
+        "sign": lambda p, lr: {n: p[n] - lr * np.sign(g) for n, g in grad(p).items()},
+    }
+    report = check(steps[kind])
+    assert report.verdict == "fail"
+    assert set(verdicts(report).values()) == {"wrong"}
+
+
+@pytest.mark.xfail(strict=True, reason="of g / sqrt(v), the differences shrink alike too")
+def test_an_adaptive_update_is_not_called_momentum():
+    squares = {name: np.zeros_like(value) for name, value in params().items()}
+    report = check(lambda p, lr: rmsprop(p, lr, squares))
+    assert not any("your step has momentum" in note for note in report.notes)
+
+
+def test_clipped_gradients_do_not_pass():
+    def step(p, lr):
+        return {name: p[name] - lr * np.clip(g, -0.01, 0.01) for name, g in grad(p).items()}
+
+    assert check(step).verdict == "fail"
+
+
+def too_early(p, lr):
+    hidden = np.tanh(X @ p["W1"] + p["b1"])
+    delta = (hidden @ p["W2"] + p["b2"] - Y) / len(X)
+    p["W2"] -= lr * hidden.T @ delta
+    p["b2"] -= lr * delta.sum(axis=0)
+    below = delta @ p["W2"].T * (1 - hidden**2)
+    p["W1"] -= lr * X.T @ below
+    p["b1"] -= lr * below.sum(axis=0)
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.1, 0.01])
+def test_two_learning_rates_tell_weights_that_are_updated_too_early(rate):
+    report = check(too_early, rate)
+    assert codes(report) == [("GC404", ("W1", "b1"))]
+    assert not any("momentum" in note for note in report.notes)
+
+
+def test_weights_that_are_updated_too_early_under_momentum_leave_the_others_right():
+    velocity = start(True)
+
+    def step(p, lr):
+        new = dict(p)
+
+        def update(name, g):
+            velocity[name] = MU * velocity[name] + g
+            new[name] = p[name] - lr * velocity[name]
+
+        hidden = np.tanh(X @ p["W1"] + p["b1"])
+        delta = (hidden @ p["W2"] + p["b2"] - Y) / len(X)
+        update("W2", hidden.T @ delta)
+        update("b2", delta.sum(axis=0))
+        below = delta @ new["W2"].T * (1 - hidden**2)
+        update("W1", X.T @ below)
+        update("b1", below.sum(axis=0))
+        return new
+
+    assert verdicts(check(step)) == {"W1": "wrong", "b1": "wrong", "W2": "ok", "b2": "ok"}
+
+
+def test_one_learning_rate_tells_it_where_the_network_is_known():
+    report = check(lambda p: too_early(p, 0.1), 0.1)
+    assert report.verdict == "fail"
+    assert verdicts(report) == {"W1": "wrong", "b1": "wrong", "W2": "ok", "b2": "ok"}
+    assert [code for code, _ in codes(report)] == ["GC404"]
+
+
+def test_too_early_and_another_bug_are_two_findings():
+    def step(p, lr):
+        before = p["b2"].copy()
+        too_early(p, lr)
+        p["b2"] += p["b2"] - before
+
+    report = check(step, 0.1)
+    assert set(codes(report)) == {("GC404", ("W1", "b1")), ("GC103", ("b2",))}
+
+
+def plain(p, lr):
+    return {name: p[name] - lr * g for name, g in grad(p).items()}
+
+
+@pytest.mark.parametrize("rate", [1e-10, 1e-8, 1e-6])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: plain, lambda: decay_step(WEIGHTS)],
+    ids=["plain", "decay"],
+)
+def test_a_tiny_learning_rate_is_no_false_alarm(make, rate):
+    report = check(make(), rate)
+    assert report.verdict in ("pass", "inconclusive"), str(report)
+    assert codes(report) == []
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        1e-4,
+        1e-6,
+        pytest.param(1e-8, marks=pytest.mark.xfail(strict=True, reason="GC801 in 6 of 30")),
+        1e-10,
+    ],
+)
+def test_momentum_at_a_tiny_learning_rate_is_no_false_alarm(rate):
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        arrays = {name: rng.normal(size=value.shape) for name, value in params().items()}
+        report = gradcheck.check_step(
+            momentum_step(torch_like), arrays, loss=loss, learning_rate=rate
+        )
+        assert report.verdict != "fail", str(report)
+
+
+def test_momentum_at_the_tiniest_learning_rate_is_no_false_alarm():
+    assert check(momentum_step(torch_like), 1e-12).verdict != "fail"
+
+
+def test_cancellation_enters_the_bound():
+    """Of (old - new) / 1e-8, eight digits are left, and no more is claimed to have been seen."""
+    tiny, usual = check(plain, 1e-8), check(plain, 0.1)
+    assert tiny.ok, str(tiny)
+    assert all(
+        1e-9 < one.resolution < 1e-5 and one.resolution > 10 * other.resolution
+        for one, other in zip(tiny.blocks, usual.blocks, strict=True)
+    )
+
+
+def test_a_factor_of_two_is_found_at_a_tiny_learning_rate():
+    def doubled(p, lr):
+        return {name: p[name] - lr * g for name, g in grad(p, {"W1": 2.0}).items()}
+
+    report = check(doubled, 1e-8)
+    assert codes(report) == [("GC103", ("W1",))]
+
+
+def test_a_schedule_that_forgets_its_step_is_found():
+    """The rate decays from call to call, so no single one is what the step uses."""
+    calls = []
+
+    def step(p):
+        calls.append(1)
+        return plain(p, RATE / (1 + 0.1 * len(calls)))
+
+    assert check(step).verdict == "fail"
+
+
+def script(arrays, rate):
+    for name, g in grad(arrays).items():
+        arrays[name] -= rate * g
+
+
+def test_a_step_on_the_very_arrays():
+    arrays, before = params(), params()
+    report = gradcheck.check_step(
+        lambda p: script(arrays, RATE),
+        gradcheck.parameters(arrays, in_place=True),
+        loss=lambda: loss(arrays),
+        learning_rate=RATE,
+    )
+    assert report.ok, str(report)
+    assert all(np.array_equal(arrays[name], before[name]) for name in before)
+
+
+def test_a_step_without_arguments_on_the_very_arrays():
+    arrays = params()
+    report = gradcheck.check_step(
+        lambda: script(arrays, RATE),
+        gradcheck.parameters(arrays, in_place=True),
+        loss=lambda: loss(arrays),
+        learning_rate=RATE,
+    )
+    assert report.ok, str(report)
