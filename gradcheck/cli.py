@@ -19,6 +19,7 @@ AS_EXPECTED, WRONG, UNDECIDED = 0, 1, 2
 EXAMPLES = """examples:
   gradcheck                              every bundled case
   gradcheck list                         what they are
+  gradcheck explain GC303                what a rule means, with an example
   gradcheck run overfit_pixels:published one of them
   gradcheck run my_checks.py             the cases of your own file
   gradcheck run my_checks.py:my_network --format json
@@ -122,6 +123,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-q", "--quiet", action="store_true", help="one line per case")
     listing = commands.add_parser("list", help="the bundled cases: network, bug, source")
     listing.set_defaults(command=_list)
+    explain = commands.add_parser("explain", help="the rules: what they are, and one in full")
+    explain.set_defaults(command=_explain)
+    explain.add_argument(
+        "rule", nargs="?", metavar="RULE", help="a code or name, as GC303 or sign-flipped"
+    )
     return parser
 
 
@@ -230,4 +236,12 @@ def _list(options: argparse.Namespace) -> int:
 
     rows = [(entry.name, entry.network, entry.summary, entry.source) for entry in find_cases([])]
     print(tabulate(rows, ("case", "network", "bug", "source"), tablefmt="plain"))
+    return AS_EXPECTED
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from gradcheck.diagnose.rules import RULES
+    from gradcheck.report.explain import catalogue, explain
+
+    print(catalogue(RULES) if options.rule is None else explain(RULES, options.rule))
     return AS_EXPECTED

@@ -93,7 +93,7 @@ def read_traceback(what: str, error: BaseException) -> Raised:
     frames = [
         (frame, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if _is_users(frame.f_code.co_filename)
+        if is_users_file(frame.f_code.co_filename)
     ]
     scope: dict[str, Any] = {}
     if frames:
@@ -103,7 +103,8 @@ def read_traceback(what: str, error: BaseException) -> Raised:
     return Raised(what, error, locations, scope)
 
 
-def _is_users(filename: str) -> bool:
+def is_users_file(filename: str) -> bool:
+    """Whether a file is the user's: neither gradcheck's own, nor installed, nor Python's."""
     if filename.startswith("<"):
         return filename.startswith(("<stdin>", "<ipython", "<string>"))
     path = Path(filename).resolve()

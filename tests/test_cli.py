@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from gradcheck.cli import main
+from gradcheck.diagnose.rules import RULES
 
 CASES = """
 import numpy as np
@@ -220,3 +221,20 @@ def test_python_m_gradcheck_runs_from_any_folder(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "2 of 2 cases came out as expected" in done.stdout
+
+
+def test_every_rule_is_explained(capsys):
+    assert main(["explain"]) == 0
+    listed = capsys.readouterr().out
+    for rule in RULES:
+        assert rule.code in listed
+        assert main(["explain", rule.code.lower()]) == 0
+        told = capsys.readouterr().out
+        assert rule.name in told
+        assert rule.example in told
+        assert rule.instead in told
+
+
+def test_an_unknown_rule_is_told_its_neighbours(capsys):
+    assert main(["explain", "sign-fliped"]) == 2
+    assert "sign-flipped" in capsys.readouterr().err

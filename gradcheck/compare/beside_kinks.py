@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.blocks import Array
 from gradcheck.compare.gates import Gradient, Gradients, read_gradients
@@ -22,7 +23,9 @@ from gradcheck.problem import Problem
 from gradcheck.sampling import Indices
 from gradcheck.usercode import UserCodeError
 
-NUDGES = (1e-3, 1e-2, 1e-3)
+NUDGES = (1e-3, 1e-2, 1e-3, 1e-2, 1e-3)
+TELLING = 0.5
+"""A derivative beside the kink that is this much smaller says little about the one here."""
 FEW = 16
 
 
@@ -32,6 +35,7 @@ class _Beside:
 
     problem: Problem
     values: tuple[Array, ...]
+    gradients: Gradients
     noise: Noise
     precision: Sequence[float]
     rng: np.random.Generator
@@ -55,20 +59,27 @@ def accept_beside_kinks(
     Raises:
         UserCodeError: the loss raised at a perturbed entry.
     """
-    beside = _Beside(problem, values, noise, precision, rng)
+    beside = _Beside(problem, values, gradients, noise, precision, rng)
     doubtful = _doubtful(gradients, precision, numeric)
     suspects = [rows[:0] for rows in doubtful]
+    small = [rows[:0] for rows in doubtful]
     for size in NUDGES:
         few = [rng.permutation(rows)[:FEW] for rows in doubtful]
         first = _ask(beside, numeric, few, size)
         rest = [
-            np.setdiff1d(rows, asked) if len(right) else rows[:0]
-            for rows, asked, right in zip(doubtful, few, first.right, strict=True)
+            np.setdiff1d(rows, asked) if len(right) + len(little) else rows[:0]
+            for rows, asked, right, little in zip(
+                doubtful, few, first.right, first.small, strict=True
+            )
         ]
         second = _ask(beside, numeric, rest, size)
         right = [
             np.setdiff1d(np.union1d(one, other), suspected)
             for one, other, suspected in zip(first.right, second.right, suspects, strict=True)
+        ]
+        small = [
+            np.union1d(known, np.union1d(one, other))
+            for known, one, other in zip(small, first.small, second.small, strict=True)
         ]
         found = [np.union1d(*pair) for pair in zip(first.wrong, second.wrong, strict=True)]
         wrong = [np.intersect1d(*pair) for pair in zip(found, suspects, strict=True)]
@@ -86,14 +97,26 @@ def accept_beside_kinks(
             np.setdiff1d(rows, np.union1d(*answers))
             for rows, *answers in zip(doubtful, right, wrong, strict=True)
         ]
-    return numeric
+    left = [
+        np.setdiff1d(np.intersect1d(rows, little), suspected)
+        for rows, little, suspected in zip(doubtful, small, suspects, strict=True)
+    ]
+    allowed = tuple(
+        _allowing(block, rows, gradient.value)
+        for block, rows, gradient in zip(numeric.blocks, left, gradients.blocks, strict=True)
+    )
+    return replace(numeric, blocks=allowed)
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """The rows of every block that are right, and those that are wrong, beside the point."""
+    """The rows of every block that are right, and those that are wrong, beside the point.
+
+    Of those that are right, `small` are so much smaller there that this says little.
+    """
 
     right: list[Indices]
+    small: list[Indices]
     wrong: list[Indices]
     evaluations: int
 
@@ -104,7 +127,7 @@ def _ask(
     """Checks the rows of each block at a point that is nudged."""
     none = [asked[:0] for asked in rows]
     if not any(map(len, rows)):
-        return _Answer(none, none, 0)
+        return _Answer(none, none, none, 0)
     parameters = beside.problem.parameters
     nearby = parameters.rounded(
         [
@@ -119,9 +142,9 @@ def _ask(
         theirs = read_gradients(beside.problem.gradient(nearby), parameters)
         center = beside.problem.loss(nearby)
     except (UserCodeError, UsageError):
-        return _Answer(none, none, 0)
+        return _Answer(none, none, none, 0)
     if not np.isfinite(center):
-        return _Answer(none, none, 1)
+        return _Answer(none, none, none, 1)
     there = numeric_gradient(
         beside.problem.entry_loss(nearby),
         parameters.stored(nearby),
@@ -132,7 +155,13 @@ def _ask(
         beside.rng,
     )
     if there.interrupted:
-        return _Answer(none, none, there.evaluations + 1)
+        return _Answer(none, none, none, there.evaluations + 1)
+    telling = [
+        _tells(here, gradient, block.entries[asked])
+        for here, gradient, block, asked in zip(
+            beside.gradients.blocks, theirs.blocks, numeric.blocks, rows, strict=True
+        )
+    ]
     judged = [
         _judge(gradient, measured, here, rounding)
         for gradient, measured, here, rounding in zip(
@@ -140,10 +169,25 @@ def _ask(
         )
     ]
     return _Answer(
-        [asked[verdicts.ok] for asked, verdicts in zip(rows, judged, strict=True)],
+        [
+            asked[verdicts.ok & tells]
+            for asked, verdicts, tells in zip(rows, judged, telling, strict=True)
+        ],
+        [
+            asked[verdicts.ok & ~tells]
+            for asked, verdicts, tells in zip(rows, judged, telling, strict=True)
+        ],
         [asked[verdicts.wrong] for asked, verdicts in zip(rows, judged, strict=True)],
         there.evaluations + 1,
     )
+
+
+def _tells(here: Gradient, there: Gradient, entries: Indices) -> NDArray[np.bool_]:
+    """Where the derivative beside the kink is not much smaller than the one here, (n,)."""
+    if here.value is None or there.value is None or here.value.shape != there.value.shape:
+        return np.ones(len(entries), dtype=bool)
+    sizes = np.abs(here.value.reshape(-1)[entries]), np.abs(there.value.reshape(-1)[entries])
+    return np.asarray(sizes[1] >= TELLING * sizes[0])
 
 
 def claims_of(

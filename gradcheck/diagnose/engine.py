@@ -19,6 +19,7 @@ from gradcheck.diagnose.findings import chain_findings, correction_finding, scal
 from gradcheck.diagnose.identify import identify
 from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.layers import Layer, group_layers
+from gradcheck.diagnose.locate import located
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
 from gradcheck.diagnose.rule import Direct, Last
 from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated
@@ -84,9 +85,10 @@ def diagnose(
         return Diagnosis(tuple(_direct(evidence, always=True)), layers, words, notes, tried)
     nearby = second_point(ready, comparison, selection, rng)
     evidence = with_point(evidence, nearby)
-    findings = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
+    found = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
+    findings = located(evidence, found, RULES)
     evaluations = tried + (0 if nearby is None else nearby.numeric.evaluations + 1)
-    return Diagnosis(tuple(findings), layers, words, notes, evaluations)
+    return Diagnosis(findings, layers, words, notes, evaluations)
 
 
 def why_not(ready: Preflight, heard: Heard) -> tuple[tuple[Finding, ...], str]:
@@ -139,7 +141,7 @@ def _from_the_chain(evidence: Evidence) -> Iterator[Finding]:
     steps = list(walk(evidence, RULES))
     for position, step in enumerate(steps):
         names = _explained_by(evidence, steps, position)
-        for finding in chain_findings(evidence, step, names, RULES):
+        for finding in chain_findings(evidence, step, names, steps[position + 1 :], RULES):
             if not all(_is_scaled(evidence, name) for name in finding.blocks):
                 yield finding
 

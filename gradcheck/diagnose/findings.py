@@ -70,15 +70,27 @@ def correction_finding(evidence: Evidence, match: CorrectionMatch) -> Finding:
 
 
 def chain_findings(
-    evidence: Evidence, step: Step, names: tuple[str, ...], rules: Sequence[Rule]
+    evidence: Evidence,
+    step: Step,
+    names: tuple[str, ...],
+    below: Sequence[Step],
+    rules: Sequence[Rule],
 ) -> Iterator[Finding]:
-    """What is wrong at one layer: in its delta, its factors, its penalty, its own products."""
+    """What is wrong at one layer: in its delta, its factors, its penalty, its own products.
+
+    Args:
+        evidence: all that is known.
+        step: what the walk found at the layer.
+        names: the wrong blocks that its delta explains, here and below.
+        below: what the walk found at the layers below.
+        rules: all rules.
+    """
     best = step.best[0] if step.best else None
     if best is not None:
         for position, (rule, variant) in enumerate(best.links):
             others = [found.links[position][0] for found in step.best[1:] if found.links]
             yield _link_finding(evidence, step, names, rule, variant, others)
-        yield from _factor_findings(evidence, step, best, rules)
+        yield from _factor_findings(evidence, step, best, below, rules)
         for block, found in best.fits.items():
             yield from _penalty_findings(evidence, block, found, rules)
     for own in step.own:
@@ -145,7 +157,11 @@ def _own_finding(
 
 
 def _factor_findings(
-    evidence: Evidence, step: Step, best: Derivation, rules: Sequence[Rule]
+    evidence: Evidence,
+    step: Step,
+    best: Derivation,
+    below: Sequence[Step],
+    rules: Sequence[Rule],
 ) -> Iterator[Finding]:
     """Factors that are new at this layer, one finding for the blocks that share one."""
     groups: dict[float, list[int]] = {}
@@ -154,6 +170,14 @@ def _factor_findings(
             same = next((key for key in groups if np.isclose(key, found.factor, rtol=1e-6)), None)
             groups.setdefault(found.factor if same is None else same, []).append(block)
     for factor, blocks in groups.items():
+        blocks += [
+            block
+            for lower in below
+            if lower.best and not lower.best[0].links
+            for block, found in lower.best[0].fits.items()
+            if evidence.blocks[block].failed and np.isclose(found.factor, factor, rtol=1e-6)
+        ]
+        blocks.sort()
         yield _factor_finding(evidence, blocks, factor, rules)
 
 

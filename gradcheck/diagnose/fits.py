@@ -14,6 +14,8 @@ from gradcheck.diagnose.network_view import NetworkView
 CLOSE = 1e-6
 RELATIVE = 1e-8
 ABSOLUTE_ROUNDINGS = 20.0
+NOTHING = 1e-9
+"""What is smaller than this, relatively, is rounding and no prediction."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,15 @@ class Target:
             gradients.append(gradient.value.ravel())
             limits.append(np.full(gradient.value.size, limit))
         flat = np.concatenate(gradients)
-        if not np.any(flat):
-            return None
+        largest = float(np.max(np.abs(flat), initial=0.0))
         pairs = [_penalty_parts(view, number, block, point.values) for point in points]
         wanted = tuple(coefficient for coefficient, _ in pairs[0])
         parts = tuple(
             np.concatenate([pair[kind][1].ravel() for pair in pairs]) for kind in range(len(wanted))
         )
         right = flat - sum(c * part for c, part in zip(wanted, parts, strict=True))
+        if not np.max(np.abs(right), initial=0.0) > NOTHING * largest:
+            return None
         return cls(right, parts, wanted, np.concatenate(limits))
 
     def fit(self, predictions: Sequence[Array], penalties: bool = True) -> Fit | None:
@@ -89,7 +92,7 @@ class Target:
         if predicted.size != self.right.size or not np.all(np.isfinite(predicted)):
             return None
         size = float(predicted @ predicted)
-        if not size:
+        if not size > NOTHING**2 * float(self.right @ self.right):
             return None
         factor = _cleaned(float(predicted @ self.right) / size)
         left = np.abs(self.right - factor * predicted)

@@ -9,6 +9,8 @@ from planted.test_mutations import changes
 
 import gradcheck
 
+pytestmark = pytest.mark.usefixtures("verdicts_only")
+
 CLEARLY_CHANGED = 5e-6
 UNCHANGED = 1e-10
 SEEN_IN_FLOAT32 = 1e-2

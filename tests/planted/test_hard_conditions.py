@@ -6,6 +6,8 @@ from planted.networks import random_setup
 
 import gradcheck
 
+pytestmark = pytest.mark.usefixtures("verdicts_only")
+
 SEEDS = range(24)
 KINKED = ("relu", "leaky_relu", "elu")
 DISTANCES = (0.0, 1e-9, -1e-9, 1e-8, 1e-7, -1e-7, 1e-6, -1e-5, 1e-5, 1e-4)

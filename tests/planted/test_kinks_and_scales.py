@@ -10,6 +10,8 @@ from planted.test_mutations import changes
 
 import gradcheck
 
+pytestmark = pytest.mark.usefixtures("verdicts_only")
+
 SEEDS = range(15)
 
 INCONCLUSIVE = {

@@ -5,6 +5,8 @@ from planted.networks import random_setup
 
 import gradcheck
 
+pytestmark = pytest.mark.usefixtures("verdicts_only")
+
 NETWORKS = 32
 CLEARLY_CHANGED = 1e-6
 UNCHANGED = 1e-12

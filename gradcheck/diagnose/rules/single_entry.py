@@ -18,7 +18,15 @@ FEW = 3
 def find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Finding]:
     """The findings on blocks of which few entries, or one row or column, are wrong."""
     for block in blocks:
-        yield from _find(rule, evidence, block)
+        mates = [
+            other
+            for layer in evidence.layers
+            if block in layer.blocks
+            for other in layer.blocks
+            if other != block
+        ]
+        if not any(evidence.blocks[mate].failed for mate in mates):
+            yield from _find(rule, evidence, block)
 
 
 def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:

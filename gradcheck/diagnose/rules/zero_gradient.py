@@ -18,6 +18,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
         for block, gradient in zip(evidence.blocks, evidence.first.gradients.blocks, strict=True)
         if block.verdict == "wrong" and gradient.value is not None and not np.any(gradient.value)
     ]
+    names += [name for name in _penalty_alone(evidence) if name not in names]
     ignored = evidence.ready.ignored
     names = [name for name in names if name not in ignored]
     if names:
@@ -28,11 +29,25 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
             blocks=tuple(names),
             message=f"{gradient_of(names)} exactly zero"
             + (": the step leaves it as it is" if step else ""),
-            evidence=("every entry is 0, and the loss does change with them",),
+            evidence=("every entry is 0 but for a penalty, and the loss does change with them",),
             fix="update it in the step"
             if step
             else "compute it: an array of zeros was made for it, and nothing was written there",
         )
+
+
+def _penalty_alone(evidence: Evidence) -> Iterator[str]:
+    """Blocks whose gradient is that of the penalty, and nothing more."""
+    view = evidence.network
+    if view is None or not view.l2:
+        return
+    for layer in view.layers:
+        for index, penalty in view.penalties(evidence.first.values, layer.number).items():
+            gradient = evidence.first.gradients.blocks[index].value
+            if evidence.blocks[index].verdict == "wrong" and gradient is not None:
+                size = float(np.max(np.abs(gradient), initial=0.0))
+                if size and np.all(np.abs(gradient - penalty) <= 1e-12 * size):
+                    yield evidence.names[index]
 
 
 RULE = Rule(

@@ -1,0 +1,53 @@
+"""The catalogue of rules as text: all of them in a table, or one in full."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from textwrap import fill
+
+from tabulate import tabulate
+
+from gradcheck.diagnose.rule import Rule
+from gradcheck.errors import UsageError
+
+
+def catalogue(rules: Sequence[Rule]) -> str:
+    """Every rule with how it shows, by code."""
+    rows = [(rule.code, rule.name, rule.shows) for rule in sorted(rules, key=_code)]
+    return tabulate(rows, ("code", "rule", "how it shows"), tablefmt="plain")
+
+
+def explain(rules: Sequence[Rule], wanted: str) -> str:
+    """One rule: what it is, how it shows, an example and the fix.
+
+    Args:
+        rules: all rules.
+        wanted: a code or a name, in any case.
+
+    Raises:
+        UsageError: there is no such rule; the message has the nearest ones.
+    """
+    key = wanted.strip().lower()
+    rule = next((rule for rule in rules if key in (rule.code.lower(), rule.name)), None)
+    if rule is None:
+        known = [name for rule in rules for name in (rule.code.lower(), rule.name)]
+        near = difflib.get_close_matches(key, known, n=2)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(f"there is no rule {wanted!r}; {hint}`gradcheck explain` lists them all")
+    return "\n".join(
+        (
+            f"{rule.code} {rule.name}",
+            "",
+            fill(rule.what, 88),
+            "",
+            fill(f"How it shows: {rule.shows}", 88),
+            "",
+            f"    wrong:  {rule.example}",
+            f"    right:  {rule.instead}",
+        )
+    )
+
+
+def _code(rule: Rule) -> str:
+    return rule.code
