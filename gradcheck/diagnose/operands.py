@@ -29,6 +29,7 @@ class Product:
         right_code: the right operand as written.
         left: its value.
         right: its value.
+        elementwise: whether it is `*` or the like, and no matrix product.
     """
 
     code: str
@@ -36,6 +37,17 @@ class Product:
     right_code: str
     left: Array
     right: Array
+    elementwise: bool
+
+    @property
+    def fits_as_matrices(self) -> bool:
+        """Whether the operands would make a matrix product."""
+        return self.left.ndim == self.right.ndim == 2 and self.left.shape[1] == self.right.shape[0]
+
+    @property
+    def fits_elementwise(self) -> bool:
+        """Whether the operands have one shape, of rows and columns."""
+        return self.left.shape == self.right.shape and self.left.ndim == 2
 
     def alternatives(self) -> Iterator[tuple[str, Array]]:
         """Other products of the same two operands, as code and value."""
@@ -73,8 +85,24 @@ def misaligned_product(raised: Raised) -> Product | None:
         for left, right in _operands(node):
             values = _value(left, raised.scope), _value(right, raised.scope)
             if isinstance(values[0], np.ndarray) and isinstance(values[1], np.ndarray):
-                return Product(ast.unparse(node), ast.unparse(left), ast.unparse(right), *values)
+                return Product(
+                    ast.unparse(node),
+                    ast.unparse(left),
+                    ast.unparse(right),
+                    *values,
+                    elementwise=_is_elementwise(node),
+                )
     return None
+
+
+def _is_elementwise(node: ast.AST) -> bool:
+    if isinstance(node, ast.BinOp):
+        return not isinstance(node.op, ast.MatMult)
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "multiply"
+    )
 
 
 def _operands(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:

@@ -41,6 +41,7 @@ from gradcheck.diagnose.rules import (
     shape_misaligned,
     sign_flipped,
     single_entry,
+    single_sample,
     softmax_diagonal_only,
     softmax_jacobian_wrong,
     softmax_wrong_axis,
@@ -111,6 +112,7 @@ RULES: tuple[Rule, ...] = (
     regularisation_missing.RULE,
     regularisation_sign.RULE,
     regularisation_wrong.RULE,
+    single_sample.RULE,
     single_entry.RULE,
     unknown_cause.RULE,
 )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Product, Rule, Upstream, Variant
+from gradcheck.diagnose.raised import raised_products
+from gradcheck.diagnose.rule import Direct, Product, Rule, Upstream, Variant
+from gradcheck.finding import Finding
 
 
 def _arrivals(state: LayerState) -> Iterator[Variant]:
@@ -32,6 +35,13 @@ def _products(state: LayerState) -> Iterator[Variant]:
             )
 
 
+def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    for found in raised_products(evidence):
+        if found.confusion == "matrix":
+            fix = f"use the matrix product: {found.product.left_code} @ {found.product.right_code}"
+            yield found.finding(rule, evidence, fix)
+
+
 RULE = Rule(
     code="GC206",
     name="elementwise-instead-of-matmul",
@@ -43,5 +53,5 @@ RULE = Rule(
     example="delta1 = W2.T * delta2 * slope1",
     instead="delta1 = W2.T @ delta2 * slope1",
     detector=Upstream(_arrivals),
-    also=(Product(_products),),
+    also=(Product(_products), Direct(_find)),
 )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Rule, Variant
+from gradcheck.diagnose.raised import raised_products
+from gradcheck.diagnose.rule import Delta, Direct, Rule, Variant
+from gradcheck.finding import Finding
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -21,6 +24,14 @@ def _variants(state: LayerState) -> Iterator[Variant]:
         )
 
 
+def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    for found in raised_products(evidence):
+        if found.confusion == "elementwise":
+            left, right = found.product.left_code, found.product.right_code
+            fix = f"multiply them entry by entry: {left} * {right}"
+            yield found.finding(rule, evidence, fix)
+
+
 RULE = Rule(
     code="GC205",
     name="matmul-instead-of-elementwise",
@@ -32,4 +43,5 @@ RULE = Rule(
     example="delta1 = np.dot(W2.T @ delta2, slope1)",
     instead="delta1 = (W2.T @ delta2) * slope1",
     detector=Delta(_variants),
+    also=(Direct(_find),),
 )

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.blocks import Array
-from gradcheck.diagnose.evidence import Evidence, error_if_right
-from gradcheck.diagnose.operands import Product, misaligned_product
+from gradcheck.diagnose.evidence import Evidence
+from gradcheck.diagnose.raised import raised_products
 from gradcheck.diagnose.rule import Correction, Direct, Mend, Rule
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.finding import Finding
@@ -62,47 +62,11 @@ def _drops(axis: int, line: str) -> Iterator[Mend]:
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
-    raised = evidence.first.raised
-    product = None if raised is None else misaligned_product(raised)
-    if raised is None or product is None:
-        return
-    words = evidence.sizes.shape_words
-    message = (
-        f"{product.code} multiplies {words(product.left.shape)} by {words(product.right.shape)}"
-    )
-    mended = _mended(evidence, product)
-    lines = [raised.summary]
-    if 1 in (product.left.ndim, product.right.ndim):
-        lines.append("a flat vector's .T is the same flat vector")
-    fix = "make the operands' inner sizes agree: transpose one, or swap them"
-    error = None
-    names = tuple(block.name for block in evidence.blocks if block.verdict == "raised")
-    if mended is not None:
-        fix, name, error = mended
-        lines.append(
-            f"{fix} has the shape of {name}, and agrees with its numeric gradient to {error:.1e}"
-        )
-    yield Finding(
-        code=rule.code,
-        rule=rule.name,
-        blocks=names,
-        message=message,
-        evidence=tuple(lines),
-        fix=fix,
-        error_after_fix=error,
-        location=raised.frames[-1] if raised.frames else None,
-    )
-
-
-def _mended(evidence: Evidence, product: Product) -> tuple[str, str, float] | None:
-    """The product of the same operands that is the right gradient of a block, if there is one."""
-    found = []
-    for code, value in product.alternatives():
-        for index, name in enumerate(evidence.names):
-            error = error_if_right(evidence.first, index, value)
-            if error is not None and evidence.blocks[index].entries:
-                found.append((code, name, error))
-    return found[0] if found else None
+    for found in raised_products(evidence):
+        if found.confusion is None:
+            yield found.finding(
+                rule, evidence, "make the operands' inner sizes agree: transpose one, or swap them"
+            )
 
 
 RULE = Rule(

@@ -1,0 +1,86 @@
+"""GC702: one sample of the batch contributes wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gradcheck.blocks import Array
+from gradcheck.compare.comparison import Comparison
+from gradcheck.diagnose.evidence import Evidence
+from gradcheck.diagnose.network_view import NetworkView, Placed
+from gradcheck.diagnose.rule import Last, Rule
+from gradcheck.finding import Finding
+
+MOST_SAMPLES = 512
+ROUNDING = 1e-7
+
+
+def _find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Finding]:
+    """Weights whose error is the input of one sample times something, at all points."""
+    view = evidence.network
+    if view is None or not 1 < view.batch_size <= MOST_SAMPLES:
+        return
+    for placed in reversed(view.placed):
+        if placed.layer.weight not in blocks or placed.n_in < 2:
+            continue
+        samples = {_sample(view, placed, point) for point in evidence.points}
+        sample = samples.pop()
+        if samples or sample is None:
+            continue
+        names = tuple(evidence.names[block] for block in blocks)
+        yield Finding(
+            code=rule.code,
+            rule=rule.name,
+            blocks=names,
+            message=f"sample {sample} contributes wrongly to the gradients, and all others rightly",
+            evidence=(
+                f"the error of the gradient of {evidence.names[placed.layer.weight]} is the input "
+                f"of sample {sample} (counted from 0) times one vector, here and at a second point",
+            ),
+            fix="look at how that sample is treated: a range that is one too short, a mask, a "
+            "special case",
+        )
+        return
+
+
+def _sample(view: NetworkView, placed: Placed, point: Comparison) -> int | None:
+    """The sample whose input alone makes the error of a layer's weights, or None."""
+    block = placed.layer.weight
+    gradient = point.gradients.blocks[block]
+    if gradient.verdict != "ok" or gradient.value is None:
+        return None
+    trace = view.trace(point.values)
+    number = placed.layer.number
+    layer_input = trace.activations[number - 1]
+    right = view.block_gradients(point.values, number, layer_input, trace.deltas[number - 1])
+    off = gradient.value - right[block] - view.penalties(point.values, number)[block]
+    stand_in: list[Array] = list(point.values)
+    stand_in[block] = off
+    error = placed.weights(stand_in)
+    sizes = np.sum(layer_input**2, axis=1)
+    scale = float(np.max(np.abs(error), initial=0.0))
+    found = []
+    for sample in np.flatnonzero(sizes):
+        vector = layer_input[sample] @ error / sizes[sample]
+        left = error - np.outer(layer_input[sample], vector)
+        if float(np.max(np.abs(left))) <= ROUNDING * scale:
+            found.append(int(sample))
+    return found[0] if len(found) == 1 else None
+
+
+RULE = Rule(
+    code="GC702",
+    name="single-sample",
+    what=(
+        "One sample of the batch is left out, counted twice or treated in another way than "
+        "the others."
+    ),
+    shows=(
+        "the error of every weight matrix is the outer product of one sample's input and a vector."
+    ),
+    example="for i in range(m - 1): dW += np.outer(x[i], delta[i])",
+    instead="for i in range(m): dW += np.outer(x[i], delta[i])",
+    detector=Last(_find),
+)
