@@ -7,7 +7,7 @@ is not explained again, and the finding nearest to the loss comes first.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.advice import advice
 from gradcheck.diagnose.chain import Step, walk
 from gradcheck.diagnose.evidence import Evidence, second_point, with_point
+from gradcheck.diagnose.excuses import excuse, right_without_eps
 from gradcheck.diagnose.findings import chain_findings, correction_finding, scale_findings
 from gradcheck.diagnose.identify import identify
 from gradcheck.diagnose.layer_forms import layer_findings
@@ -41,6 +42,8 @@ class Diagnosis:
         notes: what the user should know of the diagnosis itself.
         evaluations: how often the loss was evaluated for it.
         interrupted: whether the user stopped it.
+        excused: the names of blocks that are right but for a small number that the loss adds
+            before it takes a log.
     """
 
     findings: tuple[Finding, ...]
@@ -49,6 +52,7 @@ class Diagnosis:
     notes: tuple[str, ...]
     evaluations: int
     interrupted: bool = False
+    excused: tuple[str, ...] = ()
 
 
 INTERRUPTED = Diagnosis(
@@ -81,14 +85,18 @@ def diagnose(
     if comparison.numeric.interrupted:
         return Diagnosis((), layers, words, notes, tried)
     evidence = Evidence(problem, (comparison,), layers, view, sizes, ready, heard)
+    excused = right_without_eps(evidence)
+    comparison = replace(comparison, blocks=excuse(comparison.blocks, excused))
+    evidence = replace(evidence, points=(comparison,))
     if comparison.unstable or not any(block.failed for block in comparison.blocks):
-        return Diagnosis(tuple(_direct(evidence, always=True)), layers, words, notes, tried)
+        direct = tuple(_direct(evidence, always=True))
+        return Diagnosis(direct, layers, words, notes, tried, excused=excused)
     nearby = second_point(ready, comparison, selection, rng)
     evidence = with_point(evidence, nearby)
     found = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
     findings = located(evidence, found, RULES)
     evaluations = tried + (0 if nearby is None else nearby.numeric.evaluations + 1)
-    return Diagnosis(findings, layers, words, notes, evaluations)
+    return Diagnosis(findings, layers, words, notes, evaluations, excused=excused)
 
 
 def why_not(ready: Preflight, heard: Heard) -> tuple[tuple[Finding, ...], str]:

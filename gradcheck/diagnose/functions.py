@@ -106,6 +106,7 @@ class Distance:
         key: the name in the core's table of losses, for what is fused with an activation.
         of_probabilities: whether the outputs must lie between 0 and 1.
         eps: what is added before a log is taken.
+        plain: the same without it.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Distance:
     key: str = ""
     of_probabilities: bool = False
     eps: float = 0.0
+    plain: Distance | None = None
 
     def suits(self, activation: AnyActivation) -> bool:
         """Whether the outputs of an activation can be compared by it."""
@@ -179,6 +181,7 @@ def _binary_plus(eps: float) -> Distance:
         lambda a, y: np.asarray((1 - y) / (1 - a + eps) - y / (a + eps)),
         of_probabilities=True,
         eps=eps,
+        plain=BINARY,
     )
 
 
@@ -189,6 +192,7 @@ def _categorical_plus(eps: float) -> Distance:
         lambda a, y: np.asarray(-y / (a + eps)),
         of_probabilities=True,
         eps=eps,
+        plain=CATEGORICAL,
     )
 
 

@@ -94,6 +94,8 @@ class NetworkView:
         l2: the loss has l2 times the sum of the squared weights.
         l2_bias: and l2_bias times that of the biases.
         words: the network in words.
+        eps: what the loss adds before it takes a log; the distance here is without it, as backward
+            passes are.
     """
 
     placed: tuple[Placed, ...]
@@ -105,6 +107,7 @@ class NetworkView:
     l2: float = 0.0
     l2_bias: float = 0.0
     words: str = ""
+    eps: float = 0.0
 
     @property
     def layers(self) -> tuple[Layer, ...]:

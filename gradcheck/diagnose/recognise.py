@@ -236,7 +236,8 @@ def _fit(
                 float(factors[1]) if len(used) > 1 else 0.0,
                 float(factors[2]) if len(used) > 2 else 0.0,
             )
-            return replace(view, words=describe_view(view))
+            plain = distance if distance.plain is None else distance.plain
+            return replace(view, words=describe_view(view), distance=plain, eps=distance.eps)
     return None
 
 

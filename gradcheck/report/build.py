@@ -11,6 +11,7 @@ from gradcheck.blocks import Parameters
 from gradcheck.compare.comparison import Comparison
 from gradcheck.compare.verdict import Block
 from gradcheck.diagnose.engine import Diagnosis
+from gradcheck.diagnose.excuses import excuse
 from gradcheck.diagnose.layers import describe_layers
 from gradcheck.diagnose.words import listed, shortened
 from gradcheck.finding import Finding
@@ -38,6 +39,7 @@ def build_report(
     if diagnosis.interrupted:
         coverage = replace(coverage, interrupted=True)
     names = ready.problem.parameters.names
+    comparison = replace(comparison, blocks=excuse(comparison.blocks, diagnosis.excused))
     accepted = _accepted(diagnosis.findings, options.allow)
     notes = (
         *_precision_notes(comparison.blocks, options),
@@ -46,6 +48,7 @@ def build_report(
         *_state_notes(ready, comparison),
         *_flat_notes(ready, comparison),
         *diagnosis.notes,
+        *_excuse_notes(diagnosis.excused),
         *_heard_notes(heard),
     )
     return Report(
@@ -67,6 +70,14 @@ def build_report(
         ),
         notes=notes,
     )
+
+
+def _excuse_notes(names: tuple[str, ...]) -> Iterable[str]:
+    if names:
+        yield (
+            f"{listed(names)}: right for your loss without the small number that it adds before it "
+            "takes a log; with it, the gradient differs by the error shown, which was not counted"
+        )
 
 
 def _tidied_finding(finding: Finding, names: tuple[str, ...]) -> Finding:

@@ -1,0 +1,174 @@
+"""Networks are recognised by their loss alone, as people write them."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck import MLP
+
+HIDDEN = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "gelu")
+ENDS = (
+    ("linear", "squared_error_sum"),
+    ("linear", "half_squared_error_mean"),
+    ("sigmoid", "squared_error_mean_all"),
+    ("tanh", "half_squared_error_mean_all"),
+    ("sigmoid", "binary_cross_entropy"),
+    ("softmax", "categorical_cross_entropy"),
+)
+
+
+def words(network, seed=0, layout_data=True, wrong=False):
+    """What the report calls a network of the core that is checked without being named."""
+    rng = np.random.default_rng(seed)
+    params = network.init(seed)
+    layout = network.arrangement
+    inputs = rng.standard_normal(layout.data_shape(9, network.sizes[0]))
+    targets = rng.uniform(0.1, 0.9, layout.data_shape(9, network.sizes[-1]))
+    if network.loss_name == "categorical_cross_entropy":
+        targets = targets / targets.sum(axis=layout.unit_axis, keepdims=True)
+    data = {"inputs": inputs, "targets": targets} if layout_data else {}
+    factor = 2.0 if wrong else 1.0
+    report = gradcheck.check(
+        lambda p: network.loss(p, inputs, targets),
+        params,
+        lambda p: {k: factor * v for k, v in network.backward(p, inputs, targets).items()},
+        **data,
+    )
+    assert report.ok == (not wrong), str(report)
+    return report.network
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+@pytest.mark.parametrize(("output", "loss"), ENDS)
+@pytest.mark.parametrize("hidden", HIDDEN[:3])
+def test_the_usual_networks_are_recognised_even_when_all_is_right(hidden, output, loss, layout):
+    found = words(MLP([4, 6, 5, 3], (hidden, hidden, output), loss, layout, l2=0.1))
+    assert found is not None
+    assert found.startswith(f"4-6-5-3 {hidden}/{hidden}/{output}, ")
+    assert "l2 0.1" in found
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_mixed_activations_are_found_one_by_one(seed):
+    rng = np.random.default_rng(seed)
+    hidden = [str(name) for name in rng.choice(HIDDEN, 4)]
+    output, loss = ENDS[seed % len(ENDS)]
+    found = words(MLP([4, 6, 5, 7, 4, 3], (*hidden, output), loss), seed, wrong=True)
+    assert f"4-6-5-7-4-3 {'/'.join(hidden)}/{output}, " in found
+
+
+def test_the_data_are_found_in_the_closures():
+    network = MLP([4, 6, 3], ("tanh", "softmax"), "categorical_cross_entropy")
+    assert "tanh/softmax" in words(network, layout_data=False, wrong=True)
+
+
+X, RNG = np.random.default_rng(0).normal(size=(11, 3)), np.random.default_rng(1)
+LABELS = np.arange(11) % 4
+
+
+def scores(p):
+    return np.maximum(X @ p["W1"] + p["b1"], 0) @ p["W2"] + p["b2"]
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+PARAMS = {
+    "W1": RNG.normal(size=(3, 5)),
+    "b1": RNG.normal(size=5),
+    "W2": RNG.normal(size=(5, 4)),
+    "b2": RNG.normal(size=4),
+}
+
+
+def backward(p):
+    hidden = np.maximum(X @ p["W1"] + p["b1"], 0)
+    delta = (softmax(scores(p)) - np.eye(4)[LABELS]) / len(X)
+    below = delta @ p["W2"].T
+    return {
+        "W1": X.T @ below,
+        "b1": below.sum(axis=0),
+        "W2": hidden.T @ delta,
+        "b2": delta.sum(axis=0),
+    }
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-8, 1e-12])
+def test_class_labels_and_a_log_with_a_small_number_added(eps):
+    def loss(p):
+        return -np.log(softmax(scores(p))[np.arange(len(X)), LABELS] + eps).mean()
+
+    report = gradcheck.check(loss, PARAMS, backward, inputs=X, targets=LABELS)
+    assert "3-5-4 relu/softmax" in report.network
+    assert [(f.code, f.blocks) for f in report.findings] == [("GC303", ("W1", "b1"))]
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_biases_that_are_a_row_of_the_weights(place):
+    Y = RNG.normal(size=(11, 2))
+    ones = np.ones((len(X), 1))
+
+    def with_ones(a):
+        return np.hstack([ones, a] if place == "first" else [a, ones])
+
+    def forward(p):
+        hidden = np.tanh(with_ones(X) @ p[0])
+        return hidden, with_ones(hidden) @ p[1]
+
+    def loss(p):
+        return np.mean((forward(p)[1] - Y) ** 2)
+
+    def gradient(p):
+        hidden, output = forward(p)
+        delta = 2 * (output - Y) / Y.size
+        weights = p[1][1:] if place == "first" else p[1][:-1]
+        below = delta @ weights.T * hidden * (1 - hidden)
+        return [with_ones(X).T @ below, with_ones(hidden).T @ delta]
+
+    params = [RNG.normal(size=(4, 5)), RNG.normal(size=(6, 2))]
+    report = gradcheck.check(loss, params, gradient, inputs=X, targets=Y)
+    assert "3-5-2 tanh/linear" in report.network
+    assert [(f.code, f.blocks) for f in report.findings] == [("GC305", ("params[0]",))]
+
+
+def test_what_is_no_dense_network_is_not_called_one():
+    Y = RNG.normal(size=(11, 5))
+
+    def loss(p):
+        return float(np.sum(np.sin(X @ p["W1"] * np.cos(p["b1"])) * Y))
+
+    report = gradcheck.check(
+        loss, {k: PARAMS[k] for k in ("W1", "b1")}, lambda p: dict(p), inputs=X, targets=Y
+    )
+    assert report.network is None
+    assert [finding.code for finding in report.findings if finding.severity == "error"] == ["GC999"]
+
+
+def test_a_small_number_before_the_log_is_no_bug():
+    def loss(p):
+        return -np.log(softmax(scores(p))[np.arange(len(X)), LABELS] + 1e-8).mean()
+
+    def right(p):
+        hidden = np.maximum(X @ p["W1"] + p["b1"], 0)
+        delta = (softmax(scores(p)) - np.eye(4)[LABELS]) / len(X)
+        below = delta @ p["W2"].T * (hidden > 0)
+        return {
+            "W1": X.T @ below,
+            "b1": below.sum(axis=0),
+            "W2": hidden.T @ delta,
+            "b2": delta.sum(axis=0),
+        }
+
+    report = gradcheck.check(loss, PARAMS, right, inputs=X, targets=LABELS)
+    assert report.ok, str(report)
+    assert any("before it takes a log" in note for note in report.notes)
+    report = gradcheck.check(
+        loss,
+        PARAMS,
+        lambda p: {**right(p), "b2": 1.00001 * right(p)["b2"]},
+        inputs=X,
+        targets=LABELS,
+    )
+    assert [block.name for block in report.blocks if block.failed] == ["b2"]
