@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,11 @@ from gradcheck.diagnose.layers import Layer
 from gradcheck.diagnose.rule import Delta, Detector, Penalty, Rule, Slope, Upstream
 from gradcheck.diagnose.source import Assignment, Sources
 from gradcheck.finding import Finding
+
+MENDED = {"GC106": "-{code}", "GC101": "{code} / m"}
+"""What one factor makes of the user's expression; m is the batch size."""
+
+LONGEST_CODE = 60
 
 ELSEWHERE = ("GC207", "GC311", "GC408", "GC80", "GC90", "GC999")
 """Rules on what is missing, or is not in the backward pass."""
@@ -48,7 +54,22 @@ def _located(evidence: Evidence, finding: Finding, sources: Sources, kinds: _Kin
     if finding.code.startswith(ELSEWHERE):
         return finding
     found = _assignment(evidence, finding, sources, kinds)
-    return finding if found is None else replace(finding, location=found.location)
+    if found is None:
+        return finding
+    return replace(finding, location=found.location, fix=_fix_in_code(finding, found))
+
+
+def _fix_in_code(finding: Finding, found: Assignment) -> str:
+    """The fix, with the user's own expression where one factor mends it."""
+    pattern = MENDED.get(finding.code)
+    if pattern is None or found.value is None or found.updates or len(finding.blocks) != 1:
+        return finding.fix
+    code = ast.unparse(found.value)
+    if isinstance(found.value, ast.Dict | ast.Tuple | ast.List) or len(code) > LONGEST_CODE:
+        return finding.fix
+    if isinstance(found.value, ast.BinOp) and isinstance(found.value.op, ast.Add | ast.Sub):
+        code = f"({code})"
+    return f"{pattern.format(code=code)}   ({finding.fix})"
 
 
 def _assignment(

@@ -14,7 +14,8 @@ def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
         yield Factor(
             1 / m,
             f"{m} times too small, and the batch size is {m}",
-            "divide by m once: in delta, or in the gradients of the blocks",
+            "divide by m once: in delta, or in the gradients of the blocks; or divide by m in the "
+            "loss as well, if it is to be a mean",
         )
 
 

@@ -11,12 +11,16 @@ from gradcheck.diagnose.sizes import Sizes
 def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
     m, outputs = sizes.batch_size, sizes.outputs
     if m is not None and m > 1:
-        yield Factor(m, f"{m} times too large, and the batch size is {m}", "divide by m")
+        yield Factor(
+            m,
+            f"{m} times too large, and the batch size is {m}",
+            "divide by m, or sum in the loss instead of the mean: the two must agree",
+        )
     if m is not None and outputs is not None and outputs > 1:
         yield Factor(
             m * outputs,
             f"{m * outputs} times too large, and the targets have m K = {m} * {outputs} elements",
-            "divide by m K, since the loss averages over all elements",
+            "divide by m K, since the loss averages over all elements; or sum there too",
         )
 
 

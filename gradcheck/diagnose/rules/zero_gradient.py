@@ -18,7 +18,8 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
         for block, gradient in zip(evidence.blocks, evidence.first.gradients.blocks, strict=True)
         if block.verdict == "wrong" and gradient.value is not None and not np.any(gradient.value)
     ]
-    names += [name for name in _penalty_alone(evidence) if name not in names]
+    penalised = [name for name in _penalty_alone(evidence) if name not in names]
+    names += penalised
     ignored = evidence.ready.ignored
     names = [name for name in names if name not in ignored]
     if names:
@@ -29,7 +30,10 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
             blocks=tuple(names),
             message=f"{gradient_of(names)} exactly zero"
             + (": the step leaves it as it is" if step else ""),
-            evidence=("every entry is 0 but for a penalty, and the loss does change with them",),
+            evidence=(
+                f"every entry is 0{' but for the penalty' if penalised else ''}, and the loss does "
+                "change with them",
+            ),
             fix="update it in the step"
             if step
             else "compute it: an array of zeros was made for it, and nothing was written there",
