@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gradcheck.adapters import make_layer, make_step
 from gradcheck.compare.comparison import compare
 from gradcheck.compare.gates import with_gradients_only
-from gradcheck.diagnose.engine import INTERRUPTED, diagnose, why_not
+from gradcheck.diagnose.engine import INTERRUPTED, diagnose, require_rules, why_not
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.preflight import preflight, still_repeatable
@@ -180,6 +180,7 @@ def assert_gradients(
 
 
 def _run(problem: Problem, options: Options) -> Report:
+    require_rules(options.allow)
     start = time.perf_counter()
     rng = _generator(options.seed)
     with quietly() as heard, problem.put_back():

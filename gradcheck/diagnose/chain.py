@@ -88,6 +88,12 @@ class Step:
         """The blocks that the user's delta gives."""
         return tuple(self.best[0].fits) if self.best else ()
 
+    def is_inherited(self, block: int) -> bool:
+        """Whether nothing is new in how a block follows from delta: no factor, no penalty."""
+        found = self.best[0].fits[block]
+        known = any(np.isclose(found.factor, factor, rtol=1e-6) for factor in self.inherited)
+        return known and found.penalty_right
+
 
 def walk(evidence: Evidence, rules: Sequence[Rule]) -> Iterator[Step]:
     """What each layer's gradients were made from, as far as that can be told."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -117,6 +117,8 @@ def _arrays(value: Any, depth: int, seen: set[int]) -> Iterator[NDArray[Any]]:
     elif isinstance(value, list | tuple):
         if value and all(isinstance(item, int | float | list | tuple) for item in value):
             yield from _as_one_array(value)
+        elif (stacked := _stacked(value)) is not None:
+            yield from stacked
         else:
             for item in value[:MOST]:
                 yield from _arrays(item, depth - 1, seen)
@@ -148,6 +150,23 @@ def _is_filled(cell: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _stacked(samples: Sequence[Any]) -> list[NDArray[Any]] | None:
+    """The samples of a list as one array, or of a list of pairs as two; None where they differ."""
+    if len(samples) < 2:
+        return None
+    if all(isinstance(item, list | tuple) and len(item) == 2 for item in samples):
+        columns = [_stacked([item[index] for item in samples]) for index in (0, 1)]
+        found = [array for column in columns if column for array in column]
+        return found if len(found) == 2 else None
+    if not all(isinstance(item, np.ndarray | int | float | np.generic) for item in samples):
+        return None
+    shapes = {np.shape(item) for item in samples}
+    if len(shapes) > 1:
+        return None
+    stacked = np.stack([np.asarray(item) for item in samples])
+    return [stacked] if stacked.dtype.kind in "fiub" else None
 
 
 def _as_one_array(value: Any) -> Iterator[NDArray[Any]]:

@@ -6,7 +6,8 @@ is not explained again, and the finding nearest to the loss comes first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,7 @@ from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scal
 from gradcheck.diagnose.rule import Direct, Last
 from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated
 from gradcheck.diagnose.sizes import read_sizes
+from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
 from gradcheck.sampling import Selection
@@ -99,6 +101,20 @@ def diagnose(
     return Diagnosis(findings, layers, words, notes, evaluations, excused=excused)
 
 
+def require_rules(names: Sequence[str]) -> None:
+    """Checks that these are codes or names of rules.
+
+    Raises:
+        UsageError: one is not; the message has the nearest.
+    """
+    known = [name for rule in RULES for name in (rule.code, rule.name)]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UsageError(f"there is no rule {name!r} to allow{hint}")
+
+
 def why_not(ready: Preflight, heard: Heard) -> tuple[tuple[Finding, ...], str]:
     """The causes of why the loss cannot be used at all, and the reason in words."""
     findings = (
@@ -129,7 +145,7 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
             left = [
                 index
                 for index, block in enumerate(evidence.blocks)
-                if block.verdict == "wrong" and block.name not in explained
+                if block.verdict in ("wrong", "shape") and block.name not in explained
             ]
             if isinstance(detector, Last) and left:
                 for finding in detector.find(rule, evidence, left):
@@ -156,15 +172,17 @@ def _from_the_chain(evidence: Evidence) -> Iterator[Finding]:
 
 def _is_scaled(evidence: Evidence, name: str) -> bool:
     index = evidence.names.index(name)
-    return next(match_scales(evidence, index, RULES), None) is not None
+    return any(match.rule.code != "GC105" for match in match_scales(evidence, index, RULES))
 
 
 def _explained_by(evidence: Evidence, steps: list[Step], position: int) -> tuple[str, ...]:
     """The wrong blocks of a step's layer, and those further down that only inherit its delta."""
-    indices = list(steps[position].explained)
+    here = steps[position]
+    indices = [block for block in here.explained if here.is_inherited(block)]
+    indices = indices or list(here.explained)
     for step in steps[position + 1 :]:
         if not step.best or not step.best[0].links:
-            indices += step.explained
+            indices += [block for block in step.explained if step.is_inherited(block)]
     return tuple(
         evidence.names[index] for index in sorted(indices) if evidence.blocks[index].failed
     )

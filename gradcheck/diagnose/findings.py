@@ -98,7 +98,7 @@ def chain_findings(
         yield _own_finding(evidence, own.block, rule, variant, [r for r, _ in own.named[1:]])
         yield from _penalty_findings(evidence, own.block, own.fit, rules)
         if not _is_known(own.fit.factor, step.inherited):
-            yield _factor_finding(evidence, [own.block], own.fit.factor, rules)
+            yield _factor_finding(evidence, [own.block], own.fit.factor, step.inherited, rules)
 
 
 def _link_finding(
@@ -175,17 +175,30 @@ def _factor_findings(
             for lower in below
             if lower.best and not lower.best[0].links
             for block, found in lower.best[0].fits.items()
-            if evidence.blocks[block].failed and np.isclose(found.factor, factor, rtol=1e-6)
+            if evidence.blocks[block].failed
+            and found.penalty_right
+            and np.isclose(found.factor, factor, rtol=1e-6)
         ]
         blocks.sort()
-        yield _factor_finding(evidence, blocks, factor, rules)
+        yield _factor_finding(evidence, blocks, factor, step.inherited, rules)
 
 
 def _factor_finding(
-    evidence: Evidence, blocks: Sequence[int], factor: float, rules: Sequence[Rule]
+    evidence: Evidence,
+    blocks: Sequence[int],
+    factor: float,
+    inherited: Sequence[float],
+    rules: Sequence[Rule],
 ) -> Finding:
+    """A constant that is new at a layer, on top of what comes from above."""
     names = [evidence.names[block] for block in blocks]
-    rule, named, others = name_factor(evidence, blocks, factor, rules)
+    options = [
+        (factor / known, name_factor(evidence, blocks, factor / known, rules))
+        for known in reversed(inherited)
+    ]
+    factor, (rule, named, others) = next(
+        (option for option in options if option[1][0].code != "GC105"), options[0]
+    )
     return Finding(
         code=rule.code,
         rule=rule.name,
@@ -206,10 +219,11 @@ def _factor_finding(
 def _penalty_findings(
     evidence: Evidence, block: int, found: Fit, rules: Sequence[Rule]
 ) -> Iterator[Finding]:
-    for coefficient, wanted in zip(found.penalty, found.wanted, strict=True):
+    pairs = zip(found.penalty, found.wanted, strict=True)
+    for kind, (coefficient, wanted) in enumerate(pairs):
         if coefficient == wanted:
             continue
-        name = evidence.names[block]
+        name = evidence.names[block] if not kind else f"the biases in {evidence.names[block]}"
         for rule in rules:
             words = [
                 detector.words(name, coefficient, wanted)
@@ -221,16 +235,16 @@ def _penalty_findings(
                 yield Finding(
                     code=rule.code,
                     rule=rule.name,
-                    blocks=(name,),
+                    blocks=(evidence.names[block],),
                     message=told[0],
                     evidence=_with_place(
                         evidence,
-                        [name],
+                        [evidence.names[block]],
                         f"the right gradient with {coefficient:.6g} * {name} for the penalty gives "
                         "yours to rounding, at your parameters and at a second point",
                     ),
                     fix=told[1],
-                    error_after_fix=_error_of_true_gradient(evidence, (name,)),
+                    error_after_fix=_error_of_true_gradient(evidence, (evidence.names[block],)),
                 )
                 break
 

@@ -118,7 +118,10 @@ class Target:
                 for value, part in zip(found, self.parts, strict=False)
             ]
             factor = _cleaned(float(found[-1])) if len(columns) > len(self.parts) else 1.0
-            penalty = tuple(right + value for right, value in zip(self.wanted, more, strict=True))
+            penalty = tuple(
+                0.0 if abs(right + value) <= CLOSE * abs(right) else right + value
+                for right, value in zip(self.wanted, more, strict=True)
+            )
             return Fit(factor, penalty, self.wanted)
         return None
 

@@ -95,10 +95,14 @@ def fitted_ratio(comparison: Comparison, block: int) -> float | None:
 def name_factor(
     evidence: Evidence, blocks: Sequence[int], factor: float, rules: Sequence[Rule]
 ) -> tuple[Rule, Factor, list[Rule]]:
-    """The rule that names a constant, its words, and other rules that name it as well."""
+    """The rule that names a constant, its words, and other rules that name it as well.
+
+    The blocks are all that have the constant: biases alone are off beside weights that are not.
+    """
+    biases = {layer.bias for layer in evidence.layers}
     named = [
         (rule, found)
-        for rule, found in _factors(evidence, blocks[0], rules, factor)
+        for rule, found in _factors(evidence, blocks[0], rules, factor, biases.issuperset(blocks))
         if np.isclose(found.value, factor, rtol=1e-6)
     ]
     rule, found = named[0]
@@ -106,12 +110,17 @@ def name_factor(
 
 
 def _factors(
-    evidence: Evidence, block: int, rules: Sequence[Rule], ratio: float | None
+    evidence: Evidence,
+    block: int,
+    rules: Sequence[Rule],
+    ratio: float | None,
+    beside_right_weights: bool | None = None,
 ) -> Iterator[tuple[Rule, Factor]]:
-    beside_right_weights = any(
-        layer.bias == block and evidence.blocks[layer.weight].verdict == "ok"
-        for layer in evidence.layers
-    )
+    if beside_right_weights is None:
+        beside_right_weights = any(
+            layer.bias == block and evidence.blocks[layer.weight].verdict == "ok"
+            for layer in evidence.layers
+        )
     for rule in rules:
         for detector in rule.detectors:
             if isinstance(detector, Scale):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,14 @@ Array = NDArray[Any]
 
 PRODUCTS = {"dot", "matmul", "multiply", "inner", "outer"}
 OPERATORS = (ast.MatMult, ast.Mult, ast.Add, ast.Sub)
+ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+    ast.MatMult: operator.matmul,
+}
 SHAPE_WORDS = ("shape", "align", "broadcast", "dimension", "mismatch")
 
 
@@ -84,7 +93,11 @@ def misaligned_product(raised: Raised) -> Product | None:
     for node in ast.walk(tree):
         for left, right in _operands(node):
             values = _value(left, raised.scope), _value(right, raised.scope)
-            if isinstance(values[0], np.ndarray) and isinstance(values[1], np.ndarray):
+            if (
+                isinstance(values[0], np.ndarray)
+                and isinstance(values[1], np.ndarray)
+                and not _fit(*values, _is_elementwise(node))
+            ):
                 return Product(
                     ast.unparse(node),
                     ast.unparse(left),
@@ -93,6 +106,19 @@ def misaligned_product(raised: Raised) -> Product | None:
                     elementwise=_is_elementwise(node),
                 )
     return None
+
+
+def _fit(left: Array, right: Array, elementwise: bool) -> bool:
+    """Whether two operands can be combined."""
+    if not elementwise:
+        if not left.ndim or not right.ndim:
+            return True
+        return bool(left.shape[-1] == right.shape[0 if right.ndim == 1 else -2])
+    try:
+        np.broadcast_shapes(left.shape, right.shape)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_elementwise(node: ast.AST) -> bool:
@@ -116,7 +142,7 @@ def _operands(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 
 def _value(node: ast.expr, scope: dict[str, Any]) -> Any:
-    """What an expression of names, attributes and items stands for; nothing is called."""
+    """What an expression of names, items and arithmetic stands for; no function is called."""
     try:
         if isinstance(node, ast.Name):
             return scope.get(node.id)
@@ -128,7 +154,12 @@ def _value(node: ast.expr, scope: dict[str, Any]) -> Any:
             return _value(node.value, scope)[index]
         if isinstance(node, ast.Constant):
             return node.value
-    except (TypeError, KeyError, IndexError):
+        if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
+            operands = _value(node.left, scope), _value(node.right, scope)
+            if all(isinstance(one, np.ndarray | int | float) for one in operands):
+                with np.errstate(all="ignore"):
+                    return ARITHMETIC[type(node.op)](*operands)
+    except (TypeError, KeyError, IndexError, ValueError, ZeroDivisionError):
         return None
     return None
 

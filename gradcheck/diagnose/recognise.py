@@ -110,17 +110,13 @@ class _Search:
 def _candidates(problem: Problem, layers: tuple[Layer, ...]) -> Iterator[Candidate]:
     """Structures with data that fit them."""
     inputs, targets = candidate_data(problem)
-    tried = set()
     for data in inputs:
         for features in _feature_counts(data):
             for placed in structures(problem.parameters, layers, features):
                 for rows in as_rows(data, features):
                     for labels in targets:
                         for wanted in as_targets(labels, len(rows), placed[-1].n_out):
-                            key = (placed, id(data), rows.shape, id(labels), wanted.shape)
-                            if key not in tried:
-                                tried.add(key)
-                                yield Candidate(placed, rows, wanted)
+                            yield Candidate(placed, rows, wanted)
 
 
 def _feature_counts(data: NDArray[np.generic]) -> list[int]:

@@ -171,9 +171,14 @@ class Last:
     find: Callable[[Rule, Evidence, Sequence[int]], Iterator[Finding]]
 
 
+@dataclass(frozen=True)
+class Note:
+    """Nothing to detect: what is said in a note of the report, where the stage that sees it is."""
+
+
 Link = Slope | Upstream | Delta | LayerInput | Product | BiasSum
 
-Detector = Scale | Correction | Link | Penalty | Direct | LayerForms | Last
+Detector = Scale | Correction | Link | Penalty | Direct | LayerForms | Last | Note
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,18 @@ class Sizes:
 
 def read_sizes(problem: Problem, view: NetworkView | None) -> Sizes:
     """The sizes from the network where it is known, else from the data."""
+    if problem.layer is not None:
+        return _layer_sizes(problem)
     if view is None:
         return _data_sizes(problem)
     widths = [place.n_out for place in view.placed]
     return Sizes(view.batch_size, widths[-1], view.placed[0].n_in, tuple(widths[:-1]))
+
+
+def _layer_sizes(problem: Problem) -> Sizes:
+    """The batch of a layer: the first axis of its first input, which holds the samples."""
+    shape = problem.parameters.shapes[0]
+    return Sizes(shape[0] if len(shape) > 1 else None, None, None)
 
 
 def _data_sizes(problem: Problem) -> Sizes:

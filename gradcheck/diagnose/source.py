@@ -10,13 +10,14 @@ import ast
 import functools
 import inspect
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from gradcheck.blocks import Leaf
 from gradcheck.compare.names import derived_names
-from gradcheck.objects import Position
+from gradcheck.objects import Position, is_object
 from gradcheck.problem import Problem
 from gradcheck.usercode import Location, is_users_file
 
@@ -56,13 +57,13 @@ class Sources:
         elif problem.layer is not None:
             function = problem.layer.backward
         self.order = _order(problem)
+        self.counts = Counter(leaf.path[:-1] for leaf in problem.parameters.leaves)
         seen: set[int] = set()
-        function = function or problem.loss_function
-        for reached in (
-            *_reached(function, DEPTH, seen),
-            *_of_owner(problem.parameters.owner, function, DEPTH, seen),
-        ):
-            self._read(reached)
+        reached = list(_reached(function or problem.loss_function, DEPTH, seen))
+        owned = _objects_in(problem.parameters.owner, DEPTH)
+        for one in reached:  # which grows while it is read
+            self._read(one)
+            reached += _named_methods(one, owned, seen)
 
     def _read(self, function: Any) -> None:
         code = function.__code__
@@ -92,12 +93,15 @@ class Sources:
             penalty: something is added to the gradient there.
         """
         names = _gradient_names(leaf)
+        count = self.counts[leaf.path[:-1]]
         found = [
             one
             for one in self.assignments
-            if (_matches(one.target, leaf, names) and not _is_empty(one.value))
-            or (update and one.updates and _matches(one.target, leaf, _own_names(leaf)))
+            if (_matches(one.target, leaf, names, count) and not _is_empty(one.value))
+            or (update and one.updates and _matches(one.target, leaf, _own_names(leaf), count))
         ]
+        exact = [one for one in found if not _is_in_loop(one.target)]
+        found = exact or found
         updates = [one for one in found if one.updates]
         if penalty and len(updates) == 1:
             return updates[0]
@@ -170,11 +174,17 @@ class Sources:
         """The gradient in a returned dict, or at its place in a returned tuple."""
         found = []
         for place, value, function in self.returns:
+            if isinstance(value, ast.Name):
+                made = _only(self._assigned_in(value.id, function, place.line))
+                if made is not None and made.value is not None:
+                    place, value = made.location, made.value
             element = _element(value, leaf, names) or self._in_order(value, leaf)
             if element is None:
                 continue
             if isinstance(element, ast.Name | ast.Attribute | ast.Subscript):
                 name = ast.unparse(element)
+                if isinstance(value, ast.Dict | ast.Call) and name.rpartition(".")[2] not in names:
+                    name = ""  # a delta that stands there: the item is the line
                 assigned = _only(self._assigned_in(name, function, place.line))
                 if assigned is not None:
                     found.append(assigned)
@@ -227,14 +237,32 @@ def _methods(owner: Any, function: Any, depth: int, seen: set[int]) -> Iterator[
             yield from _methods(owner, other, depth - 1, seen)
 
 
-def _of_owner(owner: Any, function: Any, depth: int, seen: set[int]) -> Iterator[Any]:
-    """The methods of the user's own object, or of those in a list, that a function names."""
-    code = getattr(function, "__code__", None)
-    for one in owner if isinstance(owner, list | tuple) else (owner,):
-        for name in () if code is None else code.co_names:
-            method = getattr(type(one), name, None)
-            if inspect.isfunction(method):
-                yield from _methods(one, method, depth, seen)
+def _named_methods(function: Any, owned: list[Any], seen: set[int]) -> list[Any]:
+    """The methods of the user's objects that a function names, and that were not read yet."""
+    found = []
+    for name in function.__code__.co_names:
+        for owner in owned:
+            method = getattr(type(owner), name, None)
+            if inspect.isfunction(method) and id(method.__code__) not in seen:
+                seen.add(id(method.__code__))
+                found.append(method)
+    return found
+
+
+def _objects_in(value: Any, depth: int) -> list[Any]:
+    """The user's own objects: the parameters' owner, and those in its lists and attributes."""
+    if depth < 0:
+        return []
+    if isinstance(value, list | tuple):
+        return [found for item in value for found in _objects_in(item, depth - 1)]
+    if not is_object(value):
+        return []
+    inner = (
+        [found for item in vars(value).values() for found in _objects_in(item, depth - 1)]
+        if (hasattr(value, "__dict__"))
+        else []
+    )
+    return [value, *inner]
 
 
 def _used(function: Any) -> Iterator[Any]:
@@ -280,22 +308,31 @@ def _own_names(leaf: Leaf) -> set[str]:
     return {*(texts[-1:]), *({leaf.name} if leaf.name.isidentifier() else set())}
 
 
-def _matches(target: ast.expr, leaf: Leaf, names: set[str]) -> bool:
-    """Whether an assignment's target is the gradient of a block."""
-    positions = [step.index for step in leaf.path if isinstance(step, Position)]
-    if (positions and len(leaf.path) > 1) or (positions and isinstance(target, ast.Subscript)):
-        return _matches_item(target, positions[-1], names)
+def _matches(target: ast.expr, leaf: Leaf, names: set[str], count: int) -> bool:
+    """Whether an assignment's target is the gradient of a block, one of so many in its list."""
+    if leaf.path and isinstance(leaf.path[-1], Position):
+        if not isinstance(target, ast.Subscript) or _identifier(target.value) not in names:
+            return False
+        index = _constant(target.slice)
+        position = leaf.path[-1].index
+        return index is None or index in (position, position - count)
     key = _constant_key(target)
     if key is not None:
         return key in names or key in _own_names(leaf)
     return _identifier(target) in names
 
 
-def _matches_item(target: ast.expr, position: int, names: set[str]) -> bool:
-    if not isinstance(target, ast.Subscript) or _identifier(target.value) not in names:
-        return False
-    index = target.slice
-    return isinstance(index, ast.Constant) and index.value == position
+def _constant(index: ast.expr) -> object:
+    """The value of an index that is written out, or None."""
+    try:
+        return ast.literal_eval(index)
+    except ValueError:
+        return None
+
+
+def _is_in_loop(target: ast.expr) -> bool:
+    """Whether the item that is assigned depends on a variable: `dw[i]`."""
+    return isinstance(target, ast.Subscript) and _constant(target.slice) is None
 
 
 def _constant_key(target: ast.expr) -> str | None:
@@ -313,6 +350,9 @@ def _identifier(target: ast.expr) -> str | None:
 
 def _element(value: ast.expr, leaf: Leaf, names: set[str]) -> ast.expr | None:
     """The part of a returned expression that is a block's gradient."""
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == "dict" and not value.args:
+        keys: list[ast.expr | None] = [ast.Constant(keyword.arg) for keyword in value.keywords]
+        value = ast.Dict(keys, [keyword.value for keyword in value.keywords])
     if isinstance(value, ast.Dict):
         wanted = names | _own_names(leaf)
         for key, item in zip(value.keys, value.values, strict=True):

@@ -11,7 +11,8 @@ from gradcheck.diagnose.rule import Delta, Rule, Variant
 def _variants(state: LayerState) -> Iterator[Variant]:
     if state.activation.name == "softmax":
         p = state.output
-        for arriving in (state.arriving, state.error):
+        squared = state.view.distance.name == "squared error"
+        for arriving in (state.arriving, state.error) if squared else (state.arriving,):
             if arriving.shape == p.shape:
                 yield Variant(
                     arriving * p * (1 - p),

@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layers import infer_place
 from gradcheck.diagnose.rule import Last, Rule
-from gradcheck.diagnose.words import gradient_of
+from gradcheck.diagnose.words import gradient_of, listed
 from gradcheck.finding import Finding
 
 
@@ -23,10 +23,37 @@ def find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Find
         rule=rule.name,
         blocks=names,
         message=f"{gradient_of(names)} wrong, and no rule of the catalogue gives it",
-        evidence=(*((place,) if place else ()), *lines),
-        fix="begin with the block nearest to the loss, and compare its formula with the derivative "
-        "of your forward pass, factor by factor",
+        evidence=(*((place,) if place else ()), *lines, *_hints(evidence, blocks)),
+        fix="compare its formula with the derivative of your forward pass, factor by factor"
+        if evidence.problem.layer is not None
+        else "begin with the block nearest to the loss, and compare its formula with the "
+        "derivative of your forward pass, factor by factor",
     )
+
+
+def _hints(evidence: Evidence, blocks: Sequence[int]) -> Iterator[str]:
+    """What would let more be said."""
+    parameters = evidence.problem.parameters
+    for block in blocks:
+        gradient = evidence.first.gradients.blocks[block].value
+        if evidence.blocks[block].verdict != "shape" or gradient is None:
+            continue
+        others = [
+            name
+            for name, shape in zip(parameters.names, parameters.shapes, strict=True)
+            if shape == gradient.shape
+        ]
+        if others:
+            yield (
+                f"the gradient returned for {evidence.names[block]} has the shape of "
+                f"{listed(others)}: are they in another order?"
+            )
+    if len(parameters.shapes) == 1 and len(parameters.shapes[0]) == 1 and parameters.vector is None:
+        yield (
+            "for more, say which blocks the vector holds: gradcheck.parameters(theta, shapes={...})"
+        )
+    elif evidence.network is None and evidence.problem.inputs is None and evidence.layers:
+        yield "for more, give the data as inputs= and targets=, so that the network is recognised"
 
 
 def _ratios(evidence: Evidence, block: int) -> str | None:

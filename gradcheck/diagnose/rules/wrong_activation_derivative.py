@@ -52,8 +52,9 @@ def _formulas(state: LayerState) -> Iterator[tuple[str, Array]]:
 
 def _named(state: LayerState, value: Array, words: str) -> Variant:
     own = state.activation.name
+    missing = bool(np.all(value == 1))  # that is another rule's
     return Variant(
-        value,
+        np.full_like(value, np.nan) if missing else value,
         f"the slope in delta {state.number} is {words}, and the activation is {own}",
         f"use the derivative of the {own}, at Z{state.number}",
     )

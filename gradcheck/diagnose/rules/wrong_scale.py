@@ -12,7 +12,7 @@ def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
     if ratio:
         yield Factor(
             ratio,
-            f"{ratio:.7g} times what it should be",
+            f"{ratio:.7g} times the right size",
             f"look for a factor {ratio:.7g} in it, or for 1 / {1 / ratio:.7g}: a learning rate, a "
             "decay, a number of steps",
         )
