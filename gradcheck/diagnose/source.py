@@ -153,6 +153,21 @@ class Sources:
         ]
         return before[-1:]
 
+    def _is_operand(self, name: str, returned: ast.expr) -> bool:
+        """Whether what is returned under a name is used to make other things as well."""
+        items = [returned, *(one.value for one in self.assignments if one.value is not None)]
+        expressions = [
+            node
+            for item in items
+            for node in ast.walk(item)
+            if isinstance(node, ast.BinOp | ast.Call) and ast.unparse(item) != name
+        ]
+        return any(
+            name in _names_in(node)
+            for node in expressions
+            if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "dict")
+        )
+
     def _in_order(self, value: ast.expr, leaf: Leaf) -> ast.expr | None:
         """The part of a returned tuple at the block's own place."""
         if self.order == [*leaf.path] and not isinstance(value, ast.Tuple | ast.List | ast.Dict):
@@ -183,7 +198,7 @@ class Sources:
                 continue
             if isinstance(element, ast.Name | ast.Attribute | ast.Subscript):
                 name = ast.unparse(element)
-                if isinstance(value, ast.Dict | ast.Call) and name.rpartition(".")[2] not in names:
+                if isinstance(value, ast.Dict | ast.Call) and self._is_operand(name, value):
                     name = ""  # a delta that stands there: the item is the line
                 assigned = _only(self._assigned_in(name, function, place.line))
                 if assigned is not None:
