@@ -19,6 +19,9 @@ from gradcheck.network.activations import ACTIVATIONS
 from gradcheck.network.losses import LOSSES
 from gradcheck.problem import Problem
 
+LARGEST = 10**6
+"""Parameters beyond which no network is looked for: it takes their memory several times."""
+
 
 def identify(
     problem: Problem,
@@ -36,7 +39,8 @@ def identify(
         rng: for the points.
         thorough: whether the unusual is tried too.
     """
-    if problem.layer is not None or not problem.layered:
+    size = sum(value.size for value in problem.parameters.values)
+    if problem.layer is not None or not problem.layered or size > LARGEST:
         return None, None, 0
     losses, calls = measure(problem, noise, rng)
     if losses is None:
