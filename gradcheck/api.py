@@ -203,6 +203,7 @@ def _run(problem: Problem, options: Options) -> Report:
                 options.rtol,
                 rng,
                 ready.gradients,
+                screening=options.entries == "auto" and not selection.coverage.complete,
             )
             ready = replace(ready, problem=comparison.problem)
             try:

@@ -12,11 +12,13 @@ from gradcheck.blocks import Array
 from gradcheck.compare.beside_kinks import accept_beside_kinks, claims_of
 from gradcheck.compare.gates import RAISED, Gradient, Gradients, read_gradients
 from gradcheck.compare.precision import analytic_precision
+from gradcheck.compare.screened import screen_the_rest
 from gradcheck.compare.ties import settle_ties
 from gradcheck.compare.updates import settle_step
 from gradcheck.compare.verdict import SAFETY, Block, compare_block
 from gradcheck.numeric.blackbox import NumericGradient, numeric_gradient
 from gradcheck.numeric.noise import Noise
+from gradcheck.numeric.screening import Screened
 from gradcheck.problem import Problem
 from gradcheck.sampling import Indices
 from gradcheck.usercode import Raised, UserCodeError
@@ -36,6 +38,7 @@ class Comparison:
         scale: the largest derivative of all blocks.
         raised: what the gradient raised, or None.
         unstable: the names of the blocks of which a second call gives another gradient.
+        screened: what random directions said of the entries that were not perturbed, per block.
     """
 
     problem: Problem
@@ -47,6 +50,7 @@ class Comparison:
     scale: float
     raised: Raised | None
     unstable: tuple[str, ...]
+    screened: tuple[Screened | None, ...] = ()
 
 
 def compare(
@@ -58,6 +62,7 @@ def compare(
     rtol: float | None,
     rng: np.random.Generator,
     first: Gradients | None = None,
+    screening: bool = False,
 ) -> Comparison:
     """Compares the user's gradient with finite differences at a point.
 
@@ -70,6 +75,7 @@ def compare(
         rtol: a relative error that the user accepts on top of the bound, or None.
         rng: for whatever is drawn.
         first: what an earlier call of the gradient gave there, which is then judged.
+        screening: whether the other entries are tested along random directions.
 
     Raises:
         UserCodeError: the loss raised.
@@ -99,6 +105,11 @@ def compare(
         claims,
         rng,
     )
+    screened: tuple[Screened | None, ...] = ()
+    if screening and not numeric.interrupted:
+        numeric, screened = screen_the_rest(
+            problem, values, center, noise, gradients, precision, numeric, rng
+        )
     if not numeric.interrupted:
         numeric = accept_beside_kinks(problem, values, noise, gradients, precision, numeric, rng)
     settled = settle_step(problem, values, gradients, precision, numeric)
@@ -118,7 +129,7 @@ def compare(
         )
     )
     return Comparison(
-        problem, values, gradients, precision, numeric, blocks, scale, raised, unstable
+        problem, values, gradients, precision, numeric, blocks, scale, raised, unstable, screened
     )
 
 

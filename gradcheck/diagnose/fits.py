@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.network_view import NetworkView
 
 CLOSE = 1e-6
+LARGE = 20_000
+SOME = 2_000
 RELATIVE = 1e-8
 ABSOLUTE_ROUNDINGS = 20.0
 NOTHING = 1e-9
@@ -53,12 +56,14 @@ class Target:
         parts: the block's values that a penalty adds, for every kind of entries.
         wanted: the right coefficients of these.
         allowed: how far a prediction may be from each entry.
+        some: of a large block, indices of some entries that are compared first; else None.
     """
 
     right: Array
     parts: tuple[Array, ...]
     wanted: tuple[float, ...]
     allowed: Array
+    some: tuple[NDArray[np.intp], ...] | None = None
 
     @classmethod
     def of(
@@ -84,10 +89,33 @@ class Target:
         right = flat - sum(c * part for c, part in zip(wanted, parts, strict=True))
         if not np.max(np.abs(right), initial=0.0) > NOTHING * largest:
             return None
-        return cls(right, parts, wanted, np.concatenate(limits))
+        shape = points[0].values[block].shape
+        some = None
+        if size_of(shape) > LARGE:
+            flat_some = np.arange(0, size_of(shape), size_of(shape) // SOME)
+            some = np.unravel_index(flat_some, shape)
+        return cls(right, parts, wanted, np.concatenate(limits), some)
+
+    def at_some(self, count: int) -> Target:
+        """The target with those entries alone that are compared first, of so many points."""
+        if self.some is None:
+            return self
+        size = len(self.right) // count
+        step = size // SOME
+        kept = np.concatenate([np.arange(0, size, step) + size * index for index in range(count)])
+        return Target(
+            self.right[kept],
+            tuple(part[kept] for part in self.parts),
+            self.wanted,
+            self.allowed[kept],
+        )
 
     def fit(self, predictions: Sequence[Array], penalties: bool = True) -> Fit | None:
         """How predictions give the gradients: times a factor, and with another penalty."""
+        if self.some is not None:
+            few = [prediction[self.some] for prediction in predictions]
+            if self.at_some(len(few)).fit(few, penalties) is None:
+                return None
         predicted = np.concatenate([prediction.ravel() for prediction in predictions])
         if predicted.size != self.right.size or not np.all(np.isfinite(predicted)):
             return None
@@ -140,6 +168,11 @@ def _penalty_parts(
     if placed.folded is not None:
         parts.append((2 * view.l2_bias, placed.into_blocks(none_w, bias, values)[block]))
     return parts
+
+
+def size_of(shape: tuple[int, ...]) -> int:
+    """How many entries a shape has."""
+    return int(np.prod(shape, dtype=int))
 
 
 def _cleaned(factor: float) -> float:

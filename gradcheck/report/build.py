@@ -32,9 +32,9 @@ def build_report(
     seconds: float,
 ) -> Report:
     """The report of a check that was carried out."""
-    coverage = selection.coverage
+    done = sum(len(block.entries) for block in comparison.numeric.blocks)
+    coverage = replace(selection.coverage, entries=done)
     if comparison.numeric.interrupted:
-        done = sum(len(block.entries) for block in comparison.numeric.blocks)
         coverage = Coverage(done, coverage.total, "interrupted", interrupted=True)
     if diagnosis.interrupted:
         coverage = replace(coverage, interrupted=True)
@@ -49,6 +49,7 @@ def build_report(
         *_flat_notes(ready, comparison),
         *diagnosis.notes,
         *_excuse_notes(diagnosis.excused),
+        *_screening_notes(comparison),
         *_heard_notes(heard),
     )
     return Report(
@@ -70,6 +71,31 @@ def build_report(
         ),
         notes=notes,
     )
+
+
+def _screening_notes(comparison: Comparison) -> Iterable[str]:
+    """What random directions said of the entries that were not perturbed one by one."""
+    agree: list[tuple[str, float]] = []
+    for block, measured, found in zip(
+        comparison.blocks, comparison.numeric.blocks, comparison.screened, strict=False
+    ):
+        if found is None:
+            continue
+        scale = float(np.nanmax(np.abs(measured.estimates.value), initial=0.0))
+        if not found.suspects and scale and np.isfinite(found.visible):
+            agree.append((shortened(block.name), found.visible / scale))
+        elif block.verdict == "ok":
+            yield (
+                f"{shortened(block.name)}: moved together, its other entries do not give what your "
+                "gradient says, and no single one of them was found to be wrong (kinks?); "
+                'entries="all" decides'
+            )
+    if agree:
+        yield (
+            f"the other entries of {listed([name for name, _ in agree])} were moved together, "
+            f"along random directions: an error of {max(error for _, error in agree):.1e} of the "
+            "block's largest in one of them would have been seen"
+        )
 
 
 def _excuse_notes(names: tuple[str, ...]) -> Iterable[str]:
@@ -156,6 +182,9 @@ def _verdict(ready: Preflight, comparison: Comparison, accepted: set[str]) -> st
     if comparison.numeric.interrupted or any(block.verdict == "inconclusive" for block in counted):
         return "inconclusive"
     if blocks and all(block.verdict == "not checked" for block in blocks):
+        return "inconclusive"
+    pairs = zip(blocks, comparison.screened, strict=False)
+    if any(found is not None and found.suspects for block, found in pairs if block in counted):
         return "inconclusive"
     tested = [block for block in counted if block.verdict != "not checked" and block.size]
     if not tested and not accepted:

@@ -180,6 +180,8 @@ def _closing(report: Report) -> str:
         return f"inconclusive: {unused[0].message}"
     if not any(block.entries for block in blocks):
         return "inconclusive: there are no entries, so nothing was tested"
+    if all(block.verdict in ("ok", "not checked") for block in blocks):
+        return "inconclusive: entries moved together do not give what the gradient says"
     unclear = [block.name for block in blocks if block.verdict == "inconclusive"]
     return f"inconclusive: {', '.join(unclear)} could not be decided"
 

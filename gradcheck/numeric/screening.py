@@ -1,0 +1,153 @@
+"""Many entries at once: the derivative along random signs, and halving to find what is wrong.
+
+Along s with s_i = +1 or -1 on a set of entries, the derivative of the loss is the sum of s_i g_i.
+One wrong entry changes that sum by its error, whatever the others do, so that a few directions
+test a whole block; halving the set finds the entry in twice its logarithm of steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.numeric.noise import random_signs
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Loss = Callable[[Sequence[Array]], float]
+
+STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
+SAFETY = 4.0
+FEW = 8
+"""As many suspects are handed on when a set is as small, or when both its halves are wrong."""
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What the directions said of the entries of one block.
+
+    Attributes:
+        entries: how many entries they moved.
+        directions: how many directions were tried.
+        visible: the smallest error of one entry that every direction would have shown; infinite
+            where the loss is not finite along them.
+        suspects: the flat indices of entries that may be wrong; () where the directions agree.
+    """
+
+    entries: int
+    directions: int
+    visible: float
+    suspects: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Along:
+    """One derivative along random signs, against the claimed one.
+
+    Attributes:
+        error: how far the claim is from it.
+        bound: how far it may be from the truth.
+    """
+
+    error: float
+    bound: float
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether the claim cannot be right."""
+        return bool(self.error > SAFETY * self.bound)
+
+
+def screen(
+    loss: Loss,
+    point: Sequence[Array],
+    block: int,
+    entries: Indices,
+    claimed: Array,
+    precision: float,
+    noise: float,
+    directions: int,
+    rng: np.random.Generator,
+) -> Screened:
+    """Tests entries of a block along random directions, and looks for what is wrong.
+
+    Args:
+        loss: takes one array per block.
+        point: the blocks.
+        block: the index of the block.
+        entries: the flat indices to move.
+        claimed: the analytic derivatives, flat, of the whole block.
+        precision: the rounding error of one of them.
+        noise: the largest error of one value of the loss.
+        directions: how many to try.
+        rng: draws the signs.
+    """
+
+    def along(chosen: Indices) -> _Along:
+        return _along(loss, point, block, chosen, claimed, precision, noise, rng)
+
+    visible = 0.0
+    for count in range(1, directions + 1):
+        found = along(entries)
+        visible = max(visible, SAFETY * found.bound)
+        if found.disagrees:
+            return Screened(len(entries), count, visible, _suspects(along, entries, rng))
+    return Screened(len(entries), directions, visible)
+
+
+def _suspects(
+    along: Callable[[Indices], _Along], entries: Indices, rng: np.random.Generator
+) -> tuple[int, ...]:
+    """The few entries that a disagreement comes down to; some of many where it is everywhere."""
+    chosen = entries
+    while len(chosen) > FEW:
+        order = rng.permutation(chosen)
+        halves = order[: len(order) // 2], order[len(order) // 2 :]
+        first, second = (along(half).disagrees for half in halves)
+        if first == second:
+            return tuple(int(entry) for entry in order[:FEW])
+        chosen = halves[0] if first else halves[1]
+    return tuple(int(entry) for entry in chosen)
+
+
+def _along(
+    loss: Loss,
+    point: Sequence[Array],
+    block: int,
+    chosen: Indices,
+    claimed: Array,
+    precision: float,
+    noise: float,
+    rng: np.random.Generator,
+) -> _Along:
+    """The derivative along random signs of some entries, with the step of the smallest bound.
+
+    The truncation error is the change of the central difference to the next smaller step, and the
+    rounding error nu / h; those of the claims add up like random signs.
+    """
+    signs = random_signs(chosen.shape, rng).astype(np.float64)
+    claim = float(signs @ claimed[chosen])
+    scale = max(1.0, float(np.max(np.abs(point[block]), initial=0.0))) / np.sqrt(len(chosen))
+    slopes = []
+    for step in STEPS:
+        size = step * scale
+        plus, minus = (_moved(loss, point, block, chosen, sign * size * signs) for sign in (1, -1))
+        slopes.append(((plus - minus) / (2 * size), noise / size))
+    best = _Along(np.inf, np.inf)
+    rounding = 3 * precision * np.sqrt(len(chosen))
+    for (slope, noisy), (finer, finer_noisy) in pairwise(slopes):
+        bound = abs(slope - finer) + noisy + finer_noisy + rounding
+        if np.isfinite(bound) and bound < best.bound:
+            best = _Along(abs(slope - claim), float(bound))
+    return best
+
+
+def _moved(loss: Loss, point: Sequence[Array], block: int, chosen: Indices, by: Array) -> float:
+    moved = list(point)
+    moved[block] = point[block].copy()
+    moved[block].flat[chosen] += by
+    return loss(moved)
