@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -22,6 +23,7 @@ Loss = Callable[[Sequence[Array]], float]
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 SAFETY = 4.0
+BOTH_ASKED = 2
 FEW = 8
 """As many suspects are handed on when a set is as small, or when both its halves are wrong."""
 
@@ -51,10 +53,12 @@ class _Along:
     Attributes:
         error: how far the claim is from it.
         bound: how far it may be from the truth.
+        steps: the two steps that it was measured with.
     """
 
     error: float
     bound: float
+    steps: tuple[float, ...] = STEPS
 
     @property
     def disagrees(self) -> bool:
@@ -87,30 +91,39 @@ def screen(
         rng: draws the signs.
     """
 
-    def along(chosen: Indices) -> _Along:
-        return _along(loss, point, block, chosen, claimed, precision, noise, rng)
+    def along(chosen: Indices, steps: tuple[float, ...] = STEPS) -> _Along:
+        return _along(loss, point, block, chosen, claimed, precision, noise, steps, rng)
 
     visible = 0.0
+    steps: tuple[float, ...] = STEPS
     for count in range(1, directions + 1):
-        found = along(entries)
+        found = along(entries, steps)
+        steps = found.steps
         visible = max(visible, SAFETY * found.bound)
         if found.disagrees:
-            return Screened(len(entries), count, visible, _suspects(along, entries, rng))
+            suspects = _suspects(partial(along, steps=steps), entries, rng)
+            return Screened(len(entries), count, visible, suspects)
     return Screened(len(entries), directions, visible)
 
 
 def _suspects(
     along: Callable[[Indices], _Along], entries: Indices, rng: np.random.Generator
 ) -> tuple[int, ...]:
-    """The few entries that a disagreement comes down to; some of many where it is everywhere."""
+    """The few entries that a disagreement comes down to; some of many where it is everywhere.
+
+    Both halves are asked at first, to tell what is wrong everywhere; later the one that was not
+    asked is wrong where the other is right.
+    """
     chosen = entries
+    level = 0
     while len(chosen) > FEW:
         order = rng.permutation(chosen)
         halves = order[: len(order) // 2], order[len(order) // 2 :]
-        first, second = (along(half).disagrees for half in halves)
-        if first == second:
+        first = along(halves[0]).disagrees
+        if level < BOTH_ASKED and along(halves[1]).disagrees == first:
             return tuple(int(entry) for entry in order[:FEW])
         chosen = halves[0] if first else halves[1]
+        level += 1
     return tuple(int(entry) for entry in chosen)
 
 
@@ -122,6 +135,7 @@ def _along(
     claimed: Array,
     precision: float,
     noise: float,
+    steps: tuple[float, ...],
     rng: np.random.Generator,
 ) -> _Along:
     """The derivative along random signs of some entries, with the step of the smallest bound.
@@ -133,16 +147,17 @@ def _along(
     claim = float(signs @ claimed[chosen])
     scale = max(1.0, float(np.max(np.abs(point[block]), initial=0.0))) / np.sqrt(len(chosen))
     slopes = []
-    for step in STEPS:
+    for step in steps:
         size = step * scale
         plus, minus = (_moved(loss, point, block, chosen, sign * size * signs) for sign in (1, -1))
         slopes.append(((plus - minus) / (2 * size), noise / size))
     best = _Along(np.inf, np.inf)
     rounding = 3 * precision * np.sqrt(len(chosen))
-    for (slope, noisy), (finer, finer_noisy) in pairwise(slopes):
+    both = pairwise(zip(steps, slopes, strict=True))
+    for (step, (slope, noisy)), (finer_step, (finer, finer_noisy)) in both:
         bound = abs(slope - finer) + noisy + finer_noisy + rounding
         if np.isfinite(bound) and bound < best.bound:
-            best = _Along(abs(slope - claim), float(bound))
+            best = _Along(abs(slope - claim), float(bound), (step, finer_step))
     return best
 
 

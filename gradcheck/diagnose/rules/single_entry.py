@@ -42,10 +42,11 @@ def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:
         code=rule.code,
         rule=rule.name,
         blocks=(name,),
-        message=f"only {where} of the gradient of {name} {_verb(wrong)} wrong",
+        message=f"only {where} of the gradient of {name} "
+        f"{'are' if where.startswith('entries') else 'is'} wrong",
         evidence=(
-            f"{len(wrong)} of {size} entries are wrong, and all others agree with the numeric "
-            "gradient",
+            f"{len(wrong)} of the {evidence.blocks[block].entries} entries checked "
+            f"{_verb(wrong)} wrong, and all others agree with the numeric gradient",
         ),
         fix=f"look at what is written to {where} of the gradient of {name}: an index that is off "
         "by one, a slice, a special case",
@@ -53,10 +54,13 @@ def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:
 
 
 def _wrong(evidence: Evidence, block: int) -> NDArray[np.intp] | None:
-    """The indices of the wrong entries, (n, ndim), where all entries were checked."""
+    """The indices of the wrong entries, (n, ndim), where all entries were checked or screened."""
     comparison, result = evidence.first, evidence.blocks[block]
     gradient, numeric = comparison.gradients.blocks[block], comparison.numeric.blocks[block]
-    if result.verdict != "wrong" or gradient.value is None or len(numeric.entries) != result.size:
+    if result.verdict != "wrong" or gradient.value is None:
+        return None
+    screened = comparison.screened[block] if comparison.screened else None
+    if len(numeric.entries) != result.size and (screened is None or not screened.suspects):
         return None
     judged = judge_entries(
         gradient.value.ravel()[numeric.entries],
