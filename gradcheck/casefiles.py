@@ -100,7 +100,12 @@ class Expectation:
         if self.rules is not None:
             found = [{finding.code, finding.rule} for finding in report.findings]
             unmatched = [rule for rule in self.rules if not any(rule in names for names in found)]
-            surplus = [names for names in found if not names & set(self.rules)]
+            errors = [
+                {finding.code, finding.rule}
+                for finding in report.findings
+                if finding.severity == "error"
+            ]
+            surplus = [names for names in errors if not names & set(self.rules)]
             if unmatched or surplus:
                 codes = [finding.code for finding in report.findings]
                 yield f"expected rules {_listed(self.rules)}, found {_listed(codes)}"

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit status is returned."""
     parser = _parser()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help", "--version")):
+    if not given or given[0] not in ("run", "list", "explain", "-h", "--help", "--version"):
         given.insert(0, "run")
     options = parser.parse_args(given)
     from gradcheck.errors import UsageError

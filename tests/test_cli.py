@@ -238,3 +238,8 @@ def test_every_rule_is_explained(capsys):
 def test_an_unknown_rule_is_told_its_neighbours(capsys):
     assert main(["explain", "sign-fliped"]) == 2
     assert "sign-flipped" in capsys.readouterr().err
+
+
+def test_a_case_may_be_named_without_a_command(capsys):
+    assert main(["xor:fixed", "-q"]) == 0
+    assert "xor:fixed: pass" in capsys.readouterr().out

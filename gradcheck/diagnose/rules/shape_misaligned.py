@@ -26,8 +26,8 @@ def _mends(shape: tuple[int, ...], returned: tuple[int, ...], sizes: Sizes) -> I
         yield Mend(
             reshape,
             f"has shape {returned} where the parameter has {shape}; its values are right",
-            f"reshape it to {shape}, with keepdims=True in the sum or a column in place of a flat "
-            "vector",
+            f"reshape it to {shape}: whether a sum keeps its axis (keepdims) and a vector is flat "
+            "or a column decides the shape",
         )
     if size == 1:
 
