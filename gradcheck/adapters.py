@@ -125,7 +125,7 @@ def make_layer(
         packed = flatten(params)
         output, _ = call(layer.run, "your forward", packed.pack(packed.values))
         upstream = _random_like(output, rng)
-    return Layer(forward, backward, fixed, tuple(named), positional, upstream), params
+    return layer.with_upstream(upstream), params
 
 
 @dataclass(frozen=True)

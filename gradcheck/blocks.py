@@ -6,7 +6,8 @@ A block is one parameter array. Its name is the path that the user would write t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -173,6 +174,14 @@ class Parameters:
         index = np.unravel_index(entry, self.values[block].shape)
         where = f"[{', '.join(map(str, index))}]" if index else ""
         return f"{printable(self.names[block])}{where}"
+
+
+def cut(vector: NDArray[Any], shapes: Iterable[tuple[int, ...]]) -> list[NDArray[Any]]:
+    """The arrays of these shapes that lie in a vector one after the other, row by row."""
+    shapes = list(shapes)
+    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+    parts = np.split(vector.reshape(-1), ends)
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def path_name(path: Path) -> str:

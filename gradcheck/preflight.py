@@ -134,13 +134,13 @@ def _more(ready: Preflight, rng: np.random.Generator) -> Preflight:
     ignored = tuple(
         name
         for block, name in enumerate(problem.parameters.names)
-        if values[block].size and not problem.depends_on(block)
+        if values[block].size and not problem.depends_on(block, ready.center)
     )
     ready = replace(
         ready,
         noise=noise,
         ignored=ignored,
-        evaluations=ready.evaluations + noise.evaluations + 2 * len(values),
+        evaluations=ready.evaluations + noise.evaluations + len(values),
     )
     try:
         return _gradient_behaviour(ready, rng)

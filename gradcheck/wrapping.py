@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.blocks import Array, Leaf, Parameters, describe
+from gradcheck.blocks import Array, Leaf, Parameters, cut, describe
 from gradcheck.errors import UsageError
 from gradcheck.structures import flatten, read_structure
 
@@ -72,30 +73,23 @@ def _cut(found: Parameters, shapes: Mapping[str, tuple[int, ...]]) -> Parameters
             f"({', '.join(found.names[:8])})"
         )
     whole = found.values[0]
-    sizes = {name: int(np.prod(shape, dtype=int)) for name, shape in shapes.items()}
+    sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     if sum(sizes.values()) != whole.size:
         listed = " + ".join(f"{size} ({name})" for name, size in sizes.items())
         raise UsageError(
             f"shapes has {listed} = {sum(sizes.values())} numbers, and {found.names[0]} has "
             f"{whole.size}"
         )
-    ends = np.cumsum(list(sizes.values()))[:-1]
-
-    def pieces(vector: Array) -> tuple[Array, ...]:
-        parts = np.split(vector.reshape(-1), ends)
-        return tuple(
-            part.reshape(shape) for part, shape in zip(parts, shapes.values(), strict=True)
-        )
-
     own = found.working[0]
     vector = np.array(whole, order="C") if own is None or not own.flags.c_contiguous else own
-    working = pieces(vector)
+    originals = tuple(cut(whole, shapes.values()))
+    working = tuple(cut(vector, shapes.values()))
 
     def pack(arrays: Sequence[Any]) -> Any:
         bound = all(array is piece for array, piece in zip(arrays, working, strict=True))
         if own is None and not bound:
-            return found.pack([_joined(arrays, pieces(whole)).reshape(whole.shape)])
-        for piece, array, original in zip(working, arrays, pieces(whole), strict=True):
+            return found.pack([_joined(arrays, originals).reshape(whole.shape)])
+        for piece, array, original in zip(working, arrays, originals, strict=True):
             if array is not piece:
                 piece[...] = original if array is None else array
         return found.pack([vector])
@@ -103,7 +97,7 @@ def _cut(found: Parameters, shapes: Mapping[str, tuple[int, ...]]) -> Parameters
     return replace(
         found,
         names=tuple(shapes),
-        values=tuple(np.array(piece) for piece in pieces(whole)),
+        values=tuple(np.array(piece) for piece in originals),
         dtypes=found.dtypes * len(shapes),
         storage=found.storage * len(shapes),
         pack=pack,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import all_finite
-from gradcheck.blocks import Array, Leaf, Parameters, Path, describe, printable
+from gradcheck.blocks import Array, Leaf, Parameters, Path, cut, describe, printable
 from gradcheck.compare.names import has_role, is_intermediate, look_beside, look_up
 from gradcheck.errors import UsageError
 from gradcheck.objects import Position, is_object
@@ -189,10 +189,14 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
         named = [block for block, name in enumerate(parameters.names) if has_role(name)]
         narrowed = parameters.narrowed(named) if named else parameters
         return replace(problem, parameters=narrowed), None
+    center = np.nan if problem.step is None else problem.loss(parameters.values)
     kept = [
         block
         for block, gradient in enumerate(gradients)
-        if (gradient.verdict != "missing" and (problem.step is None or problem.depends_on(block)))
+        if (
+            gradient.verdict != "missing"
+            and (problem.step is None or problem.depends_on(block, center))
+        )
         or not any(leaf.in_object for leaf in parameters.leaves if leaf.block == block)
     ]
     if not kept:
@@ -212,9 +216,7 @@ def _pieces(returned: Any, parameters: Parameters, shape: tuple[int, ...]) -> li
             f"your gradient returned {describe(vector)} for a vector of shape {shape}; return it "
             "in the vector's own shape, or the gradients of the blocks in a dict"
         )
-    ends = np.cumsum([int(np.prod(leaf.shape, dtype=int)) for leaf in parameters.leaves])[:-1]
-    parts = np.split(vector.reshape(-1), ends)
-    return [part.reshape(leaf.shape) for part, leaf in zip(parts, parameters.leaves, strict=True)]
+    return list(cut(vector, (leaf.shape for leaf in parameters.leaves)))
 
 
 def _look_up(returned: Any, leaf: Leaf) -> tuple[Any, Path] | None:

@@ -16,7 +16,7 @@ import numpy as np
 from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.fits import Fit, Target
+from gradcheck.diagnose.fits import Fit, Target, is_among
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.layers import Layer
 from gradcheck.diagnose.network_view import NetworkView
@@ -74,14 +74,12 @@ class Step:
         best: the derivations that give most of its gradients with the fewest wrong links.
         own: blocks that are wrong though delta is known.
         inherited: factors that come from the layers above, 1 among them.
-        solved: whether delta was solved for from the gradient, as no derivation gives it.
     """
 
     layer: Layer
     best: tuple[Derivation, ...]
     own: tuple[Own, ...]
     inherited: tuple[float, ...]
-    solved: bool = False
 
     @property
     def explained(self) -> tuple[int, ...]:
@@ -91,8 +89,7 @@ class Step:
     def is_inherited(self, block: int) -> bool:
         """Whether nothing is new in how a block follows from delta: no factor, no penalty."""
         found = self.best[0].fits[block]
-        known = any(np.isclose(found.factor, factor, rtol=1e-6) for factor in self.inherited)
-        return known and found.penalty_right
+        return is_among(found.factor, self.inherited) and found.penalty_right
 
 
 def walk(evidence: Evidence, rules: Sequence[Rule]) -> Iterator[Step]:
@@ -131,15 +128,12 @@ class _Walker:
             return self._keep(Step(layer, (), (), self.inherited), deltas)
         best = self._best(states, layer)
         if best:
-            known = [
-                replace(state, deltas={**state.deltas, layer.number: delta})
-                for state, delta in zip(states, best[0].deltas, strict=True)
-            ]
+            known = _with_delta(states, best[0].deltas)
             step = Step(layer, tuple(best), tuple(self._own(known, layer, best[0])), self.inherited)
             return self._keep(step, list(best[0].deltas), best[0])
         solved = self._solved(layer)
         if solved is not None:
-            return self._keep(Step(layer, (), (), self.inherited, solved=True), solved)
+            return self._keep(Step(layer, (), (), self.inherited), solved)
         deltas = [state.right_delta() for state in states]
         return self._keep(Step(layer, (), (), self.inherited), deltas)
 
@@ -202,10 +196,7 @@ class _Walker:
         right = tried[0]
         if len(right.fits) != most:
             return False
-        known = [
-            replace(state, deltas={**state.deltas, layer.number: delta})
-            for state, delta in zip(states, right.deltas, strict=True)
-        ]
+        known = _with_delta(states, right.deltas)
         own = {found.block for found in self._own(known, layer, right)}
         return all(
             block in right.fits or block in own or not self.evidence.blocks[block].failed
@@ -240,15 +231,10 @@ class _Walker:
 
     def _cost(self, derivation: Derivation) -> float:
         """How much is wrong in a derivation: links, factors that are new, penalties."""
-        factors = {
-            found.factor
-            for found in derivation.fits.values()
-            if not any(np.isclose(found.factor, known, rtol=1e-6) for known in self.inherited)
-        }
         distinct: list[float] = []
-        for factor in factors:
-            if not any(np.isclose(factor, known, rtol=1e-6) for known in distinct):
-                distinct.append(factor)
+        for found in derivation.fits.values():
+            if not is_among(found.factor, (*self.inherited, *distinct)):
+                distinct.append(found.factor)
         penalties = sum(not found.penalty_right for found in derivation.fits.values())
         return len(derivation.links) + 0.9 * len(distinct) + penalties
 
@@ -291,9 +277,7 @@ class _Walker:
                 yield Own(block, tuple(named for named, _ in best), best[0][1])
 
     def _fit_cost(self, found: Fit) -> int:
-        return int(not found.penalty_right) + int(
-            not any(np.isclose(found.factor, known, rtol=1e-6) for known in self.inherited)
-        )
+        return int(not found.penalty_right) + int(not is_among(found.factor, self.inherited))
 
     def _block_variants(
         self, states: Sequence[LayerState], layer: Layer, block: int
@@ -306,7 +290,7 @@ class _Walker:
                 yield (
                     named,
                     [
-                        placed.into_blocks(a.T @ s.delta, s.delta.sum(axis=0), s.values)[block]
+                        placed.into_block(block, a.T @ s.delta, s.delta.sum(axis=0), s.values)
                         for a, s in pairs
                     ],
                 )
@@ -314,7 +298,7 @@ class _Walker:
                 yield (
                     named,
                     [
-                        placed.into_blocks(product, s.delta.sum(axis=0), s.values)[block]
+                        placed.into_block(block, product, s.delta.sum(axis=0), s.values)
                         for product, s in zip(products, states, strict=True)
                     ],
                 )
@@ -344,6 +328,14 @@ class _Walker:
                 return None
             deltas.append(np.asarray(delta, dtype=np.float64))
         return deltas
+
+
+def _with_delta(states: Sequence[LayerState], deltas: Sequence[Array]) -> list[LayerState]:
+    """The states of a layer once its delta is known."""
+    return [
+        replace(state, deltas={**state.deltas, state.number: delta})
+        for state, delta in zip(states, deltas, strict=True)
+    ]
 
 
 def _aligned(

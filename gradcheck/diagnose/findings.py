@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.diagnose.chain import Derivation, Step
 from gradcheck.diagnose.evidence import Evidence, error_if_right
-from gradcheck.diagnose.fits import Fit
+from gradcheck.diagnose.fits import Fit, is_among
 from gradcheck.diagnose.layers import infer_place
 from gradcheck.diagnose.numbers import CorrectionMatch, ScaleMatch, fitted_ratio, name_factor
 from gradcheck.diagnose.rule import Penalty, Rule, Variant
@@ -97,7 +97,7 @@ def chain_findings(
         rule, variant = own.named[0]
         yield _own_finding(evidence, own.block, rule, variant, [r for r, _ in own.named[1:]])
         yield from _penalty_findings(evidence, own.block, own.fit, rules)
-        if not _is_known(own.fit.factor, step.inherited):
+        if not is_among(own.fit.factor, step.inherited):
             yield _factor_finding(evidence, [own.block], own.fit.factor, step.inherited, rules)
 
 
@@ -166,8 +166,8 @@ def _factor_findings(
     """Factors that are new at this layer, one finding for the blocks that share one."""
     groups: dict[float, list[int]] = {}
     for block, found in best.fits.items():
-        if evidence.blocks[block].failed and not _is_known(found.factor, step.inherited):
-            same = next((key for key in groups if np.isclose(key, found.factor, rtol=1e-6)), None)
+        if evidence.blocks[block].failed and not is_among(found.factor, step.inherited):
+            same = next((key for key in groups if is_among(found.factor, (key,))), None)
             groups.setdefault(found.factor if same is None else same, []).append(block)
     for factor, blocks in groups.items():
         blocks += [
@@ -177,7 +177,7 @@ def _factor_findings(
             for block, found in lower.best[0].fits.items()
             if evidence.blocks[block].failed
             and found.penalty_right
-            and np.isclose(found.factor, factor, rtol=1e-6)
+            and is_among(found.factor, (factor,))
         ]
         blocks.sort()
         yield _factor_finding(evidence, blocks, factor, step.inherited, rules)
@@ -247,10 +247,6 @@ def _penalty_findings(
                     error_after_fix=_error_of_true_gradient(evidence, (evidence.names[block],)),
                 )
                 break
-
-
-def _is_known(factor: float, inherited: Sequence[float]) -> bool:
-    return any(np.isclose(factor, known, rtol=1e-6) for known in inherited)
 
 
 def _codes(rule: Rule, others: Sequence[Rule]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,11 @@ RELATIVE = 1e-8
 ABSOLUTE_ROUNDINGS = 20.0
 NOTHING = 1e-9
 """What is smaller than this, relatively, is rounding and no prediction."""
+
+
+def is_among(factor: float, known: Iterable[float]) -> bool:
+    """Whether a factor is one of those that are known."""
+    return any(np.isclose(factor, other, rtol=CLOSE) for other in known)
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class Target:
         wanted: the right coefficients of these.
         allowed: how far a prediction may be from each entry.
         some: of a large block, indices of some entries that are compared first; else None.
+        few: the target with these entries alone; None where there is no `some`.
     """
 
     right: Array
@@ -64,6 +71,7 @@ class Target:
     wanted: tuple[float, ...]
     allowed: Array
     some: tuple[NDArray[np.intp], ...] | None = None
+    few: Target | None = None
 
     @classmethod
     def of(
@@ -89,32 +97,21 @@ class Target:
         right = flat - sum(c * part for c, part in zip(wanted, parts, strict=True))
         if not np.max(np.abs(right), initial=0.0) > NOTHING * largest:
             return None
+        allowed = np.concatenate(limits)
         shape = points[0].values[block].shape
-        some = None
-        if size_of(shape) > LARGE:
-            flat_some = np.arange(0, size_of(shape), size_of(shape) // SOME)
-            some = np.unravel_index(flat_some, shape)
-        return cls(right, parts, wanted, np.concatenate(limits), some)
-
-    def at_some(self, count: int) -> Target:
-        """The target with those entries alone that are compared first, of so many points."""
-        if self.some is None:
-            return self
-        size = len(self.right) // count
-        step = size // SOME
-        kept = np.concatenate([np.arange(0, size, step) + size * index for index in range(count)])
-        return Target(
-            self.right[kept],
-            tuple(part[kept] for part in self.parts),
-            self.wanted,
-            self.allowed[kept],
-        )
+        size = math.prod(shape)
+        if size <= LARGE:
+            return cls(right, parts, wanted, allowed)
+        some = np.arange(0, size, size // SOME)
+        kept = np.concatenate([some + size * index for index in range(len(points))])
+        few = cls(right[kept], tuple(part[kept] for part in parts), wanted, allowed[kept])
+        return cls(right, parts, wanted, allowed, np.unravel_index(some, shape), few)
 
     def fit(self, predictions: Sequence[Array], penalties: bool = True) -> Fit | None:
         """How predictions give the gradients: times a factor, and with another penalty."""
-        if self.some is not None:
-            few = [prediction[self.some] for prediction in predictions]
-            if self.at_some(len(few)).fit(few, penalties) is None:
+        if self.some is not None and self.few is not None:
+            some = [prediction[self.some] for prediction in predictions]
+            if self.few.fit(some, penalties) is None:
                 return None
         predicted = np.concatenate([prediction.ravel() for prediction in predictions])
         if predicted.size != self.right.size or not np.all(np.isfinite(predicted)):
@@ -168,11 +165,6 @@ def _penalty_parts(
     if placed.folded is not None:
         parts.append((2 * view.l2_bias, placed.into_blocks(none_w, bias, values)[block]))
     return parts
-
-
-def size_of(shape: tuple[int, ...]) -> int:
-    """How many entries a shape has."""
-    return int(np.prod(shape, dtype=int))
 
 
 def _cleaned(factor: float) -> float:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-
-import numpy as np
 
 from gradcheck.blocks import Parameters
 from gradcheck.diagnose.layers import Layer
@@ -53,7 +52,7 @@ def _orders(shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[Layer, ...]]:
         left = list(biases)
         layers = []
         for number, weight in enumerate(order, start=1):
-            fitting = [block for block in left if _size(shapes[block]) in shapes[weight]]
+            fitting = [block for block in left if math.prod(shapes[block]) in shapes[weight]]
             nearest = min(
                 fitting, key=lambda block: (block < weight, abs(block - weight)), default=None
             )
@@ -81,7 +80,7 @@ def _chains(
 def _places(layer: Layer, shapes: Sequence[tuple[int, ...]], width: int) -> Iterator[Placed]:
     """The ways in which a layer can take so many units."""
     shape = shapes[layer.weight]
-    bias = None if layer.bias is None else _size(shapes[layer.bias])
+    bias = None if layer.bias is None else math.prod(shapes[layer.bias])
     for turned in (False, True):
         if len(shape) == 2:
             rows, columns = shape[::-1] if turned else shape
@@ -107,7 +106,3 @@ def _mixed(placed: tuple[Placed, ...]) -> int:
 
 def _axes(shape: tuple[int, ...]) -> int:
     return sum(size > 1 for size in shape)
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape, dtype=int))

@@ -33,15 +33,11 @@ class Screened:
     """What the directions said of the entries of one block.
 
     Attributes:
-        entries: how many entries they moved.
-        directions: how many directions were tried.
         visible: the smallest error of one entry that every direction would have shown; infinite
             where the loss is not finite along them.
         suspects: the flat indices of entries that may be wrong; () where the directions agree.
     """
 
-    entries: int
-    directions: int
     visible: float
     suspects: tuple[int, ...] = ()
 
@@ -96,14 +92,14 @@ def screen(
 
     visible = 0.0
     steps: tuple[float, ...] = STEPS
-    for count in range(1, directions + 1):
+    for _ in range(directions):
         found = along(entries, steps)
         steps = found.steps
         visible = max(visible, SAFETY * found.bound)
         if found.disagrees:
             suspects = _suspects(partial(along, steps=steps), entries, rng)
-            return Screened(len(entries), count, visible, suspects)
-    return Screened(len(entries), directions, visible)
+            return Screened(visible, suspects)
+    return Screened(visible)
 
 
 def _suspects(

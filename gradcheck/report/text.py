@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from gradcheck import blocks
 from gradcheck.compare.verdict import Block
 from gradcheck.diagnose.words import shortened
 from gradcheck.finding import Finding
@@ -38,10 +39,7 @@ def render(report: Report, name: str | None = None) -> str:
 
 def printable(text: str) -> str:
     """Text without control characters but the line feed, so that no name drives a terminal."""
-    return "".join(
-        character if character == "\n" or character.isprintable() else repr(character)[1:-1]
-        for character in text
-    )
+    return "\n".join(map(blocks.printable, text.split("\n")))
 
 
 def place(location: Location) -> str:
