@@ -22,6 +22,7 @@ FLOORS = (
     ("structures", "sampling"),
     ("wrapping", "adapters"),
     ("problem",),
+    ("recognition",),
     ("preflight", "compare"),
     ("finding",),
     ("diagnose",),

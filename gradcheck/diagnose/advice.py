@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.layers import Layer
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.diagnose.words import listed, verb
 from gradcheck.problem import Problem
+from gradcheck.recognition.layers import Layer
 
 
 def advice(problem: Problem, layers: tuple[Layer, ...], sizes: Sizes) -> tuple[str, ...]:

@@ -18,8 +18,6 @@ from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.fits import Fit, Target, is_among
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.layers import Layer
-from gradcheck.diagnose.network_view import NetworkView
 from gradcheck.diagnose.rule import (
     BiasSum,
     Delta,
@@ -30,6 +28,8 @@ from gradcheck.diagnose.rule import (
     Upstream,
     Variant,
 )
+from gradcheck.recognition.layers import Layer
+from gradcheck.recognition.network_view import NetworkView
 
 Named = tuple[Rule, Variant]
 Link = Slope | Upstream | Delta | LayerInput | Product | BiasSum

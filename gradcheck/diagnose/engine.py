@@ -18,9 +18,7 @@ from gradcheck.diagnose.chain import Step, walk
 from gradcheck.diagnose.evidence import Evidence, second_point, with_point
 from gradcheck.diagnose.excuses import excuse, right_without_eps
 from gradcheck.diagnose.findings import chain_findings, correction_finding, scale_findings
-from gradcheck.diagnose.identify import identify
 from gradcheck.diagnose.layer_forms import layer_findings
-from gradcheck.diagnose.layers import Layer, group_layers
 from gradcheck.diagnose.locate import located
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
 from gradcheck.diagnose.rule import Direct, Last
@@ -29,6 +27,8 @@ from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
+from gradcheck.recognition.identify import identify
+from gradcheck.recognition.layers import Layer, group_layers
 from gradcheck.sampling import Selection
 from gradcheck.usercode import Heard
 

@@ -9,11 +9,11 @@ import numpy as np
 from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison, compare
 from gradcheck.compare.verdict import SAFETY, Block, scale_of
-from gradcheck.diagnose.layers import Layer
-from gradcheck.diagnose.network_view import NetworkView
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.preflight import Preflight
 from gradcheck.problem import Problem
+from gradcheck.recognition.layers import Layer
+from gradcheck.recognition.network_view import NetworkView
 from gradcheck.sampling import Indices, Selection
 from gradcheck.usercode import Heard, UserCodeError
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
-from gradcheck.diagnose.network_view import NetworkView
+from gradcheck.recognition.network_view import NetworkView
 
 CLOSE = 1e-6
 LARGE = 20_000

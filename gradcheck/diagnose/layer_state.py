@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gradcheck.blocks import Array
-from gradcheck.diagnose.functions import UNITS, AnyActivation
-from gradcheck.diagnose.network_view import NetworkView
 from gradcheck.network import Trace
 from gradcheck.network.activations import Activation
+from gradcheck.recognition.functions import UNITS, AnyActivation
+from gradcheck.recognition.network_view import NetworkView
 
 
 @dataclass(frozen=True)

@@ -1,62 +1,11 @@
-"""Blocks as layers, and what a right and a wrong layer say about where the fault must be."""
+"""What a right and a wrong layer say about where the fault must be."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
 from gradcheck.compare.verdict import Block
-
-_ROLE = re.compile(
-    r"(?:^|(?<=[._\[\]']))(weights?|bias(?:es)?|kernel|gamma|beta|W|w|b|B)(?=$|[\d._\[\]'])"
-)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One affine map: its weight and, where it has one, its bias.
-
-    Attributes:
-        number: counted from the input, from 1.
-        weight: the index of the weight's block.
-        bias: the index of the bias's block, or None.
-    """
-
-    number: int
-    weight: int
-    bias: int | None
-
-    @property
-    def blocks(self) -> tuple[int, ...]:
-        """The indices of its blocks."""
-        return (self.weight,) if self.bias is None else (self.weight, self.bias)
-
-
-def group_layers(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> tuple[Layer, ...]:
-    """Pairs weights with biases and puts them in order, by names and shapes.
-
-    Weights are the blocks with two axes longer than one, or whose name says so; a bias belongs to
-    the weight whose name differs from its own in the role only (`W1` and `b1`, `weights[0]` and
-    `biases[0]`, `hidden.weights` and `hidden.biases`). Where this leaves a block over, or the
-    sizes do not chain from layer to layer, there are no layers: ().
-    """
-    keys = [_layer_key(name) for name in names]
-    weights = [index for index, name in enumerate(names) if _is_weight(name, shapes[index])]
-    order = sorted(weights, key=lambda index: _natural(keys[index]))
-    if [keys[index] for index in order] != sorted({keys[index] for index in weights}, key=_natural):
-        return ()
-    if not all(re.search(r"\d", keys[index]) for index in weights):
-        order = weights
-    biases = {keys[index]: index for index in range(len(names)) if index not in weights}
-    layers = tuple(
-        Layer(number, index, biases.pop(keys[index], None))
-        for number, index in enumerate(order, start=1)
-    )
-    if not layers or biases or not _chain(layers, shapes):
-        return ()
-    return layers
+from gradcheck.recognition.layers import Layer
 
 
 def describe_layers(blocks: Sequence[Block], layers: Sequence[Layer]) -> tuple[str, ...]:
@@ -122,32 +71,3 @@ def _layer_line(blocks: Sequence[Block], layer: Layer) -> str:
 
 
 _WORDS = {"ok": "right", "shape": "has another shape", "raised": "not computed"}
-
-
-def _layer_key(name: str) -> str:
-    """The name without its role: `W1` and `b1` give `1`, `hidden.weights` gives `hidden`."""
-    return _ROLE.sub("", name, count=1).strip("._")
-
-
-def _is_weight(name: str, shape: tuple[int, ...]) -> bool:
-    if sum(size > 1 for size in shape) >= 2:
-        return True
-    match = _ROLE.search(name)
-    return match is not None and match[1].lower() in ("w", "weight", "weights", "kernel")
-
-
-def _natural(key: str) -> list[tuple[int, int | str]]:
-    """Sorts `10` after `2`."""
-    parts = re.findall(r"\d+|\D+", key)
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts]
-
-
-def _chain(layers: Sequence[Layer], shapes: Sequence[tuple[int, ...]]) -> bool:
-    """Whether the sizes of the weights follow on from layer to layer, in rows or in columns."""
-    pairs = [shapes[layer.weight] for layer in layers]
-    if any(len(pair) != 2 for pair in pairs):
-        return len(pairs) == 1
-    following = list(pairwise(pairs))
-    return all(left[1] == right[0] for left, right in following) or all(
-        left[0] == right[1] for left, right in following
-    )

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.functions import ABSOLUTE, BINARY, CATEGORICAL, SQUARED
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Delta, Rule, Variant
+from gradcheck.recognition.functions import ABSOLUTE, BINARY, CATEGORICAL, SQUARED
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.identify import untied_view
 from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
 from gradcheck.problem import Problem
+from gradcheck.recognition.identify import untied_view
 from gradcheck.usercode import Heard, Location
 
 STABLE_FORMS = (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.functions import UNITS, WrongSoftmax
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Delta, Rule, Variant
 from gradcheck.network.activations import Softmax
+from gradcheck.recognition.functions import UNITS, WrongSoftmax
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:

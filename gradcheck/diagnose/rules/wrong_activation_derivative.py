@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.blocks import Array
-from gradcheck.diagnose.functions import leaky
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Rule, Slope, Variant
 from gradcheck.network.activations import ACTIVATIONS, Activation
+from gradcheck.recognition.functions import leaky
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.blocks import Array
-from gradcheck.diagnose.functions import UNITS, AnyActivation, Distance
-from gradcheck.diagnose.layers import Layer
 from gradcheck.network import Trace
+from gradcheck.recognition.functions import UNITS, AnyActivation, Distance
+from gradcheck.recognition.layers import Layer
 
 
 @dataclass(frozen=True)

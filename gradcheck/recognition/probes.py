@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.blocks import Array
-from gradcheck.diagnose.functions import (
+from gradcheck.errors import UsageError
+from gradcheck.problem import Problem
+from gradcheck.recognition.functions import (
     DISTANCES,
     HIDDEN,
     OUTPUT,
@@ -20,9 +22,7 @@ from gradcheck.diagnose.functions import (
     AnyActivation,
     Distance,
 )
-from gradcheck.diagnose.network_view import Placed
-from gradcheck.errors import UsageError
-from gradcheck.problem import Problem
+from gradcheck.recognition.network_view import Placed
 from gradcheck.usercode import UserCodeError
 
 POINTS = 7

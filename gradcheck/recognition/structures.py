@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from gradcheck.blocks import Parameters
-from gradcheck.diagnose.layers import Layer
-from gradcheck.diagnose.network_view import Placed
+from gradcheck.recognition.layers import Layer
+from gradcheck.recognition.network_view import Placed
 
 
 def structures(

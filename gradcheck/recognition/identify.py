@@ -7,17 +7,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from gradcheck.diagnose.data import as_rows, as_targets
-from gradcheck.diagnose.functions import DISTANCES, SQUARED
-from gradcheck.diagnose.layers import Layer, group_layers
-from gradcheck.diagnose.network_view import NetworkView
-from gradcheck.diagnose.probes import Losses, Prober, measure
-from gradcheck.diagnose.recognise import recognise
-from gradcheck.diagnose.structures import structures
 from gradcheck.network import MLP
 from gradcheck.network.activations import ACTIVATIONS
 from gradcheck.network.losses import LOSSES
 from gradcheck.problem import Problem
+from gradcheck.recognition.data import as_rows, as_targets
+from gradcheck.recognition.functions import DISTANCES, SQUARED
+from gradcheck.recognition.layers import Layer, group_layers
+from gradcheck.recognition.network_view import NetworkView
+from gradcheck.recognition.probes import Losses, Prober, measure
+from gradcheck.recognition.search import recognise
+from gradcheck.recognition.structures import structures
 
 LARGEST = 10**6
 """Parameters beyond which no network is looked for: it takes their memory several times."""

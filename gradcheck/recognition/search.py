@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.blocks import Array
-from gradcheck.diagnose.data import as_rows, as_targets, candidate_data
-from gradcheck.diagnose.functions import DISTANCES, HIDDEN, OUTPUT, UNITS, AnyActivation
-from gradcheck.diagnose.layers import Layer
-from gradcheck.diagnose.network_view import NetworkView, Placed
-from gradcheck.diagnose.probes import Losses, Prober, solve
-from gradcheck.diagnose.structures import structures
 from gradcheck.problem import Problem
+from gradcheck.recognition.data import as_rows, as_targets, candidate_data
+from gradcheck.recognition.functions import DISTANCES, HIDDEN, OUTPUT, UNITS, AnyActivation
+from gradcheck.recognition.layers import Layer
+from gradcheck.recognition.network_view import NetworkView, Placed
+from gradcheck.recognition.probes import Losses, Prober, solve
+from gradcheck.recognition.structures import structures
 
 MOST_CANDIDATES = 40
 OVERHEAD = 4e5
