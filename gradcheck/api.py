@@ -19,14 +19,18 @@ from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.preflight import preflight, still_repeatable
 from gradcheck.problem import Options, Problem, of_parameters
+from gradcheck.recognition.identify import identify, search_further
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
-from gradcheck.sampling import choose_entries
+from gradcheck.sampling import all_entries, choose_entries
 from gradcheck.structures import flatten
 from gradcheck.tensors import to_array
 from gradcheck.usercode import UserCodeError, quietly
 
 Function = Callable[[Any], Any]
+
+WORTH_A_SEARCH = 1.0
+"""Seconds of evaluating the loss that an unusual network is looked for to save."""
 
 OWN_STREAM = 0x67726164
 
@@ -194,6 +198,9 @@ def _run(problem: Problem, options: Options) -> Report:
             selection = choose_entries(
                 problem.parameters, options.entries, options.budget, ready.noise.seconds, rng
             )
+            identity = identify(ready.problem, ready.noise.relative, rng)
+            if selection.seconds > WORTH_A_SEARCH or not selection.coverage.complete:
+                identity = search_further(identity, ready.problem, rng)
             comparison = compare(
                 ready.problem,
                 problem.parameters.values,
@@ -204,7 +211,11 @@ def _run(problem: Problem, options: Options) -> Report:
                 rng,
                 ready.gradients,
                 screening=options.entries == "auto" and not selection.coverage.complete,
+                identity=identity if options.entries in ("all", "auto") else None,
+                budget=options.budget,
             )
+            if comparison.tie is not None:
+                selection = all_entries(problem.parameters)
             ready = replace(ready, problem=comparison.problem)
             try:
                 ready = still_repeatable(ready, comparison)
@@ -212,7 +223,7 @@ def _run(problem: Problem, options: Options) -> Report:
                     findings, reason = why_not(ready, heard)
                     seconds = time.perf_counter() - start
                     return unchecked_report(problem, reason, heard, seconds, findings=findings)
-                diagnosis = diagnose(ready, comparison, selection, heard, rng)
+                diagnosis = diagnose(ready, comparison, selection, identity, heard, rng)
             except KeyboardInterrupt:
                 diagnosis = INTERRUPTED
         except UserCodeError as error:

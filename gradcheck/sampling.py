@@ -44,10 +44,12 @@ class Selection:
     Attributes:
         entries: flat indices, ascending, one array per block.
         coverage: what that is of the whole.
+        seconds: about how long their evaluations of the loss take.
     """
 
     entries: tuple[Indices, ...]
     coverage: Coverage
+    seconds: float = 0.0
 
 
 def choose_entries(
@@ -86,7 +88,14 @@ def choose_entries(
         np.arange(size) if count == size else np.sort(rng.choice(size, count, replace=False))
         for size, count in zip(sizes, counts, strict=True)
     )
-    return Selection(chosen, Coverage(sum(counts), total, reason))
+    duration = EVALUATIONS_PER_ENTRY * sum(counts) * seconds
+    return Selection(chosen, Coverage(sum(counts), total, reason), duration)
+
+
+def all_entries(parameters: Parameters) -> Selection:
+    """Every entry of every block."""
+    sizes = [value.size for value in parameters.values]
+    return Selection(tuple(map(np.arange, sizes)), Coverage(sum(sizes), sum(sizes)))
 
 
 def _share(sizes: list[int], affordable: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from gradcheck.compare.beside_kinks import accept_beside_kinks, claims_of
 from gradcheck.compare.gates import RAISED, Gradient, Gradients, read_gradients
 from gradcheck.compare.precision import analytic_precision
 from gradcheck.compare.screened import screen_the_rest
+from gradcheck.compare.structure import Tie, numeric_by_structure
 from gradcheck.compare.ties import settle_ties
 from gradcheck.compare.updates import settle_step
 from gradcheck.compare.verdict import SAFETY, Block, compare_block
@@ -20,6 +21,7 @@ from gradcheck.numeric.blackbox import NumericGradient, numeric_gradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.screening import Screened
 from gradcheck.problem import Problem
+from gradcheck.recognition.identify import Identity
 from gradcheck.sampling import Indices
 from gradcheck.usercode import Raised, UserCodeError
 
@@ -39,6 +41,8 @@ class Comparison:
         raised: what the gradient raised, or None.
         unstable: the names of the blocks of which a second call gives another gradient.
         screened: what random directions said of the entries that were not perturbed, per block.
+        tie: how the user's loss was compared with the network whose structure gave the numeric
+            gradient; None where that came from their loss alone.
     """
 
     problem: Problem
@@ -51,6 +55,7 @@ class Comparison:
     raised: Raised | None
     unstable: tuple[str, ...]
     screened: tuple[Screened | None, ...] = ()
+    tie: Tie | None = None
 
 
 def compare(
@@ -63,6 +68,8 @@ def compare(
     rng: np.random.Generator,
     first: Gradients | None = None,
     screening: bool = False,
+    identity: Identity | None = None,
+    budget: float = 0.0,
 ) -> Comparison:
     """Compares the user's gradient with finite differences at a point.
 
@@ -76,6 +83,8 @@ def compare(
         rng: for whatever is drawn.
         first: what an earlier call of the gradient gave there, which is then judged.
         screening: whether the other entries are tested along random directions.
+        identity: the network, if its structure is to be used and all entries are wanted.
+        budget: the seconds that the literal tier may take then.
 
     Raises:
         UserCodeError: the loss raised.
@@ -96,17 +105,30 @@ def compare(
     )
     del again
     claims = claims_of(gradients, precision, values)
-    numeric = numeric_gradient(
-        problem.entry_loss(values),
-        problem.parameters.stored(values),
-        center,
-        noise,
-        entries,
-        claims,
-        rng,
-    )
+    numeric, tie = NumericGradient((), 0), None
+    if identity is not None:
+        numeric, tie = numeric_by_structure(
+            problem, identity, values, center, noise, claims, gradients, budget, rng
+        )
+    if tie is None:
+        before = numeric
+        none = [chosen[:0] for chosen in entries]
+        numeric = numeric_gradient(
+            problem.entry_loss(values),
+            problem.parameters.stored(values),
+            center,
+            noise,
+            none if before.interrupted else entries,
+            claims,
+            rng,
+        )
+        numeric = replace(
+            numeric,
+            evaluations=before.evaluations + numeric.evaluations,
+            interrupted=before.interrupted or numeric.interrupted,
+        )
     screened: tuple[Screened | None, ...] = ()
-    if screening and not numeric.interrupted:
+    if screening and tie is None and not numeric.interrupted:
         numeric, screened = screen_the_rest(
             problem, values, center, noise, gradients, precision, numeric, rng
         )
@@ -129,7 +151,17 @@ def compare(
         )
     )
     return Comparison(
-        problem, values, gradients, precision, numeric, blocks, scale, raised, unstable, screened
+        problem,
+        values,
+        gradients,
+        precision,
+        numeric,
+        blocks,
+        scale,
+        raised,
+        unstable,
+        screened,
+        tie,
     )
 
 

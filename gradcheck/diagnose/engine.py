@@ -27,8 +27,8 @@ from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
-from gradcheck.recognition.identify import identify
-from gradcheck.recognition.layers import Layer, group_layers
+from gradcheck.recognition.identify import Identity, search_further
+from gradcheck.recognition.layers import Layer
 from gradcheck.sampling import Selection
 from gradcheck.usercode import Heard
 
@@ -66,6 +66,7 @@ def diagnose(
     ready: Preflight,
     comparison: Comparison,
     selection: Selection,
+    identity: Identity,
     heard: Heard,
     rng: np.random.Generator,
 ) -> Diagnosis:
@@ -75,12 +76,10 @@ def diagnose(
     second point says nothing.
     """
     problem = ready.problem
-    names, shapes = problem.parameters.names, problem.parameters.shapes
-    layers = group_layers(names, shapes) if problem.layered else ()
-    failed = any(block.failed for block in comparison.blocks)
-    relative = 0.0 if ready.noise is None else ready.noise.relative
-    view, note, tried = identify(problem, layers, relative, rng, thorough=failed)
-    layers = layers if view is None else view.layers
+    if any(block.failed for block in comparison.blocks):
+        identity = search_further(identity, problem, rng)
+    view, note, tried = identity.view, identity.note, identity.evaluations
+    layers = identity.layers if view is None else view.layers
     sizes = read_sizes(problem, view)
     notes = (*(() if note is None else (note,)), *advice(problem, layers, sizes))
     words = None if view is None else str(view)

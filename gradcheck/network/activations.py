@@ -14,6 +14,23 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.network.differences import (
+    Change,
+    Difference,
+    elu_difference,
+    gelu_difference,
+    leaky_difference,
+    linear_difference,
+    relu_difference,
+    sigmoid,
+    sigmoid_difference,
+    sigmoid_slope,
+    softmax_difference,
+    softplus_difference,
+    tanh_difference,
+    tanh_slope,
+)
+
 Array = NDArray[np.float64]
 Elementwise = Callable[[Array], Array]
 
@@ -28,6 +45,7 @@ class Activation:
         name: as in the table.
         value: a = f(z).
         slope: f'(z); at a kink, the slope on the left.
+        difference: z -> (d -> f(z + d) - f(z)), to full relative accuracy.
         slope_from_output: f' written in terms of a, or None where there is no such form.
         kinks: the z at which the slope jumps.
     """
@@ -35,12 +53,17 @@ class Activation:
     name: str
     value: Elementwise
     slope: Elementwise
+    difference: Difference
     slope_from_output: Elementwise | None = None
     kinks: tuple[float, ...] = ()
 
     def activate(self, pre_activation: Array, unit_axis: int) -> Array:
         """The output, in the shape of the pre-activation."""
         return self.value(pre_activation)
+
+    def change(self, pre_activation: Array, output: Array, unit_axis: int) -> Change:
+        """What more in the pre-activations changes of the outputs."""
+        return self.difference(pre_activation)
 
     def pull_back(
         self, pre_activation: Array, output: Array, upstream: Array, unit_axis: int
@@ -62,6 +85,10 @@ class Softmax:
         exponential = np.exp(shifted)
         return np.asarray(exponential / exponential.sum(axis=unit_axis, keepdims=True))
 
+    def change(self, pre_activation: Array, output: Array, unit_axis: int) -> Change:
+        """What more in the pre-activations changes of the outputs."""
+        return softmax_difference(output, unit_axis)
+
     def pull_back(
         self, pre_activation: Array, output: Array, upstream: Array, unit_axis: int
     ) -> Array:
@@ -72,23 +99,6 @@ class Softmax:
         relative = upstream - np.take_along_axis(upstream, largest, axis=unit_axis)
         mean = (output * relative).sum(axis=unit_axis, keepdims=True)
         return np.asarray(output * (relative - mean))
-
-
-def sigmoid(pre_activation: Array) -> Array:
-    """1 / (1 + exp(-z)), from exp of -|z| only."""
-    small = np.exp(-np.abs(pre_activation))
-    return np.where(pre_activation >= 0, 1 / (1 + small), small / (1 + small))
-
-
-def _sigmoid_slope(pre_activation: Array) -> Array:
-    small = np.exp(-np.abs(pre_activation))
-    return np.asarray(small / (1 + small) ** 2)
-
-
-def _tanh_slope(pre_activation: Array) -> Array:
-    """1 / cosh(z)^2 = 4 q / (1 + q)^2 with q = exp(-2 |z|)."""
-    small = np.exp(-2 * np.abs(pre_activation))
-    return np.asarray(4 * small / (1 + small) ** 2)
 
 
 def _elu(pre_activation: Array) -> Array:
@@ -128,16 +138,36 @@ def _leaky_relu_slope(pre_activation: Array) -> Array:
 
 
 _ROWS: tuple[Activation | Softmax, ...] = (
-    Activation("linear", np.asarray, np.ones_like, np.ones_like),
-    Activation("sigmoid", sigmoid, _sigmoid_slope, lambda a: np.asarray(a * (1 - a))),
-    Activation("tanh", np.tanh, _tanh_slope, lambda a: np.asarray(1 - a * a)),
-    Activation("relu", lambda z: np.maximum(z, 0), _relu_slope, _relu_slope, kinks=(0.0,)),
-    Activation("leaky_relu", _leaky_relu, _leaky_relu_slope, _leaky_relu_slope, kinks=(0.0,)),
-    Activation("elu", _elu, _elu_slope, lambda a: np.where(a > 0, 1.0, a + 1)),
+    Activation("linear", np.asarray, np.ones_like, linear_difference, np.ones_like),
     Activation(
-        "softplus", lambda z: np.logaddexp(0, z), sigmoid, lambda a: np.asarray(-np.expm1(-a))
+        "sigmoid", sigmoid, sigmoid_slope, sigmoid_difference, lambda a: np.asarray(a * (1 - a))
     ),
-    Activation("gelu", _gelu, _gelu_slope),
+    Activation("tanh", np.tanh, tanh_slope, tanh_difference, lambda a: np.asarray(1 - a * a)),
+    Activation(
+        "relu",
+        lambda z: np.maximum(z, 0),
+        _relu_slope,
+        relu_difference,
+        _relu_slope,
+        kinks=(0.0,),
+    ),
+    Activation(
+        "leaky_relu",
+        _leaky_relu,
+        _leaky_relu_slope,
+        leaky_difference(LEAK),
+        _leaky_relu_slope,
+        kinks=(0.0,),
+    ),
+    Activation("elu", _elu, _elu_slope, elu_difference, lambda a: np.where(a > 0, 1.0, a + 1)),
+    Activation(
+        "softplus",
+        lambda z: np.logaddexp(0, z),
+        sigmoid,
+        softplus_difference,
+        lambda a: np.asarray(-np.expm1(-a)),
+    ),
+    Activation("gelu", _gelu, _gelu_slope, gelu_difference),
     Softmax(),
 )
 

@@ -14,8 +14,17 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.network.differences import (
+    Change,
+    binary_difference,
+    categorical_difference,
+    log_difference,
+)
+
 Array = NDArray[np.float64]
 Terms = Callable[[Array, Array], Array]
+TermsChange = Callable[[Array, Array], Change]
+"""(a, y) -> (d -> the terms at a + d minus those at a, to full relative accuracy)."""
 
 DIVISORS: Mapping[str, Callable[[int, int], int]] = MappingProxyType(
     {
@@ -35,6 +44,7 @@ class Loss:
         name: as in the table.
         terms: (a, y) -> one term per output and sample, of their shape.
         derivative: (a, y) -> the derivative of each term with respect to its a.
+        change: (a, y) -> (d -> the terms at a + d minus those at a).
         factor: what the sum of the terms is multiplied by.
         divisor: what it is divided by, a key of `DIVISORS`.
     """
@@ -42,6 +52,7 @@ class Loss:
     name: str
     terms: Terms
     derivative: Terms
+    change: TermsChange
     factor: float
     divisor: str
 
@@ -58,10 +69,13 @@ class Fused:
         terms: (z, y, unit axis) -> the terms, accurate where the activation saturates.
         delta: (z, a, y, unit axis) -> their sum's derivative with respect to z, where the slope of
             the activation has cancelled.
+        change: (z, a, y, unit axis) -> (d -> what d more in z changes of the terms, summed over
+            the units).
     """
 
     terms: Callable[[Array, Array, int], Array]
     delta: Callable[[Array, Array, Array, int], Array]
+    change: Callable[[Array, Array, Array, int], Change]
 
 
 def _square(outputs: Array, targets: Array) -> Array:
@@ -70,6 +84,18 @@ def _square(outputs: Array, targets: Array) -> Array:
 
 def _square_derivative(outputs: Array, targets: Array) -> Array:
     return np.asarray(2 * (outputs - targets))
+
+
+def _square_change(outputs: Array, targets: Array) -> Change:
+    """The form d (2 (a - y) + d)."""
+    twice = 2 * (outputs - targets)
+
+    def change(d: Array) -> Array:
+        terms = d + twice
+        terms *= d
+        return terms
+
+    return change
 
 
 def _log(probability: Array) -> Array:
@@ -97,6 +123,17 @@ def _categorical(outputs: Array, targets: Array) -> Array:
 
 def _categorical_derivative(outputs: Array, targets: Array) -> Array:
     return np.asarray(-_over(targets, outputs))
+
+
+def _binary_change(outputs: Array, targets: Array) -> Change:
+    smallest = float(np.finfo(outputs.dtype).tiny)
+    one, other = log_difference(outputs, smallest), log_difference(1 - outputs, smallest)
+    return lambda d: np.asarray(-targets * one(d) - (1 - targets) * other(-d))
+
+
+def _categorical_change(outputs: Array, targets: Array) -> Change:
+    log = log_difference(outputs, float(np.finfo(outputs.dtype).tiny))
+    return lambda d: np.asarray(-targets * log(d))
 
 
 def _binary_from_logits(pre_activation: Array, targets: Array, unit_axis: int) -> Array:
@@ -145,15 +182,19 @@ def _without_largest(
     return shifted, largest, np.where(largest, 0.0, np.exp(shifted))
 
 
+_SQUARE = (_square, _square_derivative, _square_change)
+_BINARY = (_binary, _binary_derivative, _binary_change)
+_CATEGORICAL = (_categorical, _categorical_derivative, _categorical_change)
+
 _ROWS = (
-    Loss("squared_error_sum", _square, _square_derivative, 1.0, "sum"),
-    Loss("half_squared_error_sum", _square, _square_derivative, 0.5, "sum"),
-    Loss("squared_error_mean", _square, _square_derivative, 1.0, "samples"),
-    Loss("half_squared_error_mean", _square, _square_derivative, 0.5, "samples"),
-    Loss("squared_error_mean_all", _square, _square_derivative, 1.0, "elements"),
-    Loss("half_squared_error_mean_all", _square, _square_derivative, 0.5, "elements"),
-    Loss("binary_cross_entropy", _binary, _binary_derivative, 1.0, "samples"),
-    Loss("categorical_cross_entropy", _categorical, _categorical_derivative, 1.0, "samples"),
+    Loss("squared_error_sum", *_SQUARE, 1.0, "sum"),
+    Loss("half_squared_error_sum", *_SQUARE, 0.5, "sum"),
+    Loss("squared_error_mean", *_SQUARE, 1.0, "samples"),
+    Loss("half_squared_error_mean", *_SQUARE, 0.5, "samples"),
+    Loss("squared_error_mean_all", *_SQUARE, 1.0, "elements"),
+    Loss("half_squared_error_mean_all", *_SQUARE, 0.5, "elements"),
+    Loss("binary_cross_entropy", *_BINARY, 1.0, "samples"),
+    Loss("categorical_cross_entropy", *_CATEGORICAL, 1.0, "samples"),
 )
 
 LOSSES: Mapping[str, Loss] = MappingProxyType({row.name: row for row in _ROWS})
@@ -161,9 +202,15 @@ LOSSES: Mapping[str, Loss] = MappingProxyType({row.name: row for row in _ROWS})
 
 FUSED: Mapping[tuple[str, str], Fused] = MappingProxyType(
     {
-        ("sigmoid", "binary_cross_entropy"): Fused(_binary_from_logits, _binary_delta),
+        ("sigmoid", "binary_cross_entropy"): Fused(
+            _binary_from_logits,
+            _binary_delta,
+            lambda z, a, y, axis: binary_difference(z, y, axis),
+        ),
         ("softmax", "categorical_cross_entropy"): Fused(
-            _categorical_from_logits, _categorical_delta
+            _categorical_from_logits,
+            _categorical_delta,
+            lambda z, a, y, axis: categorical_difference(a, y, axis),
         ),
     }
 )

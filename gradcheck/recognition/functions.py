@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.network.activations import ACTIVATIONS, Activation, Softmax, sigmoid
-from gradcheck.network.losses import FUSED, LOSSES, Fused
+from gradcheck.network.activations import ACTIVATIONS, Activation, Softmax
+from gradcheck.network.differences import (
+    Change,
+    leaky_difference,
+    log_difference,
+    relu_difference,
+    sigmoid,
+    sigmoid_difference,
+    summed,
+    tanh_difference,
+)
+from gradcheck.network.losses import FUSED, LOSSES, Fused, Terms, TermsChange
 
 Array = NDArray[np.float64]
 AnyActivation = Activation | Softmax
@@ -41,6 +52,7 @@ def leaky(slope: float) -> Activation:
         f"leaky_relu({slope:g})",
         lambda z: np.where(z > 0, z, slope * z),
         lambda z: np.where(z > 0, 1.0, slope),
+        leaky_difference(slope),
         lambda a: np.where(a > 0, 1.0, slope),
         kinks=(0.0,),
     )
@@ -51,6 +63,33 @@ def _silu_slope(z: Array) -> Array:
     return np.asarray(gate + z * gate * (1 - gate))
 
 
+def _silu_difference(z: Array) -> Change:
+    gate = sigmoid_difference(z)
+    return lambda d: np.asarray(d * sigmoid(z + d) + z * gate(d))
+
+
+def _softsign_difference(z: Array) -> Change:
+    """The form (d + (z + d) |z| - z |z + d|) / (...); on one side of 0 its last terms cancel."""
+
+    def change(d: Array) -> Array:
+        moved = z + d
+        other_side = np.sign(moved) * np.sign(z) < 0
+        across = np.where(other_side, moved * np.abs(z) - z * np.abs(moved), 0.0)
+        return np.asarray((d + across) / ((1 + np.abs(z)) * (1 + np.abs(moved))))
+
+    return change
+
+
+def _scaled_tanh_difference(z: Array) -> Change:
+    tanh = tanh_difference(2 * z / 3)
+    return lambda d: np.asarray(1.7159 * tanh(2 * d / 3))
+
+
+def _relu6_difference(z: Array) -> Change:
+    lower, upper = relu_difference(z), relu_difference(z - 6)
+    return lambda d: np.asarray(lower(d) - upper(d))
+
+
 _MORE: tuple[AnyActivation, ...] = (
     leaky(0.1),
     leaky(0.2),
@@ -58,23 +97,41 @@ _MORE: tuple[AnyActivation, ...] = (
     leaky(0.05),
     leaky(0.02),
     leaky(0.001),
-    Activation("silu", lambda z: np.asarray(z * sigmoid(z)), _silu_slope),
+    Activation(
+        "silu",
+        lambda z: np.asarray(z * sigmoid(z)),
+        _silu_slope,
+        _silu_difference,
+    ),
     Activation(
         "softsign",
         lambda z: np.asarray(z / (1 + np.abs(z))),
         lambda z: np.asarray(1 / (1 + np.abs(z)) ** 2),
+        _softsign_difference,
     ),
-    Activation("sine", np.sin, np.cos),
-    Activation("square", np.square, lambda z: np.asarray(2 * z)),
+    Activation(
+        "sine",
+        np.sin,
+        np.cos,
+        lambda z: lambda d: np.asarray(2 * np.cos(z + d / 2) * np.sin(d / 2)),
+    ),
+    Activation(
+        "square",
+        np.square,
+        lambda z: np.asarray(2 * z),
+        lambda z: lambda d: np.asarray(d * (2 * z + d)),
+    ),
     Activation(
         "tanh-shaped (1.7159 tanh(2z/3))",
         lambda z: np.asarray(1.7159 * np.tanh(2 * z / 3)),
         lambda z: np.asarray(1.7159 * 2 / 3 / np.cosh(2 * z / 3) ** 2),
+        _scaled_tanh_difference,
     ),
     Activation(
         "relu6",
         lambda z: np.clip(z, 0, 6),
         lambda z: ((z > 0) & (z < 6)).astype(float),
+        _relu6_difference,
         kinks=(0.0, 6.0),
     ),
 )
@@ -103,19 +160,23 @@ class Distance:
         name: in words.
         terms: (a, y) -> one term per output and sample.
         derivative: (a, y) -> the derivative of each term with respect to its a.
+        change: (a, y) -> (d -> the terms at a + d minus those at a, to full relative accuracy).
         key: the name in the core's table of losses, for what is fused with an activation.
         of_probabilities: whether the outputs must lie between 0 and 1.
         eps: what is added before a log is taken.
         plain: the same without it.
+        kinked: whether the terms have a kink where a = y.
     """
 
     name: str
     terms: Callable[[Array, Array], Array]
     derivative: Callable[[Array, Array], Array]
+    change: TermsChange
     key: str = ""
     of_probabilities: bool = False
     eps: float = 0.0
     plain: Distance | None = None
+    kinked: bool = False
 
     def suits(self, activation: AnyActivation) -> bool:
         """Whether the outputs of an activation can be compared by it."""
@@ -142,6 +203,16 @@ class Distance:
             return np.asarray(self.terms(a, y).sum(axis=(1, 2)))
         return np.array([fused.terms(one, y, UNITS).sum() for one in z])
 
+    def changes(
+        self, activation: AnyActivation, z: Array, a: Array, y: Array, unit_axis: int
+    ) -> Change:
+        """What more in the output layer's z changes of the terms, summed over the units."""
+        fused = self.fused(activation)
+        if fused is not None:
+            return fused.change(z, a, y, unit_axis)
+        outputs, terms = activation.change(z, a, unit_axis), self.change(a, y)
+        return lambda d: summed(terms(outputs(d)), unit_axis)
+
     def delta(self, activation: AnyActivation, z: Array, a: Array, y: Array) -> Array:
         """The derivative of the sum with respect to z."""
         fused = self.fused(activation)
@@ -150,27 +221,69 @@ class Distance:
         return activation.pull_back(z, a, self.derivative(a, y), UNITS)
 
 
-SQUARED = Distance(
-    "squared error", LOSSES["squared_error_sum"].terms, LOSSES["squared_error_sum"].derivative
-)
-ABSOLUTE = Distance(
-    "absolute error",
-    lambda a, y: np.asarray(np.abs(a - y)),
-    lambda a, y: np.asarray(np.sign(a - y)),
-)
+def _of_the_core(name: str) -> tuple[Terms, Terms, TermsChange]:
+    loss = LOSSES[name]
+    return loss.terms, loss.derivative, loss.change
+
+
+def _absolute_change(a: Array, y: Array) -> Change:
+    """|e + d| - |e|, as |e| is 2 relu(e) - e."""
+    relu = relu_difference(a - y)
+    return lambda d: np.asarray(2 * relu(d) - d)
+
+
+def _huber_change(a: Array, y: Array) -> Change:
+    """With c the clipped error: the Huber loss is c e - c^2 / 2."""
+    error = a - y
+    clipped = np.clip(error, -1, 1)
+
+    def change(d: Array) -> Array:
+        grown = np.clip(error + d, -1, 1) - clipped
+        return np.asarray(clipped * d + grown * (error + d - clipped - grown / 2))
+
+    return change
+
+
+def _log_cosh_change(a: Array, y: Array) -> Change:
+    """The log of cosh(d) + tanh(e) sinh(d)."""
+    slope = np.tanh(a - y)
+    return lambda d: np.asarray(np.log1p(2 * np.sinh(d / 2) ** 2 + slope * np.sinh(d)))
+
+
+def _fourth_power_change(a: Array, y: Array) -> Change:
+    e = a - y
+    return lambda d: np.asarray(d * (4 * e**3 + d * (6 * e**2 + d * (4 * e + d))))
+
+
+def _binary_plus_change(a: Array, y: Array, eps: float) -> Change:
+    one, other = log_difference(a + eps, 0), log_difference(1 - a + eps, 0)
+    return lambda d: np.asarray(-y * one(d) - (1 - y) * other(-d))
+
+
+def _categorical_plus_change(a: Array, y: Array, eps: float) -> Change:
+    log = log_difference(a + eps, 0)
+    return lambda d: np.asarray(-y * log(d))
+
+
+SQUARED = Distance("squared error", *_of_the_core("squared_error_sum"))
 BINARY = Distance(
     "binary cross-entropy",
-    LOSSES["binary_cross_entropy"].terms,
-    LOSSES["binary_cross_entropy"].derivative,
+    *_of_the_core("binary_cross_entropy"),
     "binary_cross_entropy",
     of_probabilities=True,
 )
 CATEGORICAL = Distance(
     "cross-entropy",
-    LOSSES["categorical_cross_entropy"].terms,
-    LOSSES["categorical_cross_entropy"].derivative,
+    *_of_the_core("categorical_cross_entropy"),
     "categorical_cross_entropy",
     of_probabilities=True,
+)
+ABSOLUTE = Distance(
+    "absolute error",
+    lambda a, y: np.asarray(np.abs(a - y)),
+    lambda a, y: np.asarray(np.sign(a - y)),
+    _absolute_change,
+    kinked=True,
 )
 
 
@@ -179,6 +292,7 @@ def _binary_plus(eps: float) -> Distance:
         f"binary cross-entropy (log(a + {eps:g}))",
         lambda a, y: np.asarray(-y * np.log(a + eps) - (1 - y) * np.log(1 - a + eps)),
         lambda a, y: np.asarray((1 - y) / (1 - a + eps) - y / (a + eps)),
+        partial(_binary_plus_change, eps=eps),
         of_probabilities=True,
         eps=eps,
         plain=BINARY,
@@ -190,6 +304,7 @@ def _categorical_plus(eps: float) -> Distance:
         f"cross-entropy (log(a + {eps:g}))",
         lambda a, y: np.asarray(-y * np.log(a + eps)),
         lambda a, y: np.asarray(-y / (a + eps)),
+        partial(_categorical_plus_change, eps=eps),
         of_probabilities=True,
         eps=eps,
         plain=CATEGORICAL,
@@ -208,16 +323,19 @@ DISTANCES: tuple[Distance, ...] = (
         "log-cosh",
         lambda a, y: np.asarray(np.logaddexp(a - y, y - a)),
         lambda a, y: np.asarray(np.tanh(a - y)),
+        _log_cosh_change,
     ),
     Distance(
         "Huber loss (delta 1)",
         lambda a, y: np.where(np.abs(a - y) <= 1, (a - y) ** 2 / 2, np.abs(a - y) - 0.5),
         lambda a, y: np.clip(a - y, -1, 1),
+        _huber_change,
     ),
     Distance(
         "fourth power",
         lambda a, y: np.asarray((a - y) ** 4),
         lambda a, y: np.asarray(4 * (a - y) ** 3),
+        _fourth_power_change,
     ),
 )
 """Distances of outputs and targets, the most usual first."""

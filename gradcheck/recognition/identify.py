@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -23,36 +23,59 @@ LARGEST = 10**6
 """Parameters beyond which no network is looked for: it takes their memory several times."""
 
 
-def identify(
-    problem: Problem,
-    layers: tuple[Layer, ...],
-    noise: float,
-    rng: np.random.Generator,
-    thorough: bool = True,
-) -> tuple[NetworkView | None, str | None, int]:
-    """The network; why one that the user named was not used; how often the loss was evaluated.
+@dataclass(frozen=True)
+class Identity:
+    """What is known of the user's network.
+
+    Attributes:
+        layers: the blocks as layers, as far as the names tell; () where they do not.
+        view: the network, or None.
+        losses: the user's loss at the points that told so; None where it could not be had.
+        note: why a network that the user named was not used, or None.
+        evaluations: how often the loss was evaluated.
+        searched: whether the unusual was tried too.
+    """
+
+    layers: tuple[Layer, ...]
+    view: NetworkView | None = None
+    losses: Losses | None = None
+    note: str | None = None
+    evaluations: int = 0
+    searched: bool = False
+
+
+def identify(problem: Problem, noise: float, rng: np.random.Generator) -> Identity:
+    """The network that the user named, or one of the usual ones.
 
     Args:
         problem: what is checked.
-        layers: the blocks as layers, as far as the names tell; () where they do not.
         noise: the relative noise of the loss.
         rng: for the points.
-        thorough: whether the unusual is tried too.
     """
+    names, shapes = problem.parameters.names, problem.parameters.shapes
+    layers = group_layers(names, shapes) if problem.layered else ()
     size = sum(value.size for value in problem.parameters.values)
     if problem.layer is not None or not problem.layered or size > LARGEST:
-        return None, None, 0
+        return Identity(layers, searched=True)
     losses, calls = measure(problem, noise, rng)
     if losses is None:
-        return None, None, calls
-    note = None
+        return Identity(layers, evaluations=calls, searched=True)
+    view, note = None, None
     if problem.network is not None:
         view, note = _named(problem, problem.network, layers, losses)
-        if view is not None:
-            return view, note, calls
-    prober = Prober(problem, losses.tolerance, rng) if thorough else None
-    found = recognise(problem, layers, losses, prober)
-    return found, note, calls + (0 if prober is None else prober.calls)
+    if view is None:
+        view = recognise(problem, layers, losses, None)
+    return Identity(layers, view, losses, note, calls)
+
+
+def search_further(identity: Identity, problem: Problem, rng: np.random.Generator) -> Identity:
+    """The same where the network is known already; else one that is found among the unusual."""
+    if identity.view is not None or identity.losses is None or identity.searched:
+        return identity
+    prober = Prober(problem, identity.losses.tolerance, rng)
+    view = recognise(problem, identity.layers, identity.losses, prober)
+    calls = identity.evaluations + prober.calls
+    return replace(identity, view=view, evaluations=calls, searched=True)
 
 
 def _named(

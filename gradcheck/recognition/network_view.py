@@ -94,8 +94,8 @@ class NetworkView:
         l2: the loss has l2 times the sum of the squared weights.
         l2_bias: and l2_bias times that of the biases.
         words: the network in words.
-        eps: what the loss adds before it takes a log; the distance here is without it, as backward
-            passes are.
+        with_eps: the distance as the loss has it, where it adds a small number before it takes a
+            log; `distance` is without it, as backward passes are.
     """
 
     placed: tuple[Placed, ...]
@@ -107,12 +107,22 @@ class NetworkView:
     l2: float = 0.0
     l2_bias: float = 0.0
     words: str = ""
-    eps: float = 0.0
+    with_eps: Distance | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The blocks of every layer."""
         return tuple(placed.layer for placed in self.placed)
+
+    @property
+    def blocks(self) -> frozenset[int]:
+        """The indices of the blocks of all layers."""
+        return frozenset(block for layer in self.layers for block in layer.blocks)
+
+    @property
+    def loss_distance(self) -> Distance:
+        """The distance as the loss has it."""
+        return self.distance if self.with_eps is None else self.with_eps
 
     @property
     def batch_size(self) -> int:
@@ -130,7 +140,7 @@ class NetworkView:
     def loss(self, values: Sequence[Array]) -> float:
         """The network's loss at the user's blocks."""
         pre_activations, activations = self.forward(values)
-        total = self.distance.total(
+        total = self.loss_distance.total(
             self.activations[-1], pre_activations[-1], activations[-1], self.targets
         )
         penalty = sum(

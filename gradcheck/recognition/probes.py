@@ -6,6 +6,7 @@ each activation is a choice among a few, however many layers there are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -52,6 +53,7 @@ def measure(problem: Problem, noise: float, rng: np.random.Generator) -> tuple[L
     Returns:
         The losses, or None where they cannot be had there, and the number of calls.
     """
+    spreads = [max(0.1, float(np.std(value))) for value in problem.parameters.values]
     points: list[tuple[Array, ...]] = []
     values: list[float] = []
     calls = 0
@@ -59,11 +61,8 @@ def measure(problem: Problem, noise: float, rng: np.random.Generator) -> tuple[L
         calls += 1
         point = problem.parameters.rounded(
             [
-                np.asarray(
-                    value
-                    + NUDGE * max(0.1, float(np.std(value))) * rng.standard_normal(value.shape)
-                )
-                for value in problem.parameters.values
+                _nudged(value, NUDGE * spread, rng)
+                for value, spread in zip(problem.parameters.values, spreads, strict=True)
             ]
         )
         try:
@@ -76,6 +75,15 @@ def measure(problem: Problem, noise: float, rng: np.random.Generator) -> tuple[L
     if len(points) < POINTS:
         return None, calls
     return Losses(tuple(points), np.array(values), max(TOLERANCE, 50 * noise)), calls
+
+
+def _nudged(value: Array, size: float, rng: np.random.Generator) -> Array:
+    """The value with uniform noise of that standard deviation."""
+    nudged = rng.random(value.shape)
+    nudged -= 0.5
+    nudged *= math.sqrt(12) * size
+    nudged += value
+    return nudged
 
 
 def solve(columns: Array, losses: Losses, tolerance: float | None = None) -> Array | None:

@@ -8,7 +8,7 @@ where it gives the user's loss to rounding at several random points.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice, product
 
 import numpy as np
@@ -86,11 +86,13 @@ class _Search:
         losses: the user's.
         caches: parts of networks that were run, for every candidate.
         effort: what that took, in multiplications.
+        squares: the sums of the squared weights and biases at every point, by structure.
     """
 
     losses: Losses
     caches: list[Prefixes]
     effort: float = 0.0
+    squares: dict[tuple[Placed, ...], Array] = field(default_factory=dict)
 
     def first(
         self, index: int, candidate: Candidate, assignments: Iterator[tuple[AnyActivation, ...]]
@@ -101,10 +103,18 @@ class _Search:
                 return None
             cache = self.caches[index]
             self.effort += _walk_forward(candidate, self.losses, activations, cache)
-            found = _fit(candidate, self.losses, activations, cache[_names(activations)])
+            squares = self._squares(candidate)
+            found = _fit(candidate, self.losses, squares, activations, cache[_names(activations)])
             if found is not None:
                 return found
         return None
+
+    def _squares(self, candidate: Candidate) -> Array:
+        if candidate.placed not in self.squares:
+            self.squares[candidate.placed] = np.array(
+                [_squares(candidate, point) for point in self.losses.points]
+            )
+        return self.squares[candidate.placed]
 
 
 def _candidates(problem: Problem, layers: tuple[Layer, ...]) -> Iterator[Candidate]:
@@ -199,11 +209,11 @@ def _mixed(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
 def _fit(
     candidate: Candidate,
     losses: Losses,
+    squares: Array,
     activations: tuple[AnyActivation, ...],
     ends: list[tuple[Array, Array]],
 ) -> NetworkView | None:
     """The distance with its factor, and the penalty, that reproduce the losses."""
-    squares = np.array([_squares(candidate, point) for point in losses.points])
     pre_activations = np.stack([z for z, _ in ends])
     outputs = np.stack([a for _, a in ends])
     near = False
@@ -232,35 +242,58 @@ def _fit(
                 float(factors[1]) if len(used) > 1 else 0.0,
                 float(factors[2]) if len(used) > 2 else 0.0,
             )
-            plain = distance if distance.plain is None else distance.plain
-            return replace(view, words=describe_view(view), distance=plain, eps=distance.eps)
+            view = replace(view, scale=_round_scale(view))
+            view = replace(view, words=describe_view(view))
+            if distance.plain is None:
+                return view
+            return replace(view, distance=distance.plain, with_eps=distance)
     return None
 
 
 def _squares(candidate: Candidate, point: Sequence[Array]) -> tuple[float, float]:
-    weights = sum(float(np.sum(place.weights(point) ** 2)) for place in candidate.placed)
-    biases = sum(float(np.sum(place.bias(point) ** 2)) for place in candidate.placed)
+    weights = sum(_square(place.weights(point)) for place in candidate.placed)
+    biases = sum(_square(place.bias(point)) for place in candidate.placed)
     return weights, biases
+
+
+def _square(values: Array) -> float:
+    flat = values.ravel(order="K")
+    return float(flat @ flat)
+
+
+def _reductions(view: NetworkView) -> dict[str, float]:
+    """The usual factors of a loss, in words."""
+    count, outputs = view.targets.shape
+    whole = {
+        "summed": 1.0,
+        "mean over samples": 1 / count,
+        "mean over all elements": 1 / (count * outputs),
+    }
+    return {
+        half + words: factor * value
+        for half, factor in (("", 1.0), ("half, ", 0.5))
+        for words, value in whole.items()
+    }
+
+
+def _round_scale(view: NetworkView) -> float:
+    """The usual factor that the fitted one is, to the rounding of the fit; else the fitted one."""
+    usual = _reductions(view).values()
+    return next((value for value in usual if np.isclose(view.scale, value, rtol=1e-9)), view.scale)
 
 
 def describe_view(view: NetworkView) -> str:
     """The network in words: `4-5-3 tanh/softmax, cross-entropy, mean over samples, m = 12`."""
     sizes = [view.placed[0].n_in, *(place.n_out for place in view.placed)]
     names = "/".join(activation.name for activation in view.activations)
-    count, outputs = view.targets.shape
-    reductions = {
-        "summed": 1.0,
-        "mean over samples": 1 / count,
-        "mean over all elements": 1 / (count * outputs),
-    }
     how = next(
         (
-            half + words
-            for half, factor in (("", 1.0), ("half, ", 0.5))
-            for words, value in reductions.items()
-            if np.isclose(view.scale, factor * value, rtol=1e-6)
+            words
+            for words, value in _reductions(view).items()
+            if np.isclose(view.scale, value, rtol=1e-6)
         ),
         f"times {view.scale:.6g}",
     )
     penalty = f", l2 {2 * view.l2:.4g}" if view.l2 else ""
-    return f"{'-'.join(map(str, sizes))} {names}, {view.distance.name}, {how}{penalty}, m = {count}"
+    shape = f"{'-'.join(map(str, sizes))} {names}"
+    return f"{shape}, {view.distance.name}, {how}{penalty}, m = {view.batch_size}"

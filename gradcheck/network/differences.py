@@ -1,0 +1,235 @@
+"""f(z + d) - f(z) to full relative accuracy, however small d is.
+
+Subtracting two values would leave the digits that d changes; these forms never add d to z, so that
+a finite difference may take steps of 1e-9 and less. E = expm1(d) throughout.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Change = Callable[[Array], Array]
+"""d -> f(z + d) - f(z), where what depends on z alone is worked out already."""
+
+Difference = Callable[[Array], Change]
+"""z -> the change from there; z is broadcast against d."""
+
+NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(5)
+SHORT = 0.1
+"""Where |d| (1 + |z|) is below this, five nodes integrate the normal density over d exactly."""
+
+LARGEST = 700.0
+"""The exponential of more would overflow."""
+
+TINY = np.finfo(np.float64).tiny
+
+
+def sigmoid(z: Array) -> Array:
+    """1 / (1 + exp(-z)), from exp of -|z| only."""
+    small = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def sigmoid_slope(z: Array) -> Array:
+    """s(z) s(-z), from exp of -|z| only."""
+    small = np.exp(-np.abs(z))
+    return np.asarray(small / (1 + small) ** 2)
+
+
+def tanh_slope(z: Array) -> Array:
+    """1 / cosh(z)^2 = 4 q / (1 + q)^2 with q = exp(-2 |z|)."""
+    small = np.exp(-2 * np.abs(z))
+    return np.asarray(4 * small / (1 + small) ** 2)
+
+
+def linear_difference(z: Array) -> Change:
+    """The change itself."""
+    return np.copy
+
+
+def sigmoid_difference(z: Array) -> Change:
+    """The form E / (1 / (s(z) s(-z)) + E / s(-z))."""
+    inverse_slope = 1 / np.maximum(sigmoid_slope(z), TINY)
+    factor = 1 + np.exp(np.minimum(z, LARGEST))
+
+    def change(d: Array) -> Array:
+        growth = np.expm1(d)
+        below = growth * factor
+        below += inverse_slope
+        growth /= below
+        return growth
+
+    return change
+
+
+def tanh_difference(z: Array) -> Change:
+    """The addition theorem, t / (1 / (1 - a^2) + t a / (1 - a^2)) with t = tanh(d)."""
+    inverse_slope = 1 / np.maximum(tanh_slope(z), TINY)
+    factor = inverse_slope * np.tanh(z)
+
+    def change(d: Array) -> Array:
+        growth = np.tanh(d)
+        below = growth * factor
+        below += inverse_slope
+        growth /= below
+        return growth
+
+    return change
+
+
+def relu_difference(z: Array) -> Change:
+    """The form max(d + min(z, 0), -max(z, 0)): exact on both sides of the kink."""
+    below, above = np.minimum(z, 0), -np.maximum(z, 0)
+
+    def change(d: Array) -> Array:
+        moved = d + below
+        np.maximum(moved, above, out=moved)
+        return moved
+
+    return change
+
+
+def leaky_difference(leak: float) -> Difference:
+    """A leaky relu is leak z + (1 - leak) relu(z)."""
+
+    def difference(z: Array) -> Change:
+        relu = relu_difference(z)
+
+        def change(d: Array) -> Array:
+            above = relu(d)
+            return np.asarray(above + leak * (d - above))
+
+        return change
+
+    return difference
+
+
+def elu_difference(z: Array) -> Change:
+    """The part above 0 changes like a relu, the part below by exp(min(z, 0)) expm1(the rest)."""
+    relu, slope = relu_difference(z), np.exp(np.minimum(z, 0))
+
+    def change(d: Array) -> Array:
+        above = relu(d)
+        return np.asarray(above + slope * np.expm1(d - above))
+
+    return change
+
+
+def softplus_difference(z: Array) -> Change:
+    """The form log1p(s(z) E)."""
+    slope = sigmoid(z)
+
+    def change(d: Array) -> Array:
+        growth = np.expm1(d)
+        growth *= slope
+        return np.log1p(growth, out=growth)
+
+    return change
+
+
+def gelu_difference(z: Array) -> Change:
+    """The product rule, exact: d Phi(z + d) + z (Phi(z + d) - Phi(z))."""
+    from scipy.special import ndtr
+
+    before = ndtr(z)
+
+    def change(d: Array) -> Array:
+        after = ndtr(z + d)
+        return np.asarray(d * after + z * _normal_between(z, d, after - before))
+
+    return change
+
+
+def _normal_between(z: Array, d: Array, subtracted: Array) -> Array:
+    """Phi(z + d) - Phi(z): an integral over a short step, a subtraction over a long one."""
+    close = np.clip(z, -40, 40)
+    density = np.exp(-0.5 * close**2) / math.sqrt(2 * math.pi)
+    short = np.abs(d) * (1 + np.abs(z)) < SHORT
+    step = np.where(short, d, 0.0)
+    total = np.zeros(step.shape)
+    for node, weight in zip(NODES, NODE_WEIGHTS, strict=True):
+        t = step * ((1 + node) / 2)
+        total += weight / 2 * np.exp(-t * (close + t / 2))
+    return np.where(short, step * density * total, subtracted)
+
+
+def softmax_difference(output: Array, unit_axis: int) -> Change:
+    """The form p (E - S) / (1 + S) with S = sum of p E; d is counted from the largest output's.
+
+    A softmax does not change when the same is added to all d, and counted so S keeps its digits
+    where one output is nearly 1.
+    """
+
+    def change(d: Array) -> Array:
+        outputs, moved = np.broadcast_arrays(output, d)
+        largest = outputs.argmax(axis=unit_axis, keepdims=True)
+        growth = np.expm1(moved - np.take_along_axis(moved, largest, axis=unit_axis))
+        mean = (outputs * growth).sum(axis=unit_axis, keepdims=True)
+        return np.asarray(outputs * (growth - mean) / (1 + mean))
+
+    return change
+
+
+def log_difference(probability: Array, smallest: float) -> Change:
+    """The log of p + d minus that of p, both clipped at the smallest p: log1p(d / p)."""
+
+    def change(d: Array) -> Array:
+        with np.errstate(all="ignore"):
+            inside = (probability > smallest) & (probability + d > smallest)
+            after, before = (
+                np.log(np.maximum(value, smallest)) for value in (probability + d, probability)
+            )
+            return np.where(inside, np.log1p(d / probability), after - before)
+
+    return change
+
+
+def binary_difference(z: Array, targets: Array, unit_axis: int) -> Change:
+    """The change of a binary cross-entropy with the logit z: that of two classes' softmax.
+
+    With q = s(z): log1p(q expm1((1 - y) d) + (1 - q) expm1(-y d)). Where every y is 0 or 1, one of
+    the two terms is 0, and what is left is log1p(s(u z) expm1(u d)) with u = 1 - 2 y.
+    """
+    certain = bool(np.all((targets == 0) | (targets == 1)))
+    sign = 1 - 2 * targets
+    slope, other_slope = sigmoid(sign * z if certain else z), sigmoid(-z)
+
+    def change(d: Array) -> Array:
+        growth = d * (sign if certain else 1 - targets)
+        np.expm1(growth, out=growth)
+        growth *= slope
+        if not certain:
+            growth += other_slope * np.expm1(-targets * d)
+        np.log1p(growth, out=growth)
+        return summed(growth, unit_axis)
+
+    return change
+
+
+def categorical_difference(output: Array, targets: Array, unit_axis: int) -> Change:
+    """The change of a categorical cross-entropy with the logits, summed over the units.
+
+    With Y = sum of y and t = sum of y d / Y, the targets' own change: Y log1p(sum of
+    p expm1(d - t)). For one class of two or more that is certain, its own term is exactly 0.
+    """
+    total = targets.sum(axis=unit_axis, keepdims=True)
+    share = targets / np.where(total == 0, 1.0, total)
+
+    def change(d: Array) -> Array:
+        growth = d - (share * d).sum(axis=unit_axis, keepdims=True)
+        np.expm1(growth, out=growth)
+        growth *= output
+        inside = growth.sum(axis=unit_axis)
+        return np.asarray(total.squeeze(unit_axis) * np.log1p(inside, out=inside))
+
+    return change
+
+
+def summed(terms: Array, axis: int) -> Array:
+    """The sum along an axis; without a pass over the numbers where there is nothing to add."""
+    return np.asarray(terms.squeeze(axis) if terms.shape[axis] == 1 else terms.sum(axis=axis))

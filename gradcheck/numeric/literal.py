@@ -1,0 +1,110 @@
+"""The literal tier: every weight and bias is moved up and down, and the loss differences summed.
+
+Weights into one unit are worked on together, in arrays of (sample, weight); the changes of the
+samples' losses are summed, so that nothing of a sample that does not change can cancel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.numeric.dense import Array, Batch, Change
+from gradcheck.numeric.lines import CHUNK_NUMBERS
+from gradcheck.numeric.propagation import onwards
+
+
+def one_sided_slopes(
+    batch: Batch, layer: int, unit: int, columns: Array, step: float
+) -> tuple[Array, Array]:
+    """The slopes of the loss to the right and to the left along the weights into one unit.
+
+    Args:
+        batch: the samples, n.
+        layer: counted from 0.
+        unit: the unit that the weights lead to.
+        columns: what each weight is multiplied by, (n, weights); ones for a bias.
+        step: by how much z moves at most; each weight moves by that over its largest factor.
+    """
+    largest = np.abs(columns).max(axis=0, initial=0.0)
+    steps = step / np.where(largest == 0, 1.0, largest)
+    scale, total = batch.network.scale, _prepared(batch, layer, unit)
+    right, left = np.empty(columns.shape[1]), np.empty(columns.shape[1])
+    at_once = max(1, CHUNK_NUMBERS // _numbers_at_once(batch, layer))
+    for first in range(0, columns.shape[1], at_once):
+        here = slice(first, first + at_once)
+        d = columns[:, here] * steps[here]
+        right[here] = scale * total(d) / steps[here]
+        np.negative(d, out=d)
+        left[here] = -scale * total(d) / steps[here]
+    return right, left
+
+
+def literal_slopes(batch: Batch, layer: int, columns: Array, step: float) -> Iterator[Array]:
+    """The central differences along the weights into every unit of a layer, (weights,) each."""
+    for unit in range(len(batch.network.layers[layer].bias)):
+        right, left = one_sided_slopes(batch, layer, unit, columns, step)
+        yield (right + left) / 2
+
+
+def literal_seconds(batch: Batch) -> float:
+    """What the literal tier takes, roughly, for the samples of a batch."""
+    layers = batch.network.layers
+    seconds = 0.0
+    for index, layer in enumerate(layers):
+        weights = layer.weights.size + len(layer.bias)
+        numbers = 1 + sum(len(further.bias) for further in layers[index + 1 :])
+        products = sum(further.weights.size for further in layers[index + 2 :])
+        numbers, products = len(batch.inputs) * numbers, len(batch.inputs) * products
+        seconds += 2 * weights * (NUMBER_SECONDS * numbers + PRODUCT_SECONDS * products)
+    return seconds
+
+
+NUMBER_SECONDS = 3.5e-9
+PRODUCT_SECONDS = 2.5e-11
+"""What one number of a changed layer takes, and one multiplication of a product: measured."""
+
+
+def _numbers_at_once(batch: Batch, layer: int) -> int:
+    """How many numbers are held for one weight, at most."""
+    layers = batch.network.layers
+    above = layers[min(layer + 1, len(layers) - 1) :]
+    alone = len(above) == 1 and batch.network.separable
+    return len(batch.inputs) * (1 if alone else max(len(one.bias) for one in above))
+
+
+def _prepared(batch: Batch, layer: int, unit: int) -> Change:
+    """The change of the loss for changes of one unit's z: (n, weights) -> (weights,)."""
+    layers = batch.network.layers
+    last = len(layers) - 1
+    if layer == last:
+        return lambda d: np.asarray(_at_output(batch, unit, d).sum(axis=0))
+    z, a = (array[:, unit, None] for array in (batch.pre_activation(layer), batch.output(layer)))
+    change = layers[layer].change(z, a, 1)
+    weights = layers[layer + 1].weights[unit]
+
+    def total(d: Array) -> Array:
+        moved = change(d)
+        if layer + 1 < last:
+            return np.asarray(
+                onwards(batch, layer + 1, moved.T[..., None] * weights)[0].sum(axis=1)
+            )
+        if not batch.network.separable:
+            return np.asarray(batch.all_outputs(moved * weights[:, None, None]).sum(axis=0))
+        # one output at a time: long rows, on which numpy is fast
+        losses = np.zeros(d.shape[1])
+        for output, weight in zip(batch.each_output, weights, strict=True):
+            losses += output((moved * weight)[None]).sum(axis=0)
+        return losses
+
+    return total
+
+
+def _at_output(batch: Batch, unit: int, d: Array) -> Array:
+    """The change of every sample's loss for changes of one output's z, (n, weights)."""
+    if batch.network.separable:
+        return batch.each_output[unit](d[None])
+    moved = np.zeros((batch.targets.shape[1], *d.shape))
+    moved[unit] = d
+    return batch.all_outputs(moved)

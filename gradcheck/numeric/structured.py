@@ -1,0 +1,179 @@
+"""The numeric gradient of a network of dense layers, all weights and biases at once.
+
+Two tiers: "literal" moves every weight and bias by itself; "shared lines" lets the weights into a
+unit share the evaluations along its pre-activation. Both evaluate the nonlinear network, and know
+nothing of its derivatives. The lines also tell how exact the values are and which of them cross a
+kink; what does is evaluated literally with the smallest step that z can show, on either side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.numeric.dense import Array, Batch, DenseNetwork
+from gradcheck.numeric.lines import Lines, choose_step, shared_lines
+from gradcheck.numeric.literal import literal_seconds, literal_slopes, one_sided_slopes
+
+LITERAL = "literal"
+SHARED_LINES = "shared lines"
+
+SAFETY = 4.0
+ROUNDINGS = 8.0
+AT_KINK = 1e-13
+"""The step at a kink, by the size of z: rounding decides on which side a smaller z lies."""
+
+SLICE_NUMBERS = 2**20
+
+
+@dataclass
+class LayerGradient:
+    """The numeric gradient of one layer: its weights, (n_in, n_out), and its bias, (n_out,).
+
+    Attributes:
+        weights: the derivatives; at a kink, the mean of those on both sides.
+        bias: the same.
+        unit_error: the error bound of dL/dz of every unit, for all samples, (n_out,).
+        input_size: the sum of |A| over the samples, (n_in,).
+        samples: how many there are.
+        weight_gap: the slope to the right minus that to the left, where a weight is at a kink.
+        bias_gap: the same.
+    """
+
+    weights: Array
+    bias: Array
+    unit_error: Array
+    input_size: Array
+    samples: int
+    weight_gap: Array | None = None
+    bias_gap: Array = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def weight_bound(self) -> Array:
+        """The error bound of every weight's derivative, (n_in, n_out)."""
+        bound = np.empty_like(self.weights)
+        np.multiply.outer(self.input_size, self.unit_error, out=bound)
+        return bound
+
+    @property
+    def bias_bound(self) -> Array:
+        """The error bound of every bias's derivative, (n_out,)."""
+        return self.samples * self.unit_error
+
+
+def choose_tier(network: DenseNetwork, budget: float) -> str:
+    """The literal tier while its estimate fits into so many seconds, else shared lines."""
+    seconds = sum(literal_seconds(batch) for batch in network.batches())
+    return LITERAL if seconds <= budget else SHARED_LINES
+
+
+def structured_gradient(network: DenseNetwork, tier: str) -> tuple[LayerGradient, ...]:
+    """The numeric gradients of all layers, from the input on.
+
+    Besides what is returned this holds a few MiB, whatever the sizes and the batch.
+
+    Args:
+        network: at the point of the check.
+        tier: `LITERAL` or `SHARED_LINES`.
+    """
+    found = tuple(
+        LayerGradient(
+            np.zeros_like(layer.weights),
+            np.zeros_like(layer.bias),
+            np.zeros_like(layer.bias),
+            np.zeros(len(layer.weights)),
+            len(network.inputs),
+            bias_gap=np.zeros_like(layer.bias),
+        )
+        for layer in network.layers
+    )
+    for batch in network.batches():
+        for index, gradient in enumerate(found):
+            _add(gradient, batch, index, tier)
+    for gradient, layer in zip(found, network.layers, strict=True):
+        # l2 ((w + h)^2 - (w - h)^2) / 2h, whatever h is
+        if network.l2:
+            gradient.weights += 2 * network.l2 * layer.weights
+        if network.l2_bias:
+            gradient.bias += 2 * network.l2_bias * layer.bias
+    return found
+
+
+def _add(gradient: LayerGradient, batch: Batch, layer: int, tier: str) -> None:
+    """Adds what the samples of a batch contribute to a layer's gradient."""
+    step = choose_step(batch, layer)
+    lines = shared_lines(batch, layer, step)
+    layer_input = batch.layer_input(layer)
+    _add_error(gradient, lines, layer_input)
+    columns = np.column_stack([layer_input, np.ones(len(layer_input))])
+    at_kinks = np.asarray(lines.crossed.any(axis=1))
+    if tier == SHARED_LINES:
+        smooth = np.where(at_kinks[:, None], 0.0, lines.slopes)
+        _add_product(gradient.weights, layer_input, smooth)
+        gradient.bias += smooth.sum(axis=1)
+        units = np.flatnonzero(at_kinks).tolist()
+        found: Iterable[Array] = lines.slopes[units] @ columns
+    else:
+        units = list(range(len(at_kinks)))
+        found = literal_slopes(batch, layer, columns, step)
+    for unit, slopes in zip(units, found, strict=True):
+        if at_kinks[unit]:
+            over = np.any(columns[lines.crossed[unit]] != 0, axis=0)
+            _replace_at_kinks(gradient, batch, layer, unit, columns, np.flatnonzero(over), slopes)
+        gradient.weights[:, unit] += slopes[:-1]
+        gradient.bias[unit] += slopes[-1]
+
+
+def _add_error(gradient: LayerGradient, lines: Lines, layer_input: Array) -> None:
+    rounding = (ROUNDINGS + np.sqrt(gradient.samples)) * np.finfo(np.float64).eps
+    smooth = ~lines.crossed
+    spread = np.max(lines.spread, axis=1, initial=0.0, where=smooth)
+    largest = np.max(np.abs(lines.slopes), axis=1, initial=0.0)
+    np.maximum(gradient.unit_error, SAFETY * spread + rounding * largest, out=gradient.unit_error)
+    gradient.input_size += np.abs(layer_input).sum(axis=0)
+
+
+def _add_product(total: Array, layer_input: Array, slopes: Array) -> None:
+    """Adds A^T C to the gradient of the weights, some rows at a time, in its order in memory."""
+    if total.flags.c_contiguous:
+        total, left, right = total, layer_input.T, slopes.T
+    else:
+        total, left, right = total.T, slopes, layer_input
+    rows = max(1, SLICE_NUMBERS // total.shape[1])
+    for first in range(0, len(total), rows):
+        here = slice(first, first + rows)
+        total[here] += left[here] @ right
+
+
+def _replace_at_kinks(
+    gradient: LayerGradient,
+    batch: Batch,
+    layer: int,
+    unit: int,
+    columns: Array,
+    over: NDArray[np.intp],
+    slopes: Array,
+) -> None:
+    """Puts the means of the slopes on both sides of the point where a step crossed a kink.
+
+    Args:
+        gradient: the layer's, to whose gaps is added what these slopes are apart.
+        batch: the samples.
+        layer: counted from 0.
+        unit: whose weights these are.
+        columns: what they are multiplied by, (n, n_in + 1); the last is the bias's.
+        over: which of them cross a kink.
+        slopes: the derivatives to correct, (n_in + 1,).
+    """
+    size = max(1.0, float(np.abs(batch.pre_activation(layer)).max(initial=0.0)))
+    right, left = one_sided_slopes(batch, layer, unit, columns[:, over], AT_KINK * size)
+    slopes[over] = (right + left) / 2
+    if gradient.weight_gap is None:
+        gradient.weight_gap = np.zeros_like(gradient.weights)
+    gap = np.zeros(len(slopes))
+    gap[over] = right - left
+    gradient.weight_gap[:, unit] += gap[:-1]
+    gradient.bias_gap[unit] += gap[-1]

@@ -1,0 +1,84 @@
+"""A recognised network as the structured engine takes it, and its gradients as blocks again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from gradcheck.blocks import Array
+from gradcheck.network.activations import Softmax
+from gradcheck.numeric.blackbox import BlockGradient
+from gradcheck.numeric.dense import DenseLayer, DenseNetwork
+from gradcheck.numeric.estimate import Estimates
+from gradcheck.numeric.lines import STEP
+from gradcheck.numeric.structured import LayerGradient
+from gradcheck.recognition.functions import UNITS, WrongSoftmax
+from gradcheck.recognition.network_view import NetworkView
+
+
+def dense_network(view: NetworkView, values: Sequence[Array]) -> DenseNetwork | None:
+    """The network at a point; None where a hidden layer mixes its units, or any its samples."""
+    *hidden, output = view.activations
+    if any(isinstance(activation, Softmax) for activation in hidden):
+        return None
+    if isinstance(output, WrongSoftmax) or len(view.blocks) < len(values):
+        return None
+    distance = view.loss_distance
+    return DenseNetwork(
+        tuple(
+            DenseLayer(
+                placed.weights(values),
+                placed.bias(values),
+                partial(activation.activate, unit_axis=UNITS),
+                activation.change,
+                activation.kinks,
+            )
+            for placed, activation in zip(view.placed, view.activations, strict=True)
+        ),
+        view.inputs,
+        view.targets,
+        partial(distance.changes, output),
+        view.scale,
+        separable=not isinstance(output, Softmax),
+        target_kinks=distance.kinked,
+        l2=view.l2,
+        l2_bias=view.l2_bias,
+    )
+
+
+def as_blocks(
+    view: NetworkView, values: Sequence[Array], gradients: Sequence[LayerGradient], limit: float
+) -> tuple[BlockGradient, ...]:
+    """The numeric gradient of every block from those of the layers.
+
+    Args:
+        view: the network.
+        values: the point.
+        gradients: of its layers.
+        limit: an entry is only called right when its bound is below this share of the scale.
+    """
+    found: dict[int, BlockGradient] = {}
+    for placed, gradient in zip(view.placed, gradients, strict=True):
+        derivatives = placed.into_blocks(gradient.weights, gradient.bias, values)
+        bounds = placed.into_blocks(gradient.weight_bound, gradient.bias_bound, values)
+        gaps = {}
+        if gradient.weight_gap is not None:
+            gaps = placed.into_blocks(gradient.weight_gap, gradient.bias_gap, values)
+        for block, derivative in derivatives.items():
+            estimates = Estimates.smooth(derivative.reshape(-1), bounds[block].reshape(-1))
+            if block in gaps:
+                estimates = _with_gaps(estimates, gaps[block].reshape(-1))
+            entries = np.arange(derivative.size)
+            found[block] = BlockGradient(entries, estimates, STEP, limit)
+    return tuple(found[block] for block in range(len(values)))
+
+
+def _with_gaps(estimates: Estimates, gap: Array) -> Estimates:
+    """The estimates with every slope allowed that lies between those on both sides."""
+    half = np.abs(gap) / 2
+    kink = half > estimates.bound
+    half[~kink] = 0.0
+    return replace(estimates, lower=estimates.value - half, upper=estimates.value + half, kink=kink)
