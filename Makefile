@@ -44,7 +44,7 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 TORCH ?= torch==2.13.0
 
 $(VENV)/.extras: pyproject.toml $(VENV)/.test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,torch,jax]' $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,parallel,torch,jax]' distributed $(TORCH)
 	touch $@
 
 $(VENV)/.lint: pyproject.toml | $(BIN)/python

@@ -16,9 +16,11 @@ from gradcheck.compare.comparison import compare
 from gradcheck.compare.gates import with_gradients_only
 from gradcheck.diagnose.engine import INTERRUPTED, diagnose, require_rules, why_not
 from gradcheck.errors import UsageError
+from gradcheck.evaluation import Effort
 from gradcheck.network import MLP
 from gradcheck.preflight import preflight, still_repeatable
 from gradcheck.problem import Options, Problem, of_parameters
+from gradcheck.progress import progress_bar
 from gradcheck.recognition.identify import identify, search_further
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
@@ -49,6 +51,7 @@ def check(
     workers: int = 1,
     seed: int = 0,
     allow: Iterable[str] = (),
+    batched: bool = False,
 ) -> Report:
     """Compares a hand-written gradient with finite differences of the loss.
 
@@ -70,6 +73,8 @@ def check(
         workers: how many processes evaluate the loss.
         seed: of everything that is random in the check.
         allow: codes or names of rules that are accepted here; they are reported and not counted.
+        batched: the loss takes a stack of parameters, a leading axis of S on every array, and
+            returns S losses; it is then called with many at once.
 
     Raises:
         UsageError: the arguments, or what the functions return, cannot be checked.
@@ -84,6 +89,7 @@ def check(
         _array(inputs),
         _array(targets),
         network,
+        batched=batched,
         data=_kept(inputs=inputs, targets=targets),
     )
     return _run(problem, options)
@@ -187,7 +193,7 @@ def _run(problem: Problem, options: Options) -> Report:
     require_rules(options.allow)
     start = time.perf_counter()
     rng = _generator(options.seed)
-    with quietly() as heard, problem.put_back():
+    with progress_bar() as begin, quietly() as heard, problem.put_back():
         try:
             problem, first = with_gradients_only(problem)
             ready = preflight(problem, rng, first)
@@ -212,7 +218,7 @@ def _run(problem: Problem, options: Options) -> Report:
                 ready.gradients,
                 screening=options.entries == "auto" and not selection.coverage.complete,
                 identity=identity if options.entries in ("all", "auto") else None,
-                budget=options.budget,
+                effort=Effort(options.budget, options.workers, begin),
             )
             if comparison.tie is not None:
                 selection = all_entries(problem.parameters)

@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--entries", help="'all', 'auto' (what fits in the budget) or so many a block")
     run.add_argument("--budget", type=float, help="seconds that 'auto' may take for a case")
     run.add_argument("--rtol", type=float, help="a relative error to accept beyond the bound")
+    run.add_argument(
+        "--workers", type=int, help="processes that share a slow loss (needs gradcheck[parallel])"
+    )
     run.add_argument("--seed", type=int, help="of everything that is random in the check")
     run.add_argument(
         "--allow", action="append", metavar="RULE", help="a rule (code or name) to accept"
@@ -154,7 +157,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
-    named = {name: getattr(options, name) for name in ("budget", "rtol", "seed", "allow")}
+    named = {
+        name: getattr(options, name) for name in ("budget", "rtol", "workers", "seed", "allow")
+    }
     entries = options.entries
     if entries is not None:
         named["entries"] = int(entries) if entries.isdigit() else entries

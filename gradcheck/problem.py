@@ -88,6 +88,7 @@ class Problem:
         private_copies: every call gets copies of its own, because the user's code changes what
             it is given.
         fresh_data: the data are put back before every call, because the user's code changes them.
+        batched: the loss takes a stack of parameters and returns as many losses.
         data: the user's own arrays of data with copies of what was in them, by argument.
     """
 
@@ -102,6 +103,7 @@ class Problem:
     layer: Layer | None = field(default=None)
     private_copies: bool = field(default=False)
     fresh_data: bool = field(default=False)
+    batched: bool = field(default=False)
     data: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -110,6 +112,17 @@ class Problem:
                 raise UsageError(
                     f"{name} is {describe(function)}; it must be a function of the parameters"
                 )
+        if self.batched:
+            self._require_stackable()
+
+    def _require_stackable(self) -> None:
+        if self.gradient_function is None:
+            raise UsageError("batched=True needs grad: a loss of a stack returns losses alone")
+        if self.parameters.in_place or self.parameters.vector is not None:
+            raise UsageError(
+                "batched=True is for arrays, and dicts, lists or tuples of them: a stack of these "
+                "parameters cannot be made"
+            )
 
     def loss(self, values: Sequence[Array]) -> float:
         """The user's loss at the given blocks; may be nan or infinite.
@@ -120,6 +133,8 @@ class Problem:
         """
         if self.fresh_data:
             self.restore_data()
+        if self.batched:
+            values = [value[None] for value in values]
         returned = call(self.loss_function, LOSS, self._pack(values))
         if self.gradient_function is None and not differentiates_itself(returned):
             returned = _pair(returned)[0]

@@ -11,6 +11,8 @@ from gradcheck.blocks import Parameters
 
 Indices = NDArray[np.intp]
 
+BLACK_BOX = "black box"
+
 EVALUATIONS_PER_ENTRY = 2.2
 """Two, and what pilots and second looks add where a gradient is right."""
 
@@ -24,12 +26,17 @@ class Coverage:
         total: how many there are.
         reason: why not all, or None.
         interrupted: whether the user stopped the check or its diagnosis.
+        engine: what gave the numeric gradient: "black box", finite differences of the user's loss;
+            or the structure of the network recognised in it, "literal" or "shared lines".
+        tied: how many evaluations of the user's loss tie that network to it; 0 for a black box.
     """
 
     entries: int
     total: int
     reason: str | None = None
     interrupted: bool = False
+    engine: str = BLACK_BOX
+    tied: int = 0
 
     @property
     def complete(self) -> bool:

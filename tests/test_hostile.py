@@ -227,7 +227,7 @@ def calls_of(way):
 @pytest.mark.parametrize("wrong", [1.0, 2.0])
 def test_an_interrupt_in_the_numeric_stage_gives_a_report_and_restores(way, wrong):
     arrays = params()
-    report = WAYS[way](calls_of(way) - 12, arrays, wrong)
+    report = WAYS[way](calls_of(way) - 5, arrays, wrong)
     assert report.coverage.interrupted
     assert not report.coverage.complete
     assert report.coverage.reason == "interrupted"

@@ -17,6 +17,7 @@ from gradcheck.blocks import Array
 from gradcheck.compare.gates import Gradient, Gradients, read_gradients
 from gradcheck.compare.verdict import EntryVerdicts, judge_entries
 from gradcheck.errors import UsageError
+from gradcheck.evaluation import entry_losses
 from gradcheck.numeric.blackbox import BlockGradient, Claim, NumericGradient, numeric_gradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.problem import Problem
@@ -146,7 +147,7 @@ def _ask(
     if not np.isfinite(center):
         return _Answer(none, none, none, 1)
     there = numeric_gradient(
-        beside.problem.entry_loss(nearby),
+        entry_losses(beside.problem, nearby),
         parameters.stored(nearby),
         center,
         beside.noise,

@@ -17,12 +17,13 @@ from gradcheck.compare.structure import Tie, numeric_by_structure
 from gradcheck.compare.ties import settle_ties
 from gradcheck.compare.updates import settle_step
 from gradcheck.compare.verdict import SAFETY, Block, compare_block
+from gradcheck.evaluation import ALONE, Effort, entry_losses
 from gradcheck.numeric.blackbox import NumericGradient, numeric_gradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.screening import Screened
 from gradcheck.problem import Problem
 from gradcheck.recognition.identify import Identity
-from gradcheck.sampling import Indices
+from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Indices
 from gradcheck.usercode import Raised, UserCodeError
 
 
@@ -69,7 +70,7 @@ def compare(
     first: Gradients | None = None,
     screening: bool = False,
     identity: Identity | None = None,
-    budget: float = 0.0,
+    effort: Effort = ALONE,
 ) -> Comparison:
     """Compares the user's gradient with finite differences at a point.
 
@@ -84,7 +85,7 @@ def compare(
         first: what an earlier call of the gradient gave there, which is then judged.
         screening: whether the other entries are tested along random directions.
         identity: the network, if its structure is to be used and all entries are wanted.
-        budget: the seconds that the literal tier may take then.
+        effort: what may be spent.
 
     Raises:
         UserCodeError: the loss raised.
@@ -108,17 +109,18 @@ def compare(
     numeric, tie = NumericGradient((), 0), None
     if identity is not None:
         numeric, tie = numeric_by_structure(
-            problem, identity, values, center, noise, claims, gradients, budget, rng
+            problem, identity, values, center, noise, claims, gradients, effort, rng
         )
-    if tie is None:
+    if tie is None and not numeric.blocks:
         before = numeric
-        none = [chosen[:0] for chosen in entries]
+        wanted = [chosen[:0] for chosen in entries] if before.interrupted else entries
+        expected = EVALUATIONS_PER_ENTRY * sum(map(len, wanted))
         numeric = numeric_gradient(
-            problem.entry_loss(values),
+            entry_losses(problem, values, effort, noise.seconds, expected),
             problem.parameters.stored(values),
             center,
             noise,
-            none if before.interrupted else entries,
+            wanted,
             claims,
             rng,
         )

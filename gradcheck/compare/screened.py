@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck.blocks import Array
 from gradcheck.compare.beside_kinks import claims_of
 from gradcheck.compare.gates import Gradients
+from gradcheck.evaluation import entry_losses
 from gradcheck.numeric.blackbox import BlockGradient, NumericGradient, numeric_gradient
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.numeric.noise import Noise
@@ -75,7 +76,7 @@ def screen_the_rest(
         for found in screened
     ]
     more = numeric_gradient(
-        problem.entry_loss(values),
+        entry_losses(problem, values),
         problem.parameters.stored(values),
         center,
         noise,

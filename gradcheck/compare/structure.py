@@ -16,6 +16,7 @@ import numpy as np
 from gradcheck.blocks import Array
 from gradcheck.compare.gates import Gradients
 from gradcheck.compare.verdict import SAFETY, judge_entries, scale_of
+from gradcheck.evaluation import Effort, entry_losses
 from gradcheck.numeric.blackbox import (
     RESOLUTION_LIMIT,
     BlockGradient,
@@ -35,7 +36,7 @@ from gradcheck.usercode import UserCodeError
 
 SAMPLE = 6
 WORST = 4
-FAR = (1.0, -0.3)
+FAR = (2.0, -0.5)
 SAME_GRADIENT = 30.0
 """By how much more two gradients may differ, relatively, than two losses that agree."""
 
@@ -49,13 +50,12 @@ class Tie:
 
     Attributes:
         tier: "literal" or "shared lines".
-        points: at how many points, far apart, the two losses are the same.
-        perturbations: how many evaluations of the user's loss beside the point agree.
+        evaluations: how many evaluations of the user's loss agree with it: at points far apart,
+            and with single entries moved by little and by much.
     """
 
     tier: str
-    points: int
-    perturbations: int
+    evaluations: int
 
 
 def pays(problem: Problem) -> bool:
@@ -72,7 +72,7 @@ def numeric_by_structure(
     noise: Noise,
     claims: Sequence[Claim],
     gradients: Gradients,
-    budget: float,
+    effort: Effort,
     rng: np.random.Generator,
 ) -> tuple[NumericGradient, Tie | None]:
     """The numeric gradient of every entry, if the network is the user's.
@@ -85,11 +85,12 @@ def numeric_by_structure(
         noise: its precision.
         claims: the analytic gradients.
         gradients: the same, after the gates.
-        budget: the seconds that the literal tier may take.
+        effort: the seconds that the literal tier may take, and who is told.
         rng: chooses what is compared.
 
     Returns:
-        The gradient and how it was tied; or one without blocks, that says what the attempt cost.
+        The gradient and how it was tied; or one without blocks, that says what the attempt cost;
+        or, interrupted, what came of the literal perturbations.
 
     Raises:
         UserCodeError: the loss raised at a perturbed entry.
@@ -103,9 +104,10 @@ def numeric_by_structure(
     far, calls = _agrees_far(problem, view, values, allowed, rng)
     if not (far and mismatch <= allowed):
         return NumericGradient((), calls), None
-    tier = choose_tier(network, budget)
+    tier = choose_tier(network, effort.budget)
+    weights = sum(value.size for value in values)
     try:
-        found = structured_gradient(network, tier)
+        found = structured_gradient(network, tier, effort.begin("weights", weights))
     except KeyboardInterrupt:
         return NumericGradient((), calls, interrupted=True), None
     blocks = tuple(
@@ -117,7 +119,7 @@ def numeric_by_structure(
         for block, claim, gradient in zip(blocks, claims, gradients.blocks, strict=True)
     ]
     literal = numeric_gradient(
-        problem.entry_loss(values),
+        entry_losses(problem, values),
         problem.parameters.stored(values),
         center,
         noise,
@@ -126,10 +128,12 @@ def numeric_by_structure(
         rng,
     )
     calls += literal.evaluations
-    if literal.interrupted or not all(map(_agree, blocks, literal.blocks)):
-        return NumericGradient((), calls, literal.interrupted), None
+    if literal.interrupted:
+        return replace(literal, evaluations=calls), None
+    if not all(map(_agree, blocks, literal.blocks)):
+        return NumericGradient((), calls), None
     blocks = tuple(map(_confirmed, blocks, literal.blocks, claims))
-    tie = Tie(tier, 1 + len(losses.points), calls)
+    tie = Tie(tier, 1 + len(losses.points) + calls)
     return NumericGradient(blocks, calls), tie
 
 
@@ -176,8 +180,8 @@ def _sample(
     count = len(block.entries)
     chosen = rng.choice(count, min(count, SAMPLE), replace=False)
     if comparable:
-        far = block.estimates.distance(claim.gradient) / (block.estimates.bound + claim.precision)
-        furthest = np.argpartition(np.nan_to_num(far, nan=0.0), -min(WORST, count))[-WORST:]
+        far = block.estimates.distance(claim.gradient)
+        furthest = np.argpartition(far, -min(WORST, count))[-WORST:]
         chosen = np.union1d(chosen, furthest)
     return np.sort(chosen)
 
@@ -211,5 +215,8 @@ def _confirmed(block: BlockGradient, literal: BlockGradient, claim: Claim) -> Bl
 def _widened(block: BlockGradient, share: float, more: float = 0.0) -> BlockGradient:
     """The block with a share of its largest derivative, and more, added to every bound."""
     estimates = block.estimates
-    added = share * float(np.nanmax(np.abs(estimates.value), initial=0.0)) + more
-    return replace(block, estimates=replace(estimates, bound=estimates.bound + added))
+    if not estimates.value.size:
+        return block
+    largest = max(float(np.nanmax(estimates.value)), -float(np.nanmin(estimates.value)))
+    bound = estimates.bound + (share * largest + more)
+    return replace(block, estimates=replace(estimates, bound=bound))

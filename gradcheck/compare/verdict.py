@@ -111,7 +111,9 @@ def judge_entries(
         overall: the largest derivative of all blocks; the scale of a block that is flat.
     """
     estimates = numeric.estimates
-    accepted = (rtol or 0.0) * np.fmax(np.abs(analytic), np.abs(estimates.value))
+    accepted: Array | float = 0.0
+    if rtol:
+        accepted = rtol * np.fmax(np.abs(analytic), np.abs(estimates.value))
     bound = total_bound(numeric, precision)
     distance = estimates.distance(analytic)
     limit = max(numeric.limit, rtol or 0.0) * scale_of(numeric, analytic, overall)

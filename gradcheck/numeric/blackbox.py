@@ -27,8 +27,8 @@ from gradcheck.numeric.refine import Measure, refine
 
 Indices = NDArray[np.intp]
 
-EntryLoss = Callable[[int, int, float], float]
-"""The loss with one entry set to a value: (block, flat index, value) -> loss."""
+EntryLosses = Callable[[int, Indices, Array], Array]
+"""(block, flat indices, values) -> the losses with one entry after the other set to its value."""
 
 RESOLUTION_LIMIT = 1e-3
 """An entry is only called right when its bound is below this share of its block's scale."""
@@ -90,7 +90,7 @@ class Claim:
 
 
 def numeric_gradient(
-    loss: EntryLoss,
+    losses: EntryLosses,
     point: Sequence[NDArray[np.floating]],
     center: float,
     noise: Noise,
@@ -101,7 +101,7 @@ def numeric_gradient(
     """Central differences with error bounds for the given entries of every block.
 
     Args:
-        loss: the loss with one entry changed.
+        losses: the losses with single entries changed.
         point: the blocks, in the types in which the loss sees them; moved entries are rounded to
             these.
         center: the loss at the point.
@@ -110,7 +110,7 @@ def numeric_gradient(
         claims: the analytic gradients, per block.
         rng: chooses the entries that the step is tried on.
     """
-    counter = _Counter(loss)
+    counter = _Counter(losses)
     limit = RESOLUTION_LIMIT if noise.relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
     blocks: list[BlockGradient] = []
     interrupted = False
@@ -127,16 +127,16 @@ def numeric_gradient(
 
 
 class _Counter:
-    def __init__(self, loss: EntryLoss) -> None:
-        self.loss = loss
+    def __init__(self, losses: EntryLosses) -> None:
+        self.losses = losses
         self.calls = 0
 
-    def __call__(self, block: int, entry: int, value: float) -> float:
-        self.calls += 1
-        return self.loss(block, entry, value)
+    def __call__(self, block: int, entries: Indices, moved: Array) -> Array:
+        self.calls += len(entries)
+        return self.losses(block, entries, moved)
 
 
-def _measure(loss: EntryLoss, block: int, values: NDArray[np.floating]) -> Measure:
+def _measure(losses: EntryLosses, block: int, values: NDArray[np.floating]) -> Measure:
     flat = values.ravel().astype(np.float64, copy=False)
 
     def stored(moved: Array) -> Array:
@@ -145,13 +145,9 @@ def _measure(loss: EntryLoss, block: int, values: NDArray[np.floating]) -> Measu
     def measure(entries: Indices, steps: Array) -> Pair:
         start = flat[entries]
         above, below = stored(start + steps), stored(start - steps)
-        plus = np.empty(len(entries))
-        minus = np.empty(len(entries))
-        rows = zip(entries.tolist(), above.tolist(), below.tolist(), strict=True)
-        for row, (entry, up, down) in enumerate(rows):
-            plus[row] = loss(block, entry, up)
-            minus[row] = loss(block, entry, down)
-        return Pair((above - below) / 2, plus, minus)
+        up_and_down = np.column_stack([above, below]).ravel()
+        found = losses(block, np.repeat(entries, 2), up_and_down)
+        return Pair((above - below) / 2, found[0::2], found[1::2])
 
     return measure
 

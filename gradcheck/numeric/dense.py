@@ -20,8 +20,11 @@ OutputChange = Callable[[Array, Array, int], Change]
 LossChange = Callable[[Array, Array, Array, int], Change]
 """(z, a, y, unit axis) -> the change of the sum over the outputs of the loss terms."""
 
+HELD_NUMBERS = 2**20
+"""As many numbers are held for one batch of samples, the inputs and all layers: 8 MiB."""
+
 BATCH_NUMBERS = 2**17
-"""As many numbers of the widest layer are held for one batch: 1 MiB."""
+"""As many numbers of the widest layer change at once where one weight does: 1 MiB."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,14 @@ class DenseNetwork:
     l2_bias: float = 0.0
 
     @property
-    def widest(self) -> int:
-        """The number of units of the widest layer, the inputs left out."""
-        return max(len(layer.bias) for layer in self.layers)
+    def widest_above(self) -> int:
+        """The number of units of the widest layer but the first, or of the only one."""
+        return max(len(layer.bias) for layer in self.layers[1:] or self.layers)
 
     def batches(self) -> Iterator[Batch]:
         """The samples, as many at a time as may be held at once."""
-        count = max(1, BATCH_NUMBERS // self.widest)
+        held = self.inputs.shape[1] + sum(len(layer.bias) for layer in self.layers)
+        count = max(1, min(HELD_NUMBERS // held, BATCH_NUMBERS // self.widest_above))
         for first in range(0, len(self.inputs), count):
             chosen = slice(first, first + count)
             yield Batch(self, self.inputs[chosen], self.targets[chosen])

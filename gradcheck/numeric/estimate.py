@@ -93,12 +93,15 @@ class Estimates:
     def smooth(cls, value: Array, bound: Array) -> Estimates:
         """Estimates with a single right value; what is not finite has no bound."""
         known = np.isfinite(value) & np.isfinite(bound)
-        value = np.where(known, value, np.nan)
-        bound = np.where(known, bound, np.inf)
+        if not known.all():
+            value = np.where(known, value, np.nan)
+            bound = np.where(known, bound, np.inf)
         return cls(value, bound, value, value, np.zeros(value.shape, dtype=bool))
 
     def distance(self, claimed: Array) -> Array:
         """How far a claimed derivative is outside of what is right, (n,)."""
+        if self.lower is self.upper:
+            return np.asarray(np.abs(claimed - self.lower))
         return np.maximum(np.maximum(self.lower - claimed, claimed - self.upper), 0.0)
 
     def put(self, where: NDArray[np.intp], other: Estimates) -> Estimates:

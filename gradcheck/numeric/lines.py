@@ -69,7 +69,7 @@ def choose_step(batch: Batch, layer: int) -> float:
 def _lines(batch: Batch, layer: int, units: np.ndarray, step: float) -> Lines:
     steps = step * np.array([1.0, -1.0, RATIO, -RATIO])
     samples, scale = len(batch.inputs), batch.network.scale
-    at_once = max(1, CHUNK_NUMBERS // (len(steps) * samples * batch.network.widest))
+    at_once = max(1, CHUNK_NUMBERS // (len(steps) * samples * batch.network.widest_above))
     slopes = np.empty((len(units), samples))
     spread = np.empty((len(units), samples))
     crossed = np.empty((len(units), samples), dtype=bool)

@@ -8,7 +8,7 @@ test a whole block; halving the set finds the entry in twice its logarithm of st
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
@@ -87,8 +87,11 @@ def screen(
         rng: draws the signs.
     """
 
-    def along(chosen: Indices, steps: tuple[float, ...] = STEPS) -> _Along:
-        return _along(loss, point, block, chosen, claimed, precision, noise, steps, rng)
+    def along(
+        chosen: Indices, steps: tuple[float, ...] = STEPS, bound: float | None = None
+    ) -> _Along:
+        found = _along(loss, point, block, chosen, claimed, precision, noise, steps, rng)
+        return found if bound is None else replace(found, bound=bound)
 
     visible = 0.0
     steps: tuple[float, ...] = STEPS
@@ -97,7 +100,9 @@ def screen(
         steps = found.steps
         visible = max(visible, SAFETY * found.bound)
         if found.disagrees:
-            suspects = _suspects(partial(along, steps=steps), entries, rng)
+            # what is left of a set is bounded as the set was
+            known = partial(along, steps=steps[:1], bound=found.bound)
+            suspects = _suspects(known, entries, rng)
             return Screened(visible, suspects)
     return Screened(visible)
 
@@ -137,7 +142,7 @@ def _along(
     """The derivative along random signs of some entries, with the step of the smallest bound.
 
     The truncation error is the change of the central difference to the next smaller step, and the
-    rounding error nu / h; those of the claims add up like random signs.
+    rounding error nu / h; those of the claims add up like random signs. One step has no bound.
     """
     signs = random_signs(chosen.shape, rng).astype(np.float64)
     claim = float(signs @ claimed[chosen])
@@ -147,6 +152,8 @@ def _along(
         size = step * scale
         plus, minus = (_moved(loss, point, block, chosen, sign * size * signs) for sign in (1, -1))
         slopes.append(((plus - minus) / (2 * size), noise / size))
+    if len(steps) == 1:
+        return _Along(abs(slopes[0][0] - claim), np.inf, steps)
     best = _Along(np.inf, np.inf)
     rounding = 3 * precision * np.sqrt(len(chosen))
     both = pairwise(zip(steps, slopes, strict=True))

@@ -8,7 +8,7 @@ kink; what does is evaluated literally with the smallest step that z can show, o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gradcheck.numeric.dense import Array, Batch, DenseNetwork
 from gradcheck.numeric.lines import Lines, choose_step, shared_lines
-from gradcheck.numeric.literal import literal_seconds, literal_slopes, one_sided_slopes
+from gradcheck.numeric.literal import Moves, literal_seconds, literal_slopes, one_sided_slopes
 
 LITERAL = "literal"
 SHARED_LINES = "shared lines"
@@ -70,7 +70,9 @@ def choose_tier(network: DenseNetwork, budget: float) -> str:
     return LITERAL if seconds <= budget else SHARED_LINES
 
 
-def structured_gradient(network: DenseNetwork, tier: str) -> tuple[LayerGradient, ...]:
+def structured_gradient(
+    network: DenseNetwork, tier: str, advance: Callable[[int], None] = lambda count: None
+) -> tuple[LayerGradient, ...]:
     """The numeric gradients of all layers, from the input on.
 
     Besides what is returned this holds a few MiB, whatever the sizes and the batch.
@@ -78,7 +80,9 @@ def structured_gradient(network: DenseNetwork, tier: str) -> tuple[LayerGradient
     Args:
         network: at the point of the check.
         tier: `LITERAL` or `SHARED_LINES`.
+        advance: told how many parameters are done.
     """
+    batches = list(network.batches())
     found = tuple(
         LayerGradient(
             np.zeros_like(layer.weights),
@@ -90,9 +94,10 @@ def structured_gradient(network: DenseNetwork, tier: str) -> tuple[LayerGradient
         )
         for layer in network.layers
     )
-    for batch in network.batches():
+    for batch in batches:
         for index, gradient in enumerate(found):
             _add(gradient, batch, index, tier)
+            advance((gradient.weights.size + gradient.bias.size) // len(batches))
     for gradient, layer in zip(found, network.layers, strict=True):
         # l2 ((w + h)^2 - (w - h)^2) / 2h, whatever h is
         if network.l2:
@@ -169,11 +174,14 @@ def _replace_at_kinks(
         slopes: the derivatives to correct, (n_in + 1,).
     """
     size = max(1.0, float(np.abs(batch.pre_activation(layer)).max(initial=0.0)))
-    right, left = one_sided_slopes(batch, layer, unit, columns[:, over], AT_KINK * size)
+    moves, shorter = (Moves.of(columns[:, over], AT_KINK * size / part) for part in (1, 2))
+    right, left = one_sided_slopes(batch, layer, unit, moves)
+    nearer = one_sided_slopes(batch, layer, unit, shorter)
     slopes[over] = (right + left) / 2
     if gradient.weight_gap is None:
         gradient.weight_gap = np.zeros_like(gradient.weights)
     gap = np.zeros(len(slopes))
-    gap[over] = right - left
+    # where the loss is smooth the gap is h f'', and this is 0
+    gap[over] = 2 * (nearer[0] - nearer[1]) - (right - left)
     gradient.weight_gap[:, unit] += gap[:-1]
     gradient.bias_gap[unit] += gap[-1]

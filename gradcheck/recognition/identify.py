@@ -16,7 +16,7 @@ from gradcheck.recognition.functions import DISTANCES, SQUARED
 from gradcheck.recognition.layers import Layer, group_layers
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.recognition.probes import Losses, Prober, measure
-from gradcheck.recognition.search import recognise
+from gradcheck.recognition.search import has_candidates, recognise
 from gradcheck.recognition.structures import structures
 
 LARGEST = 10**6
@@ -56,6 +56,8 @@ def identify(problem: Problem, noise: float, rng: np.random.Generator) -> Identi
     layers = group_layers(names, shapes) if problem.layered else ()
     size = sum(value.size for value in problem.parameters.values)
     if problem.layer is not None or not problem.layered or size > LARGEST:
+        return Identity(layers, searched=True)
+    if problem.network is None and not has_candidates(problem, layers):
         return Identity(layers, searched=True)
     losses, calls = measure(problem, noise, rng)
     if losses is None:

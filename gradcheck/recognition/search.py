@@ -44,6 +44,11 @@ class Candidate:
     targets: Array
 
 
+def has_candidates(problem: Problem, layers: tuple[Layer, ...]) -> bool:
+    """Whether the blocks and the data could be a network's at all."""
+    return next(_candidates(problem, layers), None) is not None
+
+
 def recognise(
     problem: Problem, layers: tuple[Layer, ...], losses: Losses, prober: Prober | None
 ) -> NetworkView | None:
@@ -257,8 +262,8 @@ def _squares(candidate: Candidate, point: Sequence[Array]) -> tuple[float, float
 
 
 def _square(values: Array) -> float:
-    flat = values.ravel(order="K")
-    return float(flat @ flat)
+    laid_out = values if values.flags.c_contiguous else values.T
+    return float(np.vdot(laid_out, laid_out))
 
 
 def _reductions(view: NetworkView) -> dict[str, float]:

@@ -34,6 +34,8 @@ def build_report(
     """The report of a check that was carried out."""
     done = sum(len(block.entries) for block in comparison.numeric.blocks)
     coverage = replace(selection.coverage, entries=done)
+    if comparison.tie is not None:
+        coverage = replace(coverage, engine=comparison.tie.tier, tied=comparison.tie.evaluations)
     if comparison.numeric.interrupted:
         coverage = Coverage(done, coverage.total, "interrupted", interrupted=True)
     if diagnosis.interrupted:

@@ -60,6 +60,8 @@ def _heading(report: Report, name: str | None) -> str:
     covered = f"{coverage.entries:,} of {coverage.total:,} entries"
     if coverage.reason and coverage.entries:
         covered += f" ({coverage.reason})"
+    if coverage.tied:
+        covered += f", {coverage.engine}, tied to your loss by {coverage.tied} evaluations"
     parts = [name, report.network, covered]
     return "   ".join(part for part in parts if part)
 

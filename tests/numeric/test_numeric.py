@@ -16,18 +16,21 @@ def measure(function, derivative, point=POINT, claimed=None):
     def loss(blocks):
         return float(function(blocks[0]).sum())
 
-    def entry_loss(block, entry, value):
+    def entry_loss(entry, value):
         before, work[entry] = work[entry], value
         result = loss([work])
         work[entry] = before
         return result
+
+    def entry_losses(block, entries, moved):
+        return np.array([entry_loss(*pair) for pair in zip(entries, moved, strict=True)])
 
     center = loss([point])
     noise = estimate_noise(loss, [point], center, 0.0, rng)
     truth = derivative(point)
     claim = Claim(truth if claimed is None else claimed, 1e-15)
     entries = [np.arange(point.size)]
-    measured = numeric_gradient(entry_loss, [point], center, noise, entries, [claim], rng)
+    measured = numeric_gradient(entry_losses, [point], center, noise, entries, [claim], rng)
     return measured.blocks[0].estimates, truth, measured, noise
 
 

@@ -1,0 +1,241 @@
+"""Many losses with one entry changed each: one after the other, in stacks, or in processes."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.blocks import Array
+from gradcheck.errors import UsageError
+from gradcheck.problem import LOSS, Problem
+from gradcheck.progress import Advance, Begin, no_bar
+from gradcheck.usercode import UserCodeError, call, quietly
+
+Indices = NDArray[np.intp]
+
+EntryLosses = Callable[[int, Indices, Array], Array]
+"""(block, flat indices, values) -> the losses with one entry after the other set to its value."""
+
+STACK_BYTES = 2**25
+"""As much memory a stack of one block takes: 32 MiB."""
+
+WORTH_SENDING = 0.2
+"""Seconds of evaluations that are worth a message to other processes."""
+
+TASKS_PER_WORKER = 2
+SAME = 1e-9
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a numeric gradient may take.
+
+    Attributes:
+        budget: seconds for the literal tier of a network that is recognised.
+        workers: how many processes share the evaluations of the user's loss.
+        begin: shows progress.
+    """
+
+    budget: float = 0.0
+    workers: int = 1
+    begin: Begin = no_bar
+
+
+ALONE = Effort()
+
+
+def entry_losses(
+    problem: Problem,
+    values: Sequence[Array],
+    effort: Effort = ALONE,
+    seconds: float = 0.0,
+    expected: float = 0.0,
+) -> EntryLosses:
+    """How the losses of single changed entries are had.
+
+    Args:
+        problem: what is checked.
+        values: the point.
+        effort: in how many processes, which changes nothing of the losses, and who is told.
+        seconds: what one evaluation takes.
+        expected: how many evaluations there will be, about.
+
+    Raises:
+        UsageError: there is no joblib, which several workers need.
+    """
+    advance = effort.begin("losses", expected)
+    if problem.batched:
+        return _in_stacks(problem, values, advance)
+    alone = _one_by_one(problem, values, advance)
+    if effort.workers == 1:
+        return alone
+    return _in_processes(problem, values, advance, effort.workers, seconds, alone)
+
+
+def _one_by_one(problem: Problem, values: Sequence[Array], advance: Advance) -> EntryLosses:
+    loss = problem.entry_loss(values)
+
+    def losses(block: int, entries: Indices, moved: Array) -> Array:
+        found = np.empty(len(entries))
+        for row, (entry, value) in enumerate(zip(entries.tolist(), moved.tolist(), strict=True)):
+            found[row] = loss(block, entry, value)
+            advance(1)
+        return found
+
+    return losses
+
+
+def _in_stacks(problem: Problem, values: Sequence[Array], advance: Advance) -> EntryLosses:
+    """The losses of a function that takes a stack of parameters: a leading axis on every block."""
+
+    def losses(block: int, entries: Indices, moved: Array) -> Array:
+        found = np.empty(len(entries))
+        at_once = max(1, STACK_BYTES // max(values[block].nbytes, 1))
+        for first in range(0, len(entries), at_once):
+            here = slice(first, first + at_once)
+            count = len(entries[here])
+            stacks = [np.broadcast_to(value, (count, *value.shape)) for value in values]
+            stacks[block] = np.repeat(values[block][None], count, axis=0)
+            stacks[block].reshape(count, -1)[np.arange(count), entries[here]] = moved[here]
+            found[here] = stack_losses(problem, stacks, count)
+            advance(count)
+        return found
+
+    return losses
+
+
+def stack_losses(problem: Problem, stacks: Sequence[Array], count: int) -> Array:
+    """The losses of a stack of parameters.
+
+    Raises:
+        UsageError: the loss does not take a stack.
+    """
+    returned = np.asarray(call(problem.loss_function, LOSS, problem.parameters.pack(stacks)))
+    if returned.shape != (count,):
+        raise UsageError(
+            f"batched=True: your loss was given a stack of {count} parameters, a leading axis on "
+            f"every array, and returned shape {returned.shape}; it must return {count} losses"
+        )
+    return np.asarray(returned, dtype=np.float64)
+
+
+def _in_processes(
+    problem: Problem,
+    values: Sequence[Array],
+    advance: Advance,
+    workers: int,
+    seconds: float,
+    alone: EntryLosses,
+) -> EntryLosses:
+    """The losses from joblib's workers, wherever its backend has them.
+
+    A task is the pickled problem and a range of entries. What cannot be sent, does not see there
+    what is moved, or raises there, is done here, where it can be reported.
+    """
+    joblib = _joblib()
+    payload = _pickled(replace(problem, gradient_function=_not_sent), values)
+    same: dict[int, bool] = {}
+
+    def is_same(block: int) -> bool:
+        """Whether a worker's loss follows an entry of the block that is moved far."""
+        probe = np.array([0]), np.array([values[block].flat[0] + 1.0])
+        [theirs] = joblib.Parallel(n_jobs=workers)([joblib.delayed(_task)(payload, block, *probe)])
+        try:
+            return theirs is not None and np.allclose(theirs, alone(block, *probe), rtol=SAME)
+        except UserCodeError:
+            return False
+
+    def losses(block: int, entries: Indices, moved: Array) -> Array:
+        if payload is None or len(entries) * seconds < WORTH_SENDING:
+            return alone(block, entries, moved)
+        if block not in same:
+            same[block] = is_same(block)
+        if not same[block]:
+            return alone(block, entries, moved)
+        parts = np.array_split(np.arange(len(entries)), workers * TASKS_PER_WORKER)
+        tasks = (
+            joblib.delayed(_task)(payload, block, entries[part], moved[part]) for part in parts
+        )
+        found = []
+        done = joblib.Parallel(n_jobs=workers, return_as="generator")(tasks)
+        for part, result in zip(parts, done, strict=True):
+            found.append(alone(block, entries[part], moved[part]) if result is None else result)
+            advance(len(part))
+        return np.concatenate(found)
+
+    return losses
+
+
+def _joblib() -> ModuleType:
+    try:
+        import joblib
+    except ImportError:
+        raise UsageError("workers above 1 need joblib: pip install 'gradcheck[parallel]'") from None
+    module: ModuleType = joblib
+    return module
+
+
+def _not_sent(values: Any) -> Any:
+    raise NotImplementedError("workers evaluate losses only")
+
+
+def _pickled(problem: Problem, values: Sequence[Array]) -> bytes | None:
+    """The problem and the point for another process; None where they cannot be sent.
+
+    The modules of the user's functions are sent along by value: they need not be importable
+    there, and objects that they and the parameters share stay shared.
+    """
+    import cloudpickle
+
+    with _by_value(cloudpickle, problem):
+        try:
+            payload: bytes = cloudpickle.dumps((problem, tuple(values)))
+            cloudpickle.loads(payload)
+        except Exception:  # whatever the user's objects raise, it stays here
+            return None
+    return payload
+
+
+@contextlib.contextmanager
+def _by_value(cloudpickle: Any, problem: Problem) -> Iterator[None]:
+    owners = problem.loss_function, type(problem.parameters.owner)
+    names = {getattr(owner, "__module__", None) or "" for owner in owners}
+    modules = [
+        sys.modules[name]
+        for name in names - {"__main__", "builtins"}
+        if name in sys.modules and name.partition(".")[0] not in ("gradcheck", "numpy")
+    ]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _task(payload: bytes, block: int, entries: Indices, moved: Array) -> Array | None:
+    """The losses of some entries, in a worker; None where the user's code raises."""
+    try:
+        with quietly():
+            return _unpacked(payload, threading.get_ident())(block, entries, moved)
+    except (UserCodeError, UsageError):
+        return None
+
+
+@lru_cache(maxsize=4)
+def _unpacked(payload: bytes, thread: int) -> EntryLosses:
+    """What a worker evaluates with, its own in every thread: it changes arrays in place."""
+    import pickle
+
+    problem, values = pickle.loads(payload)  # what this program has just pickled
+    return _one_by_one(problem, values, lambda count: None)

@@ -1,0 +1,169 @@
+"""No verdict rests on our formulas alone: the engine is tied to the user's loss, or not used."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck.compare import structure
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(12, 20))
+Y = (RNG.random((12, 1)) > 0.5).astype(float)
+PARAMS = {
+    "W1": RNG.normal(size=(20, 30)) / 5,
+    "b1": 0.1 * RNG.normal(size=30),
+    "W2": RNG.normal(size=(30, 1)) / 5,
+    "b2": 0.1 * RNG.normal(size=1),
+}
+RIGHT = gradcheck.MLP([20, 30, 1], ["tanh", "sigmoid"], "binary_cross_entropy")
+
+
+def forward(p, hidden=np.tanh):
+    return 1 / (1 + np.exp(-(hidden(X @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"])))
+
+
+def cross_entropy(a, eps=0.0):
+    return -np.mean(Y * np.log(a + eps) + (1 - Y) * np.log(1 - a + eps))
+
+
+def grad(p):
+    return RIGHT.backward(p, X, Y)
+
+
+def check(loss, gradient=grad, **options):
+    return gradcheck.check(loss, PARAMS, gradient, inputs=X, targets=Y, **options)
+
+
+def test_the_engine_is_used_and_tied():
+    report = check(lambda p: cross_entropy(forward(p)))
+    assert report.ok
+    assert report.coverage.engine == "literal"
+    assert report.coverage.tied > 60
+    assert report.coverage.complete
+    assert max(block.resolution for block in report.blocks) < 1e-11
+    assert "literal, tied to your loss by" in str(report)
+    assert report.to_dict()["coverage"]["engine"] == "literal"
+
+
+def test_beyond_the_budget_lines_are_shared():
+    report = check(lambda p: cross_entropy(forward(p)), budget=1e-9)
+    assert report.ok
+    assert report.coverage.engine == "shared lines"
+    assert report.coverage.complete
+
+
+def one_unit_differs(z):
+    hidden = np.tanh(z)
+    hidden[:, 7] = np.arctan(z[:, 7])
+    return hidden
+
+
+def clipped(p):
+    return np.clip(forward(p), 0.2, 0.8)
+
+
+PLANTED = {
+    "one unit with another activation": lambda p: cross_entropy(forward(p, one_unit_differs)),
+    "a clip that is active": lambda p: cross_entropy(clipped(p)),
+    "an epsilon that no table has": lambda p: cross_entropy(forward(p), eps=3e-7),
+    "a term of one weight": lambda p: cross_entropy(forward(p)) + 1e-6 * np.sin(p["W1"][3, 4]),
+    "a clip that is met far away": lambda p: cross_entropy(
+        forward({**p, "W1": np.clip(p["W1"], -1.2, 1.2)})
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_loss_that_differs_is_left_to_the_black_box(name):
+    loss = PLANTED[name]
+    report = check(loss)
+    assert report.coverage.engine == "black box"
+    exact = {}
+    for block in PARAMS:
+        exact[block] = np.zeros_like(PARAMS[block])
+        for index in np.ndindex(PARAMS[block].shape):
+            values = []
+            for sign in (1, -1):
+                moved = {key: value.copy() for key, value in PARAMS.items()}
+                moved[block][index] += sign * 1e-5
+                values.append(loss(moved))
+            exact[block][index] = (values[0] - values[1]) / 2e-5
+    wrong = [block for block in PARAMS if np.abs(grad(PARAMS)[block] - exact[block]).max() > 2e-9]
+    assert [block.name for block in report.blocks if block.failed] == wrong
+
+
+@pytest.mark.parametrize("field", ["weights", "bias"])
+def test_an_engine_that_is_wrong_is_not_believed(monkeypatch, field):
+    from gradcheck.numeric.structured import structured_gradient
+
+    def wrong(network, tier, advance):
+        found = structured_gradient(network, tier, advance)
+        getattr(found[0], field)[...] *= 1.001
+        return found
+
+    monkeypatch.setattr(structure, "structured_gradient", wrong)
+    report = check(lambda p: cross_entropy(forward(p)))
+    assert report.coverage.engine == "black box"
+    assert report.ok
+
+
+def test_an_engine_that_is_wrong_in_one_entry_does_not_condemn_it(monkeypatch):
+    from gradcheck.numeric.structured import structured_gradient
+
+    def wrong(network, tier, advance):
+        found = structured_gradient(network, tier, advance)
+        found[0].weights[4, 5] *= 1.01
+        return found
+
+    monkeypatch.setattr(structure, "structured_gradient", wrong)
+    report = check(lambda p: cross_entropy(forward(p)))
+    assert report.coverage.engine == "black box"
+    assert report.ok
+
+
+def test_one_wrong_entry_is_found_whatever_the_size():
+    def one(p):
+        gradients = grad(p)
+        gradients["W1"][11, 3] *= 1 + 1e-8
+        return gradients
+
+    report = check(lambda p: cross_entropy(forward(p)), one)
+    assert report.coverage.engine == "literal"
+    block = report.blocks[0]
+    if block.failed:
+        assert block.worst.index == (11, 3)
+    else:
+        assert block.resolution > 1e-10, "what the user's loss does not show is not called wrong"
+
+
+def test_a_wrong_gradient_is_told_with_every_entry():
+    def scaled(p):
+        gradients = grad(p)
+        return {**gradients, "W1": gradients["W1"] * len(X)}
+
+    report = check(lambda p: cross_entropy(forward(p)), scaled)
+    assert report.coverage.engine == "literal"
+    assert [block.wrong_entries for block in report.blocks] == [600, 0, 0, 0]
+    assert report.findings[0].code == "GC101"
+
+
+def test_an_interrupt_in_the_engine_leaves_a_report(monkeypatch):
+    def interrupted(network, tier, advance):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(structure, "structured_gradient", interrupted)
+    report = check(lambda p: cross_entropy(forward(p)))
+    assert report.verdict == "inconclusive"
+    assert report.coverage.interrupted
+
+
+def test_a_number_of_entries_goes_through_the_loss():
+    report = check(lambda p: cross_entropy(forward(p)), entries=5)
+    assert report.coverage.engine == "black box"
+    assert report.coverage.entries == 16
+
+
+def test_a_network_that_was_named_is_tied_as_well():
+    report = check(lambda p: RIGHT.loss(p, X, Y), network=RIGHT)
+    assert report.ok
+    assert report.coverage.engine == "literal"
