@@ -24,7 +24,7 @@ Loss = Callable[[Sequence[Array]], float]
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 SAFETY = 4.0
 BOTH_ASKED = 2
-FEW = 8
+FEW = 4
 """As many suspects are handed on when a set is as small, or when both its halves are wrong."""
 
 
@@ -100,8 +100,8 @@ def screen(
         steps = found.steps
         visible = max(visible, SAFETY * found.bound)
         if found.disagrees:
-            # what is left of a set is bounded as the set was
-            known = partial(along, steps=steps[:1], bound=found.bound)
+            # the finer step alone: a smaller set bends no less, and its bound holds that step
+            known = partial(along, steps=steps[-1:], bound=found.bound)
             suspects = _suspects(known, entries, rng)
             return Screened(visible, suspects)
     return Screened(visible)

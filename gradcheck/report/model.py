@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from gradcheck.compare.verdict import Block
 from gradcheck.errors import GradientMismatch
 from gradcheck.finding import Finding
+from gradcheck.report.pictures import Pictures
 from gradcheck.sampling import Coverage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,9 @@ class Report:
         could_not_check: why nothing could be compared, or None.
         layers: which layers are right and wrong, and where the fault must be; lines of text.
         notes: what else the user should know, a sentence each.
+        details: what `-v` shows as well, a sentence each.
+        pictures: the numbers behind the plots.
+        reproduce: a call, or command, that makes this check again.
     """
 
     verdict: str
@@ -38,6 +45,9 @@ class Report:
     could_not_check: str | None = None
     layers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    pictures: Pictures = field(default_factory=Pictures, repr=False)
+    reproduce: str = ""
 
     @property
     def ok(self) -> bool:
@@ -60,6 +70,26 @@ class Report:
         from gradcheck.report.json import render
 
         return render([self.to_dict()])
+
+    def to_html(self) -> str:
+        """The report as one self-contained HTML page.
+
+        Raises:
+            UsageError: jinja2 is not installed (`pip install 'gradcheck[html]'`).
+        """
+        from gradcheck.report.html import render
+
+        return render([(None, self)])
+
+    def plot(self) -> dict[str, Figure]:
+        """The pictures of the HTML page as matplotlib figures, by name.
+
+        Raises:
+            UsageError: matplotlib is not installed (`pip install 'gradcheck[plots]'`).
+        """
+        from gradcheck.report.plots import figures
+
+        return figures(self)
 
     def raise_if_failed(self) -> None:
         """Raises unless the verdict is "pass".
