@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import time
 from collections.abc import Callable, Iterable
@@ -24,6 +25,8 @@ from gradcheck.progress import progress_bar
 from gradcheck.recognition.identify import identify, search_further
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
+from gradcheck.report.pictures import Pictures
+from gradcheck.report.take import take_pictures
 from gradcheck.sampling import all_entries, choose_entries
 from gradcheck.structures import flatten
 from gradcheck.tensors import to_array
@@ -232,12 +235,15 @@ def _run(problem: Problem, options: Options) -> Report:
                 diagnosis = diagnose(ready, comparison, selection, identity, heard, rng)
             except KeyboardInterrupt:
                 diagnosis = INTERRUPTED
+            pictures = Pictures()
+            with contextlib.suppress(KeyboardInterrupt):
+                pictures = take_pictures(ready, comparison, diagnosis, rng)
         except UserCodeError as error:
             reason = f"{error.raised.call} raised {error.raised.summary}"
             seconds = time.perf_counter() - start
             return unchecked_report(problem, reason, heard, seconds, error.raised)
     seconds = time.perf_counter() - start
-    return build_report(ready, selection, comparison, diagnosis, options, heard, seconds)
+    return build_report(ready, selection, comparison, diagnosis, options, heard, pictures, seconds)
 
 
 def _generator(seed: int) -> np.random.Generator:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.version import __version__
 
 if TYPE_CHECKING:
-    from gradcheck.casefiles import CaseEntry, Expectation
-    from gradcheck.report.model import Report
+    from gradcheck.report.outcome import Outcome
 
-AS_EXPECTED, WRONG, UNDECIDED = 0, 1, 2
+UNDECIDED = 2
+COMMANDS = ("run", "list", "explain", "train", "completion")
 
 EXAMPLES = """examples:
   gradcheck                              every bundled case
@@ -29,50 +31,11 @@ expects), 2 it could not be decided or the call is wrong
 """
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one case.
-
-    Attributes:
-        name: of the case.
-        expectation: what its author expects, where that could be read.
-        report: what was found, or None where nothing could be.
-        error: why there is no report, or None.
-    """
-
-    name: str
-    expectation: Expectation | None
-    report: Report | None
-    error: str | None = None
-
-    @property
-    def differences(self) -> tuple[str, ...]:
-        """What did not come out as expected."""
-        if self.report is None or self.expectation is None:
-            return (self.error or "",)
-        return tuple(self.expectation.differences(self.report))
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the user stopped the check."""
-        return self.report is not None and self.report.coverage.interrupted
-
-    @property
-    def status(self) -> int:
-        """The exit status of this case alone."""
-        if self.report is None or self.expectation is None or self.interrupted:
-            return UNDECIDED
-        if not self.differences:
-            return AS_EXPECTED
-        undecided = self.report.verdict == "inconclusive" and self.expectation.verdict == "pass"
-        return UNDECIDED if undecided else WRONG
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit status is returned."""
     parser = _parser()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] not in ("run", "list", "explain", "-h", "--help", "--version"):
+    if not given or given[0] not in (*COMMANDS, "-h", "--help", "--version"):
         given.insert(0, "run")
     options = parser.parse_args(given)
     from gradcheck.errors import UsageError
@@ -112,7 +75,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TARGET",
         help="a bundled case (xor, xor:published), a file (checks.py, checks.py:name) or a folder",
     )
-    run.add_argument("--format", choices=("text", "json"), default="text", help="of the results")
+    run.add_argument(
+        "--format",
+        action="append",
+        choices=("text", "json", "junit", "github", "html"),
+        help="of the results; several at once, if all but one have an --output",
+    )
+    run.add_argument(
+        "--output",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="write to a file, whole or not at all; its suffix tells the format, if none is named",
+    )
     run.add_argument("--entries", help="'all', 'auto' (what fits in the budget) or so many a block")
     run.add_argument("--budget", type=float, help="seconds that 'auto' may take for a case")
     run.add_argument("--rtol", type=float, help="a relative error to accept beyond the bound")
@@ -124,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
         "--allow", action="append", metavar="RULE", help="a rule (code or name) to accept"
     )
     run.add_argument("-q", "--quiet", action="store_true", help="one line per case")
+    run.add_argument("-v", "--verbose", action="store_true", help="every block, and all details")
+    run.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="of the text; auto is on a terminal, unless NO_COLOR is set",
+    )
     listing = commands.add_parser("list", help="the bundled cases: network, bug, source")
     listing.set_defaults(command=_list)
     explain = commands.add_parser("explain", help="the rules: what they are, and one in full")
@@ -131,29 +113,53 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "rule", nargs="?", metavar="RULE", help="a code or name, as GC303 or sign-flipped"
     )
+    explain.add_argument("--format", choices=("text", "json"), default="text", help="of the rules")
+    completion = commands.add_parser("completion", help="a script that completes these commands")
+    completion.set_defaults(command=_completion)
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="which to complete in")
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
     from gradcheck.casefiles import find_cases
+    from gradcheck.report.outcome import AS_EXPECTED, UNDECIDED, WRONG
+    from gradcheck.report.renderers import RENDERERS, summary
+    from gradcheck.running import check_case, paired, write_files
 
+    pairs = paired(options.format or [], options.output or [])
+    printed = next((name for name, path in pairs if path is None), None)
     entries = find_cases(options.targets)
     overrides = _overrides(options)
     outcomes = []
     for entry in entries:
-        outcome = _check(entry, overrides)
+        outcome = check_case(entry, overrides)
         outcomes.append(outcome)
-        if options.format == "text":
-            _print_text(outcome, options.quiet)
+        if printed == "text":
+            _print_outcome(outcome, options)
         if outcome.interrupted:
             print("gradcheck: interrupted; the other cases were not run", file=sys.stderr)
             break
-    if options.format == "json":
-        _print_json(outcomes)
-    elif len(outcomes) > 1:
-        _print_summary(outcomes)
+    if printed not in ("text", None):
+        print(RENDERERS[printed].render(outcomes))
+    elif printed == "text" and len(outcomes) > 1:
+        print(summary(outcomes))
+    write_files(outcomes, pairs)
     statuses = {outcome.status for outcome in outcomes}
     return next((status for status in (WRONG, UNDECIDED) if status in statuses), AS_EXPECTED)
+
+
+def _print_outcome(outcome: Outcome, options: argparse.Namespace) -> None:
+    from gradcheck.report.color import colored
+    from gradcheck.report.renderers import outcome_text
+    from gradcheck.report.text import Style
+
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else None
+    text = outcome_text(outcome, Style(width, options.verbose), options.quiet)
+    wanted = {"always": True, "never": False}.get(
+        options.color, terminal and not os.environ.get("NO_COLOR")
+    )
+    print(colored(text) if wanted else text)
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
@@ -166,74 +172,6 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-def _check(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:
-    from gradcheck.errors import UsageError
-    from gradcheck.usercode import UserCodeError
-
-    expectation = None
-    try:
-        case, expectation = entry.build()
-        return Outcome(entry.name, expectation, case.check(**overrides))
-    except UsageError as error:
-        return Outcome(entry.name, expectation, None, str(error))
-    except UserCodeError as error:
-        frames = error.raised.frames
-        where = f" ({frames[-1].file}:{frames[-1].line})" if frames else ""
-        reason = f"{error.raised.call} raised {error.raised.summary}{where}"
-        return Outcome(entry.name, expectation, None, reason)
-
-
-def _print_text(outcome: Outcome, quiet: bool) -> None:
-    from gradcheck.report.text import printable, render, summary_line
-
-    if outcome.report is None:
-        print(f"{printable(outcome.name)}: could not check: {printable(outcome.error or '')}")
-    elif quiet:
-        print(
-            f"{printable(outcome.name)}: {printable(summary_line(outcome.report))}{_how(outcome)}"
-        )
-    else:
-        print(render(outcome.report, outcome.name))
-        print(f"{_how(outcome).strip(' ()')}\n" if _how(outcome) else "")
-
-
-def _how(outcome: Outcome) -> str:
-    """Whether the case came out as expected, where that is worth saying."""
-    if outcome.expectation is None or outcome.report is None:
-        return ""
-    if outcome.differences:
-        return f" (NOT as expected: {'; '.join(outcome.differences)})"
-    return "" if outcome.expectation.verdict == "pass" else " (as its author expects)"
-
-
-def _print_summary(outcomes: Sequence[Outcome]) -> None:
-    expected = sum(outcome.status == AS_EXPECTED for outcome in outcomes)
-    print(f"{expected} of {len(outcomes)} cases came out as expected")
-    for outcome in outcomes:
-        if outcome.status != AS_EXPECTED:
-            print(f"  {outcome.name}: {'; '.join(outcome.differences)}")
-
-
-def _print_json(outcomes: Sequence[Outcome]) -> None:
-    from gradcheck.report.json import error_dict, render, report_dict
-
-    cases = []
-    for outcome in outcomes:
-        expected = "pass" if outcome.expectation is None else outcome.expectation.plain()
-        if outcome.report is None:
-            cases.append(error_dict(outcome.name, expected, outcome.error or ""))
-        else:
-            cases.append(
-                report_dict(
-                    outcome.report,
-                    name=outcome.name,
-                    expected=expected,
-                    as_expected=not outcome.differences,
-                )
-            )
-    print(render(cases))
-
-
 def _list(options: argparse.Namespace) -> int:
     from tabulate import tabulate
 
@@ -241,12 +179,26 @@ def _list(options: argparse.Namespace) -> int:
 
     rows = [(entry.name, entry.network, entry.summary, entry.source) for entry in find_cases([])]
     print(tabulate(rows, ("case", "network", "bug", "source"), tablefmt="plain"))
-    return AS_EXPECTED
+    return 0
 
 
 def _explain(options: argparse.Namespace) -> int:
     from gradcheck.diagnose.rules import RULES
-    from gradcheck.report.explain import catalogue, explain
+    from gradcheck.report.explain import as_json, catalogue, explain
 
+    if options.format == "json":
+        print(as_json(RULES, options.rule))
+        return 0
     print(catalogue(RULES) if options.rule is None else explain(RULES, options.rule))
-    return AS_EXPECTED
+    return 0
+
+
+def _completion(options: argparse.Namespace) -> int:
+    from gradcheck.errors import UsageError
+
+    try:
+        import shtab
+    except ImportError:
+        raise UsageError("completion needs shtab: pip install 'gradcheck[completion]'") from None
+    print(shtab.complete(_parser(), shell=options.shell))
+    return 0

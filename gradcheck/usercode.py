@@ -38,7 +38,10 @@ class Location:
     @property
     def source(self) -> str:
         """The text of the line, without its indentation; empty where it cannot be read."""
-        return linecache.getline(self.file, self.line).strip()
+        try:
+            return linecache.getline(self.file, self.line).strip()
+        except ValueError:  # a null byte in the name
+            return ""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ FLOORS = (
     ("report",),
     ("api",),
     ("casefiles",),
+    ("running", "train"),
     ("cli", "pytest_plugin"),
     ("__main__", "__init__"),
 )

@@ -243,3 +243,77 @@ def test_an_unknown_rule_is_told_its_neighbours(capsys):
 def test_a_case_may_be_named_without_a_command(capsys):
     assert main(["xor:fixed", "-q"]) == 0
     assert "xor:fixed: pass" in capsys.readouterr().out
+
+
+def test_files_are_written_beside_what_is_printed(capsys, file, tmp_path):
+    outputs = [tmp_path / name for name in ("report.json", "report.xml", "all.log")]
+    options = [option for path in outputs for option in ("--output", str(path))]
+    formats = ["--format", "text", "--format", "junit", "--format", "json", "--format", "github"]
+    assert main(["run", f"{file}:right", *formats, *options]) == 0
+    assert "1 of 1 cases" in capsys.readouterr().out
+    assert json.loads(outputs[0].read_text())["cases"][0]["verdict"] == "pass"
+    assert outputs[1].read_text().startswith("<?xml")
+    assert "pass: 1 gradient agrees" in outputs[2].read_text()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".py") == [
+        "all.log",
+        "report.json",
+        "report.xml",
+    ]
+
+
+def test_a_suffix_tells_the_format(capsys, file, tmp_path):
+    path = tmp_path / "report.json"
+    assert main(["run", f"{file}:right", "--output", str(path)]) == 0
+    assert "pass: 1 gradient agrees" in capsys.readouterr().out
+    assert json.loads(path.read_text())["schema"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--format", "json", "--format", "junit"], "only one can be printed"),
+        (["--format", "json", "--output", "a.json", "--output", "b"], "no --format left"),
+        (["--format", "json", "--output", "no/such/folder/a.json"], "could not be written"),
+    ],
+)
+def test_formats_and_files_that_do_not_fit(capsys, file, options, sentence, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    assert main(["run", f"{file}:right", *options]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_colour_is_for_terminals(capsys, file, monkeypatch):
+    def run(*options):
+        main(["run", f"{file}:wrong", *options])
+        return capsys.readouterr().out
+
+    assert "\x1b[" not in run()
+    assert "\x1b[" in run("--color", "always")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert "\x1b[" in run()
+    assert "\x1b[" not in run("--color", "never")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in run()
+
+
+def test_verbose_tells_how_the_numbers_were_had(capsys, file):
+    main(["run", f"{file}:right", "-v"])
+    shown = capsys.readouterr().out
+    assert "detail: finite differences of your own loss" in shown
+    assert "again: seed=0" in shown
+
+
+def test_rules_as_json(capsys):
+    assert main(["explain", "--format", "json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["rules"]) == len(RULES)
+    assert main(["explain", "gc101", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rules"][0]["rule"] == "missing-batch-mean"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_of_shells(capsys, shell):
+    pytest.importorskip("shtab")
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert "explain" in script
+    assert "gradcheck" in script

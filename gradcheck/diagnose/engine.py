@@ -29,6 +29,7 @@ from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
 from gradcheck.recognition.identify import Identity, search_further
 from gradcheck.recognition.layers import Layer
+from gradcheck.recognition.network_view import NetworkView
 from gradcheck.sampling import Selection
 from gradcheck.usercode import Heard
 
@@ -41,6 +42,7 @@ class Diagnosis:
         findings: the causes, the one to mend first first.
         layers: the blocks as layers.
         network: the network in words, where it is known.
+        view: the network itself.
         notes: what the user should know of the diagnosis itself.
         evaluations: how often the loss was evaluated for it.
         interrupted: whether the user stopped it.
@@ -55,6 +57,7 @@ class Diagnosis:
     evaluations: int
     interrupted: bool = False
     excused: tuple[str, ...] = ()
+    view: NetworkView | None = None
 
 
 INTERRUPTED = Diagnosis(
@@ -84,20 +87,20 @@ def diagnose(
     notes = (*(() if note is None else (note,)), *advice(problem, layers, sizes))
     words = None if view is None else str(view)
     if comparison.numeric.interrupted:
-        return Diagnosis((), layers, words, notes, tried)
+        return Diagnosis((), layers, words, notes, tried, view=view)
     evidence = Evidence(problem, (comparison,), layers, view, sizes, ready, heard)
     excused = right_without_eps(evidence)
     comparison = replace(comparison, blocks=excuse(comparison.blocks, excused))
     evidence = replace(evidence, points=(comparison,))
     if comparison.unstable or not any(block.failed for block in comparison.blocks):
         direct = tuple(_direct(evidence, always=True))
-        return Diagnosis(direct, layers, words, notes, tried, excused=excused)
+        return Diagnosis(direct, layers, words, notes, tried, excused=excused, view=view)
     nearby = second_point(ready, comparison, selection, rng)
     evidence = with_point(evidence, nearby)
     found = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
     findings = located(evidence, found, RULES)
     evaluations = tried + (0 if nearby is None else nearby.numeric.evaluations + 1)
-    return Diagnosis(findings, layers, words, notes, evaluations, excused=excused)
+    return Diagnosis(findings, layers, words, notes, evaluations, excused=excused, view=view)
 
 
 def require_rules(names: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Sequence
 from textwrap import fill
 
@@ -18,6 +19,50 @@ def catalogue(rules: Sequence[Rule]) -> str:
     return tabulate(rows, ("code", "rule", "how it shows"), tablefmt="plain")
 
 
+def as_json(rules: Sequence[Rule], wanted: str | None) -> str:
+    """All rules, or one, as a JSON document.
+
+    Raises:
+        UsageError: there is no such rule; the message has the nearest ones.
+    """
+    chosen = sorted(rules, key=_code) if wanted is None else [find_rule(rules, wanted)]
+    return json.dumps(
+        {
+            "rules": [
+                {
+                    "code": rule.code,
+                    "rule": rule.name,
+                    "what": rule.what,
+                    "shows": rule.shows,
+                    "example": rule.example,
+                    "instead": rule.instead,
+                }
+                for rule in chosen
+            ]
+        },
+        indent=2,
+    )
+
+
+def find_rule(rules: Sequence[Rule], wanted: str) -> Rule:
+    """The rule of a code or name, in any case.
+
+    Raises:
+        UsageError: there is no such rule; the message has the nearest ones.
+    """
+    key = wanted.strip().lower()
+    rule = next((rule for rule in rules if key in (rule.code.lower(), rule.name)), None)
+    if rule is None:
+        known = [name for rule in rules for name in (rule.code.lower(), rule.name)]
+        near = [
+            name.upper() if name.startswith("gc") else name
+            for name in difflib.get_close_matches(key, known, n=2)
+        ]
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(f"there is no rule {wanted!r}; {hint}`gradcheck explain` lists them all")
+    return rule
+
+
 def explain(rules: Sequence[Rule], wanted: str) -> str:
     """One rule: what it is, how it shows, an example and the fix.
 
@@ -28,13 +73,7 @@ def explain(rules: Sequence[Rule], wanted: str) -> str:
     Raises:
         UsageError: there is no such rule; the message has the nearest ones.
     """
-    key = wanted.strip().lower()
-    rule = next((rule for rule in rules if key in (rule.code.lower(), rule.name)), None)
-    if rule is None:
-        known = [name for rule in rules for name in (rule.code.lower(), rule.name)]
-        near = difflib.get_close_matches(key, known, n=2)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UsageError(f"there is no rule {wanted!r}; {hint}`gradcheck explain` lists them all")
+    rule = find_rule(rules, wanted)
     return "\n".join(
         (
             f"{rule.code} {rule.name}",

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import fields
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.compare.verdict import Block, Worst
@@ -15,29 +16,41 @@ from gradcheck.version import __version__
 
 if TYPE_CHECKING:
     from gradcheck.report.model import Report
+    from gradcheck.report.outcome import Outcome
 
 SCHEMA = 1
 
 
-def render(cases: Sequence[dict[str, Any]]) -> str:
-    """A JSON document of cases, each made by `report_dict`."""
-    document = {"schema": SCHEMA, "version": __version__, "cases": list(cases)}
-    return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=True)
+def render(outcomes: Sequence[Outcome]) -> str:
+    """A JSON document of all outcomes."""
+    return document([outcome_dict(outcome) for outcome in outcomes])
 
 
-def report_dict(
-    report: Report,
-    *,
-    name: str | None = None,
-    expected: Any = "pass",
-    as_expected: bool | None = None,
-) -> dict[str, Any]:
-    """One case of the JSON document, in plain types."""
+def document(cases: Sequence[dict[str, Any]]) -> str:
+    """A JSON document of cases in plain types."""
+    whole = {"schema": SCHEMA, "version": __version__, "cases": list(cases)}
+    return json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=True)
+
+
+def outcome_dict(outcome: Outcome) -> dict[str, Any]:
+    """One case of the document, with what was expected of it."""
+    if outcome.report is None:
+        return _error_dict(outcome)
     return {
-        "name": name,
+        **report_dict(outcome.report),
+        "name": outcome.name,
+        "expected": outcome.expected,
+        "as_expected": not outcome.differences,
+    }
+
+
+def report_dict(report: Report) -> dict[str, Any]:
+    """One case of the document, of a report that has no name and was to pass."""
+    return {
+        "name": None,
         "verdict": report.verdict,
-        "expected": expected,
-        "as_expected": report.ok if as_expected is None else as_expected,
+        "expected": "pass",
+        "as_expected": report.ok,
         "network": report.network,
         "coverage": _plain(report.coverage),
         "evaluations": report.evaluations,
@@ -47,25 +60,35 @@ def report_dict(
         "findings": [_plain(finding) for finding in report.findings],
         "layers": list(report.layers),
         "notes": list(report.notes),
+        "details": list(report.details),
+        "reproduce": report.reproduce,
     }
 
 
-def error_dict(name: str, expected: Any, message: str) -> dict[str, Any]:
-    """The case of a target that could not be checked at all."""
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the document, as it ships in the package."""
+    text = resources.files("gradcheck.report").joinpath("schema.json").read_text("utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _error_dict(outcome: Outcome) -> dict[str, Any]:
     return {
-        "name": name,
+        "name": outcome.name,
         "verdict": "inconclusive",
-        "expected": expected,
+        "expected": outcome.expected,
         "as_expected": False,
         "network": None,
         "coverage": None,
         "evaluations": 0,
         "seconds": 0.0,
-        "could_not_check": message,
+        "could_not_check": outcome.error or "",
         "blocks": [],
         "findings": [],
         "layers": [],
         "notes": [],
+        "details": [],
+        "reproduce": "",
     }
 
 

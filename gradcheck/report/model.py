@@ -67,9 +67,9 @@ class Report:
 
     def to_json(self) -> str:
         """The report as a JSON document with one case."""
-        from gradcheck.report.json import render
+        from gradcheck.report.json import document
 
-        return render([self.to_dict()])
+        return document([self.to_dict()])
 
     def to_html(self) -> str:
         """The report as one self-contained HTML page.

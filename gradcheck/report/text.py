@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from tabulate import tabulate
 
 from gradcheck import blocks
 from gradcheck.compare.verdict import Block
 from gradcheck.diagnose.words import shortened
 from gradcheck.finding import Finding
+from gradcheck.report.width import fitted_table, wrapped
 from gradcheck.usercode import Location
 
 if TYPE_CHECKING:
@@ -19,22 +19,71 @@ if TYPE_CHECKING:
 HEADERS = ("block", "shape", "entries", "worst error", "bound", "verdict")
 
 
-def render(report: Report, name: str | None = None) -> str:
+@dataclass(frozen=True)
+class Style:
+    """How a report is laid out.
+
+    Attributes:
+        width: of the terminal, in characters; None where it is none.
+        verbose: whether every block and all details are shown.
+    """
+
+    width: int | None = None
+    verbose: bool = False
+
+
+PLAIN = Style()
+
+MOST_ROWS = 30
+"""Blocks of a table; of more, those that agree are counted unless all are asked for."""
+
+
+def render(report: Report, name: str | None = None, style: Style = PLAIN) -> str:
     """The whole report: what was covered, a row per block, the findings, the verdict."""
     sections = [_heading(report, name)]
     if report.could_not_check:
         sections.append(f"could not check: {report.could_not_check}")
         sections += [_finding(finding) for finding in report.findings]
         sections += [f"  {note}" for note in report.notes]
-        return printable("\n".join(sections))
-    sections.append(_table(report))
+        return _laid_out(sections, style)
+    shown, hidden = _shown(report, style)
+    table = printable(_table(shown, style))
+    if hidden:
+        sections.append(f"and {hidden} more that agree (-v shows them)")
     sections += [_worst(block) for block in report.blocks if block.verdict == "wrong"]
     sections += [_nonfinite(block) for block in report.blocks if block.verdict == "nonfinite"]
     sections += _layers(report)
     sections += [_finding(finding) for finding in report.findings]
     sections += [f"note: {note}" for note in (*_kinks(report), *report.notes)]
-    sections.append(_closing(report))
-    return printable("\n".join(sections))
+    if style.verbose:
+        sections += [f"detail: {detail}" for detail in report.details]
+        sections.append(f"again: {report.reproduce}")
+    sections.append(_closing(report) + _what_next(report))
+    return "\n".join((_laid_out(sections[:1], style), table, _laid_out(sections[1:], style)))
+
+
+def _laid_out(sections: list[str], style: Style) -> str:
+    lines = printable("\n".join(sections)).split("\n")
+    return "\n".join(wrapped(line, style.width) for line in lines)
+
+
+def _shown(report: Report, style: Style) -> tuple[list[Block], int]:
+    """The blocks of the table, and how many that agree are left out."""
+    blocks = [block for block in report.blocks if not _set_aside(block)]
+    if style.verbose or len(blocks) <= MOST_ROWS:
+        return blocks, 0
+    others = [block for block in blocks if block.verdict != "ok"]
+    agreeing = [block for block in blocks if block.verdict == "ok"]
+    kept = max(0, MOST_ROWS - len(others))
+    first = agreeing[:kept]
+    return [block for block in blocks if block in others or block in first], len(agreeing) - len(
+        first
+    )
+
+
+def _what_next(report: Report) -> str:
+    codes = list(dict.fromkeys(f.code for f in report.findings if f.severity == "error"))
+    return f". More: gradcheck explain {codes[0]}" if codes else ""
 
 
 def printable(text: str) -> str:
@@ -66,7 +115,7 @@ def _heading(report: Report, name: str | None) -> str:
     return "   ".join(part for part in parts if part)
 
 
-def _table(report: Report) -> str:
+def _table(blocks: list[Block], style: Style) -> str:
     rows = [
         (
             shortened(block.name),
@@ -78,10 +127,9 @@ def _table(report: Report) -> str:
             _number(block.resolution),
             _verdict(block),
         )
-        for block in report.blocks
-        if not _set_aside(block)
+        for block in blocks
     ]
-    return tabulate(rows, HEADERS, tablefmt="plain", disable_numparse=True)
+    return fitted_table(rows, HEADERS, style.width, gives_way=("entries", "bound", "shape"))
 
 
 def _verdict(block: Block) -> str:

@@ -1,0 +1,82 @@
+"""What `-v` tells beside: how the numbers were had, and why code that looks unusual is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gradcheck.compare.comparison import Comparison
+from gradcheck.diagnose.engine import Diagnosis
+from gradcheck.diagnose.words import listed
+from gradcheck.preflight import Preflight
+from gradcheck.recognition.functions import SQUARED
+from gradcheck.recognition.network_view import NetworkView
+
+
+def details_of(ready: Preflight, comparison: Comparison, diagnosis: Diagnosis) -> tuple[str, ...]:
+    """The details of a check that was carried out, a sentence each."""
+    return (
+        *_of_the_numbers(ready, comparison),
+        *_of_the_structure(ready),
+        *(_of_the_network(diagnosis.view, ready, comparison) if diagnosis.view else ()),
+    )
+
+
+def _of_the_numbers(ready: Preflight, comparison: Comparison) -> Iterable[str]:
+    if ready.noise is not None:
+        yield (
+            f"your loss is {ready.center:.9g} here, measured to be precise to "
+            f"{ready.noise.relative:.1e} of it, and takes {ready.noise.seconds:.2g} s"
+        )
+    if comparison.tie is not None:
+        yield (
+            "every entry was perturbed in the network that was recognised "
+            f"({comparison.tie.tier}); your own loss agrees with it in "
+            f"{comparison.tie.evaluations} evaluations, near and far, in every block"
+        )
+    else:
+        steps = [block.step for block in comparison.numeric.blocks if len(block.entries)]
+        if steps:
+            yield (
+                "finite differences of your own loss, at steps of "
+                f"{min(steps):.1e} to {max(steps):.1e} and others where these could not decide"
+            )
+
+
+def _of_the_structure(ready: Preflight) -> Iterable[str]:
+    parameters = ready.problem.parameters
+    for names in parameters.ties:
+        yield f"{listed(names)} are one array, so that their gradient is the sum of both"
+    if ready.problem.step is not None:
+        yield (
+            "the gradient is told from the update, (old - new) / learning_rate: whether the update "
+            "adds or subtracts, and which sign the error has, only counts together"
+        )
+
+
+def _of_the_network(view: NetworkView, ready: Preflight, comparison: Comparison) -> Iterable[str]:
+    """Why what may look wrong is right, where the blocks it belongs to are right."""
+    right = {block.name for block in comparison.blocks if block.verdict == "ok"}
+    names = ready.problem.parameters.names
+    layers = [{names[block] for block in layer.blocks} for layer in view.layers]
+    last, activation = view.activations[-1], view.activations[-1].name
+    if not layers[-1] <= right:
+        return
+    if view.distance.fused(last) is not None:
+        yield (
+            f"delta of the output is a - y with no slope of the {activation}: with the "
+            f"{view.distance.name} the two cancel"
+        )
+    if view.scale == 1.0:
+        yield "nothing is divided by m: your loss is a sum over the samples"
+    if view.scale == 0.5 and view.distance is SQUARED:
+        yield "there is no factor 2: the half in your loss cancels it"
+    if view.batch_size > 1 and abs(view.scale * view.batch_size - 1) < 1e-9:
+        yield f"every gradient is divided by m = {view.batch_size} once: your loss is a mean"
+    hidden = {one.name for one in view.activations[:-1]}
+    if hidden & {"relu", "leaky_relu"} and set().union(*layers) <= right:
+        yield "the slope of a relu at exactly 0 may be either: both are right"
+    if view.with_eps is not None:
+        yield (
+            f"your loss adds {view.with_eps.eps:g} before it takes a log; a gradient without it is "
+            "not called wrong"
+        )

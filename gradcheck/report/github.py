@@ -1,0 +1,66 @@
+"""Findings as annotations of GitHub Actions: workflow commands that mark lines of the source.
+
+Format and escapes: GitHub Docs, "Workflow commands for GitHub Actions", `toCommandValue` of
+@actions/core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gradcheck.blocks import printable
+from gradcheck.finding import Finding
+from gradcheck.report.outcome import AS_EXPECTED, WRONG, Outcome
+from gradcheck.report.text import summary_line
+
+_OF_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+_OF_PROPERTIES = {**_OF_DATA, ":": "%3A", ",": "%2C"}
+
+
+def render(outcomes: Sequence[Outcome]) -> str:
+    """A line for each finding of a case that did not come out as expected, then one in all."""
+    lines = [line for outcome in outcomes for line in _annotations(outcome)]
+    right = sum(outcome.status == AS_EXPECTED for outcome in outcomes)
+    return "\n".join([*lines, f"{right} of {len(outcomes)} cases came out as expected"])
+
+
+def _annotations(outcome: Outcome) -> Iterator[str]:
+    if outcome.status == AS_EXPECTED:
+        return
+    level = "error" if outcome.status == WRONG else "warning"
+    if outcome.report is None:
+        yield _command(level, {"title": outcome.name}, outcome.error or "")
+        return
+    found = [finding for finding in outcome.report.findings if finding.severity == "error"]
+    for finding in found:
+        yield _command(level, _place(outcome, finding), _message(finding))
+    if not found:
+        reasons = "; ".join(outcome.differences)
+        yield _command(level, {"title": outcome.name}, f"{summary_line(outcome.report)}\n{reasons}")
+
+
+def _place(outcome: Outcome, finding: Finding) -> dict[str, str]:
+    title = {"title": f"{finding.code} {finding.rule} ({outcome.name})"}
+    if finding.location is None:
+        return title
+    file = Path(finding.location.file)
+    if file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
+    return {"file": file.as_posix(), "line": str(finding.location.line), **title}
+
+
+def _message(finding: Finding) -> str:
+    return "\n".join([finding.message, *finding.evidence, f"fix: {finding.fix}"])
+
+
+def _command(level: str, properties: dict[str, str], message: str) -> str:
+    told = ",".join(
+        f"{key}={_escaped(printable(value), _OF_PROPERTIES)}" for key, value in properties.items()
+    )
+    lines = "\n".join(map(printable, message.split("\n")))
+    return f"::{level} {told}::{_escaped(lines, _OF_DATA)}"
+
+
+def _escaped(text: str, escapes: dict[str, str]) -> str:
+    return "".join(escapes.get(character, character) for character in text)

@@ -1,0 +1,75 @@
+"""Outcomes as JUnit XML: a test case each, blocks in the failure's text, codes as properties."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from gradcheck.blocks import printable
+from gradcheck.report.outcome import AS_EXPECTED, WRONG, Outcome
+from gradcheck.report.text import render as as_text
+from gradcheck.report.text import summary_line
+
+
+def render(outcomes: Sequence[Outcome]) -> str:
+    """One XML document; what XML cannot hold (control characters) is written out."""
+    suite = Element(
+        "testsuite",
+        name="gradcheck",
+        tests=str(len(outcomes)),
+        failures=str(sum(outcome.status == WRONG for outcome in outcomes)),
+        errors=str(sum(outcome.status not in (AS_EXPECTED, WRONG) for outcome in outcomes)),
+        time=f"{sum(map(_seconds, outcomes)):.3f}",
+    )
+    for outcome in outcomes:
+        _add_case(suite, outcome)
+    root = Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
+
+
+def _add_case(suite: Element, outcome: Outcome) -> None:
+    file, _, name = outcome.name.rpartition(":")
+    case = SubElement(
+        suite,
+        "testcase",
+        classname=_text(file or "gradcheck"),
+        name=_text(name),
+        time=f"{_seconds(outcome):.3f}",
+    )
+    properties = SubElement(case, "properties")
+    for key, value in _properties(outcome):
+        SubElement(properties, "property", name=key, value=_text(value))
+    if outcome.status == AS_EXPECTED:
+        return
+    kind = "failure" if outcome.status == WRONG else "error"
+    problem = SubElement(case, kind, message=_text(_message(outcome)), type=outcome.verdict)
+    problem.text = _text(_whole(outcome))
+
+
+def _properties(outcome: Outcome) -> list[tuple[str, str]]:
+    found = [("verdict", outcome.verdict)]
+    if outcome.report is not None:
+        found += [("rule", finding.code) for finding in outcome.report.findings]
+        found += [("wrong block", block.name) for block in outcome.report.blocks if block.failed]
+    return found
+
+
+def _message(outcome: Outcome) -> str:
+    if outcome.report is None:
+        return outcome.error or ""
+    return "; ".join(outcome.differences) or summary_line(outcome.report)
+
+
+def _whole(outcome: Outcome) -> str:
+    return outcome.error or "" if outcome.report is None else as_text(outcome.report, outcome.name)
+
+
+def _seconds(outcome: Outcome) -> float:
+    return 0.0 if outcome.report is None else outcome.report.seconds
+
+
+def _text(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))

@@ -1,0 +1,193 @@
+"""What a report says beside its findings, a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from gradcheck.blocks import Parameters
+from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.verdict import Block
+from gradcheck.diagnose.engine import Diagnosis
+from gradcheck.diagnose.words import listed, shortened
+from gradcheck.preflight import Preflight
+from gradcheck.problem import Options, Problem
+from gradcheck.usercode import Heard, Raised
+
+
+def notes_of(
+    ready: Preflight,
+    comparison: Comparison,
+    diagnosis: Diagnosis,
+    options: Options,
+    heard: Heard,
+) -> tuple[str, ...]:
+    """All notes on a check that was carried out."""
+    return (
+        *_precision_notes(comparison.blocks, options),
+        *_structure_notes(ready.problem.parameters),
+        *_update_notes(ready.problem),
+        *_state_notes(ready, comparison),
+        *_flat_notes(ready, comparison),
+        *diagnosis.notes,
+        *_excuse_notes(diagnosis.excused),
+        *_screening_notes(comparison),
+        *heard_notes(heard),
+    )
+
+
+def _screening_notes(comparison: Comparison) -> Iterable[str]:
+    """What random directions said of the entries that were not perturbed one by one."""
+    agree: list[tuple[str, float]] = []
+    for block, measured, found in zip(
+        comparison.blocks, comparison.numeric.blocks, comparison.screened, strict=False
+    ):
+        if found is None:
+            continue
+        scale = float(np.nanmax(np.abs(measured.estimates.value), initial=0.0))
+        if not found.suspects and scale and np.isfinite(found.visible):
+            agree.append((shortened(block.name), found.visible / scale))
+        elif block.verdict == "ok":
+            yield (
+                f"{shortened(block.name)}: moved together, its other entries do not give what your "
+                "gradient says, and no single one of them was found to be wrong (kinks?); "
+                'entries="all" decides'
+            )
+    if agree:
+        yield (
+            f"the other entries of {listed([name for name, _ in agree])} were moved together, "
+            f"along random directions: an error of {max(error for _, error in agree):.1e} of the "
+            "block's largest in one of them would have been seen"
+        )
+
+
+def _excuse_notes(names: tuple[str, ...]) -> Iterable[str]:
+    if names:
+        yield (
+            f"{listed(names)}: right for your loss without the small number that it adds before it "
+            "takes a log; with it, the gradient differs by the error shown, which was not counted"
+        )
+
+
+def raised_notes(raised: Raised | None) -> Iterable[str]:
+    """Where the user's code raised, and that nothing of theirs is changed."""
+    if raised is None:
+        return
+    if raised.frames:
+        location = raised.frames[-1]
+        yield f"{location.file}:{location.line}   {location.source}"
+    if "moved" in raised.call:
+        yield (
+            "the first call, at your own parameters, succeeded; your parameters are as they were"
+        )
+
+
+def _precision_notes(blocks: tuple[Block, ...], options: Options) -> Iterable[str]:
+    coarse = [
+        block
+        for block in blocks
+        if block.verdict == "inconclusive" and block.resolution is not None
+    ]
+    if not coarse:
+        return
+    finite = [block.resolution for block in coarse if np.isfinite(block.resolution or np.inf)]
+    names = ", ".join(block.name for block in coarse[:6])
+    if not finite:
+        yield f"{names}: the loss is not finite near this point, so no derivative can be taken"
+        return
+    yield (
+        f"[GC902] low-precision: {names}: relative errors below "
+        f"{max(value or 0.0 for value in finite):.1e} cannot be seen here; compute in float64, or "
+        "move to a point where the gradient is larger"
+    )
+
+
+def _structure_notes(parameters: Parameters) -> Iterable[str]:
+    without = [shortened(leaf.name) for leaf in parameters.left_out if leaf.in_object]
+    if without:
+        yield f"not checked, as no gradient belongs to them: {listed(without, 9)}"
+    others = [shortened(leaf.name) for leaf in parameters.left_out if not leaf.in_object]
+    if others:
+        yield f"not checked, as you left them out: {listed(others, 9)}"
+    for names in parameters.ties:
+        yield (
+            f"{listed([shortened(name) for name in names])} are one array (tied): moved together, "
+            "and the gradient is that of them all"
+        )
+    whole = [
+        shortened(name)
+        for name, dtype in zip(parameters.names, parameters.dtypes, strict=True)
+        if dtype.kind in "iu"
+    ]
+    if whole:
+        yield (
+            f"[GC904] integer-parameters: {listed(whole)}: whole numbers, promoted to float64 for "
+            "the check; an update in integers would lose the gradient"
+        )
+
+
+def _update_notes(problem: Problem) -> Iterable[str]:
+    step = problem.step
+    if step is not None and step.momentum:
+        yield (
+            f"your step has momentum "
+            f"{listed([f'{value:.6g}' for value in dict.fromkeys(step.momentum.values())])}: the "
+            "gradient was told from two updates in a row at one point"
+        )
+    if step is not None and step.decay:
+        decay = next(iter(step.decay.values()))
+        names = [shortened(problem.parameters.names[block]) for block in step.decay]
+        yield (
+            f"your step has weight decay {decay:.6g} on {listed(names)} (it also takes off "
+            f"learning_rate * {decay:.6g} * W), which is no part of the loss's gradient and was "
+            "not counted as an error"
+        )
+
+
+def _state_notes(ready: Preflight, comparison: Comparison) -> Iterable[str]:
+    if ready.not_zero:
+        yield (
+            f"under an upstream gradient of zero, your gradient of {listed(ready.not_zero)} is not "
+            "zero: it must be proportional to the upstream gradient"
+        )
+    raised = comparison.raised
+    if raised is not None:
+        yield " ".join((raised.call, "raised", raised.summary, *raised_notes(raised)))
+    if comparison.gradients.ignored:
+        yield f"not parameters, ignored: {', '.join(comparison.gradients.ignored)}"
+
+
+def _flat_notes(ready: Preflight, comparison: Comparison) -> Iterable[str]:
+    flat = [
+        block.name
+        for block, measured in zip(comparison.blocks, comparison.numeric.blocks, strict=True)
+        if block.verdict == "ok"
+        and block.entries
+        and not np.any(measured.estimates.value)
+        and block.name not in ready.ignored
+    ]
+    if 0 < len(ready.ignored) < len(comparison.blocks):
+        right = [block.name for block in comparison.blocks if block.verdict == "ok"]
+        unused = [shortened(name) for name in ready.ignored if name in right]
+        if unused:
+            yield (
+                f"{listed(unused)}: your loss does not depend on "
+                f"{'it' if len(unused) == 1 else 'them'} at all, and the gradient says so too"
+            )
+    if flat:
+        yield (
+            f"{', '.join(flat)}: the gradient is exactly zero here (units that are off?), so "
+            "little was tested; choose another point to test it"
+        )
+
+
+def heard_notes(heard: Heard) -> tuple[str, ...]:
+    """What the user's code warned of and printed."""
+    notes = []
+    for (text, location), count in heard.warnings.most_common(3):
+        times = "once" if count == 1 else f"{count} times"
+        notes.append(f"your code warned {times}: {text} ({location.file}:{location.line})")
+    if heard.printed:
+        notes.append(f"your code printed {heard.printed} characters, which were not shown")
+    return tuple(notes)

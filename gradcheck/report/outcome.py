@@ -1,0 +1,56 @@
+"""What came of one case of a run: its report, or why there is none, and what was expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gradcheck.report.model import Report
+
+AS_EXPECTED, WRONG, UNDECIDED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one case.
+
+    Attributes:
+        name: of the case.
+        report: what was found, or None where nothing could be.
+        expected: what its author expects, as it stands in JSON.
+        expected_verdict: the verdict alone; None where what is expected could not be read.
+        differences: what did not come out as expected.
+        error: why there is no report, or None.
+    """
+
+    name: str
+    report: Report | None
+    expected: Any = "pass"
+    expected_verdict: str | None = "pass"
+    differences: tuple[str, ...] = ()
+    error: str | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user stopped the check."""
+        return self.report is not None and self.report.coverage.interrupted
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether it came out as its author expects."""
+        return self.status == AS_EXPECTED
+
+    @property
+    def status(self) -> int:
+        """The exit status of this case alone."""
+        if self.report is None or self.expected_verdict is None or self.interrupted:
+            return UNDECIDED
+        if not self.differences:
+            return AS_EXPECTED
+        undecided = self.report.verdict == "inconclusive" and self.expected_verdict == "pass"
+        return UNDECIDED if undecided else WRONG
+
+    @property
+    def verdict(self) -> str:
+        """The verdict of the report; "inconclusive" where there is none."""
+        return "inconclusive" if self.report is None else self.report.verdict

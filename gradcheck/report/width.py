@@ -1,0 +1,62 @@
+"""Text that is never wider than the terminal: prose is wrapped, tables lose what can be missed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import wrap
+
+from tabulate import tabulate
+
+NARROWEST = 20
+
+
+def wrapped(line: str, width: int | None) -> str:
+    """A line of prose on as many lines as it needs, indented as its first and two more."""
+    if width is None or len(line) <= width:
+        return line
+    indent = len(line) - len(line.lstrip())
+    lines = wrap(
+        line.strip(),
+        max(width, NARROWEST),
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + 2),
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines)
+
+
+def fitted_table(
+    rows: Sequence[Sequence[str]],
+    headers: Sequence[str],
+    width: int | None,
+    gives_way: Sequence[str],
+) -> str:
+    """A table; columns that can be missed are left out until it fits, then cells are cut.
+
+    Args:
+        rows: the cells.
+        headers: of the columns.
+        width: of the terminal, or None.
+        gives_way: the headers of columns that can be missed, the least important first.
+    """
+    kept = list(headers)
+    for missed in ("", *gives_way):
+        kept = [header for header in kept if header != missed]
+        places = [headers.index(header) for header in kept]
+        table = _table([[row[place] for place in places] for row in rows], kept)
+        if width is None or max(map(len, table.split("\n"))) <= width:
+            return table
+    longest = max(len(cell) for row in rows for cell in row)
+    for most in range(longest, 3, -1):
+        table = _table([[_cut(row[place], most) for place in places] for row in rows], kept)
+        if width is None or max(map(len, table.split("\n"))) <= width:
+            return table
+    return "\n".join(line[:width] for line in table.split("\n"))
+
+
+def _cut(cell: str, most: int) -> str:
+    return cell if len(cell) <= most else f"{cell[: most - 1]}\u2026"
+
+
+def _table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
+    return tabulate(rows, headers, tablefmt="plain", disable_numparse=True)

@@ -1,0 +1,94 @@
+"""Runs cases and hands what came of them to the renderers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gradcheck.casefiles import CaseEntry
+from gradcheck.errors import UsageError
+from gradcheck.report.outcome import Outcome
+from gradcheck.report.renderers import RENDERERS
+from gradcheck.report.text import place
+from gradcheck.report.write import write_atomically
+from gradcheck.usercode import UserCodeError
+
+
+def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:
+    """What comes of a case, whatever its code does.
+
+    Args:
+        entry: the case.
+        overrides: arguments of the check that replace the case's own.
+    """
+    expectation = None
+    try:
+        case, expectation = entry.build()
+        report = case.check(**overrides)
+    except UsageError as error:
+        reason = str(error)
+    except UserCodeError as error:
+        frames = error.raised.frames
+        where = f" ({place(frames[-1])})" if frames else ""
+        reason = f"{error.raised.call} raised {error.raised.summary}{where}"
+    else:
+        return Outcome(
+            entry.name,
+            report,
+            expectation.plain(),
+            expectation.verdict,
+            tuple(expectation.differences(report)),
+        )
+    expected = "pass" if expectation is None else expectation.plain()
+    verdict = None if expectation is None else expectation.verdict
+    return Outcome(entry.name, None, expected, verdict, (reason,), reason)
+
+
+def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, Path | None]]:
+    """Which format goes where: a file has the format of its suffix, else the next one named.
+
+    Args:
+        formats: as named; none is text.
+        outputs: the files to write.
+
+    Returns:
+        Formats with their files; None for the standard output.
+
+    Raises:
+        UsageError: there is more than one format for the standard output, or none for a file.
+    """
+    left = list(dict.fromkeys(formats))
+    named = bool(left)
+    pairs: list[tuple[str, Path | None]] = []
+    unnamed: list[Path] = []
+    for path in outputs:
+        found = next(
+            (name for name, row in RENDERERS.items() if path.suffix.lower() in row.suffixes), None
+        )
+        if found in left:
+            left.remove(found)
+        elif left or found is None:
+            unnamed.append(path)
+            continue
+        pairs.append((str(found), path))
+    for path in unnamed:
+        if not left and named:
+            raise UsageError(f"--output {path}: there is no --format left for it")
+        pairs.append((left.pop(0) if left else "text", path))
+    if len(left) > 1:
+        raise UsageError(
+            f"--format {' and '.join(left)}: only one can be printed; give the others an --output"
+        )
+    return [*pairs, *((name, None) for name in left or ([] if named else ["text"]))]
+
+
+def write_files(outcomes: Sequence[Outcome], pairs: Sequence[tuple[str, Path | None]]) -> None:
+    """Writes every format that has a file.
+
+    Raises:
+        UsageError: a file cannot be written, or what a format needs is not installed.
+    """
+    for name, path in pairs:
+        if path is not None:
+            write_atomically(path, RENDERERS[name].render(outcomes).rstrip("\n") + "\n")
