@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-extras lint format bench clean
+.PHONY: run test test-extras test-browser lint format bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradcheck run
@@ -13,6 +13,10 @@ test: $(VENV)/.test
 
 test-extras: $(VENV)/.extras
 	$(BIN)/python -m pytest tests/extras
+
+# GRADCHECK_BROWSER names a Chromium that is there already; else playwright fetches its own.
+test-browser: $(VENV)/.browser
+	$(BIN)/python -m pytest tests/extras/test_browser.py -rs
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -45,6 +49,12 @@ TORCH ?= torch==2.13.0
 
 $(VENV)/.extras: pyproject.toml $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,parallel,torch,jax]' distributed $(TORCH)
+	touch $@
+
+$(VENV)/.browser: pyproject.toml $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
+	test -n "$$GRADCHECK_BROWSER" || $(BIN)/playwright install chromium || \
+		echo "no browser was fetched: install chromium and set GRADCHECK_BROWSER to its path"
 	touch $@
 
 $(VENV)/.lint: pyproject.toml | $(BIN)/python

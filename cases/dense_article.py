@@ -142,3 +142,32 @@ def fixed():
 def deeper():
     """none: a deeper network of relus"""
     return make_case([2, 8, 8, 1], ["relu", "relu", "linear"], output_minus_wanted)
+
+
+def toy_data(variant, rng):
+    """A function of two inputs in 200 points, between 0 and 1, where a sigmoid can reach it."""
+    x = rng.uniform(-3, 3, size=(2, 200))
+    if variant == "overflow":
+        x = x * 1000
+    return x, 0.5 + 0.5 * np.sin(x[:1]) * np.cos(x[1:])
+
+
+def train(variant, seed, epochs=200, learning_rate=3.0):
+    """descent in batches of 10: the update subtracts, where the article's own adds"""
+    rng = np.random.default_rng(seed)
+    x, y = toy_data(variant, rng)
+    error = wanted_minus_output if variant == "published" else output_minus_wanted
+    if variant == "deeper":
+        network = NeuralNetwork([2, 8, 8, 1], ["relu", "relu", "linear"], rng)
+        learning_rate = learning_rate / 100
+    else:
+        network = NeuralNetwork([2, 10, 1], ["sigmoid", "sigmoid"], rng, variant != "overflow")
+    yield network.loss(x, y), network
+    for _ in range(epochs):
+        for i in range(0, x.shape[1], 10):
+            x_batch, y_batch = x[:, i : i + 10], y[:, i : i + 10]
+            z_s, a_s = network.feedforward(x_batch)
+            dw, db = network.backpropagation(y_batch, z_s, a_s, error)
+            network.weights = [w - learning_rate * d for w, d in zip(network.weights, dw)]
+            network.biases = [b - learning_rate * d for b, d in zip(network.biases, db)]
+        yield network.loss(x, y), network

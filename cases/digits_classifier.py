@@ -129,3 +129,34 @@ def outer():
 def fixed():
     """none: both layers"""
     return make_case(back_propagation_fixed)
+
+
+def ten_classes(rng):
+    """A hundred pictures in random order: a random one for each of ten classes, with noise."""
+    prototypes = rng.uniform(size=(10, 784)) * (rng.uniform(size=(10, 784)) < 0.2)
+    labels = rng.permutation(np.repeat(np.arange(10), 10))
+    return prototypes[labels] + 0.1 * rng.standard_normal((100, 784)), labels
+
+
+def train(variant, seed, epochs=20, learning_rate=0.5):
+    """one picture after the other, learning rate 0.5 unless another is given"""
+    back_propagation = {
+        "published": back_propagation_published,
+        "outer": back_propagation_outer,
+        "fixed": back_propagation_fixed,
+    }[variant]
+    rng = np.random.default_rng(seed)
+    x, labels = ten_classes(rng)
+    y = np.eye(10)[labels]
+    layers = initial_layers(rng)
+    yield mean_error(layers, x, y), layers
+    for _ in range(epochs):
+        for i in range(len(x)):
+            for name, gradients in back_propagation(layers, x[i], y[i]).items():
+                for key, gradient in gradients.items():
+                    layers[name][key] = layers[name][key] - learning_rate * gradient
+        yield mean_error(layers, x, y), layers
+
+
+def mean_error(layers, x, y):
+    return squared_error(layers, x, y) / len(x)

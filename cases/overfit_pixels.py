@@ -180,3 +180,24 @@ def raw_pixels():
 def fixed():
     """none: every gradient is right"""
     return make_case(backward_fixed)
+
+
+BACKWARD = {
+    "published": backward_published,
+    "derivative_of_output": backward_derivative_of_output,
+    "derivative_of_input": backward_derivative_of_input,
+    "raw_pixels": backward_fixed,
+    "fixed": backward_fixed,
+}
+
+
+def train(variant, seed, epochs=200, learning_rate=0.03):
+    """all ten images at once, learning rate 0.03 unless another is given"""
+    rng = np.random.default_rng(seed)
+    parameters = initialize_parameters(DIMS, rng)
+    X, Y = images(rng, 255.0 if variant == "raw_pixels" else 1.0)
+    yield compute_cost(parameters, X, Y), parameters
+    for _ in range(epochs):
+        grads = BACKWARD[variant](parameters, X, Y)
+        parameters = update_parameters(grads, parameters, learning_rate)
+        yield compute_cost(parameters, X, Y), parameters

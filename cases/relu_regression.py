@@ -140,3 +140,15 @@ def two_outputs():
 def fixed():
     """none: the whole backward pass"""
     return make_case(all_layers, parameters(), X, T)
+
+
+def train(variant, seed, epochs=100, learning_rate=0.05):
+    """from the source's own numbers, learning rate 0.05 unless another is given"""
+    backward = last_layer_only if variant == "published" else all_layers
+    made = (two_outputs if variant == "two_outputs" else fixed)().options
+    p, X, T = made["params"], made["inputs"], made["targets"]
+    yield error(p, X, T), p
+    for _ in range(epochs):
+        grads = backward(p, X, T)
+        p = {name: value - learning_rate * grads.get("D" + name, 0) for name, value in p.items()}
+        yield error(p, X, T), p

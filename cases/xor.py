@@ -84,3 +84,16 @@ def fixed():
     rng = np.random.default_rng(0)
     network = gradcheck.MLP([2, 3, 1], ["sigmoid", "sigmoid"], "half_squared_error_sum")
     return make_case(rng.uniform(size=(1, 3)), rng.uniform(size=(1, 1)), rng, network)
+
+
+def train(variant, seed, epochs=20000):
+    """the source's update, all four samples at once, learning rate 0.1"""
+    rng = np.random.default_rng(seed)
+    bias_hidden, bias_output = rng.uniform(1, 3), rng.uniform(1, 1)
+    if variant == "fixed":
+        bias_hidden, bias_output = np.full((1, 3), bias_hidden), np.full((1, 1), bias_output)
+    p = make_case(bias_hidden, bias_output, rng).options["params"]
+    yield loss(p), p
+    for _ in range(epochs):
+        p = step(p)
+        yield loss(p), p

@@ -23,8 +23,10 @@ EXAMPLES = """examples:
   gradcheck list                         what they are
   gradcheck explain GC303                what a rule means, with an example
   gradcheck run overfit_pixels:published one of them
+  gradcheck train overfit_pixels         what the bug does to training
   gradcheck run my_checks.py             the cases of your own file
   gradcheck run my_checks.py:my_network --format json
+  gradcheck run my_checks.py --output report.html --output junit.xml
 
 exit status: 0 all as expected, 1 a gradient is wrong (or a case did not come out as its author
 expects), 2 it could not be decided or the call is wrong
@@ -114,6 +116,24 @@ def _parser() -> argparse.ArgumentParser:
         "rule", nargs="?", metavar="RULE", help="a code or name, as GC303 or sign-flipped"
     )
     explain.add_argument("--format", choices=("text", "json"), default="text", help="of the rules")
+    training = commands.add_parser(
+        "train",
+        help="train the published and the fixed variant of a case, and compare their losses",
+    )
+    training.set_defaults(command=_train)
+    training.add_argument(
+        "case", metavar="CASE", help="a bundled case (xor, xor:published) or a file (checks.py)"
+    )
+    training.add_argument("--epochs", type=int, help="how many; the case's own number, or 100")
+    training.add_argument(
+        "--learning-rate", type=float, help="of gradient descent; the case's own, or 0.1"
+    )
+    training.add_argument(
+        "--seed", type=int, default=0, help="of everything random in the training"
+    )
+    training.add_argument(
+        "--plot", type=Path, metavar="FILE", help="save the curves (needs gradcheck[plots])"
+    )
     completion = commands.add_parser("completion", help="a script that completes these commands")
     completion.set_defaults(command=_completion)
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="which to complete in")
@@ -191,6 +211,31 @@ def _explain(options: argparse.Namespace) -> int:
         return 0
     print(catalogue(RULES) if options.rule is None else explain(RULES, options.rule))
     return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from gradcheck.progress import progress_bar
+    from gradcheck.report.curves import plot, require_plots, table
+    from gradcheck.train import INTERRUPTED, train_case
+
+    if options.plot is not None:
+        require_plots(options.plot)
+    with progress_bar() as begin:
+        curves = train_case(
+            options.case,
+            seed=options.seed,
+            epochs=options.epochs,
+            learning_rate=options.learning_rate,
+            begin=begin,
+        )
+    print(table(curves))
+    if options.plot is not None:
+        plot(curves, options.plot)
+        print(f"gradcheck: the plot is in {options.plot}", file=sys.stderr)
+    if curves[-1].ended == INTERRUPTED:
+        print("gradcheck: interrupted; these are the curves so far", file=sys.stderr)
+        return UNDECIDED
+    return 0 if any(curve.losses for curve in curves) else UNDECIDED
 
 
 def _completion(options: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ FLOORS = (
     ("preflight", "compare"),
     ("finding",),
     ("diagnose",),
+    ("repair",),
     ("report",),
     ("api",),
     ("casefiles",),

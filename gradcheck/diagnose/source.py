@@ -7,7 +7,6 @@ given where one assignment alone fits.
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 import textwrap
 from collections import Counter
@@ -17,11 +16,11 @@ from typing import Any
 
 from gradcheck.blocks import Leaf
 from gradcheck.compare.names import derived_names
-from gradcheck.objects import Position, is_object
+from gradcheck.diagnose.reached import reached_functions
+from gradcheck.objects import Position
 from gradcheck.problem import Problem
-from gradcheck.usercode import Location, is_users_file
+from gradcheck.usercode import Location
 
-DEPTH = 3
 PRODUCTS = {"dot", "matmul", "outer", "einsum", "multiply"}
 LIBRARIES = {"np", "numpy", "self", "math", "len", "range", "sum"}
 
@@ -51,19 +50,10 @@ class Sources:
     def __init__(self, problem: Problem) -> None:
         self.assignments: list[Assignment] = []
         self.returns: list[tuple[Location, ast.expr, str]] = []
-        function = problem.gradient_function
-        if problem.step is not None:
-            function = problem.step.step
-        elif problem.layer is not None:
-            function = problem.layer.backward
         self.order = _order(problem)
         self.counts = Counter(leaf.path[:-1] for leaf in problem.parameters.leaves)
-        seen: set[int] = set()
-        reached = list(_reached(function or problem.loss_function, DEPTH, seen))
-        owned = _objects_in(problem.parameters.owner, DEPTH)
-        for one in reached:  # which grows while it is read
-            self._read(one)
-            reached += _named_methods(one, owned, seen)
+        for function in reached_functions(problem):
+            self._read(function)
 
     def _read(self, function: Any) -> None:
         code = function.__code__
@@ -215,80 +205,6 @@ def _order(problem: Problem) -> list[Any]:
     if problem.layer is not None:
         return list(problem.layer.names)
     return list(dict.fromkeys(leaf.path[0] for leaf in problem.parameters.leaves if leaf.path))
-
-
-def _reached(function: Any, depth: int, seen: set[int]) -> Iterator[Any]:
-    """The user's functions that a function calls, or holds, as far as names tell."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if inspect.ismethod(function):
-        yield from _methods(function.__self__, function.__func__, depth, seen)
-        return
-    if not inspect.isfunction(function):
-        method = getattr(type(function), "__call__", None)  # noqa: B004  # not called: read
-        if inspect.isfunction(method):
-            yield from _methods(function, method, depth, seen)
-        return
-    if depth < 0 or id(function.__code__) in seen:
-        return
-    seen.add(id(function.__code__))
-    if is_users_file(function.__code__.co_filename):
-        yield function
-    for value in _used(function):
-        yield from _reached(value, depth - 1, seen)
-        if not callable(value) and hasattr(value, "__dict__"):
-            for name in function.__code__.co_names:
-                method = getattr(type(value), name, None)
-                if inspect.isfunction(method):
-                    yield from _methods(value, method, depth - 1, seen)
-
-
-def _methods(owner: Any, function: Any, depth: int, seen: set[int]) -> Iterator[Any]:
-    """A method, and the methods of the same object that it names."""
-    yield from _reached(function, depth, seen)
-    for name in function.__code__.co_names:
-        other = getattr(type(owner), name, None)
-        if inspect.isfunction(other) and depth > 0 and id(other.__code__) not in seen:
-            yield from _methods(owner, other, depth - 1, seen)
-
-
-def _named_methods(function: Any, owned: list[Any], seen: set[int]) -> list[Any]:
-    """The methods of the user's objects that a function names, and that were not read yet."""
-    found = []
-    for name in function.__code__.co_names:
-        for owner in owned:
-            method = getattr(type(owner), name, None)
-            if inspect.isfunction(method) and id(method.__code__) not in seen:
-                seen.add(id(method.__code__))
-                found.append(method)
-    return found
-
-
-def _objects_in(value: Any, depth: int) -> list[Any]:
-    """The user's own objects: the parameters' owner, and those in its lists and attributes."""
-    if depth < 0:
-        return []
-    if isinstance(value, list | tuple):
-        return [found for item in value for found in _objects_in(item, depth - 1)]
-    if not is_object(value):
-        return []
-    inner = (
-        [found for item in vars(value).values() for found in _objects_in(item, depth - 1)]
-        if (hasattr(value, "__dict__"))
-        else []
-    )
-    return [value, *inner]
-
-
-def _used(function: Any) -> Iterator[Any]:
-    for cell in function.__closure__ or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:
-            continue
-    for name in function.__code__.co_names:
-        if name in function.__globals__:
-            yield function.__globals__[name]
 
 
 def _assigned(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None, bool]]:

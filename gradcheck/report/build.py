@@ -68,7 +68,7 @@ def build_report(
         notes=notes,
         details=details_of(ready, comparison, diagnosis),
         pictures=pictures,
-        reproduce=_reproduce(options),
+        reproduce=_reproduce(ready.problem, options),
     )
 
 
@@ -148,11 +148,13 @@ def _verdict(ready: Preflight, comparison: Comparison, accepted: set[str]) -> st
     return "pass"
 
 
-def _reproduce(options: Options) -> str:
-    """The arguments of a call that makes this check again, those that are not the defaults."""
+def _reproduce(problem: Problem, options: Options) -> str:
+    """A call that makes this check again, with the arguments that are not the defaults."""
+    called = "check_layer" if problem.layer else "check_step" if problem.step else "check"
     given = [
         f"{field.name}={getattr(options, field.name)!r}"
         for field in fields(Options)
         if getattr(options, field.name) != field.default or field.name == "seed"
     ]
-    return f"{', '.join(given)} (gradcheck {__version__}, numpy {np.__version__})"
+    versions = f"gradcheck {__version__}, numpy {np.__version__}"
+    return f"gradcheck.{called}(..., {', '.join(given)})  # {versions}"

@@ -1,14 +1,212 @@
-"""The report as one self-contained HTML page."""
+"""The report as one self-contained HTML page: no script, nothing fetched, everything escaped."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gradcheck.diagnose.words import shortened
+from gradcheck.errors import UsageError
+from gradcheck.finding import Finding
+from gradcheck.report import drawing, network_svg, svg
+from gradcheck.report.text import place, printable, summary_line
+from gradcheck.version import __version__
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from gradcheck.report.model import Report
+
+TEMPLATE = "report.html.j2"
+
+LIGHT = ((236, 240, 244), (247, 220, 160), (235, 145, 72), (190, 52, 44), (84, 10, 36))
+DARK = ((35, 43, 54), (88, 70, 44), (172, 100, 40), (240, 150, 80), (255, 232, 190))
+"""The colours of heat maps, from no error to the largest: ever further from the background."""
+
+
+@dataclass(frozen=True)
+class BlockPictures:
+    """What is drawn of a block.
+
+    Attributes:
+        name: of the block.
+        failed: whether its gradient is known to be wrong.
+        cells: its heat map, or None.
+        scatter: its derivatives, or None.
+    """
+
+    name: str
+    failed: bool
+    cells: svg.Cells | None
+    scatter: svg.Plot | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A report as it stands on the page.
+
+    Attributes:
+        name: of its case, or None.
+        anchor: its id on the page.
+        report: the report.
+        closing: what the verdict rests on, in one line.
+        facts: what was checked, in words.
+        findings: with the id of each on the page.
+        lines: on layers, those that no finding repeats.
+        network: the columns of the drawn network.
+        pictures: of blocks, the wrong ones first.
+        blocks_left_out: of how many blocks no pictures are drawn.
+        plots: the other plots.
+    """
+
+    name: str | None
+    anchor: str
+    report: Report
+    closing: str
+    facts: tuple[tuple[str, str], ...]
+    findings: tuple[tuple[str, Finding], ...]
+    lines: tuple[str, ...]
+    network: tuple[network_svg.Column, ...]
+    pictures: tuple[BlockPictures, ...]
+    blocks_left_out: int
+    plots: tuple[svg.Plot, ...]
 
 
 def render(reports: Sequence[tuple[str | None, Report]]) -> str:
-    """One page for all reports, each with the name of its case."""
-    raise NotImplementedError
+    """One page for all reports, each with the name of its case.
+
+    Args:
+        reports: names, None where a report has none, and reports.
+
+    Raises:
+        UsageError: jinja2 is not installed.
+    """
+    template = _environment().get_template(TEMPLATE)
+    taken: set[str] = set()
+    entries = [
+        _entry(name, report, f"case-{number}", taken)
+        for number, (name, report) in enumerate(reports, start=1)
+    ]
+    return str(
+        template.render(
+            entries=entries,
+            version=__version__,
+            light=_shades(LIGHT),
+            dark=_shades(DARK),
+            svg=svg,
+            column_width=network_svg.COLUMN_WIDTH,
+            last_step=drawing.COLOUR_STEPS - 1,
+            least_error=drawing.LEAST_ERROR,
+        )
+    )
+
+
+def _environment() -> Environment:
+    try:
+        import jinja2
+    except ImportError:
+        raise UsageError("HTML needs jinja2: pip install 'gradcheck[html]'") from None
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("gradcheck.report"),
+        autoescape=True,
+        finalize=_visible,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "entry": lambda worst, name: drawing.entry_name(name, worst.index),
+        "place": place,
+        "short": shortened,
+        "standing": drawing.standing,
+        "symbol": drawing.SYMBOLS.__getitem__,
+    }
+    return environment
+
+
+def _visible(value: Any) -> Any:
+    """What the template writes; control characters become visible, None is nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return printable(value)
+    return value
+
+
+def _entry(name: str | None, report: Report, anchor: str, taken: set[str]) -> Entry:
+    pictured = drawing.pictured_blocks(report)
+    pictures = report.pictures
+    curves = () if pictures.step_curve is None else (svg.step_plot(pictures.step_curve),)
+    told = {line for finding in report.findings for line in finding.evidence}
+    return Entry(
+        name=name,
+        anchor=anchor,
+        report=report,
+        closing=summary_line(report).removeprefix(f"{report.verdict}: "),
+        facts=_facts(report),
+        findings=tuple((_unique(finding.code, taken), finding) for finding in report.findings),
+        lines=tuple(line for line in report.layers if line not in told),
+        network=network_svg.columns(pictures),
+        pictures=_block_pictures(report, pictured[: drawing.MOST_BLOCKS]),
+        blocks_left_out=max(0, len(pictured) - drawing.MOST_BLOCKS),
+        plots=(*curves, *map(svg.slope_plot, pictures.slope_ratios)),
+    )
+
+
+def _facts(report: Report) -> tuple[tuple[str, str], ...]:
+    coverage = report.coverage
+    covered = f"{coverage.entries:,} of {coverage.total:,}"
+    if coverage.reason:
+        covered += f" ({coverage.reason})"
+    engine = coverage.engine
+    if coverage.tied:
+        engine += f", tied to your loss by {coverage.tied:,} evaluations"
+    facts = [
+        ("Network", report.network or "not known"),
+        ("Entries perturbed", covered),
+        ("Numeric gradient", engine),
+        ("Evaluations of the loss", f"{report.evaluations:,}"),
+        ("Time", f"{report.seconds:.2g} s"),
+    ]
+    if coverage.interrupted:
+        facts.append(("Interrupted", "before all was checked"))
+    return tuple(facts)
+
+
+def _block_pictures(report: Report, names: Sequence[str]) -> tuple[BlockPictures, ...]:
+    heat_maps = {heat_map.block: heat_map for heat_map in report.pictures.heat_maps}
+    scatters = {scatter.block: scatter for scatter in report.pictures.scatters}
+    failed = {block.name for block in report.blocks if block.failed}
+    return tuple(
+        BlockPictures(
+            name=name,
+            failed=name in failed,
+            cells=svg.cells(heat_maps[name]) if name in heat_maps else None,
+            scatter=svg.scatter_plot(scatters[name]) if name in scatters else None,
+        )
+        for name in names
+    )
+
+
+def _unique(code: str, taken: set[str]) -> str:
+    """An id for a finding: its code, numbered from the second one on."""
+    base = re.sub(r"[^A-Za-z0-9]+", "-", code)
+    number = 1
+    while (anchor := base if number == 1 else f"{base}-{number}") in taken:
+        number += 1
+    taken.add(anchor)
+    return anchor
+
+
+def _shades(colours: Sequence[tuple[int, int, int]]) -> tuple[str, ...]:
+    """As many colours as there are steps, evenly between the given ones."""
+    shades = []
+    for step in range(drawing.COLOUR_STEPS):
+        at = step * (len(colours) - 1) / (drawing.COLOUR_STEPS - 1)
+        before = min(int(at), len(colours) - 2)
+        pairs = zip(colours[before], colours[before + 1], strict=True)
+        mixed = (round(low + (high - low) * (at - before)) for low, high in pairs)
+        shades.append("#" + "".join(f"{part:02x}" for part in mixed))
+    return tuple(shades)

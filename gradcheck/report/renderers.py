@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from gradcheck.report import github, json, junit
+from gradcheck.report.model import Report
 from gradcheck.report.outcome import AS_EXPECTED, Outcome
 from gradcheck.report.text import PLAIN, Style, printable, summary_line
 from gradcheck.report.text import render as render_report
+from gradcheck.sampling import Coverage
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,16 @@ def _how(outcome: Outcome) -> str:
 def _as_html(outcomes: Sequence[Outcome]) -> str:
     from gradcheck.report.html import render
 
-    return render([(outcome.name, outcome.report) for outcome in outcomes if outcome.report])
+    return render([(outcome.name, _report_of(outcome)) for outcome in outcomes])
+
+
+def _report_of(outcome: Outcome) -> Report:
+    """The report, with how it came out; one without numbers where there is none."""
+    report = outcome.report or Report(
+        "inconclusive", (), (), None, Coverage(0, 0), 0, 0.0, could_not_check=outcome.error
+    )
+    how = _how(outcome)
+    return replace(report, notes=(*report.notes, how)) if how else report
 
 
 RENDERERS: Mapping[str, Renderer] = MappingProxyType(

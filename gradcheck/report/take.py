@@ -205,8 +205,11 @@ def _slope_ratios(view: NetworkView, comparison: Comparison) -> tuple[SlopeRatio
         number = placed.layer.number
         block = placed.layer.weight
         gradient = comparison.gradients.blocks[block].value
+        bias = placed.layer.bias
         if comparison.blocks[block].verdict != "wrong" or gradient is None:
             continue
+        if bias is not None and comparison.blocks[bias].verdict == "ok":
+            continue  # delta is right, and the product alone is off
         arrays = list(comparison.values)
         arrays[block] = gradient
         delta = _delta_of(trace.activations[number - 1], placed.weights(arrays))
@@ -217,7 +220,9 @@ def _slope_ratios(view: NetworkView, comparison: Comparison) -> tuple[SlopeRatio
         z, ratio = trace.pre_activations[number - 1][clear], delta[clear] / right[clear]
         step = max(1, len(z) // MOST_POINTS)
         found.append(
-            SlopeRatio(number, activation.name, tuple(z[::step]), tuple(ratio[::step].tolist()))
+            SlopeRatio(
+                number, activation.name, tuple(z[::step].tolist()), tuple(ratio[::step].tolist())
+            )
         )
     return tuple(found)
 

@@ -114,7 +114,7 @@ def test_the_details_say_why_it_is_right():
 
 def test_what_was_asked_is_told_again():
     report = gradcheck.check(lambda w: float(w @ w), np.ones(3), lambda w: 2 * w, entries=2, seed=5)
-    assert report.reproduce.startswith("entries=2, seed=5 (gradcheck ")
+    assert report.reproduce.startswith("gradcheck.check(..., entries=2, seed=5)  # gradcheck ")
 
 
 def test_a_report_is_still_small_to_print():

@@ -1,0 +1,134 @@
+"""What the page and the figures agree on: which blocks are drawn, in what order, on what scales."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gradcheck.diagnose.words import shortened
+from gradcheck.report.pictures import LayerPicture
+
+if TYPE_CHECKING:
+    from gradcheck.report.model import Report
+
+LEAST_ERROR, LARGEST_ERROR = 1e-12, 1.0
+"""The ends of the colour scale. It is the same for all heat maps, so that they can be compared."""
+
+COLOUR_STEPS = 24
+
+NO_ERROR = 1e-17
+"""Where an error of zero is drawn on a logarithmic axis: below all that rounding leaves."""
+
+LARGEST_NUMBER = 1e300
+"""Numbers beyond are drawn here, so that the width of an axis does not overflow."""
+
+MOST_BLOCKS = 24
+"""Of how many blocks heat maps and scatters are drawn."""
+
+STANDINGS = {
+    "pass": "good",
+    "ok": "good",
+    "fail": "bad",
+    "wrong": "bad",
+    "shape": "bad",
+    "missing": "bad",
+    "raised": "bad",
+    "nonfinite": "bad",
+    "inconclusive": "unsure",
+    "not checked": "unknown",
+}
+SYMBOLS = {"good": "\N{CHECK MARK}", "bad": "\N{BALLOT X}", "unsure": "?", "unknown": "\N{EN DASH}"}
+_WORST_FIRST = ("bad", "unsure", "unknown", "good")
+
+Tick = tuple[float, str]
+
+
+@dataclass(frozen=True)
+class Span:
+    """The numbers that an axis shows.
+
+    Attributes:
+        low: where it begins.
+        high: where it ends.
+    """
+
+    low: float
+    high: float
+
+    def fraction(self, value: float) -> float:
+        """How far along the axis a number lies, from 0 to 1."""
+        return (within(value) - self.low) / (self.high - self.low)
+
+
+def standing(verdict: str) -> str:
+    """What a verdict comes to: "good", "bad", "unsure" or "unknown"."""
+    return STANDINGS.get(verdict, "unknown")
+
+
+def layer_standing(layer: LayerPicture) -> str:
+    """The standing of a layer, which is that of its worst block."""
+    found = {standing(verdict) for _, verdict in layer.blocks}
+    return next((each for each in _WORST_FIRST if each in found), "unknown")
+
+
+def entry_name(block: str, index: tuple[int, ...]) -> str:
+    """An entry as the user would write it: `W1[0, 3]`."""
+    return f"{shortened(block)}[{', '.join(map(str, index))}]" if index else shortened(block)
+
+
+def pictured_blocks(report: Report) -> tuple[str, ...]:
+    """The names of the blocks with a heat map or a scatter, the wrong ones first."""
+    pictures = report.pictures
+    heat_maps = [heat_map.block for heat_map in pictures.heat_maps]
+    scatters = [scatter.block for scatter in pictures.scatters]
+    pictured = dict.fromkeys([*heat_maps, *scatters])
+    failed = {block.name for block in report.blocks if block.failed}
+    return tuple(sorted(pictured, key=lambda name: name not in failed))
+
+
+def colour_step(error: float) -> int:
+    """Which colour an error gets, from 0; what is not finite gets the last."""
+    if not error < LARGEST_ERROR:
+        return COLOUR_STEPS - 1
+    decades = math.log10(max(error, LEAST_ERROR) / LEAST_ERROR)
+    return int(decades / math.log10(LARGEST_ERROR / LEAST_ERROR) * COLOUR_STEPS)
+
+
+def within(value: float) -> float:
+    """The number, or the largest that is drawn."""
+    return min(max(value, -LARGEST_NUMBER), LARGEST_NUMBER)
+
+
+def exponent(value: float) -> float:
+    """Where a number lies on a logarithmic axis; not finite for what is not."""
+    return math.log10(max(value, NO_ERROR)) if math.isfinite(value) else value
+
+
+def span_of(values: Iterable[float]) -> Span:
+    """An axis for the finite ones of these numbers, with a little room on both sides."""
+    finite = [within(value) for value in values if math.isfinite(value)] or [0.0]
+    low, high = min(finite), max(finite)
+    largest = max(abs(low), abs(high))
+    room = 0.05 * (high - low)
+    if high - low <= max(1e-9 * largest, 1 / LARGEST_NUMBER):
+        room = largest / 2 if largest > 1 / LARGEST_NUMBER else 1.0
+    return Span(low - room, high + room)
+
+
+def linear_ticks(span: Span) -> tuple[Tick, ...]:
+    """About five round numbers on an axis, with their labels."""
+    rough = (span.high - span.low) / 5
+    magnitude = 10.0 ** math.floor(math.log10(rough))
+    step = next(times * magnitude for times in (1, 2, 5, 10) if times * magnitude >= 0.999 * rough)
+    numbers = range(math.ceil(span.low / step), math.floor(span.high / step) + 1)
+    digits = max(3, math.ceil(math.log10(max(abs(span.low), abs(span.high)) / step)) + 1)
+    return tuple((number * step, f"{number * step:.{digits}g}") for number in numbers)
+
+
+def decade_ticks(span: Span) -> tuple[Tick, ...]:
+    """At most eight powers of ten on an axis of exponents, with their labels."""
+    first, last = math.ceil(span.low), math.floor(span.high)
+    every = max(1, math.ceil((last - first + 1) / 8))
+    return tuple((float(power), f"1e{power}") for power in range(first, last + 1, every))

@@ -1,0 +1,149 @@
+"""Training the variants of a case side by side: what a bug does to the loss."""
+
+from __future__ import annotations
+
+import math
+import random
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from gradcheck.casefiles import find_cases
+from gradcheck.errors import UsageError
+from gradcheck.progress import Advance, Begin, no_bar
+from gradcheck.train.course import verdict
+from gradcheck.train.runs import Losses, make_run, variant_of
+from gradcheck.usercode import UserCodeError, quietly, read_traceback
+
+PUBLISHED, FIXED = "published", "fixed"
+LARGEST_SEED = 2**32 - 1
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The losses of one variant in training.
+
+    Attributes:
+        variant: its name, as "published".
+        losses: one per epoch, the first before any update.
+        ended: a verdict in a few words, as "converges slower" or "raises ValueError: ...".
+        how: how it was trained, in a line.
+    """
+
+    variant: str
+    losses: tuple[float, ...]
+    ended: str
+    how: str = ""
+
+
+def train_case(
+    target: str,
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    begin: Begin = no_bar,
+) -> tuple[Curve, ...]:
+    """Trains the published and the fixed variant of a case file from the same seed.
+
+    A file that has no such variants has all of them trained; of a target with a variant's name,
+    that one and the fixed one. A file's own `train(variant, seed)`, a generator of losses (or of
+    tuples that begin with the loss), trains them; else plain gradient descent does, or the update
+    of a `StepCase`.
+
+    Args:
+        target: a bundled case or a case file, with or without the name of a variant.
+        seed: of everything that is random in the training.
+        epochs: how many; None for as many as the file's own training has, or 100.
+        learning_rate: None for the file's own, or 0.1.
+        begin: shows progress.
+
+    Returns:
+        A curve per variant; when the user interrupts, those so far.
+
+    Raises:
+        UsageError: there is no such case, it has nothing to train, or an option makes no sense.
+    """
+    _require(seed, epochs, learning_rate)
+    file, variants = _chosen(target)
+    curves = []
+    for variant in variants:
+        curves.append(_train(file, variant, seed, epochs, learning_rate, begin))
+        if curves[-1].ended == INTERRUPTED:
+            break
+    fixed = next((c.losses for c in curves if c.variant == FIXED and not c.ended), ())
+    return tuple(
+        replace(curve, ended=curve.ended or verdict(curve.losses, fixed)) for curve in curves
+    )
+
+
+def _require(seed: int, epochs: int | None, learning_rate: float | None) -> None:
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UsageError(f"seed is {seed}; it must be from 0 to {LARGEST_SEED}")
+    if epochs is not None and epochs < 1:
+        raise UsageError(f"epochs is {epochs}; it must be at least 1")
+    if learning_rate is not None and not 0 < learning_rate < math.inf:
+        raise UsageError(f"learning_rate is {learning_rate!r}; it must be positive")
+
+
+def _chosen(target: str) -> tuple[str, list[str]]:
+    """The file to train, and the names of the variants."""
+    if Path(target).is_dir():
+        raise UsageError(f"{target} is a folder; name one case file to train")
+    file, _, name = target.rpartition(":")
+    found = [variant_of(entry) for entry in find_cases([target])]
+    if found != [name] or not file:
+        both = PUBLISHED in found and FIXED in found
+        return target, [PUBLISHED, FIXED] if both else found
+    has_fixed = any(variant_of(entry) == FIXED for entry in find_cases([file]))
+    return file, list(dict.fromkeys([name, FIXED])) if has_fixed else [name]
+
+
+def _train(
+    file: str,
+    variant: str,
+    seed: int,
+    epochs: int | None,
+    learning_rate: float | None,
+    begin: Begin,
+) -> Curve:
+    """A curve whose `ended` is empty unless something ended it.
+
+    The file is loaded anew, under the seed, so that no variant finds what another left behind.
+    """
+    losses: list[float] = []
+    ended = how = ""
+    with quietly():
+        np.random.seed(seed)  # noqa: NPY002  # the user's code may draw from the global generator
+        random.seed(seed)
+        try:
+            entry, *_ = find_cases([f"{file}:{variant}"])
+            run = make_run(entry, seed, epochs, learning_rate)
+            how, advance = run.how, begin("epochs", run.epochs)
+            ended = _collect(run.losses, losses, advance)
+        except KeyboardInterrupt:
+            ended = INTERRUPTED
+        except UserCodeError as error:
+            ended = f"raises {error.raised.summary}"
+    if not losses and not ended:
+        raise UsageError(f"train of {file} yields no loss for {variant}")
+    return Curve(variant, tuple(losses), ended, how)
+
+
+def _collect(running: Losses, losses: list[float], advance: Advance) -> str:
+    """Appends the losses as they come; what ended them before their time, or nothing."""
+    try:
+        with closing(running):
+            for loss in running:
+                losses.append(loss)
+                advance(1)
+    except UsageError as error:
+        return f"cannot be trained: {error}"
+    except UserCodeError as error:
+        return f"raises {error.raised.summary}"
+    except (Exception, SystemExit) as error:
+        return f"raises {read_traceback('your training', error).summary}"
+    return ""

@@ -1,0 +1,185 @@
+"""The losses of one case in training: one per epoch, the first before any update."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from gradcheck.adapters import Step, make_step
+from gradcheck.api import check, check_step
+from gradcheck.casefiles import Case, CaseEntry, LayerCase, StepCase
+from gradcheck.compare.gates import read_gradients, with_gradients_only
+from gradcheck.errors import UsageError
+from gradcheck.problem import LOSS, STEP, Problem, as_number, of_parameters
+from gradcheck.structures import flatten
+from gradcheck.usercode import call
+
+Losses = Generator[float, None, None]
+
+LEARNING_RATE = 0.1
+EPOCHS = 100
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training that has not begun.
+
+    Attributes:
+        losses: one per epoch, made as they are asked for.
+        how: it trains, in a line.
+        epochs: how many there will be; 0 where that is not known.
+    """
+
+    losses: Losses
+    how: str
+    epochs: int
+
+
+def make_run(entry: CaseEntry, seed: int, epochs: int | None, learning_rate: float | None) -> Run:
+    """The training of a case: by its file's own `train`, its step, or plain gradient descent.
+
+    Args:
+        entry: the case.
+        seed: for the file's own training.
+        epochs: how many; None for as many as the file says, or 100.
+        learning_rate: None for the file's own, or 0.1.
+
+    Raises:
+        UsageError: it is a layer, or has a learning rate of its own and another is asked for.
+        UserCodeError: the case function raised.
+    """
+    own = own_training(entry)
+    if own is not None:
+        return _own_run(own, entry, seed, epochs, learning_rate)
+    case, _ = entry.build()
+    if isinstance(case, LayerCase):
+        raise UsageError(
+            f"{entry.name} is a LayerCase: a layer alone has no loss to train; name a Case or a "
+            "StepCase"
+        )
+    count = EPOCHS if epochs is None else epochs
+    if isinstance(case, StepCase):
+        return Run(_bounded(_steps(case, entry.name, learning_rate), count), "its own step", count)
+    rate = LEARNING_RATE if learning_rate is None else learning_rate
+    how = f"gradient descent, learning rate {rate:g}"
+    return Run(_bounded(_descent(case, rate), count), how, count)
+
+
+def variant_of(entry: CaseEntry) -> str:
+    """The name of a case without its file's."""
+    return entry.name.partition(":")[2]
+
+
+def own_training(entry: CaseEntry) -> Callable[..., Generator[Any, None, None]] | None:
+    """The file's generator `train(variant, seed)`; another function of that name is not one."""
+    own = getattr(inspect.unwrap(entry.make), "__globals__", {}).get("train")
+    if not inspect.isgeneratorfunction(own):
+        return None
+    return own if list(inspect.signature(own).parameters)[:2] == ["variant", "seed"] else None
+
+
+def _own_run(
+    own: Callable[..., Generator[Any, None, None]],
+    entry: CaseEntry,
+    seed: int,
+    epochs: int | None,
+    learning_rate: float | None,
+) -> Run:
+    named = inspect.signature(own).parameters
+    if learning_rate is not None and "learning_rate" not in named:
+        raise UsageError(f"{entry.name} has its own learning rate; leave --learning-rate out")
+    asked = {"epochs": epochs, "learning_rate": learning_rate}
+    options = {key: value for key, value in asked.items() if key in named and value is not None}
+    losses = _first_items(own(variant_of(entry), seed, **options))
+    usual = named["epochs"].default if "epochs" in named else None
+    count = epochs if epochs is not None else usual if isinstance(usual, int) else 0
+    how = (own.__doc__ or "").strip().partition("\n")[0]
+    return Run(losses if epochs is None else _bounded(losses, epochs), how, count)
+
+
+def _first_items(yielded: Generator[Any, None, None]) -> Losses:
+    with closing(yielded):
+        for item in yielded:
+            yield as_number(item[0] if isinstance(item, tuple) and item else item)
+
+
+def _bounded(losses: Losses, epochs: int) -> Losses:
+    with closing(losses):
+        yield from islice(losses, epochs + 1)
+
+
+def _descent(case: Case, learning_rate: float) -> Losses:
+    """Gradient descent with the user's gradients, as a check reads them.
+
+    What has no gradient stays as it is; what has one in another shape is updated where numpy can.
+    """
+    given = inspect.signature(check).bind(*case.arguments, **case.options).arguments
+    found = flatten(given["params"])
+    problem = Problem(
+        found,
+        of_parameters(given["loss"], found),
+        of_parameters(given.get("grad"), found),
+        private_copies=True,
+        batched=given.get("batched", False),
+    )
+    with problem.put_back():
+        problem, _ = with_gradients_only(problem)
+        parameters = problem.parameters
+        values = [value.copy() for value in parameters.values]
+        while True:
+            yield problem.loss(values)
+            gradients = read_gradients(problem.gradient(values), parameters).blocks
+            for name, value, gradient in zip(parameters.names, values, gradients, strict=True):
+                if gradient.value is not None:
+                    _update(name, value, learning_rate * gradient.value)
+
+
+def _update(name: str, value: Any, change: Any) -> None:
+    try:
+        value -= change
+    except ValueError:
+        raise ValueError(
+            f"the gradient of {name} has shape {change.shape}, and {name} has {value.shape}"
+        ) from None
+
+
+def _steps(case: StepCase, name: str, learning_rate: float | None) -> Losses:
+    given = inspect.signature(check_step).bind(*case.arguments, **case.options).arguments
+    found = flatten(given["params"])
+    rate = given["learning_rate"] if learning_rate is None else learning_rate
+    update = make_step(of_parameters(given["step"], found), rate)
+    if learning_rate is not None and update.keyword is None:
+        raise UsageError(f"{name} has its own learning rate; leave --learning-rate out")
+    loss = of_parameters(given["loss"], found)
+
+    def losses() -> Losses:
+        params = found.pack([value.copy() for value in found.values])
+        try:
+            while True:
+                yield as_number(call(loss, LOSS, params))
+                params = _stepped(update, params)
+        finally:
+            found.restore()
+
+    return losses()
+
+
+def _stepped(update: Step, params: Any) -> Any:
+    """The parameters after an update: those returned, or those changed in place."""
+    options = {} if update.keyword is None else {update.keyword: update.learning_rate}
+    returned = call(lambda: update.step(params, **options), STEP)
+    numbers = np.ndarray | np.floating | float
+    alike = type(returned) is type(params) or (
+        isinstance(returned, numbers) and isinstance(params, numbers)
+    )
+    try:
+        same = alike and set(flatten(returned).names) == set(flatten(params).names)
+    except UsageError:
+        same = alike  # parameters that are no longer finite have no blocks
+    return returned if same else params
