@@ -13,16 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.adapters import make_layer, make_step
-from gradcheck.compare.comparison import compare
+from gradcheck.compare.comparison import Comparison, compare
 from gradcheck.compare.gates import with_gradients_only
-from gradcheck.diagnose.engine import INTERRUPTED, diagnose, require_rules, why_not
+from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Effort
 from gradcheck.network import MLP
-from gradcheck.preflight import preflight, still_repeatable
+from gradcheck.preflight import Preflight, preflight, still_repeatable
 from gradcheck.problem import Options, Problem, of_parameters
-from gradcheck.progress import progress_bar
+from gradcheck.progress import Begin, progress_bar
 from gradcheck.recognition.identify import identify, search_further
+from gradcheck.repair.model import Repair
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
 from gradcheck.report.pictures import Pictures
@@ -55,6 +56,7 @@ def check(
     seed: int = 0,
     allow: Iterable[str] = (),
     batched: bool = False,
+    repair: float | None = None,
 ) -> Report:
     """Compares a hand-written gradient with finite differences of the loss.
 
@@ -78,11 +80,13 @@ def check(
         allow: codes or names of rules that are accepted here; they are reported and not counted.
         batched: the loss takes a stack of parameters, a leading axis of S on every array, and
             returns S losses; it is then called with many at once.
+        repair: seconds to search your source for the edit that makes a wrong gradient right; the
+            report then holds what was found.
 
     Raises:
         UsageError: the arguments, or what the functions return, cannot be checked.
     """
-    options = Options(entries, budget, rtol, workers, seed, tuple(allow))
+    options = Options(entries, budget, rtol, workers, seed, tuple(allow), repair)
     found = flatten(params)
     loss, grad = of_parameters(loss, found), of_parameters(grad, found)
     problem = Problem(
@@ -192,6 +196,26 @@ def assert_gradients(
     return report
 
 
+def repair(*arguments: Any, budget: float = 10.0, **options: Any) -> Repair:
+    """Searches your source for the edit that makes a wrong gradient right, and proves it.
+
+    Args:
+        arguments: those of `check`; or one case (`Case`, `LayerCase`, `StepCase`).
+        budget: seconds that the search may take.
+        options: those of `check` by name.
+
+    Raises:
+        UsageError: as `check`.
+    """
+    if len(arguments) == 1 and not options and hasattr(arguments[0], "check"):
+        report: Report = arguments[0].check(repair=budget)
+    else:
+        report = check(*arguments, **options, repair=budget)
+    if report.repair is None:
+        return Repair(reason=report.could_not_check or "the check was interrupted")
+    return report.repair
+
+
 def _run(problem: Problem, options: Options) -> Report:
     require_rules(options.allow)
     start = time.perf_counter()
@@ -235,6 +259,7 @@ def _run(problem: Problem, options: Options) -> Report:
                 diagnosis = diagnose(ready, comparison, selection, identity, heard, rng)
             except KeyboardInterrupt:
                 diagnosis = INTERRUPTED
+            repaired = _repaired(ready, comparison, diagnosis, options, begin)
             pictures = Pictures()
             with contextlib.suppress(KeyboardInterrupt):
                 pictures = take_pictures(ready, comparison, diagnosis, rng)
@@ -243,7 +268,32 @@ def _run(problem: Problem, options: Options) -> Report:
             seconds = time.perf_counter() - start
             return unchecked_report(problem, reason, heard, seconds, error.raised)
     seconds = time.perf_counter() - start
-    return build_report(ready, selection, comparison, diagnosis, options, heard, pictures, seconds)
+    report = build_report(
+        ready, selection, comparison, diagnosis, options, heard, pictures, seconds
+    )
+    return replace(report, repair=repaired)
+
+
+def _repaired(
+    ready: Preflight,
+    comparison: Comparison,
+    diagnosis: Diagnosis,
+    options: Options,
+    begin: Begin,
+) -> Repair | None:
+    """What a search of the user's source found, if one is wanted."""
+    if options.repair is None or ready.noise is None or diagnosis.interrupted:
+        return None
+    from gradcheck.repair.process import repair
+
+    return repair(
+        ready.problem,
+        comparison,
+        diagnosis.findings,
+        ready.noise,
+        options.repair,
+        begin("edits", 0),
+    )
 
 
 def _generator(seed: int) -> np.random.Generator:

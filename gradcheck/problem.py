@@ -52,6 +52,7 @@ class Options:
     workers: int = 1
     seed: int = 0
     allow: tuple[str, ...] = ()
+    repair: float | None = None
 
     def __post_init__(self) -> None:
         entries = self.entries
@@ -66,6 +67,10 @@ class Options:
             isinstance(self.rtol, int | float) and 0 <= self.rtol < 1
         ):
             raise UsageError(f"rtol is {self.rtol!r}; it must be at least 0 and below 1")
+        if self.repair is not None and not (
+            isinstance(self.repair, int | float) and self.repair > 0
+        ):
+            raise UsageError(f"repair is {self.repair!r}; it must be a positive number of seconds")
         if not isinstance(self.workers, int) or self.workers < 1:
             raise UsageError(f"workers is {self.workers!r}; it must be at least 1")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.compare.verdict import Block
 from gradcheck.errors import GradientMismatch
 from gradcheck.finding import Finding
+from gradcheck.repair.model import Repair
 from gradcheck.report.pictures import Pictures
 from gradcheck.sampling import Coverage
 
@@ -33,6 +34,7 @@ class Report:
         details: what `-v` shows as well, a sentence each.
         pictures: the numbers behind the plots.
         reproduce: a call, or command, that makes this check again.
+        repair: what a search for a repair came to, if one was wanted.
     """
 
     verdict: str
@@ -48,6 +50,7 @@ class Report:
     details: tuple[str, ...] = ()
     pictures: Pictures = field(default_factory=Pictures, repr=False)
     reproduce: str = ""
+    repair: Repair | None = None
 
     @property
     def ok(self) -> bool:

@@ -58,6 +58,8 @@ def render(report: Report, name: str | None = None, style: Style = PLAIN) -> str
     if style.verbose:
         sections += [f"detail: {detail}" for detail in report.details]
         sections.append(f"again: {report.reproduce}")
+    if report.repair is not None:
+        sections += ["", f"repair: {report.repair}"]
     sections.append(_closing(report) + _what_next(report))
     return "\n".join((_laid_out(sections[:1], style), table, _laid_out(sections[1:], style)))
 

@@ -1,0 +1,182 @@
+"""A function that is searched for edits: its text, its tree, and what its expressions are worth."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from gradcheck.repair.scope import Value, Values
+from gradcheck.repair.source import Definition, offsets
+
+LIBRARY_ATTRIBUTES = ("T", "shape", "size", "ndim", "dtype")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change of a file's text.
+
+    Attributes:
+        path: of the file.
+        start: of what is replaced, in bytes.
+        end: where it ends.
+        replacement: what is put there.
+        weight: how unnatural it is; the search begins with the smallest.
+        kind: of edit, a name in the table.
+        line: the line that it begins in, from 1.
+        words: what becomes what.
+    """
+
+    path: str
+    start: int
+    end: int
+    replacement: bytes
+    weight: float
+    kind: str
+    line: int
+    words: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """A function that is searched.
+
+    Attributes:
+        path: its file.
+        text: of the file.
+        definition: of the function.
+        values: what its expressions were worth.
+        functions: the names of the user's functions that it can call.
+    """
+
+    path: str
+    text: bytes
+    definition: Definition
+    values: Values
+    functions: tuple[str, ...]
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where every line begins, in bytes."""
+        return offsets(self.text)
+
+    @cached_property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        """The node that every node of the definition is in."""
+        return {
+            child: parent
+            for parent in ast.walk(self.definition)
+            for child in ast.iter_child_nodes(parent)
+        }
+
+    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+        """Where a node stands, in bytes."""
+        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
+        return (
+            self.starts[node.lineno - 1] + node.col_offset,
+            self.starts[end_line - 1] + end_column,
+        )
+
+    def source(self, node: ast.expr | ast.stmt) -> str:
+        """The text of a node."""
+        start, end = self.span(node)
+        return self.text[start:end].decode("utf-8")
+
+    def replaced(self, node: ast.expr, by: str, weight: float) -> Edit:
+        """The edit that puts another text in a node's place."""
+        start, end = self.span(node)
+        return Edit(
+            self.path,
+            start,
+            end,
+            by.encode("utf-8"),
+            weight,
+            "",
+            node.lineno,
+            f"{self.source(node)}  ->  {by}",
+        )
+
+    def value(self, node: ast.expr) -> Value | None:
+        """What a name, attribute or item was worth."""
+        return self.values.get(ast.unparse(node)) or self.values.get(self.source(node))
+
+    def atoms(self) -> Iterator[ast.expr]:
+        """The names, attributes and items that are read as arrays or numbers."""
+        for node in self.nodes():
+            if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+                continue
+            if not isinstance(node.ctx, ast.Load) or self.value(node) is None:
+                continue
+            if isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES:
+                continue
+            if isinstance(node, ast.Subscript) and _is_of_shape(node):
+                continue
+            parent = self.parents.get(node)
+            inside = isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node
+            if inside and parent in self._readable:
+                continue
+            yield node
+
+    @cached_property
+    def _readable(self) -> frozenset[ast.AST]:
+        """Attributes and items that have a value of their own, and are no property of arrays."""
+        return frozenset(
+            node
+            for node in self.nodes()
+            if isinstance(node, ast.Attribute | ast.Subscript)
+            and self.value(node) is not None
+            and not (isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES)
+        )
+
+    def nodes(self) -> Iterator[ast.AST]:
+        """All nodes of the function's body."""
+        for statement in self.definition.body:
+            yield from ast.walk(statement)
+
+    def wholes(self) -> Iterator[ast.expr]:
+        """The expressions that statements assign or return, and the items of those."""
+        for node in self.nodes():
+            value = getattr(node, "value", None)
+            if isinstance(node, ast.Assign | ast.AugAssign | ast.Return) and value is not None:
+                yield from _parts(value)
+            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                yield from node.value.args  # grads.append(...)
+
+    def blocks(self) -> Iterator[list[ast.stmt]]:
+        """The lists of statements that follow one another."""
+        for node in [self.definition, *self.nodes()]:
+            for name in ("body", "orelse"):
+                block = getattr(node, name, None)
+                if isinstance(block, list) and len(block) > 1 and isinstance(block[0], ast.stmt):
+                    yield block
+
+
+def grouped(text: str, node: ast.expr) -> str:
+    """An expression's text as an operand of a product."""
+    loose = ast.BinOp | ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda | ast.UnaryOp
+    tight = isinstance(node, ast.BinOp) and isinstance(
+        node.op, ast.Mult | ast.Div | ast.MatMult | ast.Pow
+    )
+    return f"({text})" if isinstance(node, loose) and not tight else text
+
+
+def _parts(value: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(value, ast.Tuple | ast.List):
+        for item in value.elts:
+            yield from _parts(item)
+    elif isinstance(value, ast.Dict):
+        for item in value.values:
+            yield from _parts(item)
+    else:
+        yield value
+        if isinstance(value, ast.ListComp):
+            yield value.elt
+        if isinstance(value, ast.Call):
+            for keyword in value.keywords:
+                if not isinstance(keyword.value, ast.Constant):
+                    yield keyword.value
+
+
+def _is_of_shape(node: ast.Subscript) -> bool:
+    return isinstance(node.value, ast.Attribute) and node.value.attr == "shape"

@@ -1,0 +1,109 @@
+"""The edits that are tried: a new kind is one row of `KINDS`.
+
+Weights say how unnatural an edit is: what people forget or mix up most often comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from gradcheck.repair.context import Context, Edit
+from gradcheck.repair.of_calls import (
+    axes,
+    comparisons,
+    constants,
+    flags,
+    functions,
+    library_functions,
+    sums,
+)
+from gradcheck.repair.of_factors import (
+    missing_penalty,
+    missing_slope,
+    missing_weights,
+    removed_factor,
+    scaled,
+    signs,
+)
+from gradcheck.repair.of_operands import (
+    columns,
+    indices,
+    names,
+    powers,
+    products,
+    transposes,
+)
+from gradcheck.repair.of_statements import assigned_or_added, moved_statements
+
+Maker = Callable[[Context], Iterator[Edit]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of edit.
+
+    Attributes:
+        name: of the kind.
+        make: all edits of this kind in a function.
+        rules: the rules whose finding it would mend; it is tried first where they were found.
+    """
+
+    name: str
+    make: Maker
+    rules: tuple[str, ...] = ()
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("scale", scaled, ("GC101", "GC102", "GC103", "GC104", "GC105", "GC206")),
+    Kind("sign", signs, ("GC106", "GC504")),
+    Kind("removed factor", removed_factor, ("GC102", "GC103", "GC302", "GC305", "GC503")),
+    Kind("transpose", transposes, ("GC201", "GC202")),
+    Kind("axis", axes, ("GC204", "GC401")),
+    Kind("sum", sums, ("GC203", "GC206", "GC207")),
+    Kind("comparison", comparisons, ("GC306",)),
+    Kind("flag", flags, ("GC301", "GC302", "GC303", "GC304")),
+    Kind("assigned or added", assigned_or_added, ("GC208",)),
+    Kind("product", products, ("GC202", "GC205", "GC209")),
+    Kind("name", names, ("GC301", "GC303", "GC304", "GC402", "GC403", "GC404", "GC405", "GC406")),
+    Kind("function", functions, ("GC301", "GC307", "GC308")),
+    Kind("library function", library_functions, ("GC205", "GC209")),
+    Kind("index", indices, ("GC402", "GC403", "GC405")),
+    Kind("power", powers, ("GC307",)),
+    Kind("column", columns, ("GC202", "GC501")),
+    Kind("constant", constants, ("GC103", "GC308")),
+    Kind("slope", missing_slope, ("GC302", "GC305")),
+    Kind("penalty", missing_penalty, ("GC601", "GC602", "GC603")),
+    Kind("moved statement", moved_statements, ("GC401", "GC408", "GC701")),
+    Kind("weights", missing_weights, ("GC406",)),
+)
+"""All kinds of edits."""
+
+AT_THE_LINE = 0.25
+OF_THE_RULE = 0.4
+"""By how much less natural an edit may be at the line, and of the kind, that the diagnosis says."""
+
+
+def all_edits(
+    contexts: Sequence[Context], lines: Sequence[tuple[str, int]], codes: Sequence[str]
+) -> list[Edit]:
+    """All edits of some functions, the likeliest first.
+
+    Args:
+        contexts: the functions.
+        lines: the files and lines that the diagnosis points at.
+        codes: the codes of the rules that it found.
+    """
+    found: dict[tuple[str, int, int, bytes], Edit] = {}
+    for kind in KINDS:
+        likely = OF_THE_RULE if set(kind.rules) & set(codes) else 1.0
+        for context in contexts:
+            for edit in kind.make(context):
+                near = AT_THE_LINE if (edit.path, edit.line) in lines else 1.0
+                weighed = replace(edit, weight=edit.weight * likely * near, kind=kind.name)
+                key = (edit.path, edit.start, edit.end, edit.replacement)
+                if context.text[edit.start : edit.end] == edit.replacement:
+                    continue
+                if key not in found or found[key].weight > weighed.weight:
+                    found[key] = weighed
+    return sorted(found.values(), key=lambda edit: (edit.weight, edit.path, edit.start))

@@ -1,0 +1,133 @@
+"""Edits of calls: axes, flags, sums, which function is called; comparisons and constants."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from gradcheck.repair.context import Context, Edit, grouped
+
+REDUCTIONS = ("sum", "mean")
+ALIKE = (("sum", "mean"), ("dot", "multiply", "outer"), ("maximum", "minimum"), ("exp", "log"))
+OPPOSITE = {
+    ast.Gt: (">=", "<"),
+    ast.GtE: (">", "<="),
+    ast.Lt: ("<=", ">"),
+    ast.LtE: ("<", ">="),
+}
+
+
+def axes(context: Context) -> Iterator[Edit]:
+    """Another axis of a sum; its axis kept or not."""
+    for node in context.nodes():
+        if not isinstance(node, ast.Call):
+            continue
+        text = context.source(node)
+        for keyword in node.keywords:
+            if keyword.arg == "axis":
+                for axis in ("0", "1", "-1", "None"):
+                    yield context.replaced(keyword.value, axis, 5.0)
+                if not any(other.arg == "keepdims" for other in node.keywords):
+                    yield context.replaced(node, f"{text[:-1]}, keepdims=True)", 5.0)
+            if keyword.arg == "keepdims":
+                value = "False" if context.source(keyword.value) == "True" else "True"
+                yield context.replaced(keyword.value, value, 5.0)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if name in REDUCTIONS and not any(keyword.arg == "axis" for keyword in node.keywords):
+            comma = ", " if node.args else ""
+            for more in ("axis=0", "axis=1", "axis=0, keepdims=True", "axis=1, keepdims=True"):
+                yield context.replaced(node, f"{text[:-1]}{comma}{more})", 6.0)
+
+
+def sums(context: Context) -> Iterator[Edit]:
+    """A whole expression summed over an axis, or a sum left out."""
+    for whole in context.wholes():
+        text = grouped(context.source(whole), whole)
+        if isinstance(whole, ast.BinOp) and not text.startswith("("):
+            text = f"({text})"
+        for axis in ("axis=0", "axis=1", "axis=0, keepdims=True", "axis=1, keepdims=True", ""):
+            yield context.replaced(whole, f"{text}.sum({axis})", 7.0)
+    for node in context.nodes():
+        if _is_reduction(node) and isinstance(node, ast.Call) and node.args:
+            yield context.replaced(node, context.source(node.args[0]), 8.0)
+
+
+def _is_reduction(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in REDUCTIONS
+    )
+
+
+def flags(context: Context) -> Iterator[Edit]:
+    """A flag of a call turned round, left out or put in."""
+    known = {
+        keyword.arg
+        for node in ast.walk(ast.parse(context.text))
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, bool)
+    } - {"keepdims", "axis"}
+    for node in context.nodes():
+        if not isinstance(node, ast.Call):
+            continue
+        for keyword in node.keywords:
+            if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, bool):
+                yield context.replaced(keyword.value, str(not keyword.value.value), 6.0)
+        given = {keyword.arg for keyword in node.keywords}
+        if isinstance(node.func, ast.Name) and node.func.id in context.functions and node.args:
+            for name in known - given:
+                text = context.source(node)
+                yield context.replaced(node, f"{text[:-1]}, {name}=True)", 9.0)
+
+
+def functions(context: Context) -> Iterator[Edit]:
+    """Another function of the user's with the same arguments."""
+    for node in context.nodes():
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            own = context.source(node.func)
+            if own in context.functions:
+                for other in context.functions:
+                    if other != own:
+                        yield context.replaced(node.func, other, 8.0)
+
+
+def library_functions(context: Context) -> Iterator[Edit]:
+    """A function of numpy's for one that is used alike."""
+    for node in context.nodes():
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        for group in ALIKE:
+            if node.func.attr in group:
+                owner = context.source(node.func.value)
+                for other in group:
+                    if other != node.func.attr:
+                        yield context.replaced(node.func, f"{owner}.{other}", 7.0)
+
+
+def comparisons(context: Context) -> Iterator[Edit]:
+    """A comparison with or without the equal, or the other way round."""
+    for node in context.nodes():
+        if isinstance(node, ast.Compare) and type(node.ops[0]) in OPPOSITE and len(node.ops) == 1:
+            left, right = context.source(node.left), context.source(node.comparators[0])
+            for weight, operator in enumerate(OPPOSITE[type(node.ops[0])], start=5):
+                yield context.replaced(node, f"{left} {operator} {right}", float(weight))
+
+
+def constants(context: Context) -> Iterator[Edit]:
+    """A number for another: one that stands elsewhere in the file, or near it."""
+    elsewhere = set(re.findall(rb"(?<![\w.])\d+\.\d+(?:e[-+]?\d+)?(?!\w)", context.text))
+    for node in context.nodes():
+        if not isinstance(node, ast.Constant) or isinstance(node.value, bool | str | bytes):
+            continue
+        if not isinstance(node.value, int | float):
+            continue
+        own = context.source(node)
+        near = {"0", "1", "2", "0.5", "3"}
+        if isinstance(node.value, int):
+            near |= {str(node.value + 1), str(max(0, node.value - 1))}
+        for other in near | {text.decode() for text in elsewhere}:
+            if other != own:
+                yield context.replaced(node, other, 11.0)

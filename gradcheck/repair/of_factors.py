@@ -1,0 +1,163 @@
+"""Edits of factors: sizes, signs, slopes, weights and penalties that are missing or too many."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from gradcheck.repair.context import Context, Edit, grouped
+from gradcheck.repair.scope import Value
+
+DERIVATIVE = re.compile(r"prime|deriv|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE)
+FLAG = re.compile(r"\b(deriv\w*|prime|grad\w*|backward)\s*=\s*(?:True|False)")
+MOST_SLOPES = 12
+STRENGTH = re.compile(r"lam|reg|decay|alpha|l2|beta|wd", re.IGNORECASE)
+
+
+def scaled(context: Context) -> Iterator[Edit]:
+    """A whole expression times or divided by a size in scope, or 2."""
+    sizes = list(_sizes(context))
+    for node in context.wholes():
+        text = grouped(context.source(node), node)
+        for size, weight in sizes:
+            yield context.replaced(node, f"{text} / {size}", weight)
+            yield context.replaced(node, f"{text} * {size}", weight + 1)
+
+
+def _sizes(context: Context) -> Iterator[tuple[str, float]]:
+    """Expressions of whole numbers above 1: names first, then axes of arrays, then 2."""
+    seen: set[float] = set()
+    for text, value in sorted(context.values.items(), key=lambda item: len(item[0])):
+        if value.kind == "int" and value.number > 1 and ".shape" not in text:
+            seen.add(value.number)
+            yield text, 3.0
+    for text, value in sorted(context.values.items(), key=lambda item: len(item[0])):
+        if value.kind != "array" or not text.isidentifier():
+            continue
+        for axis, size in enumerate(value.shape):
+            if size > 1 and size not in seen:
+                seen.add(size)
+                yield (f"len({text})" if not axis else f"{text}.shape[{axis}]"), 5.0
+    yield "2", 5.0
+
+
+def removed_factor(context: Context) -> Iterator[Edit]:
+    """One operand of a product, quotient or sum left out."""
+    for node in context.nodes():
+        if not isinstance(node, ast.BinOp):
+            continue
+        left, right = context.source(node.left), context.source(node.right)
+        if isinstance(node.op, ast.Div | ast.FloorDiv):
+            yield context.replaced(node, left, 4.0)
+        elif isinstance(node.op, ast.Mult):
+            yield context.replaced(node, left, 6.0)
+            yield context.replaced(node, right, 6.0)
+        elif isinstance(node.op, ast.Add | ast.Sub):
+            yield context.replaced(node, left, 9.0)
+            yield context.replaced(node, right, 10.0)
+
+
+def signs(context: Context) -> Iterator[Edit]:
+    """The sign of a whole expression, or of one term; the order of a difference."""
+    for whole in context.wholes():
+        if isinstance(whole, ast.UnaryOp) and isinstance(whole.op, ast.USub):
+            yield context.replaced(whole, context.source(whole.operand), 3.0)
+        else:
+            yield context.replaced(whole, f"-{grouped(context.source(whole), whole)}", 4.0)
+    for node in context.nodes():
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            yield context.replaced(node, context.source(node.operand), 5.0)
+        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add | ast.Sub):
+            continue
+        left, right = context.source(node.left), context.source(node.right)
+        if isinstance(node.op, ast.Sub):
+            yield context.replaced(node, f"{right} - {grouped(left, node.left)}", 4.0)
+            yield context.replaced(node, f"{left} + {right}", 8.0)
+        else:
+            yield context.replaced(node, f"{left} - {grouped(right, node.right)}", 8.0)
+
+
+def missing_slope(context: Context) -> Iterator[Edit]:
+    """A whole expression times f'(z): a function of the user's, or written out."""
+    slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
+    slopes += [
+        f"{name}({{}}, {flag}=True)"
+        for flag in FLAG.findall(context.text.decode("utf-8"))
+        for name in context.functions
+    ]
+    slopes = list(dict.fromkeys(slopes))[:MOST_SLOPES]
+    for node in context.wholes():
+        target = _target_value(context, node)
+        if target is None or target.kind not in ("array", "float"):
+            continue
+        text = grouped(context.source(node), node)
+        for atom, value in context.values.items():
+            if value.shape != target.shape or value.kind != target.kind:
+                continue
+            for slope in slopes:
+                yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
+            yield context.replaced(node, f"{text} * {atom}", 11.0)
+            operand = atom if re.fullmatch(r"[\w.\[\]\"']+", atom) else f"({atom})"
+            for form in (f"{operand} * (1 - {operand})", f"(1 - {operand}**2)", f"({operand} > 0)"):
+                yield context.replaced(node, f"{text} * {form}", 13.0)
+
+
+def missing_weights(context: Context) -> Iterator[Edit]:
+    """A whole expression, or one operand, brought through a matrix."""
+    matrices = [text for text, value in context.values.items() if len(value.shape) == 2]
+    for node in context.wholes():
+        target = _target_value(context, node)
+        if target is None or len(target.shape) != 2:
+            continue
+        for part in (node, *(_operands(node))):
+            text = grouped(context.source(part), part)
+            for matrix in matrices:
+                for product in (f"{text} @ {matrix}.T", f"{matrix}.T @ {text}"):
+                    yield context.replaced(part, f"({product})", 22.0)
+
+
+def missing_penalty(context: Context) -> Iterator[Edit]:
+    """A whole expression plus a strength times an array of its shape, over m or not."""
+    strengths = [
+        text
+        for text, value in context.values.items()
+        if value.kind == "float" and STRENGTH.search(text)
+    ]
+    sizes = [text for text, weight in _sizes(context) if weight == 3.0]
+    for node in context.wholes():
+        target = _target_value(context, node)
+        if target is None:
+            continue
+        text = context.source(node)
+        for strength in strengths:
+            for atom, value in context.values.items():
+                if value.kind == "array" and value.shape == target.shape:
+                    term = f"{text} + {strength} * {atom}"
+                    yield context.replaced(node, term, 12.0)
+                    yield context.replaced(node, f"{text} + 2 * {strength} * {atom}", 13.0)
+                    for size in sizes:
+                        yield context.replaced(node, f"{term} / {size}", 14.0)
+
+
+def _target_value(context: Context, node: ast.expr) -> Value | None:
+    """What the expression came to: what it is assigned to, or the value of it as a name."""
+    parent = context.parents.get(node)
+    if isinstance(parent, ast.Assign) and len(parent.targets) == 1:
+        return context.value(parent.targets[0])
+    if isinstance(parent, ast.AugAssign):
+        return context.value(parent.target)
+    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        return context.value(node)
+    shapes = {v for atom in ast.walk(node) if (v := _own_value(context, atom)) is not None}
+    return shapes.pop() if len(shapes) == 1 else None
+
+
+def _own_value(context: Context, node: ast.AST) -> Value | None:
+    return context.value(node) if isinstance(node, ast.Name | ast.Attribute) else None
+
+
+def _operands(node: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(node, ast.BinOp):
+        yield node.left
+        yield node.right

@@ -1,0 +1,142 @@
+"""Edits of what is multiplied: other names, indices, transposes, kinds and orders of products."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from gradcheck.repair.context import Context, Edit, grouped
+
+PRODUCTS = ("dot", "matmul", "multiply", "outer")
+NUMBER = re.compile(r"\d+")
+
+
+def names(context: Context) -> Iterator[Edit]:
+    """A name, attribute or item for another of the same kind; of the same shape first."""
+    for node in context.atoms():
+        own, text = context.value(node), context.source(node)
+        if own is None or isinstance(context.parents.get(node), ast.keyword):
+            continue
+        for other, value in context.values.items():
+            if other == text or value.kind != own.kind:
+                continue
+            weight = 6.0 if value.shape == own.shape else 8.0
+            if _same_but_for_number(other, text):
+                weight -= 1.0
+            if value.kind != "array":
+                weight += 3.0
+            yield context.replaced(node, other, weight)
+
+
+def indices(context: Context) -> Iterator[Edit]:
+    """An index one more or one less."""
+    for node in context.nodes():
+        if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice | ast.Tuple):
+            index = node.slice
+            if isinstance(index, ast.Constant) and not isinstance(index.value, int):
+                continue
+            text = context.source(index)
+            simpler = _without_step(context, index)
+            if simpler is not None:
+                yield context.replaced(index, simpler, 7.0)
+            yield context.replaced(index, f"{text} - 1", 8.0)
+            yield context.replaced(index, f"{text} + 1", 8.0)
+            yield context.replaced(index, f"-{grouped(text, index)}", 11.0)
+
+
+def _without_step(context: Context, index: ast.expr) -> str | None:
+    """`l` for `l - 1`."""
+    steps = isinstance(index, ast.BinOp) and isinstance(index.op, ast.Add | ast.Sub)
+    if isinstance(index, ast.BinOp) and steps and isinstance(index.right, ast.Constant):
+        return context.source(index.left)
+    return None
+
+
+def transposes(context: Context) -> Iterator[Edit]:
+    """A transpose left out, or put in."""
+    for node in context.nodes():
+        if isinstance(node, ast.Attribute) and node.attr == "T":
+            yield context.replaced(node, context.source(node.value), 5.0)
+    for node in context.atoms():
+        value = context.value(node)
+        parent = context.parents.get(node)
+        if value is None or len(value.shape) != 2:
+            continue
+        if not (isinstance(parent, ast.Attribute) and parent.attr in ("T", "shape")):
+            yield context.replaced(node, f"{context.source(node)}.T", 6.0)
+
+
+def products(context: Context) -> Iterator[Edit]:
+    """Another product of the same operands, or in the other order."""
+    for node in context.nodes():
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.MatMult):
+            left, right = (grouped(context.source(side), side) for side in (node.left, node.right))
+            other = "@" if isinstance(node.op, ast.Mult) else "*"
+            same = "*" if isinstance(node.op, ast.Mult) else "@"
+            yield context.replaced(node, f"{left} {other} {right}", 7.0)
+            yield from _products_of(context, node, left, right)
+            if same == "@":
+                yield context.replaced(node, f"{right} @ {left}", 7.0)
+        elif _is_product(node) and isinstance(node, ast.Call) and len(node.args) == 2:
+            left, right = (context.source(side) for side in node.args)
+            yield context.replaced(node, f"{context.source(node.func)}({right}, {left})", 7.0)
+            yield from _products_of(context, node, left, right)
+
+
+def _products_of(context: Context, node: ast.expr, left: str, right: str) -> Iterator[Edit]:
+    library = _library(context)
+    if library is None:
+        return
+    flat = [re.sub(r"\.T$", "", side) for side in (left, right)]
+    for one, other in (flat, flat[::-1], (left, right), (right, left)):
+        weight = 8.5 if [one, other] in (flat, flat[::-1]) else 9.0
+        yield context.replaced(node, f"{library}.outer({one}, {other})", weight)
+        yield context.replaced(node, f"{library}.dot({one}, {other})", weight + 0.5)
+    yield context.replaced(node, f"{library}.multiply({left}, {right})", 9.0)
+
+
+def columns(context: Context) -> Iterator[Edit]:
+    """A flat vector as a column or a row."""
+    for node in context.atoms():
+        value = context.value(node)
+        if value is not None and len(value.shape) == 1 and value.kind == "array":
+            text = context.source(node)
+            yield context.replaced(node, f"{text}.reshape(-1, 1)", 9.0)
+            yield context.replaced(node, f"{text}.reshape(1, -1)", 9.0)
+        if value is not None and len(value.shape) == 2 and 1 in value.shape:
+            yield context.replaced(node, f"{context.source(node)}.ravel()", 14.0)
+
+
+def powers(context: Context) -> Iterator[Edit]:
+    """A square left out, or put in."""
+    for node in context.nodes():
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+            yield context.replaced(node, context.source(node.left), 8.0)
+    for node in context.atoms():
+        value = context.value(node)
+        if value is not None and value.kind != "int":
+            text = context.source(node)
+            yield context.replaced(node, f"{text}**2", 10.0)
+            yield context.replaced(node, f"(1 - {text})", 12.0)
+
+
+def _same_but_for_number(one: str, other: str) -> bool:
+    return NUMBER.sub("#", one) == NUMBER.sub("#", other)
+
+
+def _is_product(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in PRODUCTS
+        and isinstance(node.func.value, ast.Name)
+    )
+
+
+def _library(context: Context) -> str | None:
+    """What numpy is called in the file."""
+    match = re.search(rb"import numpy as (\w+)|import (numpy)\b", context.text)
+    if match is None:
+        return None
+    return (match[1] or match[2]).decode("utf-8")

@@ -1,0 +1,85 @@
+"""Edits of statements: assigned or added to, and their order."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import pairwise
+
+from gradcheck.repair.context import Context, Edit
+
+
+def assigned_or_added(context: Context) -> Iterator[Edit]:
+    """`+=` for `=`, and the other way; `-=` for `+=`."""
+    for node in context.nodes():
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            if isinstance(node.targets[0], ast.Name | ast.Attribute | ast.Subscript):
+                yield _with_operator(context, node, node.targets[0], "+=", 7.0)
+        elif isinstance(node, ast.AugAssign):
+            own = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*="}.get(type(node.op), "")
+            for operator in ("=", "+=", "-="):
+                if operator != own:
+                    yield _with_operator(context, node, node.target, operator, 7.0)
+
+
+def _with_operator(
+    context: Context,
+    statement: ast.Assign | ast.AugAssign,
+    target: ast.expr,
+    operator: str,
+    weight: float,
+) -> Edit:
+    start, end = context.span(target)[1], context.span(statement.value)[0]
+    between = context.text[start:end].decode("utf-8")
+    opened = between[between.index("=") + 1 :].strip()  # a bracket, perhaps
+    name = context.source(target)
+    return Edit(
+        context.path,
+        start,
+        end,
+        f" {operator} {opened}".encode(),
+        weight,
+        "",
+        target.lineno,
+        f"{name}{between.rstrip()}  ->  {name} {operator}",
+    )
+
+
+def moved_statements(context: Context) -> Iterator[Edit]:
+    """A statement that comes earlier or later among its neighbours."""
+    for block in context.blocks():
+        spans = [context.span(statement) for statement in block]
+        if any(one[1] > other[0] for one, other in pairwise(spans)):
+            continue  # two on one line
+        for index, statement in enumerate(block):
+            if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr | ast.For):
+                continue
+            for place in range(len(block)):
+                if abs(place - index) and not isinstance(block[place], ast.Return):
+                    yield _moved(context, block, spans, index, place)
+
+
+def _moved(
+    context: Context,
+    block: list[ast.stmt],
+    spans: list[tuple[int, int]],
+    index: int,
+    place: int,
+) -> Edit:
+    first, last = min(index, place), max(index, place)
+    texts = [context.text[slice(*spans[number])] for number in range(first, last + 1)]
+    texts.insert(place - first, texts.pop(index - first))
+    gaps = [context.text[spans[number][1] : spans[number + 1][0]] for number in range(first, last)]
+    whole = b"".join(text + gap for text, gap in zip(texts, [*gaps, b""], strict=True))
+    where = "after" if place > index else "before"
+    moved, other = (context.source(block[one]).split("\n")[0] for one in (index, place))
+    return Edit(
+        context.path,
+        spans[first][0],
+        spans[last][1],
+        whole,
+        12.0 + 0.1 * abs(place - index),
+        "",
+        block[first].lineno,
+        f"{moved}  moved {where}  {other}",
+    )

@@ -1,0 +1,206 @@
+"""The search in a process of its own, which may be slow, hang or run out of memory.
+
+It is forked, so that it has the user's functions as they are, lambdas and objects and all; what it
+edits is its own copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import time
+import warnings
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from gradcheck.blocks import printable
+from gradcheck.compare.comparison import Comparison
+from gradcheck.diagnose.words import listed
+from gradcheck.finding import Finding
+from gradcheck.numeric.noise import Noise
+from gradcheck.problem import Problem
+from gradcheck.progress import Advance
+from gradcheck.repair.judge import Judge
+from gradcheck.repair.model import Patch, Repair
+from gradcheck.repair.patches import make_patch
+from gradcheck.repair.search import Search, Texts
+from gradcheck.repair.source import Function, editable_functions
+
+MORE_MEMORY = 2**32
+SLOWEST = 2.0
+PATIENCE = 5.0
+"""A process that says nothing for so many times its limit is stopped."""
+
+RESTARTS = 5
+
+
+def repair(
+    problem: Problem,
+    comparison: Comparison,
+    findings: Sequence[Finding],
+    noise: Noise,
+    budget: float,
+    advance: Advance,
+) -> Repair:
+    """Searches the user's source for edits that make every block right.
+
+    Args:
+        problem: what is checked.
+        comparison: at the user's point, with the numeric gradient.
+        findings: of the diagnosis; they order the search.
+        noise: the precision of the loss.
+        budget: seconds that it may take.
+        advance: told how many edits were tried.
+    """
+    start = time.monotonic()
+    if not any(block.failed for block in comparison.blocks):
+        return Repair(reason="there is nothing to repair: no gradient is wrong")
+    functions, refused = editable_functions(problem)
+    if not functions:
+        why = "; ".join(refused) or "the gradient is made by no function whose source can be had"
+        return Repair(reason=printable(why))
+    if not hasattr(os, "fork"):
+        return Repair(reason="candidates are tried in a forked process, which this system lacks")
+    texts = {function.path: Path(function.path).read_bytes() for function in functions}
+    watched = _Watched(start + budget, texts, advance)
+    arguments = (problem, comparison, findings, noise, functions, texts, start + budget)
+    skipped = 0
+    for _ in range(RESTARTS):
+        finished = watched.run(arguments, skipped)
+        if finished or time.monotonic() > start + budget:
+            break
+        skipped = watched.tried
+    patches = tuple(sorted(watched.patches, key=_naturalness))
+    seconds = time.monotonic() - start
+    reason = None
+    if not patches:
+        over = time.monotonic() > start + budget
+        missing = [block.name for block in comparison.blocks if block.verdict == "missing"]
+        reason = (
+            f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
+            "missing, which is beyond an edit"
+            if missing
+            else f"no edit was found in the {budget:g} s allowed"
+            if over
+            else "no edit, and no combination of two or three, makes every gradient right"
+        )
+    return Repair(patches, watched.tried, seconds, reason)
+
+
+def _naturalness(patch: Patch) -> tuple[int, int]:
+    """The number of edits, and how much text they change."""
+    lines = [line for line in patch.diff.split("\n") if line[:1] in "+-"]
+    return patch.words.count("\n"), sum(map(len, lines))
+
+
+class _Watched:
+    """A process that is watched, and what it has told."""
+
+    def __init__(self, deadline: float, texts: Texts, advance: Advance) -> None:
+        self.tried = 0
+        self.patches: list[Patch] = []
+        self._deadline = deadline
+        self._texts = texts
+        self._advance = advance
+
+    def run(self, arguments: tuple[Any, ...], skipped: int) -> bool:
+        """Runs the search; whether it came to its end.
+
+        Args:
+            arguments: of the search.
+            skipped: how many candidates were tried by processes before it.
+        """
+        context = multiprocessing.get_context("fork")
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_search, args=(sender, skipped, *arguments))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of forking beside threads: the child starts none
+            process.start()
+        sender.close()
+        try:
+            return self._listen(receiver)
+        finally:
+            process.kill()
+            process.join()
+            receiver.close()
+
+    def _listen(self, receiver: Connection) -> bool:
+        heard = time.monotonic()
+        while time.monotonic() < self._deadline + SLOWEST:
+            try:
+                if not receiver.poll(0.05):
+                    if time.monotonic() - heard > PATIENCE * SLOWEST:
+                        return False
+                    continue
+                kind, told = receiver.recv()
+            except (EOFError, OSError):
+                return False
+            heard = time.monotonic()
+            if kind == "end":
+                return True
+            if kind == "tried":
+                self._advance(max(0, told - self.tried))
+                self.tried = max(self.tried, told)
+            else:
+                edits, after, *proof = told
+                self.patches.append(make_patch(edits, self._texts, after, *proof))
+        return True
+
+
+def _search(
+    sender: Connection,
+    skipped: int,
+    problem: Problem,
+    comparison: Comparison,
+    findings: Sequence[Finding],
+    noise: Noise,
+    functions: Sequence[Function],
+    texts: Texts,
+    deadline: float,
+) -> None:
+    """What runs in the process."""
+    _limit_memory()
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+
+    def send(kind: str, told: Any) -> None:
+        sender.send((kind, told))
+
+    with contextlib.suppress(BrokenPipeError, MemoryError):
+        seconds = noise.seconds
+        search = Search(
+            problem,
+            Judge(problem, comparison, noise, seed=0),
+            functions,
+            _lines(findings),
+            [finding.code for finding in findings],
+            deadline,
+            min(SLOWEST, max(0.2, 50 * seconds)),
+            skipped,
+            send,
+        )
+        search.run(texts)
+        send("end", None)
+    os._exit(0)  # nothing of the parent's is to be tidied up here
+
+
+def _lines(findings: Sequence[Finding]) -> list[tuple[str, int]]:
+    return [
+        (location.file, location.line)
+        for finding in findings
+        for location in (finding.location, *finding.also)
+        if location is not None
+    ]
+
+
+def _limit_memory() -> None:
+    """As much more address space as a candidate may take; what asks for more fails."""
+    with contextlib.suppress(OSError, ValueError):
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + MORE_MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
