@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from gradcheck.report.outcome import Outcome
 
 UNDECIDED = 2
-COMMANDS = ("run", "list", "explain", "train", "completion")
+REPAIR_SECONDS = 10.0
+COMMANDS = ("run", "list", "explain", "train", "repair", "completion")
 
 EXAMPLES = """examples:
   gradcheck                              every bundled case
@@ -24,6 +25,7 @@ EXAMPLES = """examples:
   gradcheck explain GC303                what a rule means, with an example
   gradcheck run overfit_pixels:published one of them
   gradcheck train overfit_pixels         what the bug does to training
+  gradcheck repair overfit_pixels:published   the edit that mends it, as a diff
   gradcheck run my_checks.py             the cases of your own file
   gradcheck run my_checks.py:my_network --format json
   gradcheck run my_checks.py --output report.html --output junit.xml
@@ -81,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--format",
         action="append",
         choices=("text", "json", "junit", "github", "html"),
-        help="of the results; several at once, if all but one have an --output",
+        help="of the results; may be given more than once, with an --output for all but one",
     )
     run.add_argument(
         "--output",
@@ -90,7 +92,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write to a file, whole or not at all; its suffix tells the format, if none is named",
     )
-    run.add_argument("--entries", help="'all', 'auto' (what fits in the budget) or so many a block")
+    run.add_argument(
+        "--entries",
+        help="'all', 'auto' (what fits in the budget), or so many of each block",
+    )
     run.add_argument("--budget", type=float, help="seconds that 'auto' may take for a case")
     run.add_argument("--rtol", type=float, help="a relative error to accept beyond the bound")
     run.add_argument(
@@ -99,6 +104,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=int, help="of everything that is random in the check")
     run.add_argument(
         "--allow", action="append", metavar="RULE", help="a rule (code or name) to accept"
+    )
+    run.add_argument(
+        "--repair",
+        action="store_const",
+        const=REPAIR_SECONDS,
+        help="search the source of wrong gradients for the edit that mends them",
     )
     run.add_argument("-q", "--quiet", action="store_true", help="one line per case")
     run.add_argument("-v", "--verbose", action="store_true", help="every block, and all details")
@@ -124,15 +135,32 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument(
         "case", metavar="CASE", help="a bundled case (xor, xor:published) or a file (checks.py)"
     )
-    training.add_argument("--epochs", type=int, help="how many; the case's own number, or 100")
     training.add_argument(
-        "--learning-rate", type=float, help="of gradient descent; the case's own, or 0.1"
+        "--epochs", type=int, metavar="N", help="how many; the case's own number, or 100"
     )
     training.add_argument(
-        "--seed", type=int, default=0, help="of everything random in the training"
+        "--learning-rate",
+        type=float,
+        metavar="X",
+        help="of gradient descent; the case's own, or 0.1",
+    )
+    training.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of everything random in the training"
     )
     training.add_argument(
         "--plot", type=Path, metavar="FILE", help="save the curves (needs gradcheck[plots])"
+    )
+    repair = commands.add_parser(
+        "repair",
+        help="search your source for the edit that makes a wrong gradient right; print the diff",
+    )
+    repair.set_defaults(command=_repair)
+    repair.add_argument("targets", nargs="+", metavar="TARGET", help="as of run")
+    repair.add_argument(
+        "--write", action="store_true", help="write the first patch; the original stays as .orig"
+    )
+    repair.add_argument(
+        "--budget", type=float, default=REPAIR_SECONDS, help="seconds for each case (default 10)"
     )
     completion = commands.add_parser("completion", help="a script that completes these commands")
     completion.set_defaults(command=_completion)
@@ -183,9 +211,8 @@ def _print_outcome(outcome: Outcome, options: argparse.Namespace) -> None:
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
-    named = {
-        name: getattr(options, name) for name in ("budget", "rtol", "workers", "seed", "allow")
-    }
+    names = ("budget", "rtol", "workers", "seed", "allow", "repair")
+    named = {name: getattr(options, name) for name in names}
     entries = options.entries
     if entries is not None:
         named["entries"] = int(entries) if entries.isdigit() else entries
@@ -211,6 +238,31 @@ def _explain(options: argparse.Namespace) -> int:
         return 0
     print(catalogue(RULES) if options.rule is None else explain(RULES, options.rule))
     return 0
+
+
+def _repair(options: argparse.Namespace) -> int:
+    from gradcheck.blocks import printable
+    from gradcheck.casefiles import find_cases
+    from gradcheck.repair.patches import write
+    from gradcheck.running import check_case
+
+    statuses = []
+    for entry in find_cases(options.targets):
+        outcome = check_case(entry, {"repair": options.budget})
+        found = None if outcome.report is None else outcome.report.repair
+        if found is None:
+            reason = outcome.error or "interrupted"
+            if outcome.report is not None:
+                reason = outcome.report.could_not_check or reason
+            print(f"{printable(outcome.name)}: could not check: {printable(reason)}")
+            statuses.append(UNDECIDED)
+            continue
+        print(f"{printable(outcome.name)}: {found}\n")
+        statuses.append(0 if found.ok else 1)
+        if found.ok and options.write:
+            for path in write(found.patches[0]):
+                print(f"gradcheck: {path} was written; {path}.orig is as it was", file=sys.stderr)
+    return max(statuses)
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -158,8 +158,8 @@ class CaseItem(pytest.Item):
             Failed: it did not come out as expected, or could not be checked.
         """
         from gradcheck.errors import UsageError
-        from gradcheck.report.text import place, render
-        from gradcheck.usercode import UserCodeError
+        from gradcheck.report.text import render
+        from gradcheck.usercode import UserCodeError, place
 
         try:
             case, expectation = self.entry.build()

@@ -8,11 +8,10 @@ from typing import Any
 
 from gradcheck.casefiles import CaseEntry
 from gradcheck.errors import UsageError
+from gradcheck.files import write_atomically
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.renderers import RENDERERS
-from gradcheck.report.text import place
-from gradcheck.report.write import write_atomically
-from gradcheck.usercode import UserCodeError
+from gradcheck.usercode import UserCodeError, place
 
 
 def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:

@@ -44,6 +44,14 @@ class Location:
             return ""
 
 
+def place(location: Location) -> str:
+    """`file:line`, the file as seen from the working directory where it lies below it."""
+    file = Path(location.file)
+    if file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
+    return f"{file}:{location.line}"
+
+
 @dataclass(frozen=True)
 class Raised:
     """What a call of the user's code raised.

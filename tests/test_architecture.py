@@ -16,7 +16,7 @@ MODULES = sorted(
 )
 
 FLOORS = (
-    ("version", "errors", "tensors", "arrays"),
+    ("version", "errors", "tensors", "arrays", "files"),
     ("usercode", "objects"),
     ("blocks", "network", "numeric"),
     ("structures", "sampling"),

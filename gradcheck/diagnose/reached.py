@@ -25,7 +25,10 @@ def reached_functions(problem: Problem) -> list[Any]:
     reached = list(_reached(function or problem.loss_function, DEPTH, seen))
     owned = _objects_in(problem.parameters.owner, DEPTH)
     for one in reached:  # which grows while it is read
-        reached += _named_methods(one, owned, seen)
+        for method in _named_methods(one, owned, seen):
+            reached.append(method)
+            for value in _used(method):  # what a decorator has wrapped, and helpers
+                reached += _reached(value, DEPTH - 1, seen)
     return reached
 
 

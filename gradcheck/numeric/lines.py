@@ -61,9 +61,9 @@ def choose_step(batch: Batch, layer: int) -> float:
         smooth = ~pilot.crossed
         largest = float(np.max(np.abs(pilot.slopes), initial=0.0, where=smooth))
         if float(np.max(pilot.spread, initial=0.0, where=smooth)) <= STRAIGHT * largest:
-            break
+            return step
         step *= FINER
-    return step
+    return step / FINER
 
 
 def _lines(batch: Batch, layer: int, units: np.ndarray, step: float) -> Lines:

@@ -72,7 +72,7 @@ def measure(problem: Problem, noise: float, rng: np.random.Generator) -> tuple[L
         if np.isfinite(loss):
             points.append(point)
             values.append(loss)
-    if len(points) < POINTS:
+    if len(points) < POINTS or len(set(values)) == 1:
         return None, calls
     return Losses(tuple(points), np.array(values), max(TOLERANCE, 50 * noise)), calls
 

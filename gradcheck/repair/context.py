@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gradcheck.repair.scope import Value, Values
 from gradcheck.repair.source import Definition, offsets
+
+CALLED = re.compile(rb"[\w\])]\($")
+"""The bracket of a call, not one around an expression."""
 
 LIBRARY_ATTRIBUTES = ("T", "shape", "size", "ndim", "dtype")
 
@@ -96,6 +100,15 @@ class Context:
             node.lineno,
             f"{self.source(node)}  ->  {by}",
         )
+
+    def whole_replaced(self, node: ast.expr, by: str, weight: float) -> Edit:
+        """The same for a whole expression, with brackets of its own that are around it."""
+        edit = self.replaced(node, by, weight)
+        before, after = self.text[: edit.start], self.text[edit.end :]
+        bracketed = before.endswith(b"(") and after.startswith(b")")
+        if by.startswith("(") and bracketed and not CALLED.search(before[-2:]):
+            return replace(edit, start=edit.start - 1, end=edit.end + 1)
+        return edit
 
     def value(self, node: ast.expr) -> Value | None:
         """What a name, attribute or item was worth."""

@@ -21,8 +21,8 @@ def scaled(context: Context) -> Iterator[Edit]:
     for node in context.wholes():
         text = grouped(context.source(node), node)
         for size, weight in sizes:
-            yield context.replaced(node, f"{text} / {size}", weight)
-            yield context.replaced(node, f"{text} * {size}", weight + 1)
+            yield context.whole_replaced(node, f"{text} / {size}", weight)
+            yield context.whole_replaced(node, f"{text} * {size}", weight + 1)
 
 
 def _sizes(context: Context) -> Iterator[tuple[str, float]]:

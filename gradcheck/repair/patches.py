@@ -44,7 +44,7 @@ def write(patch: Patch) -> list[Path]:
     Raises:
         UsageError: a file was changed meanwhile, or cannot be written.
     """
-    from gradcheck.report.write import write_atomically
+    from gradcheck.files import write_atomically
 
     for one in patch.changed:
         try:

@@ -12,8 +12,8 @@ import numpy as np
 from tabulate import tabulate
 
 from gradcheck.errors import UsageError
+from gradcheck.files import write_atomically
 from gradcheck.report.text import printable
-from gradcheck.report.write import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,8 @@ from gradcheck.diagnose.words import shortened
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.report import drawing, network_svg, svg
-from gradcheck.report.text import place, printable, summary_line
+from gradcheck.report.text import printable, summary_line
+from gradcheck.usercode import place
 from gradcheck.version import __version__
 
 if TYPE_CHECKING:

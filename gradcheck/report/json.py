@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.compare.verdict import Block, Worst
 from gradcheck.finding import Finding
+from gradcheck.repair.model import Repair
 from gradcheck.usercode import Location
 from gradcheck.version import __version__
 
@@ -62,6 +63,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "notes": list(report.notes),
         "details": list(report.details),
         "reproduce": report.reproduce,
+        "repair": None if report.repair is None else _repair_dict(report.repair),
     }
 
 
@@ -89,6 +91,26 @@ def _error_dict(outcome: Outcome) -> dict[str, Any]:
         "notes": [],
         "details": [],
         "reproduce": "",
+        "repair": None,
+    }
+
+
+def _repair_dict(repair: Repair) -> dict[str, Any]:
+    return {
+        "patches": [
+            {
+                "words": patch.words,
+                "location": _plain(patch.location),
+                "diff": patch.diff,
+                "error": _plain(patch.error),
+                "points": patch.points,
+                "left": list(patch.left),
+            }
+            for patch in repair.patches
+        ],
+        "tried": repair.tried,
+        "seconds": repair.seconds,
+        "reason": repair.reason,
     }
 
 

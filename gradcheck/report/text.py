@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck import blocks
@@ -11,7 +10,7 @@ from gradcheck.compare.verdict import Block
 from gradcheck.diagnose.words import shortened
 from gradcheck.finding import Finding
 from gradcheck.report.width import fitted_table, wrapped
-from gradcheck.usercode import Location
+from gradcheck.usercode import place
 
 if TYPE_CHECKING:
     from gradcheck.report.model import Report
@@ -91,14 +90,6 @@ def _what_next(report: Report) -> str:
 def printable(text: str) -> str:
     """Text without control characters but the line feed, so that no name drives a terminal."""
     return "\n".join(map(blocks.printable, text.split("\n")))
-
-
-def place(location: Location) -> str:
-    """`file:line`, the file as seen from the working directory where it lies below it."""
-    file = Path(location.file)
-    if file.is_relative_to(Path.cwd()):
-        file = file.relative_to(Path.cwd())
-    return f"{file}:{location.line}"
 
 
 def summary_line(report: Report) -> str:
