@@ -19,8 +19,9 @@ from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_
 from gradcheck.errors import UsageError
 from gradcheck.evaluation import Effort
 from gradcheck.network import MLP
+from gradcheck.options import Options
 from gradcheck.preflight import Preflight, preflight, still_repeatable
-from gradcheck.problem import Options, Problem, of_parameters
+from gradcheck.problem import Problem, of_parameters
 from gradcheck.progress import Begin, progress_bar
 from gradcheck.recognition.identify import identify, search_further
 from gradcheck.repair.model import Repair

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, overload
 
 from gradcheck.api import check, check_layer, check_step
 from gradcheck.errors import UsageError
-from gradcheck.problem import Options
+from gradcheck.options import Options
 from gradcheck.report.model import Report
 from gradcheck.usercode import UserCodeError, call, quietly
 

@@ -21,7 +21,7 @@ FLOORS = (
     ("blocks", "network", "numeric"),
     ("structures", "sampling"),
     ("wrapping", "adapters"),
-    ("progress",),
+    ("progress", "options"),
     ("problem",),
     ("recognition", "evaluation"),
     ("preflight", "compare"),

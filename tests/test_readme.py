@@ -10,7 +10,8 @@ import pytest
 from gradcheck.cli import main
 from gradcheck.diagnose.rules import RULES
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -20,6 +21,7 @@ def shown(text):
 
 
 def without_figures(text):
+    text = re.sub(r"[\d,]+ edits tried in [\d.]+ s", "# edits tried in # s", text)
     return re.sub(r"\d\.\d+e[-+]\d+", "#", re.sub(r"  +", "  ", text))
 
 
@@ -40,6 +42,20 @@ def test_the_code_runs_and_prints_what_is_shown(code, tmp_path):
 def test_the_command_prints_what_is_shown(capsys):
     main(["run", "xor:published"])
     assert shown(capsys.readouterr().out) in without_figures(README)
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [("derivative_of_input", "README.md"), ("published", "docs/repair.md")],
+)
+def test_the_repair_is_the_one_that_is_shown(capsys, monkeypatch, name, page):
+    monkeypatch.chdir(ROOT)
+    main(["repair", f"overfit_pixels:{name}"])
+    printed = without_figures(capsys.readouterr().out)
+    text = without_figures((ROOT / page).read_text(encoding="utf-8"))
+    lines = [line.strip() for line in text.split("\n")]
+    for line in filter(None, map(str.strip, printed.split("\n"))):
+        assert line in lines
 
 
 def test_every_rule_is_listed():

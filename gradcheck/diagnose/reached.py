@@ -11,19 +11,26 @@ from gradcheck.objects import is_object
 from gradcheck.problem import Problem
 from gradcheck.usercode import is_users_file
 
-DEPTH = 3
+DEPTH = 6
 
 
-def reached_functions(problem: Problem) -> list[Any]:
-    """The functions that the gradient calls or holds, and their owners' methods; none is called."""
+def reached_functions(problem: Problem, of_loss: bool = False) -> list[Any]:
+    """The functions that the gradient calls or holds, and their owners' methods; none is called.
+
+    Args:
+        problem: what is checked.
+        of_loss: those of the loss instead.
+    """
     function = problem.gradient_function
     if problem.step is not None:
         function = problem.step.step
     elif problem.layer is not None:
         function = problem.layer.backward
+    if of_loss or function is None:
+        function = problem.loss_function
     seen: set[int] = set()
-    reached = list(_reached(function or problem.loss_function, DEPTH, seen))
-    owned = _objects_in(problem.parameters.owner, DEPTH)
+    reached = list(_reached(function, DEPTH, seen))
+    owned = objects_in(problem.parameters.owner, DEPTH)
     for one in reached:  # which grows while it is read
         for method in _named_methods(one, owned, seen):
             reached.append(method)
@@ -79,16 +86,16 @@ def _named_methods(function: Any, owned: list[Any], seen: set[int]) -> list[Any]
     return found
 
 
-def _objects_in(value: Any, depth: int) -> list[Any]:
+def objects_in(value: Any, depth: int) -> list[Any]:
     """The user's own objects: the parameters' owner, and those in its lists and attributes."""
     if depth < 0:
         return []
     if isinstance(value, list | tuple):
-        return [found for item in value for found in _objects_in(item, depth - 1)]
+        return [found for item in value for found in objects_in(item, depth - 1)]
     if not is_object(value):
         return []
     inner = (
-        [found for item in vars(value).values() for found in _objects_in(item, depth - 1)]
+        [found for item in vars(value).values() for found in objects_in(item, depth - 1)]
         if (hasattr(value, "__dict__"))
         else []
     )

@@ -82,7 +82,7 @@ def _found(problem: Problem) -> list[NDArray[Any]]:
     seen: set[int] = set()
     for function in (problem.loss_function, problem.gradient_function):
         if function is not None:
-            for array in _arrays(function, DEPTH, seen):
+            for array in arrays_in(function, DEPTH, seen):
                 if len(found) < MOST and array.size > 1 and not _is_parameter(array, parameters):
                     found.append(array)
     for leaf in parameters.left_out:
@@ -101,7 +101,7 @@ def _is_parameter(array: NDArray[Any], parameters: Parameters) -> bool:
     ) and not any(leaf.block is None and leaf.shape == array.shape for leaf in parameters.leaves)
 
 
-def _arrays(value: Any, depth: int, seen: set[int]) -> Iterator[NDArray[Any]]:
+def arrays_in(value: Any, depth: int, seen: set[int]) -> Iterator[NDArray[Any]]:
     """The arrays that can be reached from a value."""
     if depth < 0 or id(value) in seen:
         return
@@ -113,7 +113,7 @@ def _arrays(value: Any, depth: int, seen: set[int]) -> Iterator[NDArray[Any]]:
             yield value
     elif isinstance(value, Mapping):
         for item in list(value.values())[:MOST]:
-            yield from _arrays(item, depth - 1, seen)
+            yield from arrays_in(item, depth - 1, seen)
     elif isinstance(value, list | tuple):
         if value and all(isinstance(item, int | float | list | tuple) for item in value):
             yield from _as_one_array(value)
@@ -121,18 +121,18 @@ def _arrays(value: Any, depth: int, seen: set[int]) -> Iterator[NDArray[Any]]:
             yield from stacked
         else:
             for item in value[:MOST]:
-                yield from _arrays(item, depth - 1, seen)
+                yield from arrays_in(item, depth - 1, seen)
     elif isinstance(value, functools.partial):
         for item in (value.func, *value.args, *value.keywords.values()):
-            yield from _arrays(item, depth - 1, seen)
+            yield from arrays_in(item, depth - 1, seen)
     elif inspect.ismethod(value):
-        yield from _arrays(value.__func__, depth - 1, seen)
-        yield from _arrays(value.__self__, depth - 1, seen)
+        yield from arrays_in(value.__func__, depth - 1, seen)
+        yield from arrays_in(value.__self__, depth - 1, seen)
     elif inspect.isfunction(value):
         yield from _arrays_of_function(value, depth, seen)
     elif is_object(value):
         for item in attributes(value).values():
-            yield from _arrays(item, depth - 1, seen)
+            yield from arrays_in(item, depth - 1, seen)
 
 
 def _arrays_of_function(function: Any, depth: int, seen: set[int]) -> Iterator[NDArray[Any]]:
@@ -141,7 +141,7 @@ def _arrays_of_function(function: Any, depth: int, seen: set[int]) -> Iterator[N
     used = [function.__globals__[name] for name in names]
     for item in (*cells, *(function.__defaults__ or ()), *used):
         if not inspect.ismodule(item) and not inspect.isclass(item):
-            yield from _arrays(item, depth - 1, seen)
+            yield from arrays_in(item, depth - 1, seen)
 
 
 def _is_filled(cell: Any) -> bool:

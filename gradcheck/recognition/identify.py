@@ -12,7 +12,7 @@ from gradcheck.network.activations import ACTIVATIONS
 from gradcheck.network.losses import LOSSES
 from gradcheck.problem import Problem
 from gradcheck.recognition.data import as_rows, as_targets
-from gradcheck.recognition.functions import DISTANCES, SQUARED
+from gradcheck.recognition.distances import DISTANCES, SQUARED
 from gradcheck.recognition.layers import Layer, group_layers
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.recognition.probes import Losses, Prober, measure

@@ -13,7 +13,8 @@ import numpy as np
 
 from gradcheck.blocks import Array
 from gradcheck.network import Trace
-from gradcheck.recognition.functions import UNITS, AnyActivation, Distance
+from gradcheck.recognition.distances import Distance
+from gradcheck.recognition.functions import UNITS, AnyActivation
 from gradcheck.recognition.layers import Layer
 
 

@@ -15,14 +15,8 @@ import numpy as np
 from gradcheck.blocks import Array
 from gradcheck.errors import UsageError
 from gradcheck.problem import Problem
-from gradcheck.recognition.functions import (
-    DISTANCES,
-    HIDDEN,
-    OUTPUT,
-    UNITS,
-    AnyActivation,
-    Distance,
-)
+from gradcheck.recognition.distances import DISTANCES, Distance
+from gradcheck.recognition.functions import HIDDEN, OUTPUT, UNITS, AnyActivation
 from gradcheck.recognition.network_view import Placed
 from gradcheck.usercode import UserCodeError
 

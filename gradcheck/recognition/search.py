@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from gradcheck.blocks import Array
 from gradcheck.problem import Problem
 from gradcheck.recognition.data import as_rows, as_targets, candidate_data
-from gradcheck.recognition.functions import DISTANCES, HIDDEN, OUTPUT, UNITS, AnyActivation
+from gradcheck.recognition.distances import DISTANCES
+from gradcheck.recognition.functions import HIDDEN, OUTPUT, UNITS, AnyActivation
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView, Placed
 from gradcheck.recognition.probes import Losses, Prober, solve

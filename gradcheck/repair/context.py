@@ -110,6 +110,19 @@ class Context:
             return replace(edit, start=edit.start - 1, end=edit.end + 1)
         return edit
 
+    def is_made_later(self, text: str, node: ast.expr) -> bool:
+        """Whether a name or attribute is first assigned at a node's line or after it."""
+        lines = self._assigned_lines.get(text)
+        return lines is not None and min(lines) >= node.lineno
+
+    @cached_property
+    def _assigned_lines(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for node in self.nodes():
+            if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+                found.setdefault(ast.unparse(node), []).append(node.lineno)
+        return found
+
     def value(self, node: ast.expr) -> Value | None:
         """What a name, attribute or item was worth."""
         return self.values.get(ast.unparse(node)) or self.values.get(self.source(node))

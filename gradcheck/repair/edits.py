@@ -5,6 +5,7 @@ Weights say how unnatural an edit is: what people forget or mix up most often co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,8 @@ from gradcheck.repair.of_calls import (
     functions,
     library_functions,
     sums,
+    texts,
+    wrapped,
 )
 from gradcheck.repair.of_factors import (
     missing_penalty,
@@ -27,6 +30,7 @@ from gradcheck.repair.of_factors import (
     signs,
 )
 from gradcheck.repair.of_operands import (
+    all_of_a_name,
     columns,
     indices,
     names,
@@ -34,7 +38,12 @@ from gradcheck.repair.of_operands import (
     products,
     transposes,
 )
-from gradcheck.repair.of_statements import assigned_or_added, moved_statements
+from gradcheck.repair.of_statements import (
+    assigned_or_added,
+    kept_results,
+    moved_statements,
+    reversed_loops,
+)
 
 Maker = Callable[[Context], Iterator[Edit]]
 
@@ -75,12 +84,21 @@ KINDS: tuple[Kind, ...] = (
     Kind("slope", missing_slope, ("GC302", "GC305")),
     Kind("penalty", missing_penalty, ("GC601", "GC602", "GC603")),
     Kind("moved statement", moved_statements, ("GC401", "GC408", "GC701")),
+    Kind("wrapped", wrapped, ("GC301", "GC304")),
+    Kind("all of a name", all_of_a_name, ("GC301", "GC303", "GC304", "GC307")),
+    Kind("text", texts, ("GC307", "GC405")),
+    Kind("reversed loop", reversed_loops),
+    Kind("kept result", kept_results),
     Kind("weights", missing_weights, ("GC406",)),
 )
 """All kinds of edits."""
 
 AT_THE_LINE = 0.25
 OF_THE_RULE = 0.4
+ODD = 4.0
+ODDITIES = re.compile(rb"-\w+\.shape|\.shape\[-?\d\] [*/]|-\w*cache|^\d+ [*/]|len\([^)]*\) [*/]")
+"""What nobody means: a size that is negative, or is divided."""
+
 """By how much less natural an edit may be at the line, and of the kind, that the diagnosis says."""
 
 
@@ -100,7 +118,9 @@ def all_edits(
         for context in contexts:
             for edit in kind.make(context):
                 near = AT_THE_LINE if (edit.path, edit.line) in lines else 1.0
-                weighed = replace(edit, weight=edit.weight * likely * near, kind=kind.name)
+                odd = ODD if ODDITIES.search(edit.replacement) else 1.0
+                weight = edit.weight * likely * near * odd
+                weighed = replace(edit, weight=weight, kind=kind.name)
                 key = (edit.path, edit.start, edit.end, edit.replacement)
                 if context.text[edit.start : edit.end] == edit.replacement:
                     continue

@@ -53,10 +53,23 @@ class Judge:
         problem: what is checked.
         comparison: at the user's point.
         noise: the precision of the loss.
+        missing: the indices of blocks that may be returned no gradient for.
         seed: of what is drawn.
+
+    Attributes:
+        raised: whether the gradient raised when it was last judged.
     """
 
-    def __init__(self, problem: Problem, comparison: Comparison, noise: Noise, seed: int) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        comparison: Comparison,
+        noise: Noise,
+        missing: frozenset[int],
+        seed: int,
+    ) -> None:
+        self.raised = False
+        self._missing = missing
         self._problem = problem
         self._noise = noise
         self._rng = np.random.default_rng(seed)
@@ -129,14 +142,17 @@ class Judge:
             returned = self._problem.gradient(point.values)
             gradients = read_gradients(returned, self._problem.parameters).blocks
         except (UserCodeError, UsageError):
+            self.raised = True
             return none, np.inf
+        self.raised = False
         right: list[bool | None] = []
         errors = [0.0]
-        for gradient, measured, largest in zip(
-            gradients, point.measured, self._largest, strict=True
+        for index, (gradient, measured, largest) in enumerate(
+            zip(gradients, point.measured, self._largest, strict=True)
         ):
             if gradient.value is None or not gradient.comparable:
-                right.append(None if gradient.verdict == "missing" else False)
+                aside = gradient.verdict == "missing" and index in self._missing
+                right.append(None if aside else False)
                 continue
             claimed = gradient.value.reshape(-1)[measured.entries]
             distance = measured.estimates.distance(claimed)

@@ -94,6 +94,41 @@ def functions(context: Context) -> Iterator[Edit]:
                         yield context.replaced(node.func, other, 8.0)
 
 
+def wrapped(context: Context) -> Iterator[Edit]:
+    """A call left out around its argument, or put around a name."""
+    known = {
+        context.source(node.func)
+        for node in ast.walk(context.definition)
+        if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
+    }
+    for node in context.nodes():
+        if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
+            yield context.replaced(node, context.source(node.args[0]), 9.0)
+    for atom in context.atoms():
+        value = context.value(atom)
+        if value is not None and value.kind != "int":
+            for name in sorted(known | set(context.functions)):
+                yield context.replaced(atom, f"{name}({context.source(atom)})", 11.0)
+
+
+def texts(context: Context) -> Iterator[Edit]:
+    """Another of the file's texts where one is given to a call."""
+    known = {
+        node.value
+        for node in ast.walk(ast.parse(context.text))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.isidentifier()
+    }
+    given_to = ast.Call | ast.keyword | ast.Compare
+    for node in context.nodes():
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+            continue
+        if isinstance(context.parents.get(node), given_to):
+            for other in sorted(known - {node.value}):
+                yield context.replaced(node, f'"{other}"', 10.0)
+
+
 def library_functions(context: Context) -> Iterator[Edit]:
     """A function of numpy's for one that is used alike."""
     for node in context.nodes():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import combinations
 
 from gradcheck.repair.context import Context, Edit, grouped
 from gradcheck.repair.scope import Value
@@ -12,6 +13,7 @@ from gradcheck.repair.scope import Value
 DERIVATIVE = re.compile(r"prime|deriv|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE)
 FLAG = re.compile(r"\b(deriv\w*|prime|grad\w*|backward)\s*=\s*(?:True|False)")
 MOST_SLOPES = 12
+MOST_FACTORS = 4
 STRENGTH = re.compile(r"lam|reg|decay|alpha|l2|beta|wd", re.IGNORECASE)
 
 
@@ -40,6 +42,9 @@ def _sizes(context: Context) -> Iterator[tuple[str, float]]:
                 seen.add(size)
                 yield (f"len({text})" if not axis else f"{text}.shape[{axis}]"), 5.0
     yield "2", 5.0
+    for text, value in context.values.items():
+        if value.kind == "float" and value.number not in (0.0, 1.0) and text.isidentifier():
+            yield text, 7.0
 
 
 def removed_factor(context: Context) -> Iterator[Edit]:
@@ -48,6 +53,12 @@ def removed_factor(context: Context) -> Iterator[Edit]:
         if not isinstance(node, ast.BinOp):
             continue
         left, right = context.source(node.left), context.source(node.right)
+        parts = _chain(node)
+        if 2 < len(parts) <= MOST_FACTORS and not isinstance(context.parents.get(node), ast.BinOp):
+            for count in range(1, len(parts)):
+                for kept in combinations(parts, count):
+                    rest = " * ".join(grouped(context.source(part), part) for part in kept)
+                    yield context.replaced(node, rest, 6.5)
         if isinstance(node.op, ast.Div | ast.FloorDiv):
             yield context.replaced(node, left, 4.0)
         elif isinstance(node.op, ast.Mult):
@@ -56,6 +67,13 @@ def removed_factor(context: Context) -> Iterator[Edit]:
         elif isinstance(node.op, ast.Add | ast.Sub):
             yield context.replaced(node, left, 9.0)
             yield context.replaced(node, right, 10.0)
+
+
+def _chain(node: ast.expr) -> list[ast.expr]:
+    """The factors of a product of products."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return [*_chain(node.left), *_chain(node.right)]
+    return [node]
 
 
 def signs(context: Context) -> Iterator[Edit]:
@@ -93,14 +111,25 @@ def missing_slope(context: Context) -> Iterator[Edit]:
             continue
         text = grouped(context.source(node), node)
         for atom, value in context.values.items():
+            if value.kind == "array" and _stretches(value.shape, target.shape):
+                yield context.replaced(node, f"{text} * {atom}", 12.0)
             if value.shape != target.shape or value.kind != target.kind:
                 continue
+            yield context.replaced(node, f"{text} + {atom}", 13.0)
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
-            yield context.replaced(node, f"{text} * {atom}", 11.0)
+            yield context.replaced(node, f"{text} * {atom}", 8.5)
             operand = atom if re.fullmatch(r"[\w.\[\]\"']+", atom) else f"({atom})"
             for form in (f"{operand} * (1 - {operand})", f"(1 - {operand}**2)", f"({operand} > 0)"):
                 yield context.replaced(node, f"{text} * {form}", 13.0)
+
+
+def _stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Whether a smaller array can be multiplied into one of a shape."""
+    if shape == target or not shape or len(shape) > len(target):
+        return False
+    pairs = zip(shape[::-1], target[::-1], strict=False)
+    return all(one in (1, other) for one, other in pairs)
 
 
 def missing_weights(context: Context) -> Iterator[Edit]:

@@ -19,7 +19,7 @@ def names(context: Context) -> Iterator[Edit]:
         if own is None or isinstance(context.parents.get(node), ast.keyword):
             continue
         for other, value in context.values.items():
-            if other == text or value.kind != own.kind:
+            if other == text or value.kind != own.kind or context.is_made_later(other, node):
                 continue
             weight = 6.0 if value.shape == own.shape else 8.0
             if _same_but_for_number(other, text):
@@ -27,6 +27,23 @@ def names(context: Context) -> Iterator[Edit]:
             if value.kind != "array":
                 weight += 3.0
             yield context.replaced(node, other, weight)
+
+
+def all_of_a_name(context: Context) -> Iterator[Edit]:
+    """One name for another, or a function of it, everywhere in a whole expression."""
+    for node in context.wholes():
+        atoms = [one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)]
+        texts = [context.source(one) for one in atoms if context.value(one) is not None]
+        start, end = context.span(node)
+        text = context.text[start:end].decode("utf-8")
+        for own in {one for one in texts if texts.count(one) > 1}:
+            value = context.values.get(own)
+            word = re.compile(rf"(?<![\w.]){re.escape(own)}(?![\w(])")
+            others = [name for name, other in context.values.items() if other == value]
+            calls = [f"{name}({own})" for name in context.functions]
+            for other in (*others, *calls):
+                if other != own:
+                    yield context.replaced(node, word.sub(other, text), 9.0)
 
 
 def indices(context: Context) -> Iterator[Edit]:
@@ -43,6 +60,10 @@ def indices(context: Context) -> Iterator[Edit]:
             yield context.replaced(index, f"{text} - 1", 8.0)
             yield context.replaced(index, f"{text} + 1", 8.0)
             yield context.replaced(index, f"-{grouped(text, index)}", 11.0)
+            for name, value in context.values.items():
+                if value.kind == "int" and name.isidentifier() and name != text:
+                    yield context.replaced(index, name, 8.5)
+                    yield context.replaced(index, f"-{name}", 9.0)
 
 
 def _without_step(context: Context, index: ast.expr) -> str | None:
@@ -119,6 +140,9 @@ def powers(context: Context) -> Iterator[Edit]:
             text = context.source(node)
             yield context.replaced(node, f"{text}**2", 10.0)
             yield context.replaced(node, f"(1 - {text})", 12.0)
+    for node in context.nodes():
+        if isinstance(node, ast.Call) and not isinstance(context.parents.get(node), ast.Expr):
+            yield context.replaced(node, f"{context.source(node)} ** 2", 10.0)
 
 
 def _same_but_for_number(one: str, other: str) -> bool:

@@ -83,3 +83,25 @@ def _moved(
         block[first].lineno,
         f"{moved}  moved {where}  {other}",
     )
+
+
+def reversed_loops(context: Context) -> Iterator[Edit]:
+    """A loop the other way round."""
+    for node in context.nodes():
+        if isinstance(node, ast.For):
+            text = context.source(node.iter)
+            inner = node.iter.args if isinstance(node.iter, ast.Call) else []
+            if text.startswith("reversed(") and len(inner) == 1:
+                yield context.replaced(node.iter, context.source(inner[0]), 8.0)
+            else:
+                yield context.replaced(node.iter, f"reversed({text})", 8.0)
+
+
+def kept_results(context: Context) -> Iterator[Edit]:
+    """The result of a call, which is dropped, assigned to one of its arguments."""
+    for node in context.nodes():
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            for argument in node.value.args:
+                if isinstance(argument, ast.Name):
+                    text = f"{argument.id} = {context.source(node.value)}"
+                    yield context.replaced(node.value, text, 9.0)

@@ -19,6 +19,8 @@ from typing import Any
 
 from gradcheck.blocks import printable
 from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.names import derived_names
+from gradcheck.diagnose.reached import reached_functions
 from gradcheck.diagnose.words import listed
 from gradcheck.finding import Finding
 from gradcheck.numeric.noise import Noise
@@ -29,6 +31,7 @@ from gradcheck.repair.model import Patch, Repair
 from gradcheck.repair.patches import make_patch
 from gradcheck.repair.search import Search, Texts
 from gradcheck.repair.source import Function, editable_functions
+from gradcheck.repair.surroundings import Surroundings
 
 MORE_MEMORY = 2**32
 SLOWEST = 2.0
@@ -74,7 +77,7 @@ def repair(
         if finished or time.monotonic() > start + budget:
             break
         skipped = watched.tried
-    patches = tuple(sorted(watched.patches, key=_naturalness))
+    patches = tuple(patch for _, patch in sorted(watched.patches, key=_naturalness))
     seconds = time.monotonic() - start
     reason = None
     if not patches:
@@ -91,10 +94,11 @@ def repair(
     return Repair(patches, watched.tried, seconds, reason)
 
 
-def _naturalness(patch: Patch) -> tuple[int, int]:
-    """The number of edits, and how much text they change."""
+def _naturalness(found: tuple[float, Patch]) -> tuple[int, float, int]:
+    """The number of edits, how unnatural they are, and how much text they change."""
+    weight, patch = found
     lines = [line for line in patch.diff.split("\n") if line[:1] in "+-"]
-    return patch.words.count("\n"), sum(map(len, lines))
+    return patch.words.count("\n"), weight, sum(map(len, lines))
 
 
 class _Watched:
@@ -102,7 +106,7 @@ class _Watched:
 
     def __init__(self, deadline: float, texts: Texts, advance: Advance) -> None:
         self.tried = 0
-        self.patches: list[Patch] = []
+        self.patches: list[tuple[float, Patch]] = []
         self._deadline = deadline
         self._texts = texts
         self._advance = advance
@@ -146,8 +150,9 @@ class _Watched:
                 self._advance(max(0, told - self.tried))
                 self.tried = max(self.tried, told)
             else:
-                edits, after, *proof = told
-                self.patches.append(make_patch(edits, self._texts, after, *proof))
+                edits, after, *proof, weight = told
+                patch = make_patch(edits, self._texts, after, *proof)
+                self.patches.append((weight, patch))
         return True
 
 
@@ -173,10 +178,12 @@ def _search(
 
     with contextlib.suppress(BrokenPipeError, MemoryError):
         seconds = noise.seconds
+        missing = _may_be_missing(problem, comparison, functions)
         search = Search(
             problem,
-            Judge(problem, comparison, noise, seed=0),
+            Judge(problem, comparison, noise, missing, seed=0),
             functions,
+            Surroundings(problem, [function.function for function in functions]),
             _lines(findings),
             [finding.code for finding in findings],
             deadline,
@@ -196,6 +203,33 @@ def _lines(findings: Sequence[Finding]) -> list[tuple[str, int]]:
         for location in (finding.location, *finding.also)
         if location is not None
     ]
+
+
+def _may_be_missing(
+    problem: Problem, comparison: Comparison, functions: Sequence[Function]
+) -> frozenset[int]:
+    """The blocks that no gradient is returned for, as far as the source tells where it raises.
+
+    There, a block is one of them where no text in the functions, but those that the loss calls as
+    well, begins a name of its gradient.
+    """
+    texts: set[str] = set()
+    shared = {function.__code__ for function in reached_functions(problem, of_loss=True)}
+    for function in functions:
+        code = function.function.__code__
+        for worth in () if code in shared else code.co_consts:
+            items = worth if isinstance(worth, tuple) else (worth,)
+            texts.update(item for item in items if isinstance(item, str) and item)
+    found = set()
+    for leaf in problem.parameters.leaves:
+        if leaf.block is None or not leaf.path or not isinstance(leaf.path[0], str):
+            continue
+        verdict = comparison.blocks[leaf.block].verdict
+        names = {leaf.path[0], *derived_names(leaf.path[0])}
+        told = any(name.startswith(text) for name in names for text in texts)
+        if verdict == "missing" or (verdict == "raised" and not told):
+            found.add(leaf.block)
+    return frozenset(found)
 
 
 def _limit_memory() -> None:

@@ -18,11 +18,15 @@ from gradcheck.repair.edits import all_edits
 from gradcheck.repair.judge import Judge, Standing, better, is_mended
 from gradcheck.repair.scope import expressions, observe
 from gradcheck.repair.source import Function, UnreadableError, apply, new_code, span
+from gradcheck.repair.surroundings import Surroundings
 
 DEPTH = 3
 MOST_PATCHES = 5
 PARTIAL = 3
 PAIRED = 60
+DEEPEN = 0.4
+"""The share of the time left after which an edit that helps is followed at once."""
+
 LISTED_SECONDS = 1.5
 """After the first patch, as long is looked for others."""
 
@@ -42,6 +46,7 @@ class Search:
         problem: what is checked.
         judge: tells of a program whether its gradient is right.
         functions: those that may be edited.
+        surroundings: puts back what a candidate spoils.
         lines: what the diagnosis points at.
         codes: the rules that it found.
         deadline: when to stop, by `time.monotonic`.
@@ -56,6 +61,7 @@ class Search:
     problem: Problem
     judge: Judge
     functions: Sequence[Function]
+    surroundings: Surroundings
     lines: Sequence[tuple[str, int]]
     codes: Sequence[str]
     deadline: float
@@ -77,13 +83,21 @@ class Search:
     def _level(self, texts: Texts, before: tuple[Edit, ...], base: Standing, depth: int) -> None:
         """All single edits of a program; where none is enough, those that help are kept."""
         edits = all_edits(self._contexts(texts), self.lines, self.codes)
+        self.judge.right_blocks()
+        raised = self.judge.raised
+        self.surroundings.restore()
+        deepen = time.monotonic() + DEEPEN * (self.deadline - time.monotonic())
         partial: list[tuple[Edit, Standing]] = []
         for edit in edits:
             if self._over():
                 return
             right = self._try(texts, (edit,), before)
-            if right is not None and not is_mended(right) and better(right, base):
+            if right is None or is_mended(right):
+                continue
+            if better(right, base) or (raised and not self.judge.raised):
                 partial.append((edit, right))
+            if partial and time.monotonic() > deepen:
+                break
         if self.found or depth >= DEPTH:
             return
         partial.sort(key=lambda pair: (-pair[1].count(True), pair[0].weight))
@@ -97,14 +111,14 @@ class Search:
             self._pairs(texts, edits)
 
     def _pairs(self, texts: Texts, edits: Sequence[Edit]) -> None:
-        pairs = sorted(
-            combinations(edits[:PAIRED], 2), key=lambda pair: pair[0].weight + pair[1].weight
-        )
-        for one, other in pairs:
-            if self._over():
-                return
-            if one.path != other.path or one.end <= other.start or other.end <= one.start:
-                self._try(texts, (one, other), ())
+        most = PAIRED
+        while most // 2 < len(edits):
+            for one, other in combinations(edits[:most], 2):
+                if self._over():
+                    return
+                if one.path != other.path or one.end <= other.start or other.end <= one.start:
+                    self._try(texts, (one, other), ())
+            most *= 2
 
     def _try(
         self, texts: Texts, edits: tuple[Edit, ...], before: tuple[Edit, ...]
@@ -132,7 +146,7 @@ class Search:
             except TooSlowError:
                 return None
             finally:
-                self.problem.parameters.restore()
+                self.surroundings.restore()
         if error is not None:
             self.found += 1
             self.deadline = min(self.deadline, time.monotonic() + LISTED_SECONDS)
@@ -142,7 +156,8 @@ class Search:
                 for name, standing in zip(self.problem.parameters.names, right, strict=True)
                 if standing is None
             ]
-            self.send("patch", ((*before, *edits), after, error, points, left))
+            weight = sum(edit.weight for edit in (*before, *edits))
+            self.send("patch", ((*before, *edits), after, error, points, left, weight))
         return right
 
     def _over(self) -> bool:
@@ -174,7 +189,7 @@ class Search:
         try:
             self.problem.gradient(values)
         finally:
-            self.problem.parameters.restore()
+            self.surroundings.restore()
 
 
 def applied(texts: Texts, edits: Sequence[Edit]) -> Texts:

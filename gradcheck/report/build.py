@@ -14,8 +14,9 @@ from gradcheck.diagnose.excuses import excuse
 from gradcheck.diagnose.layers import describe_layers
 from gradcheck.diagnose.words import shortened
 from gradcheck.finding import Finding
+from gradcheck.options import Options
 from gradcheck.preflight import Preflight
-from gradcheck.problem import Options, Problem
+from gradcheck.problem import Problem
 from gradcheck.report.details import details_of
 from gradcheck.report.model import Report
 from gradcheck.report.notes import heard_notes, notes_of, raised_notes

@@ -8,7 +8,7 @@ from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.words import listed
 from gradcheck.preflight import Preflight
-from gradcheck.recognition.functions import SQUARED
+from gradcheck.recognition.distances import SQUARED
 from gradcheck.recognition.network_view import NetworkView
 
 

@@ -11,8 +11,9 @@ from gradcheck.compare.comparison import Comparison
 from gradcheck.compare.verdict import Block
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.words import listed, shortened
+from gradcheck.options import Options
 from gradcheck.preflight import Preflight
-from gradcheck.problem import Options, Problem
+from gradcheck.problem import Problem
 from gradcheck.usercode import Heard, Raised
 
 

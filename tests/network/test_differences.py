@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gradcheck.network.activations import ACTIVATIONS, Activation
 from gradcheck.network.losses import FUSED, LOSSES
-from gradcheck.recognition.functions import DISTANCES, HIDDEN, OUTPUT
+from gradcheck.recognition.distances import DISTANCES
+from gradcheck.recognition.functions import HIDDEN, OUTPUT
 
 ROWS = list(
     {

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Delta, Rule, Variant
-from gradcheck.recognition.functions import ABSOLUTE, BINARY, CATEGORICAL, SQUARED
+from gradcheck.recognition.distances import ABSOLUTE, BINARY, CATEGORICAL, SQUARED
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:

@@ -71,6 +71,8 @@ def _wrong(evidence: Evidence, block: int) -> NDArray[np.intp] | None:
     )
     if not np.all(judged.ok | judged.wrong):
         return None
+    if not result.shape:
+        return None
     flat = numeric.entries[judged.wrong]
     return np.array(np.unravel_index(flat, result.shape)).T
 

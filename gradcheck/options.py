@@ -1,0 +1,44 @@
+"""How thoroughly to check: the arguments of `check` that are not about the user's code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradcheck.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Options:
+    """How thoroughly to check; the arguments of `check` by their names.
+
+    Raises:
+        UsageError: a value makes no sense.
+    """
+
+    entries: str | int = "auto"
+    budget: float = 10.0
+    rtol: float | None = None
+    workers: int = 1
+    seed: int = 0
+    allow: tuple[str, ...] = ()
+    repair: float | None = None
+
+    def __post_init__(self) -> None:
+        entries = self.entries
+        whole = isinstance(entries, int) and not isinstance(entries, bool) and entries > 0
+        if not whole and entries not in ("all", "auto"):
+            raise UsageError(
+                f"entries is {entries!r}; it must be 'all', 'auto' or a positive whole number"
+            )
+        if not isinstance(self.budget, int | float) or not self.budget > 0:
+            raise UsageError(f"budget is {self.budget!r}; it must be a positive number of seconds")
+        if self.rtol is not None and not (
+            isinstance(self.rtol, int | float) and 0 <= self.rtol < 1
+        ):
+            raise UsageError(f"rtol is {self.rtol!r}; it must be at least 0 and below 1")
+        if self.repair is not None and not (
+            isinstance(self.repair, int | float) and self.repair > 0
+        ):
+            raise UsageError(f"repair is {self.repair!r}; it must be a positive number of seconds")
+        if not isinstance(self.workers, int) or self.workers < 1:
+            raise UsageError(f"workers is {self.workers!r}; it must be at least 1")

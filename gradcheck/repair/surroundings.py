@@ -1,0 +1,54 @@
+"""What a candidate may spoil beside the parameters: the user's data, and objects' attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.arrays import same_numbers
+from gradcheck.diagnose.reached import objects_in
+from gradcheck.problem import Problem
+from gradcheck.recognition.data import arrays_in
+
+DEPTH = 4
+MOST_BYTES = 2**27
+
+
+class Surroundings:
+    """Arrays that the user's functions hold, as they are now, and the attributes that objects have.
+
+    Args:
+        problem: what is checked.
+        functions: the user's functions.
+    """
+
+    def __init__(self, problem: Problem, functions: Sequence[Any]) -> None:
+        self._arrays: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        self._problem = problem
+        seen: set[int] = set()
+        left = MOST_BYTES
+        holders = [*functions, problem.loss_function, problem.gradient_function]
+        for holder in holders:
+            for array in arrays_in(holder, DEPTH, seen) if holder is not None else ():
+                left -= array.nbytes
+                if array.flags.writeable and left > 0:
+                    self._arrays.append((array, array.copy()))
+        self._objects = [
+            (one, frozenset(vars(one)))
+            for one in objects_in(problem.parameters.owner, DEPTH)
+            if hasattr(one, "__dict__")
+        ]
+
+    def restore(self) -> None:
+        """Puts back what was changed; attributes that were not there are taken away."""
+        for array, before in self._arrays:
+            if array.shape == before.shape and not same_numbers(array, before):
+                np.copyto(array, before)
+        for one, names in self._objects:
+            for name in set(vars(one)) - names:
+                delattr(one, name)
+        self._problem.restore_data()
+        self._problem.parameters.restore()
