@@ -44,17 +44,15 @@ def test_the_command_prints_what_is_shown(capsys):
     assert shown(capsys.readouterr().out) in without_figures(README)
 
 
-@pytest.mark.parametrize(
-    ("name", "page"),
-    [("derivative_of_input", "README.md"), ("published", "docs/repair.md")],
-)
-def test_the_repair_is_the_one_that_is_shown(capsys, monkeypatch, name, page):
+@pytest.mark.parametrize("page", ["README.md", "docs/repair.md"])
+def test_the_repair_that_is_shown_is_the_first(capsys, monkeypatch, page):
     monkeypatch.chdir(ROOT)
-    main(["repair", f"overfit_pixels:{name}"])
+    main(["repair", "overfit_pixels:published"])
     printed = without_figures(capsys.readouterr().out)
-    text = without_figures((ROOT / page).read_text(encoding="utf-8"))
-    lines = [line.strip() for line in text.split("\n")]
-    for line in filter(None, map(str.strip, printed.split("\n"))):
+    _, _, first = printed.partition("\n1. ")
+    first = first.partition("\n2. ")[0]  # how many others are found in the time differs
+    lines = [line.strip() for line in without_figures((ROOT / page).read_text()).split("\n")]
+    for line in filter(None, map(str.strip, f"1. {first}".split("\n"))):
         assert line in lines
 
 

@@ -24,6 +24,9 @@ INCONCLUSIVE = {
 }
 """How many of the networks may stay undecided: as many as do. None in the other conditions."""
 
+NEARLY_ON_A_KINK = 1e-6
+"""A kink this near the point may be too near for the loss to tell, beside another at the point."""
+
 exact = settings(max_examples=150, deadline=None, derandomize=True)
 
 
@@ -103,7 +106,9 @@ def test_one_kink_in_each_coordinate_is_no_false_alarm(rows):
     def grad(w):
         return jump * (w > place) + slope * np.cos(w + 0.3)
 
-    assert gradcheck.check(loss, np.zeros(len(rows)), grad, entries="all").ok
+    verdict = gradcheck.check(loss, np.zeros(len(rows)), grad, entries="all").verdict
+    nearly = np.any((place != 0) & (np.abs(place) < NEARLY_ON_A_KINK))
+    assert verdict == "pass" or (nearly and verdict == "inconclusive")
 
 
 @exact
