@@ -17,8 +17,8 @@ from gradcheck.blocks import Array
 from gradcheck.compare.gates import Gradient, Gradients, read_gradients
 from gradcheck.compare.verdict import EntryVerdicts, judge_entries
 from gradcheck.errors import UsageError
-from gradcheck.evaluation import entry_losses
-from gradcheck.numeric.blackbox import BlockGradient, Claim, NumericGradient, numeric_gradient
+from gradcheck.evaluation import gradient_of_loss
+from gradcheck.numeric.blackbox import BlockGradient, Claim, NumericGradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.problem import Problem
 from gradcheck.sampling import Indices
@@ -146,9 +146,9 @@ def _ask(
         return _Answer(none, none, none, 0)
     if not np.isfinite(center):
         return _Answer(none, none, none, 1)
-    there = numeric_gradient(
-        entry_losses(beside.problem, nearby),
-        parameters.stored(nearby),
+    there = gradient_of_loss(
+        beside.problem,
+        nearby,
         center,
         beside.noise,
         [block.entries[asked] for block, asked in zip(numeric.blocks, rows, strict=True)],

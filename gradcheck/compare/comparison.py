@@ -17,13 +17,13 @@ from gradcheck.compare.structure import Tie, numeric_by_structure
 from gradcheck.compare.ties import settle_ties
 from gradcheck.compare.updates import settle_step
 from gradcheck.compare.verdict import SAFETY, Block, compare_block
-from gradcheck.evaluation import ALONE, Effort, entry_losses
-from gradcheck.numeric.blackbox import NumericGradient, numeric_gradient
+from gradcheck.evaluation import ALONE, Effort, gradient_of_loss
+from gradcheck.numeric.blackbox import NumericGradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.screening import Screened
 from gradcheck.problem import Problem
 from gradcheck.recognition.identify import Identity
-from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Indices
+from gradcheck.sampling import Indices
 from gradcheck.usercode import Raised, UserCodeError
 
 
@@ -114,16 +114,7 @@ def compare(
     if tie is None and not numeric.blocks:
         before = numeric
         wanted = [chosen[:0] for chosen in entries] if before.interrupted else entries
-        expected = EVALUATIONS_PER_ENTRY * sum(map(len, wanted))
-        numeric = numeric_gradient(
-            entry_losses(problem, values, effort, noise.seconds, expected),
-            problem.parameters.stored(values),
-            center,
-            noise,
-            wanted,
-            claims,
-            rng,
-        )
+        numeric = gradient_of_loss(problem, values, center, noise, wanted, claims, rng, effort)
         numeric = replace(
             numeric,
             evaluations=before.evaluations + numeric.evaluations,

@@ -10,8 +10,8 @@ import numpy as np
 from gradcheck.blocks import Array
 from gradcheck.compare.beside_kinks import claims_of
 from gradcheck.compare.gates import Gradients
-from gradcheck.evaluation import entry_losses
-from gradcheck.numeric.blackbox import BlockGradient, NumericGradient, numeric_gradient
+from gradcheck.evaluation import gradient_of_loss
+from gradcheck.numeric.blackbox import BlockGradient, NumericGradient
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.screening import Screened, screen
@@ -75,15 +75,8 @@ def screen_the_rest(
         np.array([] if found is None else sorted(found.suspects), dtype=np.intp)
         for found in screened
     ]
-    more = numeric_gradient(
-        entry_losses(problem, values),
-        problem.parameters.stored(values),
-        center,
-        noise,
-        suspects,
-        claims_of(gradients, precision, values),
-        rng,
-    )
+    claims = claims_of(gradients, precision, values)
+    more = gradient_of_loss(problem, values, center, noise, suspects, claims, rng)
     merged = tuple(
         _merged(one, other) for one, other in zip(numeric.blocks, more.blocks, strict=True)
     )

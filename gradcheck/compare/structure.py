@@ -16,13 +16,12 @@ import numpy as np
 from gradcheck.blocks import Array
 from gradcheck.compare.gates import Gradients
 from gradcheck.compare.verdict import SAFETY, judge_entries, scale_of
-from gradcheck.evaluation import Effort, entry_losses
+from gradcheck.evaluation import Effort, gradient_of_loss
 from gradcheck.numeric.blackbox import (
     RESOLUTION_LIMIT,
     BlockGradient,
     Claim,
     NumericGradient,
-    numeric_gradient,
 )
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.structured import choose_tier, structured_gradient
@@ -118,15 +117,7 @@ def numeric_by_structure(
         _sample(block, claim, gradient.comparable, rng)
         for block, claim, gradient in zip(blocks, claims, gradients.blocks, strict=True)
     ]
-    literal = numeric_gradient(
-        entry_losses(problem, values),
-        problem.parameters.stored(values),
-        center,
-        noise,
-        sample,
-        claims,
-        rng,
-    )
+    literal = gradient_of_loss(problem, values, center, noise, sample, claims, rng)
     calls += literal.evaluations
     if literal.interrupted:
         return replace(literal, evaluations=calls), None

@@ -45,11 +45,6 @@ class DenseLayer:
     change: OutputChange
     kinks: tuple[float, ...] = ()
 
-    @property
-    def order(self) -> str:
-        """How the weights lie in memory, "C" or "F"; their gradient is made to lie alike."""
-        return "C" if self.weights.flags.c_contiguous else "F"
-
 
 @dataclass(frozen=True)
 class DenseNetwork:

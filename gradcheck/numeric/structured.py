@@ -82,7 +82,6 @@ def structured_gradient(
         tier: `LITERAL` or `SHARED_LINES`.
         advance: told how many parameters are done.
     """
-    batches = list(network.batches())
     found = tuple(
         LayerGradient(
             np.zeros_like(layer.weights),
@@ -94,10 +93,11 @@ def structured_gradient(
         )
         for layer in network.layers
     )
-    for batch in batches:
+    for batch in network.batches():  # one at a time: each keeps what it computes
+        share = len(batch.inputs) / len(network.inputs)
         for index, gradient in enumerate(found):
             _add(gradient, batch, index, tier)
-            advance((gradient.weights.size + gradient.bias.size) // len(batches))
+            advance(round(share * (gradient.weights.size + gradient.bias.size)))
     for gradient, layer in zip(found, network.layers, strict=True):
         # l2 ((w + h)^2 - (w - h)^2) / 2h, whatever h is
         if network.l2:

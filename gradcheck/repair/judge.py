@@ -12,8 +12,8 @@ from gradcheck.compare.comparison import Comparison
 from gradcheck.compare.gates import read_gradients
 from gradcheck.compare.verdict import SAFETY
 from gradcheck.errors import UsageError
-from gradcheck.evaluation import entry_losses
-from gradcheck.numeric.blackbox import BlockGradient, Claim, numeric_gradient
+from gradcheck.evaluation import gradient_of_loss
+from gradcheck.numeric.blackbox import BlockGradient, Claim
 from gradcheck.numeric.noise import Noise
 from gradcheck.problem import Problem
 from gradcheck.sampling import Indices
@@ -96,14 +96,8 @@ class Judge:
                     continue
                 entries = [self._few(value.size) for value in values]
                 claims = [Claim(np.full(value.size, np.nan), 0.0) for value in values]
-                numeric = numeric_gradient(
-                    entry_losses(self._problem, values),
-                    self._problem.parameters.stored(values),
-                    loss,
-                    self._noise,
-                    entries,
-                    claims,
-                    self._rng,
+                numeric = gradient_of_loss(
+                    self._problem, values, loss, self._noise, entries, claims, self._rng
                 )
             except UserCodeError:
                 continue

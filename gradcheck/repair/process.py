@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import resource
 import time
 import warnings
 from collections.abc import Sequence
@@ -234,6 +233,8 @@ def _may_be_missing(
 
 def _limit_memory() -> None:
     """As much more address space as a candidate may take; what asks for more fails."""
+    import resource  # not where there is no fork, which is said in a sentence
+
     with contextlib.suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + MORE_MEMORY

@@ -71,7 +71,7 @@ class Search:
     tried: int = 0
     found: int = 0
     start: Standing = ()
-    seen: set[tuple[tuple[str, bytes], ...]] = field(default_factory=set)
+    seen: set[int] = field(default_factory=set)
 
     def run(self, texts: Texts) -> None:
         """Searches from the user's source."""
@@ -125,7 +125,7 @@ class Search:
     ) -> Standing | None:
         """Which blocks an edited program has right; what has all right is proved and told."""
         after = applied(texts, edits)
-        key = tuple(sorted(after.items()))
+        key = hash(tuple(sorted(after.items())))  # the texts of thousands are not kept
         if key in self.seen:
             return None
         self.seen.add(key)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
-from gradcheck.compare.gates import Gradient
 from gradcheck.compare.verdict import Block, judge_entries, scale_of
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.numeric.blackbox import BlockGradient
@@ -34,6 +35,16 @@ TELLING = 1e-6
 """A delta that is smaller than this share of the largest has no ratio to speak of."""
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """A block with the derivatives that were compared, its claimed ones and the numeric ones."""
+
+    block: Block
+    claimed: Array
+    measured: BlockGradient
+    precision: float
+
+
 def take_pictures(
     ready: Preflight, comparison: Comparison, diagnosis: Diagnosis, rng: np.random.Generator
 ) -> Pictures:
@@ -46,19 +57,23 @@ def take_pictures(
         rng: chooses the points of scatters.
     """
     compared = [
-        (block, gradient, measured)
-        for block, gradient, measured in zip(
-            comparison.blocks, comparison.gradients.blocks, comparison.numeric.blocks, strict=True
+        _Compared(block, gradient.value.reshape(-1)[measured.entries], measured, precision)
+        for block, gradient, measured, precision in zip(
+            comparison.blocks,
+            comparison.gradients.blocks,
+            comparison.numeric.blocks,
+            comparison.precision,
+            strict=True,
         )
         if block.worst is not None and gradient.value is not None
     ][:MOST_BLOCKS]
-    matrices = [found for found in compared if min(_as_matrix(found[0].shape)) > 1]
+    matrices = [found for found in compared if min(_as_matrix(found.block.shape)) > 1]
     view = diagnosis.view
     return Pictures(
         inputs=None if view is None else view.placed[0].n_in,
         layers=() if view is None else _layers(view, comparison),
-        heat_maps=tuple(_heat_map(*found, comparison.scale) for found in matrices),
-        scatters=tuple(_scatter(*found, comparison, rng) for found in compared),
+        heat_maps=tuple(_heat_map(found, comparison.scale) for found in matrices),
+        scatters=tuple(_scatter(found, comparison.scale, rng) for found in compared),
         step_curve=_step_curve(ready, comparison, view),
         slope_ratios=() if view is None else _slope_ratios(view, comparison),
     )
@@ -85,10 +100,9 @@ def _layers(view: NetworkView, comparison: Comparison) -> tuple[LayerPicture, ..
     )
 
 
-def _heat_map(block: Block, gradient: Gradient, measured: BlockGradient, overall: float) -> HeatMap:
+def _heat_map(compared: _Compared, overall: float) -> HeatMap:
+    block, claimed, measured = compared.block, compared.claimed, compared.measured
     shape = _as_matrix(block.shape)
-    analytic = np.zeros(0) if gradient.value is None else gradient.value.reshape(-1)
-    claimed = analytic[measured.entries]
     scale = scale_of(measured, claimed, overall) or 1.0
     errors = np.full(shape[0] * shape[1], -1.0)
     distance = measured.estimates.distance(claimed) / scale
@@ -110,20 +124,10 @@ def _heat_map(block: Block, gradient: Gradient, measured: BlockGradient, overall
     )
 
 
-def _scatter(
-    block: Block,
-    gradient: Gradient,
-    measured: BlockGradient,
-    comparison: Comparison,
-    rng: np.random.Generator,
-) -> Scatter:
+def _scatter(compared: _Compared, overall: float, rng: np.random.Generator) -> Scatter:
     """The entries furthest off, and others at random."""
-    analytic = np.zeros(0) if gradient.value is None else gradient.value.reshape(-1)
-    claimed = analytic[measured.entries]
-    position = comparison.blocks.index(block)
-    judged = judge_entries(
-        claimed, measured, comparison.precision[position], None, comparison.scale
-    )
+    claimed, measured = compared.claimed, compared.measured
+    judged = judge_entries(claimed, measured, compared.precision, None, overall)
     count = len(claimed)
     chosen = rng.choice(count, min(count, MOST_POINTS), replace=False)
     if judged.wrong.any():
@@ -133,7 +137,7 @@ def _scatter(
     numeric = measured.estimates.value[chosen]
     kept = np.isfinite(numeric) & np.isfinite(claimed[chosen])
     return Scatter(
-        block.name,
+        compared.block.name,
         tuple(numeric[kept].tolist()),
         tuple(claimed[chosen][kept].tolist()),
         tuple(judged.wrong[chosen][kept].tolist()),
