@@ -10,11 +10,11 @@ import gradcheck
 from benchmarks.networks import Setting
 from benchmarks.peers import Timing
 from gradcheck.numeric.structured import LITERAL, SHARED_LINES, structured_gradient
-from gradcheck.problem import Problem
 from gradcheck.recognition.dense import as_blocks, dense_network
 from gradcheck.recognition.identify import from_network
 from gradcheck.recognition.layers import group_layers
-from gradcheck.structures import flatten
+from gradcheck.user.problem import Problem
+from gradcheck.user.structures import flatten
 
 REPETITIONS = 3
 LONG = 5.0

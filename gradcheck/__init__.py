@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gradcheck.repair.model import Patch, Repair
     from gradcheck.report.model import Report
     from gradcheck.sampling import Coverage
-    from gradcheck.wrapping import parameters
+    from gradcheck.user.wrapping import parameters
 
 __all__ = [
     "MLP",
@@ -62,7 +62,7 @@ _HOMES = {
     "check": "api",
     "check_layer": "api",
     "check_step": "api",
-    "parameters": "wrapping",
+    "parameters": "user.wrapping",
     "Patch": "repair.model",
     "Repair": "repair.model",
 }

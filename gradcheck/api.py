@@ -12,16 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.adapters import make_layer, make_step
 from gradcheck.compare.comparison import Comparison, compare
-from gradcheck.compare.gates import with_gradients_only
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
 from gradcheck.errors import UsageError
-from gradcheck.evaluation import Effort
 from gradcheck.network import MLP
 from gradcheck.options import Options
 from gradcheck.preflight import Preflight, preflight, still_repeatable
-from gradcheck.problem import Problem, of_parameters
 from gradcheck.progress import Begin, progress_bar
 from gradcheck.recognition.identify import identify, search_further
 from gradcheck.repair.model import Repair
@@ -30,9 +26,13 @@ from gradcheck.report.model import Report
 from gradcheck.report.pictures import Pictures
 from gradcheck.report.take import take_pictures
 from gradcheck.sampling import all_entries, choose_entries
-from gradcheck.structures import flatten
-from gradcheck.tensors import to_array
-from gradcheck.usercode import UserCodeError, quietly
+from gradcheck.user.adapters import make_layer, make_step
+from gradcheck.user.calls import UserCodeError, quietly
+from gradcheck.user.evaluation import Effort
+from gradcheck.user.gradients import with_gradients_only
+from gradcheck.user.problem import Problem, of_parameters
+from gradcheck.user.structures import flatten
+from gradcheck.user.tensors import to_array
 
 Function = Callable[[Any], Any]
 

@@ -17,7 +17,7 @@ from gradcheck.api import check, check_layer, check_step
 from gradcheck.errors import UsageError
 from gradcheck.options import Options
 from gradcheck.report.model import Report
-from gradcheck.usercode import UserCodeError, call, quietly
+from gradcheck.user.calls import UserCodeError, call, quietly
 
 Maker = Callable[[], "Case"]
 

@@ -241,10 +241,10 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _repair(options: argparse.Namespace) -> int:
-    from gradcheck.blocks import printable
     from gradcheck.casefiles import find_cases
     from gradcheck.repair.patches import write
     from gradcheck.running import check_case
+    from gradcheck.user.blocks import printable
 
     statuses = []
     for entry in find_cases(options.targets):

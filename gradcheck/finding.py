@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradcheck.usercode import Location
+from gradcheck.user.calls import Location
 
 
 @dataclass(frozen=True)

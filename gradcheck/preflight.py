@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import same_numbers
-from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
-from gradcheck.compare.gates import Gradients, read_gradients, returned_arrays
 from gradcheck.compare.updates import find_momentum
 from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import Noise, estimate_noise
-from gradcheck.problem import GRADIENT, LOSS, Problem
-from gradcheck.usercode import UserCodeError, call
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError, call
+from gradcheck.user.gradients import Gradients, read_gradients, returned_arrays
+from gradcheck.user.problem import GRADIENT, LOSS, Problem
 
 REPEATABLE = 1e-6
 """Two values of one loss that differ by more, relatively, are not of one function."""

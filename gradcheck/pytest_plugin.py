@@ -159,7 +159,7 @@ class CaseItem(pytest.Item):
         """
         from gradcheck.errors import UsageError
         from gradcheck.report.text import render
-        from gradcheck.usercode import UserCodeError, place
+        from gradcheck.user.calls import UserCodeError, place
 
         try:
             case, expectation = self.entry.build()

@@ -11,7 +11,7 @@ from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.renderers import RENDERERS
-from gradcheck.usercode import UserCodeError, place
+from gradcheck.user.calls import UserCodeError, place
 
 
 def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:

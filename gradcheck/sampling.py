@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import Parameters
+from gradcheck.user.blocks import Parameters
 
 Indices = NDArray[np.intp]
 

@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import Array
-from gradcheck.compare.gates import Gradient, Gradients, read_gradients
 from gradcheck.compare.verdict import EntryVerdicts, judge_entries
 from gradcheck.errors import UsageError
-from gradcheck.evaluation import gradient_of_loss
 from gradcheck.numeric.blackbox import BlockGradient, Claim, NumericGradient
 from gradcheck.numeric.noise import Noise
-from gradcheck.problem import Problem
 from gradcheck.sampling import Indices
-from gradcheck.usercode import UserCodeError
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.evaluation import gradient_of_loss
+from gradcheck.user.gradients import Gradient, Gradients, read_gradients
+from gradcheck.user.problem import Problem
 
 NUDGES = (1e-3, 1e-2, 1e-3, 1e-2, 1e-3)
 TELLING = 0.5

@@ -8,23 +8,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck.arrays import largest_difference
-from gradcheck.blocks import Array
 from gradcheck.compare.beside_kinks import accept_beside_kinks, claims_of
-from gradcheck.compare.gates import RAISED, Gradient, Gradients, read_gradients
 from gradcheck.compare.precision import analytic_precision
 from gradcheck.compare.screened import screen_the_rest
 from gradcheck.compare.structure import Tie, numeric_by_structure
 from gradcheck.compare.ties import settle_ties
 from gradcheck.compare.updates import settle_step
 from gradcheck.compare.verdict import SAFETY, Block, compare_block
-from gradcheck.evaluation import ALONE, Effort, gradient_of_loss
 from gradcheck.numeric.blackbox import NumericGradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.screening import Screened
-from gradcheck.problem import Problem
 from gradcheck.recognition.identify import Identity
 from gradcheck.sampling import Indices
-from gradcheck.usercode import Raised, UserCodeError
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import Raised, UserCodeError
+from gradcheck.user.evaluation import ALONE, Effort, gradient_of_loss
+from gradcheck.user.gradients import RAISED, Gradient, Gradients, read_gradients
+from gradcheck.user.problem import Problem
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck.arrays import largest_difference
-from gradcheck.blocks import Array
-from gradcheck.compare.gates import Gradients, read_gradients
 from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import random_signs
-from gradcheck.problem import Problem
-from gradcheck.usercode import UserCodeError
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.gradients import Gradients, read_gradients
+from gradcheck.user.problem import Problem
 
 NUDGES = 2
 ROUNDINGS = 4.0

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.compare.beside_kinks import claims_of
-from gradcheck.compare.gates import Gradients
-from gradcheck.evaluation import gradient_of_loss
 from gradcheck.numeric.blackbox import BlockGradient, NumericGradient
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.screening import Screened, screen
-from gradcheck.problem import Problem
-from gradcheck.usercode import UserCodeError
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.evaluation import gradient_of_loss
+from gradcheck.user.gradients import Gradients
+from gradcheck.user.problem import Problem
 
 DIRECTIONS = 3
 

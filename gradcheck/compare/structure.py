@@ -13,10 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.blocks import Array
-from gradcheck.compare.gates import Gradients
 from gradcheck.compare.verdict import SAFETY, judge_entries, scale_of
-from gradcheck.evaluation import Effort, gradient_of_loss
 from gradcheck.numeric.blackbox import (
     RESOLUTION_LIMIT,
     BlockGradient,
@@ -25,13 +22,16 @@ from gradcheck.numeric.blackbox import (
 )
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.structured import choose_tier, structured_gradient
-from gradcheck.problem import Problem
 from gradcheck.recognition.dense import as_blocks, dense_network
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.recognition.probes import TOLERANCE, Losses
 from gradcheck.sampling import Indices
-from gradcheck.usercode import UserCodeError
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.evaluation import Effort, gradient_of_loss
+from gradcheck.user.gradients import Gradients
+from gradcheck.user.problem import Problem
 
 SAMPLE = 6
 WORST = 4

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.blocks import Array
-from gradcheck.compare.gates import Gradients
-from gradcheck.problem import Problem
-from gradcheck.usercode import UserCodeError
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.gradients import Gradients
+from gradcheck.user.problem import Problem
 
 STEP = 1e-4
 

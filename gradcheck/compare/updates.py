@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.blocks import BARE, Array, path_name
-from gradcheck.compare.gates import Gradient, Gradients, read_gradients
 from gradcheck.compare.verdict import SAFETY
 from gradcheck.numeric.blackbox import BlockGradient, NumericGradient
-from gradcheck.problem import Problem
+from gradcheck.user.blocks import BARE, Array, path_name
+from gradcheck.user.gradients import Gradient, Gradients, read_gradients
+from gradcheck.user.problem import Problem
 
 ROUNDING = 1e-6
 FEWEST_ENTRIES = 3

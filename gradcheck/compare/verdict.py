@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import Array
-from gradcheck.compare.gates import Gradient
 from gradcheck.numeric.blackbox import BlockGradient
+from gradcheck.user.blocks import Array
+from gradcheck.user.gradients import Gradient
 
 SAFETY = 2.0
 """What the estimated errors are multiplied by, since they are estimates."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.diagnose.words import listed, verb
-from gradcheck.problem import Problem
 from gradcheck.recognition.layers import Layer
+from gradcheck.user.problem import Problem
 
 
 def advice(problem: Problem, layers: tuple[Layer, ...], sizes: Sizes) -> tuple[str, ...]:

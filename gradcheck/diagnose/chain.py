@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.fits import Fit, Target, is_among
@@ -30,6 +29,7 @@ from gradcheck.diagnose.rule import (
 )
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView
+from gradcheck.user.blocks import Array
 
 Named = tuple[Rule, Variant]
 Link = Slope | Upstream | Delta | LayerInput | Product | BiasSum

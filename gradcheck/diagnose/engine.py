@@ -31,7 +31,7 @@ from gradcheck.recognition.identify import Identity, search_further
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.sampling import Selection
-from gradcheck.usercode import Heard
+from gradcheck.user.calls import Heard
 
 
 @dataclass(frozen=True)

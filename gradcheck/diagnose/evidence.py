@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison, compare
 from gradcheck.compare.verdict import SAFETY, Block, scale_of
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.preflight import Preflight
-from gradcheck.problem import Problem
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.sampling import Indices, Selection
-from gradcheck.usercode import Heard, UserCodeError
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import Heard, UserCodeError
+from gradcheck.user.problem import Problem
 
 SECOND_POINT_ENTRIES = 24
 NUDGES = (0.1, 0.01, 0.001)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
 from gradcheck.recognition.network_view import NetworkView
+from gradcheck.user.blocks import Array
 
 CLOSE = 1e-6
 LARGE = 20_000

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.adapters import Layer
-from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
-from gradcheck.compare.gates import read_gradients
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import LayerForms, Rule
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
-from gradcheck.problem import Problem
-from gradcheck.usercode import UserCodeError, call
+from gradcheck.user.adapters import Layer
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError, call
+from gradcheck.user.gradients import read_gradients
+from gradcheck.user.problem import Problem
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gradcheck.blocks import Array
 from gradcheck.network import Trace
 from gradcheck.network.activations import Activation
 from gradcheck.recognition.functions import UNITS, AnyActivation
 from gradcheck.recognition.network_view import NetworkView
+from gradcheck.user.blocks import Array
 
 
 @dataclass(frozen=True)

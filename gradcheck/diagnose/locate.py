@@ -6,12 +6,12 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gradcheck.blocks import Leaf
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Delta, Detector, Penalty, Rule, Slope, Upstream
 from gradcheck.diagnose.source import Assignment, Sources
 from gradcheck.finding import Finding
 from gradcheck.recognition.layers import Layer
+from gradcheck.user.blocks import Leaf
 
 MENDED = {"GC106": "-{code}", "GC101": "{code} / m"}
 """What one factor makes of the user's expression; m is the batch size."""

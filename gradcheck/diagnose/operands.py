@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.usercode import Raised
+from gradcheck.user.calls import Raised
 
 Array = NDArray[Any]
 

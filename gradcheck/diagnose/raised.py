@@ -9,7 +9,7 @@ from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.operands import Product, misaligned_product
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
-from gradcheck.usercode import Raised
+from gradcheck.user.calls import Raised
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from gradcheck.objects import is_object
-from gradcheck.problem import Problem
-from gradcheck.usercode import is_users_file
+from gradcheck.user.calls import is_users_file
+from gradcheck.user.objects import is_object
+from gradcheck.user.problem import Problem
 
 DEPTH = 6
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gradcheck.blocks import Array
+from gradcheck.user.blocks import Array
 
 if TYPE_CHECKING:
     from gradcheck.diagnose.evidence import Evidence

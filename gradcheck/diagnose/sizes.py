@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from gradcheck.problem import Problem
 from gradcheck.recognition.network_view import NetworkView
+from gradcheck.user.problem import Problem
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gradcheck.blocks import Leaf
-from gradcheck.compare.names import derived_names
 from gradcheck.diagnose.reached import reached_functions
-from gradcheck.objects import Position
-from gradcheck.problem import Problem
-from gradcheck.usercode import Location
+from gradcheck.user.blocks import Leaf
+from gradcheck.user.calls import Location
+from gradcheck.user.names import derived_names
+from gradcheck.user.objects import Position
+from gradcheck.user.problem import Problem
 
 PRODUCTS = {"dot", "matmul", "outer", "einsum", "multiply"}
 LIBRARIES = {"np", "numpy", "self", "math", "len", "range", "sum"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradcheck.blocks import printable
+from gradcheck.user.blocks import printable
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:

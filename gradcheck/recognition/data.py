@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import Array, Parameters
-from gradcheck.objects import attributes, is_object
-from gradcheck.problem import Problem
-from gradcheck.tensors import is_tensor, to_array
+from gradcheck.user.blocks import Array, Parameters
+from gradcheck.user.objects import attributes, is_object
+from gradcheck.user.problem import Problem
+from gradcheck.user.tensors import is_tensor, to_array
 
 DEPTH = 4
 MOST = 12

@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.network.activations import Softmax
 from gradcheck.numeric.blackbox import BlockGradient
 from gradcheck.numeric.dense import DenseLayer, DenseNetwork
@@ -17,6 +16,7 @@ from gradcheck.numeric.lines import STEP
 from gradcheck.numeric.structured import LayerGradient
 from gradcheck.recognition.functions import UNITS, WrongSoftmax
 from gradcheck.recognition.network_view import NetworkView
+from gradcheck.user.blocks import Array
 
 
 def dense_network(view: NetworkView, values: Sequence[Array]) -> DenseNetwork | None:

@@ -10,7 +10,6 @@ import numpy as np
 from gradcheck.network import MLP
 from gradcheck.network.activations import ACTIVATIONS
 from gradcheck.network.losses import LOSSES
-from gradcheck.problem import Problem
 from gradcheck.recognition.data import as_rows, as_targets
 from gradcheck.recognition.distances import DISTANCES, SQUARED
 from gradcheck.recognition.layers import Layer, group_layers
@@ -18,6 +17,7 @@ from gradcheck.recognition.network_view import NetworkView
 from gradcheck.recognition.probes import Losses, Prober, measure
 from gradcheck.recognition.search import has_candidates, recognise
 from gradcheck.recognition.structures import structures
+from gradcheck.user.problem import Problem
 
 LARGEST = 10**6
 """Parameters beyond which no network is looked for: it takes their memory several times."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.network import Trace
 from gradcheck.recognition.distances import Distance
 from gradcheck.recognition.functions import UNITS, AnyActivation
 from gradcheck.recognition.layers import Layer
+from gradcheck.user.blocks import Array
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.errors import UsageError
-from gradcheck.problem import Problem
 from gradcheck.recognition.distances import DISTANCES, Distance
 from gradcheck.recognition.functions import HIDDEN, OUTPUT, UNITS, AnyActivation
 from gradcheck.recognition.network_view import Placed
-from gradcheck.usercode import UserCodeError
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.problem import Problem
 
 POINTS = 7
 NUDGE = 0.3

@@ -14,8 +14,6 @@ from itertools import islice, product
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import Array
-from gradcheck.problem import Problem
 from gradcheck.recognition.data import as_rows, as_targets, candidate_data
 from gradcheck.recognition.distances import DISTANCES
 from gradcheck.recognition.functions import HIDDEN, OUTPUT, UNITS, AnyActivation
@@ -23,6 +21,8 @@ from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView, Placed
 from gradcheck.recognition.probes import Losses, Prober, solve
 from gradcheck.recognition.structures import structures
+from gradcheck.user.blocks import Array
+from gradcheck.user.problem import Problem
 
 MOST_CANDIDATES = 40
 OVERHEAD = 4e5

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from gradcheck.blocks import Parameters
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import Placed
+from gradcheck.user.blocks import Parameters
 
 
 def structures(

@@ -7,17 +7,17 @@ from functools import cached_property
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
-from gradcheck.compare.gates import read_gradients
 from gradcheck.compare.verdict import SAFETY
 from gradcheck.errors import UsageError
-from gradcheck.evaluation import gradient_of_loss
 from gradcheck.numeric.blackbox import BlockGradient, Claim
 from gradcheck.numeric.noise import Noise
-from gradcheck.problem import Problem
 from gradcheck.sampling import Indices
-from gradcheck.usercode import UserCodeError
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.evaluation import gradient_of_loss
+from gradcheck.user.gradients import read_gradients
+from gradcheck.user.problem import Problem
 
 MOST_ENTRIES = 2000
 FURTHER_ENTRIES = 12

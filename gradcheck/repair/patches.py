@@ -10,7 +10,7 @@ from pathlib import Path
 from gradcheck.errors import UsageError
 from gradcheck.repair.context import Edit
 from gradcheck.repair.model import Changed, Patch
-from gradcheck.usercode import Location
+from gradcheck.user.calls import Location
 
 KEPT = ".orig"
 

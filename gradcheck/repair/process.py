@@ -16,14 +16,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from gradcheck.blocks import printable
 from gradcheck.compare.comparison import Comparison
-from gradcheck.compare.names import derived_names
 from gradcheck.diagnose.reached import reached_functions
 from gradcheck.diagnose.words import listed
 from gradcheck.finding import Finding
 from gradcheck.numeric.noise import Noise
-from gradcheck.problem import Problem
 from gradcheck.progress import Advance
 from gradcheck.repair.judge import Judge
 from gradcheck.repair.model import Patch, Repair
@@ -31,6 +28,9 @@ from gradcheck.repair.patches import make_patch
 from gradcheck.repair.search import Search, Texts
 from gradcheck.repair.source import Function, editable_functions
 from gradcheck.repair.surroundings import Surroundings
+from gradcheck.user.blocks import printable
+from gradcheck.user.names import derived_names
+from gradcheck.user.problem import Problem
 
 MORE_MEMORY = 2**32
 SLOWEST = 2.0

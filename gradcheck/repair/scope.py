@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.objects import is_object
+from gradcheck.user.objects import is_object
 
 MOST_KEYS = 60
 

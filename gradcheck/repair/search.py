@@ -12,13 +12,13 @@ from itertools import combinations
 from types import CodeType, FrameType
 from typing import Any
 
-from gradcheck.problem import Problem
 from gradcheck.repair.context import Context, Edit
 from gradcheck.repair.edits import all_edits
 from gradcheck.repair.judge import Judge, Standing, better, is_mended
 from gradcheck.repair.scope import expressions, observe
 from gradcheck.repair.source import Function, UnreadableError, apply, new_code, span
 from gradcheck.repair.surroundings import Surroundings
+from gradcheck.user.problem import Problem
 
 DEPTH = 3
 MOST_PATCHES = 5

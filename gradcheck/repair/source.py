@@ -16,7 +16,7 @@ from types import CodeType
 from typing import Any
 
 from gradcheck.diagnose.reached import reached_functions
-from gradcheck.problem import Problem
+from gradcheck.user.problem import Problem
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import same_numbers
 from gradcheck.diagnose.reached import objects_in
-from gradcheck.problem import Problem
 from gradcheck.recognition.data import arrays_in
+from gradcheck.user.problem import Problem
 
 DEPTH = 4
 MOST_BYTES = 2**27

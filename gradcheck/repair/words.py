@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradcheck.diagnose.words import listed
 from gradcheck.repair.model import Patch, Repair
-from gradcheck.usercode import place
+from gradcheck.user.calls import place
 
 
 def as_text(repair: Repair) -> str:

@@ -16,13 +16,13 @@ from gradcheck.diagnose.words import shortened
 from gradcheck.finding import Finding
 from gradcheck.options import Options
 from gradcheck.preflight import Preflight
-from gradcheck.problem import Problem
 from gradcheck.report.details import details_of
 from gradcheck.report.model import Report
 from gradcheck.report.notes import heard_notes, notes_of, raised_notes
 from gradcheck.report.pictures import Pictures
 from gradcheck.sampling import Coverage, Selection
-from gradcheck.usercode import Heard, Raised
+from gradcheck.user.calls import Heard, Raised
+from gradcheck.user.problem import Problem
 from gradcheck.version import __version__
 
 

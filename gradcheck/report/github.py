@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gradcheck.blocks import printable
 from gradcheck.finding import Finding
 from gradcheck.report.outcome import AS_EXPECTED, WRONG, Outcome
 from gradcheck.report.text import summary_line
+from gradcheck.user.blocks import printable
 
 _OF_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _OF_PROPERTIES = {**_OF_DATA, ":": "%3A", ",": "%2C"}

@@ -12,7 +12,7 @@ from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.report import drawing, network_svg, svg
 from gradcheck.report.text import printable, summary_line
-from gradcheck.usercode import place
+from gradcheck.user.calls import place
 from gradcheck.version import __version__
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.compare.verdict import Block, Worst
 from gradcheck.finding import Finding
 from gradcheck.repair.model import Repair
-from gradcheck.usercode import Location
+from gradcheck.user.calls import Location
 from gradcheck.version import __version__
 
 if TYPE_CHECKING:

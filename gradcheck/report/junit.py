@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from gradcheck.blocks import printable
 from gradcheck.report.outcome import AS_EXPECTED, WRONG, Outcome
 from gradcheck.report.text import render as as_text
 from gradcheck.report.text import summary_line
+from gradcheck.user.blocks import printable
 
 
 def render(outcomes: Sequence[Outcome]) -> str:

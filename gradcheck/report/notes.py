@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gradcheck.blocks import Parameters
 from gradcheck.compare.comparison import Comparison
 from gradcheck.compare.verdict import Block
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.words import listed, shortened
 from gradcheck.options import Options
 from gradcheck.preflight import Preflight
-from gradcheck.problem import Problem
-from gradcheck.usercode import Heard, Raised
+from gradcheck.user.blocks import Parameters
+from gradcheck.user.calls import Heard, Raised
+from gradcheck.user.problem import Problem
 
 
 def notes_of(

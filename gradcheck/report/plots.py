@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.blocks import printable
 from gradcheck.diagnose.words import shortened
 from gradcheck.errors import UsageError
 from gradcheck.report import drawing
@@ -18,6 +17,7 @@ from gradcheck.report.pictures import (
     SlopeRatio,
     StepCurve,
 )
+from gradcheck.user.blocks import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

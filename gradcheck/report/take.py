@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
 from gradcheck.compare.verdict import Block, judge_entries, scale_of
 from gradcheck.diagnose.engine import Diagnosis
@@ -21,7 +20,8 @@ from gradcheck.report.pictures import (
     SlopeRatio,
     StepCurve,
 )
-from gradcheck.usercode import UserCodeError
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError
 
 MOST_CELLS = 48
 MOST_POINTS = 300

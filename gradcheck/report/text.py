@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gradcheck import blocks
 from gradcheck.compare.verdict import Block
 from gradcheck.diagnose.words import shortened
 from gradcheck.finding import Finding
 from gradcheck.report.width import fitted_table, wrapped
-from gradcheck.usercode import place
+from gradcheck.user import blocks
+from gradcheck.user.calls import place
 
 if TYPE_CHECKING:
     from gradcheck.report.model import Report

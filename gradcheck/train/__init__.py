@@ -15,7 +15,7 @@ from gradcheck.errors import UsageError
 from gradcheck.progress import Advance, Begin, no_bar
 from gradcheck.train.course import verdict
 from gradcheck.train.runs import Losses, make_run, variant_of
-from gradcheck.usercode import UserCodeError, quietly, read_traceback
+from gradcheck.user.calls import UserCodeError, quietly, read_traceback
 
 PUBLISHED, FIXED = "published", "fixed"
 LARGEST_SEED = 2**32 - 1

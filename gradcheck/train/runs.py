@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.adapters import Step, make_step
 from gradcheck.api import check, check_step
 from gradcheck.casefiles import Case, CaseEntry, LayerCase, StepCase
-from gradcheck.compare.gates import read_gradients, with_gradients_only
 from gradcheck.errors import UsageError
-from gradcheck.problem import LOSS, STEP, Problem, as_number, of_parameters
-from gradcheck.structures import flatten
-from gradcheck.usercode import call
+from gradcheck.user.adapters import Step, make_step
+from gradcheck.user.calls import call
+from gradcheck.user.gradients import read_gradients, with_gradients_only
+from gradcheck.user.problem import LOSS, STEP, Problem, as_number, of_parameters
+from gradcheck.user.structures import flatten
 
 Losses = Generator[float, None, None]
 

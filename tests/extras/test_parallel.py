@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck import evaluation
+from gradcheck.user import evaluation
 
 joblib = pytest.importorskip("joblib")
 

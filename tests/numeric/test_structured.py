@@ -17,11 +17,11 @@ from gradcheck.numeric.structured import (
     choose_tier,
     structured_gradient,
 )
-from gradcheck.problem import Problem
 from gradcheck.recognition.dense import as_blocks, dense_network
 from gradcheck.recognition.identify import from_network
 from gradcheck.recognition.layers import group_layers
-from gradcheck.structures import flatten
+from gradcheck.user.problem import Problem
+from gradcheck.user.structures import flatten
 
 TIERS = (LITERAL, SHARED_LINES)
 

@@ -14,7 +14,7 @@ from gradcheck.report.pictures import (
     StepCurve,
 )
 from gradcheck.sampling import Coverage
-from gradcheck.usercode import Location
+from gradcheck.user.calls import Location
 
 INF, NAN = float("inf"), float("nan")
 HOSTILE = (

@@ -13,7 +13,7 @@ from gradcheck.report.pictures import (
     StepCurve,
 )
 from gradcheck.sampling import Coverage
-from gradcheck.usercode import Location
+from gradcheck.user.calls import Location
 
 LINE = Location("nets/mlp.py", 41)
 

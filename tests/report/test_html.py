@@ -12,13 +12,13 @@ import pytest
 from report.drawn import HOSTILE, INF, NAN, block_of, pictures_of, report_of
 
 import gradcheck
-from gradcheck.blocks import printable
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.report import drawing, svg
 from gradcheck.report.html import render
 from gradcheck.report.pictures import HeatMap, LayerPicture, Pictures, Scatter, SlopeRatio
-from gradcheck.usercode import Location
+from gradcheck.user.blocks import printable
+from gradcheck.user.calls import Location
 
 pytest.importorskip("jinja2")
 

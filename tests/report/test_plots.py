@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 from report.drawn import HOSTILE, INF, NAN, block_of, pictures_of, report_of
 
-from gradcheck.blocks import printable
 from gradcheck.errors import UsageError
 from gradcheck.report import drawing
 from gradcheck.report.pictures import HeatMap, LayerPicture, Pictures, Scatter, SlopeRatio
+from gradcheck.user.blocks import printable
 
 pytest.importorskip("matplotlib")
 

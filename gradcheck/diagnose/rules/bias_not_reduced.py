@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.diagnose.rule import Correction, Mend, Rule
 from gradcheck.diagnose.sizes import Sizes
+from gradcheck.user.blocks import Array
 
 SAYS = "still has one {line} per sample: the {operation} over them is right"
 

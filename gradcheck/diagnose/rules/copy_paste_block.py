@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.compare.gates import Gradient
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.finding import Finding
+from gradcheck.user.gradients import Gradient
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
 from gradcheck.diagnose.rule import LayerForms, Rule
+from gradcheck.user.blocks import Array
 
 
 def _forms(point: LayerPoint) -> Iterator[Form]:

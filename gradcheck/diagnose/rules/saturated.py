@@ -11,9 +11,9 @@ from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
-from gradcheck.problem import Problem
 from gradcheck.recognition.identify import untied_view
-from gradcheck.usercode import Heard, Location
+from gradcheck.user.calls import Heard, Location
+from gradcheck.user.problem import Problem
 
 STABLE_FORMS = (
     ("in log", "np.log(np.clip(p, 1e-12, None)), or the loss straight from the logits"),

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.raised import raised_products
 from gradcheck.diagnose.rule import Correction, Direct, Mend, Rule
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.finding import Finding
+from gradcheck.user.blocks import Array
 
 
 def _mends(shape: tuple[int, ...], returned: tuple[int, ...], sizes: Sizes) -> Iterator[Mend]:

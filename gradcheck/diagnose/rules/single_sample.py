@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Last, Rule
 from gradcheck.finding import Finding
 from gradcheck.recognition.network_view import NetworkView, Placed
+from gradcheck.user.blocks import Array
 
 MOST_SAMPLES = 512
 ROUNDING = 1e-7

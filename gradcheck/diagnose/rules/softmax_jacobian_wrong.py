@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Delta, Rule, Variant
+from gradcheck.user.blocks import Array
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.blocks import Array
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Correction, Mend, Product, Rule, Upstream, Variant
 from gradcheck.diagnose.sizes import Sizes
+from gradcheck.user.blocks import Array
 
 
 def _transpose(gradient: Array) -> Array:

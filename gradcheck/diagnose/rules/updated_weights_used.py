@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.blocks import Array
 from gradcheck.compare.comparison import Comparison
-from gradcheck.compare.gates import read_gradients
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Direct, Rule, Upstream, Variant
 from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
-from gradcheck.usercode import UserCodeError
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.gradients import read_gradients
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:

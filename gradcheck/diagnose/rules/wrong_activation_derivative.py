@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Rule, Slope, Variant
 from gradcheck.network.activations import ACTIVATIONS, Activation
 from gradcheck.recognition.functions import leaky
+from gradcheck.user.blocks import Array
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.blocks import Array
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import LayerInput, Product, Rule, Variant
 from gradcheck.network.activations import Activation
+from gradcheck.user.blocks import Array
 
 
 def _inputs(state: LayerState) -> Iterator[Variant]:

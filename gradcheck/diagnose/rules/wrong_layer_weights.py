@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.blocks import Array
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Rule, Upstream, Variant
+from gradcheck.user.blocks import Array
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import (
+from gradcheck.errors import UsageError
+from gradcheck.user.blocks import (
     Array,
     Leaf,
     Pack,
@@ -22,9 +23,8 @@ from gradcheck.blocks import (
     path_name,
     printable,
 )
-from gradcheck.errors import UsageError
-from gradcheck.objects import Position, Slot, is_object, look_into
-from gradcheck.tensors import (
+from gradcheck.user.objects import Position, Slot, is_object, look_into
+from gradcheck.user.tensors import (
     is_module,
     is_real_tensor,
     is_tensor,

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import all_finite
-from gradcheck.blocks import Array, Leaf, Parameters, Path, cut, describe, printable
-from gradcheck.compare.names import has_role, is_intermediate, look_beside, look_up
 from gradcheck.errors import UsageError
-from gradcheck.objects import Position, is_object
-from gradcheck.problem import Problem
-from gradcheck.tensors import to_array
-from gradcheck.usercode import UserCodeError
+from gradcheck.user.blocks import Array, Leaf, Parameters, Path, cut, describe, printable
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.names import has_role, is_intermediate, look_beside, look_up
+from gradcheck.user.objects import Position, is_object
+from gradcheck.user.problem import Problem
+from gradcheck.user.tensors import to_array
 
 _MISSING = object()
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gradcheck.blocks import Path, path_name
-from gradcheck.objects import Position, attributes, is_object
+from gradcheck.user.blocks import Path, path_name
+from gradcheck.user.objects import Position, attributes, is_object
 
 PREFIXES = ("d", "d_", "grad_", "g", "g_", "nabla_", "delta_", "D", "grad", "dL_d", "dJ_d")
 SUFFIXES = ("_grad", "_gradient", "_g")

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import Array
 from gradcheck.errors import UsageError
 from gradcheck.numeric.blackbox import Claim, NumericGradient, numeric_gradient
 from gradcheck.numeric.noise import Noise
-from gradcheck.problem import LOSS, Problem
 from gradcheck.progress import Advance, Begin, no_bar
 from gradcheck.sampling import EVALUATIONS_PER_ENTRY
-from gradcheck.usercode import UserCodeError, call, quietly
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError, call, quietly
+from gradcheck.user.problem import LOSS, Problem
 
 Indices = NDArray[np.intp]
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.blocks import BARE, describe
 from gradcheck.errors import UsageError
-from gradcheck.structures import flatten
-from gradcheck.tensors import automatic_product, is_real_tensor, is_tensor, like, to_array
-from gradcheck.usercode import call
+from gradcheck.user.blocks import BARE, describe
+from gradcheck.user.calls import call
+from gradcheck.user.structures import flatten
+from gradcheck.user.tensors import automatic_product, is_real_tensor, is_tensor, like, to_array
 
 LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 
 from gradcheck.errors import UsageError
-from gradcheck.structures import flatten
+from gradcheck.user.structures import flatten
 
 Pair = namedtuple("Pair", "left right")
 

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.adapters import Layer, Step
 from gradcheck.arrays import same_numbers
-from gradcheck.blocks import Array, Parameters, describe, path_name
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
-from gradcheck.tensors import (
+from gradcheck.user.adapters import Layer, Step
+from gradcheck.user.blocks import Array, Parameters, describe, path_name
+from gradcheck.user.calls import UserCodeError, call
+from gradcheck.user.tensors import (
     backward,
     clear_gradients,
     differentiates_itself,
@@ -26,7 +27,6 @@ from gradcheck.tensors import (
     left_by_backward,
     to_array,
 )
-from gradcheck.usercode import UserCodeError, call
 
 Function = Callable[..., Any]
 

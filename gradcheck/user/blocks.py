@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.objects import Position, Slot
+from gradcheck.user.objects import Position, Slot
 
 Array = NDArray[np.float64]
 Path = tuple[Any, ...]

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.blocks import Array, Leaf, Parameters, cut, describe
 from gradcheck.errors import UsageError
-from gradcheck.structures import flatten, read_structure
+from gradcheck.user.blocks import Array, Leaf, Parameters, cut, describe
+from gradcheck.user.structures import flatten, read_structure
 
 
 def parameters(

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from gradcheck.compare.gates import read_gradients
 from gradcheck.errors import UsageError
-from gradcheck.structures import flatten
+from gradcheck.user.gradients import read_gradients
+from gradcheck.user.structures import flatten
 
 W, B = np.arange(6.0).reshape(2, 3), np.arange(3.0)
 FLAT = flatten({"W1": np.zeros((2, 3)), "b1": np.zeros(3)})

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.tensors import (
+from gradcheck.user.tensors import (
     is_jax,
     is_module,
     is_real_tensor,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.errors import UsageError
-from gradcheck.tensors import random_state
+from gradcheck.user.tensors import random_state
 
 OWN_FOLDER = Path(__file__).resolve().parent
 STANDARD_LIBRARY = Path(traceback.__file__).resolve().parent
