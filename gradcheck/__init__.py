@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gradcheck import repair
     from gradcheck.api import assert_gradients, check, check_layer, check_step
     from gradcheck.casefiles import Case, LayerCase, StepCase, case
-    from gradcheck.compare.verdict import Block, Worst
+    from gradcheck.compare.block import Block, Worst
     from gradcheck.errors import GradientMismatch, UsageError
     from gradcheck.finding import Finding
     from gradcheck.network import MLP
@@ -47,14 +47,14 @@ __all__ = [
 
 _HOMES = {
     "MLP": "network",
-    "Block": "compare.verdict",
+    "Block": "compare.block",
     "Case": "casefiles",
     "Coverage": "sampling",
     "Finding": "finding",
     "GradientMismatch": "errors",
     "Report": "report.model",
     "UsageError": "errors",
-    "Worst": "compare.verdict",
+    "Worst": "compare.block",
     "assert_gradients": "api",
     "LayerCase": "casefiles",
     "StepCase": "casefiles",

@@ -1,45 +1,28 @@
-"""The pipeline: the user's code -> blocks -> preflight -> numeric -> comparison -> diagnosis."""
+"""The doors: what users call, and its arguments."""
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.compare.comparison import Comparison, compare
-from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.options import Options
-from gradcheck.preflight import Preflight, preflight, still_repeatable
-from gradcheck.progress import Begin, progress_bar
-from gradcheck.recognition.identify import identify, search_further
+from gradcheck.pipeline import generator, run
 from gradcheck.repair.model import Repair
-from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
-from gradcheck.report.pictures import Pictures
-from gradcheck.report.take import take_pictures
-from gradcheck.sampling import all_entries, choose_entries
 from gradcheck.user.adapters import make_layer, make_step
 from gradcheck.user.calls import UserCodeError, quietly
-from gradcheck.user.evaluation import Effort
-from gradcheck.user.gradients import with_gradients_only
 from gradcheck.user.problem import Problem, of_parameters
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import to_array
 
 Function = Callable[[Any], Any]
-
-WORTH_A_SEARCH = 1.0
-"""Seconds of evaluating the loss that an unusual network is looked for to save."""
-
-OWN_STREAM = 0x67726164
 
 
 def check(
@@ -100,7 +83,7 @@ def check(
         batched=batched,
         data=_kept(inputs=inputs, targets=targets),
     )
-    return _run(problem, options)
+    return run(problem, options)
 
 
 def check_layer(
@@ -127,14 +110,14 @@ def check_layer(
         UsageError: as `check`.
     """
     chosen = _options(options)
-    rng = _generator(chosen.seed)
+    rng = generator(chosen.seed)
     with quietly():
         try:
             layer, params = make_layer(forward, backward, inputs, upstream, rng)
         except UserCodeError as error:
             raise UsageError(f"your forward raised {error.raised.summary}") from None
     problem = Problem(flatten(params), layer.loss, layer.gradient, layered=False, layer=layer)
-    return _run(problem, chosen)
+    return run(problem, chosen)
 
 
 def check_step(
@@ -180,7 +163,7 @@ def check_step(
         update,
         data=_kept(inputs=inputs, targets=targets),
     )
-    return _run(problem, _options(options))
+    return run(problem, _options(options))
 
 
 def assert_gradients(
@@ -215,94 +198,6 @@ def repair(*arguments: Any, budget: float = 10.0, **options: Any) -> Repair:
     if report.repair is None:
         return Repair(reason=report.could_not_check or "the check was interrupted")
     return report.repair
-
-
-def _run(problem: Problem, options: Options) -> Report:
-    require_rules(options.allow)
-    start = time.perf_counter()
-    rng = _generator(options.seed)
-    with progress_bar() as begin, quietly() as heard, problem.put_back():
-        try:
-            problem, first = with_gradients_only(problem)
-            ready = preflight(problem, rng, first)
-            if ready.noise is None:
-                findings, reason = why_not(ready, heard)
-                seconds = time.perf_counter() - start
-                return unchecked_report(problem, reason, heard, seconds, findings=findings)
-            selection = choose_entries(
-                problem.parameters, options.entries, options.budget, ready.noise.seconds, rng
-            )
-            identity = identify(ready.problem, ready.noise.relative, rng)
-            if selection.seconds > WORTH_A_SEARCH or not selection.coverage.complete:
-                identity = search_further(identity, ready.problem, rng)
-            comparison = compare(
-                ready.problem,
-                problem.parameters.values,
-                ready.center,
-                ready.noise,
-                selection.entries,
-                options.rtol,
-                rng,
-                ready.gradients,
-                screening=options.entries == "auto" and not selection.coverage.complete,
-                identity=identity if options.entries in ("all", "auto") else None,
-                effort=Effort(options.budget, options.workers, begin),
-            )
-            if comparison.tie is not None:
-                selection = all_entries(problem.parameters)
-            ready = replace(ready, problem=comparison.problem)
-            try:
-                ready = still_repeatable(ready, comparison)
-                if not ready.repeatable:
-                    findings, reason = why_not(ready, heard)
-                    seconds = time.perf_counter() - start
-                    return unchecked_report(problem, reason, heard, seconds, findings=findings)
-                diagnosis = diagnose(ready, comparison, selection, identity, heard, rng)
-            except KeyboardInterrupt:
-                diagnosis = INTERRUPTED
-            repaired = _repaired(ready, comparison, diagnosis, options, begin)
-            pictures = Pictures()
-            with contextlib.suppress(KeyboardInterrupt):
-                pictures = take_pictures(ready, comparison, diagnosis, rng)
-        except UserCodeError as error:
-            reason = f"{error.raised.call} raised {error.raised.summary}"
-            seconds = time.perf_counter() - start
-            return unchecked_report(problem, reason, heard, seconds, error.raised)
-    seconds = time.perf_counter() - start
-    report = build_report(
-        ready, selection, comparison, diagnosis, options, heard, pictures, seconds
-    )
-    return replace(report, repair=repaired)
-
-
-def _repaired(
-    ready: Preflight,
-    comparison: Comparison,
-    diagnosis: Diagnosis,
-    options: Options,
-    begin: Begin,
-) -> Repair | None:
-    """What a search of the user's source found, if one is wanted."""
-    if options.repair is None or ready.noise is None or diagnosis.interrupted:
-        return None
-    from gradcheck.repair.process import repair
-
-    return repair(
-        ready.problem,
-        comparison,
-        diagnosis.findings,
-        ready.noise,
-        options.repair,
-        begin("edits", 0),
-    )
-
-
-def _generator(seed: int) -> np.random.Generator:
-    """Numbers that are not those of the user's own `default_rng(seed)`.
-
-    An upstream gradient that is the data again would be a special case, in which bugs can hide.
-    """
-    return np.random.default_rng((seed, OWN_STREAM))
 
 
 def _options(given: dict[str, Any]) -> Options:

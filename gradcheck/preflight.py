@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import same_numbers
-from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.point import Point
 from gradcheck.compare.updates import find_momentum
 from gradcheck.errors import UsageError
-from gradcheck.numeric.noise import Noise, estimate_noise
+from gradcheck.numeric.noise import estimate_noise
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError, call
 from gradcheck.user.gradients import Gradients, read_gradients, returned_arrays
@@ -49,30 +49,23 @@ class Preflight:
     """What was learnt from the first calls.
 
     Attributes:
-        problem: the problem, from now on called with private copies and fresh data if the user's
-            code changes what it is given.
         center: the loss at the user's point; may be nan or infinite.
-        noise: the precision of the loss; None where it cannot be used.
-        repeated: what the loss gave when it was called again at the same point.
+        repeated: what the loss gave when it was called again there.
         changes: what the calls changed.
         aliased: the names of blocks whose returned gradient is in the parameters' own memory.
         overwritten: the names of blocks whose returned gradient the next call changed.
         ignored: the names of blocks that the loss does not depend on, however far they are moved.
         not_zero: the names of a layer's inputs whose gradient is not zero where upstream is.
-        gradients: what the first call of the gradient gave; None where it raised.
         evaluations: how many evaluations of the loss this cost.
     """
 
-    problem: Problem
     center: float
-    noise: Noise | None
     repeated: tuple[float, ...] = ()
     changes: tuple[Change, ...] = ()
     aliased: tuple[str, ...] = ()
     overwritten: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     not_zero: tuple[str, ...] = ()
-    gradients: Gradients | None = None
     evaluations: int = 1
 
     @property
@@ -81,16 +74,26 @@ class Preflight:
         largest = max((abs(value - self.center) for value in self.repeated), default=0.0)
         return not largest > REPEATABLE * abs(self.center)
 
+    @property
+    def usable(self) -> bool:
+        """Whether anything can be concluded from the loss."""
+        return bool(np.isfinite(self.center)) and self.repeatable
 
-def preflight(
+
+def run_preflight(
     problem: Problem, rng: np.random.Generator, first: Gradients | None = None
-) -> Preflight:
+) -> tuple[Preflight, Point | None]:
     """Calls the loss and the gradient a few times at the user's point and near it.
 
     Args:
         problem: what is checked.
         rng: for the points near it.
         first: what the very first call of the gradient gave, if there has been one.
+
+    Returns:
+        What was learnt; and the user's point with the gradients, whose problem is from now on
+        called with private copies and fresh data if the user's code changes what it is given;
+        None where the loss is of no use.
 
     Raises:
         UserCodeError: the loss raised.
@@ -101,56 +104,66 @@ def preflight(
     center = problem.loss(given)
     change = _changed(problem, LOSS, given)
     del given
-    changes = () if change is None else (change,)
+    preflight = Preflight(center, changes=() if change is None else (change,))
     if change is not None:
         problem = replace(problem, private_copies=True, fresh_data=bool(change.data))
-    if not np.isfinite(center):
-        return Preflight(problem, center, None, changes=changes)
-    repeated = tuple(
-        problem.loss([value.copy(order="K") for value in values]) for _ in range(REPEATS)
-    )
-    ready = Preflight(problem, center, None, repeated, changes, evaluations=1 + REPEATS)
-    if not ready.repeatable:
-        return ready
-    ready = _more(ready, rng)
-    judged = first is not None and ready.gradients is not None and problem.step is None
-    return replace(ready, gradients=first) if judged else ready
-
-
-def still_repeatable(ready: Preflight, comparison: Comparison) -> Preflight:
-    """What another call of the loss at the user's point says, if anything is wrong there."""
-    if not any(block.failed for block in comparison.blocks):
-        return ready
-    again = ready.problem.loss([value.copy(order="K") for value in comparison.values])
-    return replace(ready, repeated=(*ready.repeated, again), evaluations=ready.evaluations + 1)
-
-
-def _more(ready: Preflight, rng: np.random.Generator) -> Preflight:
-    """What only a loss that can be relied on can tell."""
-    problem, values = ready.problem, ready.problem.parameters.values
-    difference = max(abs(value - ready.center) for value in ready.repeated)
-    loss = _nan_where_it_raises(problem)
-    noise = estimate_noise(loss, values, ready.center, difference, rng)
+    if not preflight.usable:
+        return preflight, None
+    preflight = _asked_again(preflight, problem, REPEATS)
+    if not preflight.usable:
+        return preflight, None
+    difference = max(abs(value - center) for value in preflight.repeated)
+    noise = estimate_noise(_nan_where_it_raises(problem), values, center, difference, rng)
     ignored = tuple(
         name
-        for block, name in enumerate(problem.parameters.names)
-        if values[block].size and not problem.depends_on(block, ready.center)
+        for index, name in enumerate(problem.parameters.names)
+        if values[index].size and not problem.depends_on(index, center)
     )
-    ready = replace(
-        ready,
-        noise=noise,
-        ignored=ignored,
-        evaluations=ready.evaluations + noise.evaluations + len(values),
-    )
+    evaluations = preflight.evaluations + noise.evaluations + len(values)
+    preflight = replace(preflight, ignored=ignored, evaluations=evaluations)
     try:
-        return _gradient_behaviour(ready, rng)
-    except (UserCodeError, UsageError):
-        return ready  # the comparison says so, and where
+        problem = _with_momentum(problem)
+        behaviour = _gradient_behaviour(problem, rng)
+    except (UserCodeError, UsageError):  # the comparison says so, and where
+        return preflight, Point.at(problem, values, center, noise).ask_gradient()
+    if behaviour.change is not None and behaviour.change.data:
+        problem = replace(problem, fresh_data=True)
+    preflight = replace(
+        preflight,
+        changes=(*preflight.changes, *(() if behaviour.change is None else (behaviour.change,))),
+        aliased=behaviour.aliased,
+        overwritten=behaviour.overwritten,
+        not_zero=behaviour.not_zero,
+    )
+    judged = behaviour.gradients if first is None or problem.step is not None else first
+    return preflight, Point.at(problem, values, center, noise).with_gradients(judged)
 
 
-def _gradient_behaviour(ready: Preflight, rng: np.random.Generator) -> Preflight:
-    """What the gradient changes, and whose memory it returns."""
-    problem = _with_momentum(ready.problem)
+def still_repeatable(preflight: Preflight, point: Point) -> Preflight:
+    """What another call of the loss at the user's point says, if anything is wrong there."""
+    return _asked_again(preflight, point.problem, 1) if point.failed else preflight
+
+
+def _asked_again(preflight: Preflight, problem: Problem, times: int) -> Preflight:
+    values = problem.parameters.values
+    again = [problem.loss([value.copy(order="K") for value in values]) for _ in range(times)]
+    return replace(
+        preflight, repeated=(*preflight.repeated, *again), evaluations=preflight.evaluations + times
+    )
+
+
+@dataclass(frozen=True)
+class _Behaviour:
+    """What the gradient function returned, what it changed, and whose memory it returned."""
+
+    gradients: Gradients
+    change: Change | None
+    aliased: tuple[str, ...]
+    overwritten: tuple[str, ...]
+    not_zero: tuple[str, ...]
+
+
+def _gradient_behaviour(problem: Problem, rng: np.random.Generator) -> _Behaviour:
     parameters = problem.parameters
     given = [value.copy(order="K") for value in parameters.values]
     returned = problem.gradient(given, keep=True)
@@ -178,22 +191,14 @@ def _gradient_behaviour(ready: Preflight, rng: np.random.Generator) -> Preflight
     if overwritten and large:
         returned = problem.gradient(parameters.values)
     gradients = read_gradients(returned, parameters) if large else gradients
-    return replace(
-        ready,
-        problem=problem,
-        changes=(*ready.changes, *(() if change is None else (change,))),
-        not_zero=_not_zero(problem),
-        gradients=gradients,
-        aliased=aliased,
-        overwritten=overwritten,
-    )
+    return _Behaviour(gradients, change, aliased, overwritten, _not_zero(problem))
 
 
 def _with_momentum(problem: Problem) -> Problem:
     """The problem of a step with momentum, whose gradient is then told from two updates."""
     if problem.step is None:
         return problem
-    momentum = find_momentum(problem)
+    momentum = find_momentum(problem, problem.step)
     if not momentum:
         return problem
     return replace(problem, step=replace(problem.step, momentum=momentum))

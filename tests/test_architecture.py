@@ -26,6 +26,7 @@ FLOORS = (
     ("diagnose",),
     ("repair",),
     ("report",),
+    ("pipeline",),
     ("api",),
     ("casefiles",),
     ("running", "train"),

@@ -7,14 +7,19 @@ rounding can have done to it (Higham 2002, Accuracy and Stability of Numerical A
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gradcheck.arrays import largest_difference
+from gradcheck.compare.block import Block
+from gradcheck.compare.point import Point
+from gradcheck.compare.verdict import SAFETY
 from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import random_signs
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
-from gradcheck.user.gradients import Gradients, read_gradients
+from gradcheck.user.gradients import Gradient, read_gradients
 from gradcheck.user.problem import Problem
 
 NUDGES = 2
@@ -24,51 +29,73 @@ COARSEST = 2.5e-4
 """No gradient is excused by more than this share of its block's largest entry."""
 
 
-def analytic_precision(
-    problem: Problem,
-    values: tuple[Array, ...],
-    gradients: Gradients,
-    loss_precision: float,
-    rng: np.random.Generator,
-) -> tuple[float, ...]:
-    """The rounding error of every block's analytic gradient, absolute.
+def with_precision(point: Point, rng: np.random.Generator) -> Point:
+    """The point with the rounding error of every block's analytic gradient.
+
+    Code that computes its loss in float32 computes its gradient in float32, whatever type it
+    returns, so the noise of the loss counts too.
 
     Args:
-        problem: what is checked.
-        values: the point.
-        gradients: the analytic gradients there.
-        loss_precision: the relative noise of the loss: code that computes its loss in float32
-            computes its gradient in float32, whatever type it returns.
+        point: with the gradients.
         rng: for the nudges.
     """
-    epsilon = max([block.epsilon for block in gradients.blocks] + [min(loss_precision, 1e-6)])
-    moved = [0.0] * len(gradients.blocks)
+    epsilons = [block.gradient.epsilon for block in point.blocks]
+    epsilon = max([*epsilons, min(point.noise.relative, 1e-6)])
+    moved = [0.0] * len(point.blocks)
     for _ in range(NUDGES):
+        nearby = [_nudged(value, ROUNDINGS * epsilon, rng) for value in point.values]
         try:
-            found = _movements(
-                problem, [_nudged(value, ROUNDINGS * epsilon, rng) for value in values], gradients
-            )
+            found = _movements(point, nearby)
         except (UserCodeError, UsageError):
             break
         moved = [max(pair) for pair in zip(moved, found, strict=True)]
-    return tuple(
-        _capped(movement, _largest(block.value), epsilon) + _cancellation(problem, value)
-        for movement, block, value in zip(moved, gradients.blocks, values, strict=True)
+    return point.with_blocks(
+        replace(
+            block,
+            precision=_capped(movement, _largest(block.gradient.value), epsilon)
+            + _cancellation(point.problem, block.value),
+        )
+        for block, movement in zip(point.blocks, moved, strict=True)
     )
 
 
-def _movements(problem: Problem, nearby: list[Array], gradients: Gradients) -> list[float]:
+def with_stability(point: Point) -> Point:
+    """The point with whether a second call of the gradient gives the same, for every block.
+
+    Raises:
+        UsageError: what it returned cannot be read.
+    """
+    again = point.ask_gradient()
+    return point.with_blocks(
+        replace(block, stable=not _differ(block, other.gradient, SAFETY * block.precision))
+        for block, other in zip(point.blocks, again.blocks, strict=True)
+    )
+
+
+def _differ(block: Block, other: Gradient, rounding: float) -> bool:
+    """Whether two calls at the same point gave gradients further apart than rounding."""
+    one = block.gradient
+    if one.verdict != other.verdict:
+        return True
+    if one.value is None or other.value is None or one.verdict == "nonfinite":
+        return False
+    if one.value.shape != other.value.shape:
+        return True
+    return largest_difference(one.value, other.value) > rounding
+
+
+def _movements(point: Point, nearby: list[Array]) -> list[float]:
     """How far the analytic gradient of every block is elsewhere from where it was."""
-    returned = problem.gradient(nearby, keep=True)
+    returned = point.problem.gradient(nearby, keep=True)
     nearby.clear()  # it may be large
-    nudged = read_gradients(returned, problem.parameters, copy=False)
+    nudged = read_gradients(returned, point.problem.parameters, copy=False)
     return [
-        largest_difference(after.value, before.value)
-        if before.value is not None
+        largest_difference(after.value, block.gradient.value)
+        if block.gradient.value is not None
         and after.value is not None
-        and before.verdict == after.verdict == "ok"
+        and block.gradient.verdict == after.verdict == "ok"
         else 0.0
-        for before, after in zip(gradients.blocks, nudged.blocks, strict=True)
+        for block, after in zip(point.blocks, nudged.blocks, strict=True)
     ]
 
 
@@ -76,8 +103,7 @@ def _cancellation(problem: Problem, value: Array) -> float:
     """What the rounding of the new parameters does to (old - new) / learning_rate."""
     if problem.step is None:
         return 0.0
-    rounding = float(np.finfo(np.float64).eps) * _largest(value)
-    return (2 + 2 * bool(problem.step.momentum)) * rounding / problem.step.learning_rate
+    return (2 + 2 * bool(problem.step.momentum)) * problem.step.cancellation(value)
 
 
 def _capped(movement: float, largest: float, epsilon: float) -> float:

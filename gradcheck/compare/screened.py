@@ -7,81 +7,63 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.compare.beside_kinks import claims_of
-from gradcheck.numeric.blackbox import BlockGradient, NumericGradient
+from gradcheck.compare.block import Block
+from gradcheck.compare.point import Point
+from gradcheck.numeric.blackbox import BlockGradient
 from gradcheck.numeric.estimate import Estimates
-from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.screening import Screened, screen
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
-from gradcheck.user.evaluation import gradient_of_loss
-from gradcheck.user.gradients import Gradients
-from gradcheck.user.problem import Problem
 
 DIRECTIONS = 3
 
 
-def screen_the_rest(
-    problem: Problem,
-    values: tuple[Array, ...],
-    center: float,
-    noise: Noise,
-    gradients: Gradients,
-    precision: Sequence[float],
-    numeric: NumericGradient,
-    rng: np.random.Generator,
-) -> tuple[NumericGradient, tuple[Screened | None, ...]]:
+def screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
     """Screens what was left out of every block, and perturbs the suspects one by one.
-
-    Returns:
-        The numeric gradient with the suspects added, and what the directions said, per block.
 
     Raises:
         UserCodeError: the loss raised at a perturbed entry.
     """
     calls = 0
 
-    def loss(point: Sequence[Array]) -> float:
+    def loss(values: Sequence[Array]) -> float:
         nonlocal calls
         calls += 1
         try:
-            return problem.loss(problem.parameters.rounded(point))
+            return point.problem.loss(point.problem.parameters.rounded(values))
         except UserCodeError:
             return float("nan")
 
-    screened: list[Screened | None] = []
-    for block, (gradient, measured) in enumerate(
-        zip(gradients.blocks, numeric.blocks, strict=True)
-    ):
-        rest = np.setdiff1d(np.arange(values[block].size), measured.entries)
-        if gradient.verdict != "ok" or gradient.value is None or not len(rest):
-            screened.append(None)
-            continue
-        claimed = gradient.value.reshape(-1)
-        screened.append(
-            screen(
-                loss,
-                values,
-                block,
-                rest,
-                claimed,
-                precision[block],
-                noise.level,
-                DIRECTIONS,
-                rng,
-            )
+    def screened(index: int, block: Block) -> Screened | None:
+        rest = np.setdiff1d(np.arange(block.size), block.numeric.entries)
+        if block.gradient.verdict != "ok" or not len(rest):
+            return None
+        return screen(
+            loss,
+            point.values,
+            index,
+            rest,
+            block.claim.gradient,
+            block.precision,
+            point.noise.level,
+            DIRECTIONS,
+            rng,
         )
-    suspects = [
-        np.array([] if found is None else sorted(found.suspects), dtype=np.intp)
-        for found in screened
-    ]
-    claims = claims_of(gradients, precision, values)
-    more = gradient_of_loss(problem, values, center, noise, suspects, claims, rng)
-    merged = tuple(
-        _merged(one, other) for one, other in zip(numeric.blocks, more.blocks, strict=True)
+
+    point = point.with_blocks(
+        replace(block, screened=screened(index, block)) for index, block in enumerate(point.blocks)
     )
-    evaluations = numeric.evaluations + more.evaluations + calls
-    return NumericGradient(merged, evaluations, more.interrupted), tuple(screened)
+    suspects = [
+        np.array(sorted(block.screened.suspects) if block.screened else [], dtype=np.intp)
+        for block in point.blocks
+    ]
+    more = point.perturb(suspects, rng)
+    merged = tuple(
+        _merged(block.numeric, other)
+        for block, other in zip(point.blocks, more.blocks, strict=True)
+    )
+    evaluations = more.evaluations + calls
+    return point.measured(replace(more, blocks=merged, evaluations=evaluations))
 
 
 def _merged(one: BlockGradient, other: BlockGradient) -> BlockGradient:

@@ -8,30 +8,22 @@ engine calls wrong among them. Where anything disagrees, the engine is not used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.compare.block import Block
+from gradcheck.compare.point import Point, Tie
 from gradcheck.compare.verdict import SAFETY, judge_entries, scale_of
-from gradcheck.numeric.blackbox import (
-    RESOLUTION_LIMIT,
-    BlockGradient,
-    Claim,
-    NumericGradient,
-)
-from gradcheck.numeric.noise import Noise
+from gradcheck.numeric.blackbox import RESOLUTION_LIMIT, BlockGradient, NumericGradient
 from gradcheck.numeric.structured import choose_tier, structured_gradient
 from gradcheck.recognition.dense import as_blocks, dense_network
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.recognition.probes import TOLERANCE, Losses
 from gradcheck.sampling import Indices
-from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
-from gradcheck.user.evaluation import Effort, gradient_of_loss
-from gradcheck.user.gradients import Gradients
-from gradcheck.user.problem import Problem
+from gradcheck.user.evaluation import Effort
 
 SAMPLE = 6
 WORST = 4
@@ -43,171 +35,133 @@ CALLS_PER_BLOCK = 60
 """About as many evaluations of the user's loss the comparison takes."""
 
 
-@dataclass(frozen=True)
-class Tie:
-    """How the engine's network was compared with the user's loss.
-
-    Attributes:
-        tier: "literal" or "shared lines".
-        evaluations: how many evaluations of the user's loss agree with it: at points far apart,
-            and with single entries moved by little and by much.
-    """
-
-    tier: str
-    evaluations: int
-
-
-def pays(problem: Problem) -> bool:
-    """Whether there are so many entries that the engine with its tie is quicker than the loss."""
-    values = problem.parameters.values
-    return sum(value.size for value in values) > CALLS_PER_BLOCK * len(values)
-
-
-def numeric_by_structure(
-    problem: Problem,
-    identity: Identity,
-    values: tuple[Array, ...],
-    center: float,
-    noise: Noise,
-    claims: Sequence[Claim],
-    gradients: Gradients,
-    effort: Effort,
-    rng: np.random.Generator,
-) -> tuple[NumericGradient, Tie | None]:
-    """The numeric gradient of every entry, if the network is the user's.
+def measure_by_structure(
+    point: Point, identity: Identity, effort: Effort, rng: np.random.Generator
+) -> Point:
+    """The point with the numeric gradient of every entry, if the network is the user's.
 
     Args:
-        problem: what is checked.
+        point: with the gradients.
         identity: the network that was recognised.
-        values: the point.
-        center: the user's loss there.
-        noise: its precision.
-        claims: the analytic gradients.
-        gradients: the same, after the gates.
         effort: the seconds that the literal tier may take, and who is told.
         rng: chooses what is compared.
 
     Returns:
-        The gradient and how it was tied; or one without blocks, that says what the attempt cost;
-        or, interrupted, what came of the literal perturbations.
+        The point, measured and tied; or not tied, with what the attempt cost; or, interrupted,
+        with what came of the perturbations of the user's own loss.
 
     Raises:
         UserCodeError: the loss raised at a perturbed entry.
     """
     view, losses = identity.view, identity.losses
-    network = None if view is None else dense_network(view, values)
-    if view is None or losses is None or network is None or not pays(problem):
-        return NumericGradient((), 0), None
-    mismatch = _mismatch(view, losses, values, center, noise)
-    allowed = max(TOLERANCE, 50 * noise.relative)
-    far, calls = _agrees_far(problem, view, values, allowed, rng)
+    network = None if view is None else dense_network(view, point.values)
+    if view is None or losses is None or network is None or not _pays(point):
+        return point
+    mismatch = _mismatch(view, losses, point)
+    allowed = max(TOLERANCE, 50 * point.noise.relative)
+    far, calls = _agrees_far(point, view, allowed, rng)
+    point = replace(point, evaluations=point.evaluations + calls)
     if not (far and mismatch <= allowed):
-        return NumericGradient((), calls), None
+        return point
     tier = choose_tier(network, effort.budget)
-    weights = sum(value.size for value in values)
+    weights = sum(block.size for block in point.blocks)
     try:
-        found = structured_gradient(network, tier, effort.begin("weights", weights))
+        gradients = structured_gradient(network, tier, effort.begin("weights", weights))
     except KeyboardInterrupt:
-        return NumericGradient((), calls, interrupted=True), None
-    blocks = tuple(
-        _widened(block, SAME_GRADIENT * mismatch)
-        for block in as_blocks(view, values, found, RESOLUTION_LIMIT)
-    )
-    sample = [
-        _sample(block, claim, gradient.comparable, rng)
-        for block, claim, gradient in zip(blocks, claims, gradients.blocks, strict=True)
-    ]
-    literal = gradient_of_loss(problem, values, center, noise, sample, claims, rng)
-    calls += literal.evaluations
-    if literal.interrupted:
-        return replace(literal, evaluations=calls), None
-    if not all(map(_agree, blocks, literal.blocks)):
-        return NumericGradient((), calls), None
-    blocks = tuple(map(_confirmed, blocks, literal.blocks, claims))
+        return replace(point, interrupted=True)
+    engine = as_blocks(view, point.values, gradients, RESOLUTION_LIMIT)
+    widened = tuple(_widened(numeric, SAME_GRADIENT * mismatch) for numeric in engine)
+    measured = point.measured(NumericGradient(widened, 0))
+    sample = point.perturb([_sample(block, rng) for block in measured.blocks], rng)
+    if sample.interrupted:
+        return point.measured(sample)
+    pairs = list(zip(measured.blocks, sample.blocks, strict=True))
+    if not all(_agree(block.numeric, own) for block, own in pairs):
+        return replace(point, evaluations=point.evaluations + sample.evaluations)
+    confirmed = tuple(_confirmed(block, own) for block, own in pairs)
+    calls += sample.evaluations
     tie = Tie(tier, 1 + len(losses.points) + calls)
-    return NumericGradient(blocks, calls), tie
+    return replace(point.measured(NumericGradient(confirmed, sample.evaluations)), tie=tie)
 
 
-def _mismatch(
-    view: NetworkView, losses: Losses, values: tuple[Array, ...], center: float, noise: Noise
-) -> float:
+def _pays(point: Point) -> bool:
+    """Whether there are so many entries that the engine with its tie is quicker than the loss."""
+    return sum(block.size for block in point.blocks) > CALLS_PER_BLOCK * len(point.blocks)
+
+
+def _mismatch(view: NetworkView, losses: Losses, point: Point) -> float:
     """How far the losses are apart, relatively, at the point and at those of the recognition."""
-    apart = [noise.relative]
-    for point, theirs in ((values, center), *zip(losses.points, losses.values, strict=True)):
-        apart.append(abs(view.loss(point) - theirs) / max(abs(theirs), 1e-300))
+    apart = [point.noise.relative]
+    asked = ((point.values, point.center), *zip(losses.points, losses.values, strict=True))
+    for values, loss in asked:
+        apart.append(abs(view.loss(values) - loss) / max(abs(loss), 1e-300))
     return float(np.max(apart)) if np.all(np.isfinite(apart)) else np.inf
 
 
 def _agrees_far(
-    problem: Problem,
-    view: NetworkView,
-    values: tuple[Array, ...],
-    allowed: float,
-    rng: np.random.Generator,
+    point: Point, view: NetworkView, allowed: float, rng: np.random.Generator
 ) -> tuple[bool, int]:
     """Whether the losses are the same where one entry of a block moves far, and the calls."""
     calls = 0
-    for block, value in enumerate(values):
+    for index, block in enumerate(point.blocks):
         for step in FAR:
-            moved = list(values)
-            moved[block] = value.copy()
-            moved[block].flat[rng.integers(value.size)] += step
-            point = problem.parameters.rounded(moved)
+            moved = list(point.values)
+            moved[index] = block.value.copy()
+            moved[index].flat[rng.integers(block.size)] += step
+            values = point.problem.parameters.rounded(moved)
             try:
-                theirs = problem.loss(point)
+                loss = point.problem.loss(values)
             except UserCodeError:
                 continue
             calls += 1
-            ours = view.loss(point)
-            if np.isfinite(theirs) and not abs(ours - theirs) <= allowed * abs(theirs):
+            if np.isfinite(loss) and not abs(view.loss(values) - loss) <= allowed * abs(loss):
                 return False, calls
     return True, calls
 
 
-def _sample(
-    block: BlockGradient, claim: Claim, comparable: bool, rng: np.random.Generator
-) -> Indices:
+def _sample(block: Block, rng: np.random.Generator) -> Indices:
     """The entries to perturb through the user's loss: some at random, and those furthest off."""
-    count = len(block.entries)
+    count = len(block.numeric.entries)
     chosen = rng.choice(count, min(count, SAMPLE), replace=False)
-    if comparable:
-        far = block.estimates.distance(claim.gradient)
+    if block.gradient.comparable:
+        far = block.numeric.estimates.distance(block.analytic)
         furthest = np.argpartition(far, -min(WORST, count))[-WORST:]
         chosen = np.union1d(chosen, furthest)
     return np.sort(chosen)
 
 
-def _agree(block: BlockGradient, literal: BlockGradient) -> bool:
+def _agree(engine: BlockGradient, own: BlockGradient) -> bool:
     """Whether the user's loss gives the engine's derivatives, within the bounds of both."""
-    ours, theirs = block.estimates[literal.entries], literal.estimates
-    smooth = ~(ours.kink | theirs.kink)
-    apart = np.abs(ours.value - theirs.value)
-    return bool(np.all(apart[smooth] <= SAFETY * (ours.bound + theirs.bound)[smooth]))
+    one, other = engine.estimates[own.entries], own.estimates
+    smooth = ~(one.kink | other.kink)
+    apart = np.abs(one.value - other.value)
+    return bool(np.all(apart[smooth] <= SAFETY * (one.bound + other.bound)[smooth]))
 
 
-def _confirmed(block: BlockGradient, literal: BlockGradient, claim: Claim) -> BlockGradient:
-    """The block, with a bound as wide as the user's loss shows, if it does not show an error.
+def _confirmed(block: Block, own: BlockGradient) -> BlockGradient:
+    """The engine's gradient, with a bound as wide as the user's loss shows, if that shows no error.
 
     What the engine calls wrong by less than that is not called wrong on its word alone.
     """
-    analytic = claim.gradient[literal.entries]
+    engine, claim = block.numeric, block.claim
+    analytic = claim.gradient[own.entries]
     if not len(analytic) or np.isnan(analytic).any():
-        return block
-    ours = replace(block, entries=literal.entries, estimates=block.estimates[literal.entries])
-    overall = scale_of(block, claim.gradient, 0.0)
-    wrong = judge_entries(analytic, ours, claim.precision, None, overall).wrong
-    shown = judge_entries(analytic, literal, claim.precision, None, overall).wrong
-    doubtful = wrong & ~shown & ~literal.estimates.kink
+        return engine
+    sampled = engine[own.entries]
+    overall = scale_of(engine, claim.gradient, 0.0)
+    wrong = judge_entries(analytic, sampled, claim.precision, None, overall).wrong
+    shown = judge_entries(analytic, own, claim.precision, None, overall).wrong
+    doubtful = wrong & ~shown & ~own.estimates.kink
     if wrong.any() and not (wrong & shown).any() and doubtful.any():
-        return _widened(block, 0.0, float(np.max(literal.estimates.bound[doubtful])))
-    return block
+        return _widened(engine, 0.0, float(np.max(own.estimates.bound[doubtful])))
+    return engine
 
 
-def _widened(block: BlockGradient, share: float, more: float = 0.0) -> BlockGradient:
-    """The block with a share of its largest derivative, and more, added to every bound."""
-    estimates = block.estimates
+def _widened(numeric: BlockGradient, share: float, more: float = 0.0) -> BlockGradient:
+    """The gradient with a share of its largest derivative, and more, added to every bound."""
+    estimates = numeric.estimates
     if not estimates.value.size:
-        return block
+        return numeric
     largest = max(float(np.nanmax(estimates.value)), -float(np.nanmin(estimates.value)))
     bound = estimates.bound + (share * largest + more)
-    return replace(block, estimates=replace(estimates, bound=bound))
+    return replace(numeric, estimates=replace(estimates, bound=bound))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
-from gradcheck.user.gradients import Gradients
+from gradcheck.user.gradients import Gradient, Gradients
 from gradcheck.user.problem import Problem
 
 STEP = 1e-4
 
 
-def settle_ties(problem: Problem, values: tuple[Array, ...], gradients: Gradients) -> Gradients:
-    """The gradients, with those summed over their places that are parts of one.
+def settle_ties(
+    problem: Problem, values: Sequence[Array], gradients: Gradients
+) -> tuple[Gradient, ...]:
+    """The gradient of every block, summed over its places where these were given parts of one.
 
     The loss tells: along the gradient its slope is nearer to that of the whole, or of the sum.
     """
@@ -26,13 +29,13 @@ def settle_ties(problem: Problem, values: tuple[Array, ...], gradients: Gradient
         slope = None if gradient is None else _slope_along(problem, values, block, gradient)
         if slope is not None and gradient is not None and abs(slope - 1) > abs(slope - places):
             blocks[block] = replace(blocks[block], value=places * gradient)
-    return replace(gradients, blocks=tuple(blocks))
+    return tuple(blocks)
 
 
 def _slope_along(
-    problem: Problem, values: tuple[Array, ...], block: int, gradient: Array
+    problem: Problem, values: Sequence[Array], block: int, gradient: Array
 ) -> float | None:
-    """The loss's slope along a claimed gradient, as a multiple of what the claim says."""
+    """The loss's slope along an analytic gradient, as a multiple of what that says."""
     length = float(np.linalg.norm(gradient))
     step = STEP * max(1.0, float(np.linalg.norm(values[block]))) * gradient / length
     losses = []
@@ -43,5 +46,5 @@ def _slope_along(
             losses.append(problem.loss(moved))
         except UserCodeError:
             return None
-    claimed = 2 * float(np.sum(step * gradient))
-    return (losses[0] - losses[1]) / claimed if np.all(np.isfinite(losses)) else None
+    expected = 2 * float(np.sum(step * gradient))
+    return (losses[0] - losses[1]) / expected if np.all(np.isfinite(losses)) else None

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradcheck.compare.block import Block
+from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import SAFETY
-from gradcheck.numeric.blackbox import BlockGradient, NumericGradient
+from gradcheck.user.adapters import Step
 from gradcheck.user.blocks import BARE, Array, path_name
-from gradcheck.user.gradients import Gradient, Gradients, read_gradients
+from gradcheck.user.gradients import read_gradients
 from gradcheck.user.problem import Problem
 
 ROUNDING = 1e-6
@@ -19,8 +21,8 @@ ALONG_WEIGHTS = 1e-3
 """A gradient that is nearer to its weights than this does not tell decay from a factor."""
 
 
-def find_momentum(problem: Problem) -> dict[str, float]:
-    """The mu of every parameter whose update goes on with its last one, by name.
+def find_momentum(problem: Problem, step: Step) -> dict[str, float]:
+    """The mu of every parameter whose update reuses a share of its last one, by name.
 
     At one point, what a step with momentum implies is i_(t+1) = mu i_t + g, so that the
     differences from call to call shrink by mu, whatever the velocity was at first; Nesterov's form
@@ -34,21 +36,22 @@ def find_momentum(problem: Problem) -> dict[str, float]:
     calls = [
         read_gradients(problem.gradient(parameters.values), parameters).blocks for _ in range(3)
     ]
-    found = {}
-    for block, gradients in enumerate(zip(*calls, strict=True)):
+    momenta = {}
+    for index, gradients in enumerate(zip(*calls, strict=True)):
         values = [gradient.value for gradient in gradients if gradient.verdict == "ok"]
         if len(values) < len(calls):
             continue
-        rounding = _cancellation(problem, parameters.values[block])
+        rounding = step.cancellation(parameters.values[index])
         momentum = _momentum([value for value in values if value is not None], rounding)
         if momentum is not None:
-            leaf = next(leaf for leaf in parameters.leaves if leaf.block == block)
-            found[path_name(leaf.path)] = momentum
-    if parameters.vector is not None and found:
-        return {BARE: next(iter(found.values()))}
-    common = float(np.median(list(found.values()))) if found else 0.0
+            leaf = next(leaf for leaf in parameters.leaves if leaf.block == index)
+            momenta[path_name(leaf.path)] = momentum
+    if parameters.vector is not None and momenta:
+        return {BARE: next(iter(momenta.values()))}
+    common = float(np.median(list(momenta.values()))) if momenta else 0.0
     return {
-        name: common if abs(value - common) <= ROUNDING else value for name, value in found.items()
+        name: common if abs(value - common) <= ROUNDING else value
+        for name, value in momenta.items()
     }
 
 
@@ -63,49 +66,30 @@ def _momentum(implied: Sequence[Array], rounding: float) -> float | None:
     return ratio if fits and ROUNDING < ratio < 1 - ROUNDING else None
 
 
-def _cancellation(problem: Problem, value: Array) -> float:
-    """What the rounding of the parameters does to (old - new) / learning_rate."""
-    rate = 1.0 if problem.step is None else problem.step.learning_rate
-    return float(np.finfo(np.float64).eps) * float(np.max(np.abs(value), initial=0.0)) / rate
+def less_update(point: Point) -> Point:
+    """The point of a step, less what the step is found to add to the gradient.
 
-
-def settle_step(
-    problem: Problem,
-    values: Sequence[Array],
-    gradients: Gradients,
-    precision: tuple[float, ...],
-    numeric: NumericGradient,
-) -> tuple[Problem, Gradients, tuple[float, ...]]:
-    """What a step implies, less what it is found to add; the problem then knows of it.
-
-    Args:
-        problem: what is checked; anything but a step is left as it is.
-        values: the point.
-        gradients: what was implied there.
-        precision: the rounding error of every block.
-        numeric: the numeric gradient.
+    Its problem then knows of it; the point of anything else than a step is left as it is.
     """
-    step = problem.step
+    step = point.problem.step
     if step is None or step.share != 1.0 or step.decay:
-        return problem, gradients, precision
-    share = _find_share(max(step.momentum.values(), default=0.0), gradients, precision, numeric)
+        return point
+    share = _find_share(max(step.momentum.values(), default=0.0), point)
     if share != 1.0:
-        gradients = _divided(gradients, share)
-        precision = tuple(rounding / share for rounding in precision)
+        point = point.with_blocks(_divided(block, share) for block in point.blocks)
         step = replace(step, share=share)
-    decayed = _find_decay(step.learning_rate, values, gradients, precision, numeric)
+    decayed = _find_decay(step.learning_rate, point)
     if decayed is not None:
-        gradients = _without_decay(gradients, values, *decayed)
-        step = replace(step, decay=dict.fromkeys(decayed[1], decayed[0]))
-    return replace(problem, step=step), gradients, precision
+        decay, indices = decayed
+        point = point.with_blocks(
+            _without_decay(block, decay) if index in indices else block
+            for index, block in enumerate(point.blocks)
+        )
+        step = replace(step, decay=dict.fromkeys(indices, decay))
+    return replace(point, problem=replace(point.problem, step=step))
 
 
-def _find_share(
-    momentum: float,
-    gradients: Gradients,
-    precision: Sequence[float],
-    numeric: NumericGradient,
-) -> float:
+def _find_share(momentum: float, point: Point) -> float:
     """The share of the gradient in a step's velocity: 1, or 1 - mu in a moving average.
 
     The velocity mu v + (1 - mu) g is told where a division by 1 - mu makes a block agree, and none
@@ -115,56 +99,39 @@ def _find_share(
         return 1.0
     share = 1 - momentum
 
-    def agreeing(factor: float) -> int:
-        count = 0
-        for gradient, measured, rounding in zip(
-            gradients.blocks, numeric.blocks, precision, strict=True
-        ):
-            if gradient.verdict == "ok" and gradient.value is not None and len(measured.entries):
-                claimed = gradient.value.ravel()[measured.entries] / factor
-                bound = SAFETY * (measured.estimates.bound + rounding / factor)
-                count += bool(np.all(measured.estimates.distance(claimed) <= bound))
-        return count
+    def agrees(block: Block, factor: float) -> bool:
+        if block.gradient.verdict != "ok" or not len(block.numeric.entries):
+            return False
+        bound = SAFETY * (block.numeric.estimates.bound + block.precision / factor)
+        return bool(np.all(block.numeric.estimates.distance(block.analytic / factor) <= bound))
 
-    return share if agreeing(share) and not agreeing(1.0) else 1.0
+    averaged = any(agrees(block, share) for block in point.blocks)
+    return share if averaged and not any(agrees(block, 1.0) for block in point.blocks) else 1.0
 
 
-def _divided(gradients: Gradients, share: float) -> Gradients:
-    """The gradients divided by a number."""
-    return replace(
-        gradients,
-        blocks=tuple(
-            gradient if gradient.value is None else replace(gradient, value=gradient.value / share)
-            for gradient in gradients.blocks
-        ),
-    )
+def _divided(block: Block, share: float) -> Block:
+    """The block with its gradient divided by a number."""
+    value = block.gradient.value
+    if value is None:
+        return block
+    gradient = replace(block.gradient, value=value / share)
+    return replace(block, gradient=gradient, precision=block.precision / share)
 
 
-def _find_decay(
-    learning_rate: float,
-    values: Sequence[Array],
-    gradients: Gradients,
-    precision: Sequence[float],
-    numeric: NumericGradient,
-) -> tuple[float, tuple[int, ...]] | None:
+def _find_decay(learning_rate: float, point: Point) -> tuple[float, tuple[int, ...]] | None:
     """The weight decay c of a step, and the blocks that it shrinks; None where there is none.
 
     The implied gradient is then n + c W with one c > 0 for all blocks that are not n.
     """
-    offs = [
-        _Off.of(block, values[block], gradient, measured, rounding)
-        for block, (gradient, measured, rounding) in enumerate(
-            zip(gradients.blocks, numeric.blocks, precision, strict=True)
-        )
-    ]
+    offs = [_Off.of(index, block) for index, block in enumerate(point.blocks)]
     wrong = [off for off in offs if off is not None]
     best: tuple[float, tuple[int, ...]] | None = None
     for off in wrong:
         decay = off.decay
         if decay is None or not 0 < decay * learning_rate < 1:
             continue
-        blocks = tuple(other.block for other in wrong if other.is_decayed_by(decay))
-        if off.block in blocks and (best is None or len(blocks) > len(best[1])):
+        blocks = tuple(other.index for other in wrong if other.is_decayed_by(decay))
+        if off.index in blocks and (best is None or len(blocks) > len(best[1])):
             best = decay, blocks
     return best
 
@@ -174,37 +141,31 @@ class _Off:
     """A block that is not the numeric gradient, by its perturbed entries.
 
     Attributes:
-        block: its index.
+        index: of the block.
         weights: its values.
         difference: analytic minus numeric.
         bound: how far these may be from the truth.
         numeric: the numeric gradient.
     """
 
-    block: int
+    index: int
     weights: Array
     difference: Array
     bound: Array
     numeric: Array
 
     @classmethod
-    def of(
-        cls,
-        block: int,
-        values: Array,
-        gradient: Gradient,
-        measured: BlockGradient,
-        rounding: float,
-    ) -> _Off | None:
+    def of(cls, index: int, block: Block) -> _Off | None:
         """The block, if it is off."""
-        if gradient.verdict != "ok" or gradient.value is None or not len(measured.entries):
+        if block.gradient.verdict != "ok" or not len(block.numeric.entries):
             return None
-        difference = gradient.value.ravel()[measured.entries] - measured.estimates.value
-        bound = SAFETY * (measured.estimates.bound + rounding)
+        numeric = block.numeric.estimates.value
+        difference = block.analytic - numeric
+        bound = SAFETY * (block.numeric.estimates.bound + block.precision)
         if not np.all(np.isfinite(difference)) or not np.any(np.abs(difference) > bound):
             return None
-        weights = values.ravel()[measured.entries]
-        return cls(block, weights, difference, bound, measured.estimates.value)
+        weights = block.value.reshape(-1)[block.numeric.entries]
+        return cls(index, weights, difference, bound, numeric)
 
     @property
     def decay(self) -> float | None:
@@ -222,13 +183,9 @@ class _Off:
         return bool(np.all(np.abs(self.difference - decay * self.weights) <= self.bound))
 
 
-def _without_decay(
-    gradients: Gradients, values: Sequence[Array], decay: float, blocks: Sequence[int]
-) -> Gradients:
-    """The gradients less c W in the blocks that a step shrinks."""
-    changed: list[Gradient] = list(gradients.blocks)
-    for block in blocks:
-        value = changed[block].value
-        if value is not None:
-            changed[block] = replace(changed[block], value=value - decay * values[block])
-    return replace(gradients, blocks=tuple(changed))
+def _without_decay(block: Block, decay: float) -> Block:
+    """The block with its gradient less c W."""
+    value = block.gradient.value
+    if value is None:
+        return block
+    return replace(block, gradient=replace(block.gradient, value=value - decay * block.value))

@@ -8,79 +8,17 @@ small against the largest derivative of its block; else it is not decided.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.compare.block import Block, Worst
 from gradcheck.numeric.blackbox import BlockGradient
 from gradcheck.user.blocks import Array
-from gradcheck.user.gradients import Gradient
 
 SAFETY = 2.0
 """What the estimated errors are multiplied by, since they are estimates."""
-
-Index = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Worst:
-    """The entry of a block that is furthest off.
-
-    Attributes:
-        index: its position in the block.
-        analytic: the derivative that the user's code gives.
-        numeric: the one that the finite differences give.
-    """
-
-    index: Index
-    analytic: float
-    numeric: float
-
-
-@dataclass(frozen=True)
-class Block:
-    """The verdict on one block; errors and bounds are absolute unless they are called relative.
-
-    Attributes:
-        name: the path as the user would write it.
-        shape: the shape of the parameter.
-        verdict: "ok", "wrong", "shape", "missing", "raised", "nonfinite", "inconclusive" or
-            "not checked".
-        entries: how many entries were perturbed.
-        wrong_entries: how many of them are wrong.
-        kinks: how many of them sit on a kink and are right there.
-        max_abs_error: the largest difference of analytic and numeric derivative.
-        max_rel_error: the same, relative to the block's largest derivative.
-        error_bound: the largest error bound of the entries.
-        resolution: the smallest error, relative to the block's largest derivative, that would
-            have been seen in every entry perturbed.
-        worst: the entry furthest off, or None when nothing could be compared.
-        analytic_shape: the shape of what the user's code returned, or None.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    verdict: str
-    entries: int
-    wrong_entries: int = 0
-    kinks: int = 0
-    max_abs_error: float | None = None
-    max_rel_error: float | None = None
-    error_bound: float | None = None
-    resolution: float | None = None
-    worst: Worst | None = None
-    analytic_shape: tuple[int, ...] | None = None
-
-    @property
-    def size(self) -> int:
-        """How many entries the block has."""
-        return int(np.prod(self.shape, dtype=int))
-
-    @property
-    def failed(self) -> bool:
-        """Whether the gradient of this block is known to be wrong."""
-        return self.verdict in ("wrong", "shape", "missing", "raised", "nonfinite")
 
 
 @dataclass(frozen=True)
@@ -138,44 +76,26 @@ def scale_of(numeric: BlockGradient, analytic: Array, overall: float) -> float:
     return own or claimed or overall
 
 
-def compare_block(
-    name: str,
-    shape: tuple[int, ...],
-    gradient: Gradient,
-    numeric: BlockGradient,
-    precision: float,
-    rtol: float | None,
-    overall: float,
-) -> Block:
-    """The verdict on a block from its gates and its entries.
+def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
+    """The block with its verdict, from the gates and from its entries.
 
     Args:
-        name: the block's name.
-        shape: its shape.
-        gradient: the analytic gradient, after the gates.
-        numeric: the numeric gradient of the entries that were perturbed.
-        precision: the rounding error of the analytic gradient, absolute.
+        block: with the analytic gradient and the numeric one.
         rtol: a relative error that the user accepts on top of the bound, or None.
         overall: the largest derivative of all blocks.
     """
+    numeric, gradient = block.numeric, block.gradient
     count = len(numeric.entries)
-    bound = total_bound(numeric, precision)
+    shape = None if gradient.value is None else gradient.value.shape
+    block = replace(block, entries=count, analytic_shape=shape)
+    bound = total_bound(numeric, block.precision)
     largest_bound = float(np.max(bound)) if count else None
-    if not gradient.comparable or gradient.value is None:
-        analytic_shape = None if gradient.value is None else gradient.value.shape
-        return Block(
-            name,
-            shape,
-            gradient.verdict,
-            count,
-            error_bound=largest_bound,
-            analytic_shape=analytic_shape,
-        )
+    if not gradient.comparable:
+        return replace(block, verdict=gradient.verdict, error_bound=largest_bound)
     if not count:
-        verdict = "ok" if gradient.value.size == 0 else "not checked"
-        return Block(name, shape, verdict, 0, analytic_shape=shape)
-    analytic = gradient.value.reshape(-1)[numeric.entries]
-    entries = judge_entries(analytic, numeric, precision, rtol, overall)
+        return replace(block, verdict="not checked" if block.size else "ok")
+    analytic = block.analytic
+    entries = judge_entries(analytic, numeric, block.precision, rtol, overall)
     scale = scale_of(numeric, analytic, overall)
     error = np.where(np.isfinite(entries.error), entries.error, np.inf)
     worst = int(np.argmax(error / np.where(np.isfinite(bound), bound, np.inf)))
@@ -184,11 +104,9 @@ def compare_block(
     kinked = numeric.estimates.kink
     between_slopes = numeric.estimates.upper - numeric.estimates.lower
     seen = np.where(kinked & (between_slopes > 0), between_slopes, bound)
-    return Block(
-        name=name,
-        shape=shape,
-        verdict=_block_verdict(gradient, entries),
-        entries=count,
+    return replace(
+        block,
+        verdict=_block_verdict(gradient.verdict, entries),
         wrong_entries=int(np.count_nonzero(entries.wrong)),
         kinks=int(np.count_nonzero(kinked & entries.ok)),
         max_abs_error=float(error.max()),
@@ -196,16 +114,15 @@ def compare_block(
         error_bound=largest_bound,
         resolution=float(np.max(seen) / scale) if scale else None,
         worst=Worst(
-            tuple(int(i) for i in np.unravel_index(numeric.entries[worst], shape)),
+            tuple(int(i) for i in np.unravel_index(numeric.entries[worst], block.shape)),
             float(analytic[worst]),
             float(numeric.estimates.value[worst]),
         ),
-        analytic_shape=shape,
     )
 
 
-def _block_verdict(gradient: Gradient, entries: EntryVerdicts) -> str:
-    if gradient.verdict == "nonfinite":
+def _block_verdict(gate: str, entries: EntryVerdicts) -> str:
+    if gate == "nonfinite":
         return "nonfinite"
     if entries.wrong.any():
         return "wrong"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.fits import Fit, Target, is_among
 from gradcheck.diagnose.layer_state import LayerState
@@ -364,12 +364,12 @@ def _expected(kind: type[Link], state: LayerState) -> tuple[int, ...]:
     return (units,) if kind is BiasSum else (samples, units)
 
 
-def _weight_gradients(view: NetworkView, point: Comparison) -> dict[int, Array]:
+def _weight_gradients(view: NetworkView, point: Point) -> dict[int, Array]:
     """The user's gradients of the weights as (n_in, n_out), the penalty taken off, by layer."""
     found: dict[int, Array] = {}
     for placed in view.placed:
         block = placed.layer.weight
-        gradient = point.gradients.blocks[block]
+        gradient = point.blocks[block].gradient
         if gradient.verdict == "ok" and gradient.value is not None:
             stand_in = list(point.values)
             stand_in[block] = gradient.value

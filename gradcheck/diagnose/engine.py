@@ -1,4 +1,4 @@
-"""From a comparison to findings: gates first, then the walk along the chain, then the numbers.
+"""From a point to findings: gates first, then the walk along the chain, then the numbers.
 
 Every finding is proved at the user's point and at a second one; a block that one finding explains
 is not explained again, and the finding nearest to the loss comes first.
@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.advice import advice
 from gradcheck.diagnose.chain import Step, walk
 from gradcheck.diagnose.evidence import Evidence, second_point, with_point
-from gradcheck.diagnose.excuses import excuse, right_without_eps
 from gradcheck.diagnose.findings import chain_findings, correction_finding, scale_findings
 from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.locate import located
@@ -27,11 +26,11 @@ from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
-from gradcheck.recognition.identify import Identity, search_further
+from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView
-from gradcheck.sampling import Selection
 from gradcheck.user.calls import Heard
+from gradcheck.user.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -41,66 +40,62 @@ class Diagnosis:
     Attributes:
         findings: the causes, the one to mend first first.
         layers: the blocks as layers.
-        network: the network in words, where it is known.
-        view: the network itself.
+        view: the network, where it is known.
         notes: what the user should know of the diagnosis itself.
         evaluations: how often the loss was evaluated for it.
         interrupted: whether the user stopped it.
-        excused: the names of blocks that are right but for a small number that the loss adds
-            before it takes a log.
     """
 
-    findings: tuple[Finding, ...]
-    layers: tuple[Layer, ...]
-    network: str | None
-    notes: tuple[str, ...]
-    evaluations: int
-    interrupted: bool = False
-    excused: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    layers: tuple[Layer, ...] = ()
     view: NetworkView | None = None
+    notes: tuple[str, ...] = ()
+    evaluations: int = 0
+    interrupted: bool = False
 
 
 INTERRUPTED = Diagnosis(
-    (), (), None, ("the diagnosis was interrupted: no cause was looked for",), 0, interrupted=True
+    notes=("the diagnosis was interrupted: no cause was looked for",), interrupted=True
 )
 
 
 def diagnose(
-    ready: Preflight,
-    comparison: Comparison,
-    selection: Selection,
+    point: Point,
+    preflight: Preflight,
     identity: Identity,
     heard: Heard,
     rng: np.random.Generator,
 ) -> Diagnosis:
-    """Names the causes of what is wrong in a comparison, as far as they can be proved.
+    """Names the causes of what is wrong at a point, as far as they can be proved.
 
     A gradient that changes from call to call is not looked into further: what it would be at a
     second point says nothing.
     """
-    problem = ready.problem
-    if any(block.failed for block in comparison.blocks):
-        identity = search_further(identity, problem, rng)
-    view, note, tried = identity.view, identity.note, identity.evaluations
+    view = identity.view
     layers = identity.layers if view is None else view.layers
-    sizes = read_sizes(problem, view)
-    notes = (*(() if note is None else (note,)), *advice(problem, layers, sizes))
-    words = None if view is None else str(view)
-    if comparison.numeric.interrupted:
-        return Diagnosis((), layers, words, notes, tried, view=view)
-    evidence = Evidence(problem, (comparison,), layers, view, sizes, ready, heard)
-    excused = right_without_eps(evidence)
-    comparison = replace(comparison, blocks=excuse(comparison.blocks, excused))
-    evidence = replace(evidence, points=(comparison,))
-    if comparison.unstable or not any(block.failed for block in comparison.blocks):
-        direct = tuple(_direct(evidence, always=True))
-        return Diagnosis(direct, layers, words, notes, tried, excused=excused, view=view)
-    nearby = second_point(ready, comparison, selection, rng)
+    sizes = read_sizes(point.problem, view)
+    diagnosis = Diagnosis(
+        layers=layers,
+        view=view,
+        notes=(
+            *(() if identity.note is None else (identity.note,)),
+            *advice(point.problem, layers, sizes),
+        ),
+        evaluations=identity.evaluations,
+    )
+    if point.interrupted:
+        return diagnosis
+    evidence = Evidence(point.problem, (point,), layers, view, sizes, preflight, heard)
+    if point.unstable or not point.failed:
+        return replace(diagnosis, findings=tuple(_direct(evidence, always=True)))
+    nearby = second_point(point, rng)
     evidence = with_point(evidence, nearby)
-    found = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
-    findings = located(evidence, found, RULES)
-    evaluations = tried + (0 if nearby is None else nearby.numeric.evaluations + 1)
-    return Diagnosis(findings, layers, words, notes, evaluations, excused=excused, view=view)
+    findings = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
+    return replace(
+        diagnosis,
+        findings=located(evidence, findings, RULES),
+        evaluations=diagnosis.evaluations + (0 if nearby is None else nearby.evaluations + 1),
+    )
 
 
 def require_rules(names: Sequence[str]) -> None:
@@ -117,11 +112,13 @@ def require_rules(names: Sequence[str]) -> None:
             raise UsageError(f"there is no rule {name!r} to allow{hint}")
 
 
-def why_not(ready: Preflight, heard: Heard) -> tuple[tuple[Finding, ...], str]:
+def why_not(
+    preflight: Preflight, problem: Problem, heard: Heard
+) -> tuple[tuple[Finding, ...], str]:
     """The causes of why the loss cannot be used at all, and the reason in words."""
     findings = (
-        *loss_not_repeatable.find(loss_not_repeatable.RULE, ready),
-        *saturated.find(saturated.RULE, ready, heard),
+        *loss_not_repeatable.find(loss_not_repeatable.RULE, preflight),
+        *saturated.find(saturated.RULE, preflight, problem, heard),
     )
     return findings, findings[0].message if findings else "your loss could not be measured"
 

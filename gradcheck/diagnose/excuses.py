@@ -8,39 +8,41 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradcheck.compare.verdict import Block
-from gradcheck.diagnose.evidence import Evidence
+from gradcheck.compare.block import Block
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.fits import Target
+from gradcheck.recognition.network_view import NetworkView
 
 LARGEST_ERROR = 1e-3
 
 
-def right_without_eps(evidence: Evidence) -> tuple[str, ...]:
-    """The names of the wrong blocks that are the gradient of the loss without that number."""
-    view = evidence.network
+def excuse(point: Point, view: NetworkView | None) -> Point:
+    """The point, with the wrong blocks right that are the gradient of the loss without that number.
+
+    Args:
+        point: compared.
+        view: the network, if one is known.
+    """
     if view is None or view.with_eps is None:
-        return ()
-    values = evidence.first.values
-    trace = view.trace(values)
-    excused = []
+        return point
+    trace = view.trace(point.values)
+    blocks = list(point.blocks)
     for layer in view.layers:
         number = layer.number
         predicted = view.block_gradients(
-            values, number, trace.activations[number - 1], trace.deltas[number - 1]
+            point.values, number, trace.activations[number - 1], trace.deltas[number - 1]
         )
         for index in layer.blocks:
-            block = evidence.blocks[index]
-            target = Target.of(evidence.points[:1], view, number, index)
-            found = None if target is None else target.fit([predicted[index]], penalties=False)
-            small = block.max_rel_error is not None and block.max_rel_error < LARGEST_ERROR
-            if block.verdict == "wrong" and small and found is not None and found.exact:
-                excused.append(block.name)
-    return tuple(excused)
+            target = Target.of([point], view, number, index)
+            fit = None if target is None else target.fit([predicted[index]], penalties=False)
+            if fit is not None and fit.exact and _is_slightly_wrong(blocks[index]):
+                blocks[index] = replace(blocks[index], verdict="ok", wrong_entries=0, excused=True)
+    return point.with_blocks(blocks)
 
 
-def excuse(blocks: tuple[Block, ...], names: tuple[str, ...]) -> tuple[Block, ...]:
-    """The blocks, with those of these names called right."""
-    return tuple(
-        replace(block, verdict="ok", wrong_entries=0) if block.name in names else block
-        for block in blocks
+def _is_slightly_wrong(block: Block) -> bool:
+    return (
+        block.verdict == "wrong"
+        and block.max_rel_error is not None
+        and block.max_rel_error < LARGEST_ERROR
     )

@@ -27,7 +27,7 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
         if other.rule.code not in (rule.code, "GC105") and _close(other, best[0])
     ]
     entries = sum(evidence.blocks[match.block].entries for match in best)
-    ratios = [fitted_ratio(evidence.first, match.block) for match in best]
+    ratios = [fitted_ratio(evidence.blocks[match.block]) for match in best]
     ratio = next((value for value in ratios if value is not None), factor.value)
     yield Finding(
         code=rule.code,
@@ -50,7 +50,7 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
 def correction_finding(evidence: Evidence, match: CorrectionMatch) -> Finding:
     """A block that is right once it is rearranged."""
     name = evidence.names[match.block]
-    gradient = evidence.first.gradients.blocks[match.block].value
+    gradient = evidence.blocks[match.block].gradient.value
     returned = () if gradient is None else gradient.shape
     shape = evidence.blocks[match.block].shape
     shapes = f"{name} is {shape} and its gradient {returned}"

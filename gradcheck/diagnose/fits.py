@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.point import Point
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.user.blocks import Array
 
@@ -75,16 +75,16 @@ class Target:
 
     @classmethod
     def of(
-        cls, points: Sequence[Comparison], view: NetworkView, number: int, block: int
+        cls, points: Sequence[Point], view: NetworkView, number: int, block: int
     ) -> Target | None:
         """The block's gradients; None where they cannot be the product of anything."""
         gradients, limits = [], []
         for point in points:
-            gradient = point.gradients.blocks[block]
+            gradient = point.blocks[block].gradient
             if gradient.verdict != "ok" or gradient.value is None:
                 return None
             scale = float(np.max(np.abs(gradient.value), initial=0.0))
-            limit = RELATIVE * scale + ABSOLUTE_ROUNDINGS * point.precision[block]
+            limit = RELATIVE * scale + ABSOLUTE_ROUNDINGS * point.blocks[block].precision
             gradients.append(gradient.value.ravel())
             limits.append(np.full(gradient.value.size, limit))
         flat = np.concatenate(gradients)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import LayerForms, Rule
 from gradcheck.errors import UsageError
@@ -130,15 +130,12 @@ def _matches(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Iterator[
                     break
 
 
-def _forms(
-    evidence: Evidence, point: Comparison, block: int, detector: LayerForms
-) -> Iterator[Form]:
+def _forms(evidence: Evidence, point: Point, block: int, detector: LayerForms) -> Iterator[Form]:
     layer = evidence.problem.layer
-    gradient = point.gradients.blocks[block].value
-    if layer is None or gradient is None or gradient.shape != point.values[block].shape:
+    gradient, measured = point.blocks[block].gradient.value, point.blocks[block].numeric
+    if layer is None or gradient is None or not point.blocks[block].gradient_fits:
         return
     numeric = np.full(gradient.size, np.nan)
-    measured = point.numeric.blocks[block]
     numeric[measured.entries] = measured.estimates.value
     with np.errstate(all="ignore"):
         yield from detector.forms(

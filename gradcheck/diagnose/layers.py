@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradcheck.compare.verdict import Block
+from gradcheck.compare.block import Block
 from gradcheck.recognition.layers import Layer
 
 

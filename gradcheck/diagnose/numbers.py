@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.block import Block
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import Correction, Factor, Mend, Rule, Scale
 
@@ -48,10 +49,9 @@ class CorrectionMatch:
 
 def match_scales(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Iterator[ScaleMatch]:
     """The constants that make a block right at all points, in the order of the rules."""
-    gradient = evidence.first.gradients.blocks[block].value
-    if gradient is None or gradient.shape != evidence.first.values[block].shape:
+    if not evidence.blocks[block].gradient_fits:
         return
-    ratio = fitted_ratio(evidence.first, block)
+    ratio = fitted_ratio(evidence.blocks[block])
     for rule, factor in _factors(evidence, block, rules, ratio):
         errors = [_error_after_dividing(point, block, factor.value) for point in evidence.points]
         known = [error for error in errors if error is not None]
@@ -63,10 +63,10 @@ def match_corrections(
     evidence: Evidence, block: int, rules: Sequence[Rule]
 ) -> Iterator[CorrectionMatch]:
     """The rearrangements that make a block right at all points, in the order of the rules."""
-    gradient = evidence.first.gradients.blocks[block].value
+    gradient = evidence.blocks[block].gradient.value
     if gradient is None:
         return
-    shape = evidence.first.values[block].shape
+    shape = evidence.blocks[block].shape
     for rule in rules:
         for detector in rule.detectors:
             if not isinstance(detector, Correction):
@@ -78,15 +78,12 @@ def match_corrections(
                     yield CorrectionMatch(block, rule, mend, max(known))
 
 
-def fitted_ratio(comparison: Comparison, block: int) -> float | None:
+def fitted_ratio(block: Block) -> float | None:
     """Analytic / numeric by least squares over the perturbed entries, or None."""
-    measured = comparison.numeric.blocks[block]
-    gradient = comparison.gradients.blocks[block].value
-    if gradient is None or gradient.shape != comparison.values[block].shape:
+    if not block.gradient_fits:
         return None
-    numeric = measured.estimates.value
-    usable = np.isfinite(numeric) & (np.abs(numeric) > 10 * measured.estimates.bound)
-    analytic = gradient.reshape(-1)[measured.entries]
+    analytic, numeric = block.analytic, block.numeric.estimates.value
+    usable = np.isfinite(numeric) & (np.abs(numeric) > 10 * block.numeric.estimates.bound)
     usable &= np.isfinite(analytic)
     square = float(numeric[usable] @ numeric[usable])
     return float(analytic[usable] @ numeric[usable]) / square if square > 0 else None
@@ -130,15 +127,15 @@ def _factors(
                     yield rule, factor
 
 
-def _error_after_dividing(comparison: Comparison, block: int, factor: float) -> float | None:
-    gradient = comparison.gradients.blocks[block].value
-    if gradient is None or not factor or gradient.shape != comparison.values[block].shape:
+def _error_after_dividing(point: Point, block: int, factor: float) -> float | None:
+    gradient = point.blocks[block].gradient.value
+    if gradient is None or not factor or not point.blocks[block].gradient_fits:
         return None
-    return error_if_right(comparison, block, gradient / factor, gain=abs(1 / factor))
+    return error_if_right(point, block, gradient / factor, gain=abs(1 / factor))
 
 
-def _error_after_mending(comparison: Comparison, block: int, mend: Mend) -> float | None:
-    gradient = comparison.gradients.blocks[block].value
+def _error_after_mending(point: Point, block: int, mend: Mend) -> float | None:
+    gradient = point.blocks[block].gradient.value
     if gradient is None:
         return None
-    return error_if_right(comparison, block, np.asarray(mend.apply(gradient)))
+    return error_if_right(point, block, np.asarray(mend.apply(gradient)))

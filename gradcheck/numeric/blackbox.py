@@ -7,7 +7,7 @@ others get a second step, and what still cannot be told goes to `refine`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,20 @@ class BlockGradient:
     estimates: Estimates
     step: float
     limit: float = RESOLUTION_LIMIT
+
+    @classmethod
+    def of_nothing(cls, limit: float = RESOLUTION_LIMIT) -> BlockGradient:
+        """Of a block of which no entry was perturbed."""
+        nothing = Estimates.smooth(np.empty(0), np.empty(0))
+        return cls(np.empty(0, dtype=np.intp), nothing, np.nan, limit)
+
+    @property
+    def largest(self) -> float:
+        """The largest derivative."""
+        return float(np.nanmax(np.abs(self.estimates.value), initial=0.0))
+
+    def __getitem__(self, rows: Indices) -> BlockGradient:
+        return replace(self, entries=self.entries[rows], estimates=self.estimates[rows])
 
 
 @dataclass(frozen=True)
@@ -162,7 +176,7 @@ def _block_gradient(
     rng: np.random.Generator,
 ) -> BlockGradient:
     if not len(entries):
-        return BlockGradient(entries, Estimates.smooth(np.empty(0), np.empty(0)), np.nan, limit)
+        return BlockGradient.of_nothing(limit)
     step, truncation = _choose_step(measure, center, noise, _pilot(entries, claim, rng))
     inner = measure(entries, np.full(len(entries), step))
     rounding = rounding_error(inner, noise)

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.reached import reached_functions
 from gradcheck.diagnose.words import listed
 from gradcheck.finding import Finding
@@ -42,7 +42,7 @@ RESTARTS = 5
 
 def repair(
     problem: Problem,
-    comparison: Comparison,
+    point: Point,
     findings: Sequence[Finding],
     noise: Noise,
     budget: float,
@@ -52,14 +52,14 @@ def repair(
 
     Args:
         problem: what is checked.
-        comparison: at the user's point, with the numeric gradient.
+        point: at the user's point, with the numeric gradient.
         findings: of the diagnosis; they order the search.
         noise: the precision of the loss.
         budget: seconds that it may take.
         advance: told how many edits were tried.
     """
     start = time.monotonic()
-    if not any(block.failed for block in comparison.blocks):
+    if not any(block.failed for block in point.blocks):
         return Repair(reason="there is nothing to repair: no gradient is wrong")
     functions, refused = editable_functions(problem)
     if not functions:
@@ -69,7 +69,7 @@ def repair(
         return Repair(reason="candidates are tried in a forked process, which this system lacks")
     texts = {function.path: Path(function.path).read_bytes() for function in functions}
     watched = _Watched(start + budget, texts, advance)
-    arguments = (problem, comparison, findings, noise, functions, texts, start + budget)
+    arguments = (problem, point, findings, noise, functions, texts, start + budget)
     skipped = 0
     for _ in range(RESTARTS):
         finished = watched.run(arguments, skipped)
@@ -81,7 +81,7 @@ def repair(
     reason = None
     if not patches:
         over = time.monotonic() > start + budget
-        missing = [block.name for block in comparison.blocks if block.verdict == "missing"]
+        missing = [block.name for block in point.blocks if block.verdict == "missing"]
         reason = (
             f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
             "missing, which is beyond an edit"
@@ -159,7 +159,7 @@ def _search(
     sender: Connection,
     skipped: int,
     problem: Problem,
-    comparison: Comparison,
+    point: Point,
     findings: Sequence[Finding],
     noise: Noise,
     functions: Sequence[Function],
@@ -177,10 +177,10 @@ def _search(
 
     with contextlib.suppress(BrokenPipeError, MemoryError):
         seconds = noise.seconds
-        missing = _may_be_missing(problem, comparison, functions)
+        missing = _may_be_missing(problem, point, functions)
         search = Search(
             problem,
-            Judge(problem, comparison, noise, missing, seed=0),
+            Judge(point, missing, seed=0),
             functions,
             Surroundings(problem, [function.function for function in functions]),
             _lines(findings),
@@ -205,7 +205,7 @@ def _lines(findings: Sequence[Finding]) -> list[tuple[str, int]]:
 
 
 def _may_be_missing(
-    problem: Problem, comparison: Comparison, functions: Sequence[Function]
+    problem: Problem, point: Point, functions: Sequence[Function]
 ) -> frozenset[int]:
     """The blocks that no gradient is returned for, as far as the source tells where it raises.
 
@@ -223,7 +223,7 @@ def _may_be_missing(
     for leaf in problem.parameters.leaves:
         if leaf.block is None or not leaf.path or not isinstance(leaf.path[0], str):
             continue
-        verdict = comparison.blocks[leaf.block].verdict
+        verdict = point.blocks[leaf.block].verdict
         names = {leaf.path[0], *derived_names(leaf.path[0])}
         told = any(name.startswith(text) for name in names for text in texts)
         if verdict == "missing" or (verdict == "raised" and not told):

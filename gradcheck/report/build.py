@@ -7,10 +7,9 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from gradcheck.compare.comparison import Comparison
-from gradcheck.compare.verdict import Block
+from gradcheck.compare.block import Block
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
-from gradcheck.diagnose.excuses import excuse
 from gradcheck.diagnose.layers import describe_layers
 from gradcheck.diagnose.words import shortened
 from gradcheck.finding import Finding
@@ -19,7 +18,7 @@ from gradcheck.preflight import Preflight
 from gradcheck.report.details import details_of
 from gradcheck.report.model import Report
 from gradcheck.report.notes import heard_notes, notes_of, raised_notes
-from gradcheck.report.pictures import Pictures
+from gradcheck.report.take import Sketch
 from gradcheck.sampling import Coverage, Selection
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.problem import Problem
@@ -27,50 +26,45 @@ from gradcheck.version import __version__
 
 
 def build_report(
-    ready: Preflight,
+    point: Point,
+    preflight: Preflight,
     selection: Selection,
-    comparison: Comparison,
     diagnosis: Diagnosis,
     options: Options,
     heard: Heard,
-    pictures: Pictures,
-    seconds: float,
 ) -> Report:
     """The report of a check that was carried out."""
-    done = sum(len(block.entries) for block in comparison.numeric.blocks)
-    coverage = replace(selection.coverage, entries=done)
-    if comparison.tie is not None:
-        coverage = replace(coverage, engine=comparison.tie.tier, tied=comparison.tie.evaluations)
-    if comparison.numeric.interrupted:
-        coverage = Coverage(done, coverage.total, "interrupted", interrupted=True)
-    if diagnosis.interrupted:
-        coverage = replace(coverage, interrupted=True)
-    names = ready.problem.parameters.names
-    comparison = replace(comparison, blocks=excuse(comparison.blocks, diagnosis.excused))
+    names = point.problem.parameters.names
     accepted = _accepted(diagnosis.findings, options.allow)
-    notes = notes_of(ready, comparison, diagnosis, options, heard)
+    left_out = point.problem.parameters.left_out
+    view = diagnosis.view
     return Report(
-        verdict=_verdict(ready, comparison, accepted),
-        blocks=(
-            *comparison.blocks,
-            *(
-                Block(leaf.name, leaf.shape, "not checked", 0)
-                for leaf in ready.problem.parameters.left_out
-            ),
-        ),
+        verdict=_verdict(point, preflight, accepted),
+        blocks=(*point.blocks, *(Block(leaf.name, leaf.shape) for leaf in left_out)),
         findings=tuple(_tidied_finding(finding, names) for finding in diagnosis.findings),
-        network=diagnosis.network,
-        coverage=coverage,
-        evaluations=ready.evaluations + comparison.numeric.evaluations + diagnosis.evaluations,
-        seconds=seconds,
+        network=None if view is None else str(view),
+        coverage=_coverage(point, selection, diagnosis),
+        evaluations=preflight.evaluations + point.evaluations + diagnosis.evaluations,
+        seconds=0.0,
         layers=tuple(
-            _tidied(line, names) for line in describe_layers(comparison.blocks, diagnosis.layers)
+            _tidied(line, names) for line in describe_layers(point.blocks, diagnosis.layers)
         ),
-        notes=notes,
-        details=details_of(ready, comparison, diagnosis),
-        pictures=pictures,
-        reproduce=_reproduce(ready.problem, options),
+        notes=notes_of(point, preflight, diagnosis, heard),
+        details=details_of(point, view),
+        sketch=Sketch.of(point, view, options.seed),
+        reproduce=_reproduce(point.problem, options),
     )
+
+
+def _coverage(point: Point, selection: Selection, diagnosis: Diagnosis) -> Coverage:
+    """What was perturbed, and by what."""
+    done = sum(len(block.numeric.entries) for block in point.blocks)
+    coverage = replace(selection.coverage, entries=done)
+    if point.tie is not None:
+        coverage = replace(coverage, engine=point.tie.tier, tied=point.tie.evaluations)
+    if point.interrupted:
+        return Coverage(done, coverage.total, "interrupted", interrupted=True)
+    return replace(coverage, interrupted=diagnosis.interrupted)
 
 
 def _tidied_finding(finding: Finding, names: tuple[str, ...]) -> Finding:
@@ -94,16 +88,12 @@ def unchecked_report(
     problem: Problem,
     reason: str,
     heard: Heard,
-    seconds: float,
     raised: Raised | None = None,
     findings: tuple[Finding, ...] = (),
 ) -> Report:
     """The report of a check that could not be carried out because of the loss."""
     parameters = problem.parameters
-    blocks = tuple(
-        Block(name, shape, "not checked", 0)
-        for name, shape in zip(parameters.names, parameters.shapes, strict=True)
-    )
+    blocks = tuple(map(Block, parameters.names, parameters.shapes))
     total = sum(value.size for value in parameters.values)
     return Report(
         verdict="inconclusive",
@@ -112,7 +102,7 @@ def unchecked_report(
         network=None,
         coverage=Coverage(0, total, "the loss could not be evaluated"),
         evaluations=0,
-        seconds=seconds,
+        seconds=0.0,
         could_not_check=reason,
         notes=(*raised_notes(raised), *heard_notes(heard)),
     )
@@ -128,23 +118,21 @@ def _accepted(findings: Iterable[Finding], allow: tuple[str, ...]) -> set[str]:
     return allowed - refused
 
 
-def _verdict(ready: Preflight, comparison: Comparison, accepted: set[str]) -> str:
-    blocks = comparison.blocks
-    suspect = {*comparison.unstable, *ready.not_zero}
-    counted = [block for block in blocks if block.name not in accepted]
+def _verdict(point: Point, preflight: Preflight, accepted: set[str]) -> str:
+    suspect = {*point.unstable, *preflight.not_zero}
+    counted = [block for block in point.blocks if block.name not in accepted]
     if any(block.failed or block.name in suspect for block in counted):
         return "fail"
-    if comparison.numeric.interrupted or any(block.verdict == "inconclusive" for block in counted):
+    if point.interrupted or any(block.verdict == "inconclusive" for block in counted):
         return "inconclusive"
-    if blocks and all(block.verdict == "not checked" for block in blocks):
+    if point.blocks and all(block.verdict == "not checked" for block in point.blocks):
         return "inconclusive"
-    pairs = zip(blocks, comparison.screened, strict=False)
-    if any(found is not None and found.suspects for block, found in pairs if block in counted):
+    if any(block.screened is not None and block.screened.suspects for block in counted):
         return "inconclusive"
     tested = [block for block in counted if block.verdict != "not checked" and block.size]
     if not tested and not accepted:
         return "inconclusive"
-    if tested and all(block.name in ready.ignored for block in tested):
+    if tested and all(block.name in preflight.ignored for block in tested):
         return "inconclusive"
     return "pass"
 

@@ -1,40 +1,38 @@
-"""What `-v` tells beside: how the numbers were had, and why code that looks unusual is right."""
+"""What `-v` tells beside: how the numbers were made, and why code that looks unusual is right."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gradcheck.compare.comparison import Comparison
-from gradcheck.diagnose.engine import Diagnosis
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.words import listed
-from gradcheck.preflight import Preflight
 from gradcheck.recognition.distances import SQUARED
 from gradcheck.recognition.network_view import NetworkView
+from gradcheck.user.problem import Problem
 
 
-def details_of(ready: Preflight, comparison: Comparison, diagnosis: Diagnosis) -> tuple[str, ...]:
+def details_of(point: Point, view: NetworkView | None) -> tuple[str, ...]:
     """The details of a check that was carried out, a sentence each."""
     return (
-        *_of_the_numbers(ready, comparison),
-        *_of_the_structure(ready),
-        *(_of_the_network(diagnosis.view, ready, comparison) if diagnosis.view else ()),
+        *_of_the_numbers(point),
+        *_of_the_structure(point.problem),
+        *(() if view is None else _of_the_network(view, point)),
     )
 
 
-def _of_the_numbers(ready: Preflight, comparison: Comparison) -> Iterable[str]:
-    if ready.noise is not None:
-        yield (
-            f"your loss is {ready.center:.9g} here, measured to be precise to "
-            f"{ready.noise.relative:.1e} of it, and takes {ready.noise.seconds:.2g} s"
-        )
-    if comparison.tie is not None:
+def _of_the_numbers(point: Point) -> Iterable[str]:
+    yield (
+        f"your loss is {point.center:.9g} here, measured to be precise to "
+        f"{point.noise.relative:.1e} of it, and takes {point.noise.seconds:.2g} s"
+    )
+    if point.tie is not None:
         yield (
             "every entry was perturbed in the network that was recognised "
-            f"({comparison.tie.tier}); your own loss agrees with it in "
-            f"{comparison.tie.evaluations} evaluations, near and far, in every block"
+            f"({point.tie.tier}); your own loss agrees with it in "
+            f"{point.tie.evaluations} evaluations, near and far, in every block"
         )
     else:
-        steps = [block.step for block in comparison.numeric.blocks if len(block.entries)]
+        steps = [block.numeric.step for block in point.blocks if len(block.numeric.entries)]
         if steps:
             yield (
                 "finite differences of your own loss, at steps of "
@@ -42,21 +40,20 @@ def _of_the_numbers(ready: Preflight, comparison: Comparison) -> Iterable[str]:
             )
 
 
-def _of_the_structure(ready: Preflight) -> Iterable[str]:
-    parameters = ready.problem.parameters
-    for names in parameters.ties:
+def _of_the_structure(problem: Problem) -> Iterable[str]:
+    for names in problem.parameters.ties:
         yield f"{listed(names)} are one array, so that their gradient is the sum of both"
-    if ready.problem.step is not None:
+    if problem.step is not None:
         yield (
             "the gradient is told from the update, (old - new) / learning_rate: whether the update "
             "adds or subtracts, and which sign the error has, only counts together"
         )
 
 
-def _of_the_network(view: NetworkView, ready: Preflight, comparison: Comparison) -> Iterable[str]:
+def _of_the_network(view: NetworkView, point: Point) -> Iterable[str]:
     """Why what may look wrong is right, where the blocks it belongs to are right."""
-    right = {block.name for block in comparison.blocks if block.verdict == "ok"}
-    names = ready.problem.parameters.names
+    right = {block.name for block in point.blocks if block.verdict == "ok"}
+    names = point.problem.parameters.names
     layers = [{names[block] for block in layer.blocks} for layer in view.layers]
     last, activation = view.activations[-1], view.activations[-1].name
     if not layers[-1] <= right:

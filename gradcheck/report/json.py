@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.compare.verdict import Block, Worst
-from gradcheck.finding import Finding
 from gradcheck.repair.model import Repair
 from gradcheck.user.calls import Location
 from gradcheck.version import __version__
@@ -118,8 +116,9 @@ def _plain(value: Any) -> Any:
     """Dataclasses as dicts, tuples as lists; numbers that JSON has no form for as text."""
     if isinstance(value, Location):
         return {"file": value.file, "line": value.line}
-    if isinstance(value, Block | Finding | Worst) or hasattr(value, "__dataclass_fields__"):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if is_dataclass(value):
+        told = [field.name for field in fields(value) if field.repr]
+        return {name: _plain(getattr(value, name)) for name in told}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.compare.verdict import Block
+from gradcheck.compare.block import Block
 from gradcheck.errors import GradientMismatch
 from gradcheck.finding import Finding
 from gradcheck.repair.model import Repair
 from gradcheck.report.pictures import Pictures
+from gradcheck.report.take import Sketch
 from gradcheck.sampling import Coverage
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class Report:
         layers: which layers are right and wrong, and where the fault must be; lines of text.
         notes: what else the user should know, a sentence each.
         details: what `-v` shows as well, a sentence each.
-        pictures: the numbers behind the plots.
+        sketch: what the pictures are made from.
         reproduce: a call, or command, that makes this check again.
         repair: what a search for a repair came to, if one was wanted.
     """
@@ -48,7 +50,7 @@ class Report:
     layers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
-    pictures: Pictures = field(default_factory=Pictures, repr=False)
+    sketch: Sketch | Pictures = field(default_factory=Pictures, repr=False, compare=False)
     reproduce: str = ""
     repair: Repair | None = None
 
@@ -56,6 +58,15 @@ class Report:
     def ok(self) -> bool:
         """Whether the verdict is "pass"."""
         return self.verdict == "pass"
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """The numbers behind the plots, made when they are first asked for."""
+        return self.sketch if isinstance(self.sketch, Pictures) else self.sketch.pictures()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: a network of functions cannot be sent, its pictures can."""
+        return {**self.__dict__, "sketch": self.pictures}
 
     def __str__(self) -> str:
         from gradcheck.report.text import render

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from gradcheck.compare.comparison import Comparison
-from gradcheck.compare.verdict import Block
+from gradcheck.compare.block import Block
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.words import listed, shortened
-from gradcheck.options import Options
 from gradcheck.preflight import Preflight
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.calls import Heard, Raised
@@ -18,37 +17,31 @@ from gradcheck.user.problem import Problem
 
 
 def notes_of(
-    ready: Preflight,
-    comparison: Comparison,
-    diagnosis: Diagnosis,
-    options: Options,
-    heard: Heard,
+    point: Point, preflight: Preflight, diagnosis: Diagnosis, heard: Heard
 ) -> tuple[str, ...]:
     """All notes on a check that was carried out."""
     return (
-        *_precision_notes(comparison.blocks, options),
-        *_structure_notes(ready.problem.parameters),
-        *_update_notes(ready.problem),
-        *_state_notes(ready, comparison),
-        *_flat_notes(ready, comparison),
+        *_precision_notes(point.blocks),
+        *_structure_notes(point.problem.parameters),
+        *_update_notes(point.problem),
+        *_state_notes(point, preflight),
+        *_flat_notes(point, preflight),
         *diagnosis.notes,
-        *_excuse_notes(diagnosis.excused),
-        *_screening_notes(comparison),
+        *_excuse_notes([block.name for block in point.blocks if block.excused]),
+        *_screening_notes(point),
         *heard_notes(heard),
     )
 
 
-def _screening_notes(comparison: Comparison) -> Iterable[str]:
+def _screening_notes(point: Point) -> Iterable[str]:
     """What random directions said of the entries that were not perturbed one by one."""
     agree: list[tuple[str, float]] = []
-    for block, measured, found in zip(
-        comparison.blocks, comparison.numeric.blocks, comparison.screened, strict=False
-    ):
-        if found is None:
+    for block in point.blocks:
+        if block.screened is None:
             continue
-        scale = float(np.nanmax(np.abs(measured.estimates.value), initial=0.0))
-        if not found.suspects and scale and np.isfinite(found.visible):
-            agree.append((shortened(block.name), found.visible / scale))
+        scale, visible = block.numeric.largest, block.screened.visible
+        if not block.screened.suspects and scale and np.isfinite(visible):
+            agree.append((shortened(block.name), visible / scale))
         elif block.verdict == "ok":
             yield (
                 f"{shortened(block.name)}: moved together, its other entries do not give what your "
@@ -63,7 +56,7 @@ def _screening_notes(comparison: Comparison) -> Iterable[str]:
         )
 
 
-def _excuse_notes(names: tuple[str, ...]) -> Iterable[str]:
+def _excuse_notes(names: Sequence[str]) -> Iterable[str]:
     if names:
         yield (
             f"{listed(names)}: right for your loss without the small number that it adds before it "
@@ -84,7 +77,7 @@ def raised_notes(raised: Raised | None) -> Iterable[str]:
         )
 
 
-def _precision_notes(blocks: tuple[Block, ...], options: Options) -> Iterable[str]:
+def _precision_notes(blocks: Sequence[Block]) -> Iterable[str]:
     coarse = [
         block
         for block in blocks
@@ -146,31 +139,31 @@ def _update_notes(problem: Problem) -> Iterable[str]:
         )
 
 
-def _state_notes(ready: Preflight, comparison: Comparison) -> Iterable[str]:
-    if ready.not_zero:
+def _state_notes(point: Point, preflight: Preflight) -> Iterable[str]:
+    if preflight.not_zero:
         yield (
-            f"under an upstream gradient of zero, your gradient of {listed(ready.not_zero)} is not "
-            "zero: it must be proportional to the upstream gradient"
+            f"under an upstream gradient of zero, your gradient of {listed(preflight.not_zero)} is "
+            "not zero: it must be proportional to the upstream gradient"
         )
-    raised = comparison.raised
+    raised = point.raised
     if raised is not None:
         yield " ".join((raised.call, "raised", raised.summary, *raised_notes(raised)))
-    if comparison.gradients.ignored:
-        yield f"not parameters, ignored: {', '.join(comparison.gradients.ignored)}"
+    if point.surplus:
+        yield f"not parameters, ignored: {', '.join(point.surplus)}"
 
 
-def _flat_notes(ready: Preflight, comparison: Comparison) -> Iterable[str]:
+def _flat_notes(point: Point, preflight: Preflight) -> Iterable[str]:
     flat = [
         block.name
-        for block, measured in zip(comparison.blocks, comparison.numeric.blocks, strict=True)
+        for block in point.blocks
         if block.verdict == "ok"
         and block.entries
-        and not np.any(measured.estimates.value)
-        and block.name not in ready.ignored
+        and not np.any(block.numeric.estimates.value)
+        and block.name not in preflight.ignored
     ]
-    if 0 < len(ready.ignored) < len(comparison.blocks):
-        right = [block.name for block in comparison.blocks if block.verdict == "ok"]
-        unused = [shortened(name) for name in ready.ignored if name in right]
+    if 0 < len(preflight.ignored) < len(point.blocks):
+        right = [block.name for block in point.blocks if block.verdict == "ok"]
+        unused = [shortened(name) for name in preflight.ignored if name in right]
         if unused:
             yield (
                 f"{listed(unused)}: your loss does not depend on "

@@ -1,16 +1,15 @@
-"""Takes the numbers that are drawn later, while the user's functions are still at hand."""
+"""The numbers behind the pictures, from what a report keeps."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.compare.comparison import Comparison
-from gradcheck.compare.verdict import Block, judge_entries, scale_of
-from gradcheck.diagnose.engine import Diagnosis
-from gradcheck.numeric.blackbox import BlockGradient
-from gradcheck.preflight import Preflight
+from gradcheck.compare.block import Block
+from gradcheck.compare.point import Point
+from gradcheck.compare.verdict import judge_entries, scale_of
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.report.pictures import (
     HeatMap,
@@ -36,47 +35,57 @@ TELLING = 1e-6
 
 
 @dataclass(frozen=True)
-class _Compared:
-    """A block with the derivatives that were compared, its claimed ones and the numeric ones."""
+class Sketch:
+    """What the pictures of a check are made from when somebody asks for them.
 
-    block: Block
-    claimed: Array
-    measured: BlockGradient
-    precision: float
-
-
-def take_pictures(
-    ready: Preflight, comparison: Comparison, diagnosis: Diagnosis, rng: np.random.Generator
-) -> Pictures:
-    """All that can be drawn of a check.
-
-    Args:
-        ready: how the functions behave.
-        comparison: at the user's point.
-        diagnosis: of it, with the network where one is known.
-        rng: chooses the points of scatters.
+    Attributes:
+        view: the network, where it is known.
+        blocks: all blocks of the point.
+        scale: the largest derivative of all blocks.
+        step_curve: of the user's own loss, which can only be asked during the check; None where
+            the network's serves, or it takes too long.
+        seed: of the choice of points in scatters.
     """
-    compared = [
-        _Compared(block, gradient.value.reshape(-1)[measured.entries], measured, precision)
-        for block, gradient, measured, precision in zip(
-            comparison.blocks,
-            comparison.gradients.blocks,
-            comparison.numeric.blocks,
-            comparison.precision,
-            strict=True,
+
+    view: NetworkView | None
+    blocks: tuple[Block, ...]
+    scale: float
+    step_curve: StepCurve | None
+    seed: int
+
+    @classmethod
+    def of(cls, point: Point, view: NetworkView | None, seed: int) -> Sketch:
+        """The sketch of a point that was compared.
+
+        Args:
+            point: the user's.
+            view: the network, where it is known.
+            seed: of the choice of points in scatters.
+        """
+        curve = None if view is not None else _own_step_curve(point)
+        return cls(view, point.blocks, point.scale, curve, seed)
+
+    def pictures(self) -> Pictures:
+        """All that can be drawn."""
+        compared = [
+            block
+            for block in self.blocks
+            if block.worst is not None and block.gradient.value is not None
+        ][:MOST_BLOCKS]
+        matrices = [block for block in compared if min(_as_matrix(block.shape)) > 1]
+        rng = np.random.default_rng(self.seed)
+        scatters = tuple(_scatter(block, self.scale, rng) for block in compared)
+        heat_maps = tuple(_heat_map(block, self.scale) for block in matrices)
+        if self.view is None:
+            return Pictures(heat_maps=heat_maps, scatters=scatters, step_curve=self.step_curve)
+        return Pictures(
+            inputs=self.view.placed[0].n_in,
+            layers=_layers(self.view, self.blocks),
+            heat_maps=heat_maps,
+            scatters=scatters,
+            step_curve=_step_curve(self.blocks, self.view.loss),
+            slope_ratios=_slope_ratios(self.view, self.blocks),
         )
-        if block.worst is not None and gradient.value is not None
-    ][:MOST_BLOCKS]
-    matrices = [found for found in compared if min(_as_matrix(found.block.shape)) > 1]
-    view = diagnosis.view
-    return Pictures(
-        inputs=None if view is None else view.placed[0].n_in,
-        layers=() if view is None else _layers(view, comparison),
-        heat_maps=tuple(_heat_map(found, comparison.scale) for found in matrices),
-        scatters=tuple(_scatter(found, comparison.scale, rng) for found in compared),
-        step_curve=_step_curve(ready, comparison, view),
-        slope_ratios=() if view is None else _slope_ratios(view, comparison),
-    )
 
 
 def _as_matrix(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -85,28 +94,24 @@ def _as_matrix(shape: tuple[int, ...]) -> tuple[int, int]:
     return (int(np.prod(shape[:-1], dtype=int)), shape[-1])
 
 
-def _layers(view: NetworkView, comparison: Comparison) -> tuple[LayerPicture, ...]:
+def _layers(view: NetworkView, blocks: Sequence[Block]) -> tuple[LayerPicture, ...]:
     return tuple(
         LayerPicture(
             placed.layer.number,
             placed.n_out,
             activation.name,
-            tuple(
-                (comparison.blocks[block].name, comparison.blocks[block].verdict)
-                for block in placed.layer.blocks
-            ),
+            tuple((blocks[index].name, blocks[index].verdict) for index in placed.layer.blocks),
         )
         for placed, activation in zip(view.placed, view.activations, strict=True)
     )
 
 
-def _heat_map(compared: _Compared, overall: float) -> HeatMap:
-    block, claimed, measured = compared.block, compared.claimed, compared.measured
+def _heat_map(block: Block, overall: float) -> HeatMap:
     shape = _as_matrix(block.shape)
-    scale = scale_of(measured, claimed, overall) or 1.0
+    scale = scale_of(block.numeric, block.analytic, overall) or 1.0
     errors = np.full(shape[0] * shape[1], -1.0)
-    distance = measured.estimates.distance(claimed) / scale
-    errors[measured.entries] = np.where(np.isfinite(distance), distance, np.inf)
+    distance = block.numeric.estimates.distance(block.analytic) / scale
+    errors[block.numeric.entries] = np.where(np.isfinite(distance), distance, np.inf)
     cell = (-(-shape[0] // MOST_CELLS), -(-shape[1] // MOST_CELLS))
     padded = np.full((-(-shape[0] // cell[0]) * cell[0], -(-shape[1] // cell[1]) * cell[1]), -1.0)
     padded[: shape[0], : shape[1]] = errors.reshape(shape)
@@ -124,98 +129,104 @@ def _heat_map(compared: _Compared, overall: float) -> HeatMap:
     )
 
 
-def _scatter(compared: _Compared, overall: float, rng: np.random.Generator) -> Scatter:
+def _scatter(block: Block, overall: float, rng: np.random.Generator) -> Scatter:
     """The entries furthest off, and others at random."""
-    claimed, measured = compared.claimed, compared.measured
-    judged = judge_entries(claimed, measured, compared.precision, None, overall)
-    count = len(claimed)
+    analytic = block.analytic
+    judged = judge_entries(analytic, block.numeric, block.precision, None, overall)
+    wrong = judged.wrong & (not block.excused)
+    count = len(analytic)
     chosen = rng.choice(count, min(count, MOST_POINTS), replace=False)
-    if judged.wrong.any():
+    if wrong.any():
         furthest = np.argpartition(judged.error, -min(count, MOST_WRONG))[-MOST_WRONG:]
         chosen = np.union1d(chosen, furthest)
     chosen = np.sort(chosen)
-    numeric = measured.estimates.value[chosen]
-    kept = np.isfinite(numeric) & np.isfinite(claimed[chosen])
+    numeric = block.numeric.estimates.value[chosen]
+    kept = np.isfinite(numeric) & np.isfinite(analytic[chosen])
     return Scatter(
-        compared.block.name,
+        block.name,
         tuple(numeric[kept].tolist()),
-        tuple(claimed[chosen][kept].tolist()),
-        tuple(judged.wrong[chosen][kept].tolist()),
+        tuple(analytic[chosen][kept].tolist()),
+        tuple(wrong[chosen][kept].tolist()),
     )
 
 
+def _own_step_curve(point: Point) -> StepCurve | None:
+    """That of the user's own loss, asked only where something is wrong with it, and it is quick."""
+    worst = _worst_block(point.blocks)
+    too_slow = 2 * len(STEPS) * point.noise.seconds > CURVE_SECONDS
+    if worst is None or point.blocks[worst].verdict == "ok" or too_slow:
+        return None
+    try:
+        return _step_curve(point.blocks, point.problem.loss)
+    except (UserCodeError, KeyboardInterrupt):  # a picture less, and all else is told
+        return None
+
+
 def _step_curve(
-    ready: Preflight, comparison: Comparison, view: NetworkView | None
+    blocks: Sequence[Block], loss: Callable[[Sequence[Array]], float]
 ) -> StepCurve | None:
     """Central differences of the entry furthest off, at steps from tiny to large.
 
-    The loss is that of the network where one is known; the user's own is only asked again where
-    something is wrong with it, and it is quick.
+    Raises:
+        UserCodeError: the loss raised.
     """
-    worst = _worst_block(comparison)
-    block = None if worst is None else comparison.blocks[worst]
-    if worst is None or block is None or block.worst is None or not block.worst.numeric:
+    index = _worst_block(blocks)
+    block = None if index is None else blocks[index]
+    if index is None or block is None or block.worst is None or not block.worst.numeric:
         return None
     entry = int(np.ravel_multi_index(block.worst.index, block.shape))
-    values = [value.copy() for value in comparison.values]
-    cell, start = values[worst].flat, comparison.values[worst].flat[entry]
-    if view is not None:
-        loss = view.loss
-    elif ready.noise is None or block.verdict == "ok" or _too_slow(ready.noise.seconds):
-        return None
-    else:
-        loss = ready.problem.loss
-    slopes: list[float] = []
-    try:
-        for step in STEPS:
-            cell[entry] = start + step
-            above = loss(values)
-            cell[entry] = start - step
-            slopes.append((above - loss(values)) / ((start + step) - (start - step)))
-    except (UserCodeError, ZeroDivisionError):
-        return None
-    found = np.array(slopes)
-    if not np.all(np.isfinite(found)):
+    values = [block.value.copy() for block in blocks]
+    cell, start = values[index].flat, block.value.flat[entry]
+    slopes = np.full(len(STEPS), np.nan)
+    for row, step in enumerate(STEPS):
+        distance = (start + step) - (start - step)
+        if not distance:
+            return None
+        cell[entry] = start + step
+        above = loss(values)
+        cell[entry] = start - step
+        slopes[row] = (above - loss(values)) / distance
+    if not np.all(np.isfinite(slopes)):
         return None
     size = abs(block.worst.numeric)
     return StepCurve(
         block.name,
         block.worst.index,
         STEPS,
-        tuple((np.abs(found - block.worst.numeric) / size).tolist()),
-        tuple((np.abs(found - block.worst.analytic) / size).tolist()),
+        tuple((np.abs(slopes - block.worst.numeric) / size).tolist()),
+        tuple((np.abs(slopes - block.worst.analytic) / size).tolist()),
     )
 
 
-def _too_slow(seconds: float) -> bool:
-    return 2 * len(STEPS) * seconds > CURVE_SECONDS
-
-
-def _worst_block(comparison: Comparison) -> int | None:
+def _worst_block(blocks: Sequence[Block]) -> int | None:
     """The block whose worst entry is furthest off, relatively; one that is wrong, if any is."""
     errors = [
         (block.failed, block.max_rel_error or 0.0, index)
-        for index, block in enumerate(comparison.blocks)
+        for index, block in enumerate(blocks)
         if block.worst is not None
     ]
     return max(errors)[2] if errors else None
 
 
-def _slope_ratios(view: NetworkView, comparison: Comparison) -> tuple[SlopeRatio, ...]:
-    """The user's delta over the right one, in wrong layers whose weights' gradient tells it."""
-    trace = view.trace(comparison.values)
+def _slope_ratios(view: NetworkView, blocks: Sequence[Block]) -> tuple[SlopeRatio, ...]:
+    """The user's delta over the right one, in wrong layers whose weights' gradient tells it.
+
+    The penalty is taken off the gradient first: delta has no part in it.
+    """
+    values = [block.value for block in blocks]
+    trace = view.trace(values)
     found = []
     for placed, activation in zip(view.placed, view.activations, strict=True):
         number = placed.layer.number
         block = placed.layer.weight
-        gradient = comparison.gradients.blocks[block].value
+        gradient = blocks[block].gradient.value
         bias = placed.layer.bias
-        if comparison.blocks[block].verdict != "wrong" or gradient is None:
+        if blocks[block].verdict != "wrong" or gradient is None:
             continue
-        if bias is not None and comparison.blocks[bias].verdict == "ok":
+        if bias is not None and blocks[bias].verdict == "ok":
             continue  # delta is right, and the product alone is off
-        arrays = list(comparison.values)
-        arrays[block] = gradient
+        arrays = list(values)
+        arrays[block] = gradient - view.penalties(values, number)[block]
         delta = _delta_of(trace.activations[number - 1], placed.weights(arrays))
         if delta is None:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gradcheck.compare.verdict import Block
+from gradcheck.compare.block import Block
 from gradcheck.diagnose.words import shortened
 from gradcheck.finding import Finding
 from gradcheck.report.width import fitted_table, wrapped

@@ -16,7 +16,8 @@ from gradcheck.casefiles import Case, CaseEntry, LayerCase, StepCase
 from gradcheck.errors import UsageError
 from gradcheck.user.adapters import Step, make_step
 from gradcheck.user.calls import call
-from gradcheck.user.gradients import read_gradients, with_gradients_only
+from gradcheck.user.gradients import read_gradients
+from gradcheck.user.narrowing import with_gradients_only
 from gradcheck.user.problem import LOSS, STEP, Problem, as_number, of_parameters
 from gradcheck.user.structures import flatten
 

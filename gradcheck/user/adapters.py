@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import BARE, describe
+from gradcheck.user.blocks import BARE, Array, describe
 from gradcheck.user.calls import call
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import automatic_product, is_real_tensor, is_tensor, like, to_array
@@ -151,6 +151,11 @@ class Step:
     share: float = 1.0
     decay: Mapping[int, float] = field(default_factory=dict)
     known: frozenset[str] | None = None
+
+    def cancellation(self, value: Array) -> float:
+        """What the rounding of the parameters does to (old - new) / learning_rate."""
+        rounding = float(np.finfo(np.float64).eps) * float(np.max(np.abs(value), initial=0.0))
+        return rounding / self.learning_rate
 
     def gradient(self, params: Any, learning_rate: float | None = None) -> Any:
         """The implied gradient, by the names of the blocks.

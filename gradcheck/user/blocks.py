@@ -127,6 +127,19 @@ class Parameters:
         """The values as the user's functions will see them, in float64."""
         return tuple(value.astype(np.float64, copy=False) for value in self.stored(values))
 
+    def nudged(
+        self, values: Sequence[Array], size: float, rng: np.random.Generator
+    ) -> tuple[Array, ...]:
+        """A point nearby: every block moved at random by a share of its spread."""
+        nearby = []
+        for value in values:
+            moved = np.asarray(rng.random(value.shape))
+            moved -= 0.5
+            moved *= math.sqrt(12) * size * max(0.1, float(np.std(value)))
+            moved += value
+            nearby.append(moved)
+        return self.rounded(nearby)
+
     def narrowed(self, kept: Sequence[int]) -> Parameters:
         """These parameters without the others, which the user's functions see as they were."""
         count, whole = len(self.values), self.pack

@@ -15,10 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
-from gradcheck.numeric.blackbox import Claim, NumericGradient, numeric_gradient
-from gradcheck.numeric.noise import Noise
 from gradcheck.progress import Advance, Begin, no_bar
-from gradcheck.sampling import EVALUATIONS_PER_ENTRY
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError, call, quietly
 from gradcheck.user.problem import LOSS, Problem
@@ -63,7 +60,7 @@ def entry_losses(
     seconds: float = 0.0,
     expected: float = 0.0,
 ) -> EntryLosses:
-    """How the losses of single changed entries are had.
+    """A function that gives the losses with single entries changed.
 
     Args:
         problem: what is checked.
@@ -82,43 +79,6 @@ def entry_losses(
     if effort.workers == 1:
         return alone
     return _in_processes(problem, values, advance, effort.workers, seconds, alone)
-
-
-def gradient_of_loss(
-    problem: Problem,
-    values: Sequence[Array],
-    center: float,
-    noise: Noise,
-    entries: Sequence[Indices],
-    claims: Sequence[Claim],
-    rng: np.random.Generator,
-    effort: Effort = ALONE,
-) -> NumericGradient:
-    """Finite differences of the user's own loss, for some entries of every block.
-
-    Args:
-        problem: what is checked.
-        values: the point.
-        center: the loss there.
-        noise: its precision.
-        entries: the flat indices to perturb, per block.
-        claims: the analytic gradients, per block.
-        rng: chooses the entries that the step is tried on.
-        effort: in how many processes, and who is told.
-
-    Raises:
-        UserCodeError: the loss raised at a perturbed entry.
-    """
-    expected = EVALUATIONS_PER_ENTRY * sum(map(len, entries))
-    return numeric_gradient(
-        entry_losses(problem, values, effort, noise.seconds, expected),
-        problem.parameters.stored(values),
-        center,
-        noise,
-        entries,
-        claims,
-        rng,
-    )
 
 
 def _one_by_one(problem: Problem, values: Sequence[Array], advance: Advance) -> EntryLosses:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gradcheck.compare.verdict import Block, Worst
+from gradcheck.compare.block import Block, Worst
 from gradcheck.finding import Finding
 from gradcheck.report.model import Report
 from gradcheck.report.pictures import (
@@ -70,7 +70,7 @@ def report_of(name="W1", pictures=None, **changes):
         layers=("layer 1: all else right", "b1 is right"),
         notes=("the step is small",),
         details=("the loss is repeatable",),
-        pictures=pictures_of(name) if pictures is None else pictures,
+        sketch=pictures_of(name) if pictures is None else pictures,
         reproduce="gradcheck run nets.py --seed 3",
     )
     return replace(report, **changes)

@@ -1,6 +1,6 @@
 """Reports made by hand, for what renderers make of them; and names that try to break out."""
 
-from gradcheck.compare.verdict import Block, Worst
+from gradcheck.compare.block import Block, Worst
 from gradcheck.finding import Finding
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
@@ -106,7 +106,7 @@ WRONG = Report(
     layers=("layer 2: W2 inconclusive, b2 has another shape", "layer 1: W1 wrong, b1 right"),
     notes=("your code warned once: overflow (nets/mlp.py:12)",),
     details=("your loss is 0.7 here",),
-    pictures=PICTURES,
+    sketch=PICTURES,
     reproduce="seed=0 (gradcheck 0, numpy 0)",
 )
 
@@ -187,7 +187,7 @@ def hostile(name):
         layers=(name,),
         notes=(name,),
         details=(name,),
-        pictures=pictures,
+        sketch=pictures,
         reproduce=name,
     )
     return Outcome(f"{name}:{name}", report, differences=(f"expected {name}",))

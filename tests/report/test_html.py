@@ -79,7 +79,7 @@ def with_hostile_text(hostile):
     slope = SlopeRatio(1, hostile, (0.0,), (1.0,))
     return report_of(
         hostile,
-        pictures=replace(pictures_of(hostile), layers=(layer,), slope_ratios=(slope,)),
+        sketch=replace(pictures_of(hostile), layers=(layer,), slope_ratios=(slope,)),
         findings=(finding,),
         network=hostile,
         layers=(hostile,),

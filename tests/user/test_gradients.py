@@ -96,7 +96,7 @@ def test_values_on_the_way_are_ignored_and_said():
     gradients = read_gradients(
         {"dW1": W, "db1": B, "dA1": 1, "dZ2": 2, "cost": 3, "delta3": 4}, FLAT
     )
-    assert gradients.ignored == ("dA1", "dZ2", "cost", "delta3")
+    assert gradients.surplus == ("dA1", "dZ2", "cost", "delta3")
 
 
 @pytest.mark.parametrize("extra", ["W2", "dW2", "b7", "momentum"])

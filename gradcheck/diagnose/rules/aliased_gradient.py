@@ -13,12 +13,12 @@ from gradcheck.finding import Finding
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     reasons = (
         (
-            evidence.ready.aliased,
+            evidence.preflight.aliased,
             "returned in the parameters' own memory",
             "an update of the parameters changes this gradient while it is used",
         ),
         (
-            evidence.ready.overwritten,
+            evidence.preflight.overwritten,
             "overwritten by the next call",
             "kept from one call, the array held other numbers after a call at another point",
         ),

@@ -29,12 +29,10 @@ def _message(state: LayerState, how: str) -> str:
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     """A gradient of another shape whose total is right: summed, and over too much."""
-    point = evidence.first
     samples = evidence.sizes.batch_size
-    for index, block in enumerate(evidence.blocks):
-        gradient = point.gradients.blocks[index].value
-        numeric = point.numeric.blocks[index]
-        if block.verdict != "shape" or gradient is None or len(numeric.entries) != block.size:
+    for block in evidence.blocks:
+        gradient, numeric = block.gradient.value, block.numeric
+        if block.verdict != "shape" or gradient is None or block.entries != block.size:
             continue
         if block.size < 2 or max(block.shape) != block.size:
             continue

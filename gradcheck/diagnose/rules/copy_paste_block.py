@@ -6,42 +6,38 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.finding import Finding
-from gradcheck.user.gradients import Gradient
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
-    gradients = evidence.first.gradients.blocks
     for index, block in enumerate(evidence.blocks):
-        own = gradients[index].value
-        if block.verdict not in ("wrong", "shape") or own is None or not np.any(own):
+        copied = block.gradient.value
+        if block.verdict not in ("wrong", "shape") or copied is None or not np.any(copied):
             continue
-        for other, gradient in enumerate(gradients):
-            value = gradient.value
-            if other == index or value is None or value.size != own.size:
+        for other, original in enumerate(evidence.blocks):
+            if other == index or original.failed:
                 continue
-            if evidence.blocks[other].failed or not np.array_equal(value.ravel(), own.ravel()):
-                continue
-            if all(_equal_at(point.gradients.blocks, index, other) for point in evidence.points):
+            if all(_equal_at(point, index, other) for point in evidence.points):
                 yield Finding(
                     code=rule.code,
                     rule=rule.name,
                     blocks=(block.name,),
-                    message=f"the gradient of {block.name} is that of {evidence.names[other]}",
+                    message=f"the gradient of {block.name} is that of {original.name}",
                     evidence=(
-                        f"the two are equal in all {own.size} entries, at your parameters and at a "
-                        "second point",
+                        f"the two are equal in all {copied.size} entries, at your parameters and "
+                        "at a second point",
                     ),
                     fix=f"compute the gradient of {block.name} from its own layer's delta",
-                    equally=("GC501",) if own.ndim < 2 or min(own.shape) == 1 else ("GC406",),
+                    equally=("GC501",) if copied.ndim < 2 or min(copied.shape) == 1 else ("GC406",),
                 )
                 break
 
 
-def _equal_at(gradients: tuple[Gradient, ...], one: int, other: int) -> bool:
-    first, second = gradients[one].value, gradients[other].value
+def _equal_at(point: Point, one: int, other: int) -> bool:
+    first, second = point.blocks[one].gradient.value, point.blocks[other].gradient.value
     return (
         first is not None and second is not None and np.array_equal(first.ravel(), second.ravel())
     )

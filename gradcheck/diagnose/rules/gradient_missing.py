@@ -30,10 +30,9 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 
 def _size_of(evidence: Evidence, missing: list[str]) -> str:
     sizes = []
-    for block, measured in zip(evidence.blocks, evidence.first.numeric.blocks, strict=True):
-        if block.name in missing and len(measured.entries):
-            largest = float(abs(measured.estimates.value).max())
-            sizes.append(f"{block.name} {largest:.3g}")
+    for block in evidence.blocks:
+        if block.name in missing and block.entries:
+            sizes.append(f"{block.name} {block.numeric.largest:.3g}")
     plural = len(sizes) > 1
     return (
         f"the numeric gradient{'s' if plural else ''} there {verb(sizes, 'is', 'are')} not zero: "

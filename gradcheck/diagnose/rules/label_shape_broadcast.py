@@ -36,7 +36,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     point = evidence.first
     trace = view.trace(point.values)
     last = view.placed[-1]
-    gradient = point.gradients.blocks[last.layer.weight]
+    gradient = point.blocks[last.layer.weight].gradient
     samples = view.batch_size
     if gradient.value is None or gradient.value.size != last.n_in * samples or samples < 2:
         return

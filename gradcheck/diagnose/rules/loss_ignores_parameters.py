@@ -11,7 +11,7 @@ from gradcheck.finding import Finding
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
-    ignored = evidence.ready.ignored
+    ignored, center = evidence.preflight.ignored, evidence.first.center
     claimed = tuple(
         block.name for block in evidence.blocks if block.name in ignored and block.failed
     )
@@ -25,7 +25,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
             message=f"your loss does not depend on {listed(names)}",
             evidence=(
                 f"moved by 0.1, 1 and 10 in every entry, {listed(names)} "
-                f"{verb(names, 'leaves', 'leave')} the loss at exactly {evidence.ready.center:.7g}",
+                f"{verb(names, 'leaves', 'leave')} the loss at exactly {center:.7g}",
             ),
             fix="compute the loss from the parameters that it is given; if it reads these arrays "
             "from elsewhere (globals, a network), say gradcheck.parameters(params, in_place=True)",

@@ -9,16 +9,16 @@ from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
 
 
-def find(rule: Rule, ready: Preflight) -> Iterator[Finding]:
+def find(rule: Rule, preflight: Preflight) -> Iterator[Finding]:
     """The finding, where the loss is not the same from call to call."""
-    if not ready.repeatable:
-        values = ", ".join(f"{value:.7g}" for value in (ready.center, *ready.repeated))
+    if not preflight.repeatable:
+        values = ", ".join(f"{value:.7g}" for value in (preflight.center, *preflight.repeated))
         yield Finding(
             code=rule.code,
             rule=rule.name,
             blocks=(),
             message="your loss gives another number when it is called again at the same parameters",
-            evidence=(f"called {1 + len(ready.repeated)} times, it gave {values}",),
+            evidence=(f"called {1 + len(preflight.repeated)} times, it gave {values}",),
             fix="draw dropout masks, noise and batches once, outside, or from a generator that is "
             "seeded at the start of every call; in a torch module, say .eval() or fix the seed",
         )
@@ -32,5 +32,5 @@ RULE = Rule(
     shows="two calls of the loss at the same parameters give different numbers.",
     example="mask = np.random.rand(*a.shape) < keep",
     instead="rng = np.random.default_rng(0);  mask = rng.random(a.shape) < keep",
-    detector=Direct(lambda rule, evidence: find(rule, evidence.ready), always=True),
+    detector=Direct(lambda rule, evidence: find(rule, evidence.preflight), always=True),
 )

@@ -11,7 +11,7 @@ from gradcheck.finding import Finding
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
-    for change in evidence.ready.changes:
+    for change in evidence.preflight.changes:
         changed = [*change.blocks, *change.data]
         yield Finding(
             code=rule.code,

@@ -23,11 +23,11 @@ STABLE_FORMS = (
 )
 
 
-def find(rule: Rule, ready: Preflight, heard: Heard) -> Iterator[Finding]:
+def find(rule: Rule, preflight: Preflight, problem: Problem, heard: Heard) -> Iterator[Finding]:
     """The finding on a loss that is not finite."""
-    if not np.isfinite(ready.center):
-        message = f"your loss is {ready.center} at your own parameters"
-        yield _finding(rule, (), message, heard, _layers(ready.problem))
+    if not np.isfinite(preflight.center):
+        message = f"your loss is {preflight.center} at your own parameters"
+        yield _finding(rule, (), message, heard, _layers(problem))
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:

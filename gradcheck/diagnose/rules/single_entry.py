@@ -53,28 +53,21 @@ def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:
     )
 
 
-def _wrong(evidence: Evidence, block: int) -> NDArray[np.intp] | None:
+def _wrong(evidence: Evidence, index: int) -> NDArray[np.intp] | None:
     """The indices of the wrong entries, (n, ndim), where all entries were checked or screened."""
-    comparison, result = evidence.first, evidence.blocks[block]
-    gradient, numeric = comparison.gradients.blocks[block], comparison.numeric.blocks[block]
-    if result.verdict != "wrong" or gradient.value is None:
+    block = evidence.blocks[index]
+    if block.verdict != "wrong" or not block.shape:
         return None
-    screened = comparison.screened[block] if comparison.screened else None
-    if len(numeric.entries) != result.size and (screened is None or not screened.suspects):
+    localised = block.screened is not None and block.screened.suspects
+    if block.entries != block.size and not localised:
         return None
     judged = judge_entries(
-        gradient.value.ravel()[numeric.entries],
-        numeric,
-        comparison.precision[block],
-        None,
-        comparison.scale,
+        block.analytic, block.numeric, block.precision, None, evidence.first.scale
     )
     if not np.all(judged.ok | judged.wrong):
         return None
-    if not result.shape:
-        return None
-    flat = numeric.entries[judged.wrong]
-    return np.array(np.unravel_index(flat, result.shape)).T
+    flat = block.numeric.entries[judged.wrong]
+    return np.array(np.unravel_index(flat, block.shape)).T
 
 
 def _where(wrong: NDArray[np.intp], shape: tuple[int, ...]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Last, Rule
 from gradcheck.finding import Finding
@@ -45,10 +45,10 @@ def _find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Fin
         return
 
 
-def _sample(view: NetworkView, placed: Placed, point: Comparison) -> int | None:
+def _sample(view: NetworkView, placed: Placed, point: Point) -> int | None:
     """The sample whose input alone makes the error of a layer's weights, or None."""
     block = placed.layer.weight
-    gradient = point.gradients.blocks[block]
+    gradient = point.blocks[block].gradient
     if gradient.verdict != "ok" or gradient.value is None:
         return None
     trace = view.trace(point.values)

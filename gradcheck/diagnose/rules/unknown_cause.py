@@ -35,7 +35,7 @@ def _hints(evidence: Evidence, blocks: Sequence[int]) -> Iterator[str]:
     """What would let more be said."""
     parameters = evidence.problem.parameters
     for block in blocks:
-        gradient = evidence.first.gradients.blocks[block].value
+        gradient = evidence.blocks[block].gradient.value
         if evidence.blocks[block].verdict != "shape" or gradient is None:
             continue
         others = [
@@ -58,8 +58,8 @@ def _hints(evidence: Evidence, blocks: Sequence[int]) -> Iterator[str]:
 
 def _ratios(evidence: Evidence, block: int) -> str | None:
     """How analytic over numeric spreads over the entries of a block."""
-    gradient = evidence.first.gradients.blocks[block].value
-    measured = evidence.first.numeric.blocks[block]
+    gradient = evidence.blocks[block].gradient.value
+    measured = evidence.blocks[block].numeric
     if gradient is None or gradient.size != evidence.blocks[block].size:
         return None
     analytic = gradient.ravel()[measured.entries]

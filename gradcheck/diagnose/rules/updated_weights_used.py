@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.compare.comparison import Comparison
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Direct, Rule, Upstream, Variant
@@ -49,7 +49,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def _at_no_learning_rate(evidence: Evidence, point: Comparison) -> list[Array | None] | None:
+def _at_no_learning_rate(evidence: Evidence, point: Point) -> list[Array | None] | None:
     """The implied gradients in the limit of a learning rate of 0: 2 g(lr / 2) - g(lr)."""
     problem = evidence.problem
     if problem.step is None:
@@ -62,8 +62,10 @@ def _at_no_learning_rate(evidence: Evidence, point: Comparison) -> list[Array | 
     except UserCodeError:
         return None
     return [
-        None if one.value is None or other.value is None else 2 * one.value - other.value
-        for one, other in zip(half.blocks, point.gradients.blocks, strict=True)
+        None
+        if one.value is None or block.gradient.value is None
+        else 2 * one.value - block.gradient.value
+        for one, block in zip(half.blocks, point.blocks, strict=True)
     ]
 
 

@@ -15,12 +15,12 @@ from gradcheck.finding import Finding
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     names = [
         block.name
-        for block, gradient in zip(evidence.blocks, evidence.first.gradients.blocks, strict=True)
-        if block.verdict == "wrong" and gradient.value is not None and not np.any(gradient.value)
+        for block in evidence.blocks
+        if block.verdict == "wrong" and not np.any(block.gradient.value)
     ]
     penalised = [name for name in _penalty_alone(evidence) if name not in names]
     names += penalised
-    ignored = evidence.ready.ignored
+    ignored = evidence.preflight.ignored
     names = [name for name in names if name not in ignored]
     if names:
         step = evidence.problem.step is not None
@@ -47,11 +47,12 @@ def _penalty_alone(evidence: Evidence) -> Iterator[str]:
         return
     for layer in view.layers:
         for index, penalty in view.penalties(evidence.first.values, layer.number).items():
-            gradient = evidence.first.gradients.blocks[index].value
-            if evidence.blocks[index].verdict == "wrong" and gradient is not None:
+            block = evidence.blocks[index]
+            gradient = block.gradient.value
+            if block.verdict == "wrong" and gradient is not None:
                 size = float(np.max(np.abs(gradient), initial=0.0))
                 if size and np.all(np.abs(gradient - penalty) <= 1e-12 * size):
-                    yield evidence.names[index]
+                    yield block.name
 
 
 RULE = Rule(

@@ -1,0 +1,159 @@
+"""One point: where the user's functions are asked, and what is known of every block there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from gradcheck.compare.block import Block
+from gradcheck.compare.ties import settle_ties
+from gradcheck.numeric.blackbox import NumericGradient, numeric_gradient
+from gradcheck.numeric.noise import Noise
+from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Indices
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import Raised, UserCodeError
+from gradcheck.user.evaluation import ALONE, Effort, entry_losses
+from gradcheck.user.gradients import RAISED, Gradients, read_gradients
+from gradcheck.user.problem import Problem
+
+
+@dataclass(frozen=True)
+class Tie:
+    """How the network that gave a numeric gradient was compared with the user's loss.
+
+    Attributes:
+        tier: "literal" or "shared lines".
+        evaluations: how many evaluations of the user's loss agree with it: at points far apart,
+            and with single entries moved by little and by much.
+    """
+
+    tier: str
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is known at one point; every stage of a check returns it with more.
+
+    Attributes:
+        problem: what is checked, with what was learnt of how it must be called.
+        center: the loss here.
+        noise: its precision.
+        blocks: one per parameter, in the user's order.
+        surplus: the names of what the gradient returned for no parameter.
+        raised: what the gradient raised, or None.
+        tie: how the user's loss was compared with the network whose structure gave the numeric
+            gradient; None where that came from their loss alone.
+        evaluations: how often the loss was evaluated for the numeric gradient.
+        interrupted: whether the user stopped it; the blocks that were not done have no entries.
+    """
+
+    problem: Problem
+    center: float
+    noise: Noise
+    blocks: tuple[Block, ...]
+    surplus: tuple[str, ...] = ()
+    raised: Raised | None = None
+    tie: Tie | None = None
+    evaluations: int = field(default=0)
+    interrupted: bool = field(default=False)
+
+    @classmethod
+    def at(cls, problem: Problem, values: Sequence[Array], center: float, noise: Noise) -> Point:
+        """A point of which nothing is known but the loss."""
+        pairs = zip(problem.parameters.names, values, strict=True)
+        blocks = tuple(Block(name, value.shape, value=value) for name, value in pairs)
+        return cls(problem, center, noise, blocks)
+
+    @property
+    def values(self) -> tuple[Array, ...]:
+        """The parameters, in the shapes of the blocks."""
+        return tuple(block.value for block in self.blocks)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the gradient of any block is known to be wrong."""
+        return any(block.failed for block in self.blocks)
+
+    @property
+    def unstable(self) -> tuple[str, ...]:
+        """The names of the blocks of which a second call gave another gradient."""
+        return tuple(block.name for block in self.blocks if not block.stable)
+
+    @cached_property
+    def scale(self) -> float:
+        """The largest derivative of all blocks."""
+        largest = [block.numeric.largest for block in self.blocks]
+        return max(largest, default=0.0)
+
+    def with_blocks(self, blocks: Iterable[Block]) -> Point:
+        """The point with other blocks."""
+        return replace(self, blocks=tuple(blocks))
+
+    def with_gradients(self, gradients: Gradients) -> Point:
+        """The point with what the user's gradient function returned here."""
+        pairs = zip(self.blocks, settle_ties(self.problem, self.values, gradients), strict=True)
+        point = self.with_blocks(replace(block, gradient=gradient) for block, gradient in pairs)
+        return replace(point, surplus=gradients.surplus)
+
+    def ask_gradient(self) -> Point:
+        """The point with the user's gradient after the gates, and what it raised if it did.
+
+        Raises:
+            UsageError: it cannot be read as the gradient of these parameters.
+        """
+        try:
+            returned = self.problem.gradient(self.values)
+            return self.with_gradients(read_gradients(returned, self.problem.parameters))
+        except UserCodeError as error:
+            unknown = self.with_blocks(replace(block, gradient=RAISED) for block in self.blocks)
+            return replace(unknown, raised=error.raised)
+
+    def nudged(self, size: float, rng: np.random.Generator) -> Point | None:
+        """A point nearby, every block moved by a share of its spread; None without a finite loss.
+
+        Raises:
+            UserCodeError: the loss raised there.
+            UsageError: it returned no number.
+        """
+        values = self.problem.parameters.nudged(self.values, size, rng)
+        center = self.problem.loss(values)
+        if not np.isfinite(center):
+            return None
+        return Point.at(self.problem, values, center, self.noise)
+
+    def perturb(
+        self, entries: Sequence[Indices], rng: np.random.Generator, effort: Effort = ALONE
+    ) -> NumericGradient:
+        """Finite differences of the user's own loss, for some entries of every block.
+
+        Args:
+            entries: the flat indices, per block.
+            rng: chooses the entries that the step is tried on.
+            effort: in how many processes, and who is told.
+
+        Raises:
+            UserCodeError: the loss raised at a perturbed entry.
+        """
+        expected = EVALUATIONS_PER_ENTRY * sum(map(len, entries))
+        return numeric_gradient(
+            entry_losses(self.problem, self.values, effort, self.noise.seconds, expected),
+            self.problem.parameters.stored(self.values),
+            self.center,
+            self.noise,
+            entries,
+            [block.claim for block in self.blocks],
+            rng,
+        )
+
+    def measured(self, numeric: NumericGradient) -> Point:
+        """The point with a numeric gradient, and what it took added."""
+        pairs = zip(self.blocks, numeric.blocks, strict=True)
+        return replace(
+            self.with_blocks(replace(block, numeric=measured) for block, measured in pairs),
+            evaluations=self.evaluations + numeric.evaluations,
+            interrupted=self.interrupted or numeric.interrupted,
+        )

@@ -1,0 +1,72 @@
+"""The comparison at one point, stage after stage: analytic gradient, numeric gradient, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.compare.kinks import beside_kinks
+from gradcheck.compare.point import Point
+from gradcheck.compare.precision import with_precision, with_stability
+from gradcheck.compare.screened import screen_the_rest
+from gradcheck.compare.structure import measure_by_structure
+from gradcheck.compare.updates import less_update
+from gradcheck.compare.verdict import judge_block
+from gradcheck.recognition.identify import Identity
+from gradcheck.sampling import Indices
+from gradcheck.user.evaluation import ALONE, Effort
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a point is to be compared.
+
+    Attributes:
+        entries: the flat indices to perturb, one array per block.
+        rtol: a relative error that the user accepts on top of the bound, or None.
+        screening: whether the other entries are tested along random directions.
+        identity: the network, if its structure is to be used and all entries are wanted.
+        effort: what may be spent.
+    """
+
+    entries: Sequence[Indices]
+    rtol: float | None = None
+    screening: bool = False
+    identity: Identity | None = None
+    effort: Effort = ALONE
+
+
+def compare(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
+    """Compares the user's gradient with finite differences at a point.
+
+    Args:
+        point: with the analytic gradients.
+        plan: how to compare them.
+        rng: for whatever is drawn.
+
+    Raises:
+        UserCodeError: the loss raised.
+        UsageError: the gradient cannot be read as one of these parameters.
+    """
+    point = with_precision(point, rng)
+    point = with_stability(point)
+    point = _measure(point, plan, rng)
+    if not point.interrupted:
+        point = beside_kinks(point, rng)
+    point = less_update(point)
+    scale = point.scale
+    return point.with_blocks(judge_block(block, plan.rtol, scale) for block in point.blocks)
+
+
+def _measure(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
+    """The point with its numeric gradient: by structure if that can be, else by the loss alone."""
+    if plan.identity is not None:
+        point = measure_by_structure(point, plan.identity, plan.effort, rng)
+        if point.tie is not None or point.interrupted:
+            return point
+    point = point.measured(point.perturb(plan.entries, rng, plan.effort))
+    if plan.screening and not point.interrupted:
+        point = screen_the_rest(point, rng)
+    return point

@@ -1,0 +1,131 @@
+"""The stages of a check, in the order in which data flows through them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck.compare.point import Point
+from gradcheck.compare.stages import Plan, compare
+from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
+from gradcheck.diagnose.excuses import excuse
+from gradcheck.finding import Finding
+from gradcheck.options import Options
+from gradcheck.preflight import Preflight, run_preflight, still_repeatable
+from gradcheck.progress import Begin, progress_bar
+from gradcheck.recognition.identify import identify, search_further
+from gradcheck.repair.model import Repair
+from gradcheck.report.build import build_report, unchecked_report
+from gradcheck.report.model import Report
+from gradcheck.sampling import all_entries, choose_entries
+from gradcheck.user.calls import Heard, Raised, UserCodeError, quietly
+from gradcheck.user.evaluation import Effort
+from gradcheck.user.narrowing import with_gradients_only
+from gradcheck.user.problem import Problem
+
+WORTH_A_SEARCH = 1.0
+"""Seconds of evaluating the loss that an unusual network is looked for to save."""
+
+OWN_STREAM = 0x67726164
+
+
+class _NothingToCompareError(Exception):
+    """The loss is of no use, which is the whole report."""
+
+    def __init__(
+        self, reason: str, findings: tuple[Finding, ...] = (), raised: Raised | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.findings = findings
+        self.raised = raised
+
+
+def run(problem: Problem, options: Options) -> Report:
+    """Checks a problem, and puts everything of the user's back as it was.
+
+    Raises:
+        UsageError: the arguments, or what the functions return, cannot be checked.
+    """
+    require_rules(options.allow)
+    start = time.perf_counter()
+    with progress_bar() as begin, quietly() as heard, problem.put_back():
+        try:
+            report = _stages(problem, options, heard, begin)
+        except _NothingToCompareError as nothing:
+            report = unchecked_report(
+                problem, nothing.reason, heard, nothing.raised, nothing.findings
+            )
+        except UserCodeError as error:
+            reason = f"{error.raised.call} raised {error.raised.summary}"
+            report = unchecked_report(problem, reason, heard, error.raised)
+    return replace(report, seconds=time.perf_counter() - start)
+
+
+def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> Report:
+    rng = generator(options.seed)
+    problem, first = with_gradients_only(problem)
+    preflight, point = run_preflight(problem, rng, first)
+    if point is None:
+        raise _nothing_to_compare(preflight, problem, heard)
+    seconds = point.noise.seconds
+    selection = choose_entries(problem.parameters, options.entries, options.budget, seconds, rng)
+    identity = identify(point.problem, point.noise.relative, rng)
+    if selection.seconds > WORTH_A_SEARCH or not selection.coverage.complete:
+        identity = search_further(identity, point.problem, rng)
+    plan = Plan(
+        selection.entries,
+        options.rtol,
+        screening=options.entries == "auto" and not selection.coverage.complete,
+        identity=identity if options.entries in ("all", "auto") else None,
+        effort=Effort(options.budget, options.workers, begin),
+    )
+    point = compare(point, plan, rng)
+    if point.tie is not None:
+        selection = all_entries(problem.parameters)
+    try:
+        preflight = still_repeatable(preflight, point)
+        if not preflight.usable:
+            raise _nothing_to_compare(preflight, problem, heard)
+        if point.failed:
+            identity = search_further(identity, point.problem, rng)
+        point = excuse(point, identity.view)
+        diagnosis = diagnose(point, preflight, identity, heard, rng)
+    except KeyboardInterrupt:
+        diagnosis = INTERRUPTED
+    repaired = _repaired(point, diagnosis, options, begin)
+    report = build_report(point, preflight, selection, diagnosis, options, heard)
+    return replace(report, repair=repaired)
+
+
+def _nothing_to_compare(
+    preflight: Preflight, problem: Problem, heard: Heard
+) -> _NothingToCompareError:
+    findings, reason = why_not(preflight, problem, heard)
+    return _NothingToCompareError(reason, findings)
+
+
+def _repaired(point: Point, diagnosis: Diagnosis, options: Options, begin: Begin) -> Repair | None:
+    """What a search of the user's source found, if one is wanted."""
+    if options.repair is None or diagnosis.interrupted:
+        return None
+    from gradcheck.repair.process import repair
+
+    return repair(
+        point.problem,
+        point,
+        diagnosis.findings,
+        point.noise,
+        options.repair,
+        begin("edits", 0),
+    )
+
+
+def generator(seed: int) -> np.random.Generator:
+    """Numbers that are not those of the user's own `default_rng(seed)`.
+
+    An upstream gradient that is the data again would be a special case, in which bugs can hide.
+    """
+    return np.random.default_rng((seed, OWN_STREAM))

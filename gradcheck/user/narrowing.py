@@ -1,0 +1,55 @@
+"""Of an object's arrays, those that are its parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck.errors import UsageError
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.gradients import Gradients, read_gradients
+from gradcheck.user.names import has_role
+from gradcheck.user.problem import Problem
+from gradcheck.user.returned import listed
+
+
+def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
+    """The problem without what an object holds beside its parameters: caches, data, velocities.
+
+    Of an object's arrays, those with a gradient are its parameters; where the gradient raises,
+    those that are named like weights and biases.
+
+    Returns:
+        The problem, and what the first call of the gradient gave; None where it was not called.
+
+    Raises:
+        UsageError: none of them has one.
+        UserCodeError: the loss raised.
+    """
+    parameters = problem.parameters
+    if not any(leaf.in_object for leaf in parameters.leaves):
+        return problem, None
+    try:
+        gradients = read_gradients(problem.gradient(parameters.values), parameters).blocks
+    except UserCodeError:
+        named = [block for block, name in enumerate(parameters.names) if has_role(name)]
+        narrowed = parameters.narrowed(named) if named else parameters
+        return replace(problem, parameters=narrowed), None
+    center = np.nan if problem.step is None else problem.loss(parameters.values)
+    kept = [
+        block
+        for block, gradient in enumerate(gradients)
+        if (
+            gradient.verdict != "missing"
+            and (problem.step is None or problem.depends_on(block, center))
+        )
+        or not any(leaf.in_object for leaf in parameters.leaves if leaf.block == block)
+    ]
+    if not kept:
+        raise UsageError(
+            f"no gradient was found for any array of your object ({listed(parameters)}); return "
+            "them in a dict by name, or keep them beside the parameters under names like dW1"
+        )
+    first = Gradients(tuple(gradients[block] for block in kept))
+    return replace(problem, parameters=parameters.narrowed(kept)), first

@@ -1,0 +1,218 @@
+"""What a gradient function returned, for every leaf of the user's structure.
+
+In the structure of the parameters, in a dict by (derived) name or path, or in a list or tuple in
+block order. What cannot be read in exactly one way is refused with a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.errors import UsageError
+from gradcheck.user.blocks import Leaf, Parameters, Path, cut, describe, printable
+from gradcheck.user.names import is_intermediate, look_beside, look_up
+from gradcheck.user.objects import Position, is_object
+from gradcheck.user.tensors import to_array
+
+ABSENT = object()
+"""Stands where nothing was returned for a leaf."""
+
+
+def assign(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[str, ...]]:
+    """What was returned for every leaf of the user's structure."""
+    leaves = parameters.leaves
+    if parameters.vector is not None and not isinstance(returned, Mapping | list | tuple):
+        return _pieces(returned, parameters, parameters.vector), ()
+    if [leaf.path for leaf in leaves] == [()]:
+        return [returned], ()
+    if parameters.in_place and (returned is None or returned is parameters.owner):
+        return [_or_missing(look_beside(parameters.owner, leaf.path)) for leaf in leaves], ()
+    if isinstance(returned, Mapping):
+        return _by_name(returned, parameters)
+    if is_object(returned):
+        found = [_look_up(returned, leaf) for leaf in leaves]
+        return [
+            _or_missing(look_beside(returned, leaf.path)) if match is None else match[0]
+            for match, leaf in zip(found, leaves, strict=True)
+        ], ()
+    if isinstance(returned, list | tuple):
+        return _in_order(returned, parameters), ()
+    if len(leaves) == 1:
+        return [returned], ()
+    if parameters.in_place:
+        by_shape = _by_shape([returned], parameters)
+        if by_shape is not None:
+            return by_shape, ()
+    raise UsageError(
+        f"your gradient returned {describe(returned)}; it must return the gradients of "
+        f"{listed(parameters)}, in a dict by these names or a list in this order"
+    )
+
+
+def _pieces(returned: Any, parameters: Parameters, shape: tuple[int, ...]) -> list[Any]:
+    """The gradient of a vector, cut as the vector is."""
+    vector = as_array(returned, "the vector")
+    if vector.shape != shape:
+        raise UsageError(
+            f"your gradient returned {describe(vector)} for a vector of shape {shape}; return it "
+            "in the vector's own shape, or the gradients of the blocks in a dict"
+        )
+    return list(cut(vector, (leaf.shape for leaf in parameters.leaves)))
+
+
+def _look_up(returned: Any, leaf: Leaf) -> tuple[Any, Path] | None:
+    """By the name that the user gave it, else by its path."""
+    return look_up(returned, (leaf.name,)) or look_up(returned, leaf.path)
+
+
+def _or_missing(value: Any) -> Any:
+    return ABSENT if value is None else value
+
+
+def _by_name(
+    returned: Mapping[Any, Any], parameters: Parameters
+) -> tuple[list[Any], tuple[str, ...]]:
+    found = [_look_up(returned, leaf) for leaf in parameters.leaves]
+    used = {match[1][0] for match in found if match is not None}
+    extra = [key for key in returned if key not in used]
+    known = [leaf.name for leaf in parameters.leaves]
+    unknown = [key for key in extra if not is_intermediate(key, known)]
+    if unknown or not used:
+        first = ", ".join(map(repr, (unknown or list(returned))[:5]))
+        raise UsageError(
+            f"your gradient returned entries that belong to no parameter: {first}; the parameters "
+            f"are {listed(parameters)}"
+            if returned
+            else f"your gradient returned an empty dict; the parameters are {listed(parameters)}"
+        )
+    values = [ABSENT if match is None else match[0] for match in found]
+    return values, tuple(map(str, extra))
+
+
+def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> list[Any]:
+    """By the structure of the parameters if it is the same, else one item per block."""
+    paths = [leaf.path for leaf in parameters.leaves]
+    same_structure = [_follow(returned, path) for path in paths]
+    if all(value is not ABSENT for value in same_structure):
+        extra = len(returned) - len({path[0] for path in paths})
+        if not extra:
+            return same_structure
+    if parameters.in_place:
+        by_shape = _by_shape(returned, parameters)
+        if by_shape is not None:
+            return by_shape
+    groups = _grouped(returned, parameters)
+    if groups is not None:
+        return groups
+    if len(returned) == len(paths):
+        return list(returned)
+    kept = [index for index, leaf in enumerate(parameters.leaves) if leaf.block is not None]
+    if len(returned) == len(kept):
+        ordered: list[Any] = [ABSENT] * len(paths)
+        for index, value in zip(kept, returned, strict=True):
+            ordered[index] = value
+        return ordered
+    raise UsageError(
+        f"your gradient returned {describe(returned)} for {len(parameters.names)} parameters "
+        f"({listed(parameters)}); return one gradient for each, in this order, or a dict by name"
+    )
+
+
+def _by_shape(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> list[Any] | None:
+    """Arrays, or lists of arrays, to those attributes of an object that have their shapes.
+
+    None where an item fits no attribute, or more than one.
+    """
+    leaves = parameters.leaves
+    attributes: dict[Any, list[int]] = {}
+    for index, leaf in enumerate(leaves):
+        attributes.setdefault(leaf.path[:1], []).append(index)
+    found: list[Any] = [ABSENT] * len(leaves)
+    taken: set[Any] = set()
+    for item in returned:
+        several = isinstance(item, list | tuple)
+        shapes = [np.shape(part) for part in item] if several else [np.shape(item)]
+        fitting = [
+            name
+            for name, indices in attributes.items()
+            if [leaves[index].shape for index in indices] == shapes and name not in taken
+        ]
+        if len(fitting) != 1:
+            return None
+        taken.add(fitting[0])
+        for index, part in zip(attributes[fitting[0]], item if several else [item], strict=True):
+            found[index] = part
+    return found
+
+
+def _follow(value: Any, path: tuple[Any, ...]) -> Any:
+    for step in path:
+        if isinstance(step, Position):
+            if not isinstance(value, list | tuple) or step.index >= len(value):
+                return ABSENT
+            value = value[step.index]
+        elif isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif is_object(value) and isinstance(step, str) and hasattr(value, step):
+            value = getattr(value, step)
+        else:
+            return ABSENT
+    return value
+
+
+def _grouped(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> list[Any] | None:
+    """`(nabla_w, nabla_b)` against a dict of lists: every group to the key that it fits."""
+    leaves = parameters.leaves
+    keys = list(dict.fromkeys(leaf.path[0] for leaf in leaves))
+    if len(keys) != len(returned) or any(len(leaf.path) < 2 for leaf in leaves):
+        return None
+    readings = []
+    for order in ([*range(len(keys))], [*range(len(keys))][::-1]):
+        source = dict(zip(keys, (returned[index] for index in order), strict=True))
+        values = [_follow(source[leaf.path[0]], leaf.path[1:]) for leaf in leaves]
+        if any(value is ABSENT for value in values):
+            continue
+        fits = all(
+            np.shape(to_array(value)) == leaf.shape
+            for value, leaf in zip(values, leaves, strict=True)
+        )
+        readings.append((fits, values))
+    fitting = [values for fits, values in readings if fits]
+    if len(fitting) > 1 and len(keys) > 1:
+        raise UsageError(
+            f"the {len(returned)} groups that your gradient returned fit {listed(parameters)} in "
+            f"more than one order; return a dict with the keys {', '.join(map(str, keys))}"
+        )
+    if fitting:
+        return fitting[0]
+    return readings[0][1] if readings and len(returned) != len(leaves) else None
+
+
+def as_array(value: Any, name: str) -> NDArray[Any]:
+    """A returned gradient as an array.
+
+    Raises:
+        UsageError: it is none of real numbers.
+    """
+    if isinstance(value, np.ma.MaskedArray) and value.dtype.kind in "fiu":
+        value = np.ma.filled(value.astype(np.float64), np.nan)  # what is masked is no gradient
+    try:
+        array = np.asarray(to_array(value))
+    except ValueError:
+        array = np.empty(0, dtype=object)
+    if array.dtype.kind not in "fiub":
+        raise UsageError(
+            f"the gradient of {printable(name)} is {describe(value)}; it must be an array of real "
+            "numbers"
+        )
+    return array
+
+
+def listed(parameters: Parameters) -> str:
+    """The names of the blocks, for a sentence."""
+    names = [printable(name) or repr(name) for name in parameters.names]
+    return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:7])}, ... ({len(names)})"
