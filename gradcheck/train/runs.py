@@ -18,7 +18,8 @@ from gradcheck.user.adapters import Step, make_step
 from gradcheck.user.calls import call
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.narrowing import with_gradients_only
-from gradcheck.user.problem import LOSS, STEP, Problem, as_number, of_parameters
+from gradcheck.user.number import as_number
+from gradcheck.user.problem import LOSS, STEP, Problem, of_parameters
 from gradcheck.user.structures import flatten
 
 Losses = Generator[float, None, None]

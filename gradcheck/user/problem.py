@@ -18,6 +18,7 @@ from gradcheck.network import MLP
 from gradcheck.user.adapters import Layer, Step
 from gradcheck.user.blocks import Array, Parameters, describe, path_name
 from gradcheck.user.calls import UserCodeError, call
+from gradcheck.user.number import as_number, as_pair
 from gradcheck.user.tensors import (
     backward,
     clear_gradients,
@@ -25,7 +26,6 @@ from gradcheck.user.tensors import (
     is_jax,
     jax_gradient,
     left_by_backward,
-    to_array,
 )
 
 Function = Callable[..., Any]
@@ -105,7 +105,7 @@ class Problem:
             values = [value[None] for value in values]
         returned = call(self.loss_function, LOSS, self._pack(values))
         if self.gradient_function is None and not differentiates_itself(returned):
-            returned = _pair(returned)[0]
+            returned = as_pair(returned)[0]
         return as_number(returned)
 
     def gradient(self, values: Sequence[Array], keep: bool = False) -> Any:
@@ -143,7 +143,7 @@ class Problem:
         """The gradient of a loss that returns it too, or that torch or jax can differentiate."""
         returned = call(self.loss_function, LOSS, packed)
         if not differentiates_itself(returned):
-            return _pair(returned)[1]
+            return as_pair(returned)[1]
         if is_jax(returned):
             return call(jax_gradient, GRADIENT, self.loss_function, packed)
         call(backward, GRADIENT, returned)
@@ -282,39 +282,3 @@ def of_parameters(function: Any, parameters: Parameters) -> Any:
             "gradcheck.parameters(params, in_place=True) if it reads these very arrays"
         )
     return lambda packed: function()
-
-
-def as_number(returned: Any) -> float:
-    """The loss as a float; arrays of one element count as numbers.
-
-    Raises:
-        UsageError: it is not one real number.
-    """
-    if type(returned) is float or type(returned) is np.float64:
-        return float(returned)
-    if returned is None:
-        raise UsageError(
-            "your loss returned None; it must return one number (is a return missing?)"
-        )
-    if isinstance(returned, tuple) and len(returned) == 2:
-        raise UsageError(
-            "your loss returned a pair, and grad was given too; leave grad out if the loss returns "
-            "(loss, gradients), or return the loss alone"
-        )
-    returned = to_array(returned)
-    array = np.asarray(returned) if not isinstance(returned, str | dict) else np.empty(0)
-    if array.dtype.kind not in "fiub" or array.size != 1:
-        hint = "; sum or mean it" if array.size > 1 and array.dtype.kind in "fiub" else ""
-        raise UsageError(
-            f"your loss returned {describe(returned)}; it must return one number{hint}"
-        )
-    return float(array.reshape(-1)[0])
-
-
-def _pair(returned: Any) -> tuple[Any, Any]:
-    if isinstance(returned, tuple | list) and len(returned) == 2:
-        return returned[0], returned[1]
-    raise UsageError(
-        f"without grad, your loss must return a pair (loss, gradients); it returned "
-        f"{describe(returned)}"
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -24,11 +23,11 @@ from gradcheck.user.blocks import (
     printable,
 )
 from gradcheck.user.objects import Position, Slot, is_object, look_into
+from gradcheck.user.packing import container_pack, dataclass_pack, leaf_pack
 from gradcheck.user.tensors import (
     is_module,
     is_real_tensor,
     is_tensor,
-    like,
     saved_state,
     to_array,
 )
@@ -167,15 +166,15 @@ class _Reader:
             block, flipped = self._add(_Found(path, value, slot))
             if slot is not None:
                 return lambda arrays: _put(slot, arrays[block], value)
-            return _leaf_pack(value, block, flipped)
+            return leaf_pack(value, block, flipped)
         if isinstance(value, Mapping | list | tuple):
             packs = [(step, self.read(item, (*path, step))) for step, item in children(value)]
-            return _container_pack(value, packs)
+            return container_pack(value, packs)
         if is_dataclass(value) and not isinstance(value, type):
             if self.in_place:
                 return self._read_object(value, path, in_object=False)
             packs = [(step, self.read(item, (*path, step))) for step, item in children(value)]
-            return _dataclass_pack(value, packs)
+            return dataclass_pack(value, packs)
         return lambda arrays: value
 
     def _read_object(self, value: Any, path: Path, in_object: bool) -> Pack:
@@ -236,57 +235,6 @@ def _put(slot: Slot, array: Any, value: Any) -> Any:
     if array is not None:
         slot.put(array)
     return value
-
-
-def _dataclass_pack(value: Any, packs: list[tuple[Any, Pack]]) -> Pack:
-    def pack_dataclass(arrays: Sequence[Any]) -> Any:
-        packed = copy.copy(value)
-        for name, pack in packs:
-            object.__setattr__(packed, name, pack(arrays))
-        return packed
-
-    return pack_dataclass
-
-
-def _leaf_pack(leaf: Any, block: int, flipped: bool) -> Pack:
-    build = _builder(leaf)
-
-    def pack(arrays: Sequence[Any]) -> Any:
-        array = arrays[block]
-        if array is None:
-            return copy.copy(leaf) if isinstance(leaf, np.ndarray) else leaf
-        return build(array.T if flipped else array)
-
-    return pack
-
-
-def _builder(leaf: Any) -> Any:
-    if isinstance(leaf, np.ndarray):
-        subclass = type(leaf)
-        return (
-            (lambda array: array) if subclass is np.ndarray else lambda array: array.view(subclass)
-        )
-    if is_tensor(leaf):
-        return lambda array: like(leaf, array)
-    return np.float64 if isinstance(leaf, np.generic) else float
-
-
-def _container_pack(container: Any, packs: list[tuple[Any, Pack]]) -> Pack:
-    if isinstance(container, dict) and type(container) is not dict:
-
-        def pack_subclass(arrays: Sequence[Any]) -> Any:
-            packed = container.copy()
-            packed.update((key, pack(arrays)) for key, pack in packs)
-            return packed
-
-        return pack_subclass
-    if isinstance(container, Mapping):
-        return lambda arrays: {key: pack(arrays) for key, pack in packs}
-    if hasattr(container, "_fields"):
-        return lambda arrays: type(container)(*(pack(arrays) for _, pack in packs))
-    if isinstance(container, tuple):
-        return lambda arrays: tuple(pack(arrays) for _, pack in packs)
-    return lambda arrays: [pack(arrays) for _, pack in packs]
 
 
 def _storage(leaf: _Found) -> np.dtype[Any]:

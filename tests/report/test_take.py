@@ -1,5 +1,7 @@
 """The numbers behind the pictures, and the details, of real checks."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -119,3 +121,75 @@ def test_what_was_asked_is_told_again():
 
 def test_a_report_is_still_small_to_print():
     assert "HeatMap" not in repr(check(one_wrong))
+
+
+def test_pictures_are_made_when_they_are_asked_for(monkeypatch):
+    made = []
+    monkeypatch.setattr("gradcheck.report.take._heat_map", lambda *_: made.append(1))
+    report = check(one_wrong)
+    assert not made
+    assert len(report.pictures.heat_maps) == len(made) == 2
+
+
+def test_a_report_is_sent_to_another_process_with_its_pictures():
+    report = pickle.loads(pickle.dumps(check(wrong_slope)))
+    assert report.pictures.slope_ratios
+    assert report.verdict == "fail"
+
+
+def test_the_penalty_is_no_part_of_a_slope_ratio():
+    net = gradcheck.MLP([6, 5, 2], ["tanh", "linear"], "half_squared_error_mean", l2=0.3)
+    params = net.init(1)
+    rng = np.random.default_rng(1)
+    inputs, targets = rng.normal(size=(6, 6)), rng.normal(size=(6, 2))
+
+    def grad(p):
+        gradients = net.backward(p, inputs, targets)
+        trace = net.trace(p, inputs, targets)
+        arriving = trace.deltas[1] @ p["W2"].T
+        delta = arriving * (1 - trace.pre_activations[0] ** 2)
+        return {**gradients, "W1": inputs.T @ delta + net.l2 * p["W1"], "b1": delta.sum(axis=0)}
+
+    report = gradcheck.check(
+        lambda p: net.loss(p, inputs, targets),
+        params,
+        grad,
+        inputs=inputs,
+        targets=targets,
+        network=net,
+    )
+    [ratio] = report.pictures.slope_ratios
+    z = np.array(ratio.pre_activation)
+    expected = (1 - z**2) / (1 - np.tanh(z) ** 2)
+    np.testing.assert_allclose(ratio.ratio, expected, rtol=1e-6, atol=1e-6)
+
+
+def softmax_with_a_small_number():
+    rng = np.random.default_rng(3)
+    inputs, labels = rng.normal(size=(8, 4)), np.eye(3)[rng.integers(0, 3, 8)]
+    params = {"W": rng.normal(size=(4, 3)), "b": rng.normal(size=3)}
+
+    def forward(p):
+        scores = np.exp(inputs @ p["W"] + p["b"])
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    def loss(p):
+        return float(-np.mean(np.sum(labels * np.log(forward(p) + 1e-8), axis=1)))
+
+    def grad(p):
+        delta = (forward(p) - labels) / len(inputs)
+        return {"W": inputs.T @ delta, "b": delta.sum(axis=0)}
+
+    return loss, params, grad
+
+
+def test_what_is_excused_is_right_in_the_pictures_and_leaves_nothing_to_repair():
+    loss, params, grad = softmax_with_a_small_number()
+    report = gradcheck.check(loss, params, grad, repair=5.0)
+    assert report.verdict == "pass"
+    assert [block.excused for block in report.blocks] == [True, True]
+    told = [verdict for layer in report.pictures.layers for _, verdict in layer.blocks]
+    assert told == ["ok", "ok"]
+    assert not any(any(scatter.wrong) for scatter in report.pictures.scatters)
+    assert report.repair.tried == 0
+    assert "nothing to repair" in report.repair.reason

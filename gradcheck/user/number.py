@@ -1,0 +1,52 @@
+"""What a loss function returned: one number, or a pair of it and the gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradcheck.errors import UsageError
+from gradcheck.user.blocks import describe
+from gradcheck.user.tensors import to_array
+
+
+def as_number(returned: Any) -> float:
+    """The loss as a float; arrays of one element count as numbers.
+
+    Raises:
+        UsageError: it is not one real number.
+    """
+    if type(returned) is float or type(returned) is np.float64:
+        return float(returned)
+    if returned is None:
+        raise UsageError(
+            "your loss returned None; it must return one number (is a return missing?)"
+        )
+    if isinstance(returned, tuple) and len(returned) == 2:
+        raise UsageError(
+            "your loss returned a pair, and grad was given too; leave grad out if the loss returns "
+            "(loss, gradients), or return the loss alone"
+        )
+    returned = to_array(returned)
+    array = np.asarray(returned) if not isinstance(returned, str | dict) else np.empty(0)
+    if array.dtype.kind not in "fiub" or array.size != 1:
+        hint = "; sum or mean it" if array.size > 1 and array.dtype.kind in "fiub" else ""
+        raise UsageError(
+            f"your loss returned {describe(returned)}; it must return one number{hint}"
+        )
+    return float(array.reshape(-1)[0])
+
+
+def as_pair(returned: Any) -> tuple[Any, Any]:
+    """The loss and the gradients, from a function that returns both.
+
+    Raises:
+        UsageError: it did not.
+    """
+    if isinstance(returned, tuple | list) and len(returned) == 2:
+        return returned[0], returned[1]
+    raise UsageError(
+        f"without grad, your loss must return a pair (loss, gradients); it returned "
+        f"{describe(returned)}"
+    )
