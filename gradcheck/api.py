@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from gradcheck.compare.comparison import Comparison, compare
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
 from gradcheck.errors import UsageError
+from gradcheck.mending.model import Repair
 from gradcheck.network import MLP
 from gradcheck.options import Options
 from gradcheck.preflight import Preflight, preflight, still_repeatable
 from gradcheck.progress import Begin, progress_bar
 from gradcheck.recognition.identify import identify, search_further
-from gradcheck.repair.model import Repair
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
 from gradcheck.report.pictures import Pictures
@@ -285,7 +285,7 @@ def _repaired(
     """What a search of the user's source found, if one is wanted."""
     if options.repair is None or ready.noise is None or diagnosis.interrupted:
         return None
-    from gradcheck.repair.process import repair
+    from gradcheck.mending.process import repair
 
     return repair(
         ready.problem,

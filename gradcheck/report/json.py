@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.compare.verdict import Block, Worst
 from gradcheck.finding import Finding
-from gradcheck.repair.model import Repair
+from gradcheck.mending.model import Repair
 from gradcheck.user.calls import Location
 from gradcheck.version import __version__
 

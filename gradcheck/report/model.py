@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.compare.verdict import Block
 from gradcheck.errors import GradientMismatch
 from gradcheck.finding import Finding
-from gradcheck.repair.model import Repair
+from gradcheck.mending.model import Repair
 from gradcheck.report.pictures import Pictures
 from gradcheck.sampling import Coverage
 

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 
 import gradcheck
 from gradcheck.cli import main
-from gradcheck.repair.patches import write
+from gradcheck.mending.patches import write
 
 NET = """
 import numpy as np
@@ -329,8 +328,3 @@ def test_a_gradient_that_is_missing_is_beyond_an_edit(variant):
     assert "error * do_dz" in found.patches[0].diff
     assert found.patches[0].left == ("hidden_layer.weights", "hidden_layer.biases")
     assert "which is beyond an edit" in str(found)
-
-
-def test_the_package_is_a_function_too():
-    assert callable(gradcheck.repair)
-    assert textwrap.dedent(gradcheck.repair.__doc__).startswith("Searches the user's source")

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gradcheck.errors import UsageError
-from gradcheck.repair.context import Edit
-from gradcheck.repair.model import Changed, Patch
+from gradcheck.mending.context import Edit
+from gradcheck.mending.model import Changed, Patch
 from gradcheck.user.calls import Location
 
 KEPT = ".orig"

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gradcheck.repair.context import Context, Edit
-from gradcheck.repair.of_calls import (
+from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.of_calls import (
     axes,
     comparisons,
     constants,
@@ -21,7 +21,7 @@ from gradcheck.repair.of_calls import (
     texts,
     wrapped,
 )
-from gradcheck.repair.of_factors import (
+from gradcheck.mending.of_factors import (
     missing_penalty,
     missing_slope,
     missing_weights,
@@ -29,7 +29,7 @@ from gradcheck.repair.of_factors import (
     scaled,
     signs,
 )
-from gradcheck.repair.of_operands import (
+from gradcheck.mending.of_operands import (
     all_of_a_name,
     columns,
     indices,
@@ -38,7 +38,7 @@ from gradcheck.repair.of_operands import (
     products,
     transposes,
 )
-from gradcheck.repair.of_statements import (
+from gradcheck.mending.of_statements import (
     assigned_or_added,
     kept_results,
     moved_statements,

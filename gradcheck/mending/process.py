@@ -20,14 +20,14 @@ from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.reached import reached_functions
 from gradcheck.diagnose.words import listed
 from gradcheck.finding import Finding
+from gradcheck.mending.judge import Judge
+from gradcheck.mending.model import Patch, Repair
+from gradcheck.mending.patches import make_patch
+from gradcheck.mending.search import Search, Texts
+from gradcheck.mending.source import Function, editable_functions
+from gradcheck.mending.surroundings import Surroundings
 from gradcheck.numeric.noise import Noise
 from gradcheck.progress import Advance
-from gradcheck.repair.judge import Judge
-from gradcheck.repair.model import Patch, Repair
-from gradcheck.repair.patches import make_patch
-from gradcheck.repair.search import Search, Texts
-from gradcheck.repair.source import Function, editable_functions
-from gradcheck.repair.surroundings import Surroundings
 from gradcheck.user.blocks import printable
 from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from gradcheck.repair.scope import Value, Values
-from gradcheck.repair.source import Definition, offsets
+from gradcheck.mending.scope import Value, Values
+from gradcheck.mending.source import Definition, offsets
 
 CALLED = re.compile(rb"[\w\])]\($")
 """The bracket of a call, not one around an expression."""

@@ -12,12 +12,12 @@ from itertools import combinations
 from types import CodeType, FrameType
 from typing import Any
 
-from gradcheck.repair.context import Context, Edit
-from gradcheck.repair.edits import all_edits
-from gradcheck.repair.judge import Judge, Standing, better, is_mended
-from gradcheck.repair.scope import expressions, observe
-from gradcheck.repair.source import Function, UnreadableError, apply, new_code, span
-from gradcheck.repair.surroundings import Surroundings
+from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.edits import all_edits
+from gradcheck.mending.judge import Judge, Standing, better, is_mended
+from gradcheck.mending.scope import expressions, observe
+from gradcheck.mending.source import Function, UnreadableError, apply, new_code, span
+from gradcheck.mending.surroundings import Surroundings
 from gradcheck.user.problem import Problem
 
 DEPTH = 3

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gradcheck.repair.context import Context, Edit
+from gradcheck.mending.context import Context, Edit
 
 
 def assigned_or_added(context: Context) -> Iterator[Edit]:

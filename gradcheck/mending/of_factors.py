@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from itertools import combinations
 
-from gradcheck.repair.context import Context, Edit, grouped
-from gradcheck.repair.scope import Value
+from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.scope import Value
 
 DERIVATIVE = re.compile(r"prime|deriv|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE)
 FLAG = re.compile(r"\b(deriv\w*|prime|grad\w*|backward)\s*=\s*(?:True|False)")
