@@ -39,7 +39,6 @@ def _with_operator(
         end,
         f" {operator} {opened}".encode(),
         weight,
-        "",
         target.lineno,
         f"{name}{between.rstrip()}  ->  {name} {operator}",
     )
@@ -79,7 +78,6 @@ def _moved(
         spans[last][1],
         whole,
         12.0 + 0.1 * abs(place - index),
-        "",
         block[first].lineno,
         f"{moved}  moved {where}  {other}",
     )

@@ -14,28 +14,27 @@ import warnings
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from gradcheck.compare.comparison import Comparison
-from gradcheck.diagnose.reached import reached_functions
 from gradcheck.diagnose.words import listed
 from gradcheck.finding import Finding
+from gradcheck.mending.candidate import Mended
+from gradcheck.mending.edits import Hints
 from gradcheck.mending.judge import Judge
 from gradcheck.mending.model import Patch, Repair
 from gradcheck.mending.patches import make_patch
-from gradcheck.mending.search import Search, Texts
-from gradcheck.mending.source import Function, editable_functions
-from gradcheck.mending.surroundings import Surroundings
+from gradcheck.mending.search import SLOWEST, Search, Task
+from gradcheck.mending.source import blocks_without_gradient, editable_functions
 from gradcheck.numeric.noise import Noise
 from gradcheck.progress import Advance
 from gradcheck.user.blocks import printable
-from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem
 
 MORE_MEMORY = 2**32
-SLOWEST = 2.0
+"""Bytes of address space that a candidate may take beside what the process has."""
+
 PATIENCE = 5.0
-"""A process that says nothing for so many times its limit is stopped."""
+"""A process that sends nothing for so many times a candidate's limit is stopped."""
 
 RESTARTS = 5
 
@@ -56,70 +55,79 @@ def repair(
         findings: of the diagnosis; they order the search.
         noise: the precision of the loss.
         budget: seconds that it may take.
-        advance: told how many edits were tried.
+        advance: called with the number of further edits that were tried.
     """
     start = time.monotonic()
+    deadline = start + budget
     if not any(block.failed for block in comparison.blocks):
         return Repair(reason="there is nothing to repair: no gradient is wrong")
     functions, refused = editable_functions(problem)
     if not functions:
-        why = "; ".join(refused) or "the gradient is made by no function whose source can be had"
+        why = "; ".join(refused) or "the gradient is made by no function whose source can be read"
         return Repair(reason=printable(why))
     if not hasattr(os, "fork"):
         return Repair(reason="candidates are tried in a forked process, which this system lacks")
     texts = {function.path: Path(function.path).read_bytes() for function in functions}
-    watched = _Watched(start + budget, texts, advance)
-    arguments = (problem, comparison, findings, noise, functions, texts, start + budget)
-    skipped = 0
+    hints = Hints.of(findings)
+    task = Task(problem, comparison, noise, tuple(functions), texts, hints, deadline)
+    watched = _Watched(task, advance)
     for _ in range(RESTARTS):
-        finished = watched.run(arguments, skipped)
-        if finished or time.monotonic() > start + budget:
+        if watched.run(skipped=watched.tried) or time.monotonic() > deadline:
             break
-        skipped = watched.tried
-    patches = tuple(patch for _, patch in sorted(watched.patches, key=_naturalness))
-    seconds = time.monotonic() - start
     reason = None
-    if not patches:
-        over = time.monotonic() > start + budget
-        missing = [block.name for block in comparison.blocks if block.verdict == "missing"]
-        reason = (
+    if not watched.mended:
+        reason = _why_none(comparison, budget, over=time.monotonic() > deadline)
+    made = [(one, make_patch(one, texts)) for one in watched.mended]
+    patches = tuple(patch for _, patch in sorted(made, key=_naturalness))
+    return Repair(patches, watched.tried, time.monotonic() - start, reason)
+
+
+def _why_none(comparison: Comparison, budget: float, over: bool) -> str:
+    missing = [block.name for block in comparison.blocks if block.verdict == "missing"]
+    if missing:
+        return (
             f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
             "missing, which is beyond an edit"
-            if missing
-            else f"no edit was found in the {budget:g} s allowed"
-            if over
-            else "no edit, and no combination of two or three, makes every gradient right"
         )
-    return Repair(patches, watched.tried, seconds, reason)
+    if over:
+        return f"no edit was found in the {budget:g} s allowed"
+    return "no edit, and no combination of two or three, makes every gradient right"
 
 
-def _naturalness(found: tuple[float, Patch]) -> tuple[int, float, int]:
+def _naturalness(made: tuple[Mended, Patch]) -> tuple[int, float, int]:
     """The number of edits, how unnatural they are, and how much text they change."""
-    weight, patch = found
+    mended, patch = made
     lines = [line for line in patch.diff.split("\n") if line[:1] in "+-"]
-    return patch.words.count("\n"), weight, sum(map(len, lines))
+    return len(mended.edits), mended.weight, sum(map(len, lines))
 
 
 class _Watched:
-    """A process that is watched, and what it has told."""
+    """Processes that search, one after the other, and what they have sent.
 
-    def __init__(self, deadline: float, texts: Texts, advance: Advance) -> None:
+    Args:
+        task: what is searched.
+        advance: called with the number of further edits that were tried.
+
+    Attributes:
+        tried: how many edits were tried.
+        mended: the candidates that were proved to be right.
+    """
+
+    def __init__(self, task: Task, advance: Advance) -> None:
         self.tried = 0
-        self.patches: list[tuple[float, Patch]] = []
-        self._deadline = deadline
-        self._texts = texts
+        self.mended: list[Mended] = []
+        self._task = task
         self._advance = advance
 
-    def run(self, arguments: tuple[Any, ...], skipped: int) -> bool:
+    def run(self, skipped: int) -> bool:
         """Runs the search; whether it came to its end.
 
         Args:
-            arguments: of the search.
             skipped: how many candidates were tried by processes before it.
         """
         context = multiprocessing.get_context("fork")
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_search, args=(sender, skipped, *arguments))
+        process = context.Process(target=_search, args=(sender, skipped, self._task))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of forking beside threads: the child starts none
             process.start()
@@ -133,102 +141,38 @@ class _Watched:
 
     def _listen(self, receiver: Connection) -> bool:
         heard = time.monotonic()
-        while time.monotonic() < self._deadline + SLOWEST:
+        while time.monotonic() < self._task.deadline + SLOWEST:
             try:
                 if not receiver.poll(0.05):
                     if time.monotonic() - heard > PATIENCE * SLOWEST:
                         return False
                     continue
-                kind, told = receiver.recv()
+                message: int | Mended | None = receiver.recv()
             except (EOFError, OSError):
                 return False
             heard = time.monotonic()
-            if kind == "end":
+            if message is None:
                 return True
-            if kind == "tried":
-                self._advance(max(0, told - self.tried))
-                self.tried = max(self.tried, told)
+            if isinstance(message, Mended):
+                self.mended.append(message)
             else:
-                edits, after, *proof, weight = told
-                patch = make_patch(edits, self._texts, after, *proof)
-                self.patches.append((weight, patch))
+                self._advance(max(0, message - self.tried))
+                self.tried = max(self.tried, message)
         return True
 
 
-def _search(
-    sender: Connection,
-    skipped: int,
-    problem: Problem,
-    comparison: Comparison,
-    findings: Sequence[Finding],
-    noise: Noise,
-    functions: Sequence[Function],
-    texts: Texts,
-    deadline: float,
-) -> None:
-    """What runs in the process."""
+def _search(sender: Connection, skipped: int, task: Task) -> None:
+    """What runs in the process; None is sent at its end."""
     _limit_memory()
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-
-    def send(kind: str, told: Any) -> None:
-        sender.send((kind, told))
-
     with contextlib.suppress(BrokenPipeError, MemoryError):
-        seconds = noise.seconds
-        missing = _may_be_missing(problem, comparison, functions)
-        search = Search(
-            problem,
-            Judge(problem, comparison, noise, missing, seed=0),
-            functions,
-            Surroundings(problem, [function.function for function in functions]),
-            _lines(findings),
-            [finding.code for finding in findings],
-            deadline,
-            min(SLOWEST, max(0.2, 50 * seconds)),
-            skipped,
-            send,
-        )
-        search.run(texts)
-        send("end", None)
+        missing = blocks_without_gradient(task.problem, task.comparison, task.functions)
+        judge = Judge(task.problem, task.comparison, task.noise, missing, seed=0)
+        Search(task, judge, skipped, sender.send).run()
+        sender.send(None)
     os._exit(0)  # nothing of the parent's is to be tidied up here
-
-
-def _lines(findings: Sequence[Finding]) -> list[tuple[str, int]]:
-    return [
-        (location.file, location.line)
-        for finding in findings
-        for location in (finding.location, *finding.also)
-        if location is not None
-    ]
-
-
-def _may_be_missing(
-    problem: Problem, comparison: Comparison, functions: Sequence[Function]
-) -> frozenset[int]:
-    """The blocks that no gradient is returned for, as far as the source tells where it raises.
-
-    There, a block is one of them where no text in the functions, but those that the loss calls as
-    well, begins a name of its gradient.
-    """
-    texts: set[str] = set()
-    shared = {function.__code__ for function in reached_functions(problem, of_loss=True)}
-    for function in functions:
-        code = function.function.__code__
-        for worth in () if code in shared else code.co_consts:
-            items = worth if isinstance(worth, tuple) else (worth,)
-            texts.update(item for item in items if isinstance(item, str) and item)
-    found = set()
-    for leaf in problem.parameters.leaves:
-        if leaf.block is None or not leaf.path or not isinstance(leaf.path[0], str):
-            continue
-        verdict = comparison.blocks[leaf.block].verdict
-        names = {leaf.path[0], *derived_names(leaf.path[0])}
-        told = any(name.startswith(text) for name in names for text in texts)
-        if verdict == "missing" or (verdict == "raised" and not told):
-            found.add(leaf.block)
-    return frozenset(found)
 
 
 def _limit_memory() -> None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import ast
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from types import CodeType, FrameType
-from typing import Any
 
+from gradcheck.compare.comparison import Comparison
+from gradcheck.mending.candidate import Mended, Texts, TooSlowError, applied, at_most, installed
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.edits import all_edits
+from gradcheck.mending.edits import Hints, all_edits
 from gradcheck.mending.judge import Judge, Standing, better, is_mended
 from gradcheck.mending.scope import expressions, observe
-from gradcheck.mending.source import Function, UnreadableError, apply, new_code, span
+from gradcheck.mending.source import Function
 from gradcheck.mending.surroundings import Surroundings
+from gradcheck.numeric.noise import Noise
 from gradcheck.user.problem import Problem
 
 DEPTH = 3
@@ -28,93 +27,111 @@ DEEPEN = 0.4
 """The share of the time left after which an edit that helps is followed at once."""
 
 LISTED_SECONDS = 1.5
-"""After the first patch, as long is looked for others."""
+"""For so long other patches are looked for after the first."""
 
-Texts = dict[str, bytes]
-Send = Callable[[str, Any], None]
+FASTEST, SLOWEST = 0.2, 2.0
+"""The least and the most seconds that a candidate is given to make its gradient once."""
+
+CALLS, PROOF_CALLS = 50, 20
+"""A candidate may take as long as so many losses, and its proof so many times as long as that."""
 
 
-class TooSlowError(Exception):
-    """A candidate took too long."""
-
-
-@dataclass
-class Search:
-    """A search under way.
+@dataclass(frozen=True)
+class Task:
+    """What is searched, and until when.
 
     Attributes:
         problem: what is checked.
-        judge: tells of a program whether its gradient is right.
+        comparison: at the user's point, with the numeric gradient.
+        noise: the precision of the loss, and how long it takes.
         functions: those that may be edited.
-        surroundings: puts back what a candidate spoils.
-        lines: what the diagnosis points at.
-        codes: the rules that it found.
+        texts: their files.
+        hints: of the diagnosis; they order the search.
         deadline: when to stop, by `time.monotonic`.
-        limit: seconds that a candidate may take.
-        skipped: how many candidates not to try, as an earlier process hung on the last of them.
-        send: tells the parent process what happens.
-        tried: how many candidates there were.
-        found: how many patches.
-        start: which blocks were right before.
     """
 
     problem: Problem
-    judge: Judge
-    functions: Sequence[Function]
-    surroundings: Surroundings
-    lines: Sequence[tuple[str, int]]
-    codes: Sequence[str]
+    comparison: Comparison
+    noise: Noise
+    functions: tuple[Function, ...]
+    texts: Texts
+    hints: Hints
     deadline: float
-    limit: float
-    skipped: int
-    send: Send
-    tried: int = 0
-    found: int = 0
-    start: Standing = ()
-    seen: set[int] = field(default_factory=set)
 
-    def run(self, texts: Texts) -> None:
+
+class Search:
+    """A search under way.
+
+    Args:
+        task: what is searched.
+        judge: says of a program whether its gradient is right.
+        skipped: how many candidates not to try, as an earlier process hung on the last of them.
+        send: takes the number of candidates so far, and those that are mended.
+    """
+
+    def __init__(
+        self, task: Task, judge: Judge, skipped: int, send: Callable[[int | Mended], None]
+    ) -> None:
+        self._task = task
+        self._judge = judge
+        self._skipped = skipped
+        self._send = send
+        functions = [function.function for function in task.functions]
+        self._surroundings = Surroundings(task.problem, functions)
+        self._limit = min(SLOWEST, max(FASTEST, CALLS * task.noise.seconds))
+        self._deadline = task.deadline
+        self._start: Standing = ()
+        self._seen: set[int] = set()
+        self._tried = 0
+        self._mended = 0
+
+    def run(self) -> None:
         """Searches from the user's source."""
-        _ = self.judge.further
-        none: Standing = (False,) * len(self.problem.parameters.names)
-        self.start = self.judge.right_blocks() or none
-        self._level(texts, (), self.start, 0)
+        _ = self._judge.further  # measured before anything is edited
+        none: Standing = (False,) * len(self._task.problem.parameters.names)
+        self._start = self._judge.right_blocks() or none
+        self._level(self._task.texts, (), self._start, 0)
 
     def _level(self, texts: Texts, before: tuple[Edit, ...], base: Standing, depth: int) -> None:
         """All single edits of a program; where none is enough, those that help are kept."""
-        edits = all_edits(self._contexts(texts), self.lines, self.codes)
-        self.judge.right_blocks()
-        raised = self.judge.raised
-        self.surroundings.restore()
-        deepen = time.monotonic() + DEEPEN * (self.deadline - time.monotonic())
-        partial: list[tuple[Edit, Standing]] = []
-        for edit in edits:
-            if self._over():
-                return
-            right = self._try(texts, (edit,), before)
-            if right is None or is_mended(right):
-                continue
-            if better(right, base) or (raised and not self.judge.raised):
-                partial.append((edit, right))
-            if partial and time.monotonic() > deepen:
-                break
-        if self.found or depth >= DEPTH:
+        edits = all_edits(self._contexts(texts), self._task.hints)
+        partial = self._improving(texts, before, base, edits)
+        if self._mended or depth >= DEPTH or self._is_over():
             return
         partial.sort(key=lambda pair: (-pair[1].count(True), pair[0].weight))
         for edit, right in partial[:PARTIAL]:
             after = applied(texts, (edit,))
-            with _Installed(self.functions, texts, (edit,)):
+            with installed(self._task.functions, texts, (edit,)):
                 self._level(after, (*before, edit), right, depth + 1)
-            if self.found:
+            if self._mended:
                 return
         if not depth:
             self._pairs(texts, edits)
+
+    def _improving(
+        self, texts: Texts, before: tuple[Edit, ...], base: Standing, edits: Sequence[Edit]
+    ) -> list[tuple[Edit, Standing]]:
+        """Tries single edits; those that help and are not enough, with what is right then."""
+        self._judge.right_blocks()
+        raised = self._judge.raised
+        self._surroundings.restore()
+        deepen = time.monotonic() + DEEPEN * (self._deadline - time.monotonic())
+        partial: list[tuple[Edit, Standing]] = []
+        for edit in edits:
+            if self._is_over() or (partial and time.monotonic() > deepen):
+                break
+            right = self._try(texts, (edit,), before)
+            if right is None or is_mended(right):
+                continue
+            if better(right, base) or (raised and not self._judge.raised):
+                partial.append((edit, right))
+        return partial
 
     def _pairs(self, texts: Texts, edits: Sequence[Edit]) -> None:
         most = PAIRED
         while most // 2 < len(edits):
             for one, other in combinations(edits[:most], 2):
-                if self._over():
+                if self._is_over():
                     return
                 if one.path != other.path or one.end <= other.start or other.end <= one.start:
                     self._try(texts, (one, other), ())
@@ -123,143 +140,72 @@ class Search:
     def _try(
         self, texts: Texts, edits: tuple[Edit, ...], before: tuple[Edit, ...]
     ) -> Standing | None:
-        """Which blocks an edited program has right; what has all right is proved and told."""
+        """Which blocks an edited program has right; what has all right is proved and sent."""
         after = applied(texts, edits)
-        key = hash(tuple(sorted(after.items())))  # the texts of thousands are not kept
-        if key in self.seen:
+        if not self._is_new(after):
             return None
-        self.seen.add(key)
-        self.tried += 1
-        self.send("tried", self.tried)
-        if self.tried <= self.skipped:
-            return None
-        with _Installed(self.functions, texts, edits) as possible:
+        with installed(self._task.functions, texts, edits) as possible:
             if not possible:
                 return None
             try:
-                with _alarm(self.limit):
-                    right = self.judge.right_blocks()
-                if right is None or not is_mended(right) or not better(right, self.start):
+                with at_most(self._limit):
+                    right = self._judge.right_blocks()
+                if right is None or not is_mended(right) or not better(right, self._start):
                     return right
-                with _alarm(20 * self.limit):
-                    error = self.judge.proved()
+                with at_most(PROOF_CALLS * self._limit):
+                    error = self._judge.proved()
             except TooSlowError:
                 return None
             finally:
-                self.surroundings.restore()
+                self._surroundings.restore()
         if error is not None:
-            self.found += 1
-            self.deadline = min(self.deadline, time.monotonic() + LISTED_SECONDS)
-            points = 1 + len(self.judge.further)
-            left = [
-                name
-                for name, standing in zip(self.problem.parameters.names, right, strict=True)
-                if standing is None
-            ]
-            weight = sum(edit.weight for edit in (*before, *edits))
-            self.send("patch", ((*before, *edits), after, error, points, left, weight))
+            self._mended += 1
+            self._deadline = min(self._deadline, time.monotonic() + LISTED_SECONDS)
+            points = 1 + len(self._judge.further)
+            names = zip(self._task.problem.parameters.names, right, strict=True)
+            left = tuple(name for name, standing in names if standing is None)
+            self._send(Mended((*before, *edits), after, error, points, left))
         return right
 
-    def _over(self) -> bool:
-        return time.monotonic() > self.deadline or self.found >= MOST_PATCHES
+    def _is_new(self, texts: Texts) -> bool:
+        """Whether a candidate is still to be tried; it is counted."""
+        key = hash(tuple(sorted(texts.items())))  # the texts of thousands are not kept
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        self._tried += 1
+        self._send(self._tried)
+        return self._tried > self._skipped
+
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._deadline or self._mended >= MOST_PATCHES
 
     def _contexts(self, texts: Texts) -> list[Context]:
+        """The functions as a program has them, with the values of their expressions."""
+        functions = self._task.functions
         trees = {path: ast.parse(text) for path, text in texts.items()}
-        nodes = {}
-        for function in self.functions:
-            node = function.definition(trees[function.path])
-            nodes[function.function.__code__] = (function, node)
-        observed = observe(
-            {code: expressions(node) for code, (_, node) in nodes.items()}, self._run_once
-        )
-        names = tuple(dict.fromkeys(function.names[-1] for function in self.functions))
+        nodes = [function.definition(trees[function.path]) for function in functions]
+        codes = [function.function.__code__ for function in functions]
+        texts_of = {code: expressions(node) for code, node in zip(codes, nodes, strict=True)}
+        values = observe(texts_of, self._run_once)
+        names = tuple(dict.fromkeys(function.names[-1] for function in functions))
         return [
             Context(
                 function.path,
                 texts[function.path],
                 node,
-                observed.get(code, {}),
+                values.get(code, {}),
                 _callable_in(function, names),
             )
-            for code, (function, node) in nodes.items()
+            for function, node, code in zip(functions, nodes, codes, strict=True)
         ]
 
     def _run_once(self) -> None:
-        values = [value.copy() for value in self.problem.parameters.values]
+        values = [value.copy() for value in self._task.problem.parameters.values]
         try:
-            self.problem.gradient(values)
+            self._task.problem.gradient(values)
         finally:
-            self.surroundings.restore()
-
-
-def applied(texts: Texts, edits: Sequence[Edit]) -> Texts:
-    """The files with edits made."""
-    after = dict(texts)
-    for path in {edit.path for edit in edits}:
-        own = [(edit.start, edit.end, edit.replacement) for edit in edits if edit.path == path]
-        after[path] = apply(texts[path], own)
-    return after
-
-
-class _Installed:
-    """While it is entered, the functions run the code of an edited text."""
-
-    def __init__(self, functions: Sequence[Function], texts: Texts, edits: Sequence[Edit]) -> None:
-        self._functions = functions
-        self._texts = texts
-        self._edits = edits
-        self._kept: list[tuple[Function, CodeType]] = []
-
-    def __enter__(self) -> bool:
-        """Whether the text can be compiled."""
-        try:
-            codes = list(self._codes())
-        except UnreadableError:
-            return False
-        for function, code in codes:
-            self._kept.append((function, function.function.__code__))
-            function.function.__code__ = code
-        return True
-
-    def __exit__(self, *_: object) -> None:
-        for function, code in self._kept:
-            function.function.__code__ = code
-
-    def _codes(self) -> Iterator[tuple[Function, CodeType]]:
-        for function in self._functions:
-            text = self._texts[function.path]
-            start, end = function_span(function, text)
-            own = [
-                (edit.start - start, edit.end - start, edit.replacement)
-                for edit in self._edits
-                if edit.path == function.path and start <= edit.start and edit.end <= end
-            ]
-            if own:
-                yield function, new_code(function, apply(text[start:end], own))
-
-
-@lru_cache(maxsize=256)
-def function_span(function: Function, text: bytes) -> tuple[int, int]:
-    """Where a function's lines stand in a text of its file."""
-    return span(text, function.definition(ast.parse(text)))
-
-
-class _alarm:  # noqa: N801  # reads as a statement
-    """Raises TooSlowError in the block after so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def __enter__(self) -> None:
-        signal.signal(signal.SIGALRM, _ring)
-        signal.setitimer(signal.ITIMER_REAL, self._seconds)
-
-    def __exit__(self, *_: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _ring(number: int, frame: FrameType | None) -> None:
-    raise TooSlowError
+            self._surroundings.restore()
 
 
 def _callable_in(function: Function, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -267,9 +213,9 @@ def _callable_in(function: Function, names: tuple[str, ...]) -> tuple[str, ...]:
     scope = function.function.__globals__
     own = [
         name
-        for name, worth in scope.items()
-        if callable(worth)
-        and getattr(worth, "__module__", None) == scope.get("__name__")
-        and not isinstance(worth, type)
+        for name, value in scope.items()
+        if callable(value)
+        and getattr(value, "__module__", None) == scope.get("__name__")
+        and not isinstance(value, type)
     ]
     return tuple(dict.fromkeys([*(name for name in names if name in scope), *own]))

@@ -215,7 +215,7 @@ def test_a_closure_keeps_its_variables(tmp_path):
 
 def test_a_lambda_without_functions_is_refused_in_a_sentence():
     found = gradcheck.repair(lambda w: float(w @ w), np.ones(3), lambda w: 3 * w)
-    assert found.reason == "the gradient is made by no function whose source can be had"
+    assert found.reason == "the gradient is made by no function whose source can be read"
 
 
 def test_a_function_without_source_is_refused_in_a_sentence():
