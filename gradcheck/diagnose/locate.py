@@ -6,9 +6,10 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gradcheck.diagnose.assignments import Assignment
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Place, Rule
-from gradcheck.diagnose.source import Assignment, Sources
+from gradcheck.diagnose.source import Sources
 from gradcheck.finding import Finding
 from gradcheck.recognition.layers import Layer
 from gradcheck.user.blocks import Leaf
@@ -42,7 +43,7 @@ def _located(evidence: Evidence, finding: Finding, sources: Sources, rule: Rule)
 def _fix_in_code(finding: Finding, rule: Rule, assignment: Assignment) -> str:
     """The fix, with the user's own expression where the right code follows from it."""
     value = assignment.value
-    if rule.rewritten is None or value is None or assignment.updates or len(finding.blocks) != 1:
+    if rule.rewritten is None or assignment.updates or len(finding.blocks) != 1:
         return finding.fix
     code = ast.unparse(value)
     if isinstance(value, ast.Dict | ast.Tuple | ast.List) or len(code) > LONGEST_CODE:
