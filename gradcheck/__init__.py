@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.version import __version__
 
 if TYPE_CHECKING:
-    from gradcheck import repair
-    from gradcheck.api import assert_gradients, check, check_layer, check_step
+    from gradcheck.api import assert_gradients, check, check_layer, check_step, repair
     from gradcheck.casefiles import Case, LayerCase, StepCase, case
     from gradcheck.compare.block import Block, Worst
     from gradcheck.errors import GradientMismatch, UsageError
     from gradcheck.finding import Finding
+    from gradcheck.mending.model import Patch, Repair
     from gradcheck.network import MLP
-    from gradcheck.repair.model import Patch, Repair
     from gradcheck.report.model import Report
     from gradcheck.sampling import Coverage
     from gradcheck.user.wrapping import parameters
@@ -63,14 +62,13 @@ _HOMES = {
     "check_layer": "api",
     "check_step": "api",
     "parameters": "user.wrapping",
-    "Patch": "repair.model",
-    "Repair": "repair.model",
+    "Patch": "mending.model",
+    "Repair": "mending.model",
+    "repair": "api",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "repair":  # the package, which can be called
-        return import_module("gradcheck.repair")
     if name not in _HOMES:
         raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")
     value = getattr(import_module(f"gradcheck.{_HOMES[name]}"), name)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
+from gradcheck.mending.model import Repair
 from gradcheck.network import MLP
 from gradcheck.options import Options
 from gradcheck.pipeline import generator, run
-from gradcheck.repair.model import Repair
 from gradcheck.report.model import Report
 from gradcheck.user.adapters import make_layer, make_step
 from gradcheck.user.calls import UserCodeError, quietly

@@ -242,7 +242,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _repair(options: argparse.Namespace) -> int:
     from gradcheck.casefiles import find_cases
-    from gradcheck.repair.patches import write
+    from gradcheck.mending.patches import write
     from gradcheck.running import check_case
     from gradcheck.user.blocks import printable
 

@@ -12,11 +12,11 @@ from gradcheck.compare.stages import Plan, compare
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
 from gradcheck.diagnose.excuses import excuse
 from gradcheck.finding import Finding
+from gradcheck.mending.model import Repair
 from gradcheck.options import Options
 from gradcheck.preflight import Preflight, run_preflight, still_repeatable
 from gradcheck.progress import Begin, progress_bar
 from gradcheck.recognition.identify import identify, search_further
-from gradcheck.repair.model import Repair
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
 from gradcheck.sampling import all_entries, choose_entries
@@ -111,16 +111,9 @@ def _repaired(point: Point, diagnosis: Diagnosis, options: Options, begin: Begin
     """What a search of the user's source found, if one is wanted."""
     if options.repair is None or diagnosis.interrupted:
         return None
-    from gradcheck.repair.process import repair
+    from gradcheck.mending.process import repair
 
-    return repair(
-        point.problem,
-        point,
-        diagnosis.findings,
-        point.noise,
-        options.repair,
-        begin("edits", 0),
-    )
+    return repair(point, diagnosis.findings, options.repair, begin("edits", 0))
 
 
 def generator(seed: int) -> np.random.Generator:

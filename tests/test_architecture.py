@@ -1,6 +1,7 @@
 """The plan of the house: imports run one way, and each thing is where it says it is."""
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ FLOORS = (
     ("preflight", "compare"),
     ("finding",),
     ("diagnose",),
-    ("repair",),
+    ("mending",),
     ("report",),
     ("pipeline",),
     ("api",),
@@ -127,3 +128,16 @@ def test_every_public_name_is_there():
         assert getattr(gradcheck, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'chekc'"):
         _ = gradcheck.chekc
+
+
+def test_no_public_name_is_a_module():
+    """Importing a submodule sets it as an attribute of the package, in the place of such a name."""
+    modules = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES}
+    assert not modules & set(gradcheck.__all__)
+
+
+def test_repair_is_a_function_whatever_is_imported():
+    from gradcheck.mending import process  # noqa: F401  # what would shadow it
+
+    assert inspect.isfunction(gradcheck.repair)
+    assert gradcheck.repair.__doc__.startswith("Searches your source")

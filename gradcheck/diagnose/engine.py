@@ -171,7 +171,7 @@ def _from_the_chain(evidence: Evidence) -> Iterator[Finding]:
 
 def _is_scaled(evidence: Evidence, name: str) -> bool:
     index = evidence.names.index(name)
-    return any(match.rule.code != "GC105" for match in match_scales(evidence, index, RULES))
+    return any(not match.rule.last_resort for match in match_scales(evidence, index, RULES))
 
 
 def _explained_by(evidence: Evidence, steps: list[Step], position: int) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
     same = [
         other.rule.code
         for other in group[0][1:]
-        if other.rule.code not in (rule.code, "GC105") and _close(other, best[0])
+        if other.rule is not rule and not other.rule.last_resort and _close(other, best[0])
     ]
     entries = sum(evidence.blocks[match.block].entries for match in best)
     ratios = [fitted_ratio(evidence.blocks[match.block]) for match in best]
@@ -197,7 +197,7 @@ def _factor_finding(
         for known in reversed(inherited)
     ]
     factor, (rule, named, others) = next(
-        (option for option in options if option[1][0].code != "GC105"), options[0]
+        (option for option in options if not option[1][0].last_resort), options[0]
     )
     return Finding(
         code=rule.code,

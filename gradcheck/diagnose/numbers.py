@@ -103,7 +103,7 @@ def name_factor(
         if np.isclose(found.value, factor, rtol=1e-6)
     ]
     rule, found = named[0]
-    return rule, found, [other for other, _ in named[1:] if other.code != "GC105"]
+    return rule, found, [other for other, _ in named[1:] if not other.last_resort]
 
 
 def _factors(

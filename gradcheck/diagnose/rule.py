@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.user.blocks import Array
 
 if TYPE_CHECKING:
@@ -181,6 +183,26 @@ Link = Slope | Upstream | Delta | LayerInput | Product | BiasSum
 Detector = Scale | Correction | Link | Penalty | Direct | LayerForms | Last | Note
 
 
+class Place(Enum):
+    """The line of the user's source that a finding of a rule is about."""
+
+    GRADIENT = auto()
+    """Where the gradient of the block is assigned."""
+    PENALTY = auto()
+    """Where something is added to that gradient."""
+    DELTA = auto()
+    """Where the delta of the layer is assigned."""
+    UPSTREAM = auto()
+    """Where what arrives at the layer's output is assigned."""
+    NOWHERE = auto()
+    """No line: something is missing, or it is not in the backward pass."""
+
+    @property
+    def of_delta(self) -> bool:
+        """Whether the line belongs to the delta of a layer, which all its blocks are made from."""
+        return self in (Place.DELTA, Place.UPSTREAM)
+
+
 @dataclass(frozen=True)
 class Rule:
     """One named way in which a gradient goes wrong.
@@ -193,7 +215,13 @@ class Rule:
         example: wrong code.
         instead: right code.
         detector: how the engine finds it.
+        edits: the kinds of edits that would mend it, which a repair tries first; none where no
+            edit of one place would.
         also: other detectors of the same rule.
+        place: the line that is wrong.
+        rewritten: the right code, where it follows from the wrong `{code}` alone.
+        last_resort: whether it fits wherever another rule of its kind does: it is named only where
+            none of those is.
     """
 
     code: str
@@ -203,7 +231,11 @@ class Rule:
     example: str
     instead: str
     detector: Detector
+    edits: tuple[EditKind, ...]
     also: tuple[Detector, ...] = ()
+    place: Place = Place.GRADIENT
+    rewritten: str | None = None
+    last_resort: bool = False
 
     @property
     def detectors(self) -> tuple[Detector, ...]:

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.repair.model import Repair
+from gradcheck.mending.model import Repair
 from gradcheck.user.calls import Location
 from gradcheck.version import __version__
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.compare.block import Block
 from gradcheck.errors import GradientMismatch
 from gradcheck.finding import Finding
-from gradcheck.repair.model import Repair
+from gradcheck.mending.model import Repair
 from gradcheck.report.pictures import Pictures
 from gradcheck.report.take import Sketch
 from gradcheck.sampling import Coverage

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Rule, Slope, Variant
+from gradcheck.diagnose.rule import Place, Rule, Slope, Variant
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -34,4 +35,12 @@ RULE = Rule(
     example="delta = error * sigmoid_prime(a)      # sigmoid_prime(z) = s(z) * (1 - s(z))",
     instead="delta = error * sigmoid_prime(z)      # or error * a * (1 - a)",
     detector=Slope(_variants),
+    place=Place.DELTA,
+    edits=(
+        EditKind.NAME,
+        EditKind.ALL_OF_A_NAME,
+        EditKind.FLAG,
+        EditKind.FUNCTION,
+        EditKind.WRAPPED,
+    ),
 )

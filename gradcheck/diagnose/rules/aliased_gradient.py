@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.rule import Direct, Place, Rule
 from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
 
@@ -45,4 +45,6 @@ RULE = Rule(
     example="np.matmul(X.T, delta, out=self.buffer);  return self.buffer",
     instead="return X.T @ delta",
     detector=Direct(_find, always=True),
+    place=Place.NOWHERE,
+    edits=(),
 )

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import BiasSum, Delta, Product, Rule, Variant
+from gradcheck.diagnose.rule import BiasSum, Delta, Place, Product, Rule, Variant
 
 FIX = "add to the gradient in the loop over the samples: dW += ..., not dW = ..."
 
@@ -50,4 +51,6 @@ RULE = Rule(
     instead="for x, y in data: dW += np.outer(x, delta)",
     detector=Delta(_deltas),
     also=(Product(_products), BiasSum(_sums)),
+    place=Place.DELTA,
+    edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT),
 )

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
 from gradcheck.diagnose.rule import LayerForms, Rule
 from gradcheck.user.blocks import Array
@@ -72,4 +73,5 @@ RULE = Rule(
     example="dx = gamma * upstream / std",
     instead="g = gamma * upstream;  dx = (g - g.mean(0) - xhat * (g * xhat).mean(0)) / std",
     detector=LayerForms(_forms),
+    edits=(EditKind.MISSING_SLOPE, EditKind.ASSIGNED_OR_ADDED),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.rule import Correction, Mend, Rule
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.user.blocks import Array
@@ -49,4 +50,5 @@ RULE = Rule(
     example="db = delta",
     instead="db = delta.sum(axis=0)      # rows; columns: delta.sum(axis=1, keepdims=True)",
     detector=Correction(_mends),
+    edits=(EditKind.SUM, EditKind.AXIS),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.rule import Factor, Rule, Scale
 from gradcheck.diagnose.sizes import Sizes
 
@@ -35,4 +36,5 @@ RULE = Rule(
     example="dW = X.T @ delta / m;  db = delta.sum(axis=0)",
     instead="dW = X.T @ delta / m;  db = delta.sum(axis=0) / m",
     detector=Scale(_factors, only_bias=True),
+    edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.LIBRARY_FUNCTION),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import BiasSum, Direct, Rule, Variant
@@ -75,4 +76,5 @@ RULE = Rule(
     instead="db = np.sum(delta, axis=0)",
     detector=BiasSum(_variants),
     also=(Direct(_find),),
+    edits=(EditKind.AXIS, EditKind.SUM),
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.compare.point import Point
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.finding import Finding
@@ -54,4 +55,5 @@ RULE = Rule(
     example="db1 = delta2.sum(axis=0);  db2 = delta2.sum(axis=0)",
     instead="db1 = delta1.sum(axis=0);  db2 = delta2.sum(axis=0)",
     detector=Direct(_find),
+    edits=(EditKind.NAME, EditKind.INDEX, EditKind.TEXT),
 )

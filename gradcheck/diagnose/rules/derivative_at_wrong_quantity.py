@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Rule, Slope, Variant
+from gradcheck.diagnose.rule import Place, Rule, Slope, Variant
 from gradcheck.user.blocks import Array
 
 
@@ -51,4 +52,6 @@ RULE = Rule(
     example="delta1 = error1 * sigmoid_prime(error1)",
     instead="delta1 = error1 * sigmoid_prime(z1)",
     detector=Slope(_variants),
+    place=Place.DELTA,
+    edits=(EditKind.NAME, EditKind.ALL_OF_A_NAME, EditKind.INDEX),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Rule, Slope, Variant
+from gradcheck.diagnose.rule import Delta, Place, Rule, Slope, Variant
 
 
 def _squared(state: LayerState) -> Iterator[Variant]:
@@ -48,4 +49,6 @@ RULE = Rule(
     instead="delta = a - y",
     detector=Slope(_squared),
     also=(Delta(_after_cross_entropy),),
+    place=Place.DELTA,
+    edits=(EditKind.REMOVED_FACTOR, EditKind.POWER, EditKind.NAME, EditKind.WRAPPED),
 )

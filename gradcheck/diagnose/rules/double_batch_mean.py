@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.rule import Factor, Rule, Scale
 from gradcheck.diagnose.sizes import Sizes
 
@@ -30,4 +31,5 @@ RULE = Rule(
     example="delta = (a - y) / m;  dW = X.T @ delta / m",
     instead="delta = (a - y) / m;  dW = X.T @ delta",
     detector=Scale(_factors),
+    edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.LIBRARY_FUNCTION),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
 from gradcheck.diagnose.rule import LayerForms, Rule
 
@@ -34,4 +35,5 @@ RULE = Rule(
     example="dx = upstream / keep",
     instead="dx = upstream * mask / keep",
     detector=LayerForms(_forms),
+    edits=(EditKind.MISSING_SLOPE,),
 )

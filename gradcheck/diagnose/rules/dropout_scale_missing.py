@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
 from gradcheck.diagnose.rule import LayerForms, Rule
 
@@ -42,4 +43,5 @@ RULE = Rule(
     example="dx = upstream * mask",
     instead="dx = upstream * mask / keep",
     detector=LayerForms(_forms),
+    edits=(EditKind.SCALE, EditKind.MISSING_SLOPE),
 )

@@ -42,4 +42,5 @@ RULE = Rule(
     example="dtable[indices] += upstream",
     instead="np.add.at(dtable, indices, upstream)",
     detector=LayerForms(_forms),
+    edits=(),
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.raised import raised_products
-from gradcheck.diagnose.rule import Direct, Product, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import Direct, Place, Product, Rule, Upstream, Variant
 from gradcheck.finding import Finding
 
 
@@ -54,4 +55,6 @@ RULE = Rule(
     instead="delta1 = W2.T @ delta2 * slope1",
     detector=Upstream(_arrivals),
     also=(Product(_products), Direct(_find)),
+    place=Place.UPSTREAM,
+    edits=(EditKind.PRODUCT, EditKind.LIBRARY_FUNCTION),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.rule import Factor, Rule, Scale
 from gradcheck.diagnose.sizes import Sizes
 
@@ -31,4 +32,5 @@ RULE = Rule(
     example="loss = np.mean((a - y) ** 2) / 2;  delta = 2 * (a - y)",
     instead="loss = np.mean((a - y) ** 2) / 2;  delta = a - y",
     detector=Scale(_factors),
+    edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.CONSTANT),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.rule import Direct, Place, Rule
 from gradcheck.diagnose.words import listed, verb
 from gradcheck.finding import Finding
 
@@ -48,4 +49,6 @@ RULE = Rule(
     example="return {'W2': dW2, 'b2': db2}      # of a network with W1 and b1",
     instead="return {'W1': dW1, 'b1': db1, 'W2': dW2, 'b2': db2}",
     detector=Direct(_find),
+    place=Place.NOWHERE,
+    edits=(EditKind.CONSTANT,),
 )

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Rule, Slope, Variant
+from gradcheck.diagnose.rule import Place, Rule, Slope, Variant
 from gradcheck.network.activations import Activation
 
 BELOW = (0.0, 1.0, 0.01, 0.1, 0.2, 0.3, 0.05, 0.02, 0.001, -1.0, -0.01, 0.5)
@@ -43,4 +44,6 @@ RULE = Rule(
     example="slope = np.where(z > 0, 1, 0)          # forward: np.where(z > 0, z, 0.01 * z)",
     instead="slope = np.where(z > 0, 1, 0.01)",
     detector=Slope(_variants),
+    place=Place.DELTA,
+    edits=(EditKind.COMPARISON, EditKind.CONSTANT),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import Note, Rule
+from gradcheck.diagnose.rule import Note, Place, Rule
 
 RULE = Rule(
     code="GC904",
@@ -15,4 +15,6 @@ RULE = Rule(
     example="W = np.zeros((3, 4), dtype=int)",
     instead="W = np.zeros((3, 4))",
     detector=Note(),
+    place=Place.NOWHERE,
+    edits=(),
 )

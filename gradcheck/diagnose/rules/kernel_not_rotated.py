@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
 from gradcheck.diagnose.rule import LayerForms, Rule
 
@@ -36,4 +37,5 @@ RULE = Rule(
     example="dx = correlate(pad(upstream), kernel)",
     instead="dx = correlate(pad(upstream), kernel[::-1, ::-1])",
     detector=LayerForms(_forms),
+    edits=(EditKind.FUNCTION,),
 )

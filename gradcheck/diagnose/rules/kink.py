@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import Note, Rule
+from gradcheck.diagnose.rule import Note, Place, Rule
 
 RULE = Rule(
     code="GC901",
@@ -18,4 +18,6 @@ RULE = Rule(
     example="w = np.zeros(3);  loss = np.abs(w).sum()",
     instead="w = np.full(3, 0.1)      # to test the slopes themselves",
     detector=Note(),
+    place=Place.NOWHERE,
+    edits=(),
 )

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Direct, Rule, Variant
+from gradcheck.diagnose.rule import Delta, Direct, Place, Rule, Variant
 from gradcheck.finding import Finding
 
 FIX = "give the targets the shape of the outputs: y.reshape(-1, 1), or flatten the outputs"
@@ -77,4 +78,6 @@ RULE = Rule(
     instead="error = y_pred - y.reshape(-1, 1)",
     detector=Delta(_variants),
     also=(Direct(_find),),
+    place=Place.DELTA,
+    edits=(EditKind.COLUMN,),
 )

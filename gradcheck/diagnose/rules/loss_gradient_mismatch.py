@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Rule, Variant
+from gradcheck.diagnose.rule import Delta, Place, Rule, Variant
 from gradcheck.recognition.distances import ABSOLUTE, BINARY, CATEGORICAL, SQUARED
 
 
@@ -39,4 +40,13 @@ RULE = Rule(
     example="loss = np.mean(np.abs(a - y));  delta = 2 * (a - y) / m",
     instead="loss = np.mean((a - y) ** 2);  delta = 2 * (a - y) / m",
     detector=Delta(_variants),
+    place=Place.DELTA,
+    edits=(
+        EditKind.REMOVED_FACTOR,
+        EditKind.MISSING_SLOPE,
+        EditKind.FUNCTION,
+        EditKind.WRAPPED,
+        EditKind.TEXT,
+        EditKind.CONSTANT,
+    ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.rule import Direct, Place, Rule
 from gradcheck.diagnose.words import listed, verb
 from gradcheck.finding import Finding
 
@@ -41,4 +41,6 @@ RULE = Rule(
     example="def loss(params): return mse(X @ W, Y)",
     instead="def loss(params): return mse(X @ params['W'], Y)",
     detector=Direct(_find, always=True),
+    place=Place.NOWHERE,
+    edits=(),
 )

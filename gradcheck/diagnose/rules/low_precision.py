@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import Note, Rule
+from gradcheck.diagnose.rule import Note, Place, Rule
 
 RULE = Rule(
     code="GC902",
@@ -15,4 +15,6 @@ RULE = Rule(
     example="X = X.astype(np.float32)",
     instead="X = X.astype(np.float64)      # for the check",
     detector=Note(),
+    place=Place.NOWHERE,
+    edits=(),
 )

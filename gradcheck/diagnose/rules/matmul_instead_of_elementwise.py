@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.raised import raised_products
-from gradcheck.diagnose.rule import Delta, Direct, Rule, Variant
+from gradcheck.diagnose.rule import Delta, Direct, Place, Rule, Variant
 from gradcheck.finding import Finding
 
 
@@ -44,4 +45,6 @@ RULE = Rule(
     instead="delta1 = (W2.T @ delta2) * slope1",
     detector=Delta(_variants),
     also=(Direct(_find),),
+    place=Place.DELTA,
+    edits=(EditKind.PRODUCT, EditKind.LIBRARY_FUNCTION),
 )

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Rule, Slope, Variant
+from gradcheck.diagnose.rule import Delta, Place, Rule, Slope, Variant
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -46,4 +47,6 @@ RULE = Rule(
     instead="delta1 = delta2 @ W2.T * slope(z1)",
     detector=Slope(_variants),
     also=(Delta(_bare),),
+    place=Place.DELTA,
+    edits=(EditKind.MISSING_SLOPE, EditKind.NAME, EditKind.FLAG, EditKind.KEPT_RESULT),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.rule import Factor, Rule, Scale
 from gradcheck.diagnose.sizes import Sizes
 
@@ -33,4 +34,6 @@ RULE = Rule(
     example="dW1 = X.T @ dZ1",
     instead="dW1 = X.T @ dZ1 / m      (or sum instead of mean in the loss: the two must agree)",
     detector=Scale(_factors),
+    rewritten="{code} / m",
+    edits=(EditKind.SCALE, EditKind.LIBRARY_FUNCTION),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
 from gradcheck.diagnose.rule import LayerForms, Rule
 from gradcheck.user.blocks import Array
@@ -59,4 +60,5 @@ RULE = Rule(
     example="dxhat = upstream",
     instead="dxhat = upstream * gamma",
     detector=LayerForms(_forms),
+    edits=(EditKind.MISSING_SLOPE, EditKind.NAME),
 )

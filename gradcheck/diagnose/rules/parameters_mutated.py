@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.rule import Direct, Place, Rule
 from gradcheck.diagnose.words import listed
 from gradcheck.finding import Finding
 
@@ -36,4 +36,6 @@ RULE = Rule(
     example="X -= X.mean(axis=0)",
     instead="X = X - X.mean(axis=0)",
     detector=Direct(_find, always=True),
+    place=Place.NOWHERE,
+    edits=(),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Rule, Upstream, Variant
+from gradcheck.diagnose.rule import Place, Rule, Upstream, Variant
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -35,4 +36,6 @@ RULE = Rule(
     example="delta1 = (a2 - y) @ W2.T * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
     detector=Upstream(_variants),
+    place=Place.UPSTREAM,
+    edits=(EditKind.NAME, EditKind.MISSING_SLOPE, EditKind.MOVED_STATEMENT),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import Penalty, Rule
+from gradcheck.diagnose.edit_kinds import EditKind
+from gradcheck.diagnose.rule import Penalty, Place, Rule
 
 
 def _words(name: str, found: float, wanted: float) -> tuple[str, str] | None:
@@ -22,4 +23,6 @@ RULE = Rule(
     example="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta",
     instead="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
     detector=Penalty(_words),
+    place=Place.PENALTY,
+    edits=(EditKind.MISSING_PENALTY,),
 )

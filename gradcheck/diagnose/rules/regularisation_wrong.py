@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import Penalty, Rule
+from gradcheck.diagnose.edit_kinds import EditKind
+from gradcheck.diagnose.rule import Penalty, Place, Rule
 
 
 def _words(name: str, found: float, wanted: float) -> tuple[str, str] | None:
@@ -30,4 +31,6 @@ RULE = Rule(
     example="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
     instead="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + 2 * lam * W",
     detector=Penalty(_words),
+    place=Place.PENALTY,
+    edits=(EditKind.MISSING_PENALTY, EditKind.REMOVED_FACTOR, EditKind.CONSTANT, EditKind.NAME),
 )

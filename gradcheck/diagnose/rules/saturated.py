@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.rule import Direct, Place, Rule
 from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
@@ -94,4 +94,6 @@ RULE = Rule(
     example="p = np.exp(z) / np.exp(z).sum()",
     instead="e = np.exp(z - z.max());  p = e / e.sum()",
     detector=Direct(_find),
+    place=Place.NOWHERE,
+    edits=(),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.raised import raised_products
 from gradcheck.diagnose.rule import Correction, Direct, Mend, Rule
@@ -80,4 +81,5 @@ RULE = Rule(
     instead="dW = np.outer(hidden, delta)",
     detector=Direct(_find),
     also=(Correction(_mends),),
+    edits=(EditKind.TRANSPOSE, EditKind.PRODUCT, EditKind.COLUMN, EditKind.AXIS),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.rule import Factor, Rule, Scale
 from gradcheck.diagnose.sizes import Sizes
 
@@ -27,4 +28,6 @@ RULE = Rule(
     example="delta = y - a;      W -= lr * dW",
     instead="delta = a - y;      W -= lr * dW",
     detector=Scale(_factors),
+    rewritten="-{code}",
+    edits=(EditKind.SIGN, EditKind.ASSIGNED_OR_ADDED),
 )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.compare.verdict import judge_entries
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Last, Rule
 from gradcheck.finding import Finding
@@ -98,4 +99,5 @@ RULE = Rule(
     example="dW[:-1] = (X.T @ delta)[:-1]",
     instead="dW = X.T @ delta",
     detector=Last(find),
+    edits=(EditKind.CONSTANT, EditKind.REMOVED_FACTOR, EditKind.INDEX),
 )

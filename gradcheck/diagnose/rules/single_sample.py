@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradcheck.compare.point import Point
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Last, Rule
 from gradcheck.finding import Finding
@@ -83,4 +84,5 @@ RULE = Rule(
     example="for i in range(m - 1): dW += np.outer(x[i], delta[i])",
     instead="for i in range(m): dW += np.outer(x[i], delta[i])",
     detector=Last(_find),
+    edits=(EditKind.CONSTANT, EditKind.REMOVED_FACTOR, EditKind.COMPARISON),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Rule, Variant
+from gradcheck.diagnose.rule import Delta, Place, Rule, Variant
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -33,4 +34,6 @@ RULE = Rule(
     example="delta = (p - y) * p * (1 - p)      # with a squared error",
     instead="g = p - y;  delta = p * (g - (p * g).sum(axis=1, keepdims=True))",
     detector=Delta(_variants),
+    place=Place.DELTA,
+    edits=(EditKind.REMOVED_FACTOR, EditKind.FUNCTION),
 )

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Rule, Variant
+from gradcheck.diagnose.rule import Delta, Place, Rule, Variant
 from gradcheck.user.blocks import Array
 
 
@@ -58,4 +59,6 @@ RULE = Rule(
     example="delta = p * (g - g.sum(axis=1, keepdims=True))",
     instead="delta = p * (g - (p * g).sum(axis=1, keepdims=True))",
     detector=Delta(_variants),
+    place=Place.DELTA,
+    edits=(EditKind.AXIS, EditKind.SUM, EditKind.SIGN, EditKind.NAME),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Rule, Variant
+from gradcheck.diagnose.rule import Delta, Place, Rule, Variant
 from gradcheck.network.activations import Softmax
 from gradcheck.recognition.functions import UNITS, WrongSoftmax
 
@@ -37,4 +37,6 @@ RULE = Rule(
     example="p = e / e.sum(axis=0)      # one sample per row",
     instead="p = e / e.sum(axis=1, keepdims=True)",
     detector=Delta(_variants),
+    place=Place.NOWHERE,
+    edits=(),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.rule import Direct, Place, Rule
 from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
 
@@ -34,4 +35,6 @@ RULE = Rule(
     example="self.dW += X.T @ delta      # and nothing sets it to 0",
     instead="self.dW = X.T @ delta",
     detector=Direct(_find, always=True),
+    place=Place.NOWHERE,
+    edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Correction, Mend, Product, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import Correction, Mend, Place, Product, Rule, Upstream, Variant
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.user.blocks import Array
 
@@ -57,4 +58,6 @@ RULE = Rule(
     instead="dW = A.T @ delta",
     detector=Correction(_mends),
     also=(Upstream(_arrivals), Product(_products)),
+    place=Place.UPSTREAM,
+    edits=(EditKind.TRANSPOSE, EditKind.PRODUCT),
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.compare.point import Point
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Direct, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import Direct, Place, Rule, Upstream, Variant
 from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
 from gradcheck.user.blocks import Array
@@ -93,4 +94,6 @@ RULE = Rule(
     instead="delta1 = delta2 @ W2.T * slope;  W2 -= lr * dW2",
     detector=Direct(_find),
     also=(Upstream(_arrivals),),
+    place=Place.UPSTREAM,
+    edits=(EditKind.MOVED_STATEMENT, EditKind.NAME),
 )

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Rule, Slope, Variant
+from gradcheck.diagnose.rule import Place, Rule, Slope, Variant
 from gradcheck.network.activations import ACTIVATIONS, Activation
 from gradcheck.recognition.functions import leaky
 from gradcheck.user.blocks import Array
@@ -71,4 +72,14 @@ RULE = Rule(
     example="a = np.tanh(z);  delta = error * a * (1 - a)",
     instead="a = np.tanh(z);  delta = error * (1 - a ** 2)",
     detector=Slope(_variants),
+    place=Place.DELTA,
+    edits=(
+        EditKind.MISSING_SLOPE,
+        EditKind.REMOVED_FACTOR,
+        EditKind.FUNCTION,
+        EditKind.POWER,
+        EditKind.TEXT,
+        EditKind.CONSTANT,
+        EditKind.SIGN,
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.rule import Factor, Rule, Scale
 from gradcheck.diagnose.sizes import Sizes
 
@@ -49,4 +50,5 @@ RULE = Rule(
     example="dW = X.T @ delta / X.shape[1]      # rows: shape[1] counts the features",
     instead="dW = X.T @ delta / X.shape[0]",
     detector=Scale(_factors),
+    edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.NAME, EditKind.INDEX),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Rule, Slope, Variant
+from gradcheck.diagnose.rule import Place, Rule, Slope, Variant
 from gradcheck.network.activations import Activation
 
 
@@ -38,4 +39,6 @@ RULE = Rule(
     example="delta1 = delta2 @ W2.T * (z2 > 0)",
     instead="delta1 = delta2 @ W2.T * (z1 > 0)",
     detector=Slope(_variants),
+    place=Place.DELTA,
+    edits=(EditKind.NAME, EditKind.ALL_OF_A_NAME, EditKind.INDEX),
 )

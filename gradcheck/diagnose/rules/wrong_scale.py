@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.rule import Factor, Rule, Scale
 from gradcheck.diagnose.sizes import Sizes
 
@@ -27,4 +28,6 @@ RULE = Rule(
     example="dW = 0.1 * X.T @ delta      # the learning rate belongs into the update",
     instead="dW = X.T @ delta",
     detector=Scale(_factors),
+    last_resort=True,
+    edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.CONSTANT),
 )

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.rule import Direct, Place, Rule
 from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
 
@@ -66,4 +67,11 @@ RULE = Rule(
     example="grads = {k: np.zeros_like(v) for k, v in params.items()}      # and b1 is forgotten",
     instead="grads['b1'] = delta1.sum(axis=0)",
     detector=Direct(_find),
+    place=Place.NOWHERE,
+    edits=(
+        EditKind.ASSIGNED_OR_ADDED,
+        EditKind.KEPT_RESULT,
+        EditKind.MOVED_STATEMENT,
+        EditKind.COMPARISON,
+    ),
 )

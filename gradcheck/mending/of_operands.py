@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gradcheck.repair.context import Context, Edit, grouped
+from gradcheck.mending.context import Context, Edit, grouped
 
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
 NUMBER = re.compile(r"\d+")

@@ -1,4 +1,4 @@
-"""What the expressions of a function were worth when it ran: their kinds and shapes."""
+"""The values that the expressions of a function had when it ran: their kinds and shapes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_KEYS = 60
 
 @dataclass(frozen=True)
 class Value:
-    """What an expression was worth.
+    """What kind of value an expression had.
 
     Attributes:
         kind: "array", "int" or "float"; single numbers of numpy are floats.
@@ -32,7 +32,7 @@ class Value:
 
 
 Values = Mapping[str, Value]
-"""What expressions were worth, by their text."""
+"""The values of expressions, by their text."""
 
 
 def observe(
@@ -42,14 +42,14 @@ def observe(
 
     Args:
         codes: the functions' codes, with the texts of expressions in them.
-        run: calls them; what it raises is left alone.
+        run: calls them; what it raises is ignored.
     """
-    found: dict[CodeType, dict[str, Value]] = {}
+    values: dict[CodeType, dict[str, Value]] = {}
 
     def watch(frame: FrameType, event: str, argument: Any) -> None:
         if event == "return" and frame.f_code in codes:
             sys.setprofile(None)  # what is evaluated here is not watched
-            found[frame.f_code] = _values(frame, codes[frame.f_code])
+            values[frame.f_code] = _values(frame, codes[frame.f_code])
             sys.setprofile(watch)
 
     sys.setprofile(watch)
@@ -59,7 +59,7 @@ def observe(
         pass
     finally:
         sys.setprofile(None)
-    return found
+    return values
 
 
 def _values(frame: FrameType, texts: Sequence[str]) -> dict[str, Value]:
@@ -68,39 +68,39 @@ def _values(frame: FrameType, texts: Sequence[str]) -> dict[str, Value]:
     for text in dict.fromkeys([*texts, *names, *_inside(names)]):
         try:
             # an expression of the user's own function, which it has just evaluated itself
-            worth = names[text] if text in names else eval(text, frame.f_globals, names)
+            result = names[text] if text in names else eval(text, frame.f_globals, names)
         except Exception:  # it has no value at this place
             continue
-        value = value_of(worth)
+        value = value_of(result)
         if value is not None:
             values[text] = value
     return values
 
 
-def value_of(worth: Any) -> Value | None:
+def value_of(result: Any) -> Value | None:
     """The kind and shape of an array or number; None for anything else."""
-    if isinstance(worth, bool | np.bool_):
+    if isinstance(result, bool | np.bool_):
         return None
-    if isinstance(worth, np.ndarray) and worth.dtype.kind in "fiub":
-        return Value("array", worth.shape)
-    if isinstance(worth, int | np.integer):
-        return Value("int", (), float(worth))
-    if isinstance(worth, float | np.floating):
-        return Value("float", (), float(worth))
+    if isinstance(result, np.ndarray) and result.dtype.kind in "fiub":
+        return Value("array", result.shape)
+    if isinstance(result, int | np.integer):
+        return Value("int", (), float(result))
+    if isinstance(result, float | np.floating):
+        return Value("float", (), float(result))
     return None
 
 
 def _inside(names: Mapping[str, Any]) -> list[str]:
     """The items of dicts, and the attributes of the user's objects, as expressions."""
-    found: list[str] = []
-    for name, worth in names.items():
-        if isinstance(worth, dict) and len(worth) <= MOST_KEYS:
-            found += [f"{name}[{key!r}]".replace("'", '"') for key in worth if isinstance(key, str)]
-        elif is_object(worth) and hasattr(worth, "__dict__"):
-            found += [
-                f"{name}.{key}" for key in list(vars(worth))[:MOST_KEYS] if key.isidentifier()
+    texts: list[str] = []
+    for name, value in names.items():
+        if isinstance(value, dict) and len(value) <= MOST_KEYS:
+            texts += [f"{name}[{key!r}]".replace("'", '"') for key in value if isinstance(key, str)]
+        elif is_object(value) and hasattr(value, "__dict__"):
+            texts += [
+                f"{name}.{key}" for key in list(vars(value))[:MOST_KEYS] if key.isidentifier()
             ]
-    return found
+    return texts
 
 
 def expressions(node: ast.AST) -> list[str]:

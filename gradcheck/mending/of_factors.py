@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from itertools import combinations
 
-from gradcheck.repair.context import Context, Edit, grouped
-from gradcheck.repair.scope import Value
+from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.scope import Value
 
 DERIVATIVE = re.compile(r"prime|deriv|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE)
 FLAG = re.compile(r"\b(deriv\w*|prime|grad\w*|backward)\s*=\s*(?:True|False)")
@@ -170,7 +170,7 @@ def missing_penalty(context: Context) -> Iterator[Edit]:
 
 
 def _target_value(context: Context, node: ast.expr) -> Value | None:
-    """What the expression came to: what it is assigned to, or the value of it as a name."""
+    """The value of an expression: of what it is assigned to, or its own."""
     parent = context.parents.get(node)
     if isinstance(parent, ast.Assign) and len(parent.targets) == 1:
         return context.value(parent.targets[0])

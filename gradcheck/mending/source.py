@@ -15,7 +15,9 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from gradcheck.compare.point import Point
 from gradcheck.diagnose.reached import reached_functions
+from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
@@ -24,7 +26,7 @@ FACTORY = "_factory_of_the_function_"
 
 
 class UnreadableError(Exception):
-    """A function's source cannot be had, or is not what its code was made from."""
+    """A function's source cannot be read, or is not what its code was made from."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,10 @@ class Function:
         Raises:
             UnreadableError: it is not there.
         """
-        found = [node for names, node in definitions(tree) if names == self.names]
-        if len(found) <= self.occurrence:
+        same = [node for names, node in definitions(tree) if names == self.names]
+        if len(same) <= self.occurrence:
             raise UnreadableError(f"{'.'.join(self.names)} is no longer in {self.path}")
-        return found[self.occurrence]
+        return same[self.occurrence]
 
 
 def definitions(
@@ -69,7 +71,7 @@ def definitions(
 
 
 def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
-    """The functions that a gradient is made by, and a sentence for each that cannot be edited."""
+    """The functions that compute a gradient, and a sentence for each that cannot be edited."""
     functions: list[Function] = []
     refused: list[str] = []
     trees: dict[str, ast.Module] = {}
@@ -87,6 +89,29 @@ def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
         except UnreadableError as error:
             refused.append(str(error))
     return functions, refused
+
+
+def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> frozenset[int]:
+    """The blocks that no gradient is returned for, as far as the source says where it raises.
+
+    Where it raises, a block is one of them if no text in the functions begins a name of its
+    gradient; functions that the loss calls as well are left out.
+    """
+    shared = {function.__code__ for function in reached_functions(point.problem, of_loss=True)}
+    codes = {function.function.__code__ for function in functions} - shared
+    constants = [constant for code in codes for constant in code.co_consts]
+    items = [item for one in constants for item in (one if isinstance(one, tuple) else (one,))]
+    texts = tuple(item for item in items if isinstance(item, str) and item)
+    without = set()
+    for leaf in point.problem.parameters.leaves:
+        if leaf.block is None or not leaf.path or not isinstance(leaf.path[0], str):
+            continue
+        verdict = point.blocks[leaf.block].verdict
+        names = {leaf.path[0], *derived_names(leaf.path[0])}
+        is_named = any(name.startswith(texts) for name in names)
+        if verdict == "missing" or (verdict == "raised" and not is_named):
+            without.add(leaf.block)
+    return frozenset(without)
 
 
 def _located(function: Any, path: str, tree: ast.Module) -> Function:

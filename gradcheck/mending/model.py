@@ -67,6 +67,6 @@ class Repair:
         return bool(self.patches)
 
     def __str__(self) -> str:
-        from gradcheck.repair.words import as_text
+        from gradcheck.mending.words import as_text
 
         return as_text(self)

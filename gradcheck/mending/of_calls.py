@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gradcheck.repair.context import Context, Edit, grouped
+from gradcheck.mending.context import Context, Edit, grouped
 
 REDUCTIONS = ("sum", "mean")
 ALIKE = (("sum", "mean"), ("dot", "multiply", "outer"), ("maximum", "minimum"), ("exp", "log"))

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gradcheck.repair.context import Context, Edit
+from gradcheck.mending.context import Context, Edit
 
 
 def assigned_or_added(context: Context) -> Iterator[Edit]:
@@ -39,7 +39,6 @@ def _with_operator(
         end,
         f" {operator} {opened}".encode(),
         weight,
-        "",
         target.lineno,
         f"{name}{between.rstrip()}  ->  {name} {operator}",
     )
@@ -79,7 +78,6 @@ def _moved(
         spans[last][1],
         whole,
         12.0 + 0.1 * abs(place - index),
-        "",
         block[first].lineno,
         f"{moved}  moved {where}  {other}",
     )

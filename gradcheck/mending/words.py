@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcheck.diagnose.words import listed
-from gradcheck.repair.model import Patch, Repair
+from gradcheck.mending.model import Patch, Repair
 from gradcheck.user.calls import place
 
 

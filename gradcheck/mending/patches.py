@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gradcheck.errors import UsageError
-from gradcheck.repair.context import Edit
-from gradcheck.repair.model import Changed, Patch
+from gradcheck.mending.candidate import Mended, Texts
+from gradcheck.mending.model import Changed, Patch
 from gradcheck.user.calls import Location
 
 KEPT = ".orig"
 
 
-def make_patch(
-    edits: Sequence[Edit],
-    before: Mapping[str, bytes],
-    after: Mapping[str, bytes],
-    error: float,
-    points: int,
-    left: Sequence[str],
-) -> Patch:
-    """The patch of some edits."""
+def make_patch(mended: Mended, before: Texts) -> Patch:
+    """The patch that makes a candidate of the files as they were."""
+    edits, after = mended.edits, mended.texts
     changed = tuple(
         Changed(path, before[path], after[path]) for path in before if before[path] != after[path]
     )
@@ -31,10 +24,10 @@ def make_patch(
         "\n".join(edit.words for edit in edits),
         Location(edits[0].path, edits[0].line),
         "".join(map(_diff, changed)),
-        error,
-        points,
+        mended.error,
+        mended.points,
         changed,
-        tuple(left),
+        mended.left,
     )
 
 

@@ -1,4 +1,4 @@
-"""A function that is searched for edits: its text, its tree, and what its expressions are worth."""
+"""A function that is edited: its text, its tree, and the values of its expressions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from gradcheck.repair.scope import Value, Values
-from gradcheck.repair.source import Definition, offsets
+from gradcheck.mending.scope import Value, Values
+from gradcheck.mending.source import Definition, offsets
 
 CALLED = re.compile(rb"[\w\])]\($")
 """The bracket of a call, not one around an expression."""
@@ -27,7 +27,6 @@ class Edit:
         end: where it ends.
         replacement: what is put there.
         weight: how unnatural it is; the search begins with the smallest.
-        kind: of edit, a name in the table.
         line: the line that it begins in, from 1.
         words: what becomes what.
     """
@@ -37,7 +36,6 @@ class Edit:
     end: int
     replacement: bytes
     weight: float
-    kind: str
     line: int
     words: str
 
@@ -50,7 +48,7 @@ class Context:
         path: its file.
         text: of the file.
         definition: of the function.
-        values: what its expressions were worth.
+        values: of its expressions.
         functions: the names of the user's functions that it can call.
     """
 
@@ -96,7 +94,6 @@ class Context:
             end,
             by.encode("utf-8"),
             weight,
-            "",
             node.lineno,
             f"{self.source(node)}  ->  {by}",
         )
@@ -117,14 +114,14 @@ class Context:
 
     @cached_property
     def _assigned_lines(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
+        lines: dict[str, list[int]] = {}
         for node in self.nodes():
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
-                found.setdefault(ast.unparse(node), []).append(node.lineno)
-        return found
+                lines.setdefault(ast.unparse(node), []).append(node.lineno)
+        return lines
 
     def value(self, node: ast.expr) -> Value | None:
-        """What a name, attribute or item was worth."""
+        """The value of a name, attribute or item, if it had one."""
         return self.values.get(ast.unparse(node)) or self.values.get(self.source(node))
 
     def atoms(self) -> Iterator[ast.expr]:

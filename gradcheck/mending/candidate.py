@@ -1,0 +1,108 @@
+"""A candidate: the user's files with edits made, run in the place of the originals."""
+
+from __future__ import annotations
+
+import ast
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType, FrameType
+
+from gradcheck.mending.context import Edit
+from gradcheck.mending.source import Function, UnreadableError, apply, new_code, span
+
+Texts = Mapping[str, bytes]
+"""The files that may be edited, by their path."""
+
+
+class TooSlowError(Exception):
+    """A candidate took too long."""
+
+
+@dataclass(frozen=True)
+class Mended:
+    """A candidate whose gradient was proved to be right.
+
+    Attributes:
+        edits: those that it took.
+        texts: the files with these edits made.
+        error: the largest error of its gradient, relative to the block's largest entry.
+        points: at how many points it was proved.
+        left: the names of blocks that no gradient is returned for.
+    """
+
+    edits: tuple[Edit, ...]
+    texts: Texts
+    error: float
+    points: int
+    left: tuple[str, ...]
+
+    @property
+    def weight(self) -> float:
+        """How unnatural all its edits are together."""
+        return sum(edit.weight for edit in self.edits)
+
+
+def applied(texts: Texts, edits: Sequence[Edit]) -> Texts:
+    """The files with edits made."""
+    after = dict(texts)
+    for path in {edit.path for edit in edits}:
+        own = [(edit.start, edit.end, edit.replacement) for edit in edits if edit.path == path]
+        after[path] = apply(texts[path], own)
+    return after
+
+
+@contextmanager
+def installed(functions: Sequence[Function], texts: Texts, edits: Sequence[Edit]) -> Iterator[bool]:
+    """While it is entered, the functions run the edited code; whether that can be compiled."""
+    try:
+        codes = [(one, one.function.__code__, new) for one, new in _edited(functions, texts, edits)]
+    except UnreadableError:
+        yield False
+        return
+    try:
+        for function, _, new in codes:
+            function.function.__code__ = new
+        yield True
+    finally:
+        for function, old, _ in codes:
+            function.function.__code__ = old
+
+
+def _edited(
+    functions: Sequence[Function], texts: Texts, edits: Sequence[Edit]
+) -> Iterator[tuple[Function, CodeType]]:
+    """The functions that edits change, with their new code."""
+    for function in functions:
+        text = texts[function.path]
+        start, end = _function_span(function, text)
+        own = [
+            (edit.start - start, edit.end - start, edit.replacement)
+            for edit in edits
+            if edit.path == function.path and start <= edit.start and edit.end <= end
+        ]
+        if own:
+            yield function, new_code(function, apply(text[start:end], own))
+
+
+@lru_cache(maxsize=256)
+def _function_span(function: Function, text: bytes) -> tuple[int, int]:
+    """Where a function's lines stand in a text of its file."""
+    return span(text, function.definition(ast.parse(text)))
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raises TooSlowError in the block when it takes longer."""
+    signal.signal(signal.SIGALRM, _ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _ring(number: int, frame: FrameType | None) -> None:
+    raise TooSlowError

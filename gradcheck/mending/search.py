@@ -1,0 +1,215 @@
+"""Single edits, then what makes more blocks right, then pairs; run in a process of its own."""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from gradcheck.compare.point import Point
+from gradcheck.mending.candidate import Mended, Texts, TooSlowError, applied, at_most, installed
+from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.edits import Hints, all_edits
+from gradcheck.mending.judge import Judge, Standing, better, is_mended
+from gradcheck.mending.scope import expressions, observe
+from gradcheck.mending.source import Function
+from gradcheck.mending.surroundings import Surroundings
+
+DEPTH = 3
+MOST_PATCHES = 5
+PARTIAL = 3
+PAIRED = 60
+DEEPEN = 0.4
+"""The share of the time left after which an edit that helps is followed at once."""
+
+LISTED_SECONDS = 1.5
+"""For so long other patches are looked for after the first."""
+
+FASTEST, SLOWEST = 0.2, 2.0
+"""The least and the most seconds that a candidate is given to make its gradient once."""
+
+CALLS, PROOF_CALLS = 50, 20
+"""A candidate may take as long as so many losses, and its proof so many times as long as that."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is searched, and until when.
+
+    Attributes:
+        point: the user's, compared.
+        functions: those that may be edited.
+        texts: their files.
+        hints: of the diagnosis; they order the search.
+        deadline: when to stop, by `time.monotonic`.
+    """
+
+    point: Point
+    functions: tuple[Function, ...]
+    texts: Texts
+    hints: Hints
+    deadline: float
+
+
+class Search:
+    """A search under way.
+
+    Args:
+        task: what is searched.
+        judge: says of a program whether its gradient is right.
+        skipped: how many candidates not to try, as an earlier process hung on the last of them.
+        send: takes the number of candidates so far, and those that are mended.
+    """
+
+    def __init__(
+        self, task: Task, judge: Judge, skipped: int, send: Callable[[int | Mended], None]
+    ) -> None:
+        self._task = task
+        self._judge = judge
+        self._skipped = skipped
+        self._send = send
+        functions = [function.function for function in task.functions]
+        self._surroundings = Surroundings(task.point.problem, functions)
+        self._limit = min(SLOWEST, max(FASTEST, CALLS * task.point.noise.seconds))
+        self._deadline = task.deadline
+        self._start: Standing = ()
+        self._seen: set[int] = set()
+        self._tried = 0
+        self._mended = 0
+
+    def run(self) -> None:
+        """Searches from the user's source."""
+        _ = self._judge.further  # measured before anything is edited
+        none: Standing = (False,) * len(self._task.point.problem.parameters.names)
+        self._start = self._judge.right_blocks() or none
+        self._level(self._task.texts, (), self._start, 0)
+
+    def _level(self, texts: Texts, before: tuple[Edit, ...], base: Standing, depth: int) -> None:
+        """All single edits of a program; where none is enough, those that help are kept."""
+        edits = all_edits(self._contexts(texts), self._task.hints)
+        partial = self._improving(texts, before, base, edits)
+        if self._mended or depth >= DEPTH or self._is_over():
+            return
+        partial.sort(key=lambda pair: (-pair[1].count(True), pair[0].weight))
+        for edit, right in partial[:PARTIAL]:
+            after = applied(texts, (edit,))
+            with installed(self._task.functions, texts, (edit,)):
+                self._level(after, (*before, edit), right, depth + 1)
+            if self._mended:
+                return
+        if not depth:
+            self._pairs(texts, edits)
+
+    def _improving(
+        self, texts: Texts, before: tuple[Edit, ...], base: Standing, edits: Sequence[Edit]
+    ) -> list[tuple[Edit, Standing]]:
+        """Tries single edits; those that help and are not enough, with what is right then."""
+        self._judge.right_blocks()
+        raised = self._judge.raised
+        self._surroundings.restore()
+        deepen = time.monotonic() + DEEPEN * (self._deadline - time.monotonic())
+        partial: list[tuple[Edit, Standing]] = []
+        for edit in edits:
+            if self._is_over() or (partial and time.monotonic() > deepen):
+                break
+            right = self._try(texts, (edit,), before)
+            if right is None or is_mended(right):
+                continue
+            if better(right, base) or (raised and not self._judge.raised):
+                partial.append((edit, right))
+        return partial
+
+    def _pairs(self, texts: Texts, edits: Sequence[Edit]) -> None:
+        most = PAIRED
+        while most // 2 < len(edits):
+            for one, other in combinations(edits[:most], 2):
+                if self._is_over():
+                    return
+                if one.path != other.path or one.end <= other.start or other.end <= one.start:
+                    self._try(texts, (one, other), ())
+            most *= 2
+
+    def _try(
+        self, texts: Texts, edits: tuple[Edit, ...], before: tuple[Edit, ...]
+    ) -> Standing | None:
+        """Which blocks an edited program has right; what has all right is proved and sent."""
+        after = applied(texts, edits)
+        if not self._is_new(after):
+            return None
+        with installed(self._task.functions, texts, edits) as possible:
+            if not possible:
+                return None
+            try:
+                with at_most(self._limit):
+                    right = self._judge.right_blocks()
+                if right is None or not is_mended(right) or not better(right, self._start):
+                    return right
+                with at_most(PROOF_CALLS * self._limit):
+                    error = self._judge.proved()
+            except TooSlowError:
+                return None
+            finally:
+                self._surroundings.restore()
+        if error is not None:
+            self._mended += 1
+            self._deadline = min(self._deadline, time.monotonic() + LISTED_SECONDS)
+            points = 1 + len(self._judge.further)
+            names = zip(self._task.point.problem.parameters.names, right, strict=True)
+            left = tuple(name for name, standing in names if standing is None)
+            self._send(Mended((*before, *edits), after, error, points, left))
+        return right
+
+    def _is_new(self, texts: Texts) -> bool:
+        """Whether a candidate is still to be tried; it is counted."""
+        key = hash(tuple(sorted(texts.items())))  # the texts of thousands are not kept
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        self._tried += 1
+        self._send(self._tried)
+        return self._tried > self._skipped
+
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._deadline or self._mended >= MOST_PATCHES
+
+    def _contexts(self, texts: Texts) -> list[Context]:
+        """The functions as a program has them, with the values of their expressions."""
+        functions = self._task.functions
+        trees = {path: ast.parse(text) for path, text in texts.items()}
+        nodes = [function.definition(trees[function.path]) for function in functions]
+        codes = [function.function.__code__ for function in functions]
+        texts_of = {code: expressions(node) for code, node in zip(codes, nodes, strict=True)}
+        values = observe(texts_of, self._run_once)
+        names = tuple(dict.fromkeys(function.names[-1] for function in functions))
+        return [
+            Context(
+                function.path,
+                texts[function.path],
+                node,
+                values.get(code, {}),
+                _callable_in(function, names),
+            )
+            for function, node, code in zip(functions, nodes, codes, strict=True)
+        ]
+
+    def _run_once(self) -> None:
+        values = [value.copy() for value in self._task.point.problem.parameters.values]
+        try:
+            self._task.point.problem.gradient(values)
+        finally:
+            self._surroundings.restore()
+
+
+def _callable_in(function: Function, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the user's functions that a function can call by name, and others of its module."""
+    scope = function.function.__globals__
+    own = [
+        name
+        for name, value in scope.items()
+        if callable(value)
+        and getattr(value, "__module__", None) == scope.get("__name__")
+        and not isinstance(value, type)
+    ]
+    return tuple(dict.fromkeys([*(name for name in names if name in scope), *own]))
