@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
@@ -17,14 +16,14 @@ from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.options import Options
+from gradcheck.pictures.model import Pictures
+from gradcheck.pictures.take import take_pictures
 from gradcheck.preflight import Preflight, preflight, still_repeatable
 from gradcheck.progress import Begin, progress_bar
 from gradcheck.recognition.identify import identify, search_further
 from gradcheck.repair.model import Repair
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
-from gradcheck.report.pictures import Pictures
-from gradcheck.report.take import take_pictures
 from gradcheck.sampling import all_entries, choose_entries
 from gradcheck.user.adapters import make_layer, make_step
 from gradcheck.user.calls import UserCodeError, quietly
@@ -33,6 +32,7 @@ from gradcheck.user.gradients import with_gradients_only
 from gradcheck.user.problem import Problem, of_parameters
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import to_array
+from gradcheck.words import with_nearest
 
 Function = Callable[[Any], Any]
 
@@ -306,12 +306,10 @@ def _generator(seed: int) -> np.random.Generator:
 
 
 def _options(given: dict[str, Any]) -> Options:
-    known = {field.name for field in fields(Options)}
+    known = [field.name for field in fields(Options)]
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UsageError(f"there is no argument {name!r}{hint}")
+            raise UsageError(with_nearest(f"there is no argument {name!r}", name, known))
     return Options(**{**given, "allow": tuple(given.get("allow", ()))})
 
 

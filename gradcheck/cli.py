@@ -244,7 +244,7 @@ def _repair(options: argparse.Namespace) -> int:
     from gradcheck.casefiles import find_cases
     from gradcheck.repair.patches import write
     from gradcheck.running import check_case
-    from gradcheck.user.blocks import printable
+    from gradcheck.words import printable
 
     statuses = []
     for entry in find_cases(options.targets):
@@ -266,8 +266,8 @@ def _repair(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from gradcheck.pictures.curves import plot, require_plots, table
     from gradcheck.progress import progress_bar
-    from gradcheck.report.curves import plot, require_plots, table
     from gradcheck.train import INTERRUPTED, train_case
 
     if options.plot is not None:

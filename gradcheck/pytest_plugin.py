@@ -45,13 +45,14 @@ def _seeded(config: pytest.Config) -> dict[str, Any]:
 
 
 def _record(item: pytest.Item, report: Report) -> None:
-    from gradcheck.report.text import printable, summary_line
+    from gradcheck.report.closing import summary_line
+    from gradcheck.words import printable
 
     found = [(VERDICT, summary_line(report))]
     for finding in report.findings:
         found.append((RULE, f"{finding.code} {finding.rule}: {', '.join(finding.blocks)}"))
     for name, text in found:
-        item.user_properties.append((name, printable(text).replace("\n", " ")))
+        item.user_properties.append((name, printable(text.replace("\n", " "))))
 
 
 class Checker:
@@ -126,7 +127,7 @@ class CaseFile(pytest.File):
         """
         from gradcheck.casefiles import load_file, mentions_cases
         from gradcheck.errors import UsageError
-        from gradcheck.report.text import printable
+        from gradcheck.words import printable
 
         if not mentions_cases(self.path):
             return
@@ -183,9 +184,9 @@ class CaseItem(pytest.Item):
 
 def _failure(text: str) -> BaseException:
     """A failure that is shown as its text alone: no line of this file would help the reader."""
-    from gradcheck.report.text import printable
+    from gradcheck.words import printable_lines
 
-    return pytest.fail.Exception(printable(text), pytrace=False)
+    return pytest.fail.Exception(printable_lines(text), pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

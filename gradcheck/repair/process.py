@@ -18,7 +18,6 @@ from typing import Any
 
 from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.reached import reached_functions
-from gradcheck.diagnose.words import listed
 from gradcheck.finding import Finding
 from gradcheck.numeric.noise import Noise
 from gradcheck.progress import Advance
@@ -28,9 +27,9 @@ from gradcheck.repair.patches import make_patch
 from gradcheck.repair.search import Search, Texts
 from gradcheck.repair.source import Function, editable_functions
 from gradcheck.repair.surroundings import Surroundings
-from gradcheck.user.blocks import printable
 from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem
+from gradcheck.words import listed, printable
 
 MORE_MEMORY = 2**32
 SLOWEST = 2.0

@@ -12,18 +12,18 @@ from gradcheck.compare.verdict import Block
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.excuses import excuse
 from gradcheck.diagnose.layers import describe_layers
-from gradcheck.diagnose.words import shortened
 from gradcheck.finding import Finding
 from gradcheck.options import Options
+from gradcheck.pictures.model import Pictures
 from gradcheck.preflight import Preflight
 from gradcheck.report.details import details_of
 from gradcheck.report.model import Report
 from gradcheck.report.notes import heard_notes, notes_of, raised_notes
-from gradcheck.report.pictures import Pictures
 from gradcheck.sampling import Coverage, Selection
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.problem import Problem
 from gradcheck.version import __version__
+from gradcheck.words import shortened
 
 
 def build_report(
@@ -48,7 +48,7 @@ def build_report(
     names = ready.problem.parameters.names
     comparison = replace(comparison, blocks=excuse(comparison.blocks, diagnosis.excused))
     accepted = _accepted(diagnosis.findings, options.allow)
-    notes = notes_of(ready, comparison, diagnosis, options, heard)
+    notes = notes_of(ready, comparison, diagnosis, heard)
     return Report(
         verdict=_verdict(ready, comparison, accepted),
         blocks=(
@@ -70,6 +70,7 @@ def build_report(
         details=details_of(ready, comparison, diagnosis),
         pictures=pictures,
         reproduce=_reproduce(ready.problem, options),
+        not_zero=ready.not_zero,
     )
 
 

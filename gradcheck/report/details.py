@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.engine import Diagnosis
-from gradcheck.diagnose.words import listed
 from gradcheck.preflight import Preflight
 from gradcheck.recognition.distances import SQUARED
 from gradcheck.recognition.network_view import NetworkView
+from gradcheck.words import listed
 
 
 def details_of(ready: Preflight, comparison: Comparison, diagnosis: Diagnosis) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.compare.verdict import Block
 from gradcheck.errors import GradientMismatch
 from gradcheck.finding import Finding
+from gradcheck.pictures.model import Pictures
 from gradcheck.repair.model import Repair
-from gradcheck.report.pictures import Pictures
 from gradcheck.sampling import Coverage
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Report:
         pictures: the numbers behind the plots.
         reproduce: a call, or command, that makes this check again.
         repair: what a search for a repair came to, if one was wanted.
+        not_zero: the inputs of a layer whose gradient is not zero under an upstream gradient of
+            zero.
     """
 
     verdict: str
@@ -51,6 +53,7 @@ class Report:
     pictures: Pictures = field(default_factory=Pictures, repr=False)
     reproduce: str = ""
     repair: Repair | None = None
+    not_zero: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -90,9 +93,9 @@ class Report:
         Raises:
             UsageError: matplotlib is not installed (`pip install 'gradcheck[plots]'`).
         """
-        from gradcheck.report.plots import figures
+        from gradcheck.pictures.plots import figures
 
-        return figures(self)
+        return figures(self.pictures, self.blocks)
 
     def raise_if_failed(self) -> None:
         """Raises unless the verdict is "pass".

@@ -9,24 +9,22 @@ import numpy as np
 from gradcheck.compare.comparison import Comparison
 from gradcheck.compare.verdict import Block
 from gradcheck.diagnose.engine import Diagnosis
-from gradcheck.diagnose.words import listed, shortened
-from gradcheck.options import Options
 from gradcheck.preflight import Preflight
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.problem import Problem
+from gradcheck.words import listed, shortened
 
 
 def notes_of(
     ready: Preflight,
     comparison: Comparison,
     diagnosis: Diagnosis,
-    options: Options,
     heard: Heard,
 ) -> tuple[str, ...]:
     """All notes on a check that was carried out."""
     return (
-        *_precision_notes(comparison.blocks, options),
+        *_precision_notes(comparison.blocks),
         *_structure_notes(ready.problem.parameters),
         *_update_notes(ready.problem),
         *_state_notes(ready, comparison),
@@ -78,13 +76,13 @@ def raised_notes(raised: Raised | None) -> Iterable[str]:
     if raised.frames:
         location = raised.frames[-1]
         yield f"{location.file}:{location.line}   {location.source}"
-    if "moved" in raised.call:
+    if raised.moved:
         yield (
             "the first call, at your own parameters, succeeded; your parameters are as they were"
         )
 
 
-def _precision_notes(blocks: tuple[Block, ...], options: Options) -> Iterable[str]:
+def _precision_notes(blocks: tuple[Block, ...]) -> Iterable[str]:
     coarse = [
         block
         for block in blocks

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from gradcheck.report import github, json, junit
+from gradcheck.report.closing import summary_line
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import AS_EXPECTED, Outcome
-from gradcheck.report.text import PLAIN, Style, printable, summary_line
+from gradcheck.report.text import PLAIN, Style
 from gradcheck.report.text import render as render_report
 from gradcheck.sampling import Coverage
+from gradcheck.words import printable, printable_lines
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,11 @@ def outcome_text(outcome: Outcome, style: Style = PLAIN, quiet: bool = False) ->
     name = printable(outcome.name)
     how = _how(outcome)
     if outcome.report is None:
-        return f"{name}: could not check: {printable(outcome.error or '')}"
+        return f"{name}: could not check: {printable_lines(outcome.error or '')}"
     if quiet:
-        return f"{name}: {printable(summary_line(outcome.report))}{f' ({how})' if how else ''}"
+        return (
+            f"{name}: {printable_lines(summary_line(outcome.report))}{f' ({how})' if how else ''}"
+        )
     text = render_report(outcome.report, outcome.name, style)
     return f"{text}\n{how}\n" if how else f"{text}\n"
 
@@ -52,7 +56,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     for outcome in outcomes:
         if outcome.status != AS_EXPECTED:
             reasons = "; ".join(outcome.differences) or "interrupted"
-            lines.append(printable(f"  {outcome.name}: {reasons}"))
+            lines.append(printable_lines(f"  {outcome.name}: {reasons}"))
     return "\n".join(lines)
 
 
@@ -61,7 +65,7 @@ def _how(outcome: Outcome) -> str:
     if outcome.expected_verdict is None or outcome.report is None:
         return ""
     if outcome.differences:
-        return printable(f"NOT as expected: {'; '.join(outcome.differences)}")
+        return printable_lines(f"NOT as expected: {'; '.join(outcome.differences)}")
     return "" if outcome.expected_verdict == "pass" else "as its author expects"
 
 

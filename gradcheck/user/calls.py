@@ -61,12 +61,14 @@ class Raised:
         error: the exception.
         frames: the user's own frames, the outermost first.
         scope: the names that the innermost of the user's frames could see.
+        moved: whether it was at another point than the user's own.
     """
 
     call: str
     error: BaseException
     frames: tuple[Location, ...]
     scope: dict[str, Any] = field(repr=False)
+    moved: bool = False
 
     @property
     def summary(self) -> str:

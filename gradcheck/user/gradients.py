@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import all_finite
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import Array, Leaf, Parameters, Path, cut, describe, printable
+from gradcheck.user.blocks import Array, Leaf, Parameters, Path, cut, describe
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.names import has_role, is_intermediate, look_beside, look_up
 from gradcheck.user.objects import Position, is_object
 from gradcheck.user.problem import Problem
 from gradcheck.user.tensors import to_array
+from gradcheck.words import listed, printable
 
 _MISSING = object()
 
@@ -376,5 +377,4 @@ def _as_array(value: Any, name: str) -> NDArray[Any]:
 
 
 def _listed(parameters: Parameters) -> str:
-    names = [printable(name) or repr(name) for name in parameters.names]
-    return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:7])}, ... ({len(names)})"
+    return listed([name or repr(name) for name in parameters.names], most=8)

@@ -10,9 +10,7 @@ from gradcheck.compare.comparison import Comparison
 from gradcheck.compare.verdict import Block, judge_entries, scale_of
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.numeric.blackbox import BlockGradient
-from gradcheck.preflight import Preflight
-from gradcheck.recognition.network_view import NetworkView
-from gradcheck.report.pictures import (
+from gradcheck.pictures.model import (
     HeatMap,
     LayerPicture,
     Pictures,
@@ -20,6 +18,8 @@ from gradcheck.report.pictures import (
     SlopeRatio,
     StepCurve,
 )
+from gradcheck.preflight import Preflight
+from gradcheck.recognition.network_view import NetworkView
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 
