@@ -136,8 +136,7 @@ class CaseFile(pytest.File):
         except UsageError as error:
             raise self.CollectError(printable(str(error))) from None
         for entry in entries:
-            name = entry.name.partition(":")[2]
-            yield CaseItem.from_parent(self, name=name, entry=entry)
+            yield CaseItem.from_parent(self, name=entry.variant, entry=entry)
 
 
 class CaseItem(pytest.Item):
@@ -158,23 +157,16 @@ class CaseItem(pytest.Item):
         Raises:
             Failed: it did not come out as expected, or could not be checked.
         """
-        from gradcheck.errors import UsageError
         from gradcheck.report.text import render
-        from gradcheck.user.calls import UserCodeError, place
+        from gradcheck.running import check_case
 
-        try:
-            case, expectation = self.entry.build()
-            report = case.check(**_seeded(self.config))
-        except UsageError as error:
-            raise _failure(str(error)) from None
-        except UserCodeError as error:
-            raised = error.raised
-            where = f" ({place(raised.frames[-1])})" if raised.frames else ""
-            raise _failure(f"{raised.call} raised {raised.summary}{where}") from None
-        _record(self, report)
-        differences = list(expectation.differences(report))
-        if differences:
-            raise _failure("\n".join([*differences, "", render(report, self.entry.name)]))
+        outcome = check_case(self.entry, _seeded(self.config))
+        if outcome.report is None:
+            raise _failure(outcome.error or "")
+        _record(self, outcome.report)
+        if outcome.differences:
+            text = render(outcome.report, self.entry.name)
+            raise _failure("\n".join([*outcome.differences, "", text]))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the case is written."""

@@ -77,6 +77,11 @@ class Raised:
         kind = type(self.error).__name__
         return f"{kind}: {text}" if text else kind
 
+    @property
+    def summary_and_place(self) -> str:
+        """The exception in one line, with the line of the user's code that raised it."""
+        return f"{self.summary} ({place(self.frames[-1])})" if self.frames else self.summary
+
 
 class UserCodeError(Exception):
     """Carries a `Raised` from a call of the user's code to whoever reports it."""
