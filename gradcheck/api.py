@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any
@@ -21,6 +20,7 @@ from gradcheck.user.calls import UserCodeError, quietly
 from gradcheck.user.problem import Problem, of_parameters
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import to_array
+from gradcheck.words import with_nearest
 
 Function = Callable[[Any], Any]
 
@@ -201,12 +201,10 @@ def repair(*arguments: Any, budget: float = 10.0, **options: Any) -> Repair:
 
 
 def _options(given: dict[str, Any]) -> Options:
-    known = {field.name for field in fields(Options)}
+    known = [field.name for field in fields(Options)]
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UsageError(f"there is no argument {name!r}{hint}")
+            raise UsageError(with_nearest(f"there is no argument {name!r}", name, known))
     return Options(**{**given, "allow": tuple(given.get("allow", ()))})
 
 

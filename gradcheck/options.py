@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from gradcheck.errors import UsageError
 
+REPAIR_SECONDS = 10.0
+"""What a search for a repair takes at most, where no other number is given."""
+
 
 @dataclass(frozen=True)
 class Options:

@@ -45,13 +45,14 @@ def _seeded(config: pytest.Config) -> dict[str, Any]:
 
 
 def _record(item: pytest.Item, report: Report) -> None:
-    from gradcheck.report.text import printable, summary_line
+    from gradcheck.report.closing import summary_line
+    from gradcheck.words import printable
 
     found = [(VERDICT, summary_line(report))]
     for finding in report.findings:
         found.append((RULE, f"{finding.code} {finding.rule}: {', '.join(finding.blocks)}"))
     for name, text in found:
-        item.user_properties.append((name, printable(text).replace("\n", " ")))
+        item.user_properties.append((name, printable(text.replace("\n", " "))))
 
 
 class Checker:
@@ -126,7 +127,7 @@ class CaseFile(pytest.File):
         """
         from gradcheck.casefiles import load_file, mentions_cases
         from gradcheck.errors import UsageError
-        from gradcheck.report.text import printable
+        from gradcheck.words import printable
 
         if not mentions_cases(self.path):
             return
@@ -135,8 +136,7 @@ class CaseFile(pytest.File):
         except UsageError as error:
             raise self.CollectError(printable(str(error))) from None
         for entry in entries:
-            name = entry.name.partition(":")[2]
-            yield CaseItem.from_parent(self, name=name, entry=entry)
+            yield CaseItem.from_parent(self, name=entry.variant, entry=entry)
 
 
 class CaseItem(pytest.Item):
@@ -157,23 +157,16 @@ class CaseItem(pytest.Item):
         Raises:
             Failed: it did not come out as expected, or could not be checked.
         """
-        from gradcheck.errors import UsageError
         from gradcheck.report.text import render
-        from gradcheck.user.calls import UserCodeError, place
+        from gradcheck.running import check_case
 
-        try:
-            case, expectation = self.entry.build()
-            report = case.check(**_seeded(self.config))
-        except UsageError as error:
-            raise _failure(str(error)) from None
-        except UserCodeError as error:
-            raised = error.raised
-            where = f" ({place(raised.frames[-1])})" if raised.frames else ""
-            raise _failure(f"{raised.call} raised {raised.summary}{where}") from None
-        _record(self, report)
-        differences = list(expectation.differences(report))
-        if differences:
-            raise _failure("\n".join([*differences, "", render(report, self.entry.name)]))
+        outcome = check_case(self.entry, _seeded(self.config))
+        if outcome.report is None:
+            raise _failure(outcome.error or "")
+        _record(self, outcome.report)
+        if outcome.differences:
+            text = render(outcome.report, self.entry.name)
+            raise _failure("\n".join([*outcome.differences, "", text]))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the case is written."""
@@ -183,9 +176,9 @@ class CaseItem(pytest.Item):
 
 def _failure(text: str) -> BaseException:
     """A failure that is shown as its text alone: no line of this file would help the reader."""
-    from gradcheck.report.text import printable
+    from gradcheck.words import printable_lines
 
-    return pytest.fail.Exception(printable(text), pytrace=False)
+    return pytest.fail.Exception(printable_lines(text), pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

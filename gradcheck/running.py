@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ from gradcheck.casefiles import CaseEntry
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
 from gradcheck.report.outcome import Outcome
-from gradcheck.report.renderers import RENDERERS
-from gradcheck.user.calls import UserCodeError, place
+from gradcheck.report.renderers import RENDERERS, TEXT
+from gradcheck.user.calls import UserCodeError
 
 
 def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:
@@ -28,9 +28,7 @@ def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:
     except UsageError as error:
         reason = str(error)
     except UserCodeError as error:
-        frames = error.raised.frames
-        where = f" ({place(frames[-1])})" if frames else ""
-        reason = f"{error.raised.call} raised {error.raised.summary}{where}"
+        reason = f"{error.raised.call} raised {error.raised.summary_and_place}"
     else:
         return Outcome(
             entry.name,
@@ -42,6 +40,25 @@ def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:
     expected = "pass" if expectation is None else expectation.plain()
     verdict = None if expectation is None else expectation.verdict
     return Outcome(entry.name, None, expected, verdict, (reason,), reason)
+
+
+def run_cases(
+    entries: Iterable[CaseEntry], overrides: dict[str, Any], done: Callable[[Outcome], None]
+) -> list[Outcome]:
+    """What comes of the cases, one after the other, until the user interrupts.
+
+    Args:
+        entries: the cases.
+        overrides: arguments of the checks that replace the cases' own.
+        done: told of each case.
+    """
+    outcomes = []
+    for entry in entries:
+        outcomes.append(check_case(entry, overrides))
+        done(outcomes[-1])
+        if outcomes[-1].interrupted:
+            break
+    return outcomes
 
 
 def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, Path | None]]:
@@ -74,12 +91,12 @@ def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, P
     for path in unnamed:
         if not left and named:
             raise UsageError(f"--output {path}: there is no --format left for it")
-        pairs.append((left.pop(0) if left else "text", path))
+        pairs.append((left.pop(0) if left else TEXT, path))
     if len(left) > 1:
         raise UsageError(
             f"--format {' and '.join(left)}: only one can be printed; give the others an --output"
         )
-    return [*pairs, *((name, None) for name in left or ([] if named else ["text"]))]
+    return [*pairs, *((name, None) for name in left or ([] if named else [TEXT]))]
 
 
 def write_files(outcomes: Sequence[Outcome], pairs: Sequence[tuple[str, Path | None]]) -> None:

@@ -68,7 +68,7 @@ def test_parameters_that_cannot_be_checked(bad, sentence):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda g: None, "returned None; it must return the gradients of W, b"),
+        (lambda g: None, "returned None; it must return the gradients of W and b"),
         (lambda g: {"x": g}, "belong to no parameter: 'x'"),
         (lambda g: {**g, "W9": 1}, "belong to no parameter: 'W9'"),
         (lambda g: {}, "an empty dict"),

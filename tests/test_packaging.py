@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gradcheck.casefiles import find_cases
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -39,7 +41,8 @@ def test_the_installed_wheel_runs_the_bundled_cases_from_another_folder(wheel, t
     run(programs / "python", "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    assert "17 of 17 cases came out as expected" in run(
+    count = len(find_cases([]))
+    assert f"{count} of {count} cases came out as expected" in run(
         programs / "gradcheck", "run", "-q", cwd=elsewhere
     )
     location = run(

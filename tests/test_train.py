@@ -12,7 +12,7 @@ import pytest
 
 from gradcheck.casefiles import bundled_folder
 from gradcheck.errors import UsageError
-from gradcheck.report import curves as report
+from gradcheck.pictures import curves as report
 from gradcheck.train import Curve, train_case
 from gradcheck.train.course import verdict
 
@@ -532,7 +532,8 @@ def test_without_matplotlib_the_plot_says_what_to_install(tmp_path, monkeypatch)
 
 def test_training_loads_no_matplotlib():
     code = (
-        "import sys; from gradcheck.train import train_case; from gradcheck.report import curves\n"
+        "import sys\n"
+        "from gradcheck.train import train_case; from gradcheck.pictures import curves\n"
         "curves.table(train_case('relu_regression', epochs=3))\n"
         "assert not any(name.startswith('matplotlib') for name in sys.modules)"
     )

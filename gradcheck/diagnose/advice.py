@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.sizes import Sizes
-from gradcheck.diagnose.words import listed, verb
 from gradcheck.recognition.layers import Layer
 from gradcheck.user.problem import Problem
+from gradcheck.words import listed, verb
 
 
 def advice(problem: Problem, layers: tuple[Layer, ...], sizes: Sizes) -> tuple[str, ...]:

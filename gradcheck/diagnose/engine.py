@@ -6,7 +6,6 @@ is not explained again, and the finding nearest to the loss comes first.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,6 +30,7 @@ from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.user.calls import Heard
 from gradcheck.user.problem import Problem
+from gradcheck.words import with_nearest
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,7 @@ def require_rules(names: Sequence[str]) -> None:
     known = [name for rule in RULES for name in (rule.code, rule.name)]
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UsageError(f"there is no rule {name!r} to allow{hint}")
+            raise UsageError(with_nearest(f"there is no rule {name!r} to allow", name, known))
 
 
 def why_not(

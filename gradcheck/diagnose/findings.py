@@ -12,8 +12,8 @@ from gradcheck.diagnose.fits import Fit, is_among
 from gradcheck.diagnose.layers import infer_place
 from gradcheck.diagnose.numbers import CorrectionMatch, ScaleMatch, fitted_ratio, name_factor
 from gradcheck.diagnose.rule import Penalty, Rule, Variant
-from gradcheck.diagnose.words import gradient_of, listed
 from gradcheck.finding import Finding
+from gradcheck.words import gradient_of, listed
 
 
 def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) -> Iterator[Finding]:

@@ -16,7 +16,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from gradcheck.compare.point import Point
-from gradcheck.diagnose.words import listed
 from gradcheck.finding import Finding
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
@@ -26,7 +25,7 @@ from gradcheck.mending.patches import make_patch
 from gradcheck.mending.search import SLOWEST, Search, Task
 from gradcheck.mending.source import blocks_without_gradient, editable_functions
 from gradcheck.progress import Advance
-from gradcheck.user.blocks import printable
+from gradcheck.words import listed, printable
 
 MORE_MEMORY = 2**32
 """Bytes of address space that a candidate may take beside what the process has."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.words import listed
 from gradcheck.mending.model import Patch, Repair
 from gradcheck.user.calls import place
+from gradcheck.words import listed
 
 
 def as_text(repair: Repair) -> str:

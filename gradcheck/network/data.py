@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gradcheck.network.layouts import Layout
+from gradcheck.words import with_nearest
 
 Array = NDArray[np.float64]
 
@@ -22,9 +22,8 @@ def require_name(kind: str, name: str, known: Iterable[str]) -> str:
     names = list(known)
     if name in names:
         return name
-    near = difflib.get_close_matches(str(name), names, n=2)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise ValueError(f"there is no {kind} {name!r}; {hint}There are: {', '.join(names)}")
+    there = f"There are: {', '.join(names)}"
+    raise ValueError(with_nearest(f"there is no {kind} {name!r}", str(name), names, there))
 
 
 def require_sizes(sizes: Sequence[int], activations: Sequence[str]) -> tuple[int, ...]:

@@ -11,18 +11,18 @@ from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.layers import describe_layers
-from gradcheck.diagnose.words import shortened
 from gradcheck.finding import Finding
 from gradcheck.options import Options
+from gradcheck.pictures.take import Sketch
 from gradcheck.preflight import Preflight
 from gradcheck.report.details import details_of
 from gradcheck.report.model import Report
 from gradcheck.report.notes import heard_notes, notes_of, raised_notes
-from gradcheck.report.take import Sketch
 from gradcheck.sampling import Coverage, Selection
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.problem import Problem
 from gradcheck.version import __version__
+from gradcheck.words import shortened
 
 
 def build_report(
@@ -53,6 +53,7 @@ def build_report(
         details=details_of(point, view),
         sketch=Sketch.of(point, view, options.seed),
         reproduce=_reproduce(point.problem, options),
+        not_zero=preflight.not_zero,
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gradcheck.compare.point import Point
-from gradcheck.diagnose.words import listed
 from gradcheck.recognition.distances import SQUARED
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.user.problem import Problem
+from gradcheck.words import listed
 
 
 def details_of(point: Point, view: NetworkView | None) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Sequence
 from textwrap import fill
@@ -11,6 +10,7 @@ from tabulate import tabulate
 
 from gradcheck.diagnose.rule import Rule
 from gradcheck.errors import UsageError
+from gradcheck.words import with_nearest
 
 
 def catalogue(rules: Sequence[Rule]) -> str:
@@ -53,13 +53,9 @@ def find_rule(rules: Sequence[Rule], wanted: str) -> Rule:
     key = wanted.strip().lower()
     rule = next((rule for rule in rules if key in (rule.code.lower(), rule.name)), None)
     if rule is None:
-        known = [name for rule in rules for name in (rule.code.lower(), rule.name)]
-        near = [
-            name.upper() if name.startswith("gc") else name
-            for name in difflib.get_close_matches(key, known, n=2)
-        ]
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UsageError(f"there is no rule {wanted!r}; {hint}`gradcheck explain` lists them all")
+        known = [name for rule in rules for name in (rule.code, rule.name)]
+        all_of_them = "`gradcheck explain` lists them all"
+        raise UsageError(with_nearest(f"there is no rule {wanted!r}", key, known, all_of_them))
     return rule
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gradcheck.finding import Finding
+from gradcheck.report.closing import summary_line
 from gradcheck.report.outcome import AS_EXPECTED, WRONG, Outcome
-from gradcheck.report.text import summary_line
-from gradcheck.user.blocks import printable
+from gradcheck.words import printable, printable_lines
 
 _OF_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _OF_PROPERTIES = {**_OF_DATA, ":": "%3A", ",": "%2C"}
@@ -58,8 +58,7 @@ def _command(level: str, properties: dict[str, str], message: str) -> str:
     told = ",".join(
         f"{key}={_escaped(printable(value), _OF_PROPERTIES)}" for key, value in properties.items()
     )
-    lines = "\n".join(map(printable, message.split("\n")))
-    return f"::{level} {told}::{_escaped(lines, _OF_DATA)}"
+    return f"::{level} {told}::{_escaped(printable_lines(message), _OF_DATA)}"
 
 
 def _escaped(text: str, escapes: dict[str, str]) -> str:

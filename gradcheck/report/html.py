@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.diagnose.words import shortened
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
-from gradcheck.report import drawing, network_svg, svg
-from gradcheck.report.text import printable, summary_line
+from gradcheck.pictures import drawing, network_svg, svg
+from gradcheck.report.closing import reason_of
 from gradcheck.user.calls import place
 from gradcheck.version import __version__
+from gradcheck.words import printable_lines, shortened
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -132,12 +132,12 @@ def _visible(value: Any) -> Any:
     if value is None:
         return ""
     if isinstance(value, str) and not hasattr(value, "__html__"):
-        return printable(value)
+        return printable_lines(value)
     return value
 
 
 def _entry(name: str | None, report: Report, anchor: str, taken: set[str]) -> Entry:
-    pictured = drawing.pictured_blocks(report)
+    pictured = drawing.pictured_blocks(report.pictures, report.blocks)
     pictures = report.pictures
     curves = () if pictures.step_curve is None else (svg.step_plot(pictures.step_curve),)
     told = {line for finding in report.findings for line in finding.evidence}
@@ -145,7 +145,7 @@ def _entry(name: str | None, report: Report, anchor: str, taken: set[str]) -> En
         name=name,
         anchor=anchor,
         report=report,
-        closing=summary_line(report).removeprefix(f"{report.verdict}: "),
+        closing=reason_of(report),
         facts=_facts(report),
         findings=tuple((_unique(finding.code, taken), finding) for finding in report.findings),
         lines=tuple(line for line in report.layers if line not in told),

@@ -33,10 +33,9 @@ def document(cases: Sequence[dict[str, Any]]) -> str:
 
 def outcome_dict(outcome: Outcome) -> dict[str, Any]:
     """One case of the document, with what was expected of it."""
-    if outcome.report is None:
-        return _error_dict(outcome)
     return {
-        **report_dict(outcome.report),
+        **report_dict(outcome.report_or_reason),
+        **({"coverage": None} if outcome.report is None else {}),
         "name": outcome.name,
         "expected": outcome.expected,
         "as_expected": not outcome.differences,
@@ -70,27 +69,6 @@ def schema() -> dict[str, Any]:
     text = resources.files("gradcheck.report").joinpath("schema.json").read_text("utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
-
-
-def _error_dict(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "name": outcome.name,
-        "verdict": "inconclusive",
-        "expected": outcome.expected,
-        "as_expected": False,
-        "network": None,
-        "coverage": None,
-        "evaluations": 0,
-        "seconds": 0.0,
-        "could_not_check": outcome.error or "",
-        "blocks": [],
-        "findings": [],
-        "layers": [],
-        "notes": [],
-        "details": [],
-        "reproduce": "",
-        "repair": None,
-    }
 
 
 def _repair_dict(repair: Repair) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from gradcheck.report.closing import summary_line
 from gradcheck.report.outcome import AS_EXPECTED, WRONG, Outcome
-from gradcheck.report.text import render as as_text
-from gradcheck.report.text import summary_line
-from gradcheck.user.blocks import printable
+from gradcheck.report.text import render as render_text
+from gradcheck.words import printable_lines
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
@@ -35,18 +35,20 @@ def _add_case(suite: Element, outcome: Outcome) -> None:
     case = SubElement(
         suite,
         "testcase",
-        classname=_text(file or "gradcheck"),
-        name=_text(name),
+        classname=printable_lines(file or "gradcheck"),
+        name=printable_lines(name),
         time=f"{_seconds(outcome):.3f}",
     )
     properties = SubElement(case, "properties")
     for key, value in _properties(outcome):
-        SubElement(properties, "property", name=key, value=_text(value))
+        SubElement(properties, "property", name=key, value=printable_lines(value))
     if outcome.status == AS_EXPECTED:
         return
     kind = "failure" if outcome.status == WRONG else "error"
-    problem = SubElement(case, kind, message=_text(_message(outcome)), type=outcome.verdict)
-    problem.text = _text(_whole(outcome))
+    problem = SubElement(
+        case, kind, message=printable_lines(_message(outcome)), type=outcome.verdict
+    )
+    problem.text = printable_lines(_whole(outcome))
 
 
 def _properties(outcome: Outcome) -> list[tuple[str, str]]:
@@ -64,12 +66,10 @@ def _message(outcome: Outcome) -> str:
 
 
 def _whole(outcome: Outcome) -> str:
-    return outcome.error or "" if outcome.report is None else as_text(outcome.report, outcome.name)
+    return (
+        outcome.error or "" if outcome.report is None else render_text(outcome.report, outcome.name)
+    )
 
 
 def _seconds(outcome: Outcome) -> float:
     return 0.0 if outcome.report is None else outcome.report.seconds
-
-
-def _text(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))

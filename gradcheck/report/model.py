@@ -10,8 +10,8 @@ from gradcheck.compare.block import Block
 from gradcheck.errors import GradientMismatch
 from gradcheck.finding import Finding
 from gradcheck.mending.model import Repair
-from gradcheck.report.pictures import Pictures
-from gradcheck.report.take import Sketch
+from gradcheck.pictures.model import Pictures
+from gradcheck.pictures.take import Sketch
 from gradcheck.sampling import Coverage
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Report:
         sketch: what the pictures are made from.
         reproduce: a call, or command, that makes this check again.
         repair: what a search for a repair came to, if one was wanted.
+        not_zero: the inputs of a layer whose gradient is not zero under an upstream gradient of
+            zero.
     """
 
     verdict: str
@@ -53,6 +55,7 @@ class Report:
     sketch: Sketch | Pictures = field(default_factory=Pictures, repr=False, compare=False)
     reproduce: str = ""
     repair: Repair | None = None
+    not_zero: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -101,9 +104,9 @@ class Report:
         Raises:
             UsageError: matplotlib is not installed (`pip install 'gradcheck[plots]'`).
         """
-        from gradcheck.report.plots import figures
+        from gradcheck.pictures.plots import figures
 
-        return figures(self)
+        return figures(self.pictures, self.blocks)
 
     def raise_if_failed(self) -> None:
         """Raises unless the verdict is "pass".

@@ -9,11 +9,11 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
-from gradcheck.diagnose.words import listed, shortened
 from gradcheck.preflight import Preflight
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.problem import Problem
+from gradcheck.words import listed, shortened
 
 
 def notes_of(
@@ -71,7 +71,7 @@ def raised_notes(raised: Raised | None) -> Iterable[str]:
     if raised.frames:
         location = raised.frames[-1]
         yield f"{location.file}:{location.line}   {location.source}"
-    if "moved" in raised.call:
+    if raised.moved:
         yield (
             "the first call, at your own parameters, succeeded; your parameters are as they were"
         )

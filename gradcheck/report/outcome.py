@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gradcheck.report.model import Report
+if TYPE_CHECKING:
+    from gradcheck.report.model import Report
 
 AS_EXPECTED, WRONG, UNDECIDED = 0, 1, 2
 
@@ -31,6 +33,16 @@ class Outcome:
     error: str | None = None
 
     @property
+    def report_or_reason(self) -> Report:
+        """The report; where there is none, one without numbers that says why."""
+        from gradcheck.report.model import Report
+        from gradcheck.sampling import Coverage
+
+        return self.report or Report(
+            "inconclusive", (), (), None, Coverage(0, 0), 0, 0.0, could_not_check=self.error or ""
+        )
+
+    @property
     def interrupted(self) -> bool:
         """Whether the user stopped the check."""
         return self.report is not None and self.report.coverage.interrupted
@@ -53,4 +65,10 @@ class Outcome:
     @property
     def verdict(self) -> str:
         """The verdict of the report; "inconclusive" where there is none."""
-        return "inconclusive" if self.report is None else self.report.verdict
+        return self.report_or_reason.verdict
+
+
+def exit_status(outcomes: Iterable[Outcome]) -> int:
+    """The exit status of a run: what is wrong outweighs what could not be decided."""
+    statuses = {outcome.status for outcome in outcomes}
+    return next((status for status in (WRONG, UNDECIDED) if status in statuses), AS_EXPECTED)

@@ -1,17 +1,18 @@
-"""The faces of a run: a new format is one row of `RENDERERS`."""
+"""The formats of a run: a new one is a file with `render(outcomes)`, and its row in the table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from gradcheck.report import github, json, junit
-from gradcheck.report.model import Report
-from gradcheck.report.outcome import AS_EXPECTED, Outcome
-from gradcheck.report.text import PLAIN, Style, printable, summary_line
-from gradcheck.report.text import render as render_report
-from gradcheck.sampling import Coverage
+if TYPE_CHECKING:
+    from gradcheck.report.outcome import Outcome
+
+TEXT = "text"
+"""What is printed where no format is named."""
 
 
 @dataclass(frozen=True)
@@ -19,74 +20,30 @@ class Renderer:
     """A format.
 
     Attributes:
-        render: outcomes -> the whole text.
+        file: of this folder, whose `render(outcomes)` returns the whole text; loaded when used.
         suffixes: of files that are taken to be of this format.
     """
 
-    render: Callable[[Sequence[Outcome]], str]
-    suffixes: tuple[str, ...]
+    file: str
+    suffixes: tuple[str, ...] = ()
 
+    def render(self, outcomes: Sequence[Outcome]) -> str:
+        """The whole text.
 
-def as_text(outcomes: Sequence[Outcome]) -> str:
-    """All reports one after the other, and how many came out as expected."""
-    parts = [outcome_text(outcome) for outcome in outcomes]
-    return "\n".join([*parts, *([summary(outcomes)] if len(outcomes) > 1 else [])])
-
-
-def outcome_text(outcome: Outcome, style: Style = PLAIN, quiet: bool = False) -> str:
-    """The report of one case; one line of it where little is wanted."""
-    name = printable(outcome.name)
-    how = _how(outcome)
-    if outcome.report is None:
-        return f"{name}: could not check: {printable(outcome.error or '')}"
-    if quiet:
-        return f"{name}: {printable(summary_line(outcome.report))}{f' ({how})' if how else ''}"
-    text = render_report(outcome.report, outcome.name, style)
-    return f"{text}\n{how}\n" if how else f"{text}\n"
-
-
-def summary(outcomes: Sequence[Outcome]) -> str:
-    """How many cases came out as expected, and what the others did."""
-    expected = sum(outcome.status == AS_EXPECTED for outcome in outcomes)
-    lines = [f"{expected} of {len(outcomes)} cases came out as expected"]
-    for outcome in outcomes:
-        if outcome.status != AS_EXPECTED:
-            reasons = "; ".join(outcome.differences) or "interrupted"
-            lines.append(printable(f"  {outcome.name}: {reasons}"))
-    return "\n".join(lines)
-
-
-def _how(outcome: Outcome) -> str:
-    """Whether the case came out as expected, where that is worth saying."""
-    if outcome.expected_verdict is None or outcome.report is None:
-        return ""
-    if outcome.differences:
-        return printable(f"NOT as expected: {'; '.join(outcome.differences)}")
-    return "" if outcome.expected_verdict == "pass" else "as its author expects"
-
-
-def _as_html(outcomes: Sequence[Outcome]) -> str:
-    from gradcheck.report.html import render
-
-    return render([(outcome.name, _report_of(outcome)) for outcome in outcomes])
-
-
-def _report_of(outcome: Outcome) -> Report:
-    """The report, with how it came out; one without numbers where there is none."""
-    report = outcome.report or Report(
-        "inconclusive", (), (), None, Coverage(0, 0), 0, 0.0, could_not_check=outcome.error
-    )
-    how = _how(outcome)
-    return replace(report, notes=(*report.notes, how)) if how else report
+        Raises:
+            UsageError: what the format needs is not installed.
+        """
+        text: str = import_module(f"{__package__}.{self.file}").render(outcomes)
+        return text
 
 
 RENDERERS: Mapping[str, Renderer] = MappingProxyType(
     {
-        "text": Renderer(as_text, (".txt", ".log")),
-        "json": Renderer(json.render, (".json",)),
-        "junit": Renderer(junit.render, (".xml",)),
-        "github": Renderer(github.render, ()),
-        "html": Renderer(_as_html, (".html", ".htm")),
+        TEXT: Renderer("run_text", (".txt", ".log")),
+        "json": Renderer("json", (".json",)),
+        "junit": Renderer("junit", (".xml",)),
+        "github": Renderer("github"),
+        "html": Renderer("run_html", (".html", ".htm")),
     }
 )
 """All formats by name."""

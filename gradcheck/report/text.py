@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradcheck.compare.block import Block
-from gradcheck.diagnose.words import shortened
 from gradcheck.finding import Finding
+from gradcheck.report.closing import summary_line
 from gradcheck.report.width import fitted_table, wrapped
-from gradcheck.user import blocks
 from gradcheck.user.calls import place
+from gradcheck.words import printable_lines, shortened
 
 if TYPE_CHECKING:
     from gradcheck.report.model import Report
@@ -46,7 +46,7 @@ def render(report: Report, name: str | None = None, style: Style = PLAIN) -> str
         sections += [f"  {note}" for note in report.notes]
         return _laid_out(sections, style)
     shown, hidden = _shown(report, style)
-    table = printable(_table(shown, style))
+    table = printable_lines(_table(shown, style))
     if hidden:
         sections.append(f"and {hidden} more that agree (-v shows them)")
     sections += [_worst(block) for block in report.blocks if block.verdict == "wrong"]
@@ -59,12 +59,12 @@ def render(report: Report, name: str | None = None, style: Style = PLAIN) -> str
         sections.append(f"again: {report.reproduce}")
     if report.repair is not None:
         sections += ["", f"repair: {report.repair}"]
-    sections.append(_closing(report) + _what_next(report))
+    sections.append(summary_line(report) + _what_next(report))
     return "\n".join((_laid_out(sections[:1], style), table, _laid_out(sections[1:], style)))
 
 
 def _laid_out(sections: list[str], style: Style) -> str:
-    lines = printable("\n".join(sections)).split("\n")
+    lines = printable_lines("\n".join(sections)).split("\n")
     return "\n".join(wrapped(line, style.width) for line in lines)
 
 
@@ -76,25 +76,13 @@ def _shown(report: Report, style: Style) -> tuple[list[Block], int]:
     others = [block for block in blocks if block.verdict != "ok"]
     agreeing = [block for block in blocks if block.verdict == "ok"]
     kept = max(0, MOST_ROWS - len(others))
-    first = agreeing[:kept]
-    return [block for block in blocks if block in others or block in first], len(agreeing) - len(
-        first
-    )
+    shown = {id(block) for block in (*others, *agreeing[:kept])}
+    return [block for block in blocks if id(block) in shown], len(agreeing[kept:])
 
 
 def _what_next(report: Report) -> str:
     codes = list(dict.fromkeys(f.code for f in report.findings if f.severity == "error"))
     return f". More: gradcheck explain {codes[0]}" if codes else ""
-
-
-def printable(text: str) -> str:
-    """Text without control characters but the line feed, so that no name drives a terminal."""
-    return "\n".join(map(blocks.printable, text.split("\n")))
-
-
-def summary_line(report: Report) -> str:
-    """The verdict in one line."""
-    return _closing(report)
 
 
 def _heading(report: Report, name: str | None) -> str:
@@ -113,9 +101,7 @@ def _table(blocks: list[Block], style: Style) -> str:
         (
             shortened(block.name),
             str(block.shape),
-            f"{block.entries:,}"
-            if block.entries == block.size
-            else f"{block.entries:,} of {block.size:,}",
+            _entries(block),
             _number(block.max_rel_error),
             _number(block.resolution),
             _verdict(block),
@@ -182,53 +168,6 @@ def _kinks(report: Report) -> list[str]:
 
 def _set_aside(block: Block) -> bool:
     return block.verdict == "not checked" and block.analytic_shape is None
-
-
-def _closing(report: Report) -> str:
-    blocks = report.blocks
-    if report.could_not_check:
-        return f"inconclusive: {report.could_not_check}"
-    failed = [block for block in blocks if block.failed]
-    if report.verdict == "pass" and not failed:
-        seen = [block.resolution for block in blocks if block.resolution is not None]
-        unchecked = sum(block.verdict == "not checked" for block in blocks)
-        closing = f"pass: {len(blocks) - unchecked} {_plural(len(blocks) - unchecked)}"
-        closing += " agrees" if len(blocks) - unchecked == 1 else " agree"
-        if seen:
-            closing += f"; a relative error of {max(seen):.1e} or more would have been seen"
-        if not report.coverage.complete:
-            closing += " in the entries checked"
-        return closing
-    if report.verdict == "pass":
-        return f"pass: {len(failed)} of {len(blocks)} gradients differ as allowed"
-    if report.coverage.interrupted and report.verdict == "inconclusive":
-        return "inconclusive: interrupted before all was checked"
-    if any("upstream gradient of zero" in note for note in report.notes) and not failed:
-        return "fail: the gradient is not zero where the upstream gradient is"
-    if report.verdict == "fail" and not failed:
-        return "fail: the gradient is not the same from call to call"
-    if report.verdict == "fail":
-        verb = "is" if len(failed) == 1 else "are"
-        rules = [
-            f"{finding.code} {finding.rule}"
-            for finding in report.findings
-            if finding.severity == "error"
-        ]
-        causes = f" ({', '.join(rules)})" if rules else ""
-        return f"fail: {len(failed)} of {len(blocks)} {_plural(len(blocks))} {verb} wrong{causes}"
-    unused = [finding for finding in report.findings if finding.code == "GC805"]
-    if unused:
-        return f"inconclusive: {unused[0].message}"
-    if not any(block.entries for block in blocks):
-        return "inconclusive: there are no entries, so nothing was tested"
-    if all(block.verdict in ("ok", "not checked") for block in blocks):
-        return "inconclusive: entries moved together do not give what the gradient says"
-    unclear = [block.name for block in blocks if block.verdict == "inconclusive"]
-    return f"inconclusive: {', '.join(unclear)} could not be decided"
-
-
-def _plural(count: int) -> str:
-    return "gradient" if count == 1 else "gradients"
 
 
 def _number(value: float | None) -> str:

@@ -14,7 +14,7 @@ from gradcheck.casefiles import find_cases
 from gradcheck.errors import UsageError
 from gradcheck.progress import Advance, Begin, no_bar
 from gradcheck.train.course import verdict
-from gradcheck.train.runs import Losses, make_run, variant_of
+from gradcheck.train.runs import Losses, make_run
 from gradcheck.user.calls import UserCodeError, quietly, read_traceback
 
 PUBLISHED, FIXED = "published", "fixed"
@@ -94,11 +94,11 @@ def _chosen(target: str) -> tuple[str, list[str]]:
     if Path(target).is_dir():
         raise UsageError(f"{target} is a folder; name one case file to train")
     file, _, name = target.rpartition(":")
-    found = [variant_of(entry) for entry in find_cases([target])]
+    found = [entry.variant for entry in find_cases([target])]
     if found != [name] or not file:
         both = PUBLISHED in found and FIXED in found
         return target, [PUBLISHED, FIXED] if both else found
-    has_fixed = any(variant_of(entry) == FIXED for entry in find_cases([file]))
+    has_fixed = any(entry.variant == FIXED for entry in find_cases([file]))
     return file, list(dict.fromkeys([name, FIXED])) if has_fixed else [name]
 
 

@@ -73,11 +73,6 @@ def make_run(entry: CaseEntry, seed: int, epochs: int | None, learning_rate: flo
     return Run(_bounded(_descent(case, rate), count), how, count)
 
 
-def variant_of(entry: CaseEntry) -> str:
-    """The name of a case without its file's."""
-    return entry.name.partition(":")[2]
-
-
 def own_training(entry: CaseEntry) -> Callable[..., Generator[Any, None, None]] | None:
     """The file's generator `train(variant, seed)`; another function of that name is not one."""
     own = getattr(inspect.unwrap(entry.make), "__globals__", {}).get("train")
@@ -98,7 +93,7 @@ def _own_run(
         raise UsageError(f"{entry.name} has its own learning rate; leave --learning-rate out")
     asked = {"epochs": epochs, "learning_rate": learning_rate}
     options = {key: value for key, value in asked.items() if key in named and value is not None}
-    losses = _first_items(own(variant_of(entry), seed, **options))
+    losses = _first_items(own(entry.variant, seed, **options))
     usual = named["epochs"].default if "epochs" in named else None
     count = epochs if epochs is not None else usual if isinstance(usual, int) else 0
     how = (own.__doc__ or "").strip().partition("\n")[0]

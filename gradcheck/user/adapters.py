@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import BARE, Array, describe
-from gradcheck.user.calls import call
+from gradcheck.user.calls import call, hand_over
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import automatic_product, is_real_tensor, is_tensor, like, to_array
 
@@ -55,13 +55,17 @@ class Layer:
         output, cache = self.run(params)
         upstream = _like_output(self.upstream, output)
         takes_cache = _positional_count(self.backward) != 1
-        returned = self.backward(upstream, cache) if takes_cache else self.backward(upstream)
+        given = (upstream, cache) if takes_cache else (upstream,)
+        returned = hand_over(self.backward, *given)
         return self._by_name(returned)
 
     def run(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
         """The output and the cache."""
         inputs = {name: params.get(name, self.fixed.get(name)) for name in self.names}
-        result = self.forward(*inputs.values()) if self.positional else self.forward(**inputs)
+        if self.positional:
+            result = hand_over(self.forward, *inputs.values())
+        else:
+            result = hand_over(self.forward, **inputs)
         if isinstance(result, tuple) and self.backward is not None:
             return result[0], result[1] if len(result) == 2 else result[1:]
         return result, None
@@ -166,9 +170,8 @@ class Step:
         rate = self.learning_rate if learning_rate is None else learning_rate
         old = flatten(params)
         before = dict(zip(old.names, old.values, strict=True))
-        returned = (
-            self.step(params) if self.keyword is None else self.step(params, **{self.keyword: rate})
-        )
+        named = {} if self.keyword is None else {self.keyword: rate}
+        returned = hand_over(self.step, params, **named)
         after = _leaves(returned, params)
         if after is None or set(after) != set(before):
             after = _leaves(params, params) or {}

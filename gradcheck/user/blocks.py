@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.user.objects import Position, Slot
+from gradcheck.words import printable
 
 Array = NDArray[np.float64]
 Path = tuple[Any, ...]
@@ -214,13 +215,6 @@ def keyed_name(path: Path) -> str:
     """The path with every key in brackets: for names that would be the same otherwise."""
     steps = (step.index if isinstance(step, Position) else step for step in path)
     return BARE + "".join(f"[{step!r}]" for step in steps)
-
-
-def printable(text: str) -> str:
-    """Text without control characters, so that no name drives a terminal or breaks a line."""
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in text
-    )
 
 
 def describe(value: Any) -> str:

@@ -6,12 +6,16 @@ import contextlib
 import io
 import linecache
 import random
+import sys
 import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -19,7 +23,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.user.tensors import random_state
 
-OWN_FOLDER = Path(__file__).resolve().parent
+OWN_FOLDER = Path(__file__).resolve().parent.parent
 STANDARD_LIBRARY = Path(traceback.__file__).resolve().parent
 
 
@@ -61,12 +65,14 @@ class Raised:
         error: the exception.
         frames: the user's own frames, the outermost first.
         scope: the names that the innermost of the user's frames could see.
+        moved: whether it was at another point than the user's own.
     """
 
     call: str
     error: BaseException
     frames: tuple[Location, ...]
     scope: dict[str, Any] = field(repr=False)
+    moved: bool = False
 
     @property
     def summary(self) -> str:
@@ -74,6 +80,11 @@ class Raised:
         text = " ".join(str(self.error).split())
         kind = type(self.error).__name__
         return f"{kind}: {text}" if text else kind
+
+    @property
+    def summary_and_place(self) -> str:
+        """The exception in one line, with the line of the user's code that raised it."""
+        return f"{self.summary} ({place(self.frames[-1])})" if self.frames else self.summary
 
 
 class UserCodeError(Exception):
@@ -116,13 +127,37 @@ def read_traceback(what: str, error: BaseException) -> Raised:
 
 def is_users_file(filename: str) -> bool:
     """Whether a file is the user's: neither gradcheck's own, nor installed, nor Python's."""
+    return _owner(filename) is Owner.USER
+
+
+class Owner(Enum):
+    """Whose a file is."""
+
+    USER = "the user's"
+    GRADCHECK = "gradcheck's"
+    OTHERS = "installed, or Python's own"
+
+
+@lru_cache(maxsize=4096)  # asked of every frame of a warning, and a slow question
+def _owner(filename: str) -> Owner:
     if filename.startswith("<"):
-        return filename.startswith(("<stdin>", "<ipython", "<string>"))
+        typed = filename.startswith(("<stdin>", "<ipython", "<string>"))
+        return Owner.USER if typed else Owner.OTHERS
     path = Path(filename).resolve()
     if OWN_FOLDER in path.parents:
-        return "cases" in path.relative_to(OWN_FOLDER).parts
+        bundled = path.relative_to(OWN_FOLDER).parts[0] == "cases"
+        return Owner.USER if bundled else Owner.GRADCHECK
     installed = {"site-packages", "dist-packages"} & set(path.parts)
-    return not installed and STANDARD_LIBRARY not in path.parents
+    return Owner.OTHERS if installed or STANDARD_LIBRARY in path.parents else Owner.USER
+
+
+def hand_over(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Runs a function of the user's inside of one of gradcheck's that was itself given to `call`.
+
+    Its frame says that what a function without a frame of its own warns of (`numpy.log`) is of the
+    user's code, as that of `call` does.
+    """
+    return function(*arguments, **named)
 
 
 @dataclass
@@ -136,6 +171,39 @@ class Heard:
 
     warnings: Counter[tuple[str, Location]] = field(default_factory=Counter)
     printed: int = 0
+
+    def count(self, message: str, named: Location, frame: FrameType) -> None:
+        """Counts a warning if the user's code is to blame for it.
+
+        Args:
+            message: what it says.
+            named: the place that it names.
+            frame: the innermost that was running.
+        """
+        location = _in_users_code(named, frame)
+        if location is not None:
+            self.warnings[message, location] += 1
+
+
+def _in_users_code(named: Location, frame: FrameType | None) -> Location | None:
+    """The place of a warning in the user's code; None where gradcheck's own code is to blame.
+
+    Whose code warns is told by who runs: of the frames from the warning outwards, the first that is
+    the user's or gradcheck's. What numpy warns of, it warns its caller of.
+
+    Args:
+        named: the place that the warning names.
+        frame: the innermost of the stack.
+    """
+    while frame is not None:
+        owner = _owner(frame.f_code.co_filename)
+        if owner is Owner.USER:
+            there = Location(frame.f_code.co_filename, frame.f_lineno)
+            return named if is_users_file(named.file) else there
+        if owner is Owner.GRADCHECK:
+            return named if frame.f_code in (call.__code__, hand_over.__code__) else None
+        frame = frame.f_back
+    return named  # a thread of the user's own
 
 
 class _CountingStream(io.TextIOBase):
@@ -154,8 +222,8 @@ class _CountingStream(io.TextIOBase):
 def quietly() -> Iterator[Heard]:
     """Runs the user's code without its output and warnings, and restores global state after it.
 
-    Warnings and printed characters are counted; numpy's error and random state and Python's own
-    random state are as before when the block ends, whatever is raised in it.
+    What it warns of and prints is counted; numpy's error and random state and Python's own random
+    state are as before when the block ends, whatever is raised in it.
     """
     heard = Heard()
     # the user's code may use numpy's global generator, whose state only the old calls reach
@@ -169,8 +237,8 @@ def quietly() -> Iterator[Heard]:
             np.errstate(),
         ):
             warnings.simplefilter("always")
-            warnings.showwarning = lambda message, category, filename, line, *_: (
-                heard.warnings.update([(str(message), Location(filename, line))])
+            warnings.showwarning = lambda message, category, filename, line, *_: heard.count(
+                str(message), Location(filename, line), sys._getframe(1)
             )
             yield heard
     finally:

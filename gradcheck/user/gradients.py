@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradcheck.arrays import all_finite
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Array, Parameters
-from gradcheck.user.returned import ABSENT, as_array, assign, listed
+from gradcheck.user.returned import ABSENT, as_array, assign, names_of
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read_gradients(returned: Any, parameters: Parameters, copy: bool = True) -> 
     """
     if returned is None and not parameters.in_place:
         raise UsageError(
-            f"your gradient returned None; it must return the gradients of {listed(parameters)}"
+            f"your gradient returned None; it must return the gradients of {names_of(parameters)}"
         )
     found, surplus = assign(returned, parameters)
     places: list[list[Gradient]] = [[] for _ in parameters.values]

@@ -11,7 +11,7 @@ from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import Gradients, read_gradients
 from gradcheck.user.names import has_role
 from gradcheck.user.problem import Problem
-from gradcheck.user.returned import listed
+from gradcheck.user.returned import names_of
 
 
 def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
@@ -48,7 +48,7 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
     ]
     if not kept:
         raise UsageError(
-            f"no gradient was found for any array of your object ({listed(parameters)}); return "
+            f"no gradient was found for any array of your object ({names_of(parameters)}); return "
             "them in a dict by name, or keep them beside the parameters under names like dW1"
         )
     first = Gradients(tuple(gradients[block] for block in kept))

@@ -246,8 +246,8 @@ class Problem:
                 return loss(values)
             except UserCodeError as error:
                 name = self.parameters.entry_name(block, entry)
-                moved = f"{LOSS}, with {name} moved by {value - before:+.2g},"
-                raise UserCodeError(replace(error.raised, call=moved)) from None
+                what = f"{LOSS}, with {name} moved by {value - before:+.2g},"
+                raise UserCodeError(replace(error.raised, call=what, moved=True)) from None
             finally:
                 cell[entry] = before
 

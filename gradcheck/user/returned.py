@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import Leaf, Parameters, Path, cut, describe, printable
+from gradcheck.user.blocks import Leaf, Parameters, Path, cut, describe
 from gradcheck.user.names import is_intermediate, look_beside, look_up
 from gradcheck.user.objects import Position, is_object
 from gradcheck.user.tensors import to_array
+from gradcheck.words import listed, printable
 
 ABSENT = object()
 """Stands where nothing was returned for a leaf."""
@@ -49,7 +50,7 @@ def assign(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[str,
             return by_shape, ()
     raise UsageError(
         f"your gradient returned {describe(returned)}; it must return the gradients of "
-        f"{listed(parameters)}, in a dict by these names or a list in this order"
+        f"{names_of(parameters)}, in a dict by these names or a list in this order"
     )
 
 
@@ -85,9 +86,9 @@ def _by_name(
         first = ", ".join(map(repr, (unknown or list(returned))[:5]))
         raise UsageError(
             f"your gradient returned entries that belong to no parameter: {first}; the parameters "
-            f"are {listed(parameters)}"
+            f"are {names_of(parameters)}"
             if returned
-            else f"your gradient returned an empty dict; the parameters are {listed(parameters)}"
+            else f"your gradient returned an empty dict; the parameters are {names_of(parameters)}"
         )
     values = [ABSENT if match is None else match[0] for match in found]
     return values, tuple(map(str, extra))
@@ -118,7 +119,7 @@ def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
         return ordered
     raise UsageError(
         f"your gradient returned {describe(returned)} for {len(parameters.names)} parameters "
-        f"({listed(parameters)}); return one gradient for each, in this order, or a dict by name"
+        f"({names_of(parameters)}); return one gradient for each, in this order, or a dict by name"
     )
 
 
@@ -184,7 +185,7 @@ def _grouped(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> l
     fitting = [values for fits, values in readings if fits]
     if len(fitting) > 1 and len(keys) > 1:
         raise UsageError(
-            f"the {len(returned)} groups that your gradient returned fit {listed(parameters)} in "
+            f"the {len(returned)} groups that your gradient returned fit {names_of(parameters)} in "
             f"more than one order; return a dict with the keys {', '.join(map(str, keys))}"
         )
     if fitting:
@@ -212,7 +213,6 @@ def as_array(value: Any, name: str) -> NDArray[Any]:
     return array
 
 
-def listed(parameters: Parameters) -> str:
+def names_of(parameters: Parameters) -> str:
     """The names of the blocks, for a sentence."""
-    names = [printable(name) or repr(name) for name in parameters.names]
-    return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:7])}, ... ({len(names)})"
+    return listed([name or repr(name) for name in parameters.names], most=8)

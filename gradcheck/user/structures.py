@@ -20,7 +20,6 @@ from gradcheck.user.blocks import (
     describe,
     keyed_name,
     path_name,
-    printable,
 )
 from gradcheck.user.objects import Position, Slot, is_object, look_into
 from gradcheck.user.packing import container_pack, dataclass_pack, leaf_pack
@@ -31,6 +30,7 @@ from gradcheck.user.tensors import (
     saved_state,
     to_array,
 )
+from gradcheck.words import printable
 
 
 def flatten(params: Any) -> Parameters:

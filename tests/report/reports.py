@@ -2,9 +2,7 @@
 
 from gradcheck.compare.block import Block, Worst
 from gradcheck.finding import Finding
-from gradcheck.report.model import Report
-from gradcheck.report.outcome import Outcome
-from gradcheck.report.pictures import (
+from gradcheck.pictures.model import (
     HeatMap,
     LayerPicture,
     Pictures,
@@ -12,6 +10,8 @@ from gradcheck.report.pictures import (
     SlopeRatio,
     StepCurve,
 )
+from gradcheck.report.model import Report
+from gradcheck.report.outcome import Outcome
 from gradcheck.sampling import Coverage
 from gradcheck.user.calls import Location
 

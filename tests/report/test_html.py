@@ -9,16 +9,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from report.drawn import HOSTILE, INF, NAN, block_of, pictures_of, report_of
+from pictures.drawn import HOSTILE, INF, NAN, block_of, pictures_of, report_of
 
 import gradcheck
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
-from gradcheck.report import drawing, svg
+from gradcheck.pictures import drawing, svg
+from gradcheck.pictures.model import HeatMap, LayerPicture, Pictures, Scatter, SlopeRatio
 from gradcheck.report.html import render
-from gradcheck.report.pictures import HeatMap, LayerPicture, Pictures, Scatter, SlopeRatio
-from gradcheck.user.blocks import printable
 from gradcheck.user.calls import Location
+from gradcheck.words import printable
 
 pytest.importorskip("jinja2")
 

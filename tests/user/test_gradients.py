@@ -88,7 +88,7 @@ def test_lists_of_weights_and_biases(returned):
 
 def test_groups_that_fit_in_two_orders_are_refused():
     parameters = flatten({"w": [np.zeros((1, 1))], "b": [np.zeros((1, 1))]})
-    with pytest.raises(UsageError, match="fit w\\[0\\], b\\[0\\] in more than one order"):
+    with pytest.raises(UsageError, match="fit w\\[0\\] and b\\[0\\] in more than one order"):
         read_gradients(([np.ones((1, 1))], [np.ones((1, 1))], [])[:2], parameters)
 
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Direct, Place, Rule
-from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
 from gradcheck.recognition.identify import untied_view
 from gradcheck.user.calls import Heard, Location
 from gradcheck.user.problem import Problem
+from gradcheck.words import gradient_of
 
 STABLE_FORMS = (
     ("in log", "np.log(np.clip(p, 1e-12, None)), or the loss straight from the logits"),

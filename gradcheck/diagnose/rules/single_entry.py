@@ -12,6 +12,7 @@ from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Last, Rule
 from gradcheck.finding import Finding
+from gradcheck.words import verb
 
 FEW = 3
 
@@ -47,7 +48,7 @@ def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:
         f"{'are' if where.startswith('entries') else 'is'} wrong",
         evidence=(
             f"{len(wrong)} of the {evidence.blocks[block].entries} entries checked "
-            f"{_verb(wrong)} wrong, and all others agree with the numeric gradient",
+            f"{verb(wrong, 'is', 'are')} wrong, and all others agree with the numeric gradient",
         ),
         fix=f"look at what is written to {where} of the gradient of {name}: an index that is off "
         "by one, a slice, a special case",
@@ -82,10 +83,6 @@ def _where(wrong: NDArray[np.intp], shape: tuple[int, ...]) -> str | None:
         listed = [f"[{', '.join(map(str, entry))}]" for entry in wrong.tolist()]
         return f"{'entry' if len(listed) == 1 else 'entries'} {', '.join(listed)}"
     return None
-
-
-def _verb(wrong: NDArray[np.intp]) -> str:
-    return "is" if len(wrong) == 1 else "are"
 
 
 RULE = Rule(

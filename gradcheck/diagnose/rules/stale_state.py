@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Direct, Place, Rule
-from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
+from gradcheck.words import gradient_of
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:

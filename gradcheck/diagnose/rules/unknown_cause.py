@@ -9,8 +9,8 @@ import numpy as np
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layers import infer_place
 from gradcheck.diagnose.rule import Last, Place, Rule
-from gradcheck.diagnose.words import gradient_of, listed
 from gradcheck.finding import Finding
+from gradcheck.words import gradient_of, listed
 
 
 def find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Finding]:

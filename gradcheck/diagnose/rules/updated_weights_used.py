@@ -9,11 +9,11 @@ from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Direct, Place, Rule, Upstream, Variant
-from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
+from gradcheck.words import gradient_of
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ import numpy as np
 from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Direct, Place, Rule
-from gradcheck.diagnose.words import gradient_of
 from gradcheck.finding import Finding
+from gradcheck.words import gradient_of
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:

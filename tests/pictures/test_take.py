@@ -125,7 +125,7 @@ def test_a_report_is_still_small_to_print():
 
 def test_pictures_are_made_when_they_are_asked_for(monkeypatch):
     made = []
-    monkeypatch.setattr("gradcheck.report.take._heat_map", lambda *_: made.append(1))
+    monkeypatch.setattr("gradcheck.pictures.take._heat_map", lambda *_: made.append(1))
     report = check(one_wrong)
     assert not made
     assert len(report.pictures.heat_maps) == len(made) == 2

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from gradcheck.diagnose.words import shortened
-from gradcheck.report import drawing
-from gradcheck.report.drawing import Span, Tick
-from gradcheck.report.pictures import (
+from gradcheck.pictures import drawing
+from gradcheck.pictures.drawing import Span, Tick
+from gradcheck.pictures.model import (
     HeatMap,
     Scatter,
     SlopeRatio,
     StepCurve,
 )
+from gradcheck.words import shortened
 
 WIDTH, HEIGHT = 360, 280
 LEFT, RIGHT, TOP, BOTTOM = 66, 350, 30, 232

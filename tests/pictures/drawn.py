@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from gradcheck.compare.block import Block, Worst
 from gradcheck.finding import Finding
-from gradcheck.report.model import Report
-from gradcheck.report.pictures import (
+from gradcheck.pictures.model import (
     HeatMap,
     LayerPicture,
     Pictures,
@@ -13,6 +12,7 @@ from gradcheck.report.pictures import (
     SlopeRatio,
     StepCurve,
 )
+from gradcheck.report.model import Report
 from gradcheck.sampling import Coverage
 from gradcheck.user.calls import Location
 

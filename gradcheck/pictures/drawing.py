@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from gradcheck.diagnose.words import shortened
-from gradcheck.report.pictures import LayerPicture
-
-if TYPE_CHECKING:
-    from gradcheck.report.model import Report
+from gradcheck.compare.block import Block
+from gradcheck.pictures.model import LayerPicture, Pictures
+from gradcheck.words import shortened
 
 LEAST_ERROR, LARGEST_ERROR = 1e-12, 1.0
 """The ends of the colour scale. It is the same for all heat maps, so that they can be compared."""
@@ -78,13 +75,12 @@ def entry_name(block: str, index: tuple[int, ...]) -> str:
     return f"{shortened(block)}[{', '.join(map(str, index))}]" if index else shortened(block)
 
 
-def pictured_blocks(report: Report) -> tuple[str, ...]:
+def pictured_blocks(pictures: Pictures, blocks: Iterable[Block]) -> tuple[str, ...]:
     """The names of the blocks with a heat map or a scatter, the wrong ones first."""
-    pictures = report.pictures
     heat_maps = [heat_map.block for heat_map in pictures.heat_maps]
     scatters = [scatter.block for scatter in pictures.scatters]
     pictured = dict.fromkeys([*heat_maps, *scatters])
-    failed = {block.name for block in report.blocks if block.failed}
+    failed = {block.name for block in blocks if block.failed}
     return tuple(sorted(pictured, key=lambda name: name not in failed))
 
 

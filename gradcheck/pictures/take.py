@@ -10,8 +10,7 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries, scale_of
-from gradcheck.recognition.network_view import NetworkView
-from gradcheck.report.pictures import (
+from gradcheck.pictures.model import (
     HeatMap,
     LayerPicture,
     Pictures,
@@ -19,6 +18,7 @@ from gradcheck.report.pictures import (
     SlopeRatio,
     StepCurve,
 )
+from gradcheck.recognition.network_view import NetworkView
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.diagnose.words import shortened
+from gradcheck.compare.block import Block
 from gradcheck.errors import UsageError
-from gradcheck.report import drawing
-from gradcheck.report.pictures import (
+from gradcheck.pictures import drawing
+from gradcheck.pictures.model import (
     HeatMap,
     LayerPicture,
     Pictures,
@@ -17,13 +17,11 @@ from gradcheck.report.pictures import (
     SlopeRatio,
     StepCurve,
 )
-from gradcheck.user.blocks import printable
+from gradcheck.words import printable, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from gradcheck.report.model import Report
 
 COLOURS = {"good": "#17703f", "bad": "#b3261e", "unsure": "#80560a", "unknown": "#566170"}
 RIGHT, WRONG = "#2b6cc4", "#b3261e"
@@ -32,22 +30,24 @@ UNTESTED = "#d3dae2"
 MOST_UNITS = 5
 
 
-def figures(report: Report) -> dict[str, Figure]:
+def figures(pictures: Pictures, blocks: Iterable[Block]) -> dict[str, Figure]:
     """Figures by name: "network", "heat map W1", "scatter W1", "step curve", "slope ratio layer 1".
 
     Of many blocks as many are drawn as on the HTML page, the wrong ones first.
 
+    Args:
+        pictures: what there is to draw.
+        blocks: with their verdicts.
+
     Raises:
         UsageError: matplotlib is not installed.
     """
-    pictures = report.pictures
     found: dict[str, Figure] = {}
     if pictures.layers:
         found["network"] = _network(pictures)
-    blocks = drawing.pictured_blocks(report)[: drawing.MOST_BLOCKS]
     heat_maps = {heat_map.block: heat_map for heat_map in pictures.heat_maps}
     scatters = {scatter.block: scatter for scatter in pictures.scatters}
-    for name in blocks:
+    for name in drawing.pictured_blocks(pictures, blocks)[: drawing.MOST_BLOCKS]:
         if name in heat_maps and any(heat_maps[name].errors):
             found[f"heat map {printable(name)}"] = _heat_map(heat_maps[name])
         if name in scatters:

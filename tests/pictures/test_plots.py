@@ -8,12 +8,12 @@ import warnings
 from dataclasses import replace
 
 import pytest
-from report.drawn import HOSTILE, INF, NAN, block_of, pictures_of, report_of
+from pictures.drawn import HOSTILE, INF, NAN, block_of, pictures_of, report_of
 
 from gradcheck.errors import UsageError
-from gradcheck.report import drawing
-from gradcheck.report.pictures import HeatMap, LayerPicture, Pictures, Scatter, SlopeRatio
-from gradcheck.user.blocks import printable
+from gradcheck.pictures import drawing
+from gradcheck.pictures.model import HeatMap, LayerPicture, Pictures, Scatter, SlopeRatio
+from gradcheck.words import printable
 
 pytest.importorskip("matplotlib")
 
@@ -128,7 +128,7 @@ def test_of_many_blocks_the_wrong_ones_are_drawn():
 def test_pyplot_stays_out_of_it():
     code = (
         "import sys; sys.path.insert(0, 'tests');"
-        "from report.drawn import report_of; report_of().plot();"
+        "from pictures.drawn import report_of; report_of().plot();"
         "assert 'matplotlib.figure' in sys.modules; assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

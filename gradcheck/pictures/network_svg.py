@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradcheck.diagnose.words import shortened
-from gradcheck.report import drawing
-from gradcheck.report.pictures import LayerPicture, Pictures
-from gradcheck.report.svg import short_number
+from gradcheck.pictures import drawing
+from gradcheck.pictures.model import LayerPicture, Pictures
+from gradcheck.pictures.svg import short_number
+from gradcheck.words import shortened
 
 COLUMN_WIDTH, UNIT_DISTANCE, UNITS_TOP = 124, 24, 58
 MOST_UNITS, MOST_BLOCK_LINES = 5, 4

@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
-from gradcheck.report.text import printable
+from gradcheck.words import printable, printable_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +40,7 @@ def table(curves: Sequence[Curve]) -> str:
             tabulate(rows, headers, tablefmt="plain", disable_numparse=True, colalign=align)
         )
     sections.append("\n".join(f"{curve.variant}: {curve.ended}" for curve in curves))
-    return printable("\n\n".join(sections))
+    return printable_lines("\n\n".join(sections))
 
 
 def require_plots(path: Path) -> None:

@@ -1,0 +1,86 @@
+"""What the author of a case says must come out, and how a report differs from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gradcheck.errors import UsageError
+from gradcheck.report.model import Report
+
+VERDICTS = ("pass", "fail", "inconclusive")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the author of a case says must come out.
+
+    Attributes:
+        verdict: of the report.
+        blocks: the names of exactly those blocks that fail, or None where nothing is said.
+        rules: the codes or names of exactly those rules that are found, or None.
+    """
+
+    verdict: str = "pass"
+    blocks: tuple[str, ...] | None = None
+    rules: tuple[str, ...] | None = None
+
+    def differences(self, report: Report) -> Iterator[str]:
+        """What did not come out as expected, a sentence each."""
+        if report.verdict != self.verdict:
+            yield f"expected {self.verdict}, came out as {report.verdict}"
+        failed = [block.name for block in report.blocks if block.failed]
+        if self.blocks is not None and set(failed) != set(self.blocks):
+            yield f"expected wrong blocks {_listed(self.blocks)}, found {_listed(failed)}"
+        if self.rules is not None:
+            found = [{finding.code, finding.rule} for finding in report.findings]
+            unmatched = [rule for rule in self.rules if not any(rule in names for names in found)]
+            errors = [
+                {finding.code, finding.rule}
+                for finding in report.findings
+                if finding.severity == "error"
+            ]
+            surplus = [names for names in errors if not names & set(self.rules)]
+            if unmatched or surplus:
+                codes = [finding.code for finding in report.findings]
+                yield f"expected rules {_listed(self.rules)}, found {_listed(codes)}"
+
+    def plain(self) -> Any:
+        """The expectation as it stands in JSON."""
+        if self.blocks is None and self.rules is None:
+            return self.verdict
+        plain: dict[str, Any] = {"verdict": self.verdict}
+        if self.blocks is not None:
+            plain["blocks"] = list(self.blocks)
+        if self.rules is not None:
+            plain["rules"] = list(self.rules)
+        return plain
+
+
+def parse_expectation(expect: str | Mapping[str, Any]) -> Expectation:
+    """What is expected, from how a case says it.
+
+    Raises:
+        UsageError: an unknown verdict or key.
+    """
+    if isinstance(expect, str):
+        if expect not in VERDICTS:
+            raise UsageError(f"expect is {expect!r}; it must be one of {', '.join(VERDICTS)}")
+        return Expectation(expect)
+    unknown = set(expect) - {"verdict", "blocks", "rules"}
+    if unknown:
+        raise UsageError(
+            f"expect has unknown keys {sorted(unknown)}; it takes verdict, blocks and rules"
+        )
+    fails = expect.get("blocks") or expect.get("rules")
+    expectation = parse_expectation(expect.get("verdict", "fail" if fails else "pass"))
+    return replace(
+        expectation,
+        blocks=tuple(expect["blocks"]) if "blocks" in expect else None,
+        rules=tuple(expect["rules"]) if "rules" in expect else None,
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

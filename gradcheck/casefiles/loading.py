@@ -1,0 +1,132 @@
+"""The cases of a file, whose folder is on the import path while it loads."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gradcheck.casefiles.cases import MARK, Case, Maker
+from gradcheck.casefiles.expectations import Expectation, parse_expectation
+from gradcheck.errors import UsageError
+from gradcheck.user.calls import UserCodeError, call, quietly
+
+
+@dataclass(frozen=True)
+class CaseEntry:
+    """A case function found in a file; it is called afresh for every check.
+
+    Attributes:
+        name: "xor:published".
+        make: the function.
+        expect: what the decorator says is expected, or None.
+        summary: the first line of the function's docstring: the bug.
+        network: the file's NETWORK, or "".
+        source: the file's SOURCE, or "".
+    """
+
+    name: str
+    make: Maker
+    expect: str | Mapping[str, Any] | None
+    summary: str = ""
+    network: str = ""
+    source: str = ""
+
+    @property
+    def variant(self) -> str:
+        """The name of the case without that of its file."""
+        return self.name.partition(":")[2]
+
+    def build(self) -> tuple[Case, Expectation]:
+        """The case, made anew, and what is expected of it.
+
+        Raises:
+            UserCodeError: the function raised.
+            UsageError: it did not return a Case, or what is expected makes no sense.
+        """
+        with quietly():
+            case = call(self.make, f"the case {self.name}")
+        if not isinstance(case, Case):
+            raise UsageError(
+                f"the case {self.name} returned {type(case).__name__}; return a gradcheck.Case"
+            )
+        expect = self.expect if self.expect is not None else case.expect
+        return case, parse_expectation("pass" if expect is None else expect)
+
+
+def load_file(path: Path) -> list[CaseEntry]:
+    """The cases of a file, in the order in which they are written.
+
+    The file's folder is first on the import path while it loads, and the modules imported from
+    there are forgotten afterwards, so that two folders may each hold a `model.py`.
+
+    Raises:
+        UsageError: the file does not import, or holds no case.
+    """
+    module = _load_module(path)
+    entries = []
+    for function in vars(module).values():
+        mark = getattr(function, MARK, None)
+        if mark is not None and callable(function):
+            name, expect = mark
+            entries.append(
+                CaseEntry(
+                    name=f"{path.stem}:{name}",
+                    make=function,
+                    expect=expect,
+                    summary=_first_line(function.__doc__),
+                    network=str(getattr(module, "NETWORK", "")),
+                    source=str(getattr(module, "SOURCE", "")),
+                )
+            )
+    if not entries:
+        raise UsageError(f"{path} holds no case; mark a function with @gradcheck.case")
+    return entries
+
+
+def _load_module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"gradcheck_case_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    with _importing_from(path.parent), quietly():
+        sys.modules[module.__name__] = module
+        try:
+            call(spec.loader.exec_module, f"importing {path.name}", module)
+        except UserCodeError as error:
+            raise UsageError(
+                f"{path} could not be imported: {error.raised.summary_and_place}"
+            ) from None
+        finally:
+            sys.modules.pop(module.__name__, None)
+    return module
+
+
+@contextmanager
+def _importing_from(folder: Path) -> Iterator[None]:
+    """The folder first on the import path; its modules are not shared with other folders."""
+    before = dict(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if name not in before and file and folder in Path(file).resolve().parents:
+                del sys.modules[name]
+
+
+def mentions_cases(path: Path) -> bool:
+    """Whether the text of a file speaks of `gradcheck.case`, so that loading it is worth while."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return "gradcheck" in text and (".case" in text or "import case" in text)
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]

@@ -1,0 +1,47 @@
+"""`gradcheck repair`: the edit that makes a wrong gradient right, as a diff."""
+
+from __future__ import annotations
+
+import argparse
+
+from gradcheck.commands.command import Command, tell
+from gradcheck.options import REPAIR_SECONDS
+from gradcheck.report.outcome import UNDECIDED
+
+
+def _repair_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("targets", nargs="+", metavar="TARGET", help="as of run")
+    add("--write", action="store_true", help="write the first patch; the original stays as .orig")
+    seconds = "seconds for each case (default 10)"
+    add("--budget", type=float, default=REPAIR_SECONDS, help=seconds)
+
+
+def _repair(options: argparse.Namespace) -> int:
+    from gradcheck.casefiles import find_cases
+    from gradcheck.mending.patches import write
+    from gradcheck.running import check_case
+    from gradcheck.words import printable
+
+    statuses = []
+    for entry in find_cases(options.targets):
+        outcome = check_case(entry, {"repair": options.budget})
+        repair = outcome.report_or_reason.repair
+        if repair is None:
+            reason = outcome.report_or_reason.could_not_check or "interrupted"
+            print(f"{printable(outcome.name)}: could not check: {printable(reason)}")
+            statuses.append(UNDECIDED)
+            continue
+        print(f"{printable(outcome.name)}: {repair}\n")
+        statuses.append(0 if repair.ok else 1)
+        if repair.ok and options.write:
+            for path in write(repair.patches[0]):
+                tell(f"{path} was written; {path}.orig is as it was")
+    return max(statuses)
+
+
+COMMAND = Command(
+    "search your source for the edit that makes a wrong gradient right; print the diff",
+    _repair,
+    _repair_arguments,
+)

@@ -1,0 +1,68 @@
+"""The verdict of a report in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from gradcheck.compare.block import Block
+from gradcheck.words import verb
+
+if TYPE_CHECKING:
+    from gradcheck.report.model import Report
+
+
+def summary_line(report: Report) -> str:
+    """The verdict, and what it rests on."""
+    return f"{report.verdict}: {reason_of(report)}"
+
+
+def reason_of(report: Report) -> str:
+    """What the verdict rests on, in a sentence."""
+    if report.could_not_check:
+        return report.could_not_check
+    return REASONS[report.verdict](report, [block for block in report.blocks if block.failed])
+
+
+def _of_a_pass(report: Report, failed: Sequence[Block]) -> str:
+    if failed:
+        return f"{len(failed)} of {len(report.blocks)} gradients differ as allowed"
+    checked = [block for block in report.blocks if block.verdict != "not checked"]
+    reason = f"{len(checked)} {verb(checked, 'gradient agrees', 'gradients agree')}"
+    seen = [block.resolution for block in report.blocks if block.resolution is not None]
+    if seen:
+        reason += f"; a relative error of {max(seen):.1e} or more would have been seen"
+    return reason if report.coverage.complete else f"{reason} in the entries checked"
+
+
+def _of_a_fail(report: Report, failed: Sequence[Block]) -> str:
+    if report.not_zero and not failed:
+        return "the gradient is not zero where the upstream gradient is"
+    if not failed:
+        return "the gradient is not the same from call to call"
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    causes = ", ".join(f"{finding.code} {finding.rule}" for finding in errors)
+    gradients = f"{len(report.blocks)} {verb(report.blocks, 'gradient', 'gradients')}"
+    wrong = f"{len(failed)} of {gradients} {verb(failed, 'is', 'are')} wrong"
+    return f"{wrong} ({causes})" if causes else wrong
+
+
+def _of_the_undecided(report: Report, _: Sequence[Block]) -> str:
+    if report.coverage.interrupted:
+        return "interrupted before all was checked"
+    unused = next((finding for finding in report.findings if finding.code == "GC805"), None)
+    if unused is not None:
+        return unused.message
+    if not any(block.entries for block in report.blocks):
+        return "there are no entries, so nothing was tested"
+    if all(block.verdict in ("ok", "not checked") for block in report.blocks):
+        return "entries moved together do not give what the gradient says"
+    unclear = [block.name for block in report.blocks if block.verdict == "inconclusive"]
+    return f"{', '.join(unclear)} could not be decided"
+
+
+REASONS: Mapping[str, Callable[[Report, Sequence[Block]], str]] = MappingProxyType(
+    {"pass": _of_a_pass, "fail": _of_a_fail, "inconclusive": _of_the_undecided}
+)
+"""What each verdict rests on, of a report and its blocks that failed."""

@@ -1,0 +1,63 @@
+"""Small words that messages are made of."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence, Sized
+
+NEAREST = 2
+"""How many names are offered instead of one that is not known."""
+
+
+def printable(text: str) -> str:
+    """Text without control characters, so that no name drives a terminal or breaks a line."""
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )
+
+
+def printable_lines(text: str) -> str:
+    """Text of several lines, each of them `printable`."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def shortened(name: str, most: int = 40) -> str:
+    """A name that fits on a line, and is one."""
+    name = printable(name)
+    return name if len(name) <= most else f"{name[: most - 3]}..."
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """`W1`, `W1 and b1`, `W1, b1 and W2`; a long list is cut."""
+    names = [shortened(name) for name in names]
+    shown = names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
+    if len(shown) < 2:
+        return "".join(shown)
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def verb(names: Sized, singular: str, plural: str) -> str:
+    """The form of a verb that fits the number of names."""
+    return singular if len(names) == 1 else plural
+
+
+def gradient_of(names: Sequence[str]) -> str:
+    """`the gradient of W1 is`, `the gradients of W1 and b1 are`."""
+    if len(names) == 1:
+        return f"the gradient of {shortened(names[0])} is"
+    return f"the gradients of {listed(names)} are"
+
+
+def with_nearest(sentence: str, name: str, known: Iterable[str], then: str = "") -> str:
+    """A sentence about a name that is not known, with the known names that are nearest to it.
+
+    Args:
+        sentence: "there is no rule 'sign-fliped'".
+        name: the one that is not known.
+        known: those that are; upper and lower case count as the same.
+        then: what the reader can do otherwise, said last.
+    """
+    spelled = {each.lower(): each for each in known}
+    near = [spelled[key] for key in difflib.get_close_matches(name.lower(), spelled, NEAREST)]
+    hint = f"did you mean {' or '.join(near)}?" if near else ""
+    return "; ".join(filter(None, (sentence, " ".join(filter(None, (hint, then))))))
