@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 Advance = Callable[[int], None]
-"""Told how many more are done."""
+"""Takes how many more are done."""
 
 Begin = Callable[[str, float], Advance]
-"""(what is counted, how many there will be) -> what to tell when some are done."""
+"""(what is counted, how many there will be) -> what to call when some are done."""
 
 PATIENCE = 1.0
 """Seconds before a bar is shown."""

@@ -1,4 +1,4 @@
-"""Runs cases and hands what came of them to the renderers."""
+"""Runs cases, and gives the outcomes to the renderers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run_cases(
     Args:
         entries: the cases.
         overrides: arguments of the checks that replace the cases' own.
-        done: told of each case.
+        done: called with each outcome.
     """
     outcomes = []
     for entry in entries:

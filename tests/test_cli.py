@@ -297,7 +297,7 @@ def test_colour_is_for_terminals(capsys, file, monkeypatch):
     assert "\x1b[" not in run()
 
 
-def test_verbose_tells_how_the_numbers_were_had(capsys, file):
+def test_verbose_says_how_the_numbers_were_computed(capsys, file):
     main(["run", f"{file}:right", "-v"])
     shown = capsys.readouterr().out
     assert "detail: finite differences of your own loss" in shown

@@ -11,7 +11,7 @@ def _explain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "rule", nargs="?", metavar="RULE", help="a code or name, as GC303 or sign-flipped"
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="of the rules")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="of the output")
 
 
 def _explain(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from gradcheck.report.outcome import UNDECIDED
 
 def _repair_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("targets", nargs="+", metavar="TARGET", help="as of run")
+    add("targets", nargs="+", metavar="TARGET", help="as for run")
     add("--write", action="store_true", help="write the first patch; the original stays as .orig")
     seconds = "seconds for each case (default 10)"
     add("--budget", type=float, default=REPAIR_SECONDS, help=seconds)

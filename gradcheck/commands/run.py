@@ -1,4 +1,4 @@
-"""`gradcheck run`: checks cases, prints what came of them, and writes it to files."""
+"""`gradcheck run`: checks cases, prints the results, and writes them to files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         action="append",
         choices=tuple(RENDERERS),
-        help="of the results; may be given more than once, with an --output for all but one",
+        help="format of the results; may be repeated, with an --output for all but one",
     )
     add(
         "--output",
@@ -42,12 +42,12 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--entries",
         type=lambda text: int(text) if text.isdigit() else text,
-        help="'all', 'auto' (what fits in the budget), or so many of each block",
+        help="'all', 'auto' (what fits in the budget), or a number per block",
     )
     add("--budget", type=float, help="seconds that 'auto' may take for a case")
     add("--rtol", type=float, help="a relative error to accept beyond the bound")
     add("--workers", type=int, help="processes that share a slow loss (needs gradcheck[parallel])")
-    add("--seed", type=int, help="of everything that is random in the check")
+    add("--seed", type=int, help="seed of everything that is random in the check")
     add("--allow", action="append", metavar="RULE", help="a rule (code or name) to accept")
     add(
         "--repair",
@@ -61,7 +61,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         "--color",
         choices=("auto", "always", "never"),
         default="auto",
-        help="of the text; auto is on a terminal, unless NO_COLOR is set",
+        help="colour of the text; auto: on a terminal, unless NO_COLOR is set",
     )
 
 

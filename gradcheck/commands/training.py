@@ -12,10 +12,16 @@ from gradcheck.report.outcome import UNDECIDED
 def _train_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("case", metavar="CASE", help="a bundled case (xor, xor:published) or a file (checks.py)")
-    add("--epochs", type=int, metavar="N", help="how many; the case's own number, or 100")
-    rate = "of gradient descent; the case's own, or 0.1"
+    add("--epochs", type=int, metavar="N", help="epochs (default: the case's own, or 100)")
+    rate = "learning rate (default: the case's own, or 0.1)"
     add("--learning-rate", type=float, metavar="X", help=rate)
-    add("--seed", type=int, default=0, metavar="N", help="of everything random in the training")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of all that is random",
+    )
     add("--plot", type=Path, metavar="FILE", help="save the curves (needs gradcheck[plots])")
 
 

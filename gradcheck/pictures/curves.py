@@ -103,12 +103,12 @@ def _epochs(curves: Sequence[Curve]) -> list[int]:
     """About a dozen epochs, the early ones closer together, and every curve's highest and last."""
     last = max(len(curve.losses) for curve in curves) - 1
     spread = np.append(0, np.geomspace(1, last, ROWS - 1)) if last > ROWS else np.arange(last + 1)
-    told = {int(epoch) for epoch in np.round(spread)}
+    shown = {int(epoch) for epoch in np.round(spread)}
     for curve in curves:
         finite = [epoch for epoch, loss in enumerate(curve.losses) if math.isfinite(loss)]
-        told |= {max(finite, key=lambda epoch: curve.losses[epoch])} if finite else set()
-        told |= {len(curve.losses) - 1} if curve.losses else set()
-    return sorted(told)
+        shown |= {max(finite, key=lambda epoch: curve.losses[epoch])} if finite else set()
+        shown |= {len(curve.losses) - 1} if curve.losses else set()
+    return sorted(shown)
 
 
 def _number(losses: Sequence[float], epoch: int) -> str:

@@ -55,10 +55,10 @@ def _message(finding: Finding) -> str:
 
 
 def _command(level: str, properties: dict[str, str], message: str) -> str:
-    told = ",".join(
+    listed = ",".join(
         f"{key}={_escaped(printable(value), _OF_PROPERTIES)}" for key, value in properties.items()
     )
-    return f"::{level} {told}::{_escaped(printable_lines(message), _OF_DATA)}"
+    return f"::{level} {listed}::{_escaped(printable_lines(message), _OF_DATA)}"
 
 
 def _escaped(text: str, escapes: dict[str, str]) -> str:

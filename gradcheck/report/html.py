@@ -11,6 +11,7 @@ from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.pictures import drawing, network_svg, svg
 from gradcheck.report.closing import reason_of
+from gradcheck.report.text import layer_lines
 from gradcheck.user.calls import place
 from gradcheck.version import __version__
 from gradcheck.words import printable_lines, shortened
@@ -24,7 +25,7 @@ TEMPLATE = "report.html.j2"
 
 LIGHT = ((236, 240, 244), (247, 220, 160), (235, 145, 72), (190, 52, 44), (84, 10, 36))
 DARK = ((35, 43, 54), (88, 70, 44), (172, 100, 40), (240, 150, 80), (255, 232, 190))
-"""The colours of heat maps, from no error to the largest: ever further from the background."""
+"""The colours of heat maps, from no error to the largest, away from the background."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,6 @@ def _entry(name: str | None, report: Report, anchor: str, taken: set[str]) -> En
     pictured = drawing.pictured_blocks(report.pictures, report.blocks)
     pictures = report.pictures
     curves = () if pictures.step_curve is None else (svg.step_plot(pictures.step_curve),)
-    told = {line for finding in report.findings for line in finding.evidence}
     return Entry(
         name=name,
         anchor=anchor,
@@ -148,7 +148,7 @@ def _entry(name: str | None, report: Report, anchor: str, taken: set[str]) -> En
         closing=reason_of(report),
         facts=_facts(report),
         findings=tuple((_unique(finding.code, taken), finding) for finding in report.findings),
-        lines=tuple(line for line in report.layers if line not in told),
+        lines=layer_lines(report),
         network=network_svg.columns(pictures),
         pictures=_block_pictures(report, pictured[: drawing.MOST_BLOCKS]),
         blocks_left_out=max(0, len(pictured) - drawing.MOST_BLOCKS),

@@ -25,7 +25,7 @@ class Report:
     Attributes:
         verdict: "pass", "fail" or "inconclusive".
         blocks: one per parameter array, in the user's order.
-        findings: the causes, the one to mend first first.
+        findings: the causes, in the order in which to mend them.
         network: the network in words, or None where it is not known.
         coverage: how many entries were perturbed.
         evaluations: how often the loss was evaluated.
@@ -36,7 +36,7 @@ class Report:
         details: what `-v` shows as well, a sentence each.
         sketch: what the pictures are made from.
         reproduce: a call, or command, that makes this check again.
-        repair: what a search for a repair came to, if one was wanted.
+        repair: the result of the search for a repair, if there was one.
         not_zero: the inputs of a layer whose gradient is not zero under an upstream gradient of
             zero.
     """

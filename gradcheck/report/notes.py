@@ -65,7 +65,7 @@ def _excuse_notes(names: Sequence[str]) -> Iterable[str]:
 
 
 def raised_notes(raised: Raised | None) -> Iterable[str]:
-    """Where the user's code raised, and that nothing of theirs is changed."""
+    """Where the user's code raised, and that their parameters are unchanged."""
     if raised is None:
         return
     if raised.frames:
@@ -127,7 +127,7 @@ def _update_notes(problem: Problem) -> Iterable[str]:
         yield (
             f"your step has momentum "
             f"{listed([f'{value:.6g}' for value in dict.fromkeys(step.momentum.values())])}: the "
-            "gradient was told from two updates in a row at one point"
+            "gradient was computed from two updates in a row at one point"
         )
     if step is not None and step.decay:
         decay = next(iter(step.decay.values()))

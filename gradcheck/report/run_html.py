@@ -17,10 +17,10 @@ def render(outcomes: Sequence[Outcome]) -> str:
     Raises:
         UsageError: jinja2 is not installed.
     """
-    return html.render([(outcome.name, _told(outcome)) for outcome in outcomes])
+    return html.render([(outcome.name, _with_how(outcome)) for outcome in outcomes])
 
 
-def _told(outcome: Outcome) -> Report:
+def _with_how(outcome: Outcome) -> Report:
     """The report, with how it came out as a note."""
     report = outcome.report_or_reason
     how = how_it_came_out(outcome)

@@ -18,7 +18,7 @@ def render(outcomes: Sequence[Outcome]) -> str:
 
 
 def outcome_text(outcome: Outcome, style: Style = PLAIN, quiet: bool = False) -> str:
-    """The report of one case; one line of it where little is wanted."""
+    """The report of one case; one line of it if quiet."""
     name = printable(outcome.name)
     how = how_it_came_out(outcome)
     if outcome.report is None:

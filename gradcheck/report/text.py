@@ -34,7 +34,7 @@ class Style:
 PLAIN = Style()
 
 MOST_ROWS = 30
-"""Blocks of a table; of more, those that agree are counted unless all are asked for."""
+"""Rows of a table; beyond that, blocks that agree are only counted, unless -v is given."""
 
 
 def render(report: Report, name: str | None = None, style: Style = PLAIN) -> str:
@@ -51,7 +51,7 @@ def render(report: Report, name: str | None = None, style: Style = PLAIN) -> str
         sections.append(f"and {hidden} more that agree (-v shows them)")
     sections += [_worst(block) for block in report.blocks if block.verdict == "wrong"]
     sections += [_nonfinite(block) for block in report.blocks if block.verdict == "nonfinite"]
-    sections += _layers(report)
+    sections += layer_lines(report)
     sections += [_finding(finding) for finding in report.findings]
     sections += [f"note: {note}" for note in (*_kinks(report), *report.notes)]
     if style.verbose:
@@ -140,10 +140,10 @@ def _nonfinite(block: Block) -> str:
     return f"{shortened(block.name)}: your gradient holds nan or infinite values"
 
 
-def _layers(report: Report) -> list[str]:
-    """The lines on layers, without what a finding says again."""
-    told = {line for finding in report.findings for line in finding.evidence}
-    return [line for line in report.layers if line not in told]
+def layer_lines(report: Report) -> tuple[str, ...]:
+    """The lines on layers, but for those that are evidence of a finding as well."""
+    repeated = {line for finding in report.findings for line in finding.evidence}
+    return tuple(line for line in report.layers if line not in repeated)
 
 
 def _finding(finding: Finding) -> str:

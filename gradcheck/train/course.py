@@ -7,36 +7,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 FAR_ABOVE = 9.0
-"""By so many times its first loss a curve that explodes ends above it."""
+"""A curve that explodes ends above its first loss by more than this many times that loss."""
 
 ABOVE = 0.1
-"""The same of one that climbs."""
+"""The same for a curve that climbs."""
 
 PEAK = 0.5
-"""So far above its first loss is one that explodes on the way."""
+"""A curve that explodes on the way rises above its first loss by more than this, likewise."""
 
 LEAST_FALL = 0.05
-"""What falls by less of what there was to fall has stalled."""
+"""A curve has stalled if it falls by a smaller share of what it could fall."""
 
 MOST = 0.9
-"""The share of the way that two curves are timed over."""
+"""Curves are timed until they have covered this share of the way down."""
 
 LATE = 1.5
-"""How many times as long a slower one takes for it."""
+"""A slower curve takes more than this many times as long."""
 
 STILL_FALLING = 0.01
-"""What a curve that is still on its way falls in its last quarter."""
+"""A curve that still falls by at least this share in its last quarter is still on its way."""
 
 ALIKE = 1e-6
 
 
 @dataclass(frozen=True)
 class Course:
-    """The numbers of a curve that its verdict is decided by, as shares of what there was to fall.
+    """The numbers of a curve that its verdict is decided by, as shares of what it could fall.
 
     Attributes:
         losses: of the variant.
-        fixed: those that it is measured by: the fixed variant's, or its own.
+        fixed: the losses that it is compared with: those of the fixed variant, or its own.
     """
 
     losses: tuple[float, ...]
@@ -60,25 +60,25 @@ class Course:
 
     @property
     def fall(self) -> float:
-        """How much of what the fixed variant's loss falls it falls; alone, of the first loss."""
+        """Its fall, as a share of the fixed variant's fall, or, alone, of its first loss."""
         whole = self._unit if self.fixed is self.losses else self.fixed[0] - self.fixed[-1]
         return (self.losses[0] - self.losses[-1]) / whole
 
     @property
     def late_fall(self) -> float:
-        """How much of that comes in the last quarter."""
+        """How far it falls in its last quarter, as a share of the fixed variant's fall."""
         at = self.losses[(len(self.losses) - 1) * 3 // 4]
         return (at - self.losses[-1]) / (self.fixed[0] - self.fixed[-1])
 
     @property
     def delay(self) -> float:
-        """How many times as long it takes for most of the way; infinite if it never gets there."""
+        """How many times as long it takes for most of the way down; infinite if never."""
         level = self.fixed[0] - MOST * (self.fixed[0] - self.fixed[-1])
-        ours, theirs = (
+        own, of_fixed = (
             next((epoch for epoch, loss in enumerate(losses) if loss <= level), math.inf)
             for losses in (self.losses, self.fixed)
         )
-        return ours / max(theirs, 1)
+        return own / max(of_fixed, 1)
 
     @property
     def _unit(self) -> float:
@@ -94,7 +94,7 @@ VERDICTS: tuple[tuple[str, Callable[[Course], bool]], ...] = (
     ("converges slower", lambda course: course.delay > LATE),
     ("converges", lambda course: True),
 )
-"""What a curve is called, the first that holds."""
+"""What a curve is called: the first of these that holds."""
 
 
 def verdict(losses: tuple[float, ...], fixed: tuple[float, ...] = ()) -> str:
@@ -102,8 +102,8 @@ def verdict(losses: tuple[float, ...], fixed: tuple[float, ...] = ()) -> str:
 
     Args:
         losses: one at least.
-        fixed: the fixed variant's, which a curve is measured by that begins at the same loss, if
-            they converge; empty where there are none.
+        fixed: those of the fixed variant, or none. A curve is compared with them if they converge
+            and both begin at the same loss.
     """
     alone = not fixed or fixed == losses or not math.isclose(fixed[0], losses[0], rel_tol=ALIKE)
     measured_by = losses if alone or verdict(fixed) != "converges" else fixed
