@@ -148,7 +148,7 @@ class _Walker:
     def _state(self, number: int, index: int) -> LayerState:
         trace, point = self.traces[index], self.evidence.points[index]
         if number == len(self.view.placed):
-            arriving = self.view.scale * self.view.distance.derivative(
+            arriving = self.view.scale * self.view.plain_loss.derivative(
                 trace.activations[-1], self.view.targets
             )
         else:

@@ -18,7 +18,7 @@ LARGEST_ERROR = 1e-3
 def right_without_eps(evidence: Evidence) -> tuple[str, ...]:
     """The names of the wrong blocks that are the gradient of the loss without that number."""
     view = evidence.network
-    if view is None or view.with_eps is None:
+    if view is None or not view.loss_function.eps:
         return ()
     values = evidence.first.values
     trace = view.trace(values)

@@ -1,8 +1,8 @@
 """Which network is this? The layers, activations and loss that reproduce the user's own loss.
 
 A candidate is a structure (how blocks chain from layer to layer) with data, an activation for every
-layer, and a distance; the factor of the distance and those of a penalty are fitted. It is accepted
-where it gives the user's loss to rounding at several random points.
+layer, and a loss; the factor of the loss and those of a penalty are fitted. It is accepted where it
+gives the user's loss to rounding at several random points.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from itertools import islice, product
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.network.activations import USUAL, by_rank
+from gradcheck.network.losses import CANDIDATES, REDUCTIONS
+from gradcheck.network.passes import forward_layer
+from gradcheck.network.rows import AnyActivation
 from gradcheck.recognition.data import as_rows, as_targets, candidate_data
-from gradcheck.recognition.distances import DISTANCES
-from gradcheck.recognition.functions import HIDDEN, OUTPUT, UNITS, AnyActivation
 from gradcheck.recognition.layers import Layer
-from gradcheck.recognition.network_view import NetworkView, Placed
+from gradcheck.recognition.network_view import ROWS, NetworkView, Placed
 from gradcheck.recognition.probes import Losses, Prober, solve
 from gradcheck.recognition.structures import structures
 from gradcheck.user.blocks import Array
@@ -32,13 +34,17 @@ MOST_EFFORT = 4e8
 NEARLY = 1e-2
 """How far the losses may be from a cross-entropy whose log has a small number added."""
 
+MIXED_RANKS = {2: 9, 3: 5}
+MIXED_RANK = 4
+"""Up to this rank hidden layers are mixed, by how many there are: the combinations multiply."""
+
 Prefixes = dict[tuple[str, ...], list[tuple[Array, Array]]]
 """Z and A at every point of the last layer of a part of a network, by its activations."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A structure with data, for which activations and a distance are sought."""
+    """A structure with data, for which activations and a loss are sought."""
 
     placed: tuple[Placed, ...]
     inputs: Array
@@ -75,7 +81,7 @@ def recognise(
         )
         if found is not None:
             return found
-    for assignments in (_usual, _alike, _mixed):
+    for assignments in (_usual, _one_kind_unusual, _mixed):
         for index, candidate in enumerate(candidates):
             if index < 2 or not prober.can_probe(candidate.placed):
                 found = search.first(index, candidate, assignments(len(candidate.placed) - 1))
@@ -180,34 +186,37 @@ def _forward(
     with np.errstate(all="ignore"):
         for index, point in enumerate(losses.points):
             below = candidate.inputs if before is None else before[index][1]
-            z = below @ place.weights(point) + place.bias(point)
-            values.append((z, activation.activate(z, UNITS)))
+            values.append(forward_layer(below, place.parameters(point, activation), ROWS))
     return values
 
 
 def _usual(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
     """All hidden layers alike, and nothing unusual anywhere."""
-    for inner in HIDDEN[:5] if hidden else HIDDEN[:1]:
-        for output in OUTPUT[:5]:
-            yield (*(inner,) * hidden, output)
+    return _alike(hidden, by_rank("hidden", most=USUAL), by_rank("output", most=USUAL))
 
 
-def _alike(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
-    """All hidden layers alike, with the unusual either there or at the output."""
-    for inner in HIDDEN[:5] if hidden else HIDDEN[:1]:
-        for output in OUTPUT[5:]:
-            yield (*(inner,) * hidden, output)
-    for inner in HIDDEN[5:] if hidden else ():
-        for output in OUTPUT[:5]:
-            yield (*(inner,) * hidden, output)
+def _one_kind_unusual(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
+    """All hidden layers alike, with the unusual either at the output or in all of them."""
+    yield from _alike(hidden, by_rank("hidden", most=USUAL), by_rank("output", least=USUAL + 1))
+    if hidden:
+        yield from _alike(hidden, by_rank("hidden", least=USUAL + 1), by_rank("output", most=USUAL))
+
+
+def _alike(
+    hidden: int, inner: Sequence[AnyActivation], outer: Sequence[AnyActivation]
+) -> Iterator[tuple[AnyActivation, ...]]:
+    """So many hidden layers that are alike, below every output."""
+    for one in inner if hidden else inner[:1]:
+        for output in outer:
+            yield (*(one,) * hidden, output)
 
 
 def _mixed(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
-    """Hidden layers of different kinds."""
+    """Hidden layers of different kinds; the more layers there are, the more usual ones only."""
     if hidden < 2:
         return
-    few = HIDDEN[: 9 if hidden == 2 else 5 if hidden == 3 else 4]
-    for output in OUTPUT[:5]:
+    few = by_rank("hidden", most=MIXED_RANKS.get(hidden, MIXED_RANK))
+    for output in by_rank("output", most=USUAL):
         for mixed in product(few, repeat=hidden):
             yield (*mixed, output)
 
@@ -219,15 +228,17 @@ def _fit(
     activations: tuple[AnyActivation, ...],
     ends: list[tuple[Array, Array]],
 ) -> NetworkView | None:
-    """The distance with its factor, and the penalty, that reproduce the losses."""
+    """The loss with its factor, and the penalty, that reproduce the user's losses."""
     pre_activations = np.stack([z for z, _ in ends])
     outputs = np.stack([a for _, a in ends])
     near = False
-    for distance in DISTANCES:
-        if not distance.suits(activations[-1]) or (distance.eps and not near):
+    for loss in CANDIDATES:
+        if not loss.suits(activations[-1]) or (loss.eps and not near):
             continue
         with np.errstate(all="ignore"):
-            totals = distance.totals(activations[-1], pre_activations, outputs, candidate.targets)
+            totals = loss.totals(
+                activations[-1], pre_activations, outputs, candidate.targets, ROWS.unit_axis
+            )
         columns = np.column_stack([totals, squares])
         if not np.all(np.isfinite(totals)):
             continue
@@ -243,16 +254,13 @@ def _fit(
                 activations,
                 candidate.inputs,
                 candidate.targets,
-                distance,
+                loss,
                 float(factors[0]),
                 float(factors[1]) if len(used) > 1 else 0.0,
                 float(factors[2]) if len(used) > 2 else 0.0,
             )
             view = replace(view, scale=_round_scale(view))
-            view = replace(view, words=describe_view(view))
-            if distance.plain is None:
-                return view
-            return replace(view, distance=distance.plain, with_eps=distance)
+            return replace(view, words=view.described())
     return None
 
 
@@ -267,39 +275,7 @@ def _square(values: Array) -> float:
     return float(np.vdot(laid_out, laid_out))
 
 
-def _reductions(view: NetworkView) -> dict[str, float]:
-    """The usual factors of a loss, in words."""
-    count, outputs = view.targets.shape
-    whole = {
-        "summed": 1.0,
-        "mean over samples": 1 / count,
-        "mean over all elements": 1 / (count * outputs),
-    }
-    return {
-        half + words: factor * value
-        for half, factor in (("", 1.0), ("half, ", 0.5))
-        for words, value in whole.items()
-    }
-
-
 def _round_scale(view: NetworkView) -> float:
     """The usual factor that the fitted one is, to the rounding of the fit; else the fitted one."""
-    usual = _reductions(view).values()
+    usual = [reduction.scale(*view.targets.shape) for reduction in REDUCTIONS.values()]
     return next((value for value in usual if np.isclose(view.scale, value, rtol=1e-9)), view.scale)
-
-
-def describe_view(view: NetworkView) -> str:
-    """The network in words: `4-5-3 tanh/softmax, cross-entropy, mean over samples, m = 12`."""
-    sizes = [view.placed[0].n_in, *(place.n_out for place in view.placed)]
-    names = "/".join(activation.name for activation in view.activations)
-    how = next(
-        (
-            words
-            for words, value in _reductions(view).items()
-            if np.isclose(view.scale, value, rtol=1e-6)
-        ),
-        f"times {view.scale:.6g}",
-    )
-    penalty = f", l2 {2 * view.l2:.4g}" if view.l2 else ""
-    shape = f"{'-'.join(map(str, sizes))} {names}"
-    return f"{shape}, {view.distance.name}, {how}{penalty}, m = {view.batch_size}"

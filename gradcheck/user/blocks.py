@@ -127,6 +127,37 @@ class Parameters:
         """The values as the user's functions will see them, in float64."""
         return tuple(value.astype(np.float64, copy=False) for value in self.stored(values))
 
+    def nudged(
+        self,
+        values: Sequence[Array],
+        size: float,
+        rng: np.random.Generator,
+        *,
+        uniform: bool = False,
+    ) -> list[Array]:
+        """A random point near the values; no more memory is taken than that of the point.
+
+        Args:
+            values: the blocks.
+            size: the standard deviation of the noise, in standard deviations of the block; those
+                below 0.1 count as 0.1.
+            rng: for the noise.
+            uniform: noise that stays within sqrt(3) standard deviations, in place of normal noise.
+        """
+        point = []
+        for value in values:
+            spread = size * max(0.1, float(np.std(value)))
+            if uniform:
+                noise = np.asarray(rng.random(value.shape))
+                noise -= 0.5
+                spread *= math.sqrt(12)
+            else:
+                noise = np.asarray(rng.standard_normal(value.shape))
+            noise *= spread
+            noise += value
+            point.append(noise)
+        return point
+
     def narrowed(self, kept: Sequence[int]) -> Parameters:
         """These parameters without the others, which the user's functions see as they were."""
         count, whole = len(self.values), self.pack
