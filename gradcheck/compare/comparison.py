@@ -14,7 +14,7 @@ from gradcheck.compare.screened import screen_the_rest
 from gradcheck.compare.structure import Tie, numeric_by_structure
 from gradcheck.compare.ties import settle_ties
 from gradcheck.compare.updates import settle_step
-from gradcheck.compare.verdict import SAFETY, Block, compare_block
+from gradcheck.compare.verdict import BOUND_FACTOR, Block, compare_block
 from gradcheck.numeric.blackbox import NumericGradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.screening import Screened
@@ -166,7 +166,7 @@ def _differ(one: Gradient, other: Gradient, rounding: float) -> bool:
         return False
     if one.value.shape != other.value.shape:
         return True
-    return largest_difference(one.value, other.value) > SAFETY * rounding
+    return largest_difference(one.value, other.value) > BOUND_FACTOR * rounding
 
 
 def evaluate_gradient(

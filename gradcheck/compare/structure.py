@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.compare.verdict import SAFETY, judge_entries, scale_of
+from gradcheck.compare.verdict import BOUND_FACTOR, judge_entries, scale_of
 from gradcheck.numeric.blackbox import (
     RESOLUTION_LIMIT,
     BlockGradient,
@@ -182,7 +182,7 @@ def _agree(block: BlockGradient, literal: BlockGradient) -> bool:
     ours, theirs = block.estimates[literal.entries], literal.estimates
     smooth = ~(ours.kink | theirs.kink)
     apart = np.abs(ours.value - theirs.value)
-    return bool(np.all(apart[smooth] <= SAFETY * (ours.bound + theirs.bound)[smooth]))
+    return bool(np.all(apart[smooth] <= BOUND_FACTOR * (ours.bound + theirs.bound)[smooth]))
 
 
 def _confirmed(block: BlockGradient, literal: BlockGradient, claim: Claim) -> BlockGradient:

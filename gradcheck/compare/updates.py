@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.compare.verdict import SAFETY
+from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.numeric.blackbox import BlockGradient, NumericGradient
 from gradcheck.user.blocks import BARE, Array, path_name
 from gradcheck.user.gradients import Gradient, Gradients, read_gradients
@@ -122,7 +122,7 @@ def _find_share(
         ):
             if gradient.verdict == "ok" and gradient.value is not None and len(measured.entries):
                 claimed = gradient.value.ravel()[measured.entries] / factor
-                bound = SAFETY * (measured.estimates.bound + rounding / factor)
+                bound = BOUND_FACTOR * (measured.estimates.bound + rounding / factor)
                 count += bool(np.all(measured.estimates.distance(claimed) <= bound))
         return count
 
@@ -200,7 +200,7 @@ class _Off:
         if gradient.verdict != "ok" or gradient.value is None or not len(measured.entries):
             return None
         difference = gradient.value.ravel()[measured.entries] - measured.estimates.value
-        bound = SAFETY * (measured.estimates.bound + rounding)
+        bound = BOUND_FACTOR * (measured.estimates.bound + rounding)
         if not np.all(np.isfinite(difference)) or not np.any(np.abs(difference) > bound):
             return None
         weights = values.ravel()[measured.entries]

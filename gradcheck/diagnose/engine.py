@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.advice import advice
-from gradcheck.diagnose.chain import Step, walk
+from gradcheck.diagnose.chain import WalkedLayer, walk
 from gradcheck.diagnose.evidence import Evidence, second_point, with_point
 from gradcheck.diagnose.excuses import excuse, right_without_eps
 from gradcheck.diagnose.findings import chain_findings, correction_finding, scale_findings
@@ -177,7 +177,7 @@ def _is_scaled(evidence: Evidence, name: str) -> bool:
     return any(match.rule.code != "GC105" for match in match_scales(evidence, index, RULES))
 
 
-def _explained_by(evidence: Evidence, steps: list[Step], position: int) -> tuple[str, ...]:
+def _explained_by(evidence: Evidence, steps: list[WalkedLayer], position: int) -> tuple[str, ...]:
     """The wrong blocks of a step's layer, and those further down that only inherit its delta."""
     here = steps[position]
     indices = [block for block in here.explained if here.is_inherited(block)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck.compare.comparison import Comparison, compare
-from gradcheck.compare.verdict import SAFETY, Block, scale_of
+from gradcheck.compare.verdict import BOUND_FACTOR, Block, scale_of
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.preflight import Preflight
 from gradcheck.recognition.layers import Layer
@@ -105,7 +105,7 @@ def error_if_right(
     if not np.all(np.isfinite(flat)):
         return None
     distance = measured.estimates.distance(flat)
-    allowed = SAFETY * (measured.estimates.bound + gain * comparison.precision[block])
+    allowed = BOUND_FACTOR * (measured.estimates.bound + gain * comparison.precision[block])
     if np.any(distance > allowed):
         return None
     scale = scale_of(measured, flat, comparison.scale)

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from gradcheck.compare.comparison import Comparison
-from gradcheck.compare.verdict import SAFETY
+from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.errors import UsageError
 from gradcheck.numeric.blackbox import BlockGradient, Claim
 from gradcheck.numeric.noise import Noise
@@ -150,7 +150,7 @@ class Judge:
                 continue
             claimed = gradient.value.reshape(-1)[measured.entries]
             distance = measured.estimates.distance(claimed)
-            allowed = SAFETY * measured.estimates.bound + ROUNDING * largest
+            allowed = BOUND_FACTOR * measured.estimates.bound + ROUNDING * largest
             right.append(bool(np.all(distance <= allowed)))
             errors.append(float(np.max(distance, initial=0.0)) / (largest or 1.0))
         return tuple(right), max(errors)

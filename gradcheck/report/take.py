@@ -11,7 +11,7 @@ from gradcheck.compare.verdict import Block, judge_entries, scale_of
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.numeric.blackbox import BlockGradient
 from gradcheck.preflight import Preflight
-from gradcheck.recognition.network_view import NetworkView
+from gradcheck.recognition.network_view import NetworkView, delta_from_gradient
 from gradcheck.report.pictures import (
     HeatMap,
     LayerPicture,
@@ -216,7 +216,7 @@ def _slope_ratios(view: NetworkView, comparison: Comparison) -> tuple[SlopeRatio
             continue  # delta is right, and the product alone is off
         arrays = list(comparison.values)
         arrays[block] = gradient
-        delta = _delta_of(trace.activations[number - 1], placed.weights(arrays))
+        delta = delta_from_gradient(trace.activations[number - 1], placed.weights(arrays))
         if delta is None:
             continue
         right = trace.deltas[number - 1]
@@ -229,15 +229,3 @@ def _slope_ratios(view: NetworkView, comparison: Comparison) -> tuple[SlopeRatio
             )
         )
     return tuple(found)
-
-
-def _delta_of(layer_input: Array, gradient: Array) -> Array | None:
-    """The delta with which A^T delta is the gradient; None where it is not one, or not the only."""
-    samples, features = layer_input.shape
-    if samples > features:
-        return None
-    delta, _, rank, _ = np.linalg.lstsq(layer_input.T, gradient, rcond=None)
-    left = np.abs(layer_input.T @ delta - gradient).max(initial=0.0)
-    if rank < samples or left > 1e-6 * np.abs(gradient).max(initial=0.0):
-        return None
-    return np.asarray(delta)
