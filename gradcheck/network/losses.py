@@ -142,7 +142,6 @@ _ROWS = (
         _absolute_change,
         kinked=True,
         usual=True,
-        reductions={},
     ),
     Loss(
         "log-cosh",
@@ -150,8 +149,6 @@ _ROWS = (
         lambda a, y: np.asarray(np.tanh(a - y)),
         _log_cosh_change,
         kinked=False,
-        usual=False,
-        reductions={},
     ),
     Loss(
         "Huber loss (delta 1)",
@@ -159,8 +156,6 @@ _ROWS = (
         lambda a, y: np.clip(a - y, -1, 1),
         _huber_change,
         kinked=False,
-        usual=False,
-        reductions={},
     ),
     Loss(
         "fourth power",
@@ -168,8 +163,6 @@ _ROWS = (
         lambda a, y: np.asarray(4 * (a - y) ** 3),
         _fourth_power_change,
         kinked=False,
-        usual=False,
-        reductions={},
     ),
 )
 

@@ -67,7 +67,7 @@ class Activation:
     def __post_init__(self) -> None:
         row = f"the activation {self.name!r}"
         _require_functions(row, self, ("value", "slope", "difference"))
-        _require_kind(row, "rank", self.rank, Rank)
+        _require_rank(row, self.rank)
         if list(self.kinks) != sorted({kink for kink in self.kinks if math.isfinite(kink)}):
             raise ValueError(f"{row} has the kinks {self.kinks}; give finite ones, ascending")
 
@@ -112,7 +112,7 @@ class Softmax:
     kinks: tuple[float, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
-        _require_kind(f"the activation {self.name!r}", "rank", self.rank, Rank)
+        _require_rank(f"the activation {self.name!r}", self.rank)
 
     def activate(self, pre_activation: Array, unit_axis: int) -> Array:
         """exp(z) over its sum along the axis, shifted so that nothing overflows."""
@@ -191,8 +191,8 @@ class Loss:
     derivative: Terms
     change: TermsChange
     kinked: bool
-    usual: bool
-    reductions: Mapping[str, Reduction]
+    usual: bool = False
+    reductions: Mapping[str, Reduction] = field(default_factory=dict)
     of_probabilities: bool = False
     of_labels: bool = False
     fused: Mapping[str, Fused] = field(default_factory=dict)
@@ -201,10 +201,7 @@ class Loss:
     plain: Loss | None = None
 
     def __post_init__(self) -> None:
-        row = f"the loss {self.name!r}"
-        _require_functions(row, self, ("terms", "derivative", "change"))
-        for name, reduction in self.reductions.items():
-            _require_kind(row, f"reduction {name!r}", reduction, Reduction)
+        _require_functions(f"the loss {self.name!r}", self, ("terms", "derivative", "change"))
 
     def plus(self, eps: float) -> Loss:
         """The same with a small number added before the log is taken; itself where none is."""
@@ -218,7 +215,6 @@ class Loss:
             change,
             self.kinked,
             self.usual,
-            {},
             of_probabilities=self.of_probabilities,
             eps=eps,
             plain=self,
@@ -234,15 +230,6 @@ class Loss:
         """The terms, from what the output layer computes."""
         fused = self.fused.get(activation.name)
         return self.terms(a, y) if fused is None else fused.terms(z, y, unit_axis)
-
-    def totals(
-        self, activation: AnyActivation, z: Array, a: Array, y: Array, unit_axis: int
-    ) -> Array:
-        """The sums of all terms at several points, (P,); z and a have one axis more, the first."""
-        if activation.name not in self.fused:
-            return np.asarray(self.terms(a, y).sum(axis=(1, 2)))
-        rows = zip(z, a, strict=True)
-        return np.array([self.output_terms(activation, *row, y, unit_axis).sum() for row in rows])
 
     def changes(
         self, activation: AnyActivation, z: Array, a: Array, y: Array, unit_axis: int
@@ -288,6 +275,6 @@ def _require_functions(row: str, holder: object, names: tuple[str, ...]) -> None
             raise TypeError(f"{row} needs a function as its {name}, and has {given!r}")
 
 
-def _require_kind(row: str, what: str, given: object, kind: type) -> None:
-    if not isinstance(given, kind):
-        raise TypeError(f"{row} needs a {kind.__name__} as its {what}, and has {given!r}")
+def _require_rank(row: str, rank: object) -> None:
+    if not isinstance(rank, Rank):
+        raise TypeError(f"{row} needs a Rank as its rank, and has {rank!r}")

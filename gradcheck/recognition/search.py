@@ -38,8 +38,8 @@ MIXED_RANKS = {2: 9, 3: 5}
 MIXED_RANK = 4
 """Up to this rank hidden layers are mixed, by how many there are: the combinations multiply."""
 
-Prefixes = dict[tuple[str, ...], list[tuple[Array, Array]]]
-"""Z and A at every point of the last layer of a part of a network, by its activations."""
+Ends = list[tuple[Array, Array]]
+"""Z and A of the last layer of a network or a part of one, at every point."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ def recognise(
         prober: finds the activations one by one; None where only the usual ones are to be tried.
     """
     candidates = list(islice(_candidates(problem, layers), MOST_CANDIDATES))
-    search = _Search(losses, [{} for _ in candidates])
+    search = _Search(
+        losses, [{(): [(one.inputs, one.inputs)] * len(losses.points)} for one in candidates]
+    )
     for index, candidate in enumerate(candidates[:1]):
         found = search.first(index, candidate, _usual(len(candidate.placed) - 1))
         if found is not None or prober is None:
@@ -96,13 +98,14 @@ class _Search:
 
     Attributes:
         losses: the user's.
-        caches: parts of networks that were run, for every candidate.
+        caches: what the parts that were run gave, by their activations, for every candidate; the
+            part without a layer gives the inputs.
         effort: what that took, in multiplications.
         squares: the sums of the squared weights and biases at every point, by structure.
     """
 
     losses: Losses
-    caches: list[Prefixes]
+    caches: list[dict[tuple[str, ...], Ends]]
     effort: float = 0.0
     squares: dict[tuple[Placed, ...], Array] = field(default_factory=dict)
 
@@ -113,13 +116,32 @@ class _Search:
         for activations in assignments:
             if self.effort > MOST_EFFORT:
                 return None
-            cache = self.caches[index]
-            self.effort += _walk_forward(candidate, self.losses, activations, cache)
-            squares = self._squares(candidate)
-            found = _fit(candidate, self.losses, squares, activations, cache[_names(activations)])
+            ends = self._ends(index, candidate, activations)
+            found = _fit(candidate, self.losses, self._squares(candidate), activations, ends)
             if found is not None:
                 return found
         return None
+
+    def _ends(
+        self, index: int, candidate: Candidate, activations: tuple[AnyActivation, ...]
+    ) -> Ends:
+        """The output layer at every point, from the longest part of the network run before."""
+        cache, names = self.caches[index], tuple(one.name for one in activations)
+        self.effort += OVERHEAD
+        for depth, (place, activation) in enumerate(
+            zip(candidate.placed, activations, strict=True), start=1
+        ):
+            if names[:depth] not in cache:
+                with np.errstate(all="ignore"):
+                    cache[names[:depth]] = [
+                        forward_layer(below, place.parameters(point, activation), ROWS)
+                        for (_, below), point in zip(
+                            cache[names[: depth - 1]], self.losses.points, strict=True
+                        )
+                    ]
+                multiplications = len(candidate.inputs) * place.n_in * place.n_out
+                self.effort += len(self.losses.points) * multiplications
+        return cache[names]
 
     def _squares(self, candidate: Candidate) -> Array:
         if candidate.placed not in self.squares:
@@ -145,49 +167,6 @@ def _feature_counts(data: NDArray[np.generic]) -> list[int]:
     shape = np.shape(data)
     counts = [*shape[::-1], int(np.prod(shape[1:], dtype=int)), 1]
     return list(dict.fromkeys(count for count in counts if count))
-
-
-def _walk_forward(
-    candidate: Candidate,
-    losses: Losses,
-    activations: Sequence[AnyActivation],
-    cache: Prefixes,
-) -> float:
-    """Runs the network at every point, from the longest part of it that was run before.
-
-    Returns:
-        What that took, in multiplications.
-    """
-    names = _names(activations)
-    effort = OVERHEAD
-    for depth in range(1, len(names) + 1):
-        if names[:depth] not in cache:
-            before = cache.get(names[: depth - 1])
-            cache[names[:depth]] = _forward(candidate, losses, before, activations, depth)
-            place = candidate.placed[depth - 1]
-            effort += len(losses.points) * len(candidate.inputs) * place.n_in * place.n_out
-    return effort
-
-
-def _names(activations: Sequence[AnyActivation]) -> tuple[str, ...]:
-    return tuple(activation.name for activation in activations)
-
-
-def _forward(
-    candidate: Candidate,
-    losses: Losses,
-    before: list[tuple[Array, Array]] | None,
-    activations: Sequence[AnyActivation],
-    depth: int,
-) -> list[tuple[Array, Array]]:
-    """Z and A of one layer at every point, from those of the layer below."""
-    place, activation = candidate.placed[depth - 1], activations[depth - 1]
-    values = []
-    with np.errstate(all="ignore"):
-        for index, point in enumerate(losses.points):
-            below = candidate.inputs if before is None else before[index][1]
-            values.append(forward_layer(below, place.parameters(point, activation), ROWS))
-    return values
 
 
 def _usual(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
@@ -226,7 +205,7 @@ def _fit(
     losses: Losses,
     squares: Array,
     activations: tuple[AnyActivation, ...],
-    ends: list[tuple[Array, Array]],
+    ends: Ends,
 ) -> NetworkView | None:
     """The loss with its factor, and the penalty, that reproduce the user's losses."""
     pre_activations = np.stack([z for z, _ in ends])
@@ -236,9 +215,10 @@ def _fit(
         if not loss.suits(activations[-1]) or (loss.eps and not near):
             continue
         with np.errstate(all="ignore"):
-            totals = loss.totals(
-                activations[-1], pre_activations, outputs, candidate.targets, ROWS.unit_axis
+            terms = loss.output_terms(
+                activations[-1], pre_activations, outputs, candidate.targets, unit_axis=-1
             )
+            totals = terms.sum(axis=(1, 2))
         columns = np.column_stack([totals, squares])
         if not np.all(np.isfinite(totals)):
             continue

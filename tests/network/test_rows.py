@@ -34,7 +34,6 @@ LOSS = """
         lambda a, y: np.asarray(np.sinh(a - y)),
         lambda a, y: lambda d: np.asarray(2 * np.sinh(a - y + d / 2) * np.sinh(d / 2)),
         kinked=False,
-        usual=False,
         reductions={"cosh_error_mean": REDUCTIONS["mean"]},
     ),"""
 
@@ -181,11 +180,10 @@ def test_a_softmax_without_a_rank_cannot_be_made():
 def test_a_loss_without_what_the_stages_need_cannot_be_made(lacking):
     row = LOSSES["squared error"]
     fields = {name: getattr(row, name) for name in ("terms", "derivative", "change")}
-    rest = {"kinked": False, "usual": False, "reductions": {}}
     with pytest.raises(TypeError, match=rf"the loss 'mine' needs a function as its {lacking}"):
-        Loss("mine", **{**fields, lacking: None}, **rest)
-    with pytest.raises(TypeError, match="needs a Reduction as its reduction 'mine_mean'"):
-        Loss("mine", **fields, **{**rest, "reductions": {"mine_mean": 0.5}})
+        Loss("mine", **{**fields, lacking: None}, kinked=False)
+    with pytest.raises(TypeError, match=r"missing .*'kinked'"):
+        Loss("mine", **fields)
 
 
 def test_two_rows_of_one_name_are_refused():
