@@ -142,4 +142,4 @@ def test_repair_is_a_function_whatever_is_imported():
     from gradcheck.mending import process  # noqa: F401  # what would shadow it
 
     assert inspect.isfunction(gradcheck.repair)
-    assert gradcheck.mending.__doc__.startswith("Searches your source")
+    assert gradcheck.repair.__doc__.startswith("Searches your source")

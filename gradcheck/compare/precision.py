@@ -14,7 +14,7 @@ import numpy as np
 from gradcheck.arrays import largest_difference
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
-from gradcheck.compare.verdict import SAFETY
+from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import random_signs
 from gradcheck.user.blocks import Array
@@ -67,7 +67,7 @@ def with_stability(point: Point) -> Point:
     """
     again = point.ask_gradient()
     return point.with_blocks(
-        replace(block, stable=not _differ(block, other.gradient, SAFETY * block.precision))
+        replace(block, stable=not _differ(block, other.gradient, BOUND_FACTOR * block.precision))
         for block, other in zip(point.blocks, again.blocks, strict=True)
     )
 

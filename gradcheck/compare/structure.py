@@ -14,8 +14,12 @@ import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point, Tie
-from gradcheck.compare.verdict import SAFETY, judge_entries, scale_of
-from gradcheck.numeric.blackbox import RESOLUTION_LIMIT, BlockGradient, NumericGradient
+from gradcheck.compare.verdict import BOUND_FACTOR, judge_entries, scale_of
+from gradcheck.numeric.blackbox import (
+    RESOLUTION_LIMIT,
+    BlockGradient,
+    NumericGradient,
+)
 from gradcheck.numeric.structured import choose_tier, structured_gradient
 from gradcheck.recognition.dense import as_blocks, dense_network
 from gradcheck.recognition.identify import Identity
@@ -135,7 +139,7 @@ def _agree(engine: BlockGradient, own: BlockGradient) -> bool:
     one, other = engine.estimates[own.entries], own.estimates
     smooth = ~(one.kink | other.kink)
     apart = np.abs(one.value - other.value)
-    return bool(np.all(apart[smooth] <= SAFETY * (one.bound + other.bound)[smooth]))
+    return bool(np.all(apart[smooth] <= BOUND_FACTOR * (one.bound + other.bound)[smooth]))
 
 
 def _confirmed(block: Block, own: BlockGradient) -> BlockGradient:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
-from gradcheck.compare.verdict import SAFETY
+from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.user.adapters import Step
 from gradcheck.user.blocks import BARE, Array, path_name
 from gradcheck.user.gradients import read_gradients
@@ -102,7 +102,7 @@ def _find_share(momentum: float, point: Point) -> float:
     def agrees(block: Block, factor: float) -> bool:
         if block.gradient.verdict != "ok" or not len(block.numeric.entries):
             return False
-        bound = SAFETY * (block.numeric.estimates.bound + block.precision / factor)
+        bound = BOUND_FACTOR * (block.numeric.estimates.bound + block.precision / factor)
         return bool(np.all(block.numeric.estimates.distance(block.analytic / factor) <= bound))
 
     averaged = any(agrees(block, share) for block in point.blocks)
@@ -161,7 +161,7 @@ class _Off:
             return None
         numeric = block.numeric.estimates.value
         difference = block.analytic - numeric
-        bound = SAFETY * (block.numeric.estimates.bound + block.precision)
+        bound = BOUND_FACTOR * (block.numeric.estimates.bound + block.precision)
         if not np.all(np.isfinite(difference)) or not np.any(np.abs(difference) > bound):
             return None
         weights = block.value.reshape(-1)[block.numeric.entries]

@@ -17,7 +17,7 @@ from gradcheck.compare.block import Block, Worst
 from gradcheck.numeric.blackbox import BlockGradient
 from gradcheck.user.blocks import Array
 
-SAFETY = 2.0
+BOUND_FACTOR = 2.0
 """What the estimated errors are multiplied by, since they are estimates."""
 
 
@@ -55,7 +55,7 @@ def judge_entries(
     bound = total_bound(numeric, precision)
     distance = estimates.distance(analytic)
     limit = max(numeric.limit, rtol or 0.0) * scale_of(numeric, analytic, overall)
-    in_bound = (distance <= bound + accepted) & (bound <= SAFETY * limit)
+    in_bound = (distance <= bound + accepted) & (bound <= BOUND_FACTOR * limit)
     on_kink = estimates.kink & (distance <= precision + accepted)
     return EntryVerdicts(
         wrong=~np.isfinite(analytic) | (distance > bound + accepted),
@@ -66,7 +66,7 @@ def judge_entries(
 
 def total_bound(numeric: BlockGradient, precision: float) -> Array:
     """How far right derivatives may be apart, numeric and analytic error together, (n,)."""
-    return SAFETY * (numeric.estimates.bound + precision)
+    return BOUND_FACTOR * (numeric.estimates.bound + precision)
 
 
 def scale_of(numeric: BlockGradient, analytic: Array, overall: float) -> float:

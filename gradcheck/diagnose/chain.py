@@ -28,7 +28,7 @@ from gradcheck.diagnose.rule import (
     Variant,
 )
 from gradcheck.recognition.layers import Layer
-from gradcheck.recognition.network_view import NetworkView
+from gradcheck.recognition.network_view import NetworkView, delta_from_gradient
 from gradcheck.user.blocks import Array
 
 Named = tuple[Rule, Variant]
@@ -66,7 +66,7 @@ class Own:
 
 
 @dataclass(frozen=True)
-class Step:
+class WalkedLayer:
     """What the walk found at one layer.
 
     Attributes:
@@ -92,7 +92,7 @@ class Step:
         return is_among(found.factor, self.inherited) and found.penalty_right
 
 
-def walk(evidence: Evidence, rules: Sequence[Rule]) -> Iterator[Step]:
+def walk(evidence: Evidence, rules: Sequence[Rule]) -> Iterator[WalkedLayer]:
     """What each layer's gradients were made from, as far as that can be told."""
     view = evidence.network
     if view is None:
@@ -120,24 +120,28 @@ class _Walker:
             for block in layer.blocks
         }
 
-    def step(self, layer: Layer) -> Step:
+    def step(self, layer: Layer) -> WalkedLayer:
         """Finds the layer's delta, and keeps it for those below."""
         states = [self._state(layer.number, index) for index in range(len(self.traces))]
         if not any(self.evidence.blocks[block].failed for block in layer.blocks):
             deltas = [trace.deltas[layer.number - 1] for trace in self.traces]
-            return self._keep(Step(layer, (), (), self.inherited), deltas)
+            return self._keep(WalkedLayer(layer, (), (), self.inherited), deltas)
         best = self._best(states, layer)
         if best:
             known = _with_delta(states, best[0].deltas)
-            step = Step(layer, tuple(best), tuple(self._own(known, layer, best[0])), self.inherited)
+            step = WalkedLayer(
+                layer, tuple(best), tuple(self._own(known, layer, best[0])), self.inherited
+            )
             return self._keep(step, list(best[0].deltas), best[0])
         solved = self._solved(layer)
         if solved is not None:
-            return self._keep(Step(layer, (), (), self.inherited), solved)
+            return self._keep(WalkedLayer(layer, (), (), self.inherited), solved)
         deltas = [state.right_delta() for state in states]
-        return self._keep(Step(layer, (), (), self.inherited), deltas)
+        return self._keep(WalkedLayer(layer, (), (), self.inherited), deltas)
 
-    def _keep(self, step: Step, deltas: list[Array], used: Derivation | None = None) -> Step:
+    def _keep(
+        self, step: WalkedLayer, deltas: list[Array], used: Derivation | None = None
+    ) -> WalkedLayer:
         for kept, delta in zip(self.deltas, deltas, strict=True):
             kept[step.layer.number] = delta
         if used is not None:
@@ -148,7 +152,7 @@ class _Walker:
     def _state(self, number: int, index: int) -> LayerState:
         trace, point = self.traces[index], self.evidence.points[index]
         if number == len(self.view.placed):
-            arriving = self.view.scale * self.view.distance.derivative(
+            arriving = self.view.scale * self.view.plain_loss.derivative(
                 trace.activations[-1], self.view.targets
             )
         else:
@@ -315,18 +319,14 @@ class _Walker:
     def _solved(self, layer: Layer) -> list[Array] | None:
         """The user's delta from the gradient of the weights, where that has one solution only."""
         deltas = []
-        for index, trace in enumerate(self.traces):
+        for trace, gradients in zip(self.traces, self.gradients, strict=True):
+            if layer.number not in gradients:
+                return None
             layer_input = trace.activations[layer.number - 1]
-            gradient = self.gradients[index].get(layer.number)
-            if gradient is None or layer_input.shape[0] > layer_input.shape[1]:
+            delta = delta_from_gradient(layer_input, gradients[layer.number])
+            if delta is None:
                 return None
-            if np.linalg.matrix_rank(layer_input) < layer_input.shape[0]:
-                return None
-            delta = np.linalg.lstsq(layer_input.T, gradient, rcond=None)[0]
-            left = np.abs(layer_input.T @ delta - gradient)
-            if not np.all(left <= 1e-8 * np.max(np.abs(gradient), initial=1e-300)):
-                return None
-            deltas.append(np.asarray(delta, dtype=np.float64))
+            deltas.append(delta)
         return deltas
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.advice import advice
-from gradcheck.diagnose.chain import Step, walk
+from gradcheck.diagnose.chain import WalkedLayer, walk
 from gradcheck.diagnose.evidence import Evidence, second_point, with_point
 from gradcheck.diagnose.findings import chain_findings, correction_finding, scale_findings
 from gradcheck.diagnose.layer_forms import layer_findings
@@ -172,7 +172,7 @@ def _is_scaled(evidence: Evidence, name: str) -> bool:
     return any(not match.rule.last_resort for match in match_scales(evidence, index, RULES))
 
 
-def _explained_by(evidence: Evidence, steps: list[Step], position: int) -> tuple[str, ...]:
+def _explained_by(evidence: Evidence, steps: list[WalkedLayer], position: int) -> tuple[str, ...]:
     """The wrong blocks of a step's layer, and those further down that only inherit its delta."""
     here = steps[position]
     indices = [block for block in here.explained if here.is_inherited(block)]

@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
-from gradcheck.compare.verdict import SAFETY, scale_of
+from gradcheck.compare.verdict import BOUND_FACTOR, scale_of
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.preflight import Preflight
 from gradcheck.recognition.layers import Layer
@@ -92,7 +92,7 @@ def error_if_right(point: Point, index: int, corrected: Array, gain: float = 1.0
     if not np.all(np.isfinite(flat)):
         return None
     distance = block.numeric.estimates.distance(flat)
-    allowed = SAFETY * (block.numeric.estimates.bound + gain * block.precision)
+    allowed = BOUND_FACTOR * (block.numeric.estimates.bound + gain * block.precision)
     if np.any(distance > allowed):
         return None
     scale = scale_of(block.numeric, flat, point.scale)

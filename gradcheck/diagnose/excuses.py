@@ -23,7 +23,7 @@ def excuse(point: Point, view: NetworkView | None) -> Point:
         point: compared.
         view: the network, if one is known.
     """
-    if view is None or view.with_eps is None:
+    if view is None or not view.loss_function.eps:
         return point
     trace = view.trace(point.values)
     blocks = list(point.blocks)

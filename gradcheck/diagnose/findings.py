@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradcheck.diagnose.chain import Derivation, Step
+from gradcheck.diagnose.chain import Derivation, WalkedLayer
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.fits import Fit, is_among
 from gradcheck.diagnose.layers import infer_place
@@ -71,9 +71,9 @@ def correction_finding(evidence: Evidence, match: CorrectionMatch) -> Finding:
 
 def chain_findings(
     evidence: Evidence,
-    step: Step,
+    step: WalkedLayer,
     names: tuple[str, ...],
-    below: Sequence[Step],
+    below: Sequence[WalkedLayer],
     rules: Sequence[Rule],
 ) -> Iterator[Finding]:
     """What is wrong at one layer: in its delta, its factors, its penalty, its own products.
@@ -103,7 +103,7 @@ def chain_findings(
 
 def _link_finding(
     evidence: Evidence,
-    step: Step,
+    step: WalkedLayer,
     names: tuple[str, ...],
     rule: Rule,
     variant: Variant,
@@ -158,9 +158,9 @@ def _own_finding(
 
 def _factor_findings(
     evidence: Evidence,
-    step: Step,
+    step: WalkedLayer,
     best: Derivation,
-    below: Sequence[Step],
+    below: Sequence[WalkedLayer],
     rules: Sequence[Rule],
 ) -> Iterator[Finding]:
     """Factors that are new at this layer, one finding for the blocks that share one."""

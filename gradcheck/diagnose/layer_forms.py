@@ -14,7 +14,7 @@ from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import LayerForms, Rule
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
-from gradcheck.user.adapters import Layer
+from gradcheck.user.adapters import CheckedLayer
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError, call
 from gradcheck.user.gradients import read_gradients
@@ -35,7 +35,7 @@ class LayerPoint:
     """
 
     problem: Problem
-    layer: Layer
+    layer: CheckedLayer
     values: tuple[Array, ...]
     block: int
     analytic: Array

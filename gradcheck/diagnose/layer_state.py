@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gradcheck.network import Trace
-from gradcheck.network.activations import Activation
-from gradcheck.recognition.functions import UNITS, AnyActivation
-from gradcheck.recognition.network_view import NetworkView
+from gradcheck.network.rows import Activation, AnyActivation
+from gradcheck.recognition.network_view import ROWS, NetworkView
 from gradcheck.user.blocks import Array
 
 
@@ -47,6 +46,11 @@ class LayerState:
     def activation(self) -> AnyActivation:
         """The layer's activation."""
         return self.view.activation(self.number)
+
+    @property
+    def cancels(self) -> bool:
+        """Whether the slope of the output activation cancels with the loss."""
+        return self.activation.name in self.view.plain_loss.fused
 
     @property
     def pre_activation(self) -> Array:
@@ -96,7 +100,7 @@ class LayerState:
 
     def pull_back(self, arriving: Array) -> Array:
         """Delta of the layer from what arrives at its output."""
-        return self.activation.pull_back(self.pre_activation, self.output, arriving, UNITS)
+        return self.activation.pull_back(self.pre_activation, self.output, arriving, ROWS.unit_axis)
 
     def slope(self) -> Array | None:
         """The slope of the layer's activation; None where it has none."""

@@ -29,7 +29,7 @@ SHAPE_WORDS = ("shape", "align", "broadcast", "dimension", "mismatch")
 
 
 @dataclass(frozen=True)
-class Product:
+class WrittenProduct:
     """A product of two arrays in the user's source.
 
     Attributes:
@@ -80,7 +80,7 @@ class Product:
                 continue
 
 
-def misaligned_product(raised: Raised) -> Product | None:
+def misaligned_product(raised: Raised) -> WrittenProduct | None:
     """The product that raised for its shapes, where line and variables tell which it was."""
     if not isinstance(raised.error, ValueError) or not raised.frames:
         return None
@@ -98,7 +98,7 @@ def misaligned_product(raised: Raised) -> Product | None:
                 and isinstance(values[1], np.ndarray)
                 and not _fit(*values, _is_elementwise(node))
             ):
-                return Product(
+                return WrittenProduct(
                     ast.unparse(node),
                     ast.unparse(left),
                     ast.unparse(right),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gradcheck.diagnose.evidence import Evidence, error_if_right
-from gradcheck.diagnose.operands import Product, misaligned_product
+from gradcheck.diagnose.operands import WrittenProduct, misaligned_product
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
 from gradcheck.user.calls import Raised
@@ -24,7 +24,7 @@ class RaisedProduct:
     """
 
     raised: Raised
-    product: Product
+    product: WrittenProduct
     mended: tuple[str, str, float] | None
 
     @property
@@ -70,7 +70,7 @@ def raised_products(evidence: Evidence) -> Iterator[RaisedProduct]:
         yield RaisedProduct(raised, product, _mended(evidence, product))
 
 
-def _mended(evidence: Evidence, product: Product) -> tuple[str, str, float] | None:
+def _mended(evidence: Evidence, product: WrittenProduct) -> tuple[str, str, float] | None:
     """The product of the same operands that is the right gradient of a block, if there is one."""
     found = []
     for code, value in product.alternatives():

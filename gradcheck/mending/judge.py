@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
-from gradcheck.compare.verdict import SAFETY
+from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.errors import UsageError
 from gradcheck.sampling import Indices
 from gradcheck.user.calls import UserCodeError
@@ -107,7 +107,7 @@ class Judge:
             largest = self._largest[index]
             estimates = block.numeric.estimates
             distance = estimates.distance(replace(block, gradient=gradient).analytic)
-            allowed = SAFETY * estimates.bound + ROUNDING * largest
+            allowed = BOUND_FACTOR * estimates.bound + ROUNDING * largest
             right.append(bool(np.all(distance <= allowed)))
             errors.append(float(np.max(distance, initial=0.0)) / (largest or 1.0))
         return tuple(right), max(errors)

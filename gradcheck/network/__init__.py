@@ -1,9 +1,19 @@
 """The core: a small network with its gradients written by hand."""
 
-from gradcheck.network.activations import ACTIVATIONS
+from gradcheck.network.activations import ACTIVATIONS, PUBLIC_ACTIVATIONS
 from gradcheck.network.layouts import LAYOUTS
-from gradcheck.network.losses import LOSSES
-from gradcheck.network.mlp import MLP, Trace
+from gradcheck.network.losses import LOSSES, PUBLIC_LOSSES
+from gradcheck.network.mlp import MLP
+from gradcheck.network.passes import Trace
 from gradcheck.network.training import Training
 
-__all__ = ["ACTIVATIONS", "LAYOUTS", "LOSSES", "MLP", "Trace", "Training"]
+__all__ = [
+    "ACTIVATIONS",
+    "LAYOUTS",
+    "LOSSES",
+    "MLP",
+    "PUBLIC_ACTIVATIONS",
+    "PUBLIC_LOSSES",
+    "Trace",
+    "Training",
+]

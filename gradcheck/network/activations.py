@@ -1,4 +1,4 @@
-"""Activations: a new one is one row of `ACTIVATIONS`.
+"""Activations: a new one is one row of `ACTIVATIONS`, which is all that any stage reads of it.
 
 z is the pre-activation, a = f(z) the output. The forms used here keep full relative accuracy in
 the tails and do not overflow at |z| of 1000 and beyond.
@@ -7,98 +7,41 @@ the tails and do not overflow at |z| of 1000 and beyond.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.network.differences import (
-    Change,
-    Difference,
     elu_difference,
     gelu_difference,
     leaky_difference,
     linear_difference,
+    relu6_difference,
     relu_difference,
+    scaled_tanh_difference,
     sigmoid,
     sigmoid_difference,
     sigmoid_slope,
-    softmax_difference,
+    silu_difference,
+    sine_difference,
     softplus_difference,
+    softsign_difference,
+    square_difference,
     tanh_difference,
     tanh_slope,
 )
+from gradcheck.network.rows import Activation, AnyActivation, Rank, Softmax, table
 
 Array = NDArray[np.float64]
-Elementwise = Callable[[Array], Array]
 
 LEAK = 0.01
+USUAL, RAREST = 5, 10
+"""Up to the one rank an activation is usual; the other is the last."""
 
-
-@dataclass(frozen=True)
-class Activation:
-    """An elementwise activation.
-
-    Attributes:
-        name: as in the table.
-        value: a = f(z).
-        slope: f'(z); at a kink, the slope on the left.
-        difference: z -> (d -> f(z + d) - f(z)), to full relative accuracy.
-        slope_from_output: f' written in terms of a, or None where there is no such form.
-        kinks: the z at which the slope jumps.
-    """
-
-    name: str
-    value: Elementwise
-    slope: Elementwise
-    difference: Difference
-    slope_from_output: Elementwise | None = None
-    kinks: tuple[float, ...] = ()
-
-    def activate(self, pre_activation: Array, unit_axis: int) -> Array:
-        """The output, in the shape of the pre-activation."""
-        return self.value(pre_activation)
-
-    def change(self, pre_activation: Array, output: Array, unit_axis: int) -> Change:
-        """What more in the pre-activations changes of the outputs."""
-        return self.difference(pre_activation)
-
-    def pull_back(
-        self, pre_activation: Array, output: Array, upstream: Array, unit_axis: int
-    ) -> Array:
-        """dL/dZ from dL/dA, all of one shape: dL/dA * f'(Z)."""
-        return np.asarray(upstream * self.slope(pre_activation))
-
-
-@dataclass(frozen=True)
-class Softmax:
-    """The softmax: every output depends on all pre-activations of its sample."""
-
-    name: str = "softmax"
-    kinks: tuple[float, ...] = ()
-
-    def activate(self, pre_activation: Array, unit_axis: int) -> Array:
-        """exp(z) over its sum along the unit axis, shifted so that nothing overflows."""
-        shifted = pre_activation - pre_activation.max(axis=unit_axis, keepdims=True)
-        exponential = np.exp(shifted)
-        return np.asarray(exponential / exponential.sum(axis=unit_axis, keepdims=True))
-
-    def change(self, pre_activation: Array, output: Array, unit_axis: int) -> Change:
-        """What more in the pre-activations changes of the outputs."""
-        return softmax_difference(output, unit_axis)
-
-    def pull_back(
-        self, pre_activation: Array, output: Array, upstream: Array, unit_axis: int
-    ) -> Array:
-        """dL/dZ_i = a_i (dL/dA_i - sum_j a_j dL/dA_j), the Jacobian's product."""
-        # A constant added to dL/dA changes nothing, as the outputs sum to 1. Counted from the
-        # largest output's own dL/dA, the sum keeps its digits where that output is nearly 1.
-        largest = output.argmax(axis=unit_axis, keepdims=True)
-        relative = upstream - np.take_along_axis(upstream, largest, axis=unit_axis)
-        mean = (output * relative).sum(axis=unit_axis, keepdims=True)
-        return np.asarray(output * (relative - mean))
+RARE = Rank(RAREST, RAREST)
 
 
 def _elu(pre_activation: Array) -> Array:
@@ -129,47 +72,136 @@ def _relu_slope(pre_activation: Array) -> Array:
     return (pre_activation > 0).astype(pre_activation.dtype)
 
 
-def _leaky_relu(pre_activation: Array) -> Array:
-    return np.where(pre_activation > 0, pre_activation, LEAK * pre_activation)
+def _relu6_slope(z: Array) -> Array:
+    return ((z > 0) & (z <= 6)).astype(z.dtype)
 
 
-def _leaky_relu_slope(pre_activation: Array) -> Array:
-    return np.where(pre_activation > 0, 1.0, LEAK).astype(pre_activation.dtype)
+def _silu_slope(z: Array) -> Array:
+    gate = sigmoid(z)
+    return np.asarray(gate + z * gate * (1 - gate))
 
 
-_ROWS: tuple[Activation | Softmax, ...] = (
-    Activation("linear", np.asarray, np.ones_like, linear_difference, np.ones_like),
+def _leaky_relu(name: str, leak: float, rank: Rank, public: bool = False) -> Activation:
+    """The row of a leaky relu."""
+
+    def slope(z: Array) -> Array:
+        return np.where(z > 0, 1.0, leak).astype(z.dtype)
+
+    def value(z: Array) -> Array:
+        return np.where(z > 0, z, leak * z)
+
+    return Activation(name, value, slope, leaky_difference(leak), (0.0,), rank, slope, public)
+
+
+_ROWS: tuple[AnyActivation, ...] = (
     Activation(
-        "sigmoid", sigmoid, sigmoid_slope, sigmoid_difference, lambda a: np.asarray(a * (1 - a))
+        "linear",
+        np.asarray,
+        np.ones_like,
+        linear_difference,
+        (),
+        Rank(5, 3),
+        np.ones_like,
+        public=True,
     ),
-    Activation("tanh", np.tanh, tanh_slope, tanh_difference, lambda a: np.asarray(1 - a * a)),
+    Activation(
+        "sigmoid",
+        sigmoid,
+        sigmoid_slope,
+        sigmoid_difference,
+        (),
+        Rank(1, 1),
+        lambda a: np.asarray(a * (1 - a)),
+        public=True,
+        of_probabilities=True,
+    ),
+    Activation(
+        "tanh",
+        np.tanh,
+        tanh_slope,
+        tanh_difference,
+        (),
+        Rank(2, 4),
+        lambda a: np.asarray(1 - a * a),
+        public=True,
+    ),
     Activation(
         "relu",
         lambda z: np.maximum(z, 0),
         _relu_slope,
         relu_difference,
+        (0.0,),
+        Rank(3, 5),
         _relu_slope,
-        kinks=(0.0,),
+        public=True,
     ),
+    _leaky_relu("leaky_relu", LEAK, Rank(4, 6), public=True),
     Activation(
-        "leaky_relu",
-        _leaky_relu,
-        _leaky_relu_slope,
-        leaky_difference(LEAK),
-        _leaky_relu_slope,
-        kinks=(0.0,),
+        "elu",
+        _elu,
+        _elu_slope,
+        elu_difference,
+        (),
+        Rank(6, 8),
+        lambda a: np.where(a > 0, 1.0, a + 1),
+        public=True,
     ),
-    Activation("elu", _elu, _elu_slope, elu_difference, lambda a: np.where(a > 0, 1.0, a + 1)),
     Activation(
         "softplus",
         lambda z: np.logaddexp(0, z),
         sigmoid,
         softplus_difference,
+        (),
+        Rank(7, 7),
         lambda a: np.asarray(-np.expm1(-a)),
+        public=True,
     ),
-    Activation("gelu", _gelu, _gelu_slope, gelu_difference),
-    Softmax(),
+    Activation("gelu", _gelu, _gelu_slope, gelu_difference, (), Rank(8, 9), public=True),
+    Softmax("softmax", Rank(9, 2), public=True),
+    Softmax("softmax over the samples", Rank(None, RAREST), mixes="samples"),
+    *(
+        _leaky_relu(f"leaky_relu({leak:g})", leak, RARE)
+        for leak in (0.1, 0.2, 0.3, 0.05, 0.02, 0.001)
+    ),
+    Activation(
+        "silu", lambda z: np.asarray(z * sigmoid(z)), _silu_slope, silu_difference, (), RARE
+    ),
+    Activation(
+        "softsign",
+        lambda z: np.asarray(z / (1 + np.abs(z))),
+        lambda z: np.asarray(1 / (1 + np.abs(z)) ** 2),
+        softsign_difference,
+        (),
+        RARE,
+    ),
+    Activation("sine", np.sin, np.cos, sine_difference, (), RARE),
+    Activation("square", np.square, lambda z: np.asarray(2 * z), square_difference, (), RARE),
+    Activation(
+        "tanh-shaped (1.7159 tanh(2z/3))",
+        lambda z: np.asarray(1.7159 * np.tanh(2 * z / 3)),
+        lambda z: np.asarray(1.7159 * 2 / 3 * tanh_slope(2 * z / 3)),
+        scaled_tanh_difference,
+        (),
+        RARE,
+    ),
+    Activation(
+        "relu6", lambda z: np.clip(z, 0, 6), _relu6_slope, relu6_difference, (0.0, 6.0), RARE
+    ),
 )
 
-ACTIVATIONS: Mapping[str, Activation | Softmax] = MappingProxyType({row.name: row for row in _ROWS})
+ACTIVATIONS: Mapping[str, AnyActivation] = table(_ROWS)
 """All activations by name."""
+
+PUBLIC_ACTIVATIONS: Mapping[str, AnyActivation] = MappingProxyType(
+    {name: row for name, row in ACTIVATIONS.items() if row.public}
+)
+"""Those that `MLP` takes."""
+
+
+def by_rank(
+    place: Literal["hidden", "output"], least: int = 1, most: int = RAREST
+) -> tuple[AnyActivation, ...]:
+    """The activations with these ranks in a place: the most usual first, then as in the table."""
+    ranked = [(getattr(row.rank, place), row) for row in ACTIVATIONS.values()]
+    chosen = [(rank, row) for rank, row in ranked if rank is not None and least <= rank <= most]
+    return tuple(row for _, row in sorted(chosen, key=lambda pair: pair[0]))

@@ -82,11 +82,11 @@ def as_inputs(inputs: ArrayLike, features: int, layout: Layout) -> Array:
     return data
 
 
-def as_targets(targets: ArrayLike, outputs: Array, layout: Layout, loss: str) -> Array:
+def as_targets(targets: ArrayLike, outputs: Array, layout: Layout, of_labels: bool) -> Array:
     """The targets in the shape of the outputs.
 
-    Class labels (whole numbers, one per sample) become one-hot for the categorical cross-entropy;
-    one output also takes a flat vector; a single sample too.
+    Where the loss is `of_labels`, class labels (whole numbers, one per sample) become one-hot; one
+    output also takes a flat vector; a single sample too.
 
     Raises:
         ValueError: their shape is not that of the outputs.
@@ -95,7 +95,7 @@ def as_targets(targets: ArrayLike, outputs: Array, layout: Layout, loss: str) ->
     batch_size = outputs.shape[layout.sample_axis]
     units = outputs.shape[layout.unit_axis]
     labels = wanted.dtype.kind in "iub" and wanted.shape != outputs.shape
-    if labels and wanted.size == batch_size and loss == "categorical_cross_entropy":
+    if labels and wanted.size == batch_size and of_labels:
         classes = wanted.reshape(-1).astype(np.intp)
         if classes.min() < 0 or classes.max() >= units:
             raise ValueError(

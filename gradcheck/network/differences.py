@@ -145,6 +145,46 @@ def gelu_difference(z: Array) -> Change:
     return change
 
 
+def silu_difference(z: Array) -> Change:
+    """The product rule, exact: d s(z + d) + z (s(z + d) - s(z))."""
+    gate = sigmoid_difference(z)
+    return lambda d: np.asarray(d * sigmoid(z + d) + z * gate(d))
+
+
+def softsign_difference(z: Array) -> Change:
+    """The form (d + (z + d) |z| - z |z + d|) / (...); on one side of 0 its last terms cancel."""
+
+    def change(d: Array) -> Array:
+        moved = z + d
+        other_side = np.sign(moved) * np.sign(z) < 0
+        across = np.where(other_side, moved * np.abs(z) - z * np.abs(moved), 0.0)
+        return np.asarray((d + across) / ((1 + np.abs(z)) * (1 + np.abs(moved))))
+
+    return change
+
+
+def sine_difference(z: Array) -> Change:
+    """The form 2 cos(z + d/2) sin(d/2)."""
+    return lambda d: np.asarray(2 * np.cos(z + d / 2) * np.sin(d / 2))
+
+
+def square_difference(z: Array) -> Change:
+    """The form d (2 z + d)."""
+    return lambda d: np.asarray(d * (2 * z + d))
+
+
+def scaled_tanh_difference(z: Array) -> Change:
+    """That of a tanh, stretched (LeCun 1989)."""
+    tanh = tanh_difference(2 * z / 3)
+    return lambda d: np.asarray(1.7159 * tanh(2 * d / 3))
+
+
+def relu6_difference(z: Array) -> Change:
+    """A relu6 is relu(z) - relu(z - 6)."""
+    lower, upper = relu_difference(z), relu_difference(z - 6)
+    return lambda d: np.asarray(lower(d) - upper(d))
+
+
 def _normal_between(z: Array, d: Array, subtracted: Array) -> Array:
     """Phi(z + d) - Phi(z): an integral over a short step, a subtraction over a long one."""
     close = np.clip(z, -40, 40)

@@ -18,29 +18,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gradcheck.network.activations import ACTIVATIONS, Activation, Softmax
+from gradcheck.network.activations import PUBLIC_ACTIVATIONS
 from gradcheck.network.data import as_inputs, as_targets, require_name, require_shape, require_sizes
 from gradcheck.network.layouts import LAYOUTS, Layout
-from gradcheck.network.losses import FUSED, LOSSES
+from gradcheck.network.losses import PUBLIC_LOSSES
+from gradcheck.network.passes import LayerParameters, Trace, forward, trace
+from gradcheck.network.rows import AnyActivation, Loss
 from gradcheck.network.training import Training, train
 
 Array = NDArray[np.float64]
 Params = Mapping[str, Array]
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Everything that one forward and backward pass computes, in the network's layout.
-
-    Attributes:
-        pre_activations: Z_1 ... Z_L.
-        activations: A_0 (the inputs) ... A_L (the outputs).
-        deltas: dL/dZ_1 ... dL/dZ_L.
-    """
-
-    pre_activations: tuple[Array, ...]
-    activations: tuple[Array, ...]
-    deltas: tuple[Array, ...]
 
 
 @dataclass(frozen=True)
@@ -49,8 +36,8 @@ class MLP:
 
     Attributes:
         sizes: units per layer, the inputs first.
-        activations: one name of `ACTIVATIONS` per layer.
-        loss_name: a name of `LOSSES`; the constructor's argument is `loss`.
+        activations: one name of `PUBLIC_ACTIVATIONS` per layer.
+        loss_name: a name of `PUBLIC_LOSSES`; the constructor's argument is `loss`.
         layout: "rows" (one sample per row) or "columns".
         l2: adds l2 / 2 times the sum of the squares of all weights (not biases) to the loss.
 
@@ -74,14 +61,15 @@ class MLP:
     ) -> None:
         layers = require_sizes(sizes, activations)
         for name in activations:
-            require_name("activation", name, ACTIVATIONS)
-        if "softmax" in activations[:-1]:
-            raise ValueError("softmax is for the output layer: it normalises over the units")
+            require_name("activation", name, PUBLIC_ACTIVATIONS)
+        for name in activations[:-1]:
+            if PUBLIC_ACTIVATIONS[name].mixes != "nothing":
+                raise ValueError(f"{name} is for the output layer: it normalises over the units")
         if not 0 <= l2 < float("inf"):
             raise ValueError(f"l2 is {l2!r}; it must be finite and not negative")
         object.__setattr__(self, "sizes", layers)
         object.__setattr__(self, "activations", tuple(activations))
-        object.__setattr__(self, "loss_name", require_name("loss", loss, LOSSES))
+        object.__setattr__(self, "loss_name", require_name("loss", loss, PUBLIC_LOSSES))
         object.__setattr__(self, "layout", require_name("layout", layout, LAYOUTS))
         object.__setattr__(self, "l2", float(l2))
 
@@ -102,9 +90,9 @@ class MLP:
         """The products and axes of the layout."""
         return LAYOUTS[self.layout]
 
-    def activation(self, layer: int) -> Activation | Softmax:
+    def activation(self, layer: int) -> AnyActivation:
         """The activation of a layer."""
-        return ACTIVATIONS[self.activations[layer - 1]]
+        return PUBLIC_ACTIVATIONS[self.activations[layer - 1]]
 
     def weight_shape(self, layer: int) -> tuple[int, int]:
         """The shape of W of a layer."""
@@ -130,29 +118,27 @@ class MLP:
 
     def forward(self, params: Params, inputs: ArrayLike) -> Array:
         """The outputs A_L, (m, K) in rows, (K, m) in columns."""
-        return self._forward(params, as_inputs(inputs, self.sizes[0], self.arrangement))[1][-1]
+        return self._forward(params, inputs)[1][-1]
 
     def loss(self, params: Params, inputs: ArrayLike, targets: ArrayLike) -> float:
         """The loss, penalty included."""
-        data = as_inputs(inputs, self.sizes[0], self.arrangement)
-        pre_activations, activations = self._forward(params, data)
-        wanted = self.wanted(targets, activations[-1])
-        fused = FUSED.get((self.activations[-1], self.loss_name))
-        if fused is None:
-            terms = LOSSES[self.loss_name].terms(activations[-1], wanted)
-        else:
-            terms = fused.terms(pre_activations[-1], wanted, self.arrangement.unit_axis)
+        pre_activations, activations = self._forward(params, inputs)
+        z, a = pre_activations[-1], activations[-1]
+        wanted = self.wanted(targets, a)
+        terms = self._loss.output_terms(
+            self.activation(len(self.layers)), z, a, wanted, self.arrangement.unit_axis
+        )
         return float(self._loss_scale(wanted) * terms.sum() + self._penalty(params))
 
     def backward(self, params: Params, inputs: ArrayLike, targets: ArrayLike) -> dict[str, Array]:
         """The gradient of the loss, with the keys and shapes of `params`."""
-        trace = self.trace(params, inputs, targets)
+        passed = self.trace(params, inputs, targets)
         gradients = {}
         for layer in self.layers:
-            weights, delta = params[f"W{layer}"], trace.deltas[layer - 1]
+            weights, delta = params[f"W{layer}"], passed.deltas[layer - 1]
             # BP4, and the derivative of the penalty l2/2 W^2
             gradients[f"W{layer}"] = (
-                self.arrangement.weight_gradient(trace.activations[layer - 1], delta)
+                self.arrangement.weight_gradient(passed.activations[layer - 1], delta)
                 + self.l2 * weights
             )
             # BP3
@@ -161,33 +147,22 @@ class MLP:
 
     def trace(self, params: Params, inputs: ArrayLike, targets: ArrayLike) -> Trace:
         """The forward and the backward pass with everything in between (penalty left out)."""
+
+        def output_delta(z: Array, a: Array) -> Array:
+            wanted, activation = self.wanted(targets, a), self.activation(len(self.layers))
+            unit_axis = self.arrangement.unit_axis
+            return self._loss_scale(wanted) * self._loss.delta(activation, z, a, wanted, unit_axis)
+
         data = as_inputs(inputs, self.sizes[0], self.arrangement)
-        pre_activations, activations = self._forward(params, data)
-        delta = self._output_delta(
-            pre_activations[-1], activations[-1], self.wanted(targets, activations[-1])
-        )
-        deltas = [delta]
-        for layer in reversed(self.layers[:-1]):
-            # BP2
-            arriving = self.arrangement.step_back(delta, params[f"W{layer + 1}"])
-            delta = self.activation(layer).pull_back(
-                pre_activations[layer - 1],
-                activations[layer],
-                arriving,
-                self.arrangement.unit_axis,
-            )
-            deltas.insert(0, delta)
-        return Trace(tuple(pre_activations), tuple(activations), tuple(deltas))
+        return trace(data, self._parameters(params), self.arrangement, output_delta)
 
     def output_gradient(self, outputs: Array, targets: Array) -> Array:
         """dL/dA_L, in the shape of the outputs; `targets` as `wanted` gives them."""
-        return np.asarray(
-            self._loss_scale(targets) * LOSSES[self.loss_name].derivative(outputs, targets)
-        )
+        return np.asarray(self._loss_scale(targets) * self._loss.derivative(outputs, targets))
 
     def wanted(self, targets: ArrayLike, outputs: Array) -> Array:
         """The targets in the shape of the outputs; class labels become one-hot."""
-        return as_targets(targets, outputs, self.arrangement, self.loss_name)
+        return as_targets(targets, outputs, self.arrangement, self._loss.of_labels)
 
     def train(
         self,
@@ -205,31 +180,27 @@ class MLP:
         wanted = self.wanted(targets, self.forward(params, data))
         return train(self, params, data, wanted, learning_rate, epochs, batch_size, seed=seed)
 
-    def _forward(self, params: Params, data: Array) -> tuple[list[Array], list[Array]]:
-        pre_activations: list[Array] = []
-        activations = [data]
-        for layer in self.layers:
-            weights = require_shape(params, f"W{layer}", self.weight_shape(layer))
-            bias = require_shape(params, f"b{layer}", self.bias_shape(layer))
-            pre_activation = self.arrangement.multiply(activations[-1], weights) + bias
-            pre_activations.append(pre_activation)
-            activations.append(
-                self.activation(layer).activate(pre_activation, self.arrangement.unit_axis)
+    def _parameters(self, params: Params) -> list[LayerParameters]:
+        return [
+            LayerParameters(
+                require_shape(params, f"W{layer}", self.weight_shape(layer)),
+                require_shape(params, f"b{layer}", self.bias_shape(layer)),
+                self.activation(layer),
             )
-        return pre_activations, activations
+            for layer in self.layers
+        ]
 
-    def _output_delta(self, pre_activation: Array, outputs: Array, targets: Array) -> Array:
-        axis = self.arrangement.unit_axis
-        fused = FUSED.get((self.activations[-1], self.loss_name))
-        if fused is not None:
-            return self._loss_scale(targets) * fused.delta(pre_activation, outputs, targets, axis)
-        # BP1
-        upstream = self.output_gradient(outputs, targets)
-        return self.activation(len(self.layers)).pull_back(pre_activation, outputs, upstream, axis)
+    def _forward(self, params: Params, inputs: ArrayLike) -> tuple[list[Array], list[Array]]:
+        data = as_inputs(inputs, self.sizes[0], self.arrangement)
+        return forward(data, self._parameters(params), self.arrangement)
+
+    @property
+    def _loss(self) -> Loss:
+        return PUBLIC_LOSSES[self.loss_name][0]
 
     def _loss_scale(self, targets: Array) -> float:
         batch_size = targets.shape[self.arrangement.sample_axis]
-        return LOSSES[self.loss_name].scale(batch_size, self.sizes[-1])
+        return PUBLIC_LOSSES[self.loss_name][1].scale(batch_size, self.sizes[-1])
 
     def _penalty(self, params: Params) -> float:
         if not self.l2:

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.network.layouts import Layout
+if TYPE_CHECKING:
+    from gradcheck.network.mlp import MLP
 
 Array = NDArray[np.float64]
-
-
-class Network(Protocol):
-    """What training needs of a network."""
-
-    @property
-    def arrangement(self) -> Layout:
-        """The axes of its data."""
-
-    def loss(self, params: Mapping[str, Array], inputs: Array, targets: Array) -> float:
-        """The loss."""
-
-    def backward(
-        self, params: Mapping[str, Array], inputs: Array, targets: Array
-    ) -> dict[str, Array]:
-        """Its gradient."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +29,7 @@ class Training:
 
 
 def train(
-    network: Network,
+    network: MLP,
     params: Mapping[str, Array],
     inputs: Array,
     targets: Array,

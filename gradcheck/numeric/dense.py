@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,9 @@ Change = Callable[[Array], Array]
 
 OutputChange = Callable[[Array, Array, int], Change]
 """(z, a, unit axis) -> the change of a."""
+
+Forward = Callable[[Array], tuple[Sequence[Array], Sequence[Array]]]
+"""Inputs -> Z of every layer, and A from the inputs on, (n, units) each."""
 
 LossChange = Callable[[Array, Array, Array, int], Change]
 """(z, a, y, unit axis) -> the change of the sum over the outputs of the loss terms."""
@@ -34,14 +37,12 @@ class DenseLayer:
     Attributes:
         weights: (n_in, n_out).
         bias: (n_out,).
-        activate: z -> a, (samples, n_out).
         change: what a change of z makes of a.
         kinks: the z at which the slope of the activation jumps.
     """
 
     weights: Array
     bias: Array
-    activate: Callable[[Array], Array]
     change: OutputChange
     kinks: tuple[float, ...] = ()
 
@@ -54,6 +55,7 @@ class DenseNetwork:
         layers: from the input on; of these only the last may mix its units (a softmax).
         inputs: (m, n_0).
         targets: (m, K).
+        forward: what the layers compute from inputs.
         loss_change: what a change of the outputs' z makes of the terms of each sample (not scaled).
         scale: of the sum of the terms.
         separable: whether every output's terms depend on its own z alone.
@@ -65,6 +67,7 @@ class DenseNetwork:
     layers: tuple[DenseLayer, ...]
     inputs: Array
     targets: Array
+    forward: Forward
     loss_change: LossChange
     scale: float
     separable: bool
@@ -101,14 +104,9 @@ class Batch:
     targets: Array
 
     @cached_property
-    def trace(self) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    def trace(self) -> tuple[Sequence[Array], Sequence[Array]]:
         """Z of every layer, and A from the inputs on, (n, units) each."""
-        pre_activations: list[Array] = []
-        activations = [self.inputs]
-        for layer in self.network.layers:
-            pre_activations.append(activations[-1] @ layer.weights + layer.bias)
-            activations.append(layer.activate(pre_activations[-1]))
-        return tuple(pre_activations), tuple(activations)
+        return self.network.forward(self.inputs)
 
     def pre_activation(self, layer: int) -> Array:
         """Z of a layer, counted from 0."""

@@ -24,7 +24,7 @@ DIRECTIONS = 3
 ORDERS = (4, 5, 6)
 SPACINGS = tuple(10.0**power for power in np.arange(-9.0, -1.4, 1.5))
 ROUNDING = 2 * np.finfo(np.float64).eps
-SAFETY = 4.0
+NOISE_FACTOR = 4.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def estimate_noise(
     level = max(
         ROUNDING * size,
         _single_precision(seen),
-        SAFETY * float(np.median(sigmas)),
-        SAFETY * repeat_difference,
+        NOISE_FACTOR * float(np.median(sigmas)),
+        NOISE_FACTOR * repeat_difference,
         float(np.finfo(np.float64).tiny),
     )
     return Noise(

@@ -22,7 +22,7 @@ Indices = NDArray[np.intp]
 Loss = Callable[[Sequence[Array]], float]
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
-SAFETY = 4.0
+CERTAIN_FACTOR = 4.0
 BOTH_ASKED = 2
 FEW = 4
 """As many suspects are handed on when a set is as small, or when both its halves are wrong."""
@@ -59,7 +59,7 @@ class _Along:
     @property
     def disagrees(self) -> bool:
         """Whether the claim cannot be right."""
-        return bool(self.error > SAFETY * self.bound)
+        return bool(self.error > CERTAIN_FACTOR * self.bound)
 
 
 def screen(
@@ -98,7 +98,7 @@ def screen(
     for _ in range(directions):
         found = along(entries, steps)
         steps = found.steps
-        visible = max(visible, SAFETY * found.bound)
+        visible = max(visible, CERTAIN_FACTOR * found.bound)
         if found.disagrees:
             # the finer step alone: a smaller set bends no less, and its bound holds that step
             known = partial(along, steps=steps[-1:], bound=found.bound)

@@ -21,7 +21,7 @@ from gradcheck.numeric.literal import Moves, literal_seconds, literal_slopes, on
 LITERAL = "literal"
 SHARED_LINES = "shared lines"
 
-SAFETY = 4.0
+SPREAD_FACTOR = 4.0
 ROUNDINGS = 8.0
 AT_KINK = 1e-13
 """The step at a kink, by the size of z: rounding decides on which side a smaller z lies."""
@@ -137,7 +137,9 @@ def _add_error(gradient: LayerGradient, lines: Lines, layer_input: Array) -> Non
     smooth = ~lines.crossed
     spread = np.max(lines.spread, axis=1, initial=0.0, where=smooth)
     largest = np.max(np.abs(lines.slopes), axis=1, initial=0.0)
-    np.maximum(gradient.unit_error, SAFETY * spread + rounding * largest, out=gradient.unit_error)
+    np.maximum(
+        gradient.unit_error, SPREAD_FACTOR * spread + rounding * largest, out=gradient.unit_error
+    )
     gradient.input_size += np.abs(layer_input).sum(axis=0)
 
 

@@ -18,7 +18,7 @@ from gradcheck.pictures.model import (
     SlopeRatio,
     StepCurve,
 )
-from gradcheck.recognition.network_view import NetworkView
+from gradcheck.recognition.network_view import NetworkView, delta_from_gradient
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 
@@ -227,7 +227,7 @@ def _slope_ratios(view: NetworkView, blocks: Sequence[Block]) -> tuple[SlopeRati
             continue  # delta is right, and the product alone is off
         arrays = list(values)
         arrays[block] = gradient - view.penalties(values, number)[block]
-        delta = _delta_of(trace.activations[number - 1], placed.weights(arrays))
+        delta = delta_from_gradient(trace.activations[number - 1], placed.weights(arrays))
         if delta is None:
             continue
         right = trace.deltas[number - 1]
@@ -240,15 +240,3 @@ def _slope_ratios(view: NetworkView, blocks: Sequence[Block]) -> tuple[SlopeRati
             )
         )
     return tuple(found)
-
-
-def _delta_of(layer_input: Array, gradient: Array) -> Array | None:
-    """The delta with which A^T delta is the gradient; None where it is not one, or not the only."""
-    samples, features = layer_input.shape
-    if samples > features:
-        return None
-    delta, _, rank, _ = np.linalg.lstsq(layer_input.T, gradient, rcond=None)
-    left = np.abs(layer_input.T @ delta - gradient).max(initial=0.0)
-    if rank < samples or left > 1e-6 * np.abs(gradient).max(initial=0.0):
-        return None
-    return np.asarray(delta)

@@ -8,42 +8,36 @@ from functools import partial
 
 import numpy as np
 
-from gradcheck.network.activations import Softmax
+from gradcheck.network.passes import forward
 from gradcheck.numeric.blackbox import BlockGradient
 from gradcheck.numeric.dense import DenseLayer, DenseNetwork
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.numeric.lines import STEP
 from gradcheck.numeric.structured import LayerGradient
-from gradcheck.recognition.functions import UNITS, WrongSoftmax
-from gradcheck.recognition.network_view import NetworkView
+from gradcheck.recognition.network_view import ROWS, NetworkView
 from gradcheck.user.blocks import Array
 
 
 def dense_network(view: NetworkView, values: Sequence[Array]) -> DenseNetwork | None:
     """The network at a point; None where a hidden layer mixes its units, or any its samples."""
     *hidden, output = view.activations
-    if any(isinstance(activation, Softmax) for activation in hidden):
+    if output.mixes == "samples" or any(activation.mixes != "nothing" for activation in hidden):
         return None
-    if isinstance(output, WrongSoftmax) or len(view.blocks) < len(values):
+    if len(view.blocks) < len(values):
         return None
-    distance = view.loss_distance
+    loss, layers = view.loss_function, view.parameters(values)
     return DenseNetwork(
         tuple(
-            DenseLayer(
-                placed.weights(values),
-                placed.bias(values),
-                partial(activation.activate, unit_axis=UNITS),
-                activation.change,
-                activation.kinks,
-            )
-            for placed, activation in zip(view.placed, view.activations, strict=True)
+            DenseLayer(layer.weights, layer.bias, layer.activation.change, layer.activation.kinks)
+            for layer in layers
         ),
         view.inputs,
         view.targets,
-        partial(distance.changes, output),
+        partial(forward, layers=layers, layout=ROWS),
+        partial(loss.changes, output),
         view.scale,
-        separable=not isinstance(output, Softmax),
-        target_kinks=distance.kinked,
+        separable=output.mixes == "nothing",
+        target_kinks=loss.kinked,
         l2=view.l2,
         l2_bias=view.l2_bias,
     )

@@ -8,10 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from gradcheck.network import MLP
-from gradcheck.network.activations import ACTIVATIONS
-from gradcheck.network.losses import LOSSES
+from gradcheck.network.losses import PUBLIC_LOSSES
 from gradcheck.recognition.data import as_rows, as_targets
-from gradcheck.recognition.distances import DISTANCES, SQUARED
 from gradcheck.recognition.layers import Layer, group_layers
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.recognition.probes import Losses, Prober, measure
@@ -126,15 +124,14 @@ def from_network(problem: Problem, network: MLP, layers: tuple[Layer, ...]) -> N
     )
     if not rows or not wanted:
         return f"inputs and targets do not have the shapes of the network given ({network})"
-    loss = LOSSES[network.loss_name]
-    distance = next((d for d in DISTANCES if d.key == loss.name), SQUARED)
+    loss_function, reduction = PUBLIC_LOSSES[network.loss_name]
     return NetworkView(
         placed,
-        tuple(ACTIVATIONS[name] for name in network.activations),
+        tuple(network.activation(layer) for layer in network.layers),
         rows[0],
         wanted[0],
-        distance,
-        loss.scale(len(rows[0]), sizes[-1]),
+        loss_function,
+        reduction.scale(len(rows[0]), sizes[-1]),
         network.l2 / 2,
         words=str(network),
     )

@@ -11,11 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.network import Trace
-from gradcheck.recognition.distances import Distance
-from gradcheck.recognition.functions import UNITS, AnyActivation
+from gradcheck.network.layouts import LAYOUTS
+from gradcheck.network.losses import REDUCTIONS
+from gradcheck.network.passes import LayerParameters, Trace, forward, trace
+from gradcheck.network.rows import AnyActivation, Loss
 from gradcheck.recognition.layers import Layer
 from gradcheck.user.blocks import Array
+
+ROWS = LAYOUTS["rows"]
+"""How all values lie in recognition and diagnosis: one sample per row."""
+
+ONE_DELTA = 1e-6
+"""How far, of its largest entry, a gradient of weights may be from the product with its delta."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,10 @@ class Placed:
         if self.layer.bias is None:
             return np.zeros(self.n_out)
         return values[self.layer.bias].reshape(self.n_out)
+
+    def parameters(self, values: Sequence[Array], activation: AnyActivation) -> LayerParameters:
+        """The layer as the passes take it."""
+        return LayerParameters(self.weights(values), self.bias(values), activation)
 
     def into_blocks(self, weights: Array, bias: Array, values: Sequence[Array]) -> dict[int, Array]:
         """Gradients of W, (n_in, n_out), and of the bias, (n_out,), by block and in its shape."""
@@ -90,25 +101,22 @@ class NetworkView:
         activations: of every layer.
         inputs: (m, features).
         targets: (m, K).
-        distance: what the loss sums.
+        loss_function: what the loss sums.
         scale: what it multiplies the sum by.
         l2: the loss has l2 times the sum of the squared weights.
         l2_bias: and l2_bias times that of the biases.
         words: the network in words.
-        with_eps: the distance as the loss has it, where it adds a small number before it takes a
-            log; `distance` is without it, as backward passes are.
     """
 
     placed: tuple[Placed, ...]
     activations: tuple[AnyActivation, ...]
     inputs: Array
     targets: Array
-    distance: Distance
+    loss_function: Loss
     scale: float
     l2: float = 0.0
     l2_bias: float = 0.0
     words: str = ""
-    with_eps: Distance | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -121,9 +129,9 @@ class NetworkView:
         return frozenset(block for layer in self.layers for block in layer.blocks)
 
     @property
-    def loss_distance(self) -> Distance:
-        """The distance as the loss has it."""
-        return self.distance if self.with_eps is None else self.with_eps
+    def plain_loss(self) -> Loss:
+        """The loss without a small number before its log, as backward passes have it."""
+        return self.loss_function.plain or self.loss_function
 
     @property
     def batch_size(self) -> int:
@@ -141,40 +149,35 @@ class NetworkView:
     def loss(self, values: Sequence[Array]) -> float:
         """The network's loss at the user's blocks."""
         pre_activations, activations = self.forward(values)
-        total = self.loss_distance.total(
-            self.activations[-1], pre_activations[-1], activations[-1], self.targets
+        z, a = pre_activations[-1], activations[-1]
+        terms = self.loss_function.output_terms(
+            self.activations[-1], z, a, self.targets, ROWS.unit_axis
         )
         penalty = sum(
             self.l2 * float(np.sum(placed.weights(values) ** 2))
             + self.l2_bias * float(np.sum(placed.bias(values) ** 2))
             for placed in self.placed
         )
-        return self.scale * total + penalty
+        return self.scale * float(terms.sum()) + penalty
+
+    def parameters(self, values: Sequence[Array]) -> tuple[LayerParameters, ...]:
+        """The layers as the passes take them."""
+        pairs = zip(self.placed, self.activations, strict=True)
+        return tuple(placed.parameters(values, activation) for placed, activation in pairs)
 
     def forward(self, values: Sequence[Array]) -> tuple[list[Array], list[Array]]:
         """Z of every layer, and A from the inputs on."""
-        pre_activations: list[Array] = []
-        activations = [self.inputs]
-        for placed, activation in zip(self.placed, self.activations, strict=True):
-            z = activations[-1] @ placed.weights(values) + placed.bias(values)
-            pre_activations.append(z)
-            activations.append(activation.activate(z, UNITS))
-        return pre_activations, activations
+        return forward(self.inputs, self.parameters(values), ROWS)
 
     def trace(self, values: Sequence[Array]) -> Trace:
         """The forward and the backward pass, the penalty left out."""
-        pre_activations, activations = self.forward(values)
-        delta = self.scale * self.distance.delta(
-            self.activations[-1], pre_activations[-1], activations[-1], self.targets
-        )
-        deltas = [delta]
-        for number in range(len(self.placed) - 1, 0, -1):
-            arriving = delta @ self.weights(values, number + 1).T
-            delta = self.activation(number).pull_back(
-                pre_activations[number - 1], activations[number], arriving, UNITS
+
+        def output_delta(z: Array, a: Array) -> Array:
+            return self.scale * self.plain_loss.delta(
+                self.activations[-1], z, a, self.targets, ROWS.unit_axis
             )
-            deltas.insert(0, delta)
-        return Trace(tuple(pre_activations), tuple(activations), tuple(deltas))
+
+        return trace(self.inputs, self.parameters(values), ROWS, output_delta)
 
     def block_gradients(
         self, values: Sequence[Array], number: int, layer_input: Array, delta: Array
@@ -192,3 +195,41 @@ class NetworkView:
 
     def __str__(self) -> str:
         return self.words
+
+    def described(self) -> str:
+        """The network in words: `4-5-3 tanh/softmax, cross-entropy, mean over samples, m = 12`."""
+        sizes = [self.placed[0].n_in, *(place.n_out for place in self.placed)]
+        names = "/".join(activation.name for activation in self.activations)
+        count, outputs = self.targets.shape
+        how = next(
+            (
+                reduction.words
+                for reduction in REDUCTIONS.values()
+                if np.isclose(self.scale, reduction.scale(count, outputs), rtol=1e-6)
+            ),
+            f"times {self.scale:.6g}",
+        )
+        penalty = f", l2 {2 * self.l2:.4g}" if self.l2 else ""
+        shape = f"{'-'.join(map(str, sizes))} {names}"
+        return f"{shape}, {self.loss_function.name}, {how}{penalty}, m = {count}"
+
+
+def delta_from_gradient(layer_input: Array, gradient: Array) -> Array | None:
+    """The delta of a layer for which A^T delta is the gradient of its weights, by least squares.
+
+    Args:
+        layer_input: A of the layer below, (m, n_in).
+        gradient: of the weights, (n_in, n_out), the penalty taken off.
+
+    Returns:
+        Delta, (m, n_out), where there is exactly one: None where the samples are linearly
+        dependent, or no delta gives the gradient.
+    """
+    samples, features = layer_input.shape
+    if samples > features or not np.all(np.isfinite(gradient)):
+        return None
+    delta, _, rank, _ = np.linalg.lstsq(layer_input.T, gradient, rcond=None)
+    left = np.abs(layer_input.T @ delta - gradient).max(initial=0.0)
+    if rank < samples or left > ONE_DELTA * np.abs(gradient).max(initial=0.0):
+        return None
+    return np.asarray(delta, dtype=np.float64)

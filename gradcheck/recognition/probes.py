@@ -6,16 +6,17 @@ each activation is a choice among a few, however many layers there are.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gradcheck.errors import UsageError
-from gradcheck.recognition.distances import DISTANCES, Distance
-from gradcheck.recognition.functions import HIDDEN, OUTPUT, UNITS, AnyActivation
-from gradcheck.recognition.network_view import Placed
+from gradcheck.network.activations import by_rank
+from gradcheck.network.losses import CANDIDATES
+from gradcheck.network.passes import LayerParameters, forward
+from gradcheck.network.rows import AnyActivation, Loss
+from gradcheck.recognition.network_view import ROWS, Placed
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.problem import Problem
@@ -47,18 +48,13 @@ def measure(problem: Problem, noise: float, rng: np.random.Generator) -> tuple[L
     Returns:
         The losses, or None where they cannot be had there, and the number of calls.
     """
-    spreads = [max(0.1, float(np.std(value))) for value in problem.parameters.values]
+    parameters = problem.parameters
     points: list[tuple[Array, ...]] = []
     values: list[float] = []
     calls = 0
     while calls < 2 * POINTS and len(points) < POINTS:
         calls += 1
-        point = problem.parameters.rounded(
-            [
-                _nudged(value, NUDGE * spread, rng)
-                for value, spread in zip(problem.parameters.values, spreads, strict=True)
-            ]
-        )
+        point = parameters.nudged(parameters.values, NUDGE, rng)
         try:
             loss = problem.loss(point)
         except (UserCodeError, UsageError):
@@ -69,15 +65,6 @@ def measure(problem: Problem, noise: float, rng: np.random.Generator) -> tuple[L
     if len(points) < POINTS or len(set(values)) == 1:
         return None, calls
     return Losses(tuple(points), np.array(values), max(TOLERANCE, 50 * noise)), calls
-
-
-def _nudged(value: Array, size: float, rng: np.random.Generator) -> Array:
-    """The value with uniform noise of that standard deviation."""
-    nudged = rng.random(value.shape)
-    nudged -= 0.5
-    nudged *= math.sqrt(12) * size
-    nudged += value
-    return nudged
 
 
 def solve(columns: Array, losses: Losses, tolerance: float | None = None) -> Array | None:
@@ -123,14 +110,14 @@ class Prober:
         """The activations of all layers that fit the probes; none where a layer has no bias."""
         if not self.can_probe(placed):
             return
-        for activation, distance in self._outputs(placed, targets):
-            yield from self._below(placed, targets, distance, (activation,))
+        for activation, loss in self._outputs(placed, targets):
+            yield from self._below(placed, targets, loss, (activation,))
 
     def _below(
         self,
         placed: Sequence[Placed],
         targets: Array,
-        distance: Distance,
+        loss: Loss,
         known: tuple[AnyActivation, ...],
     ) -> Iterator[tuple[AnyActivation, ...]]:
         number = len(placed) - len(known)
@@ -140,53 +127,31 @@ class Prober:
         probe = self._probe(placed[number - 1])
         if probe is None:
             return
+        values = self._problem.parameters.values
+        pairs = zip(placed[number:], known, strict=True)
+        above = [place.parameters(values, activation) for place, activation in pairs]
         options = []
-        for activation in HIDDEN:
-            totals = [
-                self._total(placed, number, activation, known, distance, bias, targets)
-                for bias in probe.biases
-            ]
+        for activation in by_rank("hidden"):
+            totals = [_total(activation, bias, above, loss, targets) for bias in probe.biases]
             if self._gives(totals, probe):
                 options.append(activation)
         for activation in options[:MOST_OPTIONS]:
-            yield from self._below(placed, targets, distance, (activation, *known))
+            yield from self._below(placed, targets, loss, (activation, *known))
 
     def _outputs(
         self, placed: Sequence[Placed], targets: Array
-    ) -> Iterator[tuple[AnyActivation, Distance]]:
+    ) -> Iterator[tuple[AnyActivation, Loss]]:
         probe = self._probe(placed[-1])
         if probe is None or probe.biases[0].shape != targets.shape[1:]:
             return
         found = 0
-        for activation in OUTPUT:
-            for distance in DISTANCES:
-                if distance.suits(activation) and found < MOST_OPTIONS:
-                    totals = [
-                        _distance(distance, activation, bias, targets) for bias in probe.biases
-                    ]
+        for activation in by_rank("output"):
+            for loss in CANDIDATES:
+                if loss.suits(activation) and found < MOST_OPTIONS:
+                    totals = [_sum(loss, activation, bias, targets) for bias in probe.biases]
                     if self._gives(totals, probe):
                         found += 1
-                        yield activation, distance
-
-    def _total(
-        self,
-        placed: Sequence[Placed],
-        number: int,
-        activation: AnyActivation,
-        known: Sequence[AnyActivation],
-        distance: Distance,
-        bias: Array,
-        targets: Array,
-    ) -> float:
-        """The sum of the distance where the layer's output is f(b) for every sample."""
-        values = self._problem.parameters.values
-        rows = np.tile(bias, (len(targets), 1)) if _mixes(activation, known) else bias[None]
-        with np.errstate(all="ignore"):
-            value = activation.activate(rows, UNITS)
-            for place, above in zip(placed[number:], known, strict=True):
-                z = value @ place.weights(values) + place.bias(values)
-                value = above.activate(z, UNITS)
-        return _distance(distance, known[-1], z, targets)
+                        yield activation, loss
 
     def _gives(self, totals: Sequence[float], probe: _Probe) -> bool:
         if not np.all(np.isfinite(totals)) or np.ptp(totals) == 0:
@@ -226,13 +191,27 @@ class Prober:
         return _Probe(tuple(biases), Losses(tuple(points), np.array(losses), self._tolerance))
 
 
-def _mixes(activation: AnyActivation, known: Sequence[AnyActivation]) -> bool:
-    """Whether any of the activations depends on how many samples there are."""
-    return any("samples" in one.name for one in (activation, *known))
+def _total(
+    activation: AnyActivation,
+    bias: Array,
+    above: Sequence[LayerParameters],
+    loss: Loss,
+    targets: Array,
+) -> float:
+    """The sum of the loss where the output of a layer is f(b) for every sample."""
+    mixed = any(
+        one.mixes == "samples" for one in (activation, *(layer.activation for layer in above))
+    )
+    rows = np.tile(bias, (len(targets), 1)) if mixed else bias[None]
+    with np.errstate(all="ignore"):
+        value = activation.activate(rows, ROWS.unit_axis)
+        pre_activations, _ = forward(value, above, ROWS)
+    return _sum(loss, above[-1].activation, pre_activations[-1], targets)
 
 
-def _distance(distance: Distance, activation: AnyActivation, z: Array, targets: Array) -> float:
-    """The sum of the distance where every sample has the same pre-activations."""
+def _sum(loss: Loss, activation: AnyActivation, z: Array, targets: Array) -> float:
+    """The sum of the loss where every sample has the same pre-activations."""
     with np.errstate(all="ignore"):
         whole = np.broadcast_to(z, targets.shape)
-        return distance.total(activation, whole, activation.activate(whole, UNITS), targets)
+        a = activation.activate(whole, ROWS.unit_axis)
+        return float(loss.output_terms(activation, whole, a, targets, ROWS.unit_axis).sum())

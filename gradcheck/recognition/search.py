@@ -1,8 +1,8 @@
 """Which network is this? The layers, activations and loss that reproduce the user's own loss.
 
 A candidate is a structure (how blocks chain from layer to layer) with data, an activation for every
-layer, and a distance; the factor of the distance and those of a penalty are fitted. It is accepted
-where it gives the user's loss to rounding at several random points.
+layer, and a loss; the factor of the loss and those of a penalty are fitted. It is accepted where it
+gives the user's loss to rounding at several random points.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from itertools import islice, product
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.network.activations import USUAL, by_rank
+from gradcheck.network.losses import CANDIDATES, REDUCTIONS
+from gradcheck.network.passes import forward_layer
+from gradcheck.network.rows import AnyActivation
 from gradcheck.recognition.data import as_rows, as_targets, candidate_data
-from gradcheck.recognition.distances import DISTANCES
-from gradcheck.recognition.functions import HIDDEN, OUTPUT, UNITS, AnyActivation
 from gradcheck.recognition.layers import Layer
-from gradcheck.recognition.network_view import NetworkView, Placed
+from gradcheck.recognition.network_view import ROWS, NetworkView, Placed
 from gradcheck.recognition.probes import Losses, Prober, solve
 from gradcheck.recognition.structures import structures
 from gradcheck.user.blocks import Array
@@ -32,13 +34,17 @@ MOST_EFFORT = 4e8
 NEARLY = 1e-2
 """How far the losses may be from a cross-entropy whose log has a small number added."""
 
-Prefixes = dict[tuple[str, ...], list[tuple[Array, Array]]]
-"""Z and A at every point of the last layer of a part of a network, by its activations."""
+MIXED_RANKS = {2: 9, 3: 5}
+MIXED_RANK = 4
+"""Up to this rank hidden layers are mixed, by how many there are: the combinations multiply."""
+
+Ends = list[tuple[Array, Array]]
+"""Z and A of the last layer of a network or a part of one, at every point."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A structure with data, for which activations and a distance are sought."""
+    """A structure with data, for which activations and a loss are sought."""
 
     placed: tuple[Placed, ...]
     inputs: Array
@@ -62,7 +68,9 @@ def recognise(
         prober: finds the activations one by one; None where only the usual ones are to be tried.
     """
     candidates = list(islice(_candidates(problem, layers), MOST_CANDIDATES))
-    search = _Search(losses, [{} for _ in candidates])
+    search = _Search(
+        losses, [{(): [(one.inputs, one.inputs)] * len(losses.points)} for one in candidates]
+    )
     for index, candidate in enumerate(candidates[:1]):
         found = search.first(index, candidate, _usual(len(candidate.placed) - 1))
         if found is not None or prober is None:
@@ -75,7 +83,7 @@ def recognise(
         )
         if found is not None:
             return found
-    for assignments in (_usual, _alike, _mixed):
+    for assignments in (_usual, _one_kind_unusual, _mixed):
         for index, candidate in enumerate(candidates):
             if index < 2 or not prober.can_probe(candidate.placed):
                 found = search.first(index, candidate, assignments(len(candidate.placed) - 1))
@@ -90,13 +98,14 @@ class _Search:
 
     Attributes:
         losses: the user's.
-        caches: parts of networks that were run, for every candidate.
+        caches: what the parts that were run gave, by their activations, for every candidate; the
+            part without a layer gives the inputs.
         effort: what that took, in multiplications.
         squares: the sums of the squared weights and biases at every point, by structure.
     """
 
     losses: Losses
-    caches: list[Prefixes]
+    caches: list[dict[tuple[str, ...], Ends]]
     effort: float = 0.0
     squares: dict[tuple[Placed, ...], Array] = field(default_factory=dict)
 
@@ -107,13 +116,32 @@ class _Search:
         for activations in assignments:
             if self.effort > MOST_EFFORT:
                 return None
-            cache = self.caches[index]
-            self.effort += _walk_forward(candidate, self.losses, activations, cache)
-            squares = self._squares(candidate)
-            found = _fit(candidate, self.losses, squares, activations, cache[_names(activations)])
+            ends = self._ends(index, candidate, activations)
+            found = _fit(candidate, self.losses, self._squares(candidate), activations, ends)
             if found is not None:
                 return found
         return None
+
+    def _ends(
+        self, index: int, candidate: Candidate, activations: tuple[AnyActivation, ...]
+    ) -> Ends:
+        """The output layer at every point, from the longest part of the network run before."""
+        cache, names = self.caches[index], tuple(one.name for one in activations)
+        self.effort += OVERHEAD
+        for depth, (place, activation) in enumerate(
+            zip(candidate.placed, activations, strict=True), start=1
+        ):
+            if names[:depth] not in cache:
+                with np.errstate(all="ignore"):
+                    cache[names[:depth]] = [
+                        forward_layer(below, place.parameters(point, activation), ROWS)
+                        for (_, below), point in zip(
+                            cache[names[: depth - 1]], self.losses.points, strict=True
+                        )
+                    ]
+                multiplications = len(candidate.inputs) * place.n_in * place.n_out
+                self.effort += len(self.losses.points) * multiplications
+        return cache[names]
 
     def _squares(self, candidate: Candidate) -> Array:
         if candidate.placed not in self.squares:
@@ -141,73 +169,33 @@ def _feature_counts(data: NDArray[np.generic]) -> list[int]:
     return list(dict.fromkeys(count for count in counts if count))
 
 
-def _walk_forward(
-    candidate: Candidate,
-    losses: Losses,
-    activations: Sequence[AnyActivation],
-    cache: Prefixes,
-) -> float:
-    """Runs the network at every point, from the longest part of it that was run before.
-
-    Returns:
-        What that took, in multiplications.
-    """
-    names = _names(activations)
-    effort = OVERHEAD
-    for depth in range(1, len(names) + 1):
-        if names[:depth] not in cache:
-            before = cache.get(names[: depth - 1])
-            cache[names[:depth]] = _forward(candidate, losses, before, activations, depth)
-            place = candidate.placed[depth - 1]
-            effort += len(losses.points) * len(candidate.inputs) * place.n_in * place.n_out
-    return effort
-
-
-def _names(activations: Sequence[AnyActivation]) -> tuple[str, ...]:
-    return tuple(activation.name for activation in activations)
-
-
-def _forward(
-    candidate: Candidate,
-    losses: Losses,
-    before: list[tuple[Array, Array]] | None,
-    activations: Sequence[AnyActivation],
-    depth: int,
-) -> list[tuple[Array, Array]]:
-    """Z and A of one layer at every point, from those of the layer below."""
-    place, activation = candidate.placed[depth - 1], activations[depth - 1]
-    values = []
-    with np.errstate(all="ignore"):
-        for index, point in enumerate(losses.points):
-            below = candidate.inputs if before is None else before[index][1]
-            z = below @ place.weights(point) + place.bias(point)
-            values.append((z, activation.activate(z, UNITS)))
-    return values
-
-
 def _usual(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
     """All hidden layers alike, and nothing unusual anywhere."""
-    for inner in HIDDEN[:5] if hidden else HIDDEN[:1]:
-        for output in OUTPUT[:5]:
-            yield (*(inner,) * hidden, output)
+    return _alike(hidden, by_rank("hidden", most=USUAL), by_rank("output", most=USUAL))
 
 
-def _alike(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
-    """All hidden layers alike, with the unusual either there or at the output."""
-    for inner in HIDDEN[:5] if hidden else HIDDEN[:1]:
-        for output in OUTPUT[5:]:
-            yield (*(inner,) * hidden, output)
-    for inner in HIDDEN[5:] if hidden else ():
-        for output in OUTPUT[:5]:
-            yield (*(inner,) * hidden, output)
+def _one_kind_unusual(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
+    """All hidden layers alike, with the unusual either at the output or in all of them."""
+    yield from _alike(hidden, by_rank("hidden", most=USUAL), by_rank("output", least=USUAL + 1))
+    if hidden:
+        yield from _alike(hidden, by_rank("hidden", least=USUAL + 1), by_rank("output", most=USUAL))
+
+
+def _alike(
+    hidden: int, inner: Sequence[AnyActivation], outer: Sequence[AnyActivation]
+) -> Iterator[tuple[AnyActivation, ...]]:
+    """So many hidden layers that are alike, below every output."""
+    for one in inner if hidden else inner[:1]:
+        for output in outer:
+            yield (*(one,) * hidden, output)
 
 
 def _mixed(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
-    """Hidden layers of different kinds."""
+    """Hidden layers of different kinds; the more layers there are, the more usual ones only."""
     if hidden < 2:
         return
-    few = HIDDEN[: 9 if hidden == 2 else 5 if hidden == 3 else 4]
-    for output in OUTPUT[:5]:
+    few = by_rank("hidden", most=MIXED_RANKS.get(hidden, MIXED_RANK))
+    for output in by_rank("output", most=USUAL):
         for mixed in product(few, repeat=hidden):
             yield (*mixed, output)
 
@@ -217,17 +205,20 @@ def _fit(
     losses: Losses,
     squares: Array,
     activations: tuple[AnyActivation, ...],
-    ends: list[tuple[Array, Array]],
+    ends: Ends,
 ) -> NetworkView | None:
-    """The distance with its factor, and the penalty, that reproduce the losses."""
+    """The loss with its factor, and the penalty, that reproduce the user's losses."""
     pre_activations = np.stack([z for z, _ in ends])
     outputs = np.stack([a for _, a in ends])
     near = False
-    for distance in DISTANCES:
-        if not distance.suits(activations[-1]) or (distance.eps and not near):
+    for loss in CANDIDATES:
+        if not loss.suits(activations[-1]) or (loss.eps and not near):
             continue
         with np.errstate(all="ignore"):
-            totals = distance.totals(activations[-1], pre_activations, outputs, candidate.targets)
+            terms = loss.output_terms(
+                activations[-1], pre_activations, outputs, candidate.targets, unit_axis=-1
+            )
+            totals = terms.sum(axis=(1, 2))
         columns = np.column_stack([totals, squares])
         if not np.all(np.isfinite(totals)):
             continue
@@ -243,16 +234,13 @@ def _fit(
                 activations,
                 candidate.inputs,
                 candidate.targets,
-                distance,
+                loss,
                 float(factors[0]),
                 float(factors[1]) if len(used) > 1 else 0.0,
                 float(factors[2]) if len(used) > 2 else 0.0,
             )
             view = replace(view, scale=_round_scale(view))
-            view = replace(view, words=describe_view(view))
-            if distance.plain is None:
-                return view
-            return replace(view, distance=distance.plain, with_eps=distance)
+            return replace(view, words=view.described())
     return None
 
 
@@ -267,39 +255,7 @@ def _square(values: Array) -> float:
     return float(np.vdot(laid_out, laid_out))
 
 
-def _reductions(view: NetworkView) -> dict[str, float]:
-    """The usual factors of a loss, in words."""
-    count, outputs = view.targets.shape
-    whole = {
-        "summed": 1.0,
-        "mean over samples": 1 / count,
-        "mean over all elements": 1 / (count * outputs),
-    }
-    return {
-        half + words: factor * value
-        for half, factor in (("", 1.0), ("half, ", 0.5))
-        for words, value in whole.items()
-    }
-
-
 def _round_scale(view: NetworkView) -> float:
     """The usual factor that the fitted one is, to the rounding of the fit; else the fitted one."""
-    usual = _reductions(view).values()
+    usual = [reduction.scale(*view.targets.shape) for reduction in REDUCTIONS.values()]
     return next((value for value in usual if np.isclose(view.scale, value, rtol=1e-9)), view.scale)
-
-
-def describe_view(view: NetworkView) -> str:
-    """The network in words: `4-5-3 tanh/softmax, cross-entropy, mean over samples, m = 12`."""
-    sizes = [view.placed[0].n_in, *(place.n_out for place in view.placed)]
-    names = "/".join(activation.name for activation in view.activations)
-    how = next(
-        (
-            words
-            for words, value in _reductions(view).items()
-            if np.isclose(view.scale, value, rtol=1e-6)
-        ),
-        f"times {view.scale:.6g}",
-    )
-    penalty = f", l2 {2 * view.l2:.4g}" if view.l2 else ""
-    shape = f"{'-'.join(map(str, sizes))} {names}"
-    return f"{shape}, {view.distance.name}, {how}{penalty}, m = {view.batch_size}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gradcheck.compare.point import Point
-from gradcheck.recognition.distances import SQUARED
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.user.problem import Problem
 from gradcheck.words import listed
@@ -55,25 +54,25 @@ def _of_the_network(view: NetworkView, point: Point) -> Iterable[str]:
     right = {block.name for block in point.blocks if block.verdict == "ok"}
     names = point.problem.parameters.names
     layers = [{names[block] for block in layer.blocks} for layer in view.layers]
-    last, activation = view.activations[-1], view.activations[-1].name
+    activation, loss = view.activations[-1].name, view.plain_loss
     if not layers[-1] <= right:
         return
-    if view.distance.fused(last) is not None:
+    if activation in loss.fused:
         yield (
             f"delta of the output is a - y with no slope of the {activation}: with the "
-            f"{view.distance.name} the two cancel"
+            f"{loss.name} the two cancel"
         )
     if view.scale == 1.0:
         yield "nothing is divided by m: your loss is a sum over the samples"
-    if view.scale == 0.5 and view.distance is SQUARED:
+    if view.scale == 0.5 and loss.name == "squared error":
         yield "there is no factor 2: the half in your loss cancels it"
     if view.batch_size > 1 and abs(view.scale * view.batch_size - 1) < 1e-9:
         yield f"every gradient is divided by m = {view.batch_size} once: your loss is a mean"
     hidden = {one.name for one in view.activations[:-1]}
     if hidden & {"relu", "leaky_relu"} and set().union(*layers) <= right:
         yield "the slope of a relu at exactly 0 may be either: both are right"
-    if view.with_eps is not None:
+    if view.loss_function.eps:
         yield (
-            f"your loss adds {view.with_eps.eps:g} before it takes a log; a gradient without it is "
-            "not called wrong"
+            f"your loss adds {view.loss_function.eps:g} before it takes a log; a gradient without "
+            "it is not called wrong"
         )

@@ -20,7 +20,7 @@ LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
 
 
 @dataclass(frozen=True)
-class Layer:
+class CheckedLayer:
     """A forward and backward pair as a scalar problem: the output times a fixed upstream gradient.
 
     By the chain rule, the gradient of sum(upstream * forward(x)) is backward(upstream), whatever
@@ -70,11 +70,11 @@ class Layer:
             return result[0], result[1] if len(result) == 2 else result[1:]
         return result, None
 
-    def with_upstream(self, upstream: Any) -> Layer:
+    def with_upstream(self, upstream: Any) -> CheckedLayer:
         """The same layer under another upstream gradient."""
         return replace(self, upstream=upstream)
 
-    def with_zero_upstream(self) -> Layer:
+    def with_zero_upstream(self) -> CheckedLayer:
         """The same layer under an upstream gradient of zero."""
         upstream = self.upstream
         if isinstance(upstream, tuple | list):
@@ -105,7 +105,7 @@ def make_layer(
     inputs: Any,
     upstream: Any,
     rng: np.random.Generator,
-) -> tuple[Layer, dict[str, Any]]:
+) -> tuple[CheckedLayer, dict[str, Any]]:
     """The layer as a scalar problem, and those of its inputs that are differentiated.
 
     Raises:
@@ -124,7 +124,7 @@ def make_layer(
             "none of the inputs is a floating-point array; whole numbers are taken as indices"
         )
     fixed = {name: value for name, value in named.items() if name not in params}
-    layer = Layer(forward, backward, fixed, tuple(named), positional, upstream)
+    layer = CheckedLayer(forward, backward, fixed, tuple(named), positional, upstream)
     if upstream is None:
         packed = flatten(params)
         output, _ = call(layer.run, "your forward", packed.pack(packed.values))

@@ -131,12 +131,20 @@ class Parameters:
     def nudged(
         self, values: Sequence[Array], size: float, rng: np.random.Generator
     ) -> tuple[Array, ...]:
-        """A point nearby: every block moved at random by a share of its spread."""
+        """A point nearby, as the user's functions will see it.
+
+        Args:
+            values: the blocks.
+            size: the standard deviation of the noise, in those of the block; a block that spreads
+                by less than 0.1 is moved as if by 0.1. The noise is uniform, so that it is bounded.
+            rng: for the noise.
+        """
         nearby = []
         for value in values:
+            spread = size * max(0.1, float(np.std(value)))
             moved = np.asarray(rng.random(value.shape))
             moved -= 0.5
-            moved *= math.sqrt(12) * size * max(0.1, float(np.std(value)))
+            moved *= math.sqrt(12) * spread
             moved += value
             nearby.append(moved)
         return self.rounded(nearby)

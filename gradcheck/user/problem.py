@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gradcheck.arrays import same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
-from gradcheck.user.adapters import Layer, Step
+from gradcheck.user.adapters import CheckedLayer, Step
 from gradcheck.user.blocks import Array, Parameters, describe, path_name
 from gradcheck.user.calls import UserCodeError, call
 from gradcheck.user.number import as_number, as_pair
@@ -68,7 +68,7 @@ class Problem:
     network: MLP | None = field(default=None)
     step: Step | None = field(default=None)
     layered: bool = field(default=True)
-    layer: Layer | None = field(default=None)
+    layer: CheckedLayer | None = field(default=None)
     private_copies: bool = field(default=False)
     fresh_data: bool = field(default=False)
     batched: bool = field(default=False)

@@ -1,10 +1,18 @@
 """Networks are recognised by their loss alone, as people write them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import gradcheck
 from gradcheck import MLP
+from gradcheck.network import ACTIVATIONS, LOSSES, PUBLIC_LOSSES
+from gradcheck.network.passes import LayerParameters, forward
+from gradcheck.recognition.identify import identify, search_further
+from gradcheck.recognition.network_view import delta_from_gradient
+from gradcheck.user.problem import Problem
+from gradcheck.user.structures import flatten
 
 HIDDEN = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "gelu")
 ENDS = (
@@ -172,3 +180,99 @@ def test_a_small_number_before_the_log_is_no_bug():
         targets=LABELS,
     )
     assert [block.name for block in report.blocks if block.failed] == ["b2"]
+
+
+def prepared(network, seed=0, named=True, scale=1.0):
+    """The user's problem whose loss is a network of the core, with its data."""
+    rng = np.random.default_rng(seed)
+    params, layout = network.init(seed), network.arrangement
+    params = {name: scale * value for name, value in params.items()}
+    inputs = rng.standard_normal(layout.data_shape(7, network.sizes[0]))
+    targets = rng.uniform(0.1, 0.9, layout.data_shape(7, network.sizes[-1]))
+    return Problem(
+        flatten(params),
+        lambda p: network.loss(p, inputs, targets),
+        lambda p: network.backward(p, inputs, targets),
+        inputs,
+        targets,
+        network if named else None,
+    )
+
+
+def recognised(problem):
+    """The network that is found, as the checks find it."""
+    rng = np.random.default_rng(1)
+    return search_further(identify(problem, 1e-16, rng), problem, rng)
+
+
+def usual_output(loss):
+    return next(iter(loss.fused), "sigmoid" if loss.of_probabilities else "linear")
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+@pytest.mark.parametrize("name", PUBLIC_LOSSES)
+@pytest.mark.parametrize("named", [True, False])
+def test_every_loss_of_the_core_is_recognised_as_itself(name, layout, named):
+    loss, reduction = PUBLIC_LOSSES[name]
+    network = MLP([4, 6, 3], ["tanh", usual_output(loss)], name, layout)
+    problem = prepared(network, named=named)
+    identity = recognised(problem)
+    assert identity.note is None
+    assert identity.view.loss_function is loss
+    assert identity.view.scale == reduction.scale(7, 3)
+    values = problem.parameters.values
+    assert identity.view.loss(values) == pytest.approx(problem.loss(values), rel=1e-12)
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-5])
+@pytest.mark.parametrize("row", LOSSES.values(), ids=lambda row: row.name)
+def test_every_row_of_the_losses_is_recognised(row, eps):
+    if eps and row.with_log is None:
+        pytest.skip("takes no log")
+    loss = row.plus(eps) if eps else row
+    output = usual_output(row)
+    base = MLP([4, 6, 3], ["tanh", output], "squared_error_sum")
+    problem = prepared(base, named=False)
+    wanted = problem.targets
+
+    def own(p):
+        return float(loss.terms(base.forward(p, problem.inputs), wanted).sum() / 7)
+
+    found = recognised(replace(problem, loss_function=own)).view
+    assert found.loss_function.name == loss.name
+    assert found.plain_loss is row
+
+
+@pytest.mark.parametrize("row", ACTIVATIONS.values(), ids=lambda row: row.name)
+@pytest.mark.parametrize("place", ["hidden", "output"])
+def test_every_row_of_the_activations_is_recognised(row, place):
+    if getattr(row.rank, place) is None:
+        pytest.skip("networks do not have it there")
+    names = {"hidden": (row, ACTIVATIONS["linear"]), "output": (ACTIVATIONS["tanh"], row)}[place]
+    base = MLP([4, 6, 3], ["tanh", "linear"], "squared_error_mean")
+    problem = prepared(base, named=False, scale=5.0)  # far enough to reach every kink
+
+    def own(p):
+        layers = [
+            LayerParameters(p[f"W{number}"], p[f"b{number}"], activation)
+            for number, activation in enumerate(names, start=1)
+        ]
+        outputs = forward(problem.inputs, layers, base.arrangement)[1][-1]
+        return float(np.mean((outputs - problem.targets) ** 2))
+
+    found = recognised(replace(problem, loss_function=own)).view
+    assert [one.name for one in found.activations] == [one.name for one in names]
+
+
+def test_the_delta_of_a_layer_is_told_from_its_gradient():
+    rng = np.random.default_rng(0)
+    layer_input, delta = rng.standard_normal((5, 8)), rng.standard_normal((5, 3))
+    gradient = layer_input.T @ delta
+    np.testing.assert_allclose(delta_from_gradient(layer_input, gradient), delta, rtol=1e-12)
+    twice = np.vstack([layer_input[:4], layer_input[:1]])
+    assert delta_from_gradient(twice, twice.T @ delta) is None, "two samples are the same"
+    tall = rng.standard_normal((9, 8))
+    assert delta_from_gradient(tall, gradient) is None, "there are more samples than inputs"
+    gradient[2, 1] += 1e-3
+    assert delta_from_gradient(layer_input, gradient) is None, "no delta gives that"
+    assert delta_from_gradient(layer_input, np.full((8, 3), np.nan)) is None

@@ -3,21 +3,15 @@
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcheck.network.activations import ACTIVATIONS, Activation
-from gradcheck.network.losses import FUSED, LOSSES
-from gradcheck.recognition.distances import DISTANCES
-from gradcheck.recognition.functions import HIDDEN, OUTPUT
+from gradcheck.network.activations import ACTIVATIONS
+from gradcheck.network.losses import CANDIDATES, LOSSES
+from gradcheck.network.rows import Activation
 
-ROWS = list(
-    {
-        row.name: row
-        for row in (*ACTIVATIONS.values(), *HIDDEN, *OUTPUT)
-        if isinstance(row, Activation)
-    }.values()
-)
+ROWS = [row for row in ACTIVATIONS.values() if isinstance(row, Activation)]
+FUSED = [(name, loss) for loss in LOSSES.values() for name in loss.fused]
 POINTS = np.array([-30.0, -6.0, -1.7, -0.31, -1e-9, 0.0, 1e-9, 0.27, 1.9, 5.5, 30.0])
 EXACT = {
     "linear": lambda z: z,
@@ -45,6 +39,7 @@ def test_the_change_keeps_its_digits(name, step):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@settings(deadline=None)
 @given(z=st.floats(-20, 20), d=st.floats(-3, 3))
 def test_the_change_is_the_subtraction(row, z, d):
     z, d = np.array([[z]]), np.array([[d, -d, 0.0]])
@@ -87,9 +82,8 @@ def _softmax(z, d):
     return [float(one - other) for one, other in zip(after, before, strict=True)]
 
 
-@pytest.mark.parametrize(
-    "row", [*LOSSES.values(), *DISTANCES], ids=lambda row: f"{type(row).__name__} {row.name}"
-)
+@pytest.mark.parametrize("row", CANDIDATES, ids=lambda row: row.name)
+@settings(deadline=None)
 @given(
     a=st.floats(0.001, 0.999),
     y=st.sampled_from([0.0, 1.0, 0.3]),
@@ -102,7 +96,7 @@ def test_the_change_of_a_loss_is_the_subtraction(row, a, y, share):
     np.testing.assert_allclose(row.change(a, y)(d), wanted, atol=1e-12, rtol=1e-12)
 
 
-@pytest.mark.parametrize("row", DISTANCES, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", CANDIDATES, ids=lambda row: row.name)
 def test_the_change_of_a_loss_keeps_its_digits(row):
     a, y, step = np.array([0.2, 0.7, 0.45]), np.array([0.0, 1.0, 1.0]), 1e-9
     both = [row.change(a, y)(np.full(3, sign * step)) for sign in (1, -1)]
@@ -110,14 +104,14 @@ def test_the_change_of_a_loss_keeps_its_digits(row):
 
 
 @pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("pair", FUSED, ids=lambda pair: pair[1])
-def test_the_change_of_logits_where_they_saturate(pair, soft):
-    fused = FUSED[pair]
+@pytest.mark.parametrize(("name", "loss"), FUSED, ids=lambda pair: str(getattr(pair, "name", pair)))
+def test_the_change_of_logits_where_they_saturate(name, loss, soft):
+    fused = loss.fused[name]
     z = np.array([[0.4, -0.3, 1.0], [37.0, -37.0, 2.0], [-500.0, 3.0, 500.0]])
     y = np.eye(3)[[0, 0, 2]]
     if soft:
         y[0] = [0.2, 0.5, 0.3]
-    a = ACTIVATIONS[pair[0]].activate(z, 1)
+    a = ACTIVATIONS[name].activate(z, 1)
     d = 1e-9 * np.array([[1.0, -2.0, 0.5], [0.7, 0.1, -1.0], [1.0, 1.0, -0.2]])
     changes = [fused.change(z, a, y, 1)(sign * d) for sign in (1, -1)]
     slope = (changes[0] - changes[1]) / 2

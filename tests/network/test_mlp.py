@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from gradcheck.network import ACTIVATIONS, LOSSES, MLP
+from gradcheck.network import MLP, PUBLIC_ACTIVATIONS, PUBLIC_LOSSES
 
-HIDDEN = [name for name in ACTIVATIONS if name != "softmax"]
-SQUARED = [name for name in LOSSES if "squared" in name]
+HIDDEN = [name for name in PUBLIC_ACTIVATIONS if name != "softmax"]
+SQUARED = [name for name in PUBLIC_LOSSES if "squared" in name]
 PAIRS = [
     *(("linear", name) for name in SQUARED),
-    *((name, "squared_error_mean") for name in ACTIVATIONS if name != "linear"),
+    *((name, "squared_error_mean") for name in PUBLIC_ACTIVATIONS if name != "linear"),
     ("sigmoid", "binary_cross_entropy"),
     ("softmax", "binary_cross_entropy"),
     ("sigmoid", "categorical_cross_entropy"),

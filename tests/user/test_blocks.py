@@ -1,4 +1,5 @@
 import copy
+import tracemalloc
 from collections import OrderedDict, namedtuple
 
 import hypothesis.extra.numpy as hnp
@@ -109,3 +110,25 @@ def test_an_entry_is_named_as_the_user_would_write_it():
     parameters = flatten({"W": np.ones((2, 3)), "b": 1.0})
     assert parameters.entry_name(0, 5) == "W[1, 2]"
     assert parameters.entry_name(1, 0) == "b"
+
+
+def test_a_nudged_point_moves_every_block_by_its_own_spread():
+    rng = np.random.default_rng(0)
+    wide, narrow = 20 * rng.standard_normal((100, 50)), np.full(5000, 3.0)
+    parameters = flatten({"wide": wide, "narrow": narrow, "number": 1.5})
+    point = parameters.nudged(parameters.values, 0.3, rng)
+    assert [value.shape for value in point] == list(parameters.shapes)
+    assert np.std(point[0] - wide) == pytest.approx(6.0, rel=0.05)
+    assert np.std(point[1] - narrow) == pytest.approx(0.03, rel=0.05)
+    furthest = np.abs(point[1] - narrow).max()
+    assert furthest <= 0.03 * np.sqrt(3)
+    assert point[2] != 1.5
+
+
+def test_a_nudged_point_takes_no_more_memory_than_itself():
+    rng, parameters = np.random.default_rng(0), flatten({"W": np.zeros(10**6)})
+    tracemalloc.start()
+    point = parameters.nudged(parameters.values, 0.3, rng)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.1 * point[0].nbytes

@@ -21,7 +21,7 @@ def _squared(state: LayerState) -> Iterator[Variant]:
 
 def _after_cross_entropy(state: LayerState) -> Iterator[Variant]:
     """The slope after a - y, from which the cross-entropy has already taken it away."""
-    if not state.is_output or state.view.distance.name == "squared error":
+    if not state.is_output or state.view.loss_function.name == "squared error":
         return
     name = state.activation.name
     message = (

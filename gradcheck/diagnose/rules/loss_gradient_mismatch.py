@@ -9,19 +9,20 @@ import numpy as np
 from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Delta, Place, Rule, Variant
-from gradcheck.recognition.distances import ABSOLUTE, BINARY, CATEGORICAL, SQUARED
+from gradcheck.network.losses import LOSSES
+from gradcheck.recognition.network_view import ROWS
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
     if not state.is_output:
         return
     z, a, y = state.pre_activation, state.output, state.view.targets
-    own = state.view.distance.name
-    for other in (SQUARED, BINARY, CATEGORICAL, ABSOLUTE):
-        if other.name == own:
+    own = state.view.plain_loss.name
+    for other in LOSSES.values():
+        if other.name == own or not other.usual:
             continue
         with np.errstate(all="ignore"):
-            delta = state.view.scale * other.delta(state.activation, z, a, y)
+            delta = state.view.scale * other.delta(state.activation, z, a, y, ROWS.unit_axis)
         yield Variant(
             delta,
             f"the gradient is that of the {other.name}, and the loss is the {own}",

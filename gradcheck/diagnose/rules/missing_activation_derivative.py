@@ -19,7 +19,7 @@ def _variants(state: LayerState) -> Iterator[Variant]:
 def _bare(state: LayerState) -> Iterator[Variant]:
     """What arrives at a softmax, or a bare error, used as delta."""
     if state.activation.name != "linear":
-        if state.is_output and state.view.distance.fused(state.activation) is None:
+        if state.is_output and not state.cancels:
             yield _variant(state, state.error)
         if state.activation.name == "softmax":
             yield _variant(state, state.arriving)

@@ -12,7 +12,7 @@ from gradcheck.diagnose.rule import Delta, Place, Rule, Variant
 def _variants(state: LayerState) -> Iterator[Variant]:
     if state.activation.name == "softmax":
         p = state.output
-        squared = state.view.distance.name == "squared error"
+        squared = state.view.loss_function.name == "squared error"
         for arriving in (state.arriving, state.error) if squared else (state.arriving,):
             if arriving.shape == p.shape:
                 yield Variant(

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Delta, Place, Rule, Variant
-from gradcheck.network.activations import Softmax
-from gradcheck.recognition.functions import UNITS, WrongSoftmax
+from gradcheck.network.activations import ACTIVATIONS
+from gradcheck.recognition.network_view import ROWS
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
-    if not isinstance(state.activation, WrongSoftmax):
+    if state.activation.mixes != "samples":
         return
-    usual = Softmax().pull_back(state.pre_activation, state.output, state.arriving, UNITS)
+    usual = ACTIVATIONS["softmax"].pull_back(
+        state.pre_activation, state.output, state.arriving, ROWS.unit_axis
+    )
     for value in (state.error, usual):
         yield Variant(
             value,

@@ -9,8 +9,8 @@ import numpy as np
 from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Place, Rule, Slope, Variant
-from gradcheck.network.activations import ACTIVATIONS, Activation
-from gradcheck.recognition.functions import leaky
+from gradcheck.network.activations import ACTIVATIONS
+from gradcheck.network.rows import Activation
 from gradcheck.user.blocks import Array
 
 
@@ -48,7 +48,7 @@ def _formulas(state: LayerState) -> Iterator[tuple[str, Array]]:
     yield "max(0, z)", np.maximum(z, 0)
     yield "z < 0", (z < 0).astype(float)
     yield "a > 0.5", (a > 0.5).astype(float)
-    yield "z > 0, with 0.1 below", leaky(0.1).slope(z)
+    yield "z > 0, with 0.1 below", np.where(z > 0, 1.0, 0.1)
 
 
 def _named(state: LayerState, value: Array, words: str) -> Variant:

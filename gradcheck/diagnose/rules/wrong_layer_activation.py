@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import Place, Rule, Slope, Variant
-from gradcheck.network.activations import Activation
+from gradcheck.network.rows import Activation
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:

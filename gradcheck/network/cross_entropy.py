@@ -1,0 +1,168 @@
+"""Cross-entropies: the logs in them, and the forms in which a sigmoid or softmax cancels.
+
+Where the output activation and the loss cancel, both are computed from the pre-activation z, so
+that no log of 0 is ever taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.network.differences import (
+    Change,
+    Difference,
+    binary_difference,
+    categorical_difference,
+    log_difference,
+)
+
+Array = NDArray[np.float64]
+Terms = Callable[[Array, Array], Array]
+TermsChange = Callable[[Array, Array], Change]
+"""(a, y) -> (d -> the terms at a + d minus those at a, to full relative accuracy)."""
+
+TermsForms = tuple[Terms, Terms, TermsChange]
+"""The terms, their derivative and their change."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """The log of probabilities as a loss takes it.
+
+    Attributes:
+        value: p -> log p.
+        over: (y, p) -> the derivative of y log p with respect to p.
+        change: p -> (d -> log(p + d) - log p).
+    """
+
+    value: Callable[[Array], Array]
+    over: Terms
+    change: Difference
+
+    @classmethod
+    def plus(cls, eps: float) -> Log:
+        """The log of p + eps."""
+        return cls(
+            lambda p: np.log(p + eps),
+            lambda y, p: np.asarray(y / (p + eps)),
+            lambda p: log_difference(p + eps, 0),
+        )
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A loss and its output activation taken together.
+
+    Attributes:
+        terms: (z, y, unit axis) -> the terms, accurate where the activation saturates.
+        delta: (z, a, y, unit axis) -> their sum's derivative with respect to z, where the slope of
+            the activation has cancelled.
+        change: (z, a, y, unit axis) -> (d -> what d more in z changes of the terms, summed over
+            the units).
+    """
+
+    terms: Callable[[Array, Array, int], Array]
+    delta: Callable[[Array, Array, Array, int], Array]
+    change: Callable[[Array, Array, Array, int], Change]
+
+
+def _log(probability: Array) -> Array:
+    """The log of p, clipped at the smallest normal number of its type: never the log of 0."""
+    return np.log(np.maximum(probability, np.finfo(probability.dtype).tiny))
+
+
+def _over(targets: Array, probability: Array) -> Array:
+    """The derivative of y `_log`(p), y / p; 0 where p is clipped, as that is flat."""
+    smallest = np.finfo(probability.dtype).tiny
+    return np.where(probability > smallest, targets / np.maximum(probability, smallest), 0)
+
+
+CLIPPED = Log(_log, _over, lambda p: log_difference(p, float(np.finfo(p.dtype).tiny)))
+
+
+def binary(log: Log) -> TermsForms:
+    """A binary cross-entropy, -y log a - (1 - y) log(1 - a)."""
+
+    def change(a: Array, y: Array) -> Change:
+        one, other = log.change(a), log.change(1 - a)
+        return lambda d: np.asarray(-y * one(d) - (1 - y) * other(-d))
+
+    return (
+        lambda a, y: np.asarray(-y * log.value(a) - (1 - y) * log.value(1 - a)),
+        lambda a, y: np.asarray(log.over(1 - y, 1 - a) - log.over(y, a)),
+        change,
+    )
+
+
+def categorical(log: Log) -> TermsForms:
+    """A categorical cross-entropy, -y log a."""
+
+    def change(a: Array, y: Array) -> Change:
+        one = log.change(a)
+        return lambda d: np.asarray(-y * one(d))
+
+    return (
+        lambda a, y: np.asarray(-y * log.value(a)),
+        lambda a, y: np.asarray(-log.over(y, a)),
+        change,
+    )
+
+
+def _binary_from_logits(pre_activation: Array, targets: Array, unit_axis: int) -> Array:
+    """-y log s(z) - (1 - y) log s(-z) = log(1 + exp(-|z|)) + max(z, 0) - y z."""
+    return np.asarray(
+        np.log1p(np.exp(-np.abs(pre_activation)))
+        + (np.maximum(pre_activation, 0) - targets * pre_activation)
+    )
+
+
+def _binary_delta(z: Array, outputs: Array, targets: Array, unit_axis: int) -> Array:
+    """The error a - y, with no digit lost where a is nearly 1: for y = 1 it is -s(-z)."""
+    small = np.exp(-np.abs(z))
+    complement = np.where(z >= 0, small / (1 + small), 1 / (1 + small))
+    return np.asarray((1 - targets) * outputs - targets * complement)
+
+
+def _categorical_from_logits(pre_activation: Array, targets: Array, unit_axis: int) -> Array:
+    """-y_i log a_i with log a_i = z_i - log(sum_k exp(z_k))."""
+    shifted, _, others = _without_largest(pre_activation, unit_axis)
+    total = np.log1p(others.sum(axis=unit_axis, keepdims=True))
+    return np.asarray(targets * (total - shifted))
+
+
+def _categorical_delta(z: Array, outputs: Array, targets: Array, unit_axis: int) -> Array:
+    """The outputs times sum(y), minus y: a - y where the targets of a sample sum to 1.
+
+    Written as a_i sum_{k != i} y_k - y_i sum_{k != i} a_k, so that no digit is lost where one
+    output is nearly 1.
+    """
+    _, largest, others = _without_largest(z, unit_axis)
+    rest = others.sum(axis=unit_axis, keepdims=True)
+    other_outputs = np.where(largest, rest, 1 + rest - others) / (1 + rest)
+    other_targets = targets.sum(axis=unit_axis, keepdims=True) - targets
+    return np.asarray(outputs * other_targets - targets * other_outputs)
+
+
+def _without_largest(
+    pre_activation: Array, unit_axis: int
+) -> tuple[Array, NDArray[np.bool_], Array]:
+    """Logits minus their maximum, where that is (once a sample), and exp of the others."""
+    winner = pre_activation.argmax(axis=unit_axis, keepdims=True)
+    largest = np.zeros(pre_activation.shape, dtype=bool)
+    np.put_along_axis(largest, winner, True, axis=unit_axis)
+    shifted = pre_activation - np.take_along_axis(pre_activation, winner, axis=unit_axis)
+    return shifted, largest, np.where(largest, 0.0, np.exp(shifted))
+
+
+AFTER_SIGMOID = Fused(
+    _binary_from_logits, _binary_delta, lambda z, a, y, axis: binary_difference(z, y, axis)
+)
+AFTER_SOFTMAX = Fused(
+    _categorical_from_logits,
+    _categorical_delta,
+    lambda z, a, y, axis: categorical_difference(a, y, axis),
+)

@@ -1,0 +1,94 @@
+"""The forward and the backward pass through dense layers, for every network that there is.
+
+BP2 is the second of the four equations in `mlp.py`; the output's delta (BP1) is the loss's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.network.layouts import Layout
+from gradcheck.network.rows import AnyActivation
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LayerParameters:
+    """What one layer computes with, in the layout of its network.
+
+    Attributes:
+        weights: W.
+        bias: b; of any shape that goes with Z.
+        activation: f.
+    """
+
+    weights: Array
+    bias: Array
+    activation: AnyActivation
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Everything that one forward and backward pass computes, in the network's layout.
+
+    Attributes:
+        pre_activations: Z_1 ... Z_L.
+        activations: A_0 (the inputs) ... A_L (the outputs).
+        deltas: dL/dZ_1 ... dL/dZ_L.
+    """
+
+    pre_activations: tuple[Array, ...]
+    activations: tuple[Array, ...]
+    deltas: tuple[Array, ...]
+
+
+def forward_layer(
+    layer_input: Array, layer: LayerParameters, layout: Layout
+) -> tuple[Array, Array]:
+    """Z and A of one layer, from A of the layer below."""
+    pre_activation = layout.multiply(layer_input, layer.weights) + layer.bias
+    return pre_activation, layer.activation.activate(pre_activation, layout.unit_axis)
+
+
+def forward(
+    inputs: Array, layers: Sequence[LayerParameters], layout: Layout
+) -> tuple[list[Array], list[Array]]:
+    """Z of every layer, and A from the inputs on."""
+    pre_activations: list[Array] = []
+    activations = [inputs]
+    for layer in layers:
+        pre_activation, activation = forward_layer(activations[-1], layer, layout)
+        pre_activations.append(pre_activation)
+        activations.append(activation)
+    return pre_activations, activations
+
+
+def trace(
+    inputs: Array,
+    layers: Sequence[LayerParameters],
+    layout: Layout,
+    output_delta: Callable[[Array, Array], Array],
+) -> Trace:
+    """The forward and the backward pass.
+
+    Args:
+        inputs: A_0.
+        layers: from the input on.
+        layout: of all arrays.
+        output_delta: (Z_L, A_L) -> dL/dZ_L.
+    """
+    pre_activations, activations = forward(inputs, layers, layout)
+    deltas = [output_delta(pre_activations[-1], activations[-1])]
+    for number in range(len(layers) - 1, 0, -1):
+        # BP2
+        arriving = layout.step_back(deltas[0], layers[number].weights)
+        below = layers[number - 1].activation.pull_back(
+            pre_activations[number - 1], activations[number], arriving, layout.unit_axis
+        )
+        deltas.insert(0, below)
+    return Trace(tuple(pre_activations), tuple(activations), tuple(deltas))

@@ -1,0 +1,280 @@
+"""What a row of the tables of activations and of losses holds; it is checked when it is made.
+
+z is the pre-activation, a = f(z) the output, y the target. Everything reads these rows and nothing
+else: the core's own passes, the finite differences, recognition and diagnosis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.network.cross_entropy import Fused, Log, Terms, TermsChange, TermsForms
+from gradcheck.network.differences import Change, Difference, softmax_difference, summed
+
+Array = NDArray[np.float64]
+Elementwise = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Rank:
+    """How usual an activation is: 1 is the most usual; None where networks do not have it.
+
+    Attributes:
+        hidden: among those of hidden layers.
+        output: among those of output layers.
+    """
+
+    hidden: int | None
+    output: int | None
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An elementwise activation.
+
+    Attributes:
+        name: as in the table.
+        value: a = f(z).
+        slope: f'(z); at a kink, the slope on the left.
+        difference: z -> (d -> f(z + d) - f(z)), to full relative accuracy.
+        kinks: the z at which the slope jumps, ascending.
+        rank: how usual it is.
+        slope_from_output: f' written in terms of a, or None where there is no such form.
+        public: whether `MLP` takes it.
+        of_probabilities: whether its outputs are probabilities, as cross-entropies need them.
+
+    Raises:
+        TypeError, ValueError: the row lacks what the stages need.
+    """
+
+    name: str
+    value: Elementwise
+    slope: Elementwise
+    difference: Difference
+    kinks: tuple[float, ...]
+    rank: Rank
+    slope_from_output: Elementwise | None = None
+    public: bool = False
+    of_probabilities: bool = False
+
+    def __post_init__(self) -> None:
+        row = f"the activation {self.name!r}"
+        _require_functions(row, self, ("value", "slope", "difference"))
+        _require_rank(row, self.rank)
+        if list(self.kinks) != sorted({kink for kink in self.kinks if math.isfinite(kink)}):
+            raise ValueError(f"{row} has the kinks {self.kinks}; give finite ones, ascending")
+
+    @property
+    def mixes(self) -> Literal["nothing"]:
+        """No output depends on another's pre-activation."""
+        return "nothing"
+
+    def activate(self, pre_activation: Array, unit_axis: int) -> Array:
+        """The output, in the shape of the pre-activation."""
+        return self.value(pre_activation)
+
+    def change(self, pre_activation: Array, output: Array, unit_axis: int) -> Change:
+        """What more in the pre-activations changes of the outputs."""
+        return self.difference(pre_activation)
+
+    def pull_back(
+        self, pre_activation: Array, output: Array, upstream: Array, unit_axis: int
+    ) -> Array:
+        """dL/dZ from dL/dA, all of one shape: dL/dA * f'(Z)."""
+        return np.asarray(upstream * self.slope(pre_activation))
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """A softmax: every output depends on all pre-activations of its sample.
+
+    Attributes:
+        name: as in the table.
+        rank: how usual it is.
+        mixes: "units"; "samples" where it is normalised over those, by mistake.
+        public: whether `MLP` takes it.
+        of_probabilities: it gives them.
+        kinks: it has none.
+    """
+
+    name: str
+    rank: Rank
+    mixes: Literal["units", "samples"] = "units"
+    public: bool = False
+    of_probabilities: bool = field(default=True, init=False)
+    kinks: tuple[float, ...] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        _require_rank(f"the activation {self.name!r}", self.rank)
+
+    def activate(self, pre_activation: Array, unit_axis: int) -> Array:
+        """exp(z) over its sum along the axis, shifted so that nothing overflows."""
+        axis = self._axis(unit_axis)
+        shifted = pre_activation - pre_activation.max(axis=axis, keepdims=True)
+        exponential = np.exp(shifted)
+        return np.asarray(exponential / exponential.sum(axis=axis, keepdims=True))
+
+    def change(self, pre_activation: Array, output: Array, unit_axis: int) -> Change:
+        """What more in the pre-activations changes of the outputs."""
+        return softmax_difference(output, self._axis(unit_axis))
+
+    def pull_back(
+        self, pre_activation: Array, output: Array, upstream: Array, unit_axis: int
+    ) -> Array:
+        """dL/dZ_i = a_i (dL/dA_i - sum_j a_j dL/dA_j), the Jacobian's product."""
+        # A constant added to dL/dA changes nothing, as the outputs sum to 1. Counted from the
+        # largest output's own dL/dA, the sum keeps its digits where that output is nearly 1.
+        axis = self._axis(unit_axis)
+        largest = output.argmax(axis=axis, keepdims=True)
+        relative = upstream - np.take_along_axis(upstream, largest, axis=axis)
+        mean = (output * relative).sum(axis=axis, keepdims=True)
+        return np.asarray(output * (relative - mean))
+
+    def _axis(self, unit_axis: int) -> int:
+        return unit_axis if self.mixes == "units" else 1 - unit_axis
+
+
+AnyActivation = Activation | Softmax
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What the sum of the terms over outputs and samples is multiplied by.
+
+    Attributes:
+        words: it in words.
+        factor: of the sum.
+        divisor: (m, K) -> what the sum is divided by.
+    """
+
+    words: str
+    factor: float
+    divisor: Callable[[int, int], int]
+
+    def scale(self, batch_size: int, outputs: int) -> float:
+        """The factor of the sum of all terms, from m and K."""
+        return self.factor / self.divisor(batch_size, outputs)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a loss sums over outputs and samples.
+
+    Attributes:
+        name: in words.
+        terms: (a, y) -> one term per output and sample, of their shape.
+        derivative: (a, y) -> the derivative of each term with respect to its a.
+        change: (a, y) -> (d -> the terms at a + d minus those at a, to full relative accuracy).
+        kinked: whether the terms have a kink where a = y.
+        usual: whether recognition tries it before the unusual ones.
+        reductions: by the names under which `MLP` takes it, what each multiplies the sum by.
+        of_probabilities: whether the outputs must be probabilities.
+        of_labels: whether the targets may be class labels.
+        fused: where it cancels with an output activation, by the name of that, both taken together.
+        with_log: log -> the terms, derivative and change that take this log; None without a log.
+        eps: what is added before the log is taken.
+        plain: the same loss with nothing added; None where nothing is.
+
+    Raises:
+        TypeError: the row lacks what the stages need.
+    """
+
+    name: str
+    terms: Terms
+    derivative: Terms
+    change: TermsChange
+    kinked: bool
+    usual: bool = False
+    reductions: Mapping[str, Reduction] = field(default_factory=dict)
+    of_probabilities: bool = False
+    of_labels: bool = False
+    fused: Mapping[str, Fused] = field(default_factory=dict)
+    with_log: Callable[[Log], TermsForms] | None = None
+    eps: float = 0.0
+    plain: Loss | None = None
+
+    def __post_init__(self) -> None:
+        _require_functions(f"the loss {self.name!r}", self, ("terms", "derivative", "change"))
+
+    def plus(self, eps: float) -> Loss:
+        """The same with a small number added before the log is taken; itself where none is."""
+        if self.with_log is None:
+            return self
+        terms, derivative, change = self.with_log(Log.plus(eps))
+        return Loss(
+            f"{self.name} (log(a + {eps:g}))",
+            terms,
+            derivative,
+            change,
+            self.kinked,
+            self.usual,
+            of_probabilities=self.of_probabilities,
+            eps=eps,
+            plain=self,
+        )
+
+    def suits(self, activation: AnyActivation) -> bool:
+        """Whether it can be taken of the outputs of an activation."""
+        return activation.of_probabilities or not self.of_probabilities
+
+    def output_terms(
+        self, activation: AnyActivation, z: Array, a: Array, y: Array, unit_axis: int
+    ) -> Array:
+        """The terms, from what the output layer computes."""
+        fused = self.fused.get(activation.name)
+        return self.terms(a, y) if fused is None else fused.terms(z, y, unit_axis)
+
+    def changes(
+        self, activation: AnyActivation, z: Array, a: Array, y: Array, unit_axis: int
+    ) -> Change:
+        """What more in the output layer's z changes of the terms, summed over the units."""
+        fused = self.fused.get(activation.name)
+        if fused is not None:
+            return fused.change(z, a, y, unit_axis)
+        outputs, terms = activation.change(z, a, unit_axis), self.change(a, y)
+        return lambda d: summed(terms(outputs(d)), unit_axis)
+
+    def delta(
+        self, activation: AnyActivation, z: Array, a: Array, y: Array, unit_axis: int
+    ) -> Array:
+        """The derivative of the sum of all terms with respect to the output layer's z (BP1)."""
+        fused = self.fused.get(activation.name)
+        if fused is not None:
+            return fused.delta(z, a, y, unit_axis)
+        return activation.pull_back(z, a, self.derivative(a, y), unit_axis)
+
+
+Row = TypeVar("Row", AnyActivation, Loss)
+
+
+def table(rows: Iterable[Row]) -> Mapping[str, Row]:
+    """The rows by name.
+
+    Raises:
+        ValueError: two have one name.
+    """
+    named: dict[str, Row] = {}
+    for row in rows:
+        if row.name in named:
+            raise ValueError(f"two rows have the name {row.name!r}")
+        named[row.name] = row
+    return MappingProxyType(named)
+
+
+def _require_functions(row: str, holder: object, names: tuple[str, ...]) -> None:
+    for name in names:
+        given = getattr(holder, name)
+        if not callable(given):
+            raise TypeError(f"{row} needs a function as its {name}, and has {given!r}")
+
+
+def _require_rank(row: str, rank: object) -> None:
+    if not isinstance(rank, Rank):
+        raise TypeError(f"{row} needs a Rank as its rank, and has {rank!r}")
