@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.user.blocks import Array
 
 if TYPE_CHECKING:
@@ -181,6 +180,37 @@ class Note:
 Link = Slope | Upstream | Delta | LayerInput | Product | BiasSum
 
 Detector = Scale | Correction | Link | Penalty | Direct | LayerForms | Last | Note
+
+
+class EditKind(Enum):
+    """A kind of edit of the source; `gradcheck.mending.edits` makes all edits of a kind."""
+
+    SCALE = auto()
+    SIGN = auto()
+    REMOVED_FACTOR = auto()
+    TRANSPOSE = auto()
+    AXIS = auto()
+    SUM = auto()
+    COMPARISON = auto()
+    FLAG = auto()
+    ASSIGNED_OR_ADDED = auto()
+    PRODUCT = auto()
+    NAME = auto()
+    FUNCTION = auto()
+    LIBRARY_FUNCTION = auto()
+    INDEX = auto()
+    POWER = auto()
+    COLUMN = auto()
+    CONSTANT = auto()
+    MISSING_SLOPE = auto()
+    MISSING_PENALTY = auto()
+    MOVED_STATEMENT = auto()
+    WRAPPED = auto()
+    ALL_OF_A_NAME = auto()
+    TEXT = auto()
+    REVERSED_LOOP = auto()
+    KEPT_RESULT = auto()
+    MISSING_WEIGHTS = auto()
 
 
 class Place(Enum):

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 import gradcheck
-from gradcheck.diagnose.edit_kinds import EditKind
-from gradcheck.diagnose.rule import Penalty, Place
+from gradcheck.diagnose.rule import EditKind, Penalty, Place
 from gradcheck.diagnose.rules import RULES
 from gradcheck.mending.edits import MAKERS, Hints
 
@@ -80,8 +79,7 @@ RULE = '''
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
-from gradcheck.diagnose.rule import Correction, Mend, Rule
+from gradcheck.diagnose.rule import EditKind, Correction, Mend, Rule
 
 
 def _mends(shape, returned, sizes):

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.compare.verdict import judge_entries
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Last, Rule
+from gradcheck.diagnose.rule import EditKind, Last, Rule
 from gradcheck.finding import Finding
 
 FEW = 3

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradcheck.compare.comparison import Comparison
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Last, Rule
+from gradcheck.diagnose.rule import EditKind, Last, Rule
 from gradcheck.finding import Finding
 from gradcheck.recognition.network_view import NetworkView, Placed
 from gradcheck.user.blocks import Array

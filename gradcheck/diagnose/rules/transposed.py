@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Correction, Mend, Place, Product, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import (
+    Correction,
+    EditKind,
+    Mend,
+    Place,
+    Product,
+    Rule,
+    Upstream,
+    Variant,
+)
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.user.blocks import Array
 

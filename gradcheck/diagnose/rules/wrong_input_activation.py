@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import LayerInput, Product, Rule, Variant
+from gradcheck.diagnose.rule import EditKind, LayerInput, Product, Rule, Variant
 from gradcheck.network.activations import Activation
 from gradcheck.user.blocks import Array
 
