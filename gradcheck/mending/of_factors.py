@@ -93,8 +93,8 @@ def signs(context: Context) -> Iterator[Edit]:
             yield context.replaced(node, f"{left} - {grouped(right, node.right)}", 8.0)
 
 
-def missing_slope(context: Context) -> Iterator[Edit]:
-    """A whole expression times f'(z): a function of the user's, or written out."""
+def missing_factor(context: Context) -> Iterator[Edit]:
+    """A whole expression times a value or its slope, by a function or written out; or plus it."""
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"

@@ -57,11 +57,11 @@ def finding(code):
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        ("GC303", EditKind.MISSING_SLOPE),
+        ("GC303", EditKind.MISSING_FACTOR),
         ("GC402", EditKind.MISSING_WEIGHTS),
         ("GC502", EditKind.SCALE),
         ("GC603", EditKind.SIGN),
-        ("GC854", EditKind.MISSING_SLOPE),
+        ("GC854", EditKind.MISSING_FACTOR),
     ],
 )
 def test_a_repair_tries_the_edits_of_the_rule_that_was_found_first(code, kind):

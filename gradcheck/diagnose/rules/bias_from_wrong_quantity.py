@@ -52,5 +52,5 @@ RULE = Rule(
     example="dW = np.outer(a, error * slope);  db = error",
     instead="delta = error * slope;  dW = np.outer(a, delta);  db = delta",
     detector=BiasSum(_variants),
-    edits=(EditKind.NAME, EditKind.INDEX, EditKind.MISSING_SLOPE, EditKind.COLUMN),
+    edits=(EditKind.NAME, EditKind.INDEX, EditKind.MISSING_FACTOR, EditKind.COLUMN),
 )

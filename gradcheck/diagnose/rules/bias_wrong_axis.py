@@ -67,7 +67,7 @@ RULE = Rule(
     name="bias-wrong-axis",
     what=(
         "Delta is summed over the wrong axis, or over both, so that the gradient of the "
-        "bias has one number per sample, or one in all."
+        "bias has one number per sample, or a single one."
     ),
     shows=(
         "the gradient of the bias has another shape, or the same number everywhere; its "

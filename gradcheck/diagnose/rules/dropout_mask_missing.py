@@ -34,5 +34,5 @@ RULE = Rule(
     example="dx = upstream / keep",
     instead="dx = upstream * mask / keep",
     detector=LayerForms(_forms),
-    edits=(EditKind.MISSING_SLOPE,),
+    edits=(EditKind.MISSING_FACTOR,),
 )

@@ -42,5 +42,5 @@ RULE = Rule(
     example="dx = upstream * mask",
     instead="dx = upstream * mask / keep",
     detector=LayerForms(_forms),
-    edits=(EditKind.SCALE, EditKind.MISSING_SLOPE),
+    edits=(EditKind.SCALE, EditKind.MISSING_FACTOR),
 )

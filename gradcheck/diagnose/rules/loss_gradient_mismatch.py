@@ -42,7 +42,7 @@ RULE = Rule(
     place=Place.DELTA,
     edits=(
         EditKind.REMOVED_FACTOR,
-        EditKind.MISSING_SLOPE,
+        EditKind.MISSING_FACTOR,
         EditKind.FUNCTION,
         EditKind.WRAPPED,
         EditKind.TEXT,

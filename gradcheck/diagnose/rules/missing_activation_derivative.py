@@ -47,5 +47,5 @@ RULE = Rule(
     detector=Slope(_variants),
     also=(Delta(_bare),),
     place=Place.DELTA,
-    edits=(EditKind.MISSING_SLOPE, EditKind.NAME, EditKind.FLAG, EditKind.KEPT_RESULT),
+    edits=(EditKind.MISSING_FACTOR, EditKind.NAME, EditKind.FLAG, EditKind.KEPT_RESULT),
 )

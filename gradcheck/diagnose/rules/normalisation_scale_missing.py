@@ -59,5 +59,5 @@ RULE = Rule(
     example="dxhat = upstream",
     instead="dxhat = upstream * gamma",
     detector=LayerForms(_forms),
-    edits=(EditKind.MISSING_SLOPE, EditKind.NAME),
+    edits=(EditKind.MISSING_FACTOR, EditKind.NAME),
 )

@@ -36,5 +36,5 @@ RULE = Rule(
     instead="delta1 = delta2 @ W2.T * slope1",
     detector=Upstream(_variants),
     place=Place.UPSTREAM,
-    edits=(EditKind.NAME, EditKind.MISSING_SLOPE, EditKind.MOVED_STATEMENT),
+    edits=(EditKind.NAME, EditKind.MISSING_FACTOR, EditKind.MOVED_STATEMENT),
 )

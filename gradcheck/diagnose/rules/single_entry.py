@@ -98,7 +98,7 @@ RULE = Rule(
     code="GC703",
     name="single-entry",
     what=(
-        "One entry, row or column of a gradient is made in another way than the rest: an "
+        "One entry, row or column of a gradient is computed differently from the rest: an "
         "index off by one, a slice too short, a case that was forgotten."
     ),
     shows="few entries are wrong, and all others are right.",

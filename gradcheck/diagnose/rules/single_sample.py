@@ -74,8 +74,7 @@ RULE = Rule(
     code="GC702",
     name="single-sample",
     what=(
-        "One sample of the batch is left out, counted twice or treated in another way than "
-        "the others."
+        "One sample of the batch is left out, counted twice or treated differently from the others."
     ),
     shows=(
         "the error of every weight matrix is the outer product of one sample's input and a vector."

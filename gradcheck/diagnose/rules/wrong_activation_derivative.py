@@ -73,7 +73,7 @@ RULE = Rule(
     detector=Slope(_variants),
     place=Place.DELTA,
     edits=(
-        EditKind.MISSING_SLOPE,
+        EditKind.MISSING_FACTOR,
         EditKind.REMOVED_FACTOR,
         EditKind.FUNCTION,
         EditKind.POWER,

@@ -78,5 +78,5 @@ RULE = Rule(
     instead="dW2 = a1.T @ delta2",
     detector=LayerInput(_inputs),
     also=(Product(_products),),
-    edits=(EditKind.NAME, EditKind.INDEX, EditKind.MISSING_SLOPE, EditKind.WRAPPED),
+    edits=(EditKind.NAME, EditKind.INDEX, EditKind.MISSING_FACTOR, EditKind.WRAPPED),
 )
