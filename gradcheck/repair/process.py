@@ -21,7 +21,9 @@ from gradcheck.diagnose.reached import reached_functions
 from gradcheck.diagnose.words import listed
 from gradcheck.finding import Finding
 from gradcheck.numeric.noise import Noise
+from gradcheck.options import Edits
 from gradcheck.progress import Advance
+from gradcheck.repair.allowance import Allowance
 from gradcheck.repair.judge import Judge
 from gradcheck.repair.model import Patch, Repair
 from gradcheck.repair.patches import make_patch
@@ -45,7 +47,7 @@ def repair(
     comparison: Comparison,
     findings: Sequence[Finding],
     noise: Noise,
-    budget: float,
+    budget: float | Edits,
     advance: Advance,
 ) -> Repair:
     """Searches the user's source for edits that make every block right.
@@ -55,10 +57,10 @@ def repair(
         comparison: at the user's point, with the numeric gradient.
         findings: of the diagnosis; they order the search.
         noise: the precision of the loss.
-        budget: seconds that it may take.
+        budget: seconds that it may take, or edits that it may try.
         advance: told how many edits were tried.
     """
-    start = time.monotonic()
+    allowance = Allowance.of(budget)
     if not any(block.failed for block in comparison.blocks):
         return Repair(reason="there is nothing to repair: no gradient is wrong")
     functions, refused = editable_functions(problem)
@@ -68,29 +70,28 @@ def repair(
     if not hasattr(os, "fork"):
         return Repair(reason="candidates are tried in a forked process, which this system lacks")
     texts = {function.path: Path(function.path).read_bytes() for function in functions}
-    watched = _Watched(start + budget, texts, advance)
-    arguments = (problem, comparison, findings, noise, functions, texts, start + budget)
+    watched = _Watched(allowance, texts, advance)
+    arguments = (problem, comparison, findings, noise, functions, texts, allowance)
     skipped = 0
     for _ in range(RESTARTS):
         finished = watched.run(arguments, skipped)
-        if finished or time.monotonic() > start + budget:
+        if finished or allowance.is_spent(watched.tried):
             break
         skipped = watched.tried
     patches = tuple(patch for _, patch in sorted(watched.patches, key=_naturalness))
-    seconds = time.monotonic() - start
     reason = None
     if not patches:
-        over = time.monotonic() > start + budget
+        over = allowance.is_spent(watched.tried)
         missing = [block.name for block in comparison.blocks if block.verdict == "missing"]
         reason = (
             f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
             "missing, which is beyond an edit"
             if missing
-            else f"no edit was found in the {budget:g} s allowed"
+            else f"no edit was found in the {allowance} allowed"
             if over
             else "no edit, and no combination of two or three, makes every gradient right"
         )
-    return Repair(patches, watched.tried, seconds, reason)
+    return Repair(patches, watched.tried, allowance.seconds(), reason)
 
 
 def _naturalness(found: tuple[float, Patch]) -> tuple[int, float, int]:
@@ -103,10 +104,10 @@ def _naturalness(found: tuple[float, Patch]) -> tuple[int, float, int]:
 class _Watched:
     """A process that is watched, and what it has told."""
 
-    def __init__(self, deadline: float, texts: Texts, advance: Advance) -> None:
+    def __init__(self, allowance: Allowance, texts: Texts, advance: Advance) -> None:
         self.tried = 0
         self.patches: list[tuple[float, Patch]] = []
-        self._deadline = deadline
+        self._allowance = allowance
         self._texts = texts
         self._advance = advance
 
@@ -133,7 +134,7 @@ class _Watched:
 
     def _listen(self, receiver: Connection) -> bool:
         heard = time.monotonic()
-        while time.monotonic() < self._deadline + SLOWEST:
+        while not self._allowance.is_spent(self.tried, beyond=SLOWEST):
             try:
                 if not receiver.poll(0.05):
                     if time.monotonic() - heard > PATIENCE * SLOWEST:
@@ -164,7 +165,7 @@ def _search(
     noise: Noise,
     functions: Sequence[Function],
     texts: Texts,
-    deadline: float,
+    allowance: Allowance,
 ) -> None:
     """What runs in the process."""
     _limit_memory()
@@ -185,7 +186,7 @@ def _search(
             Surroundings(problem, [function.function for function in functions]),
             _lines(findings),
             [finding.code for finding in findings],
-            deadline,
+            allowance,
             min(SLOWEST, max(0.2, 50 * seconds)),
             skipped,
             send,

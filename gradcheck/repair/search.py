@@ -12,6 +12,7 @@ from itertools import combinations
 from types import CodeType, FrameType
 from typing import Any
 
+from gradcheck.repair.allowance import Allowance
 from gradcheck.repair.context import Context, Edit
 from gradcheck.repair.edits import all_edits
 from gradcheck.repair.judge import Judge, Standing, better, is_mended
@@ -25,10 +26,16 @@ MOST_PATCHES = 5
 PARTIAL = 3
 PAIRED = 60
 DEEPEN = 0.4
-"""The share of the time left after which an edit that helps is followed at once."""
+"""The share of what is left after which an edit that helps is followed at once."""
 
-LISTED_SECONDS = 1.5
-"""After the first patch, as long is looked for others."""
+LISTED = 0.15
+"""The share of the whole allowance that is spent on looking for others after the first patch."""
+
+COMPUTED = 0.5
+"""The share of its limit that a candidate has to have computed to be too slow."""
+
+WAITS = 10
+"""A candidate that waits instead of computing has so many times as long."""
 
 Texts = dict[str, bytes]
 Send = Callable[[str, Any], None]
@@ -49,13 +56,14 @@ class Search:
         surroundings: puts back what a candidate spoils.
         lines: what the diagnosis points at.
         codes: the rules that it found.
-        deadline: when to stop, by `time.monotonic`.
-        limit: seconds that a candidate may take.
+        allowance: how much the search may use up.
+        limit: seconds that a candidate may compute.
         skipped: how many candidates not to try, as an earlier process hung on the last of them.
         send: tells the parent process what happens.
         tried: how many candidates there were.
         found: how many patches.
         start: which blocks were right before.
+        last: how much may be used up, by now.
     """
 
     problem: Problem
@@ -64,7 +72,7 @@ class Search:
     surroundings: Surroundings
     lines: Sequence[tuple[str, int]]
     codes: Sequence[str]
-    deadline: float
+    allowance: Allowance
     limit: float
     skipped: int
     send: Send
@@ -72,6 +80,10 @@ class Search:
     found: int = 0
     start: Standing = ()
     seen: set[int] = field(default_factory=set)
+    last: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.last = self.allowance.amount
 
     def run(self, texts: Texts) -> None:
         """Searches from the user's source."""
@@ -86,7 +98,7 @@ class Search:
         self.judge.right_blocks()
         raised = self.judge.raised
         self.surroundings.restore()
-        deepen = time.monotonic() + DEEPEN * (self.deadline - time.monotonic())
+        deepen = self._spent() + DEEPEN * (self.last - self._spent())
         partial: list[tuple[Edit, Standing]] = []
         for edit in edits:
             if self._over():
@@ -96,7 +108,7 @@ class Search:
                 continue
             if better(right, base) or (raised and not self.judge.raised):
                 partial.append((edit, right))
-            if partial and time.monotonic() > deepen:
+            if partial and self._spent() > deepen:
                 break
         if self.found or depth >= DEPTH:
             return
@@ -149,7 +161,7 @@ class Search:
                 self.surroundings.restore()
         if error is not None:
             self.found += 1
-            self.deadline = min(self.deadline, time.monotonic() + LISTED_SECONDS)
+            self.last = min(self.last, self._spent() + LISTED * self.allowance.amount)
             points = 1 + len(self.judge.further)
             left = [
                 name
@@ -161,7 +173,10 @@ class Search:
         return right
 
     def _over(self) -> bool:
-        return time.monotonic() > self.deadline or self.found >= MOST_PATCHES
+        return self._spent() >= self.last or self.found >= MOST_PATCHES
+
+    def _spent(self) -> float:
+        return self.allowance.spent(self.tried)
 
     def _contexts(self, texts: Texts) -> list[Context]:
         trees = {path: ast.parse(text) for path, text in texts.items()}
@@ -245,21 +260,30 @@ def function_span(function: Function, text: bytes) -> tuple[int, int]:
 
 
 class _alarm:  # noqa: N801  # reads as a statement
-    """Raises TooSlowError in the block after so many seconds."""
+    """Raises TooSlowError in the block after so many seconds of computing.
+
+    What others compute meanwhile on a busy machine is not counted.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._begun = 0.0
+        self._rings = 0
 
-    def __enter__(self) -> None:
-        signal.signal(signal.SIGALRM, _ring)
-        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+    def __enter__(self) -> _alarm:
+        self._begun = time.thread_time()
+        signal.signal(signal.SIGALRM, self._ring)
+        signal.setitimer(signal.ITIMER_REAL, self._seconds, self._seconds)
+        return self
 
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
-
-def _ring(number: int, frame: FrameType | None) -> None:
-    raise TooSlowError
+    def _ring(self, number: int, frame: FrameType | None) -> None:
+        self._rings += 1
+        computed = time.thread_time() - self._begun
+        if computed >= COMPUTED * self._seconds or self._rings >= WAITS:
+            raise TooSlowError
 
 
 def _callable_in(function: Function, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,0 +1,58 @@
+"""How much a search may use up: edits make it the same on every machine, seconds do not."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck.options import Edits
+from gradcheck.repair import search
+from gradcheck.repair.allowance import Allowance
+
+
+def loss(w):
+    return float(np.sum(np.sin(w)))
+
+
+def grad(w):
+    return np.exp(w) * np.arctan(w) + np.sqrt(w)
+
+
+def test_no_more_edits_are_tried_than_are_allowed():
+    found = gradcheck.repair(loss, np.ones(3), grad, budget=Edits(7))
+    assert found.tried == 7
+    assert found.reason == "no edit was found in the 7 edits allowed"
+
+
+def test_no_edits_are_no_budget():
+    with pytest.raises(gradcheck.UsageError, match="repair is Edits"):
+        gradcheck.repair(loss, np.ones(3), grad, budget=Edits(0))
+
+
+def test_seconds_are_not_spent_by_edits_nor_edits_by_seconds(monkeypatch):
+    monkeypatch.setattr("gradcheck.repair.allowance.time.monotonic", lambda: 100.0)
+    edits, seconds = Allowance.of(Edits(5)), Allowance.of(5.0)
+    assert (edits.is_spent(4), edits.is_spent(5)) == (False, True)
+    assert not seconds.is_spent(1000)
+    monkeypatch.setattr("gradcheck.repair.allowance.time.monotonic", lambda: 105.0)
+    assert not edits.is_spent(4)
+    assert seconds.is_spent(0)
+    assert not seconds.is_spent(0, beyond=2.0)
+
+
+def test_only_what_a_candidate_computes_itself_counts_against_its_limit(monkeypatch):
+    computed = [0.0]
+    monkeypatch.setattr(search.time, "thread_time", lambda: computed[0])
+    with search._alarm(60.0) as alarm:
+        alarm._ring(0, None)  # the machine was busy with others
+        computed[0] = 59.0
+        with pytest.raises(search.TooSlowError):
+            alarm._ring(0, None)
+
+
+def test_a_candidate_that_only_waits_is_given_up_as_well(monkeypatch):
+    monkeypatch.setattr(search.time, "thread_time", lambda: 0.0)
+    with search._alarm(60.0) as alarm:
+        for _ in range(search.WAITS - 1):
+            alarm._ring(0, None)
+        with pytest.raises(search.TooSlowError):
+            alarm._ring(0, None)
