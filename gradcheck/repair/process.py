@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import time
 import warnings
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -28,6 +27,7 @@ from gradcheck.repair.judge import Judge
 from gradcheck.repair.model import Patch, Repair
 from gradcheck.repair.patches import make_patch
 from gradcheck.repair.search import Search, Texts
+from gradcheck.repair.silence import Silence
 from gradcheck.repair.source import Function, editable_functions
 from gradcheck.repair.surroundings import Surroundings
 from gradcheck.user.blocks import printable
@@ -37,7 +37,7 @@ from gradcheck.user.problem import Problem
 MORE_MEMORY = 2**32
 SLOWEST = 2.0
 PATIENCE = 5.0
-"""A process that says nothing for so many times its limit is stopped."""
+"""A process that computes so many times its limit and tells nothing is stopped."""
 
 RESTARTS = 5
 
@@ -126,24 +126,23 @@ class _Watched:
             process.start()
         sender.close()
         try:
-            return self._listen(receiver)
+            return self._listen(receiver, Silence(process.pid or 0, PATIENCE * SLOWEST))
         finally:
             process.kill()
             process.join()
             receiver.close()
 
-    def _listen(self, receiver: Connection) -> bool:
-        heard = time.monotonic()
+    def _listen(self, receiver: Connection, silence: Silence) -> bool:
         while not self._allowance.is_spent(self.tried, beyond=SLOWEST):
             try:
                 if not receiver.poll(0.05):
-                    if time.monotonic() - heard > PATIENCE * SLOWEST:
+                    if silence.is_too_long():
                         return False
                     continue
                 kind, told = receiver.recv()
             except (EOFError, OSError):
                 return False
-            heard = time.monotonic()
+            silence.broken()
             if kind == "end":
                 return True
             if kind == "tried":

@@ -1,5 +1,7 @@
 """How much a search may use up: edits make it the same on every machine, seconds do not."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ import gradcheck
 from gradcheck.options import Edits
 from gradcheck.repair import search
 from gradcheck.repair.allowance import Allowance
+from gradcheck.repair.silence import WAITS, Silence
 
 
 def loss(w):
@@ -56,3 +59,24 @@ def test_a_candidate_that_only_waits_is_given_up_as_well(monkeypatch):
             alarm._ring(0, None)
         with pytest.raises(search.TooSlowError):
             alarm._ring(0, None)
+
+
+def test_a_process_is_silent_while_it_computes_not_while_others_do(monkeypatch):
+    now, computed = [0.0], [0.0]
+    monkeypatch.setattr("gradcheck.repair.silence.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Silence, "_computing", lambda silence: computed[0])
+    silence = Silence(os.getpid(), 10.0)
+    now[0] = 11.0
+    assert not silence.is_too_long()
+    computed[0] = 11.0
+    assert silence.is_too_long()
+    silence.broken()
+    assert not silence.is_too_long()
+    now[0] += WAITS * 10.0 + 1
+    assert silence.is_too_long()
+
+
+def test_what_a_process_computed_is_known_or_taken_for_the_time(monkeypatch):
+    assert Silence(os.getpid(), 1.0)._computing() > 0
+    monkeypatch.setattr("gradcheck.repair.silence.time.monotonic", lambda: 123.0)
+    assert Silence(-1, 1.0)._computing() == 123.0
