@@ -15,13 +15,13 @@ pytestmark = pytest.mark.usefixtures("verdicts_only")
 CLEARLY_CHANGED = 5e-6
 UNCHANGED = 1e-10
 SEEN_IN_FLOAT32 = 1e-2
-EVERY = 7
+EVERY = 9
 
 
-def planted(*seeds):
+def planted(*seeds, first=0):
     """Random networks with every mutation of each, or a sample of them."""
     sweep = [(seed, name) for seed in seeds for name in FURTHER_MUTATIONS]
-    return pytest.mark.parametrize(("seed", "name"), sample(sweep, EVERY))
+    return pytest.mark.parametrize(("seed", "name"), sample(sweep, EVERY, first))
 
 
 def verdicts(setup, params, loss, mutation, layer, cast=lambda params: params, data=None):
@@ -71,13 +71,13 @@ def test_a_mutation_is_located_at_every_layer(seed, name):
     assert_located(setup, setup.params, FURTHER_MUTATIONS[name])
 
 
-@planted(16, 25, 30)
+@planted(16, 25, 30, first=3)
 def test_a_mutation_is_located_with_float32_parameters(seed, name):
     setup = random_setup(seed)
     assert_located(setup, single(setup.params), FURTHER_MUTATIONS[name])
 
 
-@planted(0, 1, 3, 5)
+@planted(0, 1, 3, 5, first=6)
 def test_a_float32_loss_calls_nothing_right_that_it_can_see_is_wrong(seed, name):
     setup = random_setup(seed)
     net = setup.network

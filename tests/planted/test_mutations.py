@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("verdicts_only")
 NETWORKS = 32
 CLEARLY_CHANGED = 1e-6
 UNCHANGED = 1e-12
-EVERY = 7
+EVERY = 11
 
 
 def planted(networks):

@@ -99,7 +99,3 @@ def test_most_planted_bugs_are_repaired():
 
 def test_the_bugs_that_stay_are_in_the_table():
     assert {str(bug) for bug in (*SINGLES, *PAIRS)} >= UNREPAIRED
-
-
-def test_bugs_of_every_style_are_tried():
-    assert {bug.style for bug in TRIED} == set(styles())
