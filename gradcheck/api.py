@@ -17,7 +17,7 @@ from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_
 from gradcheck.errors import UsageError
 from gradcheck.mending.model import Repair
 from gradcheck.network import MLP
-from gradcheck.options import Options
+from gradcheck.options import Edits, Options
 from gradcheck.preflight import Preflight, preflight, still_repeatable
 from gradcheck.progress import Begin, progress_bar
 from gradcheck.recognition.identify import identify, search_further
@@ -57,7 +57,7 @@ def check(
     seed: int = 0,
     allow: Iterable[str] = (),
     batched: bool = False,
-    repair: float | None = None,
+    repair: float | Edits | None = None,
 ) -> Report:
     """Compares a hand-written gradient with finite differences of the loss.
 
@@ -197,12 +197,12 @@ def assert_gradients(
     return report
 
 
-def repair(*arguments: Any, budget: float = 10.0, **options: Any) -> Repair:
+def repair(*arguments: Any, budget: float | Edits = 10.0, **options: Any) -> Repair:
     """Searches your source for the edit that makes a wrong gradient right, and proves it.
 
     Args:
         arguments: those of `check`; or one case (`Case`, `LayerCase`, `StepCase`).
-        budget: seconds that the search may take.
+        budget: seconds that the search may take, or `gradcheck.options.Edits`.
         options: those of `check` by name.
 
     Raises:

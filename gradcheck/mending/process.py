@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import time
 import warnings
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -18,14 +17,17 @@ from pathlib import Path
 from gradcheck.compare.comparison import Comparison
 from gradcheck.diagnose.words import listed
 from gradcheck.finding import Finding
+from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
 from gradcheck.mending.judge import Judge
 from gradcheck.mending.model import Patch, Repair
 from gradcheck.mending.patches import make_patch
 from gradcheck.mending.search import SLOWEST, Search, Task
+from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import blocks_without_gradient, editable_functions
 from gradcheck.numeric.noise import Noise
+from gradcheck.options import Edits
 from gradcheck.progress import Advance
 from gradcheck.user.blocks import printable
 from gradcheck.user.problem import Problem
@@ -34,7 +36,7 @@ MORE_MEMORY = 2**32
 """Bytes of address space that a candidate may take beside what the process has."""
 
 PATIENCE = 5.0
-"""A process that sends nothing for so many times a candidate's limit is stopped."""
+"""A process that computes for so many times a candidate's limit and sends nothing is stopped."""
 
 RESTARTS = 5
 
@@ -44,7 +46,7 @@ def repair(
     comparison: Comparison,
     findings: Sequence[Finding],
     noise: Noise,
-    budget: float,
+    budget: float | Edits,
     advance: Advance,
 ) -> Repair:
     """Searches the user's source for edits that make every block right.
@@ -54,11 +56,10 @@ def repair(
         comparison: at the user's point, with the numeric gradient.
         findings: of the diagnosis; they order the search.
         noise: the precision of the loss.
-        budget: seconds that it may take.
+        budget: seconds that it may take, or edits that it may try.
         advance: called with the number of further edits that were tried.
     """
-    start = time.monotonic()
-    deadline = start + budget
+    allowance = Allowance.of(budget)
     if not any(block.failed for block in comparison.blocks):
         return Repair(reason="there is nothing to repair: no gradient is wrong")
     functions, refused = editable_functions(problem)
@@ -69,28 +70,28 @@ def repair(
         return Repair(reason="candidates are tried in a forked process, which this system lacks")
     texts = {function.path: Path(function.path).read_bytes() for function in functions}
     hints = Hints.of(findings)
-    task = Task(problem, comparison, noise, tuple(functions), texts, hints, deadline)
+    task = Task(problem, comparison, noise, tuple(functions), texts, hints, allowance)
     watched = _Watched(task, advance)
     for _ in range(RESTARTS):
-        if watched.run(skipped=watched.tried) or time.monotonic() > deadline:
+        if watched.run(skipped=watched.tried) or allowance.is_spent(watched.tried):
             break
     reason = None
     if not watched.mended:
-        reason = _why_none(comparison, budget, over=time.monotonic() > deadline)
+        reason = _why_none(comparison, allowance, watched.tried)
     made = [(one, make_patch(one, texts)) for one in watched.mended]
     patches = tuple(patch for _, patch in sorted(made, key=_naturalness))
-    return Repair(patches, watched.tried, time.monotonic() - start, reason)
+    return Repair(patches, watched.tried, allowance.seconds(), reason)
 
 
-def _why_none(comparison: Comparison, budget: float, over: bool) -> str:
+def _why_none(comparison: Comparison, allowance: Allowance, tried: int) -> str:
     missing = [block.name for block in comparison.blocks if block.verdict == "missing"]
     if missing:
         return (
             f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
             "missing, which is beyond an edit"
         )
-    if over:
-        return f"no edit was found in the {budget:g} s allowed"
+    if allowance.is_spent(tried):
+        return f"no edit was found in the {allowance} allowed"
     return "no edit, and no combination of two or three, makes every gradient right"
 
 
@@ -133,24 +134,23 @@ class _Watched:
             process.start()
         sender.close()
         try:
-            return self._listen(receiver)
+            return self._listen(receiver, Silence(process.pid or 0, PATIENCE * SLOWEST))
         finally:
             process.kill()
             process.join()
             receiver.close()
 
-    def _listen(self, receiver: Connection) -> bool:
-        heard = time.monotonic()
-        while time.monotonic() < self._task.deadline + SLOWEST:
+    def _listen(self, receiver: Connection, silence: Silence) -> bool:
+        while not self._task.allowance.is_spent(self.tried, beyond=SLOWEST):
             try:
                 if not receiver.poll(0.05):
-                    if time.monotonic() - heard > PATIENCE * SLOWEST:
+                    if silence.is_too_long():
                         return False
                     continue
                 message: int | Mended | None = receiver.recv()
             except (EOFError, OSError):
                 return False
-            heard = time.monotonic()
+            silence.broken()
             if message is None:
                 return True
             if isinstance(message, Mended):
