@@ -3,13 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-extras test-browser lint format bench clean
+# The tests run in as many processes as there are cores; WORKERS=0 runs them in one.
+WORKERS ?= auto
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+.PHONY: run test test-all test-extras test-browser lint format bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradcheck run
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# Every sweep in full, of which `make test` tries a sample.
+test-all: $(VENV)/.test
+	GRADCHECK_TEST_ALL=1 $(PYTEST)
 
 test-extras: $(VENV)/.extras
 	$(BIN)/python -m pytest tests/extras

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.errors import UsageError
 from gradcheck.mending.model import Repair
 from gradcheck.network import MLP
-from gradcheck.options import Options
+from gradcheck.options import Edits, Options
 from gradcheck.pipeline import generator, run
 from gradcheck.report.model import Report
 from gradcheck.user.adapters import make_layer, make_step
@@ -40,7 +40,7 @@ def check(
     seed: int = 0,
     allow: Iterable[str] = (),
     batched: bool = False,
-    repair: float | None = None,
+    repair: float | Edits | None = None,
 ) -> Report:
     """Compares a hand-written gradient with finite differences of the loss.
 
@@ -180,12 +180,12 @@ def assert_gradients(
     return report
 
 
-def repair(*arguments: Any, budget: float = 10.0, **options: Any) -> Repair:
+def repair(*arguments: Any, budget: float | Edits = 10.0, **options: Any) -> Repair:
     """Searches your source for the edit that makes a wrong gradient right, and proves it.
 
     Args:
         arguments: those of `check`; or one case (`Case`, `LayerCase`, `StepCase`).
-        budget: seconds that the search may take.
+        budget: seconds that the search may take, or `gradcheck.options.Edits`.
         options: those of `check` by name.
 
     Raises:

@@ -11,6 +11,13 @@ REPAIR_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
+class Edits:
+    """How many edits a search for a repair may try: a budget that no machine's speed changes."""
+
+    most: int
+
+
+@dataclass(frozen=True)
 class Options:
     """How thoroughly to check; the arguments of `check` by their names.
 
@@ -24,7 +31,7 @@ class Options:
     workers: int = 1
     seed: int = 0
     allow: tuple[str, ...] = ()
-    repair: float | None = None
+    repair: float | Edits | None = None
 
     def __post_init__(self) -> None:
         entries = self.entries
@@ -39,9 +46,8 @@ class Options:
             isinstance(self.rtol, int | float) and 0 <= self.rtol < 1
         ):
             raise UsageError(f"rtol is {self.rtol!r}; it must be at least 0 and below 1")
-        if self.repair is not None and not (
-            isinstance(self.repair, int | float) and self.repair > 0
-        ):
+        repair = self.repair.most if isinstance(self.repair, Edits) else self.repair
+        if repair is not None and not (isinstance(repair, int | float) and repair > 0):
             raise UsageError(f"repair is {self.repair!r}; it must be a positive number of seconds")
         if not isinstance(self.workers, int) or self.workers < 1:
             raise UsageError(f"workers is {self.workers!r}; it must be at least 1")

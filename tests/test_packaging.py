@@ -1,5 +1,6 @@
 """The installed wheel: found from any folder, with the bundled cases inside."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -13,8 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(*command, cwd):
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False
+        list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False, env=own
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

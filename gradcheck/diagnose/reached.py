@@ -15,7 +15,7 @@ DEPTH = 6
 
 
 def reached_functions(problem: Problem, of_loss: bool = False) -> list[Any]:
-    """The functions that the gradient calls or holds, and their owners' methods; none is called.
+    """The functions that the gradient calls or refers to, and their owners' methods; runs none.
 
     Args:
         problem: what is checked.
@@ -40,7 +40,7 @@ def reached_functions(problem: Problem, of_loss: bool = False) -> list[Any]:
 
 
 def _reached(function: Any, depth: int, seen: set[int]) -> Iterator[Any]:
-    """The user's functions that a function calls, or holds, as far as names tell."""
+    """The user's functions that a function calls or refers to, as far as names tell."""
     while isinstance(function, functools.partial):
         function = function.func
     if inspect.ismethod(function):
@@ -76,14 +76,14 @@ def _methods(owner: Any, function: Any, depth: int, seen: set[int]) -> Iterator[
 
 def _named_methods(function: Any, owned: list[Any], seen: set[int]) -> list[Any]:
     """The methods of the user's objects that a function names, and that were not read yet."""
-    found = []
+    methods = []
     for name in function.__code__.co_names:
         for owner in owned:
             method = getattr(type(owner), name, None)
             if inspect.isfunction(method) and id(method.__code__) not in seen:
                 seen.add(id(method.__code__))
-                found.append(method)
-    return found
+                methods.append(method)
+    return methods
 
 
 def objects_in(value: Any, depth: int) -> list[Any]:
@@ -91,12 +91,12 @@ def objects_in(value: Any, depth: int) -> list[Any]:
     if depth < 0:
         return []
     if isinstance(value, list | tuple):
-        return [found for item in value for found in objects_in(item, depth - 1)]
+        return [inner for item in value for inner in objects_in(item, depth - 1)]
     if not is_object(value):
         return []
     inner = (
-        [found for item in vars(value).values() for found in objects_in(item, depth - 1)]
-        if (hasattr(value, "__dict__"))
+        [one for item in vars(value).values() for one in objects_in(item, depth - 1)]
+        if hasattr(value, "__dict__")
         else []
     )
     return [value, *inner]

@@ -1,4 +1,4 @@
-"""What a rule is: words for people, and one of a few kinds of detector for the engine."""
+"""What a rule is: words for people, detectors for the engine, hints for the repair."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.user.blocks import Array
 
 if TYPE_CHECKING:
@@ -72,10 +71,10 @@ class Correction:
 
 @dataclass(frozen=True)
 class Variant:
-    """Something that a user's backward pass may hold in the place of the right thing.
+    """Something that a user's backward pass may use in the place of the right thing.
 
     Attributes:
-        value: what is there.
+        value: what it uses.
         message: what is wrong, in words.
         fix: what to write.
     """
@@ -144,7 +143,7 @@ class Penalty:
 
 @dataclass(frozen=True)
 class Direct:
-    """A detector that makes its findings itself, from gates or from what was raised.
+    """A detector that makes its findings itself, from what the functions did or raised.
 
     Attributes:
         find: makes them.
@@ -175,12 +174,43 @@ class Last:
 
 @dataclass(frozen=True)
 class Note:
-    """Nothing to detect: what is said in a note of the report, where the stage that sees it is."""
+    """Nothing to detect: another stage sees it, and says so in a note of the report."""
 
 
 Link = Slope | Upstream | Delta | LayerInput | Product | BiasSum
 
 Detector = Scale | Correction | Link | Penalty | Direct | LayerForms | Last | Note
+
+
+class EditKind(Enum):
+    """A kind of edit of the source; `gradcheck.mending.edits` makes all edits of a kind."""
+
+    SCALE = auto()
+    SIGN = auto()
+    REMOVED_FACTOR = auto()
+    TRANSPOSE = auto()
+    AXIS = auto()
+    SUM = auto()
+    COMPARISON = auto()
+    FLAG = auto()
+    ASSIGNED_OR_ADDED = auto()
+    PRODUCT = auto()
+    NAME = auto()
+    FUNCTION = auto()
+    LIBRARY_FUNCTION = auto()
+    INDEX = auto()
+    POWER = auto()
+    COLUMN = auto()
+    CONSTANT = auto()
+    MISSING_FACTOR = auto()
+    MISSING_PENALTY = auto()
+    MOVED_STATEMENT = auto()
+    WRAPPED = auto()
+    ALL_OF_A_NAME = auto()
+    TEXT = auto()
+    REVERSED_LOOP = auto()
+    KEPT_RESULT = auto()
+    MISSING_WEIGHTS = auto()
 
 
 class Place(Enum):
@@ -215,13 +245,13 @@ class Rule:
         example: wrong code.
         instead: right code.
         detector: how the engine finds it.
-        edits: the kinds of edits that would mend it, which a repair tries first; none where no
-            edit of one place would.
+        edits: the kinds of edits that would mend it, which a repair tries first; none where one
+            edit does not mend it.
         also: other detectors of the same rule.
         place: the line that is wrong.
         rewritten: the right code, where it follows from the wrong `{code}` alone.
-        last_resort: whether it fits wherever another rule of its kind does: it is named only where
-            none of those is.
+        last_resort: whether it fits wherever another rule of its kind does, so that it is named
+            only where no other is.
     """
 
     code: str

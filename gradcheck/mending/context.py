@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 from gradcheck.mending.scope import Value, Values
 from gradcheck.mending.source import Definition, offsets
+
+Node = TypeVar("Node", bound=ast.AST)
 
 CALLED = re.compile(rb"[\w\])]\($")
 """The bracket of a call, not one around an expression."""
@@ -156,6 +159,10 @@ class Context:
         """All nodes of the function's body."""
         for statement in self.definition.body:
             yield from ast.walk(statement)
+
+    def all_of(self, kind: type[Node]) -> Iterator[Node]:
+        """The nodes of one kind."""
+        return (node for node in self.nodes() if isinstance(node, kind))
 
     def wholes(self) -> Iterator[ast.expr]:
         """The expressions that statements assign or return, and the items of those."""

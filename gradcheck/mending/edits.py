@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gradcheck.diagnose.edit_kinds import EditKind
+from gradcheck.diagnose.rule import EditKind
 from gradcheck.diagnose.rules import RULES
 from gradcheck.finding import Finding
 from gradcheck.mending.context import Context, Edit
@@ -25,8 +25,8 @@ from gradcheck.mending.of_calls import (
     wrapped,
 )
 from gradcheck.mending.of_factors import (
+    missing_factor,
     missing_penalty,
-    missing_slope,
     missing_weights,
     removed_factor,
     scaled,
@@ -69,7 +69,7 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.POWER: powers,
     EditKind.COLUMN: columns,
     EditKind.CONSTANT: constants,
-    EditKind.MISSING_SLOPE: missing_slope,
+    EditKind.MISSING_FACTOR: missing_factor,
     EditKind.MISSING_PENALTY: missing_penalty,
     EditKind.MOVED_STATEMENT: moved_statements,
     EditKind.WRAPPED: wrapped,

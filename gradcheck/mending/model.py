@@ -1,4 +1,4 @@
-"""What a search for a repair came to."""
+"""The result of a search for a repair."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class Repair:
-    """What a search for a repair came to.
+    """The result of a search for a repair.
 
     Attributes:
         patches: those that were proved, the smallest and most natural first.

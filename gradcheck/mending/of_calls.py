@@ -20,9 +20,7 @@ OPPOSITE = {
 
 def axes(context: Context) -> Iterator[Edit]:
     """Another axis of a sum; its axis kept or not."""
-    for node in context.nodes():
-        if not isinstance(node, ast.Call):
-            continue
+    for node in context.all_of(ast.Call):
         text = context.source(node)
         for keyword in node.keywords:
             if keyword.arg == "axis":
@@ -48,17 +46,9 @@ def sums(context: Context) -> Iterator[Edit]:
             text = f"({text})"
         for axis in ("axis=0", "axis=1", "axis=0, keepdims=True", "axis=1, keepdims=True", ""):
             yield context.replaced(whole, f"{text}.sum({axis})", 7.0)
-    for node in context.nodes():
-        if _is_reduction(node) and isinstance(node, ast.Call) and node.args:
+    for node in context.all_of(ast.Call):
+        if node.args and isinstance(node.func, ast.Attribute) and node.func.attr in REDUCTIONS:
             yield context.replaced(node, context.source(node.args[0]), 8.0)
-
-
-def _is_reduction(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in REDUCTIONS
-    )
 
 
 def flags(context: Context) -> Iterator[Edit]:
@@ -70,9 +60,7 @@ def flags(context: Context) -> Iterator[Edit]:
         for keyword in node.keywords
         if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, bool)
     } - {"keepdims", "axis"}
-    for node in context.nodes():
-        if not isinstance(node, ast.Call):
-            continue
+    for node in context.all_of(ast.Call):
         for keyword in node.keywords:
             if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, bool):
                 yield context.replaced(keyword.value, str(not keyword.value.value), 6.0)
@@ -85,13 +73,12 @@ def flags(context: Context) -> Iterator[Edit]:
 
 def functions(context: Context) -> Iterator[Edit]:
     """Another function of the user's with the same arguments."""
-    for node in context.nodes():
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-            own = context.source(node.func)
-            if own in context.functions:
-                for other in context.functions:
-                    if other != own:
-                        yield context.replaced(node.func, other, 8.0)
+    for node in context.all_of(ast.Call):
+        own = context.source(node.func)
+        if own in context.functions:
+            for other in context.functions:
+                if other != own:
+                    yield context.replaced(node.func, other, 8.0)
 
 
 def wrapped(context: Context) -> Iterator[Edit]:
@@ -101,8 +88,8 @@ def wrapped(context: Context) -> Iterator[Edit]:
         for node in ast.walk(context.definition)
         if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
     }
-    for node in context.nodes():
-        if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
+    for node in context.all_of(ast.Call):
+        if len(node.args) == 1 and not node.keywords:
             yield context.replaced(node, context.source(node.args[0]), 9.0)
     for atom in context.atoms():
         value = context.value(atom)
@@ -120,22 +107,18 @@ def texts(context: Context) -> Iterator[Edit]:
         and isinstance(node.value, str)
         and node.value.isidentifier()
     }
-    given_to = ast.Call | ast.keyword | ast.Compare
-    for node in context.nodes():
-        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
-            continue
-        if isinstance(context.parents.get(node), given_to):
+    for node in context.all_of(ast.Constant):
+        given = isinstance(context.parents.get(node), ast.Call | ast.keyword | ast.Compare)
+        if isinstance(node.value, str) and given:
             for other in sorted(known - {node.value}):
                 yield context.replaced(node, f'"{other}"', 10.0)
 
 
 def library_functions(context: Context) -> Iterator[Edit]:
     """A function of numpy's for one that is used alike."""
-    for node in context.nodes():
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-            continue
+    for node in context.all_of(ast.Call):
         for group in ALIKE:
-            if node.func.attr in group:
+            if isinstance(node.func, ast.Attribute) and node.func.attr in group:
                 owner = context.source(node.func.value)
                 for other in group:
                     if other != node.func.attr:
@@ -144,8 +127,8 @@ def library_functions(context: Context) -> Iterator[Edit]:
 
 def comparisons(context: Context) -> Iterator[Edit]:
     """A comparison with or without the equal, or the other way round."""
-    for node in context.nodes():
-        if isinstance(node, ast.Compare) and type(node.ops[0]) in OPPOSITE and len(node.ops) == 1:
+    for node in context.all_of(ast.Compare):
+        if type(node.ops[0]) in OPPOSITE and len(node.ops) == 1:
             left, right = context.source(node.left), context.source(node.comparators[0])
             for weight, operator in enumerate(OPPOSITE[type(node.ops[0])], start=5):
                 yield context.replaced(node, f"{left} {operator} {right}", float(weight))
@@ -154,10 +137,8 @@ def comparisons(context: Context) -> Iterator[Edit]:
 def constants(context: Context) -> Iterator[Edit]:
     """A number for another: one that stands elsewhere in the file, or near it."""
     elsewhere = set(re.findall(rb"(?<![\w.])\d+\.\d+(?:e[-+]?\d+)?(?!\w)", context.text))
-    for node in context.nodes():
-        if not isinstance(node, ast.Constant) or isinstance(node.value, bool | str | bytes):
-            continue
-        if not isinstance(node.value, int | float):
+    for node in context.all_of(ast.Constant):
+        if isinstance(node.value, bool) or not isinstance(node.value, int | float):
             continue
         own = context.source(node)
         near = {"0", "1", "2", "0.5", "3"}

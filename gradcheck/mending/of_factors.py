@@ -49,9 +49,7 @@ def _sizes(context: Context) -> Iterator[tuple[str, float]]:
 
 def removed_factor(context: Context) -> Iterator[Edit]:
     """One operand of a product, quotient or sum left out."""
-    for node in context.nodes():
-        if not isinstance(node, ast.BinOp):
-            continue
+    for node in context.all_of(ast.BinOp):
         left, right = context.source(node.left), context.source(node.right)
         parts = _chain(node)
         if 2 < len(parts) <= MOST_FACTORS and not isinstance(context.parents.get(node), ast.BinOp):
@@ -83,21 +81,20 @@ def signs(context: Context) -> Iterator[Edit]:
             yield context.replaced(whole, context.source(whole.operand), 3.0)
         else:
             yield context.replaced(whole, f"-{grouped(context.source(whole), whole)}", 4.0)
-    for node in context.nodes():
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            yield context.replaced(node, context.source(node.operand), 5.0)
-        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add | ast.Sub):
-            continue
+    for unary in context.all_of(ast.UnaryOp):
+        if isinstance(unary.op, ast.USub):
+            yield context.replaced(unary, context.source(unary.operand), 5.0)
+    for node in context.all_of(ast.BinOp):
         left, right = context.source(node.left), context.source(node.right)
         if isinstance(node.op, ast.Sub):
             yield context.replaced(node, f"{right} - {grouped(left, node.left)}", 4.0)
             yield context.replaced(node, f"{left} + {right}", 8.0)
-        else:
+        elif isinstance(node.op, ast.Add):
             yield context.replaced(node, f"{left} - {grouped(right, node.right)}", 8.0)
 
 
-def missing_slope(context: Context) -> Iterator[Edit]:
-    """A whole expression times f'(z): a function of the user's, or written out."""
+def missing_factor(context: Context) -> Iterator[Edit]:
+    """A whole expression times a value or its slope, by a function or written out; or plus it."""
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"

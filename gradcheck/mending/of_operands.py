@@ -48,37 +48,30 @@ def all_of_a_name(context: Context) -> Iterator[Edit]:
 
 def indices(context: Context) -> Iterator[Edit]:
     """An index one more or one less."""
-    for node in context.nodes():
-        if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice | ast.Tuple):
-            index = node.slice
-            if isinstance(index, ast.Constant) and not isinstance(index.value, int):
-                continue
-            text = context.source(index)
-            simpler = _without_step(context, index)
-            if simpler is not None:
-                yield context.replaced(index, simpler, 7.0)
-            yield context.replaced(index, f"{text} - 1", 8.0)
-            yield context.replaced(index, f"{text} + 1", 8.0)
-            yield context.replaced(index, f"-{grouped(text, index)}", 11.0)
-            for name, value in context.values.items():
-                if value.kind == "int" and name.isidentifier() and name != text:
-                    yield context.replaced(index, name, 8.5)
-                    yield context.replaced(index, f"-{name}", 9.0)
-
-
-def _without_step(context: Context, index: ast.expr) -> str | None:
-    """`l` for `l - 1`."""
-    steps = isinstance(index, ast.BinOp) and isinstance(index.op, ast.Add | ast.Sub)
-    if isinstance(index, ast.BinOp) and steps and isinstance(index.right, ast.Constant):
-        return context.source(index.left)
-    return None
+    for node in context.all_of(ast.Subscript):
+        index = node.slice
+        if isinstance(index, ast.Slice | ast.Tuple):
+            continue
+        if isinstance(index, ast.Constant) and not isinstance(index.value, int):
+            continue
+        text = context.source(index)
+        match index:
+            case ast.BinOp(op=ast.Add() | ast.Sub(), right=ast.Constant()):  # `l` for `l - 1`
+                yield context.replaced(index, context.source(index.left), 7.0)
+        yield context.replaced(index, f"{text} - 1", 8.0)
+        yield context.replaced(index, f"{text} + 1", 8.0)
+        yield context.replaced(index, f"-{grouped(text, index)}", 11.0)
+        for name, value in context.values.items():
+            if value.kind == "int" and name.isidentifier() and name != text:
+                yield context.replaced(index, name, 8.5)
+                yield context.replaced(index, f"-{name}", 9.0)
 
 
 def transposes(context: Context) -> Iterator[Edit]:
     """A transpose left out, or put in."""
-    for node in context.nodes():
-        if isinstance(node, ast.Attribute) and node.attr == "T":
-            yield context.replaced(node, context.source(node.value), 5.0)
+    for attribute in context.all_of(ast.Attribute):
+        if attribute.attr == "T":
+            yield context.replaced(attribute, context.source(attribute.value), 5.0)
     for node in context.atoms():
         value = context.value(node)
         parent = context.parents.get(node)
@@ -90,19 +83,20 @@ def transposes(context: Context) -> Iterator[Edit]:
 
 def products(context: Context) -> Iterator[Edit]:
     """Another product of the same operands, or in the other order."""
-    for node in context.nodes():
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.MatMult):
+    for node in context.all_of(ast.BinOp):
+        if isinstance(node.op, ast.Mult | ast.MatMult):
             left, right = (grouped(context.source(side), side) for side in (node.left, node.right))
-            other = "@" if isinstance(node.op, ast.Mult) else "*"
-            same = "*" if isinstance(node.op, ast.Mult) else "@"
-            yield context.replaced(node, f"{left} {other} {right}", 7.0)
+            operator = "@" if isinstance(node.op, ast.Mult) else "*"
+            yield context.replaced(node, f"{left} {operator} {right}", 7.0)
             yield from _products_of(context, node, left, right)
-            if same == "@":
+            if isinstance(node.op, ast.MatMult):
                 yield context.replaced(node, f"{right} @ {left}", 7.0)
-        elif _is_product(node) and isinstance(node, ast.Call) and len(node.args) == 2:
-            left, right = (context.source(side) for side in node.args)
-            yield context.replaced(node, f"{context.source(node.func)}({right}, {left})", 7.0)
-            yield from _products_of(context, node, left, right)
+    for call in context.all_of(ast.Call):
+        match call:
+            case ast.Call(ast.Attribute(ast.Name(), name), [one, other]) if name in PRODUCTS:
+                left, right = context.source(one), context.source(other)
+                yield context.replaced(call, f"{context.source(call.func)}({right}, {left})", 7.0)
+                yield from _products_of(context, call, left, right)
 
 
 def _products_of(context: Context, node: ast.expr, left: str, right: str) -> Iterator[Edit]:
@@ -131,31 +125,22 @@ def columns(context: Context) -> Iterator[Edit]:
 
 def powers(context: Context) -> Iterator[Edit]:
     """A square left out, or put in."""
-    for node in context.nodes():
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-            yield context.replaced(node, context.source(node.left), 8.0)
+    for product in context.all_of(ast.BinOp):
+        if isinstance(product.op, ast.Pow):
+            yield context.replaced(product, context.source(product.left), 8.0)
     for node in context.atoms():
         value = context.value(node)
         if value is not None and value.kind != "int":
             text = context.source(node)
             yield context.replaced(node, f"{text}**2", 10.0)
             yield context.replaced(node, f"(1 - {text})", 12.0)
-    for node in context.nodes():
-        if isinstance(node, ast.Call) and not isinstance(context.parents.get(node), ast.Expr):
-            yield context.replaced(node, f"{context.source(node)} ** 2", 10.0)
+    for call in context.all_of(ast.Call):
+        if not isinstance(context.parents.get(call), ast.Expr):
+            yield context.replaced(call, f"{context.source(call)} ** 2", 10.0)
 
 
 def _same_but_for_number(one: str, other: str) -> bool:
     return NUMBER.sub("#", one) == NUMBER.sub("#", other)
-
-
-def _is_product(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in PRODUCTS
-        and isinstance(node.func.value, ast.Name)
-    )
 
 
 def _library(context: Context) -> str | None:

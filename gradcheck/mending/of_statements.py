@@ -85,20 +85,19 @@ def _moved(
 
 def reversed_loops(context: Context) -> Iterator[Edit]:
     """A loop the other way round."""
-    for node in context.nodes():
-        if isinstance(node, ast.For):
-            text = context.source(node.iter)
-            inner = node.iter.args if isinstance(node.iter, ast.Call) else []
-            if text.startswith("reversed(") and len(inner) == 1:
-                yield context.replaced(node.iter, context.source(inner[0]), 8.0)
-            else:
-                yield context.replaced(node.iter, f"reversed({text})", 8.0)
+    for node in context.all_of(ast.For):
+        text = context.source(node.iter)
+        inner = node.iter.args if isinstance(node.iter, ast.Call) else []
+        if text.startswith("reversed(") and len(inner) == 1:
+            yield context.replaced(node.iter, context.source(inner[0]), 8.0)
+        else:
+            yield context.replaced(node.iter, f"reversed({text})", 8.0)
 
 
 def kept_results(context: Context) -> Iterator[Edit]:
     """The result of a call, which is dropped, assigned to one of its arguments."""
-    for node in context.nodes():
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+    for node in context.all_of(ast.Expr):
+        if isinstance(node.value, ast.Call):
             for argument in node.value.args:
                 if isinstance(argument, ast.Name):
                     text = f"{argument.id} = {context.source(node.value)}"

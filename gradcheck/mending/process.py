@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import time
 import warnings
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -17,13 +16,16 @@ from pathlib import Path
 
 from gradcheck.compare.point import Point
 from gradcheck.finding import Finding
+from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
 from gradcheck.mending.judge import Judge
 from gradcheck.mending.model import Patch, Repair
 from gradcheck.mending.patches import make_patch
 from gradcheck.mending.search import SLOWEST, Search, Task
+from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import blocks_without_gradient, editable_functions
+from gradcheck.options import Edits
 from gradcheck.progress import Advance
 from gradcheck.words import listed, printable
 
@@ -31,22 +33,23 @@ MORE_MEMORY = 2**32
 """Bytes of address space that a candidate may take beside what the process has."""
 
 PATIENCE = 5.0
-"""A process that sends nothing for so many times a candidate's limit is stopped."""
+"""A process that computes for so many times a candidate's limit and sends nothing is stopped."""
 
 RESTARTS = 5
 
 
-def repair(point: Point, findings: Sequence[Finding], budget: float, advance: Advance) -> Repair:
+def repair(
+    point: Point, findings: Sequence[Finding], budget: float | Edits, advance: Advance
+) -> Repair:
     """Searches the user's source for edits that make every block right.
 
     Args:
         point: the user's, compared.
         findings: of the diagnosis; they order the search.
-        budget: seconds that it may take.
+        budget: seconds that it may take, or edits that it may try.
         advance: called with the number of further edits that were tried.
     """
-    start = time.monotonic()
-    deadline = start + budget
+    allowance = Allowance.of(budget)
     if not point.failed:
         return Repair(reason="there is nothing to repair: no gradient is wrong")
     functions, refused = editable_functions(point.problem)
@@ -57,28 +60,28 @@ def repair(point: Point, findings: Sequence[Finding], budget: float, advance: Ad
         return Repair(reason="candidates are tried in a forked process, which this system lacks")
     texts = {function.path: Path(function.path).read_bytes() for function in functions}
     hints = Hints.of(findings)
-    task = Task(point, tuple(functions), texts, hints, deadline)
+    task = Task(point, tuple(functions), texts, hints, allowance)
     watched = _Watched(task, advance)
     for _ in range(RESTARTS):
-        if watched.run(skipped=watched.tried) or time.monotonic() > deadline:
+        if watched.run(skipped=watched.tried) or allowance.is_spent(watched.tried):
             break
     reason = None
     if not watched.mended:
-        reason = _why_none(point, budget, over=time.monotonic() > deadline)
+        reason = _why_none(point, allowance, watched.tried)
     made = [(one, make_patch(one, texts)) for one in watched.mended]
     patches = tuple(patch for _, patch in sorted(made, key=_naturalness))
-    return Repair(patches, watched.tried, time.monotonic() - start, reason)
+    return Repair(patches, watched.tried, allowance.seconds(), reason)
 
 
-def _why_none(point: Point, budget: float, over: bool) -> str:
+def _why_none(point: Point, allowance: Allowance, tried: int) -> str:
     missing = [block.name for block in point.blocks if block.verdict == "missing"]
     if missing:
         return (
             f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
             "missing, which is beyond an edit"
         )
-    if over:
-        return f"no edit was found in the {budget:g} s allowed"
+    if allowance.is_spent(tried):
+        return f"no edit was found in the {allowance} allowed"
     return "no edit, and no combination of two or three, makes every gradient right"
 
 
@@ -121,24 +124,23 @@ class _Watched:
             process.start()
         sender.close()
         try:
-            return self._listen(receiver)
+            return self._listen(receiver, Silence(process.pid or 0, PATIENCE * SLOWEST))
         finally:
             process.kill()
             process.join()
             receiver.close()
 
-    def _listen(self, receiver: Connection) -> bool:
-        heard = time.monotonic()
-        while time.monotonic() < self._task.deadline + SLOWEST:
+    def _listen(self, receiver: Connection, silence: Silence) -> bool:
+        while not self._task.allowance.is_spent(self.tried, beyond=SLOWEST):
             try:
                 if not receiver.poll(0.05):
-                    if time.monotonic() - heard > PATIENCE * SLOWEST:
+                    if silence.is_too_long():
                         return False
                     continue
                 message: int | Mended | None = receiver.recv()
             except (EOFError, OSError):
                 return False
-            heard = time.monotonic()
+            silence.broken()
             if message is None:
                 return True
             if isinstance(message, Mended):

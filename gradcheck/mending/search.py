@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import ast
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from gradcheck.compare.point import Point
-from gradcheck.mending.candidate import Mended, Texts, TooSlowError, applied, at_most, installed
+from gradcheck.mending.allowance import Allowance
+from gradcheck.mending.candidate import (
+    AtMost,
+    Mended,
+    Texts,
+    TooSlowError,
+    applied,
+    installed,
+)
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.edits import Hints, all_edits
 from gradcheck.mending.judge import Judge, Standing, better, is_mended
@@ -22,13 +29,13 @@ MOST_PATCHES = 5
 PARTIAL = 3
 PAIRED = 60
 DEEPEN = 0.4
-"""The share of the time left after which an edit that helps is followed at once."""
+"""The share of what is left after which an edit that helps is followed at once."""
 
-LISTED_SECONDS = 1.5
-"""For so long other patches are looked for after the first."""
+LISTED = 0.15
+"""The share of the whole allowance that is spent on looking for others after the first patch."""
 
 FASTEST, SLOWEST = 0.2, 2.0
-"""The least and the most seconds that a candidate is given to make its gradient once."""
+"""The least and the most seconds that a candidate may compute to make its gradient once."""
 
 CALLS, PROOF_CALLS = 50, 20
 """A candidate may take as long as so many losses, and its proof so many times as long as that."""
@@ -36,21 +43,21 @@ CALLS, PROOF_CALLS = 50, 20
 
 @dataclass(frozen=True)
 class Task:
-    """What is searched, and until when.
+    """What is searched, and how much that may use up.
 
     Attributes:
         point: the user's, compared.
         functions: those that may be edited.
         texts: their files.
         hints: of the diagnosis; they order the search.
-        deadline: when to stop, by `time.monotonic`.
+        allowance: how much the search may use up.
     """
 
     point: Point
     functions: tuple[Function, ...]
     texts: Texts
     hints: Hints
-    deadline: float
+    allowance: Allowance
 
 
 class Search:
@@ -73,7 +80,7 @@ class Search:
         functions = [function.function for function in task.functions]
         self._surroundings = Surroundings(task.point.problem, functions)
         self._limit = min(SLOWEST, max(FASTEST, CALLS * task.point.noise.seconds))
-        self._deadline = task.deadline
+        self._last = task.allowance.amount
         self._start: Standing = ()
         self._seen: set[int] = set()
         self._tried = 0
@@ -109,10 +116,10 @@ class Search:
         self._judge.right_blocks()
         raised = self._judge.raised
         self._surroundings.restore()
-        deepen = time.monotonic() + DEEPEN * (self._deadline - time.monotonic())
+        deepen = self._spent() + DEEPEN * (self._last - self._spent())
         partial: list[tuple[Edit, Standing]] = []
         for edit in edits:
-            if self._is_over() or (partial and time.monotonic() > deepen):
+            if self._is_over() or (partial and self._spent() > deepen):
                 break
             right = self._try(texts, (edit,), before)
             if right is None or is_mended(right):
@@ -142,11 +149,11 @@ class Search:
             if not possible:
                 return None
             try:
-                with at_most(self._limit):
+                with AtMost(self._limit):
                     right = self._judge.right_blocks()
                 if right is None or not is_mended(right) or not better(right, self._start):
                     return right
-                with at_most(PROOF_CALLS * self._limit):
+                with AtMost(PROOF_CALLS * self._limit):
                     error = self._judge.proved()
             except TooSlowError:
                 return None
@@ -154,7 +161,7 @@ class Search:
                 self._surroundings.restore()
         if error is not None:
             self._mended += 1
-            self._deadline = min(self._deadline, time.monotonic() + LISTED_SECONDS)
+            self._last = min(self._last, self._spent() + LISTED * self._task.allowance.amount)
             points = 1 + len(self._judge.further)
             names = zip(self._task.point.problem.parameters.names, right, strict=True)
             left = tuple(name for name, standing in names if standing is None)
@@ -172,7 +179,10 @@ class Search:
         return self._tried > self._skipped
 
     def _is_over(self) -> bool:
-        return time.monotonic() > self._deadline or self._mended >= MOST_PATCHES
+        return self._spent() >= self._last or self._mended >= MOST_PATCHES
+
+    def _spent(self) -> float:
+        return self._task.allowance.spent(self._tried)
 
     def _contexts(self, texts: Texts) -> list[Context]:
         """The functions as a program has them, with the values of their expressions."""

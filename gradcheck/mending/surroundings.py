@@ -43,7 +43,7 @@ class Surroundings:
         ]
 
     def restore(self) -> None:
-        """Puts back what was changed; attributes that were not there are taken away."""
+        """Puts back what was changed; attributes that were not there are removed."""
         for array, before in self._arrays:
             if array.shape == before.shape and not same_numbers(array, before):
                 np.copyto(array, before)

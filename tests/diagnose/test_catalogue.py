@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 import gradcheck
-from gradcheck.diagnose.edit_kinds import EditKind
-from gradcheck.diagnose.rule import Penalty, Place
+from gradcheck.diagnose.rule import EditKind, Penalty, Place
 from gradcheck.diagnose.rules import RULES
 from gradcheck.mending.edits import MAKERS, Hints
 
@@ -58,11 +57,11 @@ def finding(code):
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        ("GC303", EditKind.MISSING_SLOPE),
+        ("GC303", EditKind.MISSING_FACTOR),
         ("GC402", EditKind.MISSING_WEIGHTS),
         ("GC502", EditKind.SCALE),
         ("GC603", EditKind.SIGN),
-        ("GC854", EditKind.MISSING_SLOPE),
+        ("GC854", EditKind.MISSING_FACTOR),
     ],
 )
 def test_a_repair_tries_the_edits_of_the_rule_that_was_found_first(code, kind):
@@ -80,8 +79,7 @@ RULE = '''
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
-from gradcheck.diagnose.rule import Correction, Mend, Rule
+from gradcheck.diagnose.rule import EditKind, Correction, Mend, Rule
 
 
 def _mends(shape, returned, sizes):

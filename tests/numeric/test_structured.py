@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck.network import ACTIVATIONS, MLP, PUBLIC_ACTIVATIONS, PUBLIC_LOSSES
@@ -68,7 +68,6 @@ def networks(draw):
     return MLP(sizes, [*(name for _, name in hidden), output], loss, layout, l2)
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     net=networks(), count=st.integers(1, 6), seed=st.integers(0, 99), tier=st.sampled_from(TIERS)
 )

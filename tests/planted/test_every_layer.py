@@ -6,6 +6,7 @@ from planted.further_mutations import FURTHER_MUTATIONS
 from planted.mutations import Pass
 from planted.networks import random_setup
 from planted.test_mutations import changes
+from sweeps import sample
 
 import gradcheck
 
@@ -14,6 +15,13 @@ pytestmark = pytest.mark.usefixtures("verdicts_only")
 CLEARLY_CHANGED = 5e-6
 UNCHANGED = 1e-10
 SEEN_IN_FLOAT32 = 1e-2
+EVERY = 9
+
+
+def planted(*seeds, first=0):
+    """Random networks with every mutation of each, or a sample of them."""
+    sweep = [(seed, name) for seed in seeds for name in FURTHER_MUTATIONS]
+    return pytest.mark.parametrize(("seed", "name"), sample(sweep, EVERY, first))
 
 
 def verdicts(setup, params, loss, mutation, layer, cast=lambda params: params, data=None):
@@ -42,44 +50,35 @@ def expectation(changed, clearly):
     return expected | {name: "ok" for name, change in changed.items() if change < UNCHANGED}
 
 
-def assert_located(setup, params, loss):
+def assert_located(setup, params, mutation):
     net, data = setup.network, (setup.inputs, setup.targets)
     right = net.backward(promoted(params), *data)
-    for name, mutation in FURTHER_MUTATIONS.items():
-        for layer in net.layers:
-            changed = changes(right, mutation(Pass(net, promoted(params), *data), layer))
-            expected = expectation(changed, CLEARLY_CHANGED)
-            report, found = verdicts(setup, params, loss, mutation, layer)
-            told = (name, layer, str(net), changed, str(report))
-            assert {block: found[block] for block in expected} == expected, told
-            if "wrong" in expected.values():
-                assert report.verdict == "fail", told
+    for layer in net.layers:
+        changed = changes(right, mutation(Pass(net, promoted(params), *data), layer))
+        expected = expectation(changed, CLEARLY_CHANGED)
+        report, found = verdicts(
+            setup, params, lambda current: net.loss(current, *data), mutation, layer
+        )
+        told = (layer, str(net), changed, str(report))
+        assert {block: found[block] for block in expected} == expected, told
+        if "wrong" in expected.values():
+            assert report.verdict == "fail", told
 
 
-@pytest.mark.parametrize("seed", range(32, 38))
-def test_every_mutation_is_located_at_every_layer(seed):
+@planted(*range(32, 38))
+def test_a_mutation_is_located_at_every_layer(seed, name):
     setup = random_setup(seed)
-    net, data = setup.network, (setup.inputs, setup.targets)
-    assert_located(setup, setup.params, lambda params: net.loss(params, *data))
+    assert_located(setup, setup.params, FURTHER_MUTATIONS[name])
 
 
-@pytest.mark.parametrize("seed", [16, 25, 30])
-def test_every_mutation_is_located_with_float32_parameters(seed):
+@planted(16, 25, 30, first=3)
+def test_a_mutation_is_located_with_float32_parameters(seed, name):
     setup = random_setup(seed)
-    net, data = setup.network, (setup.inputs, setup.targets)
-    assert_located(setup, single(setup.params), lambda params: net.loss(params, *data))
+    assert_located(setup, single(setup.params), FURTHER_MUTATIONS[name])
 
 
-@pytest.mark.parametrize(
-    "seed",
-    [
-        0,
-        1,
-        3,
-        5,
-    ],
-)
-def test_a_float32_loss_calls_nothing_right_that_it_can_see_is_wrong(seed):
+@planted(0, 1, 3, 5, first=6)
+def test_a_float32_loss_calls_nothing_right_that_it_can_see_is_wrong(seed, name):
     setup = random_setup(seed)
     net = setup.network
     data = (setup.inputs.astype(np.float32), setup.targets.astype(np.float32))
@@ -87,18 +86,17 @@ def test_a_float32_loss_calls_nothing_right_that_it_can_see_is_wrong(seed):
     def loss(params):
         return np.float32(net.loss(single(params), *data))
 
-    right = net.backward(setup.params, *data)
-    for name, mutation in FURTHER_MUTATIONS.items():
-        for layer in net.layers:
-            changed = changes(right, mutation(Pass(net, setup.params, *data), layer))
-            if max(changed.values()) <= SEEN_IN_FLOAT32:
-                continue
-            report, found = verdicts(setup, setup.params, loss, mutation, layer, single, data)
-            told = (name, layer, str(net), changed, str(report))
-            assert report.verdict != "pass", told
-            for block, change in changed.items():
-                if change > SEEN_IN_FLOAT32:
-                    seen = next(b.resolution for b in report.blocks if b.name == block)
-                    assert found[block] != "ok" or seen > change, (block, *told)
-                if change < UNCHANGED:
-                    assert found[block] != "wrong", (block, *told)
+    right, mutation = net.backward(setup.params, *data), FURTHER_MUTATIONS[name]
+    for layer in net.layers:
+        changed = changes(right, mutation(Pass(net, setup.params, *data), layer))
+        if max(changed.values()) <= SEEN_IN_FLOAT32:
+            continue
+        report, found = verdicts(setup, setup.params, loss, mutation, layer, single, data)
+        told = (layer, str(net), changed, str(report))
+        assert report.verdict != "pass", told
+        for block, change in changed.items():
+            if change > SEEN_IN_FLOAT32:
+                seen = next(b.resolution for b in report.blocks if b.name == block)
+                assert found[block] != "ok" or seen > change, (block, *told)
+            if change < UNCHANGED:
+                assert found[block] != "wrong", (block, *told)

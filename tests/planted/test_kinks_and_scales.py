@@ -2,17 +2,19 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from planted.conditions import CONDITIONS, DISTANCES, Case
 from planted.mutations import MUTATIONS
 from planted.test_mutations import changes
+from sweeps import sample
 
 import gradcheck
 
 pytestmark = pytest.mark.usefixtures("verdicts_only")
 
 SEEDS = range(15)
+EVERY = 7
 
 INCONCLUSIVE = {
     "kink at 1e-09": 1,
@@ -22,12 +24,15 @@ INCONCLUSIVE = {
     "mixed features": 1,
     "float32": 5,
 }
-"""How many of the networks may stay undecided: as many as do. None in the other conditions."""
+"""How many of the networks may stay undecided. None in the other conditions."""
 
 NEARLY_ON_A_KINK = 1e-6
 """A kink this near the point may be too near for the loss to tell, beside another at the point."""
 
-exact = settings(max_examples=150, deadline=None, derandomize=True)
+
+def sample_for(name, sweep):
+    """All of a sweep or a sample, which is another one for the next condition."""
+    return sample(sweep, EVERY, first=list(CONDITIONS).index(name))
 
 
 def entry_two_percent_off(case, layer):
@@ -45,7 +50,7 @@ def entry_two_percent_off(case, layer):
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_no_false_alarm_and_few_undecided(name):
     undecided = 0
-    for seed in SEEDS:
+    for seed in sample_for(name, SEEDS):
         case = Case.random(name, seed)
         report = gradcheck.check(case.loss, case.setup.params, case.grad, entries="all")
         assert report.verdict != "fail", (seed, str(case.setup.network), str(report))
@@ -54,7 +59,7 @@ def test_no_false_alarm_and_few_undecided(name):
 
 
 def assert_never_passes(name, mutation_of, layers_of):
-    planted = 0
+    visible = []
     for seed in SEEDS:
         case = Case.random(name, seed)
         params = case.setup.params
@@ -62,19 +67,19 @@ def assert_never_passes(name, mutation_of, layers_of):
         layer = layers[seed % len(layers)]
         mutation = mutation_of(case, layer)
         changed = changes(case.grad(params), case.grad(params, mutation, layer))
-        if max(changed.values()) <= case.condition.visible:
-            continue
-        planted += 1
+        if max(changed.values()) > case.condition.visible:
+            visible.append((case, mutation, layer))
+    assert len(visible) >= len(SEEDS) // 3
+    for case, mutation, layer in sample_for(name, visible):
         report = gradcheck.check(
             case.loss,
-            params,
+            case.setup.params,
             lambda current, case=case, layer=layer, mutation=mutation: case.grad(
                 current, mutation, layer
             ),
             entries="all",
         )
-        assert report.verdict != "pass", (seed, layer, str(case.setup.network), str(report))
-    assert planted >= len(SEEDS) // 3
+        assert report.verdict != "pass", (layer, str(case.setup.network), str(report))
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
@@ -89,7 +94,6 @@ def test_an_entry_two_percent_off_never_passes(name):
     assert_never_passes(name, entry_two_percent_off, lambda net: net.layers)
 
 
-@exact
 @given(
     st.lists(
         st.tuples(st.floats(-2, 2), st.sampled_from(DISTANCES), st.floats(0.5, 2)),
@@ -111,7 +115,6 @@ def test_one_kink_in_each_coordinate_is_no_false_alarm(rows):
     assert verdict == "pass" or (nearly and verdict == "inconclusive")
 
 
-@exact
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=2, max_size=8), st.floats(0.1, 3))
 def test_ties_of_a_maximum_and_absolute_values_at_zero_are_no_false_alarm(values, weight):
     values = np.array(values)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from planted.mutations import MUTATIONS, Pass
 from planted.networks import random_setup
+from sweeps import sample
 
 import gradcheck
 
@@ -10,6 +11,18 @@ pytestmark = pytest.mark.usefixtures("verdicts_only")
 NETWORKS = 32
 CLEARLY_CHANGED = 1e-6
 UNCHANGED = 1e-12
+EVERY = 11
+
+
+def planted(networks):
+    """Random networks with every mutation of each, or a sample of them."""
+    sweep = [(seed, name) for seed in range(networks) for name in MUTATIONS]
+    return pytest.mark.parametrize(("seed", "name"), sample(sweep, EVERY))
+
+
+def layer_of(seed, name, net):
+    """The layer that a mutation is planted in: another in the next network."""
+    return 1 + (seed + list(MUTATIONS).index(name)) % len(net.layers)
 
 
 def changes(right, mutated):
@@ -20,28 +33,34 @@ def changes(right, mutated):
     }
 
 
-@pytest.mark.parametrize("seed", range(NETWORKS))
-def test_every_mutation_is_caught_and_located_exactly(seed):
+def located(setup, params, seed, name):
+    """The report on a mutation, and the blocks that it changes; None where that is not clear."""
+    net, data, mutation = setup.network, (setup.inputs, setup.targets), MUTATIONS[name]
+    layer = layer_of(seed, name, net)
+    promoted = {block: value.astype(np.float64) for block, value in params.items()}
+    changed = changes(net.backward(promoted, *data), mutation(Pass(net, promoted, *data), layer))
+    if any(UNCHANGED < change < CLEARLY_CHANGED for change in changed.values()):
+        return None
+    report = gradcheck.check(
+        lambda current: net.loss(current, *data),
+        params,
+        lambda current: mutation(Pass(net, current, *data), layer),
+        entries="all",
+    )
+    return report, {block for block, change in changed.items() if change > UNCHANGED}
+
+
+def blocks_that_are(verdict, report):
+    return {block.name for block in report.blocks if block.verdict == verdict}
+
+
+@planted(NETWORKS)
+def test_a_mutation_is_caught_and_located_exactly(seed, name):
     setup = random_setup(seed)
-    net, data = setup.network, (setup.inputs, setup.targets)
-    for position, (name, mutation) in enumerate(MUTATIONS.items()):
-        layer = 1 + (seed + position) % len(net.layers)
-        run = Pass(net, setup.params, *data)
-        changed = changes(net.backward(setup.params, *data), mutation(run, layer))
-        if any(UNCHANGED < change < CLEARLY_CHANGED for change in changed.values()):
-            continue
-
-        def mutated(params, mutation=mutation, layer=layer):
-            return mutation(Pass(net, params, *data), layer)
-
-        report = gradcheck.check(
-            lambda params: net.loss(params, *data), setup.params, mutated, entries="all"
-        )
-        wrong = {block.name for block in report.blocks if block.verdict == "wrong"}
-        ok = {block.name for block in report.blocks if block.verdict == "ok"}
-        expected = {block for block, change in changed.items() if change > UNCHANGED}
-        assert wrong == expected, (name, layer, str(net), changed, str(report))
-        assert ok == set(changed) - expected, (name, layer, str(net), str(report))
+    if (found := located(setup, setup.params, seed, name)) is not None:
+        report, expected = found
+        assert blocks_that_are("wrong", report) == expected, str(report)
+        assert blocks_that_are("ok", report) == set(setup.params) - expected, str(report)
         assert report.ok == (not expected)
 
 
@@ -51,39 +70,23 @@ def test_every_mutation_changes_something_in_several_networks():
         setup = random_setup(seed)
         net, data = setup.network, (setup.inputs, setup.targets)
         right = net.backward(setup.params, *data)
-        for position, (name, mutation) in enumerate(MUTATIONS.items()):
+        for name, mutation in MUTATIONS.items():
             run = Pass(net, setup.params, *data)
-            changed = changes(right, mutation(run, 1 + (seed + position) % len(net.layers)))
+            changed = changes(right, mutation(run, layer_of(seed, name, net)))
             effective[name] += max(changed.values()) > CLEARLY_CHANGED
     assert min(effective.values()) >= 3, effective
 
 
-@pytest.mark.parametrize("seed", range(16))
-def test_the_same_in_float32_parameters(seed):
+@planted(16)
+def test_the_same_in_float32_parameters(seed, name):
     setup = random_setup(seed)
-    net, data = setup.network, (setup.inputs, setup.targets)
-    params = {name: value.astype(np.float32) for name, value in setup.params.items()}
-    promoted = {name: value.astype(np.float64) for name, value in params.items()}
-    for position, (name, mutation) in enumerate(MUTATIONS.items()):
-        layer = 1 + (seed + position) % len(net.layers)
-        changed = changes(
-            net.backward(promoted, *data), mutation(Pass(net, promoted, *data), layer)
-        )
-        if any(UNCHANGED < change < CLEARLY_CHANGED for change in changed.values()):
-            continue
-
-        def mutated(current, mutation=mutation, layer=layer):
-            return mutation(Pass(net, current, *data), layer)
-
-        report = gradcheck.check(
-            lambda current: net.loss(current, *data), params, mutated, entries="all"
-        )
-        wrong = {block.name for block in report.blocks if block.verdict == "wrong"}
-        expected = {block for block, change in changed.items() if change > UNCHANGED}
-        assert wrong == expected, (name, layer, str(net), changed, str(report))
+    params = {block: value.astype(np.float32) for block, value in setup.params.items()}
+    if (found := located(setup, params, seed, name)) is not None:
+        report, expected = found
+        assert blocks_that_are("wrong", report) == expected, str(report)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", sample(range(24), every=5))
 def test_a_loss_that_computes_in_float32_catches_what_it_can_see(seed):
     setup = random_setup(seed)
     net = setup.network

@@ -1,11 +1,10 @@
 """Planted bugs get the name of the rule that describes them, and no other."""
 
-from collections import Counter
-
-import numpy as np
 import pytest
 from planted.mutations import MUTATIONS, Pass
 from planted.networks import random_setup
+from planted.test_mutations import CLEARLY_CHANGED, changes, layer_of
+from sweeps import sample
 
 import gradcheck
 
@@ -48,60 +47,56 @@ NAMES = {
     "bias zero": {"GC408"},
 }
 SEEDS = range(0, 32, 3)
+EVERY = 6
+NO_CAUSE = {"GC999", "GC408"}
+MISNAMED = {"slope of relu": 1}
+"""In how many of the networks a bug may get another name. In none, of the other bugs."""
 
 
-def effect(right, mutated):
-    return max(
-        np.abs(mutated[name] - right[name]).max() / max(np.abs(right[name]).max(), 1e-300)
-        for name in right
+def is_changed(seed, name):
+    """Whether a bug changes a gradient of this network."""
+    setup = random_setup(seed)
+    net, data = setup.network, (setup.inputs, setup.targets)
+    run = Pass(net, setup.params, *data)
+    mutated = MUTATIONS[name](run, layer_of(seed, name, net))
+    return max(changes(net.backward(setup.params, *data), mutated).values()) > CLEARLY_CHANGED
+
+
+def named(seed, name):
+    """How a bug is named: the first code, and those that explain as much."""
+    setup = random_setup(seed)
+    net, data = setup.network, (setup.inputs, setup.targets)
+    layer = layer_of(seed, name, net)
+    report = gradcheck.check(
+        lambda params: net.loss(params, *data),
+        setup.params,
+        lambda params: MUTATIONS[name](Pass(net, params, *data), layer),
+        inputs=setup.inputs,
+        targets=setup.targets,
+        entries="all",
     )
+    first = report.findings[0].code if report.findings else None
+    return first, {code for finding in report.findings for code in finding.equally}
 
 
-@pytest.fixture(scope="module")
-def found():
-    """What was found for every mutation: lists of (first code, all codes with equals)."""
-    results = {name: [] for name in MUTATIONS}
-    for seed in SEEDS:
-        setup = random_setup(seed)
-        net, data = setup.network, (setup.inputs, setup.targets)
-        right = net.backward(setup.params, *data)
-        for position, (name, mutation) in enumerate(MUTATIONS.items()):
-            layer = 1 + (seed + position) % len(net.layers)
-            if effect(right, mutation(Pass(net, setup.params, *data), layer)) < 1e-6:
-                continue
-            report = gradcheck.check(
-                lambda params, net=net, data=data: net.loss(params, *data),
-                setup.params,
-                lambda params, mutation=mutation, net=net, data=data, layer=layer: mutation(
-                    Pass(net, params, *data), layer
-                ),
-                inputs=setup.inputs,
-                targets=setup.targets,
-                entries="all",
-            )
-            codes = [finding.code for finding in report.findings]
-            equal = {code for finding in report.findings for code in finding.equally}
-            results[name].append((codes, equal, f"{net} layer {layer}"))
-    return results
+def all_named(name):
+    """How a bug is named in every network where it changes a gradient, or a sample of them."""
+    changed = [seed for seed in SEEDS if is_changed(seed, name)]
+    assert changed
+    tried = sample(changed, EVERY, first=list(MUTATIONS).index(name))
+    return {seed: named(seed, name) for seed in tried}
 
 
-def test_planted_bugs_are_named_first_or_as_equal(found):
-    named, all_ = 0, 0
-    missed = Counter()
-    for name, codes in NAMES.items():
-        for first, equal, where in found[name]:
-            hit = bool(first) and (first[0] in codes or bool(codes & equal))
-            named += hit
-            all_ += 1
-            if not hit:
-                missed[f"{name}: {first} {where}"] += 1
-    assert named >= 0.98 * all_, (named, all_, missed)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_planted_bug_is_named_first_or_as_equal(name):
+    missed = {
+        seed: (first, equally)
+        for seed, (first, equally) in all_named(name).items()
+        if not ({first} | equally) & NAMES[name]
+    }
+    assert len(missed) <= MISNAMED.get(name, 0), missed
 
 
-def test_what_no_rule_describes_gets_no_confident_name(found):
-    honest, all_ = 0, 0
-    for name in set(MUTATIONS) - set(NAMES):
-        for codes, _, _ in found[name]:
-            honest += bool(codes) and codes[0] in ("GC999", "GC408")
-            all_ += 1
-    assert honest >= 0.9 * all_
+@pytest.mark.parametrize("name", sorted(set(MUTATIONS) - set(NAMES)))
+def test_what_no_rule_describes_gets_no_confident_name(name):
+    assert {first for first, _ in all_named(name).values()} <= NO_CAUSE

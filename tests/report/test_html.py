@@ -2,7 +2,6 @@
 
 import re
 import sys
-import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -299,7 +298,7 @@ def test_a_page_of_a_thousand_blocks_stays_small_and_says_what_it_leaves_out():
     assert len(text) < 3_000_000
 
 
-def test_an_ordinary_page_is_small_and_quick():
+def test_an_ordinary_page_is_small():
     errors = tuple(tuple(10.0 ** -(row * column % 13) for column in range(64)) for row in range(64))
     names = ("W1", "W2", "W3", "W4")
     numbers = tuple(float(number**0.5) for number in range(400))
@@ -307,9 +306,7 @@ def test_an_ordinary_page_is_small_and_quick():
         heat_maps=tuple(HeatMap(name, (64, 64), errors, (1, 1), (0, 0), (0, 0)) for name in names),
         scatters=tuple(Scatter(name, numbers, numbers, (True,) * 400) for name in names),
     )
-    begun = time.perf_counter()
     text = render([(None, report_of(pictures=pictures, blocks=tuple(map(block_of, names))))])
-    assert time.perf_counter() - begun < 2.0  # it takes 0.1 s; machines differ
     assert len(text) < 300_000
 
 

@@ -11,13 +11,7 @@ from hypothesis import strategies as st
 
 import gradcheck
 
-SETTINGS = settings(
-    deadline=None,
-    derandomize=True,
-    max_examples=40,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+SETTINGS = settings(suppress_health_check=list(HealthCheck))
 SHAPES = [(), (1,), (4,), (1, 1), (2, 3), (3, 3), (3, 1), (2, 1, 3)]
 DTYPES = ["f8", "f4", "f2", "i4", "i8"]
 LAYOUTS = ["C", "F", "transposed", "strided", "reversed", "read-only", "offset"]

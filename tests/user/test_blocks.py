@@ -6,7 +6,7 @@ import hypothesis.extra.numpy as hnp
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from gradcheck.errors import UsageError
 from gradcheck.user.structures import flatten
@@ -49,7 +49,6 @@ def same(one, other):
     return type(one) is type(other) and one == other
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
 @given(structures)
 def test_packing_what_was_flattened_gives_the_same_structure_without_sharing_memory(structure):
     try:

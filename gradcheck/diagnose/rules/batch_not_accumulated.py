@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import BiasSum, Delta, Place, Product, Rule, Variant
+from gradcheck.diagnose.rule import BiasSum, Delta, EditKind, Place, Product, Rule, Variant
 
 FIX = "add to the gradient in the loop over the samples: dW += ..., not dW = ..."
 

@@ -7,9 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
-from gradcheck.diagnose.rule import LayerForms, Rule
+from gradcheck.diagnose.rule import EditKind, LayerForms, Rule
 from gradcheck.user.blocks import Array
 
 FORMULA = "dx = (g - g.mean(axis) - xhat * (g * xhat).mean(axis)) / std,  g = gamma * upstream"
@@ -68,10 +67,10 @@ RULE = Rule(
     code="GC853",
     name="batchnorm-statistics-constant",
     what="The mean and the variance of a normalisation depend on its inputs; the backward pass "
-    "takes them for constants.",
+    "treats them as constants.",
     shows="right once the paths through the mean and the variance are added.",
     example="dx = gamma * upstream / std",
     instead="g = gamma * upstream;  dx = (g - g.mean(0) - xhat * (g * xhat).mean(0)) / std",
     detector=LayerForms(_forms),
-    edits=(EditKind.MISSING_SLOPE, EditKind.ASSIGNED_OR_ADDED),
+    edits=(EditKind.MISSING_FACTOR, EditKind.ASSIGNED_OR_ADDED),
 )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import BiasSum, Rule, Variant
+from gradcheck.diagnose.rule import BiasSum, EditKind, Rule, Variant
 from gradcheck.user.blocks import Array
 
 
@@ -53,5 +52,5 @@ RULE = Rule(
     example="dW = np.outer(a, error * slope);  db = error",
     instead="delta = error * slope;  dW = np.outer(a, delta);  db = delta",
     detector=BiasSum(_variants),
-    edits=(EditKind.NAME, EditKind.INDEX, EditKind.MISSING_SLOPE, EditKind.COLUMN),
+    edits=(EditKind.NAME, EditKind.INDEX, EditKind.MISSING_FACTOR, EditKind.COLUMN),
 )

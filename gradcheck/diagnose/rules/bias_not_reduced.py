@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
-from gradcheck.diagnose.rule import Correction, Mend, Rule
+from gradcheck.diagnose.rule import Correction, EditKind, Mend, Rule
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.user.blocks import Array
 

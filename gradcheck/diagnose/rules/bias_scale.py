@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.edit_kinds import EditKind
-from gradcheck.diagnose.rule import Factor, Rule, Scale
+from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale
 from gradcheck.diagnose.sizes import Sizes
 
 

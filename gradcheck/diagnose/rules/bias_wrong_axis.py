@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import BiasSum, Direct, Rule, Variant
+from gradcheck.diagnose.rule import BiasSum, Direct, EditKind, Rule, Variant
 from gradcheck.finding import Finding
 
 FIX = "sum delta over the samples only: axis=0 in rows, axis=1 with keepdims=True in columns"
@@ -66,7 +65,7 @@ RULE = Rule(
     name="bias-wrong-axis",
     what=(
         "Delta is summed over the wrong axis, or over both, so that the gradient of the "
-        "bias has one number per sample, or one in all."
+        "bias has one number per sample, or a single one."
     ),
     shows=(
         "the gradient of the bias has another shape, or the same number everywhere; its "

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.compare.point import Point
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.rule import Direct, EditKind, Rule
 from gradcheck.finding import Finding
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Place, Rule, Slope, Variant
+from gradcheck.diagnose.rule import Delta, EditKind, Place, Rule, Slope, Variant
 
 
 def _squared(state: LayerState) -> Iterator[Variant]:

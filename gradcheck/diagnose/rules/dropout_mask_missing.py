@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
-from gradcheck.diagnose.rule import LayerForms, Rule
+from gradcheck.diagnose.rule import EditKind, LayerForms, Rule
 
 
 def _forms(point: LayerPoint) -> Iterator[Form]:
@@ -35,5 +34,5 @@ RULE = Rule(
     example="dx = upstream / keep",
     instead="dx = upstream * mask / keep",
     detector=LayerForms(_forms),
-    edits=(EditKind.MISSING_SLOPE,),
+    edits=(EditKind.MISSING_FACTOR,),
 )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.raised import raised_products
-from gradcheck.diagnose.rule import Direct, Place, Product, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import Direct, EditKind, Place, Product, Rule, Upstream, Variant
 from gradcheck.finding import Finding
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Place, Rule, Slope, Variant
+from gradcheck.diagnose.rule import EditKind, Place, Rule, Slope, Variant
 from gradcheck.network.rows import Activation
 
 BELOW = (0.0, 1.0, 0.01, 0.1, 0.2, 0.3, 0.05, 0.02, 0.001, -1.0, -0.01, 0.5)

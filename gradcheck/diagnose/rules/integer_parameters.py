@@ -8,8 +8,8 @@ RULE = Rule(
     code="GC904",
     name="integer-parameters",
     what=(
-        "The parameters are whole numbers. They are moved as floating-point numbers in the "
-        "check; an update in integers would lose the gradient."
+        "The parameters are whole numbers. The check moves them as floating-point numbers; "
+        "an update in integers would lose the gradient."
     ),
     shows="the dtype of the array is an integer type.",
     example="W = np.zeros((3, 4), dtype=int)",

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
-from gradcheck.diagnose.rule import LayerForms, Rule
+from gradcheck.diagnose.rule import EditKind, LayerForms, Rule
 
 FLIPS = ((-2, -1), (0, 1), (1, 2), (-1,), (0,))
 

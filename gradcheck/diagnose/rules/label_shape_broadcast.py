@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Direct, Place, Rule, Variant
+from gradcheck.diagnose.rule import Delta, Direct, EditKind, Place, Rule, Variant
 from gradcheck.finding import Finding
 
 FIX = "give the targets the shape of the outputs: y.reshape(-1, 1), or flatten the outputs"

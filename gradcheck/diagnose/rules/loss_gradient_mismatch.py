@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Place, Rule, Variant
+from gradcheck.diagnose.rule import Delta, EditKind, Place, Rule, Variant
 from gradcheck.network.losses import LOSSES
 from gradcheck.recognition.network_view import ROWS
 
@@ -44,7 +43,7 @@ RULE = Rule(
     place=Place.DELTA,
     edits=(
         EditKind.REMOVED_FACTOR,
-        EditKind.MISSING_SLOPE,
+        EditKind.MISSING_FACTOR,
         EditKind.FUNCTION,
         EditKind.WRAPPED,
         EditKind.TEXT,

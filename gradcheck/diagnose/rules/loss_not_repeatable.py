@@ -27,7 +27,7 @@ def find(rule: Rule, preflight: Preflight) -> Iterator[Finding]:
 RULE = Rule(
     code="GC803",
     name="loss-not-repeatable",
-    what="The loss is random, or goes on from where the last call ended: dropout, shuffling, the "
+    what="The loss is random, or continues where the last call ended: dropout, shuffling, the "
     "next batch of an iterator, a running mean.",
     shows="two calls of the loss at the same parameters give different numbers.",
     example="mask = np.random.rand(*a.shape) < keep",

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Place, Rule, Slope, Variant
+from gradcheck.diagnose.rule import Delta, EditKind, Place, Rule, Slope, Variant
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -48,5 +47,5 @@ RULE = Rule(
     detector=Slope(_variants),
     also=(Delta(_bare),),
     place=Place.DELTA,
-    edits=(EditKind.MISSING_SLOPE, EditKind.NAME, EditKind.FLAG, EditKind.KEPT_RESULT),
+    edits=(EditKind.MISSING_FACTOR, EditKind.NAME, EditKind.FLAG, EditKind.KEPT_RESULT),
 )

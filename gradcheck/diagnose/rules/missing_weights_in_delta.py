@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Place, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import EditKind, Place, Rule, Upstream, Variant
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:

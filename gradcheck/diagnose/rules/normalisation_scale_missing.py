@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
-from gradcheck.diagnose.rule import LayerForms, Rule
+from gradcheck.diagnose.rule import EditKind, LayerForms, Rule
 from gradcheck.user.blocks import Array
 
 
@@ -60,5 +59,5 @@ RULE = Rule(
     example="dxhat = upstream",
     instead="dxhat = upstream * gamma",
     detector=LayerForms(_forms),
-    edits=(EditKind.MISSING_SLOPE, EditKind.NAME),
+    edits=(EditKind.MISSING_FACTOR, EditKind.NAME),
 )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Place, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import EditKind, Place, Rule, Upstream, Variant
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -37,5 +36,5 @@ RULE = Rule(
     instead="delta1 = delta2 @ W2.T * slope1",
     detector=Upstream(_variants),
     place=Place.UPSTREAM,
-    edits=(EditKind.NAME, EditKind.MISSING_SLOPE, EditKind.MOVED_STATEMENT),
+    edits=(EditKind.NAME, EditKind.MISSING_FACTOR, EditKind.MOVED_STATEMENT),
 )

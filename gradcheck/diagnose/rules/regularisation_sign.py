@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.edit_kinds import EditKind
-from gradcheck.diagnose.rule import Penalty, Place, Rule
+from gradcheck.diagnose.rule import EditKind, Penalty, Place, Rule
 
 
 def _words(name: str, found: float, wanted: float) -> tuple[str, str] | None:

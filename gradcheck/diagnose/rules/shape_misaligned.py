@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.raised import raised_products
-from gradcheck.diagnose.rule import Correction, Direct, Mend, Rule
+from gradcheck.diagnose.rule import Correction, Direct, EditKind, Mend, Rule
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.finding import Finding
 from gradcheck.user.blocks import Array

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.compare.verdict import judge_entries
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Last, Rule
+from gradcheck.diagnose.rule import EditKind, Last, Rule
 from gradcheck.finding import Finding
 from gradcheck.words import verb
 
@@ -89,7 +88,7 @@ RULE = Rule(
     code="GC703",
     name="single-entry",
     what=(
-        "One entry, row or column of a gradient is made in another way than the rest: an "
+        "One entry, row or column of a gradient is computed differently from the rest: an "
         "index off by one, a slice too short, a case that was forgotten."
     ),
     shows="few entries are wrong, and all others are right.",

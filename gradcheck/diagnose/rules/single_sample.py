@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradcheck.compare.point import Point
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Last, Rule
+from gradcheck.diagnose.rule import EditKind, Last, Rule
 from gradcheck.finding import Finding
 from gradcheck.recognition.network_view import NetworkView, Placed
 from gradcheck.user.blocks import Array
@@ -75,8 +74,7 @@ RULE = Rule(
     code="GC702",
     name="single-sample",
     what=(
-        "One sample of the batch is left out, counted twice or treated in another way than "
-        "the others."
+        "One sample of the batch is left out, counted twice or treated differently from the others."
     ),
     shows=(
         "the error of every weight matrix is the outer product of one sample's input and a vector."

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Place, Rule, Variant
+from gradcheck.diagnose.rule import Delta, EditKind, Place, Rule, Variant
 from gradcheck.user.blocks import Array
 
 

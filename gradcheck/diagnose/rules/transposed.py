@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Correction, Mend, Place, Product, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import (
+    Correction,
+    EditKind,
+    Mend,
+    Place,
+    Product,
+    Rule,
+    Upstream,
+    Variant,
+)
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.user.blocks import Array
 
@@ -52,8 +60,8 @@ RULE = Rule(
     name="transposed",
     what="The product of layer input and delta has its operands in the wrong order for the layout, "
     "so that the gradient comes out transposed. Square weights let it pass unnoticed.",
-    shows="the gradient has the shape of the weight turned round, or the same shape and the "
-    "values of the transpose.",
+    shows="the gradient is the transpose of the right one; with square weights its values alone "
+    "show it.",
     example="dW = delta.T @ A      # W is (n_in, n_out), one sample per row",
     instead="dW = A.T @ delta",
     detector=Correction(_mends),

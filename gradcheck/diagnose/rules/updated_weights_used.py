@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.compare.point import Point
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Direct, Place, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import Direct, EditKind, Place, Rule, Upstream, Variant
 from gradcheck.finding import Finding
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Place, Rule, Slope, Variant
+from gradcheck.diagnose.rule import EditKind, Place, Rule, Slope, Variant
 from gradcheck.network.activations import ACTIVATIONS
 from gradcheck.network.rows import Activation
 from gradcheck.user.blocks import Array
@@ -74,7 +73,7 @@ RULE = Rule(
     detector=Slope(_variants),
     place=Place.DELTA,
     edits=(
-        EditKind.MISSING_SLOPE,
+        EditKind.MISSING_FACTOR,
         EditKind.REMOVED_FACTOR,
         EditKind.FUNCTION,
         EditKind.POWER,

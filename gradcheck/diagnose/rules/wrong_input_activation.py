@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import LayerInput, Product, Rule, Variant
+from gradcheck.diagnose.rule import EditKind, LayerInput, Product, Rule, Variant
 from gradcheck.network.rows import Activation
 from gradcheck.user.blocks import Array
 
@@ -79,5 +78,5 @@ RULE = Rule(
     instead="dW2 = a1.T @ delta2",
     detector=LayerInput(_inputs),
     also=(Product(_products),),
-    edits=(EditKind.NAME, EditKind.INDEX, EditKind.MISSING_SLOPE, EditKind.WRAPPED),
+    edits=(EditKind.NAME, EditKind.INDEX, EditKind.MISSING_FACTOR, EditKind.WRAPPED),
 )

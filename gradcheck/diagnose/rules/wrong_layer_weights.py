@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.edit_kinds import EditKind
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Place, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import EditKind, Place, Rule, Upstream, Variant
 from gradcheck.user.blocks import Array
 
 

@@ -1,0 +1,45 @@
+"""How much a search may use up: seconds, or edits, which no machine's speed changes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from gradcheck.options import Edits
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How much a search may use up, and when it began.
+
+    Attributes:
+        amount: of seconds or edits.
+        unit: "s" or "edits".
+        begun: when the search began, by `time.monotonic`.
+    """
+
+    amount: float
+    unit: str
+    begun: float
+
+    @classmethod
+    def of(cls, budget: float | Edits) -> Allowance:
+        """What a budget allows from now on."""
+        if isinstance(budget, Edits):
+            return cls(budget.most, "edits", time.monotonic())
+        return cls(budget, "s", time.monotonic())
+
+    def __str__(self) -> str:
+        return f"{self.amount:g} {self.unit}"
+
+    def seconds(self) -> float:
+        """How long the search has taken."""
+        return time.monotonic() - self.begun
+
+    def spent(self, tried: int) -> float:
+        """How much is used up after so many edits."""
+        return tried if self.unit == "edits" else self.seconds()
+
+    def is_spent(self, tried: int, beyond: float = 0.0) -> bool:
+        """Whether all is used up after so many edits, and so much more."""
+        return self.spent(tried) >= self.amount + beyond

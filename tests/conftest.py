@@ -1,0 +1,21 @@
+"""What all tests share: one thread for each process, and how many examples hypothesis makes."""
+
+import os
+
+import sweeps
+from hypothesis import HealthCheck, settings
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+for name in THREADS:  # numpy reads them when it is loaded: in xdist's workers, and in subprocesses
+    os.environ.setdefault(name, "1")
+
+settings.register_profile(
+    "sample",
+    deadline=None,
+    derandomize=True,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],  # on a busy machine, all are slow
+)
+settings.register_profile("all", settings.get_profile("sample"), max_examples=300)
+settings.load_profile("all" if sweeps.ALL else "sample")

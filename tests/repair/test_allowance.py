@@ -1,0 +1,82 @@
+"""How much a search may use up: edits make it the same on every machine, seconds do not."""
+
+import os
+
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck.mending import candidate
+from gradcheck.mending.allowance import Allowance
+from gradcheck.mending.silence import WAITS, Silence
+from gradcheck.options import Edits
+
+
+def loss(w):
+    return float(np.sum(np.sin(w)))
+
+
+def grad(w):
+    return np.exp(w) * np.arctan(w) + np.sqrt(w)
+
+
+def test_no_more_edits_are_tried_than_are_allowed():
+    found = gradcheck.repair(loss, np.ones(3), grad, budget=Edits(7))
+    assert found.tried == 7
+    assert found.reason == "no edit was found in the 7 edits allowed"
+
+
+def test_no_edits_are_no_budget():
+    with pytest.raises(gradcheck.UsageError, match="repair is Edits"):
+        gradcheck.repair(loss, np.ones(3), grad, budget=Edits(0))
+
+
+def test_seconds_are_not_spent_by_edits_nor_edits_by_seconds(monkeypatch):
+    monkeypatch.setattr("gradcheck.mending.allowance.time.monotonic", lambda: 100.0)
+    edits, seconds = Allowance.of(Edits(5)), Allowance.of(5.0)
+    assert (edits.is_spent(4), edits.is_spent(5)) == (False, True)
+    assert not seconds.is_spent(1000)
+    monkeypatch.setattr("gradcheck.mending.allowance.time.monotonic", lambda: 105.0)
+    assert not edits.is_spent(4)
+    assert seconds.is_spent(0)
+    assert not seconds.is_spent(0, beyond=2.0)
+
+
+def test_only_what_a_candidate_computes_itself_counts_against_its_limit(monkeypatch):
+    computed = [0.0]
+    monkeypatch.setattr(candidate.time, "thread_time", lambda: computed[0])
+    with candidate.AtMost(60.0) as alarm:
+        alarm._ring(0, None)  # the machine was busy with others
+        computed[0] = 59.0
+        with pytest.raises(candidate.TooSlowError):
+            alarm._ring(0, None)
+
+
+def test_a_candidate_that_only_waits_is_given_up_as_well(monkeypatch):
+    monkeypatch.setattr(candidate.time, "thread_time", lambda: 0.0)
+    with candidate.AtMost(60.0) as alarm:
+        for _ in range(candidate.WAITS - 1):
+            alarm._ring(0, None)
+        with pytest.raises(candidate.TooSlowError):
+            alarm._ring(0, None)
+
+
+def test_a_process_is_silent_while_it_computes_not_while_others_do(monkeypatch):
+    now, computed = [0.0], [0.0]
+    monkeypatch.setattr("gradcheck.mending.silence.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Silence, "_computing", lambda silence: computed[0])
+    silence = Silence(os.getpid(), 10.0)
+    now[0] = 11.0
+    assert not silence.is_too_long()
+    computed[0] = 11.0
+    assert silence.is_too_long()
+    silence.broken()
+    assert not silence.is_too_long()
+    now[0] += WAITS * 10.0 + 1
+    assert silence.is_too_long()
+
+
+def test_what_a_process_computed_is_known_or_taken_for_the_time(monkeypatch):
+    assert Silence(os.getpid(), 1.0)._computing() > 0
+    monkeypatch.setattr("gradcheck.mending.silence.time.monotonic", lambda: 123.0)
+    assert Silence(-1, 1.0)._computing() == 123.0

@@ -1,0 +1,67 @@
+"""The samples of the sweeps: fewer of everything, and something of each kind."""
+
+import pytest
+import sweeps
+from planted import test_every_layer, test_hard_conditions, test_kinks_and_scales, test_mutations
+from planted.further_mutations import FURTHER_MUTATIONS
+from planted.mutations import MUTATIONS
+from planted.networks import HIDDEN, OUTPUTS, random_setup
+from repair import test_planted
+from repair.planted import styles
+
+
+def tried(*tests):
+    """What tests are parametrized with."""
+    return [row for test in tests for mark in test.pytestmark for row in mark.args[1]]
+
+
+def assert_of_every_kind(seeds):
+    """That the networks of these seeds have each activation, loss and layout."""
+    networks = [random_setup(seed).network for seed in seeds]
+    assert {name for net in networks for name in net.activations[:-1]} == set(HIDDEN)
+    assert {(net.activations[-1], net.loss_name) for net in networks} == set(OUTPUTS)
+    assert {net.layout for net in networks} == {"rows", "columns"}
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        test_mutations.test_a_mutation_is_caught_and_located_exactly,
+        test_mutations.test_the_same_in_float32_parameters,
+    ],
+)
+def test_every_mutation_is_planted_in_every_kind_of_network(test):
+    assert {name for _, name in tried(test)} == set(MUTATIONS)
+    assert_of_every_kind({seed for seed, _ in tried(test)})
+
+
+def test_every_further_mutation_is_planted():
+    rows = tried(
+        test_every_layer.test_a_mutation_is_located_at_every_layer,
+        test_every_layer.test_a_mutation_is_located_with_float32_parameters,
+        test_every_layer.test_a_float32_loss_calls_nothing_right_that_it_can_see_is_wrong,
+    )
+    assert {name for _, name in rows} == set(FURTHER_MUTATIONS)
+
+
+def test_every_condition_is_tried_on_every_kind_of_network():
+    rows = tried(test_hard_conditions.test_a_correct_gradient_raises_no_false_alarm)
+    assert {condition for condition, _ in rows} == set(test_hard_conditions.CONDITIONS)
+    assert_of_every_kind({seed for _, seed in rows})
+    names = test_kinks_and_scales.CONDITIONS
+    assert all(len(test_kinks_and_scales.sample_for(name, range(15))) >= 2 for name in names)
+
+
+def test_bugs_of_every_style_are_repaired():
+    assert {bug.style for bug in test_planted.TRIED} == set(styles())
+    assert any(" + " in bug.name for bug in test_planted.TRIED)
+
+
+def test_a_sample_is_counted_round_and_all_is_all(monkeypatch):
+    monkeypatch.setattr(sweeps, "ALL", False)
+    assert sweeps.sample(range(10), 4) == [0, 4, 8]
+    assert sweeps.sample(range(10), 4, first=6) == [2, 6]
+    assert sweeps.sample([7, 8], 4, first=3) == [8]
+    assert sweeps.sample([], 4) == []
+    monkeypatch.setattr(sweeps, "ALL", True)
+    assert sweeps.sample(range(10), 4) == list(range(10))
