@@ -15,9 +15,10 @@ from gradcheck.network import MLP
 from gradcheck.options import Edits, Options
 from gradcheck.pipeline import generator, run
 from gradcheck.report.model import Report
-from gradcheck.user.adapters import make_layer, make_step
 from gradcheck.user.calls import UserCodeError, quietly
+from gradcheck.user.layers import make_layer
 from gradcheck.user.problem import Problem, of_parameters
+from gradcheck.user.steps import make_step
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import to_array
 from gradcheck.words import with_nearest

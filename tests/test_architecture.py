@@ -143,3 +143,20 @@ def test_repair_is_a_function_whatever_is_imported():
 
     assert inspect.isfunction(gradcheck.repair)
     assert gradcheck.repair.__doc__.startswith("Searches your source")
+
+
+LONGEST_FILE, LONGEST_FUNCTION, MOST_PARAMETERS = 300, 60, 7
+DOORS = {"check", "train"}
+"""Public calls, whose arguments are the contract."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_is_one_room_and_a_function_does_one_thing(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= LONGEST_FILE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno - node.lineno < LONGEST_FUNCTION, node.name
+            names = [argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)]
+            count = len([name for name in names if name not in ("self", "cls")])
+            assert count <= MOST_PARAMETERS or node.name in DOORS, node.name

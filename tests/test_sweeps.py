@@ -2,12 +2,12 @@
 
 import pytest
 import sweeps
+from mending import test_planted
+from mending.planted import styles
 from planted import test_every_layer, test_hard_conditions, test_kinks_and_scales, test_mutations
 from planted.further_mutations import FURTHER_MUTATIONS
 from planted.mutations import MUTATIONS
 from planted.networks import HIDDEN, OUTPUTS, random_setup
-from repair import test_planted
-from repair.planted import styles
 
 
 def tried(*tests):

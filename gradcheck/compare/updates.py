@@ -10,10 +10,10 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import BOUND_FACTOR
-from gradcheck.user.adapters import Step
 from gradcheck.user.blocks import BARE, Array, path_name
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.problem import Problem
+from gradcheck.user.steps import Step
 
 ROUNDING = 1e-6
 FEWEST_ENTRIES = 3

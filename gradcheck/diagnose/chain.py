@@ -8,12 +8,13 @@ bugs are each found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from gradcheck.compare.point import Point
+from gradcheck.diagnose.derivation import Derivation, Named, Own, WalkedLayer, aligned
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.fits import Fit, Target, is_among
 from gradcheck.diagnose.layer_state import LayerState
@@ -25,71 +26,10 @@ from gradcheck.diagnose.rule import (
     Rule,
     Slope,
     Upstream,
-    Variant,
 )
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView, delta_from_gradient
 from gradcheck.user.blocks import Array
-
-Named = tuple[Rule, Variant]
-Link = Slope | Upstream | Delta | LayerInput | Product | BiasSum
-
-
-@dataclass(frozen=True)
-class Derivation:
-    """A way in which the user may have made delta.
-
-    Attributes:
-        links: what is wrong in it, nearest to the loss first; () where it is right.
-        deltas: what it gives, at every point.
-        fits: how the gradients of the layer's blocks follow from it, of those that do.
-    """
-
-    links: tuple[Named, ...]
-    deltas: tuple[Array, ...]
-    fits: Mapping[int, Fit] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Own:
-    """One block of a layer that is made wrongly from a delta that is known.
-
-    Attributes:
-        block: its index.
-        named: the rules whose product or sum it is, equally well.
-        fit: how it follows from the first.
-    """
-
-    block: int
-    named: tuple[Named, ...]
-    fit: Fit
-
-
-@dataclass(frozen=True)
-class WalkedLayer:
-    """What the walk found at one layer.
-
-    Attributes:
-        layer: the layer.
-        best: the derivations that give most of its gradients with the fewest wrong links.
-        own: blocks that are wrong though delta is known.
-        inherited: factors that come from the layers above, 1 among them.
-    """
-
-    layer: Layer
-    best: tuple[Derivation, ...]
-    own: tuple[Own, ...]
-    inherited: tuple[float, ...]
-
-    @property
-    def explained(self) -> tuple[int, ...]:
-        """The blocks that the user's delta gives."""
-        return tuple(self.best[0].fits) if self.best else ()
-
-    def is_inherited(self, block: int) -> bool:
-        """Whether nothing is new in how a block follows from delta: no factor, no penalty."""
-        found = self.best[0].fits[block]
-        return is_among(found.factor, self.inherited) and found.penalty_right
 
 
 def walk(evidence: Evidence, rules: Sequence[Rule]) -> Iterator[WalkedLayer]:
@@ -243,20 +183,20 @@ class _Walker:
         return len(derivation.links) + 0.9 * len(distinct) + penalties
 
     def _singles(self, states: Sequence[LayerState]) -> Iterator[Derivation]:
-        for named, deltas in _aligned(states, self.rules, Delta):
+        for named, deltas in aligned(states, self.rules, Delta):
             yield Derivation((named,), deltas)
-        for named, arriving in _aligned(states, self.rules, Upstream):
+        for named, arriving in aligned(states, self.rules, Upstream):
             yield Derivation(
                 (named,), tuple(s.pull_back(a) for s, a in zip(states, arriving, strict=True))
             )
-        for named, slopes in _aligned(states, self.rules, Slope):
+        for named, slopes in aligned(states, self.rules, Slope):
             yield Derivation(
                 (named,), tuple(s.arriving * a for s, a in zip(states, slopes, strict=True))
             )
 
     def _doubles(self, states: Sequence[LayerState]) -> Iterator[Derivation]:
-        slopes = list(_aligned(states, self.rules, Slope))
-        for named, arriving in _aligned(states, self.rules, Upstream):
+        slopes = list(aligned(states, self.rules, Slope))
+        for named, arriving in aligned(states, self.rules, Upstream):
             for other, slope in slopes:
                 yield Derivation(
                     (named, other), tuple(a * b for a, b in zip(arriving, slope, strict=True))
@@ -289,7 +229,7 @@ class _Walker:
         """What the rules say a block may be made from, as its gradient at every point."""
         placed = self.view.placed[layer.number - 1]
         if block == layer.weight:
-            for named, inputs in _aligned(states, self.rules, LayerInput):
+            for named, inputs in aligned(states, self.rules, LayerInput):
                 pairs = zip(inputs, states, strict=True)
                 yield (
                     named,
@@ -298,7 +238,7 @@ class _Walker:
                         for a, s in pairs
                     ],
                 )
-            for named, products in _aligned(states, self.rules, Product):
+            for named, products in aligned(states, self.rules, Product):
                 yield (
                     named,
                     [
@@ -307,7 +247,7 @@ class _Walker:
                     ],
                 )
         else:
-            for named, sums in _aligned(states, self.rules, BiasSum):
+            for named, sums in aligned(states, self.rules, BiasSum):
                 yield (
                     named,
                     [
@@ -336,32 +276,6 @@ def _with_delta(states: Sequence[LayerState], deltas: Sequence[Array]) -> list[L
         replace(state, deltas={**state.deltas, state.number: delta})
         for state, delta in zip(states, deltas, strict=True)
     ]
-
-
-def _aligned(
-    states: Sequence[LayerState], rules: Sequence[Rule], kind: type[Link]
-) -> Iterator[tuple[Named, tuple[Array, ...]]]:
-    """The variants of one kind, with their values at every point, where the shapes allow them."""
-    for rule in rules:
-        for detector in rule.detectors:
-            if not isinstance(detector, kind):
-                continue
-            columns = [list(detector.variants(state)) for state in states]
-            for variants in zip(*columns, strict=False):
-                values = tuple(variant.value for variant in variants)
-                pairs = zip(values, states, strict=True)
-                if all(value.shape == _expected(kind, state) for value, state in pairs):
-                    yield (rule, variants[0]), values
-
-
-def _expected(kind: type[Link], state: LayerState) -> tuple[int, ...]:
-    """The shape of what a detector of a kind must give."""
-    samples, units = state.pre_activation.shape
-    if kind is LayerInput:
-        return state.layer_input.shape
-    if kind is Product:
-        return (state.layer_input.shape[1], units)
-    return (units,) if kind is BiasSum else (samples, units)
 
 
 def _weight_gradients(view: NetworkView, point: Point) -> dict[int, Array]:

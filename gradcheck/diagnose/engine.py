@@ -13,7 +13,8 @@ import numpy as np
 
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.advice import advice
-from gradcheck.diagnose.chain import WalkedLayer, walk
+from gradcheck.diagnose.chain import walk
+from gradcheck.diagnose.derivation import WalkedLayer
 from gradcheck.diagnose.evidence import Evidence, second_point, with_point
 from gradcheck.diagnose.findings import chain_findings, correction_finding, scale_findings
 from gradcheck.diagnose.layer_forms import layer_findings

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradcheck.diagnose.chain import Derivation, WalkedLayer
+from gradcheck.diagnose.derivation import Derivation, WalkedLayer
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.fits import Fit, is_among
 from gradcheck.diagnose.layers import infer_place

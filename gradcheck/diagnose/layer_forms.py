@@ -14,10 +14,10 @@ from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import LayerForms, Rule
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
-from gradcheck.user.adapters import CheckedLayer
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError, call
 from gradcheck.user.gradients import read_gradients
+from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.problem import Problem
 
 

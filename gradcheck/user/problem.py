@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from gradcheck.arrays import same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
-from gradcheck.user.adapters import CheckedLayer, Step
 from gradcheck.user.blocks import Array, Parameters, describe, path_name
 from gradcheck.user.calls import UserCodeError, call
+from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
+from gradcheck.user.steps import Step
 from gradcheck.user.tensors import (
     backward,
     clear_gradients,

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from repair.planted import PAIRS, SINGLES, UNREPAIRED, source, styles
+from mending.planted import PAIRS, SINGLES, UNREPAIRED, source, styles
 from sweeps import sample
 
 import gradcheck

@@ -1,0 +1,97 @@
+"""How the user may have made a delta, and what follows from it for the blocks of its layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gradcheck.diagnose.fits import Fit, is_among
+from gradcheck.diagnose.layer_state import LayerState
+from gradcheck.diagnose.rule import BiasSum, LayerInput, Link, Product, Rule, Variant
+from gradcheck.recognition.layers import Layer
+from gradcheck.user.blocks import Array
+
+Named = tuple[Rule, Variant]
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A way in which the user may have made delta.
+
+    Attributes:
+        links: what is wrong in it, nearest to the loss first; () where it is right.
+        deltas: what it gives, at every point.
+        fits: how the gradients of the layer's blocks follow from it, of those that do.
+    """
+
+    links: tuple[Named, ...]
+    deltas: tuple[Array, ...]
+    fits: Mapping[int, Fit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Own:
+    """One block of a layer that is made wrongly from a delta that is known.
+
+    Attributes:
+        block: its index.
+        named: the rules whose product or sum it is, equally well.
+        fit: how it follows from the first.
+    """
+
+    block: int
+    named: tuple[Named, ...]
+    fit: Fit
+
+
+@dataclass(frozen=True)
+class WalkedLayer:
+    """What the walk found at one layer.
+
+    Attributes:
+        layer: the layer.
+        best: the derivations that give most of its gradients with the fewest wrong links.
+        own: blocks that are wrong though delta is known.
+        inherited: factors that come from the layers above, 1 among them.
+    """
+
+    layer: Layer
+    best: tuple[Derivation, ...]
+    own: tuple[Own, ...]
+    inherited: tuple[float, ...]
+
+    @property
+    def explained(self) -> tuple[int, ...]:
+        """The blocks that the user's delta gives."""
+        return tuple(self.best[0].fits) if self.best else ()
+
+    def is_inherited(self, block: int) -> bool:
+        """Whether nothing is new in how a block follows from delta: no factor, no penalty."""
+        found = self.best[0].fits[block]
+        return is_among(found.factor, self.inherited) and found.penalty_right
+
+
+def aligned(
+    states: Sequence[LayerState], rules: Sequence[Rule], kind: type[Link]
+) -> Iterator[tuple[Named, tuple[Array, ...]]]:
+    """The variants of one kind, with their values at every point, where the shapes allow them."""
+    for rule in rules:
+        for detector in rule.detectors:
+            if not isinstance(detector, kind):
+                continue
+            columns = [list(detector.variants(state)) for state in states]
+            for variants in zip(*columns, strict=False):
+                values = tuple(variant.value for variant in variants)
+                pairs = zip(values, states, strict=True)
+                if all(value.shape == _expected(kind, state) for value, state in pairs):
+                    yield (rule, variants[0]), values
+
+
+def _expected(kind: type[Link], state: LayerState) -> tuple[int, ...]:
+    """The shape of what a detector of a kind must give."""
+    samples, units = state.pre_activation.shape
+    if kind is LayerInput:
+        return state.layer_input.shape
+    if kind is Product:
+        return (state.layer_input.shape[1], units)
+    return (units,) if kind is BiasSum else (samples, units)

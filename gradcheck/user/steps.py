@@ -1,0 +1,124 @@
+"""An update step as a gradient: what it implies of the parameters that it is given."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.errors import UsageError
+from gradcheck.user.blocks import BARE, Array, describe
+from gradcheck.user.calls import hand_over
+from gradcheck.user.structures import flatten
+
+LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
+
+
+@dataclass(frozen=True)
+class Step:
+    """An update step; the gradient that it implies is (old - new) / learning_rate.
+
+    Attributes:
+        step: takes the parameters (and the learning rate, if it has an argument for it); returns
+            the new ones, or changes them in place.
+        learning_rate: the one that the step uses.
+        keyword: the name of its argument for the learning rate, or None.
+        momentum: by how much of their last updates it goes on, by the parameters' names.
+        share: the share of the gradient in its velocity: 1, or 1 - momentum in a moving average.
+        decay: the weight decay of blocks, by index.
+        known: the names of the arrays that an object held at first, or None for containers: of an
+            object, what the step leaves as it is, and what it adds, is no parameter of the step.
+    """
+
+    step: Callable[..., Any]
+    learning_rate: float
+    keyword: str | None
+    momentum: Mapping[str, float] = field(default_factory=dict)
+    share: float = 1.0
+    decay: Mapping[int, float] = field(default_factory=dict)
+    known: frozenset[str] | None = None
+
+    def cancellation(self, value: Array) -> float:
+        """What the rounding of the parameters does to (old - new) / learning_rate."""
+        rounding = float(np.finfo(np.float64).eps) * float(np.max(np.abs(value), initial=0.0))
+        return rounding / self.learning_rate
+
+    def gradient(self, params: Any, learning_rate: float | None = None) -> Any:
+        """The implied gradient, by the names of the blocks.
+
+        Raises:
+            UsageError: the step neither returns parameters nor changes those it is given.
+        """
+        rate = self.learning_rate if learning_rate is None else learning_rate
+        old = flatten(params)
+        before = dict(zip(old.names, old.values, strict=True))
+        named = {} if self.keyword is None else {self.keyword: rate}
+        returned = hand_over(self.step, params, **named)
+        after = _leaves(returned, params)
+        if after is None or set(after) != set(before):
+            after = _leaves(params, params) or {}
+        implied = {name: (value - after.get(name, value)) / rate for name, value in before.items()}
+        if self.known is not None:
+            implied = {
+                name: value
+                for name, value in implied.items()
+                if name in self.known and np.any(value)
+            }
+        return implied[BARE] if list(implied) == [BARE] else implied
+
+    def less_momentum(self, implied: Any, again: Any) -> Any:
+        """The gradient from what two updates in a row, at one point, imply."""
+        if not isinstance(implied, Mapping):
+            return again - self.momentum.get(BARE, 0.0) * implied
+        return {
+            name: again[name] - self.momentum[name] * value if name in self.momentum else value
+            for name, value in implied.items()
+        }
+
+
+def make_step(
+    step: Callable[..., Any], learning_rate: float, known: frozenset[str] | None = None
+) -> Step:
+    """The step with its learning rate, and the names of the arrays of an object.
+
+    Raises:
+        UsageError: the learning rate is not a positive number.
+    """
+    if not callable(step):
+        raise UsageError(f"step is {describe(step)}; it must be a function of the parameters")
+    if isinstance(learning_rate, bool) or not isinstance(learning_rate, int | float):
+        raise UsageError(f"learning_rate is {describe(learning_rate)}; it must be a number")
+    if not 0 < learning_rate < float("inf"):
+        raise UsageError(f"learning_rate is {learning_rate!r}; it must be positive")
+    return Step(step, float(learning_rate), _learning_rate_argument(step), known=known)
+
+
+def _learning_rate_argument(step: Callable[..., Any]) -> str | None:
+    """The name of the second argument, if it is the learning rate."""
+    try:
+        names = list(inspect.signature(step).parameters)
+    except (TypeError, ValueError):
+        return None
+    return names[1] if len(names) > 1 and names[1] in LEARNING_RATE_NAMES else None
+
+
+def _leaves(structure: Any, params: Any) -> dict[str, NDArray[Any]] | None:
+    """The arrays of a structure by name; None where it is none of parameters."""
+    if structure is None or (
+        type(structure) is not type(params) and not _both_arrays(structure, params)
+    ):
+        return None
+    try:
+        found = flatten(structure)
+    except UsageError:
+        return None
+    return dict(zip(found.names, found.values, strict=True))
+
+
+def _both_arrays(one: Any, other: Any) -> bool:
+    kinds = np.ndarray | np.floating | float
+    return isinstance(one, kinds) and isinstance(other, kinds)
