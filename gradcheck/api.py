@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import fields
-from typing import Any
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +19,7 @@ from gradcheck.network import MLP
 from gradcheck.options import Edits, Options
 from gradcheck.pipeline import generator, run
 from gradcheck.report.model import Report
-from gradcheck.user.calls import UserCodeError, quietly
+from gradcheck.user.calls import Raised, UserCodeError, quietly
 from gradcheck.user.layers import make_layer
 from gradcheck.user.problem import Problem, of_parameters
 from gradcheck.user.steps import make_step
@@ -24,8 +28,38 @@ from gradcheck.user.tensors import to_array
 from gradcheck.words import with_nearest
 
 Function = Callable[[Any], Any]
+Arguments = ParamSpec("Arguments")
 
 
+def _polite(door: Callable[Arguments, Report]) -> Callable[Arguments, Report]:
+    """A door through which no traceback of gradcheck's own comes, whatever is handed in."""
+
+    @wraps(door)
+    def opened(*given: Arguments.args, **named: Arguments.kwargs) -> Report:
+        try:
+            return door(*given, **named)
+        except UsageError:
+            raise
+        except UserCodeError as error:
+            raise UsageError(f"{error.raised.call} raised {error.raised.summary}") from None
+        except RecursionError:
+            raise UsageError(
+                f"Python's recursion limit ({sys.getrecursionlimit()}) was met: what was given is "
+                "nested deeper than that, or the limit was set to a small number"
+            ) from None
+        except Exception as error:
+            raised = Raised("gradcheck", error, (), {})
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            raise UsageError(
+                f"gradcheck could not read what it was given: {raised.summary} "
+                f"({Path(last.filename).name}:{last.lineno}); if that is an ordinary case, it is a "
+                "defect of gradcheck: please report it"
+            ) from None
+
+    return opened
+
+
+@_polite
 def check(
     loss: Function,
     params: Any,
@@ -41,6 +75,7 @@ def check(
     seed: int = 0,
     allow: Iterable[str] = (),
     batched: bool = False,
+    diagnose: bool = True,
     repair: float | Edits | None = None,
 ) -> Report:
     """Compares a hand-written gradient with finite differences of the loss.
@@ -65,13 +100,15 @@ def check(
         allow: codes or names of rules that are accepted here; they are reported and not counted.
         batched: the loss takes a stack of parameters, a leading axis of S on every array, and
             returns S losses; it is then called with many at once.
+        diagnose: whether the causes of what is wrong are looked for; without, a check is quicker
+            and gives the verdict alone.
         repair: seconds to search your source for the edit that makes a wrong gradient right; the
             report then holds what was found.
 
     Raises:
         UsageError: the arguments, or what the functions return, cannot be checked.
     """
-    options = Options(entries, budget, rtol, workers, seed, tuple(allow), repair)
+    options = Options(entries, budget, rtol, workers, seed, tuple(allow), diagnose, repair)
     found = flatten(params)
     loss, grad = of_parameters(loss, found), of_parameters(grad, found)
     problem = Problem(
@@ -87,6 +124,7 @@ def check(
     return run(problem, options)
 
 
+@_polite
 def check_layer(
     forward: Callable[..., Any],
     backward: Callable[..., Any] | None,
@@ -105,7 +143,7 @@ def check_layer(
         inputs: a tuple or list (given by position), a dict (given by name), or one array. Whole
             numbers are indices: not perturbed, and without gradient.
         upstream: dL/d output; random if left out.
-        options: entries, budget, rtol, seed, allow, as in `check`.
+        options: entries, budget, rtol, seed, allow, diagnose, as in `check`.
 
     Raises:
         UsageError: as `check`.
@@ -121,6 +159,7 @@ def check_layer(
     return run(problem, chosen)
 
 
+@_polite
 def check_step(
     step: Callable[..., Any],
     params: Any,
@@ -144,7 +183,7 @@ def check_step(
         inputs: as in `check`.
         targets: as in `check`.
         network: as in `check`.
-        options: entries, budget, rtol, seed, allow, as in `check`.
+        options: entries, budget, rtol, seed, allow, diagnose, as in `check`.
 
     Raises:
         UsageError: as `check`, or a learning rate that is not a positive number.

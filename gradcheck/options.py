@@ -31,6 +31,7 @@ class Options:
     workers: int = 1
     seed: int = 0
     allow: tuple[str, ...] = ()
+    diagnose: bool = True
     repair: float | Edits | None = None
 
     def __post_init__(self) -> None:

@@ -89,10 +89,12 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
         preflight = still_repeatable(preflight, point)
         if not preflight.usable:
             raise _nothing_to_compare(preflight, problem, heard)
-        if point.failed:
+        if point.failed and options.diagnose:
             identity = search_further(identity, point.problem, rng)
         point = excuse(point, identity.view)
-        diagnosis = diagnose(point, preflight, identity, heard, rng)
+        diagnosis = Diagnosis(view=identity.view)
+        if options.diagnose:
+            diagnosis = diagnose(point, preflight, identity, heard, rng)
     except KeyboardInterrupt:
         diagnosis = INTERRUPTED
     repaired = _repaired(point, diagnosis, options, begin)

@@ -16,9 +16,9 @@ from gradcheck.compare.updates import find_momentum
 from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import estimate_noise
 from gradcheck.user.blocks import Array
-from gradcheck.user.calls import UserCodeError, call
+from gradcheck.user.calls import GRADIENT, LOSS, UserCodeError, call
 from gradcheck.user.gradients import Gradients, read_gradients, returned_arrays
-from gradcheck.user.problem import GRADIENT, LOSS, Problem
+from gradcheck.user.problem import Problem
 
 REPEATABLE = 1e-6
 """Two values of one loss that differ by more, relatively, are not of one function."""
@@ -103,10 +103,12 @@ def run_preflight(
     given = [value.copy(order="K") for value in values]
     center = problem.loss(given)
     change = _changed(problem, LOSS, given)
+    frozen = not all(value.flags.writeable for value in given)
     del given
     preflight = Preflight(center, changes=() if change is None else (change,))
-    if change is not None:
-        problem = replace(problem, private_copies=True, fresh_data=bool(change.data))
+    if change is not None or frozen:
+        fresh_data = change is not None and bool(change.data)
+        problem = replace(problem, private_copies=True, fresh_data=fresh_data)
     if not preflight.usable:
         return preflight, None
     preflight = _asked_again(preflight, problem, REPEATS)

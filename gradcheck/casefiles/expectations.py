@@ -68,11 +68,20 @@ def parse_expectation(expect: str | Mapping[str, Any]) -> Expectation:
         if expect not in VERDICTS:
             raise UsageError(f"expect is {expect!r}; it must be one of {', '.join(VERDICTS)}")
         return Expectation(expect)
+    if not isinstance(expect, Mapping):
+        raise UsageError(
+            f"expect is {expect!r}; it must be one of {', '.join(VERDICTS)}, or a dict with "
+            "verdict, blocks or rules"
+        )
     unknown = set(expect) - {"verdict", "blocks", "rules"}
     if unknown:
         raise UsageError(
             f"expect has unknown keys {sorted(unknown)}; it takes verdict, blocks and rules"
         )
+    for key in ("blocks", "rules"):
+        names = expect.get(key, ())
+        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+            raise UsageError(f"expect has {key}={names!r}; it must be a list of names")
     fails = expect.get("blocks") or expect.get("rules")
     expectation = parse_expectation(expect.get("verdict", "fail" if fails else "pass"))
     return replace(

@@ -50,6 +50,13 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, help="seed of everything that is random in the check")
     add("--allow", action="append", metavar="RULE", help="a rule (code or name) to accept")
     add(
+        "--no-diagnosis",
+        dest="diagnose",
+        action="store_const",
+        const=False,
+        help="the verdicts alone, for large sweeps: no causes are looked for",
+    )
+    add(
         "--repair",
         action="store_const",
         const=REPAIR_SECONDS,

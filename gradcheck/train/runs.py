@@ -14,11 +14,11 @@ import numpy as np
 from gradcheck.api import check, check_step
 from gradcheck.casefiles import Case, CaseEntry, LayerCase, StepCase
 from gradcheck.errors import UsageError
-from gradcheck.user.calls import call
+from gradcheck.user.calls import LOSS, STEP, call
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.narrowing import with_gradients_only
 from gradcheck.user.number import as_number
-from gradcheck.user.problem import LOSS, STEP, Problem, of_parameters
+from gradcheck.user.problem import Problem, of_parameters
 from gradcheck.user.steps import Step, make_step
 from gradcheck.user.structures import flatten
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.user.objects import Position, Slot
+from gradcheck.user.objects import DEEPEST, Position, Slot
 from gradcheck.words import printable
 
 Array = NDArray[np.float64]
@@ -223,6 +223,24 @@ def keyed_name(path: Path) -> str:
     """The path with every key in brackets: for names that would be the same otherwise."""
     steps = (step.index if isinstance(step, Position) else step for step in path)
     return BARE + "".join(f"[{step!r}]" for step in steps)
+
+
+def holds_itself(value: Any) -> bool:
+    """Whether a nesting of dicts, lists and tuples contains itself, or is too deep to be walked."""
+    checked: set[int] = set()
+
+    def loops(inner: Any, above: tuple[int, ...]) -> bool:
+        if not isinstance(inner, Mapping | list | tuple) or id(inner) in checked:
+            return False
+        if id(inner) in above or len(above) > DEEPEST:
+            return True
+        items = inner.values() if isinstance(inner, Mapping) else inner
+        if any(loops(item, (*above, id(inner))) for item in items):
+            return True
+        checked.add(id(inner))
+        return False
+
+    return loops(value, ())
 
 
 def describe(value: Any) -> str:

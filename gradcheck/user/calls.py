@@ -23,6 +23,10 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.user.tensors import random_state
 
+LOSS = "your loss"
+GRADIENT = "your gradient"
+STEP = "your step"
+
 OWN_FOLDER = Path(__file__).resolve().parent.parent
 STANDARD_LIBRARY = Path(traceback.__file__).resolve().parent
 
@@ -51,8 +55,9 @@ class Location:
 def place(location: Location) -> str:
     """`file:line`, the file as seen from the working directory where it lies below it."""
     file = Path(location.file)
-    if file.is_relative_to(Path.cwd()):
-        file = file.relative_to(Path.cwd())
+    with contextlib.suppress(OSError):  # the working directory may be gone
+        folder = Path.cwd()
+        file = file.relative_to(folder) if file.is_relative_to(folder) else file
     return f"{file}:{location.line}"
 
 
@@ -77,8 +82,11 @@ class Raised:
     @property
     def summary(self) -> str:
         """The exception in one line."""
-        text = " ".join(str(self.error).split())
         kind = type(self.error).__name__
+        try:
+            text = " ".join(str(self.error).split())
+        except Exception:  # whatever its own __str__ raises, it is an exception without a text
+            text = ""
         return f"{kind}: {text}" if text else kind
 
     @property
@@ -104,9 +112,9 @@ def call(function: Callable[..., Any], what: str, *arguments: Any) -> Any:
     """
     try:
         return function(*arguments)
-    except UsageError:
+    except (UsageError, UserCodeError):
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         raise UserCodeError(read_traceback(what, error)) from None
 
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from gradcheck.errors import UsageError
 from gradcheck.progress import Advance, Begin, no_bar
 from gradcheck.user.blocks import Array
-from gradcheck.user.calls import UserCodeError, call, quietly
-from gradcheck.user.problem import LOSS, Problem
+from gradcheck.user.calls import LOSS, UserCodeError, call, quietly
+from gradcheck.user.problem import Problem
 
 Indices = NDArray[np.intp]
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import all_finite
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import Array, Parameters
+from gradcheck.user.blocks import Array, Parameters, describe, holds_itself
+from gradcheck.user.calls import GRADIENT, call
 from gradcheck.user.returned import ABSENT, as_array, assign, names_of
 
 
@@ -64,7 +65,15 @@ def read_gradients(returned: Any, parameters: Parameters, copy: bool = True) -> 
 
     Raises:
         UsageError: it cannot be read as the gradients of these parameters.
+        UserCodeError: it raised when it was read.
     """
+    gradients: Gradients = call(_read, GRADIENT, returned, parameters, copy)
+    return gradients
+
+
+def _read(returned: Any, parameters: Parameters, copy: bool) -> Gradients:
+    if holds_itself(returned):
+        raise UsageError(f"your gradient returned {describe(returned)} that contains itself")
     if returned is None and not parameters.in_place:
         raise UsageError(
             f"your gradient returned None; it must return the gradients of {names_of(parameters)}"

@@ -17,8 +17,6 @@ def as_number(returned: Any) -> float:
     Raises:
         UsageError: it is not one real number.
     """
-    if type(returned) is float or type(returned) is np.float64:
-        return float(returned)
     if returned is None:
         raise UsageError(
             "your loss returned None; it must return one number (is a return missing?)"
@@ -28,6 +26,8 @@ def as_number(returned: Any) -> float:
             "your loss returned a pair, and grad was given too; leave grad out if the loss returns "
             "(loss, gradients), or return the loss alone"
         )
+    if np.ma.is_masked(returned):
+        raise UsageError("your loss returned a masked number; fill the mask, or leave it out")
     returned = to_array(returned)
     array = np.asarray(returned) if not isinstance(returned, str | dict) else np.empty(0)
     if array.dtype.kind not in "fiub" or array.size != 1:

@@ -42,6 +42,9 @@ PLAIN = (
 )
 """What is never looked into."""
 
+DEEPEST = 64
+"""What lies deeper in an object (the end of a long linked list) is no parameter."""
+
 
 @dataclass(frozen=True)
 class Position:
@@ -122,7 +125,7 @@ class Slot:
             self.place.set(self.make(value))
             return
         if value is not self.working:
-            self.working[...] = value
+            thawed(self.working)[...] = value
         self.place.hold(self.original if self.itself else self.working)
 
     def restore(self, value: Array) -> None:
@@ -130,8 +133,15 @@ class Slot:
         for place in self.way:
             place.hold(place.original)
         if self.itself and self.working is not None:
-            self.working[...] = value
+            thawed(self.working)[...] = value
         self.place.hold(self.original)
+
+
+def thawed(array: Array) -> Array:
+    """An array that was writeable, and is again: the user's code may have frozen it."""
+    if not array.flags.writeable:
+        array.flags.writeable = True
+    return array
 
 
 def is_object(value: Any) -> bool:
@@ -214,7 +224,7 @@ class _Walk:
                 if not is_jax(value):
                     self.torch.append(value)
                 yield _tensor_slot(place, way)
-            elif id(value) in self.seen:
+            elif id(value) in self.seen or len(way) > DEEPEST:
                 continue
             elif isinstance(value, Mapping | list | tuple) or is_object(value):
                 self.seen.add(id(value))

@@ -16,9 +16,10 @@ from gradcheck.arrays import same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.user.blocks import Array, Parameters, describe, path_name
-from gradcheck.user.calls import UserCodeError, call
+from gradcheck.user.calls import GRADIENT, LOSS, STEP, UserCodeError, call
 from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
+from gradcheck.user.objects import thawed
 from gradcheck.user.steps import Step
 from gradcheck.user.tensors import (
     backward,
@@ -33,10 +34,6 @@ Function = Callable[..., Any]
 
 FAR = (0.1, 1.0, 10.0)
 """How far a block is moved when it is asked whether the loss depends on it."""
-
-LOSS = "your loss"
-GRADIENT = "your gradient"
-STEP = "your step"
 
 
 @dataclass(frozen=True)
@@ -81,6 +78,10 @@ class Problem:
                 raise UsageError(
                     f"{name} is {describe(function)}; it must be a function of the parameters"
                 )
+        if self.network is not None and not isinstance(self.network, MLP):
+            raise UsageError(
+                f"network is {describe(self.network)}; it must be a network made with gradcheck.MLP"
+            )
         if self.batched:
             self._require_stackable()
 
@@ -107,7 +108,9 @@ class Problem:
         returned = call(self.loss_function, LOSS, self._pack(values))
         if self.gradient_function is None and not differentiates_itself(returned):
             returned = as_pair(returned)[0]
-        return as_number(returned)
+        if type(returned) is float or type(returned) is np.float64:
+            return float(returned)
+        return float(call(as_number, LOSS, returned))
 
     def gradient(self, values: Sequence[Array], keep: bool = False) -> Any:
         """What the user's gradient function returns at the given blocks.
@@ -242,6 +245,7 @@ class Problem:
         def entry_loss(block: int, entry: int, value: float) -> float:
             cell = cells[block]
             before = cell[entry]
+            thawed(values[block])
             cell[entry] = value
             try:
                 return loss(values)
@@ -250,6 +254,7 @@ class Problem:
                 what = f"{LOSS}, with {name} moved by {value - before:+.2g},"
                 raise UserCodeError(replace(error.raised, call=what, moved=True)) from None
             finally:
+                thawed(values[block])
                 cell[entry] = before
 
         return entry_loss

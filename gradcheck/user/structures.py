@@ -18,6 +18,7 @@ from gradcheck.user.blocks import (
     Parameters,
     Path,
     describe,
+    holds_itself,
     keyed_name,
     path_name,
 )
@@ -57,6 +58,8 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
     Raises:
         UsageError: as `flatten`.
     """
+    if holds_itself(params):
+        raise UsageError(f"params is {describe(params)} that contains itself, or goes too deep")
     reader = _Reader(in_place)
     pack = reader.read(params, ())
     if not reader.found:
