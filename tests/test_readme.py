@@ -47,7 +47,8 @@ def test_the_command_prints_what_is_shown(capsys):
 
 def test_the_repair_that_is_shown_is_the_first(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("gradcheck.cli.REPAIR_SECONDS", Edits(300))
+    for command in ("run", "repairing"):
+        monkeypatch.setattr(f"gradcheck.commands.{command}.REPAIR_SECONDS", Edits(300))
     main(["repair", "overfit_pixels:published"])
     printed = without_figures(capsys.readouterr().out)
     _, _, first = printed.partition("\n1. ")
