@@ -78,6 +78,7 @@ def accept_beside_kinks(
             np.setdiff1d(np.union1d(one, other), suspected)
             for one, other, suspected in zip(first.right, second.right, suspects, strict=True)
         ]
+        bounds = [np.fmin(*pair) for pair in zip(first.bounds, second.bounds, strict=True)]
         small = [
             np.union1d(known, np.union1d(one, other))
             for known, one, other in zip(small, first.small, second.small, strict=True)
@@ -87,9 +88,9 @@ def accept_beside_kinks(
         suspects = [np.union1d(*pair) for pair in zip(found, suspects, strict=True)]
         numeric = NumericGradient(
             tuple(
-                _condemning(_allowing(block, allowed, gradient.value), condemned)
-                for block, allowed, condemned, gradient in zip(
-                    numeric.blocks, right, wrong, gradients.blocks, strict=True
+                _condemning(_settled(block, allowed, gradient.value, bound), condemned)
+                for block, allowed, condemned, gradient, bound in zip(
+                    numeric.blocks, right, wrong, gradients.blocks, bounds, strict=True
                 )
             ),
             numeric.evaluations + first.evaluations + second.evaluations,
@@ -113,12 +114,14 @@ def accept_beside_kinks(
 class _Answer:
     """The rows of every block that are right, and those that are wrong, beside the point.
 
-    Of those that are right, `small` are so much smaller there that this says little.
+    Of those that are right, `small` are so much smaller there that this says little. `bounds` are
+    those of the derivatives there, of every entry of the block; infinite where it was not asked.
     """
 
     right: list[Indices]
     small: list[Indices]
     wrong: list[Indices]
+    bounds: list[Array]
     evaluations: int
 
 
@@ -127,8 +130,9 @@ def _ask(
 ) -> _Answer:
     """Checks the rows of each block at a point that is nudged."""
     none = [asked[:0] for asked in rows]
+    bounds = [np.full(len(block.entries), np.inf) for block in numeric.blocks]
     if not any(map(len, rows)):
-        return _Answer(none, none, none, 0)
+        return _Answer(none, none, none, bounds, 0)
     parameters = beside.problem.parameters
     nearby = parameters.rounded(
         [
@@ -143,9 +147,9 @@ def _ask(
         theirs = read_gradients(beside.problem.gradient(nearby), parameters)
         center = beside.problem.loss(nearby)
     except (UserCodeError, UsageError):
-        return _Answer(none, none, none, 0)
+        return _Answer(none, none, none, bounds, 0)
     if not np.isfinite(center):
-        return _Answer(none, none, none, 1)
+        return _Answer(none, none, none, bounds, 1)
     there = gradient_of_loss(
         beside.problem,
         nearby,
@@ -156,7 +160,9 @@ def _ask(
         beside.rng,
     )
     if there.interrupted:
-        return _Answer(none, none, none, there.evaluations + 1)
+        return _Answer(none, none, none, bounds, there.evaluations + 1)
+    for bound, asked, measured in zip(bounds, rows, there.blocks, strict=True):
+        bound[asked] = measured.estimates.bound
     telling = [
         _tells(here, gradient, block.entries[asked])
         for here, gradient, block, asked in zip(
@@ -179,6 +185,7 @@ def _ask(
             for asked, verdicts, tells in zip(rows, judged, telling, strict=True)
         ],
         [asked[verdicts.wrong] for asked, verdicts in zip(rows, judged, strict=True)],
+        bounds,
         there.evaluations + 1,
     )
 
@@ -233,6 +240,26 @@ def _judge(
         analytic = gradient.value.reshape(-1)[there.entries]
     scale = float(np.nanmax(np.abs(here.estimates.value), initial=0.0))
     return judge_entries(analytic, there, rounding, None, scale)
+
+
+def _settled(
+    block: BlockGradient, rows: Indices, analytic: Array | None, bound: Array
+) -> BlockGradient:
+    """Entries that are right beside the kink are right here, to what could be seen there."""
+    if not len(rows) or analytic is None:
+        return block
+    estimates = block.estimates
+    new = replace(
+        estimates,
+        bound=estimates.bound.copy(),
+        lower=estimates.lower.copy(),
+        upper=estimates.upper.copy(),
+        kink=estimates.kink.copy(),
+    )
+    new.bound[rows] = bound[rows]
+    new.lower[rows] = new.upper[rows] = analytic.reshape(-1)[block.entries[rows]]
+    new.kink[rows] = True
+    return replace(block, estimates=new)
 
 
 def _allowing(block: BlockGradient, rows: Indices, analytic: Array | None) -> BlockGradient:

@@ -21,7 +21,11 @@ NUDGES = 2
 ROUNDINGS = 4.0
 LARGEST_AMPLIFICATION = 1e6
 COARSEST = 2.5e-4
-"""No gradient is excused by more than this share of its block's largest entry."""
+"""No gradient is excused by more than this share of its block's largest entry, but one that is
+nothing but rounding: it moves as far as it is large, and is nothing against what is nearby."""
+
+NEARBY = 1e-3
+AWAY = 0.1
 
 
 def analytic_precision(
@@ -51,10 +55,32 @@ def analytic_precision(
         except (UserCodeError, UsageError):
             break
         moved = [max(pair) for pair in zip(moved, found, strict=True)]
+    sizes = [_largest(block.value) for block in gradients.blocks]
+    uncapped = [
+        ROUNDINGS * (movement + epsilon * size) for movement, size in zip(moved, sizes, strict=True)
+    ]
+    if any(0 < size <= rounding for size, rounding in zip(sizes, uncapped, strict=True)):
+        tiny = (
+            LARGEST_AMPLIFICATION * epsilon * max(*sizes, *_nearby(problem, values, gradients, rng))
+        )
+    else:
+        tiny = 0.0
     return tuple(
-        _capped(movement, _largest(block.value), epsilon) + _cancellation(problem, value)
-        for movement, block, value in zip(moved, gradients.blocks, values, strict=True)
+        (rounding if size <= min(rounding, tiny) else min(rounding, _most(epsilon) * size))
+        + _cancellation(problem, value)
+        for rounding, size, value in zip(uncapped, sizes, values, strict=True)
     )
+
+
+def _nearby(
+    problem: Problem, values: tuple[Array, ...], gradients: Gradients, rng: np.random.Generator
+) -> list[float]:
+    """How far the gradient of every block moves a little way off, for a tenth of its parameters."""
+    moved = [_nudged(value, NEARBY, rng) for value in values]
+    try:
+        return [AWAY / NEARBY * size for size in _movements(problem, moved, gradients)]
+    except (UserCodeError, UsageError):
+        return [0.0]
 
 
 def _movements(problem: Problem, nearby: list[Array], gradients: Gradients) -> list[float]:
@@ -80,9 +106,9 @@ def _cancellation(problem: Problem, value: Array) -> float:
     return (2 + 2 * bool(problem.step.momentum)) * rounding / problem.step.learning_rate
 
 
-def _capped(movement: float, largest: float, epsilon: float) -> float:
-    precision = ROUNDINGS * (movement + epsilon * largest)
-    return min(precision, min(LARGEST_AMPLIFICATION * epsilon, COARSEST) * largest)
+def _most(epsilon: float) -> float:
+    """The largest share of its block's largest entry that rounding can make of a gradient."""
+    return min(LARGEST_AMPLIFICATION * epsilon, COARSEST)
 
 
 def _nudged(value: Array, size: float, rng: np.random.Generator) -> Array:

@@ -123,7 +123,7 @@ def numeric_by_structure(
         return replace(literal, evaluations=calls), None
     if not all(map(_agree, blocks, literal.blocks)):
         return NumericGradient((), calls), None
-    blocks = tuple(map(_confirmed, blocks, literal.blocks, claims))
+    blocks = tuple(map(_confirmed, map(_as_stated, blocks, literal.blocks), literal.blocks, claims))
     tie = Tie(tier, 1 + len(losses.points) + calls)
     return NumericGradient(blocks, calls), tie
 
@@ -185,6 +185,17 @@ def _agree(block: BlockGradient, literal: BlockGradient) -> bool:
     return bool(np.all(apart[smooth] <= SAFETY * (ours.bound + theirs.bound)[smooth]))
 
 
+def _as_stated(block: BlockGradient, literal: BlockGradient) -> BlockGradient:
+    """The block, with no bound below those of the literal sample: what ties it to the user's loss.
+
+    An error that only the engine sees is one of the engine's network, which may not be theirs.
+    """
+    sample = literal.estimates
+    bounds = sample.bound[np.isfinite(sample.bound) & ~sample.kink]
+    bound = np.fmax(block.estimates.bound, float(bounds.max(initial=0.0)))
+    return replace(block, estimates=replace(block.estimates, bound=bound))
+
+
 def _confirmed(block: BlockGradient, literal: BlockGradient, claim: Claim) -> BlockGradient:
     """The block, with a bound as wide as the user's loss shows, if it does not show an error.
 
@@ -193,7 +204,7 @@ def _confirmed(block: BlockGradient, literal: BlockGradient, claim: Claim) -> Bl
     analytic = claim.gradient[literal.entries]
     if not len(analytic) or np.isnan(analytic).any():
         return block
-    ours = replace(block, entries=literal.entries, estimates=block.estimates[literal.entries])
+    ours = block.at(literal.entries)
     overall = scale_of(block, claim.gradient, 0.0)
     wrong = judge_entries(analytic, ours, claim.precision, None, overall).wrong
     shown = judge_entries(analytic, literal, claim.precision, None, overall).wrong

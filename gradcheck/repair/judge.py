@@ -159,9 +159,7 @@ class Judge:
         if len(block.entries) <= MOST_ENTRIES:
             return block
         chosen = np.sort(self._rng.choice(len(block.entries), MOST_ENTRIES, replace=False))
-        return BlockGradient(
-            block.entries[chosen], block.estimates[chosen], block.step, block.limit
-        )
+        return block.at(chosen)
 
     def _few(self, size: int) -> Indices:
         if size <= FURTHER_ENTRIES:
