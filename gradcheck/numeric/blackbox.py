@@ -21,6 +21,7 @@ from gradcheck.numeric.noise import ROUNDING, Noise, NoiseLevels
 from gradcheck.numeric.steps import (
     HALF_PRECISION,
     PILOTS,
+    WIDE,
     GroupStep,
     Measure,
     choose_step,
@@ -43,9 +44,6 @@ AWAY = 0.1
 """The scale of what is 0 here: what it is a tenth of its parameter away."""
 
 BENT = 100.0
-TOO_SMALL = 1e-9
-"""A derivative of 0 seen with a smaller step, relatively, may be that of a plateau."""
-
 FLAT_SAMPLE = 16
 AT_ONCE = 2**12
 """So many entries climb the ladder together: what they hold is a few MiB."""
@@ -212,7 +210,7 @@ def _block_gradient(along: _Along, entries: Indices) -> BlockGradient:
     sizes = np.abs(along.values[entries])
     groups = groups_of(sizes)
     steps = _steps_of(along, entries, sizes, groups)
-    quantum = max(step.quantum for step in steps)
+    quantum = max(step.quantum for _, step in steps)
     rough = max(along.noise.rough, quantum)
     pair, truncation = _first_step(along, entries, groups, steps)
     with np.errstate(all="ignore"):
@@ -224,29 +222,34 @@ def _block_gradient(along: _Along, entries: Indices) -> BlockGradient:
     shares = 1.0 if share is None else share
     claimed = along.claim.gradient[entries]
     agrees = np.abs(claimed - estimates.value) <= rounding + along.claim.precision * shares
-    agrees &= ~((claimed == 0) & (pair.step < TOO_SMALL * sizes))
+    lengths = np.empty(len(entries))
+    for group in groups:
+        lengths[group] = length_of(sizes[group])
+    on_stairs = _on_stairs(along, entries, lengths, pair, claimed)
+    agrees &= ~on_stairs
     scale = _largest(estimates[agrees] if agrees.any() else estimates)
     reference = 0.0
-    usual = length_of(sizes)
+    usual, flat = length_of(sizes), pair.is_flat(along.center)
     if scale <= SEEN * float(np.median(rounding)):
-        reference = max(along.reference, _away(pair, along.center, rounding, usual))
-        if pair.is_flat(along.center).all():
+        reference = along.reference
+        if not on_stairs.any():
+            reference = max(reference, _away(pair, along.center, rounding, usual))
+        if flat.all():
             reference = max(reference, abs(along.center) / usual)
         scale = max(scale, reference)
     limit = along.limit * scale * shares
     open_ = np.flatnonzero(~(agrees & (estimates.bound <= limit)))
-    if pair.is_flat(along.center).all() and not np.any(claimed):
-        is_wide = _is_wide_plateau(along, entries, sizes)
-        open_ = open_[:0] if is_wide else np.arange(len(entries))
+    if flat.all() and not np.any(claimed) and not on_stairs.any():
+        open_ = open_[:0]
     asked = Asked(
         entries,
-        np.where(sizes > 0, sizes, usual),
+        lengths,
         claimed,
         along.claim.precision * np.broadcast_to(shares, sizes.shape),
         np.broadcast_to(limit, sizes.shape),
         estimates.bound,
         np.fmin(np.fmax(along.noise.least, own), rough),
-        np.fmax(along.noise.fine, own),
+        np.fmax(max(along.noise.fine, quantum), own),
         np.fmax(rough, own),
     )
     for first in range(0, len(open_), AT_ONCE):
@@ -255,37 +258,52 @@ def _block_gradient(along: _Along, entries: Indices) -> BlockGradient:
         estimates = estimates.put(rows, escalate(levels, asked[rows], along.limit))
     if len(open_):
         share = shares_of(sizes, estimates.value, estimates.bound)
-    return BlockGradient(entries, estimates, steps[0].step, along.limit, reference, share, quantum)
+    return BlockGradient(
+        entries, estimates, steps[0][1].step, along.limit, reference, share, quantum
+    )
 
 
 def _steps_of(
     along: _Along, entries: Indices, sizes: Array, groups: Sequence[Indices]
-) -> list[GroupStep]:
-    """The step of every group; that of the largest parameters is where the others begin."""
-    found: list[GroupStep] = []
-    noise = along.noise.rough
+) -> list[tuple[Indices, GroupStep]]:
+    """The step of every group, and the rows that it was tried on.
+
+    That of the largest parameters is where the others begin.
+    """
+    found: list[tuple[Indices, GroupStep]] = []
+    noise, usual = along.noise.rough, 0.0
+    claimed = along.claim.gradient[entries]
     for group in groups:
-        count = PILOTS // 2 if found else PILOTS
-        rows = pilots_of(group, along.claim.gradient[entries], count, along.rng)
-        usual = found[0].step if found else 0.0
-        length = length_of(sizes[group])
-        found.append(choose_step(along.measure, entries, rows, along.center, noise, length, usual))
-        noise = max(noise, found[-1].quantum)
+        rows = pilots_of(group, claimed, PILOTS // 2 if found else PILOTS, along.rng)
+        step = choose_step(
+            along.measure,
+            entries[rows],
+            claimed[rows],
+            along.center,
+            noise,
+            length_of(sizes[group]),
+            usual,
+        )
+        noise, usual = max(noise, step.quantum), usual or step.step
+        found.append((rows, step))
     return found
 
 
 def _first_step(
-    along: _Along, entries: Indices, groups: Sequence[Indices], steps: Sequence[GroupStep]
+    along: _Along,
+    entries: Indices,
+    groups: Sequence[Indices],
+    steps: Sequence[tuple[Indices, GroupStep]],
 ) -> tuple[Pair, Array]:
     """The losses on both sides of all entries, and the truncation; those of pilots are known."""
     pair = Pair(*(np.empty(len(entries)) for _ in range(3)))
     truncation, step = np.empty(len(entries)), np.empty(len(entries))
+    known = [(rows, chosen.pair) for rows, chosen in steps]
     rest = np.ones(len(entries), dtype=bool)
-    for group, chosen in zip(groups, steps, strict=True):
+    for group, (rows, chosen) in zip(groups, steps, strict=True):
         step[group], truncation[group] = chosen.step, chosen.truncation
-        rest[chosen.rows] = False
+        rest[rows] = False
     others = np.flatnonzero(rest)
-    known = [(chosen.rows, chosen.pair) for chosen in steps]
     if len(others):
         known.append((others, along.measure(entries[others], step[others])))
     for rows, one in known:
@@ -301,11 +319,19 @@ def _away(pair: Pair, center: float, rounding: Array, length: float) -> float:
         return float(np.max(curved / pair.step * AWAY * length, initial=0.0, where=seen))
 
 
-def _is_wide_plateau(along: _Along, entries: Indices, sizes: Array) -> bool:
-    """Whether a loss that did not move at all does not for larger steps, on some entries."""
-    rows = along.rng.permutation(len(entries))[:FLAT_SAMPLE]
-    steps = 4 * HALF_PRECISION * np.where(sizes > 0, sizes, length_of(sizes))[rows]
-    return bool(along.measure(entries[rows], steps).is_flat(along.center).all())
+def _on_stairs(
+    along: _Along, entries: Indices, lengths: Array, pair: Pair, claimed: Array
+) -> NDArray[np.bool_]:
+    """Where 0 is claimed, and the loss is flat on what may be the plateau of a staircase, (n,).
+
+    Some of the entries tell: they are moved further than a float16 is rounded.
+    """
+    flat = pair.is_flat(along.center) & (claimed == 0) & (pair.step < HALF_PRECISION * lengths)
+    rows = along.rng.permutation(np.flatnonzero(flat))[:FLAT_SAMPLE]
+    if not len(rows):
+        return flat
+    further = along.measure(entries[rows], WIDE * lengths[rows])
+    return flat & (not further.is_flat(along.center).all())
 
 
 def _largest(estimates: Estimates) -> float:

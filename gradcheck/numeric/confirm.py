@@ -48,6 +48,7 @@ def confirm(
     value: Array,
     at: Indices,
     bound: Array,
+    seen: Array,
 ) -> Answer:
     """Asks at the smallest step: at the least noise first, as more may be structure.
 
@@ -58,32 +59,35 @@ def confirm(
         value: the derivative that they disagree with, (n,).
         at: the level that it came from, (n,).
         bound: how far it may be off, with what rounding does to the claim, (n,).
+        seen: the noise that was seen on the way, (n,).
     """
     distance = np.abs(asked.claimed[rows] - value)
     wrong, supported = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
-    open_ = np.arange(len(rows))
     tried = np.zeros(len(rows))
-    for noise in (asked.least, asked.fine, asked.rough):
-        worth = noise[rows[open_]] > MUCH_MORE * tried[open_]
-        open_ = open_[worth]
-        if not len(open_):
-            break
+    for noise in (asked.least[rows], asked.fine[rows], asked.rough[rows], seen):
+        open_ = np.flatnonzero(~wrong & ~supported & (noise > MUCH_MORE * tried))
+        tried[open_] = noise[open_]
         here, off = rows[open_], distance[open_]
-        tried[open_] = noise[here]
-        smallest = np.fmax(SHOWS * noise[here] / off, SMALLEST * asked.sizes[here])
+        smallest = np.fmax(SHOWS * noise[open_] / off, SMALLEST * asked.sizes[here])
         level = levels.at_least(here, smallest)
         lower = level < at[open_]
-        alone = np.flatnonzero(~lower)
-        wrong[open_[alone]] = _contracts(
-            levels, here[alone], value[open_[alone]], at[open_[alone]], off[alone]
-        ) & (off[alone] > ALONE * bound[open_[alone]])
+        alone = open_[~lower]
+        wrong[alone] = _contracts(levels, rows[alone], value[alone], at[alone], distance[alone])
+        wrong[alone] &= distance[alone] > ALONE * bound[alone]
         open_, here, off, level = open_[lower], here[lower], off[lower], level[lower]
         small = levels.ask(here, level)
         large = levels.known((here, at[open_]))
         wrong[open_] = _says_the_same(small, large, levels.center, value[open_], off, asked, here)
         supported[open_] = _supports(levels, asked, here, level, off)
-        open_ = open_[~wrong[open_] & ~supported[open_]]
+    zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
+    wrong[zero[_between_steps(levels, asked, rows[zero])]] = False
     return Answer(wrong, supported)
+
+
+def _between_steps(levels: Levels, asked: Asked, rows: Indices) -> Mask:
+    """Where the loss stays the same around the point: there a derivative of 0 is right."""
+    level = levels.at_least(rows, SINGLE_PRECISION * asked.sizes[rows])
+    return levels.ask(rows, level).is_flat(levels.center)
 
 
 def _says_the_same(

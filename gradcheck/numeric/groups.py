@@ -15,12 +15,17 @@ DECADES = 3.0
 TINY = 1e-100
 """What is smaller has no size of its own."""
 
+FEW = 0.02
+NEXT_TO = 10.0
+
 SEEN = 4.0
 """A derivative is known not to be 0 from so many times its error on."""
 
 
 def groups_of(sizes: Array) -> list[Indices]:
     """The rows by |x|, from the largest on, three decades each; zeros are with the largest.
+
+    The few small ones of many that spread around 0 are with those next to them.
 
     Args:
         sizes: |x| of every entry, (n,).
@@ -31,7 +36,21 @@ def groups_of(sizes: Array) -> list[Indices]:
     decades = np.zeros(len(sizes))
     sized = sizes > TINY
     decades[sized] = np.floor(np.log10(largest / sizes[sized]) / DECADES)
-    return [np.flatnonzero(decades == decade) for decade in np.unique(decades)]
+    groups: list[Indices] = []
+    for decade in np.unique(decades):
+        group = np.flatnonzero(decades == decade)
+        if groups and _is_tail(sizes, groups[-1], group):
+            groups[-1] = np.sort(np.concatenate([groups[-1], group]))
+        else:
+            groups.append(group)
+    return groups
+
+
+def _is_tail(sizes: Array, larger: Indices, group: Indices) -> bool:
+    """Whether a group is the few that a distribution around 0 has near to it."""
+    own = sizes[larger]
+    next_to = float(own[own > 0].min()) < NEXT_TO * float(sizes[group].max())
+    return next_to and len(group) <= FEW * len(sizes)
 
 
 def length_of(sizes: Array) -> float:

@@ -47,7 +47,7 @@ def kinks_of(levels: Levels, asked: Asked, rows: Indices) -> Kinks:
     pair, center = levels.known(rows), levels.center
     with np.errstate(all="ignore"):
         right, left, gap = pair.forward(center), pair.backward(center), pair.gap(center)
-        error = 4 * asked.fine[rows][:, None] / pair.step
+        error = 4 * asked.rough[rows][:, None] / pair.step
         lasting = _lasting(gap, error)
     at = np.asarray(lasting.any(axis=1))
     level, every = np.argmax(lasting, axis=1), np.arange(len(rows))
@@ -71,7 +71,7 @@ def bent(levels: Levels, asked: Asked, rows: Indices) -> Mask:
         gap = pair.gap(levels.center)
         off = np.abs(RATIO * gap[:, :-1] - gap[:, 1:])
         size = np.fmax(np.abs(gap[:, :-1]), np.abs(gap[:, 1:]))
-        noise = NOT_NOISE * asked.fine[rows][:, None] / pair.step[:, :-1]
+        noise = NOT_NOISE * asked.rough[rows][:, None] / pair.step[:, :-1]
         return np.asarray(np.any((off > NOT_SMOOTH * size) & (off > noise), axis=1))
 
 

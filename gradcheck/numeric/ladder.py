@@ -18,7 +18,7 @@ from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
 from gradcheck.numeric.kinks import bent, kinks_of
 from gradcheck.numeric.levels import FIRST, TOP, Asked, Levels, best_of
 from gradcheck.numeric.noise import ROUNDING
-from gradcheck.numeric.steps import HALF_PRECISION
+from gradcheck.numeric.steps import WIDE
 
 SAFETY = 2.0
 """What the estimated errors are multiplied by, since they are estimates."""
@@ -93,17 +93,18 @@ def escalate(levels: Levels, asked: Asked, relative_limit: float) -> Estimates:
 
 
 def _far(levels: Levels, asked: Asked, distance: Array) -> Indices:
-    """The rows that disagree by more than rounding, but those on the plateau of a staircase."""
+    """The rows that disagree by more than rounding, but those on the plateau of a staircase.
+
+    Whether a plateau is one of a staircase is asked well above.
+    """
     every = np.arange(len(levels))
-    step = levels.known((every, np.full(len(every), FIRST))).step
-    rounding = asked.fine / step
-    far = every[np.isfinite(distance) & (distance > FAR * rounding + SAFETY * asked.precision)]
-    narrow = far[on_plateau(levels, asked, far, np.full(len(far), FIRST))]
-    if not len(narrow):
-        return far
-    top = levels.at_least(narrow, 4 * HALF_PRECISION * asked.sizes[narrow])
+    first = np.full(len(every), FIRST)
+    narrow = every[on_plateau(levels, asked, every, first)]
+    top = levels.at_least(narrow, WIDE * asked.sizes[narrow])
     moves = ~levels.ask(narrow, top).is_flat(levels.center)
-    return np.setdiff1d(far, narrow[moves])
+    rounding = asked.fine / levels.known((every, first)).step
+    far = np.isfinite(distance) & (distance > FAR * rounding + SAFETY * asked.precision)
+    return np.setdiff1d(every[far], narrow[moves])
 
 
 def _settle_far(levels: Levels, asked: Asked, search: _Search, far: Indices) -> Indices:
@@ -112,7 +113,8 @@ def _settle_far(levels: Levels, asked: Asked, search: _Search, far: Indices) -> 
         return far
     first = np.full(len(far), FIRST)
     precision = asked.precision[far]
-    answer = confirm(levels, asked, far, search.value[far], first, asked.stated[far] + precision)
+    bound = asked.stated[far] + precision
+    answer = confirm(levels, asked, far, search.value[far], first, bound, asked.rough[far])
     wrong = far[answer.wrong]
     step = levels.known((wrong, first[answer.wrong])).step
     outer = levels.ask(wrong, np.full(len(wrong), FIRST + 1)).central()
@@ -162,7 +164,9 @@ def _round(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> Ind
     off = wide[distance[wide] > SAFETY * (search.bound + asked.precision)[wide]]
     if len(off):
         bound = search.bound[off] + asked.precision[off]
-        wrong = confirm(levels, asked, off, search.value[off], search.level[off], bound).wrong
+        seen = best.noise[np.searchsorted(wide, off)]
+        answer = confirm(levels, asked, off, search.value[off], search.level[off], bound, seen)
+        wrong = answer.wrong
         search.confirmed[off[wrong]] = True
     return _going_on(levels, asked, search, open_[~(settled | search.confirmed)[open_]])
 

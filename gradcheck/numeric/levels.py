@@ -16,7 +16,7 @@ from gradcheck.numeric.noise import ROUNDING
 from gradcheck.numeric.steps import HALF_PRECISION, Measure
 
 RATIO = 4.0
-BELOW, ABOVE = 16, 5
+BELOW, ABOVE = 16, 14
 FIRST = BELOW
 """The level of the first step."""
 
@@ -35,7 +35,7 @@ class Asked:
 
     Attributes:
         entries: their flat indices.
-        sizes: |x|, or the usual one where that is 0.
+        sizes: the largest |x| of their group.
         claimed: the analytic derivatives, nan where there are none.
         precision: how far rounding may have moved these.
         limit: the bound that is small enough to call an entry right.
@@ -72,11 +72,13 @@ class Best:
         value: the derivative.
         bound: how far it may be off; infinite where nothing contracts.
         level: the lowest level that it came from.
+        noise: the noise of a value of the loss, as far as it was seen there.
     """
 
     value: Array
     bound: Array
     level: Indices
+    noise: Array
 
 
 class Levels:
@@ -132,8 +134,9 @@ def best_of(levels: Levels, asked: Asked, rows: Indices) -> Best:
         values = np.fmax(np.abs(pair.plus), np.abs(pair.minus))
         nu = np.fmax(np.fmax(asked.fine[rows], quantum)[:, None], ROUNDING * values)
         noise, change = nu / pair.step, np.abs(np.diff(slope, axis=1))
-        three = _from_three(slope, gap, change, noise, _rounding(change, nu, pair.step))
-        two = _from_two(slope, gap, change, noise, _rounding(change, nu, pair.step))
+        rounding = _rounding(change, nu, pair.step)
+        three = _from_three(slope, gap, change, noise, rounding)
+        two = _from_two(slope, gap, change, noise, rounding)
     three[1][stairs[:, :-2]] = np.inf
     two[1][stairs[:, :-1]] = np.inf
     value, bound = (np.concatenate(both, axis=1) for both in zip(three, two, strict=True))
@@ -141,7 +144,8 @@ def best_of(levels: Levels, asked: Asked, rows: Indices) -> Best:
     at = np.argmin(bound, axis=1)
     every = np.arange(len(rows))
     level = np.where(at < TOP - 1, at, at - (TOP - 1))
-    return Best(value[every, at], bound[every, at], level)
+    seen = (rounding * pair.step)[every, level]
+    return Best(value[every, at], bound[every, at], level, seen)
 
 
 def _stairs(pair: Pair, center: float, sizes: Array) -> tuple[Mask, Array]:

@@ -32,7 +32,7 @@ SPACINGS = tuple(10.0**power for power in np.arange(-9.0, -1.4, 1.5))
 ROUNDING = 2 * float(np.finfo(np.float64).eps)
 SAFETY = 4.0
 LARGEST = 1e-3
-"""No noise is a larger share of the loss: what seems so is a function that bends."""
+"""What seems a larger share of the loss may be a function that bends: it counts as rough only."""
 
 LONGER = 1e-6
 """The spacing on which the rounding of a single parameter to float32 shows."""
@@ -69,7 +69,7 @@ class Noise:
         seconds: the time that one evaluation took (median).
         evaluations: how many evaluations this cost.
         least: what the rounding of the result alone makes of it.
-        rough: what a longer line shows, per block; () where that is no more.
+        rough: what a longer line shows, per block.
     """
 
     level: float
@@ -117,15 +117,16 @@ def estimate_noise(
         SAFETY * repeat_difference,
         float(np.finfo(np.float64).tiny),
     )
-    level = max(least, SAFETY * max(sigmas))
-    rough = _noise_on_longer_lines(lines, signs, level / SAFETY)
+    short = max(sigmas)
+    level = max(least, SAFETY * min(short, LARGEST * float(np.max(np.abs(seen)))))
+    rough = _noise_on_longer_lines(lines, signs, max(level / SAFETY, short))
     return Noise(
         level=level,
         relative=level / size if size else ROUNDING,
         seconds=float(np.median(lines.seconds)),
         evaluations=len(lines.seconds),
         least=least,
-        rough=tuple(SAFETY * sigma for sigma in rough),
+        rough=tuple(SAFETY * max(short, sigma) for sigma in rough),
     )
 
 
@@ -201,7 +202,7 @@ def _noise_on_short_lines(lines: _Lines, signs: Signs) -> float:
             return 0.0
         differences = np.diff(values, n=ORDERS[0])
         if np.count_nonzero(differences) >= len(differences) / 2:
-            return min(_sigma(values), LARGEST * float(np.max(np.abs(values))))
+            return _sigma(values)
     return 0.0
 
 
@@ -230,9 +231,7 @@ def _noise_on_longer_lines(lines: _Lines, signs: Signs, known: float) -> list[fl
     blocks = [block for block, sign in enumerate(signs) if sign.size]
     found = [0.0] * len(signs)
     together = _rougher(lines.along(signs, LONGER), known)
-    if not together:
-        return []
-    alone = 1 < len(blocks) <= MOST_LINES
+    alone = together and 1 < len(blocks) <= MOST_LINES
     for block in blocks:
         only = [sign * np.int8(index == block) for index, sign in enumerate(signs)]
         found[block] = _rougher(lines.along(only, LONGER), known) if alone else together

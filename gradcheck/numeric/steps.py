@@ -15,6 +15,7 @@ import numpy as np
 from gradcheck.numeric.estimate import (
     Array,
     Indices,
+    Mask,
     Pair,
     bends,
     rounding_error,
@@ -36,6 +37,9 @@ MUCH_SMALLER = 1e-2
 HALF_PRECISION = 2e-3
 """A plateau narrower than this share of a parameter may be its rounding to a float16."""
 
+WIDE = 4 * HALF_PRECISION
+"""Where that shows."""
+
 
 @dataclass(frozen=True)
 class GroupStep:
@@ -45,14 +49,12 @@ class GroupStep:
         step: the step.
         truncation: the largest truncation error seen there, as |D(h) - D(2h)|.
         quantum: the first move of a loss that does not move at smaller steps; 0 elsewhere.
-        rows: the entries that it was tried on, as rows of their block's entries.
-        pair: their losses at that step.
+        pair: the losses at that step of the entries that it was tried on.
     """
 
     step: float
     truncation: float
     quantum: float
-    rows: Indices
     pair: Pair
 
 
@@ -70,7 +72,7 @@ def pilots_of(rows: Indices, claimed: Array, count: int, rng: np.random.Generato
 def choose_step(
     measure: Measure,
     entries: Indices,
-    rows: Indices,
+    claimed: Array,
     center: float,
     noise: float,
     length: float,
@@ -80,8 +82,8 @@ def choose_step(
 
     Args:
         measure: evaluates the loss.
-        entries: of the block, of which `rows` are tried.
-        rows: which.
+        entries: the flat indices of these few.
+        claimed: their analytic derivatives.
         center: the loss at the point.
         noise: the largest error of one value of the loss.
         length: the largest |x| of the group, or 1.
@@ -97,9 +99,9 @@ def choose_step(
     pairs: list[Pair] = []
     quantum = 0.0
     for _ in range(TRIES):
-        inner, outer = (measure(entries[rows], np.full(len(rows), k * step)) for k in (1, 2))
+        inner, outer = (measure(entries, np.full(len(entries), k * step)) for k in (1, 2))
         pairs += [inner, outer]
-        quantum = max(quantum, _quantum(pairs, center, length))
+        quantum = max(quantum, _quantum(pairs, center, length, claimed != 0))
         nu = max(noise, quantum)
         rounding = float(np.median(rounding_error(inner, nu)))
         truncation = _typical_truncation(inner, outer, center, nu)
@@ -109,7 +111,7 @@ def choose_step(
             break
     best = min(tried, key=lambda one: one[:2])
     _, step, truncation, pair = best if np.isfinite(best[0]) else tried[-1]
-    return GroupStep(step, truncation, quantum, rows, pair)
+    return GroupStep(step, truncation, quantum, pair)
 
 
 def _next_step(
@@ -137,11 +139,16 @@ def _typical_truncation(inner: Pair, outer: Pair, center: float, noise: float) -
     return float(np.max(truncation[smooth], initial=0.0)) if smooth.any() else np.inf
 
 
-def _quantum(pairs: Sequence[Pair], center: float, length: float) -> float:
-    """The size of the first move of a loss that does not move at smaller steps; 0 elsewhere."""
+def _quantum(pairs: Sequence[Pair], center: float, length: float, claimed: Mask) -> float:
+    """The size of the first move of a loss that does not move at smaller steps; 0 elsewhere.
+
+    Where it is claimed that it does move: a unit that is off does not, until it is on.
+    """
+    if not claimed.any():
+        return 0.0
     order = sorted(pairs, key=lambda pair: float(pair.step[0]))
     steps = np.array([float(pair.step[0]) for pair in order])
-    moves = np.array([pair.largest_move(center) for pair in order])
+    moves = np.array([pair.largest_move(center) for pair in order])[:, claimed]
     quanta = []
     for column in moves.T:
         flat = np.flatnonzero((column == 0) & (steps < HALF_PRECISION * length))

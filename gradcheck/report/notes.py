@@ -49,7 +49,7 @@ def _screening_notes(comparison: Comparison) -> Iterable[str]:
         scale = float(np.nanmax(np.abs(measured.estimates.value), initial=0.0))
         if not found.suspects and scale and np.isfinite(found.visible):
             agree.append((shortened(block.name), found.visible / scale))
-        elif block.verdict == "ok":
+        elif found.suspects and block.verdict == "ok":
             yield (
                 f"{shortened(block.name)}: moved together, its other entries do not give what your "
                 "gradient says, and no single one of them was found to be wrong (kinks?); "
