@@ -135,7 +135,6 @@ def numeric_gradient(
         rng: chooses the entries that the step is tried on.
     """
     counter = _Counter(losses)
-    limit = RESOLUTION_LIMIT if noise.relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
     claimed = [np.abs(claim.gradient[np.isfinite(claim.gradient)]) for claim in claims]
     reference = max((float(size.max(initial=0.0)) for size in claimed), default=0.0)
     blocks: list[BlockGradient] = []
@@ -143,6 +142,7 @@ def numeric_gradient(
     for block, (values, chosen, claim) in enumerate(zip(point, entries, claims, strict=True)):
         flat = values.ravel().astype(np.float64, copy=False)
         measure = _measure(counter, block, flat, values.dtype)
+        limit = _limit(noise, block)
         along = _Along(measure, center, noise.levels(block), flat, claim, limit, reference, rng)
         found = None
         if len(chosen) and not interrupted:
@@ -155,6 +155,11 @@ def numeric_gradient(
         )
         blocks.append(found or nothing)
     return NumericGradient(tuple(blocks), counter.calls, interrupted)
+
+
+def _limit(noise: Noise, block: int) -> float:
+    relative = noise.relative * noise.levels(block).rough / noise.level
+    return RESOLUTION_LIMIT if relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
 
 
 class _Counter:

@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
 from gradcheck.numeric.levels import Asked, Levels
 from gradcheck.numeric.noise import MUCH_MORE, ROUNDING
-from gradcheck.numeric.steps import HALF_PRECISION
+from gradcheck.numeric.steps import HALF_PRECISION, WIDE
 
 SHOWS = 8.0
 """The confirming step shows the disagreement so many times over its own rounding."""
@@ -23,6 +23,9 @@ SHOWS = 8.0
 SMALLEST = 64 * ROUNDING
 SINGLE_PRECISION = 32 * float(np.finfo(np.float32).eps)
 """A plateau narrower than this share of a parameter may be its rounding to a float32."""
+
+AFAR = 4.0
+FEW = 16
 
 ALONE = 4.0
 """Where no smaller step can show it, contraction alone must: at so many bounds' distance."""
@@ -79,9 +82,29 @@ def confirm(
         large = levels.known((here, at[open_]))
         wrong[open_] = _says_the_same(small, large, levels.center, value[open_], off, asked, here)
         supported[open_] = _supports(levels, asked, here, level, off)
+    found = np.flatnonzero(wrong)
+    if levels.coarse or _seen_from_afar(levels, asked, rows[found], distance[found]):
+        levels.coarse = True
+        wrong[:] = False
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
     wrong[zero[_between_steps(levels, asked, rows[zero])]] = False
     return Answer(wrong, supported)
+
+
+def _seen_from_afar(levels: Levels, asked: Asked, rows: Indices, distance: Array) -> bool:
+    """Whether two steps that are larger than the rounding of a float16 both give a claim.
+
+    A term whose parameters are rounded to that is flat at the steps that show the others, while
+    the truncation error of a smooth function is a sixteenth at the smaller of the two. A few rows
+    tell.
+    """
+    rows, distance = rows[:FEW], distance[:FEW]
+    for step in (AFAR * WIDE, WIDE):
+        level = levels.at_least(rows, step * asked.sizes[rows])
+        slope = levels.ask(rows, level).central()
+        agrees = np.abs(slope - asked.claimed[rows]) <= distance / 4
+        rows, distance = rows[agrees], distance[agrees]
+    return bool(len(rows))
 
 
 def _between_steps(levels: Levels, asked: Asked, rows: Indices) -> Mask:

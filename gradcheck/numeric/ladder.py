@@ -44,6 +44,7 @@ class _Search:
         value: the derivative.
         bound: how far it may be off.
         level: the lowest level that it came from.
+        opened: how far the claim was from the derivative at the first step.
         confirmed: whether it is confirmed that the claim is wrong.
         low: the lowest level of those evaluated without a gap.
         high: the highest.
@@ -53,6 +54,7 @@ class _Search:
     value: Array
     bound: Array
     level: Indices
+    opened: Array
     confirmed: Mask
     low: Indices
     high: Indices
@@ -69,17 +71,18 @@ def escalate(levels: Levels, asked: Asked, relative_limit: float) -> Estimates:
     """
     every = np.arange(len(levels))
     first = levels.known((every, np.full(len(every), FIRST)))
-    start = np.full(len(every), FIRST)
+    start, value = np.full(len(every), FIRST), first.central()
+    opened = np.abs(asked.claimed - value)
     search = _Search(
-        first.central(),
+        value,
         np.full(len(every), np.inf),
         start.copy(),
+        opened,
         np.zeros(len(every), dtype=bool),
         start.copy(),
         start.copy(),
         np.ones(len(every), dtype=bool),
     )
-    opened = np.abs(asked.claimed - search.value)
     far = _far(levels, asked, opened)
     search.rising[far] = False
     supported = _settle_far(levels, asked, search, far)
@@ -89,7 +92,7 @@ def escalate(levels: Levels, asked: Asked, relative_limit: float) -> Estimates:
         if not len(open_):
             break
         open_ = _round(levels, asked, search, open_)
-    return _result(levels, asked, search, opened)
+    return _result(levels, asked, search)
 
 
 def _far(levels: Levels, asked: Asked, distance: Array) -> Indices:
@@ -102,7 +105,7 @@ def _far(levels: Levels, asked: Asked, distance: Array) -> Indices:
     narrow = every[on_plateau(levels, asked, every, first)]
     top = levels.at_least(narrow, WIDE * asked.sizes[narrow])
     moves = ~levels.ask(narrow, top).is_flat(levels.center)
-    rounding = asked.fine / levels.known((every, first)).step
+    rounding = asked.rough / levels.known((every, first)).step
     far = np.isfinite(distance) & (distance > FAR * rounding + SAFETY * asked.precision)
     return np.setdiff1d(every[far], narrow[moves])
 
@@ -162,6 +165,8 @@ def _round(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> Ind
     settled = (distance <= search.bound + asked.precision) | np.isnan(asked.claimed)
     settled &= search.bound <= asked.target
     off = wide[distance[wide] > SAFETY * (search.bound + asked.precision)[wide]]
+    # what agrees at the first step, and not at smaller ones, has two derivatives, not a wrong one
+    off = off[~(search.opened[off] <= distance[off] / 4)]
     if len(off):
         bound = search.bound[off] + asked.precision[off]
         seen = best.noise[np.searchsorted(wide, off)]
@@ -192,7 +197,7 @@ def _going_on(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> 
     return np.asarray(open_[up | down])
 
 
-def _result(levels: Levels, asked: Asked, search: _Search, opened: Array) -> Estimates:
+def _result(levels: Levels, asked: Asked, search: _Search) -> Estimates:
     """The estimates; what neither agrees nor is confirmed to be wrong has no bound.
 
     A claim that the first step contradicted agrees only where the better estimate explains that:
@@ -201,7 +206,7 @@ def _result(levels: Levels, asked: Asked, search: _Search, opened: Array) -> Est
     with np.errstate(invalid="ignore"):
         bound, value = search.bound, search.value
         distance = np.abs(asked.claimed - value)
-        explained = np.fmax(opened / 2, SAFETY * (asked.stated + asked.precision))
+        explained = np.fmax(search.opened / 2, SAFETY * (asked.stated + asked.precision))
         doubtful = (distance > SAFETY * (bound + asked.precision)) | (distance > explained)
         known = np.isnan(asked.claimed) | ~doubtful
         right = known & (bound <= asked.limit)

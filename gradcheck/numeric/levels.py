@@ -82,10 +82,15 @@ class Best:
 
 
 class Levels:
-    """The losses at the steps of the ladder, one row per entry; evaluated when asked for."""
+    """The losses at the steps of the ladder, one row per entry; evaluated when asked for.
+
+    Attributes:
+        center: the loss at the point.
+        coarse: whether a term of it was seen to be rounded so coarsely that small steps say nothing.
+    """
 
     def __init__(self, measure: Measure, center: float, entries: Indices, first: Pair) -> None:
-        self.center = center
+        self.center, self.coarse = center, False
         self._measure, self._entries = measure, entries
         self._first = np.array(first.step)
         shape = (len(entries), TOP + 1)
