@@ -49,8 +49,9 @@ class Block:
         max_abs_error: the largest difference of analytic and numeric derivative.
         max_rel_error: the same, relative to the block's largest derivative.
         error_bound: the largest error bound of the entries.
-        resolution: the smallest error, relative to the block's largest derivative, that would
-            have been seen in every entry perturbed.
+        resolution: the largest, over the entries perturbed, of the error that would have been
+            called wrong, over the scale that the entry is judged on; what a kink excuses counts.
+            None where the derivative cannot be told from 0: the error bound is then what is known.
         worst: the entry furthest off, or None when nothing could be compared.
         analytic_shape: the shape of what the user's code returned, or None.
         excused: it is right but for a small number that the loss adds before it takes a log.

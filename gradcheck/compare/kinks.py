@@ -46,20 +46,33 @@ class _Doubt:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a point beside the kink says of the entries that were asked, (n,) each."""
+    """What a point beside the kink says of the entries that were asked, (n,) each.
+
+    Attributes:
+        right: they are right there.
+        small: right, but so much smaller that this says little.
+        wrong: they are wrong there.
+        bound: that of the derivatives there; infinite where it was not asked.
+    """
 
     right: Mask
     small: Mask
     wrong: Mask
+    bound: Array
 
     @classmethod
     def none(cls, count: int) -> _Answer:
         """Of nothing that was asked."""
         nothing = np.zeros(count, dtype=bool)
-        return cls(nothing, nothing, nothing)
+        return cls(nothing, nothing, nothing, np.full(count, np.inf))
 
     def __or__(self, other: _Answer) -> _Answer:
-        return _Answer(self.right | other.right, self.small | other.small, self.wrong | other.wrong)
+        return _Answer(
+            self.right | other.right,
+            self.small | other.small,
+            self.wrong | other.wrong,
+            np.fmin(self.bound, other.bound),
+        )
 
 
 def beside_kinks(point: Point, rng: np.random.Generator) -> Point:
@@ -117,7 +130,7 @@ def _settle(block: Block, doubt: _Doubt, answer: _Answer) -> tuple[Block, _Doubt
     left = _Doubt(
         doubt.open & ~right & ~wrong, doubt.suspect | answer.wrong, doubt.small | answer.small
     )
-    return _condemning(_allowing(block, right), wrong), left
+    return _condemning(_settled(block, right, answer.bound), wrong), left
 
 
 def _some(where: Mask, rng: np.random.Generator) -> Mask:
@@ -172,7 +185,22 @@ def _answer(here: Block, nearby: Block, asked: Mask) -> _Answer:
     right[asked] = judged.ok & telling
     small[asked] = judged.ok & ~telling
     wrong[asked] = judged.wrong
-    return _Answer(right, small, wrong)
+    answer.bound[asked] = nearby.numeric.estimates.bound
+    return _Answer(right, small, wrong, answer.bound)
+
+
+def _settled(block: Block, where: Mask, bound: Array) -> Block:
+    """Entries that are right beside the kink are right here, to what could be seen there."""
+    if not where.any():
+        return block
+    estimates, analytic = block.numeric.estimates, block.analytic
+    return _with_range(
+        block,
+        np.where(where, bound, estimates.bound),
+        np.where(where, analytic, estimates.lower),
+        np.where(where, analytic, estimates.upper),
+        estimates.kink | where,
+    )
 
 
 def _allowing(block: Block, where: Mask) -> Block:

@@ -26,7 +26,11 @@ NUDGES = 2
 ROUNDINGS = 4.0
 LARGEST_AMPLIFICATION = 1e6
 COARSEST = 2.5e-4
-"""No gradient is excused by more than this share of its block's largest entry."""
+"""No gradient is excused by more than this share of its block's largest entry, but one that is
+nothing but rounding: it moves as far as it is large, and is nothing against what is nearby."""
+
+NEARBY = 1e-3
+AWAY = 0.1
 
 
 def with_precision(point: Point, rng: np.random.Generator) -> Point:
@@ -49,14 +53,31 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
         except (UserCodeError, UsageError):
             break
         moved = [max(pair) for pair in zip(moved, found, strict=True)]
+    sizes = [_largest(block.gradient.value) for block in point.blocks]
+    roundings = [
+        ROUNDINGS * (movement + epsilon * size) for movement, size in zip(moved, sizes, strict=True)
+    ]
+    tiny = 0.0
+    if any(0 < size <= rounding for size, rounding in zip(sizes, roundings, strict=True)):
+        tiny = LARGEST_AMPLIFICATION * epsilon * max(*sizes, *_nearby(point, rng))
+    most = min(LARGEST_AMPLIFICATION * epsilon, COARSEST)
     return point.with_blocks(
         replace(
             block,
-            precision=_capped(movement, _largest(block.gradient.value), epsilon)
+            precision=(rounding if size <= min(rounding, tiny) else min(rounding, most * size))
             + _cancellation(point.problem, block.value),
         )
-        for block, movement in zip(point.blocks, moved, strict=True)
+        for block, rounding, size in zip(point.blocks, roundings, sizes, strict=True)
     )
+
+
+def _nearby(point: Point, rng: np.random.Generator) -> list[float]:
+    """How far the gradient of every block moves a little way off, for a tenth of its parameters."""
+    moved = [_nudged(value, NEARBY, rng) for value in point.values]
+    try:
+        return [AWAY / NEARBY * size for size in _movements(point, moved)]
+    except (UserCodeError, UsageError):
+        return [0.0]
 
 
 def with_stability(point: Point) -> Point:
@@ -106,9 +127,9 @@ def _cancellation(problem: Problem, value: Array) -> float:
     return (2 + 2 * bool(problem.step.momentum)) * problem.step.cancellation(value)
 
 
-def _capped(movement: float, largest: float, epsilon: float) -> float:
-    precision = ROUNDINGS * (movement + epsilon * largest)
-    return min(precision, min(LARGEST_AMPLIFICATION * epsilon, COARSEST) * largest)
+def _most(epsilon: float) -> float:
+    """The largest share of its block's largest entry that rounding can make of a gradient."""
+    return min(LARGEST_AMPLIFICATION * epsilon, COARSEST)
 
 
 def _nudged(value: Array, size: float, rng: np.random.Generator) -> Array:

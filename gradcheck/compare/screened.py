@@ -77,5 +77,6 @@ def _merged(one: BlockGradient, other: BlockGradient) -> BlockGradient:
     return replace(
         one,
         entries=np.concatenate([one.entries, other.entries])[order],
+        share=np.concatenate([one.shares, other.shares])[order],
         estimates=Estimates(*(np.concatenate(pair)[order] for pair in pairs)),
     )

@@ -82,7 +82,7 @@ def measure_by_structure(
     pairs = list(zip(measured.blocks, sample.blocks, strict=True))
     if not all(_agree(block.numeric, own) for block, own in pairs):
         return replace(point, evaluations=point.evaluations + sample.evaluations)
-    confirmed = tuple(_confirmed(block, own) for block, own in pairs)
+    confirmed = tuple(_confirmed(_as_stated(block, own), own) for block, own in pairs)
     calls += sample.evaluations
     tie = Tie(tier, 1 + len(losses.points) + calls)
     return replace(point.measured(NumericGradient(confirmed, sample.evaluations)), tie=tie)
@@ -140,6 +140,17 @@ def _agree(engine: BlockGradient, own: BlockGradient) -> bool:
     smooth = ~(one.kink | other.kink)
     apart = np.abs(one.value - other.value)
     return bool(np.all(apart[smooth] <= BOUND_FACTOR * (one.bound + other.bound)[smooth]))
+
+
+def _as_stated(block: Block, own: BlockGradient) -> Block:
+    """The block, with no bound below those of the user's own loss, which tie the engine to it.
+
+    An error that only the engine sees is one of the engine's network, which may not be theirs.
+    """
+    bounds = own.estimates.bound[np.isfinite(own.estimates.bound) & ~own.estimates.kink]
+    estimates = block.numeric.estimates
+    bound = np.fmax(estimates.bound, float(bounds.max(initial=0.0)))
+    return replace(block, numeric=replace(block.numeric, estimates=replace(estimates, bound=bound)))
 
 
 def _confirmed(block: Block, own: BlockGradient) -> BlockGradient:

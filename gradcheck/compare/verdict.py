@@ -3,7 +3,8 @@
 The bound is twice the numeric gradient's own error bound plus what rounding may have done in the
 user's code, so there is no tolerance to choose. An entry is wrong when the analytic derivative lies
 further than that outside of what the numeric one allows; right when it lies nearer and the bound is
-small against the largest derivative of its block; else it is not decided.
+small against its scale, the largest derivative of its block by parameters that are no smaller; else
+it is not decided. A block is only right if an error of its own size would have been seen.
 """
 
 from __future__ import annotations
@@ -15,10 +16,16 @@ from numpy.typing import NDArray
 
 from gradcheck.compare.block import Block, Worst
 from gradcheck.numeric.blackbox import BlockGradient
+from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.user.blocks import Array
 
-BOUND_FACTOR = 2.0
-"""What the estimated errors are multiplied by, since they are estimates."""
+__all__ = ["BOUND_FACTOR", "judge_block", "judge_entries", "scale_of"]
+
+BLIND = 1.0
+"""From this resolution on no error of the block's own size would have been seen."""
+
+LEAST_CLAIM = 1e-300
+"""No rounding is smaller."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,10 @@ def judge_entries(
         accepted = rtol * np.fmax(np.abs(analytic), np.abs(estimates.value))
     bound = total_bound(numeric, precision)
     distance = estimates.distance(analytic)
-    limit = max(numeric.limit, rtol or 0.0) * scale_of(numeric, analytic, overall)
-    in_bound = (distance <= bound + accepted) & (bound <= BOUND_FACTOR * limit)
-    on_kink = estimates.kink & (distance <= precision + accepted)
+    scale = scale_of(numeric, analytic, overall, precision) * numeric.shares
+    in_bound = distance <= bound + accepted
+    in_bound &= bound <= BOUND_FACTOR * max(numeric.limit, rtol or 0.0) * scale
+    on_kink = estimates.kink & (distance <= precision * numeric.shares + accepted)
     return EntryVerdicts(
         wrong=~np.isfinite(analytic) | (distance > bound + accepted),
         ok=in_bound | on_kink,
@@ -66,14 +74,46 @@ def judge_entries(
 
 def total_bound(numeric: BlockGradient, precision: float) -> Array:
     """How far right derivatives may be apart, numeric and analytic error together, (n,)."""
-    return BOUND_FACTOR * (numeric.estimates.bound + precision)
+    return np.asarray(BOUND_FACTOR * (numeric.estimates.bound + precision * numeric.shares))
 
 
-def scale_of(numeric: BlockGradient, analytic: Array, overall: float) -> float:
-    """The block's largest derivative; of all blocks, where this one is flat and said to be."""
-    own = float(np.nanmax(np.abs(numeric.estimates.value), initial=0.0))
-    claimed = float(np.max(np.abs(analytic), initial=0.0, where=np.isfinite(analytic)))
-    return own or claimed or overall
+def visible_errors(numeric: BlockGradient, precision: float) -> Array:
+    """The error of every entry that would have been called wrong, beyond any kink, (n,)."""
+    estimates = numeric.estimates
+    return np.asarray(estimates.upper - estimates.lower + total_bound(numeric, precision))
+
+
+def scale_of(
+    numeric: BlockGradient, analytic: Array, overall: float, precision: float = 0.0
+) -> float:
+    """What the bounds of a block are small against: its largest derivative.
+
+    Of a block that cannot be told from 0, it is what the derivative is nearby, or the largest of
+    all blocks.
+    """
+    if is_zero(numeric, analytic, precision):
+        return max(numeric.reference, overall)
+    return _largest_derivative(numeric) or _largest(analytic)
+
+
+def is_zero(numeric: BlockGradient, analytic: Array, precision: float) -> bool:
+    """Whether neither the numeric nor the analytic gradient of a block can be told from 0.
+
+    The numeric one is within its bound of 0, and the analytic one is nothing but rounding.
+    """
+    value, bound = np.abs(numeric.estimates.value), numeric.estimates.bound
+    is_small = bool(np.all(np.isfinite(value)) and np.all(value <= BOUND_FACTOR * bound))
+    return is_small and _largest(analytic) <= max(precision, LEAST_CLAIM)
+
+
+def _largest_derivative(numeric: BlockGradient) -> float:
+    estimates = numeric.estimates
+    slopes = (estimates.value, estimates.lower, estimates.upper)
+    return max(float(np.nanmax(np.abs(slope), initial=0.0)) for slope in slopes)
+
+
+def _largest(values: Array) -> float:
+    return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
 
 
 def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
@@ -96,23 +136,23 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
         return replace(block, verdict="not checked" if block.size else "ok")
     analytic = block.analytic
     entries = judge_entries(analytic, numeric, block.precision, rtol, overall)
-    scale = scale_of(numeric, analytic, overall)
+    scale = scale_of(numeric, analytic, overall, block.precision)
+    zero = is_zero(numeric, analytic, block.precision)
     error = np.where(np.isfinite(entries.error), entries.error, np.inf)
     worst = int(np.argmax(error / np.where(np.isfinite(bound), bound, np.inf)))
     if entries.wrong.any():
         worst = int(np.argmax(np.where(entries.wrong, error, -1.0)))
-    kinked = numeric.estimates.kink
-    between_slopes = numeric.estimates.upper - numeric.estimates.lower
-    seen = np.where(kinked & (between_slopes > 0), between_slopes, bound)
+    visible = visible_errors(numeric, block.precision) / numeric.shares
+    resolution = None if zero or not scale else float(np.max(visible) / scale)
     return replace(
         block,
-        verdict=_block_verdict(gradient.verdict, entries),
+        verdict=_block_verdict(gradient.verdict, entries, resolution),
         wrong_entries=int(np.count_nonzero(entries.wrong)),
-        kinks=int(np.count_nonzero(kinked & entries.ok)),
+        kinks=int(np.count_nonzero(numeric.estimates.kink & entries.ok)),
         max_abs_error=float(error.max()),
         max_rel_error=float(error.max() / scale) if scale else float(error.max() > 0),
         error_bound=largest_bound,
-        resolution=float(np.max(seen) / scale) if scale else None,
+        resolution=resolution,
         worst=Worst(
             tuple(int(i) for i in np.unravel_index(numeric.entries[worst], block.shape)),
             float(analytic[worst]),
@@ -121,9 +161,10 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     )
 
 
-def _block_verdict(gate: str, entries: EntryVerdicts) -> str:
+def _block_verdict(gate: str, entries: EntryVerdicts, resolution: float | None) -> str:
     if gate == "nonfinite":
         return "nonfinite"
     if entries.wrong.any():
         return "wrong"
-    return "ok" if entries.ok.all() else "inconclusive"
+    blind = resolution is not None and resolution > BLIND
+    return "ok" if entries.ok.all() and not blind else "inconclusive"

@@ -92,7 +92,9 @@ def error_if_right(point: Point, index: int, corrected: Array, gain: float = 1.0
     if not np.all(np.isfinite(flat)):
         return None
     distance = block.numeric.estimates.distance(flat)
-    allowed = BOUND_FACTOR * (block.numeric.estimates.bound + gain * block.precision)
+    allowed = BOUND_FACTOR * (
+        block.numeric.estimates.bound + gain * block.precision * block.numeric.shares
+    )
     if np.any(distance > allowed):
         return None
     scale = scale_of(block.numeric, flat, point.scale)

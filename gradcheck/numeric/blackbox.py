@@ -1,31 +1,32 @@
 """The numeric gradient of any loss: every entry up and down, and more where that cannot decide.
 
-Two evaluations settle an entry whose claimed derivative agrees within the rounding error. The
-others get a second step, and what still cannot be told goes to `refine`.
+Two evaluations settle an entry whose claimed derivative agrees within the rounding error, at the
+step of its group. The others are asked again, at other steps (`ladder`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.numeric.estimate import (
-    Array,
-    Estimates,
-    Mask,
-    Pair,
-    bends,
-    from_two_steps,
-    rounding_error,
-    truncation_error,
+from gradcheck.numeric.estimate import Array, Estimates, Indices, Pair
+from gradcheck.numeric.groups import SEEN, groups_of, length_of, shares_of
+from gradcheck.numeric.ladder import STATED, escalate
+from gradcheck.numeric.levels import Asked, Levels
+from gradcheck.numeric.noise import ROUNDING, Noise, NoiseLevels
+from gradcheck.numeric.steps import (
+    HALF_PRECISION,
+    PILOTS,
+    WIDE,
+    GroupStep,
+    Measure,
+    choose_step,
+    pilots_of,
 )
-from gradcheck.numeric.noise import Noise
-from gradcheck.numeric.refine import Measure, refine
-
-Indices = NDArray[np.intp]
 
 EntryLosses = Callable[[int, Indices, Array], Array]
 """(block, flat indices, values) -> the losses with one entry after the other set to its value."""
@@ -39,9 +40,13 @@ COARSE_RESOLUTION_LIMIT = 1e-2
 SINGLE_PRECISION = 1e-9
 """The relative noise from which a loss counts as computed in single precision."""
 
-GOOD_RESOLUTION = 1e-8
-LARGEST_STEP = 1e-2
-PILOT_ENTRIES = 6
+AWAY = 0.1
+"""The scale of what is 0 here: what it is a tenth of its parameter away."""
+
+BENT = 100.0
+FLAT_SAMPLE = 16
+AT_ONCE = 2**12
+"""So many entries climb the ladder together: what they hold is a few MiB."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +56,26 @@ class BlockGradient:
     Attributes:
         entries: the flat indices that were perturbed, (n,).
         estimates: one per entry.
-        step: the step that the block was measured with.
+        step: the step that the block was measured with (that of its largest parameters).
         limit: an entry is only called right when its bound is below this share of the scale.
+        reference: the scale of a block whose derivatives cannot be told from 0.
+        share: the scale of every entry by that of the block, where its parameters are of very
+            different size, (n,); None where they are not.
+        quantum: the steps in which the loss moves along the block, where it is a staircase.
     """
 
     entries: Indices
     estimates: Estimates
     step: float
     limit: float = RESOLUTION_LIMIT
+    reference: float = 0.0
+    share: Array | None = None
+    quantum: float = 0.0
+
+    @property
+    def shares(self) -> Array:
+        """The scale of every entry by that of the block, (n,)."""
+        return np.ones(len(self.entries)) if self.share is None else self.share
 
     @classmethod
     def of_nothing(cls, limit: float = RESOLUTION_LIMIT) -> BlockGradient:
@@ -72,7 +89,11 @@ class BlockGradient:
         return float(np.nanmax(np.abs(self.estimates.value), initial=0.0))
 
     def __getitem__(self, rows: Indices) -> BlockGradient:
-        return replace(self, entries=self.entries[rows], estimates=self.estimates[rows])
+        """Some of the entries, by their position."""
+        share = None if self.share is None else self.share[rows]
+        return replace(
+            self, entries=self.entries[rows], estimates=self.estimates[rows], share=share
+        )
 
 
 @dataclass(frozen=True)
@@ -125,19 +146,28 @@ def numeric_gradient(
         rng: chooses the entries that the step is tried on.
     """
     counter = _Counter(losses)
-    limit = RESOLUTION_LIMIT if noise.relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
+    claimed = [np.abs(claim.gradient[np.isfinite(claim.gradient)]) for claim in claims]
+    reference = max((float(size.max(initial=0.0)) for size in claimed), default=0.0)
     blocks: list[BlockGradient] = []
     interrupted = False
     for block, (values, chosen, claim) in enumerate(zip(point, entries, claims, strict=True)):
-        wanted = chosen[:0] if interrupted else chosen
-        measure = _measure(counter, block, values)
-        try:
-            found = _block_gradient(measure, center, noise.level, wanted, claim, limit, rng)
-        except KeyboardInterrupt:
-            interrupted = True
-            found = _block_gradient(measure, center, noise.level, chosen[:0], claim, limit, rng)
-        blocks.append(found)
+        flat = values.ravel().astype(np.float64, copy=False)
+        measure = _measure(counter, block, flat, values.dtype)
+        limit = _limit(noise, block)
+        along = _Along(measure, center, noise.levels(block), flat, claim, limit, reference, rng)
+        found = None
+        if len(chosen) and not interrupted:
+            try:
+                found = _block_gradient(along, chosen)
+            except KeyboardInterrupt:
+                interrupted = True
+        blocks.append(found or BlockGradient.of_nothing(limit))
     return NumericGradient(tuple(blocks), counter.calls, interrupted)
+
+
+def _limit(noise: Noise, block: int) -> float:
+    relative = noise.relative * noise.levels(block).rough / noise.level
+    return RESOLUTION_LIMIT if relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
 
 
 class _Counter:
@@ -150,11 +180,9 @@ class _Counter:
         return self.losses(block, entries, moved)
 
 
-def _measure(losses: EntryLosses, block: int, values: NDArray[np.floating]) -> Measure:
-    flat = values.ravel().astype(np.float64, copy=False)
-
+def _measure(losses: EntryLosses, block: int, flat: Array, dtype: np.dtype[Any]) -> Measure:
     def stored(moved: Array) -> Array:
-        return moved.astype(values.dtype, copy=False).astype(np.float64, copy=False)
+        return moved.astype(dtype, copy=False).astype(np.float64, copy=False)
 
     def measure(entries: Indices, steps: Array) -> Pair:
         start = flat[entries]
@@ -166,110 +194,158 @@ def _measure(losses: EntryLosses, block: int, values: NDArray[np.floating]) -> M
     return measure
 
 
-def _block_gradient(
-    measure: Measure,
-    center: float,
-    noise: float,
-    entries: Indices,
-    claim: Claim,
-    limit: float,
-    rng: np.random.Generator,
-) -> BlockGradient:
-    if not len(entries):
-        return BlockGradient.of_nothing(limit)
-    step, truncation = _choose_step(measure, center, noise, _pilot(entries, claim, rng))
-    inner = measure(entries, np.full(len(entries), step))
-    rounding = rounding_error(inner, noise)
-    estimates = Estimates.smooth(inner.central(), rounding + truncation)
-    claimed = claim.gradient[entries]
-    scale = _scale(estimates)
-    agrees = np.abs(claimed - estimates.value) <= rounding + claim.precision
-    open_ = np.flatnonzero(~(agrees & (estimates.bound <= limit * scale)))
-    if _is_flat(inner, center) and not np.any(claimed):
-        open_ = open_[:0]
-    if len(open_):
-        outer = measure(entries[open_], np.full(len(open_), 2 * step))
-        estimates = estimates.put(open_, from_two_steps(inner[open_], outer, center, noise))
-        straight = ~bends(inner[open_], outer, center, noise)
-        clear = _is_clear(estimates[open_], inner[open_], center, claimed[open_], limit * scale)
-        unclear = open_[~(clear & straight)]
-        refined = refine(
-            measure,
-            center,
-            noise,
-            entries[unclear],
-            claimed[unclear],
-            claim.precision,
-            step,
-            limit * scale,
-        )
-        estimates = estimates.put(unclear, refined)
-    return BlockGradient(entries, estimates, step, limit)
+@dataclass(frozen=True)
+class _Along:
+    """What is needed to differentiate along the entries of one block.
 
-
-def _is_clear(
-    estimates: Estimates, inner: Pair, center: float, claimed: Array, limit: float
-) -> Mask:
-    """Where no kink in the step could change the verdict, and the bound is small enough, (n,)."""
-    distance = np.abs(claimed - estimates.value)
-    half_gap = np.abs(inner.gap(center)) / 2
-    far = distance > 4 * (half_gap + estimates.bound)
-    near = distance <= estimates.bound
-    known = estimates.bound <= limit
-    return np.asarray(far | ((near | np.isnan(claimed)) & known))
-
-
-def _scale(estimates: Estimates) -> float:
-    return float(np.nanmax(np.abs(estimates.value), initial=0.0))
-
-
-def _is_flat(pair: Pair, center: float) -> bool:
-    return bool(np.all(pair.plus == center) and np.all(pair.minus == center))
-
-
-def _pilot(entries: Indices, claim: Claim, rng: np.random.Generator) -> Indices:
-    """A few entries to try the step on: those claimed largest, and some at random."""
-    if len(entries) <= PILOT_ENTRIES:
-        return entries
-    size = np.nan_to_num(np.abs(claim.gradient[entries]))
-    largest = np.argpartition(size, -(PILOT_ENTRIES // 2))[-(PILOT_ENTRIES // 2) :]
-    others = rng.choice(len(entries), PILOT_ENTRIES // 2, replace=False)
-    return entries[np.union1d(largest, others)]
-
-
-def _choose_step(
-    measure: Measure, center: float, noise: float, entries: Indices
-) -> tuple[float, float]:
-    """The step at which rounding and truncation balance on a few entries, and the truncation there.
-
-    The step of least error for D(h) is h (R / 2T)^(1/3) with R and T the two errors measured at h
-    (the rule of FiniteDifferences.jl). Where the truncation does not rise above the rounding, the
-    step grows until the rounding is small enough or the largest step is reached.
+    Attributes:
+        measure: evaluates the loss.
+        center: the loss at the point.
+        noise: its precision when the block moves.
+        values: the block, flat.
+        claim: its analytic gradient.
+        limit: the bound that is small enough, as a share of the scale.
+        reference: the largest derivative claimed of any block.
+        rng: chooses the entries that the step is tried on.
     """
-    step = float(np.cbrt(noise / max(abs(center), noise)))
-    tried: list[tuple[float, float, float]] = []
-    for _ in range(6):
-        inner = measure(entries, np.full(len(entries), step))
-        outer = measure(entries, np.full(len(entries), 2 * step))
-        rounding = float(np.median(rounding_error(inner, noise)))
-        truncation = _typical_truncation(inner, outer, center, noise)
-        tried.append((rounding + truncation, step, truncation))
-        scale = float(np.nanmax(np.abs(inner.central()), initial=0.0))
-        if truncation > 4 * rounding or not np.isfinite(truncation):
-            ratio = rounding / (2 * truncation) if np.isfinite(truncation) else 0.0
-            step *= float(np.clip(np.cbrt(ratio), 1e-2, 1.0))
-        elif rounding <= GOOD_RESOLUTION * scale or step >= LARGEST_STEP:
-            break
-        else:
-            step = min(10 * step, LARGEST_STEP)
-        if any(abs(np.log(step / other)) < np.log(2) for _, other, _ in tried):
-            break
-    total, step, truncation = min(tried)
-    return (step, truncation) if np.isfinite(total) else (tried[0][1], np.inf)
+
+    measure: Measure
+    center: float
+    noise: NoiseLevels
+    values: Array
+    claim: Claim
+    limit: float
+    reference: float
+    rng: np.random.Generator
 
 
-def _typical_truncation(inner: Pair, outer: Pair, center: float, noise: float) -> float:
-    """The largest truncation error of the entries, those beside a kink left out."""
-    truncation = truncation_error(inner, outer)
-    smooth = np.isfinite(truncation) & ~bends(inner, outer, center, noise)
-    return float(np.max(truncation[smooth], initial=0.0)) if smooth.any() else np.inf
+def _block_gradient(along: _Along, entries: Indices) -> BlockGradient:
+    sizes = np.abs(along.values[entries])
+    groups = groups_of(sizes)
+    steps = _steps_of(along, entries, sizes, groups)
+    quantum = max(step.quantum for _, step in steps)
+    rough = max(along.noise.rough, quantum)
+    pair, truncation = _first_step(along, entries, groups, steps)
+    with np.errstate(all="ignore"):
+        largest = np.fmax(np.abs(pair.plus), np.abs(pair.minus))
+        own = ROUNDING * np.where(np.isfinite(largest), largest, 0.0)
+        rounding = np.fmax(rough, own) / pair.step
+        estimates = Estimates.smooth(pair.central(), STATED * rounding + truncation)
+    share = shares_of(sizes, estimates.value, rounding)
+    shares = 1.0 if share is None else share
+    claimed = along.claim.gradient[entries]
+    agrees = np.abs(claimed - estimates.value) <= rounding + along.claim.precision * shares
+    lengths = np.empty(len(entries))
+    for group in groups:
+        lengths[group] = length_of(sizes[group])
+    on_stairs = _on_stairs(along, entries, lengths, pair, claimed)
+    agrees &= ~on_stairs
+    scale = _largest(estimates[agrees] if agrees.any() else estimates)
+    reference = 0.0
+    usual, flat = length_of(sizes), pair.is_flat(along.center)
+    if scale <= SEEN * float(np.median(rounding)):
+        reference = along.reference
+        if not on_stairs.any():
+            reference = max(reference, _away(pair, along.center, rounding, usual))
+        if flat.all():
+            reference = max(reference, abs(along.center) / usual)
+        scale = max(scale, reference)
+    limit = along.limit * scale * shares
+    open_ = np.flatnonzero(~(agrees & (estimates.bound <= limit)))
+    if flat.all() and not np.any(claimed) and not on_stairs.any():
+        open_ = open_[:0]
+    asked = Asked(
+        entries,
+        lengths,
+        claimed,
+        along.claim.precision * np.broadcast_to(shares, sizes.shape),
+        np.broadcast_to(limit, sizes.shape),
+        estimates.bound,
+        np.fmin(np.fmax(along.noise.least, own), rough),
+        np.fmax(max(along.noise.fine, quantum), own),
+        np.fmax(rough, own),
+    )
+    for first in range(0, len(open_), AT_ONCE):
+        rows = open_[first : first + AT_ONCE]
+        levels = Levels(along.measure, along.center, entries[rows], pair[rows])
+        estimates = estimates.put(rows, escalate(levels, asked[rows], along.limit))
+    if len(open_):
+        share = shares_of(sizes, estimates.value, estimates.bound)
+    return BlockGradient(
+        entries, estimates, steps[0][1].step, along.limit, reference, share, quantum
+    )
+
+
+def _steps_of(
+    along: _Along, entries: Indices, sizes: Array, groups: Sequence[Indices]
+) -> list[tuple[Indices, GroupStep]]:
+    """The step of every group, and the rows that it was tried on.
+
+    That of the largest parameters is where the others begin.
+    """
+    found: list[tuple[Indices, GroupStep]] = []
+    noise, usual = along.noise.rough, 0.0
+    claimed = along.claim.gradient[entries]
+    for group in groups:
+        rows = pilots_of(group, claimed, PILOTS // 2 if found else PILOTS, along.rng)
+        step = choose_step(
+            along.measure,
+            entries[rows],
+            claimed[rows],
+            along.center,
+            noise,
+            length_of(sizes[group]),
+            usual,
+        )
+        noise, usual = max(noise, step.quantum), usual or step.step
+        found.append((rows, step))
+    return found
+
+
+def _first_step(
+    along: _Along,
+    entries: Indices,
+    groups: Sequence[Indices],
+    steps: Sequence[tuple[Indices, GroupStep]],
+) -> tuple[Pair, Array]:
+    """The losses on both sides of all entries, and the truncation; those of pilots are known."""
+    pair = Pair(*(np.empty(len(entries)) for _ in range(3)))
+    truncation, step = np.empty(len(entries)), np.empty(len(entries))
+    known = [(rows, chosen.pair) for rows, chosen in steps]
+    rest = np.ones(len(entries), dtype=bool)
+    for group, (rows, chosen) in zip(groups, steps, strict=True):
+        step[group], truncation[group] = chosen.step, chosen.truncation
+        rest[rows] = False
+    others = np.flatnonzero(rest)
+    if len(others):
+        known.append((others, along.measure(entries[others], step[others])))
+    for rows, one in known:
+        pair.step[rows], pair.plus[rows], pair.minus[rows] = one.step, one.plus, one.minus
+    return pair, truncation
+
+
+def _away(pair: Pair, center: float, rounding: Array, length: float) -> float:
+    """The largest derivative a tenth of the parameters' size away, by the second differences."""
+    with np.errstate(all="ignore"):
+        curved = np.abs(pair.gap(center))
+        seen = np.isfinite(curved) & (curved > BENT * rounding)
+        return float(np.max(curved / pair.step * AWAY * length, initial=0.0, where=seen))
+
+
+def _on_stairs(
+    along: _Along, entries: Indices, lengths: Array, pair: Pair, claimed: Array
+) -> NDArray[np.bool_]:
+    """Where 0 is claimed, and the loss is flat on what may be the plateau of a staircase, (n,).
+
+    Some of the entries tell: they are moved further than a float16 is rounded.
+    """
+    flat = pair.is_flat(along.center) & (claimed == 0) & (pair.step < HALF_PRECISION * lengths)
+    rows = along.rng.permutation(np.flatnonzero(flat))[:FLAT_SAMPLE]
+    if not len(rows):
+        return flat
+    further = along.measure(entries[rows], WIDE * lengths[rows])
+    return flat & (not further.is_flat(along.center).all())
+
+
+def _largest(estimates: Estimates) -> float:
+    return float(np.nanmax(np.abs(estimates.value), initial=0.0))

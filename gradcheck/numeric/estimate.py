@@ -2,8 +2,8 @@
 
 With D(h) = (f(x + h) - f(x - h)) / 2h, noise level nu (every value is off by at most nu):
 
-- truncation: D(h) - f' = h^2 f'''/6 + ..., of which |D(h) - D(2h)| is three times; where f''
-  jumps (an elu at 0) the error falls with h only, and |D(h) - D(2h)| is just that error;
+- truncation: D(h) - f' = h^2 f'''/6 + ..., of which |D(h) - D(2h)| is three times, and
+  |D(h) - D(4h)| fifteen times; where f'' jumps (an elu at 0) the error falls with h only;
 - rounding: at most nu / h;
 - kinks: half the gap between the one-sided slopes, D+(h) - D-(h). Where f is smooth the gap is
   h f'' and doubles with the step; where it does not, a kink lies within the step, and D(h) may be
@@ -12,28 +12,20 @@ With D(h) = (f(x + h) - f(x - h)) / 2h, noise level nu (every value is off by at
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.numeric.stencils import (
-    BACKWARD,
-    BACKWARD_TWO_STEPS,
-    CENTRAL,
-    FORWARD,
-    FORWARD_TWO_STEPS,
-)
+from gradcheck.numeric.stencils import BACKWARD, CENTRAL, FORWARD
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Indices = NDArray[np.intp]
 
 BEND_TOLERANCE = 0.02
 """How far the gap may be from doubling with the step where f is called smooth."""
-
-UNSEEN_KINK = 5.0
-"""A kink whose gap hides in the noise moves D(h) by at most 5 nu / h (half of 10 nu / h)."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,15 @@ class Pair:
         """The slope to the right minus the slope to the left, (n,)."""
         return self.forward(center) - self.backward(center)
 
-    def __getitem__(self, where: Mask | NDArray[np.intp]) -> Pair:
+    def largest_move(self, center: float) -> Array:
+        """How far the loss moves from that at the point, to the side where it moves more, (n,)."""
+        return np.asarray(np.fmax(np.abs(self.plus - center), np.abs(self.minus - center)))
+
+    def is_flat(self, center: float) -> Mask:
+        """Where the loss does not move at all, to the last bit, (n,)."""
+        return np.asarray((self.plus == center) & (self.minus == center))
+
+    def __getitem__(self, where: Mask | Indices) -> Pair:
         return Pair(self.step[where], self.plus[where], self.minus[where])
 
 
@@ -104,7 +104,7 @@ class Estimates:
             return np.asarray(np.abs(claimed - self.lower))
         return np.maximum(np.maximum(self.lower - claimed, claimed - self.upper), 0.0)
 
-    def put(self, where: NDArray[np.intp], other: Estimates) -> Estimates:
+    def put(self, where: Indices, other: Estimates) -> Estimates:
         """These estimates with those of `other` in the places `where`."""
 
         def merged(old: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
@@ -120,7 +120,7 @@ class Estimates:
             merged(self.kink, other.kink),
         )
 
-    def __getitem__(self, where: NDArray[np.intp] | Mask) -> Estimates:
+    def __getitem__(self, where: Indices | Mask) -> Estimates:
         return Estimates(
             self.value[where],
             self.bound[where],
@@ -146,71 +146,3 @@ def bends(inner: Pair, outer: Pair, center: float, noise: float) -> Mask:
     gap_noise = 10 * noise / inner.step
     off = np.abs(outer.gap(center) - 2 * gap)
     return np.asarray(~(off <= BEND_TOLERANCE * np.abs(gap) + gap_noise))
-
-
-def from_two_steps(inner: Pair, outer: Pair, center: float, noise: float) -> Estimates:
-    """D(h) and its bound, from pairs at h and 2h; half the gaps are added where a kink is near."""
-    near_kink = np.where(
-        bends(inner, outer, center, noise),
-        (np.abs(inner.gap(center)) + np.abs(outer.gap(center))) / 2,
-        0.0,
-    )
-    bound = truncation_error(inner, outer) + rounding_error(inner, noise) + near_kink
-    return Estimates.smooth(inner.central(), bound)
-
-
-def from_three_steps(
-    pairs: tuple[Pair, Pair, Pair], center: float, noise: float
-) -> tuple[Estimates, Mask]:
-    """Richardson's extrapolation from pairs at h, 2h and 4h, and where it cannot be used.
-
-    E(h) = (4 D(h) - D(2h)) / 3 has an error of order h^4, of which |E(h) - E(2h)| is fifteen times;
-    where f'' jumps it is of order h, and |E(h) - E(2h)| is just that. Three octaves leave a kink no
-    place to look smooth.
-
-    Returns:
-        The estimates, and a mask of the entries within 4h of a kink, whose bound is the gap.
-    """
-    inner, middle, outer = pairs
-    rounding = UNSEEN_KINK * rounding_error(inner, noise)
-    near = bends(inner, middle, center, noise) | bends(middle, outer, center, noise)
-    extrapolated = (4 * inner.central() - middle.central()) / 3
-    coarser = (4 * middle.central() - outer.central()) / 3
-    smooth_bound = np.abs(extrapolated - coarser) + 5 / 3 * rounding
-    smooth_bound += BEND_TOLERANCE * np.abs(inner.gap(center))
-    near_bound = truncation_error(inner, middle) + rounding
-    near_bound += (np.abs(inner.gap(center)) + np.abs(middle.gap(center))) / 2
-    value = np.where(near, inner.central(), extrapolated)
-    return Estimates.smooth(value, np.where(near, near_bound, smooth_bound)), near
-
-
-def at_kink(pairs: tuple[Pair, Pair, Pair], center: float, noise: float) -> Estimates:
-    """One-sided slopes at a kink that no smaller step can get away from.
-
-    The gap of a kink lasts over the steps, where that of noise changes its size and sign. Every
-    value between the slopes is a right one (a subgradient); `lower` and `upper` include the
-    rounding error. What lies outside is wrong only beyond `bound`, since a second kink on the
-    other side may hide in the same step.
-    """
-    inner, middle, _ = pairs
-    gaps = np.array([pair.gap(center) for pair in pairs])
-    lasting = np.all(gaps > 0, axis=0) | np.all(gaps < 0, axis=0)
-    lasting &= np.abs(gaps[2]) >= np.maximum(np.abs(gaps[0]) / 2, 3 * noise / inner.step)
-    slopes = [
-        inner.forward(center),
-        inner.backward(center),
-        FORWARD_TWO_STEPS.apply({0: center, 1: inner.plus, 2: middle.plus}, inner.step),
-        BACKWARD_TWO_STEPS.apply({0: center, -1: inner.minus, -2: middle.minus}, inner.step),
-    ]
-    margin = FORWARD_TWO_STEPS.noise_gain * noise / inner.step
-    estimates = Estimates.smooth(
-        inner.central(),
-        margin + np.abs(inner.gap(center)) + np.abs(middle.gap(center)),
-    )
-    lower, upper = np.min(slopes, axis=0) - margin, np.max(slopes, axis=0) + margin
-    return replace(
-        estimates,
-        lower=np.where(lasting, lower, estimates.value),
-        upper=np.where(lasting, upper, estimates.value),
-        kink=np.isfinite(estimates.value) & lasting,
-    )

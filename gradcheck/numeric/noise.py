@@ -1,10 +1,14 @@
-"""How precise the loss really is: measured, not assumed from a dtype.
+"""How precise the loss really is: measured, not assumed from a dtype, in three levels.
 
 Moré and Wild (Estimating computational noise, SIAM J. Sci. Comput. 33, 2011): on a line of points
 so close together that a smooth function is nearly a polynomial of low degree, the k-th differences
 hold nothing but noise, sigma_k^2 = (k!)^2 / (2k)! * mean((Delta^k f)^2). The spacing grows from
 far below any precision until the noise shows, so that a loss that computes in float32, or adds a
 large constant, is seen as what it is.
+
+What looks like noise may be structure (many kinks, a pole nearby), so that the least level is
+believed first: the rounding of the result; then short lines; then a longer one, on which steps of
+single parameters show.
 """
 
 from __future__ import annotations
@@ -18,13 +22,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Signs = Sequence[NDArray[np.int8]]
+Loss = Callable[[Sequence[Array]], float]
 
 POINTS = 9
-DIRECTIONS = 3
+LINES = 2
 ORDERS = (4, 5, 6)
 SPACINGS = tuple(10.0**power for power in np.arange(-9.0, -1.4, 1.5))
-ROUNDING = 2 * np.finfo(np.float64).eps
+ROUNDING = 2 * float(np.finfo(np.float64).eps)
 NOISE_FACTOR = 4.0
+LARGEST = 1e-3
+"""What seems a larger share of the loss may be a function that bends: it counts as rough only."""
+
+LONGER = 1e-6
+"""The spacing on which the rounding of a single parameter to float32 shows."""
+
+LARGEST_LONGER = 3e-6
+MUCH_MORE = 4.0
+MOST_LINES = 6
+ONE_SIDED = 30.0
+"""Noise is on both sides of the point; a jump or a kink on one, and so much more there."""
+
+
+@dataclass(frozen=True)
+class NoiseLevels:
+    """The largest error expected in one value of the loss when one block moves, absolute.
+
+    Attributes:
+        least: by the rounding of the result alone.
+        fine: by what short lines through the point show.
+        rough: by what a longer line on which the block moves shows.
+    """
+
+    least: float
+    fine: float
+    rough: float
 
 
 @dataclass(frozen=True)
@@ -36,22 +68,31 @@ class Noise:
         relative: the same divided by the size of the loss.
         seconds: the time that one evaluation took (median).
         evaluations: how many evaluations this cost.
+        least: what the rounding of the result alone makes of it.
+        rough: what a longer line shows, per block.
     """
 
     level: float
     relative: float
     seconds: float
     evaluations: int
+    least: float = 0.0
+    rough: tuple[float, ...] = ()
+
+    def levels(self, block: int) -> NoiseLevels:
+        """The three levels when a block moves."""
+        rough = self.rough[block] if self.rough else self.level
+        return NoiseLevels(self.least or self.level, self.level, max(self.level, rough))
 
 
 def estimate_noise(
-    loss: Callable[[Sequence[Array]], float],
+    loss: Loss,
     point: Sequence[Array],
     center: float,
     repeat_difference: float,
     rng: np.random.Generator,
 ) -> Noise:
-    """Measures the noise of `loss` on short lines through `point`.
+    """Measures the noise of `loss` on short lines through `point`, and on a longer one.
 
     Args:
         loss: takes one array per block.
@@ -60,65 +101,33 @@ def estimate_noise(
         repeat_difference: how far a second evaluation there was from the first.
         rng: for the directions of the lines.
     """
-    seconds: list[float] = []
-    seen: list[float] = [center]
-    sigmas = [_noise_on_a_line(loss, point, rng, seconds, seen) for _ in range(DIRECTIONS)]
-    size = abs(center)
-    level = max(
+    lines = _Lines(loss, point)
+    signs = [random_signs(block.shape, rng) for block in point]
+    sigmas = []
+    for _ in range(LINES):
+        sigmas.append(_noise_on_short_lines(lines, signs))
+        # half of the entries the other way: what has cancelled does not cancel again
+        signs = [_half_turned(sign, rng) for sign in signs]
+    seen = np.array([center, *lines.seen])
+    seen = seen[np.isfinite(seen)]
+    size = max(abs(center), float(np.median(np.abs(seen))))
+    least = max(
         ROUNDING * size,
-        _single_precision(seen),
-        NOISE_FACTOR * float(np.median(sigmas)),
+        _lower_precision(seen),
         NOISE_FACTOR * repeat_difference,
         float(np.finfo(np.float64).tiny),
     )
+    short = max(sigmas)
+    level = max(least, NOISE_FACTOR * min(short, LARGEST * float(np.max(np.abs(seen)))))
+    rough = _noise_on_longer_lines(lines, signs, max(level / NOISE_FACTOR, short))
     return Noise(
         level=level,
         relative=level / size if size else ROUNDING,
-        seconds=float(np.median(seconds)),
-        evaluations=len(seconds),
+        seconds=float(np.median(lines.seconds)),
+        evaluations=len(lines.seconds),
+        least=least,
+        rough=tuple(NOISE_FACTOR * max(short, sigma) for sigma in rough),
     )
-
-
-def _single_precision(values: Sequence[float]) -> float:
-    """The rounding of float32 where every value is one of its numbers, else 0."""
-    finite = np.array([value for value in values if np.isfinite(value)])
-    with np.errstate(over="ignore", under="ignore"):
-        single = finite.astype(np.float32)
-    if len(set(values)) == 1 or not np.array_equal(single, finite):
-        return 0.0
-    return float(np.finfo(np.float32).eps * np.max(np.abs(finite)))
-
-
-def _noise_on_a_line(
-    loss: Callable[[Sequence[Array]], float],
-    point: Sequence[Array],
-    rng: np.random.Generator,
-    seconds: list[float],
-    seen: list[float],
-) -> float:
-    direction = [random_signs(block.shape, rng) for block in point]
-    largest = [float(np.abs(block).max(initial=0.0)) for block in point]
-    for spacing in SPACINGS:
-        floor = 1.0 if spacing == SPACINGS[-1] else 1e-3
-        scale = [max(floor, size) for size in largest]
-        values = np.empty(POINTS)
-        for index in range(POINTS):
-            distance = (index - POINTS // 2) * spacing
-            moved = []
-            for block, sign, size in zip(point, direction, scale, strict=True):
-                along = np.asarray(np.multiply(sign, distance * size, dtype=np.float64))
-                along += block
-                moved.append(along)
-            start = time.perf_counter()
-            values[index] = loss(moved)
-            seconds.append(time.perf_counter() - start)
-        seen += values.tolist()
-        if not np.all(np.isfinite(values)):
-            return 0.0
-        differences = np.diff(values, n=ORDERS[0])
-        if np.count_nonzero(differences) >= len(differences) / 2:
-            return max(_sigma(values, order) for order in ORDERS)
-    return 0.0
 
 
 def random_signs(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int8]:
@@ -127,6 +136,123 @@ def random_signs(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np
     return np.asarray(2 * signs - 1, dtype=np.int8)
 
 
-def _sigma(values: Array, order: int) -> float:
-    gamma = math.factorial(order) ** 2 / math.factorial(2 * order)
-    return math.sqrt(gamma * float(np.mean(np.diff(values, n=order) ** 2)))
+class _Lines:
+    """Evaluates the loss on lines through the point, and keeps what it gave.
+
+    Attributes:
+        seen: the losses.
+        seconds: how long each took.
+    """
+
+    def __init__(self, loss: Loss, point: Sequence[Array]) -> None:
+        self._loss, self._point = loss, point
+        self.seen: list[float] = []
+        self.seconds: list[float] = []
+
+    def along(self, signs: Signs, spacing: float) -> Array:
+        """The losses at equally spaced points, each entry moving in proportion to its size."""
+        values = np.empty(POINTS)
+        for index in range(POINTS):
+            distance = (index - POINTS // 2) * spacing
+            moved = [
+                self._moved(block, sign, distance, spacing == SPACINGS[-1])
+                for block, sign in zip(self._point, signs, strict=True)
+            ]
+            start = time.perf_counter()
+            values[index] = self._loss(moved)
+            self.seconds.append(time.perf_counter() - start)
+        self.seen += values.tolist()
+        return values
+
+    @staticmethod
+    def _moved(block: Array, sign: NDArray[np.int8], distance: float, longest: bool) -> Array:
+        along = np.abs(block)
+        zeros = along == 0
+        if zeros.any():
+            along[zeros] = 1.0 if zeros.all() else np.median(along[~zeros])
+        if longest:
+            np.maximum(along, 1.0, out=along)
+        along *= sign
+        along *= distance
+        along += block
+        return np.asarray(along)
+
+
+def _half_turned(sign: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.int8]:
+    turned = np.ones(sign.size, dtype=np.int8)
+    turned[: (sign.size + 1) // 2] = -1
+    return np.asarray(sign * rng.permutation(turned).reshape(sign.shape), dtype=np.int8)
+
+
+def _lower_precision(values: Array) -> float:
+    """The rounding of float16 or float32 where every value is one of its numbers, else 0."""
+    if len(np.unique(values)) < 2:
+        return 0.0
+    for kind in (np.float16, np.float32):
+        with np.errstate(over="ignore", under="ignore"):
+            if np.array_equal(values.astype(kind), values):
+                return float(np.finfo(kind).eps) * float(np.max(np.abs(values)))
+    return 0.0
+
+
+def _noise_on_short_lines(lines: _Lines, signs: Signs) -> float:
+    for spacing in SPACINGS:
+        values = lines.along(signs, spacing)
+        if not np.all(np.isfinite(values)):
+            return 0.0
+        differences = np.diff(values, n=ORDERS[0])
+        if np.count_nonzero(differences) >= len(differences) / 2:
+            return _sigma(values)
+    return 0.0
+
+
+def _sigma(values: Array) -> float:
+    """The noise on a line, without what a jump or a kink on one side, or at its centre, makes."""
+    middle = len(values) // 2
+    sides = values[: middle + 1], values[middle:]
+    small, large = sorted(max(_sigma_of_order(side, order) for order in (3, 4)) for side in sides)
+    if large > ONE_SIDED * small:
+        return 3 * small
+    whole = max(_sigma_of_order(values, order) for order in ORDERS)
+    return whole if whole <= ONE_SIDED * large else 3 * large
+
+
+def _sigma_of_order(values: Array, order: int) -> float:
+    size = float(np.max(np.abs(values)))
+    if not size:
+        return 0.0
+    # divided first: the squares of a large loss overflow, those of a small one vanish
+    differences = np.diff(values / size, n=order)
+    return size * math.sqrt(_gamma(order) * float(np.mean(differences**2)))
+
+
+def _noise_on_longer_lines(lines: _Lines, signs: Signs, known: float) -> list[float]:
+    """What a longer line shows beyond what is known, per block; all blocks on one line at first."""
+    blocks = [block for block, sign in enumerate(signs) if sign.size]
+    found = [0.0] * len(signs)
+    together = _rougher(lines.along(signs, LONGER), known)
+    alone = together and 1 < len(blocks) <= MOST_LINES
+    for block in blocks:
+        only = [sign * np.int8(index == block) for index, sign in enumerate(signs)]
+        found[block] = _rougher(lines.along(only, LONGER), known) if alone else together
+    return found
+
+
+def _rougher(values: Array, known: float) -> float:
+    """The noise on a longer line where it is much more than is known, and looks like noise, else 0.
+
+    Noise has the same sigma in every order; what is smooth loses by each, and a kink or a jump is
+    in few of the differences, so that their median is taken.
+    """
+    if not np.all(np.isfinite(values)):
+        return 0.0
+    third, fifth = (
+        math.sqrt(_gamma(order)) * float(np.median(np.abs(np.diff(values, n=order)))) / 0.6745
+        for order in (3, 5)
+    )
+    is_noise = third > MUCH_MORE * known and fifth > third / 2
+    return third if is_noise and third <= LARGEST_LONGER * np.max(np.abs(values)) else 0.0
+
+
+def _gamma(order: int) -> float:
+    return math.factorial(order) ** 2 / math.factorial(2 * order)

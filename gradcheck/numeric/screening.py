@@ -1,31 +1,33 @@
 """Many entries at once: the derivative along random signs, and halving to find what is wrong.
 
-Along s with s_i = +1 or -1 on a set of entries, the derivative of the loss is the sum of s_i g_i.
-One wrong entry changes that sum by its error, whatever the others do, so that a few directions
-test a whole block; halving the set finds the entry in twice its logarithm of steps.
+Along s the derivative of the loss is the sum of s_i g_i. One wrong entry changes that sum by its
+error, whatever the others do, so that a few directions test a whole block; halving the set finds
+the entry in twice its logarithm of steps. The s_i are random in size as well as in sign, so that
+equal errors do not cancel. Parameters of very different size are not moved together (`groups`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gradcheck.numeric.estimate import Array, Indices
+from gradcheck.numeric.groups import groups_of, length_of
 from gradcheck.numeric.noise import random_signs
 
-Array = NDArray[np.float64]
-Indices = NDArray[np.intp]
 Loss = Callable[[Sequence[Array]], float]
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
+SHORT = 1e-2
+"""Parameters all smaller than this are moved in proportion to their size, too."""
+
 CERTAIN_FACTOR = 4.0
-BOTH_ASKED = 2
+SMALLEST_MOVE, LARGEST_MOVE = 0.5, 1.5
 FEW = 4
-"""As many suspects are handed on when a set is as small, or when both its halves are wrong."""
+"""As many suspects are handed on when a set is as small."""
 
 
 @dataclass(frozen=True)
@@ -40,26 +42,6 @@ class Screened:
 
     visible: float
     suspects: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Along:
-    """One derivative along random signs, against the claimed one.
-
-    Attributes:
-        error: how far the claim is from it.
-        bound: how far it may be from the truth.
-        steps: the two steps that it was measured with.
-    """
-
-    error: float
-    bound: float
-    steps: tuple[float, ...] = STEPS
-
-    @property
-    def disagrees(self) -> bool:
-        """Whether the claim cannot be right."""
-        return bool(self.error > CERTAIN_FACTOR * self.bound)
 
 
 def screen(
@@ -84,88 +66,105 @@ def screen(
         precision: the rounding error of one of them.
         noise: the largest error of one value of the loss.
         directions: how many to try.
-        rng: draws the signs.
+        rng: draws the directions.
+    """
+    test = _Test(loss, point, block, claimed, precision, noise, rng)
+    sizes = np.abs(point[block].reshape(-1)[entries])
+    visible, suspects = 0.0, []
+    for group in groups_of(sizes):
+        found = _screen_group(test, entries[group], length_of(sizes[group]), directions)
+        visible = max(visible, found.visible)
+        suspects += found.suspects
+    return Screened(visible, tuple(suspects))
+
+
+@dataclass(frozen=True)
+class _Along:
+    """One derivative along a random direction, against the claimed one.
+
+    Attributes:
+        error: how far the claim is from it.
+        bound: how far it may be from the truth.
+        sizes: the two steps that it was measured with.
     """
 
-    def along(
-        chosen: Indices, steps: tuple[float, ...] = STEPS, bound: float | None = None
-    ) -> _Along:
-        found = _along(loss, point, block, chosen, claimed, precision, noise, steps, rng)
-        return found if bound is None else replace(found, bound=bound)
+    error: float
+    bound: float
+    sizes: tuple[float, ...] = ()
 
+    @property
+    def disagrees(self) -> bool:
+        """Whether the claim cannot be right."""
+        return bool(self.error > CERTAIN_FACTOR * self.bound)
+
+
+@dataclass(frozen=True)
+class _Test:
+    """What the directions are tried with: the arguments of `screen`."""
+
+    loss: Loss
+    point: Sequence[Array]
+    block: int
+    claimed: Array
+    precision: float
+    noise: float
+    rng: np.random.Generator = field(repr=False)
+
+    def along(self, chosen: Indices, sizes: tuple[float, ...]) -> _Along:
+        """The derivative along a random direction, with the step of the smallest bound.
+
+        The truncation error is the change of the central difference to the next smaller step, and
+        the rounding error nu / h; those of the claims add up like random signs. One step has no
+        bound.
+        """
+        moves = random_signs(chosen.shape, self.rng).astype(np.float64)
+        moves *= self.rng.uniform(SMALLEST_MOVE, LARGEST_MOVE, chosen.shape)
+        claim = float(moves @ self.claimed[chosen])
+        slopes = []
+        for size in sizes:
+            plus, minus = (self._moved(chosen, sign * size * moves) for sign in (1, -1))
+            slopes.append(((plus - minus) / (2 * size), self.noise / size))
+        if len(sizes) == 1:
+            return _Along(abs(slopes[0][0] - claim), np.inf, sizes)
+        best = _Along(np.inf, np.inf, sizes)
+        rounding = 3 * self.precision * np.sqrt(len(chosen))
+        both = pairwise(zip(sizes, slopes, strict=True))
+        for (size, (slope, noisy)), (finer_size, (finer, finer_noisy)) in both:
+            bound = abs(slope - finer) + noisy + finer_noisy + rounding
+            if np.isfinite(bound) and bound < best.bound:
+                best = _Along(abs(slope - claim), float(bound), (size, finer_size))
+        return best
+
+    def _moved(self, chosen: Indices, by: Array) -> float:
+        moved = list(self.point)
+        moved[self.block] = self.point[self.block].copy()
+        moved[self.block].flat[chosen] += by
+        return self.loss(moved)
+
+
+def _screen_group(test: _Test, entries: Indices, length: float, directions: int) -> Screened:
+    lengths = (max(1.0, length), length) if length < SHORT else (max(1.0, length),)
+    sizes = tuple(step * scale / np.sqrt(len(entries)) for scale in lengths for step in STEPS)
     visible = 0.0
-    steps: tuple[float, ...] = STEPS
     for _ in range(directions):
-        found = along(entries, steps)
-        steps = found.steps
-        visible = max(visible, CERTAIN_FACTOR * found.bound)
+        found = test.along(entries, sizes)
+        sizes = found.sizes
+        visible = max(visible, CERTAIN_FACTOR * found.bound / SMALLEST_MOVE)
         if found.disagrees:
-            # the finer step alone: a smaller set bends no less, and its bound holds that step
-            known = partial(along, steps=steps[-1:], bound=found.bound)
-            suspects = _suspects(known, entries, rng)
-            return Screened(visible, suspects)
+            return Screened(visible, _suspects(test, entries, found))
     return Screened(visible)
 
 
-def _suspects(
-    along: Callable[[Indices], _Along], entries: Indices, rng: np.random.Generator
-) -> tuple[int, ...]:
-    """The few entries that a disagreement comes down to; some of many where it is everywhere.
+def _suspects(test: _Test, entries: Indices, found: _Along) -> tuple[int, ...]:
+    """The few entries that a disagreement comes down to, by halving.
 
-    Both halves are asked at first, to tell what is wrong everywhere; later the one that was not
-    asked is wrong where the other is right.
+    The half that was not asked is wrong where the other is right. Of the two steps the finer one
+    is enough: a smaller set bends no less, and its bound holds that step.
     """
     chosen = entries
-    level = 0
     while len(chosen) > FEW:
-        order = rng.permutation(chosen)
-        halves = order[: len(order) // 2], order[len(order) // 2 :]
-        first = along(halves[0]).disagrees
-        if level < BOTH_ASKED and along(halves[1]).disagrees == first:
-            return tuple(int(entry) for entry in order[:FEW])
-        chosen = halves[0] if first else halves[1]
-        level += 1
+        order = test.rng.permutation(chosen)
+        half = order[: len(order) // 2]
+        is_wrong = replace(test.along(half, found.sizes[-1:]), bound=found.bound).disagrees
+        chosen = half if is_wrong else order[len(order) // 2 :]
     return tuple(int(entry) for entry in chosen)
-
-
-def _along(
-    loss: Loss,
-    point: Sequence[Array],
-    block: int,
-    chosen: Indices,
-    claimed: Array,
-    precision: float,
-    noise: float,
-    steps: tuple[float, ...],
-    rng: np.random.Generator,
-) -> _Along:
-    """The derivative along random signs of some entries, with the step of the smallest bound.
-
-    The truncation error is the change of the central difference to the next smaller step, and the
-    rounding error nu / h; those of the claims add up like random signs. One step has no bound.
-    """
-    signs = random_signs(chosen.shape, rng).astype(np.float64)
-    claim = float(signs @ claimed[chosen])
-    scale = max(1.0, float(np.max(np.abs(point[block]), initial=0.0))) / np.sqrt(len(chosen))
-    slopes = []
-    for step in steps:
-        size = step * scale
-        plus, minus = (_moved(loss, point, block, chosen, sign * size * signs) for sign in (1, -1))
-        slopes.append(((plus - minus) / (2 * size), noise / size))
-    if len(steps) == 1:
-        return _Along(abs(slopes[0][0] - claim), np.inf, steps)
-    best = _Along(np.inf, np.inf)
-    rounding = 3 * precision * np.sqrt(len(chosen))
-    both = pairwise(zip(steps, slopes, strict=True))
-    for (step, (slope, noisy)), (finer_step, (finer, finer_noisy)) in both:
-        bound = abs(slope - finer) + noisy + finer_noisy + rounding
-        if np.isfinite(bound) and bound < best.bound:
-            best = _Along(abs(slope - claim), float(bound), (step, finer_step))
-    return best
-
-
-def _moved(loss: Loss, point: Sequence[Array], block: int, chosen: Indices, by: Array) -> float:
-    moved = list(point)
-    moved[block] = point[block].copy()
-    moved[block].flat[chosen] += by
-    return loss(moved)

@@ -60,5 +60,3 @@ class Stencil:
 CENTRAL = Stencil((-1, 1), (-0.5, 0.5), order=2)
 FORWARD = Stencil((0, 1), (-1.0, 1.0), order=1)
 BACKWARD = Stencil((-1, 0), (-1.0, 1.0), order=1)
-FORWARD_TWO_STEPS = Stencil((0, 1, 2), (-1.5, 2.0, -0.5), order=2)
-BACKWARD_TWO_STEPS = Stencil((-2, -1, 0), (0.5, -2.0, 1.5), order=2)

@@ -42,7 +42,7 @@ def _screening_notes(point: Point) -> Iterable[str]:
         scale, visible = block.numeric.largest, block.screened.visible
         if not block.screened.suspects and scale and np.isfinite(visible):
             agree.append((shortened(block.name), visible / scale))
-        elif block.verdict == "ok":
+        elif block.screened.suspects and block.verdict == "ok":
             yield (
                 f"{shortened(block.name)}: moved together, its other entries do not give what your "
                 "gradient says, and no single one of them was found to be wrong (kinks?); "

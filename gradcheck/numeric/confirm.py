@@ -1,0 +1,164 @@
+"""Wrong must be confirmed at the smallest step that can show it.
+
+An estimate that contracts may still be one of a larger scale: x^2 sin(1/x) contracts towards 0
+while h is far above x^2. Whatever lies beyond the length of the function (a pole, a root, a jump,
+many kinks) changes on the way to smaller steps. With d = |g - D(h)|, the noise nu shows d eight
+times over at h_s = 8 nu / d, and there D must be the same, and not g.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
+from gradcheck.numeric.levels import Asked, Levels
+from gradcheck.numeric.noise import MUCH_MORE, ROUNDING
+from gradcheck.numeric.steps import HALF_PRECISION, WIDE
+
+SHOWS = 8.0
+"""The confirming step shows the disagreement so many times over its own rounding."""
+
+SMALLEST = 64 * ROUNDING
+SINGLE_PRECISION = 32 * float(np.finfo(np.float32).eps)
+"""A plateau narrower than this share of a parameter may be its rounding to a float32."""
+
+AFAR = 4.0
+FEW = 16
+
+ALONE = 4.0
+"""Where no smaller step can show it, contraction alone must: at so many bounds' distance."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the smallest step that could tell says of each row, (n,).
+
+    Attributes:
+        wrong: the same derivative as before, far from the claim.
+        supported: the claim, and not the derivative from before.
+    """
+
+    wrong: Mask
+    supported: Mask
+
+
+def confirm(
+    levels: Levels,
+    asked: Asked,
+    rows: Indices,
+    value: Array,
+    at: Indices,
+    bound: Array,
+    seen: Array,
+) -> Answer:
+    """Asks at the smallest step: at the least noise first, as more may be structure.
+
+    Args:
+        levels: the losses.
+        asked: the entries.
+        rows: those that disagree.
+        value: the derivative that they disagree with, (n,).
+        at: the level that it came from, (n,).
+        bound: how far it may be off, with what rounding does to the claim, (n,).
+        seen: the noise that was seen on the way, (n,).
+    """
+    distance = np.abs(asked.claimed[rows] - value)
+    wrong, supported = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+    tried = np.zeros(len(rows))
+    for noise in (asked.least[rows], asked.fine[rows], asked.rough[rows], seen):
+        open_ = np.flatnonzero(~wrong & ~supported & (noise > MUCH_MORE * tried))
+        tried[open_] = noise[open_]
+        here, off = rows[open_], distance[open_]
+        smallest = np.fmax(SHOWS * noise[open_] / off, SMALLEST * asked.sizes[here])
+        level = levels.at_least(here, smallest)
+        lower = level < at[open_]
+        alone = open_[~lower]
+        wrong[alone] = _contracts(levels, rows[alone], value[alone], at[alone], distance[alone])
+        wrong[alone] &= distance[alone] > ALONE * bound[alone]
+        open_, here, off, level = open_[lower], here[lower], off[lower], level[lower]
+        small = levels.ask(here, level)
+        large = levels.known((here, at[open_]))
+        wrong[open_] = _says_the_same(small, large, levels.center, value[open_], off, asked, here)
+        supported[open_] = _supports(levels, asked, here, level, off)
+    found = np.flatnonzero(wrong)
+    if levels.coarse or _seen_from_afar(levels, asked, rows[found], distance[found]):
+        levels.coarse = True
+        wrong[:] = False
+    zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
+    wrong[zero[_between_steps(levels, asked, rows[zero])]] = False
+    return Answer(wrong, supported)
+
+
+def _seen_from_afar(levels: Levels, asked: Asked, rows: Indices, distance: Array) -> bool:
+    """Whether two steps that are larger than the rounding of a float16 both give a claim.
+
+    A term whose parameters are rounded to that is flat at the steps that show the others, while
+    the truncation error of a smooth function is a sixteenth at the smaller of the two. A few rows
+    tell.
+    """
+    rows, distance = rows[:FEW], distance[:FEW]
+    for step in (AFAR * WIDE, WIDE):
+        level = levels.at_least(rows, step * asked.sizes[rows])
+        slope = levels.ask(rows, level).central()
+        agrees = np.abs(slope - asked.claimed[rows]) <= distance / 4
+        rows, distance = rows[agrees], distance[agrees]
+    return bool(len(rows))
+
+
+def _between_steps(levels: Levels, asked: Asked, rows: Indices) -> Mask:
+    """Where the loss stays the same around the point: there a derivative of 0 is right."""
+    level = levels.at_least(rows, SINGLE_PRECISION * asked.sizes[rows])
+    return levels.ask(rows, level).is_flat(levels.center)
+
+
+def _says_the_same(
+    small: Pair,
+    large: Pair,
+    center: float,
+    value: Array,
+    distance: Array,
+    asked: Asked,
+    rows: Indices,
+) -> Mask:
+    """Where the smaller step gives the value, not the claim, and shows no kink.
+
+    Of the gap at the larger step a smooth function leaves what is in proportion to the step.
+    """
+    with np.errstate(all="ignore"):
+        slope = small.central()
+        bent = np.abs(small.gap(center) - large.gap(center) * small.step / large.step)
+        return np.asarray(
+            (np.abs(slope - value) <= distance / 4)
+            & (np.abs(slope - asked.claimed[rows]) >= distance / 2)
+            & (bent <= distance / 2)
+            & ~(small.is_flat(center) & (value != 0))
+        )
+
+
+def _supports(levels: Levels, asked: Asked, rows: Indices, level: Indices, distance: Array) -> Mask:
+    """Where the smaller step gives the claim instead; a plateau gives 0 only if it is wide."""
+    slope = levels.ask(rows, level).central()
+    agrees = np.abs(slope - asked.claimed[rows]) <= distance / 4
+    flat = np.flatnonzero(agrees & on_plateau(levels, asked, rows, level))
+    if len(flat):
+        here = rows[flat]
+        wide = levels.at_least(here, SINGLE_PRECISION * asked.sizes[here])
+        wide = np.maximum(wide, level[flat])
+        levels.ask(here, wide)
+        agrees[flat] = on_plateau(levels, asked, here, wide)
+    return np.asarray(agrees)
+
+
+def _contracts(levels: Levels, rows: Indices, value: Array, at: Indices, distance: Array) -> Mask:
+    """Where the next smaller step is within half of the distance."""
+    slope = levels.ask(rows, np.maximum(at - 1, 0)).central()
+    return np.asarray(np.abs(slope - value) <= distance / 2)
+
+
+def on_plateau(levels: Levels, asked: Asked, rows: Indices, level: Indices) -> Mask:
+    """Where the loss does not move at a level, on a plateau that rounding may have made."""
+    pair = levels.known((rows, level))
+    narrow = pair.step < HALF_PRECISION * asked.sizes[rows]
+    return np.asarray(pair.is_flat(levels.center) & narrow)

@@ -1,0 +1,85 @@
+"""Entries of one block by the size of their parameters: each group has a step and a scale.
+
+One flat vector may hold a rate of 1e-6 beside an amplitude of 1e6; a step that is right for one
+leaves the function's length in the other (an interval for each variable: Gill, Murray, Saunders
+and Wright 1983), and a derivative of 1e-6 is a large one where the parameter is of 1e6.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcheck.numeric.estimate import Array, Indices
+
+DECADES = 3.0
+TINY = 1e-100
+"""What is smaller has no size of its own."""
+
+FEW = 0.02
+NEXT_TO = 10.0
+
+SEEN = 4.0
+"""A derivative is known not to be 0 from so many times its error on."""
+
+
+def groups_of(sizes: Array) -> list[Indices]:
+    """The rows by |x|, from the largest on, three decades each; zeros are with the largest.
+
+    The few small ones of many that spread around 0 are with those next to them.
+
+    Args:
+        sizes: |x| of every entry, (n,).
+    """
+    largest = float(sizes.max(initial=0.0))
+    if not largest > TINY:
+        return [np.arange(len(sizes))]
+    decades = np.zeros(len(sizes))
+    sized = sizes > TINY
+    decades[sized] = np.floor(np.log10(largest / sizes[sized]) / DECADES)
+    groups: list[Indices] = []
+    for decade in np.unique(decades):
+        group = np.flatnonzero(decades == decade)
+        if groups and _is_tail(sizes, groups[-1], group):
+            groups[-1] = np.sort(np.concatenate([groups[-1], group]))
+        else:
+            groups.append(group)
+    return groups
+
+
+def _is_tail(sizes: Array, larger: Indices, group: Indices) -> bool:
+    """Whether a group is the few that a distribution around 0 has near to it."""
+    own = sizes[larger]
+    next_to = float(own[own > 0].min()) < NEXT_TO * float(sizes[group].max())
+    return next_to and len(group) <= FEW * len(sizes)
+
+
+def length_of(sizes: Array) -> float:
+    """The length that the steps of a group are measured in: its largest |x|, or 1."""
+    largest = float(sizes.max(initial=0.0))
+    return largest if largest > TINY else 1.0
+
+
+def shares_of(sizes: Array, value: Array, error: Array) -> Array | None:
+    """The scale of every entry by that of its block; None where they are the same.
+
+    An entry is judged on the largest derivative of the parameters that are no smaller: one by a
+    parameter a million times larger is a million times smaller, and small by its own kind only.
+    One by a much smaller parameter may be small by chance.
+
+    Args:
+        sizes: |x| of every entry, (n,).
+        value: the derivatives, (n,).
+        error: how far they may be off, (n,).
+    """
+    groups = groups_of(sizes)
+    if len(groups) == 1:
+        return None
+    size = np.where(np.isfinite(value), np.abs(value), 0.0)
+    known = np.where(size > SEEN * error, size, 0.0)
+    largest = float(size.max(initial=0.0))
+    share, scale = np.ones(len(sizes)), 0.0
+    for group in groups:
+        scale = max(scale, float(known[group].max()))
+        if 0 < scale < largest:
+            share[group] = scale / largest
+    return share

@@ -1,0 +1,230 @@
+"""Entries that one step cannot settle: asked at smaller and larger steps until they are.
+
+What disagrees clearly is asked at the smallest step that shows it (`confirm`). The others climb a
+ladder of steps: up where rounding limits what is known, down where truncation or a kink does, until
+the bound is as small as the one that agreement would have stated. So a wrong derivative meets the
+same bound as a right one, and what is stated holds. What stays unconfirmed is neither right nor
+wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradcheck.numeric.confirm import SMALLEST, confirm, on_plateau
+from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
+from gradcheck.numeric.kinks import bent, kinks_of
+from gradcheck.numeric.levels import FIRST, TOP, Asked, Levels, best_of
+from gradcheck.numeric.noise import ROUNDING
+from gradcheck.numeric.steps import WIDE
+
+BOUND_FACTOR = 2.0
+"""What the estimated errors are multiplied by, since they are estimates."""
+
+STATED = 3.0
+"""The roundings that agreement states: an entry that is opened is judged by about as many."""
+
+FAR = 16.0
+CLEAR = 4.0
+ROUNDS = 20
+WINDOW = 3
+GOOD_START = 20.0
+SMALLEST_START = 1e3 * ROUNDING
+LARGEST_STEP = 0.2
+HOPELESS = 4.0
+
+
+@dataclass
+class _Search:
+    """Where the search stands, one row per entry, (n,) each.
+
+    Attributes:
+        value: the derivative.
+        bound: how far it may be off.
+        level: the lowest level that it came from.
+        opened: how far the claim was from the derivative at the first step.
+        confirmed: whether it is confirmed that the claim is wrong.
+        low: the lowest level of those evaluated without a gap.
+        high: the highest.
+        rising: whether larger steps are asked next.
+    """
+
+    value: Array
+    bound: Array
+    level: Indices
+    opened: Array
+    confirmed: Mask
+    low: Indices
+    high: Indices
+    rising: Mask
+
+
+def escalate(levels: Levels, asked: Asked, relative_limit: float) -> Estimates:
+    """Estimates of the entries that the first step left open.
+
+    Args:
+        levels: their losses, of which the first level is known.
+        asked: the entries.
+        relative_limit: the bound that is small enough, as a share of the scale.
+    """
+    every = np.arange(len(levels))
+    first = levels.known((every, np.full(len(every), FIRST)))
+    start, value = np.full(len(every), FIRST), first.central()
+    opened = np.abs(asked.claimed - value)
+    search = _Search(
+        value,
+        np.full(len(every), np.inf),
+        start.copy(),
+        opened,
+        np.zeros(len(every), dtype=bool),
+        start.copy(),
+        start.copy(),
+        np.ones(len(every), dtype=bool),
+    )
+    far = _far(levels, asked, opened)
+    search.rising[far] = False
+    supported = _settle_far(levels, asked, search, far)
+    open_ = np.setdiff1d(every, np.flatnonzero(search.confirmed))
+    asked = _restarted(levels, asked, search, supported, relative_limit)
+    for _ in range(ROUNDS):
+        if not len(open_):
+            break
+        open_ = _round(levels, asked, search, open_)
+    return _result(levels, asked, search)
+
+
+def _far(levels: Levels, asked: Asked, distance: Array) -> Indices:
+    """The rows that disagree by more than rounding, but those on the plateau of a staircase.
+
+    Whether a plateau is one of a staircase is asked well above.
+    """
+    every = np.arange(len(levels))
+    first = np.full(len(every), FIRST)
+    narrow = every[on_plateau(levels, asked, every, first)]
+    top = levels.at_least(narrow, WIDE * asked.sizes[narrow])
+    moves = ~levels.ask(narrow, top).is_flat(levels.center)
+    rounding = asked.rough / levels.known((every, first)).step
+    far = np.isfinite(distance) & (distance > FAR * rounding + BOUND_FACTOR * asked.precision)
+    return np.setdiff1d(every[far], narrow[moves])
+
+
+def _settle_far(levels: Levels, asked: Asked, search: _Search, far: Indices) -> Indices:
+    """Marks what is confirmed to be wrong; the rows whose claim the loss supports instead."""
+    if not len(far):
+        return far
+    first = np.full(len(far), FIRST)
+    precision = asked.precision[far]
+    bound = asked.stated[far] + precision
+    answer = confirm(levels, asked, far, search.value[far], first, bound, asked.rough[far])
+    wrong = far[answer.wrong]
+    step = levels.known((wrong, first[answer.wrong])).step
+    outer = levels.ask(wrong, np.full(len(wrong), FIRST + 1)).central()
+    truncation = np.abs(outer - search.value[wrong]) / 3
+    own = np.fmax(asked.stated[wrong], STATED * asked.rough[wrong] / step + truncation)
+    distance = np.abs(asked.claimed[wrong] - search.value[wrong])
+    clear = distance > CLEAR * (own + asked.precision[wrong])
+    search.bound[wrong[clear]] = own[clear]
+    search.confirmed[wrong[clear]] = True
+    return far[answer.supported & ~on_plateau(levels, asked, far, first)]
+
+
+def _restarted(
+    levels: Levels, asked: Asked, search: _Search, supported: Indices, relative_limit: float
+) -> Asked:
+    """Lets what is right at much smaller steps begin there."""
+    if not len(supported):
+        return asked
+    limit = asked.limit.copy()
+    claimed = np.abs(asked.claimed[supported])
+    limit[supported] = np.fmax(limit[supported], relative_limit * claimed)
+    sizes = asked.sizes[supported]
+    step = GOOD_START * asked.fine[supported] / limit[supported]
+    start = levels.at_least(supported, np.fmax(step, SMALLEST_START * sizes))
+    start = np.minimum(start, FIRST)
+    levels.ask(supported, start)
+    search.low[supported] = search.high[supported] = start
+    search.rising[supported] = start < FIRST - 1
+    return replace(asked, limit=limit)
+
+
+def _round(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> Indices:
+    """One more level for every open row; the rows that are still open."""
+    rising = search.rising[open_]
+    for rows, step, edge in ((open_[rising], 1, search.high), (open_[~rising], -1, search.low)):
+        edge[rows] += step
+        levels.ask(rows, edge[rows])
+    wide = open_[search.high[open_] - search.low[open_] >= WINDOW - 1]
+    best = best_of(levels, asked, wide)
+    known = np.isfinite(best.bound)
+    search.bound[wide] = best.bound
+    search.value[wide[known]] = best.value[known]
+    search.level[wide[known]] = best.level[known]
+    distance = np.abs(asked.claimed - search.value)
+    settled = (distance <= search.bound + asked.precision) | np.isnan(asked.claimed)
+    settled &= search.bound <= asked.target
+    off = wide[distance[wide] > BOUND_FACTOR * (search.bound + asked.precision)[wide]]
+    # what agrees at the first step, and not at smaller ones, has two derivatives, not a wrong one
+    off = off[~(search.opened[off] <= distance[off] / 4)]
+    if len(off):
+        bound = search.bound[off] + asked.precision[off]
+        seen = best.noise[np.searchsorted(wide, off)]
+        answer = confirm(levels, asked, off, search.value[off], search.level[off], bound, seen)
+        wrong = answer.wrong
+        search.confirmed[off[wrong]] = True
+    return _going_on(levels, asked, search, open_[~(settled | search.confirmed)[open_]])
+
+
+def _going_on(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> Indices:
+    """The rows for which another level may help, once it is chosen whether above or below.
+
+    A row goes on in its direction while it can; where there is a window, the best one leads.
+    """
+    low, high, bound = search.low[open_], search.high[open_], search.bound[open_]
+    sizes, limit = asked.sizes[open_], asked.limit[open_]
+    distance = np.nan_to_num(np.abs(asked.claimed - search.value)[open_], nan=np.inf)
+    below, above = levels.step(open_, low - 1), levels.step(open_, high + 1)
+    wanted = np.fmin(np.fmin(limit, distance), bound)
+    down = (asked.fine[open_] / below <= HOPELESS * wanted) & (below >= SMALLEST * sizes)
+    up = above <= LARGEST_STEP * np.fmax(sizes, 1.0)
+    known = np.isfinite(bound) & (high - low >= WINDOW - 1)
+    at_top = search.level[open_] >= high - (WINDOW - 1)
+    at_bottom = search.level[open_] <= low
+    down &= (low > 0) & (~known | at_bottom | (bound > limit))
+    up &= (high < TOP) & (~known | at_top)
+    search.rising[open_] = np.where(search.rising[open_], up, up & ~down)
+    return np.asarray(open_[up | down])
+
+
+def _result(levels: Levels, asked: Asked, search: _Search) -> Estimates:
+    """The estimates; what neither agrees nor is confirmed to be wrong has no bound.
+
+    A claim that the first step contradicted agrees only where the better estimate explains that:
+    by lying nearer to it, or as near as agreement would have been.
+    """
+    with np.errstate(invalid="ignore"):
+        bound, value = search.bound, search.value
+        distance = np.abs(asked.claimed - value)
+        explained = np.fmax(search.opened / 2, BOUND_FACTOR * (asked.stated + asked.precision))
+        doubtful = (distance > BOUND_FACTOR * (bound + asked.precision)) | (distance > explained)
+        known = np.isnan(asked.claimed) | ~doubtful
+        right = known & (bound <= asked.limit)
+    bound = np.where(search.confirmed | known, bound, np.inf)
+    lower, upper = value.copy(), value.copy()
+    kink = np.zeros(len(value), dtype=bool)
+    rest = np.flatnonzero(~search.confirmed & ~right & np.isfinite(value))
+    if len(rest):
+        kinks = kinks_of(levels, asked, rest)
+        at = rest[kinks.at]
+        for array, found in (
+            (value, kinks.value),
+            (bound, kinks.bound),
+            (lower, kinks.lower),
+            (upper, kinks.upper),
+        ):
+            array[at] = found[kinks.at]
+        kink[rest] = kinks.at | bent(levels, asked, rest)
+    unknown = ~np.isfinite(value)
+    bound[unknown] = np.inf
+    return Estimates(value, bound, lower, upper, kink)

@@ -1,0 +1,212 @@
+"""The losses on a ladder of steps, each four times the one below, and what its levels say.
+
+With D_k, gap_k at the step h_k of level k, E_k = (16 D_k - D_k+1) / 15 is exact to the order h^4
+(Richardson; Ridders 1982). A tableau's least change is no bound by itself: it is believed where the
+changes contract from level to level, and what is wrong is confirmed elsewhere (`confirm`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
+from gradcheck.numeric.noise import ROUNDING
+from gradcheck.numeric.steps import HALF_PRECISION, Measure
+
+RATIO = 4.0
+BELOW, ABOVE = 16, 14
+FIRST = BELOW
+"""The level of the first step."""
+
+TOP = BELOW + ABOVE
+CONTRACTING = 1 / 2
+FAST = 1 / 8
+"""Changes that shrink sixteenfold are those of a smooth function; eightfold is taken for it."""
+
+EXTRAPOLATED_GAIN = 5 / 3
+FLUCTUATION = 0.75
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The entries of a block that are asked again, one row each, (n,) where not said otherwise.
+
+    Attributes:
+        entries: their flat indices.
+        sizes: the largest |x| of their group.
+        claimed: the analytic derivatives, nan where there are none.
+        precision: how far rounding may have moved these.
+        limit: the bound that is small enough to call an entry right.
+        stated: the bound that agreement at the first step states.
+        least: the largest error of a value of the loss by the rounding of the result alone.
+        fine: by what short lines show.
+        rough: by what a longer line shows.
+    """
+
+    entries: Indices
+    sizes: Array
+    claimed: Array
+    precision: Array
+    limit: Array
+    stated: Array
+    least: Array
+    fine: Array
+    rough: Array
+
+    @property
+    def target(self) -> Array:
+        """The bound at which the search ends: that which agreement would have stated."""
+        return np.asarray(np.fmin(self.stated, self.limit))
+
+    def __getitem__(self, rows: Indices) -> Asked:
+        return Asked(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Best:
+    """The estimates of the smallest bounds, (n,) each.
+
+    Attributes:
+        value: the derivative.
+        bound: how far it may be off; infinite where nothing contracts.
+        level: the lowest level that it came from.
+        noise: the noise of a value of the loss, as far as it was seen there.
+    """
+
+    value: Array
+    bound: Array
+    level: Indices
+    noise: Array
+
+
+class Levels:
+    """The losses at the steps of the ladder, one row per entry; evaluated when asked for.
+
+    Attributes:
+        center: the loss at the point.
+        coarse: whether a term of it was seen to be rounded so coarsely that small steps say nothing.
+    """
+
+    def __init__(self, measure: Measure, center: float, entries: Indices, first: Pair) -> None:
+        self.center, self.coarse = center, False
+        self._measure, self._entries = measure, entries
+        self._first = np.array(first.step)
+        shape = (len(entries), TOP + 1)
+        self._pairs = Pair(*(np.full(shape, np.nan) for _ in range(3)))
+        self._store(np.arange(len(entries)), np.full(len(entries), FIRST), first)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def ask(self, rows: Indices, levels: Indices) -> Pair:
+        """The losses of the rows at a level each."""
+        missing = np.isnan(self._pairs.step[rows, levels])
+        if missing.any():
+            new, at = rows[missing], levels[missing]
+            self._store(new, at, self._measure(self._entries[new], self.step(new, at)))
+        return self.known((rows, levels))
+
+    def known(self, where: Indices | tuple[Indices, Indices]) -> Pair:
+        """What has been evaluated, nan elsewhere: all levels of rows, or a level of each."""
+        pairs = self._pairs
+        return Pair(pairs.step[where], pairs.plus[where], pairs.minus[where])
+
+    def step(self, rows: Indices, levels: Indices) -> Array:
+        """The steps of some levels."""
+        return np.asarray(self._first[rows] * RATIO ** (levels - float(FIRST)))
+
+    def at_least(self, rows: Indices, step: Array) -> Indices:
+        """The lowest level whose step is no smaller."""
+        with np.errstate(all="ignore"):
+            exact = np.log(step / self._first[rows]) / np.log(RATIO)
+        levels = np.clip(np.ceil(np.nan_to_num(exact) - 1e-9) + FIRST, 0, TOP)
+        return np.asarray(levels, dtype=np.intp)
+
+    def _store(self, rows: Indices, levels: Indices, pair: Pair) -> None:
+        self._pairs.step[rows, levels] = pair.step
+        self._pairs.plus[rows, levels] = pair.plus
+        self._pairs.minus[rows, levels] = pair.minus
+
+
+def best_of(levels: Levels, asked: Asked, rows: Indices) -> Best:
+    """The best estimate of every row, from three levels or, where the loss is straight, two."""
+    pair, center = levels.known(rows), levels.center
+    with np.errstate(all="ignore"):
+        slope, gap = pair.central(), pair.gap(center)
+        stairs, quantum = _stairs(pair, center, asked.sizes[rows])
+        values = np.fmax(np.abs(pair.plus), np.abs(pair.minus))
+        nu = np.fmax(np.fmax(asked.fine[rows], quantum)[:, None], ROUNDING * values)
+        noise, change = nu / pair.step, np.abs(np.diff(slope, axis=1))
+        rounding = _rounding(change, nu, pair.step)
+        three = _from_three(slope, gap, change, noise, rounding)
+        two = _from_two(slope, gap, change, noise, rounding)
+    three[1][stairs[:, :-2]] = np.inf
+    two[1][stairs[:, :-1]] = np.inf
+    value, bound = (np.concatenate(both, axis=1) for both in zip(three, two, strict=True))
+    bound[~np.isfinite(bound) | ~np.isfinite(value)] = np.inf
+    at = np.argmin(bound, axis=1)
+    every = np.arange(len(rows))
+    level = np.where(at < TOP - 1, at, at - (TOP - 1))
+    seen = (rounding * pair.step)[every, level]
+    return Best(value[every, at], bound[every, at], level, seen)
+
+
+def _stairs(pair: Pair, center: float, sizes: Array) -> tuple[Mask, Array]:
+    """The levels below the first move of a loss on a narrow plateau, and how far that goes."""
+    flat = pair.is_flat(center) & (pair.step < HALF_PRECISION * sizes[:, None])
+    move = pair.largest_move(center)
+    moves = np.isfinite(move) & (move > 0)
+    top = np.where(flat.any(axis=1), flat.shape[1] - 1 - np.argmax(flat[:, ::-1], axis=1), -1)
+    level = np.arange(flat.shape[1])
+    above = moves & (level > top[:, None])
+    is_staircase = (top >= 0) & above.any(axis=1)
+    first = move[np.arange(len(move)), np.argmax(above, axis=1)]
+    return (
+        (level <= top[:, None]) & is_staircase[:, None],
+        np.where(is_staircase, first, 0.0),
+    )
+
+
+def _rounding(change: Array, nu: Array, step: Array) -> Array:
+    """The rounding error of every level; what fluctuates at smaller steps is noise there.
+
+    It only widens the bound: it may be structure instead, which excuses nothing.
+    """
+    seen = np.zeros_like(step)
+    moved = np.nan_to_num(change * step[:, :-1], nan=0.0, posinf=0.0)
+    seen[:, 1:] = np.maximum.accumulate(moved, axis=1)
+    return np.asarray(np.fmax(nu, FLUCTUATION * seen) / step)
+
+
+def _from_three(
+    slope: Array, gap: Array, change: Array, noise: Array, rounding: Array
+) -> tuple[Array, Array]:
+    """Values and bounds from levels k, k + 1, k + 2, (n, levels - 2); infinite where not known.
+
+    Where f is smooth the gap grows fourfold; what it lacks is that of a kink hidden in a step.
+    """
+    extrapolated = slope[:, :-1] + (slope[:, :-1] - slope[:, 1:]) / (RATIO**2 - 1)
+    inner, outer = change[:, :-1], change[:, 1:]
+    quiet = (inner <= 2 * noise[:, :-2]) & (outer <= 2 * noise[:, :-2])
+    fast = (inner <= FAST * outer) | quiet
+    truncation = np.where(
+        fast, np.abs(extrapolated[:, :-1] - extrapolated[:, 1:]) + inner / RATIO**2, inner
+    )
+    hidden = np.abs(RATIO * gap[:, :-1] - gap[:, 1:]) / (2 * (RATIO - 1))
+    bound = truncation + EXTRAPOLATED_GAIN * rounding[:, :-2]
+    bound += np.fmax(hidden[:, :-1], hidden[:, 1:])
+    known = (inner <= CONTRACTING * outer) | quiet
+    value = np.where(fast, extrapolated[:, :-1], slope[:, :-2])
+    return value, np.where(known, bound, np.inf)
+
+
+def _from_two(
+    slope: Array, gap: Array, change: Array, noise: Array, rounding: Array
+) -> tuple[Array, Array]:
+    """Values and bounds from two levels on which f is straight but for noise, (n, levels - 1)."""
+    straight = change <= 2 * noise[:, :-1]
+    straight &= np.abs(gap[:, :-1]) <= 4 * noise[:, :-1]
+    bound = change + EXTRAPOLATED_GAIN * rounding[:, 1:] + np.abs(gap[:, 1:]) / 2
+    return slope[:, 1:], np.where(straight, bound, np.inf)

@@ -1,0 +1,158 @@
+"""The step of a group of entries, tried on a few of them.
+
+The step of least error for D(h) is h (R / 2T)^(1/3), with R and T the rounding and the truncation
+error measured at h (the rule of FiniteDifferences.jl). Where the truncation does not rise above the
+rounding, the step grows until the rounding is small enough or the largest step is reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.numeric.estimate import (
+    Array,
+    Indices,
+    Mask,
+    Pair,
+    bends,
+    rounding_error,
+    truncation_error,
+)
+from gradcheck.numeric.noise import ROUNDING
+
+Measure = Callable[[Indices, Array], Pair]
+"""The loss on both sides of the given entries, at one step for each."""
+
+PILOTS = 6
+TRIES = 6
+GOOD_RESOLUTION = 1e-8
+LARGEST_STEP = 1e-2
+LARGEST_LENGTH = 1e3
+FIRST_RELATIVE_NOISE = 1e-6
+SMALLEST_STEP = 1e3 * ROUNDING
+MUCH_SMALLER = 1e-2
+HALF_PRECISION = 2e-3
+"""A plateau narrower than this share of a parameter may be its rounding to a float16."""
+
+WIDE = 4 * HALF_PRECISION
+"""Where that shows."""
+
+
+@dataclass(frozen=True)
+class GroupStep:
+    """The step of a group of entries.
+
+    Attributes:
+        step: the step.
+        truncation: the largest truncation error seen there, as |D(h) - D(2h)|.
+        quantum: the first move of a loss that does not move at smaller steps; 0 elsewhere.
+        pair: the losses at that step of the entries that it was tried on.
+    """
+
+    step: float
+    truncation: float
+    quantum: float
+    pair: Pair
+
+
+def pilots_of(rows: Indices, claimed: Array, count: int, rng: np.random.Generator) -> Indices:
+    """A few rows to try the step on: those claimed largest, and some at random."""
+    if len(rows) <= count:
+        return rows
+    size = np.nan_to_num(np.abs(claimed[rows]))
+    half = max(1, count // 2)
+    largest = np.argpartition(size, -half)[-half:]
+    others = rng.choice(len(rows), count - half, replace=False)
+    return rows[np.union1d(largest, others)]
+
+
+def choose_step(
+    measure: Measure,
+    entries: Indices,
+    claimed: Array,
+    center: float,
+    noise: float,
+    length: float,
+    usual: float,
+) -> GroupStep:
+    """The step at which rounding and truncation balance on a few entries.
+
+    Args:
+        measure: evaluates the loss.
+        entries: the flat indices of these few.
+        claimed: their analytic derivatives.
+        center: the loss at the point.
+        noise: the largest error of one value of the loss.
+        length: the largest |x| of the group, or 1.
+        usual: the step of a group of larger parameters, to begin with; 0 where there is none.
+    """
+    relative = min(noise / max(abs(center), noise), FIRST_RELATIVE_NOISE)
+    step = float(np.cbrt(relative)) * min(length, LARGEST_LENGTH)
+    if usual:
+        step = min(usual, MUCH_SMALLER * length)
+    step = max(step, SMALLEST_STEP * length)
+    largest_step = LARGEST_STEP * max(1.0, length)
+    tried: list[tuple[float, float, float, Pair]] = []
+    pairs: list[Pair] = []
+    quantum = 0.0
+    for _ in range(TRIES):
+        inner, outer = (measure(entries, np.full(len(entries), k * step)) for k in (1, 2))
+        pairs += [inner, outer]
+        quantum = max(quantum, _quantum(pairs, center, length, claimed != 0))
+        nu = max(noise, quantum)
+        rounding = float(np.median(rounding_error(inner, nu)))
+        truncation = _typical_truncation(inner, outer, center, nu)
+        tried.append((rounding + truncation, step, truncation, inner))
+        step = _next_step(step, rounding, truncation, _largest(inner), largest_step)
+        if any(abs(np.log(step / other)) < np.log(2) for _, other, _, _ in tried):
+            break
+    best = min(tried, key=lambda one: one[:2])
+    _, step, truncation, pair = best if np.isfinite(best[0]) else tried[-1]
+    return GroupStep(step, truncation, quantum, pair)
+
+
+def _next_step(
+    step: float, rounding: float, truncation: float, scale: float, largest: float
+) -> float:
+    """The step to try next; the same where this one is good."""
+    if not np.isfinite(truncation):
+        return MUCH_SMALLER * step
+    if truncation > 4 * rounding:
+        return step * float(np.clip(np.cbrt(rounding / (2 * truncation)), MUCH_SMALLER, 1.0))
+    if rounding <= GOOD_RESOLUTION * scale or step >= largest:
+        return step
+    more = rounding / (GOOD_RESOLUTION * scale) if scale else 10.0
+    return min(float(np.clip(more, 10, 1e3)) * step, largest)
+
+
+def _largest(pair: Pair) -> float:
+    return float(np.nanmax(np.abs(pair.central()), initial=0.0))
+
+
+def _typical_truncation(inner: Pair, outer: Pair, center: float, noise: float) -> float:
+    """The largest truncation error of the entries, those beside a kink left out."""
+    truncation = truncation_error(inner, outer)
+    smooth = np.isfinite(truncation) & ~bends(inner, outer, center, noise)
+    return float(np.max(truncation[smooth], initial=0.0)) if smooth.any() else np.inf
+
+
+def _quantum(pairs: Sequence[Pair], center: float, length: float, claimed: Mask) -> float:
+    """The size of the first move of a loss that does not move at smaller steps; 0 elsewhere.
+
+    Where it is claimed that it does move: a unit that is off does not, until it is on.
+    """
+    if not claimed.any():
+        return 0.0
+    order = sorted(pairs, key=lambda pair: float(pair.step[0]))
+    steps = np.array([float(pair.step[0]) for pair in order])
+    moves = np.array([pair.largest_move(center) for pair in order])[:, claimed]
+    quanta = []
+    for column in moves.T:
+        flat = np.flatnonzero((column == 0) & (steps < HALF_PRECISION * length))
+        after = column[flat[-1] + 1 :] if len(flat) else column[:0]
+        after = after[np.isfinite(after) & (after > 0)]
+        quanta.append(float(after[0]) if len(after) else 0.0)
+    return float(np.median(quanta))
