@@ -1,0 +1,1 @@
+"""Following the user's own computation."""
