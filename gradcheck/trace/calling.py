@@ -65,14 +65,22 @@ def trace_call(function: Callable[[Any], Any], argument: Any) -> Trace:
     return trace_calls([function], argument)
 
 
-def trace_calls(functions: Sequence[Callable[[Any], Any]], argument: Any) -> Trace:
-    """Follows several calls with one argument, one after the other, until one raises."""
+def trace_calls(
+    functions: Sequence[Callable[[Any], Any]], argument: Any, also: Sequence[Any] = ()
+) -> Trace:
+    """Follows several calls with one argument, one after the other, until one raises.
+
+    Args:
+        functions: what is called.
+        argument: what each of them is given.
+        also: further functions and objects of the user's that these call or use.
+    """
     tape = Tape(TracedArray)
     returned: list[Any] = []
     indices: list[Any] = []
     starts: list[int] = []
     error: BaseException | None = None
-    with followed(tape, functions, argument) as traced, assignments_noted(tape):
+    with followed(tape, [*functions, *also], argument) as traced, assignments_noted(tape):
         for function in functions:
             starts.append(len(tape.nodes))
             try:

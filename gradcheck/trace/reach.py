@@ -195,7 +195,7 @@ class Reach:
         self.undo.append(undo)
 
     def _function(self, function: FunctionType, name: str) -> None:
-        if not is_users_code(function.__code__):
+        if not _is_users_function(function):
             wrapped = getattr(function, "__wrapped__", None)
             if wrapped is not None:
                 self.traced(wrapped, name)
@@ -336,13 +336,21 @@ def _is_users_object(kind: type) -> bool:
 
 def _file_of(kind: type) -> str:
     """The file that a class was written in."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    if file is not None:
+        return str(file)
     for item in vars(kind).values():
         code = getattr(getattr(item, "__func__", item), "__code__", None)
         if code is not None:
             return str(code.co_filename)
-    if kind.__module__ not in sys.modules or kind.__module__ == "__main__":
-        return "<unknown>"
-    return getattr(sys.modules[kind.__module__], "__file__", None) or "<frozen>"
+    return "<frozen>" if kind.__module__ in sys.builtin_module_names else "<unknown>"
+
+
+def _is_users_function(function: FunctionType) -> bool:
+    """Whether a function is the user's; of code that was made from text, by its module."""
+    file = function.__globals__.get("__file__")
+    made = function.__code__.co_filename.startswith("<")
+    return is_users_code(function.__code__) and (not made or file is None or is_users_file(file))
 
 
 def _is_adapter(function: FunctionType) -> bool:

@@ -1,0 +1,116 @@
+"""Which place of the source a replacement speaks against."""
+
+from __future__ import annotations
+
+import linecache
+import re
+from dataclasses import dataclass
+
+from gradcheck.trace.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.operations import MOVES, base_name
+from gradcheck.trace.places import Call, Chain, Place
+from gradcheck.trace.state import State
+from gradcheck.trace.trial import Mend
+from gradcheck.trace.units import CALL
+
+WRITES = ("setitem", "scatter")
+
+
+@dataclass(frozen=True)
+class Blame:
+    """A place and those that belong to it.
+
+    Attributes:
+        place: what to change.
+        also: the other places.
+        expression: the text of what is wrong.
+    """
+
+    place: Place | None
+    also: tuple[Place, ...]
+    expression: str
+
+
+def blame(
+    mend: Mend, state: State, assignments: list[Assignment], is_right: bool = False
+) -> Blame:
+    """The place of a mend.
+
+    A wrong value is blamed where it is made; one that is right for something else, where a plain
+    assignment gave it the name of what it is not. For a wrong operand, the innermost function that its
+    making and its use have in common is blamed, because there it was chosen; or a plain assignment
+    that gave it the name under which it is used.
+    """
+    node = state.tape[mend.unit.first]
+    made = _with_place(state, node)
+    places = [call.place for call in made.chain]
+    if not places:
+        return Blame(None, (), "")
+    if mend.unit.nodes:
+        named = [one for one in assignments if one.node == mend.unit.first]
+        if is_right and named:
+            return Blame(named[-1].place, (places[0],), named[-1].place.source)
+        return Blame(places[0], tuple(places[1:3]), places[0].source)
+    operand = mend.unit.uses[0][1]
+    source = _before_movement(state, operand)
+    up = _levels_up(source.chain, made.chain)
+    if mend.unit.kind == CALL:
+        up = up if source.chain else max(up, mend.unit.outer)
+    up = min(up, len(places) - 1)
+    place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
+    assignment = _assigned(node, operand, made.chain[up], assignments)
+    if assignment is not None:
+        return Blame(assignment.place, (place, *also), assignment.place.source)
+    return Blame(place, also, place.source)
+
+
+def _with_place(state: State, node: Node) -> Node:
+    while not node.chain and node.operands:
+        node = state.tape[max(node.operands, key=lambda i: (bool(state.tape[i].chain), i))]
+    return node
+
+
+def _before_movement(state: State, index: int) -> Node:
+    node = state.tape[index]
+    while (
+        len(node.operands) == 1
+        and (base_name(node) in MOVES or node.name == "negative")
+        and base_name(node) not in WRITES
+        and not state.tape[node.operands[0]].is_leaf
+    ):
+        node = state.tape[node.operands[0]]
+    return node
+
+
+def _levels_up(made: Chain, used: Chain) -> int:
+    """How many calls up from its use the innermost common function stands."""
+    if not made or not used:
+        return 0
+    depth = 0
+    for one, other in zip(reversed(made), reversed(used), strict=False):
+        if one.code is not other.code:
+            break
+        depth += 1
+        if one.instruction != other.instruction:
+            break
+    return max(0, len(used) - depth) if depth else 0
+
+
+def _assigned(
+    consumer: Node, operand: int, used: Call, assignments: list[Assignment]
+) -> Assignment | None:
+    found = None
+    for assignment in assignments:
+        if assignment.node != operand:
+            continue
+        if consumer.name == OUTPUT:
+            found = assignment
+            continue
+        text = linecache.getline(used.place.file, used.place.line)
+        if (
+            assignment.code is used.code
+            and assignment.place.line < used.place.line
+            and re.search(rf"\b{re.escape(assignment.target)}\b", text)
+        ):
+            found = assignment
+    return found
