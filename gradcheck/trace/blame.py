@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node
@@ -13,6 +14,7 @@ from gradcheck.trace.state import State
 from gradcheck.trace.trial import Mend
 from gradcheck.trace.units import CALL
 
+COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 WRITES = ("setitem", "scatter")
 
 
@@ -32,7 +34,11 @@ class Blame:
 
 
 def blame(
-    mend: Mend, state: State, assignments: list[Assignment], is_right: bool = False
+    mend: Mend,
+    state: State,
+    assignments: list[Assignment],
+    is_known: Callable[[int], bool],
+    is_right: bool = False,
 ) -> Blame:
     """The place of a mend.
 
@@ -54,8 +60,10 @@ def blame(
     operand = mend.unit.uses[0][1]
     source = _before_movement(state, operand)
     up = _levels_up(source.chain, made.chain)
-    if mend.unit.kind == CALL:
-        up = up if source.chain else max(up, mend.unit.outer)
+    if not source.chain:
+        up = _levels_of_leaf(made, state, is_known)
+        if mend.unit.kind == CALL:
+            up = max(up, mend.unit.outer)
     up = min(up, len(places) - 1)
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
     assignment = _assigned(node, operand, made.chain[up], assignments)
@@ -94,6 +102,26 @@ def _levels_up(made: Chain, used: Chain) -> int:
         if one.instruction != other.instruction:
             break
     return max(0, len(used) - depth) if depth else 0
+
+
+def _levels_of_leaf(node: Node, state: State, is_known: Callable[[int], bool]) -> int:
+    """How many calls up the wrong use of a parameter or of data stands.
+
+    It stands in a helper, unless that gives right results where it is called from elsewhere.
+    """
+    if len(node.chain) < 2:
+        return 0
+    elsewhere = [
+        other.index
+        for other in state.tape
+        if other.chain[:1] == node.chain[:1] and other.chain[1:] != node.chain[1:]
+    ]
+    if not any(is_known(index) for index in elsewhere):
+        return 0
+    up = 0
+    while up < len(node.chain) - 1 and node.chain[up].code.co_name in COMPREHENSIONS:
+        up += 1
+    return up + 1
 
 
 def _assigned(

@@ -46,6 +46,11 @@ class Table:
     candidates: tuple[Candidate, ...]
     entries: tuple[NDArray[np.float64], ...]
 
+    def fitting(self, carries_adjoint: bool) -> NDArray[np.bool_]:
+        """Which are of the kind of what they replace: adjoints for adjoints, slopes for slopes."""
+        kinds = (ADJOINT, CONTRIBUTION, VALUE) if carries_adjoint else (VALUE, SLOPE)
+        return np.array([one.kind in kinds for one in self.candidates], dtype=bool)
+
 
 @dataclass
 class Candidates:
@@ -162,14 +167,10 @@ def layouts(values: Sequence[NDArray[Any]], shape: Shape) -> Iterator[list[NDArr
             yield [value.reshape(shape) for value in values]
     if first.shape == shape and first.ndim >= 2 and 1 < max(shape[-2:]) <= TURNED:
         yield [value[..., ::-1, ::-1] for value in values]
+    if first.shape == shape and first.ndim == 1 and 1 < first.size <= TURNED:
+        yield [value[::-1] for value in values]
 
 
 def _long(shape: Shape) -> Shape:
     return tuple(length for length in shape if length != 1)
 
-
-def fits_strictly(kind: str, carries_adjoint: bool) -> bool:
-    """Whether a quantity is of the kind of what it replaces: adjoints for adjoints."""
-    if carries_adjoint:
-        return kind in (ADJOINT, CONTRIBUTION, VALUE)
-    return kind in (VALUE, SLOPE)

@@ -49,43 +49,55 @@ class Known:
 def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
     """The quantities, ready to be looked up."""
     features: dict[int, list[Features]] = {}
-    rows: dict[int, list[int]] = {}
+    rows: dict[int, list[NDArray[np.intp]]] = {}
     for number, quantity in enumerate(quantities):
-        for values in _with_lines(quantity.values):
-            own = _features(values)
-            if own is not None:
-                features.setdefault(values[0].size, []).append(own)
-                rows.setdefault(values[0].size, []).append(number)
+        for stack in _with_lines(quantity.values):
+            own = _features_of(stack)
+            kept = own[np.all(np.isfinite(own), axis=1)]
+            size = stack.shape[2]
+            features.setdefault(size, []).append(kept)
+            rows.setdefault(size, []).append(np.full(len(kept), number, dtype=np.intp))
     return Known(
         quantities,
-        {size: np.array(found) for size, found in features.items()},
-        {size: np.array(found, dtype=np.intp) for size, found in rows.items()},
+        {size: np.concatenate(found) for size, found in features.items()},
+        {size: np.concatenate(found) for size, found in rows.items()},
         tolerance,
     )
 
 
-def _with_lines(values: Sequence[NDArray[Any]]) -> Iterator[Sequence[NDArray[Any]]]:
-    yield values
-    first = values[0]
-    if first.ndim != 2:
+def _with_lines(values: Sequence[NDArray[Any]]) -> Iterator[NDArray[np.float64]]:
+    """The whole, the rows and the columns, as (how many, points, entries)."""
+    whole = np.array(values, dtype=np.float64)
+    yield whole.reshape(1, len(values), -1)
+    if whole.ndim != 3:
         return
-    if first.shape[0] <= LINES:
-        for i in range(first.shape[0]):
-            yield [value[i] for value in values]
-    if first.shape[1] <= LINES:
-        for j in range(first.shape[1]):
-            yield [value[:, j] for value in values]
+    if whole.shape[1] <= LINES:
+        yield whole.transpose(1, 0, 2)
+    if whole.shape[2] <= LINES:
+        yield whole.transpose(2, 0, 1)
 
 
 def _features(values: Sequence[NDArray[Any]]) -> Features | None:
-    """Numbers that a constant factor and another order of the entries do not change."""
-    joined = np.array([np.ravel(value) for value in values], dtype=np.float64)
-    size = float(np.sqrt(np.sum(joined * joined)))
-    if not np.isfinite(size) or size == 0:
-        return None
-    joined /= size
-    absolute = np.abs(joined)
-    cubes = joined**3
-    return np.array(
-        [np.sum(np.abs(cubes)), np.sum(absolute), abs(np.sum(cubes)), *absolute.sum(axis=1)]
-    )
+    own = _features_of(np.array([np.ravel(value) for value in values], dtype=np.float64)[None])[0]
+    return own if np.all(np.isfinite(own)) else None
+
+
+def _features_of(stack: NDArray[np.float64]) -> Features:
+    """Numbers that a constant factor and another order of the entries do not change.
+
+    Args:
+        stack: (how many, points, entries).
+    """
+    with np.errstate(all="ignore"):
+        normed = stack / np.sqrt(np.sum(stack * stack, axis=(1, 2), keepdims=True))
+        absolute = np.abs(normed)
+        cubes = absolute * absolute * normed
+        by_point = absolute.sum(axis=2)
+        return np.column_stack(
+            [
+                np.sum(np.abs(cubes), axis=(1, 2)),
+                by_point.sum(axis=1),
+                np.abs(np.sum(cubes, axis=(1, 2))),
+                by_point,
+            ]
+        )

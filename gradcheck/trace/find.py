@@ -241,11 +241,11 @@ def _next(
     if outcome.mend is not None:
         explained = view.explained.get(outcome.mend.unit.first, ())
         is_right = any(one.kind in (ADJOINT, CONTRIBUTION) for one in explained)
-        blamed = blame(outcome.mend, state, assignments, is_right)
+        blamed = blame(outcome.mend, state, assignments, view.is_known, is_right)
         return _of_mend(search, state, view, outcome.mend, blamed), outcome.late
     if outcome.scale is not None:
         place = place_of_scale(outcome.scale, state, search.known.quantities, assignments)
-        blamed = blame(place.mend, state, assignments)
+        blamed = blame(place.mend, state, assignments, view.is_known)
         if place.assignment is not None:
             assigned = place.assignment.place
             blamed = Blame(assigned, (), assigned.source)

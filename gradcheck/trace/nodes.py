@@ -125,7 +125,7 @@ class Tape:
         value: Any,
     ) -> int:
         """The index of a new node."""
-        chain, frame = chain_of_calls()
+        chain, frame = chain_of_calls() if function is not None else ((), 0)
         operands: list[int] = []
         _collect(arguments, operands)
         if keywords:

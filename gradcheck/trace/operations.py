@@ -27,6 +27,9 @@ Contributions = list[tuple[int, NDArray[Any]]]
 STEP = 1e-5
 """The step of the differences of a single operation, relative to the operand's entries."""
 
+Movements = dict[int, tuple[NDArray[np.intp] | None, list[tuple[int, int]]]]
+"""By node, where the entries of what moves data come from."""
+
 Elementwise = Callable[..., tuple[Any, ...]]
 
 ELEMENTWISE: dict[str, Elementwise] = {
@@ -109,7 +112,13 @@ def base_name(node: Node) -> str:
     return node.name.partition("[")[0]
 
 
-def contributions(node: Node, out: NDArray[Any], values: Values, g: NDArray[Any]) -> Contributions:
+def contributions(
+    node: Node,
+    out: NDArray[Any],
+    values: Values,
+    g: NDArray[Any],
+    movements: Movements | None = None,
+) -> Contributions:
     """What the adjoint of a node contributes to the adjoints of its operands.
 
     Args:
@@ -117,6 +126,7 @@ def contributions(node: Node, out: NDArray[Any], values: Values, g: NDArray[Any]
         out: its value.
         values: the values of its operands, by index.
         g: the adjoint, in the shape of `out`.
+        movements: see `moved`.
     """
     name = base_name(node)
     if name in CONSTANT:
@@ -124,7 +134,7 @@ def contributions(node: Node, out: NDArray[Any], values: Values, g: NDArray[Any]
     if name in ELEMENTWISE and not _settings(node):
         return _elementwise(ELEMENTWISE[name], node, out, values, g)
     if name in MOVES:
-        return moved(node, values, g)
+        return moved(node, values, g, movements)
     rule = RULES.get(name)
     found = rule(node, out, values, g) if rule is not None else None
     return differenced(node, values, g) if found is None else found
@@ -163,14 +173,29 @@ def summed_to(g: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     return np.broadcast_to(g, shape) if g.shape != shape else g
 
 
-def moved(node: Node, values: Values, g: NDArray[Any]) -> Contributions:
-    """The rule of everything that moves data: the same function is run on the positions."""
-    positions, starts = positions_through(node, values)
+def moved(
+    node: Node, values: Values, g: NDArray[Any], movements: Movements | None = None
+) -> Contributions:
+    """The rule of everything that moves data: the same function is run on the positions.
+
+    Args:
+        node: the movement.
+        values: of its operands, by index.
+        g: the adjoint of its result.
+        movements: the positions of other nodes, as far as they are known.
+    """
+    if movements is None or node.index not in movements:
+        found = positions_through(node, values)
+        if movements is not None:
+            movements[node.index] = found
+    else:
+        found = movements[node.index]
+    positions, starts = found
     if positions is None:
         return differenced(node, values, g)
     total = 1 + sum(values[index].size for index, _ in starts)
-    reached = np.zeros(total)
-    np.add.at(reached, positions.reshape(-1), np.broadcast_to(g, positions.shape).reshape(-1))
+    weights = np.broadcast_to(g, positions.shape).reshape(-1)
+    reached = np.bincount(positions.reshape(-1), weights, minlength=total)
     return [
         (index, reached[start : start + values[index].size].reshape(values[index].shape))
         for index, start in starts

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,14 @@ class Projection:
         output: the name of the output.
         point: the number of the point.
         gap: the projection of what the output lacks.
+        seed: its derivatives by the gradient of the block.
         weights: its derivatives by every value, and by every use of one.
     """
 
     output: str
     point: int
     gap: float
+    seed: Mapping[int, NDArray[np.float64]]
     weights: Adjoints
 
 
@@ -68,9 +70,26 @@ def _projection(
         seed[...] = along
     else:
         seed.reshape(-1)[output.entries] = along
-    weights = adjoints(state.nodes[point], state.values[point], {output.node: seed})
     gap = float(np.sum(along * (true - output.part(value))))
-    return Projection(output.name, point, gap, weights)
+    seeds = {output.node: seed}
+    return Projection(output.name, point, gap, seeds, _weights(state, point, seeds))
+
+
+def _weights(
+    state: State,
+    point: int,
+    seeds: Mapping[int, NDArray[np.float64]],
+    fixed: Container[int] = (),
+) -> Adjoints:
+    return adjoints(
+        state.nodes[point], state.values[point], seeds, fixed, state.movements[point]
+    )
+
+
+def with_fixed(projection: Projection, fixed: Container[int], state: State) -> Projection:
+    """The projection where some values no longer depend on others: they are replaced together."""
+    weights = _weights(state, projection.point, projection.seed, fixed)
+    return replace(projection, weights=weights)
 
 
 def fitting(

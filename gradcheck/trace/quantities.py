@@ -5,14 +5,14 @@ A wrong value in the gradient is replaced by these, and only by these.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.operations import ELEMENTWISE, base_name
+from gradcheck.trace.operations import ELEMENTWISE, base_name, contributions
 from gradcheck.trace.points import Point
 
 ADJOINT = "adjoint"
@@ -120,31 +120,42 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
             for operand in node.operands:
                 users.setdefault(operand, set()).add(node.index)
     for end in nodes:
-        if end.index not in reached:
+        if end.index not in reached or base_name(end) not in CHAIN:
             continue
-        shape = end.value.shape
-        inside, front = {end.index}, {end.index}
-        for _ in range(REACH):
-            front = {
-                operand
-                for index in front
-                if base_name(nodes[index]) in CHAIN
-                for operand in nodes[index].operands
-                if operand in reached and nodes[operand].value.shape == shape
-            } - inside
-            inside |= front
-            for begin in front:
-                if _stays_inside(begin, end.index, shape, nodes, users):
-                    values = tuple(
-                        point.derivatives.of_nodes[begin] / point.derivatives.of_nodes[end.index]
-                        if begin in point.derivatives.of_nodes
-                        and end.index in point.derivatives.of_nodes
-                        else np.zeros(shape)
-                        for point in points
-                    )
-                    yield Quantity(SLOPE, end.index, begin, values)
-            if not front:
-                break
+        slopes = [_chained(point, end.index, reached) for point in points]
+        for begin in slopes[0]:
+            known = all(begin in one for one in slopes)
+            if known and _stays_inside(begin, end.index, end.value.shape, nodes, users):
+                yield Quantity(SLOPE, end.index, begin, tuple(one[begin] for one in slopes))
+
+
+def _chained(
+    point: Point, end: int, reached: Mapping[int, NDArray[Any]]
+) -> dict[int, NDArray[Any]]:
+    """The derivatives of a value by those that elementwise operations made it of."""
+    nodes = point.loss_nodes
+    shape = nodes[end].value.shape
+    values = [node.value for node in nodes[: end + 1]]
+    found = {end: np.ones(shape)}
+    depth = {end: 0}
+    pending = [end]
+    while pending:
+        index = max(pending)
+        pending.remove(index)
+        node = nodes[index]
+        if base_name(node) not in CHAIN or depth[index] >= REACH or node.function is None:
+            continue
+        for operand, part in contributions(node, values[index], values, found[index]):
+            if operand not in reached or nodes[operand].value.shape != shape:
+                continue
+            if operand in found:
+                found[operand] = found[operand] + part
+            else:
+                found[operand] = part
+                depth[operand] = depth[index] + 1
+                pending.append(operand)
+    del found[end]
+    return found
 
 
 def _stays_inside(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.nodes import Node
-from gradcheck.trace.operations import contributions
+from gradcheck.trace.operations import Movements, contributions
 
 Edge = tuple[int, int]
 """A use of a value: the index of the operation, and that of its operand."""
@@ -30,7 +30,11 @@ class Adjoints:
 
 
 def adjoints(
-    nodes: Sequence[Node], values: Sequence[NDArray[Any]], seeds: Mapping[int, NDArray[Any]]
+    nodes: Sequence[Node],
+    values: Sequence[NDArray[Any]],
+    seeds: Mapping[int, NDArray[Any]],
+    fixed: Container[int] = (),
+    movements: Movements | None = None,
 ) -> Adjoints:
     """The adjoints, from those of some values.
 
@@ -38,6 +42,9 @@ def adjoints(
         nodes: the tape.
         values: by index.
         seeds: the derivatives of the number by the values that it is made of directly.
+        fixed: values that are held fast: nothing reaches their operands through them.
+        movements: where the entries of what moves data come from, as far as that is known; more
+            is noted in it.
     """
     reached: dict[int, NDArray[Any]] = {
         index: np.asarray(seed, dtype=np.float64) for index, seed in seeds.items()
@@ -48,9 +55,9 @@ def adjoints(
         node = nodes[index]
         if g is None or node.function is None or not node.operands or not node.is_float:
             continue
-        if not g.any():
+        if index in fixed or (movements is not None and not g.any()):
             continue
-        for operand, part in contributions(node, values[index], values, g):
+        for operand, part in contributions(node, values[index], values, g, movements):
             edge = (index, operand)
             uses[edge] = uses[edge] + part if edge in uses else part
             reached[operand] = reached[operand] + part if operand in reached else part

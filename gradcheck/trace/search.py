@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.candidates import Candidate, Candidates, Table, fits_strictly
+from gradcheck.trace.candidates import Candidate, Candidates, Table
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
 from gradcheck.trace.trial import OWN, QUANTITY, ZERO, Mend, Trials
@@ -23,7 +23,6 @@ from gradcheck.trace.units import (
     EVERYWHERE,
     NODE,
     USE,
-    USES,
     Unit,
     View,
     units_of,
@@ -78,27 +77,38 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
     scale: Scale | None = None
     held: Mend | None = None
     held_is: set[int] = set()
+    is_part = False
+    partial: Mend | None = None
     below: frozenset[int] = frozenset()
     for unit in units_of(view, strict):
         if trials.is_late:
-            return Outcome(held, scale, late=True)
-        if held is not None and unit.position > held.unit.position + FURTHER:
+            return Outcome(held or partial, scale, late=True)
+        if _is_far(unit, held) or _is_far(unit, partial):
             break
         scale = _with_own(unit, view, trials, scale)
         best = _best(unit, view, trials, candidates, strict)
-        if best is None:
+        if best is None or (partial is not None and not best.outputs > partial.outputs):
             continue
         if scale is not None and scale.outputs >= best.outputs:
             return Outcome(None, scale, late=False)
         if held is None:
-            held_is = _is_already(best, view)
-            if not held_is:
+            held_is, is_part = _is_already(best, view)
+            if held_is or is_part:
+                held = best
+                below = frozenset(trials.state.below([unit.first]))
+            elif best.outputs >= trials.wrong:
                 return Outcome(best, scale, late=False)
-            held = best
-            below = frozenset(trials.state.below([unit.first]))
-        elif best.outputs >= held.outputs and _is_better(best, view, below, held_is):
+            else:
+                partial = best
+        elif best.outputs >= held.outputs and _is_better(
+            best, view, below, held_is, is_part
+        ):
             return Outcome(best, scale, late=False)
-    return Outcome(held, scale, late=False)
+    return Outcome(held or partial, scale, late=False)
+
+
+def _is_far(unit: Unit, mend: Mend | None) -> bool:
+    return mend is not None and unit.position > mend.unit.position + FURTHER
 
 
 def _carries(unit: Unit, view: View) -> bool:
@@ -146,9 +156,7 @@ def _best(
     ):
         return best
     actual = trials.actual(unit)
-    for candidate in trials.survivors(unit, table):
-        if strict and not fits_strictly(candidate.kind, carries):
-            continue
+    for candidate in trials.survivors(unit, table, table.fitting(carries) if strict else None):
         values = [entries[candidate.number] for entries in table.entries]
         if _is_multiple(values, actual):
             continue
@@ -197,23 +205,46 @@ def _is_multiple(values: Sequence[Any], actual: Sequence[Any]) -> bool:
     return bool(np.max(np.abs(other - factor * one), initial=0.0) <= 1e-7 * largest)
 
 
-def _is_already(mend: Mend, view: View) -> set[int]:
-    """The values of the loss whose adjoints the replaced value is already."""
-    if mend.unit.kind not in (NODE, USE, CALL) or mend.candidate is None:
-        return set()
-    if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
-        return set()
-    explained = view.explained.get(mend.unit.replaced[0], ())
-    return {one.node for one in explained if one.kind == ADJOINT}
+def _is_already(mend: Mend, view: View) -> tuple[set[int], bool]:
+    """What the replaced values are already right for.
+
+    Returns:
+        The values of the loss whose adjoints they are; and whether, over a loop, each is at least
+        a part of one.
+    """
+    if mend.candidate is None or mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
+        return set(), False
+    adjoints: set[int] = set()
+    kinds = []
+    for index in mend.unit.replaced:
+        explained = view.explained.get(index, ())
+        adjoints |= {one.node for one in explained if one.kind == ADJOINT}
+        kinds.append({one.kind for one in explained})
+    if not all(ADJOINT in kind or CONTRIBUTION in kind for kind in kinds):
+        return set(), False
+    is_part = mend.unit.is_series and any(CONTRIBUTION in kind for kind in kinds)
+    return (adjoints if all(ADJOINT in kind for kind in kinds) else set()), is_part
 
 
-def _is_better(mend: Mend, view: View, below: frozenset[int], held_is: set[int]) -> bool:
+def _is_better(
+    mend: Mend, view: View, below: frozenset[int], held_is: set[int], is_part: bool
+) -> bool:
     """Whether a later place is to be blamed instead of one whose value is right for something."""
     unit, candidate = mend.unit, mend.candidate
     if candidate is None:
         return False
-    if candidate.kind in (VALUE, SLOPE) and unit.kind in (USE, CALL, NODE, USES):
-        return (unit.first not in below or bool(unit.uses)) and not _carries(unit, view)
-    if candidate.kind == ADJOINT and unit.kind == NODE:
-        return unit.first in below and candidate.node in held_is
+    explained = [bool(view.explained.get(index)) for index in unit.replaced]
+    if candidate.kind in (VALUE, SLOPE):
+        if _carries(unit, view):
+            return False
+        at_same = any(
+            one.kind == SLOPE and one.other == candidate.other
+            for index in unit.replaced
+            for one in view.explained.get(index, ())
+        )
+        if candidate.kind == SLOPE and at_same:
+            return False
+        return bool(unit.uses) or (unit.first not in below and not all(explained))
+    if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
+        return (is_part and not all(explained)) or (unit.kind == NODE and candidate.node in held_is)
     return False

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.nodes import Node, Reference, evaluate
+from gradcheck.trace.operations import Movements
 from gradcheck.trace.outputs import Output
 from gradcheck.trace.reverse import Edge
 
@@ -109,6 +110,11 @@ class State:
                     reached.add(user)
                     pending.append(user)
         return sorted(reached)
+
+    @cached_property
+    def movements(self) -> tuple[Movements, ...]:
+        """By point, where entries come from, as far as it was asked for."""
+        return tuple({} for _ in self.nodes)
 
     @cached_property
     def compiled(self) -> tuple[list[Callable[[Values], Any] | None], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.candidates import Candidate, Table
 from gradcheck.trace.linearity import Linearity, Reached
 from gradcheck.trace.outputs import Output
-from gradcheck.trace.projections import Projection, fitting, weight_of
+from gradcheck.trace.projections import Projection, fitting, weight_of, with_fixed
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import Unit
 
@@ -69,6 +69,7 @@ class Trials:
     deadline: float
     linearity: Linearity = field(init=False)
     _reached: dict[Unit, Reached] = field(default_factory=dict)
+    _fixed: dict[Unit, list[list[Projection]]] = field(default_factory=dict)
     _without: dict[Unit, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,18 +94,27 @@ class Trials:
             for values in self.state.values
         ]
 
-    def survivors(self, unit: Unit, table: Table) -> list[Candidate]:
-        """The candidates that could be right, by the projections."""
+    def survivors(
+        self, unit: Unit, table: Table, allowed: NDArray[np.bool_] | None = None
+    ) -> list[Candidate]:
+        """The candidates that could be right, by the projections.
+
+        Args:
+            unit: what they would replace.
+            table: the candidates.
+            allowed: which of them are to be tried; all if left out.
+        """
         if not table.candidates:
             return []
         reached = self.reached(unit)
         possible = np.zeros(len(table.candidates), dtype=bool)
         if reached.region:
             if len(reached.region) <= REGION:
-                self._try_region(unit, table, reached, possible)
+                rows = np.arange(possible.size) if allowed is None else np.flatnonzero(allowed)
+                self._try_region(unit, table, rows, possible)
         else:
             actual = self.actual(unit)
-            for projections in self.projections.values():
+            for projections in self._projections(unit):
                 effects = [
                     self._effects(unit, one, table.entries[one.point], actual[one.point])
                     for one in projections
@@ -114,7 +124,23 @@ class Trials:
                     effect = np.stack([one[0] for one in kept], axis=1)
                     wanted = np.array([one[1] for one in kept])
                     possible |= fitting(effect, wanted, free=True)
+        if allowed is not None:
+            possible &= allowed
         return [table.candidates[number] for number in np.flatnonzero(possible)]
+
+    def _projections(self, unit: Unit) -> list[list[Projection]]:
+        """The projections, with the unit's values independent of each other."""
+        members = frozenset(unit.nodes)
+        if len(members) < 2 or not any(
+            self.state.above[index] & ~(1 << index) & _mask(members) for index in members
+        ):
+            return list(self.projections.values())
+        if unit not in self._fixed:
+            self._fixed[unit] = [
+                [with_fixed(one, members, self.state) for one in several]
+                for several in self.projections.values()
+            ]
+        return self._fixed[unit]
 
     def _effects(
         self,
@@ -132,9 +158,14 @@ class Trials:
         return entries @ weight, projection.gap + float(weight @ actual)
 
     def _try_region(
-        self, unit: Unit, table: Table, reached: Reached, possible: NDArray[np.bool_]
+        self,
+        unit: Unit,
+        table: Table,
+        rows: NDArray[np.intp],
+        possible: NDArray[np.bool_],
     ) -> None:
         """Does the operations that are not linear again, for one candidate after the other."""
+        reached = self.reached(unit)
         projections = [
             one for several in self.projections.values() for one in several if one.point == 0
         ]
@@ -149,9 +180,10 @@ class Trials:
         ]
         if any(map(len, ends)):
             weights = [[] for _ in projections]
-        for number, row in enumerate(table.entries[0]):
+        for number in rows:
             if self.is_late:
                 return
+            row = table.entries[0][number]
             replacement = self.replacement(unit, row, 0, 1.0)
             values = self.state.run(0, replacement, reached.region)
             if values is None:
@@ -284,3 +316,10 @@ class Trials:
                     return frozenset()
             mended = frozenset(right & self.wrong if mended is None else mended & right)
         return mended or frozenset()
+
+
+def _mask(indices: Iterable[int]) -> int:
+    mask = 0
+    for index in indices:
+        mask |= 1 << index
+    return mask

@@ -84,7 +84,9 @@ class View:
     additive: frozenset[int]
 
     def is_known(self, index: int) -> bool:
-        """Whether a value is a value or an adjoint of the loss."""
+        """Whether a value is a value or an adjoint of the loss; or nothing but zeros."""
+        if not any(np.any(values[index]) for values in self.state.values):
+            return True
         return any(one.kind in (VALUE, ADJOINT) for one in self.explained.get(index, ()))
 
     def is_right_forward(self, index: int) -> bool:
@@ -197,7 +199,9 @@ def _series(view: View) -> Iterator[Unit]:
     ):
         last = members[-1]
         if not view.is_right_forward(last) or last in view.additive:
-            yield Unit(SERIES, members[0], nodes=members)
+            # the first pass is often right: it is the first wrong one that is looked for
+            wrong = [index for index in members if not view.explained.get(index)]
+            yield Unit(SERIES, (wrong or members)[0], nodes=members)
 
 
 def _everywhere(view: View) -> Iterator[Unit]:
@@ -220,23 +224,27 @@ def _uses(view: View) -> Iterator[Unit]:
     unknown: set[Any] = set()
     for index in view.order:
         node = tape[index]
-        if node.is_leaf or node.value.dtype.kind not in "fb":
+        if node.is_leaf or node.value.dtype.kind not in "fb" or base_name(node) in CONSTANT:
             continue
         operands = [one for one in node.operands if view.may_be_replaced_in_use(one)]
+        known = view.is_known(index)
         for outer in range(1, min(OUTER + 1, len(node.chain))):
-            for operand in operands:
+            for operand in () if known else operands:
                 calls.setdefault((operand, node.chain[outer:], outer), []).append((index, operand))
-            if not view.is_known(index) and node.is_float:
+            if not known and node.is_float:
                 unknown.add(node.chain[outer:])
-        if view.is_known(index) and node.name != OUTPUT:
-            continue  # the operation's result is right, and so are its operands
         line = node.place.line if node.place else None
         for operand in operands:
             key = (operand, node.frame, node.chain[1:], line)
             lines.setdefault(key, []).append((index, operand))
+    seen: set[frozenset[Edge]] = set()
     for uses in lines.values():
-        yield Unit(USE, uses[0][0] - 0.5, uses=tuple(uses))
-    seen = {frozenset(uses) for uses in lines.values()}
+        # where an operation's result is right, its operands are too
+        wrong = [use for use in uses if tape[use[0]].name == OUTPUT or not view.is_known(use[0])]
+        for chosen in (uses, wrong) if wrong else ():
+            if frozenset(chosen) not in seen:
+                seen.add(frozenset(chosen))
+                yield Unit(USE, wrong[0][0] - 0.5, uses=tuple(chosen))
     for (_, chain, outer), uses in calls.items():
         if chain in unknown and frozenset(uses) not in seen and len(uses) < USES_AT_MOST:
             seen.add(frozenset(uses))
@@ -248,7 +256,9 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
     groups: dict[Any, list[Edge]] = {}
     for index in view.order:
         node = tape[index]
-        if node.is_leaf or not node.is_float or view.is_known(index):
+        if node.is_leaf or not node.is_float or base_name(node) in CONSTANT:
+            continue
+        if view.is_known(index):
             continue
         for operand in node.operands:
             if view.may_be_replaced_in_use(operand):
