@@ -28,6 +28,7 @@ from gradcheck.trace.points import (
 )
 from gradcheck.trace.projections import projections_of
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, quantities_of, series_of
+from gradcheck.trace.raising import Raised, raising_fault
 from gradcheck.trace.scales import place_of_scale
 from gradcheck.trace.search import Outcome, first_mend
 from gradcheck.trace.special import Special, special_fault, wrong_shape
@@ -110,11 +111,9 @@ def _find(
             unfollowed="the adjoints do not agree with differences of the loss",
             leaks=first.gradient.leaks,
         )
-    if first.gradient.error is not None:
-        from gradcheck.trace.raising import raising_fault
-
-        return raising_fault(subject, followed, deadline)
     search = _prepared(followed, deadline)
+    if first.gradient.error is not None:
+        return _of_raised(search)
     state = _state(search, wrong)
     if wrong and not state.wrong():
         followed = [follow(subject, values, calls=2) for values in points[: len(followed)]]
@@ -132,6 +131,20 @@ def _find(
         first.gradient.leaks,
         len(followed),
         len(first.nodes),
+    )
+
+
+def _of_raised(search: Followed) -> Search:
+    first = search.points[0]
+    error = first.gradient.error
+    fault = raising_fault(Raised(search.points, search.known, search.words))
+    return Search(
+        () if fault is None else (fault,),
+        tuple(first.true),
+        unfollowed="" if fault is not None else f"the gradient raised {type(error).__name__}",
+        leaks=first.gradient.leaks,
+        points=len(search.points),
+        operations=len(first.nodes),
     )
 
 
@@ -311,8 +324,7 @@ def _of_mend(
     values = [np.asarray(one[0]) for one in (mend.actual, mend.expected)]
     count = int(np.prod(shape, dtype=int))
     actual, expected = (
-        value.reshape(shape) if value.size == count else value.reshape(-1, *shape)
-        for value in values
+        value.reshape(shape) if value.size == count else value for value in values
     )
     quantity = None if mend.candidate is None else mend.candidate.kind
     return (

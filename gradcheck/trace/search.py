@@ -79,7 +79,6 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
     held_is: set[int] = set()
     is_part = False
     partial: Mend | None = None
-    below: frozenset[int] = frozenset()
     for unit in units_of(view, strict):
         if trials.is_late:
             return Outcome(held or partial, scale, late=True)
@@ -95,13 +94,12 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
             held_is, is_part = _is_already(best, view)
             if held_is or is_part:
                 held = best
-                below = frozenset(trials.state.below([unit.first]))
             elif best.outputs >= trials.wrong:
                 return Outcome(best, scale, late=False)
             else:
                 partial = best
         elif best.outputs >= held.outputs and _is_better(
-            best, view, below, held_is, is_part
+            best, held, view, held_is, is_part
         ):
             return Outcome(best, scale, late=False)
     return Outcome(held or partial, scale, late=False)
@@ -227,12 +225,13 @@ def _is_already(mend: Mend, view: View) -> tuple[set[int], bool]:
 
 
 def _is_better(
-    mend: Mend, view: View, below: frozenset[int], held_is: set[int], is_part: bool
+    mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bool
 ) -> bool:
     """Whether a later place is to be blamed instead of one whose value is right for something."""
     unit, candidate = mend.unit, mend.candidate
     if candidate is None:
         return False
+    below = frozenset(view.state.below([held.unit.first]))
     explained = [bool(view.explained.get(index)) for index in unit.replaced]
     if candidate.kind in (VALUE, SLOPE):
         if _carries(unit, view):
@@ -246,5 +245,22 @@ def _is_better(
             return False
         return bool(unit.uses) or (unit.first not in below and not all(explained))
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
-        return (is_part and not all(explained)) or (unit.kind == NODE and candidate.node in held_is)
+        if unit.kind == NODE and candidate.node in held_is:
+            return True
+        return not all(explained) and (is_part or not _is_made_of(unit, held, view))
+    return False
+
+
+def _is_made_of(unit: Unit, held: Mend, view: View) -> bool:
+    """Whether a value is made of the held one directly, with no right adjoint in between."""
+    ends = set(held.unit.replaced)
+    pending, seen = list(unit.nodes), set()
+    while pending:
+        for operand in view.state.tape[pending.pop()].operands:
+            if operand in ends:
+                return True
+            is_adjoint = any(one.kind == ADJOINT for one in view.explained.get(operand, ()))
+            if operand not in seen and operand in view.carrying and not is_adjoint:
+                seen.add(operand)
+                pending.append(operand)
     return False
