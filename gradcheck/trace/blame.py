@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gradcheck.trace.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.nodes import OUTPUT, Assignment, Node, Reference
 from gradcheck.trace.operations import MOVES, base_name
 from gradcheck.trace.places import Call, Chain, Place
 from gradcheck.trace.state import State
@@ -59,17 +60,75 @@ def blame(
         return Blame(places[0], tuple(places[1:3]), places[0].source)
     operand = mend.unit.uses[0][1]
     source = _before_movement(state, operand)
-    up = _levels_up(source.chain, made.chain)
-    if not source.chain:
-        up = _levels_of_leaf(made, state, is_known)
+    up = 0
+    if mend.unit.kind == CALL or _is_given(made, node, operand):
+        up = _levels_up(source.chain, made.chain)
+        if not source.chain:
+            up = _levels_of_leaf(made, state, is_known)
         if mend.unit.kind == CALL:
             up = max(up, mend.unit.outer)
     up = min(up, len(places) - 1)
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
-    assignment = _assigned(node, operand, made.chain[up], assignments)
-    if assignment is not None:
-        return Blame(assignment.place, (place, *also), assignment.place.source)
+    for level in range(up + 1):
+        assignment = _assigned(node, operand, made.chain[level], assignments)
+        if assignment is not None:
+            return Blame(assignment.place, (place, *also), assignment.place.source)
     return Blame(place, also, place.source)
+
+
+def _is_given(made: Node, consumer: Node, operand: int) -> bool:
+    """Whether the function that uses an operand was given it as an argument.
+
+    What it reads from its own names, or from its object, it chose itself.
+    """
+    if not made.chain:
+        return False
+    code = made.chain[0].code
+    if code.co_name in COMPREHENSIONS:
+        return True
+    position = next(
+        (
+            i
+            for i, argument in enumerate(consumer.arguments)
+            if isinstance(argument, Reference) and argument.index == operand
+        ),
+        None,
+    )
+    expression = _operand_text(made.chain[0].place.source, position)
+    while isinstance(expression, ast.Attribute | ast.Subscript):
+        if isinstance(expression, ast.Attribute) and expression.attr != "T":
+            return False
+        expression = expression.value
+    if not isinstance(expression, ast.Name):
+        return True
+    return expression.id in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def _operand_text(source: str, position: int | None) -> ast.expr | None:
+    """The expression of an operand in that of an operation."""
+    try:
+        expression = ast.parse(source.strip(), mode="eval").body
+    except SyntaxError:
+        return None
+    operands: list[ast.expr] = []
+    if isinstance(expression, ast.BinOp):
+        operands = [expression.left, expression.right]
+    elif isinstance(expression, ast.UnaryOp):
+        operands = [expression.operand]
+    elif isinstance(expression, ast.Compare):
+        operands = [expression.left, *expression.comparators]
+    elif isinstance(expression, ast.Attribute | ast.Subscript):
+        operands = [expression.value]
+    elif isinstance(expression, ast.Call):
+        method = isinstance(expression.func, ast.Attribute) and not (
+            isinstance(expression.func.value, ast.Name)
+            and expression.func.value.id in ("np", "numpy", "math")
+        )
+        of = [expression.func.value] if method and isinstance(expression.func, ast.Attribute) else []
+        operands = [*of, *expression.args]
+    if position is None or position >= len(operands):
+        return None
+    return operands[position]
 
 
 def _with_place(state: State, node: Node) -> Node:
@@ -142,3 +201,17 @@ def _assigned(
         ):
             found = assignment
     return found
+
+
+def outside_helper(blamed: Blame, mend: Mend, state: State) -> Blame:
+    """The call of a helper whose result is right, where something is missing after it."""
+    node = state.tape[mend.unit.first]
+    users = state.consumers[node.index]
+    if not users or not node.chain or blamed.place != node.chain[0].place:
+        return blamed
+    depth = max(len(state.tape[user].chain) for user in users)
+    up = len(node.chain) - depth
+    if not 0 < up < len(node.chain):
+        return blamed
+    places = [call.place for call in node.chain]
+    return Blame(places[up], (*places[up + 1 :], *places[:up]), places[up].source)

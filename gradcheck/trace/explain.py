@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.quantities import Quantity
+from gradcheck.trace.quantities import VALUE, Quantity
 
 LINES = 24
 """Of how many rows or columns at most single ones are known quantities too."""
@@ -25,16 +25,27 @@ class Known:
         quantities: all of them.
         features: by size, one row for every quantity, or row or column of one, of that size.
         rows: by size, the number of the quantity that each row of features belongs to.
+        sizes: by size, the norm of what each row of features is of.
+        are_values: by number, whether the quantity is a value of the loss.
         tolerance: the relative error that equal features may have.
     """
 
     quantities: Sequence[Quantity]
     features: dict[int, Features]
     rows: dict[int, NDArray[np.intp]]
+    sizes: dict[int, NDArray[np.float64]]
+    are_values: NDArray[np.bool_]
     tolerance: float
 
-    def explaining(self, values: Sequence[NDArray[Any]]) -> list[Quantity]:
-        """The quantities that values at all points are."""
+    def explaining(
+        self, values: Sequence[NDArray[Any]], exact_values: bool = False
+    ) -> list[Quantity]:
+        """The quantities that values at all points are.
+
+        Args:
+            values: by point.
+            exact_values: whether values of the loss must be met without a constant factor.
+        """
         known = self.features.get(values[0].size)
         if known is None or any(value.dtype.kind != "f" for value in values):
             return []
@@ -42,25 +53,35 @@ class Known:
         if own is None:
             return []
         near = np.all(np.abs(known - own) < self.tolerance * (np.abs(own) + 1e-3), axis=1)
-        numbers = dict.fromkeys(self.rows[values[0].size][near].tolist())
-        return [self.quantities[number] for number in numbers]
+        rows = self.rows[values[0].size]
+        if exact_values:
+            size = float(np.sqrt(sum(np.sum(np.square(value)) for value in values)))
+            same = np.abs(self.sizes[values[0].size] - size) <= self.tolerance * size
+            near &= same | ~self.are_values[rows]
+        return [self.quantities[number] for number in dict.fromkeys(rows[near].tolist())]
 
 
 def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
     """The quantities, ready to be looked up."""
     features: dict[int, list[Features]] = {}
     rows: dict[int, list[NDArray[np.intp]]] = {}
+    sizes: dict[int, list[NDArray[np.float64]]] = {}
     for number, quantity in enumerate(quantities):
         for stack in _with_lines(quantity.values):
             own = _features_of(stack)
-            kept = own[np.all(np.isfinite(own), axis=1)]
+            finite = np.all(np.isfinite(own), axis=1)
+            kept = own[finite]
             size = stack.shape[2]
             features.setdefault(size, []).append(kept)
+            norms = np.sqrt(np.sum(np.square(stack[finite]), axis=(1, 2)))
+            sizes.setdefault(size, []).append(norms)
             rows.setdefault(size, []).append(np.full(len(kept), number, dtype=np.intp))
     return Known(
         quantities,
         {size: np.concatenate(found) for size, found in features.items()},
         {size: np.concatenate(found) for size, found in rows.items()},
+        {size: np.concatenate(found) for size, found in sizes.items()},
+        np.array([quantity.kind == VALUE for quantity in quantities], dtype=bool),
         tolerance,
     )
 

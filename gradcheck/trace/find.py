@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.blame import Blame, blame
+from gradcheck.trace.blame import Blame, blame, outside_helper
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.explain import Known, known_quantities
 from gradcheck.trace.fault import Entry, Fault, Search, Step
@@ -258,7 +258,12 @@ def _next(
         return _of_mend(search, state, view, outcome.mend, blamed), outcome.late
     if outcome.scale is not None:
         place = place_of_scale(outcome.scale, state, search.known.quantities, assignments)
-        blamed = blame(place.mend, state, assignments, view.is_known)
+        blamed = blame(place.mend, state, assignments, view.is_known, place.is_right)
+        if place.joined is not None and state.tape[place.joined].place is not None:
+            places = tuple(call.place for call in state.tape[place.joined].chain)
+            blamed = Blame(places[0], places[1:3], places[0].source)
+        if place.is_right:
+            blamed = outside_helper(blamed, place.mend, state)
         if place.assignment is not None:
             assigned = place.assignment.place
             blamed = Blame(assigned, (), assigned.source)

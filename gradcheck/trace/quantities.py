@@ -83,7 +83,8 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
     reached = [point.derivatives.of_nodes for point in points]
     for node in first.loss_nodes:
         index = node.index
-        if all(index in derivatives for derivatives in reached):
+        is_data = node.is_leaf and index not in first.parameters.values()
+        if not is_data and all(index in derivatives for derivatives in reached):
             values = tuple(np.asarray(derivatives[index]) for derivatives in reached)
             yield Quantity(ADJOINT, index, None, values)
         values = tuple(point.loss_nodes[index].value for point in points)
@@ -108,24 +109,29 @@ def _contributions(points: Sequence[Point]) -> Iterator[Quantity]:
 
 
 def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
-    """Local derivatives along elementwise chains that no other path leaves.
+    """Local derivatives along elementwise chains, where no path runs outside of the chain.
 
-    Otherwise the ratio of two adjoints, as in a softmax, would be taken for a slope.
+    In a softmax one does, through the sum, and what is along the chain is only part of the
+    derivative.
     """
     first = points[0]
     nodes, reached = first.loss_nodes, first.derivatives.of_nodes
+    above: list[int] = []
     users: dict[int, set[int]] = {}
     for node in nodes[: first.loss_index + 1]:
-        if node.index in reached:
-            for operand in node.operands:
-                users.setdefault(operand, set()).add(node.index)
-    for end in nodes:
+        mask = 1 << node.index
+        for operand in node.operands:
+            mask |= above[operand]
+            users.setdefault(operand, set()).add(node.index)
+        above.append(mask)
+    for end in nodes[: first.loss_index + 1]:
         if end.index not in reached or base_name(end) not in CHAIN:
             continue
         slopes = [_chained(point, end.index, reached) for point in points]
+        inside = set(slopes[0]) | {end.index}
         for begin in slopes[0]:
             known = all(begin in one for one in slopes)
-            if known and _stays_inside(begin, end.index, end.value.shape, nodes, users):
+            if known and _stays_inside(begin, inside, above[end.index], users):
                 yield Quantity(SLOPE, end.index, begin, tuple(one[begin] for one in slopes))
 
 
@@ -158,21 +164,17 @@ def _chained(
     return found
 
 
-def _stays_inside(
-    begin: int, end: int, shape: tuple[int, ...], nodes: Sequence[Any], users: dict[int, set[int]]
-) -> bool:
+def _stays_inside(begin: int, inside: set[int], above: int, users: dict[int, set[int]]) -> bool:
+    """Whether every path from a value to the end of a chain stays in the chain."""
     seen, pending = {begin}, [begin]
     while pending:
         for user in users.get(pending.pop(), ()):
-            if user == end:
+            if user in seen or not above >> user & 1:
                 continue
-            if user > end or nodes[user].value.shape != shape:
+            if user not in inside:
                 return False
-            if base_name(nodes[user]) not in CHAIN:
-                return False
-            if user not in seen:
-                seen.add(user)
-                pending.append(user)
+            seen.add(user)
+            pending.append(user)
     return True
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node, Reference
 from gradcheck.trace.operations import base_name
-from gradcheck.trace.quantities import SLOPE, VALUE, Quantity
+from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
 from gradcheck.trace.search import Scale
 from gradcheck.trace.state import State
 from gradcheck.trace.trial import Mend
@@ -27,11 +27,15 @@ class ScaleFault:
     Attributes:
         mend: at that place.
         operand: whether an operand there is a known value but for the factor.
+        is_right: whether the value is right for what comes before, and used as something else.
+        joined: the sum to blame instead, in which the value has the wrong sign.
         assignment: the plain assignment to blame instead, if it is one.
     """
 
     mend: Mend
     operand: bool = False
+    is_right: bool = False
+    joined: int | None = None
     assignment: Assignment | None = None
 
 
@@ -51,6 +55,9 @@ def place_of_scale(
     for mend in mends:
         if _operand_is_off(tape[mend.unit.first], mend.factor, state, quantities):
             return ScaleFault(mend, operand=True)
+    right = _last_right(mends, state, quantities)
+    if right is not None and right is not mends[-1]:
+        mends = mends[mends.index(right) + 1 :]
     with_constant = [mend for mend in mends if _constants(tape[mend.unit.first], state)]
     for mend in with_constant:
         factor = abs(mend.factor)
@@ -60,6 +67,11 @@ def place_of_scale(
                 return ScaleFault(mend)
     if with_constant:
         return ScaleFault(with_constant[0])
+    joined = _sign_where_joined(mends, state)
+    if joined is not None:
+        return joined
+    if right is not None:
+        return ScaleFault(right, is_right=True)
     first = mends[0]
     if first.unit.kind != NODE:
         for mend in reversed(mends):
@@ -67,6 +79,38 @@ def place_of_scale(
             if mend.unit.kind == NODE and named:
                 return ScaleFault(mend, assignment=named[-1])
     return ScaleFault(first)
+
+
+def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None:
+    """For a wrong sign, the sum in which the value has it, unless a difference begins it all."""
+    first, last = mends[0], mends[-1]
+    if abs(first.factor + 1) > 1e-9 or base_name(state.tape[first.unit.first]) == "subtract":
+        return None
+    users = state.consumers[last.unit.first]
+    if len(users) != 1 or base_name(state.tape[users[0]]) not in ("add", "subtract"):
+        return None
+    return ScaleFault(last, joined=users[0])
+
+
+def _last_right(
+    mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]
+) -> Mend | None:
+    """The last of the first values that are adjoints of the loss as they stand."""
+    found = None
+    for mend in mends:
+        if mend.unit.kind != NODE:
+            continue
+        values = [one[mend.unit.first] for one in state.values]
+        is_right = any(
+            quantity.kind == ADJOINT
+            and quantity.values[0].shape == values[0].shape
+            and abs((proportion(values, quantity.values) or 0.0) - 1) < 1e-7
+            for quantity in quantities
+        )
+        if not is_right:
+            break
+        found = mend
+    return found
 
 
 def _constants(node: Node, state: State) -> list[float]:

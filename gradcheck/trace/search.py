@@ -79,18 +79,20 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
     held_is: set[int] = set()
     is_part = False
     partial: Mend | None = None
-    for unit in units_of(view, strict):
+    settled = False
+    for unit in units_of(view):
         if trials.is_late:
             return Outcome(held or partial, scale, late=True)
-        if _is_far(unit, held) or _is_far(unit, partial):
-            break
+        far = _is_far(unit, held) or _is_far(unit, partial)
         scale = _with_own(unit, view, trials, scale)
+        if far or (settled and scale is not None and scale.outputs >= trials.wrong):
+            continue
         best = _best(unit, view, trials, candidates, strict)
         if best is None or (partial is not None and not best.outputs > partial.outputs):
             continue
         if scale is not None and scale.outputs >= best.outputs:
-            return Outcome(None, scale, late=False)
-        if held is None:
+            settled = True
+        elif held is None:
             held_is, is_part = _is_already(best, view)
             if held_is or is_part:
                 held = best
@@ -98,11 +100,12 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
                 return Outcome(best, scale, late=False)
             else:
                 partial = best
-        elif best.outputs >= held.outputs and _is_better(
-            best, held, view, held_is, is_part
-        ):
+        elif best.outputs >= held.outputs and _is_better(best, held, view, held_is, is_part):
             return Outcome(best, scale, late=False)
-    return Outcome(held or partial, scale, late=False)
+    mend = held or partial
+    if mend is not None and scale is not None and scale.outputs >= mend.outputs:
+        mend = None
+    return Outcome(mend, scale, late=False)
 
 
 def _is_far(unit: Unit, mend: Mend | None) -> bool:
@@ -210,8 +213,11 @@ def _is_already(mend: Mend, view: View) -> tuple[set[int], bool]:
         The values of the loss whose adjoints they are; and whether, over a loop, each is at least
         a part of one.
     """
-    if mend.candidate is None or mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
+    if mend.candidate is None:
         return set(), False
+    if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
+        explained = view.explained.get(mend.unit.first, ()) if mend.unit.kind == NODE else ()
+        return {one.node for one in explained if one.kind in (SLOPE, VALUE)}, False
     adjoints: set[int] = set()
     kinds = []
     for index in mend.unit.replaced:
@@ -241,7 +247,8 @@ def _is_better(
             for index in unit.replaced
             for one in view.explained.get(index, ())
         )
-        if candidate.kind == SLOPE and at_same:
+        of_adjoint = held.candidate is not None and held.candidate.kind != SLOPE
+        if candidate.kind == SLOPE and at_same and of_adjoint:
             return False
         return bool(unit.uses) or (unit.first not in below and not all(explained))
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:

@@ -205,7 +205,7 @@ def _not_returned(
             actual = [
                 np.asarray(nodes[node.index].value, dtype=np.float64) for nodes in state.nodes
             ]
-            if actual[0].shape != true[0].shape:
+            if actual[0].shape != true[0].shape or not np.any(actual[0]):
                 continue
             steps = [value - weights for value, weights in zip(actual, parameters, strict=True)]
             if proportion(actual, true, 1e-6) is None and proportion(steps, true, 1e-6) is None:

@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck.trace.explain import Known
 from gradcheck.trace.nodes import OUTPUT, Node
 from gradcheck.trace.operations import CONSTANT, base_name
-from gradcheck.trace.quantities import ADJOINT, VALUE, Quantity
+from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
 from gradcheck.trace.reverse import Edge
 from gradcheck.trace.state import State
 
@@ -109,9 +109,13 @@ def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
             mask |= state.above[output.node]
     up = [node.index for node in state.tape if mask >> node.index & 1]
     explained = {
-        index: known.explaining([values[index] for values in state.values]) for index in up
+        index: known.explaining([values[index] for values in state.values], exact_values=True)
+        for index in up
     }
     carrying = _carrying(state, explained)
+    for index in carrying & explained.keys():
+        # what is made of an adjoint is no slope, even where the loss is elementwise to its end
+        explained[index] = [one for one in explained[index] if one.kind != SLOPE]
     order = [index for index in up if index >= state.start]
     additive = frozenset(
         operand
@@ -148,10 +152,10 @@ def _varies(state: State, index: int) -> bool:
     return bool(numbers.size and np.ptp(numbers) > 0)
 
 
-def units_of(view: View, strict: bool) -> list[Unit]:
+def units_of(view: View) -> list[Unit]:
     """All units, in the order in which they are tried."""
     units = [
-        *_values(view, strict),
+        *_values(view),
         *_series(view),
         *_everywhere(view),
         *_uses(view),
@@ -171,11 +175,11 @@ def _replaceable(view: View, index: int) -> bool:
     )
 
 
-def _values(view: View, strict: bool) -> Iterator[Unit]:
+def _values(view: View) -> Iterator[Unit]:
     for index in view.order:
         if not _replaceable(view, index):
             continue
-        if strict and view.is_right_forward(index) and index not in view.additive:
+        if view.is_right_forward(index) and index not in view.additive:
             continue
         yield Unit(NODE, index, nodes=(index,))
 
