@@ -66,16 +66,20 @@ def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
     features: dict[int, list[Features]] = {}
     rows: dict[int, list[NDArray[np.intp]]] = {}
     sizes: dict[int, list[NDArray[np.float64]]] = {}
+    alike: dict[tuple[int, ...], list[int]] = {}
     for number, quantity in enumerate(quantities):
-        for stack in _with_lines(quantity.values):
+        alike.setdefault(quantity.values[0].shape, []).append(number)
+    for numbers in alike.values():
+        whole = np.array([quantities[number].values for number in numbers], dtype=np.float64)
+        for stack, repeated in _with_lines(whole):
             own = _features_of(stack)
             finite = np.all(np.isfinite(own), axis=1)
-            kept = own[finite]
             size = stack.shape[2]
-            features.setdefault(size, []).append(kept)
+            features.setdefault(size, []).append(own[finite])
             norms = np.sqrt(np.sum(np.square(stack[finite]), axis=(1, 2)))
             sizes.setdefault(size, []).append(norms)
-            rows.setdefault(size, []).append(np.full(len(kept), number, dtype=np.intp))
+            owners = np.repeat(np.array(numbers, dtype=np.intp), repeated)
+            rows.setdefault(size, []).append(owners[finite])
     return Known(
         quantities,
         {size: np.concatenate(found) for size, found in features.items()},
@@ -86,16 +90,21 @@ def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
     )
 
 
-def _with_lines(values: Sequence[NDArray[Any]]) -> Iterator[NDArray[np.float64]]:
-    """The whole, the rows and the columns, as (how many, points, entries)."""
-    whole = np.array(values, dtype=np.float64)
-    yield whole.reshape(1, len(values), -1)
-    if whole.ndim != 3:
+def _with_lines(whole: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.float64], int]]:
+    """The wholes, their rows and their columns, as (how many, points, entries).
+
+    Args:
+        whole: several quantities of one shape, (quantities, points, ...).
+    """
+    count, points = whole.shape[:2]
+    yield whole.reshape(count, points, -1), 1
+    if whole.ndim != 4:
         return
-    if whole.shape[1] <= LINES:
-        yield whole.transpose(1, 0, 2)
-    if whole.shape[2] <= LINES:
-        yield whole.transpose(2, 0, 1)
+    height, width = whole.shape[2:]
+    if height <= LINES:
+        yield whole.transpose(0, 2, 1, 3).reshape(-1, points, width), height
+    if width <= LINES:
+        yield whole.transpose(0, 3, 1, 2).reshape(-1, points, height), width
 
 
 def _features(values: Sequence[NDArray[Any]]) -> Features | None:

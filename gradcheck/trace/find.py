@@ -102,15 +102,17 @@ def _find(
     deadline: float,
 ) -> Search:
     try:
-        followed = _follow_all(subject, points)
+        first = follow(subject, points[0])
     except NotFollowedError as reason:
         return Search(unfollowed=str(reason))
-    first = followed[0]
+    if not wrong and first.gradient.error is None and not _is_wrong(first):
+        return Search(leaks=first.gradient.leaks, points=1, operations=len(first.nodes))
     if not adjoints_agree(subject, first, points[0], np.random.default_rng(0)):
         return Search(
             unfollowed="the adjoints do not agree with differences of the loss",
             leaks=first.gradient.leaks,
         )
+    followed = _follow_others(subject, first, points[1:])
     search = _prepared(followed, deadline)
     if first.gradient.error is not None:
         return _of_raised(search)
@@ -148,10 +150,18 @@ def _of_raised(search: Followed) -> Search:
     )
 
 
-def _follow_all(subject: Subject, points: Sequence[Sequence[Array]]) -> list[Point]:
-    first = follow(subject, points[0])
+def _is_wrong(point: Point) -> bool:
+    """Whether any gradient at a point differs from the adjoint."""
+    outputs = outputs_of([point], _tolerance([point]))
+    return any(not output.is_right(0, point.nodes[output.node].value) for output in outputs)
+
+
+def _follow_others(
+    subject: Subject, first: Point, points: Sequence[Sequence[Array]]
+) -> list[Point]:
+    """The first point, and others where the same operations are done."""
     found = [first]
-    for values in points[1:]:
+    for values in points:
         if len(found) == POINTS:
             break
         try:

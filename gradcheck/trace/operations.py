@@ -147,16 +147,21 @@ def _settings(node: Node) -> bool:
 def _elementwise(
     rule: Elementwise, node: Node, out: NDArray[Any], values: Values, g: NDArray[Any]
 ) -> Contributions:
-    operands = [np.asarray(resolve(argument, values)) for argument in node.arguments]
+    operands = [
+        values[argument.index] if isinstance(argument, Reference) else np.asarray(argument)
+        for argument in node.arguments
+    ]
     if any(operand.dtype.kind not in "fiub" for operand in operands):
         return []
-    operands = [np.asarray(operand, dtype=np.float64) for operand in operands]
-    with np.errstate(all="ignore"):
-        parts = rule(g, np.asarray(out, dtype=np.float64), *operands)
+    real = [
+        operand if operand.dtype == np.float64 else operand.astype(np.float64)
+        for operand in operands
+    ]
+    parts = rule(g, np.asarray(out, dtype=np.float64), *real)
     return [
         (argument.index, summed_to(part, operand.shape))
         for argument, part, operand in zip(node.arguments, parts, operands, strict=True)
-        if isinstance(argument, Reference) and values[argument.index].dtype.kind == "f"
+        if isinstance(argument, Reference) and operand.dtype.kind == "f"
     ]
 
 

@@ -46,6 +46,17 @@ def adjoints(
         movements: where the entries of what moves data come from, as far as that is known; more
             is noted in it.
     """
+    with np.errstate(all="ignore"):
+        return _adjoints(nodes, values, seeds, fixed, movements)
+
+
+def _adjoints(
+    nodes: Sequence[Node],
+    values: Sequence[NDArray[Any]],
+    seeds: Mapping[int, NDArray[Any]],
+    fixed: Container[int],
+    movements: Movements | None,
+) -> Adjoints:
     reached: dict[int, NDArray[Any]] = {
         index: np.asarray(seed, dtype=np.float64) for index, seed in seeds.items()
     }

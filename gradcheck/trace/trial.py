@@ -21,8 +21,8 @@ QUANTITY = "quantity"
 OWN = "own value times a constant"
 ZERO = "nothing"
 
-REGION = 400
-"""How many operations may be done again for one candidate, before it is not tried."""
+EXECUTIONS = 8000
+"""How many operations may be done again for the candidates of one unit; else it is not tried."""
 
 ByPoint = Sequence[NDArray[np.float64]]
 
@@ -109,8 +109,8 @@ class Trials:
         reached = self.reached(unit)
         possible = np.zeros(len(table.candidates), dtype=bool)
         if reached.region:
-            if len(reached.region) <= REGION:
-                rows = np.arange(possible.size) if allowed is None else np.flatnonzero(allowed)
+            rows = np.arange(possible.size) if allowed is None else np.flatnonzero(allowed)
+            if len(reached.region) * len(rows) <= EXECUTIONS:
                 self._try_region(unit, table, rows, possible)
         else:
             actual = self.actual(unit)
