@@ -80,15 +80,15 @@ def _weights(
     point: int,
     seeds: Mapping[int, NDArray[np.float64]],
     fixed: Container[int] = (),
+    first: int = 0,
 ) -> Adjoints:
-    return adjoints(
-        state.nodes[point], state.values[point], seeds, fixed, state.movements[point]
-    )
+    movements = state.movements[point]
+    return adjoints(state.nodes[point], state.values[point], seeds, fixed, movements, first)
 
 
-def with_fixed(projection: Projection, fixed: Container[int], state: State) -> Projection:
+def with_fixed(projection: Projection, fixed: frozenset[int], state: State) -> Projection:
     """The projection where some values no longer depend on others: they are replaced together."""
-    weights = _weights(state, projection.point, projection.seed, fixed)
+    weights = _weights(state, projection.point, projection.seed, fixed, min(fixed))
     return replace(projection, weights=weights)
 
 

@@ -35,6 +35,7 @@ def adjoints(
     seeds: Mapping[int, NDArray[Any]],
     fixed: Container[int] = (),
     movements: Movements | None = None,
+    first: int = 0,
 ) -> Adjoints:
     """The adjoints, from those of some values.
 
@@ -45,9 +46,10 @@ def adjoints(
         fixed: values that are held fast: nothing reaches their operands through them.
         movements: where the entries of what moves data come from, as far as that is known; more
             is noted in it.
+        first: the first operation that is gone back through.
     """
     with np.errstate(all="ignore"):
-        return _adjoints(nodes, values, seeds, fixed, movements)
+        return _adjoints(nodes, values, seeds, fixed, movements, first)
 
 
 def _adjoints(
@@ -56,12 +58,13 @@ def _adjoints(
     seeds: Mapping[int, NDArray[Any]],
     fixed: Container[int],
     movements: Movements | None,
+    first: int,
 ) -> Adjoints:
     reached: dict[int, NDArray[Any]] = {
         index: np.asarray(seed, dtype=np.float64) for index, seed in seeds.items()
     }
     uses: dict[Edge, NDArray[Any]] = {}
-    for index in range(max(seeds), -1, -1):
+    for index in range(max(seeds), first - 1, -1):
         g = reached.get(index)
         node = nodes[index]
         if g is None or node.function is None or not node.operands or not node.is_float:

@@ -56,7 +56,12 @@ def place_of_scale(
         if _operand_is_off(tape[mend.unit.first], mend.factor, state, quantities):
             return ScaleFault(mend, operand=True)
     right = _last_right(mends, state, quantities)
-    if right is not None and right is not mends[-1]:
+    joined = _sign_where_joined(mends, state)
+    if joined is not None:
+        return joined
+    if right is not None and right is mends[-1]:
+        return ScaleFault(right, is_right=True)
+    if right is not None:
         mends = mends[mends.index(right) + 1 :]
     with_constant = [mend for mend in mends if _constants(tape[mend.unit.first], state)]
     for mend in with_constant:
@@ -67,9 +72,6 @@ def place_of_scale(
                 return ScaleFault(mend)
     if with_constant:
         return ScaleFault(with_constant[0])
-    joined = _sign_where_joined(mends, state)
-    if joined is not None:
-        return joined
     if right is not None:
         return ScaleFault(right, is_right=True)
     first = mends[0]
@@ -95,7 +97,7 @@ def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None
 def _last_right(
     mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]
 ) -> Mend | None:
-    """The last of the first values that are adjoints of the loss as they stand."""
+    """The last of the values that are adjoints of the loss as they stand."""
     found = None
     for mend in mends:
         if mend.unit.kind != NODE:
@@ -107,9 +109,8 @@ def _last_right(
             and abs((proportion(values, quantity.values) or 0.0) - 1) < 1e-7
             for quantity in quantities
         )
-        if not is_right:
-            break
-        found = mend
+        if is_right:
+            found = mend
     return found
 
 

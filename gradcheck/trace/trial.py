@@ -21,8 +21,11 @@ QUANTITY = "quantity"
 OWN = "own value times a constant"
 ZERO = "nothing"
 
-EXECUTIONS = 8000
+EXECUTIONS = 4000
 """How many operations may be done again for the candidates of one unit; else it is not tried."""
+
+OUTPUTS = 3
+"""By how many outputs the replacements of a whole loop are judged before they are executed."""
 
 ByPoint = Sequence[NDArray[np.float64]]
 
@@ -136,9 +139,14 @@ class Trials:
         ):
             return list(self.projections.values())
         if unit not in self._fixed:
+            reached = [
+                several
+                for several in self.projections.values()
+                if any(weight_of(one, unit.nodes, (), self.state) is not None for one in several)
+            ]
             self._fixed[unit] = [
                 [with_fixed(one, members, self.state) for one in several]
-                for several in self.projections.values()
+                for several in reached[:OUTPUTS]
             ]
         return self._fixed[unit]
 
@@ -166,9 +174,7 @@ class Trials:
     ) -> None:
         """Does the operations that are not linear again, for one candidate after the other."""
         reached = self.reached(unit)
-        projections = [
-            one for several in self.projections.values() for one in several if one.point == 0
-        ]
+        projections = [several[0] for several in self.projections.values()]
         base = self.state.values[0]
         inside = set(reached.region)
         ends = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.trace.explain import Known
 from gradcheck.trace.nodes import OUTPUT, Node
-from gradcheck.trace.operations import CONSTANT, base_name
+from gradcheck.trace.operations import CONSTANT, MOVES, base_name
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
 from gradcheck.trace.reverse import Edge
 from gradcheck.trace.state import State
@@ -29,6 +29,9 @@ OUTER = 3
 """How many calls up the uses of a value within a call are gathered."""
 
 USES_AT_MOST = 12
+
+UNCHANGING = MOVES | {"negative", OUTPUT}
+"""Operations whose result is known whenever the operand is, whether it belongs there or not."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +247,11 @@ def _uses(view: View) -> Iterator[Unit]:
     seen: set[frozenset[Edge]] = set()
     for uses in lines.values():
         # where an operation's result is right, its operands are too
-        wrong = [use for use in uses if tape[use[0]].name == OUTPUT or not view.is_known(use[0])]
+        wrong = [
+            use
+            for use in uses
+            if base_name(tape[use[0]]) in UNCHANGING or not view.is_known(use[0])
+        ]
         for chosen in (uses, wrong) if wrong else ():
             if frozenset(chosen) not in seen:
                 seen.add(frozenset(chosen))
