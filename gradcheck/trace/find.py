@@ -29,12 +29,13 @@ from gradcheck.trace.points import (
 from gradcheck.trace.projections import projections_of
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, quantities_of, series_of
 from gradcheck.trace.raising import Raised, raising_fault
+from gradcheck.trace.returned import returned_place
 from gradcheck.trace.scales import place_of_scale
 from gradcheck.trace.search import Outcome, first_mend
 from gradcheck.trace.special import Special, special_fault, wrong_shape
 from gradcheck.trace.state import State
 from gradcheck.trace.trial import Mend, Trials
-from gradcheck.trace.units import View, view_of
+from gradcheck.trace.units import NODE, View, view_of
 from gradcheck.trace.words import Words
 
 Judge = Callable[[Mapping[str, NDArray[Any]]], bool]
@@ -265,6 +266,7 @@ def _next(
         explained = view.explained.get(outcome.mend.unit.first, ())
         is_right = any(one.kind in (ADJOINT, CONTRIBUTION) for one in explained)
         blamed = blame(outcome.mend, state, assignments, view.is_known, is_right)
+        blamed = _where_returned(search, view, outcome.mend, blamed)
         return _of_mend(search, state, view, outcome.mend, blamed), outcome.late
     if outcome.scale is not None:
         place = place_of_scale(outcome.scale, state, search.known.quantities, assignments)
@@ -280,6 +282,24 @@ def _next(
         return _of_mend(search, state, view, place.mend, blamed), outcome.late
     special = wrong_shape(view, wrong, assignments)
     return (None if special is None else _of_special(search, state, special)), outcome.late
+
+
+def _where_returned(search: Followed, view: View, mend: Mend, blamed: Blame) -> Blame:
+    """The place where another block's right gradient is handed back, if it is that."""
+    if mend.unit.kind != NODE or mend.candidate is None:
+        return blamed
+    parameters = set(search.points[0].parameters.values())
+    nodes = {
+        one.node for one in view.explained.get(mend.unit.first, ()) if one.kind == ADJOINT
+    } & parameters
+    if not nodes or mend.candidate.node not in parameters or mend.candidate.node in nodes:
+        return blamed
+    block = _blocks(view.state, mend.outputs)[0]
+    place = returned_place(view.state.tape[mend.unit.first].chain, block)
+    if place is None:
+        return blamed
+    also = () if blamed.place is None else (blamed.place,)
+    return Blame(place, also, place.source)
 
 
 def _freer(strict: Outcome, free: Outcome) -> Outcome:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from gradcheck.trace.nodes import Node, _collect
+from gradcheck.trace.nodes import Node, Reference, operands_of
 from gradcheck.trace.operations import BILINEAR, LINEAR, base_name
 from gradcheck.trace.reverse import Edge
 from gradcheck.trace.state import State
@@ -42,10 +42,7 @@ class Linearity:
         """The operands of every node that hold real numbers, with repetitions."""
         found: list[list[int]] = []
         for node in self.state.tape:
-            operands: list[int] = []
-            _collect(node.arguments, operands)
-            _collect(dict(node.keywords), operands)
-            found.append(operands)
+            found.append(operands_of(node.arguments) + operands_of(dict(node.keywords)))
         return found
 
     def reached(self, nodes: Iterable[int], uses: Iterable[Edge] = ()) -> Reached:
@@ -96,4 +93,4 @@ class Linearity:
             return False
         if name in BILINEAR:
             return True
-        return name == "divide" and self.arguments[node.index][:1] == varying
+        return name == "divide" and node.arguments[0] == Reference(varying[0])

@@ -126,10 +126,9 @@ class Tape:
     ) -> int:
         """The index of a new node."""
         chain, frame = chain_of_calls() if function is not None else ((), 0)
-        operands: list[int] = []
-        _collect(arguments, operands)
+        operands = operands_of(arguments)
         if keywords:
-            _collect(keywords, operands)
+            operands += operands_of(dict(keywords))
         copied = np.array(value)
         with self.lock:
             index = len(self.nodes)
@@ -158,15 +157,15 @@ class Tape:
         self.leaks.append(Leak(operation, chain[0].place if chain else None))
 
 
-def _collect(arguments: Any, found: list[int]) -> None:
+def operands_of(arguments: Any) -> list[int]:
+    """The nodes that arguments refer to, each as often as it is referred to."""
     if isinstance(arguments, Reference):
-        found.append(arguments.index)
-    elif type(arguments) in (list, tuple):
-        for argument in arguments:
-            _collect(argument, found)
-    elif type(arguments) is dict:
-        for argument in arguments.values():
-            _collect(argument, found)
+        return [arguments.index]
+    if type(arguments) is dict:
+        arguments = list(arguments.values())
+    if type(arguments) in (list, tuple):
+        return [index for argument in arguments for index in operands_of(argument)]
+    return []
 
 
 def resolve(argument: Any, values: Any) -> Any:

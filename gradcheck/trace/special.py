@@ -19,6 +19,7 @@ from gradcheck.trace.operations import MOVES, base_name
 from gradcheck.trace.outputs import Output, provenance
 from gradcheck.trace.places import Place
 from gradcheck.trace.points import Point
+from gradcheck.trace.returned import returned_place
 from gradcheck.trace.scales import proportion
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import View
@@ -237,8 +238,9 @@ def wrong_shape(
                 break
             node = above
         place = node.place
-        if named and view.explained.get(node.index):
-            place = named[-1].place
+        if view.explained.get(node.index):  # right for something else: it is handed back as this
+            returned = returned_place(tape[output.node].chain, output.block)
+            place = named[-1].place if named else returned or place
         replacements = tuple(
             Replacement(nodes={output.node: true}) for true in output.true
         )
