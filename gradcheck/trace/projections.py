@@ -12,7 +12,6 @@ from gradcheck.trace.outputs import Output
 from gradcheck.trace.reverse import Adjoints, adjoints
 from gradcheck.trace.state import State
 
-PROJECTIONS = 2
 FIT = 1e-5
 """The relative error of a projection that a replacement may leave."""
 
@@ -39,10 +38,10 @@ class Projection:
 def projections_of(
     state: State, wrong: frozenset[str], rng: np.random.Generator
 ) -> dict[str, list[Projection]]:
-    """The projections of the wrong outputs, by output.
+    """The projections of the wrong outputs, by output: one at every point.
 
-    Outputs of very few entries are projected at every point: one number at one point is right for
-    some constant whatever the replacement.
+    Several at one point would not do: of a value that reaches a single entry of an output, any
+    replacement is right there for some constant.
     """
     found: dict[str, list[Projection]] = {}
     for output in state.outputs:
@@ -51,11 +50,7 @@ def projections_of(
         part = output.part(state.values[0][output.node])
         if part.shape != output.true[0].shape:
             continue
-        if part.size >= 2:
-            where = [0] * PROJECTIONS
-        else:
-            where = list(state.points)
-        found[output.name] = [_projection(state, output, point, rng) for point in where]
+        found[output.name] = [_projection(state, output, point, rng) for point in state.points]
     return found
 
 
