@@ -124,7 +124,9 @@ def _operand_text(source: str, position: int | None) -> ast.expr | None:
             isinstance(expression.func.value, ast.Name)
             and expression.func.value.id in ("np", "numpy", "math")
         )
-        of = [expression.func.value] if method and isinstance(expression.func, ast.Attribute) else []
+        of = (
+            [expression.func.value] if method and isinstance(expression.func, ast.Attribute) else []
+        )
         operands = [*of, *expression.args]
     if position is None or position >= len(operands):
         return None

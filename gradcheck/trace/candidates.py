@@ -173,4 +173,3 @@ def layouts(values: Sequence[NDArray[Any]], shape: Shape) -> Iterator[list[NDArr
 
 def _long(shape: Shape) -> Shape:
     return tuple(length for length in shape if length != 1)
-

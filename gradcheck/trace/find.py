@@ -329,9 +329,7 @@ def _is_trivial(mend: Mend, search: Followed, view: View) -> bool:
     )
 
 
-def _of_special(
-    search: Followed, state: State, special: Special
-) -> tuple[Fault, State] | None:
+def _of_special(search: Followed, state: State, special: Special) -> tuple[Fault, State] | None:
     mended = state.mend(special.replacements)
     if mended is None:
         return None
@@ -341,8 +339,17 @@ def _of_special(
         kind = replace(kind, expected=f"dL/d{blocks[0]}")
     return (
         _fault(
-            search, state, mended, special.blame, kind, special.node, 1.0, None, blocks,
-            special.actual, special.expected,
+            search,
+            state,
+            mended,
+            special.blame,
+            kind,
+            special.node,
+            1.0,
+            None,
+            blocks,
+            special.actual,
+            special.expected,
         ),
         mended,
     )
@@ -358,14 +365,21 @@ def _of_mend(
     shape = state.values[0][mend.unit.replaced[0]].shape
     values = [np.asarray(one[0]) for one in (mend.actual, mend.expected)]
     count = int(np.prod(shape, dtype=int))
-    actual, expected = (
-        value.reshape(shape) if value.size == count else value for value in values
-    )
+    actual, expected = (value.reshape(shape) if value.size == count else value for value in values)
     quantity = None if mend.candidate is None else mend.candidate.kind
     return (
         _fault(
-            search, state, mended, blamed, kind, mend.unit.first, mend.factor, quantity,
-            _blocks(state, mend.outputs), actual, expected,
+            search,
+            state,
+            mended,
+            blamed,
+            kind,
+            mend.unit.first,
+            mend.factor,
+            quantity,
+            _blocks(state, mend.outputs),
+            actual,
+            expected,
         ),
         mended,
     )

@@ -39,11 +39,46 @@ OPERATORS: dict[str, tuple[str, Callable[..., Any], bool | None]] = {
 """By dunder: the standard name, the function, and whether it has a swapped and an in-place form
 (None for those of one operand)."""
 
-METHODS = (
-    "all any argmax argmin argpartition argsort astype choose clip compress conj conjugate copy "
-    "cumprod cumsum diagonal dot flatten item max mean min nonzero prod ptp ravel repeat reshape "
-    "round searchsorted squeeze std sum swapaxes take trace transpose var"
-).split()
+METHODS = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argpartition",
+    "argsort",
+    "astype",
+    "choose",
+    "clip",
+    "compress",
+    "conj",
+    "conjugate",
+    "copy",
+    "cumprod",
+    "cumsum",
+    "diagonal",
+    "dot",
+    "flatten",
+    "item",
+    "max",
+    "mean",
+    "min",
+    "nonzero",
+    "prod",
+    "ptp",
+    "ravel",
+    "repeat",
+    "reshape",
+    "round",
+    "searchsorted",
+    "squeeze",
+    "std",
+    "sum",
+    "swapaxes",
+    "take",
+    "trace",
+    "transpose",
+    "var",
+]
 METHODS = [name for name in METHODS if hasattr(np.ndarray, name)]
 
 IN_PLACE_METHODS = ("fill", "partition", "put", "sort")
@@ -51,9 +86,27 @@ IN_PLACE_METHODS = ("fill", "partition", "put", "sort")
 PROPERTIES = tuple(name for name in ("T", "mT", "real", "imag") if hasattr(np.ndarray, name))
 
 QUESTIONS = frozenset(
-    "shape ndim size may_share_memory shares_memory result_type iscomplexobj isrealobj can_cast "
-    "array_repr array_str array2string save savez savez_compressed savetxt "
-    "broadcast_shapes min_scalar_type common_type".split()
+    [
+        "shape",
+        "ndim",
+        "size",
+        "may_share_memory",
+        "shares_memory",
+        "result_type",
+        "iscomplexobj",
+        "isrealobj",
+        "can_cast",
+        "array_repr",
+        "array_str",
+        "array2string",
+        "save",
+        "savez",
+        "savez_compressed",
+        "savetxt",
+        "broadcast_shapes",
+        "min_scalar_type",
+        "common_type",
+    ]
 )
 """Functions whose results are no part of the computation."""
 

@@ -103,9 +103,7 @@ def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
         for name, i in leaves.items()
     }
     start = gradient.starts[-1]
-    return Point(
-        loss.nodes, index, leaves, derivatives, gradient, nodes, outputs, start, true
-    )
+    return Point(loss.nodes, index, leaves, derivatives, gradient, nodes, outputs, start, true)
 
 
 def _unfollowed(trace: Trace) -> str:
@@ -131,9 +129,7 @@ def _with_outputs(gradient: Trace) -> tuple[list[Node], dict[str, int]]:
         outputs[name] = len(nodes)
         arguments = (Reference(index),)
         nodes.append(
-            Node(
-                len(nodes), OUTPUT, _identity, arguments, {}, made.value, made.chain, 0, (index,)
-            )
+            Node(len(nodes), OUTPUT, _identity, arguments, {}, made.value, made.chain, 0, (index,))
         )
     return nodes, outputs
 

@@ -54,9 +54,7 @@ def projections_of(
     return found
 
 
-def _projection(
-    state: State, output: Output, point: int, rng: np.random.Generator
-) -> Projection:
+def _projection(state: State, output: Output, point: int, rng: np.random.Generator) -> Projection:
     value = state.values[point][output.node]
     true = output.true[point]
     along = rng.standard_normal(true.shape)
@@ -103,9 +101,7 @@ def fitting(
             return np.asarray(np.max(np.abs(effects - wanted), axis=1) <= FIT * size)
         factors = effects @ wanted / np.sum(effects * effects, axis=1)
         left = np.max(np.abs(factors[:, None] * effects - wanted), axis=1)
-        return np.asarray(
-            np.isfinite(factors) & (np.abs(factors) > 1e-12) & (left <= FIT * size)
-        )
+        return np.asarray(np.isfinite(factors) & (np.abs(factors) > 1e-12) & (left <= FIT * size))
 
 
 def weight_of(

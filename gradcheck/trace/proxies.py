@@ -32,9 +32,34 @@ UNTRACED = ("random", "testing", "typing", "exceptions", "dtypes", "f2py", "ctyp
 """The parts of numpy that are left as they are."""
 
 NOT_FUNCTIONS = frozenset(
-    "errstate seterr geterr seterrcall geterrcall printoptions set_printoptions get_printoptions "
-    "isscalar iterable load loads fromfile genfromtxt loadtxt vectorize nditer ndindex ndenumerate "
-    "broadcast show_config info get_include finfo iinfo array2string".split()
+    [
+        "errstate",
+        "seterr",
+        "geterr",
+        "seterrcall",
+        "geterrcall",
+        "printoptions",
+        "set_printoptions",
+        "get_printoptions",
+        "isscalar",
+        "iterable",
+        "load",
+        "loads",
+        "fromfile",
+        "genfromtxt",
+        "loadtxt",
+        "vectorize",
+        "nditer",
+        "ndindex",
+        "ndenumerate",
+        "broadcast",
+        "show_config",
+        "info",
+        "get_include",
+        "finfo",
+        "iinfo",
+        "array2string",
+    ]
 )
 
 

@@ -63,13 +63,13 @@ class Reach:
         """
         if isinstance(value, np.ndarray):
             return self._array(value, name)
-        if numbers and type(value) is float or isinstance(value, np.floating) and numbers:
+        if (numbers and type(value) is float) or (isinstance(value, np.floating) and numbers):
             return traced_number(self.tape, value, name)
         if isinstance(value, ATOMS):
             return value
         if id(value) in self.made:
             return self.made[id(value)]
-        if type(value) is tuple or isinstance(value, tuple) and hasattr(value, "_fields"):
+        if type(value) is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
             return self._tuple(value, name, numbers)
         if id(value) not in self.seen and len(self.seen) < LIMIT:
             self.seen.add(id(value))

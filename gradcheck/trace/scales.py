@@ -45,7 +45,10 @@ def place_of_scale(
     quantities: Sequence[Quantity],
     assignments: Sequence[Assignment],
 ) -> ScaleFault:
-    """An operand off by just that factor, then an operation with a constant, then the first."""
+    """An operand off by just that factor, then an operation with a constant, then the first.
+
+    Where only one block is wrong, the last: there the block's own gradient is made.
+    """
     tape = state.tape
     mends = [
         mend
@@ -80,7 +83,8 @@ def place_of_scale(
             named = [one for one in assignments if one.node == mend.unit.first]
             if mend.unit.kind == NODE and named:
                 return ScaleFault(mend, assignment=named[-1])
-    return ScaleFault(first)
+    blocks = {output.block for output in state.outputs if output.name in scale.outputs}
+    return ScaleFault(first if len(blocks) > 1 else mends[-1])
 
 
 def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None:
@@ -94,9 +98,7 @@ def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None
     return ScaleFault(last, joined=users[0])
 
 
-def _last_right(
-    mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]
-) -> Mend | None:
+def _last_right(mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]) -> Mend | None:
     """The last of the values that are adjoints of the loss as they stand."""
     found = None
     for mend in mends:

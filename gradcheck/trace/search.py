@@ -103,9 +103,15 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
         elif best.outputs >= held.outputs and _is_better(best, held, view, held_is, is_part):
             return Outcome(best, scale, late=False)
     mend = held or partial
-    if mend is not None and scale is not None and scale.outputs >= mend.outputs:
+    if mend is not None and scale is not None and _comes_first(scale, mend):
         mend = None
     return Outcome(mend, scale, late=False)
+
+
+def _comes_first(scale: Scale, mend: Mend) -> bool:
+    """Whether a constant factor is to be mended before a replacement."""
+    earlier = scale.mends[0].unit.position < mend.unit.position
+    return scale.outputs >= mend.outputs or (earlier and complexity(mend.factor) > 0)
 
 
 def _is_far(unit: Unit, mend: Mend | None) -> bool:
@@ -230,9 +236,7 @@ def _is_already(mend: Mend, view: View) -> tuple[set[int], bool]:
     return (adjoints if all(ADJOINT in kind for kind in kinds) else set()), is_part
 
 
-def _is_better(
-    mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bool
-) -> bool:
+def _is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bool) -> bool:
     """Whether a later place is to be blamed instead of one whose value is right for something."""
     unit, candidate = mend.unit, mend.candidate
     if candidate is None:

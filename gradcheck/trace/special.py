@@ -147,8 +147,7 @@ def _indices_written(file: str, line: int) -> list[set[str]]:
             indices = [*(index.elts if isinstance(index, ast.Tuple) else [index]), *indices]
             target = target.value
         return [
-            {name.id for name in ast.walk(index) if isinstance(name, ast.Name)}
-            for index in indices
+            {name.id for name in ast.walk(index) if isinstance(name, ast.Name)} for index in indices
         ]
     return []
 
@@ -181,9 +180,7 @@ def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:
     return Special(EARLIER_CALL, blame, uses[0][0], replacements, wrong)
 
 
-def _not_returned(
-    state: State, wrong: frozenset[str], points: Sequence[Point]
-) -> Special | None:
+def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) -> Special | None:
     """A gradient that is computed and does not reach what is returned."""
     tape = state.tape
     dead = [
@@ -215,9 +212,7 @@ def _not_returned(
             place = node.place
             blame = Blame(place, (), place.source if place else "")
             names = frozenset((output.name,))
-            return Special(
-                NOT_RETURNED, blame, node.index, replacements, names, actual[0], true[0]
-            )
+            return Special(NOT_RETURNED, blame, node.index, replacements, names, actual[0], true[0])
     return None
 
 
@@ -241,9 +236,7 @@ def wrong_shape(
         if view.explained.get(node.index):  # right for something else: it is handed back as this
             returned = returned_place(tape[output.node].chain, output.block)
             place = named[-1].place if named else returned or place
-        replacements = tuple(
-            Replacement(nodes={output.node: true}) for true in output.true
-        )
+        replacements = tuple(Replacement(nodes={output.node: true}) for true in output.true)
         blame = Blame(place, (), place.source if place else "")
         return Special(
             WRONG_SHAPE,

@@ -181,7 +181,9 @@ def _compiled(node: Node) -> Callable[[Values], Any] | None:
         return None
     arguments = node.arguments
     simple = not node.keywords or not any(map(_has_reference, node.keywords.values()))
-    if not simple or any(type(item) in (list, tuple) and _has_reference(item) for item in arguments):
+    if not simple or any(
+        type(item) in (list, tuple) and _has_reference(item) for item in arguments
+    ):
         return lambda values: evaluate(node, values)
     slots = [(i, item.index) for i, item in enumerate(arguments) if isinstance(item, Reference)]
     keywords = dict(node.keywords)

@@ -1,4 +1,4 @@
-# ruff: noqa: N812, I001, RUF012, PT017  # as users write it
+# ruff: noqa: B905, E741, N812, I001, RUF012, RUF007, RUF059, RUF100  # as users write it
 """Functions of p["x"] (3, 4), p["y"] (4,), p["z"] (2, 3, 4) and the number p["s"]: one per kind."""
 
 import math

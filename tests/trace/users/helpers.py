@@ -1,4 +1,4 @@
-# ruff: noqa: N812, I001, RUF012, PT017  # as users write it
+# ruff: noqa: B905, E741, N812, I001, RUF012, RUF007, RUF059, RUF100  # as users write it
 """Helpers of the computations, with numpy under another name."""
 
 import numpy as N

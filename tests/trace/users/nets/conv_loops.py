@@ -1,4 +1,4 @@
-# ruff: noqa: B905, E741, N806  # as users write it
+# ruff: noqa: B905, E741, N812, I001, RUF012, RUF007, RUF059, RUF100  # as users write it
 """A convolution with a stride of one by four loops, relu, and a linear map of what is left."""
 
 import numpy as np
@@ -9,7 +9,11 @@ K = 3
 
 
 def params():
-    return {"kernel": rng.normal(size=(2, K, K)), "bias": rng.normal(size=2), "v": rng.normal(size=18)}
+    return {
+        "kernel": rng.normal(size=(2, K, K)),
+        "bias": rng.normal(size=2),
+        "v": rng.normal(size=18),
+    }
 
 
 def convolve(p):

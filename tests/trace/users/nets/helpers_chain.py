@@ -1,4 +1,4 @@
-# ruff: noqa: B905, E741, N806  # as users write it
+# ruff: noqa: B905, E741, N812, I001, RUF012, RUF007, RUF059, RUF100  # as users write it
 """Small helpers that each pull a gradient back, in a chain of calls."""
 
 import numpy as np
@@ -8,7 +8,11 @@ X, Y = rng.normal(size=(6, 3)), rng.normal(size=(6, 1))
 
 
 def params():
-    return {"A": rng.normal(size=(3, 4)), "B": rng.normal(size=(4, 4)), "C": rng.normal(size=(4, 1))}
+    return {
+        "A": rng.normal(size=(3, 4)),
+        "B": rng.normal(size=(4, 4)),
+        "C": rng.normal(size=(4, 1)),
+    }
 
 
 def elu(z):

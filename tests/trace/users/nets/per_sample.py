@@ -1,4 +1,4 @@
-# ruff: noqa: B905, E741, N806  # as users write it
+# ruff: noqa: B905, E741, N812, I001, RUF012, RUF007, RUF059, RUF100  # as users write it
 """One sample after the other, gradients summed up in a loop."""
 
 import numpy as np
@@ -8,7 +8,12 @@ X, Y = rng.normal(size=(10, 4)), rng.normal(size=(10, 2))
 
 
 def params():
-    return [rng.normal(size=(5, 4)), rng.normal(size=5), rng.normal(size=(2, 5)), rng.normal(size=2)]
+    return [
+        rng.normal(size=(5, 4)),
+        rng.normal(size=5),
+        rng.normal(size=(2, 5)),
+        rng.normal(size=2),
+    ]
 
 
 def loss(p):

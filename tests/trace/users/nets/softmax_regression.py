@@ -1,4 +1,4 @@
-# ruff: noqa: B905, E741, N806  # as users write it
+# ruff: noqa: B905, E741, N812, I001, RUF012, RUF007, RUF059, RUF100  # as users write it
 """Softmax regression with labels, a penalty, and one function that returns the pair."""
 
 import numpy as np

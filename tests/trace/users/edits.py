@@ -12,7 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
-NETS = Path(__file__).resolve().parent / "users" / "nets"
+NETS = Path(__file__).resolve().parent / "nets"
 
 BACKWARD = {
     "layer_classes": ("backward",),
