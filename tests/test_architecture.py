@@ -20,7 +20,7 @@ FLOORS = (
     ("network", "numeric"),
     ("progress", "options"),
     ("user", "sampling"),
-    ("recognition",),
+    ("recognition", "trace"),
     ("preflight", "compare"),
     ("finding",),
     ("diagnose",),

@@ -90,7 +90,10 @@ def plain_assignments(file: str) -> dict[int, list[tuple[str, tuple[int, int]]]]
 def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.Name, ast.expr]]:
     if isinstance(target, ast.Name):
         yield target, value
-    elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-        if len(target.elts) == len(value.elts):
-            for inner, part in zip(target.elts, value.elts, strict=True):
-                yield from _pairs(inner, part)
+    elif (
+        isinstance(target, ast.Tuple)
+        and isinstance(value, ast.Tuple)
+        and len(target.elts) == len(value.elts)
+    ):
+        for inner, part in zip(target.elts, value.elts, strict=True):
+            yield from _pairs(inner, part)

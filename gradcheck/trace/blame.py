@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gradcheck.trace.mend import Mend
+from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node, Reference
-from gradcheck.trace.operations import MOVES, base_name
+from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Call, Chain, Place
 from gradcheck.trace.state import State
-from gradcheck.trace.trial import Mend
 from gradcheck.trace.units import CALL
 
 COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
@@ -44,9 +45,9 @@ def blame(
     """The place of a mend.
 
     A wrong value is blamed where it is made; one that is right for something else, where a plain
-    assignment gave it the name of what it is not. For a wrong operand, the innermost function that its
-    making and its use have in common is blamed, because there it was chosen; or a plain assignment
-    that gave it the name under which it is used.
+    assignment gave it the name of what it is not. For a wrong operand, the innermost function that
+    its making and its use have in common is blamed, because there it was chosen; or a plain
+    assignment that gave it the name under which it is used.
     """
     node = state.tape[mend.unit.first]
     made = _with_place(state, node)

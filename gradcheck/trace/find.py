@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.blame import Blame, blame, outside_helper
 from gradcheck.trace.candidates import Candidates
-from gradcheck.trace.explain import Known, known_quantities
-from gradcheck.trace.fault import Entry, Fault, Search, Step
-from gradcheck.trace.kinds import Kind, kind_of, named
-from gradcheck.trace.operations import MOVES, base_name
+from gradcheck.trace.describe import Followed, of_mend, of_special, where_returned
+from gradcheck.trace.explain import known_quantities
+from gradcheck.trace.fault import Fault, Search
+from gradcheck.trace.mend import Mend
+from gradcheck.trace.names import MOVES
+from gradcheck.trace.operations import base_name
 from gradcheck.trace.outputs import Output, outputs_of
 from gradcheck.trace.points import (
     Array,
@@ -29,13 +31,12 @@ from gradcheck.trace.points import (
 from gradcheck.trace.projections import projections_of
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, quantities_of, series_of
 from gradcheck.trace.raising import Raised, raising_fault
-from gradcheck.trace.returned import returned_place
 from gradcheck.trace.scales import place_of_scale
 from gradcheck.trace.search import Outcome, first_mend
-from gradcheck.trace.special import Special, special_fault, wrong_shape
+from gradcheck.trace.special import special_fault, wrong_shape
 from gradcheck.trace.state import State
-from gradcheck.trace.trial import Mend, Trials
-from gradcheck.trace.units import NODE, View, view_of
+from gradcheck.trace.trial import Trials
+from gradcheck.trace.units import View, view_of
 from gradcheck.trace.words import Words
 
 Judge = Callable[[Mapping[str, NDArray[Any]]], bool]
@@ -46,29 +47,6 @@ ROUNDS = 8
 
 POINTS = 3
 """At how many points a replacement must hold."""
-
-STEPS = 3
-
-
-@dataclass(frozen=True)
-class Followed:
-    """What one search works on.
-
-    Attributes:
-        points: both functions, at each point.
-        known: the quantities.
-        candidates: what can replace values.
-        words: names the quantities.
-        tolerance: the relative error of what is right.
-        deadline: on `time.perf_counter`.
-    """
-
-    points: tuple[Point, ...]
-    known: Known
-    candidates: Candidates
-    words: Words
-    tolerance: float
-    deadline: float
 
 
 def find_faults(
@@ -252,7 +230,7 @@ def _next(
     assignments = search.points[0].gradient.tape.assignments
     special = special_fault(view, wrong, search.points)
     if special is not None:
-        return _of_special(search, state, special), False
+        return of_special(search, state, special), False
     trials = Trials(
         state,
         wrong,
@@ -266,8 +244,8 @@ def _next(
         explained = view.explained.get(outcome.mend.unit.first, ())
         is_right = any(one.kind in (ADJOINT, CONTRIBUTION) for one in explained)
         blamed = blame(outcome.mend, state, assignments, view.is_known, is_right)
-        blamed = _where_returned(search, view, outcome.mend, blamed)
-        return _of_mend(search, state, view, outcome.mend, blamed), outcome.late
+        blamed = where_returned(search, view, outcome.mend, blamed)
+        return of_mend(search, state, outcome.mend, blamed), outcome.late
     if outcome.scale is not None:
         place = place_of_scale(outcome.scale, state, search.known.quantities, assignments)
         blamed = blame(place.mend, state, assignments, view.is_known, place.is_right)
@@ -279,27 +257,9 @@ def _next(
         if place.assignment is not None:
             assigned = place.assignment.place
             blamed = Blame(assigned, (), assigned.source)
-        return _of_mend(search, state, view, place.mend, blamed), outcome.late
+        return of_mend(search, state, place.mend, blamed), outcome.late
     special = wrong_shape(view, wrong, assignments)
-    return (None if special is None else _of_special(search, state, special)), outcome.late
-
-
-def _where_returned(search: Followed, view: View, mend: Mend, blamed: Blame) -> Blame:
-    """The place where another block's right gradient is handed back, if it is that."""
-    if mend.unit.kind != NODE or mend.candidate is None:
-        return blamed
-    parameters = set(search.points[0].parameters.values())
-    nodes = {
-        one.node for one in view.explained.get(mend.unit.first, ()) if one.kind == ADJOINT
-    } & parameters
-    if not nodes or mend.candidate.node not in parameters or mend.candidate.node in nodes:
-        return blamed
-    block = _blocks(view.state, mend.outputs)[0]
-    place = returned_place(view.state.tape[mend.unit.first].chain, block)
-    if place is None:
-        return blamed
-    also = () if blamed.place is None else (blamed.place,)
-    return Blame(place, also, place.source)
+    return (None if special is None else of_special(search, state, special)), outcome.late
 
 
 def _freer(strict: Outcome, free: Outcome) -> Outcome:
@@ -327,126 +287,3 @@ def _is_trivial(mend: Mend, search: Followed, view: View) -> bool:
         and not view.explained.get(operand)
         for operand in node.operands
     )
-
-
-def _of_special(search: Followed, state: State, special: Special) -> tuple[Fault, State] | None:
-    mended = state.mend(special.replacements)
-    if mended is None:
-        return None
-    kind = Kind(special.kind, "", special.blame.expression, "")
-    blocks = _blocks(state, special.outputs)
-    if special.expected is not None:
-        kind = replace(kind, expected=f"dL/d{blocks[0]}")
-    return (
-        _fault(
-            search,
-            state,
-            mended,
-            special.blame,
-            kind,
-            special.node,
-            1.0,
-            None,
-            blocks,
-            special.actual,
-            special.expected,
-        ),
-        mended,
-    )
-
-
-def _of_mend(
-    search: Followed, state: State, view: View, mend: Mend, blamed: Blame
-) -> tuple[Fault, State] | None:
-    mended = state.mend(mend.replacements)
-    if mended is None:
-        return None
-    kind = kind_of(mend, state, search.known, search.words, blamed.expression)
-    shape = state.values[0][mend.unit.replaced[0]].shape
-    values = [np.asarray(one[0]) for one in (mend.actual, mend.expected)]
-    count = int(np.prod(shape, dtype=int))
-    actual, expected = (value.reshape(shape) if value.size == count else value for value in values)
-    quantity = None if mend.candidate is None else mend.candidate.kind
-    return (
-        _fault(
-            search,
-            state,
-            mended,
-            blamed,
-            kind,
-            mend.unit.first,
-            mend.factor,
-            quantity,
-            _blocks(state, mend.outputs),
-            actual,
-            expected,
-        ),
-        mended,
-    )
-
-
-def _blocks(state: State, names: frozenset[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.block for one in state.outputs if one.name in names))
-
-
-def _fault(
-    search: Followed,
-    state: State,
-    mended: State,
-    blamed: Blame,
-    kind: Kind,
-    node: int,
-    factor: float,
-    quantity: str | None,
-    blocks: tuple[str, ...],
-    actual: NDArray[Any] | None,
-    expected: NDArray[Any] | None,
-) -> Fault:
-    outputs = search.points[0].outputs
-    return Fault(
-        kind.kind,
-        blamed.place,
-        blamed.also,
-        blamed.expression,
-        kind.actual,
-        kind.expected,
-        kind.lacks,
-        actual,
-        expected,
-        factor,
-        _entry(actual, expected),
-        quantity,
-        _before(search, state, node),
-        blocks,
-        {name: mended.values[0][index] for name, index in outputs.items()},
-    )
-
-
-def _entry(actual: NDArray[Any] | None, expected: NDArray[Any] | None) -> Entry | None:
-    if actual is None or expected is None or actual.shape != expected.shape or not actual.size:
-        return None
-    difference = np.abs(actual - expected)
-    index = np.unravel_index(int(np.argmax(difference)), actual.shape)
-    where = tuple(int(i) for i in index)
-    return Entry(where, float(actual[where]), float(expected[where]))
-
-
-def _before(search: Followed, state: State, node: int) -> tuple[Step, ...]:
-    """Right values that a value is made of, the last first."""
-    found: list[Step] = []
-    pending, seen = list(state.tape[node].operands), set()
-    while pending and len(found) < STEPS:
-        index = max(pending)
-        pending.remove(index)
-        if index in seen:
-            continue
-        seen.add(index)
-        made = state.tape[index]
-        explained = search.known.explaining([values[index] for values in state.values])
-        place = made.place
-        if place is not None and not made.is_leaf:
-            words = named(explained, search.words)
-            if words and words not in [step.words for step in found]:
-                found.append(Step(place, words))
-        pending += made.operands
-    return tuple(found)

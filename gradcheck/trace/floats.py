@@ -10,8 +10,6 @@ import numpy as np
 class FloatMeta(type):
     """Makes `Float` behave as the class `float` does, and follow the numbers it is called on."""
 
-    convert: Any = None
-
     def __instancecheck__(cls, value: object) -> bool:
         return isinstance(value, float) or isinstance(getattr(value, "scalar", None), float)
 
@@ -19,6 +17,7 @@ class FloatMeta(type):
         return issubclass(kind, float)
 
     def __call__(cls, *arguments: Any) -> Any:
+        """Converts, and follows what is traced."""
         if arguments and hasattr(arguments[0], "tape"):
             return arguments[0].__as_float__()
         return float(*arguments)
@@ -33,7 +32,7 @@ class FloatMeta(type):
         return repr(float)
 
 
-class Float(float, metaclass=FloatMeta):  # type: ignore[misc]  # a class of its own metaclass
+class Float(float, metaclass=FloatMeta):
     """`float`, for as long as code is followed; as a type of numbers it is numpy's float64."""
 
     dtype = np.dtype(float)

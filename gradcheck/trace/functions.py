@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.names import split_names
+
 OPERATORS: dict[str, tuple[str, Callable[..., Any], bool | None]] = {
     "add": ("add", operator.add, True),
     "sub": ("subtract", operator.sub, True),
@@ -39,74 +41,25 @@ OPERATORS: dict[str, tuple[str, Callable[..., Any], bool | None]] = {
 """By dunder: the standard name, the function, and whether it has a swapped and an in-place form
 (None for those of one operand)."""
 
-METHODS = [
-    "all",
-    "any",
-    "argmax",
-    "argmin",
-    "argpartition",
-    "argsort",
-    "astype",
-    "choose",
-    "clip",
-    "compress",
-    "conj",
-    "conjugate",
-    "copy",
-    "cumprod",
-    "cumsum",
-    "diagonal",
-    "dot",
-    "flatten",
-    "item",
-    "max",
-    "mean",
-    "min",
-    "nonzero",
-    "prod",
-    "ptp",
-    "ravel",
-    "repeat",
-    "reshape",
-    "round",
-    "searchsorted",
-    "squeeze",
-    "std",
-    "sum",
-    "swapaxes",
-    "take",
-    "trace",
-    "transpose",
-    "var",
-]
-METHODS = [name for name in METHODS if hasattr(np.ndarray, name)]
+METHODS = split_names(
+    """
+    all any argmax argmin argpartition argsort astype choose clip compress conj conjugate
+    copy cumprod cumsum diagonal dot flatten item max mean min nonzero prod ptp ravel repeat
+    reshape round searchsorted squeeze std sum swapaxes take trace transpose var
+    """
+)
+METHODS = frozenset(name for name in METHODS if hasattr(np.ndarray, name))
 
 IN_PLACE_METHODS = ("fill", "partition", "put", "sort")
 
 PROPERTIES = tuple(name for name in ("T", "mT", "real", "imag") if hasattr(np.ndarray, name))
 
-QUESTIONS = frozenset(
-    [
-        "shape",
-        "ndim",
-        "size",
-        "may_share_memory",
-        "shares_memory",
-        "result_type",
-        "iscomplexobj",
-        "isrealobj",
-        "can_cast",
-        "array_repr",
-        "array_str",
-        "array2string",
-        "save",
-        "savez",
-        "savez_compressed",
-        "savetxt",
-        "broadcast_shapes",
-        "min_scalar_type",
-        "common_type",
-    ]
+QUESTIONS = split_names(
+    """
+    shape ndim size may_share_memory shares_memory result_type iscomplexobj isrealobj
+    can_cast array_repr array_str array2string save savez savez_compressed savetxt
+    broadcast_shapes min_scalar_type common_type
+    """
 )
 """Functions whose results are no part of the computation."""
 
@@ -126,6 +79,7 @@ class Method:
     name: str
 
     def __call__(self, array: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Calls the method."""
         return getattr(array, self.name)(*arguments, **keywords)
 
 
@@ -136,6 +90,7 @@ class Attribute:
     name: str
 
     def __call__(self, array: Any) -> Any:
+        """Reads the attribute."""
         return getattr(array, self.name)
 
 
@@ -147,6 +102,7 @@ class Item:
     index: int
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Takes the result out of the others."""
         return self.function(*arguments, **keywords)[self.index]
 
 
@@ -159,6 +115,7 @@ class Changed:
     dtype: np.dtype[Any]
 
     def __call__(self, array: Any, *arguments: Any, **keywords: Any) -> NDArray[Any]:
+        """Changes a copy."""
         changed = np.array(np.broadcast_to(array, self.shape), dtype=self.dtype, order="C")
         self.function(changed, *arguments, **keywords)
         return changed
@@ -173,6 +130,7 @@ class Into:
     dtype: np.dtype[Any]
 
     def __call__(self, *arguments: Any, **keywords: Any) -> NDArray[Any]:
+        """Fills a new array."""
         computed = self.function(*arguments, **keywords)
         return np.array(np.broadcast_to(computed, self.shape), dtype=self.dtype)
 
@@ -184,6 +142,7 @@ class IntoWhere:
     function: Callable[..., Any]
 
     def __call__(self, before: Any, *arguments: Any, **keywords: Any) -> NDArray[Any]:
+        """Fills a copy."""
         out = np.array(before)
         self.function(*arguments, out=out, **keywords)
         return out

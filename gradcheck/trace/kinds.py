@@ -1,4 +1,4 @@
-"""What kind of fault a replacement speaks of: from the wrong value, the right one, and both's names."""
+"""What kind of fault a replacement shows, from the wrong value and the right one."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from gradcheck.trace.fault import (
     WRONG_OPERAND,
     WRONG_VALUE,
 )
+from gradcheck.trace.mend import OWN, ZERO, Mend
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
 from gradcheck.trace.scales import proportion
 from gradcheck.trace.state import State
-from gradcheck.trace.trial import OWN, ZERO, Mend
 from gradcheck.trace.words import Words
 
 ORDER = (ADJOINT, VALUE, SLOPE, CONTRIBUTION)

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from gradcheck.trace.names import BILINEAR, LINEAR
 from gradcheck.trace.nodes import Node, Reference, operands_of
-from gradcheck.trace.operations import BILINEAR, LINEAR, base_name
+from gradcheck.trace.operations import base_name
 from gradcheck.trace.reverse import Edge
 from gradcheck.trace.state import State
 

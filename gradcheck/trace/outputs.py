@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Node
-from gradcheck.trace.operations import MOVES, base_name, positions_through
+from gradcheck.trace.operations import base_name, positions_through
 from gradcheck.trace.points import Point
 
 PARTS = 40

@@ -109,7 +109,6 @@ def weight_of(
 ) -> NDArray[np.float64] | None:
     """The derivatives of a projection by the values that a unit replaces, one after the other."""
     parts: list[NDArray[np.float64]] = []
-    known: Mapping[object, NDArray[np.float64]]
     for index in nodes:
         part = projection.weights.of_nodes.get(index)
         size = state.values[projection.point][index].size

@@ -11,6 +11,7 @@ import numpy as np
 
 from gradcheck.trace.array import call_numpy
 from gradcheck.trace.floats import Float
+from gradcheck.trace.names import split_names
 from gradcheck.trace.nodes import Tape
 from gradcheck.trace.recording import apply, open_tape, plain
 from gradcheck.trace.traced import Traced
@@ -31,35 +32,13 @@ UFUNC_OF = {
 UNTRACED = ("random", "testing", "typing", "exceptions", "dtypes", "f2py", "ctypeslib", "ma")
 """The parts of numpy that are left as they are."""
 
-NOT_FUNCTIONS = frozenset(
-    [
-        "errstate",
-        "seterr",
-        "geterr",
-        "seterrcall",
-        "geterrcall",
-        "printoptions",
-        "set_printoptions",
-        "get_printoptions",
-        "isscalar",
-        "iterable",
-        "load",
-        "loads",
-        "fromfile",
-        "genfromtxt",
-        "loadtxt",
-        "vectorize",
-        "nditer",
-        "ndindex",
-        "ndenumerate",
-        "broadcast",
-        "show_config",
-        "info",
-        "get_include",
-        "finfo",
-        "iinfo",
-        "array2string",
-    ]
+NOT_FUNCTIONS = split_names(
+    """
+    errstate seterr geterr seterrcall geterrcall printoptions set_printoptions
+    get_printoptions isscalar iterable load loads fromfile genfromtxt loadtxt vectorize
+    nditer ndindex ndenumerate broadcast show_config info get_include finfo iinfo
+    array2string
+    """
 )
 
 
@@ -71,6 +50,7 @@ class NumpyProxy:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._module, name)
+        made: Any
         if isinstance(value, ModuleType):
             made = value if name in UNTRACED else NumpyProxy(value, self._tape)
         elif name in ("c_", "r_", "s_", "index_exp", "mgrid", "ogrid"):
@@ -153,9 +133,9 @@ def _math_function(function: Any, tape: Tape) -> Callable[..., Any]:
     name = UFUNC_OF.get(function.__name__, function.__name__)
 
     def traced(*arguments: Any) -> Any:
-        if not any(isinstance(argument, Traced) for argument in arguments):
-            if len(arguments) != 1 or open_tape(arguments) is None:
-                return function(*arguments)
+        traced_at_all = any(isinstance(argument, Traced) for argument in arguments)
+        if not traced_at_all and open_tape(arguments) is None:
+            return function(*arguments)
         return apply(open_tape(arguments), function, arguments, {}, name)
 
     traced.__name__ = function.__name__

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field, is_dataclass
 from functools import partial
-from threading import Thread
-from types import CellType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,17 @@ from numpy.typing import NDArray
 from gradcheck.trace.array import traced_leaf, traced_number
 from gradcheck.trace.floats import Float
 from gradcheck.trace.nodes import Tape
-from gradcheck.trace.places import PACKAGE, is_users_code, is_users_file
+from gradcheck.trace.ownership import (
+    boxed,
+    file_of,
+    fill,
+    is_adapter,
+    is_users_function,
+    is_users_object,
+    restorer,
+    slots,
+)
+from gradcheck.trace.places import is_users_file
 from gradcheck.trace.proxies import is_numpys, proxy_of
 from gradcheck.trace.storage import Storage
 
@@ -25,7 +33,6 @@ LIMIT = 50_000
 """How many objects are looked into at most."""
 
 ATOMS = (str, bytes, bool, int, float, complex, type(None), np.dtype, np.generic, range)
-ADAPTERS = "gradcheck.user"
 UNSEEN = object()
 
 
@@ -98,11 +105,11 @@ class Reach:
         while isinstance(owner.base, np.ndarray):
             owner = owner.base
         storage = self.storages.get(id(owner))
-        if storage is None and type(owner) is np.ndarray and owner.dtype == array.dtype:
-            if owner is not array and owner.size > array.size:
-                root = traced_leaf(self.tape, owner, f"memory of {name}")
-                storage = self.storages[id(owner)] = root.storage
-                self.written.append((storage, self.tape.nodes[storage.node].value))
+        shares = type(owner) is np.ndarray and owner.dtype == array.dtype
+        if storage is None and shares and owner.size > array.size:
+            root = traced_leaf(self.tape, owner, f"memory of {name}")
+            storage = self.storages[id(owner)] = root.storage
+            self.written.append((storage, self.tape.nodes[storage.node].value))
         traced = traced_leaf(self.tape, array, name, storage)
         if storage is None:
             storage = self.storages[id(owner)] = traced.storage
@@ -117,7 +124,7 @@ class Reach:
         self.seen.add(id(array))
         before = array.copy()
         for index in np.ndindex(array.shape):
-            array[index] = _boxed(self.traced(array[index], f"{name}{list(index)}"))
+            array[index] = boxed(self.traced(array[index], f"{name}{list(index)}"))
         self.undo.append(lambda: array.__setitem__(Ellipsis, before))
 
     def _tuple(self, value: Any, name: str, numbers: bool) -> Any:
@@ -142,13 +149,11 @@ class Reach:
             self._mapping(value, name, numbers)
         elif isinstance(value, list | deque):
             self._list(value, name, numbers)
-        elif isinstance(value, set | frozenset):
-            return
         elif isinstance(value, ModuleType):
             if is_users_file(getattr(value, "__file__", None) or "<frozen>"):
                 self.module(vars(value))
         elif isinstance(value, type):
-            if is_users_file(_file_of(value)):
+            if is_users_file(file_of(value)):
                 self._class(value, name)
         else:
             self._object(value, name, numbers)
@@ -182,24 +187,14 @@ class Reach:
         self.swap(names)
 
     def _restoring(self, names: MutableMapping[Any, Any]) -> None:
-        before = dict(names)
-
-        def undo() -> None:
-            for key in list(names):
-                if key not in before:
-                    del names[key]
-            for key, value in before.items():
-                if key not in names or names[key] is not value:
-                    names[key] = value
-
-        self.undo.append(undo)
+        self.undo.append(restorer(names))
 
     def _function(self, function: FunctionType, name: str) -> None:
-        if not _is_users_function(function):
+        if not is_users_function(function):
             wrapped = getattr(function, "__wrapped__", None)
             if wrapped is not None:
                 self.traced(wrapped, name)
-            if function.__closure__ and _is_adapter(function):
+            if function.__closure__ and is_adapter(function):
                 self._cells(function)
             return
         self.module(function.__globals__)
@@ -228,17 +223,18 @@ class Reach:
             self.kept.append(cell)
             new = proxy_of(value, self.tape) if callable(value) else self.traced(value, name)
             new = self.traced(new, name) if new is value else new
-            self.undo.append(partial(_fill, cell, value))
+            self.undo.append(partial(fill, cell, value))
             if new is not value:
                 cell.cell_contents = new
 
     def _partial(self, value: partial[Any], name: str) -> None:
         self.traced(value.func, name)
         arguments = tuple(self.traced(item, f"{name} argument") for item in value.args)
-        before = value.__reduce__()[2]
+        before: Any = value.__reduce__()[2]
+        settable: Any = value  # a partial's own way to be changed, which its type does not tell
         keywords = {key: self.traced(item, key) for key, item in value.keywords.items()}
-        value.__setstate__((value.func, arguments, keywords, value.__dict__ or None))
-        self.undo.append(lambda: value.__setstate__(before))
+        settable.__setstate__((value.func, arguments, keywords, value.__dict__ or None))
+        self.undo.append(lambda: settable.__setstate__(before))
 
     def _mapping(self, value: dict[Any, Any], name: str, numbers: bool) -> None:
         self._restoring(value)
@@ -266,7 +262,7 @@ class Reach:
 
     def _class(self, kind: type, name: str) -> None:
         for base in kind.__mro__:
-            if base is object or not is_users_file(_file_of(base)):
+            if base is object or not is_users_file(file_of(base)):
                 continue
             for key, item in list(vars(base).items()):
                 item = getattr(item, "__func__", item)
@@ -283,7 +279,7 @@ class Reach:
 
     def _object(self, value: Any, name: str, numbers: bool) -> None:
         kind = type(value)
-        if not _is_users_object(kind):
+        if not is_users_object(kind):
             return
         self.traced(kind, kind.__name__)
         attributes = getattr(value, "__dict__", None)
@@ -294,7 +290,7 @@ class Reach:
                 new = self.traced(item, label, numbers)
                 if new is not item:
                     attributes[key] = new
-        for key in _slots(kind):
+        for key in slots(kind):
             item = getattr(value, key, UNSEEN)
             if item is UNSEEN:
                 continue
@@ -302,58 +298,3 @@ class Reach:
             self.undo.append(partial(object.__setattr__, value, key, item))
             if new is not item:
                 object.__setattr__(value, key, new)
-
-
-def _boxed(value: Any) -> Any:
-    """A value as one element of an array of objects."""
-    if not isinstance(value, np.ndarray):
-        return value
-    box = np.empty((), dtype=object)
-    box[()] = value
-    return box
-
-
-def _fill(cell: CellType, value: Any) -> None:
-    cell.cell_contents = value
-
-
-def _slots(kind: type) -> Iterator[str]:
-    for base in kind.__mro__:
-        slots = vars(base).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name not in ("__dict__", "__weakref__"):
-                yield name
-
-
-def _is_users_object(kind: type) -> bool:
-    """Whether the attributes of an object are looked into, and put back afterwards."""
-    if kind is SimpleNamespace or kind.__module__.startswith(ADAPTERS):
-        return True
-    if issubclass(kind, Thread):
-        return False
-    return any(is_users_file(_file_of(base)) for base in kind.__mro__)
-
-
-def _file_of(kind: type) -> str:
-    """The file that a class was written in."""
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    if file is not None:
-        return str(file)
-    for item in vars(kind).values():
-        code = getattr(getattr(item, "__func__", item), "__code__", None)
-        if code is not None:
-            return str(code.co_filename)
-    return "<frozen>" if kind.__module__ in sys.builtin_module_names else "<unknown>"
-
-
-def _is_users_function(function: FunctionType) -> bool:
-    """Whether a function is the user's; of code that was made from text, by its module."""
-    file = function.__globals__.get("__file__")
-    made = function.__code__.co_filename.startswith("<")
-    return is_users_code(function.__code__) and (not made or file is None or is_users_file(file))
-
-
-def _is_adapter(function: FunctionType) -> bool:
-    """Whether a function is one of gradcheck's own around the user's."""
-    file = function.__code__.co_filename
-    return file.startswith(str(PACKAGE)) and not file.startswith(str(PACKAGE / "trace"))

@@ -58,7 +58,7 @@ def _of_extreme(
     operand: NDArray[Any], out: NDArray[Any], axes: tuple[int, ...], node: Node
 ) -> NDArray[Any]:
     at = (operand == out).astype(np.float64)
-    return at / np.maximum(at.sum(axis=axes, keepdims=True), 1)
+    return np.asarray(at / np.maximum(at.sum(axis=axes, keepdims=True), 1))
 
 
 def _of_variance(
@@ -66,21 +66,21 @@ def _of_variance(
 ) -> NDArray[Any]:
     ddof = node.keywords.get("ddof", node.keywords.get("correction", 0))
     centred = operand - operand.mean(axis=axes, keepdims=True)
-    return 2 * centred / (_count(operand, axes) - ddof)
+    return np.asarray(2 * centred / (_count(operand, axes) - ddof))
 
 
 def _of_deviation(
     operand: NDArray[Any], out: NDArray[Any], axes: tuple[int, ...], node: Node
 ) -> NDArray[Any]:
     with np.errstate(all="ignore"):
-        return _of_variance(operand, out, axes, node) / (2 * out)
+        return np.asarray(_of_variance(operand, out, axes, node) / (2 * out))
 
 
 def _of_product(
     operand: NDArray[Any], out: NDArray[Any], axes: tuple[int, ...], node: Node
 ) -> NDArray[Any]:
     with np.errstate(all="ignore"):
-        return out / operand
+        return np.asarray(out / operand)
 
 
 _SUM = reduction(lambda operand, out, axes, node: np.ones(1))

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.mend import Mend
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node, Reference
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
 from gradcheck.trace.search import Scale
 from gradcheck.trace.state import State
-from gradcheck.trace.trial import Mend
 from gradcheck.trace.units import NODE
 
 PRODUCTS = ("multiply", "divide", "matmul", "dot")

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace.candidates import Candidate, Candidates, Table
+from gradcheck.trace.mend import OWN, QUANTITY, ZERO, Mend
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
-from gradcheck.trace.trial import OWN, QUANTITY, ZERO, Mend, Trials
+from gradcheck.trace.trial import Trials
 from gradcheck.trace.units import (
     CALL,
     EVERYWHERE,

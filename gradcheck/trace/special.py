@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.blame import Blame
 from gradcheck.trace.fault import EARLIER_CALL, NEVER_WRITTEN, NOT_RETURNED, WRONG_SHAPE
+from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node
-from gradcheck.trace.operations import MOVES, base_name
+from gradcheck.trace.operations import base_name
 from gradcheck.trace.outputs import Output, provenance
 from gradcheck.trace.places import Place
 from gradcheck.trace.points import Point

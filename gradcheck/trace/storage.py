@@ -81,6 +81,7 @@ class Gather:
     positions: NDArray[np.intp]
 
     def __call__(self, root: NDArray[Any]) -> NDArray[Any]:
+        """Reads them."""
         return np.asarray(root).reshape(-1)[self.positions]
 
 
@@ -91,6 +92,7 @@ class Scatter:
     positions: NDArray[np.intp]
 
     def __call__(self, root: NDArray[Any], entries: NDArray[Any]) -> NDArray[Any]:
+        """Writes them."""
         changed = np.array(root, order="C")
         changed.reshape(-1)[self.positions] = entries
         return changed

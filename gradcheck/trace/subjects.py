@@ -56,7 +56,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         if problem.gradient_function is None:
             returned = problem.loss_function(packed)[1]
         elif problem.step is not None:
-            values = [leaf for leaf in blocks(packed).values()]
+            values = list(blocks(packed).values())
             returned = problem.implied_gradient(values, problem.step.learning_rate, packed)
         else:
             returned = problem.gradient_function(packed)

@@ -12,47 +12,17 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.candidates import Candidate, Table
 from gradcheck.trace.linearity import Linearity, Reached
+from gradcheck.trace.mend import ZERO, ByPoint, Mend
 from gradcheck.trace.outputs import Output
 from gradcheck.trace.projections import Projection, fitting, weight_of, with_fixed
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import Unit
-
-QUANTITY = "quantity"
-OWN = "own value times a constant"
-ZERO = "nothing"
 
 EXECUTIONS = 4000
 """How many operations may be done again for the candidates of one unit; else it is not tried."""
 
 OUTPUTS = 3
 """By how many outputs the replacements of a whole loop are judged before they are executed."""
-
-ByPoint = Sequence[NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class Mend:
-    """A replacement that makes wrong outputs right at all points, and spoils no right one.
-
-    Attributes:
-        unit: what is replaced.
-        how: QUANTITY, OWN or ZERO.
-        factor: the constant that the replacement is multiplied by.
-        outputs: the names of the outputs that it makes right.
-        candidate: what replaces it, if that is a quantity.
-        actual: the values that are replaced, by point, one after the other.
-        expected: what replaces them, times the factor.
-        replacements: by point.
-    """
-
-    unit: Unit
-    how: str
-    factor: float
-    outputs: frozenset[str]
-    candidate: Candidate | None
-    actual: ByPoint
-    expected: ByPoint
-    replacements: tuple[Replacement, ...]
 
 
 @dataclass
@@ -177,10 +147,7 @@ class Trials:
         projections = [several[0] for several in self.projections.values()]
         base = self.state.values[0]
         inside = set(reached.region)
-        ends = [
-            [node for node in reached.region if node == self._node_of(one.output)]
-            for one in projections
-        ]
+        ends = [[node for node in reached.region if node in one.seed] for one in projections]
         weights = [
             [(use, one.weights.of_edges.get(use)) for use in reached.uses] for one in projections
         ]
@@ -209,9 +176,6 @@ class Trials:
                     effect += float(np.sum(part * (new - base[operand])))
                 if abs(effect - projection.gap) <= 1e-5 * max(abs(projection.gap), 1e-12):
                     possible[number] = True
-
-    def _node_of(self, name: str) -> int:
-        return next(output.node for output in self.state.outputs if output.name == name)
 
     def replacement(
         self, unit: Unit, values: NDArray[np.float64], point: int, factor: float

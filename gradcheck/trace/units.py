@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace.explain import Known
+from gradcheck.trace.names import CONSTANT, MOVES
 from gradcheck.trace.nodes import OUTPUT, Node
-from gradcheck.trace.operations import CONSTANT, MOVES, base_name
+from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
 from gradcheck.trace.reverse import Edge
 from gradcheck.trace.state import State

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Node
-from gradcheck.trace.operations import MOVES, base_name
+from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Place
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE
 
@@ -63,9 +64,12 @@ class Words:
             by = self.name(node)
             if name in ("tanh", "exp", "sin", "cos", "sqrt", "log"):
                 by = name
-            elif function is not None and function.function not in ("<module>", "<lambda>"):
-                if self._made_by_helper(node, other):
-                    by = function.function
+            elif (
+                function is not None
+                and function.function not in ("<module>", "<lambda>")
+                and self._made_by_helper(node, other)
+            ):
+                by = function.function
             return f"the slope of {by} at {self.name(other)}"
         return self.name(node)
 

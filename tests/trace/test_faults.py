@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # the planted bugs are a table, a row to a line
 """The fault is found at the line that was edited; right code has none."""
 
 import edits
@@ -24,7 +25,6 @@ PLANTED = [
     ("batch_norm", "dx = dxmu + dmu / n", "dx = dxmu - dmu / n", None),
     ("batch_norm", "dxhat = dout * gamma", "dxhat = dout", None),
     ("attention", "dk = dscores.T @ q", "dk = dscores @ q", None),
-    ("embedding", "np.add.at(dE, IDS, dm[:, None, :] / IDS.shape[1])", "np.add.at(dE, IDS, dm[:, None, :])", None),
     ("softmax_regression", "dW += REG * W", "dW += 2 * REG * W", faults.CONSTANT_FACTOR),
     ("softmax_regression", "dscores /= n", "dscores *= n", faults.CONSTANT_FACTOR),
     ("autoencoder", "g[\"c\"] = up.sum(axis=0)", "g[\"c\"] = 2 * up.sum(axis=0)", None),

@@ -100,8 +100,8 @@ def test_objects_are_as_they_were():
     assert trace.error is None
     assert NET.calls == 0
     assert not hasattr(NET, "cache")
-    assert (NET.W, NET.layers, NET.pair, Net.scale) == before
-    assert all(one is other for one, other in zip(before, (NET.W, NET.layers, NET.pair, Net.scale)))
+    after = (NET.W, NET.layers, NET.pair, Net.scale)
+    assert [id(one) for one in after] == [id(one) for one in before]
     assert len(NET.layers) == 2
     assert list(NET.layers[1]) == ["b"]
     assert np.array_equal(NET.W, np.ones((2, 3)))
@@ -201,6 +201,8 @@ def test_arrays_that_share_memory_share_it_while_followed():
 
 
 def test_float_stays_usable_as_a_class_and_a_type():
+    kind = (2.0).__class__
+
     def function(p):
         assert issubclass(np.float64, float)
         assert isinstance(p["x"][0], float)
@@ -208,8 +210,8 @@ def test_float_stays_usable_as_a_class_and_a_type():
         assert isinstance(1.5, int | float)
         assert np.zeros(2, dtype=float).dtype == np.float64
         assert np.dtype(float) == np.float64
-        assert {float: 1}[float] == 1
-        assert float == float  # noqa: E721  # as users write it
+        assert {float: 1}[kind] == 1
+        assert kind in (float,)
         assert float("inf") > 1e300
         assert float.fromhex("0x1p1") == 2.0
         return float(p["x"][1]) * 2
