@@ -172,6 +172,6 @@ def _stacked(samples: Sequence[Any]) -> list[NDArray[Any]] | None:
 def _as_one_array(value: Any) -> Iterator[NDArray[Any]]:
     try:
         array = np.asarray(value, dtype=np.float64)
-    except ValueError:
+    except (TypeError, ValueError):
         return
     yield array

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 import gradcheck
@@ -304,6 +304,7 @@ WRITEABLE = structures(
     bug=st.sampled_from([None, *BUGS]),
     which=st.integers(min_value=0, max_value=5),
 )
+@example(structure=[[Thing(np.ones(()))]], bug=None, which=0)
 def test_the_very_arrays_of_any_structure(structure, bug, which):
     names = list(leaves_of(structure))
     wrong = names[which % len(names)]
