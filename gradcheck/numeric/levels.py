@@ -86,7 +86,7 @@ class Levels:
 
     Attributes:
         center: the loss at the point.
-        coarse: whether a term of it was seen to be rounded so coarsely that small steps say nothing.
+        coarse: whether a term was seen to be rounded so coarsely that small steps say nothing.
     """
 
     def __init__(self, measure: Measure, center: float, entries: Indices, first: Pair) -> None:
