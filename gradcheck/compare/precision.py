@@ -66,7 +66,7 @@ def analytic_precision(
     else:
         tiny = 0.0
     return tuple(
-        (rounding if size <= min(rounding, tiny) else min(rounding, _most(epsilon) * size))
+        (rounding if 0 < size <= min(rounding, tiny) else min(rounding, _most(epsilon) * size))
         + _cancellation(problem, value)
         for rounding, size, value in zip(uncapped, sizes, values, strict=True)
     )

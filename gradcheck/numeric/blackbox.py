@@ -340,7 +340,7 @@ def _on_stairs(
     if not len(rows):
         return flat
     further = along.measure(entries[rows], WIDE * lengths[rows])
-    return flat & (not further.is_flat(along.center).all())
+    return flat & bool(further.moves_both_ways(along.center).any())
 
 
 def _largest(values: Array) -> float:
