@@ -187,12 +187,14 @@ def _going_on(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> 
     disagrees = distance > bound + asked.precision[open_]
     below, above = levels.step(open_, low - 1), levels.step(open_, high + 1)
     wanted = np.fmin(np.where(disagrees, np.fmin(limit, distance), limit), bound)
-    down = (asked.fine[open_] / below <= HOPELESS * wanted) & (below >= SMALLEST * sizes)
+    rounding, target = asked.fine[open_] / below, asked.target[open_]
+    finer = (rounding <= target) & (bound > target)
     up = above <= LARGEST_STEP * np.fmax(sizes, 1.0)
     known = np.isfinite(bound) & (high - low >= WINDOW - 1)
     at_top = search.level[open_] >= high - (WINDOW - 1)
     at_bottom = search.level[open_] <= low
-    down &= (low > 0) & (~known | at_bottom | (bound > limit))
+    down = (rounding <= HOPELESS * wanted) & (~known | at_bottom | (bound > limit))
+    down = (down | finer) & (low > 0) & (below >= SMALLEST * sizes)
     up &= (high < TOP) & (~known | at_top)
     search.rising[open_] = np.where(search.rising[open_], up, up & ~down)
     return np.asarray(open_[up | down])
