@@ -227,8 +227,8 @@ def _block_gradient(along: _Along, entries: Indices) -> BlockGradient:
     rough = max(along.noise.rough, quantum)
     pair, truncation = _first_step(along, entries, groups, steps)
     with np.errstate(all="ignore"):
-        largest = np.fmax(np.abs(pair.plus), np.abs(pair.minus))
-        own = ROUNDING * np.where(np.isfinite(largest), largest, 0.0)
+        losses = np.fmax(np.abs(pair.plus), np.abs(pair.minus))
+        own = ROUNDING * np.where(np.isfinite(losses), losses, 0.0)
         rounding = np.fmax(rough, own) / pair.step
         estimates = Estimates.smooth(pair.central(), STATED * rounding + truncation)
     share = shares_of(sizes, estimates.value, rounding)
@@ -240,10 +240,14 @@ def _block_gradient(along: _Along, entries: Indices) -> BlockGradient:
         lengths[group] = length_of(sizes[group])
     on_stairs = _on_stairs(along, entries, lengths, pair, claimed)
     agrees &= ~on_stairs
-    scale = _largest(estimates[agrees] if agrees.any() else estimates)
+    scale, largest = _largest(estimates.value[agrees]), _largest(estimates.value)
+    seen = SEEN * float(np.median(rounding))
+    if scale <= seen < largest:
+        # what agrees is 0: no more than is claimed, since what does not agree may be far off
+        scale = min(largest, _largest(claimed) or largest)
     reference = 0.0
     usual, flat = length_of(sizes), pair.is_flat(along.center)
-    if scale <= SEEN * float(np.median(rounding)):
+    if largest <= seen:
         reference = along.reference
         if not on_stairs.any():
             reference = max(reference, _away(pair, along.center, rounding, usual))
@@ -344,8 +348,8 @@ def _on_stairs(
     if not len(rows):
         return flat
     further = along.measure(entries[rows], WIDE * lengths[rows])
-    return flat & (not further.is_flat(along.center).all())
+    return flat & bool(further.moves_both_ways(along.center).any())
 
 
-def _largest(estimates: Estimates) -> float:
-    return float(np.nanmax(np.abs(estimates.value), initial=0.0))
+def _largest(values: Array) -> float:
+    return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))

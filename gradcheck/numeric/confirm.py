@@ -75,8 +75,9 @@ def confirm(
         level = levels.at_least(here, smallest)
         lower = level < at[open_]
         alone = open_[~lower]
-        wrong[alone] = _contracts(levels, rows[alone], value[alone], at[alone], distance[alone])
-        wrong[alone] &= distance[alone] > ALONE * bound[alone]
+        below = levels.ask(rows[alone], np.maximum(at[alone] - 1, 0))
+        wrong[alone] = distance[alone] > ALONE * bound[alone]
+        wrong[alone] &= np.abs(below.central() - value[alone]) <= distance[alone] / 4
         open_, here, off, level = open_[lower], here[lower], off[lower], level[lower]
         small = levels.ask(here, level)
         large = levels.known((here, at[open_]))
@@ -138,7 +139,10 @@ def _says_the_same(
 
 
 def _supports(levels: Levels, asked: Asked, rows: Indices, level: Indices, distance: Array) -> Mask:
-    """Where the smaller step gives the claim instead; a plateau gives 0 only if it is wide."""
+    """Where the smaller step gives the claim instead; a plateau gives 0 only if it is wide.
+
+    Or if it ends on one side only: rounding makes steps on both.
+    """
     slope = levels.ask(rows, level).central()
     agrees = np.abs(slope - asked.claimed[rows]) <= distance / 4
     flat = np.flatnonzero(agrees & on_plateau(levels, asked, rows, level))
@@ -146,15 +150,8 @@ def _supports(levels: Levels, asked: Asked, rows: Indices, level: Indices, dista
         here = rows[flat]
         wide = levels.at_least(here, SINGLE_PRECISION * asked.sizes[here])
         wide = np.maximum(wide, level[flat])
-        levels.ask(here, wide)
-        agrees[flat] = on_plateau(levels, asked, here, wide)
+        agrees[flat] = ~levels.ask(here, wide).moves_both_ways(levels.center)
     return np.asarray(agrees)
-
-
-def _contracts(levels: Levels, rows: Indices, value: Array, at: Indices, distance: Array) -> Mask:
-    """Where the next smaller step is within half of the distance."""
-    slope = levels.ask(rows, np.maximum(at - 1, 0)).central()
-    return np.asarray(np.abs(slope - value) <= distance / 2)
 
 
 def on_plateau(levels: Levels, asked: Asked, rows: Indices, level: Indices) -> Mask:

@@ -66,6 +66,10 @@ class Pair:
         """Where the loss does not move at all, to the last bit, (n,)."""
         return np.asarray((self.plus == center) & (self.minus == center))
 
+    def moves_both_ways(self, center: float) -> Mask:
+        """Where the loss moves on both sides: beside a kink it may stay the same on one, (n,)."""
+        return np.asarray((self.plus != center) & (self.minus != center))
+
     def __getitem__(self, where: Mask | Indices) -> Pair:
         return Pair(self.step[where], self.plus[where], self.minus[where])
 

@@ -104,7 +104,7 @@ def _far(levels: Levels, asked: Asked, distance: Array) -> Indices:
     first = np.full(len(every), FIRST)
     narrow = every[on_plateau(levels, asked, every, first)]
     top = levels.at_least(narrow, WIDE * asked.sizes[narrow])
-    moves = ~levels.ask(narrow, top).is_flat(levels.center)
+    moves = levels.ask(narrow, top).moves_both_ways(levels.center)
     rounding = asked.rough / levels.known((every, first)).step
     far = np.isfinite(distance) & (distance > FAR * rounding + BOUND_FACTOR * asked.precision)
     return np.setdiff1d(every[far], narrow[moves])
@@ -183,15 +183,18 @@ def _going_on(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> 
     """
     low, high, bound = search.low[open_], search.high[open_], search.bound[open_]
     sizes, limit = asked.sizes[open_], asked.limit[open_]
-    distance = np.nan_to_num(np.abs(asked.claimed - search.value)[open_], nan=np.inf)
+    distance = np.abs(asked.claimed - search.value)[open_]
+    disagrees = distance > bound + asked.precision[open_]
     below, above = levels.step(open_, low - 1), levels.step(open_, high + 1)
-    wanted = np.fmin(np.fmin(limit, distance), bound)
-    down = (asked.fine[open_] / below <= HOPELESS * wanted) & (below >= SMALLEST * sizes)
+    wanted = np.fmin(np.where(disagrees, np.fmin(limit, distance), limit), bound)
+    rounding, target = asked.fine[open_] / below, asked.target[open_]
+    finer = (rounding <= target) & (bound > target)
     up = above <= LARGEST_STEP * np.fmax(sizes, 1.0)
     known = np.isfinite(bound) & (high - low >= WINDOW - 1)
     at_top = search.level[open_] >= high - (WINDOW - 1)
     at_bottom = search.level[open_] <= low
-    down &= (low > 0) & (~known | at_bottom | (bound > limit))
+    down = (rounding <= HOPELESS * wanted) & (~known | at_bottom | (bound > limit))
+    down = (down | finer) & (low > 0) & (below >= SMALLEST * sizes)
     up &= (high < TOP) & (~known | at_top)
     search.rising[open_] = np.where(search.rising[open_], up, up & ~down)
     return np.asarray(open_[up | down])

@@ -86,7 +86,7 @@ class Levels:
 
     Attributes:
         center: the loss at the point.
-        coarse: whether a term of it was seen to be rounded so coarsely that small steps say nothing.
+        coarse: whether a term was seen to be rounded so coarsely that small steps say nothing.
     """
 
     def __init__(self, measure: Measure, center: float, entries: Indices, first: Pair) -> None:
@@ -158,10 +158,11 @@ def _stairs(pair: Pair, center: float, sizes: Array) -> tuple[Mask, Array]:
     flat = pair.is_flat(center) & (pair.step < HALF_PRECISION * sizes[:, None])
     move = pair.largest_move(center)
     moves = np.isfinite(move) & (move > 0)
+    steps = (pair.moves_both_ways(center) & np.isfinite(move)).any(axis=1)
     top = np.where(flat.any(axis=1), flat.shape[1] - 1 - np.argmax(flat[:, ::-1], axis=1), -1)
     level = np.arange(flat.shape[1])
     above = moves & (level > top[:, None])
-    is_staircase = (top >= 0) & above.any(axis=1)
+    is_staircase = (top >= 0) & above.any(axis=1) & steps
     first = move[np.arange(len(move)), np.argmax(above, axis=1)]
     return (
         (level <= top[:, None]) & is_staircase[:, None],
@@ -196,7 +197,8 @@ def _from_three(
     )
     hidden = np.abs(RATIO * gap[:, :-1] - gap[:, 1:]) / (2 * (RATIO - 1))
     bound = truncation + EXTRAPOLATED_GAIN * rounding[:, :-2]
-    bound += np.fmax(hidden[:, :-1], hidden[:, 1:])
+    # D at the largest step is no part of the value
+    bound += np.fmax(hidden[:, :-1], hidden[:, 1:] / RATIO**2)
     known = (inner <= CONTRACTING * outer) | quiet
     value = np.where(fast, extrapolated[:, :-1], slope[:, :-2])
     return value, np.where(known, bound, np.inf)

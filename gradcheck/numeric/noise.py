@@ -38,6 +38,12 @@ LONGER = 1e-6
 """The spacing on which the rounding of a single parameter to float32 shows."""
 
 LARGEST_LONGER = 3e-6
+BESIDE = 1
+"""The longer line begins beside the point, where there may be a kink."""
+
+THIRD_OF_NOISE = 0.43
+"""A third of normally distributed noise is below so many sigma."""
+
 MUCH_MORE = 4.0
 MOST_LINES = 6
 ONE_SIDED = 30.0
@@ -149,11 +155,17 @@ class _Lines:
         self.seen: list[float] = []
         self.seconds: list[float] = []
 
-    def along(self, signs: Signs, spacing: float) -> Array:
-        """The losses at equally spaced points, each entry moving in proportion to its size."""
+    def along(self, signs: Signs, spacing: float, first: int = -(POINTS // 2)) -> Array:
+        """The losses at equally spaced points, each entry moving in proportion to its size.
+
+        Args:
+            signs: of the moves.
+            spacing: of the points, by the size of the entries.
+            first: the place of the first point, in spacings from the point of the check.
+        """
         values = np.empty(POINTS)
         for index in range(POINTS):
-            distance = (index - POINTS // 2) * spacing
+            distance = (first + index) * spacing
             moved = [
                 self._moved(block, sign, distance, spacing == SPACINGS[-1])
                 for block, sign in zip(self._point, signs, strict=True)
@@ -230,25 +242,25 @@ def _noise_on_longer_lines(lines: _Lines, signs: Signs, known: float) -> list[fl
     """What a longer line shows beyond what is known, per block; all blocks on one line at first."""
     blocks = [block for block, sign in enumerate(signs) if sign.size]
     found = [0.0] * len(signs)
-    together = _rougher(lines.along(signs, LONGER), known)
+    together = _rougher(lines.along(signs, LONGER, BESIDE), known)
     alone = together and 1 < len(blocks) <= MOST_LINES
     for block in blocks:
         only = [sign * np.int8(index == block) for index, sign in enumerate(signs)]
-        found[block] = _rougher(lines.along(only, LONGER), known) if alone else together
+        found[block] = _rougher(lines.along(only, LONGER, BESIDE), known) if alone else together
     return found
 
 
 def _rougher(values: Array, known: float) -> float:
     """The noise on a longer line where it is much more than is known, and looks like noise, else 0.
 
-    Noise has the same sigma in every order; what is smooth loses by each, and a kink or a jump is
-    in few of the differences, so that their median is taken.
+    Noise has the same sigma in every order, and what is smooth loses by each. A kink or a jump is
+    in half of the third differences, so that one of the smaller of them is taken.
     """
     if not np.all(np.isfinite(values)):
         return 0.0
     third, fifth = (
-        math.sqrt(_gamma(order)) * float(np.median(np.abs(np.diff(values, n=order)))) / 0.6745
-        for order in (3, 5)
+        math.sqrt(_gamma(order)) * float(np.sort(np.abs(np.diff(values, n=order)))[place]) / usual
+        for order, place, usual in ((3, 2, THIRD_OF_NOISE), (5, 1, THIRD_OF_NOISE))
     )
     is_noise = third > MUCH_MORE * known and fifth > third / 2
     return third if is_noise and third <= LARGEST_LONGER * np.max(np.abs(values)) else 0.0
