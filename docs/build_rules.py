@@ -8,21 +8,17 @@ from pathlib import Path
 from textwrap import fill
 
 from gradcheck.diagnose.rule import (
-    BiasSum,
     Correction,
-    Delta,
     Detector,
     Direct,
     Last,
     LayerForms,
-    LayerInput,
+    Link,
     Note,
     Penalty,
-    Product,
     Rule,
     Scale,
-    Slope,
-    Upstream,
+    WrongLink,
 )
 from gradcheck.diagnose.rules import RULES
 
@@ -50,7 +46,7 @@ LINK = (
     "rounding."
 )
 
-HOW: tuple[tuple[type[Detector], str], ...] = (
+HOW: tuple[tuple[type[Detector] | Link, str], ...] = (
     (
         Scale,
         "A constant is fitted to analytic / numeric. The rule is named where the gradient divided "
@@ -61,12 +57,7 @@ HOW: tuple[tuple[type[Detector], str], ...] = (
         "Your gradient is rearranged. The rule is named where it then agrees with the numeric one, "
         "at your parameters and at a second point.",
     ),
-    (Slope, LINK.format("another slope of the activation")),
-    (Upstream, LINK.format("something else arriving at the layer's output")),
-    (Delta, LINK.format("another delta")),
-    (LayerInput, LINK.format("something else as the input of the layer")),
-    (Product, LINK.format("another product for the weights")),
-    (BiasSum, LINK.format("another sum for the bias")),
+    *((link, LINK.format(link.value)) for link in Link),
     (
         Penalty,
         "What differs is fitted as a multiple of the parameters' own values, at your parameters "
@@ -154,7 +145,7 @@ def write() -> None:
 
 
 def _how(rule: Rule) -> list[str]:
-    kinds = {type(detector) for detector in rule.detectors}
+    kinds = {d.link if isinstance(d, WrongLink) else type(d) for d in rule.detectors}
     return [text for kind, text in HOW if kind in kinds]
 
 

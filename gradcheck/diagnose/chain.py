@@ -18,15 +18,7 @@ from gradcheck.diagnose.derivation import Derivation, Named, Own, WalkedLayer, a
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.fits import Fit, Target, is_among
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import (
-    BiasSum,
-    Delta,
-    LayerInput,
-    Product,
-    Rule,
-    Slope,
-    Upstream,
-)
+from gradcheck.diagnose.rule import Link, Rule
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView, delta_from_gradient
 from gradcheck.user.blocks import Array
@@ -183,20 +175,20 @@ class _Walker:
         return len(derivation.links) + 0.9 * len(distinct) + penalties
 
     def _singles(self, states: Sequence[LayerState]) -> Iterator[Derivation]:
-        for named, deltas in aligned(states, self.rules, Delta):
+        for named, deltas in aligned(states, self.rules, Link.DELTA):
             yield Derivation((named,), deltas)
-        for named, arriving in aligned(states, self.rules, Upstream):
+        for named, arriving in aligned(states, self.rules, Link.UPSTREAM):
             yield Derivation(
                 (named,), tuple(s.pull_back(a) for s, a in zip(states, arriving, strict=True))
             )
-        for named, slopes in aligned(states, self.rules, Slope):
+        for named, slopes in aligned(states, self.rules, Link.SLOPE):
             yield Derivation(
                 (named,), tuple(s.arriving * a for s, a in zip(states, slopes, strict=True))
             )
 
     def _doubles(self, states: Sequence[LayerState]) -> Iterator[Derivation]:
-        slopes = list(aligned(states, self.rules, Slope))
-        for named, arriving in aligned(states, self.rules, Upstream):
+        slopes = list(aligned(states, self.rules, Link.SLOPE))
+        for named, arriving in aligned(states, self.rules, Link.UPSTREAM):
             for other, slope in slopes:
                 yield Derivation(
                     (named, other), tuple(a * b for a, b in zip(arriving, slope, strict=True))
@@ -229,7 +221,7 @@ class _Walker:
         """What the rules say a block may be made from, as its gradient at every point."""
         placed = self.view.placed[layer.number - 1]
         if block == layer.weight:
-            for named, inputs in aligned(states, self.rules, LayerInput):
+            for named, inputs in aligned(states, self.rules, Link.LAYER_INPUT):
                 pairs = zip(inputs, states, strict=True)
                 yield (
                     named,
@@ -238,7 +230,7 @@ class _Walker:
                         for a, s in pairs
                     ],
                 )
-            for named, products in aligned(states, self.rules, Product):
+            for named, products in aligned(states, self.rules, Link.PRODUCT):
                 yield (
                     named,
                     [
@@ -247,7 +239,7 @@ class _Walker:
                     ],
                 )
         else:
-            for named, sums in aligned(states, self.rules, BiasSum):
+            for named, sums in aligned(states, self.rules, Link.BIAS_SUM):
                 yield (
                     named,
                     [

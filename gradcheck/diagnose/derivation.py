@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gradcheck.diagnose.fits import Fit, is_among
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import BiasSum, LayerInput, Link, Product, Rule, Variant
+from gradcheck.diagnose.rule import Link, Rule, Variant, WrongLink
 from gradcheck.recognition.layers import Layer
 from gradcheck.user.blocks import Array
 
@@ -72,26 +72,27 @@ class WalkedLayer:
 
 
 def aligned(
-    states: Sequence[LayerState], rules: Sequence[Rule], kind: type[Link]
+    states: Sequence[LayerState], rules: Sequence[Rule], link: Link
 ) -> Iterator[tuple[Named, tuple[Array, ...]]]:
-    """The variants of one kind, with their values at every point, where the shapes allow them."""
+    """The variants of one link, with their values at every point, where the shapes allow them."""
     for rule in rules:
         for detector in rule.detectors:
-            if not isinstance(detector, kind):
+            if not isinstance(detector, WrongLink) or detector.link is not link:
                 continue
             columns = [list(detector.variants(state)) for state in states]
             for variants in zip(*columns, strict=False):
                 values = tuple(variant.value for variant in variants)
                 pairs = zip(values, states, strict=True)
-                if all(value.shape == _expected(kind, state) for value, state in pairs):
+                if all(value.shape == _shape(link, state) for value, state in pairs):
                     yield (rule, variants[0]), values
 
 
-def _expected(kind: type[Link], state: LayerState) -> tuple[int, ...]:
-    """The shape of what a detector of a kind must give."""
+def _shape(link: Link, state: LayerState) -> tuple[int, ...]:
     samples, units = state.pre_activation.shape
-    if kind is LayerInput:
-        return state.layer_input.shape
-    if kind is Product:
-        return (state.layer_input.shape[1], units)
-    return (units,) if kind is BiasSum else (samples, units)
+    inputs = state.layer_input.shape[1]
+    shapes: dict[Link, tuple[int, ...]] = {
+        Link.LAYER_INPUT: (samples, inputs),
+        Link.PRODUCT: (inputs, units),
+        Link.BIAS_SUM: (units,),
+    }
+    return shapes.get(link, (samples, units))

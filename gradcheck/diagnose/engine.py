@@ -15,7 +15,7 @@ from gradcheck.compare.point import Point
 from gradcheck.diagnose.advice import advice
 from gradcheck.diagnose.chain import walk
 from gradcheck.diagnose.derivation import WalkedLayer
-from gradcheck.diagnose.evidence import Evidence, second_point, with_point
+from gradcheck.diagnose.evidence import Evidence, second_point
 from gradcheck.diagnose.findings import chain_findings, correction_finding, scale_findings
 from gradcheck.diagnose.following import SECONDS, follow, with_faults
 from gradcheck.diagnose.layer_forms import layer_findings
@@ -91,7 +91,8 @@ def diagnose(
     if point.unstable or not point.failed:
         return replace(diagnosis, findings=tuple(_direct(evidence, always=True)))
     nearby = second_point(point, rng)
-    evidence = with_point(evidence, nearby)
+    if nearby is not None:
+        evidence = replace(evidence, points=(point, nearby))
     findings = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
     search = follow(point, rng)
     notes = diagnosis.notes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -101,17 +102,22 @@ def error_if_right(point: Point, index: int, corrected: Array, gain: float = 1.0
     return float(distance.max(initial=0.0) / scale) if scale else 0.0
 
 
-def with_point(evidence: Evidence, point: Point | None) -> Evidence:
-    """The evidence with one more point, if there is one."""
-    return evidence if point is None else replace(evidence, points=(*evidence.points, point))
+def largest_error(errors: Iterable[float | None]) -> float | None:
+    """The largest of some relative errors; None where one of them does not agree."""
+    largest = 0.0
+    for error in errors:
+        if error is None:
+            return None
+        largest = max(largest, error)
+    return largest
 
 
 def _some(block: Block, rng: np.random.Generator) -> Indices:
     """Entries of a block that failed, but for those that screening had to find: the rest tell."""
     if not block.failed:
         return block.numeric.entries[:0]
-    found = () if block.screened is None else block.screened.suspects
-    chosen = np.setdiff1d(block.numeric.entries, found)
+    suspects = () if block.screened is None else block.screened.suspects
+    chosen = np.setdiff1d(block.numeric.entries, suspects)
     if len(chosen) <= SECOND_POINT_ENTRIES:
         return chosen
     return np.sort(rng.choice(chosen, SECOND_POINT_ENTRIES, replace=False))

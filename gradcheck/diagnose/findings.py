@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradcheck.diagnose.derivation import Derivation, WalkedLayer
-from gradcheck.diagnose.evidence import Evidence, error_if_right
+from gradcheck.diagnose.evidence import Evidence, error_if_right, largest_error
 from gradcheck.diagnose.fits import Fit, is_among
 from gradcheck.diagnose.layers import infer_place
 from gradcheck.diagnose.numbers import CorrectionMatch, ScaleMatch, fitted_ratio, name_factor
 from gradcheck.diagnose.rule import Penalty, Rule, Variant
 from gradcheck.finding import Finding
 from gradcheck.words import gradient_of, listed
+
+AT_BOTH_POINTS = "to rounding, at your parameters and at a second point"
 
 
 def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) -> Iterator[Finding]:
@@ -24,16 +26,14 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
     same = [
         other.rule.code
         for other in group[0][1:]
-        if other.rule is not rule and not other.rule.last_resort and _close(other, best[0])
+        if not other.rule.last_resort and np.isclose(other.factor.value, factor.value, rtol=1e-9)
     ]
     entries = sum(evidence.blocks[match.block].entries for match in best)
     ratios = [fitted_ratio(evidence.blocks[match.block]) for match in best]
     ratio = next((value for value in ratios if value is not None), factor.value)
-    yield Finding(
-        code=rule.code,
-        rule=rule.name,
-        blocks=tuple(names),
-        message=f"{gradient_of(names)} {factor.message}",
+    yield rule.finding(
+        names,
+        f"{gradient_of(names)} {factor.message}",
         evidence=_with_place(
             evidence,
             names,
@@ -43,7 +43,7 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
         ),
         fix=factor.fix,
         error_after_fix=max(match.error for match in best),
-        equally=tuple(dict.fromkeys(same)),
+        equally=same,
     )
 
 
@@ -54,11 +54,9 @@ def correction_finding(evidence: Evidence, match: CorrectionMatch) -> Finding:
     returned = () if gradient is None else gradient.shape
     shape = evidence.blocks[match.block].shape
     shapes = f"{name} is {shape} and its gradient {returned}"
-    return Finding(
-        code=match.rule.code,
-        rule=match.rule.name,
-        blocks=(name,),
-        message=f"the gradient of {name} {match.mend.message}",
+    return match.rule.finding(
+        (name,),
+        f"the gradient of {name} {match.mend.message}",
         evidence=_with_place(
             evidence,
             [name],
@@ -114,23 +112,16 @@ def _link_finding(
     own = [evidence.names[block] for block in step.explained]
     inherited = [name for name in names if name not in own]
     lines = [
-        f"a backward pass with this one change gives your gradients of {listed(own)} to rounding, "
-        "at your parameters and at a second point"
+        f"a backward pass with this one change gives your gradients of {listed(own)} "
+        f"{AT_BOTH_POINTS}"
     ]
     if inherited:
         lines.append(
             f"{listed(inherited)} only {'inherits' if len(inherited) == 1 else 'inherit'} it: "
             f"below layer {number} your chain is right"
         )
-    return Finding(
-        code=rule.code,
-        rule=rule.name,
-        blocks=names,
-        message=f"layer {number}: {variant.message}",
-        evidence=_with_place(evidence, names, *lines),
-        fix=variant.fix,
-        error_after_fix=_error_of_true_gradient(evidence, names),
-        equally=_codes(rule, others),
+    return _proved(
+        evidence, rule, names, (f"layer {number}: {variant.message}", variant.fix), lines, others
     )
 
 
@@ -139,21 +130,9 @@ def _own_finding(
 ) -> Finding:
     """A block that was made wrongly from a delta that is known."""
     name = evidence.names[block]
-    return Finding(
-        code=rule.code,
-        rule=rule.name,
-        blocks=(name,),
-        message=f"{name}: {variant.message}",
-        evidence=_with_place(
-            evidence,
-            [name],
-            f"that gives your gradient of {name} to rounding, at your parameters and at a second "
-            "point",
-        ),
-        fix=variant.fix,
-        error_after_fix=_error_of_true_gradient(evidence, (name,)),
-        equally=_codes(rule, others),
-    )
+    words = f"{name}: {variant.message}", variant.fix
+    line = f"that gives your gradient of {name} {AT_BOTH_POINTS}"
+    return _proved(evidence, rule, (name,), words, [line], others)
 
 
 def _factor_findings(
@@ -199,58 +178,55 @@ def _factor_finding(
     factor, (rule, named, others) = next(
         (option for option in options if not option[1][0].last_resort), options[0]
     )
-    return Finding(
-        code=rule.code,
-        rule=rule.name,
-        blocks=tuple(names),
-        message=f"{gradient_of(names)} {named.message}",
-        evidence=_with_place(
-            evidence,
-            names,
-            f"a backward pass with the factor {factor:.7g} in it gives your gradients of "
-            f"{listed(names)} to rounding, at your parameters and at a second point",
-        ),
-        fix=named.fix,
-        error_after_fix=_error_of_true_gradient(evidence, names),
-        equally=_codes(rule, others),
+    line = (
+        f"a backward pass with the factor {factor:.7g} in it gives your gradients of "
+        f"{listed(names)} {AT_BOTH_POINTS}"
     )
+    words = f"{gradient_of(names)} {named.message}", named.fix
+    return _proved(evidence, rule, names, words, [line], others)
 
 
 def _penalty_findings(
-    evidence: Evidence, block: int, found: Fit, rules: Sequence[Rule]
+    evidence: Evidence, block: int, fit: Fit, rules: Sequence[Rule]
 ) -> Iterator[Finding]:
-    pairs = zip(found.penalty, found.wanted, strict=True)
-    for kind, (coefficient, wanted) in enumerate(pairs):
+    block_name = evidence.names[block]
+    for kind, (coefficient, wanted) in enumerate(zip(fit.penalty, fit.wanted, strict=True)):
         if coefficient == wanted:
             continue
-        name = evidence.names[block] if not kind else f"the biases in {evidence.names[block]}"
-        for rule in rules:
-            words = [
-                detector.words(name, coefficient, wanted)
-                for detector in rule.detectors
-                if isinstance(detector, Penalty)
-            ]
-            told = next((pair for pair in words if pair is not None), None)
-            if told is not None:
-                yield Finding(
-                    code=rule.code,
-                    rule=rule.name,
-                    blocks=(evidence.names[block],),
-                    message=told[0],
-                    evidence=_with_place(
-                        evidence,
-                        [evidence.names[block]],
-                        f"the right gradient with {coefficient:.6g} * {name} for the penalty gives "
-                        "yours to rounding, at your parameters and at a second point",
-                    ),
-                    fix=told[1],
-                    error_after_fix=_error_of_true_gradient(evidence, (evidence.names[block],)),
-                )
-                break
+        name = block_name if not kind else f"the biases in {block_name}"
+        told = [
+            (rule, words)
+            for rule in rules
+            for detector in rule.detectors
+            if isinstance(detector, Penalty)
+            and (words := detector.words(name, coefficient, wanted)) is not None
+        ]
+        line = (
+            f"the right gradient with {coefficient:.6g} * {name} for the penalty gives yours "
+            f"{AT_BOTH_POINTS}"
+        )
+        for rule, words in told[:1]:
+            yield _proved(evidence, rule, [block_name], words, [line])
 
 
-def _codes(rule: Rule, others: Sequence[Rule]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(other.code for other in others if other is not rule))
+def _proved(
+    evidence: Evidence,
+    rule: Rule,
+    names: Sequence[str],
+    words: tuple[str, str],
+    lines: Sequence[str],
+    others: Sequence[Rule] = (),
+) -> Finding:
+    """A finding that the network's own backward pass proves, with its message and its fix."""
+    message, fix = words
+    return rule.finding(
+        names,
+        message,
+        evidence=_with_place(evidence, names, *lines),
+        fix=fix,
+        error_after_fix=_error_of_true_gradient(evidence, names),
+        equally=[other.code for other in others],
+    )
 
 
 def _with_place(evidence: Evidence, names: Sequence[str], *lines: str) -> tuple[str, ...]:
@@ -265,20 +241,10 @@ def _error_of_true_gradient(evidence: Evidence, names: Sequence[str]) -> float |
     view = evidence.network
     if view is None:
         return None
-    values = evidence.first.values
-    trace = view.trace(values)
-    errors = []
-    for layer in view.layers:
-        layer_input, delta = trace.activations[layer.number - 1], trace.deltas[layer.number - 1]
-        gradients = view.block_gradients(values, layer.number, layer_input, delta)
-        penalties = view.penalties(values, layer.number)
-        for block in layer.blocks:
-            if evidence.names[block] in names:
-                right = gradients[block] + penalties[block]
-                errors.append(error_if_right(evidence.first, block, right))
-    known = [error for error in errors if error is not None]
-    return max(known) if known and len(known) == len(errors) else None
-
-
-def _close(one: ScaleMatch, other: ScaleMatch) -> bool:
-    return bool(np.isclose(one.factor.value, other.factor.value, rtol=1e-9))
+    point = evidence.first
+    gradients, penalties = view.gradients(point.values), view.penalties(point.values)
+    return largest_error(
+        error_if_right(point, block, gradients[block] + penalties[block])
+        for block in gradients
+        if evidence.names[block] in names
+    )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.compare.point import Point
-from gradcheck.diagnose.evidence import Evidence, error_if_right
+from gradcheck.diagnose.evidence import Evidence, error_if_right, largest_error
 from gradcheck.diagnose.rule import LayerForms, Rule
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
@@ -120,13 +120,14 @@ def _matches(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Iterator[
             tried = [list(_forms(evidence, point, block, detector)) for point in evidence.points]
             for number, form in enumerate(tried[0]):
                 same = [forms[number] for forms in tried if number < len(forms)]
-                errors = [
+                if len(same) < len(tried):
+                    break
+                error = largest_error(
                     error_if_right(point, block, other.corrected, gain=2.0)
-                    for point, other in zip(evidence.points, same, strict=False)
-                ]
-                known = [error for error in errors if error is not None]
-                if len(known) == len(evidence.points):
-                    yield _finding(evidence, rule, block, form, max(known))
+                    for point, other in zip(evidence.points, same, strict=True)
+                )
+                if error is not None:
+                    yield _finding(evidence, rule, block, form, error)
                     break
 
 
@@ -152,11 +153,9 @@ def _forms(evidence: Evidence, point: Point, block: int, detector: LayerForms) -
 
 def _finding(evidence: Evidence, rule: Rule, block: int, form: Form, error: float) -> Finding:
     name = evidence.names[block]
-    return Finding(
-        code=rule.code,
-        rule=rule.name,
-        blocks=(name,),
-        message=f"the gradient of {name} {form.message}",
+    return rule.finding(
+        (name,),
+        f"the gradient of {name} {form.message}",
         evidence=(f"{form.proof}, it agrees to {error:.1e}, and at a second point too",),
         fix=form.fix,
         error_after_fix=error,

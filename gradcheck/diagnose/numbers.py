@@ -9,20 +9,13 @@ import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
-from gradcheck.diagnose.evidence import Evidence, error_if_right
+from gradcheck.diagnose.evidence import Evidence, error_if_right, largest_error
 from gradcheck.diagnose.rule import Correction, Factor, Mend, Rule, Scale
 
 
 @dataclass(frozen=True)
 class ScaleMatch:
-    """One block whose gradient is a constant times the right one.
-
-    Attributes:
-        block: its index.
-        rule: the rule that names the constant.
-        factor: the constant and its words.
-        error: the relative error that remains after dividing by it.
-    """
+    """A block whose gradient is a constant times the right one; what remains once divided by it."""
 
     block: int
     rule: Rule
@@ -32,14 +25,7 @@ class ScaleMatch:
 
 @dataclass(frozen=True)
 class CorrectionMatch:
-    """One block whose gradient is right once it is rearranged.
-
-    Attributes:
-        block: its index.
-        rule: the rule.
-        mend: the rearrangement and its words.
-        error: the relative error that remains.
-    """
+    """A block whose gradient is right once it is rearranged; what remains then."""
 
     block: int
     rule: Rule
@@ -53,10 +39,11 @@ def match_scales(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Itera
         return
     ratio = fitted_ratio(evidence.blocks[block])
     for rule, factor in _factors(evidence, block, rules, ratio):
-        errors = [_error_after_dividing(point, block, factor.value) for point in evidence.points]
-        known = [error for error in errors if error is not None]
-        if len(known) == len(errors):
-            yield ScaleMatch(block, rule, factor, max(known))
+        error = largest_error(
+            _error_after_dividing(point, block, factor.value) for point in evidence.points
+        )
+        if error is not None:
+            yield ScaleMatch(block, rule, factor, error)
 
 
 def match_corrections(
@@ -72,10 +59,11 @@ def match_corrections(
             if not isinstance(detector, Correction):
                 continue
             for mend in detector.mends(shape, gradient.shape, evidence.sizes):
-                errors = [_error_after_mending(point, block, mend) for point in evidence.points]
-                known = [error for error in errors if error is not None]
-                if len(known) == len(errors):
-                    yield CorrectionMatch(block, rule, mend, max(known))
+                error = largest_error(
+                    _error_after_mending(point, block, mend) for point in evidence.points
+                )
+                if error is not None:
+                    yield CorrectionMatch(block, rule, mend, error)
 
 
 def fitted_ratio(block: Block) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.operands import WrittenProduct, misaligned_product
@@ -50,16 +50,15 @@ class RaisedProduct:
                 f"{fix} has the shape of {name}, and agrees with its numeric gradient to "
                 f"{error:.1e}"
             )
-        return Finding(
-            code=rule.code,
-            rule=rule.name,
-            blocks=tuple(block.name for block in evidence.blocks if block.verdict == "raised"),
-            message=f"{self.product.code} multiplies {words(left)} by {words(right)}",
-            evidence=tuple(lines),
+        made = rule.finding(
+            [block.name for block in evidence.blocks if block.verdict == "raised"],
+            f"{self.product.code} multiplies {words(left)} by {words(right)}",
+            evidence=lines,
             fix=fix,
             error_after_fix=error,
-            location=self.raised.frames[-1] if self.raised.frames else None,
         )
+        frames = self.raised.frames
+        return replace(made, location=frames[-1]) if frames else made
 
 
 def raised_products(evidence: Evidence) -> Iterator[RaisedProduct]:
@@ -72,10 +71,9 @@ def raised_products(evidence: Evidence) -> Iterator[RaisedProduct]:
 
 def _mended(evidence: Evidence, product: WrittenProduct) -> tuple[str, str, float] | None:
     """The product of the same operands that is the right gradient of a block, if there is one."""
-    found = []
     for code, value in product.alternatives():
         for index, name in enumerate(evidence.names):
             error = error_if_right(evidence.first, index, value)
             if error is not None and evidence.blocks[index].entries:
-                found.append((code, name, error))
-    return found[0] if found else None
+                return code, name, error
+    return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from gradcheck.finding import Finding
 from gradcheck.user.blocks import Array
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from gradcheck.diagnose.layer_forms import Form, LayerPoint
     from gradcheck.diagnose.layer_state import LayerState
     from gradcheck.diagnose.sizes import Sizes
-    from gradcheck.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -88,45 +88,25 @@ Variants = Callable[["LayerState"], Iterator[Variant]]
 """The variants at a layer, always in the same order and number for one network."""
 
 
-@dataclass(frozen=True)
-class Slope:
-    """A detector: delta was made with something else in the place of the activation's slope."""
+class Link(Enum):
+    """What of a layer's backward pass may be something else, in words; arrays have (m, n_out)."""
 
-    variants: Variants
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """A detector: something else arrives at the layer's output, (m, n_out)."""
-
-    variants: Variants
-
-
-@dataclass(frozen=True)
-class Delta:
-    """A detector: the whole delta is something else, (m, n_out)."""
-
-    variants: Variants
+    SLOPE = "another slope of the activation"
+    UPSTREAM = "something else arriving at the layer's output"
+    DELTA = "another delta"
+    LAYER_INPUT = "something else as the input of the layer"
+    """(m, n_in), in the gradient of the weights."""
+    PRODUCT = "another product for the weights"
+    """(n_in, n_out), the gradient of the weights."""
+    BIAS_SUM = "another sum for the bias"
+    """(n_out,), the gradient of the bias."""
 
 
 @dataclass(frozen=True)
-class LayerInput:
-    """A detector: the weights' gradient is made with something else than the layer's input."""
+class WrongLink:
+    """A detector: the user's backward pass has a variant in the place of one link."""
 
-    variants: Variants
-
-
-@dataclass(frozen=True)
-class Product:
-    """A detector: the weights' gradient is another product, (n_in, n_out)."""
-
-    variants: Variants
-
-
-@dataclass(frozen=True)
-class BiasSum:
-    """A detector: the bias's gradient is something else than the sum of delta, (n_out,)."""
-
+    link: Link
     variants: Variants
 
 
@@ -177,9 +157,7 @@ class Note:
     """Nothing to detect: another stage sees it, and says so in a note of the report."""
 
 
-Link = Slope | Upstream | Delta | LayerInput | Product | BiasSum
-
-Detector = Scale | Correction | Link | Penalty | Direct | LayerForms | Last | Note
+Detector = Scale | Correction | WrongLink | Penalty | Direct | LayerForms | Last | Note
 
 
 class EditKind(Enum):
@@ -252,6 +230,7 @@ class Rule:
         rewritten: the right code, where it follows from the wrong `{code}` alone.
         last_resort: whether it fits wherever another rule of its kind does, so that it is named
             only where no other is.
+        severity: of its findings, as in `Finding`.
     """
 
     code: str
@@ -266,8 +245,31 @@ class Rule:
     place: Place = Place.GRADIENT
     rewritten: str | None = None
     last_resort: bool = False
+    severity: str = "error"
 
     @property
     def detectors(self) -> tuple[Detector, ...]:
         """All its detectors."""
         return (self.detector, *self.also)
+
+    def finding(
+        self,
+        blocks: Sequence[str],
+        message: str,
+        evidence: Sequence[str],
+        fix: str,
+        error_after_fix: float | None = None,
+        equally: Iterable[str] = (),
+    ) -> Finding:
+        """A finding of this rule; `equally` has the codes of all that fit, its own perhaps too."""
+        return Finding(
+            code=self.code,
+            rule=self.name,
+            blocks=tuple(blocks),
+            message=message,
+            evidence=tuple(evidence),
+            fix=fix,
+            error_after_fix=error_after_fix,
+            equally=tuple(code for code in dict.fromkeys(equally) if code != self.code),
+            severity=self.severity,
+        )

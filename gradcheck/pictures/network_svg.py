@@ -25,7 +25,7 @@ class Column:
         units: how far down its units are.
         more: whether it has more units than are drawn.
         edges: the path from the units of the column before.
-        blocks: names and standings of its blocks.
+        blocks: names and verdicts of its blocks; the last may be how many more there are.
     """
 
     x: float
@@ -58,10 +58,10 @@ def _column(layer: LayerPicture, before: Column) -> Column:
         for start in before.units
         for end in units
     )
-    blocks = [(shortened(name, 12), drawing.standing(verdict)) for name, verdict in layer.blocks]
+    blocks = [(shortened(name, 12), verdict) for name, verdict in layer.blocks]
     if len(blocks) > MOST_BLOCK_LINES:
         left = len(blocks) - MOST_BLOCK_LINES + 1
-        blocks = [*blocks[: MOST_BLOCK_LINES - 1], (f"{left} more", "unknown")]
+        blocks = [*blocks[: MOST_BLOCK_LINES - 1], (f"{left} more", "")]
     return Column(
         x=x,
         title=f"layer {layer.number}",

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from itertools import pairwise, product
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.compare.block import Block
 from gradcheck.errors import UsageError
-from gradcheck.pictures import drawing
-from gradcheck.pictures.model import (
-    HeatMap,
-    LayerPicture,
-    Pictures,
-    Scatter,
-    SlopeRatio,
-    StepCurve,
+from gradcheck.pictures import drawing, network_svg
+from gradcheck.pictures.charts import (
+    Chart,
+    finite,
+    heat_map_caption,
+    heat_map_title,
+    scatter_chart,
+    slope_chart,
+    step_chart,
 )
-from gradcheck.words import printable, shortened
+from gradcheck.pictures.drawing import Span, within
+from gradcheck.pictures.model import HeatMap, Pictures
+from gradcheck.words import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +32,14 @@ COLOURS = {"good": "#17703f", "bad": "#b3261e", "unsure": "#80560a", "unknown": 
 RIGHT, WRONG = "#2b6cc4", "#b3261e"
 COLOUR_MAP = "YlOrRd"
 UNTESTED = "#d3dae2"
-MOST_UNITS = 5
+CAPTION_WIDTH = 70
+STYLES: dict[str, dict[str, Any]] = {
+    "dots": {"marker": "o", "linestyle": "", "color": RIGHT},
+    "crosses": {"marker": "x", "linestyle": "", "color": WRONG},
+    "solid": {"linestyle": "-", "color": RIGHT},
+    "dashed": {"linestyle": "--", "color": WRONG},
+}
+"""How a series is drawn, by its style."""
 
 
 def figures(pictures: Pictures, blocks: Iterable[Block]) -> dict[str, Figure]:
@@ -51,11 +63,11 @@ def figures(pictures: Pictures, blocks: Iterable[Block]) -> dict[str, Figure]:
         if name in heat_maps and any(heat_maps[name].errors):
             found[f"heat map {printable(name)}"] = _heat_map(heat_maps[name])
         if name in scatters:
-            found[f"scatter {printable(name)}"] = _scatter(scatters[name])
+            found[f"scatter {printable(name)}"] = _chart(scatter_chart(scatters[name]))
     if pictures.step_curve is not None:
-        found["step curve"] = _step_curve(pictures.step_curve)
+        found["step curve"] = _chart(step_chart(pictures.step_curve))
     for slope in pictures.slope_ratios:
-        found[f"slope ratio layer {slope.layer}"] = _slope_ratio(slope)
+        found[f"slope ratio layer {slope.layer}"] = _chart(slope_chart(slope))
     return found
 
 
@@ -76,7 +88,7 @@ def _heat_map(heat_map: HeatMap) -> Figure:
     from matplotlib.colors import LogNorm
     from matplotlib.patches import Rectangle
 
-    figure, axes = _empty(f"{shortened(heat_map.block)}: relative error of every entry")
+    figure, axes = _empty(heat_map_title(heat_map))
     colours = colormaps[COLOUR_MAP].with_extremes(bad=UNTESTED)
     shown = [[_shown(error) for error in errors] for errors in heat_map.errors]
     scale = LogNorm(drawing.LEAST_ERROR, drawing.LARGEST_ERROR, clip=True)
@@ -85,11 +97,8 @@ def _heat_map(heat_map: HeatMap) -> Figure:
     for colour, width in (("white", 4), ("black", 2)):  # seen on every colour of the map
         corner = (column - 0.5, row - 0.5)
         axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=colour, linewidth=width))
-    worst = drawing.entry_name(heat_map.block, heat_map.index)
-    axes.set_xlabel(f"outlined: {worst}, the entry furthest off", parse_math=False)
-    down, across = heat_map.cell
-    if heat_map.cell != (1, 1):
-        axes.set_ylabel(f"a cell is the largest of {down} by {across} entries")
+    caption = fill(heat_map_caption(heat_map), CAPTION_WIDTH)
+    axes.set_xlabel(caption, parse_math=False)
     figure.colorbar(image, ax=axes)
     return figure
 
@@ -101,114 +110,53 @@ def _shown(error: float | None) -> float:
     return max(error, drawing.LEAST_ERROR) if math.isfinite(error) else drawing.LARGEST_ERROR
 
 
-def _scatter(scatter: Scatter) -> Figure:
-    figure, axes = _empty(f"{shortened(scatter.block)}: analytic against numeric")
-    points = list(zip(scatter.numeric, scatter.analytic, scatter.wrong, strict=True))
-    for wrong, label, marker, colour in ((False, "right", "o", RIGHT), (True, "wrong", "x", WRONG)):
-        chosen = [(x, y) for x, y, is_wrong in points if is_wrong == wrong]
-        if _points(axes, chosen, label=label, marker=marker, color=colour, linestyle=""):
+def _chart(chart: Chart) -> Figure:
+    figure, axes = _empty(chart.title)
+    for series in chart.series:
+        points = [(within(x), within(y)) for x, y in finite(series.points)]
+        if points:
+            style = STYLES[series.style]
+            axes.plot(*zip(*points, strict=True), label=series.label, markersize=4, **style)
             axes.legend()
-    span = drawing.span_of((*scatter.numeric, *scatter.analytic))
-    ends = (span.low, span.high)
-    axes.plot(ends, ends, color="gray", linestyle="--", linewidth=1, zorder=0)
-    axes.set(xlim=ends, ylim=ends, xlabel="numeric", ylabel="analytic")
-    axes.locator_params(nbins=5)
+    if chart.guide:
+        guide = zip(*chart.guide, strict=True)
+        axes.plot(*guide, color="gray", linestyle="--", linewidth=1, zorder=0)
+    if chart.logarithmic:
+        axes.set(xscale="log", yscale="log")
+    else:
+        axes.set(xlim=_ends(chart.across), ylim=_ends(chart.upwards))
+        axes.locator_params(nbins=5)
+    axes.set(xlabel=chart.labels[0], ylabel=chart.labels[1])
     return figure
 
 
-def _step_curve(curve: StepCurve) -> Figure:
-    title = f"{drawing.entry_name(curve.block, curve.index)}: error against step size"
-    figure, axes = _empty(title)
-    lines = (
-        (curve.to_numeric, "to the numeric gradient", "-", RIGHT),
-        (curve.to_analytic, "to yours", "--", WRONG),
-    )
-    for distances, label, style, colour in lines:
-        heights = [max(distance, drawing.NO_ERROR) for distance in distances]
-        chosen = list(zip(curve.steps, heights, strict=True))
-        if _points(axes, chosen, label=label, linestyle=style, color=colour):
-            axes.set(xscale="log", yscale="log")
-            axes.legend()
-    axes.set(xlabel="step size", ylabel="relative distance")
-    return figure
-
-
-def _slope_ratio(slope: SlopeRatio) -> Figure:
-    title = f"layer {slope.layer}, {shortened(slope.activation)}: delta against pre-activation"
-    figure, axes = _empty(title)
-    points = list(zip(slope.pre_activation, slope.ratio, strict=True))
-    _points(axes, points, marker="o", linestyle="", color=RIGHT)
-    axes.axhline(1.0, color="gray", linestyle="--", linewidth=1, zorder=0)
-    axes.set(xlabel="pre-activation z", ylabel="your delta / right delta")
-    return figure
-
-
-def _points(axes: Axes, points: Sequence[tuple[float, float]], **style: Any) -> bool:
-    """Draws what is finite, in numbers that do not overflow, and says whether there was any."""
-    finite = [
-        (drawing.within(x), drawing.within(y))
-        for x, y in points
-        if math.isfinite(x) and math.isfinite(y)
-    ]
-    if finite:
-        axes.plot(*zip(*finite, strict=True), markersize=4, **style)
-    return bool(finite)
+def _ends(span: Span) -> tuple[float, float]:
+    return span.low, span.high
 
 
 def _network(pictures: Pictures) -> Figure:
-    figure, axes = _empty("The network, layer by layer", (1.5 * (len(pictures.layers) + 2), 4.0))
-    before = _heights(3 if pictures.inputs is None else pictures.inputs)
-    _column(axes, 0, before, "unknown")
-    inputs = "" if pictures.inputs is None else f"\n{pictures.inputs:,}"
-    axes.text(0, 3, f"inputs{inputs}", ha="center", va="bottom")
-    for x, layer in enumerate(pictures.layers, start=1):
-        heights = _heights(layer.units)
-        _edges(axes, x, before, heights, layer)
-        _column(axes, x, heights, drawing.layer_standing(layer))
-        _words(axes, x, layer)
-        before = heights
-    axes.set(xlim=(-0.7, len(pictures.layers) + 0.7), ylim=(-5, 4))
+    columns = network_svg.columns(pictures)
+    figure, axes = _empty("The network, layer by layer", (1.5 * (len(columns) + 1), 4.0))
+    for before, column in pairwise(columns):
+        style = "--" if column.standing == "bad" else "-"
+        for start, end in product(before.units, column.units):
+            line = [before.x, column.x], [start, end]
+            colour = COLOURS[column.standing]
+            axes.plot(*line, color=colour, linestyle=style, linewidth=0.6, zorder=0)
+    for column in columns:
+        axes.plot(
+            [column.x] * len(column.units),
+            column.units,
+            marker="o",
+            markersize=11,
+            linestyle="",
+            markerfacecolor="white",
+            markeredgecolor=COLOURS[column.standing],
+        )
+        words = f"{column.title}\n{column.words}".rstrip()
+        axes.text(column.x, 40, words, ha="center", va="bottom", parse_math=False)
+        blocks = [f"{name}: {verdict}" if verdict else name for name, verdict in column.blocks]
+        axes.text(column.x, 180, "\n".join(blocks), ha="center", va="top", parse_math=False)
+    axes.set(xlim=(0, len(columns) * network_svg.COLUMN_WIDTH), ylim=(230, 10))
     axes.set_axis_off()
     return figure
-
-
-def _heights(count: int) -> list[float]:
-    drawn = max(1, min(count, MOST_UNITS))
-    return [unit - (drawn - 1) / 2 for unit in range(drawn)]
-
-
-def _column(axes: Axes, x: float, heights: Sequence[float], standing: str) -> None:
-    axes.plot(
-        [x] * len(heights),
-        heights,
-        marker="o",
-        markersize=11,
-        linestyle="",
-        markerfacecolor="white",
-        markeredgecolor=COLOURS[standing],
-    )
-
-
-def _edges(
-    axes: Axes, x: float, before: Sequence[float], heights: Sequence[float], layer: LayerPicture
-) -> None:
-    standing = drawing.layer_standing(layer)
-    style = "--" if standing == "bad" else "-"
-    for start in before:
-        for end in heights:
-            axes.plot(
-                [x - 1, x],
-                [start, end],
-                color=COLOURS[standing],
-                linestyle=style,
-                linewidth=0.6,
-                zorder=0,
-            )
-
-
-def _words(axes: Axes, x: float, layer: LayerPicture) -> None:
-    activation = shortened(layer.activation or "", 12)
-    words = f"layer {layer.number}\n{layer.units:,} {activation}".rstrip()
-    axes.text(x, 3, words, ha="center", va="bottom", parse_math=False)
-    lines = [f"{shortened(name, 14)}: {verdict}" for name, verdict in layer.blocks]
-    axes.text(x, -3, "\n".join(lines), ha="center", va="top", parse_math=False)

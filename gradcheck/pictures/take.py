@@ -214,7 +214,7 @@ def _slope_ratios(view: NetworkView, blocks: Sequence[Block]) -> tuple[SlopeRati
     The penalty is taken off the gradient first: delta has no part in it.
     """
     values = [block.value for block in blocks]
-    trace = view.trace(values)
+    trace, penalties = view.trace(values), view.penalties(values)
     found = []
     for placed, activation in zip(view.placed, view.activations, strict=True):
         number = placed.layer.number
@@ -226,7 +226,7 @@ def _slope_ratios(view: NetworkView, blocks: Sequence[Block]) -> tuple[SlopeRati
         if bias is not None and blocks[bias].verdict == "ok":
             continue  # delta is right, and the product alone is off
         arrays = list(values)
-        arrays[block] = gradient - view.penalties(values, number)[block]
+        arrays[block] = gradient - penalties[block]
         delta = delta_from_gradient(trace.activations[number - 1], placed.weights(arrays))
         if delta is None:
             continue

@@ -1,12 +1,12 @@
 """The user's blocks as a network of dense layers whose loss is the user's.
 
-All values are in one layout here, one sample per row; `block_gradients` brings gradients into the
-shapes of the user's blocks.
+All values are in one layout here, one sample per row; `Placed.into_blocks` brings gradients into
+the shapes of the user's blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -179,19 +179,22 @@ class NetworkView:
 
         return trace(self.inputs, self.parameters(values), ROWS, output_delta)
 
-    def block_gradients(
-        self, values: Sequence[Array], number: int, layer_input: Array, delta: Array
-    ) -> Mapping[int, Array]:
-        """What a layer's input and a delta give for its blocks, the penalty left out."""
-        placed = self.placed[number - 1]
-        return placed.into_blocks(layer_input.T @ delta, delta.sum(axis=0), values)
+    def gradients(self, values: Sequence[Array]) -> dict[int, Array]:
+        """The right gradient of every block of the layers, the penalty left out."""
+        passes = self.trace(values)
+        right: dict[int, Array] = {}
+        steps = zip(self.placed, passes.activations, passes.deltas, strict=False)
+        for placed, layer_input, delta in steps:
+            right |= placed.into_blocks(layer_input.T @ delta, delta.sum(axis=0), values)
+        return right
 
-    def penalties(self, values: Sequence[Array], number: int) -> Mapping[int, Array]:
-        """The penalty's gradient for the blocks of a layer."""
-        placed = self.placed[number - 1]
-        return placed.into_blocks(
-            2 * self.l2 * placed.weights(values), 2 * self.l2_bias * placed.bias(values), values
-        )
+    def penalties(self, values: Sequence[Array]) -> dict[int, Array]:
+        """The penalty's gradient for every block of the layers."""
+        parts: dict[int, Array] = {}
+        for placed in self.placed:
+            weights, bias = placed.weights(values), placed.bias(values)
+            parts |= placed.into_blocks(2 * self.l2 * weights, 2 * self.l2_bias * bias, values)
+        return parts
 
     def __str__(self) -> str:
         return self.words

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.pictures import drawing, network_svg, svg
+from gradcheck.pictures.charts import scatter_chart, slope_chart, step_chart
 from gradcheck.report.closing import reason_of
 from gradcheck.report.text import layer_lines
 from gradcheck.user.calls import place
@@ -140,7 +141,7 @@ def _visible(value: Any) -> Any:
 def _entry(name: str | None, report: Report, anchor: str, taken: set[str]) -> Entry:
     pictured = drawing.pictured_blocks(report.pictures, report.blocks)
     pictures = report.pictures
-    curves = () if pictures.step_curve is None else (svg.step_plot(pictures.step_curve),)
+    curves = () if pictures.step_curve is None else (svg.plot(step_chart(pictures.step_curve)),)
     return Entry(
         name=name,
         anchor=anchor,
@@ -152,7 +153,7 @@ def _entry(name: str | None, report: Report, anchor: str, taken: set[str]) -> En
         network=network_svg.columns(pictures),
         pictures=_block_pictures(report, pictured[: drawing.MOST_BLOCKS]),
         blocks_left_out=max(0, len(pictured) - drawing.MOST_BLOCKS),
-        plots=(*curves, *map(svg.slope_plot, pictures.slope_ratios)),
+        plots=(*curves, *(svg.plot(slope_chart(slope)) for slope in pictures.slope_ratios)),
     )
 
 
@@ -185,7 +186,7 @@ def _block_pictures(report: Report, names: Sequence[str]) -> tuple[BlockPictures
             name=name,
             failed=name in failed,
             cells=svg.cells(heat_maps[name]) if name in heat_maps else None,
-            scatter=svg.scatter_plot(scatters[name]) if name in scatters else None,
+            scatter=svg.plot(scatter_chart(scatters[name])) if name in scatters else None,
         )
         for name in names
     )

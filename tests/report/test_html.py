@@ -14,6 +14,7 @@ import gradcheck
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.pictures import drawing, svg
+from gradcheck.pictures.charts import scatter_chart
 from gradcheck.pictures.model import HeatMap, LayerPicture, Pictures, Scatter, SlopeRatio
 from gradcheck.report.html import render
 from gradcheck.user.calls import Location
@@ -204,7 +205,7 @@ def test_an_axis_has_round_numbers_within_it(values):
 
 
 def test_points_are_where_their_numbers_say():
-    plot = svg.scatter_plot(Scatter("W1", (0.0, 1.0), (1.0, 0.0), (False, True)))
+    plot = svg.plot(scatter_chart(Scatter("W1", (0.0, 1.0), (1.0, 0.0), (False, True))))
     right, wrong = plot.series
     assert (right.style, wrong.style) == ("dots", "crosses")
     x, y = (float(part) for part in re.match(r"M(\S+) (\S+?)h0$", right.path).groups())

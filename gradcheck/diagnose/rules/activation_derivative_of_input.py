@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Place, Rule, Slope, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -21,14 +21,12 @@ def _variants(state: LayerState) -> Iterator[Variant]:
 RULE = Rule(
     code="GC302",
     name="activation-derivative-of-input",
-    what=(
-        "A derivative written in terms of the output, a (1 - a) or 1 - a^2, is given the "
-        "pre-activation z."
-    ),
+    what="A derivative written in terms of the output, a (1 - a) or 1 - a^2, is given the "
+    "pre-activation z.",
     shows="the factor is z (1 - z) or 1 - z^2: it grows without bound, and changes its sign.",
     example="delta = error * z * (1 - z)",
     instead="delta = error * a * (1 - a)",
-    detector=Slope(_variants),
+    detector=WrongLink(Link.SLOPE, _variants),
     place=Place.DELTA,
     edits=(
         EditKind.NAME,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Place, Rule, Slope, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -23,17 +23,13 @@ def _variants(state: LayerState) -> Iterator[Variant]:
 RULE = Rule(
     code="GC301",
     name="activation-derivative-of-output",
-    what=(
-        "A derivative written for z, such as s(z) (1 - s(z)), is given the output a = f(z), "
-        "so that the activation is applied twice."
-    ),
-    shows=(
-        "for the sigmoid the factor lies in [0.197, 0.25] whatever z is, so that nothing "
-        "ever seems saturated."
-    ),
+    what="A derivative written for z, such as s(z) (1 - s(z)), is given the output a = f(z), so "
+    "that the activation is applied twice.",
+    shows="for the sigmoid the factor lies in [0.197, 0.25] whatever z is, so that nothing ever "
+    "seems saturated.",
     example="delta = error * sigmoid_prime(a)      # sigmoid_prime(z) = s(z) * (1 - s(z))",
     instead="delta = error * sigmoid_prime(z)      # or error * a * (1 - a)",
-    detector=Slope(_variants),
+    detector=WrongLink(Link.SLOPE, _variants),
     place=Place.DELTA,
     edits=(
         EditKind.NAME,

@@ -25,14 +25,11 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     )
     for names, what, proof in reasons:
         if names:
-            yield Finding(
-                code=rule.code,
-                rule=rule.name,
-                blocks=names,
-                message=f"{gradient_of(names)} {what}",
+            yield rule.finding(
+                names,
+                f"{gradient_of(names)} {what}",
                 evidence=(proof,),
                 fix="return a copy: `grad.copy()`",
-                severity="warning",
             )
 
 
@@ -47,4 +44,5 @@ RULE = Rule(
     detector=Direct(_find, always=True),
     place=Place.NOWHERE,
     edits=(),
+    severity="warning",
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import BiasSum, Delta, EditKind, Place, Product, Rule, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 
 FIX = "add to the gradient in the loop over the samples: dW += ..., not dW = ..."
 
@@ -41,15 +41,13 @@ def _ends(state: LayerState) -> Iterator[tuple[str, int]]:
 RULE = Rule(
     code="GC701",
     name="batch-not-accumulated",
-    what=(
-        "In a loop over samples (or steps) the gradient is assigned instead of added, so "
-        "that one of them is all that is left."
-    ),
+    what="In a loop over samples (or steps) the gradient is assigned instead of added, so that one "
+    "of them is all that is left.",
     shows="the gradient is that of the last sample alone.",
     example="for x, y in data: dW = np.outer(x, delta)",
     instead="for x, y in data: dW += np.outer(x, delta)",
-    detector=Delta(_deltas),
-    also=(Product(_products), BiasSum(_sums)),
+    detector=WrongLink(Link.DELTA, _deltas),
+    also=(WrongLink(Link.PRODUCT, _products), WrongLink(Link.BIAS_SUM, _sums)),
     place=Place.DELTA,
     edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import BiasSum, EditKind, Rule, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Variant, WrongLink
 from gradcheck.user.blocks import Array
 
 
@@ -43,14 +43,11 @@ def _sums(state: LayerState) -> Iterator[tuple[str, Array]]:
 RULE = Rule(
     code="GC501",
     name="bias-from-wrong-quantity",
-    what=(
-        "The gradient of a bias is the sum of the layer's delta over the samples. Here it "
-        "is the sum of something else: the bare error, without the slope, or another "
-        "layer's delta."
-    ),
+    what="The gradient of a bias is the sum of the layer's delta over the samples. Here it is the "
+    "sum of something else: the bare error, without the slope, or another layer's delta.",
     shows="the weights of the layer are right, so its delta is, and the bias is not.",
     example="dW = np.outer(a, error * slope);  db = error",
     instead="delta = error * slope;  dW = np.outer(a, delta);  db = delta",
-    detector=BiasSum(_variants),
+    detector=WrongLink(Link.BIAS_SUM, _variants),
     edits=(EditKind.NAME, EditKind.INDEX, EditKind.MISSING_FACTOR, EditKind.COLUMN),
 )

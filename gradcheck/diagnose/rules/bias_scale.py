@@ -28,9 +28,8 @@ def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
 RULE = Rule(
     code="GC502",
     name="bias-scale",
-    what=(
-        "The gradient of the bias is summed where the weights' is averaged, or the other way round."
-    ),
+    what="The gradient of the bias is summed where the weights' is averaged, or the other way "
+    "round.",
     shows="the weights of the layer are right; the bias is off by m or 1/m.",
     example="dW = X.T @ delta / m;  db = delta.sum(axis=0)",
     instead="dW = X.T @ delta / m;  db = delta.sum(axis=0) / m",

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import BiasSum, Direct, EditKind, Rule, Variant
+from gradcheck.diagnose.rule import Direct, EditKind, Link, Rule, Variant, WrongLink
 from gradcheck.finding import Finding
 
 FIX = "sum delta over the samples only: axis=0 in rows, axis=1 with keepdims=True in columns"
@@ -46,11 +46,9 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
             continue
         for divisor in (1, block.size, samples or 1):
             if abs(total * divisor - right) <= 2 * bound * divisor:
-                yield Finding(
-                    code=rule.code,
-                    rule=rule.name,
-                    blocks=(block.name,),
-                    message=f"the gradient of {block.name} is summed {how}",
+                yield rule.finding(
+                    (block.name,),
+                    f"the gradient of {block.name} is summed {how}",
                     evidence=(
                         f"{block.name} is {block.shape} and its gradient {gradient.shape}; the "
                         f"total of its entries is right ({right:.7g})",
@@ -63,17 +61,13 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 RULE = Rule(
     code="GC204",
     name="bias-wrong-axis",
-    what=(
-        "Delta is summed over the wrong axis, or over both, so that the gradient of the "
-        "bias has one number per sample, or a single one."
-    ),
-    shows=(
-        "the gradient of the bias has another shape, or the same number everywhere; its "
-        "total is right."
-    ),
+    what="Delta is summed over the wrong axis, or over both, so that the gradient of the bias has "
+    "one number per sample, or a single one.",
+    shows="the gradient of the bias has another shape, or the same number everywhere; its total is "
+    "right.",
     example="db = np.sum(delta)",
     instead="db = np.sum(delta, axis=0)",
-    detector=BiasSum(_variants),
+    detector=WrongLink(Link.BIAS_SUM, _variants),
     also=(Direct(_find),),
     edits=(EditKind.AXIS, EditKind.SUM),
 )

@@ -21,11 +21,9 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
             if other == index or original.failed:
                 continue
             if all(_equal_at(point, index, other) for point in evidence.points):
-                yield Finding(
-                    code=rule.code,
-                    rule=rule.name,
-                    blocks=(block.name,),
-                    message=f"the gradient of {block.name} is that of {original.name}",
+                yield rule.finding(
+                    (block.name,),
+                    f"the gradient of {block.name} is that of {original.name}",
                     evidence=(
                         f"the two are equal in all {copied.size} entries, at your parameters and "
                         "at a second point",
@@ -46,10 +44,8 @@ def _equal_at(point: Point, one: int, other: int) -> bool:
 RULE = Rule(
     code="GC409",
     name="copy-paste-block",
-    what=(
-        "A line was copied and one name in it not changed, so that two parameters get the "
-        "same gradient."
-    ),
+    what="A line was copied and one name in it not changed, so that two parameters get the same "
+    "gradient.",
     shows="the gradient is, entry for entry, that of another parameter.",
     example="db1 = delta2.sum(axis=0);  db2 = delta2.sum(axis=0)",
     instead="db1 = delta1.sum(axis=0);  db2 = delta2.sum(axis=0)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Place, Rule, Slope, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 from gradcheck.user.blocks import Array
 
 
@@ -43,14 +43,12 @@ def _quantities(state: LayerState) -> Iterator[tuple[str, Array]]:
 RULE = Rule(
     code="GC307",
     name="derivative-at-wrong-quantity",
-    what=(
-        "The derivative of the activation is evaluated at something that is not the layer's "
-        "own z or a: the error, the gradient that arrives, the targets."
-    ),
+    what="The derivative of the activation is evaluated at something that is not the layer's own z "
+    "or a: the error, the gradient that arrives, the targets.",
     shows="the factor follows the error instead of z.",
     example="delta1 = error1 * sigmoid_prime(error1)",
     instead="delta1 = error1 * sigmoid_prime(z1)",
-    detector=Slope(_variants),
+    detector=WrongLink(Link.SLOPE, _variants),
     place=Place.DELTA,
     edits=(EditKind.NAME, EditKind.ALL_OF_A_NAME, EditKind.INDEX),
 )

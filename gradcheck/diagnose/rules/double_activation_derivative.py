@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, EditKind, Place, Rule, Slope, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 
 
 def _squared(state: LayerState) -> Iterator[Variant]:
@@ -39,15 +39,13 @@ def _after_cross_entropy(state: LayerState) -> Iterator[Variant]:
 RULE = Rule(
     code="GC304",
     name="double-activation-derivative",
-    what=(
-        "The slope of the activation is multiplied in twice; or once more after a - y, "
-        "which for a sigmoid or softmax with its cross-entropy is delta already."
-    ),
+    what="The slope of the activation is multiplied in twice; or once more after a - y, which for "
+    "a sigmoid or softmax with its cross-entropy is delta already.",
     shows="the analytic delta over the true one is f'(z).",
     example="delta = (a - y) * a * (1 - a)      # with a cross-entropy",
     instead="delta = a - y",
-    detector=Slope(_squared),
-    also=(Delta(_after_cross_entropy),),
+    detector=WrongLink(Link.SLOPE, _squared),
+    also=(WrongLink(Link.DELTA, _after_cross_entropy),),
     place=Place.DELTA,
     edits=(EditKind.REMOVED_FACTOR, EditKind.POWER, EditKind.NAME, EditKind.WRAPPED),
 )

@@ -22,10 +22,8 @@ def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
 RULE = Rule(
     code="GC102",
     name="double-batch-mean",
-    what=(
-        "The mean over the batch is taken twice: in the delta, and again in the gradient of "
-        "each block."
-    ),
+    what="The mean over the batch is taken twice: in the delta, and again in the gradient of each "
+    "block.",
     shows="analytic / numeric is 1/m on every entry.",
     example="delta = (a - y) / m;  dW = X.T @ delta / m",
     instead="delta = (a - y) / m;  dW = X.T @ delta",

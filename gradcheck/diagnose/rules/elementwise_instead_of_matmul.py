@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.raised import raised_products
-from gradcheck.diagnose.rule import Direct, EditKind, Place, Product, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Variant, WrongLink
 from gradcheck.finding import Finding
 
 
@@ -45,15 +45,13 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 RULE = Rule(
     code="GC206",
     name="elementwise-instead-of-matmul",
-    what=(
-        "A product of matrices is written with `*`, which multiplies entry by entry. It "
-        "runs only where the shapes are equal or broadcast."
-    ),
+    what="A product of matrices is written with `*`, which multiplies entry by entry. It runs only "
+    "where the shapes are equal or broadcast.",
     shows="the analytic gradient is an elementwise product.",
     example="delta1 = W2.T * delta2 * slope1",
     instead="delta1 = W2.T @ delta2 * slope1",
-    detector=Upstream(_arrivals),
-    also=(Product(_products), Direct(_find)),
+    detector=WrongLink(Link.UPSTREAM, _arrivals),
+    also=(WrongLink(Link.PRODUCT, _products), Direct(_find)),
     place=Place.UPSTREAM,
     edits=(EditKind.PRODUCT, EditKind.LIBRARY_FUNCTION),
 )

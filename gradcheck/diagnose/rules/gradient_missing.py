@@ -16,11 +16,9 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
         return
     there = [block.name for block in evidence.blocks if block.verdict != "missing"]
     returned = listed(there) if there else "nothing"
-    yield Finding(
-        code=rule.code,
-        rule=rule.name,
-        blocks=tuple(missing),
-        message=f"no gradient is returned for {listed(missing)}",
+    yield rule.finding(
+        missing,
+        f"no gradient is returned for {listed(missing)}",
         evidence=(f"your gradient returns {returned}", _size_of(evidence, missing)),
         fix="carry delta on through the weights of the layer above, times the slope of the "
         "activation, and return a gradient for every parameter; one that is not trained "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Place, Rule, Slope, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 from gradcheck.network.rows import Activation
 
 BELOW = (0.0, 1.0, 0.01, 0.1, 0.2, 0.3, 0.05, 0.02, 0.001, -1.0, -0.01, 0.5)
@@ -35,14 +35,12 @@ def _variants(state: LayerState) -> Iterator[Variant]:
 RULE = Rule(
     code="GC306",
     name="inactive-branch-only",
-    what=(
-        "The slope of a relu, leaky relu or elu is right for active units only; below zero "
-        "it is another number than the forward pass has."
-    ),
+    what="The slope of a relu, leaky relu or elu is right for active units only; below zero it is "
+    "another number than the forward pass has.",
     shows="entries differ only where units are inactive.",
     example="slope = np.where(z > 0, 1, 0)          # forward: np.where(z > 0, z, 0.01 * z)",
     instead="slope = np.where(z > 0, 1, 0.01)",
-    detector=Slope(_variants),
+    detector=WrongLink(Link.SLOPE, _variants),
     place=Place.DELTA,
     edits=(EditKind.COMPARISON, EditKind.CONSTANT),
 )

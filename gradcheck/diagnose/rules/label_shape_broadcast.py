@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Direct, EditKind, Place, Rule, Variant
+from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Variant, WrongLink
 from gradcheck.finding import Finding
 
 FIX = "give the targets the shape of the outputs: y.reshape(-1, 1), or flatten the outputs"
@@ -51,11 +51,9 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
         factor = float(np.vdot(predicted, found) / np.vdot(predicted, predicted))
         if np.allclose(found, factor * predicted, rtol=1e-7, atol=1e-9 * np.abs(found).max()):
             wrong = tuple(block.name for block in evidence.blocks if block.failed)
-            yield Finding(
-                code=rule.code,
-                rule=rule.name,
-                blocks=wrong,
-                message=MESSAGE,
+            yield rule.finding(
+                wrong,
+                MESSAGE,
                 evidence=(
                     f"the gradient of {evidence.names[last.layer.weight]} has a column for each of "
                     f"the {samples} samples: it is the layer's input times that whole residual",
@@ -68,14 +66,12 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 RULE = Rule(
     code="GC208",
     name="label-shape-broadcast",
-    what=(
-        "The outputs are a column, (m, 1), and the targets flat, (m,). Numpy broadcasts "
-        "their difference to (m, m): every output minus every target."
-    ),
+    what="The outputs are a column, (m, 1), and the targets flat, (m,). Numpy broadcasts their "
+    "difference to (m, m): every output minus every target.",
     shows="a gradient with a column for each sample, or one made from sums of that residual.",
     example="error = y_pred - y      # (m, 1) - (m,)",
     instead="error = y_pred - y.reshape(-1, 1)",
-    detector=Delta(_variants),
+    detector=WrongLink(Link.DELTA, _variants),
     also=(Direct(_find),),
     place=Place.DELTA,
     edits=(EditKind.COLUMN,),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, EditKind, Place, Rule, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 from gradcheck.network.losses import LOSSES
 from gradcheck.recognition.network_view import ROWS
 
@@ -32,14 +32,12 @@ def _variants(state: LayerState) -> Iterator[Variant]:
 RULE = Rule(
     code="GC601",
     name="loss-gradient-mismatch",
-    what=(
-        "The backward pass begins with the derivative of another loss than the forward pass "
-        "computes."
-    ),
+    what="The backward pass begins with the derivative of another loss than the forward pass "
+    "computes.",
     shows="the gradient agrees, to rounding, with that of the other loss.",
     example="loss = np.mean(np.abs(a - y));  delta = 2 * (a - y) / m",
     instead="loss = np.mean((a - y) ** 2);  delta = 2 * (a - y) / m",
-    detector=Delta(_variants),
+    detector=WrongLink(Link.DELTA, _variants),
     place=Place.DELTA,
     edits=(
         EditKind.REMOVED_FACTOR,

@@ -18,11 +18,9 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     every = len(ignored) == len(evidence.names)
     if claimed or every:
         names = claimed or ignored
-        yield Finding(
-            code=rule.code,
-            rule=rule.name,
-            blocks=names,
-            message=f"your loss does not depend on {listed(names)}",
+        yield rule.finding(
+            names,
+            f"your loss does not depend on {listed(names)}",
             evidence=(
                 f"moved by 0.1, 1 and 10 in every entry, {listed(names)} "
                 f"{verb(names, 'leaves', 'leave')} the loss at exactly {center:.7g}",

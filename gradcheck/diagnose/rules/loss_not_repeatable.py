@@ -13,11 +13,9 @@ def find(rule: Rule, preflight: Preflight) -> Iterator[Finding]:
     """The finding, where the loss is not the same from call to call."""
     if not preflight.repeatable:
         values = ", ".join(f"{value:.7g}" for value in (preflight.center, *preflight.repeated))
-        yield Finding(
-            code=rule.code,
-            rule=rule.name,
-            blocks=(),
-            message="your loss gives another number when it is called again at the same parameters",
+        yield rule.finding(
+            (),
+            "your loss gives another number when it is called again at the same parameters",
             evidence=(f"called {1 + len(preflight.repeated)} times, it gave {values}",),
             fix="draw dropout masks, noise and batches once, outside, or from a generator that is "
             "seeded at the start of every call; in a torch module, say .eval() or fix the seed",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.raised import raised_products
-from gradcheck.diagnose.rule import Delta, Direct, EditKind, Place, Rule, Variant
+from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Variant, WrongLink
 from gradcheck.finding import Finding
 
 
@@ -35,14 +35,12 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 RULE = Rule(
     code="GC205",
     name="matmul-instead-of-elementwise",
-    what=(
-        "What arrives at a layer is multiplied by the slope as matrices. It runs only where "
-        "there are as many samples as units, and is then silent."
-    ),
+    what="What arrives at a layer is multiplied by the slope as matrices. It runs only where there "
+    "are as many samples as units, and is then silent.",
     shows="the analytic delta is a matrix product with the slope.",
     example="delta1 = np.dot(W2.T @ delta2, slope1)",
     instead="delta1 = (W2.T @ delta2) * slope1",
-    detector=Delta(_variants),
+    detector=WrongLink(Link.DELTA, _variants),
     also=(Direct(_find),),
     place=Place.DELTA,
     edits=(EditKind.PRODUCT, EditKind.LIBRARY_FUNCTION),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, EditKind, Place, Rule, Slope, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -36,16 +36,14 @@ def _variant(state: LayerState, value: np.ndarray) -> Variant:
 RULE = Rule(
     code="GC303",
     name="missing-activation-derivative",
-    what=(
-        "What arrives at the output of a layer is used as its delta, without the slope of "
-        "the activation. That is right only for a linear layer, or where a cross-entropy "
-        "has already taken the slope away."
-    ),
+    what="What arrives at the output of a layer is used as its delta, without the slope of the "
+    "activation. That is right only for a linear layer, or where a cross-entropy has already taken "
+    "the slope away.",
     shows="the analytic delta over the true one is 1 / f'(z).",
     example="delta1 = delta2 @ W2.T",
     instead="delta1 = delta2 @ W2.T * slope(z1)",
-    detector=Slope(_variants),
-    also=(Delta(_bare),),
+    detector=WrongLink(Link.SLOPE, _variants),
+    also=(WrongLink(Link.DELTA, _bare),),
     place=Place.DELTA,
     edits=(EditKind.MISSING_FACTOR, EditKind.NAME, EditKind.FLAG, EditKind.KEPT_RESULT),
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Place, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -34,7 +34,7 @@ RULE = Rule(
     shows="the analytic delta fits the delta above, not its product with the weights.",
     example="delta1 = delta2 * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
-    detector=Upstream(_variants),
+    detector=WrongLink(Link.UPSTREAM, _variants),
     place=Place.UPSTREAM,
     edits=(EditKind.MISSING_WEIGHTS, EditKind.NAME),
 )

@@ -13,17 +13,14 @@ from gradcheck.words import listed
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     for change in evidence.preflight.changes:
         changed = [*change.blocks, *change.data]
-        yield Finding(
-            code=rule.code,
-            rule=rule.name,
-            blocks=change.blocks,
-            message=f"{change.call} changes {listed(changed)} in place",
+        yield rule.finding(
+            change.blocks,
+            f"{change.call} changes {listed(changed)} in place",
             evidence=(
                 f"after one call at your parameters, {listed(changed)} held other numbers; for the "
                 "check, they were put back before every call",
             ),
             fix="work on a copy, or write `a = a - b` for `a -= b`; update the parameters outside",
-            severity="warning",
         )
 
 
@@ -38,4 +35,5 @@ RULE = Rule(
     detector=Direct(_find, always=True),
     place=Place.NOWHERE,
     edits=(),
+    severity="warning",
 )

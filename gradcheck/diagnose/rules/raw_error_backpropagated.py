@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Place, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -27,14 +27,12 @@ def _variants(state: LayerState) -> Iterator[Variant]:
 RULE = Rule(
     code="GC401",
     name="raw-error-backpropagated",
-    what=(
-        "The gradient of a layer is made from its delta, but what is sent back through its "
-        "weights is the bare error, without the slope."
-    ),
+    what="The gradient of a layer is made from its delta, but what is sent back through its "
+    "weights is the bare error, without the slope.",
     shows="the layer itself is right; every layer below lacks f' of it.",
     example="delta1 = (a2 - y) @ W2.T * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
-    detector=Upstream(_variants),
+    detector=WrongLink(Link.UPSTREAM, _variants),
     place=Place.UPSTREAM,
     edits=(EditKind.NAME, EditKind.MISSING_FACTOR, EditKind.MOVED_STATEMENT),
 )

@@ -22,10 +22,8 @@ def _words(name: str, found: float, wanted: float) -> tuple[str, str] | None:
 RULE = Rule(
     code="GC604",
     name="regularisation-wrong",
-    what=(
-        "The penalty's derivative has another factor than the loss (a missing 2, a missing "
-        "1/m), or is added where the loss has none (biases)."
-    ),
+    what="The penalty's derivative has another factor than the loss (a missing 2, a missing 1/m), "
+    "or is added where the loss has none (biases).",
     shows="numeric minus analytic is proportional to the weights.",
     example="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
     instead="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + 2 * lam * W",

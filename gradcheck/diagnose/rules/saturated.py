@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +21,9 @@ STABLE_FORMS = (
     ("in exp", "subtract the row's largest before exp (softmax), or use scipy.special.expit"),
     ("in sqrt", "the square root of a sum plus a small constant"),
     ("divide", "a small constant in the denominator"),
+)
+UNKNOWN_FORM = (
+    "look for a division by 0, a log of 0, or an exp of something large, and write its stable form"
 )
 
 
@@ -40,21 +44,15 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 def _finding(
     rule: Rule, names: Sequence[str], message: str, heard: Heard, layers: Sequence[str]
 ) -> Finding:
-    first = next(iter(_numerical(heard)), None)
-    text, location = first if first is not None else ("", None)
+    text, location = next(_numerical(heard), ("", None))
     stable = next((form for key, form in STABLE_FORMS if key in text), None)
-    return Finding(
-        code=rule.code,
-        rule=rule.name,
-        blocks=tuple(names),
-        message=message,
+    finding = rule.finding(
+        names,
+        message,
         evidence=(*((f"numpy warned first of this: {text}",) if text else ()), *layers),
-        fix=f"write the stable form: {stable}"
-        if stable
-        else "look for a division by 0, a log of "
-        "0, or an exp of something large, and write its stable form",
-        location=location,
+        fix=f"write the stable form: {stable}" if stable else UNKNOWN_FORM,
     )
+    return replace(finding, location=location)
 
 
 def _layers(problem: Problem) -> list[str]:

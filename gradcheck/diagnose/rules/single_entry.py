@@ -39,11 +39,9 @@ def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:
     where = _where(wrong, shape)
     if where is None or 2 * len(wrong) > size:
         return
-    yield Finding(
-        code=rule.code,
-        rule=rule.name,
-        blocks=(name,),
-        message=f"only {where} of the gradient of {name} "
+    yield rule.finding(
+        (name,),
+        f"only {where} of the gradient of {name} "
         f"{'are' if where.startswith('entries') else 'is'} wrong",
         evidence=(
             f"{len(wrong)} of the {evidence.blocks[block].entries} entries checked "
@@ -87,10 +85,8 @@ def _where(wrong: NDArray[np.intp], shape: tuple[int, ...]) -> str | None:
 RULE = Rule(
     code="GC703",
     name="single-entry",
-    what=(
-        "One entry, row or column of a gradient is computed differently from the rest: an "
-        "index off by one, a slice too short, a case that was forgotten."
-    ),
+    what="One entry, row or column of a gradient is computed differently from the rest: an index "
+    "off by one, a slice too short, a case that was forgotten.",
     shows="few entries are wrong, and all others are right.",
     example="dW[:-1] = (X.T @ delta)[:-1]",
     instead="dW = X.T @ delta",

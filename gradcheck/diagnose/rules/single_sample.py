@@ -30,11 +30,9 @@ def _find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Fin
         if samples or sample is None:
             continue
         names = tuple(evidence.names[block] for block in blocks)
-        yield Finding(
-            code=rule.code,
-            rule=rule.name,
-            blocks=names,
-            message=f"sample {sample} contributes wrongly to the gradients, and all others rightly",
+        yield rule.finding(
+            names,
+            f"sample {sample} contributes wrongly to the gradients, and all others rightly",
             evidence=(
                 f"the error of the gradient of {evidence.names[placed.layer.weight]} is the input "
                 f"of sample {sample} (counted from 0) times one vector, here and at a second point",
@@ -51,12 +49,10 @@ def _sample(view: NetworkView, placed: Placed, point: Point) -> int | None:
     gradient = point.blocks[block].gradient
     if gradient.verdict != "ok" or gradient.value is None:
         return None
-    trace = view.trace(point.values)
-    number = placed.layer.number
-    layer_input = trace.activations[number - 1]
-    right = view.block_gradients(point.values, number, layer_input, trace.deltas[number - 1])
-    off = gradient.value - right[block] - view.penalties(point.values, number)[block]
-    stand_in: list[Array] = list(point.values)
+    values = point.values
+    layer_input = view.trace(values).activations[placed.layer.number - 1]
+    off = gradient.value - view.gradients(values)[block] - view.penalties(values)[block]
+    stand_in: list[Array] = list(values)
     stand_in[block] = off
     error = placed.weights(stand_in)
     sizes = np.sum(layer_input**2, axis=1)
@@ -73,12 +69,10 @@ def _sample(view: NetworkView, placed: Placed, point: Point) -> int | None:
 RULE = Rule(
     code="GC702",
     name="single-sample",
-    what=(
-        "One sample of the batch is left out, counted twice or treated differently from the others."
-    ),
-    shows=(
-        "the error of every weight matrix is the outer product of one sample's input and a vector."
-    ),
+    what="One sample of the batch is left out, counted twice or treated differently from the "
+    "others.",
+    shows="the error of every weight matrix is the outer product of one sample's input and a "
+    "vector.",
     example="for i in range(m - 1): dW += np.outer(x[i], delta[i])",
     instead="for i in range(m): dW += np.outer(x[i], delta[i])",
     detector=Last(_find),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, EditKind, Place, Rule, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -25,14 +25,12 @@ def _variants(state: LayerState) -> Iterator[Variant]:
 RULE = Rule(
     code="GC309",
     name="softmax-diagonal-only",
-    what=(
-        "Every output of a softmax depends on all its inputs. The slope p (1 - p) leaves "
-        "out the other outputs, -p_i p_j."
-    ),
+    what="Every output of a softmax depends on all its inputs. The slope p (1 - p) leaves out the "
+    "other outputs, -p_i p_j.",
     shows="the rows of delta do not sum to 0; the analytic delta is dL/dp times p (1 - p).",
     example="delta = (p - y) * p * (1 - p)      # with a squared error",
     instead="g = p - y;  delta = p * (g - (p * g).sum(axis=1, keepdims=True))",
-    detector=Delta(_variants),
+    detector=WrongLink(Link.DELTA, _variants),
     place=Place.DELTA,
     edits=(EditKind.REMOVED_FACTOR, EditKind.FUNCTION),
 )

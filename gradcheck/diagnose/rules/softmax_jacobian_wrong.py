@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, EditKind, Place, Rule, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 from gradcheck.user.blocks import Array
 
 
@@ -50,14 +50,12 @@ def _products(p: Array, g: Array) -> Iterator[tuple[str, Array]]:
 RULE = Rule(
     code="GC310",
     name="softmax-jacobian-wrong",
-    what=(
-        "The product of dL/dp with the Jacobian diag(p) - p p^T is written wrongly: a sum "
-        "too many, over the wrong axis, or with a wrong sign."
-    ),
+    what="The product of dL/dp with the Jacobian diag(p) - p p^T is written wrongly: a sum too "
+    "many, over the wrong axis, or with a wrong sign.",
     shows="the rows of delta do not sum to 0.",
     example="delta = p * (g - g.sum(axis=1, keepdims=True))",
     instead="delta = p * (g - (p * g).sum(axis=1, keepdims=True))",
-    detector=Delta(_variants),
+    detector=WrongLink(Link.DELTA, _variants),
     place=Place.DELTA,
     edits=(EditKind.AXIS, EditKind.SUM, EditKind.SIGN, EditKind.NAME),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Delta, Place, Rule, Variant
+from gradcheck.diagnose.rule import Link, Place, Rule, Variant, WrongLink
 from gradcheck.network.activations import ACTIVATIONS
 from gradcheck.recognition.network_view import ROWS
 
@@ -29,16 +29,13 @@ def _variants(state: LayerState) -> Iterator[Variant]:
 RULE = Rule(
     code="GC311",
     name="softmax-wrong-axis",
-    what=(
-        "The forward pass divides by the sum over the batch: the outputs of one sample do "
-        "not sum to 1, and the backward pass is that of another function."
-    ),
-    shows=(
-        "the loss is that of a softmax over the samples; the gradient that of one over the outputs."
-    ),
+    what="The forward pass divides by the sum over the batch: the outputs of one sample do not sum "
+    "to 1, and the backward pass is that of another function.",
+    shows="the loss is that of a softmax over the samples; the gradient that of one over the "
+    "outputs.",
     example="p = e / e.sum(axis=0)      # one sample per row",
     instead="p = e / e.sum(axis=1, keepdims=True)",
-    detector=Delta(_variants),
+    detector=WrongLink(Link.DELTA, _variants),
     place=Place.NOWHERE,
     edits=(),
 )

@@ -13,11 +13,9 @@ from gradcheck.words import gradient_of
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     names = evidence.first.unstable
     if names:
-        yield Finding(
-            code=rule.code,
-            rule=rule.name,
-            blocks=names,
-            message=f"{gradient_of(names)} another one when your gradient is called again at the "
+        yield rule.finding(
+            names,
+            f"{gradient_of(names)} another one when your gradient is called again at the "
             "same parameters",
             evidence=("the verdicts above are on the first of the two calls",),
             fix="set accumulated gradients to zero at the start of every call, and draw random "

@@ -8,12 +8,12 @@ from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import (
     Correction,
     EditKind,
+    Link,
     Mend,
     Place,
-    Product,
     Rule,
-    Upstream,
     Variant,
+    WrongLink,
 )
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.user.blocks import Array
@@ -65,7 +65,7 @@ RULE = Rule(
     example="dW = delta.T @ A      # W is (n_in, n_out), one sample per row",
     instead="dW = A.T @ delta",
     detector=Correction(_mends),
-    also=(Upstream(_arrivals), Product(_products)),
+    also=(WrongLink(Link.UPSTREAM, _arrivals), WrongLink(Link.PRODUCT, _products)),
     place=Place.UPSTREAM,
     edits=(EditKind.TRANSPOSE, EditKind.PRODUCT),
 )

@@ -18,11 +18,9 @@ def find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Find
     names = tuple(evidence.names[block] for block in blocks)
     lines = [line for block in blocks[:6] if (line := _ratios(evidence, block))]
     place = infer_place(evidence.blocks, evidence.layers)
-    yield Finding(
-        code=rule.code,
-        rule=rule.name,
-        blocks=names,
-        message=f"{gradient_of(names)} wrong, and no rule of the catalogue gives it",
+    yield rule.finding(
+        names,
+        f"{gradient_of(names)} wrong, and no rule of the catalogue gives it",
         evidence=(*((place,) if place else ()), *lines, *_hints(evidence, blocks)),
         fix="compare its formula with the derivative of your forward pass, factor by factor"
         if evidence.problem.layer is not None
@@ -78,10 +76,8 @@ def _ratios(evidence: Evidence, block: int) -> str | None:
 RULE = Rule(
     code="GC999",
     name="unknown-cause",
-    what=(
-        "The gradient is wrong in a way that is not in the catalogue, or in several ways at "
-        "once that cannot be told apart."
-    ),
+    what="The gradient is wrong in a way that is not in the catalogue, or in several ways at once "
+    "that cannot be told apart.",
     shows="nothing that the rules describe gives this gradient.",
     example="dW = np.sqrt(np.abs(X.T @ delta))",
     instead="dW = X.T @ delta",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Direct, EditKind, Place, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Variant, WrongLink
 from gradcheck.finding import Finding
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
@@ -35,11 +35,9 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     if errors:
         names = tuple(evidence.names[index] for index in errors)
         rate = step.learning_rate
-        yield Finding(
-            code=rule.code,
-            rule=rule.name,
-            blocks=names,
-            message=f"{gradient_of(names)} made with weights that the step has already updated",
+        yield rule.finding(
+            names,
+            f"{gradient_of(names)} made with weights that the step has already updated",
             evidence=(
                 f"the error is proportional to the learning rate: from steps at {rate:g} and "
                 f"{rate / 2:g} it goes to {max(errors.values()):.1e} at 0",
@@ -92,7 +90,7 @@ RULE = Rule(
     example="W2 -= lr * dW2;  delta1 = delta2 @ W2.T * slope",
     instead="delta1 = delta2 @ W2.T * slope;  W2 -= lr * dW2",
     detector=Direct(_find),
-    also=(Upstream(_arrivals),),
+    also=(WrongLink(Link.UPSTREAM, _arrivals),),
     place=Place.UPSTREAM,
     edits=(EditKind.MOVED_STATEMENT, EditKind.NAME),
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Place, Rule, Slope, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 from gradcheck.network.activations import ACTIVATIONS
 from gradcheck.network.rows import Activation
 from gradcheck.user.blocks import Array
@@ -63,14 +63,12 @@ def _named(state: LayerState, value: Array, words: str) -> Variant:
 RULE = Rule(
     code="GC305",
     name="wrong-activation-derivative",
-    what=(
-        "The backward pass uses the derivative of another activation than the forward pass, "
-        "or a formula that is not its derivative."
-    ),
+    what="The backward pass uses the derivative of another activation than the forward pass, or a "
+    "formula that is not its derivative.",
     shows="the ratio of the analytic delta to the true one depends on z only.",
     example="a = np.tanh(z);  delta = error * a * (1 - a)",
     instead="a = np.tanh(z);  delta = error * (1 - a ** 2)",
-    detector=Slope(_variants),
+    detector=WrongLink(Link.SLOPE, _variants),
     place=Place.DELTA,
     edits=(
         EditKind.MISSING_FACTOR,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, LayerInput, Product, Rule, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Variant, WrongLink
 from gradcheck.network.rows import Activation
 from gradcheck.user.blocks import Array
 
@@ -68,15 +68,12 @@ def _products(state: LayerState) -> Iterator[Variant]:
 RULE = Rule(
     code="GC406",
     name="wrong-input-activation",
-    what=(
-        "The gradient of the weights is the product of the layer's input and its delta. "
-        "Here one of the two is something else: the pre-activation, another layer's output, "
-        "the raw data."
-    ),
+    what="The gradient of the weights is the product of the layer's input and its delta. Here one "
+    "of the two is something else: the pre-activation, another layer's output, the raw data.",
     shows="the bias is right, so delta is, and the weights are not.",
     example="dW2 = z1.T @ delta2",
     instead="dW2 = a1.T @ delta2",
-    detector=LayerInput(_inputs),
-    also=(Product(_products),),
+    detector=WrongLink(Link.LAYER_INPUT, _inputs),
+    also=(WrongLink(Link.PRODUCT, _products),),
     edits=(EditKind.NAME, EditKind.INDEX, EditKind.MISSING_FACTOR, EditKind.WRAPPED),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Place, Rule, Slope, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 from gradcheck.network.rows import Activation
 
 
@@ -30,14 +30,12 @@ def _variants(state: LayerState) -> Iterator[Variant]:
 RULE = Rule(
     code="GC308",
     name="wrong-layer-activation",
-    what=(
-        "The slope, or the mask of a relu, comes from a neighbouring layer of the same "
-        "width: an index is off by one."
-    ),
+    what="The slope, or the mask of a relu, comes from a neighbouring layer of the same width: an "
+    "index is off by one.",
     shows="the factor fits another layer's z.",
     example="delta1 = delta2 @ W2.T * (z2 > 0)",
     instead="delta1 = delta2 @ W2.T * (z1 > 0)",
-    detector=Slope(_variants),
+    detector=WrongLink(Link.SLOPE, _variants),
     place=Place.DELTA,
     edits=(EditKind.NAME, EditKind.ALL_OF_A_NAME, EditKind.INDEX),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Place, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 from gradcheck.user.blocks import Array
 
 
@@ -35,14 +35,12 @@ def _variant(value: Array, number: int, words: str) -> Variant:
 RULE = Rule(
     code="GC403",
     name="wrong-layer-weights",
-    what=(
-        "Delta is sent back through the weights of another layer, or through a gradient "
-        "that has the same shape."
-    ),
+    what="Delta is sent back through the weights of another layer, or through a gradient that has "
+    "the same shape.",
     shows="the analytic delta fits the product with another matrix.",
     example="delta1 = delta2 @ dW2.T * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
-    detector=Upstream(_variants),
+    detector=WrongLink(Link.UPSTREAM, _variants),
     place=Place.UPSTREAM,
     edits=(EditKind.NAME, EditKind.INDEX),
 )

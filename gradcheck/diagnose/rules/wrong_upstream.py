@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Place, Rule, Upstream, Variant
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
 from gradcheck.user.blocks import Array
 
 
@@ -43,14 +43,12 @@ def _quantities(state: LayerState) -> Iterator[tuple[str, Array]]:
 RULE = Rule(
     code="GC405",
     name="wrong-upstream",
-    what=(
-        "Delta is built from something of another layer: its delta, its output, an error "
-        "kept under the wrong name."
-    ),
+    what="Delta is built from something of another layer: its delta, its output, an error kept "
+    "under the wrong name.",
     shows="the analytic delta fits the product of the weights with another quantity.",
     example="delta1 = delta3 @ W2.T * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
-    detector=Upstream(_variants),
+    detector=WrongLink(Link.UPSTREAM, _variants),
     place=Place.UPSTREAM,
     edits=(
         EditKind.NAME,

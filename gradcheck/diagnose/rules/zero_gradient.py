@@ -24,11 +24,9 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     names = [name for name in names if name not in ignored]
     if names:
         step = evidence.problem.step is not None
-        yield Finding(
-            code=rule.code,
-            rule=rule.name,
-            blocks=tuple(names),
-            message=f"{gradient_of(names)} exactly zero"
+        yield rule.finding(
+            names,
+            f"{gradient_of(names)} exactly zero"
             + (": the step leaves it as it is" if step else ""),
             evidence=(
                 f"every entry is 0{' but for the penalty' if penalised else ''}, and the loss does "
@@ -45,23 +43,20 @@ def _penalty_alone(evidence: Evidence) -> Iterator[str]:
     view = evidence.network
     if view is None or not view.l2:
         return
-    for layer in view.layers:
-        for index, penalty in view.penalties(evidence.first.values, layer.number).items():
-            block = evidence.blocks[index]
-            gradient = block.gradient.value
-            if block.verdict == "wrong" and gradient is not None:
-                size = float(np.max(np.abs(gradient), initial=0.0))
-                if size and np.all(np.abs(gradient - penalty) <= 1e-12 * size):
-                    yield block.name
+    for index, penalty in view.penalties(evidence.first.values).items():
+        block = evidence.blocks[index]
+        gradient = block.gradient.value
+        if block.verdict == "wrong" and gradient is not None:
+            size = float(np.max(np.abs(gradient), initial=0.0))
+            if size and np.all(np.abs(gradient - penalty) <= 1e-12 * size):
+                yield block.name
 
 
 RULE = Rule(
     code="GC408",
     name="zero-gradient",
-    what=(
-        "An array of zeros was made for the gradient, and never filled; or an update leaves "
-        "a parameter out."
-    ),
+    what="An array of zeros was made for the gradient, and never filled; or an update leaves a "
+    "parameter out.",
     shows="every entry of the gradient is 0, and the loss changes with the parameter.",
     example="grads = {k: np.zeros_like(v) for k, v in params.items()}      # and b1 is forgotten",
     instead="grads['b1'] = delta1.sum(axis=0)",

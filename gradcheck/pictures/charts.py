@@ -1,0 +1,137 @@
+"""The plots of a report, with all that the page and the figures say of them alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gradcheck.pictures.drawing import NO_ERROR, Span, entry_name, exponent, span_of
+from gradcheck.pictures.model import HeatMap, Scatter, SlopeRatio, StepCurve
+from gradcheck.words import shortened
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of a chart, by the label and the style that the legend shows.
+
+    Attributes:
+        label: what the legend calls them.
+        style: "dots", "crosses", "solid" or "dashed".
+        points: x and y, some of which may not be finite.
+    """
+
+    label: str
+    style: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A plot with two axes.
+
+    Attributes:
+        title: what it shows, in a few words.
+        caption: how to read it.
+        labels: of the axis to the right, and of that upwards.
+        series: what is drawn.
+        across: what the axis to the right shows; exponents of ten where it is logarithmic.
+        upwards: the same of the axis upwards.
+        guide: the ends of a line to compare with; () for none.
+        logarithmic: whether both axes are.
+    """
+
+    title: str
+    caption: str
+    labels: tuple[str, str]
+    series: tuple[Series, ...]
+    across: Span
+    upwards: Span
+    guide: tuple[Point, ...] = ()
+    logarithmic: bool = False
+
+    @property
+    def left_out(self) -> int:
+        """How many points are not finite."""
+        return sum(len(series.points) - len(finite(series.points)) for series in self.series)
+
+
+def finite(points: Iterable[Point]) -> list[Point]:
+    """The points that can be drawn."""
+    return [point for point in points if all(map(math.isfinite, point))]
+
+
+def scatter_chart(scatter: Scatter) -> Chart:
+    """Analytic against numeric derivatives, on equal axes: the right ones lie on the diagonal."""
+    points = list(zip(scatter.numeric, scatter.analytic, scatter.wrong, strict=True))
+    span = span_of((*scatter.numeric, *scatter.analytic))
+    return Chart(
+        title=f"{shortened(scatter.block)}: analytic against numeric",
+        caption="An entry on the line has the derivative that finite differences give.",
+        labels=("numeric", "analytic"),
+        series=(
+            Series("right", "dots", tuple((x, y) for x, y, wrong in points if not wrong)),
+            Series("wrong", "crosses", tuple((x, y) for x, y, wrong in points if wrong)),
+        ),
+        across=span,
+        upwards=span,
+        guide=((span.low, span.low), (span.high, span.high)),
+    )
+
+
+def step_chart(curve: StepCurve) -> Chart:
+    """Both distances of the central difference against the step size, on logarithmic axes."""
+    distances = (*curve.to_numeric, *curve.to_analytic)
+    lines = (
+        ("to the numeric gradient", "solid", curve.to_numeric),
+        ("to yours", "dashed", curve.to_analytic),
+    )
+    return Chart(
+        title=f"{entry_name(curve.block, curve.index)}: error against step size",
+        caption="How far the central difference is from the numeric gradient and from your "
+        "derivative. Where your derivative is right, both fall and rise together.",
+        labels=("step size", "relative distance"),
+        series=tuple(
+            Series(
+                label,
+                style,
+                tuple((x, max(y, NO_ERROR)) for x, y in zip(curve.steps, values, strict=True)),
+            )
+            for label, style, values in lines
+        ),
+        across=span_of(map(exponent, curve.steps)),
+        upwards=span_of(map(exponent, distances)),
+        logarithmic=True,
+    )
+
+
+def slope_chart(slope: SlopeRatio) -> Chart:
+    """The user's delta by the right one against the pre-activation."""
+    points = tuple(zip(slope.pre_activation, slope.ratio, strict=True))
+    across = span_of(x for x, _ in finite(points))
+    return Chart(
+        title=f"layer {slope.layer}, {shortened(slope.activation)}: delta against pre-activation",
+        caption="Your delta divided by the right one. It is 1, the line, where the slope is right.",
+        labels=("pre-activation z", "your delta / right delta"),
+        series=(Series("units and samples", "dots", points),),
+        across=across,
+        upwards=span_of((1.0, *(y for _, y in finite(points)))),
+        guide=((across.low, 1.0), (across.high, 1.0)),
+    )
+
+
+def heat_map_title(heat_map: HeatMap) -> str:
+    """What a heat map shows."""
+    return f"{shortened(heat_map.block)}: relative error of every entry"
+
+
+def heat_map_caption(heat_map: HeatMap) -> str:
+    """What is outlined, and what a cell stands for."""
+    worst = entry_name(heat_map.block, heat_map.index)
+    caption = f"Outlined: the cell of {worst}, the entry furthest off."
+    if heat_map.cell == (1, 1):
+        return caption
+    down, across = heat_map.cell
+    return f"{caption} A cell is the largest error of {down} by {across} entries."
