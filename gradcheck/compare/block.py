@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradcheck.numeric.blackbox import BlockGradient, Claim
+from gradcheck.numeric.gradient import BlockGradient, Claim
 from gradcheck.numeric.screening import Screened
 from gradcheck.user.blocks import Array
 from gradcheck.user.gradients import MISSING, Gradient

@@ -17,7 +17,7 @@ from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries
 from gradcheck.errors import UsageError
-from gradcheck.numeric.blackbox import BlockGradient
+from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 

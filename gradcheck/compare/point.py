@@ -10,7 +10,8 @@ import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.ties import settle_ties
-from gradcheck.numeric.blackbox import NumericGradient, numeric_gradient
+from gradcheck.numeric.blackbox import numeric_gradient
+from gradcheck.numeric.gradient import NumericGradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Indices
 from gradcheck.user.blocks import Array

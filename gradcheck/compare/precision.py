@@ -64,9 +64,7 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
     return point.with_blocks(
         replace(
             block,
-            precision=(
-                rounding if 0 < size <= min(rounding, tiny) else min(rounding, most * size)
-            )
+            precision=(rounding if 0 < size <= min(rounding, tiny) else min(rounding, most * size))
             + _cancellation(point.problem, block.value),
         )
         for block, rounding, size in zip(point.blocks, roundings, sizes, strict=True)

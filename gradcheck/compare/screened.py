@@ -9,9 +9,9 @@ import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
-from gradcheck.numeric.blackbox import BlockGradient
 from gradcheck.numeric.estimate import Estimates
-from gradcheck.numeric.screening import Screened, screen
+from gradcheck.numeric.gradient import BlockGradient
+from gradcheck.numeric.screening import Screened, Screening, screen
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 
@@ -34,21 +34,13 @@ def screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
         except UserCodeError:
             return float("nan")
 
+    screening = Screening(loss, point.values, point.noise.level, DIRECTIONS, rng)
+
     def screened(index: int, block: Block) -> Screened | None:
         rest = np.setdiff1d(np.arange(block.size), block.numeric.entries)
         if block.gradient.verdict != "ok" or not len(rest):
             return None
-        return screen(
-            loss,
-            point.values,
-            index,
-            rest,
-            block.claim.gradient,
-            block.precision,
-            point.noise.level,
-            DIRECTIONS,
-            rng,
-        )
+        return screen(screening, index, rest, block.claim)
 
     point = point.with_blocks(
         replace(block, screened=screened(index, block)) for index, block in enumerate(point.blocks)

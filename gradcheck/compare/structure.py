@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point, Tie
 from gradcheck.compare.verdict import BOUND_FACTOR, judge_entries, scale_of
-from gradcheck.numeric.blackbox import (
+from gradcheck.numeric.gradient import (
     RESOLUTION_LIMIT,
     BlockGradient,
     NumericGradient,

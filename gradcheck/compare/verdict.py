@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.compare.block import Block, Worst
-from gradcheck.numeric.blackbox import BlockGradient
+from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.user.blocks import Array
 

@@ -7,13 +7,14 @@ step of its group. The others are asked again, at other steps (`ladder`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.numeric.estimate import Array, Estimates, Indices, Pair
+from gradcheck.numeric.gradient import RESOLUTION_LIMIT, BlockGradient, Claim, NumericGradient
 from gradcheck.numeric.groups import SEEN, groups_of, length_of, shares_of
 from gradcheck.numeric.ladder import STATED, escalate
 from gradcheck.numeric.levels import Asked, Levels
@@ -31,9 +32,6 @@ from gradcheck.numeric.steps import (
 EntryLosses = Callable[[int, Indices, Array], Array]
 """(block, flat indices, values) -> the losses with one entry after the other set to its value."""
 
-RESOLUTION_LIMIT = 1e-3
-"""An entry is only called right when its bound is below this share of its block's scale."""
-
 COARSE_RESOLUTION_LIMIT = 1e-2
 """The same for a loss in single precision, which shows no more of small derivatives."""
 
@@ -47,81 +45,6 @@ BENT = 100.0
 FLAT_SAMPLE = 16
 AT_ONCE = 2**12
 """So many entries climb the ladder together: what they hold is a few MiB."""
-
-
-@dataclass(frozen=True)
-class BlockGradient:
-    """The numeric gradient of one block.
-
-    Attributes:
-        entries: the flat indices that were perturbed, (n,).
-        estimates: one per entry.
-        step: the step that the block was measured with (that of its largest parameters).
-        limit: an entry is only called right when its bound is below this share of the scale.
-        reference: the scale of a block whose derivatives cannot be told from 0.
-        share: the scale of every entry by that of the block, where its parameters are of very
-            different size, (n,); None where they are not.
-        quantum: the steps in which the loss moves along the block, where it is a staircase.
-    """
-
-    entries: Indices
-    estimates: Estimates
-    step: float
-    limit: float = RESOLUTION_LIMIT
-    reference: float = 0.0
-    share: Array | None = None
-    quantum: float = 0.0
-
-    @property
-    def shares(self) -> Array:
-        """The scale of every entry by that of the block, (n,)."""
-        return np.ones(len(self.entries)) if self.share is None else self.share
-
-    @classmethod
-    def of_nothing(cls, limit: float = RESOLUTION_LIMIT) -> BlockGradient:
-        """Of a block of which no entry was perturbed."""
-        nothing = Estimates.smooth(np.empty(0), np.empty(0))
-        return cls(np.empty(0, dtype=np.intp), nothing, np.nan, limit)
-
-    @property
-    def largest(self) -> float:
-        """The largest derivative."""
-        return float(np.nanmax(np.abs(self.estimates.value), initial=0.0))
-
-    def __getitem__(self, rows: Indices) -> BlockGradient:
-        """Some of the entries, by their position."""
-        share = None if self.share is None else self.share[rows]
-        return replace(
-            self, entries=self.entries[rows], estimates=self.estimates[rows], share=share
-        )
-
-
-@dataclass(frozen=True)
-class NumericGradient:
-    """The numeric gradient of all blocks.
-
-    Attributes:
-        blocks: one per block, in order.
-        evaluations: how many times the loss was evaluated.
-        interrupted: whether the user stopped it; the blocks that were not done have no entries.
-    """
-
-    blocks: tuple[BlockGradient, ...]
-    evaluations: int
-    interrupted: bool = False
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a block's gradient is claimed to be: it only decides when to stop measuring.
-
-    Attributes:
-        gradient: the analytic gradient, flat; nan where there is none.
-        precision: how far rounding in the user's code may have moved it.
-    """
-
-    gradient: Array
-    precision: float
 
 
 def numeric_gradient(
@@ -346,9 +269,9 @@ def _on_stairs(
     flat = pair.is_flat(along.center) & (claimed == 0) & (pair.step < HALF_PRECISION * lengths)
     rows = along.rng.permutation(np.flatnonzero(flat))[:FLAT_SAMPLE]
     if not len(rows):
-        return flat
+        return np.asarray(flat)
     further = along.measure(entries[rows], WIDE * lengths[rows])
-    return flat & bool(further.moves_both_ways(along.center).any())
+    return np.asarray(flat & bool(further.moves_both_ways(along.center).any()))
 
 
 def _largest(values: Array) -> float:

@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from gradcheck.numeric.estimate import Array, Indices
+from gradcheck.numeric.gradient import Claim
 from gradcheck.numeric.groups import groups_of, length_of
 from gradcheck.numeric.noise import random_signs
 
@@ -44,35 +45,40 @@ class Screened:
     suspects: tuple[int, ...] = ()
 
 
-def screen(
-    loss: Loss,
-    point: Sequence[Array],
-    block: int,
-    entries: Indices,
-    claimed: Array,
-    precision: float,
-    noise: float,
-    directions: int,
-    rng: np.random.Generator,
-) -> Screened:
+@dataclass(frozen=True)
+class Screening:
+    """With what directions are tried.
+
+    Attributes:
+        loss: takes one array per block.
+        point: the blocks.
+        noise: the largest error of one value of the loss.
+        directions: how many to try.
+        rng: draws them.
+    """
+
+    loss: Loss
+    point: Sequence[Array]
+    noise: float
+    directions: int
+    rng: np.random.Generator = field(repr=False)
+
+
+def screen(screening: Screening, block: int, entries: Indices, claim: Claim) -> Screened:
     """Tests entries of a block along random directions, and looks for what is wrong.
 
     Args:
-        loss: takes one array per block.
-        point: the blocks.
+        screening: with what.
         block: the index of the block.
         entries: the flat indices to move.
-        claimed: the analytic derivatives, flat, of the whole block.
-        precision: the rounding error of one of them.
-        noise: the largest error of one value of the loss.
-        directions: how many to try.
-        rng: draws the directions.
+        claim: the analytic derivatives of the whole block, and their rounding error.
     """
-    test = _Test(loss, point, block, claimed, precision, noise, rng)
-    sizes = np.abs(point[block].reshape(-1)[entries])
-    visible, suspects = 0.0, []
+    test = _Test(screening, block, claim)
+    sizes = np.abs(screening.point[block].reshape(-1)[entries])
+    visible = 0.0
+    suspects: list[int] = []
     for group in groups_of(sizes):
-        found = _screen_group(test, entries[group], length_of(sizes[group]), directions)
+        found = _screen_group(test, entries[group], length_of(sizes[group]))
         visible = max(visible, found.visible)
         suspects += found.suspects
     return Screened(visible, tuple(suspects))
@@ -100,15 +106,11 @@ class _Along:
 
 @dataclass(frozen=True)
 class _Test:
-    """What the directions are tried with: the arguments of `screen`."""
+    """The directions of one block: the arguments of `screen`."""
 
-    loss: Loss
-    point: Sequence[Array]
+    screening: Screening
     block: int
-    claimed: Array
-    precision: float
-    noise: float
-    rng: np.random.Generator = field(repr=False)
+    claim: Claim
 
     def along(self, chosen: Indices, sizes: tuple[float, ...]) -> _Along:
         """The derivative along a random direction, with the step of the smallest bound.
@@ -117,17 +119,17 @@ class _Test:
         the rounding error nu / h; those of the claims add up like random signs. One step has no
         bound.
         """
-        moves = random_signs(chosen.shape, self.rng).astype(np.float64)
-        moves *= self.rng.uniform(SMALLEST_MOVE, LARGEST_MOVE, chosen.shape)
-        claim = float(moves @ self.claimed[chosen])
+        moves = random_signs(chosen.shape, self.screening.rng).astype(np.float64)
+        moves *= self.screening.rng.uniform(SMALLEST_MOVE, LARGEST_MOVE, chosen.shape)
+        claim = float(moves @ self.claim.gradient[chosen])
         slopes = []
         for size in sizes:
             plus, minus = (self._moved(chosen, sign * size * moves) for sign in (1, -1))
-            slopes.append(((plus - minus) / (2 * size), self.noise / size))
+            slopes.append(((plus - minus) / (2 * size), self.screening.noise / size))
         if len(sizes) == 1:
             return _Along(abs(slopes[0][0] - claim), np.inf, sizes)
         best = _Along(np.inf, np.inf, sizes)
-        rounding = 3 * self.precision * np.sqrt(len(chosen))
+        rounding = 3 * self.claim.precision * np.sqrt(len(chosen))
         both = pairwise(zip(sizes, slopes, strict=True))
         for (size, (slope, noisy)), (finer_size, (finer, finer_noisy)) in both:
             bound = abs(slope - finer) + noisy + finer_noisy + rounding
@@ -136,17 +138,17 @@ class _Test:
         return best
 
     def _moved(self, chosen: Indices, by: Array) -> float:
-        moved = list(self.point)
-        moved[self.block] = self.point[self.block].copy()
+        moved = list(self.screening.point)
+        moved[self.block] = self.screening.point[self.block].copy()
         moved[self.block].flat[chosen] += by
-        return self.loss(moved)
+        return self.screening.loss(moved)
 
 
-def _screen_group(test: _Test, entries: Indices, length: float, directions: int) -> Screened:
+def _screen_group(test: _Test, entries: Indices, length: float) -> Screened:
     lengths = (max(1.0, length), length) if length < SHORT else (max(1.0, length),)
     sizes = tuple(step * scale / np.sqrt(len(entries)) for scale in lengths for step in STEPS)
     visible = 0.0
-    for _ in range(directions):
+    for _ in range(test.screening.directions):
         found = test.along(entries, sizes)
         sizes = found.sizes
         visible = max(visible, CERTAIN_FACTOR * found.bound / SMALLEST_MOVE)
@@ -163,7 +165,7 @@ def _suspects(test: _Test, entries: Indices, found: _Along) -> tuple[int, ...]:
     """
     chosen = entries
     while len(chosen) > FEW:
-        order = test.rng.permutation(chosen)
+        order = test.screening.rng.permutation(chosen)
         half = order[: len(order) // 2]
         is_wrong = replace(test.along(half, found.sizes[-1:]), bound=found.bound).disagrees
         chosen = half if is_wrong else order[len(order) // 2 :]

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 
 from gradcheck.network.passes import forward
-from gradcheck.numeric.blackbox import BlockGradient
 from gradcheck.numeric.dense import DenseLayer, DenseNetwork
 from gradcheck.numeric.estimate import Estimates
+from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.lines import STEP
 from gradcheck.numeric.structured import LayerGradient
 from gradcheck.recognition.network_view import ROWS, NetworkView

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from gradcheck.numeric.blackbox import Claim, numeric_gradient
+from gradcheck.numeric.blackbox import numeric_gradient
+from gradcheck.numeric.gradient import Claim
 from gradcheck.numeric.noise import estimate_noise
 from gradcheck.numeric.stencils import Stencil
 
