@@ -26,6 +26,7 @@ nothing but rounding: it moves as far as it is large, and is nothing against wha
 
 NEARBY = 1e-3
 AWAY = 0.1
+AT_AN_EDGE = 100.0
 
 
 def analytic_precision(
@@ -59,28 +60,32 @@ def analytic_precision(
     uncapped = [
         ROUNDINGS * (movement + epsilon * size) for movement, size in zip(moved, sizes, strict=True)
     ]
+    moves = [0.0] * len(sizes)
     if any(0 < size <= rounding for size, rounding in zip(sizes, uncapped, strict=True)):
-        tiny = (
-            LARGEST_AMPLIFICATION * epsilon * max(*sizes, *_nearby(problem, values, gradients, rng))
-        )
-    else:
-        tiny = 0.0
+        moves = _nearby(problem, values, gradients, rng)
+    most, linear = min(LARGEST_AMPLIFICATION * epsilon, COARSEST), ROUNDINGS * epsilon / NEARBY
+    found = []
+    for size, rounding, movement, move in zip(sizes, uncapped, moved, moves, strict=True):
+        # what moves far for a few roundings, and no further for more, is at an edge
+        nearby = AWAY / NEARBY * move if movement <= AT_AN_EDGE * linear * move else 0.0
+        tiny = LARGEST_AMPLIFICATION * epsilon * max(nearby, *sizes)
+        is_rounding = 0 < size <= min(rounding, tiny)
+        found.append(rounding if is_rounding else min(rounding, most * size))
     return tuple(
-        (rounding if 0 < size <= min(rounding, tiny) else min(rounding, _most(epsilon) * size))
-        + _cancellation(problem, value)
-        for rounding, size, value in zip(uncapped, sizes, values, strict=True)
+        rounding + _cancellation(problem, value)
+        for rounding, value in zip(found, values, strict=True)
     )
 
 
 def _nearby(
     problem: Problem, values: tuple[Array, ...], gradients: Gradients, rng: np.random.Generator
 ) -> list[float]:
-    """How far the gradient of every block moves a little way off, for a tenth of its parameters."""
+    """How far the gradient of every block moves a little way off."""
     moved = [_nudged(value, NEARBY, rng) for value in values]
     try:
-        return [AWAY / NEARBY * size for size in _movements(problem, moved, gradients)]
+        return _movements(problem, moved, gradients)
     except (UserCodeError, UsageError):
-        return [0.0]
+        return [0.0] * len(values)
 
 
 def _movements(problem: Problem, nearby: list[Array], gradients: Gradients) -> list[float]:
@@ -104,11 +109,6 @@ def _cancellation(problem: Problem, value: Array) -> float:
         return 0.0
     rounding = float(np.finfo(np.float64).eps) * _largest(value)
     return (2 + 2 * bool(problem.step.momentum)) * rounding / problem.step.learning_rate
-
-
-def _most(epsilon: float) -> float:
-    """The largest share of its block's largest entry that rounding can make of a gradient."""
-    return min(LARGEST_AMPLIFICATION * epsilon, COARSEST)
 
 
 def _nudged(value: Array, size: float, rng: np.random.Generator) -> Array:
