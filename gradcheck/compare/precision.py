@@ -31,6 +31,7 @@ nothing but rounding: it moves as far as it is large, and is nothing against wha
 
 NEARBY = 1e-3
 AWAY = 0.1
+AT_AN_EDGE = 100.0
 
 
 def with_precision(point: Point, rng: np.random.Generator) -> Point:
@@ -57,27 +58,31 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
     roundings = [
         ROUNDINGS * (movement + epsilon * size) for movement, size in zip(moved, sizes, strict=True)
     ]
-    tiny = 0.0
+    moves = [0.0] * len(sizes)
     if any(0 < size <= rounding for size, rounding in zip(sizes, roundings, strict=True)):
-        tiny = LARGEST_AMPLIFICATION * epsilon * max(*sizes, *_nearby(point, rng))
-    most = min(LARGEST_AMPLIFICATION * epsilon, COARSEST)
-    return point.with_blocks(
-        replace(
-            block,
-            precision=(rounding if 0 < size <= min(rounding, tiny) else min(rounding, most * size))
-            + _cancellation(point.problem, block.value),
-        )
-        for block, rounding, size in zip(point.blocks, roundings, sizes, strict=True)
-    )
+        moves = _nearby(point, rng)
+    most, linear = min(LARGEST_AMPLIFICATION * epsilon, COARSEST), ROUNDINGS * epsilon / NEARBY
+    blocks = []
+    for block, size, rounding, movement, move in zip(
+        point.blocks, sizes, roundings, moved, moves, strict=True
+    ):
+        # what moves far for a few roundings, and no further for more, is at an edge
+        away = AWAY / NEARBY * move if movement <= AT_AN_EDGE * linear * move else 0.0
+        tiny = LARGEST_AMPLIFICATION * epsilon * max(away, *sizes)
+        is_rounding = 0 < size <= min(rounding, tiny)
+        precision = rounding if is_rounding else min(rounding, most * size)
+        precision += _cancellation(point.problem, block.value)
+        blocks.append(replace(block, precision=precision))
+    return point.with_blocks(blocks)
 
 
 def _nearby(point: Point, rng: np.random.Generator) -> list[float]:
-    """How far the gradient of every block moves a little way off, for a tenth of its parameters."""
+    """How far the gradient of every block moves a little way off."""
     moved = [_nudged(value, NEARBY, rng) for value in point.values]
     try:
-        return [AWAY / NEARBY * size for size in _movements(point, moved)]
+        return _movements(point, moved)
     except (UserCodeError, UsageError):
-        return [0.0]
+        return [0.0] * len(point.blocks)
 
 
 def with_stability(point: Point) -> Point:
@@ -125,11 +130,6 @@ def _cancellation(problem: Problem, value: Array) -> float:
     if problem.step is None:
         return 0.0
     return (2 + 2 * bool(problem.step.momentum)) * problem.step.cancellation(value)
-
-
-def _most(epsilon: float) -> float:
-    """The largest share of its block's largest entry that rounding can make of a gradient."""
-    return min(LARGEST_AMPLIFICATION * epsilon, COARSEST)
 
 
 def _nudged(value: Array, size: float, rng: np.random.Generator) -> Array:

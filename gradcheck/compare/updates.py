@@ -86,7 +86,9 @@ def less_update(point: Point) -> Point:
             for index, block in enumerate(point.blocks)
         )
         step = replace(step, decay=dict.fromkeys(indices, decay))
-    return replace(point, problem=replace(point.problem, step=step))
+    if step is point.problem.step:
+        return point
+    return replace(point, problem=replace(point.problem, step=step), tie=None)
 
 
 def _find_share(momentum: float, point: Point) -> float:

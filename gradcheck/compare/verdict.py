@@ -78,9 +78,14 @@ def total_bound(numeric: BlockGradient, precision: float) -> Array:
 
 
 def visible_errors(numeric: BlockGradient, precision: float) -> Array:
-    """The error of every entry that would have been called wrong, beyond any kink, (n,)."""
+    """The error of every entry that would have been called wrong, (n,).
+
+    The numeric derivative may be off by its own bound, to the side of the error; at a kink all that
+    lies between the slopes is right.
+    """
     estimates = numeric.estimates
-    return np.asarray(estimates.upper - estimates.lower + total_bound(numeric, precision))
+    excused = estimates.upper - estimates.lower + estimates.bound
+    return np.asarray(excused + total_bound(numeric, precision))
 
 
 def scale_of(

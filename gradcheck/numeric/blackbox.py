@@ -175,7 +175,9 @@ def _block_gradient(along: _Along, entries: Indices) -> BlockGradient:
         if not on_stairs.any():
             reference = max(reference, _away(pair, along.center, rounding, usual))
         if flat.all():
-            reference = max(reference, abs(along.center) / usual)
+            # the loss does not move at all: then it is right, to what rounding can hide
+            hidden = float(estimates.bound.max()) / along.limit
+            reference = max(reference, abs(along.center) / usual, hidden)
         scale = max(scale, reference)
     limit = along.limit * scale * shares
     open_ = np.flatnonzero(~(agrees & (estimates.bound <= limit)))

@@ -93,19 +93,20 @@ def confirm(
 
 
 def _seen_from_afar(levels: Levels, asked: Asked, rows: Indices, distance: Array) -> bool:
-    """Whether two steps that are larger than the rounding of a float16 both give a claim.
+    """Whether two steps that are larger than the rounding of a float16 both give the claims.
 
     A term whose parameters are rounded to that is flat at the steps that show the others, while
     the truncation error of a smooth function is a sixteenth at the smaller of the two. A few rows
-    tell.
+    tell; one alone that agrees does so by chance.
     """
     rows, distance = rows[:FEW], distance[:FEW]
+    asked_of = len(rows)
     for step in (AFAR * WIDE, WIDE):
         level = levels.at_least(rows, step * asked.sizes[rows])
         slope = levels.ask(rows, level).central()
         agrees = np.abs(slope - asked.claimed[rows]) <= distance / 4
         rows, distance = rows[agrees], distance[agrees]
-    return bool(len(rows))
+    return 2 * len(rows) > asked_of
 
 
 def _between_steps(levels: Levels, asked: Asked, rows: Indices) -> Mask:

@@ -29,6 +29,9 @@ POINTS = 9
 LINES = 2
 ORDERS = (4, 5, 6)
 SPACINGS = tuple(10.0**power for power in np.arange(-9.0, -1.4, 1.5))
+EXACT = 1e-7
+"""Larger spacings are no powers of 2: those hide the rounding of a parameter to float32."""
+
 ROUNDING = 2 * float(np.finfo(np.float64).eps)
 NOISE_FACTOR = 4.0
 LARGEST = 1e-3
@@ -41,8 +44,8 @@ LARGEST_LONGER = 3e-6
 BESIDE = 1
 """The longer line begins beside the point, where there may be a kink."""
 
-THIRD_OF_NOISE = 0.43
-"""A third of normally distributed noise is below so many sigma."""
+NORMAL = ((3, 0.4, 0.524), (5, 0.5, 0.674))
+"""The orders compared, which of their differences, and how many sigma that is of normal noise."""
 
 MUCH_MORE = 4.0
 MOST_LINES = 6
@@ -165,9 +168,8 @@ class _Lines:
         """
         values = np.empty(POINTS)
         for index in range(POINTS):
-            distance = (first + index) * spacing
             moved = [
-                self._moved(block, sign, distance, spacing == SPACINGS[-1])
+                self._moved(block, sign, first + index, spacing)
                 for block, sign in zip(self._point, signs, strict=True)
             ]
             start = time.perf_counter()
@@ -177,15 +179,19 @@ class _Lines:
         return values
 
     @staticmethod
-    def _moved(block: Array, sign: NDArray[np.int8], distance: float, longest: bool) -> Array:
+    def _moved(block: Array, sign: NDArray[np.int8], place: int, spacing: float) -> Array:
         along = np.abs(block)
         zeros = along == 0
         if zeros.any():
             along[zeros] = 1.0 if zeros.all() else np.median(along[~zeros])
-        if longest:
+        if spacing == SPACINGS[-1]:
             np.maximum(along, 1.0, out=along)
+        along *= spacing
+        if spacing < EXACT:
+            # a power of 2: the points are then exact, and equally spaced to the last bit
+            np.exp2(np.floor(np.log2(along, out=along), out=along), out=along)
         along *= sign
-        along *= distance
+        along *= place
         along += block
         return np.asarray(along)
 
@@ -254,13 +260,15 @@ def _rougher(values: Array, known: float) -> float:
     """The noise on a longer line where it is much more than is known, and looks like noise, else 0.
 
     Noise has the same sigma in every order, and what is smooth loses by each. A kink or a jump is
-    in half of the third differences, so that one of the smaller of them is taken.
+    in half of the third differences, so that not quite their median is taken.
     """
     if not np.all(np.isfinite(values)):
         return 0.0
     third, fifth = (
-        math.sqrt(_gamma(order)) * float(np.sort(np.abs(np.diff(values, n=order)))[place]) / usual
-        for order, place, usual in ((3, 2, THIRD_OF_NOISE), (5, 1, THIRD_OF_NOISE))
+        math.sqrt(_gamma(order))
+        * float(np.quantile(np.abs(np.diff(values, n=order)), share))
+        / usual
+        for order, share, usual in NORMAL
     )
     is_noise = third > MUCH_MORE * known and fifth > third / 2
     return third if is_noise and third <= LARGEST_LONGER * np.max(np.abs(values)) else 0.0

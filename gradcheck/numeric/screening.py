@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from gradcheck.numeric.confirm import SHOWS
 from gradcheck.numeric.estimate import Array, Indices
 from gradcheck.numeric.gradient import Claim
 from gradcheck.numeric.groups import groups_of, length_of
@@ -124,8 +125,7 @@ class _Test:
         claim = float(moves @ self.claim.gradient[chosen])
         slopes = []
         for size in sizes:
-            plus, minus = (self._moved(chosen, sign * size * moves) for sign in (1, -1))
-            slopes.append(((plus - minus) / (2 * size), self.screening.noise / size))
+            slopes.append((self._slope(chosen, size * moves) / size, self.screening.noise / size))
         if len(sizes) == 1:
             return _Along(abs(slopes[0][0] - claim), np.inf, sizes)
         best = _Along(np.inf, np.inf, sizes)
@@ -135,7 +135,27 @@ class _Test:
             bound = abs(slope - finer) + noisy + finer_noisy + rounding
             if np.isfinite(bound) and bound < best.bound:
                 best = _Along(abs(slope - claim), float(bound), (size, finer_size))
-        return best
+        if not best.disagrees:
+            return best
+        return self._at_smallest(chosen, moves, claim, best)
+
+    def _at_smallest(self, chosen: Indices, moves: Array, claim: float, found: _Along) -> _Along:
+        """Confirms a disagreement at the smallest step that shows it, or finds that none is there.
+
+        What the claim is right to, where that step supports it, is what the step can show.
+        """
+        size = min(SHOWS * self.screening.noise / found.error, found.sizes[-1])
+        if not size < found.sizes[-1]:
+            return found
+        error = abs(self._slope(chosen, size * moves) / size - claim)
+        if not error <= found.error / 4:
+            return found
+        return _Along(error, found.error / 4, (4 * size, size))
+
+    def _slope(self, chosen: Indices, by: Array) -> float:
+        """Half of the difference of the losses on both sides."""
+        plus, minus = (self._moved(chosen, sign * by) for sign in (1, -1))
+        return (plus - minus) / 2
 
     def _moved(self, chosen: Indices, by: Array) -> float:
         moved = list(self.screening.point)
