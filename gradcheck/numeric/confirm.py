@@ -20,6 +20,9 @@ from gradcheck.numeric.steps import HALF_PRECISION, WIDE
 SHOWS = 8.0
 """The confirming step shows the disagreement so many times over its own rounding."""
 
+LOUDER, LAST = 8.0, 4
+"""The last turn asks as if the noise were so many times larger."""
+
 SMALLEST = 64 * ROUNDING
 SINGLE_PRECISION = 32 * float(np.finfo(np.float32).eps)
 """A plateau narrower than this share of a parameter may be its rounding to a float32."""
@@ -66,9 +69,14 @@ def confirm(
     """
     distance = np.abs(asked.claimed[rows] - value)
     wrong, supported = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
-    tried = np.zeros(len(rows))
-    for noise in (asked.least[rows], asked.fine[rows], asked.rough[rows], seen):
+    tried, same_slope = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool)
+    most = np.max([asked.fine[rows], asked.rough[rows], seen], axis=0)
+    for turn, noise in enumerate(
+        (asked.least[rows], asked.fine[rows], asked.rough[rows], seen, LOUDER * most)
+    ):
         open_ = np.flatnonzero(~wrong & ~supported & (noise > MUCH_MORE * tried))
+        if turn == LAST:  # where the slope is the same, and noise may have bent it
+            open_ = open_[same_slope[open_]]
         tried[open_] = noise[open_]
         here, off = rows[open_], distance[open_]
         smallest = np.fmax(SHOWS * noise[open_] / off, SMALLEST * asked.sizes[here])
@@ -81,7 +89,10 @@ def confirm(
         open_, here, off, level = open_[lower], here[lower], off[lower], level[lower]
         small = levels.ask(here, level)
         large = levels.known((here, at[open_]))
-        wrong[open_] = _says_the_same(small, large, levels.center, value[open_], off, asked, here)
+        same_slope[open_] = _has_the_slope(small, value[open_], asked.claimed[here], off)
+        wrong[open_] = same_slope[open_] & _is_smooth(
+            small, large, levels.center, value[open_], off
+        )
         supported[open_] = _supports(levels, asked, here, level, off)
     found = np.flatnonzero(wrong)
     if levels.coarse or _seen_from_afar(levels, asked, rows[found], distance[found]):
@@ -115,28 +126,22 @@ def _between_steps(levels: Levels, asked: Asked, rows: Indices) -> Mask:
     return levels.ask(rows, level).is_flat(levels.center)
 
 
-def _says_the_same(
-    small: Pair,
-    large: Pair,
-    center: float,
-    value: Array,
-    distance: Array,
-    asked: Asked,
-    rows: Indices,
-) -> Mask:
-    """Where the smaller step gives the value, not the claim, and shows no kink.
+def _has_the_slope(small: Pair, value: Array, claimed: Array, distance: Array) -> Mask:
+    """Where the smaller step gives the value, and not the claim."""
+    with np.errstate(all="ignore"):
+        slope = small.central()
+        same = np.abs(slope - value) <= distance / 4
+        return np.asarray(same & (np.abs(slope - claimed) >= distance / 2))
+
+
+def _is_smooth(small: Pair, large: Pair, center: float, value: Array, distance: Array) -> Mask:
+    """Where the smaller step shows no kink, and no plateau.
 
     Of the gap at the larger step a smooth function leaves what is in proportion to the step.
     """
     with np.errstate(all="ignore"):
-        slope = small.central()
         bent = np.abs(small.gap(center) - large.gap(center) * small.step / large.step)
-        return np.asarray(
-            (np.abs(slope - value) <= distance / 4)
-            & (np.abs(slope - asked.claimed[rows]) >= distance / 2)
-            & (bent <= distance / 2)
-            & ~(small.is_flat(center) & (value != 0))
-        )
+        return np.asarray((bent <= distance / 2) & ~(small.is_flat(center) & (value != 0)))
 
 
 def _supports(levels: Levels, asked: Asked, rows: Indices, level: Indices, distance: Array) -> Mask:
