@@ -31,13 +31,7 @@ SAMPLE = 10**4
 
 @dataclass(frozen=True)
 class Change:
-    """What a call of the user's code changed that was not its own.
-
-    Attributes:
-        call: "your loss" or "your gradient".
-        blocks: the names of the parameters that it changed.
-        data: "inputs" and "targets", as far as it changed them.
-    """
+    """What a call of the user's code changed, by the names of parameters, inputs and targets."""
 
     call: str
     blocks: tuple[str, ...]

@@ -36,16 +36,7 @@ from gradcheck.words import with_nearest
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the diagnosis came to.
-
-    Attributes:
-        findings: the causes, the one to mend first first.
-        layers: the blocks as layers.
-        view: the network, where it is known.
-        notes: what the user should know of the diagnosis itself.
-        evaluations: how often the loss was evaluated for it.
-        interrupted: whether the user stopped it.
-    """
+    """What the diagnosis came to; the cause to mend first is the first of the findings."""
 
     findings: tuple[Finding, ...] = ()
     layers: tuple[Layer, ...] = ()

@@ -76,12 +76,7 @@ def chain_findings(
 ) -> Iterator[Finding]:
     """What is wrong at one layer: in its delta, its factors, its penalty, its own products.
 
-    Args:
-        evidence: all that is known.
-        step: what the walk found at the layer.
-        names: the wrong blocks that its delta explains, here and below.
-        below: what the walk found at the layers below.
-        rules: all rules.
+    `names` are the wrong blocks that its delta explains, here and in the layers `below`.
     """
     best = step.best[0] if step.best else None
     if best is not None:

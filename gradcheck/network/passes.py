@@ -19,13 +19,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LayerParameters:
-    """What one layer computes with, in the layout of its network.
-
-    Attributes:
-        weights: W.
-        bias: b; of any shape that goes with Z.
-        activation: f.
-    """
+    """What one layer computes with, in the layout of its network; b is of any shape that fits Z."""
 
     weights: Array
     bias: Array

@@ -55,13 +55,7 @@ class Sketch:
 
     @classmethod
     def of(cls, point: Point, view: NetworkView | None, seed: int) -> Sketch:
-        """The sketch of a point that was compared.
-
-        Args:
-            point: the user's.
-            view: the network, where it is known.
-            seed: of the choice of points in scatters.
-        """
+        """The sketch of a point that was compared; scatters choose their points by the seed."""
         curve = None if view is not None else _own_step_curve(point)
         return cls(view, point.blocks, point.scale, curve, seed)
 
