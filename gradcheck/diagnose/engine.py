@@ -195,7 +195,7 @@ def _from_scales(evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
         matches = list(match_scales(evidence, index, RULES))
         if matches:
             best = matches[0]
-            key = (best.rule.code, float(f"{best.factor.value:.6g}"))
+            key = (best.rule.code, float(f"{best.explanation.value:.6g}"))
             groups.setdefault(key, []).append(matches)
     for group in groups.values():
         yield from scale_findings(evidence, group)

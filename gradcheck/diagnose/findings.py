@@ -22,11 +22,12 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
     """One finding for the blocks that are off by the same constant."""
     best = [matches[0] for matches in group]
     names = [evidence.names[match.block] for match in best]
-    rule, factor = best[0].rule, best[0].factor
+    rule, factor = best[0].rule, best[0].explanation
     same = [
         other.rule.code
         for other in group[0][1:]
-        if not other.rule.last_resort and np.isclose(other.factor.value, factor.value, rtol=1e-9)
+        if not other.rule.last_resort
+        and np.isclose(other.explanation.value, factor.value, rtol=1e-9)
     ]
     entries = sum(evidence.blocks[match.block].entries for match in best)
     ratios = [fitted_ratio(evidence.blocks[match.block]) for match in best]
@@ -56,13 +57,13 @@ def correction_finding(evidence: Evidence, match: CorrectionMatch) -> Finding:
     shapes = f"{name} is {shape} and its gradient {returned}"
     return match.rule.finding(
         (name,),
-        f"the gradient of {name} {match.mend.message}",
+        f"the gradient of {name} {match.explanation.message}",
         evidence=_with_place(
             evidence,
             [name],
             f"{shapes}; so mended, it agrees with the numeric gradient to {match.error:.1e}",
         ),
-        fix=match.mend.fix,
+        fix=match.explanation.fix,
         error_after_fix=match.error,
     )
 

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right, largest_error
-from gradcheck.diagnose.rule import Correction, Factor, Mend, Rule, Scale
+from gradcheck.diagnose.rule import Correction, Explanation, Factor, Mend, Rule, Scale
+from gradcheck.user.blocks import Array
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ScaleMatch:
-    """A block whose gradient is a constant times the right one; what remains once divided by it."""
+class Match(Generic[T]):
+    """What makes a block's gradient right, and the relative error that remains then."""
 
     block: int
     rule: Rule
-    factor: Factor
+    explanation: Explanation[T]
     error: float
 
 
-@dataclass(frozen=True)
-class CorrectionMatch:
-    """A block whose gradient is right once it is rearranged; what remains then."""
-
-    block: int
-    rule: Rule
-    mend: Mend
-    error: float
+ScaleMatch = Match[float]
+CorrectionMatch = Match[Callable[[Array], Array]]
 
 
 def match_scales(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Iterator[ScaleMatch]:
@@ -126,4 +124,4 @@ def _error_after_mending(point: Point, block: int, mend: Mend) -> float | None:
     gradient = point.blocks[block].gradient.value
     if gradient is None:
         return None
-    return error_if_right(point, block, np.asarray(mend.apply(gradient)))
+    return error_if_right(point, block, np.asarray(mend.value(gradient)))

@@ -121,9 +121,9 @@ class Context:
                 continue
             if isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES:
                 continue
-            if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
-                if node.value.attr == "shape":
-                    continue
+            whole = getattr(node, "value", None)
+            if isinstance(node, ast.Subscript) and getattr(whole, "attr", "") == "shape":
+                continue
             parent = self.parents.get(node)
             inside = isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node
             if inside and parent in self._readable:
