@@ -223,7 +223,7 @@ class Rule:
     example: str
     instead: str
     detector: Detector
-    edits: tuple[EditKind, ...]
+    edits: tuple[EditKind, ...] = ()
     also: tuple[Detector, ...] = ()
     place: Place = Place.GRADIENT
     rewritten: str | None = None

@@ -8,13 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gradcheck.network.layouts import Layout
+from gradcheck.network.layouts import Array, Layout
 from gradcheck.network.rows import AnyActivation
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

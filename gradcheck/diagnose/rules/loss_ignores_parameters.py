@@ -38,5 +38,4 @@ RULE = Rule(
     instead="def loss(params): return mse(X @ params['W'], Y)",
     detector=Direct(_find, always=True),
     place=Place.NOWHERE,
-    edits=(),
 )
