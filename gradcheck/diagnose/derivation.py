@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gradcheck.diagnose.fits import Fit, is_among
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Link, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import Link, Rule, Variant, WrongLink, detectors
 from gradcheck.recognition.layers import Layer
 from gradcheck.user.blocks import Array
 
@@ -65,16 +65,15 @@ def aligned(
     states: Sequence[LayerState], rules: Sequence[Rule], link: Link
 ) -> Iterator[tuple[Named, tuple[Array, ...]]]:
     """The variants of one link, with their values at every point, where the shapes allow them."""
-    for rule in rules:
-        for detector in rule.detectors:
-            if not isinstance(detector, WrongLink) or detector.link is not link:
-                continue
-            columns = [list(detector.variants(state)) for state in states]
-            for variants in zip(*columns, strict=False):
-                values = tuple(variant.value for variant in variants)
-                pairs = zip(values, states, strict=True)
-                if all(value.shape == _shape(link, state) for value, state in pairs):
-                    yield (rule, variants[0]), values
+    for rule, detector in detectors(rules, WrongLink):
+        if detector.link is not link:
+            continue
+        columns = [list(detector.variants(state)) for state in states]
+        for variants in zip(*columns, strict=False):
+            values = tuple(variant.value for variant in variants)
+            pairs = zip(values, states, strict=True)
+            if all(value.shape == _shape(link, state) for value, state in pairs):
+                yield (rule, variants[0]), values
 
 
 def _shape(link: Link, state: LayerState) -> tuple[int, ...]:

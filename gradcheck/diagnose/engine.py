@@ -20,7 +20,7 @@ from gradcheck.diagnose.findings import chain_findings, correction_finding, scal
 from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.locate import located
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
-from gradcheck.diagnose.rule import Direct, Last
+from gradcheck.diagnose.rule import Direct, Last, detectors
 from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated
 from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.errors import UsageError
@@ -130,24 +130,21 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
     for finding in _from_scales(evidence, explained):
         explained.update(finding.blocks)
         yield finding
-    for rule in RULES:
-        for detector in rule.detectors:
-            left = [
-                index
-                for index, block in enumerate(evidence.blocks)
-                if block.verdict in ("wrong", "shape") and block.name not in explained
-            ]
-            if isinstance(detector, Last) and left:
-                for finding in detector.find(rule, evidence, left):
-                    explained.update(finding.blocks)
-                    yield finding
+    for rule, detector in detectors(RULES, Last):
+        left = [
+            index
+            for index, block in enumerate(evidence.blocks)
+            if block.verdict in ("wrong", "shape") and block.name not in explained
+        ]
+        for finding in detector.find(rule, evidence, left) if left else ():
+            explained.update(finding.blocks)
+            yield finding
 
 
 def _direct(evidence: Evidence, always: bool = False) -> Iterator[Finding]:
-    for rule in RULES:
-        for detector in rule.detectors:
-            if isinstance(detector, Direct) and (detector.always or not always):
-                yield from detector.find(rule, evidence)
+    for rule, detector in detectors(RULES, Direct):
+        if detector.always or not always:
+            yield from detector.find(rule, evidence)
 
 
 def _from_the_chain(evidence: Evidence) -> Iterator[Finding]:

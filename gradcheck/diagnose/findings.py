@@ -11,7 +11,7 @@ from gradcheck.diagnose.evidence import Evidence, error_if_right, largest_error
 from gradcheck.diagnose.fits import Fit, is_among
 from gradcheck.diagnose.layers import infer_place
 from gradcheck.diagnose.numbers import CorrectionMatch, ScaleMatch, fitted_ratio, name_factor
-from gradcheck.diagnose.rule import Penalty, Rule, Variant
+from gradcheck.diagnose.rule import Penalty, Rule, Variant, detectors
 from gradcheck.finding import Finding
 from gradcheck.words import gradient_of, listed
 
@@ -192,10 +192,8 @@ def _penalty_findings(
         name = block_name if not kind else f"the biases in {block_name}"
         told = [
             (rule, words)
-            for rule in rules
-            for detector in rule.detectors
-            if isinstance(detector, Penalty)
-            and (words := detector.words(name, coefficient, wanted)) is not None
+            for rule, detector in detectors(rules, Penalty)
+            if (words := detector.words(name, coefficient, wanted)) is not None
         ]
         line = (
             f"the right gradient with {coefficient:.6g} * {name} for the penalty gives yours "

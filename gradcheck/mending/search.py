@@ -9,14 +9,7 @@ from itertools import combinations
 
 from gradcheck.compare.point import Point
 from gradcheck.mending.allowance import Allowance
-from gradcheck.mending.candidate import (
-    AtMost,
-    Mended,
-    Texts,
-    TooSlowError,
-    applied,
-    installed,
-)
+from gradcheck.mending.candidate import AtMost, Mended, Texts, TooSlowError, applied, installed
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.edits import Hints, all_edits
 from gradcheck.mending.judge import Judge, Standing, better, is_mended

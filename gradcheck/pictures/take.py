@@ -10,14 +10,7 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries, scale_of
-from gradcheck.pictures.model import (
-    HeatMap,
-    LayerPicture,
-    Pictures,
-    Scatter,
-    SlopeRatio,
-    StepCurve,
-)
+from gradcheck.pictures.model import HeatMap, LayerPicture, Pictures, Scatter, SlopeRatio, StepCurve
 from gradcheck.recognition.network_view import NetworkView, delta_from_gradient
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError

@@ -23,13 +23,7 @@ from gradcheck.user.blocks import (
 )
 from gradcheck.user.objects import Slot, is_object, look_into, steps_from
 from gradcheck.user.packing import container_pack, dataclass_pack, leaf_pack
-from gradcheck.user.tensors import (
-    is_module,
-    is_real_tensor,
-    is_tensor,
-    saved_state,
-    to_array,
-)
+from gradcheck.user.tensors import is_module, is_real_tensor, is_tensor, saved_state, to_array
 from gradcheck.words import printable
 
 
