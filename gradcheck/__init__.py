@@ -45,33 +45,24 @@ __all__ = [
 ]
 
 _HOMES = {
-    "MLP": "network",
-    "Block": "compare.block",
-    "Case": "casefiles",
-    "Coverage": "sampling",
-    "Finding": "finding",
-    "GradientMismatch": "errors",
-    "Report": "report.model",
-    "UsageError": "errors",
-    "Worst": "compare.block",
-    "assert_gradients": "api",
-    "LayerCase": "casefiles",
-    "StepCase": "casefiles",
-    "case": "casefiles",
-    "check": "api",
-    "check_layer": "api",
-    "check_step": "api",
-    "parameters": "user.wrapping",
-    "Patch": "mending.model",
-    "Repair": "mending.model",
-    "repair": "api",
+    "api": ("assert_gradients", "check", "check_layer", "check_step", "repair"),
+    "casefiles": ("Case", "LayerCase", "StepCase", "case"),
+    "compare.block": ("Block", "Worst"),
+    "errors": ("GradientMismatch", "UsageError"),
+    "finding": ("Finding",),
+    "mending.model": ("Patch", "Repair"),
+    "network": ("MLP",),
+    "report.model": ("Report",),
+    "sampling": ("Coverage",),
+    "user.wrapping": ("parameters",),
 }
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _HOME_OF:
         raise AttributeError(f"module 'gradcheck' has no attribute {name!r}")
-    value = getattr(import_module(f"gradcheck.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"gradcheck.{_HOME_OF[name]}"), name)
     globals()[name] = value
     return value
 

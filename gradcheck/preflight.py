@@ -31,13 +31,7 @@ SAMPLE = 10**4
 
 @dataclass(frozen=True)
 class Change:
-    """What a call of the user's code changed that was not its own.
-
-    Attributes:
-        call: "your loss" or "your gradient".
-        blocks: the names of the parameters that it changed.
-        data: "inputs" and "targets", as far as it changed them.
-    """
+    """What a call of the user's code changed, by the names of parameters, inputs and targets."""
 
     call: str
     blocks: tuple[str, ...]
@@ -125,19 +119,12 @@ def run_preflight(
     preflight = replace(preflight, ignored=ignored, evaluations=evaluations)
     try:
         problem = _with_momentum(problem)
-        behaviour = _gradient_behaviour(problem, rng)
+        preflight, gradients = _with_gradient(preflight, problem, rng)
     except (UserCodeError, UsageError):  # the comparison says so, and where
         return preflight, Point.at(problem, values, center, noise).ask_gradient()
-    if behaviour.change is not None and behaviour.change.data:
+    if any(change.data for change in preflight.changes):
         problem = replace(problem, fresh_data=True)
-    preflight = replace(
-        preflight,
-        changes=(*preflight.changes, *(() if behaviour.change is None else (behaviour.change,))),
-        aliased=behaviour.aliased,
-        overwritten=behaviour.overwritten,
-        not_zero=behaviour.not_zero,
-    )
-    judged = behaviour.gradients if first is None or problem.step is not None else first
+    judged = gradients if first is None or problem.step is not None else first
     return preflight, Point.at(problem, values, center, noise).with_gradients(judged)
 
 
@@ -154,18 +141,10 @@ def _asked_again(preflight: Preflight, problem: Problem, times: int) -> Prefligh
     )
 
 
-@dataclass(frozen=True)
-class _Behaviour:
-    """What the gradient function returned, what it changed, and whose memory it returned."""
-
-    gradients: Gradients
-    change: Change | None
-    aliased: tuple[str, ...]
-    overwritten: tuple[str, ...]
-    not_zero: tuple[str, ...]
-
-
-def _gradient_behaviour(problem: Problem, rng: np.random.Generator) -> _Behaviour:
+def _with_gradient(
+    preflight: Preflight, problem: Problem, rng: np.random.Generator
+) -> tuple[Preflight, Gradients]:
+    """What the gradient function returned and changed, and whose memory it returned."""
     parameters = problem.parameters
     given = [value.copy(order="K") for value in parameters.values]
     returned = problem.gradient(given, keep=True)
@@ -193,7 +172,14 @@ def _gradient_behaviour(problem: Problem, rng: np.random.Generator) -> _Behaviou
     if overwritten and large:
         returned = problem.gradient(parameters.values)
     gradients = read_gradients(returned, parameters) if large else gradients
-    return _Behaviour(gradients, change, aliased, overwritten, _not_zero(problem))
+    learnt = replace(
+        preflight,
+        changes=(*preflight.changes, *(() if change is None else (change,))),
+        aliased=aliased,
+        overwritten=overwritten,
+        not_zero=_not_zero(problem),
+    )
+    return learnt, gradients
 
 
 def _with_momentum(problem: Problem) -> Problem:

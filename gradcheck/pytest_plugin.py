@@ -157,7 +157,7 @@ class CaseItem(pytest.Item):
         Raises:
             Failed: it did not come out as expected, or could not be checked.
         """
-        from gradcheck.report.text import render
+        from gradcheck.report.text import report_text
         from gradcheck.running import check_case
 
         outcome = check_case(self.entry, _seeded(self.config))
@@ -165,7 +165,7 @@ class CaseItem(pytest.Item):
             raise _failure(outcome.error or "")
         _record(self, outcome.report)
         if outcome.differences:
-            text = render(outcome.report, self.entry.name)
+            text = report_text(outcome.report, self.entry.name)
             raise _failure("\n".join([*outcome.differences, "", text]))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

@@ -15,12 +15,7 @@ from gradcheck.user.calls import UserCodeError
 
 
 def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:
-    """What comes of a case, whatever its code does.
-
-    Args:
-        entry: the case.
-        overrides: arguments of the check that replace the case's own.
-    """
+    """What comes of a case, whatever its code does; overrides replace arguments of its check."""
     expectation = None
     try:
         case, expectation = entry.build()
@@ -45,13 +40,7 @@ def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:
 def run_cases(
     entries: Iterable[CaseEntry], overrides: dict[str, Any], done: Callable[[Outcome], None]
 ) -> list[Outcome]:
-    """What comes of the cases, one after the other, until the user interrupts.
-
-    Args:
-        entries: the cases.
-        overrides: arguments of the checks that replace the cases' own.
-        done: called with each outcome.
-    """
+    """What comes of the cases, one by one, until the user interrupts; `done` is told of each."""
     outcomes = []
     for entry in entries:
         outcomes.append(check_case(entry, overrides))

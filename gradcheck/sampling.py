@@ -46,13 +46,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Selection:
-    """The entries to perturb.
-
-    Attributes:
-        entries: flat indices, ascending, one array per block.
-        coverage: what that is of the whole.
-        seconds: about how long their evaluations of the loss take.
-    """
+    """The entries to perturb, as ascending flat indices of every block; it takes about so long."""
 
     entries: tuple[Indices, ...]
     coverage: Coverage

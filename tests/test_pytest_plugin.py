@@ -294,7 +294,7 @@ def test_a_case_that_fails_shows_the_difference_and_the_whole_report_and_no_pyth
     report = (
         gradcheck.casefiles.load_file(pytester.path / "gradcheck_mine.py")[2].build()[0].check()
     )
-    whole = gradcheck.report.text.render(report, "gradcheck_mine:bad")
+    whole = gradcheck.report.text.report_text(report, "gradcheck_mine:bad")
     assert f"expected pass, came out as fail\n\n{whole}\n" in result.stdout.str()
     assert "GC101" in whole
     assert "fix:" in whole

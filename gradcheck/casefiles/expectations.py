@@ -14,13 +14,7 @@ VERDICTS = ("pass", "fail", "inconclusive")
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the author of a case says must come out.
-
-    Attributes:
-        verdict: of the report.
-        blocks: the names of exactly those blocks that fail, or None where nothing is said.
-        rules: the codes or names of exactly those rules that are found, or None.
-    """
+    """What the author of a case says must come out: blocks and rules exactly, None for anything."""
 
     verdict: str = "pass"
     blocks: tuple[str, ...] | None = None

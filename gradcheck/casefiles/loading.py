@@ -79,7 +79,7 @@ def load_file(path: Path) -> list[CaseEntry]:
                     name=f"{path.stem}:{name}",
                     make=function,
                     expect=expect,
-                    summary=_first_line(function.__doc__),
+                    summary=(function.__doc__ or "").strip().partition("\n")[0],
                     network=str(getattr(module, "NETWORK", "")),
                     source=str(getattr(module, "SOURCE", "")),
                 )
@@ -126,7 +126,3 @@ def mentions_cases(path: Path) -> bool:
     """Whether the text of a file speaks of `gradcheck.case`, so that loading it is worth while."""
     text = path.read_text(encoding="utf-8", errors="replace")
     return "gradcheck" in text and (".case" in text or "import case" in text)
-
-
-def _first_line(text: str | None) -> str:
-    return (text or "").strip().partition("\n")[0]

@@ -10,13 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Command:
-    """A command.
-
-    Attributes:
-        help: what it does, in a line.
-        run: does it, and returns the exit status.
-        add_arguments: adds its own to a parser.
-    """
+    """A command: what it does, in a line; what returns the exit status; and its own arguments."""
 
     help: str
     run: Callable[[argparse.Namespace], int]

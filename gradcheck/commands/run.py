@@ -75,7 +75,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from gradcheck.casefiles import find_cases
     from gradcheck.report.outcome import exit_status
-    from gradcheck.report.run_text import summary
+    from gradcheck.report.text import summary
     from gradcheck.running import paired, run_cases, write_files
 
     pairs = paired(options.format or [], options.output or [])
@@ -101,8 +101,7 @@ def _run(options: argparse.Namespace) -> int:
 def _shown(outcome: Outcome, options: argparse.Namespace) -> str:
     """The text of an outcome, laid out and coloured for where it is printed."""
     from gradcheck.report.color import colored
-    from gradcheck.report.run_text import outcome_text
-    from gradcheck.report.text import Style
+    from gradcheck.report.text import Style, outcome_text
 
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -55,20 +56,18 @@ class _Walker:
     def step(self, layer: Layer) -> WalkedLayer:
         """Finds the layer's delta, and keeps it for those below."""
         states = [self._state(layer.number, index) for index in range(len(self.traces))]
-        if not any(self.evidence.blocks[block].failed for block in layer.blocks):
-            deltas = [trace.deltas[layer.number - 1] for trace in self.traces]
-            return self._keep(WalkedLayer(layer, (), (), self.inherited), deltas)
-        best = self._best(states, layer)
+        failed = any(self.evidence.blocks[block].failed for block in layer.blocks)
+        best = self._best(states, layer) if failed else []
         if best:
             known = _with_delta(states, best[0].deltas)
             step = WalkedLayer(
                 layer, tuple(best), tuple(self._own(known, layer, best[0])), self.inherited
             )
             return self._keep(step, list(best[0].deltas), best[0])
-        solved = self._solved(layer)
-        if solved is not None:
-            return self._keep(WalkedLayer(layer, (), (), self.inherited), solved)
-        deltas = [state.right_delta() for state in states]
+        if failed:
+            deltas = self._solved(layer) or [state.right_delta() for state in states]
+        else:
+            deltas = [trace.deltas[layer.number - 1] for trace in self.traces]
         return self._keep(WalkedLayer(layer, (), (), self.inherited), deltas)
 
     def _keep(
@@ -219,34 +218,22 @@ class _Walker:
         self, states: Sequence[LayerState], layer: Layer, block: int
     ) -> Iterator[tuple[Named, list[Array]]]:
         """What the rules say a block may be made from, as its gradient at every point."""
-        placed = self.view.placed[layer.number - 1]
-        if block == layer.weight:
-            for named, inputs in aligned(states, self.rules, Link.LAYER_INPUT):
-                pairs = zip(inputs, states, strict=True)
-                yield (
-                    named,
-                    [
-                        placed.into_block(block, a.T @ s.delta, s.delta.sum(axis=0), s.values)
-                        for a, s in pairs
-                    ],
-                )
-            for named, products in aligned(states, self.rules, Link.PRODUCT):
-                yield (
-                    named,
-                    [
-                        placed.into_block(block, product, s.delta.sum(axis=0), s.values)
-                        for product, s in zip(products, states, strict=True)
-                    ],
-                )
-        else:
+        if block == layer.bias:
             for named, sums in aligned(states, self.rules, Link.BIAS_SUM):
-                yield (
-                    named,
-                    [
-                        total.reshape(s.values[block].shape)
-                        for total, s in zip(sums, states, strict=True)
-                    ],
-                )
+                pairs = zip(sums, states, strict=True)
+                yield named, [total.reshape(s.values[block].shape) for total, s in pairs]
+            return
+        placed = self.view.placed[layer.number - 1]
+        from_inputs = (
+            (named, tuple(a.T @ s.delta for a, s in zip(inputs, states, strict=True)))
+            for named, inputs in aligned(states, self.rules, Link.LAYER_INPUT)
+        )
+        for named, products in chain(from_inputs, aligned(states, self.rules, Link.PRODUCT)):
+            pairs = zip(products, states, strict=True)
+            yield (
+                named,
+                [placed.into_block(block, p, s.delta.sum(axis=0), s.values) for p, s in pairs],
+            )
 
     def _solved(self, layer: Layer) -> list[Array] | None:
         """The user's delta from the gradient of the weights, where that has one solution only."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gradcheck.diagnose.fits import Fit, is_among
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Link, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import Link, Rule, Variant, WrongLink, detectors
 from gradcheck.recognition.layers import Layer
 from gradcheck.user.blocks import Array
 
@@ -18,10 +18,8 @@ Named = tuple[Rule, Variant]
 class Derivation:
     """A way in which the user may have made delta.
 
-    Attributes:
-        links: what is wrong in it, nearest to the loss first; () where it is right.
-        deltas: what it gives, at every point.
-        fits: how the gradients of the layer's blocks follow from it, of those that do.
+    `links` is what is wrong in it, nearest to the loss first; `deltas` what it gives at every
+    point; `fits` how the gradients of the layer's blocks follow from it, of those that do.
     """
 
     links: tuple[Named, ...]
@@ -31,13 +29,7 @@ class Derivation:
 
 @dataclass(frozen=True)
 class Own:
-    """One block of a layer that is made wrongly from a delta that is known.
-
-    Attributes:
-        block: its index.
-        named: the rules whose product or sum it is, equally well.
-        fit: how it follows from the first.
-    """
+    """A block that is made wrongly from a delta that is known, by rules that fit equally well."""
 
     block: int
     named: tuple[Named, ...]
@@ -48,11 +40,9 @@ class Own:
 class WalkedLayer:
     """What the walk found at one layer.
 
-    Attributes:
-        layer: the layer.
-        best: the derivations that give most of its gradients with the fewest wrong links.
-        own: blocks that are wrong though delta is known.
-        inherited: factors that come from the layers above, 1 among them.
+    `best` are the derivations that give most of its gradients with the fewest wrong links, `own`
+    the blocks that are wrong though delta is known, `inherited` the factors from above, 1 among
+    them.
     """
 
     layer: Layer
@@ -75,16 +65,15 @@ def aligned(
     states: Sequence[LayerState], rules: Sequence[Rule], link: Link
 ) -> Iterator[tuple[Named, tuple[Array, ...]]]:
     """The variants of one link, with their values at every point, where the shapes allow them."""
-    for rule in rules:
-        for detector in rule.detectors:
-            if not isinstance(detector, WrongLink) or detector.link is not link:
-                continue
-            columns = [list(detector.variants(state)) for state in states]
-            for variants in zip(*columns, strict=False):
-                values = tuple(variant.value for variant in variants)
-                pairs = zip(values, states, strict=True)
-                if all(value.shape == _shape(link, state) for value, state in pairs):
-                    yield (rule, variants[0]), values
+    for rule, detector in detectors(rules, WrongLink):
+        if detector.link is not link:
+            continue
+        columns = [list(detector.variants(state)) for state in states]
+        for variants in zip(*columns, strict=False):
+            values = tuple(variant.value for variant in variants)
+            pairs = zip(values, states, strict=True)
+            if all(value.shape == _shape(link, state) for value, state in pairs):
+                yield (rule, variants[0]), values
 
 
 def _shape(link: Link, state: LayerState) -> tuple[int, ...]:

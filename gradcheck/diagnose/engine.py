@@ -21,7 +21,7 @@ from gradcheck.diagnose.following import SECONDS, follow, with_faults
 from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.locate import located
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
-from gradcheck.diagnose.rule import Direct, Last
+from gradcheck.diagnose.rule import Direct, Last, detectors
 from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated
 from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.errors import UsageError
@@ -37,16 +37,7 @@ from gradcheck.words import with_nearest
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the diagnosis came to.
-
-    Attributes:
-        findings: the causes, the one to mend first first.
-        layers: the blocks as layers.
-        view: the network, where it is known.
-        notes: what the user should know of the diagnosis itself.
-        evaluations: how often the loss was evaluated for it.
-        interrupted: whether the user stopped it.
-    """
+    """What the diagnosis came to; the cause to mend first is the first of the findings."""
 
     findings: tuple[Finding, ...] = ()
     layers: tuple[Layer, ...] = ()
@@ -149,24 +140,21 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
     for finding in _from_scales(evidence, explained):
         explained.update(finding.blocks)
         yield finding
-    for rule in RULES:
-        for detector in rule.detectors:
-            left = [
-                index
-                for index, block in enumerate(evidence.blocks)
-                if block.verdict in ("wrong", "shape") and block.name not in explained
-            ]
-            if isinstance(detector, Last) and left:
-                for finding in detector.find(rule, evidence, left):
-                    explained.update(finding.blocks)
-                    yield finding
+    for rule, detector in detectors(RULES, Last):
+        left = [
+            index
+            for index, block in enumerate(evidence.blocks)
+            if block.verdict in ("wrong", "shape") and block.name not in explained
+        ]
+        for finding in detector.find(rule, evidence, left) if left else ():
+            explained.update(finding.blocks)
+            yield finding
 
 
 def _direct(evidence: Evidence, always: bool = False) -> Iterator[Finding]:
-    for rule in RULES:
-        for detector in rule.detectors:
-            if isinstance(detector, Direct) and (detector.always or not always):
-                yield from detector.find(rule, evidence)
+    for rule, detector in detectors(RULES, Direct):
+        if detector.always or not always:
+            yield from detector.find(rule, evidence)
 
 
 def _from_the_chain(evidence: Evidence) -> Iterator[Finding]:
@@ -214,7 +202,7 @@ def _from_scales(evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
         matches = list(match_scales(evidence, index, RULES))
         if matches:
             best = matches[0]
-            key = (best.rule.code, float(f"{best.factor.value:.6g}"))
+            key = (best.rule.code, float(f"{best.explanation.value:.6g}"))
             groups.setdefault(key, []).append(matches)
     for group in groups.values():
         yield from scale_findings(evidence, group)

@@ -11,7 +11,7 @@ from gradcheck.diagnose.evidence import Evidence, error_if_right, largest_error
 from gradcheck.diagnose.fits import Fit, is_among
 from gradcheck.diagnose.layers import infer_place
 from gradcheck.diagnose.numbers import CorrectionMatch, ScaleMatch, fitted_ratio, name_factor
-from gradcheck.diagnose.rule import Penalty, Rule, Variant
+from gradcheck.diagnose.rule import Penalty, Rule, Variant, detectors
 from gradcheck.finding import Finding
 from gradcheck.words import gradient_of, listed
 
@@ -22,11 +22,12 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
     """One finding for the blocks that are off by the same constant."""
     best = [matches[0] for matches in group]
     names = [evidence.names[match.block] for match in best]
-    rule, factor = best[0].rule, best[0].factor
+    rule, factor = best[0].rule, best[0].explanation
     same = [
         other.rule.code
         for other in group[0][1:]
-        if not other.rule.last_resort and np.isclose(other.factor.value, factor.value, rtol=1e-9)
+        if not other.rule.last_resort
+        and np.isclose(other.explanation.value, factor.value, rtol=1e-9)
     ]
     entries = sum(evidence.blocks[match.block].entries for match in best)
     ratios = [fitted_ratio(evidence.blocks[match.block]) for match in best]
@@ -56,13 +57,13 @@ def correction_finding(evidence: Evidence, match: CorrectionMatch) -> Finding:
     shapes = f"{name} is {shape} and its gradient {returned}"
     return match.rule.finding(
         (name,),
-        f"the gradient of {name} {match.mend.message}",
+        f"the gradient of {name} {match.explanation.message}",
         evidence=_with_place(
             evidence,
             [name],
             f"{shapes}; so mended, it agrees with the numeric gradient to {match.error:.1e}",
         ),
-        fix=match.mend.fix,
+        fix=match.explanation.fix,
         error_after_fix=match.error,
     )
 
@@ -76,12 +77,7 @@ def chain_findings(
 ) -> Iterator[Finding]:
     """What is wrong at one layer: in its delta, its factors, its penalty, its own products.
 
-    Args:
-        evidence: all that is known.
-        step: what the walk found at the layer.
-        names: the wrong blocks that its delta explains, here and below.
-        below: what the walk found at the layers below.
-        rules: all rules.
+    `names` are the wrong blocks that its delta explains, here and in the layers `below`.
     """
     best = step.best[0] if step.best else None
     if best is not None:
@@ -196,10 +192,8 @@ def _penalty_findings(
         name = block_name if not kind else f"the biases in {block_name}"
         told = [
             (rule, words)
-            for rule in rules
-            for detector in rule.detectors
-            if isinstance(detector, Penalty)
-            and (words := detector.words(name, coefficient, wanted)) is not None
+            for rule, detector in detectors(rules, Penalty)
+            if (words := detector.words(name, coefficient, wanted)) is not None
         ]
         line = (
             f"the right gradient with {coefficient:.6g} * {name} for the penalty gives yours "

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right, largest_error
-from gradcheck.diagnose.rule import LayerForms, Rule
+from gradcheck.diagnose.rule import LayerForms, Rule, detectors
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.user.blocks import Array
@@ -113,22 +113,16 @@ def layer_findings(evidence: Evidence, rules: Sequence[Rule]) -> Iterator[Findin
 
 
 def _matches(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Iterator[Finding]:
-    for rule in rules:
-        for detector in rule.detectors:
-            if not isinstance(detector, LayerForms):
-                continue
-            tried = [list(_forms(evidence, point, block, detector)) for point in evidence.points]
-            for number, form in enumerate(tried[0]):
-                same = [forms[number] for forms in tried if number < len(forms)]
-                if len(same) < len(tried):
-                    break
-                error = largest_error(
-                    error_if_right(point, block, other.corrected, gain=2.0)
-                    for point, other in zip(evidence.points, same, strict=True)
-                )
-                if error is not None:
-                    yield _finding(evidence, rule, block, form, error)
-                    break
+    for rule, detector in detectors(rules, LayerForms):
+        tried = [list(_forms(evidence, point, block, detector)) for point in evidence.points]
+        for forms in zip(*tried, strict=False):
+            error = largest_error(
+                error_if_right(point, block, form.corrected, gain=2.0)
+                for point, form in zip(evidence.points, forms, strict=True)
+            )
+            if error is not None:
+                yield _finding(evidence, rule, block, forms[0], error)
+                break
 
 
 def _forms(evidence: Evidence, point: Point, block: int, detector: LayerForms) -> Iterator[Form]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gradcheck.network import Trace
@@ -91,6 +91,18 @@ class LayerState:
     def arriving_above(self) -> Array | None:
         """What arrived at the output of the layer above, before its slope."""
         return self.arrivals.get(self.number + 1)
+
+    def other_deltas(self) -> Iterator[tuple[str, Array]]:
+        """What may be taken for delta of the layer, in words and numbers."""
+        yield "what arrives, without the slope", self.arriving
+        if self.is_output:
+            yield "the bare error", self.error
+        slope = self.slope()
+        if slope is not None:
+            yield "delta times the slope again", self.delta * slope
+        for number, delta in self.deltas.items():
+            if number != self.number:
+                yield f"delta {number}", delta
 
     def right_delta(self) -> Array:
         """Delta of the layer as it follows rightly from what arrives."""

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right, largest_error
-from gradcheck.diagnose.rule import Correction, Factor, Mend, Rule, Scale
+from gradcheck.diagnose.rule import Correction, Explanation, Factor, Mend, Rule, Scale, detectors
+from gradcheck.user.blocks import Array
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ScaleMatch:
-    """A block whose gradient is a constant times the right one; what remains once divided by it."""
+class Match(Generic[T]):
+    """What makes a block's gradient right, and the relative error that remains then."""
 
     block: int
     rule: Rule
-    factor: Factor
+    explanation: Explanation[T]
     error: float
 
 
-@dataclass(frozen=True)
-class CorrectionMatch:
-    """A block whose gradient is right once it is rearranged; what remains then."""
-
-    block: int
-    rule: Rule
-    mend: Mend
-    error: float
+ScaleMatch = Match[float]
+CorrectionMatch = Match[Callable[[Array], Array]]
 
 
 def match_scales(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Iterator[ScaleMatch]:
@@ -54,16 +52,13 @@ def match_corrections(
     if gradient is None:
         return
     shape = evidence.blocks[block].shape
-    for rule in rules:
-        for detector in rule.detectors:
-            if not isinstance(detector, Correction):
-                continue
-            for mend in detector.mends(shape, gradient.shape, evidence.sizes):
-                error = largest_error(
-                    _error_after_mending(point, block, mend) for point in evidence.points
-                )
-                if error is not None:
-                    yield CorrectionMatch(block, rule, mend, error)
+    for rule, detector in detectors(rules, Correction):
+        for mend in detector.mends(shape, gradient.shape, evidence.sizes):
+            error = largest_error(
+                _error_after_mending(point, block, mend) for point in evidence.points
+            )
+            if error is not None:
+                yield CorrectionMatch(block, rule, mend, error)
 
 
 def fitted_ratio(block: Block) -> float | None:
@@ -106,13 +101,10 @@ def _factors(
             layer.bias == block and evidence.blocks[layer.weight].verdict == "ok"
             for layer in evidence.layers
         )
-    for rule in rules:
-        for detector in rule.detectors:
-            if isinstance(detector, Scale):
-                if detector.only_bias and not beside_right_weights:
-                    continue
-                for factor in detector.factors(evidence.sizes, ratio):
-                    yield rule, factor
+    for rule, detector in detectors(rules, Scale):
+        if beside_right_weights or not detector.only_bias:
+            for factor in detector.factors(evidence.sizes, ratio):
+                yield rule, factor
 
 
 def _error_after_dividing(point: Point, block: int, factor: float) -> float | None:
@@ -126,4 +118,4 @@ def _error_after_mending(point: Point, block: int, mend: Mend) -> float | None:
     gradient = point.blocks[block].gradient.value
     if gradient is None:
         return None
-    return error_if_right(point, block, np.asarray(mend.apply(gradient)))
+    return error_if_right(point, block, np.asarray(mend.value(gradient)))

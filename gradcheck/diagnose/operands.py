@@ -30,16 +30,7 @@ SHAPE_WORDS = ("shape", "align", "broadcast", "dimension", "mismatch")
 
 @dataclass(frozen=True)
 class WrittenProduct:
-    """A product of two arrays in the user's source.
-
-    Attributes:
-        code: as the user wrote it.
-        left_code: the left operand as written.
-        right_code: the right operand as written.
-        left: its value.
-        right: its value.
-        elementwise: whether it is `*` or the like, and no matrix product.
-    """
+    """A product of two arrays in the user's source; `elementwise` is `*` or the like."""
 
     code: str
     left_code: str

@@ -14,13 +14,10 @@ from gradcheck.user.calls import Raised
 
 @dataclass(frozen=True)
 class RaisedProduct:
-    """A product whose operands do not fit.
+    """A product that raised, as its operands do not fit.
 
-    Attributes:
-        raised: what it raised.
-        product: the product.
-        mended: another product of the same operands that is the right gradient of a block: the
-            code, the block's name and the error; None where there is none.
+    `mended` is another product of the same operands that is the right gradient of a block: the
+    code, the block's name and the error; None where there is none.
     """
 
     raised: Raised

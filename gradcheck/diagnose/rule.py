@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gradcheck.finding import Finding
 from gradcheck.user.blocks import Array
@@ -17,34 +17,32 @@ if TYPE_CHECKING:
     from gradcheck.diagnose.sizes import Sizes
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True)
-class Factor:
-    """A constant by which a gradient may be off, and what to say of it.
+class Explanation(Generic[T]):
+    """What may be wrong with a gradient, to be proved.
 
     Attributes:
-        value: analytic / numeric.
-        message: completes "the gradient of W1 is ...".
+        value: the wrong thing, or what takes it away.
+        message: what is wrong; where it is about one block, it completes "the gradient of W1 ...".
         fix: what to write.
     """
 
-    value: float
+    value: T
     message: str
     fix: str
 
 
-@dataclass(frozen=True)
-class Mend:
-    """A correction of a block's gradient that is tried against the numeric one.
+Factor = Explanation[float]
+"""A constant by which a gradient may be off, analytic / numeric; "... is 2 times too large"."""
 
-    Attributes:
-        apply: takes the analytic gradient as returned, gives it in the block's shape.
-        message: completes "the gradient of W1 ...".
-        fix: what to write.
-    """
+Mend = Explanation[Callable[[Array], Array]]
+"""A correction: takes the analytic gradient as returned, gives it in the block's shape."""
 
-    apply: Callable[[Array], Array]
-    message: str
-    fix: str
+Variant = Explanation[Array]
+"""What a user's backward pass may use in the place of the right thing."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +65,6 @@ class Correction:
     """
 
     mends: Callable[[tuple[int, ...], tuple[int, ...], Sizes], Iterator[Mend]]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """Something that a user's backward pass may use in the place of the right thing.
-
-    Attributes:
-        value: what it uses.
-        message: what is wrong, in words.
-        fix: what to write.
-    """
-
-    value: Array
-    message: str
-    fix: str
 
 
 Variants = Callable[["LayerState"], Iterator[Variant]]
@@ -240,7 +223,7 @@ class Rule:
     example: str
     instead: str
     detector: Detector
-    edits: tuple[EditKind, ...]
+    edits: tuple[EditKind, ...] = ()
     also: tuple[Detector, ...] = ()
     place: Place = Place.GRADIENT
     rewritten: str | None = None
@@ -273,3 +256,14 @@ class Rule:
             equally=tuple(code for code in dict.fromkeys(equally) if code != self.code),
             severity=self.severity,
         )
+
+
+D = TypeVar("D", bound=Detector)
+
+
+def detectors(rules: Iterable[Rule], kind: type[D]) -> Iterator[tuple[Rule, D]]:
+    """The detectors of one kind, each with its rule, in the order of the rules."""
+    for rule in rules:
+        for detector in rule.detectors:
+            if isinstance(detector, kind):
+                yield rule, detector

@@ -10,13 +10,7 @@ from gradcheck.options import Edits
 
 @dataclass(frozen=True)
 class Allowance:
-    """How much a search may use up, and when it began.
-
-    Attributes:
-        amount: of seconds or edits.
-        unit: "s" or "edits".
-        begun: when the search began, by `time.monotonic`.
-    """
+    """How much a search may use up, in "s" or "edits", and when it began, by `time.monotonic`."""
 
     amount: float
     unit: str

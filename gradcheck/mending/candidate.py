@@ -30,14 +30,10 @@ class TooSlowError(Exception):
 
 @dataclass(frozen=True)
 class Mended:
-    """A candidate whose gradient was proved to be right.
+    """A candidate whose gradient was proved to be right, at so many points.
 
-    Attributes:
-        edits: those that it took.
-        texts: the files with these edits made.
-        error: the largest error of its gradient, relative to the block's largest entry.
-        points: at how many points it was proved.
-        left: the names of blocks that no gradient is returned for.
+    `error` is the largest relative to the block's largest entry; `left` names the blocks that no
+    gradient is returned for.
     """
 
     edits: tuple[Edit, ...]

@@ -22,16 +22,9 @@ LIBRARY_ATTRIBUTES = ("T", "shape", "size", "ndim", "dtype")
 
 @dataclass(frozen=True)
 class Edit:
-    """One change of a file's text.
+    """One change of a file's text, from byte `start` to byte `end`.
 
-    Attributes:
-        path: of the file.
-        start: of what is replaced, in bytes.
-        end: where it ends.
-        replacement: what is put there.
-        weight: how unnatural it is; the search begins with the smallest.
-        line: the line that it begins in, from 1.
-        words: what becomes what.
+    `weight` says how unnatural it is: the search begins with the smallest. `line` counts from 1.
     """
 
     path: str
@@ -45,15 +38,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Context:
-    """A function that is searched.
-
-    Attributes:
-        path: its file.
-        text: of the file.
-        definition: of the function.
-        values: of its expressions.
-        functions: the names of the user's functions that it can call.
-    """
+    """A function that is searched, and the names of the user's functions that it can call."""
 
     path: str
     text: bytes
@@ -136,7 +121,8 @@ class Context:
                 continue
             if isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES:
                 continue
-            if isinstance(node, ast.Subscript) and _is_of_shape(node):
+            whole = getattr(node, "value", None)
+            if isinstance(node, ast.Subscript) and getattr(whole, "attr", "") == "shape":
                 continue
             parent = self.parents.get(node)
             inside = isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node
@@ -206,7 +192,3 @@ def _parts(value: ast.expr) -> Iterator[ast.expr]:
             for keyword in value.keywords:
                 if not isinstance(keyword.value, ast.Constant):
                     yield keyword.value
-
-
-def _is_of_shape(node: ast.Subscript) -> bool:
-    return isinstance(node.value, ast.Attribute) and node.value.attr == "shape"

@@ -12,72 +12,39 @@ from dataclasses import dataclass, replace
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.diagnose.rules import RULES
 from gradcheck.finding import Finding
+from gradcheck.mending import of_calls, of_factors, of_operands, of_statements
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.of_calls import (
-    axes,
-    comparisons,
-    constants,
-    flags,
-    functions,
-    library_functions,
-    sums,
-    texts,
-    wrapped,
-)
-from gradcheck.mending.of_factors import (
-    missing_factor,
-    missing_penalty,
-    missing_weights,
-    removed_factor,
-    scaled,
-    signs,
-)
-from gradcheck.mending.of_operands import (
-    all_of_a_name,
-    columns,
-    indices,
-    names,
-    powers,
-    products,
-    transposes,
-)
-from gradcheck.mending.of_statements import (
-    assigned_or_added,
-    kept_results,
-    moved_statements,
-    reversed_loops,
-)
 
 Maker = Callable[[Context], Iterator[Edit]]
 
 
 MAKERS: Mapping[EditKind, Maker] = {
-    EditKind.SCALE: scaled,
-    EditKind.SIGN: signs,
-    EditKind.REMOVED_FACTOR: removed_factor,
-    EditKind.TRANSPOSE: transposes,
-    EditKind.AXIS: axes,
-    EditKind.SUM: sums,
-    EditKind.COMPARISON: comparisons,
-    EditKind.FLAG: flags,
-    EditKind.ASSIGNED_OR_ADDED: assigned_or_added,
-    EditKind.PRODUCT: products,
-    EditKind.NAME: names,
-    EditKind.FUNCTION: functions,
-    EditKind.LIBRARY_FUNCTION: library_functions,
-    EditKind.INDEX: indices,
-    EditKind.POWER: powers,
-    EditKind.COLUMN: columns,
-    EditKind.CONSTANT: constants,
-    EditKind.MISSING_FACTOR: missing_factor,
-    EditKind.MISSING_PENALTY: missing_penalty,
-    EditKind.MOVED_STATEMENT: moved_statements,
-    EditKind.WRAPPED: wrapped,
-    EditKind.ALL_OF_A_NAME: all_of_a_name,
-    EditKind.TEXT: texts,
-    EditKind.REVERSED_LOOP: reversed_loops,
-    EditKind.KEPT_RESULT: kept_results,
-    EditKind.MISSING_WEIGHTS: missing_weights,
+    EditKind.SCALE: of_factors.scaled,
+    EditKind.SIGN: of_factors.signs,
+    EditKind.REMOVED_FACTOR: of_factors.removed_factor,
+    EditKind.TRANSPOSE: of_operands.transposes,
+    EditKind.AXIS: of_calls.axes,
+    EditKind.SUM: of_calls.sums,
+    EditKind.COMPARISON: of_calls.comparisons,
+    EditKind.FLAG: of_calls.flags,
+    EditKind.ASSIGNED_OR_ADDED: of_statements.assigned_or_added,
+    EditKind.PRODUCT: of_operands.products,
+    EditKind.NAME: of_operands.names,
+    EditKind.FUNCTION: of_calls.functions,
+    EditKind.LIBRARY_FUNCTION: of_calls.library_functions,
+    EditKind.INDEX: of_operands.indices,
+    EditKind.POWER: of_operands.powers,
+    EditKind.COLUMN: of_operands.columns,
+    EditKind.CONSTANT: of_calls.constants,
+    EditKind.MISSING_FACTOR: of_factors.missing_factor,
+    EditKind.MISSING_PENALTY: of_factors.missing_penalty,
+    EditKind.MOVED_STATEMENT: of_statements.moved_statements,
+    EditKind.WRAPPED: of_calls.wrapped,
+    EditKind.ALL_OF_A_NAME: of_operands.all_of_a_name,
+    EditKind.TEXT: of_calls.texts,
+    EditKind.REVERSED_LOOP: of_statements.reversed_loops,
+    EditKind.KEPT_RESULT: of_statements.kept_results,
+    EditKind.MISSING_WEIGHTS: of_factors.missing_weights,
 }
 """What makes all edits of a kind in a function."""
 
@@ -94,12 +61,7 @@ ODDITIES = re.compile(rb"-\w+\.shape|\.shape\[-?\d\] [*/]|-\w*cache|^\d+ [*/]|le
 
 @dataclass(frozen=True)
 class Hints:
-    """What the diagnosis says of where and how to edit; it orders the search.
-
-    Attributes:
-        lines: the files and lines that it points at.
-        kinds: of the edits that mend what it found.
-    """
+    """The lines that the diagnosis points at, and the kinds of edits that mend what it found."""
 
     lines: frozenset[tuple[str, int]] = frozenset()
     kinds: frozenset[EditKind] = frozenset()

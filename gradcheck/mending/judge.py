@@ -30,13 +30,8 @@ Standing = tuple[bool | None, ...]
 class Judge:
     """Knows the numeric gradient, and what the loss was before anything was edited.
 
-    Args:
-        point: the user's, compared.
-        missing: the indices of blocks that may be returned no gradient for.
-        seed: of what is drawn.
-
-    Attributes:
-        raised: whether the gradient raised when it was last judged.
+    The blocks in `missing` may be returned no gradient for. `raised` says whether the gradient
+    raised when it was last judged.
     """
 
     def __init__(self, point: Point, missing: frozenset[int], seed: int) -> None:

@@ -1,21 +1,16 @@
-"""The result of a search for a repair."""
+"""The result of a search for a repair, and its text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradcheck.user.calls import Location
+from gradcheck.user.calls import Location, place
+from gradcheck.words import listed
 
 
 @dataclass(frozen=True)
 class Changed:
-    """A file as a patch leaves it.
-
-    Attributes:
-        path: of the file.
-        before: what was in it when the search began.
-        after: what the patch makes of it.
-    """
+    """A file as a patch leaves it."""
 
     path: str
     before: bytes
@@ -67,6 +62,32 @@ class Repair:
         return bool(self.patches)
 
     def __str__(self) -> str:
-        from gradcheck.mending.words import as_text
+        return _as_text(self)
 
-        return as_text(self)
+
+def _as_text(repair: Repair) -> str:
+    """All patches, the most natural first; or why there is none."""
+    if not repair.patches:
+        return f"no repair: {repair.reason} ({_effort(repair)})"
+    count = len(repair.patches)
+    head = "one patch makes" if count == 1 else f"{count} patches, each of which makes"
+    left = repair.patches[0].left
+    what = "every gradient that is returned" if left else "every gradient"
+    parts = [f"{head} {what} right ({_effort(repair)})"]
+    if left:
+        parts.append(
+            f"no gradient is returned for {listed(left)}: a part of the backward pass is missing, "
+            "which is beyond an edit"
+        )
+    parts += [_patch(patch, number) for number, patch in enumerate(repair.patches, start=1)]
+    return "\n\n".join(parts)
+
+
+def _effort(repair: Repair) -> str:
+    return f"{repair.tried:,} edits tried in {repair.seconds:.1f} s"
+
+
+def _patch(patch: Patch, number: int) -> str:
+    words = "\n   ".join(patch.words.split("\n"))
+    proof = f"agrees to {patch.error:.1e} at {patch.points} points"
+    return f"{number}. {place(patch.location)}: {words}\n   {proof}\n\n{patch.diff.rstrip()}"

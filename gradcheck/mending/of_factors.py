@@ -136,7 +136,8 @@ def missing_weights(context: Context) -> Iterator[Edit]:
         target = _target_value(context, node)
         if target is None or len(target.shape) != 2:
             continue
-        for part in (node, *(_operands(node))):
+        operands = (node.left, node.right) if isinstance(node, ast.BinOp) else ()
+        for part in (node, *operands):
             text = grouped(context.source(part), part)
             for matrix in matrices:
                 for product in (f"{text} @ {matrix}.T", f"{matrix}.T @ {text}"):
@@ -175,15 +176,6 @@ def _target_value(context: Context, node: ast.expr) -> Value | None:
         return context.value(parent.target)
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
         return context.value(node)
-    shapes = {v for atom in ast.walk(node) if (v := _own_value(context, atom)) is not None}
-    return shapes.pop() if len(shapes) == 1 else None
-
-
-def _own_value(context: Context, node: ast.AST) -> Value | None:
-    return context.value(node) if isinstance(node, ast.Name | ast.Attribute) else None
-
-
-def _operands(node: ast.expr) -> Iterator[ast.expr]:
-    if isinstance(node, ast.BinOp):
-        yield node.left
-        yield node.right
+    atoms = [atom for atom in ast.walk(node) if isinstance(atom, ast.Name | ast.Attribute)]
+    values = {context.value(atom) for atom in atoms} - {None}
+    return values.pop() if len(values) == 1 else None

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from gradcheck.errors import UsageError
+from gradcheck.files import write_atomically
 from gradcheck.mending.candidate import Mended, Texts
 from gradcheck.mending.model import Changed, Patch
 from gradcheck.user.calls import Location
@@ -37,8 +38,6 @@ def write(patch: Patch) -> list[Path]:
     Raises:
         UsageError: a file was changed meanwhile, or cannot be written.
     """
-    from gradcheck.files import write_atomically
-
     for one in patch.changed:
         try:
             now = Path(one.path).read_bytes()

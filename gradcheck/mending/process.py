@@ -93,16 +93,7 @@ def _naturalness(made: tuple[Mended, Patch]) -> tuple[int, float, int]:
 
 
 class _Watched:
-    """Processes that search, one after the other, and what they have sent.
-
-    Args:
-        task: what is searched.
-        advance: called with the number of further edits that were tried.
-
-    Attributes:
-        tried: how many edits were tried.
-        mended: the candidates that were proved to be right.
-    """
+    """Processes that search, one after the other, and what they have sent."""
 
     def __init__(self, task: Task, advance: Advance) -> None:
         self.tried = 0
@@ -111,11 +102,7 @@ class _Watched:
         self._advance = advance
 
     def run(self, skipped: int) -> bool:
-        """Runs the search; whether it came to its end.
-
-        Args:
-            skipped: how many candidates were tried by processes before it.
-        """
+        """Runs the search but for the first `skipped` candidates; whether it came to its end."""
         context = multiprocessing.get_context("fork")
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=_search, args=(sender, skipped, self._task))

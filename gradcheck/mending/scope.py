@@ -40,9 +40,8 @@ def observe(
 ) -> dict[CodeType, dict[str, Value]]:
     """The values of expressions at the end of functions, the last time that each ran.
 
-    Args:
-        codes: the functions' codes, with the texts of expressions in them.
-        run: calls them; what it raises is ignored.
+    `codes` are the functions' codes with the texts of expressions in them; what `run` raises is
+    ignored.
     """
     values: dict[CodeType, dict[str, Value]] = {}
 

@@ -9,14 +9,7 @@ from itertools import combinations
 
 from gradcheck.compare.point import Point
 from gradcheck.mending.allowance import Allowance
-from gradcheck.mending.candidate import (
-    AtMost,
-    Mended,
-    Texts,
-    TooSlowError,
-    applied,
-    installed,
-)
+from gradcheck.mending.candidate import AtMost, Mended, Texts, TooSlowError, applied, installed
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.edits import Hints, all_edits
 from gradcheck.mending.judge import Judge, Standing, better, is_mended
@@ -43,15 +36,7 @@ CALLS, PROOF_CALLS = 50, 20
 
 @dataclass(frozen=True)
 class Task:
-    """What is searched, and how much that may use up.
-
-    Attributes:
-        point: the user's, compared.
-        functions: those that may be edited.
-        texts: their files.
-        hints: of the diagnosis; they order the search.
-        allowance: how much the search may use up.
-    """
+    """What is searched, and how much that may use up."""
 
     point: Point
     functions: tuple[Function, ...]
@@ -63,11 +48,8 @@ class Task:
 class Search:
     """A search under way.
 
-    Args:
-        task: what is searched.
-        judge: says of a program whether its gradient is right.
-        skipped: how many candidates not to try, as an earlier process hung on the last of them.
-        send: takes the number of candidates so far, and those that are mended.
+    The first `skipped` candidates are not tried, as an earlier process hung on the last of them.
+    `send` is given the number of candidates so far, and those that are mended.
     """
 
     def __init__(

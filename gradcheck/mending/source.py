@@ -33,11 +33,8 @@ class UnreadableError(Exception):
 class Function:
     """One function of the user's that may be edited.
 
-    Attributes:
-        function: the function object.
-        path: its file.
-        names: the names of the definitions and classes that it is in, itself the last.
-        occurrence: which of those with the same names it is, from 0.
+    `names` are those of the definitions and classes that it is in, itself the last; `occurrence` is
+    which of those with the same names it is, from 0.
     """
 
     function: Any

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.network.differences import (
     elu_difference,
@@ -33,9 +32,8 @@ from gradcheck.network.differences import (
     tanh_difference,
     tanh_slope,
 )
+from gradcheck.network.layouts import Array
 from gradcheck.network.rows import Activation, AnyActivation, Rank, Softmax, table
-
-Array = NDArray[np.float64]
 
 LEAK = 0.01
 USUAL, RAREST = 5, 10

@@ -19,8 +19,8 @@ from gradcheck.network.differences import (
     categorical_difference,
     log_difference,
 )
+from gradcheck.network.layouts import Array
 
-Array = NDArray[np.float64]
 Terms = Callable[[Array, Array], Array]
 TermsChange = Callable[[Array, Array], Change]
 """(a, y) -> (d -> the terms at a + d minus those at a, to full relative accuracy)."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from gradcheck.network.layouts import Layout
+from gradcheck.network.layouts import Array, Layout
 from gradcheck.words import with_nearest
-
-Array = NDArray[np.float64]
 
 
 def require_name(kind: str, name: str, known: Iterable[str]) -> str:

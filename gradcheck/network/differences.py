@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from gradcheck.network.layouts import Array
+
 Change = Callable[[Array], Array]
 """d -> f(z + d) - f(z), where what depends on z alone is worked out already."""
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.network.cross_entropy import (
     AFTER_SIGMOID,
@@ -21,9 +20,8 @@ from gradcheck.network.cross_entropy import (
     categorical,
 )
 from gradcheck.network.differences import Change, relu_difference
+from gradcheck.network.layouts import Array
 from gradcheck.network.rows import Loss, Reduction, table
-
-Array = NDArray[np.float64]
 
 REDUCTIONS: Mapping[str, Reduction] = MappingProxyType(
     {

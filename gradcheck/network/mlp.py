@@ -20,13 +20,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from gradcheck.network.activations import PUBLIC_ACTIVATIONS
 from gradcheck.network.data import as_inputs, as_targets, require_name, require_shape, require_sizes
-from gradcheck.network.layouts import LAYOUTS, Layout
+from gradcheck.network.layouts import LAYOUTS, Array, Layout
 from gradcheck.network.losses import PUBLIC_LOSSES
 from gradcheck.network.passes import LayerParameters, Trace, forward, trace
 from gradcheck.network.rows import AnyActivation, Loss
 from gradcheck.network.training import Training, train
 
-Array = NDArray[np.float64]
 Params = Mapping[str, Array]
 
 

@@ -8,24 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gradcheck.network.layouts import Layout
+from gradcheck.network.layouts import Array, Layout
 from gradcheck.network.rows import AnyActivation
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class LayerParameters:
-    """What one layer computes with, in the layout of its network.
-
-    Attributes:
-        weights: W.
-        bias: b; of any shape that goes with Z.
-        activation: f.
-    """
+    """What one layer computes with, in the layout of its network; b is of any shape that fits Z."""
 
     weights: Array
     bias: Array

@@ -13,12 +13,11 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.network.cross_entropy import Fused, Log, Terms, TermsChange, TermsForms
 from gradcheck.network.differences import Change, Difference, softmax_difference, summed
+from gradcheck.network.layouts import Array
 
-Array = NDArray[np.float64]
 Elementwise = Callable[[Array], Array]
 
 

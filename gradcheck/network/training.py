@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from gradcheck.network.layouts import Array
 
 if TYPE_CHECKING:
     from gradcheck.network.mlp import MLP
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

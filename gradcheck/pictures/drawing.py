@@ -44,12 +44,7 @@ Tick = tuple[float, str]
 
 @dataclass(frozen=True)
 class Span:
-    """The numbers that an axis shows.
-
-    Attributes:
-        low: where it begins.
-        high: where it ends.
-    """
+    """The numbers that an axis shows."""
 
     low: float
     high: float

@@ -17,15 +17,9 @@ MOST_UNITS, MOST_BLOCK_LINES = 5, 4
 class Column:
     """A layer of the network, or its inputs, as a column of units.
 
-    Attributes:
-        x: where its units are.
-        title: "layer 1".
-        words: how many units, and the activation.
-        standing: of the layer.
-        units: how far down its units are.
-        more: whether it has more units than are drawn.
-        edges: the path from the units of the column before.
-        blocks: names and verdicts of its blocks; the last may be how many more there are.
+    `words` say how many units, and the activation; `more` whether it has more than are drawn;
+    `edges` is the path from the units of the column before. Blocks are names and verdicts; the last
+    may be how many more there are.
     """
 
     x: float

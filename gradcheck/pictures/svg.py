@@ -31,15 +31,7 @@ LINE_SAMPLE = "M-8 0h16"
 
 @dataclass(frozen=True)
 class Series:
-    """Points or lines of a plot.
-
-    Attributes:
-        label: what the legend calls them.
-        style: as in `Chart`.
-        path: the SVG path.
-        sample: the path of the legend's sample.
-        at: where the legend has its sample, from the left.
-    """
+    """Points or lines of a plot, and the legend's sample of them, `at` so far from the left."""
 
     label: str
     style: str
@@ -63,16 +55,8 @@ class Plot:
 class Cells:
     """A heat map.
 
-    Attributes:
-        title: what it shows, in a few words.
-        caption: what the worst cell is, and what a cell stands for.
-        rows: how many rows of cells.
-        columns: how many columns of cells.
-        cell: width and height of a cell.
-        paths: colour steps with the path of their cells, which is stroked one cell wide.
-        worst: the row and column of the cell to mark.
-        last: the last row and column of the matrix.
-        untested: whether there are cells where nothing was perturbed.
+    `paths` are the colour steps with the path of their cells, which is stroked one cell wide;
+    `worst` is the cell to mark, `last` the last row and column of the matrix.
     """
 
     title: str

@@ -10,14 +10,7 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries, scale_of
-from gradcheck.pictures.model import (
-    HeatMap,
-    LayerPicture,
-    Pictures,
-    Scatter,
-    SlopeRatio,
-    StepCurve,
-)
+from gradcheck.pictures.model import HeatMap, LayerPicture, Pictures, Scatter, SlopeRatio, StepCurve
 from gradcheck.recognition.network_view import NetworkView, delta_from_gradient
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
@@ -55,13 +48,7 @@ class Sketch:
 
     @classmethod
     def of(cls, point: Point, view: NetworkView | None, seed: int) -> Sketch:
-        """The sketch of a point that was compared.
-
-        Args:
-            point: the user's.
-            view: the network, where it is known.
-            seed: of the choice of points in scatters.
-        """
+        """The sketch of a point that was compared; scatters choose their points by the seed."""
         curve = None if view is not None else _own_step_curve(point)
         return cls(view, point.blocks, point.scale, curve, seed)
 

@@ -48,11 +48,7 @@ def as_blocks(
 ) -> tuple[BlockGradient, ...]:
     """The numeric gradient of every block from those of the layers.
 
-    Args:
-        view: the network.
-        values: the point.
-        gradients: of its layers.
-        limit: an entry is only called right when its bound is below this share of the scale.
+    An entry is only called right when its bound is below `limit`, a share of the scale.
     """
     found: dict[int, BlockGradient] = {}
     for placed, gradient in zip(view.placed, gradients, strict=True):

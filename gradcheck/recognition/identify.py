@@ -25,13 +25,8 @@ LARGEST = 10**6
 class Identity:
     """What is known of the user's network.
 
-    Attributes:
-        layers: the blocks as layers, as far as the names tell; () where they do not.
-        view: the network, or None.
-        losses: the user's loss at the points that told so; None where it could not be had.
-        note: why a network that the user named was not used, or None.
-        evaluations: how often the loss was evaluated.
-        searched: whether the unusual was tried too.
+    `losses` are the user's at the points that told so, `note` says why a network that they named
+    was not used, `searched` whether the unusual was tried too.
     """
 
     layers: tuple[Layer, ...]
@@ -43,13 +38,7 @@ class Identity:
 
 
 def identify(problem: Problem, noise: float, rng: np.random.Generator) -> Identity:
-    """The network that the user named, or one of the usual ones.
-
-    Args:
-        problem: what is checked.
-        noise: the relative noise of the loss.
-        rng: for the points.
-    """
+    """The network that the user named, or one of the usual ones; `noise` is that of the loss."""
     names, shapes = problem.parameters.names, problem.parameters.shapes
     layers = group_layers(names, shapes) if problem.layered else ()
     size = sum(value.size for value in problem.parameters.values)
@@ -86,12 +75,12 @@ def _named(
     view = from_network(problem, network, layers)
     if isinstance(view, str):
         return None, view
-    for point, theirs in zip(losses.points, losses.values, strict=True):
-        ours = view.loss(point)
-        if not abs(ours - theirs) <= losses.tolerance * max(abs(theirs), 1e-300):
+    for point, loss in zip(losses.points, losses.values, strict=True):
+        of_network = view.loss(point)
+        if not abs(of_network - loss) <= losses.tolerance * max(abs(loss), 1e-300):
             return None, (
-                f"the network given ({network}) has loss {ours:.9g} where yours has {theirs:.9g}, "
-                "so the diagnosis did not use it"
+                f"the network given ({network}) has loss {of_network:.9g} where yours has "
+                f"{loss:.9g}, so the diagnosis did not use it"
             )
     return view, None
 
@@ -138,7 +127,7 @@ def from_network(problem: Problem, network: MLP, layers: tuple[Layer, ...]) -> N
 
 
 def untied_view(problem: Problem) -> NetworkView | None:
-    """The network that the user named, whatever its loss is; for where theirs is no number."""
+    """The network that the user named, whatever its loss is; for where the user's is no number."""
     if problem.network is None or problem.inputs is None or problem.targets is None:
         return None
     names, shapes = problem.parameters.names, problem.parameters.shapes

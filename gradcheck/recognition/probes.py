@@ -29,13 +29,7 @@ MOST_OPTIONS = 3
 
 @dataclass(frozen=True)
 class Losses:
-    """The user's loss at a few random points.
-
-    Attributes:
-        points: the blocks.
-        values: the loss at each, (P,).
-        tolerance: how far, relatively, a network's loss may be from it.
-    """
+    """The user's loss at a few points, and how far, relatively, a network's may be from it."""
 
     points: tuple[tuple[Array, ...], ...]
     values: Array
@@ -87,11 +81,7 @@ class _Probe:
 
 
 class Prober:
-    """Asks for the activations of a user's network, layer by layer.
-
-    Attributes:
-        calls: how often the loss was evaluated.
-    """
+    """Asks for the activations of a user's network, layer by layer, and counts the calls."""
 
     def __init__(self, problem: Problem, tolerance: float, rng: np.random.Generator) -> None:
         self.calls = 0

@@ -61,11 +61,8 @@ def recognise(
 ) -> NetworkView | None:
     """The first network that gives the user's losses, the usual ones first.
 
-    Args:
-        problem: what is checked.
-        layers: the blocks as layers, as far as the names tell; () where they do not.
-        losses: the user's loss at a few points.
-        prober: finds the activations one by one; None where only the usual ones are to be tried.
+    `layers` are as the names tell, or (). The prober finds activations one by one; without it, only
+    the usual ones are tried.
     """
     candidates = list(islice(_candidates(problem, layers), MOST_CANDIDATES))
     search = _Search(
@@ -94,14 +91,10 @@ def recognise(
 
 @dataclass
 class _Search:
-    """What was tried so far.
+    """What was tried so far, and what that took in multiplications.
 
-    Attributes:
-        losses: the user's.
-        caches: what the parts that were run gave, by their activations, for every candidate; the
-            part without a layer gives the inputs.
-        effort: what that took, in multiplications.
-        squares: the sums of the squared weights and biases at every point, by structure.
+    `caches` hold what the parts that were run gave, by their activations, for every candidate; the
+    part without a layer gives the inputs. `squares` are the sums of squared weights and biases.
     """
 
     losses: Losses

@@ -19,11 +19,7 @@ def structures(
 ) -> Iterator[tuple[Placed, ...]]:
     """The ways in which the blocks make a network of so many features, the likeliest first.
 
-    Args:
-        parameters: the blocks.
-        layers: as the names tell; () where they do not.
-        features: the width of the inputs.
-        outputs: the width of the outputs, if it is known.
+    `layers` are as the names tell, or ().
     """
     shapes = parameters.shapes
     orders = [layers] if layers else list(_orders(shapes))

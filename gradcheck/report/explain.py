@@ -60,11 +60,7 @@ def find_rule(rules: Sequence[Rule], wanted: str) -> Rule:
 
 
 def explain(rules: Sequence[Rule], wanted: str) -> str:
-    """One rule: what it is, how it shows, an example and the fix.
-
-    Args:
-        rules: all rules.
-        wanted: a code or a name, in any case.
+    """One rule, by its code or name in any case: what it is, how it shows, an example and the fix.
 
     Raises:
         UsageError: there is no such rule; the message has the nearest ones.

@@ -34,7 +34,8 @@ def _annotations(outcome: Outcome) -> Iterator[str]:
         return
     found = [finding for finding in outcome.report.findings if finding.severity == "error"]
     for finding in found:
-        yield _command(level, _place(outcome, finding), _message(finding))
+        message = "\n".join([finding.message, *finding.evidence, f"fix: {finding.fix}"])
+        yield _command(level, _place(outcome, finding), message)
     if not found:
         reasons = "; ".join(outcome.differences)
         yield _command(level, {"title": outcome.name}, f"{summary_line(outcome.report)}\n{reasons}")
@@ -55,10 +56,6 @@ def _place(outcome: Outcome, finding: Finding) -> dict[str, str]:
             "endColumn": str(finding.location.end_column),
         }
     return {"file": file.as_posix(), "line": str(finding.location.line), **columns, **title}
-
-
-def _message(finding: Finding) -> str:
-    return "\n".join([finding.message, *finding.evidence, f"fix: {finding.fix}"])
 
 
 def _command(level: str, properties: dict[str, str], message: str) -> str:

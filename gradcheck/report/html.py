@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.errors import UsageError
@@ -12,7 +12,7 @@ from gradcheck.finding import Finding
 from gradcheck.pictures import drawing, network_svg, svg
 from gradcheck.pictures.charts import scatter_chart, slope_chart, step_chart
 from gradcheck.report.closing import reason_of
-from gradcheck.report.text import layer_lines
+from gradcheck.report.text import how_it_came_out, layer_lines
 from gradcheck.user.calls import place
 from gradcheck.version import __version__
 from gradcheck.words import printable_lines, shortened
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from gradcheck.report.model import Report
+    from gradcheck.report.outcome import Outcome
 
 TEMPLATE = "report.html.j2"
 
@@ -31,14 +32,7 @@ DARK = ((35, 43, 54), (88, 70, 44), (172, 100, 40), (240, 150, 80), (255, 232, 1
 
 @dataclass(frozen=True)
 class BlockPictures:
-    """What is drawn of a block.
-
-    Attributes:
-        name: of the block.
-        failed: whether its gradient is known to be wrong.
-        cells: its heat map, or None.
-        scatter: its derivatives, or None.
-    """
+    """What is drawn of a block: its heat map and its derivatives, or None."""
 
     name: str
     failed: bool
@@ -48,21 +42,7 @@ class BlockPictures:
 
 @dataclass(frozen=True)
 class Entry:
-    """A report as it stands on the page.
-
-    Attributes:
-        name: of its case, or None.
-        anchor: its id on the page.
-        report: the report.
-        closing: what the verdict rests on, in one line.
-        facts: what was checked, in words.
-        findings: with the id of each on the page.
-        lines: on layers, those that no finding repeats.
-        network: the columns of the drawn network.
-        pictures: of blocks, the wrong ones first.
-        blocks_left_out: of how many blocks no pictures are drawn.
-        plots: the other plots.
-    """
+    """A report as it stands on the page, the pictures of wrong blocks first."""
 
     name: str | None
     anchor: str
@@ -77,7 +57,23 @@ class Entry:
     plots: tuple[svg.Plot, ...]
 
 
-def render(reports: Sequence[tuple[str | None, Report]]) -> str:
+def render(outcomes: Sequence[Outcome]) -> str:
+    """A page with every report, which says how it came out.
+
+    Raises:
+        UsageError: jinja2 is not installed.
+    """
+    return page([(outcome.name, _with_how(outcome)) for outcome in outcomes])
+
+
+def _with_how(outcome: Outcome) -> Report:
+    """The report, with how it came out as a note."""
+    report = outcome.report_or_reason
+    how = how_it_came_out(outcome)
+    return replace(report, notes=(*report.notes, how)) if how else report
+
+
+def page(reports: Sequence[tuple[str | None, Report]]) -> str:
     """One page for all reports, each with the name of its case.
 
     Args:

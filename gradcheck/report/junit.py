@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from gradcheck.report.closing import summary_line
 from gradcheck.report.outcome import AS_EXPECTED, WRONG, Outcome
-from gradcheck.report.text import render as render_text
+from gradcheck.report.text import report_text
 from gradcheck.words import printable_lines
 
 
@@ -44,11 +44,14 @@ def _add_case(suite: Element, outcome: Outcome) -> None:
         SubElement(properties, "property", name=key, value=printable_lines(value))
     if outcome.status == AS_EXPECTED:
         return
+    if outcome.report is None:
+        message = text = outcome.error or ""
+    else:
+        message = "; ".join(outcome.differences) or summary_line(outcome.report)
+        text = report_text(outcome.report, outcome.name)
     kind = "failure" if outcome.status == WRONG else "error"
-    problem = SubElement(
-        case, kind, message=printable_lines(_message(outcome)), type=outcome.verdict
-    )
-    problem.text = printable_lines(_whole(outcome))
+    problem = SubElement(case, kind, message=printable_lines(message), type=outcome.verdict)
+    problem.text = printable_lines(text)
 
 
 def _properties(outcome: Outcome) -> list[tuple[str, str]]:
@@ -57,18 +60,6 @@ def _properties(outcome: Outcome) -> list[tuple[str, str]]:
         found += [("rule", finding.code) for finding in outcome.report.findings]
         found += [("wrong block", block.name) for block in outcome.report.blocks if block.failed]
     return found
-
-
-def _message(outcome: Outcome) -> str:
-    if outcome.report is None:
-        return outcome.error or ""
-    return "; ".join(outcome.differences) or summary_line(outcome.report)
-
-
-def _whole(outcome: Outcome) -> str:
-    return (
-        outcome.error or "" if outcome.report is None else render_text(outcome.report, outcome.name)
-    )
 
 
 def _seconds(outcome: Outcome) -> float:

@@ -72,9 +72,9 @@ class Report:
         return {**self.__dict__, "sketch": self.pictures}
 
     def __str__(self) -> str:
-        from gradcheck.report.text import render
+        from gradcheck.report.text import report_text
 
-        return render(self)
+        return report_text(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain dicts, lists, numbers and text; what is not finite is text."""
@@ -94,9 +94,9 @@ class Report:
         Raises:
             UsageError: jinja2 is not installed (`pip install 'gradcheck[html]'`).
         """
-        from gradcheck.report.html import render
+        from gradcheck.report.html import page
 
-        return render([(None, self)])
+        return page([(None, self)])
 
     def plot(self) -> dict[str, Figure]:
         """The pictures of the HTML page as matplotlib figures, by name.

@@ -48,11 +48,6 @@ class Outcome:
         return self.report is not None and self.report.coverage.interrupted
 
     @property
-    def as_expected(self) -> bool:
-        """Whether it came out as its author expects."""
-        return self.status == AS_EXPECTED
-
-    @property
     def status(self) -> int:
         """The exit status of this case alone."""
         if self.report is None or self.expected_verdict is None or self.interrupted:

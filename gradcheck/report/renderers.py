@@ -39,11 +39,11 @@ class Renderer:
 
 RENDERERS: Mapping[str, Renderer] = MappingProxyType(
     {
-        TEXT: Renderer("run_text", (".txt", ".log")),
+        TEXT: Renderer("text", (".txt", ".log")),
         "json": Renderer("json", (".json",)),
         "junit": Renderer("junit", (".xml",)),
         "github": Renderer("github"),
-        "html": Renderer("run_html", (".html", ".htm")),
+        "html": Renderer("html", (".html", ".htm")),
     }
 )
 """All formats by name."""

@@ -1,16 +1,18 @@
-"""The report as text."""
+"""Reports and the outcomes of a run as text."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradcheck.compare.block import Block
 from gradcheck.finding import Finding
 from gradcheck.report.closing import summary_line
+from gradcheck.report.outcome import AS_EXPECTED, Outcome
 from gradcheck.report.width import fitted_table, wrapped
 from gradcheck.user.calls import place
-from gradcheck.words import printable_lines, shortened
+from gradcheck.words import printable, printable_lines, shortened
 
 if TYPE_CHECKING:
     from gradcheck.report.model import Report
@@ -20,12 +22,7 @@ HEADERS = ("block", "shape", "entries", "worst error", "bound", "verdict")
 
 @dataclass(frozen=True)
 class Style:
-    """How a report is laid out.
-
-    Attributes:
-        width: of the terminal, in characters; None where it is none.
-        verbose: whether every block and all details are shown.
-    """
+    """How a report is laid out: the width of the terminal, if it is one, and whether in full."""
 
     width: int | None = None
     verbose: bool = False
@@ -37,7 +34,47 @@ MOST_ROWS = 30
 """Rows of a table; beyond that, blocks that agree are only counted, unless -v is given."""
 
 
-def render(report: Report, name: str | None = None, style: Style = PLAIN) -> str:
+def render(outcomes: Sequence[Outcome]) -> str:
+    """All reports one after the other, and how many came out as expected."""
+    parts = [outcome_text(outcome) for outcome in outcomes]
+    return "\n".join([*parts, *([summary(outcomes)] if len(outcomes) > 1 else [])])
+
+
+def outcome_text(outcome: Outcome, style: Style = PLAIN, quiet: bool = False) -> str:
+    """The report of one case; one line of it if quiet."""
+    name = printable(outcome.name)
+    how = how_it_came_out(outcome)
+    if outcome.report is None:
+        return f"{name}: could not check: {printable_lines(outcome.error or '')}"
+    if quiet:
+        return (
+            f"{name}: {printable_lines(summary_line(outcome.report))}{f' ({how})' if how else ''}"
+        )
+    text = report_text(outcome.report, outcome.name, style)
+    return f"{text}\n{how}\n" if how else f"{text}\n"
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """How many cases came out as expected, and what the others did."""
+    expected = sum(outcome.status == AS_EXPECTED for outcome in outcomes)
+    lines = [f"{expected} of {len(outcomes)} cases came out as expected"]
+    for outcome in outcomes:
+        if outcome.status != AS_EXPECTED:
+            reasons = "; ".join(outcome.differences) or "interrupted"
+            lines.append(printable_lines(f"  {outcome.name}: {reasons}"))
+    return "\n".join(lines)
+
+
+def how_it_came_out(outcome: Outcome) -> str:
+    """Whether the case came out as expected, where that is worth saying."""
+    if outcome.expected_verdict is None or outcome.report is None:
+        return ""
+    if outcome.differences:
+        return printable_lines(f"NOT as expected: {'; '.join(outcome.differences)}")
+    return "" if outcome.expected_verdict == "pass" else "as its author expects"
+
+
+def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -> str:
     """The whole report: what was covered, a row per block, the findings, the verdict."""
     sections = [_heading(report, name)]
     if report.could_not_check:
@@ -50,7 +87,11 @@ def render(report: Report, name: str | None = None, style: Style = PLAIN) -> str
     if hidden:
         sections.append(f"and {hidden} more that agree (-v shows them)")
     sections += [_worst(block) for block in report.blocks if block.verdict == "wrong"]
-    sections += [_nonfinite(block) for block in report.blocks if block.verdict == "nonfinite"]
+    sections += [
+        f"{shortened(block.name)}: your gradient holds nan or infinite values"
+        for block in report.blocks
+        if block.verdict == "nonfinite"
+    ]
     sections += layer_lines(report)
     sections += [_finding(finding) for finding in report.findings]
     sections += [f"note: {note}" for note in (*_kinks(report), *report.notes)]
@@ -70,7 +111,11 @@ def _laid_out(sections: list[str], style: Style) -> str:
 
 def _shown(report: Report, style: Style) -> tuple[list[Block], int]:
     """The blocks of the table, and how many that agree are left out."""
-    blocks = [block for block in report.blocks if not _set_aside(block)]
+    blocks = [
+        block
+        for block in report.blocks
+        if block.verdict != "not checked" or block.analytic_shape is not None
+    ]
     if style.verbose or len(blocks) <= MOST_ROWS:
         return blocks, 0
     others = [block for block in blocks if block.verdict != "ok"]
@@ -136,10 +181,6 @@ def _worst(block: Block) -> str:
     )
 
 
-def _nonfinite(block: Block) -> str:
-    return f"{shortened(block.name)}: your gradient holds nan or infinite values"
-
-
 def layer_lines(report: Report) -> tuple[str, ...]:
     """The lines on layers, but for those that are evidence of a finding as well."""
     repeated = {line for finding in report.findings for line in finding.evidence}
@@ -167,10 +208,6 @@ def _kinks(report: Report) -> list[str]:
         for block in report.blocks
         if block.kinks
     ]
-
-
-def _set_aside(block: Block) -> bool:
-    return block.verdict == "not checked" and block.analytic_shape is None
 
 
 def _number(value: float | None) -> str:

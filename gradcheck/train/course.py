@@ -32,12 +32,7 @@ ALIKE = 1e-6
 
 @dataclass(frozen=True)
 class Course:
-    """The numbers of a curve that its verdict is decided by, as shares of what it could fall.
-
-    Attributes:
-        losses: of the variant.
-        fixed: the losses that it is compared with: those of the fixed variant, or its own.
-    """
+    """A variant's losses, and those of the fixed one (or again its own) to compare them with."""
 
     losses: tuple[float, ...]
     fixed: tuple[float, ...]

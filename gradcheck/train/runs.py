@@ -30,13 +30,7 @@ EPOCHS = 100
 
 @dataclass(frozen=True)
 class Run:
-    """A training that has not begun.
-
-    Attributes:
-        losses: one per epoch, made as they are asked for.
-        how: it trains, in a line.
-        epochs: how many there will be; 0 where that is not known.
-    """
+    """A training that has not begun: in how many epochs (0 if not known), and how, in a line."""
 
     losses: Losses
     how: str

@@ -133,11 +133,8 @@ class Parameters:
     ) -> tuple[Array, ...]:
         """A point nearby, as the user's functions will see it.
 
-        Args:
-            values: the blocks.
-            size: the standard deviation of the noise, in those of the block; a block that spreads
-                by less than 0.1 is moved as if by 0.1. The noise is uniform, so that it is bounded.
-            rng: for the noise.
+        `size` is the standard deviation of the noise, in those of the block; a block that spreads
+        by less than 0.1 is moved as if by 0.1. The noise is uniform, so that it is bounded.
         """
         nearby = []
         for value in values:

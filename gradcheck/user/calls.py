@@ -190,24 +190,13 @@ def hand_over(function: Callable[..., Any], *arguments: Any, **named: Any) -> An
 
 @dataclass
 class Heard:
-    """What the user's code said while it was kept quiet.
-
-    Attributes:
-        warnings: how often each warning came, by its text and where it arose.
-        printed: how many characters went to standard output.
-    """
+    """What the user's code warned of, and how many characters it printed, while it was quiet."""
 
     warnings: Counter[tuple[str, Location]] = field(default_factory=Counter)
     printed: int = 0
 
     def count(self, message: str, named: Location, frame: FrameType) -> None:
-        """Counts a warning if the user's code is to blame for it.
-
-        Args:
-            message: what it says.
-            named: the place that it names.
-            frame: the innermost that was running.
-        """
+        """Counts a warning that names a place, if the user's code is to blame for it."""
         location = _in_users_code(named, frame)
         if location is not None:
             self.warnings[message, location] += 1
@@ -218,10 +207,6 @@ def _in_users_code(named: Location, frame: FrameType | None) -> Location | None:
 
     Whose code warns is told by who runs: of the frames from the warning outwards, the first that is
     the user's or gradcheck's. What numpy warns of, it warns its caller of.
-
-    Args:
-        named: the place that the warning names.
-        frame: the innermost of the stack.
     """
     while frame is not None:
         owner = _owner(frame.f_code.co_filename)

@@ -37,13 +37,7 @@ SAME = 1e-9
 
 @dataclass(frozen=True)
 class Effort:
-    """What a numeric gradient may take.
-
-    Attributes:
-        budget: seconds for the literal tier of a network that is recognised.
-        workers: how many processes share the evaluations of the user's loss.
-        begin: shows progress.
-    """
+    """What a numeric gradient may take: seconds for a network's literal tier, and processes."""
 
     budget: float = 0.0
     workers: int = 1
@@ -148,9 +142,11 @@ def _in_processes(
     def is_same(block: int) -> bool:
         """Whether a worker's loss follows an entry of the block that is moved far."""
         probe = np.array([0]), np.array([values[block].flat[0] + 1.0])
-        [theirs] = joblib.Parallel(n_jobs=workers)([joblib.delayed(_task)(payload, block, *probe)])
+        [of_worker] = joblib.Parallel(n_jobs=workers)(
+            [joblib.delayed(_task)(payload, block, *probe)]
+        )
         try:
-            return theirs is not None and np.allclose(theirs, alone(block, *probe), rtol=SAME)
+            return of_worker is not None and np.allclose(of_worker, alone(block, *probe), rtol=SAME)
         except UserCodeError:
             return False
 

@@ -12,7 +12,8 @@ from gradcheck.arrays import all_finite
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Array, Parameters, describe, holds_itself
 from gradcheck.user.calls import GRADIENT, call
-from gradcheck.user.returned import ABSENT, as_array, assign, names_of
+from gradcheck.user.names import ABSENT
+from gradcheck.user.returned import as_array, assign, names_of
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ def _read(returned: Any, parameters: Parameters, copy: bool) -> Gradients:
     for leaf, value in zip(parameters.leaves, found, strict=True):
         if leaf.block is not None:
             gradient = _gate(value, leaf.shape, leaf.name, copy)
-            places[leaf.block].append(_transposed(gradient) if leaf.transposed else gradient)
+            if leaf.transposed and gradient.value is not None:
+                gradient = replace(gradient, value=gradient.value.T)
+            places[leaf.block].append(gradient)
     merged = [_merged(gradients) for gradients in places]
     alike = tuple(block for block, gradients in enumerate(places) if _are_alike(gradients))
     return Gradients(tuple(merged), surplus, alike)
@@ -129,10 +132,6 @@ def _are_alike(gradients: list[Gradient]) -> bool:
         and bool(np.any(first))
         and all(value is not None and np.array_equal(first, value) for value in given)
     )
-
-
-def _transposed(gradient: Gradient) -> Gradient:
-    return gradient if gradient.value is None else replace(gradient, value=gradient.value.T)
 
 
 def _gate(value: Any, shape: tuple[int, ...], name: str, copy: bool) -> Gradient:

@@ -15,6 +15,9 @@ ROLES = {
     "weight": {"w", "weight", "weights", "kernel", "ws"},
     "bias": {"b", "bias", "biases", "bs"},
 }
+ABSENT = object()
+"""Stands where nothing was returned for a leaf."""
+
 _NUMBERED = re.compile(r"(?P<stem>.*?)(?P<number>_?\d*)$", re.DOTALL)
 
 
@@ -85,6 +88,22 @@ def _walk(value: Any, path: Path, walked: Path) -> tuple[Any, Path] | None:
     return None
 
 
+def follow(value: Any, path: Path) -> Any:
+    """What a path leads to from a value; `ABSENT` where it leads nowhere."""
+    for step in path:
+        if isinstance(step, Position):
+            if not isinstance(value, list | tuple) or step.index >= len(value):
+                return ABSENT
+            value = value[step.index]
+        elif isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif is_object(value) and isinstance(step, str) and hasattr(value, step):
+            value = getattr(value, step)
+        else:
+            return ABSENT
+    return value
+
+
 def look_beside(owner: Any, path: Path) -> Any | None:
     """The gradient that an object keeps beside the parameter at `path`: `layer.dW` of `layer.W`.
 
@@ -93,27 +112,16 @@ def look_beside(owner: Any, path: Path) -> Any | None:
     for depth in reversed(range(len(path))):
         if not isinstance(path[depth], str):
             continue
-        holder = _follow(owner, path[:depth])
+        holder = follow(owner, path[:depth])
         keyed = attributes(holder) if is_object(holder) else holder
         if not isinstance(keyed, Mapping):
             continue
         others = {key: value for key, value in keyed.items() if key != path[depth]}
         for key in _keys_for(path[depth], others):
-            found = _follow(others[key], path[depth + 1 :])
-            if found is not None:
-                return found
+            gradient = follow(others[key], path[depth + 1 :])
+            if gradient is not ABSENT and gradient is not None:
+                return gradient
     return None
-
-
-def _follow(value: Any, path: Path) -> Any | None:
-    for step in path:
-        if isinstance(step, Position):
-            inside = isinstance(value, list | tuple) and step.index < len(value)
-            value = value[step.index] if inside else None
-        else:
-            keyed = attributes(value) if is_object(value) else value
-            value = keyed.get(step) if isinstance(keyed, Mapping) else None
-    return value
 
 
 def _keys_for(name: Any, mapping: Mapping[Any, Any]) -> list[Any]:

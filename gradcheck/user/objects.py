@@ -55,13 +55,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Place:
-    """An attribute, key or position, and what it held when the check began.
-
-    Attributes:
-        holder: the object, dict, list or tuple.
-        step: the attribute's name, the key, or the position.
-        original: what was there.
-    """
+    """An attribute, key or position of a holder, and what it held when the check began."""
 
     holder: Any
     step: Any
@@ -166,12 +160,9 @@ def attributes(value: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Contents:
-    """What was found in an object.
+    """The floating-point arrays and numbers in an object's attributes, with their paths.
 
-    Attributes:
-        slots: the floating-point arrays and numbers in its attributes, with their paths.
-        torch: every `torch.nn.Module` and torch tensor in it.
-        fixed: the paths and shapes of floating-point arrays that cannot be changed.
+    `torch` are its modules and tensors, `fixed` the arrays that cannot be changed.
     """
 
     slots: list[tuple[tuple[Any, ...], Slot]]
@@ -213,7 +204,7 @@ class _Walk:
             for name, array in module_arrays(holder):
                 yield Slot(Place({name: array}, name, array), way, array, itself=True)
             return
-        for step, value in _steps(holder):
+        for step, value in steps_from(holder):
             place = Place(holder, step, value)
             if isinstance(value, float | np.floating):
                 if not isinstance(holder, tuple):
@@ -250,7 +241,8 @@ def _tensor_slot(place: Place, way: tuple[Place, ...]) -> Slot:
     return Slot(place, way, to_array(tensor), itself=True)
 
 
-def _steps(holder: Any) -> Iterator[tuple[Any, Any]]:
+def steps_from(holder: Any) -> Iterator[tuple[Any, Any]]:
+    """The steps out of a container or object, in order: (key, `Position` or name, value)."""
     if isinstance(holder, Mapping):
         yield from list(holder.items())
     elif isinstance(holder, list | tuple):

@@ -195,11 +195,6 @@ class Problem:
     ) -> Any:
         """What the step implies at a learning rate; one with momentum is made twice for that.
 
-        Args:
-            values: the blocks.
-            learning_rate: for a step that has an argument for it.
-            packed: the blocks in the user's structure already, or None.
-
         Raises:
             UserCodeError: the step raised.
         """

@@ -14,13 +14,10 @@ from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Leaf, Parameters, Path, cut, describe
-from gradcheck.user.names import is_intermediate, look_beside, look_up
-from gradcheck.user.objects import Position, is_object
+from gradcheck.user.names import ABSENT, follow, is_intermediate, look_beside, look_up
+from gradcheck.user.objects import is_object
 from gradcheck.user.tensors import to_array
 from gradcheck.words import listed, printable
-
-ABSENT = object()
-"""Stands where nothing was returned for a leaf."""
 
 
 def assign(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[str, ...]]:
@@ -97,7 +94,7 @@ def _by_name(
 def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> list[Any]:
     """By the structure of the parameters if it is the same, else one item per block."""
     paths = [leaf.path for leaf in parameters.leaves]
-    same_structure = [_follow(returned, path) for path in paths]
+    same_structure = [follow(returned, path) for path in paths]
     if all(value is not ABSENT for value in same_structure):
         extra = len(returned) - len({path[0] for path in paths})
         if not extra:
@@ -150,21 +147,6 @@ def _by_shape(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
     return found
 
 
-def _follow(value: Any, path: tuple[Any, ...]) -> Any:
-    for step in path:
-        if isinstance(step, Position):
-            if not isinstance(value, list | tuple) or step.index >= len(value):
-                return ABSENT
-            value = value[step.index]
-        elif isinstance(value, Mapping) and step in value:
-            value = value[step]
-        elif is_object(value) and isinstance(step, str) and hasattr(value, step):
-            value = getattr(value, step)
-        else:
-            return ABSENT
-    return value
-
-
 def _grouped(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> list[Any] | None:
     """`(nabla_w, nabla_b)` against a dict of lists: every group to the key that it fits."""
     leaves = parameters.leaves
@@ -174,7 +156,7 @@ def _grouped(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> l
     readings = []
     for order in ([*range(len(keys))], [*range(len(keys))][::-1]):
         source = dict(zip(keys, (returned[index] for index in order), strict=True))
-        values = [_follow(source[leaf.path[0]], leaf.path[1:]) for leaf in leaves]
+        values = [follow(source[leaf.path[0]], leaf.path[1:]) for leaf in leaves]
         if any(value is ABSENT for value in values):
             continue
         fits = all(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -22,15 +22,9 @@ from gradcheck.user.blocks import (
     keyed_name,
     path_name,
 )
-from gradcheck.user.objects import Position, Slot, is_object, look_into
+from gradcheck.user.objects import Slot, is_object, look_into, steps_from
 from gradcheck.user.packing import container_pack, dataclass_pack, leaf_pack
-from gradcheck.user.tensors import (
-    is_module,
-    is_real_tensor,
-    is_tensor,
-    saved_state,
-    to_array,
-)
+from gradcheck.user.tensors import is_module, is_real_tensor, is_tensor, saved_state, to_array
 from gradcheck.words import printable
 
 
@@ -122,17 +116,6 @@ def is_leaf(value: Any) -> bool:
     return isinstance(value, float | np.floating | np.integer) or is_real_tensor(value)
 
 
-def children(container: Any) -> Iterator[tuple[Any, Any]]:
-    """The steps out of a container or dataclass, in order: (key or Position, value)."""
-    if isinstance(container, Mapping):
-        yield from container.items()
-    elif isinstance(container, list | tuple):
-        for index, item in enumerate(container):
-            yield Position(index), item
-    else:
-        yield from ((field.name, getattr(container, field.name)) for field in fields(container))
-
-
 @dataclass(frozen=True)
 class _Found:
     path: Path
@@ -171,12 +154,13 @@ class _Reader:
                 return lambda arrays: _put(slot, arrays[block], value)
             return leaf_pack(value, block, flipped)
         if isinstance(value, Mapping | list | tuple):
-            packs = [(step, self.read(item, (*path, step))) for step, item in children(value)]
+            packs = [(step, self.read(item, (*path, step))) for step, item in steps_from(value)]
             return container_pack(value, packs)
         if is_dataclass(value) and not isinstance(value, type):
             if self.in_place:
                 return self._read_object(value, path, in_object=False)
-            packs = [(step, self.read(item, (*path, step))) for step, item in children(value)]
+            named = [(field.name, getattr(value, field.name)) for field in fields(value)]
+            packs = [(name, self.read(item, (*path, name))) for name, item in named]
             return dataclass_pack(value, packs)
         return lambda arrays: value
 

@@ -14,19 +14,23 @@ from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
 
-REAL_TYPES = ("float16", "float32", "float64")
-
 
 def is_tensor(value: Any) -> bool:
     """Whether a value is a torch tensor or a jax array."""
-    return _is_torch(value) or _is_jax(value)
+    return _is_torch(value) or is_jax(value)
+
+
+def is_jax(value: Any) -> bool:
+    """Whether a value is a jax array."""
+    jax = sys.modules.get("jax")
+    return jax is not None and hasattr(jax, "Array") and isinstance(value, jax.Array)
 
 
 def is_real_tensor(value: Any) -> bool:
     """Whether a value is a tensor of floating-point numbers."""
     if _is_torch(value):
         return bool(value.is_floating_point() or value.is_complex())
-    return _is_jax(value) and np.dtype(value.dtype).kind not in "iub"
+    return is_jax(value) and np.dtype(value.dtype).kind not in "iub"
 
 
 def is_module(value: Any) -> bool:
@@ -43,7 +47,7 @@ def to_array(value: Any) -> Any:
     """
     if _is_torch(value):
         return _checked(value).detach().cpu().resolve_conj().resolve_neg().numpy()
-    return np.asarray(_checked(value)) if _is_jax(value) else value
+    return np.asarray(_checked(value)) if is_jax(value) else value
 
 
 def like(tensor: Any, array: NDArray[Any]) -> Any:
@@ -143,11 +147,6 @@ def jax_gradient(loss: Callable[[Any], Any], params: Any) -> Any:
     return sys.modules["jax"].grad(loss)(params)
 
 
-def is_jax(value: Any) -> bool:
-    """Whether a value is a jax array."""
-    return _is_jax(value)
-
-
 def automatic_product(
     outputs_of: Callable[[Mapping[str, Any]], Any], params: Mapping[str, Any], upstream: Any
 ) -> dict[str, Any]:
@@ -161,7 +160,7 @@ def automatic_product(
         raise UsageError(
             "without a backward function, the inputs must be torch tensors or jax arrays"
         )
-    if any(_is_jax(value) for value in tensors.values()):
+    if any(is_jax(value) for value in tensors.values()):
         jax = sys.modules["jax"]
         outputs, pull_back = jax.vjp(
             lambda inner: _listed(outputs_of({**params, **inner})), tensors
@@ -210,11 +209,6 @@ def _tensors_of(holder: Any) -> list[Any]:
 def _is_torch(value: Any) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and hasattr(torch, "Tensor") and isinstance(value, torch.Tensor)
-
-
-def _is_jax(value: Any) -> bool:
-    jax = sys.modules.get("jax")
-    return jax is not None and hasattr(jax, "Array") and isinstance(value, jax.Array)
 
 
 def _checked(tensor: Any) -> Any:

@@ -14,8 +14,8 @@ from reports import HOSTILE, OUTCOMES, RIGHT, WRONG, hostile
 from gradcheck.report.color import colored
 from gradcheck.report.json import schema
 from gradcheck.report.renderers import RENDERERS
-from gradcheck.report.run_text import outcome_text
-from gradcheck.report.text import Style, render
+from gradcheck.report.text import Style, outcome_text
+from gradcheck.report.text import report_text as render
 
 FOLDER = Path(__file__).parent / "snapshots"
 STYLES = {

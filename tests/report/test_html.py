@@ -16,7 +16,7 @@ from gradcheck.finding import Finding
 from gradcheck.pictures import drawing, svg
 from gradcheck.pictures.charts import scatter_chart
 from gradcheck.pictures.model import HeatMap, LayerPicture, Pictures, Scatter, SlopeRatio
-from gradcheck.report.html import render
+from gradcheck.report.html import page as render
 from gradcheck.user.calls import Location
 from gradcheck.words import printable
 

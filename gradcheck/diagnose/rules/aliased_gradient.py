@@ -43,6 +43,5 @@ RULE = Rule(
     instead="return X.T @ delta",
     detector=Direct(_find, always=True),
     place=Place.NOWHERE,
-    edits=(),
     severity="warning",
 )

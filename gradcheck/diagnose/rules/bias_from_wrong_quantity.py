@@ -21,16 +21,11 @@ def _variants(state: LayerState) -> Iterator[Variant]:
 
 
 def _sums(state: LayerState) -> Iterator[tuple[str, Array]]:
-    yield "what arrives at the layer, without the slope", state.arriving.sum(axis=0)
-    if state.is_output:
-        yield "the bare error a - y", state.error.sum(axis=0)
+    for words, delta in state.other_deltas():
+        yield words, delta.sum(axis=0)
     slope = state.slope()
     if slope is not None:
-        yield "delta times the slope again", (state.delta * slope).sum(axis=0)
         yield "the slope", slope.sum(axis=0)
-    for number, delta in state.deltas.items():
-        if number != state.number:
-            yield f"delta {number}", delta.sum(axis=0)
     product = state.layer_input.T @ state.delta
     yield "the weights' gradient", product.sum(axis=0)
     yield "the weights' gradient", product.mean(axis=0)

@@ -42,5 +42,4 @@ RULE = Rule(
     example="dtable[indices] += upstream",
     instead="np.add.at(dtable, indices, upstream)",
     detector=LayerForms(_forms),
-    edits=(),
 )

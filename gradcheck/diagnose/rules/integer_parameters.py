@@ -14,5 +14,4 @@ RULE = Rule(
     instead="W = np.zeros((3, 4))",
     detector=Note(),
     place=Place.NOWHERE,
-    edits=(),
 )

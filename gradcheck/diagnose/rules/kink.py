@@ -15,5 +15,4 @@ RULE = Rule(
     instead="w = np.full(3, 0.1)      # to test the slopes themselves",
     detector=Note(),
     place=Place.NOWHERE,
-    edits=(),
 )

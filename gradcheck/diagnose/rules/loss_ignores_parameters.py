@@ -12,12 +12,10 @@ from gradcheck.words import listed, verb
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     ignored, center = evidence.preflight.ignored, evidence.first.center
-    claimed = tuple(
-        block.name for block in evidence.blocks if block.name in ignored and block.failed
-    )
+    wrong = tuple(block.name for block in evidence.blocks if block.name in ignored and block.failed)
     every = len(ignored) == len(evidence.names)
-    if claimed or every:
-        names = claimed or ignored
+    if wrong or every:
+        names = wrong or ignored
         yield rule.finding(
             names,
             f"your loss does not depend on {listed(names)}",
@@ -40,5 +38,4 @@ RULE = Rule(
     instead="def loss(params): return mse(X @ params['W'], Y)",
     detector=Direct(_find, always=True),
     place=Place.NOWHERE,
-    edits=(),
 )

@@ -32,5 +32,4 @@ RULE = Rule(
     instead="rng = np.random.default_rng(0);  mask = rng.random(a.shape) < keep",
     detector=Direct(lambda rule, evidence: find(rule, evidence.preflight), always=True),
     place=Place.NOWHERE,
-    edits=(),
 )

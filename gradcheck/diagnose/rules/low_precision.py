@@ -14,5 +14,4 @@ RULE = Rule(
     instead="X = X.astype(np.float64)      # for the check",
     detector=Note(),
     place=Place.NOWHERE,
-    edits=(),
 )

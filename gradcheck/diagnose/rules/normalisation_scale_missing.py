@@ -24,7 +24,7 @@ def _forms(point: LayerPoint) -> Iterator[Form]:
             yield Form(
                 np.full_like(point.analytic, np.nan) if scaled is None else scaled,
                 _message(name, power),
-                f"made from upstream * {name}{_exponent(power)}",
+                f"made from upstream * {name}{'' if power == 1 else f'**{power}'}",
                 f"begin the way to {point.problem.parameters.names[point.block]} with "
                 f"upstream * {name}, once",
             )
@@ -36,10 +36,6 @@ def _message(name: str, power: int) -> str:
     if power == -1:
         return f"has the factor {name} once too often"
     return f"is divided by {name}, which belongs in it as a factor"
-
-
-def _exponent(power: int) -> str:
-    return "" if power == 1 else f"**{power}"
 
 
 def _fits(scale: Array, upstream: Array) -> bool:

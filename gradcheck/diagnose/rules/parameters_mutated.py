@@ -34,6 +34,5 @@ RULE = Rule(
     instead="X = X - X.mean(axis=0)",
     detector=Direct(_find, always=True),
     place=Place.NOWHERE,
-    edits=(),
     severity="warning",
 )

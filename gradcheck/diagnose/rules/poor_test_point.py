@@ -15,5 +15,4 @@ RULE = Rule(
     instead="sizes = [5, 4, 3];  b = 0.1 * rng.normal(size=4);  m = 7",
     detector=Note(),
     place=Place.NOWHERE,
-    edits=(),
 )

@@ -93,5 +93,4 @@ RULE = Rule(
     instead="e = np.exp(z - z.max());  p = e / e.sum()",
     detector=Direct(_find),
     place=Place.NOWHERE,
-    edits=(),
 )

@@ -37,5 +37,4 @@ RULE = Rule(
     instead="p = e / e.sum(axis=1, keepdims=True)",
     detector=WrongLink(Link.DELTA, _variants),
     place=Place.NOWHERE,
-    edits=(),
 )

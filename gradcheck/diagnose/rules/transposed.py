@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import (
     Correction,
@@ -16,17 +18,12 @@ from gradcheck.diagnose.rule import (
     WrongLink,
 )
 from gradcheck.diagnose.sizes import Sizes
-from gradcheck.user.blocks import Array
-
-
-def _transpose(gradient: Array) -> Array:
-    return gradient.T
 
 
 def _mends(shape: tuple[int, ...], returned: tuple[int, ...], sizes: Sizes) -> Iterator[Mend]:
     if len(shape) == 2 and returned == shape[::-1] and min(shape) > 1:
         yield Mend(
-            _transpose,
+            np.transpose,
             "is the transpose of what it should be",
             "transpose it, or swap the operands of the product that makes it: rows take "
             "A.T @ delta, columns take delta @ A.T",

@@ -83,5 +83,4 @@ RULE = Rule(
     instead="dW = X.T @ delta",
     detector=Last(find),
     place=Place.NOWHERE,
-    edits=(),
 )

@@ -46,16 +46,7 @@ def _values(state: LayerState) -> Iterator[tuple[str, Array]]:
 
 def _products(state: LayerState) -> Iterator[Variant]:
     """The right input with another delta than the one that makes the bias."""
-    slope = state.slope()
-    forms: list[tuple[str, Array]] = [("what arrives, without the slope", state.arriving)]
-    if state.is_output:
-        forms.append(("the bare error", state.error))
-    if slope is not None:
-        forms.append(("delta times the slope again", state.delta * slope))
-    for number, delta in state.deltas.items():
-        if number != state.number:
-            forms.append((f"delta {number}", delta))
-    for words, form in forms:
+    for words, form in state.other_deltas():
         if form.shape == state.delta.shape:
             yield Variant(
                 state.layer_input.T @ form,
