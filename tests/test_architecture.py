@@ -21,7 +21,7 @@ FLOORS = (
     ("network", "numeric"),
     ("progress", "options"),
     ("user", "sampling"),
-    ("recognition",),
+    ("recognition", "trace"),
     ("preflight", "compare"),
     ("finding",),
     ("diagnose",),

@@ -1,0 +1,50 @@
+"""Following the user's own computation to the place where a gradient goes wrong.
+
+The way of the data:
+
+    functions, points -> tapes -> adjoints -> quantities -> replacements -> faults
+
+A run (`calling`) makes everything traced that the functions reach (`reach`), puts stand-ins for
+numpy, math and float into the user's modules (`proxies`, `floats`), and leaves all as it was found.
+Traced arrays (`array`) do every operation on the user's own memory and note it (`recording`,
+`storage`) on a tape (`nodes`), with its place and its callers (`places`, `assignments`).
+
+Both functions are followed at several points (`points`). Reverse mode on the loss's tape
+(`reverse`, by the tables of `operations`, `products` and `reductions`) gives the adjoint of every
+value; with the values themselves and local derivatives these are what is known (`quantities`).
+On the gradient's tape (`state`), whose wrong parts are known (`outputs`), the earliest value is
+looked for (`search`, over the `units`) that, replaced by a known quantity (`candidates`), makes
+wrong parts right at all points and spoils no right one (`trial`). Most replacements are dismissed
+by random projections (`projections`, where `linearity` allows it), the others are executed.
+
+What that says is read from the place (`blame`, `scales`, `returned`), the values (`kinds`), and
+the user's own names (`words`). Faults of another kind are in `special` and `raising`. The result
+is a `Fault` (`fault`) for each bug; `find` has the door.
+
+The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
+loss before they are used, and a mended gradient is given to the caller's judge.
+"""
+
+from __future__ import annotations
+
+from gradcheck.trace.calling import Trace, trace_call, trace_calls
+from gradcheck.trace.fault import Entry, Fault, Search, Step
+from gradcheck.trace.find import find_faults
+from gradcheck.trace.places import Place
+from gradcheck.trace.points import Subject
+from gradcheck.trace.subjects import subject_of_functions, subject_of_problem
+
+__all__ = [
+    "Entry",
+    "Fault",
+    "Place",
+    "Search",
+    "Step",
+    "Subject",
+    "Trace",
+    "find_faults",
+    "subject_of_functions",
+    "subject_of_problem",
+    "trace_call",
+    "trace_calls",
+]

@@ -1,0 +1,298 @@
+"""An array, or a number, that records what is done with it.
+
+A traced array is a view of the very memory that the user's code would have had, and every operation
+is done by numpy on plain arrays, so the results are those of the untraced run, bit for bit. A
+traced number stands for the Python float or numpy scalar that the user's code would have had.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.functions import (
+    IN_PLACE_METHODS,
+    METHODS,
+    OPERATORS,
+    PROPERTIES,
+    QUESTIONS,
+    Attribute,
+    Changed,
+    InPlace,
+    Method,
+    get_item,
+)
+from gradcheck.trace.nodes import Tape
+from gradcheck.trace.recording import (
+    apply,
+    change,
+    compute_into,
+    open_tape,
+    plain,
+    write_back,
+)
+from gradcheck.trace.storage import Storage
+from gradcheck.trace.traced import Traced
+
+
+class TracedArray(Traced):
+    """See the module."""
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+        outputs = keywords.pop("out", None)
+        tape = open_tape((inputs, outputs))
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        function = ufunc if method == "__call__" else getattr(ufunc, method)
+        if method == "at":
+            return change(tape, f"{ufunc.__name__}.at", function, inputs[0], inputs[1:], {})
+        if outputs is None:
+            return apply(tape, function, inputs, keywords, name)
+        if len(outputs) > 1:
+            return function(*plain(inputs), out=plain(outputs), **plain(keywords))
+        return compute_into(tape, function, inputs, keywords, name, outputs[0])
+
+    def __array_function__(
+        self, function: Any, types: Any, arguments: Any, keywords: Mapping[str, Any]
+    ) -> Any:
+        return call_numpy(
+            open_tape((arguments, keywords)), function, tuple(arguments), dict(keywords)
+        )
+
+    def __getitem__(self, key: Any) -> Any:
+        return apply(self.tape, get_item, (self, key), {}, "getitem")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        change(self.tape, "setitem", operator.setitem, self, (key, value), {})
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(len(self)))
+
+    def __hash__(self) -> int:  # type: ignore[override]  # numbers can be hashed, as numpy's can
+        return hash(plain(self))
+
+    def __bool__(self) -> bool:
+        return bool(plain(self))
+
+    def __float__(self) -> float:
+        if self.tape is not None and self.tape.open:
+            self.tape.leak("a number was turned into a Python float")
+        return float(plain(self))
+
+    def __as_float__(self) -> Any:
+        return apply(self.tape, float, (self,), {}, "float")
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return apply(self.tape, round, (self, digits), {}, "round")
+
+    def __format__(self, specification: str) -> str:
+        return format(plain(self), specification)
+
+    def __repr__(self) -> str:
+        return repr(plain(self))
+
+    def __str__(self) -> str:
+        return str(plain(self))
+
+    def __contains__(self, item: Any) -> bool:
+        return plain(item) in plain(self)
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        return plain(self).__reduce__()
+
+    def tolist(self) -> Any:
+        """Nested lists of traced numbers."""
+        if self.ndim == 0:
+            return self if isinstance(self.scalar, float) else self.item()
+        return [self[i].tolist() if self.ndim > 1 else self[i].item() for i in range(len(self))]
+
+    @property
+    def flat(self) -> Any:
+        """The entries one after the other."""
+        return FlatEntries(self)
+
+    def view(self, *arguments: Any, **keywords: Any) -> Any:
+        """A view; one of another class or type of number is not followed."""
+        if not arguments and not keywords:
+            return apply(self.tape, Method("view"), (self,), {}, "view")
+        if self.tape is not None and self.tape.open:
+            self.tape.leak(f"a view as {getattr(arguments[0], '__name__', arguments[0])}")
+        return plain(self).view(*arguments, **keywords)
+
+
+class FlatEntries:
+    """What `array.flat` is of a traced array."""
+
+    def __init__(self, array: TracedArray) -> None:
+        self.array = array
+
+    def __len__(self) -> int:
+        return self.array.size
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, key: Any) -> Any:
+        return apply(self.array.tape, _get_flat, (self.array, key), {}, "getitem")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        change(self.array.tape, "setitem", _set_flat, self.array, (key, value), {})
+
+
+def _get_flat(array: NDArray[Any], key: Any) -> Any:
+    return array.flat[key]
+
+
+def _set_flat(array: NDArray[Any], key: Any, value: Any) -> None:
+    array.flat[key] = value
+
+
+def call_numpy(
+    tape: Tape | None,
+    function: Any,
+    arguments: tuple[Any, ...],
+    keywords: dict[str, Any],
+    force: bool = False,
+) -> Any:
+    """A call of a function of numpy's, recorded.
+
+    Args:
+        tape: where to record it.
+        function: numpy's own function.
+        arguments: its positional arguments.
+        keywords: its keyword arguments.
+        force: record it even where none of the arguments is traced.
+    """
+    name = function.__name__
+    if name in QUESTIONS:
+        return function(*plain(arguments), **plain(keywords))
+    if name in InPlace.FUNCTIONS and arguments:
+        return change(tape, name, function, arguments[0], arguments[1:], keywords)
+    out = keywords.pop("out", None)
+    if out is not None:
+        return compute_into(tape, function, arguments, keywords, name, out)
+    return apply(tape, function, arguments, keywords, name, force)
+
+
+def traced_leaf(tape: Tape, array: NDArray[Any], name: str, storage: Storage | None = None) -> Any:
+    """A traced view of an array of the user's, in the same memory.
+
+    Args:
+        tape: where its operations are recorded.
+        array: the user's array.
+        name: what it is called.
+        storage: the memory that it shares with other arrays, if it does.
+    """
+    traced = array.view(TracedArray)
+    traced.tape = tape
+    if storage is None:
+        storage = Storage(tape, array, tape.leaf(name, array))
+        traced.node = storage.node
+    traced.storage = storage
+    return traced
+
+
+def traced_number(tape: Tape, number: Any, name: str) -> Any:
+    """A traced number that stands for one of the user's."""
+    traced = np.asarray(number).view(TracedArray)
+    traced.tape, traced.scalar, traced.node = tape, number, tape.leaf(name, number)
+    return traced
+
+
+def _binary(name: str, function: Callable[..., Any], swapped: bool) -> Callable[..., Any]:
+    def operation(self: TracedArray, other: Any) -> Any:
+        operands = (other, self) if swapped else (self, other)
+        return apply(open_tape(operands), function, operands, {}, name)
+
+    return operation
+
+
+def _unary(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def operation(self: TracedArray) -> Any:
+        return apply(self.tape, function, (self,), {}, name)
+
+    return operation
+
+
+def _in_place(
+    name: str, function: Callable[..., Any], out_of_place: Callable[..., Any]
+) -> Callable[..., Any]:
+    def operation(self: TracedArray, other: Any) -> Any:
+        if self.scalar is not None:
+            return apply(self.tape, out_of_place, (self, other), {}, name)
+        tape = open_tape((self, other))
+        if tape is None:
+            function(plain(self), plain(other))
+            return self
+        arguments = (self, other)
+        write_back(
+            tape,
+            name,
+            Changed(function, self.shape, self.dtype),
+            arguments,
+            {},
+            self,
+            lambda: function(plain(self), plain(other)),
+        )
+        return self
+
+    return operation
+
+
+def _method(name: str) -> Callable[..., Any]:
+    function = Method(name)
+
+    def method(self: TracedArray, *arguments: Any, **keywords: Any) -> Any:
+        tape = open_tape((self, arguments, keywords))
+        out = keywords.pop("out", None)
+        if out is not None:
+            return compute_into(tape, function, (self, *arguments), keywords, name, out)
+        return apply(tape, function, (self, *arguments), keywords, name)
+
+    return method
+
+
+def _changing_method(name: str) -> Callable[..., Any]:
+    def method(self: TracedArray, *arguments: Any, **keywords: Any) -> Any:
+        return change(self.tape, name, Method(name), self, arguments, keywords)
+
+    return method
+
+
+def _property(name: str) -> property:
+    function = Attribute(name)
+    return property(lambda self: apply(self.tape, function, (self,), {}, name))
+
+
+def _complete() -> None:
+    """Gives the class its operators, methods and properties, from the tables."""
+    for dunder, (name, function, in_place) in OPERATORS.items():
+        if in_place is None:
+            setattr(TracedArray, f"__{dunder}__", _unary(name, function))
+            continue
+        setattr(TracedArray, f"__{dunder}__", _binary(name, function, swapped=False))
+        if in_place:
+            setattr(TracedArray, f"__r{dunder}__", _binary(name, function, swapped=True))
+            inner = getattr(operator, f"i{dunder}", None)
+            if inner is not None:
+                setattr(TracedArray, f"__i{dunder}__", _in_place(name, inner, function))
+    for name in METHODS:
+        setattr(TracedArray, name, _method(name))
+    for name in IN_PLACE_METHODS:
+        setattr(TracedArray, name, _changing_method(name))
+    for name in PROPERTIES:
+        setattr(TracedArray, name, _property(name))
+
+
+_complete()

@@ -1,0 +1,99 @@
+"""Plain assignments, `dxhat = dout`: no operations, but the place where a value got its name.
+
+A list of such statements is made from the source of each function; while the function runs, the
+value is looked at as soon as the next line begins.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from types import FrameType
+from typing import Any
+
+from gradcheck.trace.nodes import Assignment, Tape
+from gradcheck.trace.places import Place, is_users_code
+from gradcheck.trace.recording import node_of
+from gradcheck.trace.traced import Traced
+
+
+@contextmanager
+def assignments_noted(tape: Tape) -> Iterator[None]:
+    """Notes the plain assignments that run in this thread; a debugger's own hook is left alone."""
+    if sys.gettrace() is not None:
+        yield
+        return
+    sys.settrace(_Watch(tape).entered)
+    try:
+        yield
+    finally:
+        sys.settrace(None)
+
+
+class _Watch:
+    """The hooks of one run."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.last: dict[int, int] = {}
+
+    def entered(self, frame: FrameType, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        if not is_users_code(code) or not plain_assignments(code.co_filename):
+            return None
+        statements = plain_assignments(code.co_filename)
+        if not any(first in statements for _, _, first in code.co_lines() if first):
+            return None
+        return self.line
+
+    def line(self, frame: FrameType, event: str, argument: Any) -> Any:
+        previous = self.last.pop(id(frame), None)
+        if previous is not None:
+            self._note(frame, previous)
+        if event == "line" and frame.f_lineno in plain_assignments(frame.f_code.co_filename):
+            self.last[id(frame)] = frame.f_lineno
+        return self.line
+
+    def _note(self, frame: FrameType, line: int) -> None:
+        code = frame.f_code
+        for target, columns in plain_assignments(code.co_filename)[line]:
+            value = frame.f_locals.get(target)
+            if isinstance(value, Traced) and self.tape.open:
+                place = Place(code.co_filename, line, line, *columns, code.co_name)
+                assignment = Assignment(node_of(self.tape, value), place, target, code)
+                self.tape.assignments.append(assignment)
+
+
+@lru_cache(maxsize=512)
+def plain_assignments(file: str) -> dict[int, list[tuple[str, tuple[int, int]]]]:
+    """The plain assignments of a file by line: the name that is given, and the columns."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return {}
+    found: dict[int, list[tuple[str, tuple[int, int]]]] = {}
+    for statement in ast.walk(tree):
+        if not isinstance(statement, ast.Assign):
+            continue
+        for target in statement.targets:
+            for name, value in _pairs(target, statement.value):
+                columns = (statement.col_offset, statement.end_col_offset or 0)
+                if isinstance(value, ast.Name | ast.Attribute | ast.Subscript):
+                    found.setdefault(statement.lineno, []).append((name.id, columns))
+    return found
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.Name, ast.expr]]:
+    if isinstance(target, ast.Name):
+        yield target, value
+    elif (
+        isinstance(target, ast.Tuple)
+        and isinstance(value, ast.Tuple)
+        and len(target.elts) == len(value.elts)
+    ):
+        for inner, part in zip(target.elts, value.elts, strict=True):
+            yield from _pairs(inner, part)

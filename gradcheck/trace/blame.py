@@ -1,0 +1,220 @@
+"""Which place of the source a replacement speaks against."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gradcheck.trace.mend import Mend
+from gradcheck.trace.names import MOVES
+from gradcheck.trace.nodes import OUTPUT, Assignment, Node, Reference
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.places import Call, Chain, Place
+from gradcheck.trace.state import State
+from gradcheck.trace.units import CALL
+
+COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
+WRITES = ("setitem", "scatter")
+
+
+@dataclass(frozen=True)
+class Blame:
+    """A place and those that belong to it.
+
+    Attributes:
+        place: what to change.
+        also: the other places.
+        expression: the text of what is wrong.
+    """
+
+    place: Place | None
+    also: tuple[Place, ...]
+    expression: str
+
+
+def blame(
+    mend: Mend,
+    state: State,
+    assignments: list[Assignment],
+    is_known: Callable[[int], bool],
+    is_right: bool = False,
+) -> Blame:
+    """The place of a mend.
+
+    A wrong value is blamed where it is made; one that is right for something else, where a plain
+    assignment gave it the name of what it is not. For a wrong operand, the innermost function that
+    its making and its use have in common is blamed, because there it was chosen; or a plain
+    assignment that gave it the name under which it is used.
+    """
+    node = state.tape[mend.unit.first]
+    made = _with_place(state, node)
+    places = [call.place for call in made.chain]
+    if not places:
+        return Blame(None, (), "")
+    if mend.unit.nodes:
+        named = [one for one in assignments if one.node == mend.unit.first]
+        if is_right and named:
+            return Blame(named[-1].place, (places[0],), named[-1].place.source)
+        return Blame(places[0], tuple(places[1:3]), places[0].source)
+    operand = mend.unit.uses[0][1]
+    source = _before_movement(state, operand)
+    up = 0
+    if mend.unit.kind == CALL or _is_given(made, node, operand):
+        up = _levels_up(source.chain, made.chain)
+        if not source.chain:
+            up = _levels_of_leaf(made, state, is_known)
+        if mend.unit.kind == CALL:
+            up = max(up, mend.unit.outer)
+    up = min(up, len(places) - 1)
+    place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
+    for level in range(up + 1):
+        assignment = _assigned(node, operand, made.chain[level], assignments)
+        if assignment is not None:
+            return Blame(assignment.place, (place, *also), assignment.place.source)
+    return Blame(place, also, place.source)
+
+
+def _is_given(made: Node, consumer: Node, operand: int) -> bool:
+    """Whether the function that uses an operand was given it as an argument.
+
+    What it reads from its own names, or from its object, it chose itself.
+    """
+    if not made.chain:
+        return False
+    code = made.chain[0].code
+    if code.co_name in COMPREHENSIONS:
+        return True
+    position = next(
+        (
+            i
+            for i, argument in enumerate(consumer.arguments)
+            if isinstance(argument, Reference) and argument.index == operand
+        ),
+        None,
+    )
+    expression = _operand_text(made.chain[0].place.source, position)
+    while isinstance(expression, ast.Attribute | ast.Subscript):
+        if isinstance(expression, ast.Attribute) and expression.attr != "T":
+            return False
+        expression = expression.value
+    if not isinstance(expression, ast.Name):
+        return True
+    return expression.id in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def _operand_text(source: str, position: int | None) -> ast.expr | None:
+    """The expression of an operand in that of an operation."""
+    try:
+        expression = ast.parse(source.strip(), mode="eval").body
+    except SyntaxError:
+        return None
+    operands: list[ast.expr] = []
+    if isinstance(expression, ast.BinOp):
+        operands = [expression.left, expression.right]
+    elif isinstance(expression, ast.UnaryOp):
+        operands = [expression.operand]
+    elif isinstance(expression, ast.Compare):
+        operands = [expression.left, *expression.comparators]
+    elif isinstance(expression, ast.Attribute | ast.Subscript):
+        operands = [expression.value]
+    elif isinstance(expression, ast.Call):
+        method = isinstance(expression.func, ast.Attribute) and not (
+            isinstance(expression.func.value, ast.Name)
+            and expression.func.value.id in ("np", "numpy", "math")
+        )
+        of = (
+            [expression.func.value] if method and isinstance(expression.func, ast.Attribute) else []
+        )
+        operands = [*of, *expression.args]
+    if position is None or position >= len(operands):
+        return None
+    return operands[position]
+
+
+def _with_place(state: State, node: Node) -> Node:
+    while not node.chain and node.operands:
+        node = state.tape[max(node.operands, key=lambda i: (bool(state.tape[i].chain), i))]
+    return node
+
+
+def _before_movement(state: State, index: int) -> Node:
+    node = state.tape[index]
+    while (
+        len(node.operands) == 1
+        and (base_name(node) in MOVES or node.name == "negative")
+        and base_name(node) not in WRITES
+        and not state.tape[node.operands[0]].is_leaf
+    ):
+        node = state.tape[node.operands[0]]
+    return node
+
+
+def _levels_up(made: Chain, used: Chain) -> int:
+    """How many calls up from its use the innermost common function stands."""
+    if not made or not used:
+        return 0
+    depth = 0
+    for one, other in zip(reversed(made), reversed(used), strict=False):
+        if one.code is not other.code:
+            break
+        depth += 1
+        if one.instruction != other.instruction:
+            break
+    return max(0, len(used) - depth) if depth else 0
+
+
+def _levels_of_leaf(node: Node, state: State, is_known: Callable[[int], bool]) -> int:
+    """How many calls up the wrong use of a parameter or of data stands.
+
+    It stands in a helper, unless that gives right results where it is called from elsewhere.
+    """
+    if len(node.chain) < 2:
+        return 0
+    elsewhere = [
+        other.index
+        for other in state.tape
+        if other.chain[:1] == node.chain[:1] and other.chain[1:] != node.chain[1:]
+    ]
+    if not any(is_known(index) for index in elsewhere):
+        return 0
+    up = 0
+    while up < len(node.chain) - 1 and node.chain[up].code.co_name in COMPREHENSIONS:
+        up += 1
+    return up + 1
+
+
+def _assigned(
+    consumer: Node, operand: int, used: Call, assignments: list[Assignment]
+) -> Assignment | None:
+    found = None
+    for assignment in assignments:
+        if assignment.node != operand:
+            continue
+        if consumer.name == OUTPUT:
+            found = assignment
+            continue
+        text = linecache.getline(used.place.file, used.place.line)
+        if (
+            assignment.code is used.code
+            and assignment.place.line < used.place.line
+            and re.search(rf"\b{re.escape(assignment.target)}\b", text)
+        ):
+            found = assignment
+    return found
+
+
+def outside_helper(blamed: Blame, mend: Mend, state: State) -> Blame:
+    """The call of a helper whose result is right, where something is missing after it."""
+    node = state.tape[mend.unit.first]
+    users = state.consumers[node.index]
+    if not users or not node.chain or blamed.place != node.chain[0].place:
+        return blamed
+    depth = max(len(state.tape[user].chain) for user in users)
+    up = len(node.chain) - depth
+    if not 0 < up < len(node.chain):
+        return blamed
+    places = [call.place for call in node.chain]
+    return Blame(places[up], (*places[up + 1 :], *places[:up]), places[up].source)

@@ -1,0 +1,143 @@
+"""One call of the user's code, followed from the arrays it is given to what it returns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trace.array import TracedArray
+from gradcheck.trace.assignments import assignments_noted
+from gradcheck.trace.nodes import Leak, Node, Tape
+from gradcheck.trace.places import run_function
+from gradcheck.trace.reach import Reach
+from gradcheck.trace.recording import node_of, plain
+from gradcheck.trace.traced import Traced
+
+SEEN_THROUGH = ("adapters", "structures", "tensors", "gradients", "problem", "names", "blocks")
+"""The modules of `gradcheck.user` through which arrays pass on their way to the user's code."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a call did.
+
+    Attributes:
+        tape: every value that was made.
+        returned: what the calls returned, as untraced calls would have.
+        indices: the same structures with the index of a node for every traced array or number,
+            and None for everything else.
+        starts: where on the tape each call began.
+        error: what the last call raised, or None.
+    """
+
+    tape: Tape
+    returned: tuple[Any, ...]
+    indices: tuple[Any, ...]
+    starts: tuple[int, ...]
+    error: BaseException | None = None
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The values, in the order in which they were made."""
+        return self.tape.nodes
+
+    @property
+    def leaks(self) -> tuple[Leak, ...]:
+        """What could not be followed: which operation, and where."""
+        return tuple(self.tape.leaks)
+
+
+def trace_call(function: Callable[[Any], Any], argument: Any) -> Trace:
+    """Follows one call.
+
+    Args:
+        function: of the user's, or one of gradcheck's around one of the user's.
+        argument: what it is given; arrays and floats in it, in any structure, are leaves.
+
+    Raises:
+        KeyboardInterrupt: as it came; everything has been put back.
+    """
+    return trace_calls([function], argument)
+
+
+def trace_calls(
+    functions: Sequence[Callable[[Any], Any]], argument: Any, also: Sequence[Any] = ()
+) -> Trace:
+    """Follows several calls with one argument, one after the other, until one raises.
+
+    Args:
+        functions: what is called.
+        argument: what each of them is given.
+        also: further functions and objects of the user's that these call or use.
+    """
+    tape = Tape(TracedArray)
+    returned: list[Any] = []
+    indices: list[Any] = []
+    starts: list[int] = []
+    error: BaseException | None = None
+    with followed(tape, [*functions, *also], argument) as traced, assignments_noted(tape):
+        for function in functions:
+            starts.append(len(tape.nodes))
+            try:
+                value = run_function(function, traced)
+            except (Exception, SystemExit) as raised:
+                error = raised
+                break
+            indices.append(_indices(tape, value))
+            returned.append(_plain_copy(value))
+    return Trace(tape, tuple(returned), tuple(indices), tuple(starts), error)
+
+
+@contextmanager
+def followed(tape: Tape, functions: Sequence[Any], argument: Any) -> Iterator[Any]:
+    """Makes everything that the functions reach traced; leaves all as it was found."""
+    reach = Reach(tape)
+    try:
+        for name in SEEN_THROUGH:
+            module = sys.modules.get(f"gradcheck.user.{name}")
+            if module is not None:
+                reach.restoring_swap(vars(module))
+        traced = reach.traced(argument, "", numbers=True)
+        for function in functions:
+            reach.traced(function, getattr(function, "__name__", "function"))
+        yield traced
+    finally:
+        tape.open = False
+        _certainly(reach.put_back)
+
+
+def _certainly(act: Callable[[], None]) -> None:
+    """Does something that can be begun again, even if the user interrupts it meanwhile."""
+    try:
+        act()
+    except KeyboardInterrupt:
+        act()
+        raise
+
+
+def _indices(tape: Tape, value: Any) -> Any:
+    if isinstance(value, Traced):
+        return node_of(tape, value)
+    if isinstance(value, Mapping):
+        return {key: _indices(tape, item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [_indices(tape, item) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    return None
+
+
+def _plain_copy(value: Any) -> Any:
+    """A value without anything of ours in it, that keeps its numbers."""
+    if isinstance(value, Traced):
+        bare = plain(value)
+        return bare.copy(order="K") if isinstance(bare, np.ndarray) else bare
+    if type(value) is dict:
+        return {key: _plain_copy(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_plain_copy(item) for item in value)
+    return value

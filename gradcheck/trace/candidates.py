@@ -1,0 +1,175 @@
+"""The quantities laid out as a value of the gradient that they could replace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity, Series
+
+TURNED = 7
+"""Arrays whose last two axes are longer than this are no kernels to be turned round."""
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What could stand in the place of a value, or of a value in every pass of a loop.
+
+    Attributes:
+        kind: of the quantity.
+        node: what the quantity is of, on the tape of the loss.
+        other: as in `Quantity`.
+        number: its row in the matrices of its table.
+    """
+
+    kind: str
+    node: int
+    other: int | None
+    number: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """All candidates of one shape.
+
+    Attributes:
+        candidates: what they are.
+        entries: by point, a row for every candidate.
+    """
+
+    candidates: tuple[Candidate, ...]
+    entries: tuple[NDArray[np.float64], ...]
+
+    def fitting(self, carries_adjoint: bool) -> NDArray[np.bool_]:
+        """Which are of the kind of what they replace: adjoints for adjoints, slopes for slopes."""
+        kinds = (ADJOINT, CONTRIBUTION, VALUE) if carries_adjoint else (VALUE, SLOPE)
+        return np.array([one.kind in kinds for one in self.candidates], dtype=bool)
+
+
+@dataclass
+class Candidates:
+    """The tables of candidates, made when they are first asked for.
+
+    Attributes:
+        quantities: what is known.
+        series: what is known of the loops.
+    """
+
+    quantities: Sequence[Quantity]
+    series: Sequence[Series]
+    _tables: dict[Any, Table] = field(default_factory=dict)
+
+    def of_shape(self, shape: Shape) -> Table:
+        """Those that can be laid out in a shape."""
+        if shape not in self._tables:
+            found = [
+                (quantity.kind, quantity.node, quantity.other, laid)
+                for quantity in self.quantities
+                for laid in layouts(quantity.values, shape)
+            ]
+            self._tables[shape] = _table(found, int(np.prod(shape, dtype=int)))
+        return self._tables[shape]
+
+    def of_series(self, count: int, shape: Shape) -> Table:
+        """Those for a value of that shape in every pass of a loop."""
+        key = (count, shape)
+        if key not in self._tables:
+            found = [*self._from_loops(count, shape), *self._from_axes(count, shape)]
+            self._tables[key] = _table(found, count * int(np.prod(shape, dtype=int)))
+        return self._tables[key]
+
+    def _from_loops(self, count: int, shape: Shape) -> Iterator[_Laid]:
+        """The passes in order and in reverse, begun up to two passes later."""
+        for one in self.series:
+            length = len(one.nodes)
+            if not count <= length <= count + 2:
+                continue
+            for order in (1, -1):
+                for first in range(length - count + 1):
+                    chosen = [passes[::order][first : first + count] for passes in one.values]
+                    laid = _all_laid(chosen, shape)
+                    if laid is not None:
+                        yield one.kind, one.nodes[0], None, laid
+
+    def _from_axes(self, count: int, shape: Shape) -> Iterator[_Laid]:
+        """The entries, rows or columns of one quantity."""
+        single = int(np.prod(shape, dtype=int)) == 1
+        for quantity in self.quantities:
+            first = quantity.values[0]
+            if single and first.size == count and first.ndim > 1:
+                for turned in (False, True):
+                    values = [value.T if turned else value for value in quantity.values]
+                    yield (
+                        quantity.kind,
+                        quantity.node,
+                        quantity.other,
+                        [np.ravel(value) for value in values],
+                    )
+            for axis in range(first.ndim):
+                if first.shape[axis] != count:
+                    continue
+                for order in (1, -1):
+                    chosen = [
+                        [np.asarray(part) for part in np.moveaxis(value, axis, 0)[::order]]
+                        for value in quantity.values
+                    ]
+                    laid = _all_laid(chosen, shape)
+                    if laid is not None:
+                        yield quantity.kind, quantity.node, quantity.other, laid
+
+
+_Laid = tuple[str, int, int | None, list[NDArray[Any]]]
+
+
+def _table(found: Sequence[_Laid], size: int) -> Table:
+    candidates = tuple(
+        Candidate(kind, node, other, number) for number, (kind, node, other, _) in enumerate(found)
+    )
+    points = len(found[0][3]) if found else 0
+    entries = tuple(
+        np.array([np.ravel(laid[point]) for *_, laid in found], dtype=np.float64).reshape(-1, size)
+        for point in range(points)
+    )
+    return Table(candidates, entries)
+
+
+def _all_laid(chosen: Sequence[Sequence[NDArray[Any]]], shape: Shape) -> list[NDArray[Any]] | None:
+    """Every pass in its first layout, one after the other; None where there is none."""
+    by_point = []
+    for passes in chosen:
+        laid = [next(iter(layouts([one], shape)), None) for one in passes]
+        if any(one is None for one in laid):
+            return None
+        by_point.append(np.array([one[0] for one in laid if one is not None]))
+    return by_point
+
+
+def layouts(values: Sequence[NDArray[Any]], shape: Shape) -> Iterator[list[NDArray[Any]]]:
+    """The ways in which values can be laid out in a shape: as they are, transposed, reshaped."""
+    first = values[0]
+    if first.shape == shape:
+        yield list(values)
+    if first.ndim == 2 and first.shape[::-1] == shape:
+        yield [value.T for value in values]
+    size = int(np.prod(shape, dtype=int))
+    if first.shape != shape and first.size == size:
+        if _long(first.shape) == _long(shape):
+            yield [value.reshape(shape) for value in values]
+        elif first.ndim == 2 and _long(first.shape[::-1]) == _long(shape):
+            yield [value.T.reshape(shape) for value in values]
+        elif first.ndim > len(shape) == 1:
+            yield [value.reshape(shape) for value in values]
+    if first.shape == shape and first.ndim >= 2 and 1 < max(shape[-2:]) <= TURNED:
+        yield [value[..., ::-1, ::-1] for value in values]
+    if first.shape == shape and first.ndim == 1 and 1 < first.size <= TURNED:
+        yield [value[::-1] for value in values]
+
+
+def _long(shape: Shape) -> Shape:
+    return tuple(length for length in shape if length != 1)

@@ -1,0 +1,165 @@
+"""A fault, from what mends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.blame import Blame
+from gradcheck.trace.candidates import Candidates
+from gradcheck.trace.explain import Known
+from gradcheck.trace.fault import Entry, Fault, Step
+from gradcheck.trace.kinds import Kind, kind_of, named
+from gradcheck.trace.mend import Mend
+from gradcheck.trace.points import Point
+from gradcheck.trace.quantities import ADJOINT
+from gradcheck.trace.returned import returned_place
+from gradcheck.trace.special import Special
+from gradcheck.trace.state import State
+from gradcheck.trace.units import NODE, View
+from gradcheck.trace.words import Words
+
+STEPS = 3
+"""How many right values before the wrong one are told."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What one search works on.
+
+    Attributes:
+        points: both functions, at each point.
+        known: the quantities.
+        candidates: what can replace values.
+        words: names the quantities.
+        tolerance: the relative error of what is right.
+        deadline: on `time.perf_counter`.
+    """
+
+    points: tuple[Point, ...]
+    known: Known
+    candidates: Candidates
+    words: Words
+    tolerance: float
+    deadline: float
+
+
+def where_returned(search: Followed, view: View, mend: Mend, blamed: Blame) -> Blame:
+    """The place where another block's right gradient is handed back, if it is that."""
+    if mend.unit.kind != NODE or mend.candidate is None:
+        return blamed
+    parameters = set(search.points[0].parameters.values())
+    nodes = {
+        one.node for one in view.explained.get(mend.unit.first, ()) if one.kind == ADJOINT
+    } & parameters
+    if not nodes or mend.candidate.node not in parameters or mend.candidate.node in nodes:
+        return blamed
+    block = _blocks(view.state, mend.outputs)[0]
+    place = returned_place(view.state.tape[mend.unit.first].chain, block)
+    if place is None:
+        return blamed
+    also = () if blamed.place is None else (blamed.place,)
+    return Blame(place, also, place.source)
+
+
+def of_special(search: Followed, state: State, special: Special) -> tuple[Fault, State] | None:
+    """The fault of a special kind, and the state with it mended."""
+    mended = state.mend(special.replacements)
+    if mended is None:
+        return None
+    kind = Kind(special.kind, "", special.blame.expression, "")
+    blocks = _blocks(state, special.outputs)
+    if special.expected is not None:
+        kind = replace(kind, expected=f"dL/d{blocks[0]}")
+    wrong = _Wrong(special.blame, kind, special.node, blocks, special.actual, special.expected)
+    return _fault(search, state, mended, wrong), mended
+
+
+def of_mend(
+    search: Followed, state: State, mend: Mend, blamed: Blame
+) -> tuple[Fault, State] | None:
+    """The fault that a replacement mends, and the state with it mended."""
+    mended = state.mend(mend.replacements)
+    if mended is None:
+        return None
+    kind = kind_of(mend, state, search.known, search.words, blamed.expression)
+    shape = state.values[0][mend.unit.replaced[0]].shape
+    values = [np.asarray(one[0]) for one in (mend.actual, mend.expected)]
+    count = int(np.prod(shape, dtype=int))
+    actual, expected = (value.reshape(shape) if value.size == count else value for value in values)
+    quantity = None if mend.candidate is None else mend.candidate.kind
+    blocks = _blocks(state, mend.outputs)
+    wrong = _Wrong(blamed, kind, mend.unit.first, blocks, actual, expected, mend.factor, quantity)
+    return _fault(search, state, mended, wrong), mended
+
+
+def _blocks(state: State, names: frozenset[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.block for one in state.outputs if one.name in names))
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """What is wrong at a place: see `Fault`."""
+
+    blamed: Blame
+    kind: Kind
+    node: int
+    blocks: tuple[str, ...]
+    actual: NDArray[Any] | None
+    expected: NDArray[Any] | None
+    factor: float = 1.0
+    quantity: str | None = None
+
+
+def _fault(search: Followed, state: State, mended: State, wrong: _Wrong) -> Fault:
+    outputs = search.points[0].outputs
+    return Fault(
+        wrong.kind.kind,
+        wrong.blamed.place,
+        wrong.blamed.also,
+        wrong.blamed.expression,
+        wrong.kind.actual,
+        wrong.kind.expected,
+        wrong.kind.lacks,
+        wrong.actual,
+        wrong.expected,
+        wrong.factor,
+        _entry(wrong.actual, wrong.expected),
+        wrong.quantity,
+        _before(search, state, wrong.node),
+        wrong.blocks,
+        {name: mended.values[0][index] for name, index in outputs.items()},
+    )
+
+
+def _entry(actual: NDArray[Any] | None, expected: NDArray[Any] | None) -> Entry | None:
+    if actual is None or expected is None or actual.shape != expected.shape or not actual.size:
+        return None
+    difference = np.abs(actual - expected)
+    index = np.unravel_index(int(np.argmax(difference)), actual.shape)
+    where = tuple(int(i) for i in index)
+    return Entry(where, float(actual[where]), float(expected[where]))
+
+
+def _before(search: Followed, state: State, node: int) -> tuple[Step, ...]:
+    """Right values that a value is made of, the last first."""
+    found: list[Step] = []
+    pending, seen = list(state.tape[node].operands), set()
+    while pending and len(found) < STEPS:
+        index = max(pending)
+        pending.remove(index)
+        if index in seen:
+            continue
+        seen.add(index)
+        made = state.tape[index]
+        explained = search.known.explaining([values[index] for values in state.values])
+        place = made.place
+        if place is not None and not made.is_leaf:
+            words = named(explained, search.words)
+            if words and words not in [step.words for step in found]:
+                found.append(Step(place, words))
+        pending += made.operands
+    return tuple(found)

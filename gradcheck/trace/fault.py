@@ -1,0 +1,119 @@
+"""What the search finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from gradcheck.trace.nodes import Leak
+from gradcheck.trace.places import Place
+
+MISSING_FACTOR = "missing factor"
+EXTRA_FACTOR = "one factor too many"
+WRONG_OPERAND = "wrong operand"
+WRONG_OPERATION = "wrong operation"
+CONSTANT_FACTOR = "constant factor"
+MISSING_CONTRIBUTION = "missing contribution"
+EXTRA_TERM = "one term too many"
+TRANSPOSED = "transposed"
+NOT_RETURNED = "computed but not returned"
+NEVER_WRITTEN = "entries never written"
+EARLIER_CALL = "state of an earlier call"
+UPSTREAM_UNUSED = "upstream never used"
+WRONG_SHAPE = "wrong shape"
+RAISES = "raises"
+WRONG_VALUE = "wrong value"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a wrong value, with both numbers.
+
+    Attributes:
+        index: where it is.
+        actual: what it is.
+        expected: what it should be.
+    """
+
+    index: tuple[int, ...]
+    actual: float
+    expected: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """A right value on the way to the wrong one.
+
+    Attributes:
+        place: where it is made.
+        words: what it is.
+    """
+
+    place: Place
+    words: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One place where the gradient goes wrong.
+
+    Attributes:
+        kind: one of the above.
+        place: the expression or statement to change; None where no place is known.
+        also: other places that belong to it: a helper's call or definition, a loop's header.
+        expression: the source text of what is wrong.
+        actual: what stands there, in words.
+        expected: what should stand there, in words.
+        lacks: the factor or term that is missing or too much, in words; empty where it is none.
+        actual_value: its value at the first point; None where there is none.
+        expected_value: what it should be, likewise.
+        factor: the constant that mends it, for a constant factor; else what the expected value
+            was multiplied by.
+        entry: the entry with the largest difference, if the shapes agree.
+        quantity: the kind of the quantity that is expected (see `quantities`), or None.
+        before: right values that it is made of, the last first.
+        blocks: the blocks that it makes wrong.
+        mended: the gradients with it, and those before it, put right, at the first point.
+    """
+
+    kind: str
+    place: Place | None
+    also: tuple[Place, ...]
+    expression: str
+    actual: str
+    expected: str
+    lacks: str
+    actual_value: NDArray[Any] | None
+    expected_value: NDArray[Any] | None
+    factor: float
+    entry: Entry | None
+    quantity: str | None
+    before: tuple[Step, ...]
+    blocks: tuple[str, ...]
+    mended: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What was found, and how far the search came.
+
+    Attributes:
+        faults: in the order in which they were found.
+        left: the blocks that are still wrong with all of them mended.
+        late: whether the time ran out first.
+        unfollowed: why nothing could be followed, in words; empty where it could.
+        leaks: the operations that could not be followed.
+        points: at how many points both functions did the same operations.
+        operations: how many there were in the gradient.
+    """
+
+    faults: tuple[Fault, ...] = ()
+    left: tuple[str, ...] = ()
+    late: bool = False
+    unfollowed: str = ""
+    leaks: tuple[Leak, ...] = ()
+    points: int = 0
+    operations: int = 0

@@ -1,0 +1,46 @@
+"""The names of operations by what they do to their operands."""
+
+from __future__ import annotations
+
+
+def split_names(text: str) -> frozenset[str]:
+    """The names in a text, for tables."""
+    return frozenset(text.split())
+
+
+CONSTANT = split_names(
+    """
+    zeros_like ones_like empty_like sign round around rint floor ceil trunc heaviside
+    floor_divide argsort argmax argmin isnan isfinite
+    """
+)
+"""Operations whose results do not change with their operands, or only in jumps."""
+
+MOVES = split_names(
+    """
+    getitem view scatter setitem array asarray asanyarray ascontiguousarray asfortranarray
+    copy stack vstack hstack dstack row_stack column_stack concatenate append reshape ravel
+    flatten transpose T mT swapaxes moveaxis rollaxis expand_dims squeeze tile repeat pad
+    roll flip flipud fliplr rot90 broadcast_to broadcast_arrays where select choose c_ r_
+    diag diagflat diagonal tril triu take take_along_axis compress extract atleast_1d
+    atleast_2d atleast_3d block full full_like astype real insert delete split array_split
+    hsplit vsplit dsplit unstack item float sliding_window_view as_strided nan_to_num copyto
+    fill fill_diagonal put place putmask meshgrid permute_dims matrix_transpose concat
+    put_along_axis resize output
+    """
+)
+"""Operations that only move data."""
+
+BILINEAR = split_names(
+    """
+    multiply matmul dot outer inner vdot tensordot einsum kron convolve correlate vecdot
+    multiply.outer multi_dot
+    """
+)
+"""Operations that are linear in each operand alone."""
+
+ADDITIVE = frozenset(("add", "subtract", "negative", "positive", "sum", "mean", "add.reduce"))
+"""Operations that add up."""
+
+LINEAR = MOVES | ADDITIVE | split_names("cumsum trace diff add.at subtract.at add.accumulate")
+"""Operations that are linear in all their operands together, as far as those are real numbers."""

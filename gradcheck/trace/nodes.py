@@ -1,0 +1,189 @@
+"""What a tape holds: one node for every value that the user's code made."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.places import Chain, Place, chain_of_calls
+
+OUTPUT = "output"
+RAISED = "raised"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Stands for the value of a node among the arguments of another."""
+
+    index: int
+
+
+@dataclass(slots=True)
+class Node:
+    """One value.
+
+    Attributes:
+        index: its position on the tape.
+        name: the standard name of the operation ("multiply"), or of the leaf.
+        function: what made it, to be called again; None for a leaf.
+        arguments: the positional arguments, with a `Reference` for every value of the tape.
+        keywords: likewise.
+        value: a copy of the value.
+        chain: the places of the call and of its callers, the innermost first.
+        frame: tells one run of a function from another.
+        operands: the nodes it was made from.
+    """
+
+    index: int
+    name: str
+    function: Callable[..., Any] | None
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    value: NDArray[Any]
+    chain: Chain
+    frame: int
+    operands: tuple[int, ...]
+
+    @property
+    def place(self) -> Place | None:
+        """Where in the user's code it was made; None where that was not in the user's code."""
+        return self.chain[0].place if self.chain else None
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it holds real numbers, which have derivatives."""
+        return self.value.dtype.kind == "f"
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether nothing made it."""
+        return self.function is None
+
+
+@dataclass(frozen=True)
+class Leak:
+    """An operation that the tape could not follow.
+
+    Attributes:
+        operation: what it was, in words.
+        place: where it was, if that is known.
+    """
+
+    operation: str
+    place: Place | None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A plain `name = other`, which is no operation, and the value that it named.
+
+    Attributes:
+        node: the value's index.
+        place: of the statement.
+        target: the name that was given.
+        code: identifies the function that it stands in.
+    """
+
+    node: int
+    place: Place
+    target: str
+    code: Any
+
+
+@dataclass
+class Tape:
+    """The values in the order in which they were made.
+
+    Attributes:
+        nodes: the values.
+        leaks: what could not be followed.
+        assignments: the plain assignments that ran.
+        failed: the node of the operation that raised, if one did.
+        array_type: the class of the arrays that record on it.
+        open: whether operations are recorded; afterwards traced arrays compute as plain ones.
+    """
+
+    array_type: type[Any]
+    nodes: list[Node] = field(default_factory=list)
+    leaks: list[Leak] = field(default_factory=list)
+    assignments: list[Assignment] = field(default_factory=list)
+    failed: Node | None = None
+    open: bool = True
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def record(
+        self,
+        name: str,
+        function: Callable[..., Any] | None,
+        arguments: tuple[Any, ...],
+        keywords: Mapping[str, Any],
+        value: Any,
+    ) -> int:
+        """The index of a new node."""
+        chain, frame = chain_of_calls() if function is not None else ((), 0)
+        operands = operands_of(arguments)
+        if keywords:
+            operands += operands_of(dict(keywords))
+        copied = np.array(value)
+        with self.lock:
+            index = len(self.nodes)
+            self.nodes.append(
+                Node(
+                    index,
+                    name,
+                    function,
+                    arguments,
+                    keywords,
+                    copied,
+                    chain,
+                    frame,
+                    tuple(dict.fromkeys(operands)),
+                )
+            )
+        return index
+
+    def leaf(self, name: str, value: Any) -> int:
+        """The index of a new node that nothing made."""
+        return self.record(name, None, (), {}, value)
+
+    def leak(self, operation: str) -> None:
+        """Notes an operation that is not followed."""
+        chain, _ = chain_of_calls()
+        self.leaks.append(Leak(operation, chain[0].place if chain else None))
+
+
+def operands_of(arguments: Any) -> list[int]:
+    """The nodes that arguments refer to, each as often as it is referred to."""
+    if isinstance(arguments, Reference):
+        return [arguments.index]
+    if type(arguments) is dict:
+        arguments = list(arguments.values())
+    if type(arguments) in (list, tuple):
+        return [index for argument in arguments for index in operands_of(argument)]
+    return []
+
+
+def resolve(argument: Any, values: Any) -> Any:
+    """An argument with the values in the place of references."""
+    if isinstance(argument, Reference):
+        return values[argument.index]
+    if type(argument) in (list, tuple):
+        return type(argument)(resolve(item, values) for item in argument)
+    if type(argument) is dict:
+        return {key: resolve(item, values) for key, item in argument.items()}
+    return argument
+
+
+def evaluate(node: Node, values: Any) -> NDArray[Any]:
+    """A node's value from other values of its operands, given by index."""
+    if node.function is None:
+        return node.value
+    arguments = [resolve(argument, values) for argument in node.arguments]
+    if node.keywords:
+        return np.asarray(node.function(*arguments, **resolve(dict(node.keywords), values)))
+    return np.asarray(node.function(*arguments))

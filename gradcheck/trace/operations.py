@@ -1,0 +1,267 @@
+"""The derivatives of single operations.
+
+Every rule takes the adjoint of the result and gives one contribution for each operand:
+Griewank and Walther 2008, Evaluating Derivatives, chapter 3. What moves data without changing it
+has one rule for all (`moved`), and what has no rule is differentiated by differences of the single
+operation (`differenced`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.names import CONSTANT, MOVES
+from gradcheck.trace.nodes import Node, Reference, evaluate, resolve
+from gradcheck.trace.products import PRODUCTS
+from gradcheck.trace.reductions import REDUCTIONS
+
+Values = Any
+"""The values of nodes, by index."""
+
+Contributions = list[tuple[int, NDArray[Any]]]
+"""What reaches each operand: its index, and an array of its shape."""
+
+STEP = 1e-5
+"""The step of the differences of a single operation, relative to the operand's entries."""
+
+Movements = dict[int, tuple[NDArray[np.intp] | None, list[tuple[int, int]]]]
+"""By node, where the entries of what moves data come from."""
+
+Elementwise = Callable[..., tuple[Any, ...]]
+
+ELEMENTWISE: dict[str, Elementwise] = {
+    "add": lambda g, out, a, b: (g, g),
+    "subtract": lambda g, out, a, b: (g, -g),
+    "multiply": lambda g, out, a, b: (g * b, g * a),
+    "divide": lambda g, out, a, b: (g / b, -g * a / b**2),
+    "power": lambda g, out, a, b: (g * b * np.power(a, b - 1.0), g * out * np.log(a)),
+    "maximum": lambda g, out, a, b: (g * (a >= b), g * (b > a)),
+    "minimum": lambda g, out, a, b: (g * (a <= b), g * (b < a)),
+    "logaddexp": lambda g, out, a, b: (g * np.exp(a - out), g * np.exp(b - out)),
+    "arctan2": lambda g, out, a, b: (g * b / (a * a + b * b), -g * a / (a * a + b * b)),
+    "hypot": lambda g, out, a, b: (g * a / out, g * b / out),
+    "negative": lambda g, out, a: (-g,),
+    "positive": lambda g, out, a: (g,),
+    "conjugate": lambda g, out, a: (g,),
+    "absolute": lambda g, out, a: (g * np.sign(a),),
+    "square": lambda g, out, a: (2 * g * a,),
+    "reciprocal": lambda g, out, a: (-g * out * out,),
+    "sqrt": lambda g, out, a: (g * 0.5 / out,),
+    "exp": lambda g, out, a: (g * out,),
+    "expm1": lambda g, out, a: (g * (out + 1),),
+    "log": lambda g, out, a: (g / a,),
+    "log1p": lambda g, out, a: (g / (1 + a),),
+    "log2": lambda g, out, a: (g / (a * np.log(2)),),
+    "log10": lambda g, out, a: (g / (a * np.log(10)),),
+    "sin": lambda g, out, a: (g * np.cos(a),),
+    "cos": lambda g, out, a: (-g * np.sin(a),),
+    "tan": lambda g, out, a: (g * (1 + out * out),),
+    "sinh": lambda g, out, a: (g * np.cosh(a),),
+    "cosh": lambda g, out, a: (g * np.sinh(a),),
+    "tanh": lambda g, out, a: (g * (1 - out * out),),
+    "arctan": lambda g, out, a: (g / (1 + a * a),),
+    "sign": lambda g, out, a: (0 * g,),
+}
+"""By standard name: the contributions to the operands, before those are summed to their shapes."""
+
+ELEMENTWISE["fabs"] = ELEMENTWISE["abs"] = ELEMENTWISE["absolute"]
+
+
+RULES = {**PRODUCTS, **REDUCTIONS}
+"""The rules of what is neither elementwise nor movement; a rule may find that it does not apply."""
+
+WITH_SETTINGS = frozenset(("constant_values", "dtype", "axis", "order", "mode", "keepdims"))
+
+
+def base_name(node: Node) -> str:
+    """The name of an operation without the index of its result."""
+    return node.name.partition("[")[0]
+
+
+def contributions(
+    node: Node,
+    out: NDArray[Any],
+    values: Values,
+    g: NDArray[Any],
+    movements: Movements | None = None,
+) -> Contributions:
+    """What the adjoint of a node contributes to the adjoints of its operands.
+
+    Args:
+        node: the operation.
+        out: its value.
+        values: the values of its operands, by index.
+        g: the adjoint, in the shape of `out`.
+        movements: see `moved`.
+    """
+    name = base_name(node)
+    if name in CONSTANT:
+        return []
+    if name in ELEMENTWISE and not _settings(node):
+        return _elementwise(ELEMENTWISE[name], node, out, values, g)
+    if name in MOVES:
+        return moved(node, values, g, movements)
+    rule = RULES.get(name)
+    found = rule(node, out, values, g) if rule is not None else None
+    return differenced(node, values, g) if found is None else found
+
+
+def _settings(node: Node) -> bool:
+    return bool(node.keywords.keys() - {"dtype", "casting"})
+
+
+def _elementwise(
+    rule: Elementwise, node: Node, out: NDArray[Any], values: Values, g: NDArray[Any]
+) -> Contributions:
+    operands = [
+        values[argument.index] if isinstance(argument, Reference) else np.asarray(argument)
+        for argument in node.arguments
+    ]
+    if any(operand.dtype.kind not in "fiub" for operand in operands):
+        return []
+    real = [
+        operand if operand.dtype == np.float64 else operand.astype(np.float64)
+        for operand in operands
+    ]
+    parts = rule(g, np.asarray(out, dtype=np.float64), *real)
+    return [
+        (argument.index, summed_to(part, operand.shape))
+        for argument, part, operand in zip(node.arguments, parts, operands, strict=True)
+        if isinstance(argument, Reference) and operand.dtype.kind == "f"
+    ]
+
+
+def summed_to(g: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """The sum over the axes along which an operand of that shape was broadcast."""
+    g = np.asarray(g)
+    if g.shape == shape:
+        return g
+    while g.ndim > len(shape):
+        g = g.sum(axis=0)
+    for axis, length in enumerate(shape):
+        if length == 1 and g.shape[axis] != 1:
+            g = g.sum(axis=axis, keepdims=True)
+    return np.broadcast_to(g, shape) if g.shape != shape else g
+
+
+def moved(
+    node: Node, values: Values, g: NDArray[Any], movements: Movements | None = None
+) -> Contributions:
+    """The rule of everything that moves data: the same function is run on the positions.
+
+    Args:
+        node: the movement.
+        values: of its operands, by index.
+        g: the adjoint of its result.
+        movements: the positions of other nodes, as far as they are known.
+    """
+    if movements is None or node.index not in movements:
+        found = positions_through(node, values)
+        if movements is not None:
+            movements[node.index] = found
+    else:
+        found = movements[node.index]
+    positions, starts = found
+    if positions is None:
+        return differenced(node, values, g)
+    total = 1 + sum(values[index].size for index, _ in starts)
+    weights = np.broadcast_to(g, positions.shape).reshape(-1)
+    reached = np.bincount(positions.reshape(-1), weights, minlength=total)
+    return [
+        (index, reached[start : start + values[index].size].reshape(values[index].shape))
+        for index, start in starts
+    ]
+
+
+def positions_through(
+    node: Node, values: Values
+) -> tuple[NDArray[np.intp] | None, list[tuple[int, int]]]:
+    """Where the entries of a node that moves data come from.
+
+    Returns:
+        For every entry a number, 0 for what comes from no operand; and for every operand the
+        number of its first entry. None instead of the numbers where the function does not take
+        them.
+    """
+    starts: list[tuple[int, int]] = []
+    count = 1
+    condition = base_name(node) in ("where", "select", "extract")
+
+    def coded(argument: Any) -> Any:
+        nonlocal count
+        if isinstance(argument, Reference):
+            value = values[argument.index]
+            if value.dtype.kind != "f":
+                return value
+            numbers = np.arange(count, count + value.size, dtype=np.float64).reshape(value.shape)
+            starts.append((argument.index, count))
+            count += value.size
+            return numbers
+        if type(argument) in (list, tuple):
+            return type(argument)(coded(item) for item in argument)
+        return 0.0 if type(argument) is float or isinstance(argument, np.floating) else argument
+
+    arguments = [
+        resolve(argument, values) if condition and not position else coded(argument)
+        for position, argument in enumerate(node.arguments)
+    ]
+    keywords = {
+        key: resolve(item, values) if key in WITH_SETTINGS else coded(item)
+        for key, item in node.keywords.items()
+    }
+    if node.function is None:
+        return None, []
+    try:
+        result = np.asarray(node.function(*arguments, **keywords), dtype=np.float64)
+    except (TypeError, ValueError, IndexError):
+        return None, []
+    return np.rint(np.nan_to_num(result)).astype(np.intp), starts
+
+
+def differenced(node: Node, values: Values, g: NDArray[Any]) -> Contributions:
+    """The contributions by central differences of the single operation."""
+    found: Contributions = []
+    for index in node.operands:
+        value = np.asarray(values[index])
+        if value.dtype.kind != "f" or not value.size:
+            continue
+        value = value.astype(np.float64)
+        steps = STEP * np.maximum(1.0, np.abs(value))
+        if isinstance(node.function, np.ufunc) and value.shape == np.shape(g):
+            slope = _difference(node, values, index, value, steps) / (2 * steps)
+            found.append((index, g * slope))
+            continue
+        part = np.zeros(value.size)
+        for entry in range(value.size):
+            step = np.zeros(value.size)
+            step[entry] = steps.reshape(-1)[entry]
+            moved_by = step.reshape(value.shape)
+            change = _difference(node, values, index, value, moved_by)
+            part[entry] = np.sum(g * change) / (2 * step[entry])
+        found.append((index, part.reshape(value.shape)))
+    return found
+
+
+def _difference(
+    node: Node, values: Values, index: int, value: NDArray[Any], step: NDArray[Any]
+) -> NDArray[Any]:
+    with np.errstate(all="ignore"):
+        above = evaluate(node, Replaced(values, {index: value + step}))
+        below = evaluate(node, Replaced(values, {index: value - step}))
+    return np.asarray(above, dtype=np.float64) - np.asarray(below, dtype=np.float64)
+
+
+class Replaced:
+    """Values of which some are others."""
+
+    __slots__ = ("others", "values")
+
+    def __init__(self, values: Values, others: Mapping[int, Any]) -> None:
+        self.values, self.others = values, others
+
+    def __getitem__(self, index: int) -> Any:
+        return self.others[index] if index in self.others else self.values[index]

@@ -1,0 +1,87 @@
+"""Whose things are what: which functions, classes and objects are the user's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, MutableMapping
+from threading import Thread
+from types import CellType, FunctionType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trace.places import PACKAGE, is_users_code, is_users_file
+
+ADAPTERS = "gradcheck.user"
+
+
+def boxed(value: Any) -> Any:
+    """A value as one element of an array of objects."""
+    if not isinstance(value, np.ndarray):
+        return value
+    box = np.empty((), dtype=object)
+    box[()] = value
+    return box
+
+
+def fill(cell: CellType, value: Any) -> None:
+    """Puts a value into the cell of a closure."""
+    cell.cell_contents = value
+
+
+def slots(kind: type) -> Iterator[str]:
+    """The names of the slots of a class."""
+    for base in kind.__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in ("__dict__", "__weakref__"):
+                yield name
+
+
+def is_users_object(kind: type) -> bool:
+    """Whether the attributes of an object are looked into, and put back afterwards."""
+    if kind is SimpleNamespace or kind.__module__.startswith(ADAPTERS):
+        return True
+    if issubclass(kind, Thread):
+        return False
+    return any(is_users_file(file_of(base)) for base in kind.__mro__)
+
+
+def file_of(kind: type) -> str:
+    """The file that a class was written in."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    if file is not None:
+        return str(file)
+    for item in vars(kind).values():
+        code = getattr(getattr(item, "__func__", item), "__code__", None)
+        if code is not None:
+            return str(code.co_filename)
+    return "<frozen>" if kind.__module__ in sys.builtin_module_names else "<unknown>"
+
+
+def is_users_function(function: FunctionType) -> bool:
+    """Whether a function is the user's; of code that was made from text, by its module."""
+    file = function.__globals__.get("__file__")
+    made = function.__code__.co_filename.startswith("<")
+    return is_users_code(function.__code__) and (not made or file is None or is_users_file(file))
+
+
+def is_adapter(function: FunctionType) -> bool:
+    """Whether a function is one of gradcheck's own around the user's."""
+    file = function.__code__.co_filename
+    return file.startswith(str(PACKAGE)) and not file.startswith(str(PACKAGE / "trace"))
+
+
+def restorer(names: MutableMapping[Any, Any]) -> Callable[[], None]:
+    """What gives a mapping the items that it has now."""
+    before = dict(names)
+
+    def restore() -> None:
+        for key in list(names):
+            if key not in before:
+                del names[key]
+        for key, value in before.items():
+            if key not in names or names[key] is not value:
+                names[key] = value
+
+    return restore

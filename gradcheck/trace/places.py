@@ -1,0 +1,139 @@
+"""Where in the user's code something was done, and through which calls."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import sysconfig
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType, FrameType
+
+import numpy as np
+
+PACKAGE = Path(__file__).resolve().parent.parent
+NOT_USERS = (
+    str(Path(np.__file__).resolve().parent),
+    str(Path(sysconfig.get_paths()["stdlib"]).resolve()),
+)
+INSTALLED = {"site-packages", "dist-packages"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A piece of the user's source.
+
+    Attributes:
+        file: as Python names it.
+        line: 1-based; None where the interpreter keeps no positions.
+        end_line: the last line.
+        column: of the first character, 0-based, in bytes.
+        end_column: after the last character.
+        function: the name of the function that it stands in.
+    """
+
+    file: str
+    line: int
+    end_line: int
+    column: int
+    end_column: int
+    function: str
+
+    @property
+    def source(self) -> str:
+        """The text of the expression."""
+        lines = [linecache.getline(self.file, n) for n in range(self.line, self.end_line + 1)]
+        encoded = [line.encode() for line in lines]
+        if not encoded or not any(encoded):
+            return ""
+        if self.end_column:
+            encoded[-1] = encoded[-1][: self.end_column]
+            encoded[0] = encoded[0][self.column :]
+        return " ".join(b" ".join(encoded).decode(errors="replace").split())
+
+
+@dataclass(frozen=True)
+class Call:
+    """An instruction of one of the user's functions: a step of a chain of calls.
+
+    Attributes:
+        code: the function's code.
+        instruction: the offset of the instruction in it.
+    """
+
+    code: CodeType
+    instruction: int
+
+    @property
+    def place(self) -> Place:
+        """Where it is in the source."""
+        return _place(self.code, self.instruction)
+
+
+Chain = tuple[Call, ...]
+"""The calls that led to an operation, the innermost first."""
+
+
+@lru_cache(maxsize=65536)
+def _call(code: CodeType, instruction: int) -> Call:
+    return Call(code, instruction)
+
+
+@lru_cache(maxsize=65536)
+def _place(code: CodeType, instruction: int) -> Place:
+    positions = _positions(code)
+    line, end_line, column, end_column = positions[instruction // 2]
+    first = line or code.co_firstlineno
+    return Place(
+        code.co_filename, first, end_line or first, column or 0, end_column or 0, code.co_name
+    )
+
+
+@lru_cache(maxsize=4096)
+def _positions(
+    code: CodeType,
+) -> tuple[tuple[int | None, int | None, int | None, int | None], ...]:
+    return tuple(code.co_positions())
+
+
+@lru_cache(maxsize=4096)
+def is_users_code(code: CodeType) -> bool:
+    """Whether a function is the user's: neither gradcheck's, nor installed, nor Python's."""
+    return is_users_file(code.co_filename)
+
+
+@lru_cache(maxsize=4096)
+def is_users_file(filename: str) -> bool:
+    """Whether a file is the user's."""
+    if filename.startswith("<"):
+        return not filename.startswith(("<frozen", "<__array_function__", "<attrs"))
+    path = Path(filename).resolve()
+    if PACKAGE in path.parents:
+        return "cases" in path.relative_to(PACKAGE).parts
+    return not INSTALLED & set(path.parts) and not str(path).startswith(NOT_USERS)
+
+
+def run_function(function: object, *arguments: object) -> object:
+    """Calls the user's function; chains of calls end at this frame."""
+    return function(*arguments)  # type: ignore[operator]  # checked by whoever traces it
+
+
+_END = run_function.__code__
+
+
+def chain_of_calls() -> tuple[Chain, int]:
+    """The user's calls that lead here, the innermost first, and what identifies that frame."""
+    frame: FrameType | None = sys._getframe(2)
+    calls: list[Call] = []
+    innermost = 0
+    while frame is not None:
+        code = frame.f_code
+        if code is _END:
+            break
+        if is_users_code(code):
+            if not calls:
+                innermost = id(frame)
+            calls.append(_call(code, frame.f_lasti))
+        frame = frame.f_back
+    return tuple(calls), innermost

@@ -1,0 +1,183 @@
+"""The user's loss and gradient, followed at several points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.calling import Trace, trace_calls
+from gradcheck.trace.nodes import OUTPUT, Node, Reference
+from gradcheck.trace.reverse import Adjoints, adjoints
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is followed.
+
+    Attributes:
+        names: of the blocks.
+        pack: builds the user's structure around the blocks' values.
+        loss: takes that, returns the number (traced, where it is).
+        gradient: takes that, returns the gradients by block; blocks without one are left out.
+        blocks: the parameters in that structure, by block.
+        users: the user's functions and objects that these call.
+    """
+
+    names: tuple[str, ...]
+    pack: Callable[[Sequence[Array]], Any]
+    loss: Callable[[Any], Any]
+    gradient: Callable[[Any], Mapping[str, Any]]
+    blocks: Callable[[Any], Mapping[str, Any]]
+    users: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Point:
+    """Both functions, followed at one point.
+
+    Attributes:
+        loss_nodes: the tape of the loss.
+        loss_index: the index of the loss on it.
+        parameters: the index of every block's leaf on it, by block.
+        derivatives: of the loss, by every value on it.
+        gradient: what the gradient did.
+        nodes: the tape of the gradient, with a node of its own for every block's gradient.
+        outputs: the index of that node, by block.
+        start: where on the tape the last call of the gradient began.
+        true: the adjoint of every block.
+    """
+
+    loss_nodes: list[Node]
+    loss_index: int
+    parameters: Mapping[str, int]
+    derivatives: Adjoints
+    gradient: Trace
+    nodes: list[Node]
+    outputs: Mapping[str, int]
+    start: int
+    true: Mapping[str, Array]
+
+
+class NotFollowedError(Exception):
+    """The loss did not come out of operations that can be followed; the message says which."""
+
+
+def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
+    """Follows both functions at a point.
+
+    Args:
+        subject: the functions.
+        values: the point, by block.
+        calls: how often the gradient is called.
+
+    Raises:
+        NotFollowedError: the loss raised, or is not made of what can be followed.
+    """
+
+    def of_loss(packed: Any) -> Any:
+        return [dict(subject.blocks(packed)), subject.loss(packed)]
+
+    with np.errstate(all="ignore"):
+        packed = subject.pack([value.copy() for value in values])
+        loss = trace_calls([of_loss], packed, subject.users)
+        if loss.error is not None:
+            raise NotFollowedError(f"the loss raised {type(loss.error).__name__}: {loss.error}")
+        parameters, index = loss.indices[0]
+        if not isinstance(index, int):
+            raise NotFollowedError(_unfollowed(loss))
+        packed = subject.pack([value.copy() for value in values])
+        gradient = trace_calls([subject.gradient] * calls, packed, subject.users)
+        known = [node.value for node in loss.nodes]
+        seed = np.ones(loss.nodes[index].value.shape)
+        derivatives = adjoints(loss.nodes, known, {index: seed})
+    leaves = {name: i for name, i in parameters.items() if isinstance(i, int)}
+    nodes, outputs = _with_outputs(gradient)
+    true = {
+        name: np.asarray(derivatives.of_nodes.get(i, np.zeros(known[i].shape)))
+        for name, i in leaves.items()
+    }
+    start = gradient.starts[-1]
+    return Point(loss.nodes, index, leaves, derivatives, gradient, nodes, outputs, start, true)
+
+
+def _unfollowed(trace: Trace) -> str:
+    if trace.leaks:
+        leak = trace.leaks[0]
+        where = f" ({leak.place.file}:{leak.place.line})" if leak.place else ""
+        return f"the loss cannot be followed: {leak.operation}{where}"
+    return "the loss is not made of numpy's operations"
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _with_outputs(gradient: Trace) -> tuple[list[Node], dict[str, int]]:
+    nodes = list(gradient.nodes)
+    outputs: dict[str, int] = {}
+    returned = gradient.indices[-1] if gradient.indices and gradient.error is None else {}
+    for name, index in returned.items():
+        if not isinstance(index, int):
+            continue
+        made = nodes[index]
+        outputs[name] = len(nodes)
+        arguments = (Reference(index),)
+        nodes.append(
+            Node(len(nodes), OUTPUT, _identity, arguments, {}, made.value, made.chain, 0, (index,))
+        )
+    return nodes, outputs
+
+
+def comparable(one: Point, other: Point) -> bool:
+    """Whether two points did the same operations, on arrays of the same shapes."""
+    return all(
+        len(mine) == len(its)
+        and all(
+            a.name == b.name and a.value.shape == b.value.shape and a.operands == b.operands
+            for a, b in zip(mine, its, strict=True)
+        )
+        for mine, its in ((one.loss_nodes, other.loss_nodes), (one.nodes, other.nodes))
+    )
+
+
+def adjoints_agree(
+    subject: Subject, point: Point, values: Sequence[Array], rng: np.random.Generator
+) -> bool:
+    """Whether the adjoints agree with differences of the user's own loss along random directions.
+
+    Three of four directions must agree: one may cross a kink.
+    """
+    agreeing = 0
+    with np.errstate(all="ignore"):
+        for _ in range(4):
+            directions = [rng.standard_normal(value.shape) for value in values]
+            exact = sum(
+                float(np.sum(point.true[name] * direction))
+                for name, direction in zip(subject.names, directions, strict=True)
+                if name in point.true
+            )
+            agreeing += any(
+                _close(exact, _difference(subject, values, directions, size))
+                for size in (1e-5, 1e-6, 1e-3)
+            )
+    return agreeing >= 3
+
+
+def _difference(
+    subject: Subject, values: Sequence[Array], directions: Sequence[Array], size: float
+) -> float:
+    ends = []
+    for sign in (size, -size):
+        moved = [v + sign * d for v, d in zip(values, directions, strict=True)]
+        ends.append(float(np.asarray(subject.loss(subject.pack(moved))).reshape(())))
+    return (ends[0] - ends[1]) / (2 * size)
+
+
+def _close(exact: float, numeric: float) -> bool:
+    return abs(exact - numeric) <= 1e-3 * max(abs(exact), abs(numeric), 1e-8)

@@ -1,0 +1,145 @@
+"""What stands for `numpy`, `math` and their functions in the user's modules for a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from types import BuiltinFunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trace.array import call_numpy
+from gradcheck.trace.floats import Float
+from gradcheck.trace.names import split_names
+from gradcheck.trace.nodes import Tape
+from gradcheck.trace.recording import apply, open_tape, plain
+from gradcheck.trace.traced import Traced
+
+UFUNC_OF = {
+    "atan": "arctan",
+    "asin": "arcsin",
+    "acos": "arccos",
+    "pow": "power",
+    "fabs": "absolute",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+    "atan2": "arctan2",
+}
+"""The standard names of functions of `math` that numpy calls otherwise."""
+
+UNTRACED = ("random", "testing", "typing", "exceptions", "dtypes", "f2py", "ctypeslib", "ma")
+"""The parts of numpy that are left as they are."""
+
+NOT_FUNCTIONS = split_names(
+    """
+    errstate seterr geterr seterrcall geterrcall printoptions set_printoptions
+    get_printoptions isscalar iterable load loads fromfile genfromtxt loadtxt vectorize
+    nditer ndindex ndenumerate broadcast show_config info get_include finfo iinfo
+    array2string
+    """
+)
+
+
+class NumpyProxy:
+    """A module of numpy's whose functions record what they are called on."""
+
+    def __init__(self, module: Any, tape: Tape) -> None:
+        self.__dict__.update(_module=module, _tape=tape)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._module, name)
+        made: Any
+        if isinstance(value, ModuleType):
+            made = value if name in UNTRACED else NumpyProxy(value, self._tape)
+        elif name in ("c_", "r_", "s_", "index_exp", "mgrid", "ogrid"):
+            made = value if name in ("s_", "index_exp") else IndexProxy(value, name, self._tape)
+        else:
+            made = proxy_of(value, self._tape)
+        self.__dict__[name] = made
+        return made
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._module, name, value)
+
+    def __dir__(self) -> list[str]:
+        return dir(self._module)
+
+
+class IndexProxy:
+    """`np.c_`, `np.r_` and the like."""
+
+    def __init__(self, target: Any, name: str, tape: Tape) -> None:
+        self.target, self.name, self.tape = target, name, tape
+
+    def __getitem__(self, key: Any) -> Any:
+        keys = key if isinstance(key, tuple) else (key,)
+        take = self.target.__getitem__
+        return apply(self.tape, lambda *parts: take(parts), keys, {}, self.name, force=True)
+
+
+class MathProxy:
+    """The module `math`, whose functions record what they are called on."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.__dict__.update(_tape=tape)
+
+    def __getattr__(self, name: str) -> Any:
+        made = proxy_of(getattr(math, name), self._tape)
+        self.__dict__[name] = made
+        return made
+
+
+def proxy_of(value: Any, tape: Tape) -> Any:
+    """What stands for a value that was taken from numpy or math; the value itself if nothing."""
+    if value is np:
+        return NumpyProxy(np, tape)
+    if value is math:
+        return MathProxy(tape)
+    if isinstance(value, ModuleType):
+        inside = value.__name__.startswith("numpy.") and not set(UNTRACED) & set(
+            value.__name__.split(".")
+        )
+        return NumpyProxy(value, tape) if inside else value
+    if value is np.float64:
+        return value
+    if isinstance(value, BuiltinFunctionType) and getattr(math, value.__name__, None) is value:
+        return _math_function(value, tape)
+    return _numpy_function(value, tape) if is_numpys(value) else value
+
+
+def is_numpys(value: Any) -> bool:
+    """Whether a value is a function of numpy's, other than a ufunc or a class."""
+    if isinstance(value, type | np.ufunc) or not callable(value):
+        return False
+    module = getattr(value, "__module__", None) or ""
+    name = getattr(value, "__name__", "")
+    return module.split(".")[0] == "numpy" and name not in NOT_FUNCTIONS and ".random" not in module
+
+
+def _numpy_function(function: Any, tape: Tape) -> Callable[..., Any]:
+    def traced(*arguments: Any, **keywords: Any) -> Any:
+        if not tape.open:
+            return function(*plain(arguments), **plain(keywords))
+        return call_numpy(tape, function, arguments, keywords, force=True)
+
+    traced.__name__ = function.__name__
+    traced.__doc__ = function.__doc__
+    return traced
+
+
+def _math_function(function: Any, tape: Tape) -> Callable[..., Any]:
+    name = UFUNC_OF.get(function.__name__, function.__name__)
+
+    def traced(*arguments: Any) -> Any:
+        traced_at_all = any(isinstance(argument, Traced) for argument in arguments)
+        if not traced_at_all and open_tape(arguments) is None:
+            return function(*arguments)
+        return apply(open_tape(arguments), function, arguments, {}, name)
+
+    traced.__name__ = function.__name__
+    return traced
+
+
+__all__ = ["Float", "IndexProxy", "MathProxy", "NumpyProxy", "is_numpys", "proxy_of"]

@@ -1,0 +1,225 @@
+"""What is known from the loss: its values, their adjoints, and local derivatives.
+
+A wrong value in the gradient is replaced by these, and only by these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.operations import ELEMENTWISE, base_name, contributions
+from gradcheck.trace.points import Point
+
+ADJOINT = "adjoint"
+VALUE = "value"
+CONTRIBUTION = "contribution"
+SLOPE = "slope"
+
+PATHS = 40
+"""Of a value with more uses than this, the single contributions are no quantities."""
+
+REACH = 8
+"""Along how many elementwise operations a local derivative is taken at most."""
+
+CHAIN = frozenset(ELEMENTWISE) | {"where", "clip", "getitem", "real", "erf", "expit", "float"}
+"""The operations along which there are local derivatives."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A quantity that is known from the loss.
+
+    Attributes:
+        kind: ADJOINT, VALUE, CONTRIBUTION or SLOPE.
+        node: what it is of, on the tape of the loss.
+        other: the operation that an adjoint's contribution comes through, or the value that a
+            slope is taken of; None otherwise.
+        values: by point.
+    """
+
+    kind: str
+    node: int
+    other: int | None
+    values: tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class Series:
+    """The same quantity in all passes of a loop of the loss.
+
+    Attributes:
+        kind: ADJOINT or VALUE.
+        nodes: what they are of, in order.
+        values: by point and pass.
+    """
+
+    kind: str
+    nodes: tuple[int, ...]
+    values: tuple[tuple[NDArray[Any], ...], ...]
+
+
+def quantities_of(points: Sequence[Point]) -> list[Quantity]:
+    """All quantities, each once."""
+    seen: set[Any] = set()
+    found = []
+    with np.errstate(all="ignore"):
+        for quantity in _all(points):
+            if not _is_usable(quantity):
+                continue
+            key = _fingerprint(quantity)
+            if key not in seen:
+                seen.add(key)
+                found.append(quantity)
+    return found
+
+
+def _all(points: Sequence[Point]) -> Iterator[Quantity]:
+    first = points[0]
+    reached = [point.derivatives.of_nodes for point in points]
+    for node in first.loss_nodes:
+        index = node.index
+        is_data = node.is_leaf and index not in first.parameters.values()
+        if not is_data and all(index in derivatives for derivatives in reached):
+            values = tuple(np.asarray(derivatives[index]) for derivatives in reached)
+            yield Quantity(ADJOINT, index, None, values)
+        values = tuple(point.loss_nodes[index].value for point in points)
+        yield Quantity(VALUE, index, None, values)
+    yield from _contributions(points)
+    yield from _slopes(points)
+
+
+def _contributions(points: Sequence[Point]) -> Iterator[Quantity]:
+    first = points[0]
+    users: dict[int, list[int]] = {}
+    for consumer, operand in first.derivatives.of_edges:
+        users.setdefault(operand, []).append(consumer)
+    for consumer, operand in first.derivatives.of_edges:
+        if 1 < len(users[operand]) < PATHS:
+            shape = first.loss_nodes[operand].value.shape
+            values = tuple(
+                np.asarray(point.derivatives.of_edges.get((consumer, operand), np.zeros(shape)))
+                for point in points
+            )
+            yield Quantity(CONTRIBUTION, operand, consumer, values)
+
+
+def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
+    """Local derivatives along elementwise chains, where no path runs outside of the chain.
+
+    In a softmax one does, through the sum, and what is along the chain is only part of the
+    derivative.
+    """
+    first = points[0]
+    nodes, reached = first.loss_nodes, first.derivatives.of_nodes
+    above: list[int] = []
+    users: dict[int, set[int]] = {}
+    for node in nodes[: first.loss_index + 1]:
+        mask = 1 << node.index
+        for operand in node.operands:
+            mask |= above[operand]
+            users.setdefault(operand, set()).add(node.index)
+        above.append(mask)
+    for end in nodes[: first.loss_index + 1]:
+        if end.index not in reached or base_name(end) not in CHAIN:
+            continue
+        slopes = [_chained(point, end.index, reached) for point in points]
+        inside = set(slopes[0]) | {end.index}
+        for begin in slopes[0]:
+            known = all(begin in one for one in slopes)
+            if known and _stays_inside(begin, inside, above[end.index], users):
+                yield Quantity(SLOPE, end.index, begin, tuple(one[begin] for one in slopes))
+
+
+def _chained(
+    point: Point, end: int, reached: Mapping[int, NDArray[Any]]
+) -> dict[int, NDArray[Any]]:
+    """The derivatives of a value by those that elementwise operations made it of."""
+    nodes = point.loss_nodes
+    shape = nodes[end].value.shape
+    values = [node.value for node in nodes[: end + 1]]
+    found = {end: np.ones(shape)}
+    depth = {end: 0}
+    pending = [end]
+    while pending:
+        index = max(pending)
+        pending.remove(index)
+        node = nodes[index]
+        if base_name(node) not in CHAIN or depth[index] >= REACH or node.function is None:
+            continue
+        for operand, part in contributions(node, values[index], values, found[index]):
+            if operand not in reached or nodes[operand].value.shape != shape:
+                continue
+            if operand in found:
+                found[operand] = found[operand] + part
+            else:
+                found[operand] = part
+                depth[operand] = depth[index] + 1
+                pending.append(operand)
+    del found[end]
+    return found
+
+
+def _stays_inside(begin: int, inside: set[int], above: int, users: dict[int, set[int]]) -> bool:
+    """Whether every path from a value to the end of a chain stays in the chain."""
+    seen, pending = {begin}, [begin]
+    while pending:
+        for user in users.get(pending.pop(), ()):
+            if user in seen or not above >> user & 1:
+                continue
+            if user not in inside:
+                return False
+            seen.add(user)
+            pending.append(user)
+    return True
+
+
+def _is_usable(quantity: Quantity) -> bool:
+    values = quantity.values
+    if any(value.dtype.kind != "f" or not value.size for value in values):
+        return False
+    if not all(np.all(np.isfinite(value)) for value in values):
+        return False
+    if not any(np.any(value) for value in values):
+        return False
+    if quantity.kind != SLOPE:
+        return True
+    joined = np.concatenate([np.ravel(value) for value in values])
+    return bool(np.ptp(joined) > 1e-12)
+
+
+def _fingerprint(quantity: Quantity) -> Any:
+    value = np.asarray(quantity.values[0], dtype=np.float64)
+    last = np.asarray(quantity.values[-1], dtype=np.float64)
+    weights = np.cos(np.arange(value.size)).reshape(value.shape)
+    numbers = (np.sum(value), np.sum(value * weights), np.sum(last * weights))
+    return quantity.kind, value.shape, tuple(f"{number:.9e}" for number in numbers)
+
+
+def series_of(points: Sequence[Point]) -> list[Series]:
+    """The series over the loops of the loss, of values and of adjoints."""
+    first = points[0]
+    groups: dict[Any, list[int]] = {}
+    for node in first.loss_nodes:
+        if not node.is_leaf and node.is_float:
+            groups.setdefault((node.chain, node.name), []).append(node.index)
+    found = []
+    for members in groups.values():
+        if len(members) < 2:
+            continue
+        for kind in (ADJOINT, VALUE):
+            by_point = []
+            for point in points:
+                source: Any = point.derivatives.of_nodes
+                if kind == VALUE:
+                    source = {index: point.loss_nodes[index].value for index in members}
+                if not all(index in source for index in members):
+                    break
+                by_point.append(tuple(np.asarray(source[index]) for index in members))
+            else:
+                found.append(Series(kind, tuple(members), tuple(by_point)))
+    return found

@@ -1,0 +1,300 @@
+"""What a function can reach: the user's modules, objects and arrays, made traced and put back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field, is_dataclass
+from functools import partial
+from types import FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.array import traced_leaf, traced_number
+from gradcheck.trace.floats import Float
+from gradcheck.trace.nodes import Tape
+from gradcheck.trace.ownership import (
+    boxed,
+    file_of,
+    fill,
+    is_adapter,
+    is_users_function,
+    is_users_object,
+    restorer,
+    slots,
+)
+from gradcheck.trace.places import is_users_file
+from gradcheck.trace.proxies import is_numpys, proxy_of
+from gradcheck.trace.storage import Storage
+
+LIMIT = 50_000
+"""How many objects are looked into at most."""
+
+ATOMS = (str, bytes, bool, int, float, complex, type(None), np.dtype, np.generic, range)
+UNSEEN = object()
+
+
+@dataclass
+class Reach:
+    """The walk through what the functions of one run can reach.
+
+    Everything that is replaced is noted before, so that `put_back` leaves all as it was found.
+
+    Attributes:
+        tape: where arrays become leaves.
+        undo: what puts things back, in the order in which they were replaced.
+        made: what stands for each array and container, by its id.
+        storages: the memory of each array, by the id of its owner.
+        written: the memory that the user's code may write to, with what was in it.
+        seen: the ids of what was looked into.
+        kept: what must stay alive for as long as its id is used.
+    """
+
+    tape: Tape
+    undo: list[Callable[[], None]] = field(default_factory=list)
+    made: dict[int, Any] = field(default_factory=dict)
+    storages: dict[int, Storage] = field(default_factory=dict)
+    written: list[tuple[Storage, NDArray[Any]]] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+    kept: list[Any] = field(default_factory=list)
+
+    def traced(self, value: Any, name: str, numbers: bool = False) -> Any:
+        """What stands for a value: arrays in it are traced, containers are changed in place.
+
+        Args:
+            value: anything of the user's.
+            name: how it is reached.
+            numbers: whether Python floats in it become traced numbers too.
+        """
+        if isinstance(value, np.ndarray):
+            return self._array(value, name)
+        if (numbers and type(value) is float) or (isinstance(value, np.floating) and numbers):
+            return traced_number(self.tape, value, name)
+        if isinstance(value, ATOMS):
+            return value
+        if id(value) in self.made:
+            return self.made[id(value)]
+        if type(value) is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
+            return self._tuple(value, name, numbers)
+        if id(value) not in self.seen and len(self.seen) < LIMIT:
+            self.seen.add(id(value))
+            self.kept.append(value)
+            self._look_into(value, name, numbers)
+        return value
+
+    def put_back(self) -> None:
+        """Leaves everything as it was found; arrays get their numbers back."""
+        while self.undo:
+            self.undo[-1]()  # forgotten only when it is done: an interrupt may come in between
+            self.undo.pop()
+        for storage, before in self.written:
+            if storage.version:
+                storage.root[...] = before
+
+    def _array(self, array: NDArray[Any], name: str) -> Any:
+        if array.dtype.kind == "O":
+            self._objects(array, name)
+            return array
+        if type(array) is not np.ndarray or array.dtype.kind != "f" or not array.size:
+            return array
+        if id(array) in self.made:
+            return self.made[id(array)]
+        owner = array
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        storage = self.storages.get(id(owner))
+        shares = type(owner) is np.ndarray and owner.dtype == array.dtype
+        if storage is None and shares and owner.size > array.size:
+            root = traced_leaf(self.tape, owner, f"memory of {name}")
+            storage = self.storages[id(owner)] = root.storage
+            self.written.append((storage, self.tape.nodes[storage.node].value))
+        traced = traced_leaf(self.tape, array, name, storage)
+        if storage is None:
+            storage = self.storages[id(owner)] = traced.storage
+            self.written.append((storage, self.tape.nodes[storage.node].value))
+        self.kept.append((array, owner))
+        self.made[id(array)] = traced
+        return traced
+
+    def _objects(self, array: NDArray[Any], name: str) -> None:
+        if id(array) in self.seen:
+            return
+        self.seen.add(id(array))
+        before = array.copy()
+        for index in np.ndindex(array.shape):
+            array[index] = boxed(self.traced(array[index], f"{name}{list(index)}"))
+        self.undo.append(lambda: array.__setitem__(Ellipsis, before))
+
+    def _tuple(self, value: Any, name: str, numbers: bool) -> Any:
+        self.kept.append(value)
+        items = [self.traced(item, f"{name}[{i}]", numbers) for i, item in enumerate(value)]
+        changed = any(new is not old for new, old in zip(items, value, strict=True))
+        made = value
+        if changed:
+            made = type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+        self.made[id(value)] = made
+        return made
+
+    def _look_into(self, value: Any, name: str, numbers: bool) -> None:
+        if isinstance(value, FunctionType):
+            self._function(value, name)
+        elif isinstance(value, MethodType):
+            self.traced(value.__self__, name, numbers)
+            self.traced(value.__func__, name)
+        elif isinstance(value, partial):
+            self._partial(value, name)
+        elif isinstance(value, dict):
+            self._mapping(value, name, numbers)
+        elif isinstance(value, list | deque):
+            self._list(value, name, numbers)
+        elif isinstance(value, ModuleType):
+            if is_users_file(getattr(value, "__file__", None) or "<frozen>"):
+                self.module(vars(value))
+        elif isinstance(value, type):
+            if is_users_file(file_of(value)):
+                self._class(value, name)
+        else:
+            self._object(value, name, numbers)
+
+    def module(self, names: dict[str, Any]) -> None:
+        """Replaces numpy, math and float in a module's names, and looks into the others."""
+        if id(names) in self.seen and names.get("float") is Float:
+            return
+        self.seen.add(id(names))
+        self.kept.append(names)
+        self._restoring(names)
+        self.swap(names)
+        for key, value in list(names.items()):
+            if not key.startswith("__") and not isinstance(value, ATOMS):
+                new = self.traced(value, key)
+                if new is not value:
+                    names[key] = new
+
+    def swap(self, names: dict[str, Any]) -> None:
+        """Replaces numpy, math and float among names; whoever calls this puts them back."""
+        for key, value in list(names.items()):
+            if isinstance(value, ModuleType) or is_numpys(value) or callable(value):
+                new = proxy_of(value, self.tape)
+                if new is not value:
+                    names[key] = new
+        names.setdefault("float", Float)
+
+    def restoring_swap(self, names: dict[str, Any]) -> None:
+        """As `swap`, and put back with everything else."""
+        self._restoring(names)
+        self.swap(names)
+
+    def _restoring(self, names: MutableMapping[Any, Any]) -> None:
+        self.undo.append(restorer(names))
+
+    def _function(self, function: FunctionType, name: str) -> None:
+        if not is_users_function(function):
+            wrapped = getattr(function, "__wrapped__", None)
+            if wrapped is not None:
+                self.traced(wrapped, name)
+            if function.__closure__ and is_adapter(function):
+                self._cells(function)
+            return
+        self.module(function.__globals__)
+        self._cells(function)
+        if function.__defaults__:
+            before = function.__defaults__
+            new = self.traced(before, f"{name} defaults")
+            if new is not before:
+                self.undo.append(lambda: setattr(function, "__defaults__", before))
+                function.__defaults__ = new
+        if function.__kwdefaults__:
+            self.traced(function.__kwdefaults__, name)
+        if function.__dict__:
+            self.traced(function.__dict__, name)
+
+    def _cells(self, function: FunctionType) -> None:
+        names = function.__code__.co_freevars
+        for name, cell in zip(names, function.__closure__ or (), strict=True):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # not filled yet
+                continue
+            if id(cell) in self.seen:
+                continue
+            self.seen.add(id(cell))
+            self.kept.append(cell)
+            new = proxy_of(value, self.tape) if callable(value) else self.traced(value, name)
+            new = self.traced(new, name) if new is value else new
+            self.undo.append(partial(fill, cell, value))
+            if new is not value:
+                cell.cell_contents = new
+
+    def _partial(self, value: partial[Any], name: str) -> None:
+        self.traced(value.func, name)
+        arguments = tuple(self.traced(item, f"{name} argument") for item in value.args)
+        before: Any = value.__reduce__()[2]
+        settable: Any = value  # a partial's own way to be changed, which its type does not tell
+        keywords = {key: self.traced(item, key) for key, item in value.keywords.items()}
+        settable.__setstate__((value.func, arguments, keywords, value.__dict__ or None))
+        self.undo.append(lambda: settable.__setstate__(before))
+
+    def _mapping(self, value: dict[Any, Any], name: str, numbers: bool) -> None:
+        self._restoring(value)
+        for key, item in list(value.items()):
+            label = f"{name}[{key!r}]" if name else str(key)
+            new = self.traced(item, label, numbers)
+            if new is not item:
+                value[key] = new
+
+    def _list(self, value: Any, name: str, numbers: bool) -> None:
+        before = list(value)
+
+        def undo() -> None:
+            if len(value) != len(before) or any(
+                new is not old for new, old in zip(value, before, strict=True)
+            ):
+                value.clear()
+                value.extend(before)
+
+        self.undo.append(undo)
+        for index, item in enumerate(before):
+            new = self.traced(item, f"{name}[{index}]", numbers)
+            if new is not item:
+                value[index] = new
+
+    def _class(self, kind: type, name: str) -> None:
+        for base in kind.__mro__:
+            if base is object or not is_users_file(file_of(base)):
+                continue
+            for key, item in list(vars(base).items()):
+                item = getattr(item, "__func__", item)
+                if isinstance(item, property):
+                    for part in (item.fget, item.fset):
+                        self.traced(part, key)
+                    continue
+                if key.startswith("__") and not isinstance(item, FunctionType):
+                    continue
+                new = self.traced(item, f"{name}.{key}")
+                if new is not item:
+                    self.undo.append(partial(setattr, base, key, item))
+                    setattr(base, key, new)
+
+    def _object(self, value: Any, name: str, numbers: bool) -> None:
+        kind = type(value)
+        if not is_users_object(kind):
+            return
+        self.traced(kind, kind.__name__)
+        attributes = getattr(value, "__dict__", None)
+        if isinstance(attributes, dict):
+            self._restoring(attributes)
+            for key, item in list(attributes.items()):
+                label = f"{name}.{key}" if name and not is_dataclass(value) else key
+                new = self.traced(item, label, numbers)
+                if new is not item:
+                    attributes[key] = new
+        for key in slots(kind):
+            item = getattr(value, key, UNSEEN)
+            if item is UNSEEN:
+                continue
+            new = self.traced(item, f"{name}.{key}", numbers)
+            self.undo.append(partial(object.__setattr__, value, key, item))
+            if new is not item:
+                object.__setattr__(value, key, new)

@@ -1,0 +1,291 @@
+"""Doing an operation on plain arrays and recording it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.floats import Float
+from gradcheck.trace.functions import Changed, Into, IntoWhere, Item
+from gradcheck.trace.nodes import RAISED, Reference, Tape
+from gradcheck.trace.storage import Storage
+from gradcheck.trace.traced import Traced
+
+DEPTH = 4
+"""How deep traced arrays are looked for in the arguments of a function."""
+
+
+def plain(value: Any) -> Any:
+    """A value as the user's code would have it untraced; arrays keep their memory."""
+    if isinstance(value, Traced):
+        return np.ndarray.view(value, np.ndarray) if value.scalar is None else value.scalar
+    kind = type(value)
+    if kind in (list, tuple):
+        return kind([plain(item) for item in value]) if kind is list else tuple(map(plain, value))
+    if kind is dict:
+        return {key: plain(item) for key, item in value.items()}
+    if kind is slice:
+        return slice(*(plain(part) for part in (value.start, value.stop, value.step)))
+    if value is Float:
+        return float
+    return value
+
+
+def open_tape(value: Any, depth: int = 0) -> Tape | None:
+    """The tape of a traced array among some values, if operations are still recorded on it."""
+    if isinstance(value, Traced):
+        return value.tape if value.tape is not None and value.tape.open else None
+    if type(value) is dict:
+        value = list(value.values())
+    if type(value) in (list, tuple) and depth <= DEPTH:
+        for item in value:
+            tape = open_tape(item, depth + 1)
+            if tape is not None:
+                return tape
+    return None
+
+
+def reference(tape: Tape, value: Any) -> Any:
+    """A value as an argument of a node."""
+    if isinstance(value, Traced):
+        return Reference(node_of(tape, value))
+    kind = type(value)
+    if kind in (list, tuple):
+        items = [reference(tape, item) for item in value]
+        return items if kind is list else tuple(items)
+    if kind is dict:
+        return {key: reference(tape, item) for key, item in value.items()}
+    if value is Float:
+        return float
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind == "f" and value.size:
+            return Reference(tape.leaf("constant", value))
+        return np.array(value)
+    return value
+
+
+def node_of(tape: Tape, array: Any) -> int:
+    """The index of an array's present value."""
+    storage = array.storage
+    if array.node is None:
+        bare = np.ndarray.view(array, np.ndarray)
+        if storage is not None and storage.covers(bare):
+            array.node = storage.read(bare)
+        else:
+            if array.size:
+                tape.leak("an array was made where it could not be followed")
+            array.node = tape.leaf("untracked", bare)
+            array.storage = storage = Storage(tape, bare, array.node)
+        array.version = storage.version
+    elif storage is not None and array.version != storage.version:
+        array.node = storage.read(np.ndarray.view(array, np.ndarray))
+        array.version = storage.version
+    elif tape.nodes[array.node].value.shape != array.shape:
+        arguments = (Reference(array.node), array.shape)
+        array.node = tape.record("reshape", np.reshape, arguments, {}, array)
+    return int(array.node)
+
+
+def apply(
+    tape: Tape | None,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    keywords: Mapping[str, Any],
+    name: str,
+    force: bool = False,
+) -> Any:
+    """Calls a function that changes none of its arguments, and records it.
+
+    Args:
+        tape: where to record; None where nothing is recorded any more.
+        function: what to call.
+        arguments: its positional arguments, traced or not.
+        keywords: its keyword arguments.
+        name: the standard name of the operation.
+        force: record it even where none of the arguments is traced.
+    """
+    bare = plain(arguments)
+    bare_keywords = plain(dict(keywords)) if keywords else {}
+    if tape is None or not (force or open_tape((arguments, keywords)) is not None):
+        return function(*bare, **bare_keywords)
+    try:
+        value = function(*bare, **bare_keywords)
+    except Exception:
+        _record_failure(tape, name, function, arguments, keywords)
+        raise
+    return _wrapped(tape, value, name, function, arguments, keywords)
+
+
+def _record_failure(
+    tape: Tape, name: str, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> None:
+    index = tape.record(
+        f"{RAISED} {name}",
+        function,
+        tuple(reference(tape, argument) for argument in arguments),
+        {key: reference(tape, item) for key, item in keywords.items()},
+        np.nan,
+    )
+    tape.failed = tape.nodes[index]
+
+
+def _wrapped(
+    tape: Tape,
+    value: Any,
+    name: str,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    keywords: Mapping[str, Any],
+) -> Any:
+    """A result as a traced array or number; what holds no real numbers is given back as it is."""
+    if type(value) in (list, tuple):
+        if not any(isinstance(item, np.ndarray | np.generic | float) for item in value):
+            return value
+        items = [
+            _wrapped(tape, item, f"{name}[{index}]", Item(function, index), arguments, keywords)
+            for index, item in enumerate(value)
+        ]
+        return items if type(value) is list else tuple(items)
+    if isinstance(value, np.ndarray):
+        if type(value) is not np.ndarray or value.dtype.kind not in "fiubc":
+            if type(value) is not np.ndarray:
+                tape.leak(f"numpy's {type(value).__name__} is not followed")
+            return value
+    elif type(value) is not float and not isinstance(value, np.floating | np.bool_):
+        return value
+    node = tape.record(
+        name,
+        function,
+        tuple(reference(tape, argument) for argument in arguments),
+        {key: reference(tape, item) for key, item in keywords.items()} if keywords else {},
+        value,
+    )
+    return _as_traced(tape, value, node, arguments)
+
+
+def _as_traced(tape: Tape, value: Any, node: int, arguments: tuple[Any, ...]) -> Any:
+    traced = np.asarray(value).view(tape.array_type)
+    traced.tape, traced.node = tape, node
+    if not isinstance(value, np.ndarray):
+        traced.scalar = value
+        return traced
+    shared = None
+    if value.base is not None:
+        shared = next(
+            (
+                argument.storage
+                for argument in arguments
+                if isinstance(argument, Traced)
+                and argument.storage is not None
+                and argument.storage.covers(value)
+            ),
+            None,
+        )
+    traced.storage = Storage(tape, value, node) if shared is None else shared
+    traced.version = traced.storage.version
+    return traced
+
+
+def change(
+    tape: Tape | None,
+    name: str,
+    function: Callable[..., Any],
+    target: Any,
+    arguments: tuple[Any, ...],
+    keywords: Mapping[str, Any],
+) -> Any:
+    """Calls a function that changes its first argument, and records what that becomes."""
+    bare = plain(arguments)
+    bare_keywords = plain(dict(keywords))
+    if not isinstance(target, Traced):
+        if tape is not None:
+            tape.leak(f"{name} wrote into an array that is not followed")
+        return function(target, *bare, **bare_keywords)
+    if tape is None:
+        tape = open_tape((target, arguments))
+    if tape is None:
+        return function(plain(target), *bare, **bare_keywords)
+    write_back(
+        tape,
+        name,
+        Changed(function, target.shape, target.dtype),
+        (target, *arguments),
+        keywords,
+        target,
+        lambda: function(plain(target), *bare, **bare_keywords),
+    )
+    return None
+
+
+def write_back(
+    tape: Tape,
+    name: str,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    keywords: Mapping[str, Any],
+    target: Any,
+    act: Callable[[], Any],
+) -> None:
+    """Records an operation that writes into `target`, around doing it.
+
+    Args:
+        tape: where to record.
+        name: the standard name of the operation.
+        function: makes the new value from the arguments, as a new array.
+        arguments: traced or not; what they hold before the writing is recorded.
+        keywords: likewise.
+        target: the traced array that is written to.
+        act: does it.
+    """
+    references = tuple(reference(tape, argument) for argument in arguments)
+    named = {key: reference(tape, item) for key, item in keywords.items()}
+    try:
+        act()
+    except Exception:
+        _record_failure(tape, name, function, references, named)
+        raise
+    bare: NDArray[Any] = np.ndarray.view(target, np.ndarray)
+    node = tape.record(name, function, references, named, bare)
+    if target.storage is None or not target.storage.covers(bare):
+        target.storage = Storage(tape, bare, node)
+    target.storage.written(bare, node)
+    target.node, target.version = node, target.storage.version
+
+
+def compute_into(
+    tape: Tape | None,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    keywords: Mapping[str, Any],
+    name: str,
+    out: Any,
+) -> Any:
+    """Calls a function with an `out` argument; gives back that."""
+    if isinstance(out, tuple):
+        out = out[0]
+    bare = plain(arguments)
+    bare_keywords = plain(dict(keywords))
+    if tape is None:
+        function(*bare, out=plain(out), **bare_keywords)
+        return out
+    if not isinstance(out, Traced):
+        traced = out.view(tape.array_type)
+        traced.tape, out = tape, traced
+        traced.storage = Storage(tape, plain(traced), tape.leaf("buffer", plain(traced)))
+        traced.node = traced.storage.node
+    into: Callable[..., Any] = Into(function, out.shape, out.dtype)
+    if keywords.get("where", True) is not True:
+        into, arguments = IntoWhere(function), (out, *arguments)
+    write_back(
+        tape,
+        name,
+        into,
+        arguments,
+        keywords,
+        out,
+        lambda: function(*bare, out=plain(out), **bare_keywords),
+    )
+    return out

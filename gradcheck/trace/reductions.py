@@ -1,0 +1,102 @@
+"""The derivatives of sums, means, maxima and the like, over any axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.nodes import Node, Reference, resolve
+
+Contributions = list[tuple[int, NDArray[Any]]]
+
+
+def _axes(node: Node, values: Any, ndim: int, default: Any) -> tuple[int, ...]:
+    axis = node.keywords.get("axis", node.arguments[1] if len(node.arguments) > 1 else default)
+    axis = resolve(axis, values)
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
+    return tuple(int(one) % ndim for one in axes) if ndim else ()
+
+
+Share = Callable[[NDArray[Any], NDArray[Any], tuple[int, ...], Node], NDArray[Any]]
+
+
+def reduction(share: Share, default_axis: Any = None) -> Callable[..., Contributions | None]:
+    """A rule from the derivative of the result by each entry.
+
+    Args:
+        share: from the operand, the result with the reduced axes kept, those axes, and the node.
+        default_axis: what the function takes where no axis is given.
+    """
+
+    def rule(node: Node, out: NDArray[Any], values: Any, g: NDArray[Any]) -> Contributions | None:
+        first = node.arguments[0] if node.arguments else None
+        if not isinstance(first, Reference) or "where" in node.keywords:
+            return None
+        operand = values[first.index]
+        if operand.dtype.kind != "f":
+            return []
+        operand = np.asarray(operand, dtype=np.float64)
+        axes = _axes(node, values, operand.ndim, default_axis)
+        kept = [1 if axis in axes else length for axis, length in enumerate(operand.shape)]
+        slopes = share(operand, np.asarray(out, dtype=np.float64).reshape(kept), axes, node)
+        part = np.broadcast_to(np.asarray(g).reshape(kept) * slopes, operand.shape)
+        return [(first.index, np.array(part))]
+
+    return rule
+
+
+def _count(operand: NDArray[Any], axes: tuple[int, ...]) -> int:
+    return int(np.prod([operand.shape[axis] for axis in axes], dtype=int))
+
+
+def _of_extreme(
+    operand: NDArray[Any], out: NDArray[Any], axes: tuple[int, ...], node: Node
+) -> NDArray[Any]:
+    at = (operand == out).astype(np.float64)
+    return np.asarray(at / np.maximum(at.sum(axis=axes, keepdims=True), 1))
+
+
+def _of_variance(
+    operand: NDArray[Any], out: NDArray[Any], axes: tuple[int, ...], node: Node
+) -> NDArray[Any]:
+    ddof = node.keywords.get("ddof", node.keywords.get("correction", 0))
+    centred = operand - operand.mean(axis=axes, keepdims=True)
+    return np.asarray(2 * centred / (_count(operand, axes) - ddof))
+
+
+def _of_deviation(
+    operand: NDArray[Any], out: NDArray[Any], axes: tuple[int, ...], node: Node
+) -> NDArray[Any]:
+    with np.errstate(all="ignore"):
+        return np.asarray(_of_variance(operand, out, axes, node) / (2 * out))
+
+
+def _of_product(
+    operand: NDArray[Any], out: NDArray[Any], axes: tuple[int, ...], node: Node
+) -> NDArray[Any]:
+    with np.errstate(all="ignore"):
+        return np.asarray(out / operand)
+
+
+_SUM = reduction(lambda operand, out, axes, node: np.ones(1))
+_EXTREME = reduction(_of_extreme)
+
+REDUCTIONS: dict[str, Callable[..., Contributions | None]] = {
+    "sum": _SUM,
+    "add.reduce": reduction(lambda operand, out, axes, node: np.ones(1), 0),
+    "mean": reduction(lambda operand, out, axes, node: np.array(1 / _count(operand, axes))),
+    "max": _EXTREME,
+    "min": _EXTREME,
+    "amax": _EXTREME,
+    "amin": _EXTREME,
+    "maximum.reduce": reduction(_of_extreme, 0),
+    "minimum.reduce": reduction(_of_extreme, 0),
+    "var": reduction(_of_variance),
+    "std": reduction(_of_deviation),
+    "prod": reduction(_of_product),
+}

@@ -1,0 +1,66 @@
+"""Where a function hands back the gradient of a block."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+from functools import lru_cache
+
+from gradcheck.trace.places import Call, Chain, Place
+
+
+def returned_place(chain: Chain, block: str) -> Place | None:
+    """The expression that stands for a block in what a function returns.
+
+    Args:
+        chain: the calls in which the gradient was made; the outermost that returns a dict with
+            the block, or a tuple or list in the order of the blocks, is taken.
+        block: the name of the block, a key or `params[2]`.
+    """
+    for call in reversed(chain):
+        for statement in _returns(call):
+            value = _part(statement.value, block)
+            if value is not None:
+                return Place(
+                    call.code.co_filename,
+                    value.lineno,
+                    value.end_lineno or value.lineno,
+                    value.col_offset,
+                    value.end_col_offset or 0,
+                    call.code.co_name,
+                )
+    return None
+
+
+def _part(value: ast.expr | None, block: str) -> ast.expr | None:
+    if isinstance(value, ast.Dict):
+        for key, part in zip(value.keys, value.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value == block:
+                return part
+    position = re.fullmatch(r"params\[(\d+)\]", block)
+    if isinstance(value, ast.Tuple | ast.List) and position:
+        number = int(position[1])
+        return value.elts[number] if number < len(value.elts) else None
+    if isinstance(value, ast.Tuple):
+        return next((found for one in value.elts if (found := _part(one, block))), None)
+    return None
+
+
+def _returns(call: Call) -> list[ast.Return]:
+    code = call.code
+    for node in ast.walk(_tree(code.co_filename)):
+        if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
+            continue
+        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+        if first == code.co_firstlineno:
+            return [inner for inner in ast.walk(node) if isinstance(inner, ast.Return)]
+    return []
+
+
+@lru_cache(maxsize=64)
+def _tree(file: str) -> ast.Module:
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return ast.Module(body=[], type_ignores=[])

@@ -1,0 +1,78 @@
+"""Reverse mode: the adjoints of all values of a tape."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.nodes import Node
+from gradcheck.trace.operations import Movements, contributions
+
+Edge = tuple[int, int]
+"""A use of a value: the index of the operation, and that of its operand."""
+
+
+@dataclass(frozen=True)
+class Adjoints:
+    """The derivatives of a number by the values of a tape.
+
+    Attributes:
+        of_nodes: by index, in the shape of the value; values that are not reached are left out.
+        of_edges: what each use of a value contributes to its adjoint.
+    """
+
+    of_nodes: Mapping[int, NDArray[Any]]
+    of_edges: Mapping[Edge, NDArray[Any]]
+
+
+def adjoints(
+    nodes: Sequence[Node],
+    values: Sequence[NDArray[Any]],
+    seeds: Mapping[int, NDArray[Any]],
+    fixed: Container[int] = (),
+    movements: Movements | None = None,
+    first: int = 0,
+) -> Adjoints:
+    """The adjoints, from those of some values.
+
+    Args:
+        nodes: the tape.
+        values: by index.
+        seeds: the derivatives of the number by the values that it is made of directly.
+        fixed: values that are held fast: nothing reaches their operands through them.
+        movements: where the entries of what moves data come from, as far as that is known; more
+            is noted in it.
+        first: the first operation that is gone back through.
+    """
+    with np.errstate(all="ignore"):
+        return _adjoints(nodes, values, seeds, fixed, movements, first)
+
+
+def _adjoints(
+    nodes: Sequence[Node],
+    values: Sequence[NDArray[Any]],
+    seeds: Mapping[int, NDArray[Any]],
+    fixed: Container[int],
+    movements: Movements | None,
+    first: int,
+) -> Adjoints:
+    reached: dict[int, NDArray[Any]] = {
+        index: np.asarray(seed, dtype=np.float64) for index, seed in seeds.items()
+    }
+    uses: dict[Edge, NDArray[Any]] = {}
+    for index in range(max(seeds), first - 1, -1):
+        g = reached.get(index)
+        node = nodes[index]
+        if g is None or node.function is None or not node.operands or not node.is_float:
+            continue
+        if index in fixed or (movements is not None and not g.any()):
+            continue
+        for operand, part in contributions(node, values[index], values, g, movements):
+            edge = (index, operand)
+            uses[edge] = uses[edge] + part if edge in uses else part
+            reached[operand] = reached[operand] + part if operand in reached else part
+    return Adjoints(reached, uses)

@@ -1,0 +1,184 @@
+"""Of the places where one constant factor mends the same blocks, the one to blame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.mend import Mend
+from gradcheck.trace.nodes import OUTPUT, Assignment, Node, Reference
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
+from gradcheck.trace.search import Scale
+from gradcheck.trace.state import State
+from gradcheck.trace.units import NODE
+
+PRODUCTS = ("multiply", "divide", "matmul", "dot")
+
+
+@dataclass(frozen=True)
+class ScaleFault:
+    """The place of a constant factor.
+
+    Attributes:
+        mend: at that place.
+        operand: whether an operand there is a known value but for the factor.
+        is_right: whether the value is right for what comes before, and used as something else.
+        joined: the sum to blame instead, in which the value has the wrong sign.
+        assignment: the plain assignment to blame instead, if it is one.
+    """
+
+    mend: Mend
+    operand: bool = False
+    is_right: bool = False
+    joined: int | None = None
+    assignment: Assignment | None = None
+
+
+def place_of_scale(
+    scale: Scale,
+    state: State,
+    quantities: Sequence[Quantity],
+    assignments: Sequence[Assignment],
+) -> ScaleFault:
+    """An operand off by just that factor, then an operation with a constant, then the first.
+
+    Where only one block is wrong, the last: there the block's own gradient is made.
+    """
+    tape = state.tape
+    mends = [
+        mend
+        for mend in scale.mends
+        if tape[mend.unit.first].chain and tape[mend.unit.first].name != OUTPUT
+    ] or list(scale.mends)
+    for mend in mends:
+        if _operand_is_off(tape[mend.unit.first], mend.factor, state, quantities):
+            return ScaleFault(mend, operand=True)
+    right = _last_right(mends, state, quantities)
+    joined = _sign_where_joined(mends, state)
+    if joined is not None:
+        return joined
+    if right is not None and right is mends[-1]:
+        return ScaleFault(right, is_right=True)
+    if right is not None:
+        mends = mends[mends.index(right) + 1 :]
+    with_constant = [mend for mend in mends if _constants(tape[mend.unit.first], state)]
+    for mend in with_constant:
+        factor = abs(mend.factor)
+        for constant in _constants(tape[mend.unit.first], state):
+            size = abs(constant)
+            if size and (abs(factor - size) < 1e-9 * size or abs(factor * size - 1) < 1e-9):
+                return ScaleFault(mend)
+    if with_constant:
+        return ScaleFault(with_constant[0])
+    if right is not None:
+        return ScaleFault(right, is_right=True)
+    first = mends[0]
+    if first.unit.kind != NODE:
+        for mend in reversed(mends):
+            named = [one for one in assignments if one.node == mend.unit.first]
+            if mend.unit.kind == NODE and named:
+                return ScaleFault(mend, assignment=named[-1])
+    blocks = {output.block for output in state.outputs if output.name in scale.outputs}
+    return ScaleFault(first if len(blocks) > 1 else mends[-1])
+
+
+def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None:
+    """For a wrong sign, the sum in which the value has it, unless a difference begins it all."""
+    first, last = mends[0], mends[-1]
+    if abs(first.factor + 1) > 1e-9 or base_name(state.tape[first.unit.first]) == "subtract":
+        return None
+    users = state.consumers[last.unit.first]
+    if len(users) != 1 or base_name(state.tape[users[0]]) not in ("add", "subtract"):
+        return None
+    return ScaleFault(last, joined=users[0])
+
+
+def _last_right(mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]) -> Mend | None:
+    """The last of the values that are adjoints of the loss as they stand."""
+    found = None
+    for mend in mends:
+        if mend.unit.kind != NODE:
+            continue
+        values = [one[mend.unit.first] for one in state.values]
+        is_right = any(
+            quantity.kind == ADJOINT
+            and quantity.values[0].shape == values[0].shape
+            and abs((proportion(values, quantity.values) or 0.0) - 1) < 1e-7
+            for quantity in quantities
+        )
+        if is_right:
+            found = mend
+    return found
+
+
+def _constants(node: Node, state: State) -> list[float]:
+    """The constants of an operation that scales."""
+    if base_name(node) == "mean":
+        operand = state.tape[node.operands[0]].value.size if node.operands else 1
+        return [operand / max(node.value.size, 1)]
+    if base_name(node) not in ("multiply", "divide"):
+        return []
+    found = []
+    for argument in node.arguments:
+        if isinstance(argument, int | float | np.generic):
+            found.append(float(argument))
+        elif isinstance(argument, Reference):
+            value = state.tape[argument.index]
+            if value.is_leaf and value.value.size == 1:
+                found.append(float(value.value.reshape(-1)[0]))
+    return found
+
+
+def _operand_is_off(
+    node: Node, factor: float, state: State, quantities: Sequence[Quantity]
+) -> bool:
+    """Whether an operand is a value of the loss but for just that factor."""
+    if base_name(node) not in PRODUCTS:
+        return False
+    operands: list[list[NDArray[Any]]] = [
+        [values[index] for values in state.values]
+        for index in node.operands
+        if state.tape[index].value.size > 1
+    ]
+    operands += [
+        [argument] * len(state.values)
+        for argument in node.arguments
+        if isinstance(argument, np.ndarray) and argument.size > 1
+    ]
+    for values in operands:
+        ratios = [
+            ratio
+            for quantity in quantities
+            if quantity.kind in (VALUE, SLOPE) and quantity.values[0].size == values[0].size
+            for ratio in [proportion(quantity.values, values)]
+            if ratio
+        ]
+        if any(abs(ratio - 1) < 1e-9 for ratio in ratios):
+            continue
+        if any(
+            abs(ratio - factor) < 1e-6 * abs(factor) or abs(1 / ratio - factor) < 1e-6 * abs(factor)
+            for ratio in ratios
+        ):
+            return True
+    return False
+
+
+def proportion(
+    values: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]], tolerance: float = 1e-7
+) -> float | None:
+    """The constant that `values` are of `others`; None where they are no multiple."""
+    one = np.concatenate([np.ravel(value).astype(np.float64) for value in values])
+    other = np.concatenate([np.ravel(value).astype(np.float64) for value in others])
+    if one.shape != other.shape:
+        return None
+    size = float(other @ other)
+    if not size or not np.isfinite(size) or not np.all(np.isfinite(one)):
+        return None
+    factor = float(one @ other) / size
+    largest = max(float(np.max(np.abs(one))), 1e-30)
+    return factor if float(np.max(np.abs(one - factor * other))) <= tolerance * largest else None

@@ -1,0 +1,278 @@
+"""The earliest value of the gradient that, replaced by a known quantity, makes blocks right.
+
+It is looked for in the order of execution, with these preferences: a value that is right for
+something is not replaced while a later one that nothing explains can be; where the replacement is
+what an earlier value already is, the operation between them is blamed; adjoints are replaced by
+adjoints and slopes by slopes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trace.candidates import Candidate, Candidates, Table
+from gradcheck.trace.mend import OWN, QUANTITY, ZERO, Mend
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
+from gradcheck.trace.trial import Trials
+from gradcheck.trace.units import (
+    CALL,
+    EVERYWHERE,
+    NODE,
+    USE,
+    Unit,
+    View,
+    units_of,
+)
+
+_OWN = Candidate(OWN, -1, None, 0)
+
+FURTHER = 40
+"""How many operations further a better place is looked for once one has been found."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Places where one constant factor mends the same outputs, in order.
+
+    Attributes:
+        mends: one for every place.
+    """
+
+    mends: tuple[Mend, ...]
+
+    @property
+    def outputs(self) -> frozenset[str]:
+        """What they mend."""
+        return self.mends[0].outputs
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one pass through the units found.
+
+    Attributes:
+        mend: the replacement, or None.
+        scale: the places where a constant factor does it, if there are any.
+        late: whether the time ran out.
+    """
+
+    mend: Mend | None
+    scale: Scale | None
+    late: bool
+
+
+def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool) -> Outcome:
+    """The earliest replacement that mends, by the preferences.
+
+    Args:
+        view: what is known about the state.
+        trials: the trials on it.
+        candidates: what can replace values.
+        strict: whether adjoints are only replaced by adjoints, and slopes by slopes.
+    """
+    scale: Scale | None = None
+    held: Mend | None = None
+    held_is: set[int] = set()
+    is_part = False
+    partial: Mend | None = None
+    settled = False
+    for unit in units_of(view):
+        if trials.is_late:
+            return Outcome(held or partial, scale, late=True)
+        far = _is_far(unit, held) or _is_far(unit, partial)
+        scale = _with_own(unit, view, trials, scale)
+        if far or (settled and scale is not None and scale.outputs >= trials.wrong):
+            continue
+        best = _best(unit, view, trials, candidates, strict)
+        if best is None or (partial is not None and not best.outputs > partial.outputs):
+            continue
+        if scale is not None and scale.outputs >= best.outputs:
+            settled = True
+        elif held is None:
+            held_is, is_part = _is_already(best, view)
+            if held_is or is_part:
+                held = best
+            elif best.outputs >= trials.wrong:
+                return Outcome(best, scale, late=False)
+            else:
+                partial = best
+        elif best.outputs >= held.outputs and _is_better(best, held, view, held_is, is_part):
+            return Outcome(best, scale, late=False)
+    mend = held or partial
+    if mend is not None and scale is not None and _comes_first(scale, mend):
+        mend = None
+    return Outcome(mend, scale, late=False)
+
+
+def _comes_first(scale: Scale, mend: Mend) -> bool:
+    """Whether a constant factor is to be mended before a replacement."""
+    earlier = scale.mends[0].unit.position < mend.unit.position
+    return scale.outputs >= mend.outputs or (earlier and complexity(mend.factor) > 0)
+
+
+def _is_far(unit: Unit, mend: Mend | None) -> bool:
+    return mend is not None and unit.position > mend.unit.position + FURTHER
+
+
+def _carries(unit: Unit, view: View) -> bool:
+    return all(
+        index in view.carrying or (bool(unit.nodes) and index in view.additive)
+        for index in unit.replaced
+    )
+
+
+def _with_own(unit: Unit, view: View, trials: Trials, scale: Scale | None) -> Scale | None:
+    """The places of a constant factor, with this one if it is another of them."""
+    if not unit.nodes or not _carries(unit, view):
+        return scale
+    actual = trials.actual(unit)
+    own = Table((_OWN,), tuple(value[None] for value in actual))
+    if not trials.survivors(unit, own):
+        return scale
+    mend = trials.attempt(unit, actual, OWN)
+    if mend is None or abs(mend.factor - 1) <= 1e-9:
+        return scale
+    if scale is None or len(mend.outputs) > len(scale.outputs):
+        return Scale((mend,))
+    first = scale.mends[0]
+    if mend.outputs == first.outputs and abs(mend.factor - first.factor) < 1e-9 * abs(mend.factor):
+        return Scale((*scale.mends, mend))
+    return scale
+
+
+def _best(
+    unit: Unit, view: View, trials: Trials, candidates: Candidates, strict: bool
+) -> Mend | None:
+    """The quantity that mends most outputs in the place of a unit."""
+    if unit.kind == EVERYWHERE:
+        return None
+    best = _without(unit, view, trials)
+    carries = _carries(unit, view)
+    shape = view.state.values[0][unit.replaced[0]].shape
+    table = (
+        candidates.of_series(len(unit.replaced), shape)
+        if unit.is_series
+        else candidates.of_shape(shape)
+    )
+    if unit.is_series and any(
+        view.state.values[0][index].shape != shape for index in unit.replaced
+    ):
+        return best
+    actual = trials.actual(unit)
+    for candidate in trials.survivors(unit, table, table.fitting(carries) if strict else None):
+        values = [entries[candidate.number] for entries in table.entries]
+        if _is_multiple(values, actual):
+            continue
+        mend = trials.attempt(unit, values, QUANTITY, candidate)
+        if mend is not None and (best is None or _rank(mend) > _rank(best)):
+            best = mend
+        if trials.is_late:
+            break
+    return best
+
+
+def _without(unit: Unit, view: View, trials: Trials) -> Mend | None:
+    """The mend by leaving terms of a sum out."""
+    if unit.kind not in (USE, CALL):
+        return None
+    tape = view.state.tape
+    if not all(base_name(tape[consumer]) in ("add", "subtract") for consumer, _ in unit.uses):
+        return None
+    actual = trials.actual(unit)
+    zeros = [np.zeros_like(value) for value in actual]
+    return trials.attempt(unit, zeros, ZERO)
+
+
+def _rank(mend: Mend) -> tuple[int, int]:
+    return len(mend.outputs), -complexity(mend.factor)
+
+
+def complexity(factor: float) -> int:
+    """How unlikely it is that somebody meant a factor."""
+    if abs(factor - 1) < 1e-9:
+        return 0
+    if abs(factor + 1) < 1e-9:
+        return 1
+    whole = abs(factor - round(factor)) < 1e-9
+    return 2 if whole or abs(1 / factor - round(1 / factor)) < 1e-9 else 3
+
+
+def _is_multiple(values: Sequence[Any], actual: Sequence[Any]) -> bool:
+    """Whether values are what is there already, times a constant."""
+    one, other = np.concatenate([*values]), np.concatenate([*actual])
+    size = float(one @ one)
+    if one.shape != other.shape or not size:
+        return False
+    factor = float(one @ other) / size
+    largest = max(float(np.max(np.abs(other), initial=0.0)), 1e-30)
+    return bool(np.max(np.abs(other - factor * one), initial=0.0) <= 1e-7 * largest)
+
+
+def _is_already(mend: Mend, view: View) -> tuple[set[int], bool]:
+    """What the replaced values are already right for.
+
+    Returns:
+        The values of the loss whose adjoints they are; and whether, over a loop, each is at least
+        a part of one.
+    """
+    if mend.candidate is None:
+        return set(), False
+    if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
+        explained = view.explained.get(mend.unit.first, ()) if mend.unit.kind == NODE else ()
+        return {one.node for one in explained if one.kind in (SLOPE, VALUE)}, False
+    adjoints: set[int] = set()
+    kinds = []
+    for index in mend.unit.replaced:
+        explained = view.explained.get(index, ())
+        adjoints |= {one.node for one in explained if one.kind == ADJOINT}
+        kinds.append({one.kind for one in explained})
+    if not all(ADJOINT in kind or CONTRIBUTION in kind for kind in kinds):
+        return set(), False
+    is_part = mend.unit.is_series and any(CONTRIBUTION in kind for kind in kinds)
+    return (adjoints if all(ADJOINT in kind for kind in kinds) else set()), is_part
+
+
+def _is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bool) -> bool:
+    """Whether a later place is to be blamed instead of one whose value is right for something."""
+    unit, candidate = mend.unit, mend.candidate
+    if candidate is None:
+        return False
+    below = frozenset(view.state.below([held.unit.first]))
+    explained = [bool(view.explained.get(index)) for index in unit.replaced]
+    if candidate.kind in (VALUE, SLOPE):
+        if _carries(unit, view):
+            return False
+        at_same = any(
+            one.kind == SLOPE and one.other == candidate.other
+            for index in unit.replaced
+            for one in view.explained.get(index, ())
+        )
+        of_adjoint = held.candidate is not None and held.candidate.kind != SLOPE
+        if candidate.kind == SLOPE and at_same and of_adjoint:
+            return False
+        return bool(unit.uses) or (unit.first not in below and not all(explained))
+    if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
+        if unit.kind == NODE and candidate.node in held_is:
+            return True
+        return not all(explained) and (is_part or not _is_made_of(unit, held, view))
+    return False
+
+
+def _is_made_of(unit: Unit, held: Mend, view: View) -> bool:
+    """Whether a value is made of the held one directly, with no right adjoint in between."""
+    ends = set(held.unit.replaced)
+    pending, seen = list(unit.nodes), set()
+    while pending:
+        for operand in view.state.tape[pending.pop()].operands:
+            if operand in ends:
+                return True
+            is_adjoint = any(one.kind == ADJOINT for one in view.explained.get(operand, ()))
+            if operand not in seen and operand in view.carrying and not is_adjoint:
+                seen.add(operand)
+                pending.append(operand)
+    return False

@@ -1,0 +1,251 @@
+"""Faults that no replacement by a quantity shows: what was never written, kept or handed back."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.blame import Blame
+from gradcheck.trace.fault import EARLIER_CALL, NEVER_WRITTEN, NOT_RETURNED, WRONG_SHAPE
+from gradcheck.trace.names import MOVES
+from gradcheck.trace.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.outputs import Output, provenance
+from gradcheck.trace.places import Place
+from gradcheck.trace.points import Point
+from gradcheck.trace.returned import returned_place
+from gradcheck.trace.scales import proportion
+from gradcheck.trace.state import Replacement, State
+from gradcheck.trace.units import View
+
+
+@dataclass(frozen=True)
+class Special:
+    """A fault of a kind of its own.
+
+    Attributes:
+        kind: of the fault.
+        blame: where it is.
+        node: what is wrong there.
+        replacements: what mends it, by point.
+        outputs: the names of the outputs that it makes wrong.
+        actual: the wrong value, or None.
+        expected: the right one, or None.
+    """
+
+    kind: str
+    blame: Blame
+    node: int
+    replacements: tuple[Replacement, ...]
+    outputs: frozenset[str]
+    actual: NDArray[Any] | None = None
+    expected: NDArray[Any] | None = None
+
+
+def special_fault(view: View, wrong: frozenset[str], points: Sequence[Point]) -> Special | None:
+    """The first of these kinds that applies."""
+    found = _never_written(view.state, wrong)
+    if found is None:
+        found = _earlier_call(view, wrong)
+    return found if found is not None else _not_returned(view.state, wrong, points)
+
+
+def _chosen(state: State, wrong: frozenset[str]) -> Iterator[Output]:
+    return (output for output in state.outputs if output.name in wrong)
+
+
+def _true(output: Output, state: State, point: int) -> NDArray[Any]:
+    """The block's gradient with this part put right."""
+    if output.entries is None:
+        return output.true[point]
+    whole = np.array(state.values[point][output.node], dtype=np.float64)
+    whole.reshape(-1)[output.entries] = output.true[point].reshape(-1)
+    return whole
+
+
+def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
+    """Entries that stay as the buffer was made, while statements write the others."""
+    tape = state.tape
+    for output in _chosen(state, wrong):
+        if output.entries is None or not np.any(output.true[0]):
+            continue
+        sources = {int(i) for i in provenance(tape, output.node)[output.entries]}
+        if any(tape[i].function is not None and tape[i].operands for i in sources):
+            continue
+        shape = tape[output.node].value.shape
+        writes = [
+            node
+            for node in tape
+            if node.name == "setitem"
+            and node.value.shape == shape
+            and state.above[output.node] >> node.index & 1
+            and node.chain
+        ]
+        if not writes:
+            continue
+        last = writes[-1].chain[0].place
+        head = _loop_of_missing(last, output.entries, shape)
+        blame = Blame(head or last, (last,) if head else (), (head or last).source)
+        replacements = tuple(
+            Replacement(nodes={output.node: _true(output, state, point)}) for point in state.points
+        )
+        return Special(
+            NEVER_WRITTEN, blame, writes[-1].index, replacements, frozenset((output.name,))
+        )
+    return None
+
+
+def _loop_of_missing(
+    write: Place, entries: NDArray[np.intp], shape: tuple[int, ...]
+) -> Place | None:
+    """The header of the loop over the index at which all missing entries agree."""
+    names = _indices_written(write.file, write.line)
+    missing = np.unravel_index(entries, shape)
+    for axis, positions in enumerate(missing):
+        if len(set(positions.tolist())) != 1 or shape[axis] == 1 or axis >= len(names):
+            continue
+        for loop in _loops(write.file):
+            inside = loop.lineno < write.line <= (loop.end_lineno or loop.lineno)
+            targets = {name.id for name in ast.walk(loop.target) if isinstance(name, ast.Name)}
+            if inside and targets & names[axis]:
+                end = loop.iter.end_col_offset or 0
+                return Place(
+                    write.file, loop.lineno, loop.lineno, loop.col_offset, end, write.function
+                )
+    return None
+
+
+@lru_cache(maxsize=64)
+def _tree(file: str) -> ast.Module:
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return ast.Module(body=[], type_ignores=[])
+
+
+def _loops(file: str) -> list[ast.For]:
+    return [node for node in ast.walk(_tree(file)) if isinstance(node, ast.For)]
+
+
+def _indices_written(file: str, line: int) -> list[set[str]]:
+    """The names in each index of the subscript that a statement assigns to."""
+    for statement in ast.walk(_tree(file)):
+        if not isinstance(statement, ast.Assign | ast.AugAssign) or statement.lineno != line:
+            continue
+        target: ast.expr = (
+            statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+        )
+        indices: list[ast.expr] = []
+        while isinstance(target, ast.Subscript):
+            index = target.slice
+            indices = [*(index.elts if isinstance(index, ast.Tuple) else [index]), *indices]
+            target = target.value
+        return [
+            {name.id for name in ast.walk(index) if isinstance(name, ast.Name)} for index in indices
+        ]
+    return []
+
+
+def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:
+    """Sums that go on from what an earlier call had left."""
+    state, tape = view.state, view.state.tape
+    if not state.start:
+        return None
+
+    def is_old(index: int) -> bool:
+        return index < state.start and not tape[index].is_leaf
+
+    uses = [
+        (index, operand)
+        for index in view.order
+        if base_name(tape[index]) in ("add", "subtract")
+        and any(other >= state.start for other in tape[index].operands)
+        for operand in tape[index].operands
+        if is_old(operand)
+    ]
+    if not uses:
+        return None
+    replacements = tuple(
+        Replacement(uses={use: np.zeros_like(values[use[1]]) for use in uses})
+        for values in state.values
+    )
+    place = tape[uses[0][0]].place
+    blame = Blame(place, (), place.source if place else "")
+    return Special(EARLIER_CALL, blame, uses[0][0], replacements, wrong)
+
+
+def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) -> Special | None:
+    """A gradient that is computed and does not reach what is returned."""
+    tape = state.tape
+    dead = [
+        node
+        for node in tape
+        if not node.is_leaf
+        and node.is_float
+        and node.name != OUTPUT
+        and not state.live >> node.index & 1
+    ]
+    for output in _chosen(state, wrong):
+        if np.any(output.part(state.values[0][output.node])) or output.entries is not None:
+            continue
+        true = list(output.true)
+        parameters = [
+            point.loss_nodes[point.parameters[output.block]].value.astype(np.float64)
+            for point in points
+        ]
+        for node in reversed(dead):
+            actual = [
+                np.asarray(nodes[node.index].value, dtype=np.float64) for nodes in state.nodes
+            ]
+            if actual[0].shape != true[0].shape or not np.any(actual[0]):
+                continue
+            steps = [value - weights for value, weights in zip(actual, parameters, strict=True)]
+            if proportion(actual, true, 1e-6) is None and proportion(steps, true, 1e-6) is None:
+                continue
+            replacements = tuple(Replacement(nodes={output.node: one}) for one in true)
+            place = node.place
+            blame = Blame(place, (), place.source if place else "")
+            names = frozenset((output.name,))
+            return Special(NOT_RETURNED, blame, node.index, replacements, names, actual[0], true[0])
+    return None
+
+
+def wrong_shape(
+    view: View, wrong: frozenset[str], assignments: Sequence[Assignment]
+) -> Special | None:
+    """An output of another shape than its block: the operation that made it."""
+    state, tape = view.state, view.state.tape
+    for output in _chosen(state, wrong):
+        value = state.values[0][output.node]
+        if value.shape == output.true[0].shape:
+            continue
+        node: Node = tape[tape[output.node].operands[0]]
+        named = [one for one in assignments if one.node == node.index]
+        while base_name(node) in MOVES and len(node.operands) == 1:
+            above = tape[node.operands[0]]
+            if above.value.shape != value.shape or above.is_leaf:
+                break
+            node = above
+        place = node.place
+        if view.explained.get(node.index):  # right for something else: it is handed back as this
+            returned = returned_place(tape[output.node].chain, output.block)
+            place = named[-1].place if named else returned or place
+        replacements = tuple(Replacement(nodes={output.node: true}) for true in output.true)
+        blame = Blame(place, (), place.source if place else "")
+        return Special(
+            WRONG_SHAPE,
+            blame,
+            node.index,
+            replacements,
+            frozenset((output.name,)),
+            value,
+            output.true[0],
+        )
+    return None

@@ -1,0 +1,206 @@
+"""The gradient's values at all points, as far as they are mended, and doing parts of it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.nodes import Node, Reference, evaluate
+from gradcheck.trace.operations import Movements
+from gradcheck.trace.outputs import Output
+from gradcheck.trace.reverse import Edge
+
+Values = list[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Other values for nodes, or for single uses of them, at one point.
+
+    Attributes:
+        nodes: by index.
+        uses: by use: only that operation sees the other value.
+    """
+
+    nodes: Mapping[int, NDArray[Any]] = field(default_factory=dict)
+    uses: Mapping[Edge, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def starts(self) -> list[int]:
+        """The nodes from which on values change."""
+        return [*self.nodes, *(consumer for consumer, _ in self.uses)]
+
+    def scaled(self, factor: float) -> Replacement:
+        """The same with all values times a constant."""
+        return Replacement(
+            {index: factor * value for index, value in self.nodes.items()},
+            {use: factor * value for use, value in self.uses.items()},
+        )
+
+
+@dataclass(frozen=True)
+class State:
+    """The tape of the gradient at all points.
+
+    Attributes:
+        nodes: by point; what has been mended is a leaf.
+        values: by point and node.
+        outputs: the parts of the gradients that are judged.
+        start: where on the tape the judged call began.
+        mended: the nodes that have got other values.
+    """
+
+    nodes: tuple[Sequence[Node], ...]
+    values: tuple[Values, ...]
+    outputs: tuple[Output, ...]
+    start: int
+    mended: frozenset[int] = frozenset()
+
+    @property
+    def points(self) -> range:
+        """The numbers of the points."""
+        return range(len(self.nodes))
+
+    @property
+    def tape(self) -> Sequence[Node]:
+        """The nodes at the first point, where the structure is read."""
+        return self.nodes[0]
+
+    @cached_property
+    def consumers(self) -> list[list[int]]:
+        """The operations that use each value."""
+        users: list[list[int]] = [[] for _ in self.tape]
+        for node in self.tape:
+            for operand in node.operands:
+                users[operand].append(node.index)
+        return users
+
+    @cached_property
+    def above(self) -> list[int]:
+        """The values that each value is made of, and itself, as bits."""
+        masks: list[int] = []
+        for node in self.tape:
+            mask = 1 << node.index
+            for operand in node.operands:
+                mask |= masks[operand]
+            masks.append(mask)
+        return masks
+
+    @cached_property
+    def live(self) -> int:
+        """The values that any output is made of, as bits."""
+        mask = 0
+        for output in self.outputs:
+            mask |= self.above[output.node]
+        return mask
+
+    def below(self, starts: Iterable[int]) -> list[int]:
+        """What some output is made of and changes when the starts do, in order, with them."""
+        live = self.live
+        reached = set(starts)
+        pending = list(reached)
+        while pending:
+            for user in self.consumers[pending.pop()]:
+                if user not in reached and live >> user & 1:
+                    reached.add(user)
+                    pending.append(user)
+        return sorted(reached)
+
+    @cached_property
+    def movements(self) -> tuple[Movements, ...]:
+        """By point, where entries come from, as far as it was asked for."""
+        return tuple({} for _ in self.nodes)
+
+    @cached_property
+    def compiled(self) -> tuple[list[Callable[[Values], Any] | None], ...]:
+        """For every point and node what computes it from the values of the others."""
+        return tuple([_compiled(node) for node in nodes] for nodes in self.nodes)
+
+    def run(self, point: int, replacement: Replacement, order: Iterable[int]) -> Values | None:
+        """The values with replacements, done again in the order given; None if that raises."""
+        values = list(self.values[point])
+        compiled = self.compiled[point]
+        for index, value in replacement.nodes.items():
+            values[index] = value
+        uses: dict[int, list[tuple[int, NDArray[Any]]]] = {}
+        for (consumer, operand), value in replacement.uses.items():
+            uses.setdefault(consumer, []).append((operand, value))
+        try:
+            for index in order:
+                function = compiled[index]
+                if index in replacement.nodes or function is None:
+                    continue
+                if index not in uses:
+                    values[index] = function(values)
+                    continue
+                kept = [(operand, values[operand]) for operand, _ in uses[index]]
+                for operand, value in uses[index]:
+                    values[operand] = value
+                values[index] = function(values)
+                for operand, value in kept:
+                    values[operand] = value
+        except Exception:  # the user's functions may be among them
+            return None
+        return values
+
+    def wrong(self) -> frozenset[str]:
+        """The names of the outputs that are wrong at the first point."""
+        return frozenset(
+            output.name
+            for output in self.outputs
+            if not output.is_right(0, self.values[0][output.node])
+        )
+
+    def mend(self, replacements: Sequence[Replacement]) -> State | None:
+        """The state with replacements put in for good; None where it cannot be executed."""
+        values: list[Values] = []
+        for point, replacement in enumerate(replacements):
+            done = self.run(point, replacement, self.below(replacement.starts))
+            if done is None:
+                return None
+            values.append(done)
+        fixed = frozenset(replacements[0].starts)
+        nodes = tuple(
+            [
+                replace(node, function=None, operands=()) if node.index in fixed else node
+                for node in tape
+            ]
+            for tape in self.nodes
+        )
+        return State(nodes, tuple(values), self.outputs, self.start, self.mended | fixed)
+
+
+def _compiled(node: Node) -> Callable[[Values], Any] | None:
+    function = node.function
+    if function is None:
+        return None
+    arguments = node.arguments
+    simple = not node.keywords or not any(map(_has_reference, node.keywords.values()))
+    if not simple or any(
+        type(item) in (list, tuple) and _has_reference(item) for item in arguments
+    ):
+        return lambda values: evaluate(node, values)
+    slots = [(i, item.index) for i, item in enumerate(arguments) if isinstance(item, Reference)]
+    keywords = dict(node.keywords)
+    template = list(arguments)
+
+    def compute(values: Values) -> Any:
+        filled = template.copy()
+        for position, index in slots:
+            filled[position] = values[index]
+        return np.asarray(function(*filled, **keywords))
+
+    return compute
+
+
+def _has_reference(argument: Any) -> bool:
+    if isinstance(argument, Reference):
+        return True
+    if type(argument) in (list, tuple):
+        return any(map(_has_reference, argument))
+    return type(argument) is dict and any(map(_has_reference, argument.values()))

@@ -1,0 +1,113 @@
+"""Memory that several arrays share: writing through one is seen through all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.nodes import Reference, Tape
+
+
+@dataclass(slots=True, eq=False)
+class Storage:
+    """One piece of memory.
+
+    Attributes:
+        tape: where its values are recorded.
+        root: the array that covers all of it.
+        node: the index of the root's present value.
+        version: how often it was written to.
+    """
+
+    tape: Tape
+    root: NDArray[Any]
+    node: int
+    version: int = 0
+
+    def covers(self, array: NDArray[Any]) -> bool:
+        """Whether an array lies in this memory."""
+        return array.size > 0 and bool(np.may_share_memory(array, self.root))
+
+    def is_whole(self, array: NDArray[Any]) -> bool:
+        """Whether an array is all of it, in the root's own order."""
+        root = self.root
+        return (
+            array.shape == root.shape
+            and array.strides == root.strides
+            and array.dtype == root.dtype
+            and _address(array) == _address(root)
+        )
+
+    def positions(self, view: NDArray[Any]) -> NDArray[np.intp] | None:
+        """The flat positions in the root of a view's entries; None for one of another type."""
+        if view.dtype != self.root.dtype:
+            return None
+        offsets = _offsets(view) + (_address(view) - _address(self.root))
+        if self.root.flags.c_contiguous:
+            return offsets // self.root.itemsize
+        own = _offsets(self.root).reshape(-1)
+        order = np.argsort(own, kind="stable")
+        return order[np.searchsorted(own[order], offsets)]
+
+    def read(self, view: NDArray[Any]) -> int:
+        """The index of a node with a view's present value."""
+        positions = self.positions(view)
+        if positions is None:
+            self.tape.leak("an array was read as another type of number")
+            return self.tape.leaf("untracked", view)
+        return self.tape.record("view", Gather(positions), (Reference(self.node),), {}, view)
+
+    def written(self, view: NDArray[Any], node: int) -> None:
+        """Notes that a view has got the value of a node."""
+        if not self.is_whole(view):
+            positions = self.positions(view)
+            if positions is None:
+                self.tape.leak("an array was written as another type of number")
+                node = self.tape.leaf("untracked", self.root)
+            else:
+                arguments = (Reference(self.node), Reference(node))
+                node = self.tape.record("scatter", Scatter(positions), arguments, {}, self.root)
+        self.node = node
+        self.version += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Reads the entries at flat positions."""
+
+    positions: NDArray[np.intp]
+
+    def __call__(self, root: NDArray[Any]) -> NDArray[Any]:
+        """Reads them."""
+        return np.asarray(root).reshape(-1)[self.positions]
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """A copy of an array with other entries at flat positions."""
+
+    positions: NDArray[np.intp]
+
+    def __call__(self, root: NDArray[Any], entries: NDArray[Any]) -> NDArray[Any]:
+        """Writes them."""
+        changed = np.array(root, order="C")
+        changed.reshape(-1)[self.positions] = entries
+        return changed
+
+
+def _address(array: NDArray[Any]) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+def _offsets(array: NDArray[Any]) -> NDArray[np.intp]:
+    """The distances in bytes of an array's entries from its first."""
+    offsets = np.zeros(array.shape, dtype=np.intp)
+    for axis, (length, stride) in enumerate(zip(array.shape, array.strides, strict=True)):
+        shape = [1] * array.ndim
+        shape[axis] = length
+        offsets += (np.arange(length, dtype=np.intp) * stride).reshape(shape)
+    return offsets

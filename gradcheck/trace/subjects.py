@@ -1,0 +1,99 @@
+"""What is followed, from plain functions or from a `Problem`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trace.points import Subject
+from gradcheck.user.blocks import path_name
+from gradcheck.user.gradients import read_gradients
+from gradcheck.user.objects import Position
+from gradcheck.user.problem import Problem
+from gradcheck.user.structures import children, flatten, is_leaf
+
+
+def subject_of_functions(
+    loss: Callable[[Any], Any], gradient: Callable[[Any], Any], params: Any
+) -> Subject:
+    """The functions of a structure of arrays, whose gradients come in the same structure."""
+    parameters = flatten(params)
+
+    def by_block(structure: Any) -> Mapping[str, Any]:
+        return {path_name(path): value for path, value in _leaves(structure, ())}
+
+    return Subject(
+        parameters.names,
+        parameters.pack,
+        loss,
+        lambda packed: by_block(gradient(packed)),
+        by_block,
+        (loss, gradient),
+    )
+
+
+def _leaves(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if is_leaf(value):
+        yield path, value
+    elif isinstance(value, Mapping | list | tuple):
+        for step, item in children(value):
+            yield from _leaves(item, (*path, step))
+
+
+def subject_of_problem(problem: Problem) -> Subject:
+    """The functions of a problem; layers and steps are seen through."""
+    parameters = problem.parameters
+
+    def loss(packed: Any) -> Any:
+        returned = problem.loss_function(packed)
+        return returned[0] if problem.gradient_function is None else returned
+
+    def gradient(packed: Any) -> Mapping[str, Any]:
+        if parameters.in_place:
+            problem.loss_function(packed)  # a backward pass may read what it leaves
+        if problem.gradient_function is None:
+            returned = problem.loss_function(packed)[1]
+        elif problem.step is not None:
+            values = list(blocks(packed).values())
+            returned = problem.implied_gradient(values, problem.step.learning_rate, packed)
+        else:
+            returned = problem.gradient_function(packed)
+        gradients = read_gradients(returned, parameters, copy=False).blocks
+        return {
+            name: gradient.value
+            for name, gradient in zip(parameters.names, gradients, strict=True)
+            if gradient.value is not None
+        }
+
+    def blocks(packed: Any) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        if parameters.vector is not None:
+            return found
+        for leaf in parameters.leaves:
+            if leaf.block is None:
+                continue
+            value = _at(packed, leaf.path)
+            if value is None:
+                value = _at(parameters.owner, leaf.path)
+            if leaf.transposed:
+                value = np.transpose(value)
+            found.setdefault(parameters.names[leaf.block], value)
+        return found
+
+    users = (problem.loss_function, problem.gradient_function, problem.step, parameters.owner)
+    return Subject(parameters.names, parameters.pack, loss, gradient, blocks, users)
+
+
+def _at(structure: Any, path: tuple[Any, ...]) -> Any:
+    for step in path:
+        if structure is None:
+            return None
+        if isinstance(step, Position):
+            structure = structure[step.index]
+        elif isinstance(structure, Mapping):
+            structure = structure.get(step)
+        else:
+            structure = getattr(structure, step, None)
+    return structure

@@ -1,0 +1,295 @@
+"""Trying replacements: first against the projections, all at once, then by execution."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.candidates import Candidate, Table
+from gradcheck.trace.linearity import Linearity, Reached
+from gradcheck.trace.mend import ZERO, ByPoint, Mend
+from gradcheck.trace.outputs import Output
+from gradcheck.trace.projections import Projection, fitting, weight_of, with_fixed
+from gradcheck.trace.state import Replacement, State
+from gradcheck.trace.units import Unit
+
+EXECUTIONS = 4000
+"""How many operations may be done again for the candidates of one unit; else it is not tried."""
+
+OUTPUTS = 3
+"""By how many outputs the replacements of a whole loop are judged before they are executed."""
+
+
+@dataclass
+class Trials:
+    """The trials on one state.
+
+    Attributes:
+        state: the state.
+        wrong: the names of its wrong outputs.
+        projections: of these, by output.
+        deadline: when no more are begun, on `time.perf_counter`.
+    """
+
+    state: State
+    wrong: frozenset[str]
+    projections: dict[str, list[Projection]]
+    deadline: float
+    linearity: Linearity = field(init=False)
+    _reached: dict[Unit, Reached] = field(default_factory=dict)
+    _fixed: dict[Unit, list[list[Projection]]] = field(default_factory=dict)
+    _without: dict[Unit, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.linearity = Linearity(self.state)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the time is over."""
+        return time.perf_counter() > self.deadline
+
+    def reached(self, unit: Unit) -> Reached:
+        """What the unit's replacement changes."""
+        if unit not in self._reached:
+            self._reached[unit] = self.linearity.reached(unit.nodes, unit.uses)
+        return self._reached[unit]
+
+    def actual(self, unit: Unit) -> list[NDArray[np.float64]]:
+        """The values that a unit replaces, by point; one for uses of one value."""
+        members = unit.replaced if unit.is_series or unit.nodes else unit.replaced[:1]
+        return [
+            np.concatenate([np.ravel(values[i]).astype(np.float64) for i in members])
+            for values in self.state.values
+        ]
+
+    def survivors(
+        self, unit: Unit, table: Table, allowed: NDArray[np.bool_] | None = None
+    ) -> list[Candidate]:
+        """The candidates that could be right, by the projections.
+
+        Args:
+            unit: what they would replace.
+            table: the candidates.
+            allowed: which of them are to be tried; all if left out.
+        """
+        if not table.candidates:
+            return []
+        reached = self.reached(unit)
+        possible = np.zeros(len(table.candidates), dtype=bool)
+        if reached.region:
+            rows = np.arange(possible.size) if allowed is None else np.flatnonzero(allowed)
+            if len(reached.region) * len(rows) <= EXECUTIONS:
+                self._try_region(unit, table, rows, possible)
+        else:
+            actual = self.actual(unit)
+            for projections in self._projections(unit):
+                effects = [
+                    self._effects(unit, one, table.entries[one.point], actual[one.point])
+                    for one in projections
+                ]
+                kept = [one for one in effects if one is not None]
+                if kept and len(kept) == len(effects):
+                    effect = np.stack([one[0] for one in kept], axis=1)
+                    wanted = np.array([one[1] for one in kept])
+                    possible |= fitting(effect, wanted, free=True)
+        if allowed is not None:
+            possible &= allowed
+        return [table.candidates[number] for number in np.flatnonzero(possible)]
+
+    def _projections(self, unit: Unit) -> list[list[Projection]]:
+        """The projections, with the unit's values independent of each other."""
+        members = frozenset(unit.nodes)
+        if len(members) < 2 or not any(
+            self.state.above[index] & ~(1 << index) & _mask(members) for index in members
+        ):
+            return list(self.projections.values())
+        if unit not in self._fixed:
+            reached = [
+                several
+                for several in self.projections.values()
+                if any(weight_of(one, unit.nodes, (), self.state) is not None for one in several)
+            ]
+            self._fixed[unit] = [
+                [with_fixed(one, members, self.state) for one in several]
+                for several in reached[:OUTPUTS]
+            ]
+        return self._fixed[unit]
+
+    def _effects(
+        self,
+        unit: Unit,
+        projection: Projection,
+        entries: NDArray[np.float64],
+        actual: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], float] | None:
+        """What candidates contribute to a projection, and what would be right."""
+        weight = weight_of(projection, unit.nodes, unit.uses, self.state)
+        if weight is None:
+            return None
+        if weight.size != actual.size:  # several uses of one value
+            weight = weight.reshape(-1, actual.size).sum(axis=0)
+        return entries @ weight, projection.gap + float(weight @ actual)
+
+    def _try_region(
+        self,
+        unit: Unit,
+        table: Table,
+        rows: NDArray[np.intp],
+        possible: NDArray[np.bool_],
+    ) -> None:
+        """Does the operations that are not linear again, for one candidate after the other."""
+        reached = self.reached(unit)
+        projections = [several[0] for several in self.projections.values()]
+        base = self.state.values[0]
+        inside = set(reached.region)
+        ends = [[node for node in reached.region if node in one.seed] for one in projections]
+        weights = [
+            [(use, one.weights.of_edges.get(use)) for use in reached.uses] for one in projections
+        ]
+        if any(map(len, ends)):
+            weights = [[] for _ in projections]
+        for number in rows:
+            if self.is_late:
+                return
+            row = table.entries[0][number]
+            replacement = self.replacement(unit, row, 0, 1.0)
+            values = self.state.run(0, replacement, reached.region)
+            if values is None:
+                continue
+            for projection, weight, end in zip(projections, weights, ends, strict=True):
+                if end:
+                    output = next(o for o in self.state.outputs if o.name == projection.output)
+                    possible[number] |= output.is_right(0, values[end[0]])
+                    continue
+                effect = 0.0
+                for (consumer, operand), part in weight:
+                    if part is None:
+                        continue
+                    new = replacement.uses.get((consumer, operand), values[operand])
+                    if operand not in inside and (consumer, operand) not in replacement.uses:
+                        new = replacement.nodes.get(operand, new)
+                    effect += float(np.sum(part * (new - base[operand])))
+                if abs(effect - projection.gap) <= 1e-5 * max(abs(projection.gap), 1e-12):
+                    possible[number] = True
+
+    def replacement(
+        self, unit: Unit, values: NDArray[np.float64], point: int, factor: float
+    ) -> Replacement:
+        """The unit's members with values, given one after the other."""
+        present = self.state.values[point]
+        members = unit.replaced
+        parts: list[NDArray[np.float64]] = []
+        start = 0
+        for index in members:
+            size = present[index].size
+            if not unit.is_series and not unit.nodes:
+                start = 0
+            part = factor * values[start : start + size].reshape(present[index].shape)
+            parts.append(part)
+            start += size
+        if unit.nodes:
+            return Replacement(nodes=dict(zip(unit.nodes, parts, strict=True)))
+        return Replacement(uses=dict(zip(unit.uses, parts, strict=True)))
+
+    def attempt(
+        self, unit: Unit, values: ByPoint, how: str, candidate: Candidate | None = None
+    ) -> Mend | None:
+        """The mend by these values times some constant; None where they are none."""
+        reached = self.reached(unit)
+        order = set(reached.order)
+        hit = [output for output in self.state.outputs if output.node in order]
+        if not any(output.name in self.wrong for output in hit):
+            return None
+        if how == ZERO:
+            factors = [0.0]
+        elif reached.region:
+            factors = [1.0]
+        else:
+            factors = self._factors(unit, values, reached, hit)
+        best: tuple[float, frozenset[str]] | None = None
+        for factor in factors:
+            outputs = self._mended_by(unit, values, factor, reached, hit)
+            if outputs and (best is None or len(outputs) > len(best[1])):
+                best = factor, outputs
+        if best is None:
+            return None
+        factor, outputs = best
+        return Mend(
+            unit,
+            how,
+            factor,
+            outputs,
+            candidate,
+            self.actual(unit),
+            [factor * value for value in values],
+            tuple(
+                self.replacement(unit, values[point], point, factor) for point in self.state.points
+            ),
+        )
+
+    def _factors(
+        self, unit: Unit, values: ByPoint, reached: Reached, hit: Sequence[Output]
+    ) -> list[float]:
+        """The constants that make some output right at the first point, as all is linear."""
+        if unit not in self._without:
+            nothing = self.replacement(unit, values[0], 0, 0.0)
+            self._without[unit] = self.state.run(0, nothing, reached.order)
+        without = self._without[unit]
+        once = self.state.run(0, self.replacement(unit, values[0], 0, 1.0), reached.order)
+        if without is None or once is None:
+            return []
+        factors: list[float] = []
+        for output in hit:
+            if output.name not in self.wrong:
+                continue
+            start, end = output.part(without[output.node]), output.part(once[output.node])
+            true = output.true[0]
+            if start.shape != true.shape or end.shape != true.shape:
+                continue
+            change = end - start
+            size = float(np.sum(change * change))
+            if not np.isfinite(size) or size == 0:
+                continue
+            factor = float(np.sum(change * (true - start)) / size)
+            if abs(factor) < 1e-12 or not output.agrees(0, start + factor * change):
+                continue
+            if abs(factor - round(factor)) < output.tolerance and round(factor):
+                factor = float(round(factor))
+            if not any(abs(factor - other) <= 1e-9 * abs(factor) for other in factors):
+                factors.append(factor)
+        return factors
+
+    def _mended_by(
+        self,
+        unit: Unit,
+        values: ByPoint,
+        factor: float,
+        reached: Reached,
+        hit: Sequence[Output],
+    ) -> frozenset[str]:
+        mended: frozenset[str] | None = None
+        for point in self.state.points:
+            replacement = self.replacement(unit, values[point], point, factor)
+            done = self.state.run(point, replacement, reached.order)
+            if done is None:
+                return frozenset()
+            right = set()
+            for output in hit:
+                if output.is_right(point, done[output.node]):
+                    right.add(output.name)
+                elif output.name not in self.wrong:
+                    return frozenset()
+            mended = frozenset(right & self.wrong if mended is None else mended & right)
+        return mended or frozenset()
+
+
+def _mask(indices: Iterable[int]) -> int:
+    mask = 0
+    for index in indices:
+        mask |= 1 << index
+    return mask

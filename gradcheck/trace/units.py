@@ -1,0 +1,282 @@
+"""What can be replaced: a value, a use of one, all uses in a call, and these over a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trace.explain import Known
+from gradcheck.trace.names import CONSTANT, MOVES
+from gradcheck.trace.nodes import OUTPUT, Node
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
+from gradcheck.trace.reverse import Edge
+from gradcheck.trace.state import State
+
+NODE = "value"
+USE = "use"
+CALL = "call"
+SERIES = "series"
+USES = "uses over a loop"
+EVERYWHERE = "everywhere"
+
+RANK = {CALL: 2, USE: 1, USES: 1, SERIES: 2, NODE: 3, EVERYWHERE: 4}
+"""Which of two that begin at the same operation is tried first."""
+
+OUTER = 3
+"""How many calls up the uses of a value within a call are gathered."""
+
+USES_AT_MOST = 12
+
+UNCHANGING = MOVES | {"negative", OUTPUT}
+"""Operations whose result is known whenever the operand is, whether it belongs there or not."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is replaced together.
+
+    Attributes:
+        kind: one of the above.
+        position: when it is tried.
+        nodes: the values; empty for uses.
+        uses: the uses; empty for values.
+        outer: for the uses of a call, how many calls up that is.
+    """
+
+    kind: str
+    position: float
+    nodes: tuple[int, ...] = ()
+    uses: tuple[Edge, ...] = ()
+    outer: int = 0
+
+    @property
+    def first(self) -> int:
+        """The first operation that sees the replacement."""
+        return self.nodes[0] if self.nodes else self.uses[0][0]
+
+    @property
+    def replaced(self) -> list[int]:
+        """The values that are replaced, one for every member."""
+        return list(self.nodes) if self.nodes else [operand for _, operand in self.uses]
+
+    @property
+    def is_series(self) -> bool:
+        """Whether its members get different values."""
+        return self.kind in (SERIES, USES)
+
+
+@dataclass(frozen=True)
+class View:
+    """What is known about the values of a state that the wrong outputs are made of.
+
+    Attributes:
+        state: the state.
+        order: the indices of those values, from the judged call on.
+        explained: what each of them is, by index.
+        carrying: the values that carry an adjoint: that are one, or descend from one.
+        additive: forward values that are added to adjoints: the terms of penalties.
+    """
+
+    state: State
+    order: list[int]
+    explained: dict[int, list[Quantity]]
+    carrying: frozenset[int]
+    additive: frozenset[int]
+
+    def is_known(self, index: int) -> bool:
+        """Whether a value is a value or an adjoint of the loss; or nothing but zeros."""
+        if not any(np.any(values[index]) for values in self.state.values):
+            return True
+        return any(one.kind in (VALUE, ADJOINT) for one in self.explained.get(index, ()))
+
+    def is_right_forward(self, index: int) -> bool:
+        """Whether it is a value of the loss, and no adjoint."""
+        return index not in self.carrying and any(
+            one.kind == VALUE for one in self.explained.get(index, ())
+        )
+
+    def may_be_replaced_in_use(self, index: int) -> bool:
+        """Whether a value is right for something, so that one use of it may be the wrong one."""
+        node = self.state.tape[index]
+        return node.is_float and (node.is_leaf or bool(self.explained.get(index)))
+
+
+def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
+    """What is known about a state."""
+    mask = 0
+    for output in state.outputs:
+        if output.name in wrong:
+            mask |= state.above[output.node]
+    up = [node.index for node in state.tape if mask >> node.index & 1]
+    explained = {
+        index: known.explaining([values[index] for values in state.values], exact_values=True)
+        for index in up
+    }
+    carrying = _carrying(state, explained)
+    for index in carrying & explained.keys():
+        # what is made of an adjoint is no slope, even where the loss is elementwise to its end
+        explained[index] = [one for one in explained[index] if one.kind != SLOPE]
+    order = [index for index in up if index >= state.start]
+    additive = frozenset(
+        operand
+        for index in order
+        if base_name(state.tape[index]) in ("add", "subtract") and index in carrying
+        for operand in state.tape[index].operands
+        if operand not in carrying
+        and not state.tape[operand].is_leaf
+        and any(other in carrying for other in state.tape[index].operands)
+    )
+    return View(state, order, explained, carrying, additive)
+
+
+def _carrying(state: State, explained: dict[int, list[Quantity]]) -> frozenset[int]:
+    found: set[int] = set()
+    for node in state.tape:
+        kinds = {one.kind for one in explained.get(node.index, ())}
+        if node.is_leaf:
+            mended = node.index in state.mended
+            if ADJOINT in kinds and (mended or VALUE not in kinds):
+                found.add(node.index)
+            continue
+        if not node.is_float:
+            continue
+        inherits = any(operand in found for operand in node.operands)
+        if inherits or (ADJOINT in kinds and _varies(state, node.index)):
+            found.add(node.index)
+    return frozenset(found)
+
+
+def _varies(state: State, index: int) -> bool:
+    """Whether a value is anything but one number, everywhere and at all points."""
+    numbers = np.concatenate([np.ravel(values[index]) for values in state.values])
+    return bool(numbers.size and np.ptp(numbers) > 0)
+
+
+def units_of(view: View) -> list[Unit]:
+    """All units, in the order in which they are tried."""
+    units = [
+        *_values(view),
+        *_series(view),
+        *_everywhere(view),
+        *_uses(view),
+        *_uses_over_loops(view),
+    ]
+    return sorted(units, key=lambda unit: (unit.position, RANK[unit.kind]))
+
+
+def _replaceable(view: View, index: int) -> bool:
+    node = view.state.tape[index]
+    return (
+        not node.is_leaf
+        and node.is_float
+        and bool(node.operands)
+        and base_name(node) not in CONSTANT
+        and base_name(node) != "full_like"
+    )
+
+
+def _values(view: View) -> Iterator[Unit]:
+    for index in view.order:
+        if not _replaceable(view, index):
+            continue
+        if view.is_right_forward(index) and index not in view.additive:
+            continue
+        yield Unit(NODE, index, nodes=(index,))
+
+
+def _grouped(
+    view: View, key: Callable[[Node], Any], chosen: Callable[[int], bool]
+) -> list[tuple[int, ...]]:
+    groups: dict[Any, list[int]] = {}
+    for index in view.order:
+        if chosen(index):
+            groups.setdefault(key(view.state.tape[index]), []).append(index)
+    return [tuple(members) for members in groups.values() if len(members) > 1]
+
+
+def _series(view: View) -> Iterator[Unit]:
+    """The results of one operation in all passes of a loop."""
+    for members in _grouped(
+        view,
+        lambda node: (node.chain, node.name, node.value.shape),
+        lambda index: _replaceable(view, index),
+    ):
+        last = members[-1]
+        if not view.is_right_forward(last) or last in view.additive:
+            # the first pass is often right: it is the first wrong one that is looked for
+            wrong = [index for index in members if not view.explained.get(index)]
+            yield Unit(SERIES, (wrong or members)[0], nodes=members)
+
+
+def _everywhere(view: View) -> Iterator[Unit]:
+    """The results of one operation wherever it is called from: only a constant can mend these."""
+    moving = view.carrying | view.additive
+    for members in _grouped(
+        view,
+        lambda node: (node.chain[:1], node.name),
+        lambda index: _replaceable(view, index) and bool(view.state.tape[index].chain),
+    ):
+        if all(index in moving for index in members):
+            yield Unit(EVERYWHERE, members[0], nodes=members)
+
+
+def _uses(view: View) -> Iterator[Unit]:
+    """The uses of a right value in one line of one run of a function, and within a call."""
+    tape = view.state.tape
+    lines: dict[Any, list[Edge]] = {}
+    calls: dict[Any, list[Edge]] = {}
+    unknown: set[Any] = set()
+    for index in view.order:
+        node = tape[index]
+        if node.is_leaf or node.value.dtype.kind not in "fb" or base_name(node) in CONSTANT:
+            continue
+        operands = [one for one in node.operands if view.may_be_replaced_in_use(one)]
+        known = view.is_known(index)
+        for outer in range(1, min(OUTER + 1, len(node.chain))):
+            for operand in () if known else operands:
+                calls.setdefault((operand, node.chain[outer:], outer), []).append((index, operand))
+            if not known and node.is_float:
+                unknown.add(node.chain[outer:])
+        line = node.place.line if node.place else None
+        for operand in operands:
+            key = (operand, node.frame, node.chain[1:], line)
+            lines.setdefault(key, []).append((index, operand))
+    seen: set[frozenset[Edge]] = set()
+    for uses in lines.values():
+        # where an operation's result is right, its operands are too
+        wrong = [
+            use
+            for use in uses
+            if base_name(tape[use[0]]) in UNCHANGING or not view.is_known(use[0])
+        ]
+        for chosen in (uses, wrong) if wrong else ():
+            if frozenset(chosen) not in seen:
+                seen.add(frozenset(chosen))
+                yield Unit(USE, wrong[0][0] - 0.5, uses=tuple(chosen))
+    for (_, chain, outer), uses in calls.items():
+        if chain in unknown and frozenset(uses) not in seen and len(uses) < USES_AT_MOST:
+            seen.add(frozenset(uses))
+            yield Unit(CALL, uses[0][0] - 0.5, uses=tuple(uses), outer=outer)
+
+
+def _uses_over_loops(view: View) -> Iterator[Unit]:
+    tape = view.state.tape
+    groups: dict[Any, list[Edge]] = {}
+    for index in view.order:
+        node = tape[index]
+        if node.is_leaf or not node.is_float or base_name(node) in CONSTANT:
+            continue
+        if view.is_known(index):
+            continue
+        for operand in node.operands:
+            if view.may_be_replaced_in_use(operand):
+                position = node.operands.index(operand)
+                key = (node.chain, node.name, position, tape[operand].value.shape)
+                groups.setdefault(key, []).append((index, operand))
+    for uses in groups.values():
+        if len(uses) > 1:
+            yield Unit(USES, uses[0][0] - 0.5, uses=tuple(uses))

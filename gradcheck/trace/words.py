@@ -1,0 +1,108 @@
+"""What the values of the loss are called: by the user's own names for them."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gradcheck.trace.names import MOVES
+from gradcheck.trace.nodes import Node
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.places import Place
+from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE
+
+SHORT = 40
+"""Expressions longer than this are not names."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Names the values of a loss.
+
+    Attributes:
+        nodes: the tape of the loss.
+        loss: the index of the loss.
+        parameters: the names of the blocks, by index.
+    """
+
+    nodes: Sequence[Node]
+    loss: int
+    parameters: dict[int, str]
+
+    def name(self, index: int) -> str:
+        """The user's name of a value."""
+        if index in self.parameters:
+            return self.parameters[index]
+        if index == self.loss:
+            return "the loss"
+        node = self.nodes[index]
+        if node.is_leaf:
+            return node.name or "params"
+        place = node.place
+        if place is not None:
+            assigned = assigned_name(place)
+            if assigned:
+                return assigned
+        if base_name(node) in MOVES and len(node.operands) == 1:
+            return self.name(node.operands[0])
+        if place is not None and 0 < len(place.source) <= SHORT:
+            return f"`{place.source}`"
+        return f"the {base_name(node)} at line {place.line}" if place else base_name(node)
+
+    def quantity(self, kind: str, node: int, other: int | None) -> str:
+        """A quantity in words: `dL/dA1`, `the slope of tanh at Z1`."""
+        if kind == ADJOINT:
+            return f"dL/d{self.name(node)}"
+        if kind == CONTRIBUTION and other is not None:
+            return f"the part of dL/d{self.name(node)} that comes through {self.name(other)}"
+        if kind == SLOPE and other is not None:
+            name = base_name(self.nodes[node])
+            function = self.nodes[node].place
+            by = self.name(node)
+            if name in ("tanh", "exp", "sin", "cos", "sqrt", "log"):
+                by = name
+            elif (
+                function is not None
+                and function.function not in ("<module>", "<lambda>")
+                and self._made_by_helper(node, other)
+            ):
+                by = function.function
+            return f"the slope of {by} at {self.name(other)}"
+        return self.name(node)
+
+    def _made_by_helper(self, end: int, begin: int) -> bool:
+        """Whether a value comes out of a function that was given the other."""
+        one, other = self.nodes[end].chain, self.nodes[begin].chain
+        return bool(one) and (not other or one[0].code is not other[0].code)
+
+
+def assigned_name(place: Place) -> str:
+    """The name that an expression's value is assigned to, if that is the whole right side."""
+    for first, second, name in _assignments(place.file).get(place.line, ()):
+        if (first, second) == (place.column, place.end_column):
+            return name
+    return ""
+
+
+@lru_cache(maxsize=512)
+def _assignments(file: str) -> dict[int, list[tuple[int, int, str]]]:
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return {}
+    found: dict[int, list[tuple[int, int, str]]] = {}
+    for statement in ast.walk(tree):
+        if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+            continue
+        pairs = [(statement.targets[0], statement.value)]
+        target, value = pairs[0]
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            pairs = list(zip(target.elts, value.elts, strict=False))
+        for left, right in pairs:
+            if isinstance(left, ast.Name | ast.Attribute | ast.Subscript):
+                columns = (right.col_offset, right.end_col_offset or 0)
+                found.setdefault(right.lineno, []).append((*columns, ast.unparse(left)))
+    return found

@@ -1,0 +1,159 @@
+# ruff: noqa: E501  # the planted bugs are a table, a row to a line
+"""The fault is found at the line that was edited; right code has none."""
+
+import edits
+import numpy as np
+import pytest
+
+from gradcheck.trace import fault as faults
+from gradcheck.trace import find_faults, subject_of_functions
+from gradcheck.user.structures import flatten
+
+PLANTED = [
+    ("dense_rows", "dZ1 = dA1 * (1 - A1**2)", "dZ1 = dA1", faults.MISSING_FACTOR),
+    ("dense_rows", "dW2 = A1.T @ dZ2", "dW2 = Z1.T @ dZ2", faults.WRONG_OPERAND),
+    ("dense_rows", "dZ2 = (out - Y) / len(X)", "dZ2 = (out - Y)", faults.CONSTANT_FACTOR),
+    ("dense_columns", "delta = (activations[-1] - Y) / m", "delta = (Y - activations[-1]) / m", None),
+    ("per_sample", "dz = dh * (z > 0)", "dz = dh", None),
+    ("per_sample", "dW2 += np.outer(e, h)", "dW2 = np.outer(e, h)", None),
+    ("layer_classes", "return (self.p - self.y) / len(self.y)", "return self.p - self.y", None),
+    ("layer_classes", "slope = self.s + self.x * inner", "slope = self.s - self.x * inner", None),
+    ("flat_theta", "G1 = D2.T @ A1 / m", "G1 = D2.T @ A1", faults.CONSTANT_FACTOR),
+    ("rnn", "dhnext = draw @ p[\"Whh\"].T", "dhnext = draw @ p[\"Whh\"]", faults.TRANSPOSED),
+    ("lstm", "\"f\": df * f * (1 - f),", "\"f\": df * f * (1 + f),", None),
+    ("conv_loops", "dz = dflat.reshape(z.shape) * (z > 0)", "dz = dflat.reshape(z.shape)", None),
+    ("batch_norm", "dx = dxmu + dmu / n", "dx = dxmu - dmu / n", None),
+    ("batch_norm", "dxhat = dout * gamma", "dxhat = dout", None),
+    ("attention", "dk = dscores.T @ q", "dk = dscores @ q", None),
+    ("softmax_regression", "dW += REG * W", "dW += 2 * REG * W", faults.CONSTANT_FACTOR),
+    ("softmax_regression", "dscores /= n", "dscores *= n", faults.CONSTANT_FACTOR),
+    ("autoencoder", "g[\"c\"] = up.sum(axis=0)", "g[\"c\"] = 2 * up.sum(axis=0)", None),
+    ("helpers_chain", "return np.where(z > 0, 1.0, np.exp(np.minimum(z, 0)))", "return np.where(z > 0, 1.0, np.exp(np.minimum(z, 0)) - 1)", None),
+]  # fmt: skip  # a table, a row to a line
+
+
+def searched(module, params, **options):
+    found = flatten(params)
+    rng = np.random.default_rng(1)
+    values = list(found.values)
+    points = [values] + [
+        [value + 0.1 * rng.normal(size=value.shape) for value in values] for _ in range(4)
+    ]
+    subject = subject_of_functions(module.loss, module.grad, params)
+    return find_faults(subject, points, **options)
+
+
+def planted(net, right, wrong, folder):
+    source = (edits.NETS / f"{net}.py").read_text()
+    assert source.count(right) == 1, "the line is there once"
+    line = source[: source.index(right)].count("\n") + 1
+    return edits.module_of(source.replace(right, wrong), folder / f"{net}.py"), line
+
+
+@pytest.mark.parametrize("net", edits.nets())
+def test_right_code_has_no_fault(net, tmp_path):
+    module = edits.module_of((edits.NETS / f"{net}.py").read_text(), tmp_path / f"{net}.py")
+    search = searched(module, module.params())
+    assert search.faults == ()
+    assert search.left == ()
+    assert search.unfollowed == ""
+
+
+@pytest.mark.parametrize("net", edits.nets())
+def test_right_code_that_is_called_wrong_has_no_fault(net, tmp_path):
+    module = edits.module_of((edits.NETS / f"{net}.py").read_text(), tmp_path / f"{net}.py")
+    params = module.params()
+    search = searched(module, params, wrong=flatten(params).names)
+    assert search.faults == ()
+
+
+@pytest.mark.parametrize(("net", "right", "wrong", "kind"), PLANTED)
+def test_a_planted_bug_is_found_at_its_line(net, right, wrong, kind, tmp_path):
+    module, line = planted(net, right, wrong, tmp_path)
+    search = searched(module, module.params())
+    assert search.faults, search
+    first = search.faults[0]
+    assert first.place is not None
+    assert (first.place.line, first.place.file) == (line, module.__file__)
+    assert first.expression
+    if kind is not None:
+        assert first.kind == kind
+
+
+def test_the_mended_gradients_are_right(tmp_path):
+    module, _ = planted("dense_rows", "dZ1 = dA1 * (1 - A1**2)", "dZ1 = dA1", tmp_path)
+    right = edits.module_of((edits.NETS / "dense_rows.py").read_text(), tmp_path / "right.py")
+    params = module.params()
+    search = searched(module, params)
+    for name, value in right.grad(params).items():
+        assert np.allclose(search.faults[-1].mended[name], value, rtol=1e-6)
+
+
+def test_several_bugs_are_found_one_after_the_other(tmp_path):
+    source = (edits.NETS / "dense_rows.py").read_text()
+    source = source.replace("(out - Y) / len(X)", "(out - Y)")
+    source = source.replace("dA1 * (1 - A1**2)", "dA1 * (1 - Z1**2)")
+    module = edits.module_of(source, tmp_path / "two.py")
+    search = searched(module, module.params())
+    lines = source.split("\n")
+    texts = {lines[fault.place.line - 1].strip() for fault in search.faults}
+    assert texts == {"dZ2 = (out - Y)", "dZ1 = dA1 * (1 - Z1**2)"}
+    assert search.left == ()
+
+
+def test_a_judge_that_disagrees_is_believed(tmp_path):
+    module, _ = planted("dense_rows", "dZ1 = dA1 * (1 - A1**2)", "dZ1 = dA1", tmp_path)
+    search = searched(module, module.params(), judge=lambda gradients: False)
+    assert search.faults == ()
+    assert set(search.left) == {"W1", "b1"}
+
+
+def test_a_search_without_time_says_so(tmp_path):
+    module, _ = planted("lstm", '"f": df * f * (1 - f),', '"f": df * f,', tmp_path)
+    search = searched(module, module.params(), budget=0.0)
+    assert search.late
+    assert search.faults == ()
+
+
+def test_words_are_the_users_own(tmp_path):
+    module, _ = planted("dense_rows", "dZ1 = dA1 * (1 - A1**2)", "dZ1 = dA1", tmp_path)
+    first = searched(module, module.params()).faults[0]
+    assert first.lacks == "the slope of tanh at Z1"
+    assert first.actual == "dL/dA1"
+    assert set(first.blocks) == {"W1", "b1"}
+    assert first.entry is not None
+    assert first.entry.actual != first.entry.expected
+
+
+def test_code_that_raises_has_its_fault_where_the_shape_went_wrong(tmp_path):
+    module, line = planted(
+        "dense_rows", "dA1 = dZ2 @ p[\"W2\"].T", "dA1 = dZ2[:, :, None] * p[\"W2\"].T", tmp_path
+    )  # fmt: skip
+    search = searched(module, module.params())
+    assert search.faults[0].place.line == line
+
+
+def test_random_edits_are_mostly_found(tmp_path):
+    """A sample of all one-place edits: at least six of ten at the very line."""
+    rng = np.random.default_rng(0)
+    found = counted = 0
+    for net in ("dense_rows", "flat_theta", "attention", "batch_norm", "rnn", "embedding"):
+        every = edits.edits_of(net)
+        for number in rng.choice(len(every), size=5, replace=False):
+            edit = every[number]
+            module = edits.module_of(edit.source, tmp_path / f"{net}_{number}.py")
+            params = module.params()
+            try:
+                module.grad(params)
+            except ValueError:
+                pass
+            except Exception:  # an edit that is no bug of a gradient
+                continue
+            search = searched(module, params)
+            if not search.faults and not search.left:
+                continue
+            counted += 1
+            first = search.faults[0] if search.faults else None
+            found += first is not None and first.place is not None and first.place.line == edit.line
+    assert counted >= 15
+    assert found / counted >= 0.6

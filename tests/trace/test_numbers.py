@@ -1,0 +1,124 @@
+"""What is followed gives the numbers of the plain run, and adjoints that agree with differences."""
+
+import computations
+import numpy as np
+import pytest
+
+from gradcheck.trace.calling import trace_call
+from gradcheck.trace.reverse import adjoints
+
+point = computations.point
+KINDS = {**computations.SMALL, **computations.LONGER}
+
+
+def same_bits(one, other):
+    assert type(one) is type(other)
+    assert np.asarray(one).dtype == np.asarray(other).dtype
+    assert np.shape(one) == np.shape(other)
+    assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_numbers_are_those_of_the_plain_run(kind):
+    plain = KINDS[kind](point())
+    trace = trace_call(KINDS[kind], point())
+    assert trace.error is None
+    assert not trace.leaks
+    same_bits(trace.returned[0], plain)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_adjoints_agree_with_differences(kind):
+    function = KINDS[kind]
+    rng = np.random.default_rng(4)
+    weights = rng.normal(size=np.shape(function(point())))
+    trace = trace_call(function, point())
+    assert isinstance(trace.indices[0], int), "the result is on the tape"
+    values = [node.value for node in trace.nodes]
+    seeds = {trace.indices[0]: weights}
+    found = adjoints(trace.nodes, values, seeds).of_nodes
+    for name, value in point().items():
+        leaf = next(node for node in trace.nodes if node.is_leaf and node.name == name)
+        direction = rng.normal(size=np.shape(value))
+
+        def along(size, name=name, value=value, direction=direction):
+            moved = value + size * direction
+            moved = float(moved) if isinstance(value, float) else moved
+            return np.sum(weights * function({**point(), name: moved}))
+
+        numeric = (along(1e-6) - along(-1e-6)) / 2e-6
+        analytic = np.sum(found.get(leaf.index, np.zeros(np.shape(value))) * direction)
+        assert analytic == pytest.approx(numeric, rel=1e-5, abs=1e-7), name
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_other_types_of_number_stay_as_they_are(dtype):
+    def function(p):
+        a = p["x"] * p["x"]
+        a += 2
+        return a @ p["y"].astype(dtype), np.exp(p["x"]).dtype, a.mean(axis=0)
+
+    given = {"x": np.arange(12).reshape(3, 4).astype(dtype), "y": np.arange(4.0)}
+    product, kind, mean = function(given)
+    traced = trace_call(function, given).returned[0]
+    same_bits(traced[0], product)
+    same_bits(traced[2], mean)
+    assert traced[1] == kind
+
+
+def test_arrays_in_another_order_keep_it():
+    x = np.asfortranarray(point()["x"])
+    plain = (x * 2) @ x.T
+    traced = trace_call(lambda p: (p * 2) @ p.T, x).returned[0]
+    same_bits(traced, plain)
+    assert traced.strides == plain.strides
+
+
+def test_a_number_is_not_changed_in_place():
+    def function(p):
+        total = p["s"]
+        before = total
+        total += 1
+        return before, total
+
+    assert trace_call(function, {"s": 2.0}).returned[0] == (2.0, 3.0)
+
+
+def test_what_could_not_be_followed_is_said_with_its_line():
+    trace = trace_call(lambda p: p["x"].view(np.int64) * 2, {"x": np.ones(3)})
+    assert [leak.operation for leak in trace.leaks] == ["a view as int64"]
+    assert trace.leaks[0].place.file == __file__
+    assert trace.leaks[0].place.source == 'p["x"].view(np.int64)'
+    assert trace.indices == (None,)
+
+
+def test_places_are_expressions_with_their_callers():
+    trace = trace_call(computations.other_module, point())
+    node = next(node for node in trace.nodes if node.name == "divide")
+    assert node.place.source == "kept / (1 + N.abs(kept))"
+    assert [call.place.function for call in node.chain] == ["squash", "other_module"]
+    assert node.chain[1].place.source == 'helpers.squash(p["x"], helpers.OFFSET)'
+
+
+def test_plain_assignments_have_a_place():
+    def function(p):
+        upstream = p["x"] * 2
+        dxhat = upstream
+        return dxhat + 1
+
+    trace = trace_call(function, point())
+    assert [(one.target, one.place.source) for one in trace.tape.assignments] == [
+        ("dxhat", "dxhat = upstream")
+    ]
+
+
+def test_a_raise_keeps_the_tape_and_the_failing_operands():
+    def function(p):
+        a = p["x"] * 2
+        return a @ p["x"]
+
+    trace = trace_call(function, point())
+    assert isinstance(trace.error, ValueError)
+    failed = trace.tape.failed
+    assert failed.place.source == 'a @ p["x"]'
+    assert [trace.nodes[i].name for i in failed.operands] == ["multiply", "x"]
