@@ -23,6 +23,9 @@ class Finding:
         location: the line to change, or None.
         also: other lines that belong to it.
         equally: codes of other rules that the numbers cannot tell from this one.
+        expression: the source text of what is wrong, at the location; or None.
+        actual: what its value is, in words; or None.
+        expected: what it should be, in words: "dL/dA1"; or None.
         severity: "error"; or "warning" for what does not make this gradient wrong, but will make
             other things go wrong.
     """
@@ -37,4 +40,7 @@ class Finding:
     location: Location | None = None
     also: tuple[Location, ...] = ()
     equally: tuple[str, ...] = ()
+    expression: str | None = None
+    actual: str | None = None
+    expected: str | None = None
     severity: str = "error"

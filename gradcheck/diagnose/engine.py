@@ -17,6 +17,7 @@ from gradcheck.diagnose.chain import walk
 from gradcheck.diagnose.derivation import WalkedLayer
 from gradcheck.diagnose.evidence import Evidence, second_point, with_point
 from gradcheck.diagnose.findings import chain_findings, correction_finding, scale_findings
+from gradcheck.diagnose.following import SECONDS, follow, with_faults
 from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.locate import located
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
@@ -92,9 +93,14 @@ def diagnose(
     nearby = second_point(point, rng)
     evidence = with_point(evidence, nearby)
     findings = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
+    search = follow(point, rng)
+    notes = diagnosis.notes
+    if search.late:
+        notes = (*notes, f"the search for the faulty expression ended after {SECONDS:g} s")
     return replace(
         diagnosis,
-        findings=located(evidence, findings, RULES),
+        findings=with_faults(located(evidence, findings, RULES), search),
+        notes=notes,
         evaluations=diagnosis.evaluations + (0 if nearby is None else nearby.evaluations + 1),
     )
 

@@ -47,7 +47,14 @@ def _place(outcome: Outcome, finding: Finding) -> dict[str, str]:
     file = Path(finding.location.file)
     if file.is_relative_to(Path.cwd()):
         file = file.relative_to(Path.cwd())
-    return {"file": file.as_posix(), "line": str(finding.location.line), **title}
+    columns = {}
+    if finding.location.column is not None and finding.location.end_column is not None:
+        columns = {
+            "endLine": str(finding.location.end_line),
+            "col": str(finding.location.column + 1),
+            "endColumn": str(finding.location.end_column),
+        }
+    return {"file": file.as_posix(), "line": str(finding.location.line), **columns, **title}
 
 
 def _message(finding: Finding) -> str:

@@ -149,7 +149,10 @@ def layer_lines(report: Report) -> tuple[str, ...]:
 def _finding(finding: Finding) -> str:
     lines = [f"\n{finding.severity}[{finding.code}] {finding.rule}: {finding.message}"]
     for location in filter(None, (finding.location, *finding.also)):
-        lines.append(f"  --> {place(location)}   {location.source}".rstrip())
+        pointer = f"  --> {place(location)}   "
+        lines.append(f"{pointer}{location.source}".rstrip())
+        if location is finding.location and location.underline:
+            lines.append(" " * len(pointer) + location.underline)
     lines += [f"  {line}" for line in finding.evidence]
     lines.append(f"  fix: {finding.fix}")
     if finding.equally:

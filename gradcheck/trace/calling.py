@@ -18,7 +18,19 @@ from gradcheck.trace.reach import Reach
 from gradcheck.trace.recording import node_of, plain
 from gradcheck.trace.traced import Traced
 
-SEEN_THROUGH = ("adapters", "structures", "tensors", "gradients", "problem", "names", "blocks")
+SEEN_THROUGH = (
+    "layers",
+    "steps",
+    "structures",
+    "packing",
+    "tensors",
+    "gradients",
+    "returned",
+    "problem",
+    "number",
+    "names",
+    "blocks",
+)
 """The modules of `gradcheck.user` through which arrays pass on their way to the user's code."""
 
 

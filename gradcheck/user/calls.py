@@ -33,15 +33,21 @@ STANDARD_LIBRARY = Path(traceback.__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Location:
-    """A line of the user's code.
+    """A line of the user's code, and the columns of the expression in it where they are known.
 
     Attributes:
         file: as Python names it.
         line: 1-based.
+        column: of the expression's first character, 0-based, in bytes of the line's text; or None.
+        end_line: its last line; or None.
+        end_column: after its last character; or None.
     """
 
     file: str
     line: int
+    column: int | None = None
+    end_line: int | None = None
+    end_column: int | None = None
 
     @property
     def source(self) -> str:
@@ -50,6 +56,20 @@ class Location:
             return linecache.getline(self.file, self.line).strip()
         except ValueError:  # a null byte in the name
             return ""
+
+    @property
+    def underline(self) -> str:
+        """Carets under the expression in `source`, behind as many blanks; empty without columns."""
+        if self.column is None or self.end_column is None or not self.source:
+            return ""
+        line = linecache.getline(self.file, self.line)
+        before = len(line.encode()[: self.column].decode(errors="replace"))
+        one_line = self.end_line in (None, self.line)
+        end = (
+            line.encode()[: self.end_column].decode(errors="replace") if one_line else line.rstrip()
+        )
+        indent = len(line) - len(line.lstrip())
+        return " " * (before - indent) + "^" * max(1, len(end) - before)
 
 
 def place(location: Location) -> str:

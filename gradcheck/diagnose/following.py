@@ -1,0 +1,201 @@
+"""Where the user's own computation goes wrong: its faulty expressions, put beside the findings.
+
+The trace proposes and the numeric gradient decides: a fault is only told if the gradients mended
+by it have more entries that agree with finite differences, and none that no longer does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.compare.point import Point
+from gradcheck.compare.verdict import judge_entries
+from gradcheck.diagnose.rules import unknown_cause
+from gradcheck.finding import Finding
+from gradcheck.trace import Fault, Place, Search, find_faults, subject_of_problem
+from gradcheck.user.calls import Location
+
+SECONDS = 3.0
+"""How long the search may take beside the check."""
+
+MOST_PARAMETERS = 2 * 10**6
+SLOWEST = 0.2
+"""A loss that takes longer, in seconds, is not followed: a trace takes many times as long."""
+
+NUDGES = (0.3, 0.1, 0.3, 0.05)
+"""The points at which both functions are followed besides the user's, in spreads of a block."""
+
+Mask = NDArray[np.bool_]
+
+
+def follow(point: Point, rng: np.random.Generator) -> Search:
+    """The faults of the gradient at a point, nearest to the loss first.
+
+    Args:
+        point: compared, with a block that failed.
+        rng: for the points beside it.
+    """
+    size = sum(block.size for block in point.blocks)
+    if size > MOST_PARAMETERS or point.noise.seconds > SLOWEST:
+        return Search(unfollowed="the loss takes too long to be followed")
+    parameters = point.problem.parameters
+    nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]
+    wrong = [block.name for block in point.blocks if block.verdict in ("wrong", "shape", "missing")]
+    raised = any(block.verdict == "raised" for block in point.blocks)
+    try:
+        return find_faults(
+            subject_of_problem(point.problem),
+            [point.values, *nearby],
+            None if raised else wrong,
+            None if raised else _Judge(point),
+            SECONDS,
+        )
+    except (
+        Exception
+    ) as error:  # the trace met code that it cannot follow: there is no fault to tell
+        return Search(unfollowed=f"following it raised {type(error).__name__}")
+    finally:
+        parameters.restore()
+
+
+class _Judge:
+    """Whether mended gradients agree with the numeric one in more entries than before."""
+
+    def __init__(self, point: Point) -> None:
+        self._point = point
+        self._right = self._agreeing({})
+
+    def __call__(self, mended: Mapping[str, NDArray[Any]]) -> bool:
+        after = self._agreeing(mended)
+        kept = all(not np.any(old & ~new) for old, new in zip(self._right, after, strict=True))
+        more = any(np.any(new & ~old) for old, new in zip(self._right, after, strict=True))
+        if kept and more:
+            self._right = after
+        return kept and more
+
+    def _agreeing(self, mended: Mapping[str, NDArray[Any]]) -> list[Mask]:
+        masks = []
+        for block in self._point.blocks:
+            value = mended.get(block.name, block.gradient.value)
+            if value is None or np.size(value) != block.size or np.shape(value) != block.shape:
+                masks.append(np.zeros(len(block.numeric.entries), dtype=bool))
+                continue
+            analytic = np.asarray(value, dtype=np.float64).reshape(-1)[block.numeric.entries]
+            judged = judge_entries(
+                analytic, block.numeric, block.precision, None, self._point.scale
+            )
+            masks.append(~judged.wrong)
+        return masks
+
+
+def with_faults(findings: Sequence[Finding], search: Search) -> tuple[Finding, ...]:
+    """The findings, each with the expression at fault; and those faults that no rule named."""
+    left = list(search.faults)
+    placed = []
+    for finding in findings:
+        fault = None
+        if finding.severity == "error" and finding.code != unknown_cause.RULE.code:
+            fault = next((one for one in left if _is_about(one, finding)), None)
+        if fault is not None:
+            left.remove(fault)
+            finding = _with_fault(finding, fault)
+        placed.append(finding)
+    named = set().union(*(one.blocks for one in placed if one.code != unknown_cause.RULE.code))
+    told = [_of_fault(fault) for fault in left if not named.issuperset(fault.blocks)]
+    explained = set().union(*(finding.blocks for finding in told))
+    return tuple(
+        told_or_not
+        for told_or_not in (*placed, *told)
+        if told_or_not in told or not _is_explained(told_or_not, explained)
+    )
+
+
+def _is_explained(finding: Finding, blocks: set[str]) -> bool:
+    """Whether a finding of an unknown cause is about nothing but what the faults explain."""
+    return finding.code == unknown_cause.RULE.code and blocks.issuperset(finding.blocks)
+
+
+def _is_about(fault: Fault, finding: Finding) -> bool:
+    return fault.place is not None and bool(set(fault.blocks) & set(finding.blocks))
+
+
+def _with_fault(finding: Finding, fault: Fault) -> Finding:
+    """A finding of a rule, at the expression that is wrong."""
+    return replace(
+        finding,
+        location=_location(fault.place),
+        also=tuple(map(_located, fault.also)),
+        expression=fault.expression,
+        actual=fault.actual,
+        expected=fault.expected,
+        evidence=(*finding.evidence, *_evidence(fault)),
+    )
+
+
+def _of_fault(fault: Fault) -> Finding:
+    """The finding of a cause that no rule names, with all that is known of it."""
+    rule = unknown_cause.RULE
+    return Finding(
+        code=rule.code,
+        rule=rule.name,
+        blocks=fault.blocks,
+        message=_message(fault),
+        evidence=tuple(_evidence(fault)),
+        fix=_fix(fault),
+        location=_location(fault.place),
+        also=tuple(map(_located, fault.also)),
+        expression=fault.expression,
+        actual=fault.actual,
+        expected=fault.expected,
+    )
+
+
+def _message(fault: Fault) -> str:
+    lack = f": {fault.kind}" + (f", {fault.lacks}" if fault.lacks else "")
+    if fault.actual and fault.expected and fault.actual != fault.expression:
+        return f"`{fault.expression}` is {fault.actual}; {fault.expected} is wanted here{lack}"
+    if fault.expected:
+        return f"`{fault.expression}` is wrong; {fault.expected} is wanted here{lack}"
+    return f"`{fault.expression}` is wrong{lack}"
+
+
+def _fix(fault: Fault) -> str:
+    if fault.expected:
+        return f"let `{fault.expression}` be {fault.expected}"
+    return f"look at `{fault.expression}`"
+
+
+def _evidence(fault: Fault) -> list[str]:
+    """The chain of right values before it, and one entry with both numbers."""
+    lines = []
+    right = [f"{step.words} (line {step.place.line})" for step in reversed(fault.before)]
+    if right:
+        lines.append(f"right before it: {', '.join(right)}")
+    shape = None if fault.actual_value is None else np.shape(fault.actual_value)
+    if fault.entry is not None:
+        where = f"[{', '.join(map(str, fault.entry.index))}]" if fault.entry.index else ""
+        of_shape = f", of shape {shape}" if shape else ""
+        lines.append(
+            f"`{fault.expression}`{where} is {fault.entry.actual:.6g} and should be "
+            f"{fault.entry.expected:.6g}{of_shape}"
+        )
+    if fault.mended:
+        lines.append(f"with that put right, {_listed(fault.blocks)} agrees with finite differences")
+    return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "the gradient of " + ", ".join(names)
+
+
+def _location(place: Place | None) -> Location | None:
+    return None if place is None else _located(place)
+
+
+def _located(place: Place) -> Location:
+    return Location(place.file, place.line, place.column, place.end_line, place.end_column)
