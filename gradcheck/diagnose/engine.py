@@ -99,7 +99,11 @@ def diagnose(
         notes = (*notes, f"the search for the faulty expression ended after {SECONDS:g} s")
     return replace(
         diagnosis,
-        findings=with_faults(located(evidence, findings, RULES), search),
+        findings=with_faults(
+            located(evidence, findings, RULES),
+            search,
+            {block.name for block in point.blocks if block.failed},
+        ),
         notes=notes,
         evaluations=diagnosis.evaluations + (0 if nearby is None else nearby.evaluations + 1),
     )

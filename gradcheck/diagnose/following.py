@@ -6,7 +6,7 @@ by it have more entries that agree with finite differences, and none that no lon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,8 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
     size = sum(block.size for block in point.blocks)
     if size > MOST_PARAMETERS or point.noise.seconds > SLOWEST:
         return Search(unfollowed="the loss takes too long to be followed")
+    if point.problem.batched:
+        return Search(unfollowed="a loss of stacks is not followed")
     parameters = point.problem.parameters
     nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]
     wrong = [block.name for block in point.blocks if block.verdict in ("wrong", "shape", "missing")]
@@ -93,9 +95,21 @@ class _Judge:
         return masks
 
 
-def with_faults(findings: Sequence[Finding], search: Search) -> tuple[Finding, ...]:
-    """The findings, each with the expression at fault; and those faults that no rule named."""
-    left = list(search.faults)
+def with_faults(
+    findings: Sequence[Finding], search: Search, failed: Set[str]
+) -> tuple[Finding, ...]:
+    """The findings, each with the expression at fault; and those faults that no rule named.
+
+    Args:
+        findings: of the rules.
+        search: what was found in the user's own computation.
+        failed: the names of the blocks that are wrong.
+    """
+    left = [
+        replace(fault, blocks=tuple(name for name in fault.blocks if name in failed))
+        for fault in search.faults
+        if fault.place is not None and fault.expression and failed & set(fault.blocks)
+    ]
     placed = []
     for finding in findings:
         fault = None

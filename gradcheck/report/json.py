@@ -94,8 +94,8 @@ def _plain(value: Any) -> Any:
     """Dataclasses as dicts, tuples as lists; numbers that JSON has no form for as text."""
     if isinstance(value, Location):
         known = {name: getattr(value, name) for name in ("column", "end_line", "end_column")}
-        told = {name: number for name, number in known.items() if number is not None}
-        return {"file": value.file, "line": value.line, **told}
+        columns = {name: number for name, number in known.items() if number is not None}
+        return {"file": value.file, "line": value.line, **columns}
     if is_dataclass(value):
         told = [field.name for field in fields(value) if field.repr]
         return {name: _plain(getattr(value, name)) for name in told}

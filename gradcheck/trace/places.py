@@ -60,15 +60,17 @@ class Call:
     Attributes:
         code: the function's code.
         instruction: the offset of the instruction in it.
+        file: where the function stands; codes that are equal but for that are equal to Python.
     """
 
     code: CodeType
     instruction: int
+    file: str
 
     @property
     def place(self) -> Place:
         """Where it is in the source."""
-        return _place(self.code, self.instruction)
+        return _place(self.file, self.code.co_linetable, self.code, self.instruction)
 
 
 Chain = tuple[Call, ...]
@@ -76,28 +78,26 @@ Chain = tuple[Call, ...]
 
 
 @lru_cache(maxsize=65536)
-def _call(code: CodeType, instruction: int) -> Call:
-    return Call(code, instruction)
+def _call(file: str, code: CodeType, instruction: int) -> Call:
+    return Call(code, instruction, file)
 
 
 @lru_cache(maxsize=65536)
-def _place(code: CodeType, instruction: int) -> Place:
-    positions = _positions(code)
+def _place(file: str, lines: bytes, code: CodeType, instruction: int) -> Place:
+    positions = _positions(lines, code)
     line, end_line, column, end_column = positions[instruction // 2]
     first = line or code.co_firstlineno
-    return Place(
-        code.co_filename, first, end_line or first, column or 0, end_column or 0, code.co_name
-    )
+    return Place(file, first, end_line or first, column or 0, end_column or 0, code.co_name)
 
 
 @lru_cache(maxsize=4096)
 def _positions(
+    lines: bytes,
     code: CodeType,
 ) -> tuple[tuple[int | None, int | None, int | None, int | None], ...]:
     return tuple(code.co_positions())
 
 
-@lru_cache(maxsize=4096)
 def is_users_code(code: CodeType) -> bool:
     """Whether a function is the user's: neither gradcheck's, nor installed, nor Python's."""
     return is_users_file(code.co_filename)
@@ -134,6 +134,6 @@ def chain_of_calls() -> tuple[Chain, int]:
         if is_users_code(code):
             if not calls:
                 innermost = id(frame)
-            calls.append(_call(code, frame.f_lasti))
+            calls.append(_call(code.co_filename, code, frame.f_lasti))
         frame = frame.f_back
     return tuple(calls), innermost
