@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-extras test-browser lint format bench clean
+.PHONY: run test test-extras test-browser lint format bench fuzz clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradcheck run
@@ -29,6 +29,11 @@ format: $(VENV)/.lint
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
+
+# N checks over all families, or of FAMILY; with FAMILY and SEED and no N, that one run is shown.
+fuzz: $(VENV)/.test
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz \
+		$(if $(N),--checks $(N)) $(if $(SEED),--seed $(SEED)) $(if $(FAMILY),--family $(FAMILY))
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
