@@ -30,10 +30,11 @@ format: $(VENV)/.lint
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
 
-# N checks over all families, or of FAMILY; with FAMILY and SEED and no N, that one run is shown.
+# N checks over all families, one FAMILY, or one KIND; FAMILY and SEED without N show that one run.
 fuzz: $(VENV)/.test
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz \
-		$(if $(N),--checks $(N)) $(if $(SEED),--seed $(SEED)) $(if $(FAMILY),--family $(FAMILY))
+		$(if $(N),--checks $(N)) $(if $(SEED),--seed $(SEED)) $(if $(FAMILY),--family $(FAMILY)) \
+		$(if $(KIND),--kind "$(KIND)")
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

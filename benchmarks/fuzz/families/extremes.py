@@ -54,7 +54,7 @@ def steep(rng: np.random.Generator) -> Problem:
 
 @family(KIND)
 def growth(rng: np.random.Generator) -> Problem:
-    """exp of a linear form: sizes from 1e-30 to 1e30."""
+    """The exponential of a linear form: sizes from 1e-30 to 1e30."""
     n = int(rng.integers(1, 6))
     a = rng.normal(size=n)
     a *= rng.uniform(-70, 70) / np.sum(a)

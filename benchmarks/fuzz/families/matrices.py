@@ -50,7 +50,7 @@ def eigenvalue(rng: np.random.Generator) -> Problem:
 
 @family(KIND, EVERY)
 def log_determinant(rng: np.random.Generator) -> Problem:
-    """log det(X X' + s I), s down to 1e-6."""
+    """The log-determinant of (X X' + s I), s down to 1e-6."""
     n, s = int(rng.integers(2, 5)), 10.0 ** rng.uniform(-6, 0)
     eye = s * np.eye(n)
     return of_matrix(
@@ -62,7 +62,7 @@ def log_determinant(rng: np.random.Generator) -> Problem:
 
 @family(KIND, EVERY)
 def linear_solve(rng: np.random.Generator) -> Problem:
-    """b' X^-1 c."""
+    """The number b' X^-1 c."""
     n = int(rng.integers(2, 6))
     b, c = rng.normal(size=n), rng.normal(size=n)
     return of_matrix(

@@ -26,6 +26,12 @@ def start(rng: np.random.Generator, shapes: Shapes, size: float = 1.0) -> Array:
     return size * rng.normal(size=sum(int(np.prod(shape, dtype=int)) for shape in shapes.values()))
 
 
+def network_shapes(rng: np.random.Generator, outputs: int) -> Shapes:
+    """Of two layers: small, or large enough for the structured engine to pay."""
+    n_in, hidden = (4, 5) if rng.random() < 0.5 else (12, 20)
+    return {"W1": (n_in, hidden), "b1": (hidden,), "W2": (hidden, outputs), "b2": (outputs,)}
+
+
 def softmax(z: Array, m: Any) -> Array:
     """Along the last axis, for scores of moderate size."""
     e = m.exp(z)
@@ -35,9 +41,9 @@ def softmax(z: Array, m: Any) -> Array:
 def two_layers(
     rng: np.random.Generator, activation: str, shift: float = 0.0, size: float = 1.0
 ) -> Problem:
-    """4-5-3 with a squared error; `shift` moves the hidden pre-activations."""
-    shapes = {"W1": (4, 5), "b1": (5,), "W2": (5, 3), "b2": (3,)}
-    X, Y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
+    """Two layers with a squared error; `shift` moves the hidden pre-activations."""
+    shapes = network_shapes(rng, 3)
+    X, Y = rng.normal(size=(6, shapes["W1"][0])), rng.normal(size=(6, 3))
 
     def loss(x: Array, m: Any) -> Any:
         W1, b1, W2, b2 = cut(x, shapes)
@@ -51,7 +57,7 @@ def two_layers(
         return np.mean((h @ W2 + b2 - Y) ** 2)
 
     x = start(rng, shapes, size)
-    x[20:25] += shift
+    cut(x, shapes)[1][:] += shift
     data = {"inputs": X, "targets": Y}
     return from_formula(loss, x, tangent, shapes=shapes, data=data)
 
@@ -77,8 +83,8 @@ def relu_network(rng: np.random.Generator) -> Problem:
 @family(RECOGNISED, EVERY)
 def classifier(rng: np.random.Generator) -> Problem:
     """Softmax with cross-entropy, labels as integers."""
-    shapes = {"W1": (3, 4), "b1": (4,), "W2": (4, 3), "b2": (3,)}
-    X, labels = rng.normal(size=(7, 3)), rng.integers(0, 3, 7)
+    shapes = network_shapes(rng, 3)
+    X, labels = rng.normal(size=(7, shapes["W1"][0])), rng.integers(0, 3, 7)
 
     def loss(x: Array, m: Any) -> Any:
         W1, b1, W2, b2 = cut(x, shapes)
@@ -92,8 +98,9 @@ def classifier(rng: np.random.Generator) -> Problem:
 @family(RECOGNISED, EVERY)
 def guarded_logarithm(rng: np.random.Generator) -> Problem:
     """Binary cross-entropy with a small number added inside of its logarithms."""
-    shapes = {"W1": (3, 4), "b1": (4,), "W2": (4, 1), "b2": (1,)}
-    X, y = rng.normal(size=(7, 3)), rng.integers(0, 2, (7, 1)).astype(float)
+    shapes = network_shapes(rng, 1)
+    X = rng.normal(size=(7, shapes["W1"][0]))
+    y = rng.integers(0, 2, (7, 1)).astype(float)
     eps = 10.0 ** rng.uniform(-12, -5)
 
     def loss(x: Array, m: Any) -> Any:
@@ -121,7 +128,7 @@ def attention(rng: np.random.Generator) -> Problem:
 
 @family(KIND, EVERY)
 def recurrent(rng: np.random.Generator) -> Problem:
-    """tanh over up to twenty steps, with gradients that vanish or grow."""
+    """Up to twenty steps of tanh, with gradients that vanish or grow."""
     shapes = {"W": (3, 3), "U": (2, 3), "b": (3,), "V": (3, 1)}
     steps, gain = int(rng.integers(3, 21)), rng.uniform(0.2, 2)
     X, Y = rng.normal(size=(steps, 2)), rng.normal(size=(1,))

@@ -73,7 +73,7 @@ def newton_to_tolerance(rng: np.random.Generator) -> Problem:
 
 @family(KIND)
 def fixed_point_to_tolerance(rng: np.random.Generator) -> Problem:
-    """x = tanh(A x + b) by iteration until a tolerance; the code's own derivative."""
+    """Solves y = tanh(A y + x) by iteration until a tolerance; the code's own derivative."""
     n, tolerance = int(rng.integers(1, 4)), 10.0 ** rng.uniform(-12, -2)
     A = 0.6 * np.linalg.qr(rng.normal(size=(n, n)))[0]
 
