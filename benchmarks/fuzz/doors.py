@@ -16,7 +16,7 @@ from gradcheck import Report
 SMALL_BUDGET = 1e-9
 """Seconds: one entry of each block is perturbed alone, the others are screened."""
 
-NO_NETWORK: Mapping[str, Array] = {"inputs": np.zeros((2, 3, 5, 7))}
+NO_NETWORK: Mapping[str, Any] = {"inputs": np.zeros((2, 3, 5, 7))}
 """Data that fit no layer: looking for a network, to name a cause, takes most of the time."""
 
 SEARCHED = 0.1

@@ -67,7 +67,7 @@ def linear_solve(rng: np.random.Generator) -> Problem:
     b, c = rng.normal(size=n), rng.normal(size=n)
     return of_matrix(
         n * np.eye(n) + rng.normal(size=(n, n)),
-        lambda X: b @ np.linalg.solve(X, c),
+        lambda X: float(b @ np.linalg.solve(X, c)),
         lambda X: -np.outer(np.linalg.solve(X.T, b), np.linalg.solve(X, c)),
     )
 
