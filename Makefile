@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: run test test-all test-extras test-browser lint format bench clean
+.PHONY: run test test-all test-extras test-browser lint format bench fuzz clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradcheck run
@@ -37,6 +37,12 @@ format: $(VENV)/.lint
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
+
+# N checks over all families, one FAMILY, or one KIND; FAMILY and SEED without N show that one run.
+fuzz: $(VENV)/.test
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz \
+		$(if $(N),--checks $(N)) $(if $(SEED),--seed $(SEED)) $(if $(FAMILY),--family $(FAMILY)) \
+		$(if $(KIND),--kind "$(KIND)")
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

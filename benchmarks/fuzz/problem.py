@@ -56,7 +56,7 @@ class Problem:
     decidable: bool = True
     noise: float = 0.0
     slopes: Callable[[Array], tuple[Array, Array]] | None = None
-    data: Mapping[str, Array] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
     layer: Layer | None = None
 
     def error(self, claimed: Array) -> Array:
@@ -65,7 +65,7 @@ class Problem:
             lower = upper = self.gradient(self.point)
         else:
             lower, upper = self.slopes(self.point)
-        return np.maximum(0.0, np.maximum(lower - claimed, claimed - upper))
+        return np.maximum(np.maximum(lower - claimed, claimed - upper), 0.0, dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ from gradcheck.compare.verdict import judge_entries
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Place, Search, find_faults, subject_of_problem
+from gradcheck.trace.fault import WRONG_OPERAND, WRONG_OPERATION, WRONG_VALUE
 from gradcheck.user.calls import Location
+from gradcheck.words import listed, verb
 
 SECONDS = 3.0
 """How long the search may take beside the check."""
@@ -29,6 +31,9 @@ SLOWEST = 0.2
 
 NUDGES = (0.3, 0.1, 0.3, 0.05)
 """The points at which both functions are followed besides the user's, in spreads of a block."""
+
+UNTELLING = (WRONG_VALUE, WRONG_OPERAND, WRONG_OPERATION)
+"""Kinds of faults that say no more than that something is wrong."""
 
 Mask = NDArray[np.bool_]
 
@@ -43,6 +48,8 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
     size = sum(block.size for block in point.blocks)
     if size > MOST_PARAMETERS or point.noise.seconds > SLOWEST:
         return Search(unfollowed="the loss takes too long to be followed")
+    if point.problem.batched:
+        return Search(unfollowed="a loss of stacks is not followed")
     parameters = point.problem.parameters
     nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]
     wrong = [block.name for block in point.blocks if block.verdict in ("wrong", "shape", "missing")]
@@ -168,7 +175,8 @@ def _of_fault(fault: Fault) -> Finding:
 
 
 def _message(fault: Fault) -> str:
-    lack = f": {fault.kind}" + (f", {fault.lacks}" if fault.lacks else "")
+    kind = "" if fault.kind in UNTELLING else f": {fault.kind}"
+    lack = kind + (f", {fault.lacks}" if fault.lacks else "")
     if fault.actual and fault.expected and fault.actual != fault.expression:
         return f"`{fault.expression}` is {fault.actual}; {fault.expected} is wanted here{lack}"
     if fault.expected:
@@ -197,12 +205,12 @@ def _evidence(fault: Fault) -> list[str]:
             f"{fault.entry.expected:.6g}{of_shape}"
         )
     if fault.mended:
-        lines.append(f"with that put right, {_listed(fault.blocks)} agrees with finite differences")
+        lines.append(
+            f"with that put right, the gradient{verb(fault.blocks, '', 's')} of "
+            f"{listed(fault.blocks)} {verb(fault.blocks, 'agrees', 'agree')} with finite "
+            "differences"
+        )
     return lines
-
-
-def _listed(names: Sequence[str]) -> str:
-    return "the gradient of " + ", ".join(names)
 
 
 def _location(place: Place | None) -> Location | None:

@@ -34,7 +34,7 @@ def absolute_values(rng: np.random.Generator) -> Problem:
 
 @family(KIND)
 def at_the_kink(rng: np.random.Generator) -> Problem:
-    """A |x| at 0, where every slope from -a to a is right, beside smooth entries."""
+    """Multiples of |x| at 0, where every slope in between is right, beside smooth entries."""
     n = int(rng.integers(1, 6))
     a = rng.uniform(0.1, 3, n)
     x = np.where(rng.random(n) < 0.5, 0.0, rng.normal(size=n))

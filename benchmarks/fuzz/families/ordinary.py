@@ -20,7 +20,7 @@ def some(rng: np.random.Generator, most: int = 8) -> int:
 
 @family(KIND, EVERY)
 def quadratic_form(rng: np.random.Generator) -> Problem:
-    """X'Ax / 2 - b'x, of a condition up to 1e8."""
+    """The form x'Ax / 2 - b'x, of a condition up to 1e8."""
     n = some(rng)
     Q = np.linalg.qr(rng.normal(size=(n, n)))[0]
     A = Q @ np.diag(10.0 ** rng.uniform(-rng.uniform(0, 8), 0, n)) @ Q.T

@@ -39,7 +39,7 @@ def root(rng: np.random.Generator) -> Problem:
 
 @family(KIND)
 def logarithm(rng: np.random.Generator) -> Problem:
-    """X log x and log x near 0."""
+    """The sum of x log x and of log x near 0."""
     return from_formula(lambda x, m: np.sum(x * m.log(x) + 0.1 * m.log(x)), near(rng, -12))
 
 

@@ -32,7 +32,7 @@ def bowls_of_sizes(rng: np.random.Generator) -> Problem:
 
 @family(WITHIN, VECTOR)
 def decay_fit(rng: np.random.Generator) -> Problem:
-    """Y = a exp(-b t) + c with a long time axis: b of one millionth beside a of a million."""
+    """A fit of a exp(-b t) + c over a long time: b of one millionth beside a of a million."""
     span = 10.0 ** rng.uniform(0, 6)
     t = np.linspace(0, 2 * span, 20)
     true = np.array([10.0 ** rng.uniform(0, 6), 1.2 / span, 1.0])

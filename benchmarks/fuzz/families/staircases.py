@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.fuzz.exact import REAL, from_formula, precise
-from benchmarks.fuzz.problem import Array, Problem, family
+from benchmarks.fuzz.exact import REAL, precise
+from benchmarks.fuzz.problem import Problem, family
 
 KIND = "staircases, jumps"
 
@@ -78,19 +78,15 @@ def jump_beside(rng: np.random.Generator) -> Problem:
 
 @family(KIND)
 def integer_part_removed(rng: np.random.Generator) -> Problem:
-    """X - floor(x): a saw, smooth between its teeth."""
+    """The saw x - floor(x), smooth between its teeth."""
     n = int(rng.integers(1, 6))
     k = 10.0 ** rng.uniform(0, 4, n)
 
-    def loss(x: Array, m: Any) -> Any:
-        return np.sum(m.sin(x) + (k * x) ** 1)
-
-    smooth = from_formula(loss, rng.normal(size=n))
-    whole = np.floor(k * smooth.point)
-    clear = np.min(np.abs(k * smooth.point - whole - 0.5)) < 0.499
+    x = rng.normal(size=n)
+    to_a_jump = np.abs(k * x - np.round(k * x)) / k
     return Problem(
         lambda x: np.sum(np.sin(x) + k * x - np.floor(k * x)),
-        smooth.point,
-        smooth.gradient,
-        decidable=bool(clear),
+        x,
+        lambda x: np.cos(x) + k,
+        decidable=bool(np.min(to_a_jump) > 1e-7),
     )
