@@ -180,7 +180,7 @@ class _Lines:
 
     @staticmethod
     def _moved(block: Array, sign: NDArray[np.int8], place: int, spacing: float) -> Array:
-        along = np.abs(block)
+        along = np.array(np.abs(block))
         zeros = along == 0
         if zeros.any():
             along[zeros] = 1.0 if zeros.all() else np.median(along[~zeros])

@@ -71,7 +71,8 @@ def screen(
     """
     test = _Test(loss, point, block, claimed, precision, noise, rng)
     sizes = np.abs(point[block].reshape(-1)[entries])
-    visible, suspects = 0.0, []
+    visible = 0.0
+    suspects: list[int] = []
     for group in groups_of(sizes):
         found = _screen_group(test, entries[group], length_of(sizes[group]), directions)
         visible = max(visible, found.visible)

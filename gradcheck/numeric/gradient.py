@@ -1,0 +1,81 @@
+"""What a numeric gradient is made of, and what it is asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradcheck.numeric.estimate import Array, Estimates, Indices
+
+RESOLUTION_LIMIT = 1e-3
+"""An entry is only called right when its bound is below this share of its block's scale."""
+
+COARSE_RESOLUTION_LIMIT = 1e-2
+"""The same for a loss in single precision, which shows no more of small derivatives."""
+
+
+@dataclass(frozen=True)
+class BlockGradient:
+    """The numeric gradient of one block.
+
+    Attributes:
+        entries: the flat indices that were perturbed, (n,).
+        estimates: one per entry.
+        step: the step that the block was measured with (that of its largest parameters).
+        limit: an entry is only called right when its bound is below this share of the scale.
+        reference: the scale of a block whose derivatives cannot be told from 0.
+        share: the scale of every entry by that of the block, where its parameters are of very
+            different size, (n,); None where they are not.
+        largest: the size of a derivative that is larger than those of the entries; 0 without one.
+        quantum: the steps in which the loss moves along the block, where it is a staircase.
+    """
+
+    entries: Indices
+    estimates: Estimates
+    step: float
+    limit: float = RESOLUTION_LIMIT
+    reference: float = 0.0
+    share: Array | None = None
+    largest: float = 0.0
+    quantum: float = 0.0
+
+    @property
+    def shares(self) -> Array:
+        """The scale of every entry by that of the block, (n,)."""
+        return np.ones(len(self.entries)) if self.share is None else self.share
+
+    def at(self, rows: Indices) -> BlockGradient:
+        """Some of the entries, by their position."""
+        share = None if self.share is None else self.share[rows]
+        return replace(
+            self, entries=self.entries[rows], estimates=self.estimates[rows], share=share
+        )
+
+
+@dataclass(frozen=True)
+class NumericGradient:
+    """The numeric gradient of all blocks.
+
+    Attributes:
+        blocks: one per block, in order.
+        evaluations: how many times the loss was evaluated.
+        interrupted: whether the user stopped it; the blocks that were not done have no entries.
+    """
+
+    blocks: tuple[BlockGradient, ...]
+    evaluations: int
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a block's gradient is claimed to be: it only decides when to stop measuring.
+
+    Attributes:
+        gradient: the analytic gradient, flat; nan where there is none.
+        precision: how far rounding in the user's code may have moved it.
+    """
+
+    gradient: Array
+    precision: float
