@@ -64,6 +64,7 @@ def accept_beside_kinks(
     doubtful = _doubtful(gradients, precision, numeric)
     suspects = [rows[:0] for rows in doubtful]
     small = [rows[:0] for rows in doubtful]
+    bounds = [np.full(len(block.entries), np.inf) for block in numeric.blocks]
     for size in NUDGES:
         few = [rng.permutation(rows)[:FEW] for rows in doubtful]
         first = _ask(beside, numeric, few, size)
@@ -78,7 +79,10 @@ def accept_beside_kinks(
             np.setdiff1d(np.union1d(one, other), suspected)
             for one, other, suspected in zip(first.right, second.right, suspects, strict=True)
         ]
-        bounds = [np.fmin(*pair) for pair in zip(first.bounds, second.bounds, strict=True)]
+        bounds = [
+            np.minimum.reduce(found)
+            for found in zip(bounds, first.bounds, second.bounds, strict=True)
+        ]
         small = [
             np.union1d(known, np.union1d(one, other))
             for known, one, other in zip(small, first.small, second.small, strict=True)
@@ -104,8 +108,10 @@ def accept_beside_kinks(
         for rows, little, suspected in zip(doubtful, small, suspects, strict=True)
     ]
     allowed = tuple(
-        _allowing(block, rows, gradient.value)
-        for block, rows, gradient in zip(numeric.blocks, left, gradients.blocks, strict=True)
+        _settled(block, rows, gradient.value, bound)
+        for block, rows, gradient, bound in zip(
+            numeric.blocks, left, gradients.blocks, bounds, strict=True
+        )
     )
     return replace(numeric, blocks=allowed)
 
@@ -260,18 +266,6 @@ def _settled(
     new.lower[rows] = new.upper[rows] = analytic.reshape(-1)[block.entries[rows]]
     new.kink[rows] = True
     return replace(block, estimates=new)
-
-
-def _allowing(block: BlockGradient, rows: Indices, analytic: Array | None) -> BlockGradient:
-    if not len(rows) or analytic is None:
-        return block
-    claimed = analytic.reshape(-1)[block.entries[rows]]
-    lower, upper = block.estimates.lower.copy(), block.estimates.upper.copy()
-    lower[rows] = np.minimum(lower[rows], claimed)
-    upper[rows] = np.maximum(upper[rows], claimed)
-    kink = block.estimates.kink.copy()
-    kink[rows] = True
-    return replace(block, estimates=replace(block.estimates, lower=lower, upper=upper, kink=kink))
 
 
 def _condemning(block: BlockGradient, rows: Indices) -> BlockGradient:

@@ -142,7 +142,10 @@ def best_of(levels: Levels, asked: Asked, rows: Indices) -> Best:
         slope, gap = pair.central(), pair.gap(center)
         stairs, quantum = _stairs(pair, center, levels.sizes[rows], levels.ends_in_kink[rows])
         values = np.fmax(np.abs(pair.plus), np.abs(pair.minus))
-        nu = np.fmax(np.fmax(asked.fine[rows], quantum)[:, None], ROUNDING * values)
+        # a loss that stays the same to the last bit has no noise there but the rounding
+        still = pair.is_flat(center)
+        nu = np.where(still, asked.least[rows][:, None], asked.fine[rows][:, None])
+        nu = np.fmax(np.fmax(nu, quantum[:, None]), ROUNDING * values)
         noise, change = nu / pair.step, np.abs(np.diff(slope, axis=1))
         rounding = _rounding(change, nu, pair.step)
         three = _from_three(slope, gap, change, noise, rounding)
