@@ -35,6 +35,7 @@ from gradcheck.user.problem import Problem
 
 SAMPLE = 6
 WORST = 4
+SMALLEST = 2
 FAR = (2.0, -0.5)
 SAME_GRADIENT = 30.0
 """By how much more two gradients may differ, relatively, than two losses that agree."""
@@ -114,8 +115,10 @@ def numeric_by_structure(
         for block in as_blocks(view, values, found, RESOLUTION_LIMIT)
     )
     sample = [
-        _sample(block, claim, gradient.comparable, rng)
-        for block, claim, gradient in zip(blocks, claims, gradients.blocks, strict=True)
+        _sample(block, value, claim, gradient.comparable, rng)
+        for block, value, claim, gradient in zip(
+            blocks, values, claims, gradients.blocks, strict=True
+        )
     ]
     literal = gradient_of_loss(problem, values, center, noise, sample, claims, rng)
     calls += literal.evaluations
@@ -165,11 +168,15 @@ def _agrees_far(
 
 
 def _sample(
-    block: BlockGradient, claim: Claim, comparable: bool, rng: np.random.Generator
+    block: BlockGradient, value: Array, claim: Claim, comparable: bool, rng: np.random.Generator
 ) -> Indices:
-    """The entries to perturb through the user's loss: some at random, and those furthest off."""
+    """The entries to perturb through the user's loss: some at random, and those furthest off.
+
+    The smallest are special: a loss may take them for 0, or they are.
+    """
     count = len(block.entries)
-    chosen = rng.choice(count, min(count, SAMPLE), replace=False)
+    smallest = np.argpartition(np.abs(value.reshape(-1)), min(count, SMALLEST) - 1)[:SMALLEST]
+    chosen = np.union1d(smallest, rng.choice(count, min(count, SAMPLE), replace=False))
     if comparable:
         far = block.estimates.distance(claim.gradient)
         furthest = np.argpartition(far, -min(WORST, count))[-WORST:]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
-from gradcheck.numeric.first import Along, FirstStep, first_step
+from gradcheck.numeric.first import STATED, Along, FirstStep, first_step
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.groups import SEEN, length_of, shares_of
-from gradcheck.numeric.ladder import escalate
+from gradcheck.numeric.ladder import SAFETY, escalate
 from gradcheck.numeric.levels import FIRST, Asked, Levels
 from gradcheck.numeric.staircases import on_step
 from gradcheck.numeric.steps import HALF_PRECISION
@@ -23,6 +23,13 @@ AWAY = 0.1
 """The scale of what is 0 here: what it is a tenth of its parameter away."""
 
 BENT = 100.0
+TELLING = 3
+"""Where so many entries that move agree at small steps, no parameter of the block is rounded."""
+
+ZEROS = 4
+SHOWN = 10.0
+SHORTEST = 1e-9
+
 FLAT_SAMPLE = 16
 AT_ONCE = 2**12
 """So many entries climb the ladder together: what they hold is a few MiB."""
@@ -42,7 +49,11 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     shares = np.ones(len(entries)) if share is None else share
     precision = along.claim.precision * shares
     agrees = np.abs(claimed - estimates.value) <= first.rounding + precision
-    on_stairs = _on_stairs(along, entries, first, claimed)
+    moving = ~first.pair.is_flat(along.center) & (claimed != 0)
+    exact = not first.quantum and bool(np.count_nonzero(agrees & moving) >= TELLING)
+    on_stairs = np.zeros(len(entries), dtype=bool)
+    if not exact:
+        on_stairs = _on_stairs(along, entries, first, claimed)
     agrees &= ~on_stairs
     scale, reference = _scale(along, first, agrees, claimed, bool(on_stairs.any()))
     limit = along.limit * max(scale, outside.derivative) * shares
@@ -60,8 +71,10 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     )
     for begin in range(0, len(open_), AT_ONCE):
         rows = open_[begin : begin + AT_ONCE]
-        levels = _levels(along, entries, first, rows)
+        levels = _levels(along, entries, first, rows, exact)
         estimates = estimates.put(rows, escalate(levels, asked[rows], along.limit))
+    settled = np.setdiff1d(np.arange(len(entries)), open_)
+    estimates = _at_zeros(along, entries, first, settled, limit, estimates)
     if len(open_):
         share = _shares(first.sizes, estimates, estimates.bound, outside)
     return BlockGradient(
@@ -158,8 +171,37 @@ def _on_stairs(along: Along, entries: Indices, first: FirstStep, claimed: Array)
     return flat if stairs.any() else np.zeros_like(flat)
 
 
-def _levels(along: Along, entries: Indices, first: FirstStep, rows: Indices) -> Levels:
-    return Levels(along.measure, along.center, entries[rows], first.lengths[rows], first.pair[rows])
+def _at_zeros(
+    along: Along,
+    entries: Indices,
+    first: FirstStep,
+    settled: Indices,
+    limit: Array,
+    estimates: Estimates,
+) -> Estimates:
+    """The estimates, with what a small step says of some parameters that are 0 among others.
+
+    A loss may treat 0 as special (a weight that is pruned), and a larger step does not show it.
+    """
+    zeros = settled[first.sizes[settled] == 0]
+    if not len(zeros) or len(zeros) == len(entries):
+        return estimates
+    rows = np.sort(along.rng.permutation(zeros)[:ZEROS])
+    smallest = np.fmax(SHOWN * first.rough[rows] / limit[rows], SHORTEST * first.lengths[rows])
+    shorter = smallest < first.pair.step[rows]
+    rows, smallest = rows[shorter], smallest[shorter]
+    pair = along.measure(entries[rows], smallest)
+    slope = pair.central()
+    bound = STATED * first.rough[rows] / pair.step + np.abs(pair.gap(along.center)) / 2
+    apart = np.abs(slope - estimates.value[rows]) > SAFETY * (bound + estimates.bound[rows])
+    return estimates.put(rows[apart], Estimates.smooth(slope[apart], bound[apart]))
+
+
+def _levels(
+    along: Along, entries: Indices, first: FirstStep, rows: Indices, exact: bool = False
+) -> Levels:
+    sizes, pair = first.lengths[rows], first.pair[rows]
+    return Levels(along.measure, along.center, entries[rows], sizes, pair, exact)
 
 
 def _largest(values: Array) -> float:

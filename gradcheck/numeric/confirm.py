@@ -84,7 +84,8 @@ def confirm(
         wrong[open_] = _says_the_same(small, large, levels.center, value[open_], off, asked, here)
         supported[open_] = _supports(levels, asked, here, level, off)
     found = np.flatnonzero(wrong)
-    if levels.coarse or _seen_from_afar(levels, asked, rows[found], distance[found]):
+    far = found[: 0 if levels.exact else FEW]
+    if levels.coarse or _seen_from_afar(levels, asked, rows[far], distance[far]):
         levels.coarse = True
         wrong[:] = False
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
@@ -96,10 +97,8 @@ def _seen_from_afar(levels: Levels, asked: Asked, rows: Indices, distance: Array
     """Whether two steps that are larger than the rounding of a float16 both give a claim.
 
     A term whose parameters are rounded to that is flat at the steps that show the others, while
-    the truncation error of a smooth function is a sixteenth at the smaller of the two. A few rows
-    tell.
+    the truncation error of a smooth function is a sixteenth at the smaller of the two.
     """
-    rows, distance = rows[:FEW], distance[:FEW]
     for step in (AFAR * WIDE, WIDE):
         level = levels.at_least(rows, step * levels.sizes[rows])
         slope = levels.ask(rows, level).central()

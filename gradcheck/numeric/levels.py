@@ -83,15 +83,22 @@ class Levels:
     Attributes:
         center: the loss at the point.
         sizes: the largest |x| of the group of every entry, (n,).
-        ends_in_kink: whether a plateau was seen to be none of a staircase, (n,).
+        exact: whether no parameter of the block is rounded coarsely.
+        ends_in_kink: whether a plateau is known to be none of a staircase, (n,).
         coarse: whether a term was seen to be rounded so coarsely that small steps say nothing.
     """
 
     def __init__(
-        self, measure: Measure, center: float, entries: Indices, sizes: Array, first: Pair
+        self,
+        measure: Measure,
+        center: float,
+        entries: Indices,
+        sizes: Array,
+        first: Pair,
+        exact: bool = False,
     ) -> None:
-        self.center, self.coarse, self.sizes = center, False, sizes
-        self.ends_in_kink = np.zeros(len(entries), dtype=bool)
+        self.center, self.sizes, self.exact, self.coarse = center, sizes, exact, False
+        self.ends_in_kink = np.full(len(entries), exact)
         self._measure, self._entries = measure, entries
         self._first = np.array(first.step)
         shape = (len(entries), TOP + 1)
