@@ -65,7 +65,7 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
         precision,
         limit,
         estimates.bound,
-        np.fmin(np.fmax(along.noise.least, first.own), first.rough),
+        np.fmin(np.fmax(max(along.noise.least, first.quantum), first.own), first.rough),
         np.fmax(max(along.noise.fine, first.quantum), first.own),
         first.rough,
     )
