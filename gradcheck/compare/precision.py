@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck.arrays import largest_difference
 from gradcheck.errors import UsageError
-from gradcheck.numeric.noise import random_signs
+from gradcheck.numeric.loss_lines import random_signs
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import Gradients, read_gradients

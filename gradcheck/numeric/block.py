@@ -16,7 +16,7 @@ from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.groups import SEEN, length_of, shares_of
 from gradcheck.numeric.ladder import SAFETY, escalate
 from gradcheck.numeric.levels import FIRST, Asked, Levels
-from gradcheck.numeric.staircases import on_step
+from gradcheck.numeric.staircases import WIDE, on_step
 from gradcheck.numeric.steps import HALF_PRECISION
 
 AWAY = 0.1
@@ -51,9 +51,9 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     agrees = np.abs(claimed - estimates.value) <= first.rounding + precision
     moving = ~first.pair.is_flat(along.center) & (claimed != 0)
     exact = not first.quantum and bool(np.count_nonzero(agrees & moving) >= TELLING)
-    on_stairs = np.zeros(len(entries), dtype=bool)
+    on_stairs, jump = np.zeros(len(entries), dtype=bool), 0.0
     if not exact:
-        on_stairs = _on_stairs(along, entries, first, claimed)
+        on_stairs, jump = _stairs(along, entries, first, claimed)
     agrees &= ~on_stairs
     scale, reference = _scale(along, first, agrees, claimed, bool(on_stairs.any()))
     limit = along.limit * max(scale, outside.derivative) * shares
@@ -85,7 +85,7 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
         reference,
         share,
         outside.derivative,
-        first.quantum,
+        first.quantum or jump,
     )
 
 
@@ -156,19 +156,24 @@ def _away(first: FirstStep, center: float, length: float) -> float:
         return float(np.max(curved / first.pair.step * AWAY * length, initial=0.0, where=seen))
 
 
-def _on_stairs(along: Along, entries: Indices, first: FirstStep, claimed: Array) -> Mask:
-    """Where 0 is claimed, and the loss is flat on what may be the plateau of a staircase, (n,).
+def _stairs(along: Along, entries: Indices, first: FirstStep, claimed: Array) -> tuple[Mask, float]:
+    """Where 0 is claimed on what may be the plateau of a staircase, (n,), and how high a step is.
 
     Some of the entries tell.
     """
     flat = first.pair.is_flat(along.center) & (claimed == 0)
     flat = np.asarray(flat & (first.pair.step < HALF_PRECISION * first.lengths))
     rows = along.rng.permutation(np.flatnonzero(flat))[:FLAT_SAMPLE]
+    none = np.zeros_like(flat), 0.0
     if not len(rows):
-        return flat
+        return none
     levels = _levels(along, entries, first, rows)
-    stairs = on_step(levels, np.arange(len(rows)), np.full(len(rows), FIRST))
-    return flat if stairs.any() else np.zeros_like(flat)
+    every = np.arange(len(rows))
+    found = every[on_step(levels, every, np.full(len(rows), FIRST))]
+    if not len(found):
+        return none
+    wide = levels.ask(found, levels.at_least(found, WIDE * levels.sizes[found]))
+    return flat, float(np.median(wide.largest_move(along.center)))
 
 
 def _at_zeros(

@@ -32,7 +32,7 @@ def on_plateau(levels: Levels, rows: Indices, level: Indices) -> Mask:
 
 def on_step(levels: Levels, rows: Indices, level: Indices) -> Mask:
     """Where a plateau at a level is one of a staircase, (n,); what is none is noted in `levels`."""
-    found = on_plateau(levels, rows, level) & ~levels.ends_in_kink[rows]
+    found = np.asarray(on_plateau(levels, rows, level) & ~levels.ends_in_kink[rows])
     wide = levels.at_least(rows, WIDE * levels.sizes[rows])
     flat = np.flatnonzero(found)
     further = levels.ask(rows[flat], wide[flat])

@@ -48,7 +48,7 @@ def build_report(
     names = ready.problem.parameters.names
     comparison = replace(comparison, blocks=excuse(comparison.blocks, diagnosis.excused))
     accepted = _accepted(diagnosis.findings, options.allow)
-    notes = notes_of(ready, comparison, diagnosis, options, heard)
+    notes = notes_of(ready, comparison, diagnosis, heard)
     return Report(
         verdict=_verdict(ready, comparison, accepted),
         blocks=(

@@ -10,7 +10,7 @@ from gradcheck.compare.comparison import Comparison
 from gradcheck.compare.verdict import Block
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.words import listed, shortened
-from gradcheck.options import Options
+from gradcheck.numeric.blackbox import BlockGradient
 from gradcheck.preflight import Preflight
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.calls import Heard, Raised
@@ -21,12 +21,11 @@ def notes_of(
     ready: Preflight,
     comparison: Comparison,
     diagnosis: Diagnosis,
-    options: Options,
     heard: Heard,
 ) -> tuple[str, ...]:
     """All notes on a check that was carried out."""
     return (
-        *_precision_notes(comparison.blocks, options),
+        *_precision_notes(ready, comparison),
         *_structure_notes(ready.problem.parameters),
         *_update_notes(ready.problem),
         *_state_notes(ready, comparison),
@@ -84,23 +83,37 @@ def raised_notes(raised: Raised | None) -> Iterable[str]:
         )
 
 
-def _precision_notes(blocks: tuple[Block, ...], options: Options) -> Iterable[str]:
-    coarse = [
-        block
-        for block in blocks
-        if block.verdict == "inconclusive" and block.resolution is not None
-    ]
-    if not coarse:
-        return
-    finite = [block.resolution for block in coarse if np.isfinite(block.resolution or np.inf)]
-    names = ", ".join(block.name for block in coarse[:6])
-    if not finite:
-        yield f"{names}: the loss is not finite near this point, so no derivative can be taken"
-        return
-    yield (
-        f"[GC902] low-precision: {names}: relative errors below "
-        f"{max(value or 0.0 for value in finite):.1e} cannot be seen here; compute in float64, or "
-        "move to a point where the gradient is larger"
+def _precision_notes(ready: Preflight, comparison: Comparison) -> Iterable[str]:
+    """Why blocks could not be decided, a sentence for each reason."""
+    found: dict[str, list[Block]] = {}
+    quantum = 0.0 if ready.noise is None else ready.noise.quantum
+    for block, measured in zip(comparison.blocks, comparison.numeric.blocks, strict=True):
+        if block.verdict == "inconclusive":
+            found.setdefault(_reason(block, measured, quantum), []).append(block)
+    for reason, blocks in found.items():
+        names = ", ".join(block.name for block in blocks[:6])
+        seen = max(block.resolution or 0.0 for block in blocks)
+        yield reason.format(names=names, seen=seen)
+
+
+def _reason(block: Block, measured: BlockGradient, quantum: float) -> str:
+    """The sentence, with a place for the names of the blocks."""
+    if not np.all(np.isfinite(measured.estimates.value)):
+        return "{names}: the loss is not finite near this point, so no derivative can be taken"
+    quantum = measured.quantum or quantum
+    if quantum:
+        return (
+            f"{{names}}: your loss moves in steps of {quantum:.1e} (is it counted, rounded to "
+            "a few digits, or computed in float16?), and differences say little of its derivative"
+        )
+    if block.resolution is None or not np.isfinite(block.resolution):
+        return (
+            "{names}: the derivative changes from step to step as far as your loss can show: a "
+            "kink, a jump or the edge of its domain is too near; move the point"
+        )
+    return (
+        "[GC902] low-precision: {names}: relative errors below {seen:.1e} cannot be seen here; "
+        "compute in float64, or move to a point where the gradient is larger"
     )
 
 
