@@ -37,11 +37,13 @@ class _Doubt:
         open: at a kink, or off beside one.
         suspect: wrong at one point beside the kink; what is wrong at two is wrong.
         small: right there, but so much smaller that this says little.
+        bound: the smallest of the derivatives beside the kink; infinite where none was asked.
     """
 
     open: Mask
     suspect: Mask
     small: Mask
+    bound: Array
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def beside_kinks(point: Point, rng: np.random.Generator) -> Point:
             evaluations=point.evaluations + calls + more_calls,
         )
     return point.with_blocks(
-        _allowing(block, doubt.open & doubt.small & ~doubt.suspect)
+        _settled(block, doubt.open & doubt.small & ~doubt.suspect, doubt.bound)
         for block, doubt in zip(point.blocks, doubts, strict=True)
     )
 
@@ -116,21 +118,25 @@ def beside_kinks(point: Point, rng: np.random.Generator) -> Point:
 def _doubt(block: Block) -> _Doubt:
     """The entries of a block at a kink, and those that do not agree."""
     count = len(block.numeric.entries)
-    nothing = np.zeros(count, dtype=bool)
+    nothing, unknown = np.zeros(count, dtype=bool), np.full(count, np.inf)
     if block.gradient.verdict != "ok":
-        return _Doubt(nothing, nothing, nothing)
+        return _Doubt(nothing, nothing, nothing, unknown)
     judged = judge_entries(block.analytic, block.numeric, block.precision, None, 0.0)
-    return _Doubt(judged.wrong | block.numeric.estimates.kink, nothing, nothing)
+    return _Doubt(judged.wrong | block.numeric.estimates.kink, nothing, nothing, unknown)
 
 
 def _settle(block: Block, doubt: _Doubt, answer: _Answer) -> tuple[Block, _Doubt]:
     """The block and what is left in doubt, once a point beside the kink was asked."""
     right = answer.right & ~doubt.suspect
     wrong = answer.wrong & doubt.suspect
+    bound = np.fmin(doubt.bound, answer.bound)
     left = _Doubt(
-        doubt.open & ~right & ~wrong, doubt.suspect | answer.wrong, doubt.small | answer.small
+        doubt.open & ~right & ~wrong,
+        doubt.suspect | answer.wrong,
+        doubt.small | answer.small,
+        bound,
     )
-    return _condemning(_settled(block, right, answer.bound), wrong), left
+    return _condemning(_settled(block, right, bound), wrong), left
 
 
 def _some(where: Mask, rng: np.random.Generator) -> Mask:
@@ -201,17 +207,6 @@ def _settled(block: Block, where: Mask, bound: Array) -> Block:
         np.where(where, analytic, estimates.upper),
         estimates.kink | where,
     )
-
-
-def _allowing(block: Block, where: Mask) -> Block:
-    """The block with the analytic derivatives of some entries among those that are right."""
-    if not where.any():
-        return block
-    estimates, analytic = block.numeric.estimates, block.analytic
-    lower, upper = estimates.lower.copy(), estimates.upper.copy()
-    lower[where] = np.minimum(lower, analytic)[where]
-    upper[where] = np.maximum(upper, analytic)[where]
-    return _with_range(block, estimates.bound, lower, upper, estimates.kink | where)
 
 
 def _condemning(block: Block, where: Mask) -> Block:

@@ -16,7 +16,7 @@ from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.errors import UsageError
-from gradcheck.numeric.noise import random_signs
+from gradcheck.numeric.loss_lines import random_signs
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import Gradient, read_gradients

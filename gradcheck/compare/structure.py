@@ -31,6 +31,7 @@ from gradcheck.user.evaluation import Effort
 
 SAMPLE = 6
 WORST = 4
+SMALLEST = 2
 FAR = (2.0, -0.5)
 SAME_GRADIENT = 30.0
 """By how much more two gradients may differ, relatively, than two losses that agree."""
@@ -124,9 +125,14 @@ def _agrees_far(
 
 
 def _sample(block: Block, rng: np.random.Generator) -> Indices:
-    """The entries to perturb through the user's loss: some at random, and those furthest off."""
+    """The entries to perturb through the user's loss: some at random, and those furthest off.
+
+    The smallest are special: a loss may take them for 0, or they are.
+    """
     count = len(block.numeric.entries)
-    chosen = rng.choice(count, min(count, SAMPLE), replace=False)
+    sizes = np.abs(block.value.reshape(-1))
+    smallest = np.argpartition(sizes, min(count, SMALLEST) - 1)[:SMALLEST]
+    chosen = np.union1d(smallest, rng.choice(count, min(count, SAMPLE), replace=False))
     if block.gradient.comparable:
         far = block.numeric.estimates.distance(block.analytic)
         furthest = np.argpartition(far, -min(WORST, count))[-WORST:]

@@ -1,10 +1,11 @@
 """The three-way verdict of every entry, and what it makes of a block.
 
-The bound is twice the numeric gradient's own error bound plus what rounding may have done in the
-user's code, so there is no tolerance to choose. An entry is wrong when the analytic derivative lies
-further than that outside of what the numeric one allows; right when it lies nearer and the bound is
-small against its scale, the largest derivative of its block by parameters that are no smaller; else
-it is not decided. A block is only right if an error of its own size would have been seen.
+The bound is the numeric gradient's own error bound plus what rounding may have done in the user's
+code, so there is no tolerance to choose. An entry is wrong when the analytic derivative lies more
+than twice that outside of what the numeric one allows; right when it lies within it, and it is
+small against the entry's scale, the largest derivative of its block by parameters that are no
+smaller; else it is not decided. A block is only right if an error of its own size would have been
+seen.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def judge_entries(
     bound = total_bound(numeric, precision)
     distance = estimates.distance(analytic)
     scale = scale_of(numeric, analytic, overall, precision) * numeric.shares
-    in_bound = distance <= bound + accepted
+    in_bound = distance <= bound / BOUND_FACTOR + accepted
     in_bound &= bound <= BOUND_FACTOR * max(numeric.limit, rtol or 0.0) * scale
     on_kink = estimates.kink & (distance <= precision * numeric.shares + accepted)
     return EntryVerdicts(
@@ -114,7 +115,8 @@ def is_zero(numeric: BlockGradient, analytic: Array, precision: float) -> bool:
 def _largest_derivative(numeric: BlockGradient) -> float:
     estimates = numeric.estimates
     slopes = (estimates.value, estimates.lower, estimates.upper)
-    return max(float(np.nanmax(np.abs(slope), initial=0.0)) for slope in slopes)
+    own = max(float(np.nanmax(np.abs(slope), initial=0.0)) for slope in slopes)
+    return max(own, numeric.largest)
 
 
 def _largest(values: Array) -> float:
@@ -142,7 +144,7 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     analytic = block.analytic
     entries = judge_entries(analytic, numeric, block.precision, rtol, overall)
     scale = scale_of(numeric, analytic, overall, block.precision)
-    zero = is_zero(numeric, analytic, block.precision)
+    zero = count == block.size and is_zero(numeric, analytic, block.precision)
     error = np.where(np.isfinite(entries.error), entries.error, np.inf)
     worst = int(np.argmax(error / np.where(np.isfinite(bound), bound, np.inf)))
     if entries.wrong.any():

@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
 from gradcheck.numeric.levels import Asked, Levels
 from gradcheck.numeric.noise import MUCH_MORE, ROUNDING
-from gradcheck.numeric.steps import HALF_PRECISION, WIDE
+from gradcheck.numeric.staircases import WIDE, on_step
 
 SHOWS = 8.0
 """The confirming step shows the disagreement so many times over its own rounding."""
@@ -79,7 +79,7 @@ def confirm(
             open_ = open_[same_slope[open_]]
         tried[open_] = noise[open_]
         here, off = rows[open_], distance[open_]
-        smallest = np.fmax(SHOWS * noise[open_] / off, SMALLEST * asked.sizes[here])
+        smallest = np.fmax(SHOWS * noise[open_] / off, SMALLEST * levels.sizes[here])
         level = levels.at_least(here, smallest)
         lower = level < at[open_]
         alone = open_[~lower]
@@ -95,7 +95,8 @@ def confirm(
         )
         supported[open_] = _supports(levels, asked, here, level, off)
     found = np.flatnonzero(wrong)
-    if levels.coarse or _seen_from_afar(levels, asked, rows[found], distance[found]):
+    far = found[: 0 if levels.exact else FEW]
+    if levels.coarse or _seen_from_afar(levels, asked, rows[far], distance[far]):
         levels.coarse = True
         wrong[:] = False
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
@@ -110,10 +111,9 @@ def _seen_from_afar(levels: Levels, asked: Asked, rows: Indices, distance: Array
     the truncation error of a smooth function is a sixteenth at the smaller of the two. A few rows
     tell; one alone that agrees does so by chance.
     """
-    rows, distance = rows[:FEW], distance[:FEW]
     asked_of = len(rows)
     for step in (AFAR * WIDE, WIDE):
-        level = levels.at_least(rows, step * asked.sizes[rows])
+        level = levels.at_least(rows, step * levels.sizes[rows])
         slope = levels.ask(rows, level).central()
         agrees = np.abs(slope - asked.claimed[rows]) <= distance / 4
         rows, distance = rows[agrees], distance[agrees]
@@ -122,7 +122,7 @@ def _seen_from_afar(levels: Levels, asked: Asked, rows: Indices, distance: Array
 
 def _between_steps(levels: Levels, asked: Asked, rows: Indices) -> Mask:
     """Where the loss stays the same around the point: there a derivative of 0 is right."""
-    level = levels.at_least(rows, SINGLE_PRECISION * asked.sizes[rows])
+    level = levels.at_least(rows, SINGLE_PRECISION * levels.sizes[rows])
     return levels.ask(rows, level).is_flat(levels.center)
 
 
@@ -145,23 +145,15 @@ def _is_smooth(small: Pair, large: Pair, center: float, value: Array, distance: 
 
 
 def _supports(levels: Levels, asked: Asked, rows: Indices, level: Indices, distance: Array) -> Mask:
-    """Where the smaller step gives the claim instead; a plateau gives 0 only if it is wide.
+    """Where the smaller step gives the claim instead, and the next one too: not by chance.
 
-    Or if it ends on one side only: rounding makes steps on both.
+    A plateau gives 0 only if it is none of a staircase.
     """
-    slope = levels.ask(rows, level).central()
-    agrees = np.abs(slope - asked.claimed[rows]) <= distance / 4
-    flat = np.flatnonzero(agrees & on_plateau(levels, asked, rows, level))
-    if len(flat):
-        here = rows[flat]
-        wide = levels.at_least(here, SINGLE_PRECISION * asked.sizes[here])
-        wide = np.maximum(wide, level[flat])
-        agrees[flat] = ~levels.ask(here, wide).moves_both_ways(levels.center)
-    return np.asarray(agrees)
-
-
-def on_plateau(levels: Levels, asked: Asked, rows: Indices, level: Indices) -> Mask:
-    """Where the loss does not move at a level, on a plateau that rounding may have made."""
-    pair = levels.known((rows, level))
-    narrow = pair.step < HALF_PRECISION * asked.sizes[rows]
-    return np.asarray(pair.is_flat(levels.center) & narrow)
+    agrees = np.ones(len(rows), dtype=bool)
+    for further in (level, level + 1):
+        here = np.flatnonzero(agrees)
+        slope = levels.ask(rows[here], further[here]).central()
+        agrees[here] = np.abs(slope - asked.claimed[rows[here]]) <= distance[here] / 4
+    flat = np.flatnonzero(agrees)
+    agrees[flat] = ~on_step(levels, rows[flat], level[flat])
+    return agrees

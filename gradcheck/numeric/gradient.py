@@ -1,4 +1,4 @@
-"""What finite differences say of a gradient: derivatives with their bounds, block by block."""
+"""What a numeric gradient is made of, and what it is asked about."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from gradcheck.numeric.estimate import Array, Estimates, Indices
 
 RESOLUTION_LIMIT = 1e-3
 """An entry is only called right when its bound is below this share of its block's scale."""
+
+COARSE_RESOLUTION_LIMIT = 1e-2
+"""The same for a loss in single precision, which shows no more of small derivatives."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class BlockGradient:
         reference: the scale of a block whose derivatives cannot be told from 0.
         share: the scale of every entry by that of the block, where its parameters are of very
             different size, (n,); None where they are not.
+        outside: the size of a larger derivative of the block, of no entry here; 0 without one.
         quantum: the steps in which the loss moves along the block, where it is a staircase.
     """
 
@@ -33,6 +37,7 @@ class BlockGradient:
     limit: float = RESOLUTION_LIMIT
     reference: float = 0.0
     share: Array | None = None
+    outside: float = 0.0
     quantum: float = 0.0
 
     @property
@@ -49,7 +54,7 @@ class BlockGradient:
     @property
     def largest(self) -> float:
         """The largest derivative."""
-        return float(np.nanmax(np.abs(self.estimates.value), initial=0.0))
+        return float(np.nanmax(np.abs(self.estimates.value), initial=self.outside))
 
     def __getitem__(self, rows: Indices) -> BlockGradient:
         """Some of the entries, by their position."""

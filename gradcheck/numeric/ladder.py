@@ -13,18 +13,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.numeric.confirm import SMALLEST, confirm, on_plateau
+from gradcheck.numeric.confirm import SMALLEST, confirm
 from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
+from gradcheck.numeric.first import STATED
 from gradcheck.numeric.kinks import bent, kinks_of
 from gradcheck.numeric.levels import FIRST, TOP, Asked, Levels, best_of
 from gradcheck.numeric.noise import ROUNDING
-from gradcheck.numeric.steps import WIDE
+from gradcheck.numeric.staircases import on_plateau, on_step
 
 BOUND_FACTOR = 2.0
 """What the estimated errors are multiplied by, since they are estimates."""
-
-STATED = 3.0
-"""The roundings that agreement states: an entry that is opened is judged by about as many."""
 
 FAR = 16.0
 CLEAR = 4.0
@@ -96,18 +94,13 @@ def escalate(levels: Levels, asked: Asked, relative_limit: float) -> Estimates:
 
 
 def _far(levels: Levels, asked: Asked, distance: Array) -> Indices:
-    """The rows that disagree by more than rounding, but those on the plateau of a staircase.
-
-    Whether a plateau is one of a staircase is asked well above.
-    """
+    """The rows that disagree by more than rounding, but those on the plateau of a staircase."""
     every = np.arange(len(levels))
     first = np.full(len(every), FIRST)
-    narrow = every[on_plateau(levels, asked, every, first)]
-    top = levels.at_least(narrow, WIDE * asked.sizes[narrow])
-    moves = levels.ask(narrow, top).moves_both_ways(levels.center)
+    stairs = on_step(levels, every, first)
     rounding = asked.rough / levels.known((every, first)).step
     far = np.isfinite(distance) & (distance > FAR * rounding + BOUND_FACTOR * asked.precision)
-    return np.setdiff1d(every[far], narrow[moves])
+    return every[far & ~stairs]
 
 
 def _settle_far(levels: Levels, asked: Asked, search: _Search, far: Indices) -> Indices:
@@ -127,7 +120,7 @@ def _settle_far(levels: Levels, asked: Asked, search: _Search, far: Indices) -> 
     clear = distance > CLEAR * (own + asked.precision[wrong])
     search.bound[wrong[clear]] = own[clear]
     search.confirmed[wrong[clear]] = True
-    return far[answer.supported & ~on_plateau(levels, asked, far, first)]
+    return far[answer.supported & ~on_plateau(levels, far, first)]
 
 
 def _restarted(
@@ -139,7 +132,7 @@ def _restarted(
     limit = asked.limit.copy()
     claimed = np.abs(asked.claimed[supported])
     limit[supported] = np.fmax(limit[supported], relative_limit * claimed)
-    sizes = asked.sizes[supported]
+    sizes = levels.sizes[supported]
     step = GOOD_START * asked.fine[supported] / limit[supported]
     start = levels.at_least(supported, np.fmax(step, SMALLEST_START * sizes))
     start = np.minimum(start, FIRST)
@@ -182,7 +175,7 @@ def _going_on(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> 
     A row goes on in its direction while it can; where there is a window, the best one leads.
     """
     low, high, bound = search.low[open_], search.high[open_], search.bound[open_]
-    sizes, limit = asked.sizes[open_], asked.limit[open_]
+    sizes, limit = levels.sizes[open_], asked.limit[open_]
     distance = np.abs(asked.claimed - search.value)[open_]
     disagrees = distance > bound + asked.precision[open_]
     below, above = levels.step(open_, low - 1), levels.step(open_, high + 1)

@@ -34,8 +34,6 @@ class Asked:
     """The entries of a block that are asked again, one row each, (n,) where not said otherwise.
 
     Attributes:
-        entries: their flat indices.
-        sizes: the largest |x| of their group.
         claimed: the analytic derivatives, nan where there are none.
         precision: how far rounding may have moved these.
         limit: the bound that is small enough to call an entry right.
@@ -45,8 +43,6 @@ class Asked:
         rough: by what a longer line shows.
     """
 
-    entries: Indices
-    sizes: Array
     claimed: Array
     precision: Array
     limit: Array
@@ -86,11 +82,23 @@ class Levels:
 
     Attributes:
         center: the loss at the point.
+        sizes: the largest |x| of the group of every entry, (n,).
+        exact: whether no parameter of the block is rounded coarsely.
+        ends_in_kink: whether a plateau is known to be none of a staircase, (n,).
         coarse: whether a term was seen to be rounded so coarsely that small steps say nothing.
     """
 
-    def __init__(self, measure: Measure, center: float, entries: Indices, first: Pair) -> None:
-        self.center, self.coarse = center, False
+    def __init__(
+        self,
+        measure: Measure,
+        center: float,
+        entries: Indices,
+        sizes: Array,
+        first: Pair,
+        exact: bool = False,
+    ) -> None:
+        self.center, self.sizes, self.exact, self.coarse = center, sizes, exact, False
+        self.ends_in_kink = np.full(len(entries), exact)
         self._measure, self._entries = measure, entries
         self._first = np.array(first.step)
         shape = (len(entries), TOP + 1)
@@ -112,6 +120,10 @@ class Levels:
         """What has been evaluated, nan elsewhere: all levels of rows, or a level of each."""
         pairs = self._pairs
         return Pair(pairs.step[where], pairs.plus[where], pairs.minus[where])
+
+    def at_steps(self, rows: Indices, steps: Array) -> Pair:
+        """The losses of the rows at other steps."""
+        return self._measure(self._entries[rows], steps)
 
     def step(self, rows: Indices, levels: Indices) -> Array:
         """The steps of some levels."""
@@ -135,9 +147,12 @@ def best_of(levels: Levels, asked: Asked, rows: Indices) -> Best:
     pair, center = levels.known(rows), levels.center
     with np.errstate(all="ignore"):
         slope, gap = pair.central(), pair.gap(center)
-        stairs, quantum = _stairs(pair, center, asked.sizes[rows])
+        stairs, quantum = _stairs(pair, center, levels.sizes[rows], levels.ends_in_kink[rows])
         values = np.fmax(np.abs(pair.plus), np.abs(pair.minus))
-        nu = np.fmax(np.fmax(asked.fine[rows], quantum)[:, None], ROUNDING * values)
+        # a loss that stays the same to the last bit has no noise there but the rounding
+        still = pair.is_flat(center)
+        nu = np.where(still, asked.least[rows][:, None], asked.fine[rows][:, None])
+        nu = np.fmax(np.fmax(nu, quantum[:, None]), ROUNDING * values)
         noise, change = nu / pair.step, np.abs(np.diff(slope, axis=1))
         rounding = _rounding(change, nu, pair.step)
         three = _from_three(slope, gap, change, noise, rounding)
@@ -153,7 +168,7 @@ def best_of(levels: Levels, asked: Asked, rows: Indices) -> Best:
     return Best(value[every, at], bound[every, at], level, seen)
 
 
-def _stairs(pair: Pair, center: float, sizes: Array) -> tuple[Mask, Array]:
+def _stairs(pair: Pair, center: float, sizes: Array, ends_in_kink: Mask) -> tuple[Mask, Array]:
     """The levels below the first move of a loss on a narrow plateau, and how far that goes."""
     flat = pair.is_flat(center) & (pair.step < HALF_PRECISION * sizes[:, None])
     move = pair.largest_move(center)
@@ -162,7 +177,7 @@ def _stairs(pair: Pair, center: float, sizes: Array) -> tuple[Mask, Array]:
     top = np.where(flat.any(axis=1), flat.shape[1] - 1 - np.argmax(flat[:, ::-1], axis=1), -1)
     level = np.arange(flat.shape[1])
     above = moves & (level > top[:, None])
-    is_staircase = (top >= 0) & above.any(axis=1) & steps
+    is_staircase = (top >= 0) & above.any(axis=1) & steps & ~ends_in_kink
     first = move[np.arange(len(move)), np.argmax(above, axis=1)]
     return (
         (level <= top[:, None]) & is_staircase[:, None],

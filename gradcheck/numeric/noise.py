@@ -14,24 +14,23 @@ single parameters show.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Signs = Sequence[NDArray[np.int8]]
-Loss = Callable[[Sequence[Array]], float]
+from gradcheck.numeric.loss_lines import (
+    SPACINGS,
+    Array,
+    Lines,
+    Loss,
+    Signs,
+    half_turned,
+    random_signs,
+)
 
-POINTS = 9
 LINES = 2
 ORDERS = (4, 5, 6)
-SPACINGS = tuple(10.0**power for power in np.arange(-9.0, -1.4, 1.5))
-EXACT = 1e-7
-"""Larger spacings are no powers of 2: those hide the rounding of a parameter to float32."""
-
 ROUNDING = 2 * float(np.finfo(np.float64).eps)
 NOISE_FACTOR = 4.0
 LARGEST = 1e-3
@@ -49,6 +48,11 @@ NORMAL = ((3, 0.4, 0.524), (5, 0.5, 0.674))
 
 MUCH_MORE = 4.0
 MOST_LINES = 6
+FEWEST_STEPS = 2
+EVEN = 0.01
+COARSE = 1e-6
+"""No rounding to float32 is a larger share of the loss."""
+
 ONE_SIDED = 30.0
 """Noise is on both sides of the point; a jump or a kink on one, and so much more there."""
 
@@ -79,6 +83,8 @@ class Noise:
         evaluations: how many evaluations this cost.
         least: what the rounding of the result alone makes of it.
         rough: what a longer line shows, per block.
+        quantum: what all differences of its values are multiples of, where that is far above their
+            rounding: a loss that is counted, or rounded to a few digits; else 0.
     """
 
     level: float
@@ -87,6 +93,7 @@ class Noise:
     evaluations: int
     least: float = 0.0
     rough: tuple[float, ...] = ()
+    quantum: float = 0.0
 
     def levels(self, block: int) -> NoiseLevels:
         """The three levels when a block moves."""
@@ -110,13 +117,13 @@ def estimate_noise(
         repeat_difference: how far a second evaluation there was from the first.
         rng: for the directions of the lines.
     """
-    lines = _Lines(loss, point)
+    lines = Lines(loss, point)
     signs = [random_signs(block.shape, rng) for block in point]
     sigmas = []
     for _ in range(LINES):
         sigmas.append(_noise_on_short_lines(lines, signs))
         # half of the entries the other way: what has cancelled does not cancel again
-        signs = [_half_turned(sign, rng) for sign in signs]
+        signs = [half_turned(sign, rng) for sign in signs]
     seen = np.array([center, *lines.seen])
     seen = seen[np.isfinite(seen)]
     size = max(abs(center), float(np.median(np.abs(seen))))
@@ -136,70 +143,8 @@ def estimate_noise(
         evaluations=len(lines.seconds),
         least=least,
         rough=tuple(NOISE_FACTOR * max(short, sigma) for sigma in rough),
+        quantum=_quantum(seen),
     )
-
-
-def random_signs(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int8]:
-    """Plus and minus ones, in a byte each."""
-    signs = rng.integers(0, 2, shape, dtype=np.int8)
-    return np.asarray(2 * signs - 1, dtype=np.int8)
-
-
-class _Lines:
-    """Evaluates the loss on lines through the point, and keeps what it gave.
-
-    Attributes:
-        seen: the losses.
-        seconds: how long each took.
-    """
-
-    def __init__(self, loss: Loss, point: Sequence[Array]) -> None:
-        self._loss, self._point = loss, point
-        self.seen: list[float] = []
-        self.seconds: list[float] = []
-
-    def along(self, signs: Signs, spacing: float, first: int = -(POINTS // 2)) -> Array:
-        """The losses at equally spaced points, each entry moving in proportion to its size.
-
-        Args:
-            signs: of the moves.
-            spacing: of the points, by the size of the entries.
-            first: the place of the first point, in spacings from the point of the check.
-        """
-        values = np.empty(POINTS)
-        for index in range(POINTS):
-            moved = [
-                self._moved(block, sign, first + index, spacing)
-                for block, sign in zip(self._point, signs, strict=True)
-            ]
-            start = time.perf_counter()
-            values[index] = self._loss(moved)
-            self.seconds.append(time.perf_counter() - start)
-        self.seen += values.tolist()
-        return values
-
-    @staticmethod
-    def _moved(block: Array, sign: NDArray[np.int8], place: int, spacing: float) -> Array:
-        along = np.array(np.abs(block))
-        zeros = along == 0
-        if zeros.any():
-            along[zeros] = 1.0 if zeros.all() else np.median(along[~zeros])
-        if spacing == SPACINGS[-1]:
-            np.maximum(along, 1.0, out=along)
-        along *= spacing
-        if spacing < EXACT:
-            # a power of 2: the points are then exact, and equally spaced to the last bit
-            np.exp2(np.floor(np.log2(along, out=along), out=along), out=along)
-        along *= sign
-        along *= place
-        along += block
-        return np.asarray(along)
-
-
-def _half_turned(sign: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.int8]:
-    turned = np.ones(sign.size, dtype=np.int8)
-    turned[: (sign.size + 1) // 2] = -1
-    return np.asarray(sign * rng.permutation(turned).reshape(sign.shape), dtype=np.int8)
 
 
 def _lower_precision(values: Array) -> float:
@@ -213,7 +158,20 @@ def _lower_precision(values: Array) -> float:
     return 0.0
 
 
-def _noise_on_short_lines(lines: _Lines, signs: Signs) -> float:
+def _quantum(values: Array) -> float:
+    """What all differences of some numbers are multiples of, where it is no rounding; else 0."""
+    values = np.unique(values)
+    differences = np.diff(values)
+    if len(differences) < FEWEST_STEPS:
+        return 0.0
+    quantum = float(differences.min())
+    multiples = np.round(differences / quantum)
+    is_multiple = np.abs(differences - multiples * quantum) <= EVEN * quantum
+    is_coarse = quantum > COARSE * float(np.max(np.abs(values)))
+    return quantum if is_coarse and bool(is_multiple.all()) else 0.0
+
+
+def _noise_on_short_lines(lines: Lines, signs: Signs) -> float:
     for spacing in SPACINGS:
         values = lines.along(signs, spacing)
         if not np.all(np.isfinite(values)):
@@ -244,7 +202,7 @@ def _sigma_of_order(values: Array, order: int) -> float:
     return size * math.sqrt(_gamma(order) * float(np.mean(differences**2)))
 
 
-def _noise_on_longer_lines(lines: _Lines, signs: Signs, known: float) -> list[float]:
+def _noise_on_longer_lines(lines: Lines, signs: Signs, known: float) -> list[float]:
     """What a longer line shows beyond what is known, per block; all blocks on one line at first."""
     blocks = [block for block, sign in enumerate(signs) if sign.size]
     found = [0.0] * len(signs)

@@ -18,7 +18,7 @@ from gradcheck.numeric.confirm import SHOWS
 from gradcheck.numeric.estimate import Array, Indices
 from gradcheck.numeric.gradient import Claim
 from gradcheck.numeric.groups import groups_of, length_of
-from gradcheck.numeric.noise import random_signs
+from gradcheck.numeric.loss_lines import random_signs
 
 Loss = Callable[[Sequence[Array]], float]
 

@@ -37,9 +37,6 @@ MUCH_SMALLER = 1e-2
 HALF_PRECISION = 2e-3
 """A plateau narrower than this share of a parameter may be its rounding to a float16."""
 
-WIDE = 4 * HALF_PRECISION
-"""Where that shows."""
-
 
 @dataclass(frozen=True)
 class GroupStep:

@@ -21,7 +21,7 @@ def notes_of(
 ) -> tuple[str, ...]:
     """All notes on a check that was carried out."""
     return (
-        *_precision_notes(point.blocks),
+        *_precision_notes(point),
         *_structure_notes(point.problem.parameters),
         *_update_notes(point.problem),
         *_state_notes(point, preflight),
@@ -77,23 +77,36 @@ def raised_notes(raised: Raised | None) -> Iterable[str]:
         )
 
 
-def _precision_notes(blocks: Sequence[Block]) -> Iterable[str]:
-    coarse = [
-        block
-        for block in blocks
-        if block.verdict == "inconclusive" and block.resolution is not None
-    ]
-    if not coarse:
-        return
-    finite = [block.resolution for block in coarse if np.isfinite(block.resolution or np.inf)]
-    names = ", ".join(block.name for block in coarse[:6])
-    if not finite:
-        yield f"{names}: the loss is not finite near this point, so no derivative can be taken"
-        return
-    yield (
-        f"[GC902] low-precision: {names}: relative errors below "
-        f"{max(value or 0.0 for value in finite):.1e} cannot be seen here; compute in float64, or "
-        "move to a point where the gradient is larger"
+def _precision_notes(point: Point) -> Iterable[str]:
+    """Why blocks could not be decided, a sentence for each reason."""
+    found: dict[str, list[Block]] = {}
+    for block in point.blocks:
+        if block.verdict == "inconclusive":
+            reason = _reason(block, block.numeric.quantum or point.noise.quantum)
+            found.setdefault(reason, []).append(block)
+    for reason, blocks in found.items():
+        names = ", ".join(block.name for block in blocks[:6])
+        seen = max(block.resolution or 0.0 for block in blocks)
+        yield reason.format(names=names, seen=seen)
+
+
+def _reason(block: Block, quantum: float) -> str:
+    """The sentence, with a place for the names of the blocks."""
+    if not np.all(np.isfinite(block.numeric.estimates.value)):
+        return "{names}: the loss is not finite near this point, so no derivative can be taken"
+    if quantum:
+        return (
+            f"{{names}}: your loss moves in steps of {quantum:.1e} (is it counted, rounded to "
+            "a few digits, or computed in float16?), and differences say little of its derivative"
+        )
+    if block.resolution is None or not np.isfinite(block.resolution):
+        return (
+            "{names}: the derivative changes from step to step as far as your loss can show: a "
+            "kink, a jump or the edge of its domain is too near; move the point"
+        )
+    return (
+        "[GC902] low-precision: {names}: relative errors below {seen:.1e} cannot be seen here; "
+        "compute in float64, or move to a point where the gradient is larger"
     )
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from gradcheck.trace.points import Subject
 from gradcheck.user.blocks import path_name
 from gradcheck.user.gradients import read_gradients
-from gradcheck.user.objects import Position
+from gradcheck.user.objects import Position, steps_from
 from gradcheck.user.problem import Problem
-from gradcheck.user.structures import children, flatten, is_leaf
+from gradcheck.user.structures import flatten, is_leaf
 
 
 def subject_of_functions(
@@ -38,7 +38,7 @@ def _leaves(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...]
     if is_leaf(value):
         yield path, value
     elif isinstance(value, Mapping | list | tuple):
-        for step, item in children(value):
+        for step, item in steps_from(value):
             yield from _leaves(item, (*path, step))
 
 

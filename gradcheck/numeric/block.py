@@ -1,0 +1,213 @@
+"""The derivatives along the entries of one block: the first step settles most, a ladder the rest.
+
+An entry is settled by two evaluations where the claim agrees within the rounding error, and what
+that states is small against the entry's scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
+from gradcheck.numeric.first import STATED, Along, FirstStep, first_step
+from gradcheck.numeric.gradient import BlockGradient
+from gradcheck.numeric.groups import SEEN, length_of, shares_of
+from gradcheck.numeric.ladder import BOUND_FACTOR, escalate
+from gradcheck.numeric.levels import FIRST, Asked, Levels
+from gradcheck.numeric.staircases import WIDE, on_step
+from gradcheck.numeric.steps import HALF_PRECISION
+
+AWAY = 0.1
+"""The scale of what is 0 here: what it is a tenth of its parameter away."""
+
+BENT = 100.0
+TELLING = 3
+"""Where so many entries that move agree at small steps, no parameter of the block is rounded."""
+
+ZEROS = 4
+SHOWN = 10.0
+SHORTEST = 1e-9
+
+FLAT_SAMPLE = 16
+AT_ONCE = 2**12
+"""So many entries climb the ladder together: what they hold is a few MiB."""
+
+
+def differentiate(along: Along, entries: Indices) -> BlockGradient:
+    """The numeric gradient of some entries of a block, at least one.
+
+    Args:
+        along: the block.
+        entries: the flat indices.
+    """
+    first = first_step(along, entries)
+    estimates, claimed = first.estimates, along.claim.gradient[entries]
+    outside = _largest_outside(along, entries, first)
+    share = _shares(first.sizes, estimates, first.rounding, outside)
+    shares = np.ones(len(entries)) if share is None else share
+    precision = along.claim.precision * shares
+    agrees = np.abs(claimed - estimates.value) <= first.rounding + precision
+    moving = ~first.pair.is_flat(along.center) & (claimed != 0)
+    exact = not first.quantum and bool(np.count_nonzero(agrees & moving) >= TELLING)
+    on_stairs, jump = np.zeros(len(entries), dtype=bool), 0.0
+    if not exact:
+        on_stairs, jump = _stairs(along, entries, first, claimed)
+    agrees &= ~on_stairs
+    scale, reference = _scale(along, first, agrees, claimed, bool(on_stairs.any()))
+    limit = along.limit * max(scale, outside.derivative) * shares
+    open_ = np.flatnonzero(~(agrees & (estimates.bound <= limit)))
+    if not np.any(claimed) and first.pair.is_flat(along.center).all() and not on_stairs.any():
+        open_ = open_[:0]
+    asked = Asked(
+        claimed,
+        precision,
+        limit,
+        estimates.bound,
+        np.fmin(np.fmax(max(along.noise.least, first.quantum), first.own), first.rough),
+        np.fmax(max(along.noise.fine, first.quantum), first.own),
+        first.rough,
+    )
+    for begin in range(0, len(open_), AT_ONCE):
+        rows = open_[begin : begin + AT_ONCE]
+        levels = _levels(along, entries, first, rows, exact)
+        estimates = estimates.put(rows, escalate(levels, asked[rows], along.limit))
+    settled = np.setdiff1d(np.arange(len(entries)), open_)
+    estimates = _at_zeros(along, entries, first, settled, limit, estimates)
+    if len(open_):
+        share = _shares(first.sizes, estimates, estimates.bound, outside)
+    return BlockGradient(
+        entries,
+        estimates,
+        first.step,
+        along.limit,
+        reference,
+        share,
+        outside.derivative,
+        first.quantum or jump,
+    )
+
+
+@dataclass(frozen=True)
+class _Outside:
+    """A derivative outside of the entries asked for.
+
+    Attributes:
+        size: |x|.
+        derivative: its size; 0 where there is none.
+    """
+
+    size: float = 0.0
+    derivative: float = 0.0
+
+
+def _largest_outside(along: Along, entries: Indices, first: FirstStep) -> _Outside:
+    """The derivative that is claimed largest, where it is not asked for and is about that."""
+    claimed = np.nan_to_num(np.abs(along.claim.gradient), nan=0.0, posinf=0.0)
+    largest = int(np.argmax(claimed))
+    if len(entries) == len(claimed) or claimed[largest] <= claimed[entries].max():
+        return _Outside()
+    size = abs(float(along.values[largest]))
+    step = first.step * min(1.0, size / length_of(first.sizes) if size else 1.0)
+    pair = along.measure(np.array([largest]), np.array([step]))
+    slope = abs(float(pair.central()[0]))
+    known = abs(slope - claimed[largest]) <= claimed[largest] / 2
+    return _Outside(size, slope) if known else _Outside()
+
+
+def _shares(sizes: Array, estimates: Estimates, error: Array, outside: _Outside) -> Array | None:
+    """The scale of every entry by that of the block."""
+    if not outside.derivative:
+        return shares_of(sizes, estimates.value, error)
+    share = shares_of(
+        np.append(sizes, outside.size),
+        np.append(estimates.value, outside.derivative),
+        np.append(error, 0.0),
+    )
+    return None if share is None else share[:-1]
+
+
+def _scale(
+    along: Along, first: FirstStep, agrees: Mask, claimed: Array, stairs: bool
+) -> tuple[float, float]:
+    """The largest derivative of the entries, and what is one where they cannot be told from 0."""
+    value = first.estimates.value
+    scale, largest = _largest(value[agrees]), _largest(value)
+    seen = SEEN * float(np.median(first.rounding))
+    if largest > seen:
+        # where what agrees is 0, no more than is claimed: what does not agree may be far off
+        return scale if scale > seen else min(largest, _largest(claimed) or largest), 0.0
+    usual, reference = length_of(first.sizes), along.reference
+    if not stairs:
+        reference = max(reference, _away(first, along.center, usual))
+    if first.pair.is_flat(along.center).all():
+        # the loss does not move at all: 0 is right, to what rounding can hide
+        hidden = float(first.estimates.bound.max()) / along.limit
+        reference = max(reference, abs(along.center) / usual, hidden)
+    return max(scale, reference), reference
+
+
+def _away(first: FirstStep, center: float, length: float) -> float:
+    """The largest derivative a tenth of the parameters' size away, by the second differences."""
+    with np.errstate(all="ignore"):
+        curved = np.abs(first.pair.gap(center))
+        seen = np.isfinite(curved) & (curved > BENT * first.rounding)
+        return float(np.max(curved / first.pair.step * AWAY * length, initial=0.0, where=seen))
+
+
+def _stairs(along: Along, entries: Indices, first: FirstStep, claimed: Array) -> tuple[Mask, float]:
+    """Where 0 is claimed on what may be the plateau of a staircase, (n,), and how high a step is.
+
+    Some of the entries tell.
+    """
+    flat = first.pair.is_flat(along.center) & (claimed == 0)
+    flat = np.asarray(flat & (first.pair.step < HALF_PRECISION * first.lengths))
+    rows = along.rng.permutation(np.flatnonzero(flat))[:FLAT_SAMPLE]
+    none = np.zeros_like(flat), 0.0
+    if not len(rows):
+        return none
+    levels = _levels(along, entries, first, rows)
+    every = np.arange(len(rows))
+    found = every[on_step(levels, every, np.full(len(rows), FIRST))]
+    if not len(found):
+        return none
+    wide = levels.ask(found, levels.at_least(found, WIDE * levels.sizes[found]))
+    return flat, float(np.median(wide.largest_move(along.center)))
+
+
+def _at_zeros(
+    along: Along,
+    entries: Indices,
+    first: FirstStep,
+    settled: Indices,
+    limit: Array,
+    estimates: Estimates,
+) -> Estimates:
+    """The estimates, with what a small step says of some parameters that are 0 among others.
+
+    A loss may treat 0 as special (a weight that is pruned), and a larger step does not show it.
+    """
+    zeros = settled[first.sizes[settled] == 0]
+    if not len(zeros) or len(zeros) == len(entries):
+        return estimates
+    rows = np.sort(along.rng.permutation(zeros)[:ZEROS])
+    smallest = np.fmax(SHOWN * first.rough[rows] / limit[rows], SHORTEST * first.lengths[rows])
+    shorter = smallest < first.pair.step[rows]
+    rows, smallest = rows[shorter], smallest[shorter]
+    pair = along.measure(entries[rows], smallest)
+    slope = pair.central()
+    bound = STATED * first.rough[rows] / pair.step + np.abs(pair.gap(along.center)) / 2
+    apart = np.abs(slope - estimates.value[rows]) > BOUND_FACTOR * (bound + estimates.bound[rows])
+    return estimates.put(rows[apart], Estimates.smooth(slope[apart], bound[apart]))
+
+
+def _levels(
+    along: Along, entries: Indices, first: FirstStep, rows: Indices, exact: bool = False
+) -> Levels:
+    sizes, pair = first.lengths[rows], first.pair[rows]
+    return Levels(along.measure, along.center, entries[rows], sizes, pair, exact)
+
+
+def _largest(values: Array) -> float:
+    return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))

@@ -1,0 +1,82 @@
+"""The loss on straight lines through the point of the check, at equally spaced points."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Signs = Sequence[NDArray[np.int8]]
+Loss = Callable[[Sequence[Array]], float]
+
+POINTS = 9
+SPACINGS = tuple(10.0**power for power in np.arange(-9.0, -1.4, 1.5))
+EXACT = 1e-7
+"""Larger spacings are no powers of 2: those hide the rounding of a parameter to float32."""
+
+
+def random_signs(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int8]:
+    """Plus and minus ones, in a byte each."""
+    signs = rng.integers(0, 2, shape, dtype=np.int8)
+    return np.asarray(2 * signs - 1, dtype=np.int8)
+
+
+def half_turned(sign: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.int8]:
+    """The signs with half of them the other way."""
+    turned = np.ones(sign.size, dtype=np.int8)
+    turned[: (sign.size + 1) // 2] = -1
+    return np.asarray(sign * rng.permutation(turned).reshape(sign.shape), dtype=np.int8)
+
+
+class Lines:
+    """Evaluates the loss on lines through the point, and keeps what it gave.
+
+    Attributes:
+        seen: the losses.
+        seconds: how long each took.
+    """
+
+    def __init__(self, loss: Loss, point: Sequence[Array]) -> None:
+        self._loss, self._point = loss, point
+        self.seen: list[float] = []
+        self.seconds: list[float] = []
+
+    def along(self, signs: Signs, spacing: float, first: int = -(POINTS // 2)) -> Array:
+        """The losses at equally spaced points, each entry moving in proportion to its size.
+
+        Args:
+            signs: of the moves.
+            spacing: of the points, by the size of the entries.
+            first: the place of the first point, in spacings from the point of the check.
+        """
+        values = np.empty(POINTS)
+        for index in range(POINTS):
+            moved = [
+                self._moved(block, sign, first + index, spacing)
+                for block, sign in zip(self._point, signs, strict=True)
+            ]
+            start = time.perf_counter()
+            values[index] = self._loss(moved)
+            self.seconds.append(time.perf_counter() - start)
+        self.seen += values.tolist()
+        return values
+
+    @staticmethod
+    def _moved(block: Array, sign: NDArray[np.int8], place: int, spacing: float) -> Array:
+        along = np.array(np.abs(block))
+        zeros = along == 0
+        if zeros.any():
+            along[zeros] = 1.0 if zeros.all() else np.median(along[~zeros])
+        if spacing == SPACINGS[-1]:
+            np.maximum(along, 1.0, out=along)
+        along *= spacing
+        if spacing < EXACT:
+            # a power of 2: the points are then exact, and equally spaced to the last bit
+            np.exp2(np.floor(np.log2(along, out=along), out=along), out=along)
+        along *= sign
+        along *= place
+        along += block
+        return np.asarray(along)

@@ -1,0 +1,239 @@
+"""The verdict on functions that no network is recognised in, and what a pass states."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradcheck import check
+from gradcheck.compare.block import Block
+from gradcheck.compare.verdict import judge_block
+from gradcheck.numeric.estimate import Estimates
+from gradcheck.numeric.gradient import BlockGradient
+from gradcheck.user.gradients import Gradient
+
+
+def changed(grad, index, factor=1.0, added=0.0):
+    def wrong(x):
+        gradient = np.array(grad(x), dtype=float)
+        gradient[index] = gradient[index] * factor + added
+        return gradient
+
+    return wrong
+
+
+def waves(scales, rng):
+    """The sum of sin(x / s), each x of the size of its own s."""
+    s = np.array(scales)
+    x = s * rng.uniform(0.3, 1.2, s.size) * rng.choice([-1, 1], s.size)
+    return lambda x: float(np.sum(np.sin(x / s))), x, lambda x: np.cos(x / s) / s
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    decades=st.lists(st.integers(-12, 6), min_size=1, max_size=6),
+    seed=st.integers(0, 99),
+)
+def test_parameters_of_any_sizes_in_one_vector_are_judged(decades, seed):
+    rng = np.random.default_rng(seed)
+    loss, x, grad = waves([10.0**decade for decade in decades], rng)
+    assert check(loss, x, grad).verdict == "pass"
+    index = int(rng.integers(x.size))
+    for factor in (0.0, -1.0, 2.0):
+        if abs(grad(x)[index] * x[index]) > 1e-3:
+            assert check(loss, x, changed(grad, index, factor)).verdict != "pass"
+
+
+SMOOTH = {
+    "squares": lambda m: (lambda x: float(np.sum((m @ x) ** 2)), lambda x: 2 * m.T @ (m @ x)),
+    "sines": lambda m: (
+        lambda x: float(np.sum(np.sin(3 * m @ x))),
+        lambda x: 3 * m.T @ np.cos(3 * m @ x),
+    ),
+    "log of a sum": lambda m: (
+        lambda x: float(np.log(np.sum(np.exp(m @ x)))),
+        lambda x: m.T @ np.exp(m @ x) / np.sum(np.exp(m @ x)),
+    ),
+}
+
+
+@pytest.mark.parametrize("times", [2.0, 5.0, 10.0])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_an_error_above_the_stated_resolution_does_not_pass(name, times):
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(1, 7))
+        loss, grad = SMOOTH[name](rng.normal(size=(n, n)))
+        x = rng.normal(size=n)
+        report = check(loss, x, grad, seed=seed)
+        assert report.ok
+        error = times * report.blocks[0].resolution * np.max(np.abs(grad(x)))
+        wrong = changed(grad, int(rng.integers(n)), added=error)
+        assert check(loss, x, wrong, seed=seed).verdict != "pass"
+
+
+LENGTHS = {
+    "a pole": (lambda x: float(np.sum(1 / x)), [1e-7, 0.5], lambda x: -1 / x**2),
+    "a root": (
+        lambda x: float(np.sum(np.cbrt(x))),
+        [1e-11, 0.5],
+        lambda x: 1 / (3 * np.cbrt(x) ** 2),
+    ),
+    "a chirp": (
+        lambda x: float(np.sum(x**2 * np.sin(1 / x))),
+        [1e-7],
+        lambda x: 2 * x * np.sin(1 / x) - np.cos(1 / x),
+    ),
+    "steep and wide": (
+        lambda x: float(np.sum(np.tanh(x / [1.0, 1e-8]))),
+        [0.5, 3e-9],
+        lambda x: 1 / ([1.0, 1e-8] * np.cosh(x / [1.0, 1e-8]) ** 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_nothing_is_called_wrong_that_a_smaller_step_supports(name):
+    loss, x, grad = LENGTHS[name]
+    assert check(loss, np.array(x), grad).verdict != "fail"
+    assert check(loss, np.array(x), lambda x: 2 * grad(x)).verdict != "pass"
+
+
+def term_in(dtype, n, seed):
+    """A term in float64, and one whose parameter is cast first."""
+    rng = np.random.default_rng(seed)
+    m = rng.normal(size=(n, n)).astype(dtype)
+    wide = m.astype(float)
+
+    def loss(p):
+        return np.sum(np.sin(p["x"])) + float(np.sum((m @ p["y"].astype(dtype)) ** 2))
+
+    def grad(p):
+        return {"x": np.cos(p["x"]), "y": 2 * wide.T @ (wide @ p["y"])}
+
+    return loss, {"x": rng.normal(size=3), "y": rng.normal(size=n)}, grad
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("n", [1, 3, 8])
+def test_a_term_in_a_lower_precision_is_no_false_alarm_and_hides_no_missing_gradient(dtype, n):
+    def missing(p):
+        return grad(p) | {"y": 0 * p["y"]}
+
+    for seed in range(3):
+        loss, params, grad = term_in(dtype, n, seed)
+        assert check(loss, params, grad, seed=seed).verdict != "fail"
+        assert check(loss, params, missing, seed=seed).verdict != "pass"
+
+
+@pytest.mark.parametrize("steps", [16, 64, 256])
+def test_a_loss_in_steps_is_undecided_and_says_so(steps):
+    x = np.array([0.31, -0.77, 1.13])
+    report = check(lambda x: float(np.sum(np.floor(steps * x))), x, np.zeros_like)
+    assert report.verdict == "inconclusive"
+    assert any("in steps of" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-7, 1e-6, 1e-4])
+def test_a_plateau_that_ends_in_kinks_is_no_staircase(size):
+    def loss(x):
+        return float(np.maximum(x[0] - size, 0) - np.maximum(-x[0] - size, 0) + x[1])
+
+    assert check(loss, np.zeros(2), lambda x: np.array([0.0, 1.0])).ok
+
+
+def test_a_parameter_without_effect_passes_in_absolute_terms():
+    rng = np.random.default_rng(0)
+    m, u = rng.normal(size=(4, 4)), rng.normal(size=4)
+    params = {"s": np.array([1.3]), "c": rng.normal(size=4)}
+
+    def loss(p):
+        moved = p["s"] * u
+        return float(np.sum(np.sin(m @ (moved / np.linalg.norm(moved)) + p["c"])))
+
+    def grad(p):
+        moved = p["s"] * u
+        return {"s": np.zeros(1), "c": np.cos(m @ (moved / np.linalg.norm(moved)) + p["c"])}
+
+    report = check(loss, params, grad)
+    block = report.blocks[0]
+    assert (report.verdict, block.resolution) == ("pass", None)
+    assert 0 < block.error_bound < 1e-9
+    wrong = check(loss, params, lambda p: grad(p) | {"s": np.full(1, 1e-6)})
+    assert wrong.verdict != "pass"
+
+
+@pytest.mark.parametrize("factor", [-1.0, 10.0, 1000.0])
+def test_what_is_lost_in_rounding_and_is_not_rounding_itself_does_not_pass(factor):
+    coefficients = [1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0]
+    report = check(
+        lambda x: np.polyval(coefficients, x[0]),
+        np.array([1.001]),
+        lambda x: factor * 6 * (x - 1) ** 5,
+    )
+    assert report.verdict != "pass"
+
+
+def test_a_weight_that_is_pruned_at_a_threshold_is_asked_at_a_small_step():
+    x = np.array([0.0, 1.3, -0.7, 2.1, 0.4])
+    c = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+
+    def kept(x):
+        return x * (np.abs(x) > 1e-6)
+
+    def loss(x):
+        return float(np.sum(np.sin(c + kept(x))))
+
+    def forgotten(x):
+        return np.cos(c + kept(x))
+
+    assert check(loss, x, forgotten).verdict != "pass"
+    assert check(loss, x, lambda x: forgotten(x) * (np.abs(x) > 1e-6)).verdict != "fail"
+
+
+def block_of(values, bounds, analytic, kink=None, **further):
+    values, analytic = np.array(values, dtype=float), np.array(analytic, dtype=float)
+    estimates = Estimates.smooth(values, np.array(bounds, dtype=float))
+    if kink is not None:
+        lower, upper = (np.array(end, dtype=float) for end in kink)
+        at = lower < upper
+        estimates = Estimates(values, estimates.bound, lower, upper, at)
+    numeric = BlockGradient(np.arange(values.size), estimates, 1e-5, **further)
+    block = Block(
+        "w",
+        values.shape,
+        value=np.ones(values.shape),
+        gradient=Gradient(analytic, "ok"),
+        numeric=numeric,
+    )
+    return judge_block(block, None, 1.0)
+
+
+def test_the_resolution_is_the_largest_error_that_would_have_been_called_wrong():
+    block = block_of([1.0, -2.0], [1e-6, 4e-6], [1.0, -2.0])
+    assert (block.verdict, block.resolution) == ("ok", pytest.approx(3 * 4e-6 / 2))
+
+
+def test_what_a_kink_excuses_counts_into_the_resolution():
+    block = block_of([1.0, 2.0], [1e-6, 1e-6], [0.8, 2.0], ([0.8, 2.0], [1.2, 2.0]))
+    assert block.verdict == "ok"
+    assert block.resolution == pytest.approx((0.4 + 3e-6) / 2)
+
+
+def test_a_block_that_could_not_have_seen_an_error_of_its_own_size_is_undecided():
+    block = block_of([0.0, 0.1], [1e-6, 1e-6], [0.0, 0.1], ([-3.0, 0.1], [2.0, 0.1]))
+    assert block.resolution > 1
+    assert block.verdict == "inconclusive"
+
+
+def test_what_is_neither_within_the_bound_nor_beyond_twice_is_undecided():
+    for error, verdict in ((0.9e-4, "ok"), (1.5e-4, "inconclusive"), (2.5e-4, "wrong")):
+        assert block_of([1.0], [1e-4], [1.0 + error]).verdict == verdict
+
+
+def test_entries_of_a_smaller_scale_are_judged_on_it():
+    shares = np.array([1.0, 1e-6])
+    right = block_of([1.0, 1e-6], [1e-9, 1e-12], [1.0, 1e-6], share=shares)
+    assert (right.verdict, right.resolution) == ("ok", pytest.approx(3e-6))
+    vague = block_of([1.0, 1e-6], [1e-9, 1e-7], [1.0, 1e-6], share=shares)
+    assert vague.verdict == "inconclusive"
