@@ -276,7 +276,8 @@ def mine():
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gradcheck.cli.REPAIR_SECONDS", BUDGET)
+    for command in ("repairing", "run"):
+        monkeypatch.setattr(f"gradcheck.commands.{command}.REPAIR_SECONDS", BUDGET)
     (tmp_path / "net.py").write_text(changed(*BUGS["missing mean"]))
     (tmp_path / "checks.py").write_text(CASE)
     return tmp_path
