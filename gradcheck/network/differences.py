@@ -56,26 +56,23 @@ def sigmoid_difference(z: Array) -> Change:
     """The form E / (1 / (s(z) s(-z)) + E / s(-z))."""
     inverse_slope = 1 / np.maximum(sigmoid_slope(z), TINY)
     factor = 1 + np.exp(np.minimum(z, LARGEST))
-
-    def change(d: Array) -> Array:
-        growth = np.expm1(d)
-        below = growth * factor
-        below += inverse_slope
-        growth /= below
-        return growth
-
-    return change
+    return _quotient(np.expm1, factor, inverse_slope)
 
 
 def tanh_difference(z: Array) -> Change:
     """The addition theorem, t / (1 / (1 - a^2) + t a / (1 - a^2)) with t = tanh(d)."""
     inverse_slope = 1 / np.maximum(tanh_slope(z), TINY)
     factor = inverse_slope * np.tanh(z)
+    return _quotient(np.tanh, factor, inverse_slope)
+
+
+def _quotient(function: Change, factor: Array, constant: Array) -> Change:
+    """The form g / (constant + g factor) with g = function(d)."""
 
     def change(d: Array) -> Array:
-        growth = np.tanh(d)
+        growth = function(d)
         below = growth * factor
-        below += inverse_slope
+        below += constant
         growth /= below
         return growth
 
