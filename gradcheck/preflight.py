@@ -24,6 +24,12 @@ REPEATABLE = 1e-6
 """Two values of one loss that differ by more, relatively, are not of one function."""
 
 REPEATS = 2
+ASKED_AGAIN = 8
+"""So many times in a row a quick loss is called again: it may go on to other data at times."""
+
+QUICK = 0.01
+"""Seconds."""
+
 ELSEWHERE = 1e-3
 LARGE = 10**6
 SAMPLE = 10**4
@@ -129,8 +135,11 @@ def run_preflight(
 
 
 def still_repeatable(preflight: Preflight, point: Point) -> Preflight:
-    """What another call of the loss at the user's point says, if anything is wrong there."""
-    return _asked_again(preflight, point.problem, 1) if point.failed else preflight
+    """What more calls of the loss at the user's point say, if not all is smooth and right there."""
+    if all(block.verdict == "ok" and not block.kinks for block in point.blocks):
+        return preflight
+    times = ASKED_AGAIN if point.noise.seconds < QUICK else 1
+    return _asked_again(preflight, point.problem, times)
 
 
 def _asked_again(preflight: Preflight, problem: Problem, times: int) -> Preflight:

@@ -52,8 +52,9 @@ def numeric_gradient(
         rng: chooses the entries that the step is tried on.
     """
     counter = _Counter(losses)
-    claimed = [np.abs(claim.gradient[np.isfinite(claim.gradient)]) for claim in claims]
-    reference = max((float(size.max(initial=0.0)) for size in claimed), default=0.0)
+    largest = [(claim.gradient, claim.largest) for claim in claims]
+    sizes = [abs(float(gradient[index])) for gradient, index in largest if index is not None]
+    reference = max(sizes, default=0.0)
     blocks: list[BlockGradient] = []
     interrupted = False
     for block, (values, chosen, claim) in enumerate(zip(point, entries, claims, strict=True)):

@@ -104,15 +104,17 @@ class _Outside:
 
 def _largest_outside(along: Along, entries: Indices, first: FirstStep) -> _Outside:
     """The derivative that is claimed largest, where it is not asked for and is about that."""
-    claimed = np.nan_to_num(np.abs(along.claim.gradient), nan=0.0, posinf=0.0)
-    largest = int(np.argmax(claimed))
-    if len(entries) == len(claimed) or claimed[largest] <= claimed[entries].max():
+    gradient, largest = along.claim.gradient, along.claim.largest
+    if largest is None or len(entries) == len(gradient):
+        return _Outside()
+    claimed = abs(float(gradient[largest]))
+    if not claimed > np.abs(gradient[entries]).max():
         return _Outside()
     size = abs(float(along.values[largest]))
     step = first.step * min(1.0, size / length_of(first.sizes) if size else 1.0)
     pair = along.measure(np.array([largest]), np.array([step]))
     slope = abs(float(pair.central()[0]))
-    known = abs(slope - claimed[largest]) <= claimed[largest] / 2
+    known = abs(slope - claimed) <= claimed / 2
     return _Outside(size, slope) if known else _Outside()
 
 

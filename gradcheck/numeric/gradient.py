@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -90,3 +91,16 @@ class Claim:
 
     gradient: Array
     precision: float
+
+    @cached_property
+    def largest(self) -> int | None:
+        """The entry that is claimed largest; None where nothing finite is claimed."""
+        gradient = self.gradient
+        if not gradient.size:
+            return None
+        # it may be the largest array of all: no copy is made of it
+        ends = int(np.argmax(gradient)), int(np.argmin(gradient))
+        if not np.all(np.isfinite(gradient[list(ends)])):
+            finite = np.flatnonzero(np.isfinite(gradient))
+            return int(finite[np.argmax(np.abs(gradient[finite]))]) if len(finite) else None
+        return max(ends, key=lambda end: abs(float(gradient[end])))

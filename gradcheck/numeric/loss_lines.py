@@ -61,12 +61,13 @@ class Lines:
             start = time.perf_counter()
             values[index] = self._loss(moved)
             self.seconds.append(time.perf_counter() - start)
+            del moved  # it may be large, and the next is made before it would go
         self.seen += values.tolist()
         return values
 
     @staticmethod
     def _moved(block: Array, sign: NDArray[np.int8], place: int, spacing: float) -> Array:
-        along = np.array(np.abs(block))
+        along = np.abs(block, out=np.empty(block.shape))
         zeros = along == 0
         if zeros.any():
             along[zeros] = 1.0 if zeros.all() else np.median(along[~zeros])

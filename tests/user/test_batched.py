@@ -30,7 +30,7 @@ def test_a_stack_is_evaluated_at_once():
     CALLS.clear()
     report = gradcheck.check(stacked_loss, PARAMS, grad, batched=True)
     assert report.ok, str(report)
-    assert max(CALLS) >= 2 * PARAMS["W"].size
+    assert max(CALLS) >= PARAMS["W"].size
     one_by_one = gradcheck.check(
         lambda p: stacked_loss({name: value[None] for name, value in p.items()})[0], PARAMS, grad
     )
@@ -45,7 +45,7 @@ def test_a_wrong_gradient_is_found_in_a_stack():
 
 
 def test_a_loss_that_takes_no_stack_is_refused():
-    with pytest.raises(gradcheck.UsageError, match="it must return 8 losses"):
+    with pytest.raises(gradcheck.UsageError, match=r"it must return \d+ losses"):
         gradcheck.check(lambda p: float(stacked_loss(p)[0]), PARAMS, grad, batched=True)
     with pytest.raises(gradcheck.UsageError, match="needs grad"):
         gradcheck.check(lambda p: (stacked_loss(p), grad(p)), PARAMS, batched=True)
