@@ -91,7 +91,7 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
             raise _nothing_to_compare(preflight, problem, heard)
         if point.failed and options.diagnose:
             identity = search_further(identity, point.problem, rng)
-        point = excuse(point, identity.view)
+        point = excuse(point, rng)
         diagnosis = Diagnosis(view=identity.view)
         if options.diagnose:
             diagnosis = diagnose(point, preflight, identity, heard, rng)

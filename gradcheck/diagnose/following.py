@@ -45,11 +45,9 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
         point: compared, with a block that failed.
         rng: for the points beside it.
     """
-    size = sum(block.size for block in point.blocks)
-    if size > MOST_PARAMETERS or point.noise.seconds > SLOWEST:
-        return Search(unfollowed="the loss takes too long to be followed")
-    if point.problem.batched:
-        return Search(unfollowed="a loss of stacks is not followed")
+    reason = unfollowable(point)
+    if reason:
+        return Search(unfollowed=reason)
     parameters = point.problem.parameters
     nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]
     wrong = [block.name for block in point.blocks if block.verdict in ("wrong", "shape", "missing")]
@@ -68,6 +66,14 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
         return Search(unfollowed=f"following it raised {type(error).__name__}")
     finally:
         parameters.restore()
+
+
+def unfollowable(point: Point) -> str:
+    """Why the functions at a point are not followed; empty where they can be."""
+    size = sum(block.size for block in point.blocks)
+    if size > MOST_PARAMETERS or point.noise.seconds > SLOWEST:
+        return "the loss takes too long to be followed"
+    return "a loss of stacks is not followed" if point.problem.batched else ""
 
 
 class _Judge:

@@ -30,6 +30,7 @@ from __future__ import annotations
 from gradcheck.trace.calling import Trace, trace_call, trace_calls
 from gradcheck.trace.fault import Entry, Fault, Search, Step
 from gradcheck.trace.find import find_faults
+from gradcheck.trace.guards import without_guards
 from gradcheck.trace.places import Place
 from gradcheck.trace.points import Subject
 from gradcheck.trace.subjects import subject_of_functions, subject_of_problem
@@ -47,4 +48,5 @@ __all__ = [
     "subject_of_problem",
     "trace_call",
     "trace_calls",
+    "without_guards",
 ]

@@ -64,8 +64,56 @@ class Point:
     true: Mapping[str, Array]
 
 
+@dataclass(frozen=True)
+class FollowedLoss:
+    """The loss, followed at one point.
+
+    Attributes:
+        nodes: its tape.
+        index: of the loss on it.
+        parameters: the index of every block's leaf on it, by block.
+        derivatives: of the loss, by every value on it.
+    """
+
+    nodes: list[Node]
+    index: int
+    parameters: Mapping[str, int]
+    derivatives: Adjoints
+
+    def gradients(self, derivatives: Adjoints | None = None) -> Mapping[str, Array]:
+        """The derivatives by the blocks; of these adjoints, where some are given."""
+        found = (derivatives or self.derivatives).of_nodes
+        return {
+            name: np.asarray(found.get(index, np.zeros(self.nodes[index].value.shape)))
+            for name, index in self.parameters.items()
+        }
+
+
 class NotFollowedError(Exception):
     """The loss did not come out of operations that can be followed; the message says which."""
+
+
+def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
+    """Follows the loss at a point.
+
+    Raises:
+        NotFollowedError: it raised, or is not made of what can be followed.
+    """
+
+    def of_loss(packed: Any) -> Any:
+        return [dict(subject.blocks(packed)), subject.loss(packed)]
+
+    with np.errstate(all="ignore"):
+        loss = trace_calls([of_loss], subject.pack([v.copy() for v in values]), subject.users)
+        if loss.error is not None:
+            raise NotFollowedError(f"the loss raised {type(loss.error).__name__}: {loss.error}")
+        parameters, index = loss.indices[0]
+        if not isinstance(index, int):
+            raise NotFollowedError(_unfollowed(loss))
+        known = [node.value for node in loss.nodes]
+        derivatives = adjoints(loss.nodes, known, {index: np.ones(known[index].shape)})
+    leaves = {name: i for name, i in parameters.items() if isinstance(i, int)}
+    return FollowedLoss(loss.nodes, index, leaves, derivatives)
 
 
 def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
@@ -79,31 +127,22 @@ def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
     Raises:
         NotFollowedError: the loss raised, or is not made of what can be followed.
     """
-
-    def of_loss(packed: Any) -> Any:
-        return [dict(subject.blocks(packed)), subject.loss(packed)]
-
+    loss = follow_loss(subject, values)
     with np.errstate(all="ignore"):
         packed = subject.pack([value.copy() for value in values])
-        loss = trace_calls([of_loss], packed, subject.users)
-        if loss.error is not None:
-            raise NotFollowedError(f"the loss raised {type(loss.error).__name__}: {loss.error}")
-        parameters, index = loss.indices[0]
-        if not isinstance(index, int):
-            raise NotFollowedError(_unfollowed(loss))
-        packed = subject.pack([value.copy() for value in values])
         gradient = trace_calls([subject.gradient] * calls, packed, subject.users)
-        known = [node.value for node in loss.nodes]
-        seed = np.ones(loss.nodes[index].value.shape)
-        derivatives = adjoints(loss.nodes, known, {index: seed})
-    leaves = {name: i for name, i in parameters.items() if isinstance(i, int)}
     nodes, outputs = _with_outputs(gradient)
-    true = {
-        name: np.asarray(derivatives.of_nodes.get(i, np.zeros(known[i].shape)))
-        for name, i in leaves.items()
-    }
-    start = gradient.starts[-1]
-    return Point(loss.nodes, index, leaves, derivatives, gradient, nodes, outputs, start, true)
+    return Point(
+        loss.nodes,
+        loss.index,
+        loss.parameters,
+        loss.derivatives,
+        gradient,
+        nodes,
+        outputs,
+        gradient.starts[-1],
+        loss.gradients(),
+    )
 
 
 def _unfollowed(trace: Trace) -> str:
