@@ -53,7 +53,7 @@ def compare(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
     point = with_precision(point, rng)
     point = with_stability(point)
     point = _measured(point, plan, rng)
-    lessened = less_update(point)
+    lessened = less_update(point, rng)
     if lessened is not point and not point.interrupted:
         # what was off for the decay alone has bounds that were to show an error
         point = _measured(lessened, plan, rng)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck.compare.block import Block
+from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import BOUND_FACTOR
+from gradcheck.trace import penalised_blocks
 from gradcheck.user.blocks import BARE, Array, path_name
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.problem import Problem
@@ -17,6 +19,7 @@ from gradcheck.user.steps import Step
 
 ROUNDING = 1e-6
 FEWEST_ENTRIES = 3
+ELSEWHERE, NUDGE = 2, 0.5
 ALONG_WEIGHTS = 1e-3
 """A gradient that is nearer to its weights than this does not tell decay from a factor."""
 
@@ -66,10 +69,14 @@ def _momentum(implied: Sequence[Array], rounding: float) -> float | None:
     return ratio if fits and ROUNDING < ratio < 1 - ROUNDING else None
 
 
-def less_update(point: Point) -> Point:
+def less_update(point: Point, rng: np.random.Generator) -> Point:
     """The point of a step, less what the step is found to add to the gradient.
 
     Its problem then knows of it; the point of anything else than a step is left as it is.
+
+    Args:
+        point: measured.
+        rng: for points beside it, where so few entries decay that these have to tell.
     """
     step = point.problem.step
     if step is None or step.share != 1.0 or step.decay:
@@ -79,7 +86,7 @@ def less_update(point: Point) -> Point:
         point = point.with_blocks(_divided(block, share) for block in point.blocks)
         step = replace(step, share=share)
     decayed = _find_decay(step.learning_rate, point)
-    if decayed is not None:
+    if decayed is not None and _is_decay(point, share, *decayed, rng):
         decay, indices = decayed
         point = point.with_blocks(
             _without_decay(block, decay) if index in indices else block
@@ -138,6 +145,49 @@ def _find_decay(learning_rate: float, point: Point) -> tuple[float, tuple[int, .
     return best
 
 
+def _is_decay(
+    point: Point,
+    share: float,
+    decay: float,
+    indices: Sequence[int],
+    rng: np.random.Generator,
+) -> bool:
+    """Whether what shrinks these blocks is decay: no wrong factor, and no penalty made too large.
+
+    A few entries do not tell a factor from decay; at other points they do.
+    """
+    names = {point.blocks[index].name for index in indices}
+    penalised: frozenset[str] = ask_trace(
+        point, lambda subject: penalised_blocks(subject, point.values), lambda _: frozenset()
+    )
+    if names & penalised:
+        return False
+    if sum(point.blocks[index].size for index in indices) >= FEWEST_ENTRIES:
+        return True
+    return all(_decays_nearby(point, share, decay, indices, rng) for _ in range(ELSEWHERE))
+
+
+def _decays_nearby(
+    point: Point, share: float, decay: float, indices: Sequence[int], rng: np.random.Generator
+) -> bool:
+    """Whether the blocks have the same decay at a point beside this one."""
+    nearby = point.nudged(NUDGE, rng)
+    if nearby is None:
+        return False
+    nearby = nearby.ask_gradient()
+    nearby = nearby.with_blocks(
+        replace(_divided(block, share), precision=here.precision)
+        for block, here in zip(nearby.blocks, point.blocks, strict=True)
+    )
+    entries = [
+        block.numeric.entries if index in indices else block.numeric.entries[:0]
+        for index, block in enumerate(point.blocks)
+    ]
+    nearby = nearby.measured(nearby.perturb(entries, rng))
+    offs = [_Off.of(index, nearby.blocks[index]) for index in indices]
+    return all(off is not None and off.is_decayed_by(decay) for off in offs)
+
+
 @dataclass(frozen=True)
 class _Off:
     """A block that is not the numeric gradient, by its perturbed entries.
@@ -173,8 +223,10 @@ class _Off:
     def decay(self) -> float | None:
         """The c of c W, where the block can tell it from a wrong factor: n is not c W too."""
         square = float(self.weights @ self.weights)
-        if len(self.weights) < FEWEST_ENTRIES or not square:
+        if not square:
             return None
+        if len(self.weights) < FEWEST_ENTRIES:
+            return float(self.weights @ self.difference / square)
         left = self.numeric - (self.weights @ self.numeric / square) * self.weights
         if float(left @ left) <= ALONG_WEIGHTS**2 * float(self.numeric @ self.numeric):
             return None

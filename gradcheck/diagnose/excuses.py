@@ -13,11 +13,11 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.compare.block import Block
+from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_block, judge_entries, scale_of
-from gradcheck.diagnose.following import unfollowable
 from gradcheck.numeric.gradient import NumericGradient
-from gradcheck.trace import subject_of_problem, without_guards
+from gradcheck.trace import without_guards
 from gradcheck.user.blocks import Array
 
 LARGEST_ERROR = 1e-2
@@ -30,14 +30,9 @@ def excuse(point: Point, rng: np.random.Generator) -> Point:
         point: compared.
         rng: for what is measured again.
     """
-    if not any(map(_is_slightly_off, point.blocks)) or unfollowable(point):
+    if not any(map(_is_slightly_off, point.blocks)):
         return point
-    try:
-        found = without_guards(subject_of_problem(point.problem), point.values)
-    except Exception:  # the trace met code that it cannot follow: there is nothing to excuse
-        return point
-    finally:
-        point.problem.parameters.restore()
+    found = ask_trace(point, lambda to: without_guards(to, point.values), lambda _: None)
     if found is None:
         return point
     own, bare = found

@@ -13,21 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
-from gradcheck.trace import Fault, Place, Search, find_faults, subject_of_problem
+from gradcheck.trace import Fault, Place, Search, find_faults
 from gradcheck.trace.fault import WRONG_OPERAND, WRONG_OPERATION, WRONG_VALUE
 from gradcheck.user.calls import Location
 from gradcheck.words import listed, verb
 
 SECONDS = 3.0
 """How long the search may take beside the check."""
-
-MOST_PARAMETERS = 2 * 10**6
-SLOWEST = 0.2
-"""A loss that takes longer, in seconds, is not followed: a trace takes many times as long."""
 
 NUDGES = (0.3, 0.1, 0.3, 0.05)
 """The points at which both functions are followed besides the user's, in spreads of a block."""
@@ -45,35 +42,21 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
         point: compared, with a block that failed.
         rng: for the points beside it.
     """
-    reason = unfollowable(point)
-    if reason:
-        return Search(unfollowed=reason)
     parameters = point.problem.parameters
     nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]
     wrong = [block.name for block in point.blocks if block.verdict in ("wrong", "shape", "missing")]
     raised = any(block.verdict == "raised" for block in point.blocks)
-    try:
-        return find_faults(
-            subject_of_problem(point.problem),
+    return ask_trace(
+        point,
+        lambda subject: find_faults(
+            subject,
             [point.values, *nearby],
             None if raised else wrong,
             None if raised else _Judge(point),
             SECONDS,
-        )
-    except (
-        Exception
-    ) as error:  # the trace met code that it cannot follow: there is no fault to tell
-        return Search(unfollowed=f"following it raised {type(error).__name__}")
-    finally:
-        parameters.restore()
-
-
-def unfollowable(point: Point) -> str:
-    """Why the functions at a point are not followed; empty where they can be."""
-    size = sum(block.size for block in point.blocks)
-    if size > MOST_PARAMETERS or point.noise.seconds > SLOWEST:
-        return "the loss takes too long to be followed"
-    return "a loss of stacks is not followed" if point.problem.batched else ""
+        ),
+        lambda reason: Search(unfollowed=reason),
+    )
 
 
 class _Judge:

@@ -31,6 +31,7 @@ from gradcheck.trace.calling import Trace, trace_call, trace_calls
 from gradcheck.trace.fault import Entry, Fault, Search, Step
 from gradcheck.trace.find import find_faults
 from gradcheck.trace.guards import without_guards
+from gradcheck.trace.penalties import penalised_blocks
 from gradcheck.trace.places import Place
 from gradcheck.trace.points import Subject
 from gradcheck.trace.subjects import subject_of_functions, subject_of_problem
@@ -44,6 +45,7 @@ __all__ = [
     "Subject",
     "Trace",
     "find_faults",
+    "penalised_blocks",
     "subject_of_functions",
     "subject_of_problem",
     "trace_call",

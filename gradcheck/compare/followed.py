@@ -1,0 +1,44 @@
+"""Asking the trace about the functions of a point: quick enough ones, with everything put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from gradcheck.compare.point import Point
+from gradcheck.trace import Subject, subject_of_problem
+
+Said = TypeVar("Said")
+
+MOST_PARAMETERS = 2 * 10**6
+SLOWEST = 0.2
+"""A loss that takes longer, in seconds, is not followed: a trace takes many times as long."""
+
+
+def unfollowable(point: Point) -> str:
+    """Why the functions at a point are not followed; empty where they can be."""
+    size = sum(block.size for block in point.blocks)
+    if size > MOST_PARAMETERS or point.noise.seconds > SLOWEST:
+        return "the loss takes too long to be followed"
+    return "a loss of stacks is not followed" if point.problem.batched else ""
+
+
+def ask_trace(
+    point: Point, ask: Callable[[Subject], Said], otherwise: Callable[[str], Said]
+) -> Said:
+    """What the trace says of the functions of a point.
+
+    Args:
+        point: the point.
+        ask: a door of the trace.
+        otherwise: what is said instead, by the reason, where they cannot be followed.
+    """
+    reason = unfollowable(point)
+    if reason:
+        return otherwise(reason)
+    try:
+        return ask(subject_of_problem(point.problem))
+    except Exception as error:  # it met code that it cannot follow, and there is nothing to tell
+        return otherwise(f"following it raised {type(error).__name__}")
+    finally:
+        point.problem.parameters.restore()
