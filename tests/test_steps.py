@@ -552,3 +552,58 @@ def test_a_step_without_arguments_on_the_very_arrays():
         learning_rate=RATE,
     )
     assert report.ok, str(report)
+
+
+def few_weights(count, penalty=0.0):
+    rng = np.random.default_rng(count)
+    rows, target = rng.normal(size=(8, count)), rng.normal(size=8)
+
+    def few_loss(p):
+        fit = np.mean(np.arctan(rows @ p["w"] + p["b"] - target) ** 2)
+        return float(fit + penalty * np.sum(p["w"] ** 2))
+
+    def few_grad(p):
+        z = rows @ p["w"] + p["b"] - target
+        d = 2 * np.arctan(z) / (1 + z * z) / 8
+        return {"w": rows.T @ d + 2 * penalty * p["w"], "b": d.sum()}
+
+    start = {"w": rng.normal(size=count), "b": np.array(0.2)}
+    return few_loss, start, few_grad
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_decay_of_one_or_two_weights_is_told(count):
+    few_loss, start, few_grad = few_weights(count)
+
+    def step(p, lr):
+        g = few_grad(p)
+        return {"w": p["w"] * (1 - lr * DECAY) - lr * g["w"], "b": p["b"] - lr * g["b"]}
+
+    report = gradcheck.check_step(step, start, loss=few_loss, learning_rate=RATE)
+    assert report.ok, str(report)
+    assert any("weight decay 0.01 on w" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("factor", [1.1, 2.0])
+def test_a_wrong_factor_of_one_or_two_weights_is_no_decay(count, factor):
+    few_loss, start, few_grad = few_weights(count)
+
+    def step(p, lr):
+        g = few_grad(p)
+        return {"w": p["w"] - lr * factor * g["w"], "b": p["b"] - lr * g["b"]}
+
+    assert gradcheck.check_step(step, start, loss=few_loss, learning_rate=RATE).verdict == "fail"
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("factor", [1.5, 2.0])
+def test_a_penalty_made_too_large_is_no_decay(count, factor):
+    few_loss, start, few_grad = few_weights(count, penalty=0.02)
+
+    def step(p, lr):
+        g = few_grad(p)
+        more = (factor - 1) * 2 * 0.02 * p["w"]
+        return {"w": p["w"] - lr * (g["w"] + more), "b": p["b"] - lr * g["b"]}
+
+    assert gradcheck.check_step(step, start, loss=few_loss, learning_rate=RATE).verdict == "fail"

@@ -20,6 +20,7 @@ from gradcheck.numeric.gradient import (
     BlockGradient,
     NumericGradient,
 )
+from gradcheck.numeric.groups import are_special
 from gradcheck.numeric.structured import choose_tier, structured_gradient
 from gradcheck.recognition.dense import as_blocks, dense_network
 from gradcheck.recognition.identify import Identity
@@ -127,12 +128,16 @@ def _agrees_far(
 def _sample(block: Block, rng: np.random.Generator) -> Indices:
     """The entries to perturb through the user's loss: some at random, and those furthest off.
 
-    The smallest are special: a loss may take them for 0, or they are.
+    A loss may treat a weight as special that is small (it is pruned), the largest (it is clipped),
+    or that has the value of another.
     """
     count = len(block.numeric.entries)
-    sizes = np.abs(block.value.reshape(-1))
+    values = block.value.reshape(-1)
+    sizes = np.abs(values)
     smallest = np.argpartition(sizes, min(count, SMALLEST) - 1)[:SMALLEST]
     chosen = np.union1d(smallest, rng.choice(count, min(count, SAMPLE), replace=False))
+    repeated = rng.permutation(np.flatnonzero(are_special(sizes)))[:SMALLEST]
+    chosen = np.union1d(chosen, [np.argmin(values), np.argmax(values), *repeated])
     if block.gradient.comparable:
         far = block.numeric.estimates.distance(block.analytic)
         furthest = np.argpartition(far, -min(WORST, count))[-WORST:]

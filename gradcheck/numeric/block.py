@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
 from gradcheck.numeric.first import STATED, Along, FirstStep, first_step
 from gradcheck.numeric.gradient import BlockGradient
-from gradcheck.numeric.groups import SEEN, length_of, shares_of
+from gradcheck.numeric.groups import SEEN, are_special, length_of, shares_of
 from gradcheck.numeric.ladder import BOUND_FACTOR, escalate
 from gradcheck.numeric.levels import FIRST, Asked, Levels
 from gradcheck.numeric.staircases import WIDE, on_step
@@ -26,7 +26,7 @@ BENT = 100.0
 TELLING = 3
 """Where so many entries that move agree at small steps, no parameter of the block is rounded."""
 
-ZEROS = 4
+SPECIAL = 4
 SHOWN = 10.0
 SHORTEST = 1e-9
 
@@ -74,7 +74,7 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
         levels = _levels(along, entries, first, rows, exact)
         estimates = estimates.put(rows, escalate(levels, asked[rows], along.limit))
     settled = np.setdiff1d(np.arange(len(entries)), open_)
-    estimates = _at_zeros(along, entries, first, settled, limit, estimates)
+    estimates = _at_special(along, entries, first, settled, limit, estimates)
     if len(open_):
         share = _shares(first.sizes, estimates, estimates.bound, outside)
     return BlockGradient(
@@ -178,7 +178,7 @@ def _stairs(along: Along, entries: Indices, first: FirstStep, claimed: Array) ->
     return flat, float(np.median(wide.largest_move(along.center)))
 
 
-def _at_zeros(
+def _at_special(
     along: Along,
     entries: Indices,
     first: FirstStep,
@@ -186,14 +186,15 @@ def _at_zeros(
     limit: Array,
     estimates: Estimates,
 ) -> Estimates:
-    """The estimates, with what a small step says of some parameters that are 0 among others.
+    """The estimates, with what a small step says of some parameters of special values.
 
-    A loss may treat 0 as special (a weight that is pruned), and a larger step does not show it.
+    A loss may treat such a value as special (a weight that is pruned), and a larger step does not
+    show it.
     """
-    zeros = settled[first.sizes[settled] == 0]
-    if not len(zeros) or len(zeros) == len(entries):
+    special = settled[are_special(first.sizes)[settled]]
+    if not len(special):
         return estimates
-    rows = np.sort(along.rng.permutation(zeros)[:ZEROS])
+    rows = np.sort(along.rng.permutation(special)[:SPECIAL])
     smallest = np.fmax(SHOWN * first.rough[rows] / limit[rows], SHORTEST * first.lengths[rows])
     shorter = smallest < first.pair.step[rows]
     rows, smallest = rows[shorter], smallest[shorter]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck.numeric.estimate import Array, Indices
+from gradcheck.numeric.estimate import Array, Indices, Mask
 
 DECADES = 3.0
 TINY = 1e-100
@@ -83,3 +83,10 @@ def shares_of(sizes: Array, value: Array, error: Array) -> Array | None:
         if 0 < scale < largest:
             share[group] = scale / largest
     return share
+
+
+def are_special(sizes: Array) -> Mask:
+    """Where a parameter is 0, or as large as another, among others that are neither, (n,)."""
+    _, inverse, counts = np.unique(sizes, return_inverse=True, return_counts=True)
+    special = (sizes == 0) | (counts[inverse] > 1)
+    return np.asarray(special & (not special.all()))

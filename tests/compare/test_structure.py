@@ -66,7 +66,7 @@ def clipped(p):
 PLANTED = {
     "one unit with another activation": lambda p: cross_entropy(forward(p, one_unit_differs)),
     "a clip that is active": lambda p: cross_entropy(clipped(p)),
-    "an epsilon that no table has": lambda p: cross_entropy(forward(p), eps=3e-7),
+    "a factor that no table has": lambda p: cross_entropy(forward(p) * (1 - 3e-7)),
     "a term of one weight": lambda p: cross_entropy(forward(p)) + 1e-6 * np.sin(p["W1"][3, 4]),
     "a clip that is met far away": lambda p: cross_entropy(
         forward({**p, "W1": np.clip(p["W1"], -1.2, 1.2)})
@@ -168,3 +168,29 @@ def test_a_network_that_was_named_is_tied_as_well():
     report = check(lambda p: RIGHT.loss(p, X, Y), network=RIGHT)
     assert report.ok
     assert report.coverage.engine == "literal"
+
+
+def cut_off(weights):
+    """Weights as a loss may take them: small ones for 0, large ones for a bound."""
+    return np.clip(np.where(np.abs(weights) > 3e-5, weights, 0.0), -2.5, 2.5)
+
+
+@pytest.mark.parametrize("special", [0.0, 2e-6, 2.7, -4.0])
+@pytest.mark.parametrize("place", [(0, 0), (13, 22)])
+def test_one_weight_that_the_loss_cuts_off_is_seen(special, place):
+    params = {name: value.copy() for name, value in PARAMS.items()}
+    params["W1"][place] = special
+
+    def loss(p):
+        return cross_entropy(forward({**p, "W1": cut_off(p["W1"])}))
+
+    def cut(p):
+        gradient = grad({**p, "W1": cut_off(p["W1"])})
+        return {**gradient, "W1": gradient["W1"] * (cut_off(p["W1"]) == p["W1"]) * (p["W1"] != 0)}
+
+    def forgotten(p):
+        return grad({**p, "W1": cut_off(p["W1"])})
+
+    given = {"inputs": X, "targets": Y}
+    assert gradcheck.check(loss, params, cut, **given).verdict == "pass"
+    assert gradcheck.check(loss, params, forgotten, **given).verdict == "fail"
