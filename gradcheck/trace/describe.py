@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.blame import Blame
 from gradcheck.trace.candidates import Candidates
+from gradcheck.trace.causes import cause_of
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import Entry, Fault, Step
 from gradcheck.trace.kinds import Kind, kind_of, named
@@ -93,7 +94,8 @@ def of_mend(
     quantity = None if mend.candidate is None else mend.candidate.kind
     blocks = _blocks(state, mend.outputs)
     wrong = _Wrong(blamed, kind, mend.unit.first, blocks, actual, expected, mend.factor, quantity)
-    return _fault(search, state, mended, wrong), mended
+    cause = cause_of(mend, search.points, state, search.known, search.words)
+    return replace(_fault(search, state, mended, wrong), cause=cause), mended
 
 
 def _blocks(state: State, names: frozenset[str]) -> tuple[str, ...]:

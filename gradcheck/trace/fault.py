@@ -27,6 +27,43 @@ WRONG_SHAPE = "wrong shape"
 RAISES = "raises"
 WRONG_VALUE = "wrong value"
 
+SLOPE_MISSING = "slope missing"
+SLOPE_TWICE = "slope taken twice"
+SLOPE_AT_OUTPUT = "slope at the output"
+SLOPE_AT_INPUT = "slope for the output at the input"
+SLOPE_ELSEWHERE = "slope at another quantity"
+SLOPE_OF_ANOTHER = "slope of another layer"
+SLOPE_INACTIVE = "slope right on one side"
+SLOPE_WRONG = "slope of another function"
+SOFTMAX_MISSING = "softmax without derivative"
+SOFTMAX_DIAGONAL = "diagonal of the softmax's Jacobian"
+SOFTMAX_AXIS = "softmax along another axis"
+SOFTMAX_WRONG = "softmax's Jacobian wrong"
+MASK_MISSING = "mask missing"
+KEEP_MISSING = "kept share missing"
+GAMMA_MISSING = "factor missing"
+PARAMETERISATION = "another parameterisation"
+PATH_MISSING = "path missing"
+STATISTICS_CONSTANT = "statistics taken for constants"
+NOT_ACCUMULATED = "not accumulated"
+REPEATED_INDEX = "repeated index written once"
+PENALTY_MISSING = "penalty missing"
+PENALTY_SIGN = "penalty's sign"
+PENALTY_WRONG = "penalty's size"
+REVERSED = "not turned round"
+ELEMENTWISE = "elementwise for matrix product"
+MATRIX_PRODUCT = "matrix product for elementwise"
+WRONG_AXIS = "another axis"
+UPDATED_WEIGHTS = "updated weights"
+OTHER_WEIGHTS = "other weights"
+OTHER_INPUT = "another input"
+SIGN = "sign"
+MEAN_MISSING = "mean missing"
+MEAN_TWICE = "mean taken twice"
+FACTOR_TWO = "factor two"
+OTHER_SIZE = "another size"
+SCALE = "constant"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -41,6 +78,19 @@ class Entry:
     index: tuple[int, ...]
     actual: float
     expected: float
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a value is wrong.
+
+    Attributes:
+        name: one of the above; a rule says which of them are its own.
+        words: what is wrong, in the user's own names.
+    """
+
+    name: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +117,7 @@ class Fault:
         expression: the source text of what is wrong.
         actual: what stands there, in words.
         expected: what should stand there, in words.
+        cause: why it is wrong, where that is known.
         lacks: the factor or term that is missing or too much, in words; empty where it is none.
         actual_value: its value at the first point; None where there is none.
         expected_value: what it should be, likewise.
@@ -94,6 +145,7 @@ class Fault:
     before: tuple[Step, ...]
     blocks: tuple[str, ...]
     mended: Mapping[str, NDArray[Any]]
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True)

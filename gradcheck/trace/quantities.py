@@ -122,7 +122,8 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
         mask = 1 << node.index
         for operand in node.operands:
             mask |= above[operand]
-            users.setdefault(operand, set()).add(node.index)
+            if node.is_float:  # a comparison has no derivative
+                users.setdefault(operand, set()).add(node.index)
         above.append(mask)
     for end in nodes[: first.loss_index + 1]:
         if end.index not in reached or base_name(end) not in CHAIN:

@@ -1,0 +1,93 @@
+"""Why a value of the gradient is wrong: what it and the right one say of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from gradcheck.trace.compared import Array, Compared, same
+from gradcheck.trace.explain import Known
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.mend import OWN, ZERO, Mend
+from gradcheck.trace.operation_causes import (
+    axis_cause,
+    product_cause,
+    softmax_cause,
+    value_cause,
+)
+from gradcheck.trace.path_causes import path_cause, turned_cause, written_cause
+from gradcheck.trace.points import Point
+from gradcheck.trace.scale_causes import scale_cause
+from gradcheck.trace.slope_causes import other_slope_cause, slope_cause
+from gradcheck.trace.state import State
+from gradcheck.trace.words import Words
+
+ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
+    turned_cause,
+    value_cause,
+    written_cause,
+    slope_cause,
+    softmax_cause,
+    path_cause,
+    product_cause,
+    axis_cause,
+    other_slope_cause,
+)
+"""In this order; the first that applies is the cause."""
+
+MEMBERS = 3
+"""In so many passes of a loop a cause is looked for."""
+
+
+def cause_of(
+    mend: Mend, points: Sequence[Point], state: State, known: Known, words: Words
+) -> Cause | None:
+    """The cause of what a mend puts right; None where none is known."""
+    if mend.how == ZERO:
+        return None
+    if mend.how == OWN:
+        return scale_cause(mend, points, state, known)
+    with np.errstate(all="ignore"):
+        for compared in _members(mend, points, state, known, words):
+            for ask in ASKED:
+                cause = ask(compared)
+                if cause is not None:
+                    return cause
+    return None
+
+
+def _members(
+    mend: Mend, points: Sequence[Point], state: State, known: Known, words: Words
+) -> Iterator[Compared]:
+    """The wrong value and the right one, in some passes of a loop where it is in one."""
+    unit = mend.unit
+    members = unit.replaced
+    shape = state.values[0][members[0]].shape
+    size = int(np.prod(shape, dtype=int))
+    count = len(members) if unit.is_series or len(unit.nodes) > 1 else 1
+    if mend.actual[0].size != count * size:
+        return
+    consumers = unit.nodes or [consumer for consumer, _ in unit.uses]
+    chosen = sorted({0, count // 2, count - 1})[:MEMBERS]
+    for number in chosen:
+
+        def part(value: Array, first: int = number * size) -> Array:
+            return np.asarray(value).reshape(-1)[first : first + size].reshape(shape)
+
+        actual, expected = map(part, mend.actual), map(part, mend.expected)
+        compared = Compared(
+            points,
+            state,
+            known,
+            words,
+            consumers[number],
+            members[number],
+            bool(unit.uses),
+            mend.candidate,
+            mend.factor,
+            list(actual),
+            list(expected),
+        )
+        if not same(compared.actual, compared.expected):
+            yield compared

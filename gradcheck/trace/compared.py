@@ -1,0 +1,159 @@
+"""A wrong value of the gradient beside the right one, and what is known of the loss around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.candidates import Candidate
+from gradcheck.trace.explain import Known
+from gradcheck.trace.nodes import Node, evaluate
+from gradcheck.trace.points import Point
+from gradcheck.trace.quantities import SLOPE, Quantity
+from gradcheck.trace.state import State
+from gradcheck.trace.words import Words
+
+Array = NDArray[Any]
+Arrays = Sequence[Array]
+
+TOLERANCE = 1e-6
+STEP = 1e-6
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A wrong value and the right one, at all points.
+
+    Attributes:
+        points: both functions.
+        state: the tape of the gradient.
+        known: the quantities of the loss.
+        words: names them.
+        node: the operation of the gradient that is wrong, or uses what is wrong.
+        operand: the value that is wrong.
+        is_use: whether the value is right for something else, and used in the wrong place.
+        candidate: what it should be; None where only a constant or nothing is known.
+        factor: the constant that this is multiplied by.
+        actual: the wrong value, by point.
+        expected: the right one.
+    """
+
+    points: Sequence[Point]
+    state: State
+    known: Known
+    words: Words
+    node: int
+    operand: int
+    is_use: bool
+    candidate: Candidate | None
+    factor: float
+    actual: Arrays
+    expected: Arrays
+
+    @property
+    def loss_nodes(self) -> Sequence[Node]:
+        """The tape of the loss at the first point."""
+        return self.points[0].loss_nodes
+
+    def values(self, node: int) -> Arrays:
+        """A value of the loss, by point."""
+        return [point.loss_nodes[node].value for point in self.points]
+
+    def adjoints(self, node: int) -> Arrays | None:
+        """What the derivative by a value of the loss is, times the constant; None without one."""
+        found = [point.derivatives.of_nodes.get(node) for point in self.points]
+        if any(value is None for value in found):
+            return None
+        return [self.factor * np.asarray(value) for value in found]
+
+    @cached_property
+    def derived_by(self) -> list[int]:
+        """The values of the loss whose derivative is wanted."""
+        return [
+            index
+            for index in self.points[0].derivatives.of_nodes
+            if (found := self.adjoints(index)) is not None and same(found, self.expected)
+        ]
+
+    @cached_property
+    def slopes(self) -> list[Quantity]:
+        """The slopes along which what is wanted is made; the shortest first."""
+        ends = set(self.derived_by)
+        found = []
+        for quantity in self.known.quantities:
+            if quantity.kind != SLOPE or quantity.other not in ends:
+                continue
+            arriving = self.adjoints(quantity.node)
+            if arriving is not None and same(product(arriving, quantity.values), self.expected):
+                found.append(quantity)
+        return sorted(found, key=lambda one: one.node)
+
+    def parts(self, node: int) -> dict[int, Arrays]:
+        """What each use of a value of the loss contributes to its derivative, by the user."""
+        users = [user for user, operand in self.points[0].derivatives.of_edges if operand == node]
+        return {
+            user: [
+                self.factor * np.asarray(point.derivatives.of_edges.get((user, node), 0.0))
+                for point in self.points
+            ]
+            for user in users
+        }
+
+    def along(self, begin: int, end: int, inputs: Arrays) -> Arrays:
+        """The derivative of the user's own elementwise function at other inputs, by differences.
+
+        Args:
+            begin: the value of the loss that the function takes.
+            end: what it makes of it.
+            inputs: by point.
+        """
+        return [
+            (again(value + STEP) - again(value - STEP)) / (2 * STEP)
+            for value, again in zip(inputs, self._functions(begin, end), strict=True)
+        ]
+
+    def _functions(self, begin: int, end: int) -> Iterator[Callable[[Array], Array]]:
+        for point in self.points:
+
+            def again(value: Array, nodes: Sequence[Node] = point.loss_nodes) -> Array:
+                values = {begin: value}
+                for node in nodes[begin + 1 : end + 1]:
+                    if not values.keys().isdisjoint(node.operands):
+                        known = {i: values.get(i, nodes[i].value) for i in node.operands}
+                        values[node.index] = evaluate(node, known)
+                return values[end]
+
+            yield again
+
+
+def same(one: Arrays, other: Arrays, tolerance: float = TOLERANCE) -> bool:
+    """Whether arrays are the same at all points, to rounding; where one is nan nothing is asked."""
+    for a, b in zip(one, other, strict=True):
+        if np.shape(a) != np.shape(b):
+            return False
+        known = np.isfinite(a) & np.isfinite(b)
+        size = float(np.max(np.abs(b), initial=0.0, where=known))
+        if not known.any() or not np.all(np.abs(a - b)[known] <= tolerance * size):
+            return False
+    return True
+
+
+def product(one: Arrays, other: Arrays) -> Arrays:
+    """The product at every point."""
+    return [a * b for a, b in zip(one, other, strict=True)]
+
+
+def quotient(one: Arrays, other: Arrays) -> Arrays:
+    """The quotient at every point, nan where nothing is divided by."""
+    with np.errstate(all="ignore"):
+        return [np.where(b != 0, a / b, np.nan) for a, b in zip(one, other, strict=True)]
+
+
+def less(one: Arrays, other: Arrays) -> Arrays:
+    """The difference at every point."""
+    return [a - b for a, b in zip(one, other, strict=True)]

@@ -1,0 +1,218 @@
+"""What an operation of the backward pass does wrong: a softmax's product, a product, an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trace import fault
+from gradcheck.trace.compared import Array, Arrays, Compared, less, product, same
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.nodes import Node, evaluate
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.quantities import VALUE
+
+DEEPEST = 12
+"""So many operations back from the wrong value another axis is tried."""
+
+REDUCTIONS = ("sum", "mean", "add.reduce", "max")
+PRODUCTS = ("matmul", "dot", "multiply")
+
+
+def softmax_cause(compared: Compared) -> Cause | None:
+    """The cause, where the derivative by the scores of a softmax is wanted."""
+    for shares, axis in _softmaxes(compared):
+        arriving = compared.adjoints(shares)
+        if arriving is None:
+            continue
+        p, name = compared.values(shares), compared.words.name(shares)
+        if same(compared.actual, arriving):
+            return Cause(
+                fault.SOFTMAX_MISSING, f"the derivative of the softmax that makes {name} is missing"
+            )
+        if same(compared.actual, [g * s * (1 - s) for g, s in zip(arriving, p, strict=True)]):
+            return Cause(
+                fault.SOFTMAX_DIAGONAL,
+                f"p * (1 - p), where p is {name}, is the diagonal of the softmax's Jacobian alone",
+            )
+        scores = compared.values(min(compared.derived_by))
+        for other in (one for one in range(p[0].ndim) if one != axis):
+            turned = [_softmax(value, other) for value in scores]
+            if any(same(compared.actual, _pulled_back(arriving, q, other)) for q in (p, turned)):
+                return Cause(
+                    fault.SOFTMAX_AXIS,
+                    f"the softmax that makes {name} goes along axis {axis}, and this along {other}",
+                )
+        sums = [np.sum(value, axis=axis) for value in compared.actual]
+        size = float(np.max(np.abs(compared.actual[0])))
+        if compared.actual[0].shape == p[0].shape and np.max(np.abs(sums[0])) > 1e-6 * size:
+            return Cause(
+                fault.SOFTMAX_WRONG,
+                f"along axis {axis} the derivative by the scores of a softmax adds up to 0, and "
+                "this does not",
+            )
+    return None
+
+
+def _softmax(scores: Array, axis: int) -> Array:
+    shares = np.exp(scores - scores.max(axis=axis, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=axis, keepdims=True))
+
+
+def _pulled_back(arriving: Arrays, shares: Arrays, axis: int) -> Arrays:
+    return [
+        p * (g - np.sum(g * p, axis=axis, keepdims=True))
+        for g, p in zip(arriving, shares, strict=True)
+    ]
+
+
+def _softmaxes(compared: Compared) -> Iterator[tuple[int, int]]:
+    """The shares that a softmax makes of what the derivative is wanted by, and along which axis."""
+    shape = compared.expected[0].shape
+    if not shape or not compared.derived_by:
+        return
+    for quantity in compared.known.quantities:
+        p = quantity.values
+        if quantity.kind != VALUE or p[0].shape != shape or np.any(p[0] < 0):
+            continue
+        if quantity.node <= min(compared.derived_by):
+            continue
+        for axis in range(len(shape)):
+            if shape[axis] > 1 and np.allclose(p[0].sum(axis=axis), 1):
+                arriving = compared.adjoints(quantity.node)
+                if arriving is not None and same(
+                    compared.expected, _pulled_back(arriving, p, axis)
+                ):
+                    yield quantity.node, axis
+
+
+def product_cause(compared: Compared) -> Cause | None:
+    """The elementwise product for the matrix product, or the reverse."""
+    node = compared.state.tape[compared.node]
+    operands = list(node.operands)
+    if base_name(node) not in PRODUCTS or len(operands) != 2:
+        return None
+    one, other = ([values[index] for values in compared.state.values] for index in operands)
+    if base_name(node) == "multiply":
+        for a, b in ((one, other), (other, one)):
+            for left in (a, [value.T for value in a]):
+                for right in (b, [value.T for value in b]):
+                    if _is_matrix_product(left, right, compared.expected):
+                        return Cause(fault.ELEMENTWISE, "a matrix product belongs here")
+    elif one[0].shape == other[0].shape and same(product(one, other), compared.expected):
+        return Cause(fault.MATRIX_PRODUCT, "the elementwise product belongs here")
+    return None
+
+
+def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:
+    if left[0].ndim != 2 or right[0].ndim != 2 or left[0].shape[1] != right[0].shape[0]:
+        return False
+    return same([a @ b for a, b in zip(left, right, strict=True)], expected)
+
+
+def axis_cause(compared: Compared) -> Cause | None:
+    """A sum or mean over another axis than the right one."""
+    expected = compared.expected
+    for axis in (None, *range(expected[0].ndim)):
+        total = [
+            np.broadcast_to(np.sum(value, axis=axis, keepdims=True), value.shape)
+            for value in expected
+        ]
+        if same(compared.actual, total) and expected[0].size > 1:
+            over = "all axes" if axis is None else f"axis {axis}"
+            return Cause(fault.WRONG_AXIS, f"it is summed over {over}, which is too much")
+    for node in _made_of(compared):
+        if base_name(node) not in REDUCTIONS or not node.place:
+            continue
+        for axis, keywords in _other_axes(node, compared):
+            if _agrees(compared, node, keywords):
+                over = "all axes" if axis is None else f"axis {axis}"
+                return Cause(fault.WRONG_AXIS, f"`{node.place.source}` must go over {over} instead")
+    return None
+
+
+def _made_of(compared: Compared) -> Iterator[Node]:
+    """The operations that make the wrong value, the last first."""
+    tape = compared.state.tape
+    pending = [compared.operand]
+    seen: set[int] = set()
+    while pending and len(seen) < DEEPEST:
+        index = max(pending)
+        pending.remove(index)
+        if index not in seen and not tape[index].is_leaf:
+            seen.add(index)
+            yield tape[index]
+            pending += tape[index].operands
+
+
+def _other_axes(node: Node, compared: Compared) -> Iterator[tuple[int | None, dict[str, Any]]]:
+    operand = compared.state.tape[node.operands[0]].value
+    now = node.keywords.get("axis", node.arguments[1] if len(node.arguments) > 1 else None)
+    for axis in (None, *range(operand.ndim)):
+        if axis != now:
+            keeps = bool(node.keywords.get("keepdims", False))
+            for kept in (keeps, True):
+                yield axis, {"axis": axis, "keepdims": kept}
+
+
+def _agrees(compared: Compared, changed: Node, keywords: dict[str, Any]) -> bool:
+    """Whether the value is right with a reduction over another axis."""
+    found: list[Array] = []
+    for nodes, known in zip(compared.state.nodes, compared.state.values, strict=True):
+        here = nodes[changed.index]
+        values = {changed.index: evaluate(_with(here, keywords), known)}
+        try:
+            for node in nodes[changed.index + 1 : compared.operand + 1]:
+                if not values.keys().isdisjoint(node.operands):
+                    operands = {i: values.get(i, known[i]) for i in node.operands}
+                    values[node.index] = evaluate(node, operands)
+        except (ValueError, TypeError, IndexError):
+            return False
+        found.append(values.get(compared.operand, known[compared.operand]))
+    return same(found, compared.expected)
+
+
+def _with(node: Node, keywords: dict[str, Any]) -> Node:
+    others = {key: value for key, value in node.keywords.items() if key not in keywords}
+    return replace(node, arguments=node.arguments[:1], keywords={**others, **keywords})
+
+
+def value_cause(compared: Compared) -> Cause | None:
+    """What is used in the place of a value: another parameter, an updated one, another layer's."""
+    candidate = compared.candidate
+    if candidate is None or candidate.kind != VALUE or not compared.is_use:
+        return None
+    parameters = {index: name for name, index in compared.points[0].parameters.items()}
+    words = compared.words
+    if candidate.node in parameters:
+        name = parameters[candidate.node]
+        moved = less(compared.expected, compared.actual)
+        true = [point.true[name] for point in compared.points]
+        if _is_multiple(moved, true):
+            return Cause(fault.UPDATED_WEIGHTS, f"{name} has been updated already")
+        return Cause(fault.OTHER_WEIGHTS, f"it should be {name}")
+    for quantity in compared.known.quantities:
+        if quantity.kind != "slope" or quantity.other is None:
+            continue
+        ends = (quantity.node, quantity.other)
+        if candidate.node in ends:
+            other = ends[1 - ends.index(candidate.node)]
+            if same(compared.values(other), compared.actual):
+                at_output = candidate.node == quantity.other
+                kind = fault.SLOPE_AT_OUTPUT if at_output else fault.SLOPE_AT_INPUT
+                return Cause(
+                    kind, f"{words.name(other)} is used where {words.name(candidate.node)} belongs"
+                )
+    return Cause(fault.OTHER_INPUT, f"{words.name(candidate.node)} belongs here")
+
+
+def _is_multiple(one: Arrays, other: Arrays) -> bool:
+    a = np.concatenate([np.ravel(value) for value in one])
+    b = np.concatenate([np.ravel(value) for value in other])
+    if a.shape != b.shape or not b.any() or not a.any():
+        return False
+    factor = float(a @ b) / float(b @ b)
+    return bool(np.max(np.abs(a - factor * b)) <= 1e-6 * np.max(np.abs(a)))

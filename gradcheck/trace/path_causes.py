@@ -1,0 +1,154 @@
+"""What is missing from a derivative that several uses add up to: a path, statistics, a penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gradcheck.trace import fault
+from gradcheck.trace.compared import Arrays, Compared, less, quotient, same
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.penalties import is_square
+from gradcheck.trace.quantities import PATHS
+
+STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
+
+
+def path_cause(compared: Compared) -> Cause | None:
+    """The cause, where the wrong value is the right one but for some of what adds up to it."""
+    for node, reached in _sums(compared):
+        parts = compared.parts(node)
+        if not 1 < len(parts) < PATHS:
+            continue
+        missing = _left_out(parts, reached)
+        if missing:
+            return _of_missing(compared, node, missing)
+    return None
+
+
+def _sums(compared: Compared) -> Iterator[tuple[int, Arrays]]:
+    """The values of the loss whose derivative is wrong, with what stands in its place."""
+    for node in compared.derived_by:
+        yield node, compared.actual
+    for quantity in compared.slopes:
+        yield quantity.node, quotient(compared.actual, quantity.values)
+    # what is taken off every sample is made of them all: the way through it may be missing
+    for node in compared.derived_by:
+        for made in compared.loss_nodes[node + 1 :]:
+            if node in made.operands and base_name(made) in ("subtract", "add"):
+                arriving = compared.adjoints(made.index)
+                if arriving is not None and same(compared.actual, arriving):
+                    yield node, compared.parts(node).get(made.index, compared.actual)
+                else:
+                    yield made.index, compared.actual
+
+
+def _left_out(parts: dict[int, Arrays], reached: Arrays) -> list[int]:
+    """The users whose parts are missing from what is reached; none where that is no such sum."""
+    users = list(parts)
+    if any(part[0].shape != reached[0].shape for part in parts.values()):
+        return []
+    whole = _total([parts[user] for user in users])
+    for user in users:
+        others = [one for one in users if one != user]
+        if same(reached, parts[user]):
+            return others
+        if same(reached, less(whole, parts[user])):
+            return [user]
+    for cut in range(2, len(users) - 1):
+        for kept in (users[:cut], users[cut:]):
+            if same(reached, _total([parts[user] for user in kept])):
+                return [user for user in users if user not in kept]
+    return []
+
+
+def _total(parts: Sequence[Arrays]) -> Arrays:
+    return [np.sum(at_point, axis=0) for at_point in zip(*parts, strict=True)]
+
+
+def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
+    nodes, words = compared.loss_nodes, compared.words
+    through = ", ".join(dict.fromkeys(words.name(user) for user in missing[:4]))
+    parameters = set(compared.points[0].parameters.values())
+    if node in parameters and all(
+        is_square(nodes[user]) and set(nodes[user].operands) == {node} for user in missing
+    ):
+        return Cause(
+            fault.PENALTY_MISSING,
+            f"the derivative of the penalty {through} by {words.name(node)} is missing",
+        )
+    if all(base_name(nodes[user]) in STATISTICS for user in missing):
+        return Cause(
+            fault.STATISTICS_CONSTANT,
+            f"{through} {'are' if len(missing) > 1 else 'is'} taken for constant, and made of "
+            f"{words.name(node)} too",
+        )
+    calls = {nodes[user].chain for user in compared.parts(node)}
+    if len(calls) == 1 and len(compared.parts(node)) > 2:
+        return Cause(
+            fault.NOT_ACCUMULATED, "only one pass of the loop is in it, and all of them add up"
+        )
+    return Cause(fault.PATH_MISSING, f"what comes through {through} is missing")
+
+
+def turned_cause(compared: Compared) -> Cause | None:
+    """The right value with its axes turned round, or in another order."""
+    actual, expected = compared.actual, compared.expected
+    shape = actual[0].shape
+    if actual[0].ndim > 4 or actual[0].size < 2 or expected[0].shape != shape:
+        return None
+    if len(shape) == 2 and shape[0] == shape[1] and same([one.T for one in actual], expected):
+        return Cause(fault.TRANSPOSED, "it is the transpose")
+    for axes in _axes(len(shape)):
+        if same([np.flip(value, axes) for value in actual], expected):
+            return Cause(fault.REVERSED, "it has to be turned round on the way back")
+    return None
+
+
+def _axes(count: int) -> list[tuple[int, ...]]:
+    singles: list[tuple[int, ...]] = [(axis,) for axis in range(count)]
+    pairs: list[tuple[int, ...]] = [
+        (one, other) for one in range(count) for other in range(one + 1, count)
+    ]
+    return singles + pairs
+
+
+def written_cause(compared: Compared) -> Cause | None:
+    """What is assigned into a buffer where it should be added."""
+    node = compared.state.tape[compared.node]
+    if base_name(node) not in ("setitem", "scatter") or len(node.operands) < 1:
+        return None
+    actual, expected = compared.actual[0], compared.expected[0]
+    if actual.shape != expected.shape:
+        return None
+    size = float(np.max(np.abs(expected), initial=0.0))
+    wrong = np.abs(actual - expected) > 1e-9 * size
+    if wrong.all() and wrong.size > 1:
+        return None
+    for argument in _indices(node.arguments, compared):
+        if argument.size != len(np.unique(argument)):
+            return Cause(
+                fault.REPEATED_INDEX,
+                f"an index that repeats is written once: {_repeated(argument)} come more than once",
+            )
+    return Cause(fault.NOT_ACCUMULATED, "it is assigned over what is there, and has to be added")
+
+
+def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:
+    """The arrays of whole numbers among some arguments."""
+    if isinstance(arguments, tuple | list):
+        for one in arguments:
+            yield from _indices(one, compared)
+        return
+    index = getattr(arguments, "index", None)
+    if isinstance(index, int):
+        arguments = compared.state.tape[index].value
+    if isinstance(arguments, np.ndarray) and arguments.dtype.kind in "iu" and arguments.size > 1:
+        yield arguments
+
+
+def _repeated(index: np.ndarray) -> str:
+    values, counts = np.unique(index, return_counts=True)
+    return ", ".join(str(value) for value in values[counts > 1][:4])

@@ -1,0 +1,142 @@
+"""What a constant factor is: a mean that is missing, a sign, a two, another size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradcheck.trace import fault
+from gradcheck.trace.compared import same
+from gradcheck.trace.explain import Known
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.mend import Mend
+from gradcheck.trace.nodes import Node, Reference
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.points import Point
+from gradcheck.trace.quantities import VALUE
+from gradcheck.trace.state import State
+
+CLOSE = 1e-6
+
+
+def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known) -> Cause | None:
+    """The cause of a value that is the right one times a constant."""
+    ratio = 1 / mend.factor if mend.factor else np.inf
+    penalty = _of_penalty(mend, points, state, known)
+    if penalty is not None:
+        return penalty
+    if abs(ratio + 1) < CLOSE:
+        return Cause(fault.SIGN, "its sign is wrong")
+    nodes = points[0].loss_nodes
+    divisors, sizes = _divisors(nodes), _sizes(nodes)
+    keep = _kept_share(nodes, ratio)
+    if keep is not None:
+        return Cause(fault.KEEP_MISSING, f"the loss divides what it keeps by {keep:.6g}")
+    for number in sorted(sizes):
+        if _is(ratio, number) and number in divisors:
+            return Cause(fault.MEAN_MISSING, f"the loss divides by {number}, and this does not")
+        if _is(ratio, 1 / number) and number in divisors:
+            return Cause(fault.MEAN_TWICE, f"it is divided by {number} once more than the loss is")
+    if _is(ratio, 2) or _is(ratio, 0.5):
+        return Cause(
+            fault.FACTOR_TWO, f"it is {'twice' if ratio > 1 else 'half'} what it should be"
+        )
+    for one in sorted(sizes):
+        for other in sorted(divisors | {1}):
+            if one != other and (_is(ratio, one / other) or _is(ratio, other / one)):
+                return Cause(fault.OTHER_SIZE, f"{one} stands where {other} belongs")
+    return Cause(fault.SCALE, f"it is {_times(ratio)} what it should be")
+
+
+def _times(ratio: float) -> str:
+    if abs(ratio - 1) < 1e-3:
+        return f"{abs(ratio - 1):.2g} of its size too {'large' if ratio > 1 else 'small'} for"
+    return f"{ratio:.6g} times"
+
+
+def _is(ratio: float, number: float) -> bool:
+    return abs(ratio - number) < CLOSE * number
+
+
+def _of_penalty(mend: Mend, points: Sequence[Point], state: State, known: Known) -> Cause | None:
+    """The wrong sign or size of the penalty's derivative, which is a multiple of a parameter."""
+    index = mend.unit.replaced[0]
+    actual = [values[index] for values in state.values]
+    parameters = points[0].parameters
+    is_parameter = any(
+        quantity.kind == VALUE and quantity.node in parameters.values()
+        for quantity in known.explaining(actual)
+    )
+    if not is_parameter or any(
+        same(actual, [point.loss_nodes[node].value for point in points])
+        and state.tape[index].is_leaf
+        and len(state.consumers[index]) > 1
+        for node in parameters.values()
+    ):
+        return None
+    if abs(mend.factor + 1) < CLOSE:
+        return Cause(fault.PENALTY_SIGN, "the sign of the penalty's derivative is wrong")
+    return Cause(
+        fault.PENALTY_WRONG,
+        f"the penalty's derivative is {1 / mend.factor:.6g} times what it should be",
+    )
+
+
+def _divisors(nodes: Sequence[Node]) -> set[int]:
+    """The whole numbers that the loss divides by, means among them."""
+    found: set[float] = set()
+    for node in nodes:
+        name = base_name(node)
+        if name == "mean" and node.operands and node.value.size:
+            found.add(nodes[node.operands[0]].value.size / node.value.size)
+        if name == "divide" and len(node.arguments) == 2:
+            found |= _number(node.arguments[1], nodes)
+        if name == "multiply":
+            found |= {1 / one for side in node.arguments for one in _number(side, nodes) if one}
+    return {round(one) for one in found if one > 1 and abs(one - round(one)) < CLOSE * one}
+
+
+def _number(argument: object, nodes: Sequence[Node]) -> set[float]:
+    """A constant among the arguments of an operation."""
+    if isinstance(argument, Reference):
+        node = nodes[argument.index]
+        if not node.is_leaf or node.value.size != 1:
+            return set()
+        return {float(node.value.reshape(()))}
+    if isinstance(argument, int | float | np.number):
+        return {float(argument)}
+    return set()
+
+
+def _sizes(nodes: Sequence[Node]) -> set[int]:
+    """The lengths of the arrays of the loss, their products, and how often its loops ran."""
+    found: set[int] = set()
+    passes: dict[object, int] = {}
+    for node in nodes:
+        found |= {length for length in (*node.value.shape, node.value.size) if length > 1}
+        if not node.is_leaf:
+            passes[node.chain, node.name] = passes.get((node.chain, node.name), 0) + 1
+    return found | {count for count in passes.values() if count > 2}
+
+
+def _kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
+    """The share of units kept by a dropout that divides by it, where that is the factor."""
+    for node in nodes:
+        if base_name(node) not in ("divide", "multiply") or len(node.arguments) != 2:
+            continue
+        masked = any(_is_mask(nodes[index]) or _uses_mask(nodes, index) for index in node.operands)
+        for argument in node.arguments:
+            for number in _number(argument, nodes):
+                if masked and 0 < number < 1 and (_is(ratio, number) or _is(1 / ratio, number)):
+                    return number
+    return None
+
+
+def _uses_mask(nodes: Sequence[Node], index: int) -> bool:
+    return any(_is_mask(nodes[operand]) for operand in nodes[index].operands)
+
+
+def _is_mask(node: Node) -> bool:
+    levels = np.unique(node.value) if node.value.size > 1 else np.empty(0)
+    return len(levels) == 2 and float(levels[0]) == 0

@@ -1,0 +1,254 @@
+"""What is wrong with a slope: it is missing, taken twice, or that of something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.trace import fault
+from gradcheck.trace.compared import Array, Arrays, Compared, quotient, same
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.names import MOVES
+from gradcheck.trace.nodes import Reference
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
+
+LOOSE = 1e-5
+"""The tolerance of slopes by differences."""
+
+SMOOTHER, NEAR = 0.4, 1.3
+FEWEST = 8
+AGREEING = 0.2
+
+
+@dataclass(frozen=True)
+class _Slope:
+    """The slope that is used in the place of a right one.
+
+    Attributes:
+        begin: the value of the loss that the function takes.
+        end: what it makes of it.
+        right: the slope, by point.
+        used: what stands in its place; nan where nothing shows it.
+    """
+
+    begin: int
+    end: int
+    right: Arrays
+    used: Arrays
+
+
+def slope_cause(compared: Compared) -> Cause | None:
+    """The cause, where the wrong value is the right one but for its slope."""
+    slopes = list(_slopes(compared))
+    finds = (_whole, _one_of_two, _twice, _at_output, _form_at_input, _inactive)
+    for find in (*finds, _of_another, _elsewhere):
+        for slope in slopes:
+            cause = find(compared, slope)
+            if cause is not None:
+                return cause
+    return None
+
+
+def other_slope_cause(compared: Compared) -> Cause | None:
+    """The cause, where what stands in the place of a slope is another function of its input."""
+    found = [
+        (_roughness(slope.used, compared.values(slope.begin)), slope) for slope in _slopes(compared)
+    ]
+    smooth = [(rough, slope) for rough, slope in found if rough <= SMOOTHER]
+    if not smooth:
+        return None
+    least = min(rough for rough, _ in smooth)
+    slope = max((slope for rough, slope in smooth if rough <= NEAR * least), key=lambda s: s.end)
+    return Cause(fault.SLOPE_WRONG, f"this is not {_name(compared, slope)}")
+
+
+def _whole(compared: Compared, slope: _Slope) -> Cause | None:
+    nothing = [np.ones_like(value) for value in slope.right]
+    return _missing(compared, slope) if same(slope.used, nothing) else None
+
+
+def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:
+    """Of a function of a function, the slope of one is missing."""
+    for quantity in compared.known.quantities:
+        if (
+            quantity.kind != SLOPE
+            or quantity.other is None
+            or not same(slope.used, quantity.values)
+        ):
+            continue
+        if quantity.other == slope.begin and quantity.node < slope.end:
+            return _missing(compared, _Slope(quantity.node, slope.end, slope.right, slope.used))
+        if quantity.node == slope.end and quantity.other > slope.begin:
+            return _missing(compared, _Slope(slope.begin, quantity.other, slope.right, slope.used))
+    return None
+
+
+def _slopes(compared: Compared) -> Iterator[_Slope]:
+    candidate = compared.candidate
+    if candidate is not None and candidate.kind == SLOPE and candidate.other is not None:
+        yield _Slope(candidate.other, candidate.node, compared.expected, compared.actual)
+        return
+    for quantity in compared.slopes:
+        arriving = compared.adjoints(quantity.node)
+        if arriving is not None and quantity.other is not None:
+            used = quotient(compared.actual, arriving)
+            yield _Slope(quantity.other, quantity.node, quantity.values, used)
+
+
+def _name(compared: Compared, slope: _Slope) -> str:
+    return compared.words.quantity(SLOPE, slope.end, slope.begin)
+
+
+def _missing(compared: Compared, slope: _Slope) -> Cause:
+    """What is missing: a slope, or the factor that the loss multiplies by."""
+    end = compared.loss_nodes[slope.end]
+    parameters = set(compared.points[0].parameters.values())
+    if base_name(end) in ("multiply", "divide") and slope.begin in end.operands:
+        for index in set(end.operands) - {slope.begin}:
+            if _behind(compared, index) in parameters:
+                name = compared.words.name(index)
+                return Cause(fault.GAMMA_MISSING, f"the factor {name} is missing")
+        for argument in end.arguments:
+            value = argument
+            if isinstance(argument, Reference):
+                value = compared.loss_nodes[argument.index].value
+                if argument.index == slope.begin:
+                    continue
+            levels = np.unique(np.asarray(value, dtype=np.float64))
+            if len(levels) == 2 and levels[0] == 0:
+                name = compared.words.name(argument.index) if argument is not value else "its mask"
+                return Cause(fault.MASK_MISSING, f"the mask {name} is missing")
+    if _behind(compared, slope.begin) in parameters and base_name(end) == "exp":
+        return Cause(
+            fault.PARAMETERISATION,
+            f"this is the derivative by {compared.words.name(slope.end)}, and the parameter is "
+            f"{compared.words.name(slope.begin)}: a factor {compared.words.name(slope.end)} is "
+            "missing",
+        )
+    return Cause(fault.SLOPE_MISSING, f"{_name(compared, slope)} is missing")
+
+
+def _behind(compared: Compared, index: int) -> int:
+    """What a value is before it was moved or laid out."""
+    node = compared.loss_nodes[index]
+    while base_name(node) in MOVES and len(node.operands) == 1:
+        node = compared.loss_nodes[node.operands[0]]
+    return node.index
+
+
+def _twice(compared: Compared, slope: _Slope) -> Cause | None:
+    squares = [value * value for value in slope.right]
+    if not same(slope.used, squares):
+        return None
+    return Cause(fault.SLOPE_TWICE, f"{_name(compared, slope)} is taken twice")
+
+
+def _at_output(compared: Compared, slope: _Slope) -> Cause | None:
+    outputs = compared.values(slope.end)
+    if not _is(compared, slope, outputs):
+        return None
+    of = compared.words.name(slope.end)
+    return Cause(fault.SLOPE_AT_OUTPUT, f"{_name(compared, slope)} is taken at its output {of}")
+
+
+def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:
+    """Whether the slope that is used is that of the function at other inputs."""
+    if any(value.shape != used.shape for value, used in zip(inputs, slope.used, strict=True)):
+        return False
+    with np.errstate(all="ignore"):
+        elsewhere = compared.along(slope.begin, slope.end, inputs)
+    return same(slope.used, elsewhere, LOOSE) and not same(slope.right, elsewhere, LOOSE)
+
+
+FORMS: tuple[Callable[[Array], Array], ...] = (
+    lambda a: a * (1 - a),
+    lambda a: 1 - a * a,
+    lambda a: a,
+)
+"""Slopes as they are written for the output of a function."""
+
+
+def _form_at_input(compared: Compared, slope: _Slope) -> Cause | None:
+    inputs, outputs = compared.values(slope.begin), compared.values(slope.end)
+    for form in FORMS:
+        of_output = [form(value) for value in outputs]
+        if same(slope.right, of_output) and same(slope.used, [form(value) for value in inputs]):
+            begin, end = compared.words.name(slope.begin), compared.words.name(slope.end)
+            return Cause(
+                fault.SLOPE_AT_INPUT,
+                f"the formula is that for the output {end}, and it is given the input {begin}",
+            )
+    return None
+
+
+def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
+    for quantity in compared.known.quantities:
+        if (
+            quantity.kind == SLOPE
+            and quantity.values[0].shape == slope.used[0].shape
+            and quantity.other not in (slope.begin, slope.end)
+            and quantity.node != slope.end
+            and quantity.other is not None
+            and same(slope.used, quantity.values)
+        ):
+            other = compared.words.quantity(SLOPE, quantity.node, quantity.other)
+            return Cause(fault.SLOPE_OF_ANOTHER, f"it is {other}, not {_name(compared, slope)}")
+    return None
+
+
+def _elsewhere(compared: Compared, slope: _Slope) -> Cause | None:
+    arriving = compared.adjoints(slope.end)
+    for quantity in compared.known.quantities:
+        if quantity.kind in (ADJOINT, VALUE) and quantity.node not in (slope.begin, slope.end):
+            values = quantity.values
+            if values[0].shape == slope.used[0].shape and _is(compared, slope, values):
+                of = compared.words.quantity(quantity.kind, quantity.node, None)
+                return Cause(fault.SLOPE_ELSEWHERE, f"{_name(compared, slope)} is taken at {of}")
+    if arriving is not None and _is(compared, slope, arriving):
+        return Cause(
+            fault.SLOPE_ELSEWHERE, f"{_name(compared, slope)} is taken at the upstream gradient"
+        )
+    return None
+
+
+def _inactive(compared: Compared, slope: _Slope) -> Cause | None:
+    """Right on one side of 0, where a slope has one value, and wrong on the other."""
+    used, right, inputs = (
+        np.concatenate([np.ravel(value) for value in arrays])
+        for arrays in (slope.used, slope.right, compared.values(slope.begin))
+    )
+    known = np.isfinite(used)
+    used, right, inputs = used[known], right[known], inputs[known]
+    agrees = np.abs(used - right) <= LOOSE * np.max(np.abs(right), initial=0.0)
+    if agrees.all() or np.mean(agrees) < AGREEING or len(used) < FEWEST:
+        return None
+    wrong = inputs[~agrees]
+    one_side = wrong.max() <= inputs[agrees].min() or wrong.min() >= inputs[agrees].max()
+    if not one_side or np.ptp(used[~agrees]) > LOOSE:
+        return None
+    where = "below" if wrong.max() <= inputs[agrees].min() else "above"
+    return Cause(
+        fault.SLOPE_INACTIVE,
+        f"{_name(compared, slope)} is right but {where} {inputs[agrees].min():.3g}, where it is "
+        f"{used[~agrees][0]:.3g} instead of {right[~agrees][0]:.3g}"
+        if where == "below"
+        else f"{_name(compared, slope)} is wrong where the unit is on",
+    )
+
+
+def _roughness(used: Arrays, inputs: Arrays) -> float:
+    """How much a slope changes from input to near input, by what it does from any to any."""
+    if any(value.shape != of.shape for value, of in zip(used, inputs, strict=True)):
+        return np.inf
+    y = np.concatenate([np.ravel(value) for value in used])
+    x = np.concatenate([np.ravel(value) for value in inputs])
+    known = np.isfinite(y) & np.isfinite(x)
+    x, y = x[known], y[known]
+    if len(y) < FEWEST or not np.ptp(y):
+        return np.inf
+    along = np.abs(np.diff(y[np.argsort(x)])).sum()
+    shuffled = np.abs(np.subtract.outer(y, y)).mean() * (len(y) - 1)
+    return float(along / shuffled)
