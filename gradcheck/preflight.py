@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class Preflight:
         aliased: the names of blocks whose returned gradient is in the parameters' own memory.
         overwritten: the names of blocks whose returned gradient the next call changed.
         ignored: the names of blocks that the loss does not depend on, however far they are moved.
-        not_zero: the names of a layer's inputs whose gradient is not zero where upstream is.
+        without_upstream: the gradients of a layer's inputs that are not zero where upstream is.
         evaluations: how many evaluations of the loss this cost.
     """
 
@@ -65,8 +65,13 @@ class Preflight:
     aliased: tuple[str, ...] = ()
     overwritten: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
-    not_zero: tuple[str, ...] = ()
+    without_upstream: Mapping[str, Array] = field(default_factory=dict)
     evaluations: int = 1
+
+    @property
+    def not_zero(self) -> tuple[str, ...]:
+        """The names of a layer's inputs whose gradient is not zero where upstream is."""
+        return tuple(self.without_upstream)
 
     @property
     def repeatable(self) -> bool:
@@ -186,7 +191,7 @@ def _with_gradient(
         changes=(*preflight.changes, *(() if change is None else (change,))),
         aliased=aliased,
         overwritten=overwritten,
-        not_zero=_not_zero(problem),
+        without_upstream=_without_upstream(problem),
     )
     return learnt, gradients
 
@@ -201,19 +206,19 @@ def _with_momentum(problem: Problem) -> Problem:
     return replace(problem, step=replace(problem.step, momentum=momentum))
 
 
-def _not_zero(problem: Problem) -> tuple[str, ...]:
-    """The inputs of a layer whose gradient is not zero under an upstream gradient of zero."""
+def _without_upstream(problem: Problem) -> Mapping[str, Array]:
+    """The gradients of a layer's inputs that are not zero under an upstream gradient of zero."""
     if problem.layer is None:
-        return ()
+        return {}
     parameters = problem.parameters
     packed = parameters.pack([value.copy(order="K") for value in parameters.values])
     returned = call(problem.layer.with_zero_upstream().gradient, GRADIENT, packed)
     gradients = read_gradients(returned, parameters).blocks
-    return tuple(
-        name
+    return {
+        name: gradient.value
         for name, gradient in zip(parameters.names, gradients, strict=True)
         if gradient.value is not None and np.any(gradient.value != 0)
-    )
+    }
 
 
 def _sample(array: NDArray[Any]) -> NDArray[Any]:

@@ -95,6 +95,7 @@ def diagnose(
             located(evidence, findings, RULES),
             search,
             {block.name for block in point.blocks if block.failed},
+            RULES,
         ),
         notes=notes,
         evaluations=diagnosis.evaluations + (0 if nearby is None else nearby.evaluations + 1),

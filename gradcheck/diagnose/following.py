@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries
+from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Place, Search, find_faults
@@ -90,46 +91,66 @@ class _Judge:
 
 
 def with_faults(
-    findings: Sequence[Finding], search: Search, failed: Set[str]
+    findings: Sequence[Finding], search: Search, failed: Set[str], rules: Sequence[Rule]
 ) -> tuple[Finding, ...]:
-    """The findings, each with the expression at fault; and those faults that no rule named.
+    """The findings of rules with the expression at fault; and faults that they did not explain.
 
     Args:
-        findings: of the rules.
-        search: what was found in the user's own computation.
+        findings: of the rules, but for what the user's own computation shows.
+        search: what was found in that.
         failed: the names of the blocks that are wrong.
+        rules: all of them.
     """
     left = [
         replace(fault, blocks=tuple(name for name in fault.blocks if name in failed))
         for fault in search.faults
-        if fault.place is not None and fault.expression and failed & set(fault.blocks)
+        if failed & set(fault.blocks)
     ]
+    weak = {rule.code for rule in rules if rule.last_resort} | {unknown_cause.RULE.code}
     placed = []
     for finding in findings:
-        fault = None
-        if finding.severity == "error" and finding.code != unknown_cause.RULE.code:
-            fault = next((one for one in left if _is_about(one, finding)), None)
-        if fault is not None:
-            left.remove(fault)
-            finding = _with_fault(finding, fault)
+        about = [fault for fault in left if set(fault.blocks) & set(finding.blocks)]
+        if finding.severity == "error" and finding.code not in weak and about:
+            here = [fault for fault in about if fault.place is not None and fault.expression]
+            if here:
+                left.remove(here[0])
+                finding = _with_fault(finding, here[0])
         placed.append(finding)
-    named = set().union(*(one.blocks for one in placed if one.code != unknown_cause.RULE.code))
-    told = [_of_fault(fault) for fault in left if not named.issuperset(fault.blocks)]
-    explained = set().union(*(finding.blocks for finding in told))
-    return tuple(
-        told_or_not
-        for told_or_not in (*placed, *told)
-        if told_or_not in told or not _is_explained(told_or_not, explained)
+    named = set().union(*(one.blocks for one in placed if one.code not in weak))
+    told = [
+        finding
+        for fault in left
+        if not named.issuperset(fault.blocks)
+        for finding in [_of_fault(fault, rules)]
+        if finding is not None
+    ]
+    kept = [finding for finding in placed if not _is_better_told(finding, told, weak)]
+    return (
+        *(one for one in kept if one.code not in weak),
+        *told,
+        *(one for one in kept if one.code in weak),
     )
 
 
-def _is_explained(finding: Finding, blocks: set[str]) -> bool:
-    """Whether a finding of an unknown cause is about nothing but what the faults explain."""
-    return finding.code == unknown_cause.RULE.code and blocks.issuperset(finding.blocks)
+def _is_better_told(finding: Finding, told: Sequence[Finding], weak: Set[str]) -> bool:
+    """Whether a finding of no certain cause is about nothing but what the faults explain.
+
+    A constant that is known stays where the faults have no name for it.
+    """
+    if finding.code not in weak:
+        return False
+    unknown = finding.code == unknown_cause.RULE.code
+    by = [one for one in told if unknown or one.code != unknown_cause.RULE.code]
+    return set().union(*(one.blocks for one in by)).issuperset(finding.blocks)
 
 
-def _is_about(fault: Fault, finding: Finding) -> bool:
-    return fault.place is not None and bool(set(fault.blocks) & set(finding.blocks))
+def _rule_of(fault: Fault, rules: Sequence[Rule]) -> Rule:
+    """The rule that a fault is named by."""
+    name = fault.kind if fault.cause is None else fault.cause.name
+    for rule, detector in detectors(rules, Traced):
+        if name in detector.causes and detector.fits(fault):
+            return rule
+    return unknown_cause.RULE
 
 
 def _with_fault(finding: Finding, fault: Fault) -> Finding:
@@ -145,38 +166,44 @@ def _with_fault(finding: Finding, fault: Fault) -> Finding:
     )
 
 
-def _of_fault(fault: Fault) -> Finding:
-    """The finding of a cause that no rule names, with all that is known of it."""
-    rule = unknown_cause.RULE
-    return Finding(
-        code=rule.code,
-        rule=rule.name,
-        blocks=fault.blocks,
-        message=_message(fault),
-        evidence=tuple(_evidence(fault)),
-        fix=_fix(fault),
+def _of_fault(fault: Fault, rules: Sequence[Rule]) -> Finding | None:
+    """The finding of a fault; None where it has neither a name nor a place."""
+    rule = _rule_of(fault, rules)
+    if rule is unknown_cause.RULE and (fault.place is None or not fault.expression):
+        return None
+    return replace(
+        rule.finding(fault.blocks, _message(fault), _evidence(fault), _fix(fault)),
         location=_location(fault.place),
         also=tuple(map(_located, fault.also)),
-        expression=fault.expression,
+        expression=fault.expression or None,
         actual=fault.actual,
         expected=fault.expected,
     )
 
 
 def _message(fault: Fault) -> str:
-    kind = "" if fault.kind in UNTELLING else f": {fault.kind}"
-    lack = kind + (f", {fault.lacks}" if fault.lacks else "")
+    what = (
+        f"`{fault.expression}`"
+        if fault.expression
+        else f"what is returned for {listed(fault.blocks)}"
+    )
+    if fault.cause is not None:
+        why = f": {fault.cause.words}"
+    else:
+        kind = "" if fault.kind in UNTELLING else f": {fault.kind}"
+        why = kind + (f", {fault.lacks}" if fault.lacks else "")
     if fault.actual and fault.expected and fault.actual != fault.expression:
-        return f"`{fault.expression}` is {fault.actual}; {fault.expected} is wanted here{lack}"
+        return f"{what} is {fault.actual}; {fault.expected} is wanted here{why}"
     if fault.expected:
-        return f"`{fault.expression}` is wrong; {fault.expected} is wanted here{lack}"
-    return f"`{fault.expression}` is wrong{lack}"
+        return f"{what} is wrong; {fault.expected} is wanted here{why}"
+    return f"{what} is wrong{why}"
 
 
 def _fix(fault: Fault) -> str:
-    if fault.expected:
-        return f"let `{fault.expression}` be {fault.expected}"
-    return f"look at `{fault.expression}`"
+    if fault.cause is not None and fault.cause.fix:
+        return fault.cause.fix
+    what = f"`{fault.expression}`" if fault.expression else "it"
+    return f"let {what} be {fault.expected}" if fault.expected else f"look at {what}"
 
 
 def _evidence(fault: Fault) -> list[str]:

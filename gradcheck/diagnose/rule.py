@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gradcheck.finding import Finding
+from gradcheck.trace.fault import Fault
 from gradcheck.user.blocks import Array
 
 if TYPE_CHECKING:
@@ -135,12 +136,29 @@ class Last:
     find: Callable[[Rule, Evidence, Sequence[int]], Iterator[Finding]]
 
 
+def _any(fault: Fault) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A detector: the user's own computation shows a cause that is this rule's.
+
+    Attributes:
+        causes: their names, as in `gradcheck.trace.fault`.
+        fits: which faults of these causes are the rule's.
+    """
+
+    causes: tuple[str, ...]
+    fits: Callable[[Fault], bool] = _any
+
+
 @dataclass(frozen=True)
 class Note:
     """Nothing to detect: another stage sees it, and says so in a note of the report."""
 
 
-Detector = Scale | Correction | WrongLink | Penalty | Direct | LayerForms | Last | Note
+Detector = Scale | Correction | WrongLink | Penalty | Direct | LayerForms | Last | Traced | Note
 
 
 class EditKind(Enum):

@@ -12,13 +12,13 @@ from gradcheck.trace.blame import Blame
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.causes import cause_of
 from gradcheck.trace.explain import Known
-from gradcheck.trace.fault import Entry, Fault, Step
+from gradcheck.trace.fault import NOT_ACCUMULATED, PENALTY_MISSING, Cause, Entry, Fault, Step
 from gradcheck.trace.kinds import Kind, kind_of, named
 from gradcheck.trace.mend import Mend
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import ADJOINT
 from gradcheck.trace.returned import returned_place
-from gradcheck.trace.special import Special
+from gradcheck.trace.special import Special, loop_that_ran_once
 from gradcheck.trace.state import State
 from gradcheck.trace.units import NODE, View
 from gradcheck.trace.words import Words
@@ -95,7 +95,25 @@ def of_mend(
     blocks = _blocks(state, mend.outputs)
     wrong = _Wrong(blamed, kind, mend.unit.first, blocks, actual, expected, mend.factor, quantity)
     cause = cause_of(mend, search.points, state, search.known, search.words)
+    if cause is not None:
+        wrong = replace(wrong, blamed=_of_cause(cause, blamed, state, wrong))
     return replace(_fault(search, state, mended, wrong), cause=cause), mended
+
+
+def _of_cause(cause: Cause, blamed: Blame, state: State, wrong: _Wrong) -> Blame:
+    """The place that a cause speaks against, where that is not where the value is made."""
+    if cause.node is not None and state.tape[cause.node].place is not None:
+        places = [call.place for call in state.tape[cause.node].chain]
+        return Blame(places[0], tuple(places[1:3]), places[0].source)
+    if cause.name == PENALTY_MISSING:
+        place = returned_place(state.tape[wrong.node].chain, wrong.blocks[0])
+        if place is not None:
+            return Blame(place, () if blamed.place is None else (blamed.place,), place.source)
+    if cause.name == NOT_ACCUMULATED and blamed.place is not None:
+        head = loop_that_ran_once(state.tape, blamed.place)
+        if head is not None:
+            return Blame(head, (blamed.place,), head.source)
+    return blamed
 
 
 def _blocks(state: State, names: frozenset[str]) -> tuple[str, ...]:

@@ -87,10 +87,14 @@ class Cause:
     Attributes:
         name: one of the above; a rule says which of them are its own.
         words: what is wrong, in the user's own names.
+        fix: what to write; empty where the right value says it.
+        node: the operation of the gradient that is to be changed, where it is another.
     """
 
     name: str
     words: str
+    fix: str = ""
+    node: int | None = None
 
 
 @dataclass(frozen=True)

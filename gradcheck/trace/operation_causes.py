@@ -41,7 +41,7 @@ def softmax_cause(compared: Compared) -> Cause | None:
         scores = compared.values(min(compared.derived_by))
         for other in (one for one in range(p[0].ndim) if one != axis):
             turned = [_softmax(value, other) for value in scores]
-            if any(same(compared.actual, _pulled_back(arriving, q, other)) for q in (p, turned)):
+            if same(compared.actual, _pulled_back(arriving, turned, other)):
                 return Cause(
                     fault.SOFTMAX_AXIS,
                     f"the softmax that makes {name} goes along axis {axis}, and this along {other}",
@@ -130,7 +130,13 @@ def axis_cause(compared: Compared) -> Cause | None:
         for axis, keywords in _other_axes(node, compared):
             if _agrees(compared, node, keywords):
                 over = "all axes" if axis is None else f"axis {axis}"
-                return Cause(fault.WRONG_AXIS, f"`{node.place.source}` must go over {over} instead")
+                source = node.place.source
+                return Cause(
+                    fault.WRONG_AXIS,
+                    f"`{source}` must go over {over} instead",
+                    f"let `{source}` go over {over}",
+                    node.index,
+                )
     return None
 
 

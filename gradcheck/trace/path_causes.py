@@ -78,6 +78,7 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
         return Cause(
             fault.PENALTY_MISSING,
             f"the derivative of the penalty {through} by {words.name(node)} is missing",
+            f"add the derivative of {through} by {words.name(node)}",
         )
     if all(base_name(nodes[user]) in STATISTICS for user in missing):
         return Cause(
@@ -88,9 +89,15 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     calls = {nodes[user].chain for user in compared.parts(node)}
     if len(calls) == 1 and len(compared.parts(node)) > 2:
         return Cause(
-            fault.NOT_ACCUMULATED, "only one pass of the loop is in it, and all of them add up"
+            fault.NOT_ACCUMULATED,
+            "only one pass of the loop is in it, and all of them add up",
+            "let the loop go over all of them, and add what each gives",
         )
-    return Cause(fault.PATH_MISSING, f"what comes through {through} is missing")
+    return Cause(
+        fault.PATH_MISSING,
+        f"what comes through {through} is missing",
+        f"add what comes back through {through}",
+    )
 
 
 def turned_cause(compared: Compared) -> Cause | None:
@@ -100,10 +107,11 @@ def turned_cause(compared: Compared) -> Cause | None:
     if actual[0].ndim > 4 or actual[0].size < 2 or expected[0].shape != shape:
         return None
     if len(shape) == 2 and shape[0] == shape[1] and same([one.T for one in actual], expected):
-        return Cause(fault.TRANSPOSED, "it is the transpose")
+        return Cause(fault.TRANSPOSED, "it is the transpose", "transpose it")
     for axes in _axes(len(shape)):
         if same([np.flip(value, axes) for value in actual], expected):
-            return Cause(fault.REVERSED, "it has to be turned round on the way back")
+            words = "it has to be turned round on the way back"
+            return Cause(fault.REVERSED, words, "turn it round: [::-1] along each of its axes")
     return None
 
 
@@ -127,13 +135,22 @@ def written_cause(compared: Compared) -> Cause | None:
     wrong = np.abs(actual - expected) > 1e-9 * size
     if wrong.all() and wrong.size > 1:
         return None
-    for argument in _indices(node.arguments, compared):
-        if argument.size != len(np.unique(argument)):
+    indices = list(_indices(node.arguments, compared))
+    if indices:
+        together = np.stack(np.broadcast_arrays(*indices)).reshape(len(indices), -1)
+        places, counts = np.unique(together, axis=1, return_counts=True)
+        if np.any(counts > 1):
+            often = ", ".join(str(place[0]) for place in places.T[counts > 1][:4])
             return Cause(
                 fault.REPEATED_INDEX,
-                f"an index that repeats is written once: {_repeated(argument)} come more than once",
+                f"an index that repeats is written once, and this has more than one of {often}",
+                "use np.add.at, which adds for every time that an index comes",
             )
-    return Cause(fault.NOT_ACCUMULATED, "it is assigned over what is there, and has to be added")
+    return Cause(
+        fault.NOT_ACCUMULATED,
+        "it is assigned over what is there, and has to be added",
+        "add with += what is assigned with =",
+    )
 
 
 def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:
@@ -147,8 +164,3 @@ def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:
         arguments = compared.state.tape[index].value
     if isinstance(arguments, np.ndarray) and arguments.dtype.kind in "iu" and arguments.size > 1:
         yield arguments
-
-
-def _repeated(index: np.ndarray) -> str:
-    values, counts = np.unique(index, return_counts=True)
-    return ", ".join(str(value) for value in values[counts > 1][:4])

@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 
 from gradcheck.trace.places import Call, Chain, Place
+from gradcheck.user.blocks import BARE
 
 
 def returned_place(chain: Chain, block: str) -> Place | None:
@@ -34,6 +35,8 @@ def returned_place(chain: Chain, block: str) -> Place | None:
 
 
 def _part(value: ast.expr | None, block: str) -> ast.expr | None:
+    if block == BARE and not isinstance(value, ast.Dict | ast.Tuple | ast.List):
+        return value
     if isinstance(value, ast.Dict):
         for key, part in zip(value.keys, value.values, strict=True):
             if isinstance(key, ast.Constant) and key.value == block:

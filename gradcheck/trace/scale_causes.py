@@ -27,7 +27,7 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
     if penalty is not None:
         return penalty
     if abs(ratio + 1) < CLOSE:
-        return Cause(fault.SIGN, "its sign is wrong")
+        return Cause(fault.SIGN, "its sign is wrong", "turn its sign round")
     nodes = points[0].loss_nodes
     divisors, sizes = _divisors(nodes), _sizes(nodes)
     keep = _kept_share(nodes, ratio)
@@ -35,9 +35,11 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         return Cause(fault.KEEP_MISSING, f"the loss divides what it keeps by {keep:.6g}")
     for number in sorted(sizes):
         if _is(ratio, number) and number in divisors:
-            return Cause(fault.MEAN_MISSING, f"the loss divides by {number}, and this does not")
+            words = f"the loss divides by {number}, and this does not"
+            return Cause(fault.MEAN_MISSING, words, f"divide by {number}")
         if _is(ratio, 1 / number) and number in divisors:
-            return Cause(fault.MEAN_TWICE, f"it is divided by {number} once more than the loss is")
+            words = f"it is divided by {number} once more than the loss is"
+            return Cause(fault.MEAN_TWICE, words, f"divide by {number} once")
     if _is(ratio, 2) or _is(ratio, 0.5):
         return Cause(
             fault.FACTOR_TWO, f"it is {'twice' if ratio > 1 else 'half'} what it should be"

@@ -43,7 +43,7 @@ class _Slope:
 def slope_cause(compared: Compared) -> Cause | None:
     """The cause, where the wrong value is the right one but for its slope."""
     slopes = list(_slopes(compared))
-    finds = (_whole, _one_of_two, _twice, _at_output, _form_at_input, _inactive)
+    finds = (_whole, _one_of_two, _inactive, _twice, _at_output, _form_at_input)
     for find in (*finds, _of_another, _elsewhere):
         for slope in slopes:
             cause = find(compared, slope)
@@ -110,7 +110,9 @@ def _missing(compared: Compared, slope: _Slope) -> Cause:
         for index in set(end.operands) - {slope.begin}:
             if _behind(compared, index) in parameters:
                 name = compared.words.name(index)
-                return Cause(fault.GAMMA_MISSING, f"the factor {name} is missing")
+                return Cause(
+                    fault.GAMMA_MISSING, f"the factor {name} is missing", f"multiply by {name}"
+                )
         for argument in end.arguments:
             value = argument
             if isinstance(argument, Reference):
@@ -120,7 +122,12 @@ def _missing(compared: Compared, slope: _Slope) -> Cause:
             levels = np.unique(np.asarray(value, dtype=np.float64))
             if len(levels) == 2 and levels[0] == 0:
                 name = compared.words.name(argument.index) if argument is not value else "its mask"
-                return Cause(fault.MASK_MISSING, f"the mask {name} is missing")
+                return Cause(
+                    fault.MASK_MISSING,
+                    f"the mask {name} is missing",
+                    f"multiply by {name} on the way back too",
+                    _made_for(compared, slope.end),
+                )
     if _behind(compared, slope.begin) in parameters and base_name(end) == "exp":
         return Cause(
             fault.PARAMETERISATION,
@@ -128,7 +135,18 @@ def _missing(compared: Compared, slope: _Slope) -> Cause:
             f"{compared.words.name(slope.begin)}: a factor {compared.words.name(slope.end)} is "
             "missing",
         )
-    return Cause(fault.SLOPE_MISSING, f"{_name(compared, slope)} is missing")
+    name = _name(compared, slope)
+    return Cause(fault.SLOPE_MISSING, f"{name} is missing", f"multiply by {name}")
+
+
+def _made_for(compared: Compared, node: int) -> int | None:
+    """Where the gradient makes the derivative by a value of the loss; it is an operand here."""
+    arriving = compared.adjoints(node)
+    for operand in compared.state.tape[compared.node].operands:
+        values = [known[operand] for known in compared.state.values]
+        if arriving is not None and same(values, arriving):
+            return operand
+    return None
 
 
 def _behind(compared: Compared, index: int) -> int:
@@ -143,7 +161,7 @@ def _twice(compared: Compared, slope: _Slope) -> Cause | None:
     squares = [value * value for value in slope.right]
     if not same(slope.used, squares):
         return None
-    return Cause(fault.SLOPE_TWICE, f"{_name(compared, slope)} is taken twice")
+    return Cause(fault.SLOPE_TWICE, f"{_name(compared, slope)} is taken twice", "take it once")
 
 
 def _at_output(compared: Compared, slope: _Slope) -> Cause | None:
@@ -151,7 +169,11 @@ def _at_output(compared: Compared, slope: _Slope) -> Cause | None:
     if not _is(compared, slope, outputs):
         return None
     of = compared.words.name(slope.end)
-    return Cause(fault.SLOPE_AT_OUTPUT, f"{_name(compared, slope)} is taken at its output {of}")
+    return Cause(
+        fault.SLOPE_AT_OUTPUT,
+        f"{_name(compared, slope)} is taken at its output {of}",
+        f"take it at {compared.words.name(slope.begin)}, or write it for the output",
+    )
 
 
 def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:

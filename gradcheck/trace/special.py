@@ -130,6 +130,21 @@ def _tree(file: str) -> ast.Module:
         return ast.Module(body=[], type_ignores=[])
 
 
+def loop_that_ran_once(tape: Sequence[Node], place: Place) -> Place | None:
+    """The header of the innermost loop around a place, where that was passed once alone."""
+    times = sum(bool(node.chain) and node.chain[0].place == place for node in tape)
+    around = [
+        loop
+        for loop in _loops(place.file)
+        if loop.lineno < place.line <= (loop.end_lineno or loop.lineno)
+    ]
+    if times != 1 or not around:
+        return None
+    head = max(around, key=lambda loop: loop.lineno)
+    end = head.iter.end_col_offset or 0
+    return Place(place.file, head.lineno, head.lineno, head.col_offset, end, place.function)
+
+
 def _loops(file: str) -> list[ast.For]:
     return [node for node in ast.walk(_tree(file)) if isinstance(node, ast.For)]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.trace import fault
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -27,6 +28,7 @@ RULE = Rule(
     example="delta = error * z * (1 - z)",
     instead="delta = error * a * (1 - a)",
     detector=WrongLink(Link.SLOPE, _variants),
+    also=(Traced((fault.SLOPE_AT_INPUT,)),),
     place=Place.DELTA,
     edits=(
         EditKind.NAME,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.trace import fault
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -30,6 +31,7 @@ RULE = Rule(
     example="delta = error * sigmoid_prime(a)      # sigmoid_prime(z) = s(z) * (1 - s(z))",
     instead="delta = error * sigmoid_prime(z)      # or error * a * (1 - a)",
     detector=WrongLink(Link.SLOPE, _variants),
+    also=(Traced((fault.SLOPE_AT_OUTPUT,)),),
     place=Place.DELTA,
     edits=(
         EditKind.NAME,

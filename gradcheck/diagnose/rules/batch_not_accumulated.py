@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.trace import fault
 
 FIX = "add to the gradient in the loop over the samples: dW += ..., not dW = ..."
 
@@ -47,7 +48,11 @@ RULE = Rule(
     example="for x, y in data: dW = np.outer(x, delta)",
     instead="for x, y in data: dW += np.outer(x, delta)",
     detector=WrongLink(Link.DELTA, _deltas),
-    also=(WrongLink(Link.PRODUCT, _products), WrongLink(Link.BIAS_SUM, _sums)),
+    also=(
+        WrongLink(Link.PRODUCT, _products),
+        WrongLink(Link.BIAS_SUM, _sums),
+        Traced((fault.NOT_ACCUMULATED,)),
+    ),
     place=Place.DELTA,
     edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT),
 )

@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
-from gradcheck.diagnose.rule import EditKind, LayerForms, Rule
+from gradcheck.diagnose.rule import EditKind, LayerForms, Rule, Traced
+from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 
 FORMULA = "dx = (g - g.mean(axis) - xhat * (g * xhat).mean(axis)) / std,  g = gamma * upstream"
@@ -72,5 +73,6 @@ RULE = Rule(
     example="dx = gamma * upstream / std",
     instead="g = gamma * upstream;  dx = (g - g.mean(0) - xhat * (g * xhat).mean(0)) / std",
     detector=LayerForms(_forms),
+    also=(Traced((fault.STATISTICS_CONSTANT,)),),
     edits=(EditKind.MISSING_FACTOR, EditKind.ASSIGNED_OR_ADDED),
 )

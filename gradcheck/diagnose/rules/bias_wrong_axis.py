@@ -8,8 +8,10 @@ import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Direct, EditKind, Link, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import Direct, EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.finding import Finding
+from gradcheck.trace import fault
+from gradcheck.trace.fault import Fault
 
 FIX = "sum delta over the samples only: axis=0 in rows, axis=1 with keepdims=True in columns"
 
@@ -58,6 +60,10 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
                 break
 
 
+def _is_line(wrong: Fault) -> bool:
+    return wrong.expected_value is not None and wrong.expected_value.ndim == 1
+
+
 RULE = Rule(
     code="GC204",
     name="bias-wrong-axis",
@@ -68,6 +74,9 @@ RULE = Rule(
     example="db = np.sum(delta)",
     instead="db = np.sum(delta, axis=0)",
     detector=WrongLink(Link.BIAS_SUM, _variants),
-    also=(Direct(_find),),
+    also=(
+        Direct(_find),
+        Traced((fault.WRONG_AXIS,), _is_line),
+    ),
     edits=(EditKind.AXIS, EditKind.SUM),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.trace import fault
 
 
 def _squared(state: LayerState) -> Iterator[Variant]:
@@ -45,7 +46,7 @@ RULE = Rule(
     example="delta = (a - y) * a * (1 - a)      # with a cross-entropy",
     instead="delta = a - y",
     detector=WrongLink(Link.SLOPE, _squared),
-    also=(WrongLink(Link.DELTA, _after_cross_entropy),),
+    also=(WrongLink(Link.DELTA, _after_cross_entropy), Traced((fault.SLOPE_TWICE,))),
     place=Place.DELTA,
     edits=(EditKind.REMOVED_FACTOR, EditKind.POWER, EditKind.NAME, EditKind.WRAPPED),
 )

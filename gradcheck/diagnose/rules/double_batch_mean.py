@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale
+from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale, Traced
 from gradcheck.diagnose.sizes import Sizes
+from gradcheck.trace import fault
 
 
 def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
@@ -28,5 +29,6 @@ RULE = Rule(
     example="delta = (a - y) / m;  dW = X.T @ delta / m",
     instead="delta = (a - y) / m;  dW = X.T @ delta",
     detector=Scale(_factors),
+    also=(Traced((fault.MEAN_TWICE,)),),
     edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.LIBRARY_FUNCTION),
 )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
-from gradcheck.diagnose.rule import EditKind, LayerForms, Rule
+from gradcheck.diagnose.rule import EditKind, LayerForms, Rule, Traced
+from gradcheck.trace import fault
 
 
 def _forms(point: LayerPoint) -> Iterator[Form]:
@@ -34,5 +35,6 @@ RULE = Rule(
     example="dx = upstream / keep",
     instead="dx = upstream * mask / keep",
     detector=LayerForms(_forms),
+    also=(Traced((fault.MASK_MISSING,)),),
     edits=(EditKind.MISSING_FACTOR,),
 )

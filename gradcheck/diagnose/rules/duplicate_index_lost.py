@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
-from gradcheck.diagnose.rule import LayerForms, Rule
+from gradcheck.diagnose.rule import LayerForms, Rule, Traced
+from gradcheck.trace import fault
 
 
 def _forms(point: LayerPoint) -> Iterator[Form]:
@@ -42,4 +43,5 @@ RULE = Rule(
     example="dtable[indices] += upstream",
     instead="np.add.at(dtable, indices, upstream)",
     detector=LayerForms(_forms),
+    also=(Traced((fault.REPEATED_INDEX,)),),
 )

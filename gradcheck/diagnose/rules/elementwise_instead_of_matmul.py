@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.raised import raised_products
-from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Traced, Variant, WrongLink
 from gradcheck.finding import Finding
+from gradcheck.trace import fault
 
 
 def _arrivals(state: LayerState) -> Iterator[Variant]:
@@ -51,7 +52,7 @@ RULE = Rule(
     example="delta1 = W2.T * delta2 * slope1",
     instead="delta1 = W2.T @ delta2 * slope1",
     detector=WrongLink(Link.UPSTREAM, _arrivals),
-    also=(WrongLink(Link.PRODUCT, _products), Direct(_find)),
+    also=(WrongLink(Link.PRODUCT, _products), Direct(_find), Traced((fault.ELEMENTWISE,))),
     place=Place.UPSTREAM,
     edits=(EditKind.PRODUCT, EditKind.LIBRARY_FUNCTION),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale
+from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale, Traced
 from gradcheck.diagnose.sizes import Sizes
+from gradcheck.trace import fault
 
 
 def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
@@ -31,5 +32,6 @@ RULE = Rule(
     example="loss = np.mean((a - y) ** 2) / 2;  delta = 2 * (a - y)",
     instead="loss = np.mean((a - y) ** 2) / 2;  delta = a - y",
     detector=Scale(_factors),
+    also=(Traced((fault.FACTOR_TWO,)),),
     edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.CONSTANT),
 )

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
 from gradcheck.network.rows import Activation
+from gradcheck.trace import fault
 
 BELOW = (0.0, 1.0, 0.01, 0.1, 0.2, 0.3, 0.05, 0.02, 0.001, -1.0, -0.01, 0.5)
 
@@ -41,6 +42,7 @@ RULE = Rule(
     example="slope = np.where(z > 0, 1, 0)          # forward: np.where(z > 0, z, 0.01 * z)",
     instead="slope = np.where(z > 0, 1, 0.01)",
     detector=WrongLink(Link.SLOPE, _variants),
+    also=(Traced((fault.SLOPE_INACTIVE,)),),
     place=Place.DELTA,
     edits=(EditKind.COMPARISON, EditKind.CONSTANT),
 )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
-from gradcheck.diagnose.rule import EditKind, LayerForms, Rule
+from gradcheck.diagnose.rule import EditKind, LayerForms, Rule, Traced
+from gradcheck.trace import fault
 
 FLIPS = ((-2, -1), (0, 1), (1, 2), (-1,), (0,))
 
@@ -36,5 +37,6 @@ RULE = Rule(
     example="dx = correlate(pad(upstream), kernel)",
     instead="dx = correlate(pad(upstream), kernel[::-1, ::-1])",
     detector=LayerForms(_forms),
+    also=(Traced((fault.REVERSED,)),),
     edits=(EditKind.FUNCTION,),
 )

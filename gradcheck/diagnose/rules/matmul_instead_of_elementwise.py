@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.raised import raised_products
-from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Traced, Variant, WrongLink
 from gradcheck.finding import Finding
+from gradcheck.trace import fault
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -41,7 +42,7 @@ RULE = Rule(
     example="delta1 = np.dot(W2.T @ delta2, slope1)",
     instead="delta1 = (W2.T @ delta2) * slope1",
     detector=WrongLink(Link.DELTA, _variants),
-    also=(Direct(_find),),
+    also=(Direct(_find), Traced((fault.MATRIX_PRODUCT,))),
     place=Place.DELTA,
     edits=(EditKind.PRODUCT, EditKind.LIBRARY_FUNCTION),
 )

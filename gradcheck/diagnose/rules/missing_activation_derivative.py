@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.trace import fault
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -43,7 +44,15 @@ RULE = Rule(
     example="delta1 = delta2 @ W2.T",
     instead="delta1 = delta2 @ W2.T * slope(z1)",
     detector=WrongLink(Link.SLOPE, _variants),
-    also=(WrongLink(Link.DELTA, _bare),),
+    also=(
+        WrongLink(Link.DELTA, _bare),
+        Traced(
+            (
+                fault.SLOPE_MISSING,
+                fault.SOFTMAX_MISSING,
+            )
+        ),
+    ),
     place=Place.DELTA,
     edits=(EditKind.MISSING_FACTOR, EditKind.NAME, EditKind.FLAG, EditKind.KEPT_RESULT),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale
+from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale, Traced
 from gradcheck.diagnose.sizes import Sizes
+from gradcheck.trace import fault
 
 
 def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
@@ -33,6 +34,7 @@ RULE = Rule(
     example="dW1 = X.T @ dZ1",
     instead="dW1 = X.T @ dZ1 / m      (or sum instead of mean in the loss: the two must agree)",
     detector=Scale(_factors),
+    also=(Traced((fault.MEAN_MISSING,)),),
     rewritten="{code} / m",
     edits=(EditKind.SCALE, EditKind.LIBRARY_FUNCTION),
 )

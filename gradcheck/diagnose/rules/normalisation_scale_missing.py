@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
-from gradcheck.diagnose.rule import EditKind, LayerForms, Rule
+from gradcheck.diagnose.rule import EditKind, LayerForms, Rule, Traced
+from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 
 
@@ -55,5 +56,6 @@ RULE = Rule(
     example="dxhat = upstream",
     instead="dxhat = upstream * gamma",
     detector=LayerForms(_forms),
+    also=(Traced((fault.GAMMA_MISSING,)),),
     edits=(EditKind.MISSING_FACTOR, EditKind.NAME),
 )

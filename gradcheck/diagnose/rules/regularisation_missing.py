@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import EditKind, Penalty, Place, Rule
+from gradcheck.diagnose.rule import EditKind, Penalty, Place, Rule, Traced
+from gradcheck.trace import fault
 
 
 def _words(name: str, found: float, wanted: float) -> tuple[str, str] | None:
@@ -22,6 +23,7 @@ RULE = Rule(
     example="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta",
     instead="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
     detector=Penalty(_words),
+    also=(Traced((fault.PENALTY_MISSING,)),),
     place=Place.PENALTY,
     edits=(EditKind.MISSING_PENALTY,),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import EditKind, Penalty, Place, Rule
+from gradcheck.diagnose.rule import EditKind, Penalty, Place, Rule, Traced
+from gradcheck.trace import fault
 
 
 def _words(name: str, found: float, wanted: float) -> tuple[str, str] | None:
@@ -22,6 +23,7 @@ RULE = Rule(
     example="dW = X.T @ delta - lam * W",
     instead="dW = X.T @ delta + lam * W",
     detector=Penalty(_words),
+    also=(Traced((fault.PENALTY_SIGN,)),),
     place=Place.PENALTY,
     edits=(EditKind.SIGN, EditKind.ASSIGNED_OR_ADDED),
 )

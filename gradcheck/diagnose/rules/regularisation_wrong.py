@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import EditKind, Penalty, Place, Rule
+from gradcheck.diagnose.rule import EditKind, Penalty, Place, Rule, Traced
+from gradcheck.trace import fault
 
 
 def _words(name: str, found: float, wanted: float) -> tuple[str, str] | None:
@@ -28,6 +29,7 @@ RULE = Rule(
     example="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
     instead="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + 2 * lam * W",
     detector=Penalty(_words),
+    also=(Traced((fault.PENALTY_WRONG,)),),
     place=Place.PENALTY,
     edits=(EditKind.MISSING_PENALTY, EditKind.REMOVED_FACTOR, EditKind.CONSTANT, EditKind.NAME),
 )

@@ -8,9 +8,10 @@ import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.raised import raised_products
-from gradcheck.diagnose.rule import Correction, Direct, EditKind, Mend, Rule
+from gradcheck.diagnose.rule import Correction, Direct, EditKind, Mend, Rule, Traced
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.finding import Finding
+from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 
 
@@ -79,6 +80,6 @@ RULE = Rule(
     example="dW = np.dot(delta, hidden.T)      # both are flat vectors",
     instead="dW = np.outer(hidden, delta)",
     detector=Direct(_find),
-    also=(Correction(_mends),),
+    also=(Correction(_mends), Traced((fault.WRONG_SHAPE,))),
     edits=(EditKind.TRANSPOSE, EditKind.PRODUCT, EditKind.COLUMN, EditKind.AXIS),
 )

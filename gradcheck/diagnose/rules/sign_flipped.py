@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale
+from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale, Traced
 from gradcheck.diagnose.sizes import Sizes
+from gradcheck.trace import fault
 
 
 def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
@@ -27,6 +28,7 @@ RULE = Rule(
     example="delta = y - a;      W -= lr * dW",
     instead="delta = a - y;      W -= lr * dW",
     detector=Scale(_factors),
+    also=(Traced((fault.SIGN,)),),
     rewritten="-{code}",
     edits=(EditKind.SIGN, EditKind.ASSIGNED_OR_ADDED),
 )

@@ -90,6 +90,7 @@ RULE = Rule(
     shows="few entries are wrong, and all others are right.",
     example="dW[:-1] = (X.T @ delta)[:-1]",
     instead="dW = X.T @ delta",
+    last_resort=True,
     detector=Last(find),
     edits=(EditKind.CONSTANT, EditKind.REMOVED_FACTOR, EditKind.INDEX),
 )

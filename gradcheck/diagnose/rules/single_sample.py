@@ -75,6 +75,7 @@ RULE = Rule(
     "vector.",
     example="for i in range(m - 1): dW += np.outer(x[i], delta[i])",
     instead="for i in range(m): dW += np.outer(x[i], delta[i])",
+    last_resort=True,
     detector=Last(_find),
     edits=(EditKind.CONSTANT, EditKind.REMOVED_FACTOR, EditKind.COMPARISON),
 )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 
 
@@ -56,6 +57,7 @@ RULE = Rule(
     example="delta = p * (g - g.sum(axis=1, keepdims=True))",
     instead="delta = p * (g - (p * g).sum(axis=1, keepdims=True))",
     detector=WrongLink(Link.DELTA, _variants),
+    also=(Traced((fault.SOFTMAX_WRONG,)),),
     place=Place.DELTA,
     edits=(EditKind.AXIS, EditKind.SUM, EditKind.SIGN, EditKind.NAME),
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import Link, Place, Rule, Traced, Variant, WrongLink
 from gradcheck.network.activations import ACTIVATIONS
 from gradcheck.recognition.network_view import ROWS
+from gradcheck.trace import fault
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -36,5 +37,6 @@ RULE = Rule(
     example="p = e / e.sum(axis=0)      # one sample per row",
     instead="p = e / e.sum(axis=1, keepdims=True)",
     detector=WrongLink(Link.DELTA, _variants),
+    also=(Traced((fault.SOFTMAX_AXIS,)),),
     place=Place.NOWHERE,
 )

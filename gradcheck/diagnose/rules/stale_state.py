@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, EditKind, Place, Rule
+from gradcheck.diagnose.rule import Direct, EditKind, Place, Rule, Traced
 from gradcheck.finding import Finding
+from gradcheck.trace import fault
 from gradcheck.words import gradient_of
 
 
@@ -32,6 +33,7 @@ RULE = Rule(
     example="self.dW += X.T @ delta      # and nothing sets it to 0",
     instead="self.dW = X.T @ delta",
     detector=Direct(_find, always=True),
+    also=(Traced((fault.EARLIER_CALL,)),),
     place=Place.NOWHERE,
     edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT),
 )

@@ -14,10 +14,12 @@ from gradcheck.diagnose.rule import (
     Mend,
     Place,
     Rule,
+    Traced,
     Variant,
     WrongLink,
 )
 from gradcheck.diagnose.sizes import Sizes
+from gradcheck.trace import fault
 
 
 def _mends(shape: tuple[int, ...], returned: tuple[int, ...], sizes: Sizes) -> Iterator[Mend]:
@@ -62,7 +64,11 @@ RULE = Rule(
     example="dW = delta.T @ A      # W is (n_in, n_out), one sample per row",
     instead="dW = A.T @ delta",
     detector=Correction(_mends),
-    also=(WrongLink(Link.UPSTREAM, _arrivals), WrongLink(Link.PRODUCT, _products)),
+    also=(
+        WrongLink(Link.UPSTREAM, _arrivals),
+        WrongLink(Link.PRODUCT, _products),
+        Traced((fault.TRANSPOSED,)),
+    ),
     place=Place.UPSTREAM,
     edits=(EditKind.TRANSPOSE, EditKind.PRODUCT),
 )

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Traced, Variant, WrongLink
 from gradcheck.finding import Finding
+from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
@@ -90,7 +91,7 @@ RULE = Rule(
     example="W2 -= lr * dW2;  delta1 = delta2 @ W2.T * slope",
     instead="delta1 = delta2 @ W2.T * slope;  W2 -= lr * dW2",
     detector=Direct(_find),
-    also=(WrongLink(Link.UPSTREAM, _arrivals),),
+    also=(WrongLink(Link.UPSTREAM, _arrivals), Traced((fault.UPDATED_WEIGHTS,))),
     place=Place.UPSTREAM,
     edits=(EditKind.MOVED_STATEMENT, EditKind.NAME),
 )

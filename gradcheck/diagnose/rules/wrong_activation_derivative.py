@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
 from gradcheck.network.activations import ACTIVATIONS
 from gradcheck.network.rows import Activation
+from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 
 
@@ -69,6 +70,7 @@ RULE = Rule(
     example="a = np.tanh(z);  delta = error * a * (1 - a)",
     instead="a = np.tanh(z);  delta = error * (1 - a ** 2)",
     detector=WrongLink(Link.SLOPE, _variants),
+    also=(Traced((fault.SLOPE_WRONG,)),),
     place=Place.DELTA,
     edits=(
         EditKind.MISSING_FACTOR,

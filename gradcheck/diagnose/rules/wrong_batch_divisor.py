@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale
+from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale, Traced
 from gradcheck.diagnose.sizes import Sizes
+from gradcheck.trace import fault
 
 
 def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
@@ -49,5 +50,6 @@ RULE = Rule(
     example="dW = X.T @ delta / X.shape[1]      # rows: shape[1] counts the features",
     instead="dW = X.T @ delta / X.shape[0]",
     detector=Scale(_factors),
+    also=(Traced((fault.OTHER_SIZE,)),),
     edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.NAME, EditKind.INDEX),
 )

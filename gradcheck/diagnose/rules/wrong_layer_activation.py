@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
 from gradcheck.network.rows import Activation
+from gradcheck.trace import fault
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -36,6 +37,7 @@ RULE = Rule(
     example="delta1 = delta2 @ W2.T * (z2 > 0)",
     instead="delta1 = delta2 @ W2.T * (z1 > 0)",
     detector=WrongLink(Link.SLOPE, _variants),
+    also=(Traced((fault.SLOPE_OF_ANOTHER,)),),
     place=Place.DELTA,
     edits=(EditKind.NAME, EditKind.ALL_OF_A_NAME, EditKind.INDEX),
 )

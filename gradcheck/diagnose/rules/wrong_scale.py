@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale
+from gradcheck.diagnose.rule import EditKind, Factor, Rule, Scale, Traced
 from gradcheck.diagnose.sizes import Sizes
+from gradcheck.trace import fault
+
+NEAR_ONE = 1e-3
 
 
 def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
     if ratio:
+        excess = abs(ratio - 1)
+        times = f"{ratio:.7g} times the right size"
+        if excess < NEAR_ONE:
+            times = f"{excess:.2g} of their size too {'large' if ratio > 1 else 'small'}"
+            yield Factor(
+                ratio,
+                times,
+                f"look for a constant that is off by {excess:.2g} of its size: typed with few "
+                "digits, or rounded to float32",
+            )
+            return
         yield Factor(
             ratio,
-            f"{ratio:.7g} times the right size",
+            times,
             f"look for a factor {ratio:.7g} in it, or for 1 / {1 / ratio:.7g}: a learning rate, a "
             "decay, a number of steps",
         )
@@ -27,6 +41,7 @@ RULE = Rule(
     example="dW = 0.1 * X.T @ delta      # the learning rate belongs into the update",
     instead="dW = X.T @ delta",
     detector=Scale(_factors),
+    also=(Traced((fault.SCALE,)),),
     last_resort=True,
     edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.CONSTANT),
 )

@@ -1,0 +1,98 @@
+"""GC412: entries, or the norm, of a gradient stop at a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.compare.point import Point
+from gradcheck.diagnose.evidence import Evidence, error_if_right
+from gradcheck.diagnose.rule import Direct, EditKind, Rule
+from gradcheck.finding import Finding
+from gradcheck.user.blocks import Array
+from gradcheck.words import gradient_of
+
+FEWEST = 2
+ROUNDING = 1e-9
+
+
+def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    wrong = [index for index, block in enumerate(evidence.blocks) if block.verdict == "wrong"]
+    bounds = {index: _bound(evidence.first, index) for index in wrong}
+    clipped = [index for index in wrong if bounds[index] is not None]
+    for bound in dict.fromkeys(bounds[index] for index in clipped):
+        names = [evidence.names[index] for index in clipped if bounds[index] == bound]
+        yield rule.finding(
+            names,
+            f"{gradient_of(names)} clipped: entries stop at {bound:.6g} in size",
+            evidence=(
+                "where the numeric gradient is smaller the two agree, and where it is larger, the "
+                f"analytic one is {bound:.6g} or -{bound:.6g}",
+            ),
+            fix="clip the gradient in the update, outside of the backward pass, and check it "
+            "without the clip",
+        )
+    norm = _norm(evidence.points) if not clipped else None
+    if norm is not None:
+        names = [evidence.names[index] for index in wrong]
+        yield rule.finding(
+            names,
+            f"{gradient_of(names)} clipped: together they have the norm {norm:.6g}",
+            evidence=("the direction is right, and the norm is the same at a second point",),
+            fix="clip the norm in the update, outside of the backward pass, and check the gradient "
+            "without the clip",
+        )
+
+
+def _bound(point: Point, index: int) -> float | None:
+    """The size at which the entries of a block stop, if they do."""
+    block = point.blocks[index]
+    analytic, numeric = block.analytic, block.numeric.estimates.value
+    bound = float(np.max(np.abs(analytic), initial=0.0))
+    at_bound = np.abs(np.abs(analytic) - bound) <= ROUNDING * bound
+    if not bound or at_bound.all() or np.count_nonzero(at_bound) < FEWEST:
+        # one entry is always the largest; all of one size are signs
+        return None
+    clipped = np.clip(numeric, -bound, bound)
+    allowed = 2 * (block.numeric.estimates.bound + block.precision)
+    return bound if np.all(np.abs(clipped - analytic) <= allowed) else None
+
+
+def _norm(points: tuple[Point, ...]) -> float | None:
+    """The norm of all gradients together, if it is the same at both points and they are scaled."""
+    if len(points) < FEWEST:
+        return None
+    norms, ratios = [], []
+    for point in points:
+        values = [block.gradient.value for block in point.blocks]
+        if any(value is None or not np.all(np.isfinite(value)) for value in values):
+            return None
+        whole: Array = np.concatenate([np.ravel(value) for value in values if value is not None])
+        norms.append(float(np.linalg.norm(whole)))
+        analytic = np.concatenate([block.analytic for block in point.blocks])
+        numeric = np.concatenate([block.numeric.estimates.value for block in point.blocks])
+        square = float(numeric @ numeric)
+        ratio = float(analytic @ numeric) / square if square else 0.0
+        ratios.append(ratio)
+        for index, block in enumerate(point.blocks):
+            value = block.gradient.value
+            if not block.failed or value is None:
+                continue
+            if not ratio or error_if_right(point, index, value / ratio, 1 / abs(ratio)) is None:
+                return None
+    same = abs(norms[0] - norms[1]) <= ROUNDING * norms[0]
+    return norms[0] if same and all(0 < ratio < 1 for ratio in ratios) else None
+
+
+RULE = Rule(
+    code="GC412",
+    name="gradient-clipped",
+    what="The gradient is cut off at a bound, entry by entry or by its norm, before it is "
+    "returned. Clipping belongs to the update: a clipped gradient is not that of the loss.",
+    shows="some entries have exactly the same size, and the others are right.",
+    example="dW = np.clip(X.T @ delta, -1, 1)",
+    instead="dW = X.T @ delta      # and clip in the update",
+    detector=Direct(_find),
+    edits=(EditKind.FUNCTION,),
+)
