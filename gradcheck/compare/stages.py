@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradcheck.compare.adaptive import undecided_if_adaptive
 from gradcheck.compare.kinks import beside_kinks
 from gradcheck.compare.point import Point
 from gradcheck.compare.precision import with_precision, with_stability
@@ -58,7 +59,9 @@ def compare(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
         # what was off for the decay alone has bounds that were to show an error
         point = _measured(lessened, plan, rng)
     scale = point.scale
-    return point.with_blocks(judge_block(block, plan.rtol, scale) for block in point.blocks)
+    return undecided_if_adaptive(
+        point.with_blocks(judge_block(block, plan.rtol, scale) for block in point.blocks)
+    )
 
 
 def _measured(point: Point, plan: Plan, rng: np.random.Generator) -> Point:

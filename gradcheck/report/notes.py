@@ -6,14 +6,18 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from gradcheck.compare.adaptive import EXACT
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
+from gradcheck.diagnose.numbers import fitted_ratio
 from gradcheck.preflight import Preflight
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.problem import Problem
 from gradcheck.words import listed, shortened
+
+SAME_RATE = 1e-6
 
 
 def notes_of(
@@ -24,6 +28,7 @@ def notes_of(
         *_precision_notes(point),
         *_structure_notes(point.problem.parameters),
         *_update_notes(point.problem),
+        *_learning_rate_notes(point),
         *_state_notes(point, preflight),
         *_flat_notes(point, preflight),
         *diagnosis.notes,
@@ -149,6 +154,33 @@ def _update_notes(problem: Problem) -> Iterable[str]:
             f"your step has weight decay {decay:.6g} on {listed(names)} (it also takes off "
             f"learning_rate * {decay:.6g} * W), which is no part of the loss's gradient and was "
             "not counted as an error"
+        )
+
+
+def _learning_rate_notes(point: Point) -> Iterable[str]:
+    """An adaptive step; or one whose learning rate is not the one that was given."""
+    step = point.problem.step
+    if step is None:
+        return
+    if step.moves is not None:
+        name = "its size (Adam, RMSprop, Adagrad)"
+        if abs(step.moves - 1) < EXACT:
+            name = "its size (it takes the sign, or is the first step of Adam)"
+        yield (
+            f"your step is adaptive: it divides the gradient by {name}, so that every entry moves "
+            f"by {step.moves:.4g} learning rates, whatever its derivative is; the gradient that "
+            "enters it cannot be read from it: check that one with gradcheck.check"
+        )
+        return
+    wrong = [block for block in point.blocks if block.failed]
+    ratios = [ratio for block in wrong if (ratio := fitted_ratio(block)) is not None]
+    if len(ratios) < len(point.blocks) or min(ratios, default=0.0) <= 0:
+        return
+    if max(ratios) - min(ratios) <= SAME_RATE * max(ratios):
+        yield (
+            f"if all but the learning rate is right, your step uses the learning rate "
+            f"{step.learning_rate * ratios[0]:.6g}, and learning_rate={step.learning_rate:.6g} was "
+            "given"
         )
 
 

@@ -30,6 +30,7 @@ class Step:
         momentum: by how much of their last updates it goes on, by the parameters' names.
         share: the share of the gradient in its velocity: 1, or 1 - momentum in a moving average.
         decay: the weight decay of blocks, by index.
+        moves: by how many learning rates an adaptive step moves every entry; None of any other.
         known: the names of the arrays that an object held at first, or None for containers: of an
             object, what the step leaves as it is, and what it adds, is no parameter of the step.
     """
@@ -40,6 +41,7 @@ class Step:
     momentum: Mapping[str, float] = field(default_factory=dict)
     share: float = 1.0
     decay: Mapping[int, float] = field(default_factory=dict)
+    moves: float | None = None
     known: frozenset[str] | None = None
 
     def cancellation(self, value: Array) -> float:

@@ -82,6 +82,8 @@ def _norm(points: tuple[Point, ...]) -> float | None:
             if not ratio or error_if_right(point, index, value / ratio, 1 / abs(ratio)) is None:
                 return None
     same = abs(norms[0] - norms[1]) <= ROUNDING * norms[0]
+    # a gradient that is the same at both points has the same norm without a clip
+    same &= abs(ratios[0] - ratios[1]) > 1e3 * ROUNDING
     return norms[0] if same and all(0 < ratio < 1 for ratio in ratios) else None
 
 

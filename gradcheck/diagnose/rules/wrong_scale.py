@@ -16,7 +16,7 @@ def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
         excess = abs(ratio - 1)
         times = f"{ratio:.7g} times the right size"
         if excess < NEAR_ONE:
-            times = f"{excess:.2g} of their size too {'large' if ratio > 1 else 'small'}"
+            times = f"too {'large' if ratio > 1 else 'small'} by {excess:.2g} of the right size"
             yield Factor(
                 ratio,
                 times,
