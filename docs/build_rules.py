@@ -18,6 +18,7 @@ from gradcheck.diagnose.rule import (
     Penalty,
     Rule,
     Scale,
+    Traced,
     WrongLink,
 )
 from gradcheck.diagnose.rules import RULES
@@ -70,6 +71,12 @@ HOW: tuple[tuple[type[Detector] | Link, str], ...] = (
     ),
     (Direct, "It is seen in what the functions do and return."),
     (Last, "It is asked of the blocks that no other rule explains."),
+    (
+        Traced,
+        "The user's own loss and gradient are followed operation by operation. The rule is named "
+        "where the earliest wrong value and the right one differ by just this, at three points, "
+        "and the gradient mended there agrees with finite differences.",
+    ),
     (Note, "It is a note of the report; nothing is counted as wrong for it."),
 )
 """How each kind of detector comes to its finding."""

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 import sweeps
 from hypothesis import HealthCheck, settings
 
@@ -19,3 +20,9 @@ settings.register_profile(
 )
 settings.register_profile("all", settings.get_profile("sample"), max_examples=300)
 settings.load_profile("all" if sweeps.ALL else "sample")
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """The search for a faulty expression has time enough, however busy the machine is."""
+    monkeypatch.setattr("gradcheck.diagnose.following.SECONDS", 120.0)

@@ -13,12 +13,13 @@ from gradcheck.trace.compared import Array, Arrays, Compared, less, product, sam
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.nodes import Node, evaluate
 from gradcheck.trace.operations import base_name
-from gradcheck.trace.quantities import VALUE
+from gradcheck.trace.quantities import SLOPE, VALUE
 
 DEEPEST = 12
 """So many operations back from the wrong value another axis is tried."""
 
 REDUCTIONS = ("sum", "mean", "add.reduce", "max")
+MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
 PRODUCTS = ("matmul", "dot", "multiply")
 
 
@@ -187,32 +188,35 @@ def _with(node: Node, keywords: dict[str, Any]) -> Node:
 
 
 def value_cause(compared: Compared) -> Cause | None:
-    """What is used in the place of a value: another parameter, an updated one, another layer's."""
+    """What is used in the place of a value: a function of it, an updated or another parameter."""
     candidate = compared.candidate
-    if candidate is None or candidate.kind != VALUE or not compared.is_use:
+    if candidate is None or candidate.kind != VALUE:
+        return None
+    words, belongs = compared.words, candidate.node
+    fix = f"use {words.name(belongs)}"
+    in_product = base_name(compared.state.tape[compared.node]) in MATRIX_PRODUCTS
+    for quantity in () if in_product else compared.known.quantities:
+        ends = (quantity.node, quantity.other)
+        if quantity.kind != SLOPE or belongs not in ends:
+            continue
+        other = ends[1 - ends.index(belongs)]
+        if other is not None and same(compared.values(other), compared.actual):
+            kind = fault.SLOPE_AT_OUTPUT if belongs == ends[1] else fault.SLOPE_AT_INPUT
+            used = f"{words.name(other)} is used where {words.name(belongs)} belongs"
+            return Cause(kind, used, fix)
+    if not compared.is_use:
         return None
     parameters = {index: name for name, index in compared.points[0].parameters.items()}
-    words = compared.words
-    if candidate.node in parameters:
-        name = parameters[candidate.node]
+    if belongs in parameters:
+        name = parameters[belongs]
         moved = less(compared.expected, compared.actual)
-        true = [point.true[name] for point in compared.points]
-        if _is_multiple(moved, true):
-            return Cause(fault.UPDATED_WEIGHTS, f"{name} has been updated already")
-        return Cause(fault.OTHER_WEIGHTS, f"it should be {name}")
-    for quantity in compared.known.quantities:
-        if quantity.kind != "slope" or quantity.other is None:
-            continue
-        ends = (quantity.node, quantity.other)
-        if candidate.node in ends:
-            other = ends[1 - ends.index(candidate.node)]
-            if same(compared.values(other), compared.actual):
-                at_output = candidate.node == quantity.other
-                kind = fault.SLOPE_AT_OUTPUT if at_output else fault.SLOPE_AT_INPUT
-                return Cause(
-                    kind, f"{words.name(other)} is used where {words.name(candidate.node)} belongs"
-                )
-    return Cause(fault.OTHER_INPUT, f"{words.name(candidate.node)} belongs here")
+        if _is_multiple(moved, [point.true[name] for point in compared.points]):
+            updated = f"{name} has been updated already"
+            return Cause(fault.UPDATED_WEIGHTS, updated, f"{fix} as it was before the update")
+        return Cause(fault.OTHER_WEIGHTS, f"it should be {name}", fix)
+    if in_product:
+        return Cause(fault.OTHER_INPUT, f"{words.name(belongs)} belongs here", fix)
+    return None
 
 
 def _is_multiple(one: Arrays, other: Arrays) -> bool:

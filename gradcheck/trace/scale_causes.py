@@ -48,13 +48,14 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         for other in sorted(divisors | {1}):
             if one != other and (_is(ratio, one / other) or _is(ratio, other / one)):
                 return Cause(fault.OTHER_SIZE, f"{one} stands where {other} belongs")
-    return Cause(fault.SCALE, f"it is {_times(ratio)} what it should be")
+    return Cause(fault.SCALE, f"it is {_times(ratio)}")
 
 
 def _times(ratio: float) -> str:
     if abs(ratio - 1) < 1e-3:
-        return f"{abs(ratio - 1):.2g} of its size too {'large' if ratio > 1 else 'small'} for"
-    return f"{ratio:.6g} times"
+        way = "large" if ratio > 1 else "small"
+        return f"too {way} by {abs(ratio - 1):.2g} of the right size"
+    return f"{ratio:.6g} times what it should be"
 
 
 def _is(ratio: float, number: float) -> bool:

@@ -14,6 +14,9 @@ from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Place
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE
 
+UNTELLING = ("<module>", "<lambda>", "forward", "__call__", "loss", "cost", "predict")
+"""Functions whose names say nothing of what they compute."""
+
 SHORT = 40
 """Expressions longer than this are not names."""
 
@@ -66,7 +69,7 @@ class Words:
                 by = name
             elif (
                 function is not None
-                and function.function not in ("<module>", "<lambda>")
+                and function.function not in UNTELLING
                 and self._made_by_helper(node, other)
             ):
                 by = function.function

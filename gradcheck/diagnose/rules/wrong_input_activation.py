@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.network.rows import Activation
+from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 
 
@@ -65,6 +66,6 @@ RULE = Rule(
     example="dW2 = z1.T @ delta2",
     instead="dW2 = a1.T @ delta2",
     detector=WrongLink(Link.LAYER_INPUT, _inputs),
-    also=(WrongLink(Link.PRODUCT, _products),),
+    also=(WrongLink(Link.PRODUCT, _products), Traced((fault.OTHER_INPUT,))),
     edits=(EditKind.NAME, EditKind.INDEX, EditKind.MISSING_FACTOR, EditKind.WRAPPED),
 )

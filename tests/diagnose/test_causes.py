@@ -1,0 +1,183 @@
+"""Causes that the user's own computation shows, whatever the architecture is."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gradcheck
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "trace" / "users"))
+import edits
+
+RNG = np.random.default_rng(12)
+X = RNG.normal(size=(5, 4))
+
+EDITED = [
+    ("dense_rows", "dZ1 = dA1 * (1 - A1**2)", "dZ1 = dA1", "GC303"),
+    ("dense_rows", "dZ2 = (out - Y) / len(X)", "dZ2 = (out - Y)", "GC101"),
+    ("per_sample", "dW2 += np.outer(e, h)", "dW2 = np.outer(e, h)", "GC701"),
+    ("layer_classes", "return (self.p - self.y) / len(self.y)", "return self.p - self.y", "GC101"),
+    ("layer_classes", "= self.s + self.x * inner", "= self.s - self.x * inner", "GC305"),
+    ("flat_theta", "G1 = D2.T @ A1 / m", "G1 = D2.T @ A1", "GC101"),
+    ("rnn", 'dhnext = draw @ p["Whh"].T', 'dhnext = draw @ p["Whh"]', "GC201"),
+    ("batch_norm", "dxhat = dout * gamma", "dxhat = dout", "GC854"),
+    ("attention", "dk = dscores.T @ q", "dk = dscores @ q", "GC201"),
+    ("softmax_regression", "dW += REG * W", "dW += 2 * REG * W", "GC604"),
+]
+
+
+@pytest.mark.parametrize(("net", "right", "wrong", "code"), EDITED)
+def test_an_edited_line_is_named_and_shown(net, right, wrong, code, tmp_path):
+    source = (edits.NETS / f"{net}.py").read_text()
+    line = source[: source.index(right)].count("\n") + 1
+    module = edits.module_of(source.replace(right, wrong), tmp_path / f"{net}.py")
+    first = gradcheck.check(module.loss, module.params(), module.grad).findings[0]
+    assert first.code == code
+    assert first.location.line == line
+    assert first.fix
+
+
+def softmax(z, axis=1):
+    e = np.exp(z - z.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def swish(x):
+    return x / (1 + np.exp(-x))
+
+
+def logistic(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def pooled(up, p):
+    return p * (up - np.sum(up * p))
+
+
+LAYERS = {
+    "slope at the output": (
+        lambda x: (np.sin(x), x),
+        lambda up, x: up * np.cos(np.sin(x)),
+        "GC301",
+    ),
+    "slope for the output at the input": (
+        lambda x: (logistic(x), x),
+        lambda up, x: up * x * (1 - x),
+        "GC302",
+    ),
+    "slope missing": (lambda x: (np.arctan(x), x), lambda up, x: 1.0 * up, "GC303"),
+    "slope twice": (
+        lambda x: (np.arctan(x), x),
+        lambda up, x: up / (1 + x * x) ** 2,
+        "GC304",
+    ),
+    "another slope": (lambda x: (swish(x), x), lambda up, x: up * logistic(x), "GC305"),
+    "one side": (
+        lambda x: (np.where(x > 0, x, 0.2 * x), x),
+        lambda up, x: up * np.where(x > 0, 1.0, 0.3),
+        "GC306",
+    ),
+    "slope at the upstream": (
+        lambda x: (np.maximum(x, 0), x),
+        lambda up, x: up * (up > 0),
+        "GC307",
+    ),
+    "diagonal": (
+        lambda x: (softmax(x), softmax(x)),
+        lambda up, p: up * p * (1 - p),
+        "GC309",
+    ),
+    "sum over everything": (lambda x: (softmax(x), softmax(x)), pooled, "GC310"),
+    "another axis of a softmax": (
+        lambda x: (softmax(x), x),
+        lambda up, x: softmax(x, 0) * (up - np.sum(up * softmax(x, 0), axis=0)),
+        "GC311",
+    ),
+    "another axis": (
+        lambda x: (x - x.mean(axis=1, keepdims=True), x),
+        lambda up, x: up - up.mean(axis=0, keepdims=True),
+        "GC209",
+    ),
+    "upstream ignored": (lambda x: (x**3, x), lambda up, x: 3 * x**2, "GC410"),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_bug_of_a_layer_of_any_kind_is_named(name):
+    forward, backward, code = LAYERS[name]
+    report = gradcheck.check_layer(forward, backward, (X,))
+    assert [finding.code for finding in report.findings] == [code], str(report)
+
+
+def twice_used(p):
+    return float(np.sum(np.tanh(X @ p["W"]) @ p["W"].T * X))
+
+
+def one_use(p):
+    hidden = np.tanh(X @ p["W"])
+    return {"W": X.T @ hidden}
+
+
+def test_a_path_that_is_left_out_is_named_with_what_it_comes_through():
+    report = gradcheck.check(twice_used, {"W": RNG.normal(size=(4, 3))}, one_use)
+    first = report.findings[0]
+    assert first.code == "GC407"
+    assert 'X @ p["W"]' in first.message
+
+
+def test_a_derivative_by_the_wrong_parameterisation_is_named():
+    y = RNG.normal(size=6)
+
+    def loss(p):
+        sigma = np.exp(p["log_sigma"])
+        return float(np.sum((y - p["mean"]) ** 2) / (2 * sigma**2) + 6 * np.log(sigma))
+
+    def grad(p):
+        sigma = np.exp(p["log_sigma"])
+        d_sigma = 6 / sigma - np.sum((y - p["mean"]) ** 2) / sigma**3
+        return {"mean": np.sum(p["mean"] - y) / sigma**2, "log_sigma": d_sigma}
+
+    params = {"mean": np.array(0.3), "log_sigma": np.array(0.4)}
+    assert [one.code for one in gradcheck.check(loss, params, grad).findings] == ["GC605"]
+
+
+def cubes(p):
+    return float(np.sum(p["u"] ** 3) + 2 * np.sum(np.exp(p["v"])))
+
+
+def cubes_grad(p):
+    return {"u": 3 * p["u"] ** 2, "v": 2 * np.exp(p["v"])}
+
+
+def checked(change):
+    params = {"u": np.array([0.2, 0.9, -1.1]), "v": np.array([0.1, -0.4, 1.3])}
+    return gradcheck.check(cubes, params, lambda p: change(cubes_grad(p)))
+
+
+def scaled_to(norm):
+    def clip(gradient):
+        size = np.sqrt(sum(np.sum(value**2) for value in gradient.values()))
+        return {name: value * min(1.0, norm / size) for name, value in gradient.items()}
+
+    return clip
+
+
+def test_gradients_that_were_exchanged_are_named_together():
+    first = checked(lambda g: {"u": g["v"], "v": g["u"]}).findings[0]
+    assert (first.code, first.blocks) == ("GC411", ("u", "v"))
+
+
+def test_gradients_that_are_clipped_are_named_with_the_bound():
+    by_entry = checked(lambda g: {name: np.clip(g[name], -1.7, 1.7) for name in g}).findings[0]
+    assert by_entry.code == "GC412"
+    assert "1.7" in by_entry.message
+    by_norm = checked(scaled_to(2.5)).findings[0]
+    assert by_norm.code == "GC412"
+    assert "2.5" in by_norm.message
+
+
+def test_a_constant_near_one_is_said_by_what_it_is_off():
+    report = checked(lambda g: {name: value * (1 + 3e-6) for name, value in g.items()})
+    assert "too large by 3e-06 of the right size" in report.findings[0].message
