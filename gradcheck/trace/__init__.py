@@ -17,9 +17,9 @@ looked for (`search`, over the `units`) that, replaced by a known quantity (`can
 wrong parts right at all points and spoils no right one (`trial`). Most replacements are dismissed
 by random projections (`projections`, where `linearity` allows it), the others are executed.
 
-What that says is read from the place (`blame`, `scales`, `returned`), the values (`kinds`), what the two say of
-each other (`causes`) and the user's own names (`words`). Faults of another kind are in `special` and `raising`. The result
-is a `Fault` (`fault`) for each bug; `find` has the door.
+What that says is read from the place (`blame`, `scales`, `returned`), the values (`kinds`), what
+the two say of each other (`causes`), and the user's own names (`words`). Faults of another kind are
+in `special` and `raising`. The result is a `Fault` (`fault`) for each bug; `find` has the door.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.
