@@ -82,10 +82,10 @@ def diagnose(
     if point.unstable or not point.failed:
         return replace(diagnosis, findings=tuple(_direct(evidence, always=True)))
     nearby = second_point(point, rng)
-    if nearby is not None:
-        evidence = replace(evidence, points=(point, nearby))
-    findings = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
     search = follow(point, rng)
+    points = (point,) if nearby is None else (point, nearby)
+    evidence = replace(evidence, points=points, search=search)
+    findings = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
     notes = diagnosis.notes
     if search.late:
         notes = (*notes, f"the search for the faulty expression ended after {SECONDS:g} s")
@@ -210,6 +210,9 @@ def _from_scales(evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
 
 def _from_loss(finding: Finding, evidence: Evidence) -> int:
     """Sorts findings by their layer nearest to the loss; a delta comes before a single block."""
+    misfit = evidence.search.misfit
+    if misfit is not None and misfit.shape is not None and finding.message.startswith(misfit.code):
+        return -len(evidence.layers) - 1
     numbers = [
         layer.number
         for layer in evidence.layers

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gradcheck.trace.misfits import Misfit
 from gradcheck.trace.nodes import Leak
 from gradcheck.trace.places import Place
 
@@ -108,6 +109,7 @@ class Search:
         leaks: the operations that could not be followed.
         points: at how many points both functions did the same operations.
         operations: how many there were in the gradient.
+        misfit: of a gradient that raised, the operation whose operands do not fit; else None.
     """
 
     faults: tuple[Fault, ...] = ()
@@ -117,3 +119,4 @@ class Search:
     leaks: tuple[Leak, ...] = ()
     points: int = 0
     operations: int = 0
+    misfit: Misfit | None = None

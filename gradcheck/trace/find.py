@@ -94,7 +94,7 @@ def _find(
     followed = _follow_others(subject, first, points[1:])
     search = _prepared(followed, deadline)
     if first.gradient.error is not None:
-        return _of_raised(search)
+        return _of_raised(search, wrong)
     state = _state(search, wrong)
     if wrong and not state.wrong():
         followed = [follow(subject, values, calls=2) for values in points[: len(followed)]]
@@ -115,17 +115,18 @@ def _find(
     )
 
 
-def _of_raised(search: Followed) -> Search:
+def _of_raised(search: Followed, wrong: Sequence[str] | None) -> Search:
     first = search.points[0]
-    error = first.gradient.error
-    fault = raising_fault(Raised(search.points, search.known, search.words))
+    blocks = tuple(wrong or first.true)
+    found = raising_fault(Raised(search.points, search.known, search.words), blocks)
     return Search(
-        () if fault is None else (fault,),
-        tuple(first.true),
-        unfollowed="" if fault is not None else f"the gradient raised {type(error).__name__}",
+        () if found is None else (found[0],),
+        blocks,
+        unfollowed="" if found else f"the gradient raised {type(first.gradient.error).__name__}",
         leaks=first.gradient.leaks,
         points=len(search.points),
         operations=len(first.nodes),
+        misfit=None if found is None else found[1],
     )
 
 
