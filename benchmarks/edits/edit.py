@@ -100,6 +100,11 @@ def _edits(node: ast.AST, local: list[str], source: str) -> Iterator[tuple[str, 
             yield "operand dropped", span, f"({right})"
         if sign in ("+", "-"):
             yield "sign", span, f"({left} {'-' if sign == '+' else '+'} {right})"
+        if sign in ("*", "@"):
+            yield "product", span, f"({left}) {'@' if sign == '*' else '*'} ({right})"
+    elif isinstance(node, ast.Attribute) and node.attr in ("sum", "mean"):
+        other = "mean" if node.attr == "sum" else "sum"
+        yield "sum and mean", _span(node, source), f"{text(node.value)}.{other}"
     elif isinstance(node, ast.Attribute) and node.attr == "T":
         yield "transpose", _span(node, source), text(node.value)
     elif isinstance(node, ast.keyword) and node.arg == "axis":
