@@ -22,6 +22,7 @@ BACKWARD = {
     "autoencoder": ("encoder", "decoder"),
     "helpers_chain": ("elu_slope", "affine_back", "bend_back", "grad"),
     "dense_columns": ("sigmoid_prime", "grad"),
+    "digit_samples": ("sigmoid_prime", "backprop", "grad"),
 }
 """The functions that are edited; `grad` where nothing is said."""
 

@@ -36,7 +36,7 @@ class Followed:
         candidates: what can replace values.
         words: names the quantities.
         tolerance: the relative error of what is right.
-        deadline: on `time.perf_counter`.
+        deadline: on `time.thread_time`.
     """
 
     points: tuple[Point, ...]

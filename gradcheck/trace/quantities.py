@@ -206,7 +206,8 @@ def series_of(points: Sequence[Point]) -> list[Series]:
     groups: dict[Any, list[int]] = {}
     for node in first.loss_nodes:
         if not node.is_leaf and node.is_float:
-            groups.setdefault((node.chain, node.name), []).append(node.index)
+            key = (node.chain, node.name, node.value.shape)
+            groups.setdefault(key, []).append(node.index)
     found = []
     for members in groups.values():
         if len(members) < 2:
