@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.blame import Blame, blame, outside_helper
 from gradcheck.trace.candidates import Candidates
+from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.describe import Followed, of_mend, of_special, where_returned
 from gradcheck.trace.explain import known_quantities
 from gradcheck.trace.fault import Fault, Search
@@ -68,7 +68,7 @@ def find_faults(
             one the adjoints do.
         budget: the time, in seconds of this thread's own work.
     """
-    deadline = time.thread_time() + budget
+    deadline = Deadline.after(budget)
     with np.errstate(all="ignore"):
         return _find(subject, points, wrong, judge, deadline)
 
@@ -78,7 +78,7 @@ def _find(
     points: Sequence[Sequence[Array]],
     wrong: Sequence[str] | None,
     judge: Judge | None,
-    deadline: float,
+    deadline: Deadline,
 ) -> Search:
     try:
         first = follow(subject, points[0])
@@ -153,7 +153,7 @@ def _follow_others(
     return found
 
 
-def _prepared(points: Sequence[Point], deadline: float) -> Followed:
+def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
     first = points[0]
     tolerance = _tolerance(points)
     quantities = quantities_of(points)

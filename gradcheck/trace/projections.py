@@ -73,15 +73,24 @@ def _weights(
     point: int,
     seeds: Mapping[int, NDArray[np.float64]],
     fixed: Container[int] = (),
-    first: int = 0,
+    within: Container[int] | None = None,
 ) -> Adjoints:
     movements = state.movements[point]
-    return adjoints(state.nodes[point], state.values[point], seeds, fixed, movements, first)
+    return adjoints(state.nodes[point], state.values[point], seeds, fixed, movements, within)
 
 
-def with_fixed(projection: Projection, fixed: frozenset[int], state: State) -> Projection:
-    """The projection where some values no longer depend on others: they are replaced together."""
-    weights = _weights(state, projection.point, projection.seed, fixed, min(fixed))
+def with_fixed(
+    projection: Projection, fixed: frozenset[int], below: frozenset[int], state: State
+) -> Projection:
+    """The projection where some values no longer depend on others: they are replaced together.
+
+    Args:
+        projection: of the output.
+        fixed: the values.
+        below: what depends on them; of all else the weights are not wanted.
+        state: the tape.
+    """
+    weights = _weights(state, projection.point, projection.seed, fixed, below)
     return replace(projection, weights=weights)
 
 
