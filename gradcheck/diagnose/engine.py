@@ -21,8 +21,9 @@ from gradcheck.diagnose.following import SECONDS, follow, with_faults
 from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.locate import located
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
+from gradcheck.diagnose.raised import exception_finding
 from gradcheck.diagnose.rule import Direct, Last, detectors
-from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated
+from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated, unknown_cause
 from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
@@ -149,6 +150,7 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
         for finding in detector.find(rule, evidence, left) if left else ():
             explained.update(finding.blocks)
             yield finding
+    yield from exception_finding(unknown_cause.RULE, evidence, explained)
 
 
 def _direct(evidence: Evidence, always: bool = False) -> Iterator[Finding]:

@@ -93,6 +93,15 @@ def misfit_finding(rule: Rule, evidence: Evidence, fix: str) -> Iterator[Finding
     yield _finding(rule, evidence, message, _lines(raised, misfit), fix, None)
 
 
+def exception_finding(rule: Rule, evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
+    """The finding of an exception that nothing else explains: where it was raised."""
+    raised = evidence.first.raised
+    left = {block.name for block in evidence.blocks if block.verdict == "raised"} - explained
+    if raised is not None and left:
+        fix = "look at this line, and at what it is given"
+        yield _finding(rule, evidence, f"{raised.call} raised {raised.summary}", [], fix, None)
+
+
 def _lines(raised: Raised, misfit: Misfit | None) -> list[str]:
     lines = [raised.summary]
     for operand in () if misfit is None else misfit.operands:

@@ -34,6 +34,7 @@ from gradcheck.trace.guards import without_guards
 from gradcheck.trace.penalties import penalised_blocks
 from gradcheck.trace.places import Place
 from gradcheck.trace.points import Subject
+from gradcheck.trace.shapes import may_be_dense
 from gradcheck.trace.subjects import subject_of_functions, subject_of_problem
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Subject",
     "Trace",
     "find_faults",
+    "may_be_dense",
     "penalised_blocks",
     "subject_of_functions",
     "subject_of_problem",

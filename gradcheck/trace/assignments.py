@@ -77,6 +77,11 @@ def plain_assignments(file: str) -> dict[int, list[tuple[str, tuple[int, int]]]]
         return {}
     found: dict[int, list[tuple[str, tuple[int, int]]]] = {}
     for statement in ast.walk(tree):
+        if isinstance(statement, ast.Dict):
+            for item in statement.values:
+                if isinstance(item, ast.Name):
+                    columns = (item.col_offset, item.end_col_offset or 0)
+                    found.setdefault(item.lineno, []).append((item.id, columns))
         if not isinstance(statement, ast.Assign):
             continue
         for target in statement.targets:

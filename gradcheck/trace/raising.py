@@ -8,6 +8,7 @@ operands are explained, it is the failing operation itself.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,12 @@ from gradcheck.trace.nodes import RAISED, Node, Reference
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import ADJOINT, VALUE
+from gradcheck.trace.special import loop_of_index
 from gradcheck.trace.words import Words
+
+BEYOND = re.compile(
+    r"index (?P<index>-?\d+) is out of bounds for axis (?P<axis>\d+) with size (?P<size>\d+)"
+)
 
 
 @dataclass(frozen=True)
@@ -79,9 +85,13 @@ def raising_fault(raised: Raised, blocks: Sequence[str]) -> tuple[Fault, Misfit]
         raised: the gradient.
         blocks: those that it made no gradient of.
     """
-    failed = raised.points[0].gradient.tape.failed
+    gradient = raised.points[0].gradient
+    failed = gradient.tape.failed
     if failed is None:
         return None
+    if not isinstance(gradient.error, ValueError):
+        outside = _beyond_the_end(failed, gradient.error, tuple(blocks))
+        return None if outside is None else (outside, _misfit(raised, failed, False))
     culprit = _first_unexplained(raised, failed)
     node = raised.nodes[culprit] if culprit is not None else failed
     same_line = node.place and failed.place and node.place.line == failed.place.line
@@ -113,6 +123,36 @@ def raising_fault(raised: Raised, blocks: Sequence[str]) -> tuple[Fault, Misfit]
         {},
     )
     return fault, misfit
+
+
+def _beyond_the_end(
+    failed: Node, error: BaseException | None, blocks: tuple[str, ...]
+) -> Fault | None:
+    """The loop whose number went beyond the end of an axis."""
+    found = BEYOND.search(str(error)) if isinstance(error, IndexError) else None
+    if found is None or failed.place is None:
+        return None
+    head = loop_of_index(failed.place, int(found["axis"]))
+    if head is None:
+        return None
+    words = f"goes to {found['index']}, where axis {found['axis']} has {found['size']}"
+    return Fault(
+        RAISES,
+        head,
+        (failed.place,),
+        head.source,
+        "",
+        "",
+        words,
+        None,
+        None,
+        1.0,
+        None,
+        None,
+        (),
+        blocks,
+        {},
+    )
 
 
 def _misfit(raised: Raised, node: Node, has_value: bool) -> Misfit:

@@ -122,6 +122,31 @@ def _loop_of_missing(
     return None
 
 
+def loop_of_index(place: Place, axis: int) -> Place | None:
+    """The header of the loop over the bare name that an expression is indexed with at an axis."""
+    try:
+        expression = ast.parse(place.source, mode="eval").body
+    except SyntaxError:
+        return None
+    if not isinstance(expression, ast.Subscript):
+        return None
+    index = expression.slice
+    items = index.elts if isinstance(index, ast.Tuple) else [index]
+    name = items[axis] if axis < len(items) else None
+    around = [
+        loop
+        for loop in _loops(place.file)
+        if isinstance(name, ast.Name)
+        and loop.lineno <= place.line <= (loop.end_lineno or loop.lineno)
+        and name.id in {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    ]
+    if not around:
+        return None
+    loop = max(around, key=lambda one: one.lineno)
+    end = loop.iter.end_col_offset or 0
+    return Place(place.file, loop.lineno, loop.lineno, loop.col_offset, end, place.function)
+
+
 @lru_cache(maxsize=64)
 def _tree(file: str) -> ast.Module:
     try:
