@@ -51,7 +51,10 @@ def render(outcomes: Sequence[Outcome]) -> str:
             groups += [(name, [one for one in these if key(one) == name]) for name in names]
         for name, group in groups:
             slowest = max((one.seconds for one in group), default=0.0)
-            found, named = _share(group, lambda one: one.found), _share(group, lambda one: one.named)
+            found, named = (
+                _share(group, lambda one: one.found),
+                _share(group, lambda one: one.named),
+            )
             lines.append(f"  {name:<22}{len(group):>5}  {found}  {named}  {slowest:6.1f} s")
         lines.append("")
     return "\n".join(lines)

@@ -47,6 +47,7 @@ class Edit:
 
 
 def nets() -> list[str]:
+    """The names of the files."""
     return sorted(path.stem for path in NETS.glob("*.py"))
 
 

@@ -38,7 +38,7 @@ class Outcome:
 
 
 def run(edit: Edit) -> Outcome | None:
-    """What a check says of an edit; None where the gradient is right, or cannot be read, with it."""
+    """What a check says of an edit; None where that is no wrong gradient."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import sys
 from collections import deque
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field, is_dataclass
@@ -25,7 +27,7 @@ from gradcheck.trace.ownership import (
     restorer,
     slots,
 )
-from gradcheck.trace.places import is_users_file
+from gradcheck.trace.places import is_users_code, is_users_file
 from gradcheck.trace.proxies import is_numpys, proxy_of
 from gradcheck.trace.storage import Storage
 
@@ -185,6 +187,19 @@ class Reach:
         """As `swap`, and put back with everything else."""
         self._restoring(names)
         self.swap(names)
+
+    def imports(self) -> None:
+        """Lets what the user's functions import while they run be traced, too."""
+        real = builtins.__import__
+
+        def traced(*arguments: Any, **keywords: Any) -> Any:
+            module = real(*arguments, **keywords)
+            caller = sys._getframe(1).f_code
+            inside = self.tape.open and caller.co_name != "<module>" and is_users_code(caller)
+            return proxy_of(module, self.tape) if inside else module
+
+        self.undo.append(partial(setattr, builtins, "__import__", real))
+        vars(builtins)["__import__"] = traced
 
     def _restoring(self, names: MutableMapping[Any, Any]) -> None:
         self.undo.append(restorer(names))

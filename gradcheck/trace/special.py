@@ -220,6 +220,8 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
     for output in _chosen(state, wrong):
         if np.any(output.part(state.values[0][output.node])) or output.entries is not None:
             continue
+        if output.block not in points[0].parameters:
+            continue
         true = list(output.true)
         parameters = [
             point.loss_nodes[point.parameters[output.block]].value.astype(np.float64)
