@@ -1,10 +1,10 @@
 # ruff: noqa: E501  # the planted bugs are a table, a row to a line
 """The fault is found at the line that was edited; right code has none."""
 
-from benchmarks.edits import edit as edits
 import numpy as np
 import pytest
 
+from benchmarks.edits import edit as edits
 from gradcheck.trace import fault as faults
 from gradcheck.trace import find_faults, subject_of_functions
 from gradcheck.user.structures import flatten
