@@ -19,6 +19,7 @@ from gradcheck.trace.mend import Mend
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.outputs import Output, outputs_of
+from gradcheck.trace.passes import last_pass
 from gradcheck.trace.points import (
     Array,
     NotFollowedError,
@@ -229,7 +230,7 @@ def _next(
     """The next fault, and the state with it mended; and whether the time ran out."""
     view = view_of(state, wrong, search.known)
     assignments = search.points[0].gradient.tape.assignments
-    special = special_fault(view, wrong, search.points)
+    special = special_fault(view, wrong, search.points) or last_pass(view, wrong, assignments)
     if special is not None:
         return of_special(search, state, special), False
     trials = Trials(
