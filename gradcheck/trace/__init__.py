@@ -18,8 +18,9 @@ wrong parts right at all points and spoils no right one (`trial`). Most replacem
 by random projections (`projections`, where `linearity` allows it), the others are executed.
 
 What that says is read from the place (`blame`, `scales`, `returned`), the values (`kinds`), and
-the user's own names (`words`). Faults of another kind are in `special` and `raising`. The result
-is a `Fault` (`fault`) for each bug; `find` has the door.
+the user's own names (`words`, from `sources`). Faults of another kind are in `special`, `passes`
+(loops) and `raising` (with operands that do not fit: `misfits`). The result is a `Fault` (`fault`)
+for each bug; `find` has the door, and ends by a `deadline`.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.

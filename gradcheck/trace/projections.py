@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.outputs import Output
-from gradcheck.trace.reverse import Adjoints, adjoints
-from gradcheck.trace.state import State
+from gradcheck.trace.reverse import Adjoints, Edge, adjoints
+from gradcheck.trace.state import State, Values
 
 FIT = 1e-5
 """The relative error of a projection that a replacement may leave."""
@@ -33,6 +33,41 @@ class Projection:
     gap: float
     seed: Mapping[int, NDArray[np.float64]]
     weights: Adjoints
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What the uses by which changes leave a region do to the projections.
+
+    Attributes:
+        uses: those that do something.
+        weights: a row for every projection.
+        gaps: of the projections.
+        allowed: the errors that the effects may have.
+    """
+
+    uses: list[Edge]
+    weights: NDArray[np.float64]
+    gaps: NDArray[np.float64]
+    allowed: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, uses: list[Edge], projections: list[Projection], base: Values) -> Leaving:
+        """Of the projections that a region is left by; `base` has the values as they are."""
+        known = [use for use in uses if any(use in one.weights.of_edges for one in projections)]
+        rows = [
+            np.concatenate(
+                [
+                    np.ravel(one.weights.of_edges.get(use, np.zeros(base[use[1]].shape)))
+                    for use in known
+                ]
+                or [np.zeros(0)]
+            )
+            for one in projections
+        ]
+        gaps = np.array([one.gap for one in projections])
+        allowed = 1e-5 * np.maximum(np.abs(gaps), 1e-12)
+        return cls(known, np.array(rows), gaps, allowed)
 
 
 def projections_of(

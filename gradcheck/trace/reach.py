@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import sys
 from collections import deque
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field, is_dataclass
@@ -27,8 +26,8 @@ from gradcheck.trace.ownership import (
     restorer,
     slots,
 )
-from gradcheck.trace.places import is_users_code, is_users_file
-from gradcheck.trace.proxies import is_numpys, proxy_of
+from gradcheck.trace.places import is_users_file
+from gradcheck.trace.proxies import importing, is_numpys, proxy_of
 from gradcheck.trace.storage import Storage
 
 LIMIT = 50_000
@@ -191,15 +190,8 @@ class Reach:
     def imports(self) -> None:
         """Lets what the user's functions import while they run be traced, too."""
         real = builtins.__import__
-
-        def traced(*arguments: Any, **keywords: Any) -> Any:
-            module = real(*arguments, **keywords)
-            caller = sys._getframe(1).f_code
-            inside = self.tape.open and caller.co_name != "<module>" and is_users_code(caller)
-            return proxy_of(module, self.tape) if inside else module
-
         self.undo.append(partial(setattr, builtins, "__import__", real))
-        vars(builtins)["__import__"] = traced
+        vars(builtins)["__import__"] = importing(real, self.tape)
 
     def _restoring(self, names: MutableMapping[Any, Any]) -> None:
         self.undo.append(restorer(names))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from gradcheck.trace.places import Place
 from gradcheck.trace.points import Point
 from gradcheck.trace.returned import returned_place
 from gradcheck.trace.scales import proportion
+from gradcheck.trace.sources import tree_of
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import View
 
@@ -147,21 +146,13 @@ def loop_of_index(place: Place, axis: int) -> Place | None:
     return Place(place.file, loop.lineno, loop.lineno, loop.col_offset, end, place.function)
 
 
-@lru_cache(maxsize=64)
-def _tree(file: str) -> ast.Module:
-    try:
-        return ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return ast.Module(body=[], type_ignores=[])
-
-
 def _loops(file: str) -> list[ast.For]:
-    return [node for node in ast.walk(_tree(file)) if isinstance(node, ast.For)]
+    return [node for node in ast.walk(tree_of(file)) if isinstance(node, ast.For)]
 
 
 def _indices_written(file: str, line: int) -> list[set[str]]:
     """The names in each index of the subscript that a statement assigns to."""
-    for statement in ast.walk(_tree(file)):
+    for statement in ast.walk(tree_of(file)):
         if not isinstance(statement, ast.Assign | ast.AugAssign) or statement.lineno != line:
             continue
         target: ast.expr = (

@@ -14,9 +14,8 @@ from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.linearity import Linearity, Reached
 from gradcheck.trace.mend import ZERO, ByPoint, Mend
 from gradcheck.trace.outputs import Output
-from gradcheck.trace.projections import Projection, fitting, weight_of, with_fixed
-from gradcheck.trace.reverse import Edge
-from gradcheck.trace.state import Replacement, State, Values
+from gradcheck.trace.projections import Leaving, Projection, fitting, weight_of, with_fixed
+from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import Unit
 
 EXECUTIONS = 4000
@@ -27,40 +26,6 @@ OUTPUTS = 2
 
 FEWER = 2
 """And at how many points: two can tell, for any constant."""
-
-
-@dataclass(frozen=True)
-class _Leaving:
-    """What the uses by which changes leave a region do to the projections.
-
-    Attributes:
-        uses: those that do something.
-        weights: a row for every projection.
-        gaps: of the projections.
-        allowed: the errors that the effects may have.
-    """
-
-    uses: list[Edge]
-    weights: NDArray[np.float64]
-    gaps: NDArray[np.float64]
-    allowed: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, uses: list[Edge], projections: list[Projection], base: Values) -> _Leaving:
-        known = [use for use in uses if any(use in one.weights.of_edges for one in projections)]
-        rows = [
-            np.concatenate(
-                [
-                    np.ravel(one.weights.of_edges.get(use, np.zeros(base[use[1]].shape)))
-                    for use in known
-                ]
-                or [np.zeros(0)]
-            )
-            for one in projections
-        ]
-        gaps = np.array([one.gap for one in projections])
-        allowed = 1e-5 * np.maximum(np.abs(gaps), 1e-12)
-        return cls(known, np.array(rows), gaps, allowed)
 
 
 @dataclass
@@ -187,7 +152,7 @@ class Trials:
         base = self.state.values[0]
         inside = set(reached.region)
         ends = [[node for node in reached.region if node in one.seed] for one in projections]
-        leaving = _Leaving.of(reached.uses, projections, base)
+        leaving = Leaving.of(reached.uses, projections, base)
         for number in rows:
             if self.is_late:
                 return
