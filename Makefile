@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: run test test-all test-extras test-browser lint format bench fuzz clean
+.PHONY: run test test-all test-extras test-browser lint format bench fuzz edits clean
 
 run: $(VENV)/.installed
 	$(BIN)/gradcheck run
@@ -43,6 +43,11 @@ fuzz: $(VENV)/.test
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz \
 		$(if $(N),--checks $(N)) $(if $(SEED),--seed $(SEED)) $(if $(FAMILY),--family $(FAMILY)) \
 		$(if $(KIND),--kind "$(KIND)")
+
+# N random edits of right backward passes: how often is the edited line found? NET is one file's.
+edits: $(VENV)/.test
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m benchmarks.edits --missed \
+		$(if $(N),--edits $(N)) $(if $(SEED),--seed $(SEED)) $(if $(NET),--net $(NET))
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
@@ -20,6 +21,7 @@ from gradcheck.recognition.identify import identify, search_further
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
 from gradcheck.sampling import all_entries, choose_entries
+from gradcheck.trace import may_be_dense
 from gradcheck.user.calls import Heard, Raised, UserCodeError, quietly
 from gradcheck.user.evaluation import Effort
 from gradcheck.user.narrowing import with_gradients_only
@@ -89,7 +91,7 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
         preflight = still_repeatable(preflight, point)
         if not preflight.usable:
             raise _nothing_to_compare(preflight, problem, heard)
-        if point.failed and options.diagnose:
+        if point.failed and options.diagnose and _may_be_dense(point):
             identity = search_further(identity, point.problem, rng)
         point = excuse(point, rng)
         diagnosis = Diagnosis(view=identity.view)
@@ -100,6 +102,11 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     repaired = _repaired(point, diagnosis, options, begin)
     report = build_report(point, preflight, selection, diagnosis, options, heard)
     return replace(report, repair=repaired)
+
+
+def _may_be_dense(point: Point) -> bool:
+    """Whether it is worth looking for a network among the unusual ones."""
+    return ask_trace(point, lambda subject: may_be_dense(subject, point.values), lambda _: True)
 
 
 def _nothing_to_compare(

@@ -20,7 +20,7 @@ def unfollowable(point: Point) -> str:
     size = sum(block.size for block in point.blocks)
     if size > MOST_PARAMETERS or point.noise.seconds > SLOWEST:
         return "the loss takes too long to be followed"
-    return "a loss of stacks is not followed" if point.problem.batched else ""
+    return ""
 
 
 def ask_trace(

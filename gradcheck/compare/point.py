@@ -15,9 +15,9 @@ from gradcheck.numeric.gradient import NumericGradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Indices
 from gradcheck.user.blocks import Array
-from gradcheck.user.calls import Raised, UserCodeError
+from gradcheck.user.calls import Raised
 from gradcheck.user.evaluation import ALONE, Effort, entry_losses
-from gradcheck.user.gradients import RAISED, Gradients, read_gradients
+from gradcheck.user.gradients import Gradients, ask_gradients
 from gradcheck.user.problem import Problem
 
 
@@ -106,12 +106,8 @@ class Point:
         Raises:
             UsageError: it cannot be read as the gradient of these parameters.
         """
-        try:
-            returned = self.problem.gradient(self.values)
-            return self.with_gradients(read_gradients(returned, self.problem.parameters))
-        except UserCodeError as error:
-            unknown = self.with_blocks(replace(block, gradient=RAISED) for block in self.blocks)
-            return replace(unknown, raised=error.raised)
+        gradients, raised = ask_gradients(self.problem, self.values)
+        return replace(self.with_gradients(gradients), raised=raised)
 
     def nudged(self, size: float, rng: np.random.Generator) -> Point | None:
         """A point nearby, every block moved by a share of its spread; None without a finite loss.

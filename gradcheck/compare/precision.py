@@ -19,7 +19,7 @@ from gradcheck.errors import UsageError
 from gradcheck.numeric.loss_lines import random_signs
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
-from gradcheck.user.gradients import Gradient, read_gradients
+from gradcheck.user.gradients import Gradient, ask_gradients
 from gradcheck.user.problem import Problem
 
 NUDGES = 2
@@ -112,9 +112,8 @@ def _differ(block: Block, other: Gradient, rounding: float) -> bool:
 
 def _movements(point: Point, nearby: list[Array]) -> list[float]:
     """How far the analytic gradient of every block is elsewhere from where it was."""
-    returned = point.problem.gradient(nearby, keep=True)
+    nudged, _ = ask_gradients(point.problem, nearby, keep=True)
     nearby.clear()  # it may be large
-    nudged = read_gradients(returned, point.problem.parameters, copy=False)
     return [
         largest_difference(after.value, block.gradient.value)
         if block.gradient.value is not None

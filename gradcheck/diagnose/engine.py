@@ -21,8 +21,9 @@ from gradcheck.diagnose.following import SECONDS, follow, with_faults
 from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.locate import located
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
+from gradcheck.diagnose.raised import exception_finding
 from gradcheck.diagnose.rule import Direct, Last, detectors
-from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated
+from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated, unknown_cause
 from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
@@ -82,10 +83,10 @@ def diagnose(
     if point.unstable or not point.failed:
         return replace(diagnosis, findings=tuple(_direct(evidence, always=True)))
     nearby = second_point(point, rng)
-    if nearby is not None:
-        evidence = replace(evidence, points=(point, nearby))
-    findings = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
     search = follow(point, rng)
+    points = (point,) if nearby is None else (point, nearby)
+    evidence = replace(evidence, points=points, search=search)
+    findings = sorted(_findings(evidence), key=lambda finding: _from_loss(finding, evidence))
     notes = diagnosis.notes
     if search.late:
         notes = (*notes, f"the search for the faulty expression ended after {SECONDS:g} s")
@@ -150,6 +151,7 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
         for finding in detector.find(rule, evidence, left) if left else ():
             explained.update(finding.blocks)
             yield finding
+    yield from exception_finding(unknown_cause.RULE, evidence, explained)
 
 
 def _direct(evidence: Evidence, always: bool = False) -> Iterator[Finding]:
@@ -211,6 +213,9 @@ def _from_scales(evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
 
 def _from_loss(finding: Finding, evidence: Evidence) -> int:
     """Sorts findings by their layer nearest to the loss; a delta comes before a single block."""
+    misfit = evidence.search.misfit
+    if misfit is not None and misfit.shape is not None and finding.message.startswith(misfit.code):
+        return -len(evidence.layers) - 1
     numbers = [
         layer.number
         for layer in evidence.layers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from gradcheck.preflight import Preflight
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.sampling import Indices
+from gradcheck.trace import Search
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import Heard, UserCodeError
 from gradcheck.user.problem import Problem
@@ -37,6 +38,7 @@ class Evidence:
         sizes: batch size, outputs, features.
         preflight: how the functions behave.
         heard: what they warned of.
+        search: what following their computation found.
     """
 
     problem: Problem
@@ -46,6 +48,7 @@ class Evidence:
     sizes: Sizes
     preflight: Preflight
     heard: Heard
+    search: Search = field(default_factory=Search)
 
     @property
     def first(self) -> Point:

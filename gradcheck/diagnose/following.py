@@ -45,14 +45,15 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
     """
     parameters = point.problem.parameters
     nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]
-    wrong = [block.name for block in point.blocks if block.verdict in ("wrong", "shape", "missing")]
     raised = any(block.verdict == "raised" for block in point.blocks)
+    verdicts = ("raised",) if raised else ("wrong", "shape", "missing")
+    wrong = [block.name for block in point.blocks if block.verdict in verdicts]
     return ask_trace(
         point,
         lambda subject: find_faults(
             subject,
             [point.values, *nearby],
-            None if raised else wrong,
+            wrong,
             None if raised else _Judge(point),
             SECONDS,
         ),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.misfits import Misfit, products_of
 from gradcheck.user.calls import Raised
 
 Array = NDArray[Any]
@@ -25,12 +26,22 @@ ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Pow: operator.pow,
     ast.MatMult: operator.matmul,
 }
+VERBS: dict[type, str] = {ast.Add: "adds", ast.Sub: "subtracts", ast.Div: "divides"}
+OPERATIONS = {
+    **dict.fromkeys(("matmul", "dot", "inner", "outer"), (False, "multiplies")),
+    "multiply": (True, "multiplies"),
+    "add": (True, "adds"),
+    "subtract": (True, "subtracts"),
+    "divide": (True, "divides"),
+}
+"""By operation of a trace: whether it goes entry by entry, and what it does."""
+
 SHAPE_WORDS = ("shape", "align", "broadcast", "dimension", "mismatch")
 
 
 @dataclass(frozen=True)
 class WrittenProduct:
-    """A product of two arrays in the user's source; `elementwise` is `*` or the like."""
+    """A product of two arrays in the user's source; `elementwise` is `*`, `+` or the like."""
 
     code: str
     left_code: str
@@ -38,6 +49,7 @@ class WrittenProduct:
     left: Array
     right: Array
     elementwise: bool
+    verb: str = "multiplies"
 
     @property
     def fits_as_matrices(self) -> bool:
@@ -51,31 +63,19 @@ class WrittenProduct:
 
     def alternatives(self) -> Iterator[tuple[str, Array]]:
         """Other products of the same two operands, as code and value."""
-        left, right = self.left_code.removesuffix(".T"), self.right_code.removesuffix(".T")
-        a, b = _untransposed(self.left_code, self.left), _untransposed(self.right_code, self.right)
-        tried: list[tuple[str, Callable[[], Any]]] = [
-            (f"np.outer({right}, {left})", lambda: np.outer(b, a)),
-            (f"np.outer({left}, {right})", lambda: np.outer(a, b)),
-            (f"{left}.T @ {right}", lambda: a.T @ b),
-            (f"{right}.T @ {left}", lambda: b.T @ a),
-            (f"{left} @ {right}.T", lambda: a @ b.T),
-            (f"{right} @ {left}.T", lambda: b @ a.T),
-            (f"{left} @ {right}", lambda: a @ b),
-            (f"{right} @ {left}", lambda: b @ a),
-            (f"{left} * {right}", lambda: a * b),
-        ]
-        for code, product in tried:
-            try:
-                yield code, np.asarray(product(), dtype=np.float64)
-            except (ValueError, TypeError):
-                continue
+        return products_of(self.left_code, self.right_code, self.left, self.right)
+
+
+def speaks_of_shapes(raised: Raised) -> bool:
+    """Whether an exception is about shapes that do not fit."""
+    return isinstance(raised.error, ValueError) and any(
+        word in str(raised.error).lower() for word in SHAPE_WORDS
+    )
 
 
 def misaligned_product(raised: Raised) -> WrittenProduct | None:
     """The product that raised for its shapes, where line and variables tell which it was."""
-    if not isinstance(raised.error, ValueError) or not raised.frames:
-        return None
-    if not any(word in str(raised.error).lower() for word in SHAPE_WORDS):
+    if not raised.frames:
         return None
     try:
         tree = ast.parse(raised.frames[-1].source.rstrip(":"))
@@ -95,8 +95,20 @@ def misaligned_product(raised: Raised) -> WrittenProduct | None:
                     ast.unparse(right),
                     *values,
                     elementwise=_is_elementwise(node),
+                    verb=VERBS.get(type(getattr(node, "op", node)), "multiplies"),
                 )
     return None
+
+
+def followed_product(misfit: Misfit) -> WrittenProduct | None:
+    """The product that a trace found not to fit, if it was one of two arrays."""
+    if len(misfit.operands) != 2 or misfit.operation not in OPERATIONS:
+        return None
+    left, right = misfit.operands
+    elementwise, verb = OPERATIONS[misfit.operation]
+    return WrittenProduct(
+        misfit.code, left.code, right.code, left.value, right.value, elementwise, verb
+    )
 
 
 def _fit(left: Array, right: Array, elementwise: bool) -> bool:
@@ -153,7 +165,3 @@ def _value(node: ast.expr, scope: dict[str, Any]) -> Any:
     except (TypeError, KeyError, IndexError, ValueError, ZeroDivisionError):
         return None
     return None
-
-
-def _untransposed(code: str, value: Array) -> Array:
-    return value.T if code.endswith(".T") else value

@@ -1,4 +1,4 @@
-"""The product that raised in the user's gradient, and what it should have been."""
+"""The operation that raised in the user's gradient, and what it should have been."""
 
 from __future__ import annotations
 
@@ -6,29 +6,40 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gradcheck.diagnose.evidence import Evidence, error_if_right
-from gradcheck.diagnose.operands import WrittenProduct, misaligned_product
+from gradcheck.diagnose.operands import (
+    WrittenProduct,
+    followed_product,
+    misaligned_product,
+    speaks_of_shapes,
+)
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
+from gradcheck.trace.misfits import Misfit
 from gradcheck.user.calls import Raised
+
+TELLING = ("dL/d", "the slope", "the part")
+"""How words of an operand begin that say more than its code."""
 
 
 @dataclass(frozen=True)
 class RaisedProduct:
-    """A product that raised, as its operands do not fit.
+    """A product that raised, as its operands do not fit, or that let a later operation raise.
 
     `mended` is another product of the same operands that is the right gradient of a block: the
-    code, the block's name and the error; None where there is none.
+    code, the block's name and the error; None where there is none. `misfit` is what a trace says.
     """
 
     raised: Raised
     product: WrittenProduct
     mended: tuple[str, str, float] | None
+    misfit: Misfit | None
 
     @property
     def confusion(self) -> str | None:
         """The kind of product that fits instead: "matrix", "elementwise"; None for neither."""
-        if self.product.elementwise and self.product.fits_as_matrices:
-            return "matrix"
+        fitting = self.misfit.fitting if self.misfit is not None else ""
+        if self.product.elementwise and self.product.fits_as_matrices and " * " not in fitting:
+            return "matrix" if self.product.verb == "multiplies" else None
         if not self.product.elementwise and self.product.fits_elementwise and self.mended is None:
             return "elementwise"
         return None
@@ -37,7 +48,7 @@ class RaisedProduct:
         """The finding, with what fits instead where that is known."""
         words = evidence.sizes.shape_words
         left, right = self.product.left.shape, self.product.right.shape
-        lines = [self.raised.summary]
+        lines = _lines(self.raised, self.misfit)
         if 1 in (self.product.left.ndim, self.product.right.ndim):
             lines.append("a flat vector's .T is the same flat vector")
         error = None
@@ -47,23 +58,68 @@ class RaisedProduct:
                 f"{fix} has the shape of {name}, and agrees with its numeric gradient to "
                 f"{error:.1e}"
             )
-        made = rule.finding(
-            [block.name for block in evidence.blocks if block.verdict == "raised"],
-            f"{self.product.code} multiplies {words(left)} by {words(right)}",
-            evidence=lines,
-            fix=fix,
-            error_after_fix=error,
-        )
-        frames = self.raised.frames
-        return replace(made, location=frames[-1]) if frames else made
+        elif self.misfit is not None and self.misfit.fitting:
+            fix = self.misfit.fitting
+            lines.append(f"{fix} is {self.misfit.fitting_words}")
+        both = "and" if self.product.verb in ("adds", "subtracts") else "by"
+        message = f"{self.product.code} {self.product.verb} {words(left)} {both} {words(right)}"
+        if self.misfit is not None and self.misfit.shape is not None:
+            message += f" to {words(self.misfit.shape)}, with which a later line raises"
+        return _finding(rule, evidence, message, lines, fix, error)
 
 
 def raised_products(evidence: Evidence) -> Iterator[RaisedProduct]:
     """The product that raised, if it was one."""
+    raised, misfit = evidence.first.raised, evidence.search.misfit
+    if raised is None or not speaks_of_shapes(raised):
+        return
+    product = misaligned_product(raised) if misfit is None else followed_product(misfit)
+    if product is not None:
+        yield RaisedProduct(raised, product, _mended(evidence, product), misfit)
+
+
+def misfit_finding(rule: Rule, evidence: Evidence, fix: str) -> Iterator[Finding]:
+    """The finding of an operation that raised for its operands' shapes, and is no product."""
+    raised, misfit = evidence.first.raised, evidence.search.misfit
+    if raised is None or misfit is None or not misfit.operands or not speaks_of_shapes(raised):
+        return
+    if followed_product(misfit) is not None:
+        return
+    words = evidence.sizes.shape_words
+    shapes = ", ".join(f"{one.code} is {words(one.value.shape)}" for one in misfit.operands)
+    message = f"{misfit.code} does not fit: {shapes}"
+    if misfit.shape is not None:
+        message = f"{misfit.code} is {words(misfit.shape)}, with which a later line raises"
+    yield _finding(rule, evidence, message, _lines(raised, misfit), fix, None)
+
+
+def exception_finding(rule: Rule, evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
+    """The finding of an exception that nothing else explains: where it was raised."""
     raised = evidence.first.raised
-    product = None if raised is None else misaligned_product(raised)
-    if raised is not None and product is not None:
-        yield RaisedProduct(raised, product, _mended(evidence, product))
+    left = {block.name for block in evidence.blocks if block.verdict == "raised"} - explained
+    if raised is not None and left:
+        fix = "look at this line, and at what it is given"
+        yield _finding(rule, evidence, f"{raised.call} raised {raised.summary}", [], fix, None)
+
+
+def _lines(raised: Raised, misfit: Misfit | None) -> list[str]:
+    lines = [raised.summary]
+    for operand in () if misfit is None else misfit.operands:
+        if operand.words.startswith(TELLING):
+            lines.append(f"{operand.code} is {operand.words}")
+    return lines
+
+
+def _finding(
+    rule: Rule, evidence: Evidence, message: str, lines: list[str], fix: str, error: float | None
+) -> Finding:
+    misfit = evidence.search.misfit
+    earlier = misfit is not None and misfit.shape is not None
+    verdicts = ("raised", "shape") if earlier else ("raised",)
+    blocks = [block.name for block in evidence.blocks if block.verdict in verdicts]
+    made = rule.finding(blocks, message, evidence=lines, fix=fix, error_after_fix=error)
+    frames = evidence.first.raised.frames if evidence.first.raised is not None else ()
+    return replace(made, location=frames[-1]) if frames else made
 
 
 def _mended(evidence: Evidence, product: WrittenProduct) -> tuple[str, str, float] | None:

@@ -18,8 +18,10 @@ wrong parts right at all points and spoils no right one (`trial`). Most replacem
 by random projections (`projections`, where `linearity` allows it), the others are executed.
 
 What that says is read from the place (`blame`, `scales`, `returned`), the values (`kinds`), what
-the two say of each other (`causes`), and the user's own names (`words`). Faults of another kind are
-in `special` and `raising`. The result is a `Fault` (`fault`) for each bug; `find` has the door.
+the two say of each other (`causes`), and the user's own names (`words`, from `sources`). Faults of
+another kind are in `special`, `passes` (loops) and `raising` (with operands that do not fit:
+`misfits`). The result is a `Fault` (`fault`) for each bug; `find` has the door, and ends by a
+`deadline`.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.
@@ -34,6 +36,7 @@ from gradcheck.trace.guards import without_guards
 from gradcheck.trace.penalties import penalised_blocks
 from gradcheck.trace.places import Place
 from gradcheck.trace.points import Subject
+from gradcheck.trace.shapes import may_be_dense
 from gradcheck.trace.subjects import subject_of_functions, subject_of_problem
 
 __all__ = [
@@ -45,6 +48,7 @@ __all__ = [
     "Subject",
     "Trace",
     "find_faults",
+    "may_be_dense",
     "penalised_blocks",
     "subject_of_functions",
     "subject_of_problem",

@@ -7,7 +7,6 @@ value is looked at as soon as the next line begins.
 from __future__ import annotations
 
 import ast
-import linecache
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any
 from gradcheck.trace.nodes import Assignment, Tape
 from gradcheck.trace.places import Place, is_users_code
 from gradcheck.trace.recording import node_of
+from gradcheck.trace.sources import parsed, text_of
 from gradcheck.trace.traced import Traced
 
 
@@ -40,12 +40,17 @@ class _Watch:
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.last: dict[int, int] = {}
+        self.files: dict[str, Statements] = {}
+
+    def statements(self, file: str) -> Statements:
+        """The plain assignments of a file, read once a run."""
+        if file not in self.files:
+            self.files[file] = plain_assignments(text_of(file))
+        return self.files[file]
 
     def entered(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
-        if not is_users_code(code) or not plain_assignments(code.co_filename):
-            return None
-        statements = plain_assignments(code.co_filename)
+        statements = self.statements(code.co_filename) if is_users_code(code) else {}
         if not any(first in statements for _, _, first in code.co_lines() if first):
             return None
         return self.line
@@ -54,13 +59,13 @@ class _Watch:
         previous = self.last.pop(id(frame), None)
         if previous is not None:
             self._note(frame, previous)
-        if event == "line" and frame.f_lineno in plain_assignments(frame.f_code.co_filename):
+        if event == "line" and frame.f_lineno in self.statements(frame.f_code.co_filename):
             self.last[id(frame)] = frame.f_lineno
         return self.line
 
     def _note(self, frame: FrameType, line: int) -> None:
         code = frame.f_code
-        for target, columns in plain_assignments(code.co_filename)[line]:
+        for target, columns in self.statements(code.co_filename)[line]:
             value = frame.f_locals.get(target)
             if isinstance(value, Traced) and self.tape.open:
                 place = Place(code.co_filename, line, line, *columns, code.co_name)
@@ -68,15 +73,20 @@ class _Watch:
                 self.tape.assignments.append(assignment)
 
 
-@lru_cache(maxsize=512)
-def plain_assignments(file: str) -> dict[int, list[tuple[str, tuple[int, int]]]]:
-    """The plain assignments of a file by line: the name that is given, and the columns."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return {}
-    found: dict[int, list[tuple[str, tuple[int, int]]]] = {}
-    for statement in ast.walk(tree):
+Statements = dict[int, list[tuple[str, tuple[int, int]]]]
+"""By line, the name that is given and the columns, for every plain assignment there."""
+
+
+@lru_cache(maxsize=64)
+def plain_assignments(text: str) -> Statements:
+    """The plain assignments of a source."""
+    found: Statements = {}
+    for statement in ast.walk(parsed(text)):
+        if isinstance(statement, ast.Dict):
+            for item in statement.values:
+                if isinstance(item, ast.Name):
+                    columns = (item.col_offset, item.end_col_offset or 0)
+                    found.setdefault(item.lineno, []).append((item.id, columns))
         if not isinstance(statement, ast.Assign):
             continue
         for target in statement.targets:

@@ -95,7 +95,7 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
         ),
         None,
     )
-    expression = _operand_text(made.chain[0].place.source, position)
+    expression = operand_text(made.chain[0].place.source, position)
     while isinstance(expression, ast.Attribute | ast.Subscript):
         if isinstance(expression, ast.Attribute) and expression.attr != "T":
             return False
@@ -105,7 +105,7 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
     return expression.id in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
-def _operand_text(source: str, position: int | None) -> ast.expr | None:
+def operand_text(source: str, position: int | None) -> ast.expr | None:
     """The expression of an operand in that of an operation."""
     try:
         expression = ast.parse(source.strip(), mode="eval").body

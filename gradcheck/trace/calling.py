@@ -110,6 +110,7 @@ def followed(tape: Tape, functions: Sequence[Any], argument: Any) -> Iterator[An
     """Makes everything that the functions reach traced; leaves all as it was found."""
     reach = Reach(tape)
     try:
+        reach.imports()
         for name in SEEN_THROUGH:
             module = sys.modules.get(f"gradcheck.user.{name}")
             if module is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,9 @@ from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quan
 
 TURNED = 7
 """Arrays whose last two axes are longer than this are no kernels to be turned round."""
+
+INNER = 6
+"""In how many passes of an inner loop a series is looked for."""
 
 Shape = tuple[int, ...]
 
@@ -85,14 +89,19 @@ class Candidates:
         return self._tables[key]
 
     def _from_loops(self, count: int, shape: Shape) -> Iterator[_Laid]:
-        """The passes in order and in reverse, begun up to two passes later."""
+        """The passes in order and in reverse, begun up to two passes later.
+
+        Of a loop in a loop, every pass of the outer with one of the inner.
+        """
         for one in self.series:
             length = len(one.nodes)
-            if not count <= length <= count + 2:
-                continue
-            for order in (1, -1):
-                for first in range(length - count + 1):
-                    chosen = [passes[::order][first : first + count] for passes in one.values]
+            strides = [1] if count <= length <= count + 2 else []
+            if not strides and length % count == 0 and length // count <= INNER:
+                strides = [length // count]
+            for stride in strides:
+                starts = range(stride if stride > 1 else length - count + 1)
+                for order, first in itertools.product((1, -1), starts):
+                    chosen = [passes[::order][first::stride][:count] for passes in one.values]
                     laid = _all_laid(chosen, shape)
                     if laid is not None:
                         yield one.kind, one.nodes[0], None, laid

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.blame import Blame
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.causes import cause_of
+from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import NOT_ACCUMULATED, PENALTY_MISSING, Cause, Entry, Fault, Step
 from gradcheck.trace.kinds import Kind, kind_of, named
@@ -37,7 +38,7 @@ class Followed:
         candidates: what can replace values.
         words: names the quantities.
         tolerance: the relative error of what is right.
-        deadline: on `time.perf_counter`.
+        deadline: when it is to end.
     """
 
     points: tuple[Point, ...]
@@ -45,7 +46,7 @@ class Followed:
     candidates: Candidates
     words: Words
     tolerance: float
-    deadline: float
+    deadline: Deadline
 
 
 def where_returned(search: Followed, view: View, mend: Mend, blamed: Blame) -> Blame:

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gradcheck.trace.misfits import Misfit
 from gradcheck.trace.nodes import Leak
 from gradcheck.trace.places import Place
 
@@ -21,6 +22,7 @@ EXTRA_TERM = "one term too many"
 TRANSPOSED = "transposed"
 NOT_RETURNED = "computed but not returned"
 NEVER_WRITTEN = "entries never written"
+LAST_PASS = "only the last pass of the loop is kept"
 EARLIER_CALL = "state of an earlier call"
 UPSTREAM_UNUSED = "upstream never used"
 WRONG_SHAPE = "wrong shape"
@@ -164,6 +166,7 @@ class Search:
         leaks: the operations that could not be followed.
         points: at how many points both functions did the same operations.
         operations: how many there were in the gradient.
+        misfit: of a gradient that raised, the operation whose operands do not fit; else None.
     """
 
     faults: tuple[Fault, ...] = ()
@@ -173,3 +176,4 @@ class Search:
     leaks: tuple[Leak, ...] = ()
     points: int = 0
     operations: int = 0
+    misfit: Misfit | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.blame import Blame, blame, outside_helper
 from gradcheck.trace.candidates import Candidates
+from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.describe import Followed, of_mend, of_special, where_returned
 from gradcheck.trace.explain import known_quantities
 from gradcheck.trace.fault import Fault, Search
@@ -19,6 +19,7 @@ from gradcheck.trace.mend import Mend
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.outputs import Output, outputs_of
+from gradcheck.trace.passes import last_pass
 from gradcheck.trace.points import (
     Array,
     NotFollowedError,
@@ -66,9 +67,9 @@ def find_faults(
             left out.
         judge: decides whether a mended set of gradients is right in the blocks mended; without
             one the adjoints do.
-        budget: the time, in seconds.
+        budget: the time, in seconds of this thread's own work.
     """
-    deadline = time.perf_counter() + budget
+    deadline = Deadline.after(budget)
     with np.errstate(all="ignore"):
         return _find(subject, points, wrong, judge, deadline)
 
@@ -78,7 +79,7 @@ def _find(
     points: Sequence[Sequence[Array]],
     wrong: Sequence[str] | None,
     judge: Judge | None,
-    deadline: float,
+    deadline: Deadline,
 ) -> Search:
     try:
         first = follow(subject, points[0])
@@ -94,7 +95,7 @@ def _find(
     followed = _follow_others(subject, first, points[1:])
     search = _prepared(followed, deadline)
     if first.gradient.error is not None:
-        return _of_raised(search)
+        return _of_raised(search, wrong)
     state = _state(search, wrong)
     if wrong and not state.wrong():
         followed = [follow(subject, values, calls=2) for values in points[: len(followed)]]
@@ -115,17 +116,18 @@ def _find(
     )
 
 
-def _of_raised(search: Followed) -> Search:
+def _of_raised(search: Followed, wrong: Sequence[str] | None) -> Search:
     first = search.points[0]
-    error = first.gradient.error
-    fault = raising_fault(Raised(search.points, search.known, search.words))
+    blocks = tuple(wrong or first.true)
+    found = raising_fault(Raised(search.points, search.known, search.words), blocks)
     return Search(
-        () if fault is None else (fault,),
-        tuple(first.true),
-        unfollowed="" if fault is not None else f"the gradient raised {type(error).__name__}",
+        () if found is None else (found[0],),
+        blocks,
+        unfollowed="" if found else f"the gradient raised {type(first.gradient.error).__name__}",
         leaks=first.gradient.leaks,
         points=len(search.points),
         operations=len(first.nodes),
+        misfit=None if found is None else found[1],
     )
 
 
@@ -152,7 +154,7 @@ def _follow_others(
     return found
 
 
-def _prepared(points: Sequence[Point], deadline: float) -> Followed:
+def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
     first = points[0]
     tolerance = _tolerance(points)
     quantities = quantities_of(points)
@@ -228,7 +230,7 @@ def _next(
     """The next fault, and the state with it mended; and whether the time ran out."""
     view = view_of(state, wrong, search.known)
     assignments = search.points[0].gradient.tape.assignments
-    special = special_fault(view, wrong, search.points)
+    special = special_fault(view, wrong, search.points) or last_pass(view, wrong, assignments)
     if special is not None:
         return of_special(search, state, special), False
     trials = Trials(

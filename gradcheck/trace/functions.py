@@ -116,7 +116,8 @@ class Changed:
 
     def __call__(self, array: Any, *arguments: Any, **keywords: Any) -> NDArray[Any]:
         """Changes a copy."""
-        changed = np.array(np.broadcast_to(array, self.shape), dtype=self.dtype, order="C")
+        changed = np.empty(self.shape, self.dtype)
+        changed[...] = array
         self.function(changed, *arguments, **keywords)
         return changed
 
@@ -131,8 +132,9 @@ class Into:
 
     def __call__(self, *arguments: Any, **keywords: Any) -> NDArray[Any]:
         """Fills a new array."""
-        computed = self.function(*arguments, **keywords)
-        return np.array(np.broadcast_to(computed, self.shape), dtype=self.dtype)
+        filled = np.empty(self.shape, self.dtype)
+        filled[...] = self.function(*arguments, **keywords)
+        return filled
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class Subject:
         gradient: takes that, returns the gradients by block; blocks without one are left out.
         blocks: the parameters in that structure, by block.
         users: the user's functions and objects that these call.
+        cut: cuts the one vector that the user's structure is into the blocks; None where it is
+            another structure. `blocks` then has that vector alone.
     """
 
     names: tuple[str, ...]
@@ -35,6 +37,7 @@ class Subject:
     gradient: Callable[[Any], Mapping[str, Any]]
     blocks: Callable[[Any], Mapping[str, Any]]
     users: tuple[Any, ...]
+    cut: Callable[[Array], Sequence[Array]] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,16 +76,22 @@ class FollowedLoss:
         index: of the loss on it.
         parameters: the index of every block's leaf on it, by block.
         derivatives: of the loss, by every value on it.
+        subject: whose loss it is.
     """
 
     nodes: list[Node]
     index: int
     parameters: Mapping[str, int]
     derivatives: Adjoints
+    subject: Subject
 
     def gradients(self, derivatives: Adjoints | None = None) -> Mapping[str, Array]:
         """The derivatives by the blocks; of these adjoints, where some are given."""
         found = (derivatives or self.derivatives).of_nodes
+        if self.subject.cut is not None:
+            (whole,) = self.parameters.values()
+            vector = found.get(whole, np.zeros(self.nodes[whole].value.shape))
+            return dict(zip(self.subject.names, self.subject.cut(vector), strict=True))
         return {
             name: np.asarray(found.get(index, np.zeros(self.nodes[index].value.shape)))
             for name, index in self.parameters.items()
@@ -113,7 +122,7 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
         known = [node.value for node in loss.nodes]
         derivatives = adjoints(loss.nodes, known, {index: np.ones(known[index].shape)})
     leaves = {name: i for name, i in parameters.items() if isinstance(i, int)}
-    return FollowedLoss(loss.nodes, index, leaves, derivatives)
+    return FollowedLoss(loss.nodes, index, leaves, derivatives, subject)
 
 
 def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:

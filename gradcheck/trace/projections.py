@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.outputs import Output
-from gradcheck.trace.reverse import Adjoints, adjoints
-from gradcheck.trace.state import State
+from gradcheck.trace.reverse import Adjoints, Edge, adjoints
+from gradcheck.trace.state import State, Values
 
 FIT = 1e-5
 """The relative error of a projection that a replacement may leave."""
@@ -33,6 +33,41 @@ class Projection:
     gap: float
     seed: Mapping[int, NDArray[np.float64]]
     weights: Adjoints
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What the uses by which changes leave a region do to the projections.
+
+    Attributes:
+        uses: those that do something.
+        weights: a row for every projection.
+        gaps: of the projections.
+        allowed: the errors that the effects may have.
+    """
+
+    uses: list[Edge]
+    weights: NDArray[np.float64]
+    gaps: NDArray[np.float64]
+    allowed: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, uses: list[Edge], projections: list[Projection], base: Values) -> Leaving:
+        """Of the projections that a region is left by; `base` has the values as they are."""
+        known = [use for use in uses if any(use in one.weights.of_edges for one in projections)]
+        rows = [
+            np.concatenate(
+                [
+                    np.ravel(one.weights.of_edges.get(use, np.zeros(base[use[1]].shape)))
+                    for use in known
+                ]
+                or [np.zeros(0)]
+            )
+            for one in projections
+        ]
+        gaps = np.array([one.gap for one in projections])
+        allowed = 1e-5 * np.maximum(np.abs(gaps), 1e-12)
+        return cls(known, np.array(rows), gaps, allowed)
 
 
 def projections_of(
@@ -73,15 +108,24 @@ def _weights(
     point: int,
     seeds: Mapping[int, NDArray[np.float64]],
     fixed: Container[int] = (),
-    first: int = 0,
+    within: Container[int] | None = None,
 ) -> Adjoints:
     movements = state.movements[point]
-    return adjoints(state.nodes[point], state.values[point], seeds, fixed, movements, first)
+    return adjoints(state.nodes[point], state.values[point], seeds, fixed, movements, within)
 
 
-def with_fixed(projection: Projection, fixed: frozenset[int], state: State) -> Projection:
-    """The projection where some values no longer depend on others: they are replaced together."""
-    weights = _weights(state, projection.point, projection.seed, fixed, min(fixed))
+def with_fixed(
+    projection: Projection, fixed: frozenset[int], below: frozenset[int], state: State
+) -> Projection:
+    """The projection where some values no longer depend on others: they are replaced together.
+
+    Args:
+        projection: of the output.
+        fixed: the values.
+        below: what depends on them; of all else the weights are not wanted.
+        state: the tape.
+    """
+    weights = _weights(state, projection.point, projection.seed, fixed, below)
     return replace(projection, weights=weights)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from types import BuiltinFunctionType, ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from gradcheck.trace.array import call_numpy
 from gradcheck.trace.floats import Float
 from gradcheck.trace.names import split_names
 from gradcheck.trace.nodes import Tape
+from gradcheck.trace.places import is_users_code
 from gradcheck.trace.recording import apply, open_tape, plain
 from gradcheck.trace.traced import Traced
 
@@ -109,6 +111,18 @@ def proxy_of(value: Any, tape: Tape) -> Any:
     return _numpy_function(value, tape) if is_numpys(value) else value
 
 
+def importing(real: Callable[..., Any], tape: Tape) -> Callable[..., Any]:
+    """What stands for `__import__`: the user's functions, not their modules, get proxies."""
+
+    def traced(*arguments: Any, **keywords: Any) -> Any:
+        module = real(*arguments, **keywords)
+        caller = sys._getframe(1).f_code
+        inside = tape.open and caller.co_name != "<module>" and is_users_code(caller)
+        return proxy_of(module, tape) if inside else module
+
+    return traced
+
+
 def is_numpys(value: Any) -> bool:
     """Whether a value is a function of numpy's, other than a ufunc or a class."""
     if isinstance(value, type | np.ufunc) or not callable(value):
@@ -142,4 +156,4 @@ def _math_function(function: Any, tape: Tape) -> Callable[..., Any]:
     return traced
 
 
-__all__ = ["Float", "IndexProxy", "MathProxy", "NumpyProxy", "is_numpys", "proxy_of"]
+__all__ = ["Float", "IndexProxy", "MathProxy", "NumpyProxy", "importing", "is_numpys", "proxy_of"]

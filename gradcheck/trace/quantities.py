@@ -81,8 +81,11 @@ def quantities_of(points: Sequence[Point]) -> list[Quantity]:
 def _all(points: Sequence[Point]) -> Iterator[Quantity]:
     first = points[0]
     reached = [point.derivatives.of_nodes for point in points]
+    used = _used(first)
     for node in first.loss_nodes:
         index = node.index
+        if index not in used:
+            continue
         is_data = node.is_leaf and index not in first.parameters.values()
         if not is_data and all(index in derivatives for derivatives in reached):
             values = tuple(np.asarray(derivatives[index]) for derivatives in reached)
@@ -91,6 +94,15 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
         yield Quantity(VALUE, index, None, values)
     yield from _contributions(points)
     yield from _slopes(points)
+
+
+def _used(point: Point) -> set[int]:
+    """The leaves, and what the loss is made of; its function may compute a gradient as well."""
+    used = {node.index for node in point.loss_nodes if node.is_leaf} | {point.loss_index}
+    for node in reversed(point.loss_nodes):
+        if node.index in used:
+            used.update(node.operands)
+    return used
 
 
 def _contributions(points: Sequence[Point]) -> Iterator[Quantity]:
@@ -205,9 +217,11 @@ def series_of(points: Sequence[Point]) -> list[Series]:
     """The series over the loops of the loss, of values and of adjoints."""
     first = points[0]
     groups: dict[Any, list[int]] = {}
+    used = _used(first)
     for node in first.loss_nodes:
-        if not node.is_leaf and node.is_float:
-            groups.setdefault((node.chain, node.name), []).append(node.index)
+        if node.index in used and not node.is_leaf and node.is_float:
+            key = (node.chain, node.name, node.value.shape)
+            groups.setdefault(key, []).append(node.index)
     found = []
     for members in groups.values():
         if len(members) < 2:

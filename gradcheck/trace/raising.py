@@ -7,19 +7,30 @@ operands are explained, it is the failing operation itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.blame import operand_text
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import RAISES, WRONG_SHAPE, Fault, Step
 from gradcheck.trace.kinds import named
-from gradcheck.trace.nodes import Node
+from gradcheck.trace.misfits import Misfit, Operand, products_of, with_a_line_less
+from gradcheck.trace.nodes import RAISED, Node, Reference
+from gradcheck.trace.operations import base_name
 from gradcheck.trace.points import Point
+from gradcheck.trace.quantities import ADJOINT, VALUE
+from gradcheck.trace.special import loop_of_index
 from gradcheck.trace.words import Words
+
+BEYOND = re.compile(
+    r"index (?P<index>-?\d+) is out of bounds for axis (?P<axis>\d+) with size (?P<size>\d+)"
+)
 
 
 @dataclass(frozen=True)
@@ -48,9 +59,11 @@ class Raised:
         if node.is_leaf or not node.is_float or not any(np.any(value) for value in values):
             return node.name
         for form in _forms(values):
-            words = named(self.known.explaining(form), self.words)
+            found = self.known.explaining(form)
+            whole = [one for one in found if one.values[0].size == form[0].size]
+            words = named(whole or found, self.words)
             if words:
-                return words
+                return words if whole else f"a row or column of {words}"
         return ""
 
 
@@ -65,31 +78,40 @@ def _forms(values: Sequence[NDArray[Any]]) -> list[list[NDArray[Any]]]:
     return forms
 
 
-def raising_fault(raised: Raised) -> Fault | None:
-    """The fault of a gradient that raised; None where no operation of numpy's failed."""
-    failed = raised.points[0].gradient.tape.failed
+def raising_fault(raised: Raised, blocks: Sequence[str]) -> tuple[Fault, Misfit] | None:
+    """The fault of a gradient that raised; None where no operation of numpy's failed.
+
+    Args:
+        raised: the gradient.
+        blocks: those that it made no gradient of.
+    """
+    gradient = raised.points[0].gradient
+    failed = gradient.tape.failed
     if failed is None:
         return None
+    if not isinstance(gradient.error, ValueError):
+        outside = _beyond_the_end(failed, gradient.error, tuple(blocks))
+        return None if outside is None else (outside, _misfit(raised, failed, False))
     culprit = _first_unexplained(raised, failed)
     node = raised.nodes[culprit] if culprit is not None else failed
-    kind = RAISES if culprit is None else WRONG_SHAPE
+    same_line = node.place and failed.place and node.place.line == failed.place.line
+    misfit = _misfit(raised, node, culprit is not None)
+    if same_line and failed.name != f"{RAISED} setitem":
+        misfit = _misfit(raised, failed, False)
     places = [call.place for call in node.chain]
     expression = places[0].source if places else ""
-    operands = [
-        f"{raised.words_of(i) or 'a value'} {raised.nodes[i].value.shape}" for i in node.operands
-    ]
+    operands = [f"{one.words or 'a value'} {one.value.shape}" for one in misfit.operands]
     shape = f" {node.value.shape}" if culprit is not None else ""
-    failing = failed.place
     also = tuple(places[1:3])
-    if failing is not None and culprit is not None:
-        also = (failing, *also)
-    return Fault(
-        kind,
+    if failed.place is not None and culprit is not None:
+        also = (failed.place, *also)
+    fault = Fault(
+        RAISES if culprit is None else WRONG_SHAPE,
         places[0] if places else None,
         also,
         expression,
         f"{expression}{shape}, made of {' and '.join(operands)}",
-        "",
+        misfit.fitting_words,
         "",
         node.value if culprit is not None else None,
         None,
@@ -97,9 +119,103 @@ def raising_fault(raised: Raised) -> Fault | None:
         None,
         None,
         _right_operands(raised, node),
-        tuple(raised.points[0].true),
+        tuple(blocks),
         {},
     )
+    return fault, misfit
+
+
+def _beyond_the_end(
+    failed: Node, error: BaseException | None, blocks: tuple[str, ...]
+) -> Fault | None:
+    """The loop whose number went beyond the end of an axis."""
+    found = BEYOND.search(str(error)) if isinstance(error, IndexError) else None
+    if found is None or failed.place is None:
+        return None
+    head = loop_of_index(failed.place, int(found["axis"]))
+    if head is None:
+        return None
+    words = f"goes to {found['index']}, where axis {found['axis']} has {found['size']}"
+    return Fault(
+        RAISES,
+        head,
+        (failed.place,),
+        head.source,
+        "",
+        "",
+        words,
+        None,
+        None,
+        1.0,
+        None,
+        None,
+        (),
+        blocks,
+        {},
+    )
+
+
+def _misfit(raised: Raised, node: Node, has_value: bool) -> Misfit:
+    """The operation in words, with a product of its operands that is a known quantity."""
+    source = node.place.source if node.place is not None else ""
+    operands = [
+        Operand(
+            ast.unparse(written) if written is not None else raised.words_of(index) or "a value",
+            raised.words_of(index),
+            raised.nodes[index].value,
+        )
+        for index, written in _written_operands(node, source)
+    ]
+    fitting, words = "", ""
+    if len(operands) == 2:
+        fitting, words = _fitting(raised, operands)
+    return Misfit(
+        base_name(node).removeprefix(f"{RAISED} "),
+        _unparsed(source),
+        tuple(operands),
+        node.value.shape if has_value else None,
+        fitting,
+        words,
+    )
+
+
+def _written_operands(node: Node, source: str) -> Iterator[tuple[int, ast.expr | None]]:
+    """The operands of an operation, each with its expression; also those in a list."""
+    for position, argument in enumerate(node.arguments):
+        written = operand_text(source, position)
+        if isinstance(argument, Reference):
+            yield argument.index, written
+        elif isinstance(argument, list | tuple):
+            items = written.elts if isinstance(written, ast.List | ast.Tuple) else []
+            for number, item in enumerate(argument):
+                if isinstance(item, Reference):
+                    yield item.index, items[number] if number < len(items) else None
+
+
+def _fitting(raised: Raised, operands: Sequence[Operand]) -> tuple[str, str]:
+    """A product of two operands that is an adjoint or a value of the loss, and what it is."""
+    left, right = operands
+    pairs = [((left.code, left.value), (right.code, right.value))]
+    pairs += [(less, pairs[0][1]) for less in with_a_line_less(left.code, left.value)]
+    pairs += [(pairs[0][0], less) for less in with_a_line_less(right.code, right.value)]
+    for (one, a), (other, b) in pairs:
+        for code, value in products_of(one, other, a, b):
+            for quantity in raised.known.quantities:
+                its = quantity.values[0]
+                if (
+                    quantity.kind in (ADJOINT, VALUE)
+                    and its.shape == value.shape != ()
+                    and np.allclose(its, value, rtol=1e-6, atol=1e-9 * np.max(np.abs(value)))
+                ):
+                    return code, named([quantity], raised.words)
+    return "", ""
+
+
+def _unparsed(source: str) -> str:
+    try:
+        return ast.unparse(ast.parse(source))
+    except SyntaxError:
+        return source
 
 
 def _first_unexplained(raised: Raised, failed: Node) -> int | None:

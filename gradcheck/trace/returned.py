@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import linecache
 import re
-from functools import lru_cache
 
 from gradcheck.trace.places import Call, Chain, Place
+from gradcheck.trace.sources import tree_of
 from gradcheck.user.blocks import BARE
 
 
@@ -52,18 +51,10 @@ def _part(value: ast.expr | None, block: str) -> ast.expr | None:
 
 def _returns(call: Call) -> list[ast.Return]:
     code = call.code
-    for node in ast.walk(_tree(code.co_filename)):
+    for node in ast.walk(tree_of(code.co_filename)):
         if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
             continue
         first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
         if first == code.co_firstlineno:
             return [inner for inner in ast.walk(node) if isinstance(inner, ast.Return)]
     return []
-
-
-@lru_cache(maxsize=64)
-def _tree(file: str) -> ast.Module:
-    try:
-        return ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return ast.Module(body=[], type_ignores=[])

@@ -35,7 +35,7 @@ def adjoints(
     seeds: Mapping[int, NDArray[Any]],
     fixed: Container[int] = (),
     movements: Movements | None = None,
-    first: int = 0,
+    within: Container[int] | None = None,
 ) -> Adjoints:
     """The adjoints, from those of some values.
 
@@ -46,10 +46,10 @@ def adjoints(
         fixed: values that are held fast: nothing reaches their operands through them.
         movements: where the entries of what moves data come from, as far as that is known; more
             is noted in it.
-        first: the first operation that is gone back through.
+        within: the operations that are gone back through; all if left out.
     """
     with np.errstate(all="ignore"):
-        return _adjoints(nodes, values, seeds, fixed, movements, first)
+        return _adjoints(nodes, values, seeds, fixed, movements, within)
 
 
 def _adjoints(
@@ -58,18 +58,20 @@ def _adjoints(
     seeds: Mapping[int, NDArray[Any]],
     fixed: Container[int],
     movements: Movements | None,
-    first: int,
+    within: Container[int] | None,
 ) -> Adjoints:
     reached: dict[int, NDArray[Any]] = {
         index: np.asarray(seed, dtype=np.float64) for index, seed in seeds.items()
     }
     uses: dict[Edge, NDArray[Any]] = {}
-    for index in range(max(seeds), first - 1, -1):
+    for index in range(max(seeds), -1, -1):
         g = reached.get(index)
         node = nodes[index]
         if g is None or node.function is None or not node.operands or not node.is_float:
             continue
-        if index in fixed or (movements is not None and not g.any()):
+        if index in fixed or (within is not None and index not in within):
+            continue
+        if movements is not None and not g.any():
             continue
         for operand, part in contributions(node, values[index], values, g, movements):
             edge = (index, operand)

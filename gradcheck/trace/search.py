@@ -257,21 +257,26 @@ def _is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: b
             return False
         return bool(unit.uses) or (unit.first not in below and not all(explained))
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
+        if held.candidate is not None and held.candidate.kind == SLOPE:
+            return False  # a slope for a slope says more than an adjoint of all that follows
         if unit.kind == NODE and candidate.node in held_is:
             return True
-        return not all(explained) and (is_part or not _is_made_of(unit, held, view))
+        return not all(explained) and (is_part or not _is_made_of(unit, held, view, held_is))
     return False
 
 
-def _is_made_of(unit: Unit, held: Mend, view: View) -> bool:
-    """Whether a value is made of the held one directly, with no right adjoint in between."""
+def _is_made_of(unit: Unit, held: Mend, view: View, held_is: set[int]) -> bool:
+    """Whether a value is made of the held one directly, with no other right adjoint in between."""
     ends = set(held.unit.replaced)
     pending, seen = list(unit.nodes), set()
     while pending:
         for operand in view.state.tape[pending.pop()].operands:
             if operand in ends:
                 return True
-            is_adjoint = any(one.kind == ADJOINT for one in view.explained.get(operand, ()))
+            is_adjoint = any(
+                one.kind == ADJOINT and one.node not in held_is
+                for one in view.explained.get(operand, ())
+            )
             if operand not in seen and operand in view.carrying and not is_adjoint:
                 seen.add(operand)
                 pending.append(operand)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from gradcheck.trace.places import Place
 from gradcheck.trace.points import Point
 from gradcheck.trace.returned import returned_place
 from gradcheck.trace.scales import proportion
+from gradcheck.trace.sources import tree_of
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import View
 
@@ -122,12 +121,29 @@ def _loop_of_missing(
     return None
 
 
-@lru_cache(maxsize=64)
-def _tree(file: str) -> ast.Module:
+def loop_of_index(place: Place, axis: int) -> Place | None:
+    """The header of the loop over the bare name that an expression is indexed with at an axis."""
     try:
-        return ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return ast.Module(body=[], type_ignores=[])
+        expression = ast.parse(place.source, mode="eval").body
+    except SyntaxError:
+        return None
+    if not isinstance(expression, ast.Subscript):
+        return None
+    index = expression.slice
+    items = index.elts if isinstance(index, ast.Tuple) else [index]
+    name = items[axis] if axis < len(items) else None
+    around = [
+        loop
+        for loop in _loops(place.file)
+        if isinstance(name, ast.Name)
+        and loop.lineno <= place.line <= (loop.end_lineno or loop.lineno)
+        and name.id in {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    ]
+    if not around:
+        return None
+    loop = max(around, key=lambda one: one.lineno)
+    end = loop.iter.end_col_offset or 0
+    return Place(place.file, loop.lineno, loop.lineno, loop.col_offset, end, place.function)
 
 
 def loop_that_ran_once(tape: Sequence[Node], place: Place) -> Place | None:
@@ -146,12 +162,12 @@ def loop_that_ran_once(tape: Sequence[Node], place: Place) -> Place | None:
 
 
 def _loops(file: str) -> list[ast.For]:
-    return [node for node in ast.walk(_tree(file)) if isinstance(node, ast.For)]
+    return [node for node in ast.walk(tree_of(file)) if isinstance(node, ast.For)]
 
 
 def _indices_written(file: str, line: int) -> list[set[str]]:
     """The names in each index of the subscript that a statement assigns to."""
-    for statement in ast.walk(_tree(file)):
+    for statement in ast.walk(tree_of(file)):
         if not isinstance(statement, ast.Assign | ast.AugAssign) or statement.lineno != line:
             continue
         target: ast.expr = (
@@ -209,6 +225,8 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
     ]
     for output in _chosen(state, wrong):
         if np.any(output.part(state.values[0][output.node])) or output.entries is not None:
+            continue
+        if output.block not in points[0].parameters:
             continue
         true = list(output.true)
         parameters = [

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace.points import Subject
-from gradcheck.user.blocks import path_name
+from gradcheck.user.blocks import cut, path_name
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.objects import Position, steps_from
 from gradcheck.user.problem import Problem
@@ -47,6 +47,9 @@ def subject_of_problem(problem: Problem) -> Subject:
     parameters = problem.parameters
 
     def loss(packed: Any) -> Any:
+        if problem.batched:
+            stacks = [value[None] for value in blocks(packed).values()]
+            return problem.loss_function(parameters.pack(stacks))[0]
         returned = problem.loss_function(packed)
         return returned[0] if problem.gradient_function is None else returned
 
@@ -70,7 +73,7 @@ def subject_of_problem(problem: Problem) -> Subject:
     def blocks(packed: Any) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
         if parameters.vector is not None:
-            return found
+            return {"params": packed}
         for leaf in parameters.leaves:
             if leaf.block is None:
                 continue
@@ -83,7 +86,16 @@ def subject_of_problem(problem: Problem) -> Subject:
         return found
 
     users = (problem.loss_function, problem.gradient_function, problem.step, parameters.owner)
-    return Subject(parameters.names, parameters.pack, loss, gradient, blocks, users)
+    shapes = parameters.shapes
+    return Subject(
+        parameters.names,
+        parameters.pack,
+        loss,
+        gradient,
+        blocks,
+        users,
+        None if parameters.vector is None else lambda vector: cut(vector, shapes),
+    )
 
 
 def _at(structure: Any, path: tuple[Any, ...]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,18 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.candidates import Candidate, Table
+from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.linearity import Linearity, Reached
 from gradcheck.trace.mend import ZERO, ByPoint, Mend
 from gradcheck.trace.outputs import Output
-from gradcheck.trace.projections import Projection, fitting, weight_of, with_fixed
+from gradcheck.trace.projections import Leaving, Projection, fitting, weight_of, with_fixed
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import Unit
 
 EXECUTIONS = 4000
 """How many operations may be done again for the candidates of one unit; else it is not tried."""
 
-OUTPUTS = 3
+OUTPUTS = 2
 """By how many outputs the replacements of a whole loop are judged before they are executed."""
+
+FEWER = 2
+"""And at how many points: two can tell, for any constant."""
 
 
 @dataclass
@@ -33,13 +36,13 @@ class Trials:
         state: the state.
         wrong: the names of its wrong outputs.
         projections: of these, by output.
-        deadline: when no more are begun, on `time.perf_counter`.
+        deadline: when no more are begun.
     """
 
     state: State
     wrong: frozenset[str]
     projections: dict[str, list[Projection]]
-    deadline: float
+    deadline: Deadline
     linearity: Linearity = field(init=False)
     _reached: dict[Unit, Reached] = field(default_factory=dict)
     _fixed: dict[Unit, list[list[Projection]]] = field(default_factory=dict)
@@ -51,7 +54,7 @@ class Trials:
     @property
     def is_late(self) -> bool:
         """Whether the time is over."""
-        return time.perf_counter() > self.deadline
+        return self.deadline.has_passed
 
     def reached(self, unit: Unit) -> Reached:
         """What the unit's replacement changes."""
@@ -114,8 +117,9 @@ class Trials:
                 for several in self.projections.values()
                 if any(weight_of(one, unit.nodes, (), self.state) is not None for one in several)
             ]
+            below = frozenset(self.state.below(members))
             self._fixed[unit] = [
-                [with_fixed(one, members, self.state) for one in several]
+                [with_fixed(one, members, below, self.state) for one in several[:FEWER]]
                 for several in reached[:OUTPUTS]
             ]
         return self._fixed[unit]
@@ -148,34 +152,33 @@ class Trials:
         base = self.state.values[0]
         inside = set(reached.region)
         ends = [[node for node in reached.region if node in one.seed] for one in projections]
-        weights = [
-            [(use, one.weights.of_edges.get(use)) for use in reached.uses] for one in projections
-        ]
-        if any(map(len, ends)):
-            weights = [[] for _ in projections]
+        leaving = Leaving.of(reached.uses, projections, base)
         for number in rows:
             if self.is_late:
                 return
-            row = table.entries[0][number]
-            replacement = self.replacement(unit, row, 0, 1.0)
+            replacement = self.replacement(unit, table.entries[0][number], 0, 1.0)
             values = self.state.run(0, replacement, reached.region)
             if values is None:
                 continue
-            for projection, weight, end in zip(projections, weights, ends, strict=True):
-                if end:
-                    output = next(o for o in self.state.outputs if o.name == projection.output)
-                    possible[number] |= output.is_right(0, values[end[0]])
-                    continue
-                effect = 0.0
-                for (consumer, operand), part in weight:
-                    if part is None:
-                        continue
-                    new = replacement.uses.get((consumer, operand), values[operand])
-                    if operand not in inside and (consumer, operand) not in replacement.uses:
-                        new = replacement.nodes.get(operand, new)
-                    effect += float(np.sum(part * (new - base[operand])))
-                if abs(effect - projection.gap) <= 1e-5 * max(abs(projection.gap), 1e-12):
-                    possible[number] = True
+            if any(map(len, ends)):
+                possible[number] |= any(
+                    self._output_of(projection).is_right(0, values[end[0]])
+                    for projection, end in zip(projections, ends, strict=True)
+                    if end
+                )
+                continue
+            changes = []
+            for consumer, operand in leaving.uses:
+                new = replacement.uses.get((consumer, operand), values[operand])
+                if operand not in inside and (consumer, operand) not in replacement.uses:
+                    new = replacement.nodes.get(operand, new)
+                changes.append(np.ravel(new - base[operand]))
+            if changes:
+                effects = leaving.weights @ np.concatenate(changes)
+                possible[number] = np.any(np.abs(effects - leaving.gaps) <= leaving.allowed)
+
+    def _output_of(self, projection: Projection) -> Output:
+        return next(one for one in self.state.outputs if one.name == projection.output)
 
     def replacement(
         self, unit: Unit, values: NDArray[np.float64], point: int, factor: float

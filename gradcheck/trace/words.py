@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +12,7 @@ from gradcheck.trace.nodes import Node
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Place
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE
+from gradcheck.trace.sources import parsed, text_of
 
 UNTELLING = ("<module>", "<lambda>", "forward", "__call__", "loss", "cost", "predict")
 """Functions whose names say nothing of what they compute."""
@@ -84,20 +84,16 @@ class Words:
 
 def assigned_name(place: Place) -> str:
     """The name that an expression's value is assigned to, if that is the whole right side."""
-    for first, second, name in _assignments(place.file).get(place.line, ()):
+    for first, second, name in _assignments(text_of(place.file)).get(place.line, ()):
         if (first, second) == (place.column, place.end_column):
             return name
     return ""
 
 
-@lru_cache(maxsize=512)
-def _assignments(file: str) -> dict[int, list[tuple[int, int, str]]]:
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return {}
+@lru_cache(maxsize=64)
+def _assignments(text: str) -> dict[int, list[tuple[int, int, str]]]:
     found: dict[int, list[tuple[int, int, str]]] = {}
-    for statement in ast.walk(tree):
+    for statement in ast.walk(parsed(text)):
         if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             continue
         pairs = [(statement.targets[0], statement.value)]

@@ -90,6 +90,7 @@ class Raised:
         error: the exception.
         frames: the user's own frames, the outermost first.
         scope: the names that the innermost of the user's frames could see.
+        locals: the variables of every frame.
         moved: whether it was at another point than the user's own.
     """
 
@@ -98,6 +99,7 @@ class Raised:
     frames: tuple[Location, ...]
     scope: dict[str, Any] = field(repr=False)
     moved: bool = False
+    locals: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
     @property
     def summary(self) -> str:
@@ -150,7 +152,8 @@ def read_traceback(what: str, error: BaseException) -> Raised:
         scope = {**frames[-1][0].f_globals, **frames[-1][0].f_locals}
     error.__traceback__ = None  # its frames would keep the user's arrays alive
     locations = tuple(Location(frame.f_code.co_filename, line) for frame, line in frames)
-    return Raised(what, error, locations, scope)
+    variables = tuple(dict(frame.f_locals) for frame, _ in frames)
+    return Raised(what, error, locations, scope, locals=variables)
 
 
 def is_users_file(filename: str) -> bool:

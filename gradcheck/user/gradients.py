@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 from gradcheck.arrays import all_finite
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Array, Parameters, describe, holds_itself
-from gradcheck.user.calls import GRADIENT, call
+from gradcheck.user.calls import GRADIENT, Raised, UserCodeError, call
 from gradcheck.user.names import ABSENT
+from gradcheck.user.problem import Problem
 from gradcheck.user.returned import as_array, assign, names_of
+from gradcheck.user.unfinished import returned_so_far
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,40 @@ def read_gradients(returned: Any, parameters: Parameters, copy: bool = True) -> 
     """
     gradients: Gradients = call(_read, GRADIENT, returned, parameters, copy)
     return gradients
+
+
+def ask_gradients(
+    problem: Problem, values: Sequence[Array], keep: bool = False
+) -> tuple[Gradients, Raised | None]:
+    """The gradients at a point; where the function raises, those made before, and what it raised.
+
+    Args:
+        problem: of the user's.
+        values: the point.
+        keep: as in `Problem.gradient`; then the gradients are not copied either.
+
+    Raises:
+        UsageError: it cannot be read as the gradients of these parameters.
+    """
+    try:
+        returned = problem.gradient(values, keep=keep)
+        return read_gradients(returned, problem.parameters, copy=not keep), None
+    except UserCodeError as error:
+        return _made_before(error.raised, problem), error.raised
+
+
+def _made_before(raised: Raised, problem: Problem) -> Gradients:
+    nothing = Gradients((RAISED,) * len(problem.parameters.names))
+    if raised.call != GRADIENT or problem.step is not None or problem.layer is not None:
+        return nothing
+    made = returned_so_far(raised)
+    if made is None or problem.parameters.vector is not None:
+        return nothing
+    try:
+        found = _read(made, problem.parameters, copy=True).blocks
+    except UsageError:
+        return nothing
+    return Gradients(tuple(RAISED if one.verdict == "missing" else one for one in found))
 
 
 def _read(returned: Any, parameters: Parameters, copy: bool) -> Gradients:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.raised import raised_products
+from gradcheck.diagnose.raised import misfit_finding, raised_products
 from gradcheck.diagnose.rule import Correction, Direct, EditKind, Mend, Rule, Traced
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.finding import Finding
 from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
+
+FIT = "give it operands whose shapes fit"
 
 
 def _mends(shape: tuple[int, ...], returned: tuple[int, ...], sizes: Sizes) -> Iterator[Mend]:
@@ -65,9 +67,9 @@ def _drops(axis: int, line: str) -> Iterator[Mend]:
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     for found in raised_products(evidence):
         if found.confusion is None:
-            yield found.finding(
-                rule, evidence, "make the operands' inner sizes agree: transpose one, or swap them"
-            )
+            fix = "make the operands' inner sizes agree: transpose one, or swap them"
+            yield found.finding(rule, evidence, FIT if found.product.elementwise else fix)
+    yield from misfit_finding(rule, evidence, FIT)
 
 
 RULE = Rule(

@@ -22,6 +22,7 @@ BACKWARD = {
     "autoencoder": ("encoder", "decoder"),
     "helpers_chain": ("elu_slope", "affine_back", "bend_back", "grad"),
     "dense_columns": ("sigmoid_prime", "grad"),
+    "digit_samples": ("sigmoid_prime", "backprop", "grad"),
 }
 """The functions that are edited; `grad` where nothing is said."""
 
@@ -46,6 +47,7 @@ class Edit:
 
 
 def nets() -> list[str]:
+    """The names of the files."""
     return sorted(path.stem for path in NETS.glob("*.py"))
 
 
@@ -100,6 +102,11 @@ def _edits(node: ast.AST, local: list[str], source: str) -> Iterator[tuple[str, 
             yield "operand dropped", span, f"({right})"
         if sign in ("+", "-"):
             yield "sign", span, f"({left} {'-' if sign == '+' else '+'} {right})"
+        if sign in ("*", "@"):
+            yield "product", span, f"({left}) {'@' if sign == '*' else '*'} ({right})"
+    elif isinstance(node, ast.Attribute) and node.attr in ("sum", "mean"):
+        other = "mean" if node.attr == "sum" else "sum"
+        yield "sum and mean", _span(node, source), f"{text(node.value)}.{other}"
     elif isinstance(node, ast.Attribute) and node.attr == "T":
         yield "transpose", _span(node, source), text(node.value)
     elif isinstance(node, ast.keyword) and node.arg == "axis":

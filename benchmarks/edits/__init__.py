@@ -1,0 +1,1 @@
+"""One-place edits of right backward passes, and how often the edited line is found."""

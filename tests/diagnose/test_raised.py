@@ -1,0 +1,81 @@
+"""Code that raises for its shapes: the operands in words, the line, and the product that fits."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+
+RNG = np.random.default_rng(17)
+X, Y = RNG.normal(size=(7, 3)), RNG.normal(size=(7, 2))
+PARAMS = {"V": RNG.normal(size=(3, 4)), "c": RNG.normal(size=4), "U": RNG.normal(size=(4, 2))}
+
+GRAD = """
+import numpy as np
+
+def forward(p):
+    z = X @ p["V"] + p["c"]
+    a = np.arctan(z)
+    return z, a, a @ p["U"]
+
+def loss(p):
+    return np.sum(np.cosh(forward(p)[-1] - Y))
+
+def grad(p):
+    z, a, out = forward(p)
+    d_out = np.sinh(out - Y)
+    g = {}
+    g["U"] = a.T @ d_out
+    d_a = d_out @ p["U"].T
+    d_z = d_a / (1 + z**2)
+    g["V"] = X.T @ d_z
+    g["c"] = d_z.sum(axis=0)
+    return g
+"""
+
+
+def report_of(right, wrong, folder):
+    assert GRAD.count(right) == 1
+    file = folder / "net.py"
+    file.write_text(GRAD.replace(right, wrong))
+    names = {"X": X, "Y": Y}
+    exec(compile(file.read_text(), str(file), "exec"), names)
+    line = GRAD[: GRAD.index(right)].count("\n") + 1
+    return gradcheck.check(names["loss"], PARAMS, names["grad"]), line
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code", "fix"),
+    [
+        ('d_out @ p["U"].T', 'd_out @ p["U"]', "GC202", "d_out @ p['U'].T"),
+        ('d_out @ p["U"].T', 'd_out * p["U"].T', "GC206", "d_out @ p['U'].T"),
+        ("X.T @ d_z", "X @ d_z", "GC202", "X.T @ d_z"),
+        ("a.T @ d_out", "a @ d_out", "GC202", "a.T @ d_out"),
+        ("np.sinh(out - Y)", "np.sinh(out - X)", "GC202", None),
+        ("d_a / (1 + z**2)", "np.concatenate([d_a, X])", "GC202", None),
+    ],
+)
+def test_the_operation_that_raised_is_named(right, wrong, code, fix, tmp_path):
+    report, line = report_of(right, wrong, tmp_path)
+    first = report.findings[0]
+    assert (first.code, first.location.line) == (code, line)
+    assert "(7, " in first.message
+    if fix is not None:
+        assert first.fix == fix
+
+
+def test_a_shape_that_went_wrong_before_the_raise_is_told_there(tmp_path):
+    report, line = report_of("np.sinh(out - Y)", "np.sinh(out - Y).sum(axis=1)", tmp_path)
+    first = report.findings[0]
+    assert (first.code, first.location.line) == ("GC202", line)
+    assert any(place.line == line + 3 for place in first.also)
+    assert "a later line raises" in first.message
+
+
+def test_blocks_made_before_keep_their_verdict(tmp_path):
+    report, _ = report_of("X.T @ d_z", "X @ d_z", tmp_path)
+    assert {block.name: block.verdict for block in report.blocks} == {
+        "V": "raised",
+        "c": "raised",
+        "U": "ok",
+    }
+    assert report.findings[0].blocks == ("V", "c")
