@@ -1,15 +1,10 @@
 """Causes that the user's own computation shows, whatever the architecture is."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import gradcheck
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "trace" / "users"))
-import edits
+from benchmarks.edits import edit as edits
 
 RNG = np.random.default_rng(12)
 X = RNG.normal(size=(5, 4))
