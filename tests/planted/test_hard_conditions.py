@@ -74,7 +74,7 @@ CONDITIONS = {
 }
 
 SWEEP = [(condition, seed) for condition in CONDITIONS for seed in SEEDS]
-EVERY = 5
+EVERY = 7
 
 DECIDED = ("ordinary", "one unit by a kink", "gradients of 1e-9")
 """Where every gradient can be told; elsewhere some lie below what the loss can show."""

@@ -9,7 +9,7 @@ import gradcheck
 NETWORKS = 32
 CLEARLY_CHANGED = 1e-6
 UNCHANGED = 1e-12
-EVERY = 11
+EVERY = 15
 
 
 def planted(networks):
