@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +33,13 @@ class Projection:
     gap: float
     seed: Mapping[int, NDArray[np.float64]]
     weights: Adjoints
+
+
+OUTPUTS = 3
+"""By how many outputs the replacements of a whole loop are judged before they are executed."""
+
+Aim = tuple[list[tuple[int, NDArray[np.float64]]], NDArray[np.float64]]
+"""The weights of values in an output, with their points; and what they are to give there."""
 
 
 def projections_of(
@@ -79,10 +86,26 @@ def _weights(
     return adjoints(state.nodes[point], state.values[point], seeds, fixed, movements, first)
 
 
-def with_fixed(projection: Projection, fixed: frozenset[int], state: State) -> Projection:
-    """The projection where some values no longer depend on others: they are replaced together."""
-    weights = _weights(state, projection.point, projection.seed, fixed, min(fixed))
-    return replace(projection, weights=weights)
+def with_fixed(
+    projections: Iterable[list[Projection]], nodes: Sequence[int], state: State
+) -> list[list[Projection]]:
+    """Those of outputs that values reach, where these no longer depend on each other.
+
+    They are replaced together.
+    """
+    fixed = frozenset(nodes)
+    reached = [
+        several
+        for several in projections
+        if any(weight_of(one, nodes, (), state) is not None for one in several)
+    ]
+    return [
+        [
+            replace(one, weights=_weights(state, one.point, one.seed, fixed, min(fixed)))
+            for one in several
+        ]
+        for several in reached[:OUTPUTS]
+    ]
 
 
 def fitting(
@@ -119,3 +142,31 @@ def weight_of(
         parts.append(np.zeros(size) if part is None else np.asarray(part).reshape(-1))
     joined = np.concatenate(parts) if parts else np.zeros(0)
     return joined if joined.any() else None
+
+
+def aim_of(
+    projections: Sequence[Projection],
+    nodes: Sequence[int],
+    uses: Sequence[tuple[int, int]],
+    actual: Sequence[NDArray[np.float64]],
+    state: State,
+) -> Aim | None:
+    """What replacing values must give in an output; None where it does not reach it everywhere.
+
+    Args:
+        projections: of the output.
+        nodes: the values that are replaced.
+        uses: or the uses of values.
+        actual: what these are, by point.
+        state: the state.
+    """
+    weights, wanted = [], []
+    for one in projections:
+        weight, now = weight_of(one, nodes, uses, state), actual[one.point]
+        if weight is None:
+            return None
+        if weight.size != now.size:  # several uses of one value
+            weight = weight.reshape(-1, now.size).sum(axis=0)
+        weights.append((one.point, weight))
+        wanted.append(one.gap + float(weight @ now))
+    return (weights, np.array(wanted)) if weights else None

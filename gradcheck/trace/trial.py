@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.candidates import Candidate, Table
 from gradcheck.trace.linearity import Linearity, Reached
-from gradcheck.trace.mend import ZERO, ByPoint, Mend
+from gradcheck.trace.mend import OWN, ZERO, ByPoint, Mend
 from gradcheck.trace.outputs import Output
-from gradcheck.trace.projections import Projection, fitting, weight_of, with_fixed
+from gradcheck.trace.projections import Aim, Projection, aim_of, fitting, with_fixed
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import Unit
 
 EXECUTIONS = 4000
 """How many operations may be done again for the candidates of one unit; else it is not tried."""
 
-OUTPUTS = 3
-"""By how many outputs the replacements of a whole loop are judged before they are executed."""
+KEPT = 10_000
+"""Weights of more values than these are made anew: they would take much memory."""
 
 
 @dataclass
@@ -44,6 +44,8 @@ class Trials:
     _reached: dict[Unit, Reached] = field(default_factory=dict)
     _fixed: dict[Unit, list[list[Projection]]] = field(default_factory=dict)
     _without: dict[Unit, Any] = field(default_factory=dict)
+    _aimed: dict[Unit, list[Aim]] = field(default_factory=dict)
+    _own: dict[Unit, Mend | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.linearity = Linearity(self.state)
@@ -86,17 +88,9 @@ class Trials:
             if len(reached.region) * len(rows) <= EXECUTIONS:
                 self._try_region(unit, table, rows, possible)
         else:
-            actual = self.actual(unit)
-            for projections in self._projections(unit):
-                effects = [
-                    self._effects(unit, one, table.entries[one.point], actual[one.point])
-                    for one in projections
-                ]
-                kept = [one for one in effects if one is not None]
-                if kept and len(kept) == len(effects):
-                    effect = np.stack([one[0] for one in kept], axis=1)
-                    wanted = np.array([one[1] for one in kept])
-                    possible |= fitting(effect, wanted, free=True)
+            for weights, wanted in self._aims(unit):
+                effects = [table.entries[point] @ weight for point, weight in weights]
+                possible |= fitting(np.stack(effects, axis=1), wanted, free=True)
         if allowed is not None:
             possible &= allowed
         return [table.candidates[number] for number in np.flatnonzero(possible)]
@@ -109,31 +103,31 @@ class Trials:
         ):
             return list(self.projections.values())
         if unit not in self._fixed:
-            reached = [
-                several
-                for several in self.projections.values()
-                if any(weight_of(one, unit.nodes, (), self.state) is not None for one in several)
-            ]
-            self._fixed[unit] = [
-                [with_fixed(one, members, self.state) for one in several]
-                for several in reached[:OUTPUTS]
-            ]
+            self._fixed[unit] = with_fixed(self.projections.values(), unit.nodes, self.state)
         return self._fixed[unit]
 
-    def _effects(
-        self,
-        unit: Unit,
-        projection: Projection,
-        entries: NDArray[np.float64],
-        actual: NDArray[np.float64],
-    ) -> tuple[NDArray[np.float64], float] | None:
-        """What candidates contribute to a projection, and what would be right."""
-        weight = weight_of(projection, unit.nodes, unit.uses, self.state)
-        if weight is None:
-            return None
-        if weight.size != actual.size:  # several uses of one value
-            weight = weight.reshape(-1, actual.size).sum(axis=0)
-        return entries @ weight, projection.gap + float(weight @ actual)
+    def _aims(self, unit: Unit) -> list[Aim]:
+        """For every output that a unit reaches at all points: what its replacement must give."""
+        if unit in self._aimed:
+            return self._aimed[unit]
+        actual = self.actual(unit)
+        found = [
+            aim_of(several, unit.nodes, unit.uses, actual, self.state)
+            for several in self._projections(unit)
+        ]
+        aims = [aim for aim in found if aim is not None]
+        if actual[0].size <= KEPT:
+            self._aimed[unit] = aims
+        return aims
+
+    def own(self, unit: Unit) -> Mend | None:
+        """The mend by the unit's own values times a constant; None where they are none."""
+        if unit not in self._own:
+            actual = self.actual(unit)
+            table = Table((Candidate(OWN, -1, None, 0),), tuple(value[None] for value in actual))
+            survives = bool(self.survivors(unit, table))
+            self._own[unit] = self.attempt(unit, actual, OWN) if survives else None
+        return self._own[unit]
 
     def _try_region(
         self,
