@@ -115,16 +115,21 @@ class Target:
             if self.few.fit(some, penalties) is None:
                 return None
         predicted = np.concatenate([prediction.ravel() for prediction in predictions])
-        if predicted.size != self.right.size or not np.all(np.isfinite(predicted)):
+        if predicted.size != self.right.size:
             return None
         size = float(predicted @ predicted)
-        if not size > NOTHING**2 * float(self.right @ self.right):
+        if not self._least < size < math.inf:
             return None
         factor = _cleaned(float(predicted @ self.right) / size)
         left = np.abs(self.right - factor * predicted)
-        if factor and np.all(left <= self.allowed * max(1.0, abs(factor))):
+        if factor and (left <= self.allowed * max(1.0, abs(factor))).all():
             return Fit(factor, self.wanted, self.wanted)
         return self._with_penalty(predicted) if penalties else None
+
+    @cached_property
+    def _least(self) -> float:
+        """A prediction whose squares sum to less is none."""
+        return NOTHING**2 * float(self.right @ self.right)
 
     @cached_property
     def _basis(self) -> Array:
