@@ -145,13 +145,15 @@ class Prober:
         if not self.can_probe(placed):
             return
         key = (placed, id(targets))
-        if key not in self._found:
-            self._found[key] = [
-                known
-                for activation, loss in self._outputs(placed, targets)
-                for known in self._below(placed, targets, loss, (activation,))
-            ]
-        yield from self._found[key]
+        if key in self._found:
+            yield from self._found[key]
+            return
+        found = []
+        for activation, loss in self._outputs(placed, targets):
+            for known in self._below(placed, targets, loss, (activation,)):
+                found.append(known)
+                yield known
+        self._found[key] = found
 
     def _below(
         self,
@@ -261,9 +263,13 @@ def _totals(
 
 
 def _sums(losses: Sequence[Loss], activation: AnyActivation, z: Array, targets: Array) -> Array:
-    """The sums of losses where every sample has the same pre-activations; a column for each z."""
+    """The sums of losses where every sample has the same pre-activations, a column each."""
     with np.errstate(all="ignore"):
         whole = np.broadcast_to(z[:, None], (len(z), *targets.shape))
         a = activation.activate(whole, -1)
-        terms = [loss.output_terms(activation, whole, a, targets, -1) for loss in losses]
-        return np.array([one.sum(axis=(1, 2)) for one in terms])
+        return np.array(
+            [
+                loss.output_terms(activation, whole, a, targets, -1).sum(axis=(1, 2))
+                for loss in losses
+            ]
+        )

@@ -86,8 +86,8 @@ class _Search:
     """What was tried so far, and what that took in multiplications.
 
     `ends` hold what the parts that were run gave, by their layers, inputs and activations; `layers`
-    W and b of every layer, stacked over the points. `misfits` are those of the sums of squared
-    weights and biases, which `squares` are.
+    W and b of every layer, stacked over the points; `squares` the sums of squared weights and
+    biases, with what they and another column leave of the losses.
     """
 
     losses: Losses
@@ -149,8 +149,11 @@ class _Search:
             losses = [one for one in group if one.suits(last) and (near or not one.eps)]
             if not losses:
                 continue
-            terms = [one.output_terms(last, *ends, candidate.targets, -1) for one in losses]
-            totals = np.array([one.sum(axis=(1, 2)) for one in terms])
+            sums = [
+                one.output_terms(last, *ends, candidate.targets, -1).sum(axis=(1, 2))
+                for one in losses
+            ]
+            totals = np.array(sums)
             may_fit, near = misfit.may_fit(totals)
             for index in may_fit:
                 columns = np.column_stack([totals[index], squares])
