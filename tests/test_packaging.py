@@ -6,8 +6,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from gradcheck.casefiles import find_cases
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,14 +20,12 @@ def run(*command, cwd):
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
+def built(folder):
     run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT, cwd=folder)
     return next(folder.glob("*.whl"))
 
 
-def test_the_wheel_holds_the_package_and_the_cases_and_nothing_else(wheel):
+def assert_holds_the_package_and_the_cases_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"gradcheck", next(top for top in tops if top.endswith(".dist-info"))}
@@ -37,10 +33,12 @@ def test_the_wheel_holds_the_package_and_the_cases_and_nothing_else(wheel):
     assert "gradcheck/py.typed" in names
 
 
-def test_the_installed_wheel_runs_the_bundled_cases_from_another_folder(wheel, tmp_path):
+def test_the_wheel_is_whole_and_installed_it_runs_the_bundled_cases_from_another_folder(tmp_path):
+    wheel = built(tmp_path)
+    assert_holds_the_package_and_the_cases_and_nothing_else(wheel)
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     programs = tmp_path / "venv" / "bin"
-    run(programs / "python", "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path)
+    run(programs / "python", "-m", "pip", "install", "--quiet", "--no-compile", wheel, cwd=tmp_path)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     listed = run(programs / "gradcheck", "list", cwd=elsewhere)

@@ -48,7 +48,7 @@ def test_the_command_prints_what_is_shown(capsys):
 def test_the_repair_that_is_shown_is_the_first(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     for command in ("run", "repairing"):
-        monkeypatch.setattr(f"gradcheck.commands.{command}.REPAIR_SECONDS", Edits(300))
+        monkeypatch.setattr(f"gradcheck.commands.{command}.REPAIR_SECONDS", Edits(100))
     main(["repair", "overfit_pixels:published"])
     printed = without_figures(capsys.readouterr().out)
     _, _, first = printed.partition("\n1. ")

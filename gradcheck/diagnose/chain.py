@@ -42,7 +42,8 @@ class _Walker:
         self.evidence = evidence
         self.view = view
         self.rules = rules
-        self.traces = [view.trace(point.values) for point in evidence.points]
+        self.values = [point.values for point in evidence.points]
+        self.traces = [view.trace(values) for values in self.values]
         self.gradients = [_weight_gradients(view, point) for point in evidence.points]
         self.deltas: list[dict[int, Array]] = [{} for _ in evidence.points]
         self.arrivals: list[dict[int, Array]] = [{} for _ in evidence.points]
@@ -154,8 +155,8 @@ class _Walker:
             if target is None:
                 continue
             predictions = [
-                placed.into_block(block, weights, bias, point.values)
-                for (weights, bias), point in zip(predicted, self.evidence.points, strict=True)
+                placed.into_block(block, weights, bias, values)
+                for (weights, bias), values in zip(predicted, self.values, strict=True)
             ]
             found = target.fit(predictions, penalties)
             if found is not None:

@@ -119,8 +119,9 @@ def _some(block: Block, rng: np.random.Generator) -> Indices:
     """Entries of a block that failed, but for those that screening had to find: the rest tell."""
     if not block.failed:
         return block.numeric.entries[:0]
-    suspects = () if block.screened is None else block.screened.suspects
-    chosen = np.setdiff1d(block.numeric.entries, suspects)
+    chosen = block.numeric.entries
+    if block.screened is not None:
+        chosen = np.setdiff1d(chosen, block.screened.suspects)
     if len(chosen) <= SECOND_POINT_ENTRIES:
         return chosen
     return np.sort(rng.choice(chosen, SECOND_POINT_ENTRIES, replace=False))

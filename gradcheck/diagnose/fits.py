@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,20 +115,45 @@ class Target:
             if self.few.fit(some, penalties) is None:
                 return None
         predicted = np.concatenate([prediction.ravel() for prediction in predictions])
-        if predicted.size != self.right.size or not np.all(np.isfinite(predicted)):
+        if predicted.size != self.right.size:
             return None
         size = float(predicted @ predicted)
-        if not size > NOTHING**2 * float(self.right @ self.right):
+        if not self._least < size < math.inf:
             return None
         factor = _cleaned(float(predicted @ self.right) / size)
         left = np.abs(self.right - factor * predicted)
-        if factor and np.all(left <= self.allowed * max(1.0, abs(factor))):
+        if factor and (left <= self.allowed * max(1.0, abs(factor))).all():
             return Fit(factor, self.wanted, self.wanted)
         return self._with_penalty(predicted) if penalties else None
 
+    @cached_property
+    def _least(self) -> float:
+        """A prediction whose squares sum to less is none."""
+        return NOTHING**2 * float(self.right @ self.right)
+
+    @cached_property
+    def _basis(self) -> Array:
+        return np.linalg.qr(np.column_stack(self.parts))[0]
+
+    @cached_property
+    def _left(self) -> Array:
+        return self._without_parts(self.right)
+
+    def _without_parts(self, values: Array) -> Array:
+        return np.asarray(values - self._basis @ (values @ self._basis))
+
+    def _may_fit(self, predicted: Array) -> bool:
+        """Whether the prediction and the parts, times any constants, come near at all."""
+        own = self._without_parts(predicted)
+        size = float(own @ own)
+        if not size > 1e-12 * float(predicted @ predicted):
+            return True
+        left = self._left - float(own @ self._left) / size * own
+        return bool(left @ left <= 4 * (self.allowed @ self.allowed))
+
     def _with_penalty(self, predicted: Array) -> Fit | None:
         """The fit with another penalty than the loss's, of one kind of entries at least."""
-        if len(self.right) < 2 * (2 + len(self.parts)):
+        if len(self.right) < 2 * (2 + len(self.parts)) or not self._may_fit(predicted):
             return None
         largest = float(np.max(np.abs(self.right)))
         for columns, target in (

@@ -151,10 +151,11 @@ def _without_largest(
     pre_activation: Array, unit_axis: int
 ) -> tuple[Array, NDArray[np.bool_], Array]:
     """Logits minus their maximum, where that is (once a sample), and exp of the others."""
-    winner = pre_activation.argmax(axis=unit_axis, keepdims=True)
-    largest = np.zeros(pre_activation.shape, dtype=bool)
-    np.put_along_axis(largest, winner, True, axis=unit_axis)
-    shifted = pre_activation - np.take_along_axis(pre_activation, winner, axis=unit_axis)
+    units = [1] * pre_activation.ndim
+    units[unit_axis] = -1
+    positions = np.arange(pre_activation.shape[unit_axis]).reshape(units)
+    largest = positions == pre_activation.argmax(axis=unit_axis, keepdims=True)
+    shifted = pre_activation - pre_activation.max(axis=unit_axis, keepdims=True)
     return shifted, largest, np.where(largest, 0.0, np.exp(shifted))
 
 

@@ -57,9 +57,10 @@ def require_shape(params: Mapping[str, Array], name: str, shape: tuple[int, ...]
     """
     if name not in params:
         raise ValueError(f"params has no {name}; it holds {', '.join(map(str, params))}")
-    if np.shape(params[name]) != shape:
-        raise ValueError(f"{name} has shape {np.shape(params[name])}; the network's is {shape}")
-    return params[name]
+    value = params[name]
+    if np.shape(value) != shape:
+        raise ValueError(f"{name} has shape {np.shape(value)}; the network's is {shape}")
+    return value
 
 
 def as_inputs(inputs: ArrayLike, features: int, layout: Layout) -> Array:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -182,11 +183,9 @@ class MLP:
     def _parameters(self, params: Params) -> list[LayerParameters]:
         return [
             LayerParameters(
-                require_shape(params, f"W{layer}", self.weight_shape(layer)),
-                require_shape(params, f"b{layer}", self.bias_shape(layer)),
-                self.activation(layer),
+                require_shape(params, *weight), require_shape(params, *bias), activation
             )
-            for layer in self.layers
+            for weight, bias, activation in _wanted_of(self)
         ]
 
     def _forward(self, params: Params, inputs: ArrayLike) -> tuple[list[Array], list[Array]]:
@@ -204,5 +203,21 @@ class MLP:
     def _penalty(self, params: Params) -> float:
         if not self.l2:
             return 0.0
-        squares = sum(float(np.sum(np.square(params[f"W{layer}"]))) for layer in self.layers)
+        squares = sum(float(np.square(params[f"W{layer}"]).sum()) for layer in self.layers)
         return self.l2 / 2 * squares
+
+
+Wanted = tuple[tuple[str, tuple[int, ...]], tuple[str, tuple[int, ...]], AnyActivation]
+
+
+@lru_cache(maxsize=64)  # asked at every call of the loss
+def _wanted_of(network: MLP) -> tuple[Wanted, ...]:
+    """The name and shape of every layer's W and b, and its activation."""
+    return tuple(
+        (
+            (f"W{layer}", network.weight_shape(layer)),
+            (f"b{layer}", network.bias_shape(layer)),
+            network.activation(layer),
+        )
+        for layer in network.layers
+    )

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gradcheck.network.layouts import Array, Layout
 from gradcheck.network.rows import AnyActivation
 
 
-@dataclass(frozen=True)
-class LayerParameters:
+class LayerParameters(NamedTuple):
     """What one layer computes with, in the layout of its network; b is of any shape that fits Z."""
 
     weights: Array

@@ -137,7 +137,9 @@ class Softmax:
         return np.asarray(output * (relative - mean))
 
     def _axis(self, unit_axis: int) -> int:
-        return unit_axis if self.mixes == "units" else 1 - unit_axis
+        if self.mixes == "units":
+            return unit_axis
+        return -3 - unit_axis if unit_axis < 0 else 1 - unit_axis
 
 
 AnyActivation = Activation | Softmax

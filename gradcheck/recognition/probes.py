@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -25,6 +26,12 @@ POINTS = 7
 NUDGE = 0.3
 TOLERANCE = 1e-9
 MOST_OPTIONS = 3
+
+NEARLY = 1e-2
+"""How far the losses may be from a cross-entropy whose log has a small number added."""
+
+LOSS_GROUPS = tuple(tuple(rows) for _, rows in groupby(CANDIDATES, lambda row: row.eps > 0))
+"""The usual losses; those with a small number, tried where a usual one is near; the unusual."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +79,48 @@ def solve(columns: Array, losses: Losses, tolerance: float | None = None) -> Arr
     return np.asarray(factors, dtype=np.float64) if fits else None
 
 
+class Misfit:
+    """How far numbers stay from the losses, whatever they and other columns are multiplied by.
+
+    It takes many rows of numbers at once, and is never more than what `solve` would leave.
+    """
+
+    def __init__(self, others: Array, losses: Losses) -> None:
+        scale = np.max(np.abs(others), axis=0)
+        scale[scale == 0] = 1.0
+        self._basis = np.linalg.qr(others / scale)[0]
+        self._left = self._without(losses.values)
+        self._size = float(np.linalg.norm(losses.values))
+        self._close = 2 * losses.tolerance
+
+    def __call__(self, totals: Array) -> Array:
+        """The least relative error for every row, over all points; inf where one is not finite."""
+        finite = np.all(np.isfinite(totals), axis=1)
+        rows = np.where(finite[:, None], totals, 0.0)
+        own = self._without(rows)
+        squares = (own * own).sum(axis=1)
+        alone = squares > 1e-12 * (rows * rows).sum(axis=1)
+        factors = own @ self._left / np.where(alone, squares, 1.0)
+        left = np.linalg.norm(self._left - factors[:, None] * own, axis=1) / self._size
+        return np.where(finite, np.where(alone, left, 0.0), np.inf)
+
+    def may_fit(self, totals: Array) -> tuple[list[int], bool]:
+        """The rows that may give the losses, and whether any is near to them."""
+        misfits = self(totals)
+        return np.flatnonzero(misfits <= self._close).tolist(), bool(np.any(misfits <= NEARLY))
+
+    def _without(self, rows: Array) -> Array:
+        return np.asarray(rows - (rows @ self._basis) @ self._basis.T)
+
+
 @dataclass(frozen=True)
 class _Probe:
-    """The losses with one layer's weights at zero, for several biases of it."""
+    """The losses with one layer's weights at zero, for several biases of it, a row each."""
 
-    biases: tuple[Array, ...]
+    biases: Array
+    others: Array
     losses: Losses
+    misfit: Misfit
 
 
 class Prober:
@@ -89,19 +132,28 @@ class Prober:
         self._tolerance = tolerance
         self._rng = rng
         self._probes: dict[tuple[object, ...], _Probe | None] = {}
+        self._found: dict[tuple[object, ...], list[tuple[AnyActivation, ...]]] = {}
 
     def can_probe(self, placed: Sequence[Placed]) -> bool:
         """Whether every layer has a bias."""
         return all(place.layer.bias is not None or place.folded is not None for place in placed)
 
     def activations(
-        self, placed: Sequence[Placed], targets: Array
+        self, placed: tuple[Placed, ...], targets: Array
     ) -> Iterator[tuple[AnyActivation, ...]]:
         """The activations of all layers that fit the probes; none where a layer has no bias."""
         if not self.can_probe(placed):
             return
+        key = (placed, id(targets))
+        if key in self._found:
+            yield from self._found[key]
+            return
+        found = []
         for activation, loss in self._outputs(placed, targets):
-            yield from self._below(placed, targets, loss, (activation,))
+            for known in self._below(placed, targets, loss, (activation,)):
+                found.append(known)
+                yield known
+        self._found[key] = found
 
     def _below(
         self,
@@ -120,35 +172,28 @@ class Prober:
         values = self._problem.parameters.values
         pairs = zip(placed[number:], known, strict=True)
         above = [place.parameters(values, activation) for place, activation in pairs]
-        options = []
-        for activation in by_rank("hidden"):
-            totals = [_total(activation, bias, above, loss, targets) for bias in probe.biases]
-            if self._gives(totals, probe):
-                options.append(activation)
-        for activation in options[:MOST_OPTIONS]:
-            yield from self._below(placed, targets, loss, (activation, *known))
+        hidden = by_rank("hidden")
+        totals = [_totals(activation, probe.biases, above, loss, targets) for activation in hidden]
+        for index in _fitting(np.array(totals), probe)[0][:MOST_OPTIONS]:
+            yield from self._below(placed, targets, loss, (hidden[index], *known))
 
     def _outputs(
         self, placed: Sequence[Placed], targets: Array
     ) -> Iterator[tuple[AnyActivation, Loss]]:
         probe = self._probe(placed[-1])
-        if probe is None or probe.biases[0].shape != targets.shape[1:]:
+        if probe is None or probe.biases.shape[1:] != targets.shape[1:]:
             return
         found = 0
         for activation in by_rank("output"):
-            for loss in CANDIDATES:
-                if loss.suits(activation) and found < MOST_OPTIONS:
-                    totals = [_sum(loss, activation, bias, targets) for bias in probe.biases]
-                    if self._gives(totals, probe):
+            near = False
+            for group in LOSS_GROUPS:
+                losses = [one for one in group if one.suits(activation) and (near or not one.eps)]
+                if losses and found < MOST_OPTIONS:
+                    totals = _sums(losses, activation, probe.biases, targets)
+                    fitting, near = _fitting(totals, probe)
+                    for index in fitting[: MOST_OPTIONS - found]:
                         found += 1
-                        yield activation, loss
-
-    def _gives(self, totals: Sequence[float], probe: _Probe) -> bool:
-        if not np.all(np.isfinite(totals)) or np.ptp(totals) == 0:
-            return False
-        squares = [float(bias @ bias) for bias in probe.biases]
-        columns = np.column_stack([totals, np.ones(len(totals)), squares])
-        return solve(columns, probe.losses) is not None
+                        yield activation, losses[index]
 
     def _probe(self, place: Placed) -> _Probe | None:
         key = (place.layer.weight, place.layer.bias, place.folded, place.turned)
@@ -178,30 +223,53 @@ class Prober:
             points.append(point)
         if not np.all(np.isfinite(losses)) or np.ptp(losses) == 0:
             return None
-        return _Probe(tuple(biases), Losses(tuple(points), np.array(losses), self._tolerance))
+        rows = np.array(biases)
+        others = np.column_stack([np.ones(len(rows)), (rows * rows).sum(axis=1)])
+        measured = Losses(tuple(points), np.array(losses), self._tolerance)
+        return _Probe(rows, others, measured, Misfit(others, measured))
 
 
-def _total(
+def _fitting(totals: Array, probe: _Probe) -> tuple[list[int], bool]:
+    """The rows that give the losses of a probe, and whether any is near to them."""
+    may_fit, near = probe.misfit.may_fit(totals)
+    fitting = [
+        index
+        for index in may_fit
+        if np.ptp(totals[index]) > 0
+        and solve(np.column_stack([totals[index], probe.others]), probe.losses) is not None
+    ]
+    return fitting, near
+
+
+def _totals(
     activation: AnyActivation,
-    bias: Array,
+    biases: Array,
     above: Sequence[LayerParameters],
     loss: Loss,
     targets: Array,
-) -> float:
-    """The sum of the loss where the output of a layer is f(b) for every sample."""
-    mixed = any(
-        one.mixes == "samples" for one in (activation, *(layer.activation for layer in above))
-    )
-    rows = np.tile(bias, (len(targets), 1)) if mixed else bias[None]
+) -> Array:
+    """The sums of the loss where the output of a layer is f(b) for every sample, for every b."""
+    layers = (activation, *(layer.activation for layer in above))
+    if any(one.mixes == "samples" for one in layers):
+        tiled = [np.tile(bias, (len(targets), 1)) for bias in biases]
+    else:
+        tiled = [biases]
     with np.errstate(all="ignore"):
-        value = activation.activate(rows, ROWS.unit_axis)
-        pre_activations, _ = forward(value, above, ROWS)
-    return _sum(loss, above[-1].activation, pre_activations[-1], targets)
+        last = [
+            forward(activation.activate(rows, ROWS.unit_axis), above, ROWS)[0][-1] for rows in tiled
+        ]
+    z = last[0] if len(last) == 1 else np.array([rows[0] for rows in last])
+    return np.asarray(_sums([loss], above[-1].activation, z, targets)[0])
 
 
-def _sum(loss: Loss, activation: AnyActivation, z: Array, targets: Array) -> float:
-    """The sum of the loss where every sample has the same pre-activations."""
+def _sums(losses: Sequence[Loss], activation: AnyActivation, z: Array, targets: Array) -> Array:
+    """The sums of losses where every sample has the same pre-activations, a column each."""
     with np.errstate(all="ignore"):
-        whole = np.broadcast_to(z, targets.shape)
-        a = activation.activate(whole, ROWS.unit_axis)
-        return float(loss.output_terms(activation, whole, a, targets, ROWS.unit_axis).sum())
+        whole = np.broadcast_to(z[:, None], (len(z), *targets.shape))
+        a = activation.activate(whole, -1)
+        return np.array(
+            [
+                loss.output_terms(activation, whole, a, targets, -1).sum(axis=(1, 2))
+                for loss in losses
+            ]
+        )

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.network.activations import USUAL, by_rank
-from gradcheck.network.losses import CANDIDATES, REDUCTIONS
-from gradcheck.network.passes import forward_layer
-from gradcheck.network.rows import AnyActivation
+from gradcheck.network.losses import REDUCTIONS
+from gradcheck.network.rows import AnyActivation, Loss
 from gradcheck.recognition.data import as_rows, as_targets, candidate_data
 from gradcheck.recognition.layers import Layer
-from gradcheck.recognition.network_view import ROWS, NetworkView, Placed
-from gradcheck.recognition.probes import Losses, Prober, solve
+from gradcheck.recognition.network_view import NetworkView, Placed
+from gradcheck.recognition.probes import LOSS_GROUPS, Losses, Misfit, Prober, solve
 from gradcheck.recognition.structures import structures
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
@@ -31,15 +30,12 @@ OVERHEAD = 4e5
 MOST_EFFORT = 4e8
 """Multiplications that the search may take; to try one network costs OVERHEAD more of them."""
 
-NEARLY = 1e-2
-"""How far the losses may be from a cross-entropy whose log has a small number added."""
-
 MIXED_RANKS = {2: 9, 3: 5}
 MIXED_RANK = 4
 """Up to this rank hidden layers are mixed, by how many there are: the combinations multiply."""
 
-Ends = list[tuple[Array, Array]]
-"""Z and A of the last layer of a network or a part of one, at every point."""
+Ends = tuple[Array, Array]
+"""Z and A of the last layer of a network or a part of one, stacked over the points."""
 
 
 @dataclass(frozen=True)
@@ -65,25 +61,21 @@ def recognise(
     the usual ones are tried.
     """
     candidates = list(islice(_candidates(problem, layers), MOST_CANDIDATES))
-    search = _Search(
-        losses, [{(): [(one.inputs, one.inputs)] * len(losses.points)} for one in candidates]
-    )
-    for index, candidate in enumerate(candidates[:1]):
-        found = search.first(index, candidate, _usual(len(candidate.placed) - 1))
+    search = _Search(losses)
+    for candidate in candidates[:1]:
+        found = search.first(candidate, _usual(len(candidate.placed) - 1))
         if found is not None or prober is None:
             return found
     if prober is None:
         return None
-    for index, candidate in enumerate(candidates):
-        found = search.first(
-            index, candidate, prober.activations(candidate.placed, candidate.targets)
-        )
+    for candidate in candidates:
+        found = search.first(candidate, prober.activations(candidate.placed, candidate.targets))
         if found is not None:
             return found
     for assignments in (_usual, _one_kind_unusual, _mixed):
         for index, candidate in enumerate(candidates):
             if index < 2 or not prober.can_probe(candidate.placed):
-                found = search.first(index, candidate, assignments(len(candidate.placed) - 1))
+                found = search.first(candidate, assignments(len(candidate.placed) - 1))
                 if found is not None:
                     return found
     return None
@@ -93,66 +85,98 @@ def recognise(
 class _Search:
     """What was tried so far, and what that took in multiplications.
 
-    `caches` hold what the parts that were run gave, by their activations, for every candidate; the
-    part without a layer gives the inputs. `squares` are the sums of squared weights and biases.
+    `ends` hold what the parts that were run gave, by their layers, inputs and activations; `layers`
+    W and b of every layer, stacked over the points; `squares` the sums of squared weights and
+    biases, with what they and another column leave of the losses.
     """
 
     losses: Losses
-    caches: list[dict[tuple[str, ...], Ends]]
     effort: float = 0.0
-    squares: dict[tuple[Placed, ...], Array] = field(default_factory=dict)
+    ends: dict[tuple[object, ...], Ends] = field(default_factory=dict)
+    layers: dict[Placed, tuple[Array, Array]] = field(default_factory=dict)
+    squares: dict[tuple[Placed, ...], tuple[Array, Misfit]] = field(default_factory=dict)
 
     def first(
-        self, index: int, candidate: Candidate, assignments: Iterator[tuple[AnyActivation, ...]]
+        self, candidate: Candidate, assignments: Iterator[tuple[AnyActivation, ...]]
     ) -> NetworkView | None:
         """The first of the assignments that gives the user's losses."""
         for activations in assignments:
             if self.effort > MOST_EFFORT:
                 return None
-            ends = self._ends(index, candidate, activations)
-            found = _fit(candidate, self.losses, self._squares(candidate), activations, ends)
+            self.effort += OVERHEAD
+            with np.errstate(all="ignore"):
+                ends = self._ends(candidate, activations)
+                found = self._fit(candidate, activations, ends)
             if found is not None:
                 return found
         return None
 
-    def _ends(
-        self, index: int, candidate: Candidate, activations: tuple[AnyActivation, ...]
-    ) -> Ends:
+    def _ends(self, candidate: Candidate, activations: tuple[AnyActivation, ...]) -> Ends:
         """The output layer at every point, from the longest part of the network run before."""
-        cache, names = self.caches[index], tuple(one.name for one in activations)
-        self.effort += OVERHEAD
-        for depth, (place, activation) in enumerate(
-            zip(candidate.placed, activations, strict=True), start=1
-        ):
-            if names[:depth] not in cache:
-                with np.errstate(all="ignore"):
-                    cache[names[:depth]] = [
-                        forward_layer(below, place.parameters(point, activation), ROWS)
-                        for (_, below), point in zip(
-                            cache[names[: depth - 1]], self.losses.points, strict=True
-                        )
-                    ]
-                multiplications = len(candidate.inputs) * place.n_in * place.n_out
-                self.effort += len(self.losses.points) * multiplications
-        return cache[names]
+        if not activations:
+            return candidate.inputs, candidate.inputs
+        placed = candidate.placed[: len(activations)]
+        key = (placed, id(candidate.inputs), tuple(one.name for one in activations))
+        if key not in self.ends:
+            weights, biases = self._layer(placed[-1])
+            z = self._ends(candidate, activations[:-1])[1] @ weights + biases
+            self.ends[key] = z, activations[-1].activate(z, -1)
+            self.effort += len(candidate.inputs) * weights.size
+        return self.ends[key]
 
-    def _squares(self, candidate: Candidate) -> Array:
-        if candidate.placed not in self.squares:
-            self.squares[candidate.placed] = np.array(
-                [_squares(candidate, point) for point in self.losses.points]
+    def _layer(self, place: Placed) -> tuple[Array, Array]:
+        if place not in self.layers:
+            points = self.losses.points
+            self.layers[place] = (
+                np.array([place.weights(point) for point in points]),
+                np.array([place.bias(point) for point in points])[:, None],
             )
-        return self.squares[candidate.placed]
+        return self.layers[place]
+
+    def _squares(self, placed: tuple[Placed, ...]) -> tuple[Array, Misfit]:
+        if placed not in self.squares:
+            squares = np.array([_squares(placed, point) for point in self.losses.points])
+            self.squares[placed] = squares, Misfit(squares, self.losses)
+        return self.squares[placed]
+
+    def _fit(
+        self, candidate: Candidate, activations: tuple[AnyActivation, ...], ends: Ends
+    ) -> NetworkView | None:
+        """The loss with its factor, and the penalty, that reproduce the user's losses."""
+        squares, misfit = self._squares(candidate.placed)
+        last, near = activations[-1], False
+        for group in LOSS_GROUPS:
+            losses = [one for one in group if one.suits(last) and (near or not one.eps)]
+            if not losses:
+                continue
+            sums = [
+                one.output_terms(last, *ends, candidate.targets, -1).sum(axis=(1, 2))
+                for one in losses
+            ]
+            totals = np.array(sums)
+            may_fit, near = misfit.may_fit(totals)
+            for index in may_fit:
+                columns = np.column_stack([totals[index], squares])
+                found = _view(candidate, activations, losses[index], columns, self.losses)
+                if found is not None:
+                    return found
+        return None
 
 
 def _candidates(problem: Problem, layers: tuple[Layer, ...]) -> Iterator[Candidate]:
-    """Structures with data that fit them."""
+    """Structures with data that fit them; what is made of the same data is the same array."""
     inputs, targets = candidate_data(problem)
+    made: dict[tuple[int, int, int], list[Array]] = {}
     for data in inputs:
         for features in _feature_counts(data):
+            all_rows = list(as_rows(data, features))
             for placed in structures(problem.parameters, layers, features):
-                for rows in as_rows(data, features):
-                    for labels in targets:
-                        for wanted in as_targets(labels, len(rows), placed[-1].n_out):
+                for rows in all_rows:
+                    for index, labels in enumerate(targets):
+                        key = (index, len(rows), placed[-1].n_out)
+                        if key not in made:
+                            made[key] = list(as_targets(labels, *key[1:]))
+                        for wanted in made[key]:
                             yield Candidate(placed, rows, wanted)
 
 
@@ -193,53 +217,38 @@ def _mixed(hidden: int) -> Iterator[tuple[AnyActivation, ...]]:
             yield (*mixed, output)
 
 
-def _fit(
+def _view(
     candidate: Candidate,
-    losses: Losses,
-    squares: Array,
     activations: tuple[AnyActivation, ...],
-    ends: Ends,
+    loss: Loss,
+    columns: Array,
+    losses: Losses,
 ) -> NetworkView | None:
-    """The loss with its factor, and the penalty, that reproduce the user's losses."""
-    pre_activations = np.stack([z for z, _ in ends])
-    outputs = np.stack([a for _, a in ends])
-    near = False
-    for loss in CANDIDATES:
-        if not loss.suits(activations[-1]) or (loss.eps and not near):
+    """The network with the factors of its loss and penalty, where the columns give the losses."""
+    if solve(columns, losses) is None:
+        return None
+    for used in ((0,), (0, 1), (0, 1, 2)):
+        factors = solve(columns[:, used], losses)
+        if factors is None or factors[0] <= 0 or np.any(factors[1:] <= 0):
             continue
-        with np.errstate(all="ignore"):
-            terms = loss.output_terms(
-                activations[-1], pre_activations, outputs, candidate.targets, unit_axis=-1
-            )
-            totals = terms.sum(axis=(1, 2))
-        columns = np.column_stack([totals, squares])
-        if not np.all(np.isfinite(totals)):
-            continue
-        near = near or solve(columns, losses, NEARLY) is not None
-        if solve(columns, losses) is None:
-            continue
-        for used in ((0,), (0, 1), (0, 1, 2)):
-            factors = solve(columns[:, used], losses)
-            if factors is None or factors[0] <= 0 or np.any(factors[1:] <= 0):
-                continue
-            view = NetworkView(
-                candidate.placed,
-                activations,
-                candidate.inputs,
-                candidate.targets,
-                loss,
-                float(factors[0]),
-                float(factors[1]) if len(used) > 1 else 0.0,
-                float(factors[2]) if len(used) > 2 else 0.0,
-            )
-            view = replace(view, scale=_round_scale(view))
-            return replace(view, words=view.described())
+        view = NetworkView(
+            candidate.placed,
+            activations,
+            candidate.inputs,
+            candidate.targets,
+            loss,
+            float(factors[0]),
+            float(factors[1]) if len(used) > 1 else 0.0,
+            float(factors[2]) if len(used) > 2 else 0.0,
+        )
+        view = replace(view, scale=_round_scale(view))
+        return replace(view, words=view.described())
     return None
 
 
-def _squares(candidate: Candidate, point: Sequence[Array]) -> tuple[float, float]:
-    weights = sum(_square(place.weights(point)) for place in candidate.placed)
-    biases = sum(_square(place.bias(point)) for place in candidate.placed)
+def _squares(placed: tuple[Placed, ...], point: Sequence[Array]) -> tuple[float, float]:
+    weights = sum(_square(place.weights(point)) for place in placed)
+    biases = sum(_square(place.bias(point)) for place in placed)
     return weights, biases
 
 

@@ -89,13 +89,14 @@ def _parts(
         return [None]
     sources = provenance(nodes, node)
     groups: dict[Any, list[int]] = {}
-    for entry, source in enumerate(sources):
-        made = nodes[int(source)]
+    for source in np.unique(sources).tolist():
+        made = nodes[source]
         key = made.chain[:1] if made.function is not None and made.chain else "constant"
-        groups.setdefault(key, []).append(entry)
+        groups.setdefault(key, []).append(source)
     if not 1 < len(groups) <= PARTS:
         return [None]
-    return [np.array(entries, dtype=np.intp) for entries in groups.values()]
+    parts = [np.flatnonzero(np.isin(sources, found)) for found in groups.values()]
+    return [*sorted(parts, key=lambda entries: int(entries[0]))]
 
 
 def provenance(nodes: Sequence[Node], node: int) -> NDArray[np.intp]:

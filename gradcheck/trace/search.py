@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.candidates import Candidate, Candidates, Table
-from gradcheck.trace.mend import OWN, QUANTITY, ZERO, Mend
+from gradcheck.trace.candidates import Candidates
+from gradcheck.trace.mend import QUANTITY, ZERO, Mend
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
 from gradcheck.trace.trial import Trials
@@ -28,8 +28,6 @@ from gradcheck.trace.units import (
     View,
     units_of,
 )
-
-_OWN = Candidate(OWN, -1, None, 0)
 
 FURTHER = 40
 """How many operations further a better place is looked for once one has been found."""
@@ -130,11 +128,7 @@ def _with_own(unit: Unit, view: View, trials: Trials, scale: Scale | None) -> Sc
     """The places of a constant factor, with this one if it is another of them."""
     if not unit.nodes or not _carries(unit, view):
         return scale
-    actual = trials.actual(unit)
-    own = Table((_OWN,), tuple(value[None] for value in actual))
-    if not trials.survivors(unit, own):
-        return scale
-    mend = trials.attempt(unit, actual, OWN)
+    mend = trials.own(unit)
     if mend is None or abs(mend.factor - 1) <= 1e-9:
         return scale
     if scale is None or len(mend.outputs) > len(scale.outputs):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.candidates import Candidate, Table
 from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.linearity import Linearity, Reached
-from gradcheck.trace.mend import ZERO, ByPoint, Mend
+from gradcheck.trace.mend import OWN, ZERO, ByPoint, Mend
 from gradcheck.trace.outputs import Output
 from gradcheck.trace.projections import Leaving, Projection, fitting, weight_of, with_fixed
 from gradcheck.trace.state import Replacement, State
@@ -47,6 +47,7 @@ class Trials:
     _reached: dict[Unit, Reached] = field(default_factory=dict)
     _fixed: dict[Unit, list[list[Projection]]] = field(default_factory=dict)
     _without: dict[Unit, Any] = field(default_factory=dict)
+    _own: dict[Unit, Mend | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.linearity = Linearity(self.state)
@@ -138,6 +139,15 @@ class Trials:
         if weight.size != actual.size:  # several uses of one value
             weight = weight.reshape(-1, actual.size).sum(axis=0)
         return entries @ weight, projection.gap + float(weight @ actual)
+
+    def own(self, unit: Unit) -> Mend | None:
+        """The mend by the unit's own values times a constant; None where they are none."""
+        if unit not in self._own:
+            actual = self.actual(unit)
+            table = Table((Candidate(OWN, -1, None, 0),), tuple(value[None] for value in actual))
+            survives = bool(self.survivors(unit, table))
+            self._own[unit] = self.attempt(unit, actual, OWN) if survives else None
+        return self._own[unit]
 
     def _try_region(
         self,

@@ -11,6 +11,7 @@ from gradcheck.network import ACTIVATIONS, LOSSES, PUBLIC_LOSSES
 from gradcheck.network.passes import LayerParameters, forward
 from gradcheck.recognition.identify import identify, search_further
 from gradcheck.recognition.network_view import delta_from_gradient
+from gradcheck.recognition.probes import Losses, Misfit, solve
 from gradcheck.user.problem import Problem
 from gradcheck.user.structures import flatten
 
@@ -262,6 +263,24 @@ def test_every_row_of_the_activations_is_recognised(row, place):
 
     found = recognised(replace(problem, loss_function=own)).view
     assert [one.name for one in found.activations] == [one.name for one in names]
+
+
+@pytest.mark.parametrize("others", ["two", "one twice", "none"])
+def test_no_fit_is_ruled_out_beforehand(others):
+    rng = np.random.default_rng(3)
+    columns = rng.uniform(1, 2, (7, 2))
+    if others != "two":
+        columns[:, 1] = columns[:, 0] if others == "one twice" else 0.0
+    totals = rng.uniform(1, 2, (4, 7))
+    totals[2] = 3 * columns[:, 0]
+    totals[3, 5] = np.inf
+    losses = Losses((), 0.3 * totals[0] + 0.1 * columns[:, 0], 1e-9)
+    for tolerance, expected in ((1e-9, {0, 2}), (1e-4, {0, 2})):
+        close = replace(losses, values=losses.values * (1 + tolerance / 3), tolerance=tolerance)
+        may_fit, near = Misfit(columns, close).may_fit(totals)
+        assert (set(may_fit), near) == (expected, True)
+        assert solve(np.column_stack([totals[0], columns]), close) is not None
+        assert solve(np.column_stack([totals[1], columns]), close) is None
 
 
 def test_the_delta_of_a_layer_is_told_from_its_gradient():

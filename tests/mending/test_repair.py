@@ -323,7 +323,7 @@ def test_the_bundled_cases_are_mended(name, patched):
 
     [entry] = find_cases([name])
     case, _ = entry.build()
-    found = repair(case, budget=Edits(400))
+    found = repair(case, budget=Edits(150))
     assert patched in found.patches[0].diff
 
 

@@ -139,3 +139,10 @@ def test_softmax_far_out_is_finite_and_silent():
     np.testing.assert_allclose(a, [[1, 0, 0], [1 / 3] * 3], rtol=1e-15)
     np.testing.assert_allclose(back, 0, atol=1e-15)
     assert isinstance(SOFTMAX, Softmax)
+
+
+@pytest.mark.parametrize("row", **by_name(ACTIVATIONS.values()))
+def test_a_stack_of_layers_is_each_of_them(row):
+    stack = np.random.default_rng(0).normal(size=(3, 5, 4))
+    alone = [row.activate(z, 1) for z in stack]
+    np.testing.assert_allclose(row.activate(stack, -1), alone, rtol=1e-15)

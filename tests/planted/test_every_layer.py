@@ -10,8 +10,6 @@ from sweeps import sample
 
 import gradcheck
 
-pytestmark = pytest.mark.usefixtures("verdicts_only")
-
 CLEARLY_CHANGED = 5e-6
 UNCHANGED = 1e-10
 SEEN_IN_FLOAT32 = 1e-2
@@ -32,6 +30,7 @@ def verdicts(setup, params, loss, mutation, layer, cast=lambda params: params, d
         params,
         lambda current: mutation(Pass(net, cast(current), *data), layer),
         entries="all",
+        diagnose=False,
     )
     return report, {block.name: block.verdict for block in report.blocks}
 

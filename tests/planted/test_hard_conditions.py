@@ -7,8 +7,6 @@ from sweeps import sample
 
 import gradcheck
 
-pytestmark = pytest.mark.usefixtures("verdicts_only")
-
 SEEDS = range(24)
 KINKED = ("relu", "leaky_relu", "elu")
 DISTANCES = (0.0, 1e-9, -1e-9, 1e-8, 1e-7, -1e-7, 1e-6, -1e-5, 1e-5, 1e-4)
@@ -76,7 +74,7 @@ CONDITIONS = {
 }
 
 SWEEP = [(condition, seed) for condition in CONDITIONS for seed in SEEDS]
-EVERY = 5
+EVERY = 7
 
 DECIDED = ("ordinary", "one unit by a kink", "gradients of 1e-9")
 """Where every gradient can be told; elsewhere some lie below what the loss can show."""
@@ -100,7 +98,7 @@ def under(condition, seed):
 @pytest.mark.parametrize(("condition", "seed"), sample(SWEEP, EVERY))
 def test_a_correct_gradient_raises_no_false_alarm(condition, seed):
     setup, loss, grad = under(condition, seed)
-    report = gradcheck.check(loss, setup.params, grad, entries="all")
+    report = gradcheck.check(loss, setup.params, grad, entries="all", diagnose=False)
     assert report.verdict != "fail", str(report)
     if condition in DECIDED:
         assert report.ok, str(report)
@@ -120,7 +118,7 @@ def test_an_entry_that_is_two_percent_off_is_never_called_right(condition, seed)
         gradients[name].flat[entry] *= 1.02
         return gradients
 
-    report = gradcheck.check(loss, setup.params, wrong, entries="all")
+    report = gradcheck.check(loss, setup.params, wrong, entries="all", diagnose=False)
     block = next(block for block in report.blocks if block.name == name)
     if np.any(grad(setup.params)[name]):
         assert block.verdict in ("wrong", "inconclusive") or block.resolution > 0.01, str(report)

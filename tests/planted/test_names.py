@@ -47,7 +47,7 @@ NAMES = {
     "bias zero": {"GC408"},
 }
 SEEDS = range(0, 32, 3)
-EVERY = 6
+EVERY = 9
 NO_CAUSE = {"GC999", "GC408"}
 MISNAMED = {"slope of relu": 1}
 """In how many of the networks a bug may get another name. In none, of the other bugs."""

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sweeps import sample
 
 import gradcheck
 from gradcheck.cli import main
@@ -260,7 +261,7 @@ def test_an_interrupt_after_the_numeric_stage_keeps_what_was_measured():
 
     calls = []
     gradcheck.check(lambda p: calls.append(1) or loss(p), params(), wrong)
-    for call in range(calls_of("container", 2.0), len(calls) + 1):
+    for call in sample(range(calls_of("container", 2.0), len(calls) + 1), every=6):
         interrupted = stopped_at(call, loss, KeyboardInterrupt)
         try:
             verdict = gradcheck.check(interrupted, params(), wrong).verdict
@@ -551,9 +552,13 @@ def test_an_empty_array_alone_says_nothing():
     assert report.verdict == "inconclusive"
 
 
-def test_ten_million_parameters_take_about_four_times_their_memory():
+LITTLE = 4.5 * 2**20
+"""Bytes that are held beside copies of the parameters, however many there are."""
+
+
+def test_two_million_parameters_take_about_four_times_their_memory():
     # the point, its gradient, a point beside it and the gradient there: the user's own is the last
-    w = np.full(10**7, 0.5)
+    w = np.full(2 * 10**6, 0.5)
     gradcheck.check(lambda w: float(w @ w), w[:10], lambda w: 2 * w, entries=3)
     tracemalloc.start()
     try:
@@ -563,4 +568,4 @@ def test_ten_million_parameters_take_about_four_times_their_memory():
         tracemalloc.stop()
     assert report.ok, str(report)
     assert report.coverage.entries == 3
-    assert peak <= 4.05 * w.nbytes, f"{peak / w.nbytes:.1f} times the parameters"
+    assert peak <= 4 * w.nbytes + LITTLE, f"{peak / w.nbytes:.2f} times the parameters"
