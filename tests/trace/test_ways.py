@@ -84,7 +84,7 @@ def beyond_the_axis(p):
 
 def a_name_that_is_not_there(p):
     e = np.arctan(X @ p["A"]) @ p["B"] - Y
-    return {"A": X.T @ down, "B": e}  # noqa: F821  # here
+    return {"A": X.T @ down, "B": np.copy(e)}  # noqa: F821  # here
 
 
 class Pair:
