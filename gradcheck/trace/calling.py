@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from gradcheck.trace.array import TracedArray
 from gradcheck.trace.assignments import assignments_noted
 from gradcheck.trace.nodes import Leak, Node, Tape
 from gradcheck.trace.places import run_function
+from gradcheck.trace.proxies import importing
 from gradcheck.trace.reach import Reach
 from gradcheck.trace.recording import node_of, plain
 from gradcheck.trace.traced import Traced
@@ -110,7 +113,8 @@ def followed(tape: Tape, functions: Sequence[Any], argument: Any) -> Iterator[An
     """Makes everything that the functions reach traced; leaves all as it was found."""
     reach = Reach(tape)
     try:
-        reach.imports()
+        reach.undo.append(partial(setattr, builtins, "__import__", builtins.__import__))
+        vars(builtins)["__import__"] = importing(builtins.__import__, tape)
         for name in SEEN_THROUGH:
             module = sys.modules.get(f"gradcheck.user.{name}")
             if module is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections import deque
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field, is_dataclass
@@ -27,7 +26,7 @@ from gradcheck.trace.ownership import (
     slots,
 )
 from gradcheck.trace.places import is_users_file
-from gradcheck.trace.proxies import importing, is_numpys, proxy_of
+from gradcheck.trace.proxies import is_numpys, proxy_of
 from gradcheck.trace.storage import Storage
 
 LIMIT = 50_000
@@ -186,12 +185,6 @@ class Reach:
         """As `swap`, and put back with everything else."""
         self._restoring(names)
         self.swap(names)
-
-    def imports(self) -> None:
-        """Lets what the user's functions import while they run be traced, too."""
-        real = builtins.__import__
-        self.undo.append(partial(setattr, builtins, "__import__", real))
-        vars(builtins)["__import__"] = importing(real, self.tape)
 
     def _restoring(self, names: MutableMapping[Any, Any]) -> None:
         self.undo.append(restorer(names))
