@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
-from gradcheck.numeric.levels import Asked, Levels
+from gradcheck.numeric.levels import RATIO, TOP, Asked, Levels
 from gradcheck.numeric.noise import MUCH_MORE, ROUNDING
 from gradcheck.numeric.staircases import WIDE, on_step
 
@@ -27,7 +27,6 @@ SMALLEST = 64 * ROUNDING
 SINGLE_PRECISION = 32 * float(np.finfo(np.float32).eps)
 """A plateau narrower than this share of a parameter may be its rounding to a float32."""
 
-AFAR = 4.0
 FEW = 16
 
 ALONE = 4.0
@@ -105,19 +104,19 @@ def confirm(
 
 
 def _seen_from_afar(levels: Levels, asked: Asked, rows: Indices, distance: Array) -> bool:
-    """Whether two steps that are larger than the rounding of a float16 both give the claims.
+    """Whether two steps that are larger than the rounding of a float16 give the claims together.
 
     A term whose parameters are rounded to that is flat at the steps that show the others, while
-    the truncation error of a smooth function is a sixteenth at the smaller of the two. A few rows
-    tell; one alone that agrees does so by chance.
+    the truncation error of a smooth function is a sixteenth at the smaller of the two, and goes
+    when they are extrapolated. More than half of the rows must agree.
     """
-    asked_of = len(rows)
-    for step in (AFAR * WIDE, WIDE):
-        level = levels.at_least(rows, step * levels.sizes[rows])
-        slope = levels.ask(rows, level).central()
-        agrees = np.abs(slope - asked.claimed[rows]) <= distance / 4
-        rows, distance = rows[agrees], distance[agrees]
-    return 2 * len(rows) > asked_of
+    level = levels.at_least(rows, WIDE * levels.sizes[rows])
+    near = levels.ask(rows, level).central()
+    far = levels.ask(rows, np.minimum(level + 1, TOP)).central()
+    extrapolated = near + (near - far) / (RATIO**2 - 1)
+    agrees = np.abs(extrapolated - asked.claimed[rows]) <= distance / 4
+    agrees &= np.abs(near - asked.claimed[rows]) <= distance / 2
+    return 2 * int(np.count_nonzero(agrees)) > len(rows)
 
 
 def _between_steps(levels: Levels, asked: Asked, rows: Indices) -> Mask:

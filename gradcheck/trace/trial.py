@@ -47,7 +47,6 @@ class Trials:
     _reached: dict[Unit, Reached] = field(default_factory=dict)
     _fixed: dict[Unit, list[list[Projection]]] = field(default_factory=dict)
     _without: dict[Unit, Any] = field(default_factory=dict)
-    _own: dict[Unit, Mend | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.linearity = Linearity(self.state)
@@ -142,12 +141,9 @@ class Trials:
 
     def own(self, unit: Unit) -> Mend | None:
         """The mend by the unit's own values times a constant; None where they are none."""
-        if unit not in self._own:
-            actual = self.actual(unit)
-            table = Table((Candidate(OWN, -1, None, 0),), tuple(value[None] for value in actual))
-            survives = bool(self.survivors(unit, table))
-            self._own[unit] = self.attempt(unit, actual, OWN) if survives else None
-        return self._own[unit]
+        actual = self.actual(unit)
+        table = Table((Candidate(OWN, -1, None, 0),), tuple(value[None] for value in actual))
+        return self.attempt(unit, actual, OWN) if self.survivors(unit, table) else None
 
     def _try_region(
         self,
@@ -302,7 +298,4 @@ class Trials:
 
 
 def _mask(indices: Iterable[int]) -> int:
-    mask = 0
-    for index in indices:
-        mask |= 1 << index
-    return mask
+    return sum(1 << index for index in set(indices))
