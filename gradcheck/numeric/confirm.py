@@ -69,6 +69,7 @@ def confirm(
     distance = np.abs(asked.claimed[rows] - value)
     wrong, supported = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
     tried, same_slope = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool)
+    bent = np.zeros(len(rows), dtype=bool)
     most = np.max([asked.fine[rows], asked.rough[rows], seen], axis=0)
     for turn, noise in enumerate(
         (asked.least[rows], asked.fine[rows], asked.rough[rows], seen, LOUDER * most)
@@ -83,15 +84,16 @@ def confirm(
         lower = level < at[open_]
         alone = open_[~lower]
         below = levels.ask(rows[alone], np.maximum(at[alone] - 1, 0))
-        wrong[alone] = distance[alone] > ALONE * bound[alone]
+        # a bend that a smaller step has shown is not smoothed out by a larger one
+        wrong[alone] = (distance[alone] > ALONE * bound[alone]) & ~bent[alone]
         wrong[alone] &= np.abs(below.central() - value[alone]) <= distance[alone] / 4
         open_, here, off, level = open_[lower], here[lower], off[lower], level[lower]
         small = levels.ask(here, level)
         large = levels.known((here, at[open_]))
         same_slope[open_] = _has_the_slope(small, value[open_], asked.claimed[here], off)
-        wrong[open_] = same_slope[open_] & _is_smooth(
-            small, large, levels.center, value[open_], off
-        )
+        smooth = _is_smooth(small, large, levels.center, value[open_], off)
+        wrong[open_] = same_slope[open_] & smooth
+        bent[open_] = same_slope[open_] & ~smooth
         supported[open_] = _supports(levels, asked, here, level, off)
     found = np.flatnonzero(wrong)
     far = found[: 0 if levels.exact else FEW]

@@ -287,12 +287,9 @@ class Trials:
             done = self.state.run(point, replacement, reached.order)
             if done is None:
                 return frozenset()
-            right = set()
-            for output in hit:
-                if output.is_right(point, done[output.node]):
-                    right.add(output.name)
-                elif output.name not in self.wrong:
-                    return frozenset()
+            right = {output.name for output in hit if output.is_right(point, done[output.node])}
+            if any(output.name not in right | self.wrong for output in hit):
+                return frozenset()
             mended = frozenset(right & self.wrong if mended is None else mended & right)
         return mended or frozenset()
 
