@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from gradcheck.numeric.gradient import (
     Claim,
     NumericGradient,
 )
+from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.steps import Measure
 
@@ -69,7 +71,20 @@ def numeric_gradient(
             except KeyboardInterrupt:
                 interrupted = True
         blocks.append(found)
+    if any(block.coarse for block in blocks):
+        blocks = [_undecided(*pair) for pair in zip(blocks, claims, strict=True)]
     return NumericGradient(tuple(blocks), counter.calls, interrupted)
+
+
+def _undecided(block: BlockGradient, claim: Claim) -> BlockGradient:
+    """The block of a loss with a coarsely rounded term: what disagrees may be that term's."""
+    if block.coarse or not len(block.entries):
+        return block
+    estimates = block.estimates
+    off = estimates.distance(claim.gradient[block.entries])
+    disagrees = off > BOUND_FACTOR * (estimates.bound + claim.precision * block.shares)
+    bound = np.where(disagrees, np.inf, estimates.bound)
+    return replace(block, estimates=replace(estimates, bound=bound), coarse=True)
 
 
 class _Counter:

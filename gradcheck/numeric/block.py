@@ -69,10 +69,12 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
         np.fmax(max(along.noise.fine, first.quantum), first.own),
         first.rough,
     )
+    coarse = False
     for begin in range(0, len(open_), AT_ONCE):
         rows = open_[begin : begin + AT_ONCE]
         levels = _levels(along, entries, first, rows, exact)
         estimates = estimates.put(rows, escalate(levels, asked[rows], along.limit))
+        coarse |= levels.coarse
     settled = np.setdiff1d(np.arange(len(entries)), open_)
     estimates = _at_special(along, entries, first, settled, limit, estimates)
     if len(open_):
@@ -86,6 +88,7 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
         share,
         outside.derivative,
         first.quantum or jump,
+        coarse,
     )
 
 

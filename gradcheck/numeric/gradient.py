@@ -30,6 +30,7 @@ class BlockGradient:
             different size, (n,); None where they are not.
         outside: the size of a larger derivative of the block, of no entry here; 0 without one.
         quantum: the steps in which the loss moves along the block, where it is a staircase.
+        coarse: whether a term was seen to be rounded so coarsely that small steps say nothing.
     """
 
     entries: Indices
@@ -40,6 +41,7 @@ class BlockGradient:
     share: Array | None = None
     outside: float = 0.0
     quantum: float = 0.0
+    coarse: bool = False
 
     @property
     def shares(self) -> Array:
