@@ -56,6 +56,8 @@ def blame(
         return Blame(None, (), "")
     if mend.unit.nodes:
         named = [one for one in assignments if one.node == mend.unit.first]
+        # what a dict is given under a name got that name before
+        named = [one for one in named if one.place.source != one.target] or named
         if is_right and named:
             return Blame(named[-1].place, (places[0],), named[-1].place.source)
         return Blame(places[0], tuple(places[1:3]), places[0].source)
