@@ -25,4 +25,4 @@ settings.load_profile("all" if sweeps.ALL else "sample")
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """The search for a faulty expression has time enough, however busy the machine is."""
-    monkeypatch.setattr("gradcheck.diagnose.following.SECONDS", 120.0)
+    monkeypatch.setattr("gradcheck.diagnose.following.SECONDS", 10.0)
