@@ -36,9 +36,6 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
 )
 """In this order; the first that applies is the cause."""
 
-MEMBERS = 3
-"""In so many passes of a loop a cause is looked for."""
-
 
 def cause_of(
     mend: Mend, points: Sequence[Point], state: State, known: Known, words: Words
@@ -60,7 +57,7 @@ def cause_of(
 def _members(
     mend: Mend, points: Sequence[Point], state: State, known: Known, words: Words
 ) -> Iterator[Compared]:
-    """The wrong value and the right one, in some passes of a loop where it is in one."""
+    """The wrong value and the right one; in a loop, in its first, middle and last passes."""
     unit = mend.unit
     members = unit.replaced
     shape = state.values[0][members[0]].shape
@@ -69,8 +66,7 @@ def _members(
     if mend.actual[0].size != count * size:
         return
     consumers = unit.nodes or [consumer for consumer, _ in unit.uses]
-    chosen = sorted({0, count // 2, count - 1})[:MEMBERS]
-    for number in chosen:
+    for number in sorted({0, count // 2, count - 1}):
 
         def part(value: Array, first: int = number * size) -> Array:
             return np.asarray(value).reshape(-1)[first : first + size].reshape(shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.candidates import Candidate
 from gradcheck.trace.explain import Known
-from gradcheck.trace.nodes import Node, evaluate
+from gradcheck.trace.nodes import Node, carried
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import SLOPE, Quantity
 from gradcheck.trace.state import State
@@ -59,6 +59,11 @@ class Compared:
     def loss_nodes(self) -> Sequence[Node]:
         """The tape of the loss at the first point."""
         return self.points[0].loss_nodes
+
+    @property
+    def parameters(self) -> Mapping[int, str]:
+        """The names of the blocks, by their values of the loss."""
+        return {index: name for name, index in self.points[0].parameters.items()}
 
     def values(self, node: int) -> Arrays:
         """A value of the loss, by point."""
@@ -112,23 +117,15 @@ class Compared:
             end: what it makes of it.
             inputs: by point.
         """
-        return [
-            (again(value + STEP) - again(value - STEP)) / (2 * STEP)
-            for value, again in zip(inputs, self._functions(begin, end), strict=True)
-        ]
-
-    def _functions(self, begin: int, end: int) -> Iterator[Callable[[Array], Array]]:
-        for point in self.points:
-
-            def again(value: Array, nodes: Sequence[Node] = point.loss_nodes) -> Array:
-                values = {begin: value}
-                for node in nodes[begin + 1 : end + 1]:
-                    if not values.keys().isdisjoint(node.operands):
-                        known = {i: values.get(i, nodes[i].value) for i in node.operands}
-                        values[node.index] = evaluate(node, known)
-                return values[end]
-
-            yield again
+        slopes = []
+        for value, point in zip(inputs, self.points, strict=True):
+            known = [node.value for node in point.loss_nodes]
+            above, below = (
+                carried(point.loss_nodes, known, {begin: moved}, end)[end]
+                for moved in (value + STEP, value - STEP)
+            )
+            slopes.append((above - below) / (2 * STEP))
+        return slopes
 
 
 def same(one: Arrays, other: Arrays, tolerance: float = TOLERANCE) -> bool:

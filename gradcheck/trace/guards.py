@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.nodes import Node, Reference, evaluate
+from gradcheck.trace.nodes import Node, Reference, carried, constant_of
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.points import FollowedLoss, NotFollowedError, Subject, follow_loss
 from gradcheck.trace.reverse import adjoints
@@ -39,15 +39,10 @@ def without_guards(
         if not bare:
             return None
         known = [node.value for node in loss.nodes]
-        changed: set[int] = set()
-        for node in loss.nodes[min(bare) :]:
-            if node.index in bare:
-                known[node.index] = np.broadcast_to(known[bare[node.index]], node.value.shape)
-            elif changed.isdisjoint(node.operands):
-                continue
-            else:
-                known[node.index] = evaluate(node, known)
-            changed.add(node.index)
+        for index, other in sorted(bare.items()):
+            changed = {index: np.broadcast_to(known[other], known[index].shape)}
+            for at, value in carried(loss.nodes, known, changed, loss.index).items():
+                known[at] = value
         seed = {loss.index: np.ones(known[loss.index].shape)}
         return loss.gradients(), loss.gradients(adjoints(loss.nodes, known, seed))
 
@@ -70,8 +65,7 @@ def _guards(loss: FollowedLoss) -> list[tuple[int, int]]:
 
 
 def _is_guard(term: Any, nodes: Sequence[Node], parameters: set[int]) -> bool:
-    if isinstance(term, Reference):
-        if term.index in parameters or not nodes[term.index].is_leaf:
-            return False
-        term = nodes[term.index].value
-    return np.size(term) == 1 and 0 < float(np.reshape(term, ())) <= LARGEST_GUARD
+    if isinstance(term, Reference) and term.index in parameters:
+        return False
+    constant = constant_of(term, nodes)
+    return constant is not None and 0 < constant <= LARGEST_GUARD

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -187,3 +187,30 @@ def evaluate(node: Node, values: Any) -> NDArray[Any]:
     if node.keywords:
         return np.asarray(node.function(*arguments, **resolve(dict(node.keywords), values)))
     return np.asarray(node.function(*arguments))
+
+
+def carried(
+    nodes: Sequence[Node], known: Any, changed: Mapping[int, NDArray[Any]], last: int
+) -> dict[int, NDArray[Any]]:
+    """The values that are others once some are changed, up to a node, with these among them.
+
+    Args:
+        nodes: the tape.
+        known: all values as they are, by index.
+        changed: the changed ones, by index.
+        last: the last node that is evaluated.
+    """
+    values = dict(changed)
+    for node in nodes[min(changed) + 1 : last + 1]:
+        if node.index not in changed and not values.keys().isdisjoint(node.operands):
+            operands = {index: values.get(index, known[index]) for index in node.operands}
+            values[node.index] = evaluate(node, operands)
+    return values
+
+
+def constant_of(argument: Any, nodes: Sequence[Node]) -> float | None:
+    """The number that an argument of an operation is, if it is one that nothing made."""
+    if isinstance(argument, Reference):
+        node = nodes[argument.index]
+        return float(node.value.reshape(())) if node.is_leaf and node.value.size == 1 else None
+    return float(argument) if isinstance(argument, int | float | np.number) else None

@@ -11,9 +11,10 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.compared import Array, Arrays, Compared, less, product, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.nodes import Node, evaluate
+from gradcheck.trace.nodes import Node, carried, evaluate
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import SLOPE, VALUE
+from gradcheck.trace.scales import proportion
 
 DEEPEST = 12
 """So many operations back from the wrong value another axis is tried."""
@@ -169,13 +170,9 @@ def _agrees(compared: Compared, changed: Node, keywords: dict[str, Any]) -> bool
     """Whether the value is right with a reduction over another axis."""
     found: list[Array] = []
     for nodes, known in zip(compared.state.nodes, compared.state.values, strict=True):
-        here = nodes[changed.index]
-        values = {changed.index: evaluate(_with(here, keywords), known)}
+        other = evaluate(_with(nodes[changed.index], keywords), known)
         try:
-            for node in nodes[changed.index + 1 : compared.operand + 1]:
-                if not values.keys().isdisjoint(node.operands):
-                    operands = {i: values.get(i, known[i]) for i in node.operands}
-                    values[node.index] = evaluate(node, operands)
+            values = carried(nodes, known, {changed.index: other}, compared.operand)
         except (ValueError, TypeError, IndexError):
             return False
         found.append(values.get(compared.operand, known[compared.operand]))
@@ -206,23 +203,13 @@ def value_cause(compared: Compared) -> Cause | None:
             return Cause(kind, used, fix)
     if not compared.is_use:
         return None
-    parameters = {index: name for name, index in compared.points[0].parameters.items()}
-    if belongs in parameters:
-        name = parameters[belongs]
+    name = compared.parameters.get(belongs)
+    if name is not None:
         moved = less(compared.expected, compared.actual)
-        if _is_multiple(moved, [point.true[name] for point in compared.points]):
+        if proportion(moved, [point.true[name] for point in compared.points], 1e-6):
             updated = f"{name} has been updated already"
             return Cause(fault.UPDATED_WEIGHTS, updated, f"{fix} as it was before the update")
         return Cause(fault.OTHER_WEIGHTS, f"it should be {name}", fix)
     if in_product:
         return Cause(fault.OTHER_INPUT, f"{words.name(belongs)} belongs here", fix)
     return None
-
-
-def _is_multiple(one: Arrays, other: Arrays) -> bool:
-    a = np.concatenate([np.ravel(value) for value in one])
-    b = np.concatenate([np.ravel(value) for value in other])
-    if a.shape != b.shape or not b.any() or not a.any():
-        return False
-    factor = float(a @ b) / float(b @ b)
-    return bool(np.max(np.abs(a - factor * b)) <= 1e-6 * np.max(np.abs(a)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -71,8 +72,7 @@ def _total(parts: Sequence[Arrays]) -> Arrays:
 def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     nodes, words = compared.loss_nodes, compared.words
     through = ", ".join(dict.fromkeys(words.name(user) for user in missing[:4]))
-    parameters = set(compared.points[0].parameters.values())
-    if node in parameters and all(
+    if node in compared.parameters and all(
         is_square(nodes[user]) and set(nodes[user].operands) == {node} for user in missing
     ):
         return Cause(
@@ -108,19 +108,12 @@ def turned_cause(compared: Compared) -> Cause | None:
         return None
     if len(shape) == 2 and shape[0] == shape[1] and same([one.T for one in actual], expected):
         return Cause(fault.TRANSPOSED, "it is the transpose", "transpose it")
-    for axes in _axes(len(shape)):
+    every = range(len(shape))
+    for axes in (*combinations(every, 1), *combinations(every, 2)):
         if same([np.flip(value, axes) for value in actual], expected):
             words = "it has to be turned round on the way back"
             return Cause(fault.REVERSED, words, "turn it round: [::-1] along each of its axes")
     return None
-
-
-def _axes(count: int) -> list[tuple[int, ...]]:
-    singles: list[tuple[int, ...]] = [(axis,) for axis in range(count)]
-    pairs: list[tuple[int, ...]] = [
-        (one, other) for one in range(count) for other in range(one + 1, count)
-    ]
-    return singles + pairs
 
 
 def written_cause(compared: Compared) -> Cause | None:

@@ -11,7 +11,7 @@ from gradcheck.trace.compared import same
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.mend import Mend
-from gradcheck.trace.nodes import Node, Reference
+from gradcheck.trace.nodes import Node, constant_of
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import VALUE
@@ -94,22 +94,11 @@ def _divisors(nodes: Sequence[Node]) -> set[int]:
         if name == "mean" and node.operands and node.value.size:
             found.add(nodes[node.operands[0]].value.size / node.value.size)
         if name == "divide" and len(node.arguments) == 2:
-            found |= _number(node.arguments[1], nodes)
+            found.add(constant_of(node.arguments[1], nodes) or 0.0)
         if name == "multiply":
-            found |= {1 / one for side in node.arguments for one in _number(side, nodes) if one}
+            constants = (constant_of(side, nodes) for side in node.arguments)
+            found |= {1 / one for one in constants if one}
     return {round(one) for one in found if one > 1 and abs(one - round(one)) < CLOSE * one}
-
-
-def _number(argument: object, nodes: Sequence[Node]) -> set[float]:
-    """A constant among the arguments of an operation."""
-    if isinstance(argument, Reference):
-        node = nodes[argument.index]
-        if not node.is_leaf or node.value.size != 1:
-            return set()
-        return {float(node.value.reshape(()))}
-    if isinstance(argument, int | float | np.number):
-        return {float(argument)}
-    return set()
 
 
 def _sizes(nodes: Sequence[Node]) -> set[int]:
@@ -130,9 +119,9 @@ def _kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
             continue
         masked = any(_is_mask(nodes[index]) or _uses_mask(nodes, index) for index in node.operands)
         for argument in node.arguments:
-            for number in _number(argument, nodes):
-                if masked and 0 < number < 1 and (_is(ratio, number) or _is(1 / ratio, number)):
-                    return number
+            number = constant_of(argument, nodes) or 0.0
+            if masked and 0 < number < 1 and (_is(ratio, number) or _is(1 / ratio, number)):
+                return number
     return None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.mend import Mend
-from gradcheck.trace.nodes import OUTPUT, Assignment, Node, Reference
+from gradcheck.trace.nodes import OUTPUT, Assignment, Node, constant_of
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
 from gradcheck.trace.search import Scale
@@ -123,15 +123,8 @@ def _constants(node: Node, state: State) -> list[float]:
         return [operand / max(node.value.size, 1)]
     if base_name(node) not in ("multiply", "divide"):
         return []
-    found = []
-    for argument in node.arguments:
-        if isinstance(argument, int | float | np.generic):
-            found.append(float(argument))
-        elif isinstance(argument, Reference):
-            value = state.tape[argument.index]
-            if value.is_leaf and value.value.size == 1:
-                found.append(float(value.value.reshape(-1)[0]))
-    return found
+    constants = (constant_of(argument, state.tape) for argument in node.arguments)
+    return [constant for constant in constants if constant is not None]
 
 
 def _operand_is_off(

@@ -105,10 +105,9 @@ def _name(compared: Compared, slope: _Slope) -> str:
 def _missing(compared: Compared, slope: _Slope) -> Cause:
     """What is missing: a slope, or the factor that the loss multiplies by."""
     end = compared.loss_nodes[slope.end]
-    parameters = set(compared.points[0].parameters.values())
     if base_name(end) in ("multiply", "divide") and slope.begin in end.operands:
         for index in set(end.operands) - {slope.begin}:
-            if _behind(compared, index) in parameters:
+            if _behind(compared, index) in compared.parameters:
                 name = compared.words.name(index)
                 return Cause(
                     fault.GAMMA_MISSING, f"the factor {name} is missing", f"multiply by {name}"
@@ -128,7 +127,7 @@ def _missing(compared: Compared, slope: _Slope) -> Cause:
                     f"multiply by {name} on the way back too",
                     _made_for(compared, slope.end),
                 )
-    if _behind(compared, slope.begin) in parameters and base_name(end) == "exp":
+    if _behind(compared, slope.begin) in compared.parameters and base_name(end) == "exp":
         return Cause(
             fault.PARAMETERISATION,
             f"this is the derivative by {compared.words.name(slope.end)}, and the parameter is "
