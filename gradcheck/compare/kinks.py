@@ -128,7 +128,7 @@ def _doubt(block: Block) -> _Doubt:
 def _settle(block: Block, doubt: _Doubt, answer: _Answer) -> tuple[Block, _Doubt]:
     """The block and what is left in doubt, once a point beside the kink was asked."""
     right = answer.right & ~doubt.suspect
-    wrong = answer.wrong & doubt.suspect
+    wrong = answer.wrong & doubt.suspect & (not block.numeric.coarse)
     bound = np.fmin(doubt.bound, answer.bound)
     left = _Doubt(
         doubt.open & ~right & ~wrong,

@@ -59,7 +59,7 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
         ROUNDINGS * (movement + epsilon * size) for movement, size in zip(moved, sizes, strict=True)
     ]
     moves = [0.0] * len(sizes)
-    if any(0 < size <= rounding for size, rounding in zip(sizes, roundings, strict=True)):
+    if any(0 < rounding >= size for size, rounding in zip(sizes, roundings, strict=True)):
         moves = _nearby(point, rng)
     most, linear = min(LARGEST_AMPLIFICATION * epsilon, COARSEST), ROUNDINGS * epsilon / NEARBY
     blocks = []
@@ -69,7 +69,7 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
         # what moves far for a few roundings, and no further for more, is at an edge
         away = AWAY / NEARBY * move if movement <= AT_AN_EDGE * linear * move else 0.0
         tiny = LARGEST_AMPLIFICATION * epsilon * max(away, *sizes)
-        is_rounding = 0 < size <= min(rounding, tiny)
+        is_rounding = size <= min(rounding, tiny)
         precision = rounding if is_rounding else min(rounding, most * size)
         precision += _cancellation(point.problem, block.value)
         blocks.append(replace(block, precision=precision))

@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
 from gradcheck.numeric.levels import RATIO, TOP, Asked, Levels
 from gradcheck.numeric.noise import MUCH_MORE, ROUNDING
-from gradcheck.numeric.staircases import WIDE, on_step
+from gradcheck.numeric.staircases import WIDE, jumps_beside, on_step
 
 SHOWS = 8.0
 """The confirming step shows the disagreement so many times over its own rounding."""
@@ -28,6 +28,7 @@ SINGLE_PRECISION = 32 * float(np.finfo(np.float32).eps)
 """A plateau narrower than this share of a parameter may be its rounding to a float32."""
 
 FEW = 16
+TRIED = 3
 
 ALONE = 4.0
 """Where no smaller step can show it, contraction alone must: at so many bounds' distance."""
@@ -97,8 +98,12 @@ def confirm(
         supported[open_] = _supports(levels, asked, here, level, off)
     found = np.flatnonzero(wrong)
     far = found[: 0 if levels.exact else FEW]
-    if levels.coarse or _seen_from_afar(levels, asked, rows[far], distance[far]):
-        levels.coarse = True
+    if not levels.coarse and len(far):
+        levels.coarse = _seen_from_afar(levels, asked, rows[far], distance[far]) or any(
+            jumps_beside(levels, rows[one], value[one], distance[one], most[one])
+            for one in far[np.argsort(-distance[far])[:TRIED]]
+        )
+    if levels.coarse:
         wrong[:] = False
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
     wrong[zero[_between_steps(levels, asked, rows[zero])]] = False

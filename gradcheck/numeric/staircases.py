@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcheck.numeric.estimate import Array, Indices, Mask
+from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
 from gradcheck.numeric.levels import Levels
 from gradcheck.numeric.steps import HALF_PRECISION
 
@@ -20,6 +20,14 @@ NEAR = 1.2
 """The end of a plateau is found to this factor."""
 
 JUMPS = 0.5
+
+HALVINGS = 16
+A_JUMP = 1 / 64
+"""Where a loss jumps, a stretch halved so often holds more than this of what the whole one holds;
+where it bends, less than a thousandth of that."""
+
+SHARE = 1 / 8
+WIDEST = 0.1
 
 
 def on_plateau(levels: Levels, rows: Indices, level: Indices) -> Mask:
@@ -59,3 +67,42 @@ def _jumps(levels: Levels, rows: Indices, flat: Array, wide: Indices) -> Mask:
         low[open_[~moves]] = middle[~moves]
         high[open_[moves]], move[open_[moves]] = middle[moves], found[moves]
     return np.asarray(move / high > JUMPS * usual)
+
+
+def jumps_beside(levels: Levels, row: int, slope: float, missing: float, noise: float) -> bool:
+    """Whether the loss jumps on both sides of an entry, no further off than float16 rounds.
+
+    A term that is rounded to that is flat between its jumps, and what they add up to is missing in
+    the slope of smaller steps.
+
+    Args:
+        levels: the losses.
+        row: the entry.
+        slope: of the small steps.
+        missing: how much of the slope may be missing.
+        noise: of a value of the loss.
+    """
+    size = float(levels.sizes[row])
+    # the result of the term may be rounded, too
+    wide = min(max(WIDE * size, WIDE * abs(levels.center) / missing), WIDEST * size)
+    rows = np.array([row])
+    level = levels.at_least(rows, np.array([wide]))
+
+    def missing_at(pair: Pair) -> Array:
+        """How far the loss is from the straight line of the slope, to the left and right."""
+        sides = np.array([pair.minus[0], pair.plus[0]])
+        return np.asarray(sides - levels.center - slope * pair.step[0] * np.array([-1.0, 1.0]))
+
+    pair = levels.ask(rows, level)
+    high = np.full(2, pair.step[0])
+    low, at_low, at_high = np.zeros(2), np.zeros(2), missing_at(pair)
+    whole = np.abs(at_high)
+    if not np.all(whole >= SHARE * missing * high):
+        return False
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        half = np.diag([missing_at(levels.at_steps(rows, middle[[side]])) for side in (0, 1)])
+        first = np.abs(half - at_low) >= np.abs(at_high - half)
+        low, at_low = np.where(first, low, middle), np.where(first, at_low, half)
+        high, at_high = np.where(first, middle, high), np.where(first, half, at_high)
+    return bool(np.all(np.abs(at_high - at_low) > np.fmax(A_JUMP * whole, 4 * noise)))

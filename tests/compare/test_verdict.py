@@ -241,3 +241,32 @@ def test_entries_of_a_smaller_scale_are_judged_on_it():
     assert (right.verdict, right.resolution) == ("ok", pytest.approx(3e-6))
     vague = block_of([1.0, 1e-6], [1e-9, 1e-7], [1.0, 1e-6], share=shares)
     assert vague.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("error, verdict", [(0.0, "pass"), (0.4, "pass"), (2.0, "fail")])
+def test_at_the_bottom_of_a_bowl_the_stated_bound_holds_what_rounding_does_to_the_gradient(
+    error, verdict
+):
+    bottom = np.array([0.7123])
+
+    def loss(params):
+        return np.sum((params["a"] - bottom) ** 2)
+
+    def gradient(off):
+        return lambda params: {"a": 2 * (params["a"] - bottom) + off}
+
+    stated = check(loss, {"a": bottom.copy()}, gradient(0.0)).blocks[0].error_bound
+    assert stated > 1e-16
+    assert check(loss, {"a": bottom.copy()}, gradient(error * stated)).verdict == verdict
+
+
+@pytest.mark.parametrize("size", [0.12, 0.9, 2.4])
+def test_a_term_that_is_rounded_to_float16_leaves_a_right_gradient_undecided(size):
+    w = size * np.array([1.0, -0.83])
+
+    def loss(params):
+        half = params["w"].astype(np.float16)
+        return np.sum(np.sin(params["w"])) + float(np.sum(half * half) + np.float16(1.0))
+
+    report = check(loss, {"w": w}, lambda params: {"w": np.cos(params["w"]) + 2 * params["w"]})
+    assert report.verdict != "fail"
