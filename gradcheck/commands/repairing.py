@@ -19,11 +19,11 @@ def _repair_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _repair(options: argparse.Namespace) -> int:
     from gradcheck.casefiles import find_cases
-    from gradcheck.mending.patches import write
+    from gradcheck.mending.patches import Originals, write
     from gradcheck.running import check_case
     from gradcheck.words import printable
 
-    statuses = []
+    statuses, originals = [], Originals()
     for entry in find_cases(options.targets):
         outcome = check_case(entry, {"repair": options.budget})
         repair = outcome.report_or_reason.repair
@@ -35,8 +35,8 @@ def _repair(options: argparse.Namespace) -> int:
         print(f"{printable(outcome.name)}: {repair}\n")
         statuses.append(0 if repair.ok else 1)
         if repair.ok and options.write:
-            for path in write(repair.patches[0]):
-                tell(f"{path} was written; {path}.orig is as it was")
+            for path, original in write(repair.patches[0], originals):
+                tell(f"{path} was written; {original} is as it was")
     return max(statuses)
 
 

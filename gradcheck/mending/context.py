@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
+from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import Value, Values
 from gradcheck.mending.source import Definition, offsets
 
@@ -59,6 +60,14 @@ class Context:
             for parent in ast.walk(self.definition)
             for child in ast.iter_child_nodes(parent)
         }
+
+    @cached_property
+    def _guarded(self) -> list[tuple[int, int]]:
+        return [self.span(node) for node in guarded(self.definition)]
+
+    def is_guarded(self, edit: Edit) -> bool:
+        """Whether an edit touches what reaches beyond arrays."""
+        return any(start < edit.end and edit.start < end for start, end in self._guarded)
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         """Where a node stands, in bytes."""

@@ -88,7 +88,8 @@ def all_edits(contexts: Sequence[Context], hints: Hints) -> list[Edit]:
     for kind, make in MAKERS.items():
         for context in contexts:
             for edit in make(context):
-                if context.text[edit.start : edit.end] == edit.replacement:
+                same = context.text[edit.start : edit.end] == edit.replacement
+                if same or context.is_guarded(edit):
                     continue
                 odd = ODD if ODDITIES.search(edit.replacement) else 1.0
                 weighed = replace(edit, weight=edit.weight * hints.factor(edit, kind) * odd)

@@ -49,12 +49,15 @@ class Repair:
         tried: how many edits were tried.
         seconds: how long that took.
         reason: why there is no patch, or None.
+        refused: how many edits were dropped because they would have written, removed or started
+            something.
     """
 
     patches: tuple[Patch, ...] = ()
     tried: int = 0
     seconds: float = 0.0
     reason: str | None = None
+    refused: int = 0
 
     @property
     def ok(self) -> bool:
@@ -84,7 +87,8 @@ def _as_text(repair: Repair) -> str:
 
 
 def _effort(repair: Repair) -> str:
-    return f"{repair.tried:,} edits tried in {repair.seconds:.1f} s"
+    refused = f", {repair.refused:,} refused for reaching files" if repair.refused else ""
+    return f"{repair.tried:,} edits tried in {repair.seconds:.1f} s{refused}"
 
 
 def _patch(patch: Patch, number: int) -> str:

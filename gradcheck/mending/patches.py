@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import shutil
+import stat
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from gradcheck.errors import UsageError
@@ -32,23 +36,70 @@ def make_patch(mended: Mended, before: Texts) -> Patch:
     )
 
 
-def write(patch: Patch) -> list[Path]:
-    """Writes the files of a patch, the originals kept beside them as `.orig`.
+class Originals:
+    """The files as they were before the first patch, beside them as `.orig`.
+
+    One that is there already is somebody's, or of an earlier repair: the next has a number.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Path, Path] = {}
+
+    def keep(self, path: Path, content: bytes) -> Path:
+        """Where the original is, with its mode and times; written unless it was.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        if path not in self._kept:
+            original = next(one for one in _numbered(path) if _is_free(one, content))
+            if not original.exists():
+                write_atomically(original, content)
+                shutil.copystat(path, original)
+            self._kept[path] = original
+        return self._kept[path]
+
+
+def write(patch: Patch, originals: Originals | None = None) -> list[tuple[Path, Path]]:
+    """Writes the files of a patch; each with where its original is kept.
+
+    Args:
+        patch: the patch.
+        originals: those that are kept already.
 
     Raises:
         UsageError: a file was changed meanwhile, or cannot be written.
     """
+    originals = originals or Originals()
     for one in patch.changed:
+        path = Path(one.path)
         try:
-            now = Path(one.path).read_bytes()
+            now, mode = path.read_bytes(), path.stat().st_mode
         except OSError as error:
             raise UsageError(f"{one.path} cannot be read: {error.strerror}") from None
         if now != one.before:
             raise UsageError(f"{one.path} was changed meanwhile: nothing was written")
+        if not mode & stat.S_IWUSR:
+            raise UsageError(f"{one.path} is read-only: nothing was written")
+    written = []
     for one in patch.changed:
-        write_atomically(Path(one.path + KEPT), one.before)
+        original = originals.keep(Path(one.path), one.before)
         write_atomically(Path(one.path), one.after)
-    return [Path(one.path) for one in patch.changed]
+        written.append((Path(one.path), original))
+    return written
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield Path(f"{path}{KEPT}")
+    for number in count(1):
+        yield Path(f"{path}{KEPT}.{number}")
+
+
+def _is_free(original: Path, content: bytes) -> bool:
+    """Whether nothing is there, or the same."""
+    if original.is_symlink() or original.exists():
+        return original.is_file() and original.read_bytes() == content
+    return True
 
 
 def _diff(changed: Changed) -> str:

@@ -9,33 +9,44 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
+import tempfile
 import warnings
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from gradcheck.compare.point import Point
+from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.mending.allowance import Allowance
+from gradcheck.mending.answers import Answers, Counts
 from gradcheck.mending.candidate import Mended
+from gradcheck.mending.confinement import confine
 from gradcheck.mending.edits import Hints
+from gradcheck.mending.harmless import Refusals
 from gradcheck.mending.judge import Judge
 from gradcheck.mending.model import Patch, Repair
 from gradcheck.mending.patches import make_patch
 from gradcheck.mending.search import SLOWEST, Search, Task
 from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import blocks_without_gradient, editable_functions
+from gradcheck.mending.surroundings import Surroundings
 from gradcheck.options import Edits
 from gradcheck.progress import Advance
+from gradcheck.user.calls import UserCodeError
 from gradcheck.words import listed, printable
-
-MORE_MEMORY = 2**32
-"""Bytes of address space that a candidate may take beside what the process has."""
 
 PATIENCE = 5.0
 """A process that computes for so many times a candidate's limit and sends nothing is stopped."""
 
 RESTARTS = 5
+
+REACHES_OUT = (
+    "your functions write, remove or start something themselves, which is not allowed where edits "
+    "are tried"
+)
 
 
 def repair(
@@ -67,10 +78,10 @@ def repair(
             break
     reason = None
     if not watched.mended:
-        reason = _why_none(point, allowance, watched.tried)
+        reason = watched.refusal or _why_none(point, allowance, watched.tried)
     made = [(one, make_patch(one, texts)) for one in watched.mended]
     patches = tuple(patch for _, patch in sorted(made, key=_naturalness))
-    return Repair(patches, watched.tried, allowance.seconds(), reason)
+    return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
 
 
 def _why_none(point: Point, allowance: Allowance, tried: int) -> str:
@@ -97,66 +108,96 @@ class _Watched:
 
     def __init__(self, task: Task, advance: Advance) -> None:
         self.tried = 0
+        self.refused = 0
+        self.refusal: str | None = None
         self.mended: list[Mended] = []
         self._task = task
         self._advance = advance
+        self._counts = Counts()
 
     def run(self, skipped: int) -> bool:
         """Runs the search but for the first `skipped` candidates; whether it came to its end."""
         context = multiprocessing.get_context("fork")
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_search, args=(sender, skipped, self._task))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of forking beside threads: the child starts none
-            process.start()
-        sender.close()
-        try:
-            return self._listen(receiver, Silence(process.pid or 0, PATIENCE * SLOWEST))
-        finally:
-            process.kill()
-            process.join()
-            receiver.close()
+        with tempfile.TemporaryDirectory(prefix="gradcheck-") as folder:
+            arguments = (sender, self._counts, skipped, self._task, folder)
+            process = context.Process(target=_search, args=arguments)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of forking beside threads: the child starts none
+                process.start()
+            sender.close()
+            try:
+                return self._listen(receiver, Silence(process.pid or 0, PATIENCE * SLOWEST))
+            finally:
+                _kill(process)
+                receiver.close()
 
     def _listen(self, receiver: Connection, silence: Silence) -> bool:
         while not self._task.allowance.is_spent(self.tried, beyond=SLOWEST):
             try:
-                if not receiver.poll(0.05):
+                ready = receiver.poll(0.05)
+                self._count(silence)
+                if not ready:
                     if silence.is_too_long():
                         return False
                     continue
-                message: int | Mended | None = receiver.recv()
+                message: Mended | str | None = receiver.recv()
             except (EOFError, OSError):
                 return False
             silence.broken()
             if message is None:
                 return True
-            if isinstance(message, Mended):
-                self.mended.append(message)
+            if isinstance(message, str):
+                self.refusal = message
             else:
-                self._advance(max(0, message - self.tried))
-                self.tried = max(self.tried, message)
+                self.mended.append(message)
         return True
 
+    def _count(self, silence: Silence) -> None:
+        tried, self.refused = self._counts.read()
+        if tried > self.tried:
+            silence.broken()
+            self._advance(tried - self.tried)
+            self.tried = tried
 
-def _search(sender: Connection, skipped: int, task: Task) -> None:
+
+def _kill(process: BaseProcess) -> None:
+    """Ends the process with whatever it has started."""
+    with contextlib.suppress(ProcessLookupError):  # it has no session of its own yet
+        os.killpg(process.pid or 0, signal.SIGKILL)
+    process.kill()
+    process.join()
+
+
+def _search(sender: Connection, counts: Counts, skipped: int, task: Task, folder: str) -> None:
     """What runs in the process; None is sent at its end."""
-    _limit_memory()
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    os.dup2(silence, 2)
+    end = os._exit  # which candidates may not
+    os.setsid()
     with contextlib.suppress(BrokenPipeError, MemoryError):
         missing = blocks_without_gradient(task.point, task.functions)
-        judge = Judge(task.point, missing, seed=0)
-        Search(task, judge, skipped, sender.send).run()
+        functions = [one.function for one in task.functions]
+        surroundings = Surroundings(task.point.problem, functions)
+        confine(sender.fileno(), counts.address)
+        refusals = Refusals(function.__globals__ for function in functions)
+        _work_in(folder, task.point, surroundings)
+        if refusals.happened():
+            sender.send(REACHES_OUT)
+        else:
+            refusals.count = counts.read()[1]  # of the processes before
+            judge = Judge(task.point, missing, seed=0)
+            Search(task, judge, surroundings, skipped, Answers(counts, refusals, sender)).run()
         sender.send(None)
-    os._exit(0)  # nothing of the parent's is to be tidied up here
+    end(0)  # nothing of the parent's is to be tidied up here
 
 
-def _limit_memory() -> None:
-    """As much more address space as a candidate may take; what asks for more fails."""
-    import resource  # not where there is no fork, which is said in a sentence
-
-    with contextlib.suppress(OSError, ValueError):
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + MORE_MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+def _work_in(folder: str, point: Point, surroundings: Surroundings) -> None:
+    """Works in an empty folder, unless the user's functions need what lies beside them."""
+    home = os.open(".", os.O_RDONLY)
+    os.chdir(folder)
+    try:
+        point.problem.loss([value.copy() for value in point.values])
+        point.problem.gradient([value.copy() for value in point.values])
+    except (UserCodeError, UsageError):
+        os.fchdir(home)
+    finally:
+        surroundings.restore()

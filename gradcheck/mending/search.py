@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from gradcheck.compare.point import Point
 from gradcheck.mending.allowance import Allowance
+from gradcheck.mending.answers import Answers
 from gradcheck.mending.candidate import AtMost, Mended, Texts, TooSlowError, applied, installed
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.edits import Hints, all_edits
@@ -49,18 +50,22 @@ class Search:
     """A search under way.
 
     The first `skipped` candidates are not tried, as an earlier process hung on the last of them.
-    `send` is given the number of candidates so far, and those that are mended.
+    `answers` is told the number of candidates so far, and those that are mended.
     """
 
     def __init__(
-        self, task: Task, judge: Judge, skipped: int, send: Callable[[int | Mended], None]
+        self,
+        task: Task,
+        judge: Judge,
+        surroundings: Surroundings,
+        skipped: int,
+        answers: Answers,
     ) -> None:
         self._task = task
         self._judge = judge
         self._skipped = skipped
-        self._send = send
-        functions = [function.function for function in task.functions]
-        self._surroundings = Surroundings(task.point.problem, functions)
+        self._answers = answers
+        self._surroundings = surroundings
         self._limit = min(SLOWEST, max(FASTEST, CALLS * task.point.noise.seconds))
         self._last = task.allowance.amount
         self._start: Standing = ()
@@ -133,10 +138,14 @@ class Search:
             try:
                 with AtMost(self._limit):
                     right = self._judge.right_blocks()
-                if right is None or not is_mended(right) or not better(right, self._start):
+                if self._answers.refused() or right is None:
+                    return None
+                if not is_mended(right) or not better(right, self._start):
                     return right
                 with AtMost(PROOF_CALLS * self._limit):
                     error = self._judge.proved()
+                if self._answers.refused():
+                    return None
             except TooSlowError:
                 return None
             finally:
@@ -147,7 +156,7 @@ class Search:
             points = 1 + len(self._judge.further)
             names = zip(self._task.point.problem.parameters.names, right, strict=True)
             left = tuple(name for name, standing in names if standing is None)
-            self._send(Mended((*before, *edits), after, error, points, left))
+            self._answers.mended(Mended((*before, *edits), after, error, points, left))
         return right
 
     def _is_new(self, texts: Texts) -> bool:
@@ -157,7 +166,7 @@ class Search:
             return False
         self._seen.add(key)
         self._tried += 1
-        self._send(self._tried)
+        self._answers.tried(self._tried)
         return self._tried > self._skipped
 
     def _is_over(self) -> bool:

@@ -96,18 +96,26 @@ def confirm(
         wrong[open_] = same_slope[open_] & smooth
         bent[open_] = same_slope[open_] & ~smooth
         supported[open_] = _supports(levels, asked, here, level, off)
-    found = np.flatnonzero(wrong)
-    far = found[: 0 if levels.exact else FEW]
-    if not levels.coarse and len(far):
-        levels.coarse = _seen_from_afar(levels, asked, rows[far], distance[far]) or any(
-            jumps_beside(levels, rows[one], value[one], distance[one], most[one])
-            for one in far[np.argsort(-distance[far])[:TRIED]]
+    far = np.flatnonzero(wrong)[: 0 if levels.exact or levels.coarse else FEW]
+    if len(far):
+        levels.coarse = _has_coarse_term(
+            levels, asked, rows[far], value[far], distance[far], most[far]
         )
     if levels.coarse:
         wrong[:] = False
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
     wrong[zero[_between_steps(levels, asked, rows[zero])]] = False
     return Answer(wrong, supported)
+
+
+def _has_coarse_term(
+    levels: Levels, asked: Asked, rows: Indices, slope: Array, distance: Array, noise: Array
+) -> bool:
+    """Whether what disagrees may be that of a term rounded to float16, which small steps miss."""
+    return _seen_from_afar(levels, asked, rows, distance) or any(
+        jumps_beside(levels, rows[one], slope[one], distance[one], noise[one])
+        for one in np.argsort(-distance)[:TRIED]
+    )
 
 
 def _seen_from_afar(levels: Levels, asked: Asked, rows: Indices, distance: Array) -> bool:

@@ -245,7 +245,7 @@ def test_nothing_is_written_without_being_asked_and_then_whole(tmp_path):
     module = load(tmp_path, text)
     [patch, *_] = repair(module.loss, module.PARAMS, module.grad).patches
     assert (tmp_path / "net.py").read_text() == text
-    assert write(patch) == [tmp_path / "net.py"]
+    assert write(patch) == [(tmp_path / "net.py", tmp_path / "net.py.orig")]
     assert (tmp_path / "net.py").read_bytes() == patch.changed[0].after
     assert (tmp_path / "net.py.orig").read_text() == text
     with pytest.raises(gradcheck.UsageError, match="changed meanwhile"):

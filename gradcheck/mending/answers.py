@@ -1,0 +1,53 @@
+"""What the process that searches tells the one that waits."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from gradcheck.mending.candidate import Mended
+from gradcheck.mending.harmless import Refusals
+
+
+class Counts:
+    """How many candidates were tried and refused, in memory that both processes see."""
+
+    def __init__(self) -> None:
+        self._numbers = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), dtype=np.int64)
+
+    @property
+    def address(self) -> int:
+        """Where it is."""
+        return self._numbers.ctypes.data
+
+    def read(self) -> tuple[int, int]:
+        """Those tried, and those of them that were refused."""
+        return int(self._numbers[0]), int(self._numbers[1])
+
+    def write(self, tried: int, refused: int) -> None:
+        """Tells the other process."""
+        self._numbers[:2] = tried, refused
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is told of the candidates."""
+
+    counts: Counts
+    refusals: Refusals
+    sender: Connection
+
+    def tried(self, count: int) -> None:
+        """So many were tried, that which is tried now among them."""
+        self.counts.write(count, self.refusals.count)
+
+    def mended(self, mended: Mended) -> None:
+        """One was proved."""
+        self.sender.send(mended)
+
+    def refused(self) -> bool:
+        """Whether the last one was refused something."""
+        return self.refusals.happened()

@@ -1,0 +1,92 @@
+"""Statements that reach beyond arrays: no edit touches them, nor what they depend on.
+
+What such a statement would do is refused to a candidate in any case (`harmless`); an edit of it is
+no mend of a gradient.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+OUTSIDE = frozenset(
+    {
+        "exec",
+        "input",
+        "joblib",
+        "logger",
+        "logging",
+        "open",
+        "os",
+        "pathlib",
+        "pickle",
+        "plt",
+        "requests",
+        "shutil",
+        "signal",
+        "socket",
+        "subprocess",
+        "sys",
+        "tempfile",
+        "threading",
+        "urllib",
+        "wandb",
+        "warnings",
+    }
+)
+"""Names whose calls, and whose attributes' calls, are about something else than numbers."""
+
+WRITING = frozenset(
+    {
+        "dump",
+        "flush",
+        "mkdir",
+        "rename",
+        "rmdir",
+        "save",
+        "savefig",
+        "savetxt",
+        "savez",
+        "savez_compressed",
+        "to_csv",
+        "tofile",
+        "touch",
+        "unlink",
+        "write",
+        "write_bytes",
+        "write_text",
+        "writelines",
+    }
+)
+"""Methods and functions of modules that write, or remove what was written."""
+
+Compound = ast.If | ast.While | ast.For | ast.With | ast.Try | ast.Match
+
+
+def guarded(definition: ast.AST) -> Iterator[ast.expr | ast.stmt]:
+    """The statements of a function that reach beyond arrays, and what they are run for."""
+    for node in ast.walk(definition):
+        if not isinstance(node, ast.stmt) or not _reaches_out(node):
+            continue
+        if isinstance(node, ast.If | ast.While):
+            yield node.test
+        elif isinstance(node, ast.For):
+            yield node.iter
+        elif isinstance(node, ast.With):
+            yield from (item.context_expr for item in node.items)
+        elif not isinstance(node, Compound | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node
+
+
+def _reaches_out(statement: ast.stmt) -> bool:
+    return any(
+        isinstance(node, ast.Call) and _is_outside(node.func) for node in ast.walk(statement)
+    )
+
+
+def _is_outside(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute) and function.attr in WRITING:
+        return True
+    while isinstance(function, ast.Attribute | ast.Call | ast.Subscript):
+        function = function.func if isinstance(function, ast.Call) else function.value
+    return isinstance(function, ast.Name) and function.id in OUTSIDE

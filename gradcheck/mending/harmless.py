@@ -1,0 +1,108 @@
+"""What a candidate may not do: write, remove or rename a file, start a process, send, or end this.
+
+An edit may let code run that never did (`if stale > 0: os.remove(...)`), so that everything that
+reaches beyond the process is refused, by Python's audit hooks and, where these hear of nothing, by
+functions put in the place of the others. `confinement` has the system refuse it a second time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+REFUSED = frozenset(
+    {
+        "os.chflags",
+        "os.chmod",
+        "os.chown",
+        "os.exec",
+        "os.fork",
+        "os.forkpty",
+        "os.kill",
+        "os.killpg",
+        "os.link",
+        "os.lockf",
+        "os.mkdir",
+        "os.posix_spawn",
+        "os.remove",
+        "os.removexattr",
+        "os.rename",
+        "os.rmdir",
+        "os.setxattr",
+        "os.spawn",
+        "os.startfile",
+        "os.symlink",
+        "os.system",
+        "os.truncate",
+        "os.utime",
+        "pty.spawn",
+        "resource.prlimit",
+        "resource.setrlimit",
+        "signal.pthread_kill",
+        "sqlite3.connect",
+        "subprocess.Popen",
+        "syslog.openlog",
+        "syslog.syslog",
+        "webbrowser.open",
+    }
+)
+"""Audit events of what leaves a trace outside of the process."""
+
+REFUSED_KINDS = ("ftplib.", "http.client.", "imaplib.", "smtplib.", "socket.", "urllib.", "winreg.")
+
+UNHEARD = ("_exit", "abort", "mkfifo", "mknod", "setpriority", "nice")
+"""Functions of `os` that raise no event."""
+
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+class HarmRefusedError(PermissionError):
+    """A candidate would have done something outside of its process."""
+
+
+class Refusals:
+    """Refuses from now on, to the end of the process, what the candidates may not do.
+
+    Args:
+        scopes: the globals of the user's functions, which may hold functions that are replaced.
+
+    Attributes:
+        count: how many candidates were refused something.
+    """
+
+    def __init__(self, scopes: Iterable[dict[str, Any]]) -> None:
+        self.count = 0
+        self._refused = False
+        replaced = {id(getattr(os, name)): name for name in UNHEARD if hasattr(os, name)}
+        for scope in [vars(os), *scopes]:
+            for name, value in list(scope.items()):
+                if id(value) in replaced:
+                    scope[name] = self._instead_of(replaced[id(value)])
+        sys.dont_write_bytecode = True
+        sys.addaudithook(self._hear)
+
+    def happened(self) -> bool:
+        """Whether anything was refused since this was asked last; then it is counted."""
+        refused, self._refused = self._refused, False
+        self.count += refused
+        return refused
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            flags = arguments[2]
+            if isinstance(flags, int) and flags & WRITING:
+                self._refuse(f"write to {arguments[0]!r}")
+        elif event in REFUSED or event.startswith(REFUSED_KINDS):
+            self._refuse(f"call {event}")
+
+    def _instead_of(self, name: str) -> Any:
+        def refused(*_: object, **__: object) -> NoReturn:
+            self._refuse(f"call os.{name}")
+
+        return refused
+
+    def _refuse(self, what: str) -> NoReturn:
+        self._refused = True
+        raise HarmRefusedError(f"an edit that is tried may not {what}")

@@ -1,0 +1,185 @@
+"""Edits that are tried may let code run that never did: it changes nothing outside."""
+
+import ast
+import ctypes
+import importlib.util
+import os
+import stat
+import sys
+
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck.mending.guarded import guarded
+from gradcheck.mending.patches import Originals, write
+from gradcheck.options import Edits
+
+SOURCE = """
+import ctypes
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from os import _exit as leave
+
+import numpy as np
+
+X = np.random.default_rng(0).normal(size=(6, 3))
+HERE = {here!r}
+NOTES = HERE + "/notes.txt"
+LOG = open(HERE + "/log.txt", "a+")
+
+
+def act(surplus):
+    {harm}
+
+
+def loss(w):
+    return np.sum((X @ w) ** 4)
+
+
+def grad(w):
+    surplus = 0 * len(X)
+    if surplus > 0:
+        act(surplus)
+    return X.T @ (3 * (X @ w) ** 3)
+"""
+
+HARMS = {
+    "remove": "os.remove(NOTES)",
+    "rename": "os.replace(NOTES, HERE + '/other.txt')",
+    "empty": "open(NOTES, 'w').close()",
+    "save": "np.save(HERE + '/saved.npy', X)",
+    "caught": "exec('try:\\n os.remove(NOTES)\\nexcept Exception:\\n pass')",
+    "folder": "shutil.rmtree(HERE)",
+    "make a folder": "os.mkdir(HERE + '/made')",
+    "process": "subprocess.run([sys.executable, '-c', f'open({NOTES!r}, \"w\")'])",
+    "shell": "os.system('rm ' + NOTES)",
+    "pipe": "os.mkfifo(HERE + '/made')",
+    "database": "sqlite3.connect(HERE + '/made.db').execute('create table t (a)')",
+    "connection": "socket.create_connection(('127.0.0.1', 9))",
+    "signal": "os.kill(os.getppid(), 9)",
+    "the end": "os._exit(0)",
+    "the end by another name": "leave(0)",
+    "a library in C": "ctypes.CDLL(None).unlink(NOTES.encode())",
+    "what is open": "print(surplus, file=LOG, flush=True)",
+}
+
+
+def load(folder, text):
+    path = folder / "work.py"
+    path.write_text(text)
+    spec = importlib.util.spec_from_file_location(f"work_{abs(hash(str(path)))}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def source(folder, harm):
+    return SOURCE.replace("{here!r}", repr(str(folder))).replace("{harm}", harm)
+
+
+def files_in(folder):
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def has_landlock():
+    try:
+        return ctypes.CDLL(None).syscall(444, None, 0, 1) > 0
+    except (OSError, AttributeError):
+        return False
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_what_a_candidate_would_do_outside_of_its_process_is_refused(tmp_path, harm):
+    if harm == "a library in C" and not has_landlock():
+        pytest.skip("the kernel has no Landlock")
+    (tmp_path / "notes.txt").write_text("the only copy")
+    module = load(tmp_path, source(tmp_path, HARMS[harm]))
+    (tmp_path / "__pycache__").mkdir(exist_ok=True)
+    before = files_in(tmp_path)
+    found = gradcheck.repair(module.loss, np.ones(3), module.grad, budget=Edits(300))
+    assert files_in(tmp_path) == before
+    assert found.ok, str(found)
+    assert "4 * (X @ w) ** 3" in found.patches[0].diff
+    if harm not in ("a library in C", "what is open"):
+        assert found.refused > 0
+        assert "refused" in str(found)
+
+
+def test_an_array_that_is_mapped_from_a_file_is_changed_for_the_candidates_only(tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(6, 3)))
+    mapped = f"X = np.load({str(tmp_path / 'x.npy')!r}, mmap_mode='r+')"
+    text = source(tmp_path, "X[:] = 0; ctypes.string_at(0)")
+    text = text.replace("X = np.random.default_rng(0).normal(size=(6, 3))", mapped)
+    module = load(tmp_path, text)
+    before = (tmp_path / "x.npy").read_bytes()
+    gradcheck.repair(module.loss, np.ones(3), module.grad, budget=Edits(300))
+    assert (tmp_path / "x.npy").read_bytes() == before
+
+
+def test_functions_that_write_files_themselves_are_not_searched(tmp_path):
+    writing = "    open(NOTES, 'w').close()\n    surplus = 0"
+    text = source(tmp_path, "pass").replace("    surplus = 0", writing)
+    module = load(tmp_path, text)
+    found = gradcheck.repair(module.loss, np.ones(3), module.grad, budget=Edits(300))
+    assert "write, remove or start something themselves" in found.reason
+
+
+def test_statements_that_reach_beyond_arrays_and_their_conditions_are_guarded():
+    tree = ast.parse("""
+if a > 0:
+    os.remove(a)
+for f in files:
+    f.write(a)
+b = a @ a
+if b > 1:
+    b = 2
+""")
+    found = [ast.unparse(node) for node in guarded(tree)]
+    assert found == ["a > 0", "files", "os.remove(a)", "f.write(a)"]
+
+
+@pytest.fixture
+def patch(tmp_path):
+    module = load(tmp_path, source(tmp_path, "pass"))
+    return gradcheck.repair(module.loss, np.ones(3), module.grad, budget=Edits(300)).patches[0]
+
+
+def test_an_orig_that_is_there_is_kept_and_the_mode_stays(tmp_path, patch):
+    path, own = tmp_path / "work.py", tmp_path / "work.py.orig"
+    own.write_text("mine")
+    path.chmod(0o750)
+    os.utime(path, (1e9, 1e9))
+    [(written, original)] = write(patch)
+    assert (written, original) == (path, tmp_path / "work.py.orig.1")
+    assert own.read_text() == "mine"
+    assert original.read_bytes() == patch.changed[0].before
+    assert original.stat().st_mtime == 1e9
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(original.stat().st_mode) == 0o750
+
+
+def test_one_original_is_kept_for_several_patches_of_a_file(tmp_path, patch):
+    path, originals = tmp_path / "work.py", Originals()
+    first = path.read_bytes()
+    write(patch, originals)
+    assert originals.keep(path, path.read_bytes()) == tmp_path / "work.py.orig"
+    assert (tmp_path / "work.py.orig").read_bytes() == first
+    assert not (tmp_path / "work.py.orig.1").exists()
+
+
+def test_a_link_stays_a_link_and_a_file_that_is_read_only_is_refused(tmp_path, patch):
+    path, real = tmp_path / "work.py", tmp_path / "real.py"
+    path.rename(real)
+    path.symlink_to(real)
+    real.chmod(0o444)
+    with pytest.raises(gradcheck.UsageError, match="read-only"):
+        write(patch)
+    real.chmod(0o644)
+    write(patch)
+    assert path.is_symlink()
+    assert real.read_bytes() == patch.changed[0].after
