@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from gradcheck.trace.nodes import Assignment, Tape
@@ -41,6 +41,7 @@ class _Watch:
         self.tape = tape
         self.last: dict[int, int] = {}
         self.files: dict[str, Statements] = {}
+        self.codes: dict[int, tuple[CodeType, bool]] = {}
 
     def statements(self, file: str) -> Statements:
         """The plain assignments of a file, read once a run."""
@@ -50,10 +51,16 @@ class _Watch:
 
     def entered(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
-        statements = self.statements(code.co_filename) if is_users_code(code) else {}
-        if not any(first in statements for _, _, first in code.co_lines() if first):
-            return None
-        return self.line
+        known = self.codes.get(id(code))  # held, so that no other gets its number
+        if known is None:
+            known = self.codes[id(code)] = code, self._has_any(code)
+        return self.line if known[1] else None
+
+    def _has_any(self, code: CodeType) -> bool:
+        if not is_users_code(code):
+            return False
+        statements = self.statements(code.co_filename)
+        return any(first in statements for _, _, first in code.co_lines())
 
     def line(self, frame: FrameType, event: str, argument: Any) -> Any:
         previous = self.last.pop(id(frame), None)
