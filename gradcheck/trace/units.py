@@ -112,10 +112,8 @@ def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
         if output.name in wrong:
             mask |= state.above[output.node]
     up = [node.index for node in state.tape if mask >> node.index & 1]
-    explained = {
-        index: known.explaining([values[index] for values in state.values], exact_values=True)
-        for index in up
-    }
+    several = [[values[index] for values in state.values] for index in up]
+    explained = dict(zip(up, known.explaining_each(several, exact_values=True), strict=True))
     carrying = _carrying(state, explained)
     for index in carrying & explained.keys():
         # what is made of an adjoint is no slope, even where the loss is elementwise to its end
