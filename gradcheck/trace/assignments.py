@@ -27,10 +27,12 @@ def assignments_noted(tape: Tape) -> Iterator[None]:
     if sys.gettrace() is not None:
         yield
         return
-    sys.settrace(_Watch(tape).entered)
+    tape.hook = _Watch(tape).entered
+    sys.settrace(tape.hook)
     try:
         yield
     finally:
+        tape.hook = None
         sys.settrace(None)
 
 

@@ -106,6 +106,7 @@ class Tape:
         failed: the node of the operation that raised, if one did.
         array_type: the class of the arrays that record on it.
         open: whether operations are recorded; afterwards traced arrays compute as plain ones.
+        hook: what watches the user's lines; it is not called while an operation is recorded.
     """
 
     array_type: type[Any]
@@ -114,6 +115,7 @@ class Tape:
     assignments: list[Assignment] = field(default_factory=list)
     failed: Node | None = None
     open: bool = True
+    hook: Callable[..., Any] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def record(

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.differences import Contributions
 from gradcheck.trace.nodes import Node
-from gradcheck.trace.operations import ELEMENTWISE, Contributions, base_name, contributions
+from gradcheck.trace.operations import ELEMENTWISE, base_name, contributions
 from gradcheck.trace.points import Point
 
 ADJOINT = "adjoint"
