@@ -166,7 +166,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
     return Followed(
         tuple(points),
         known_quantities(quantities, tolerance),
-        Candidates(quantities, series_of(points)),
+        Candidates(quantities, series_of(points, quantities)),
         words,
         tolerance,
         deadline,

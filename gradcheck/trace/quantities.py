@@ -58,14 +58,16 @@ class Series:
     """The same quantity in all passes of a loop of the loss.
 
     Attributes:
-        kind: ADJOINT or VALUE.
+        kind: ADJOINT, VALUE or SLOPE.
         nodes: what they are of, in order.
         values: by point and pass.
+        other: of the first, as in `Quantity`.
     """
 
     kind: str
     nodes: tuple[int, ...]
     values: tuple[tuple[NDArray[Any], ...], ...]
+    other: int | None = None
 
 
 def quantities_of(points: Sequence[Point]) -> list[Quantity]:
@@ -235,16 +237,16 @@ def _fingerprint(values: NDArray[np.float64]) -> tuple[str, ...]:
     return tuple(f"{number:.9e}" for number in numbers)
 
 
-def series_of(points: Sequence[Point]) -> list[Series]:
-    """The series over the loops of the loss, of values and of adjoints."""
+def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[Series]:
+    """The series over the loops of the loss: of values and adjoints, and of these slopes."""
     first = points[0]
+    found = list(_series_of_slopes(first, quantities))
     groups: dict[Any, list[int]] = {}
     used = _used(first)
     for node in first.loss_nodes:
         if node.index in used and not node.is_leaf and node.is_float:
             key = (node.chain, node.name, node.value.shape)
             groups.setdefault(key, []).append(node.index)
-    found = []
     for members in groups.values():
         if len(members) < 2:
             continue
@@ -260,3 +262,17 @@ def series_of(points: Sequence[Point]) -> list[Series]:
             else:
                 found.append(Series(kind, tuple(members), tuple(by_point)))
     return found
+
+
+def _series_of_slopes(first: Point, quantities: Sequence[Quantity]) -> Iterator[Series]:
+    groups: dict[Any, list[Quantity]] = {}
+    for one in quantities:
+        if one.kind == SLOPE and one.other is not None:
+            ends = (first.loss_nodes[index] for index in (one.node, one.other))
+            key = tuple((node.chain, node.name, node.value.shape) for node in ends)
+            groups.setdefault(key, []).append(one)
+    for members in groups.values():
+        if len(members) > 1:
+            nodes = tuple(one.node for one in members)
+            values = tuple(zip(*(one.values for one in members), strict=True))
+            yield Series(SLOPE, nodes, values, members[0].other)
