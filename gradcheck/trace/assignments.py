@@ -74,16 +74,17 @@ class _Watch:
 
     def _note(self, frame: FrameType, line: int) -> None:
         code = frame.f_code
-        for target, columns in self.statements(code.co_filename)[line]:
+        for target, columns, returned in self.statements(code.co_filename)[line]:
             value = frame.f_locals.get(target)
             if isinstance(value, Traced) and self.tape.open:
                 place = Place(code.co_filename, line, line, *columns, code.co_name)
-                assignment = Assignment(node_of(self.tape, value), place, target, code)
-                self.tape.assignments.append(assignment)
+                node = node_of(self.tape, value)
+                self.tape.assignments.append(Assignment(node, place, target, code, returned))
 
 
-Statements = dict[int, list[tuple[str, tuple[int, int]]]]
-"""By line, the name that is given and the columns, for every plain assignment there."""
+Statements = dict[int, list[tuple[str, tuple[int, int], bool]]]
+"""By line, the name that is given, the columns, and whether it is returned, for every plain
+assignment there."""
 
 
 @lru_cache(maxsize=64)
@@ -95,14 +96,17 @@ def plain_assignments(text: str) -> Statements:
             for item in statement.values:
                 if isinstance(item, ast.Name):
                     columns = (item.col_offset, item.end_col_offset or 0)
-                    found.setdefault(item.lineno, []).append((item.id, columns))
+                    found.setdefault(item.lineno, []).append((item.id, columns, False))
+        if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name):
+            columns = (statement.value.col_offset, statement.value.end_col_offset or 0)
+            found.setdefault(statement.lineno, []).append((statement.value.id, columns, True))
         if not isinstance(statement, ast.Assign):
             continue
         for target in statement.targets:
             for name, value in _pairs(target, statement.value):
                 columns = (statement.col_offset, statement.end_col_offset or 0)
                 if isinstance(value, ast.Name | ast.Attribute | ast.Subscript):
-                    found.setdefault(statement.lineno, []).append((name.id, columns))
+                    found.setdefault(statement.lineno, []).append((name.id, columns, False))
     return found
 
 

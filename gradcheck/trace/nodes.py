@@ -87,12 +87,14 @@ class Assignment:
         place: of the statement.
         target: the name that was given.
         code: identifies the function that it stands in.
+        returned: whether it is `return name`, which gives a value to whoever called.
     """
 
     node: int
     place: Place
     target: str
     code: Any
+    returned: bool = False
 
 
 @dataclass

@@ -110,7 +110,7 @@ def _projections(
         along = rng.standard_normal(true.shape)
         if output.node not in seeds:
             seeds[output.node] = np.zeros((len(outputs), *value.shape))
-        seed = seeds[output.node][number]
+        seed = seeds[output.node][number, ...]
         if output.entries is None:
             seed[...] = along
         else:
@@ -122,10 +122,10 @@ def _projections(
     )
     for number, output in enumerate(outputs):
         own = Adjoints(
-            {index: part[number] for index, part in weights.of_nodes.items()},
-            {edge: part[number] for edge, part in weights.of_edges.items()},
+            {index: part[number, ...] for index, part in weights.of_nodes.items()},
+            {edge: part[number, ...] for edge, part in weights.of_edges.items()},
         )
-        seed = {output.node: seeds[output.node][number]}
+        seed = {output.node: seeds[output.node][number, ...]}
         yield Projection(output.name, point, gaps[number], seed, own)
 
 
