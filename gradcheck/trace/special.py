@@ -260,6 +260,8 @@ def wrong_shape(
         if value.shape == output.true[0].shape:
             continue
         node: Node = tape[tape[output.node].operands[0]]
+        while not node.chain and len(node.operands) == 1:  # what is done with what was returned
+            node = tape[node.operands[0]]
         named = [one for one in assignments if one.node == node.index]
         while base_name(node) in MOVES and len(node.operands) == 1:
             above = tape[node.operands[0]]
@@ -268,7 +270,7 @@ def wrong_shape(
             node = above
         place = node.place
         if view.explained.get(node.index):  # right for something else: it is handed back as this
-            returned = returned_place(tape[output.node].chain, output.block)
+            returned = returned_place(node.chain, output.block)
             place = named[-1].place if named else returned or place
         replacements = tuple(Replacement(nodes={output.node: true}) for true in output.true)
         blame = Blame(place, (), place.source if place else "")
