@@ -21,9 +21,9 @@ first many at once (`batches`).
 
 What that says is read from the place (`blame`, `scales`, `returned`), the values (`kinds`), what
 the two say of each other (`causes`), and the user's own names (`words`, from `sources`). Faults of
-another kind are in `special`, `passes` (loops) and `raising` (with operands that do not fit:
-`misfits`). The result is a `Fault` (`fault`) for each bug; `find` has the door, and ends by a
-`deadline`.
+another kind are in `special`, `unwritten` and `passes` (loops) and `raising` (with operands that do
+not fit: `misfits`). The result is a `Fault` (`fault`) for each bug; `find` has the door, and ends
+by a `deadline`.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.

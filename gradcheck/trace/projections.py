@@ -125,8 +125,8 @@ def _projections(
             {index: part[number, ...] for index, part in weights.of_nodes.items()},
             {edge: part[number, ...] for edge, part in weights.of_edges.items()},
         )
-        seed = {output.node: seeds[output.node][number, ...]}
-        yield Projection(output.name, point, gaps[number], seed, own)
+        its_own = {output.node: seeds[output.node][number, ...]}
+        yield Projection(output.name, point, gaps[number], its_own, own)
 
 
 def with_fixed(

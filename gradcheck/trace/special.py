@@ -23,6 +23,7 @@ from gradcheck.trace.scales import proportion
 from gradcheck.trace.sources import tree_of
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import View
+from gradcheck.trace.unwritten import loop_that_stops_short
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,15 @@ def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
     """Entries that stay as the buffer was made, while statements write the others."""
     tape = state.tape
     for output in _chosen(state, wrong):
-        if output.entries is None or not np.any(output.true[0]):
+        if not np.any(output.true[0]):
             continue
+        if output.entries is None:
+            loop = loop_that_stops_short(state, output.node)
+            if loop is None:
+                continue
+            whole = tuple(Replacement(nodes={output.node: true}) for true in output.true)
+            blame = Blame(loop, (), loop.source)
+            return Special(NEVER_WRITTEN, blame, output.node, whole, frozenset((output.name,)))
         sources = {int(i) for i in provenance(tape, output.node)[output.entries]}
         if any(tape[i].function is not None and tape[i].operands for i in sources):
             continue
