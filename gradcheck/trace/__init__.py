@@ -7,21 +7,23 @@ The way of the data:
 A run (`calling`) makes everything traced that the functions reach (`reach`), puts stand-ins for
 numpy, math and float into the user's modules (`proxies`, `floats`), and leaves all as it was found.
 Traced arrays (`array`) do every operation on the user's own memory and note it (`recording`,
-`storage`) on a tape (`nodes`), with its place and its callers (`places`, `assignments`).
+`writing`, `storage`) on a tape (`nodes`), with its place and its callers (`places`, `assignments`).
 
 Both functions are followed at several points (`points`). Reverse mode on the loss's tape
-(`reverse`, by the tables of `operations`, `products` and `reductions`) gives the adjoint of every
+(`reverse`, by the tables of `operations`, `products` and `reductions`, else by
+`differences`) gives the adjoint of every
 value; with the values themselves and local derivatives these are what is known (`quantities`).
 On the gradient's tape (`state`), whose wrong parts are known (`outputs`), the earliest value is
 looked for (`search`, over the `units`) that, replaced by a known quantity (`candidates`), makes
 wrong parts right at all points and spoils no right one (`trial`). Most replacements are dismissed
-by random projections (`projections`, where `linearity` allows it), the others are executed.
+by random projections (`projections`, where `linearity` allows it), the others are executed,
+first many at once (`batches`).
 
 What that says is read from the place (`blame`, `scales`, `returned`), the values (`kinds`), what
 the two say of each other (`causes`), and the user's own names (`words`, from `sources`). Faults of
-another kind are in `special`, `passes` (loops) and `raising` (with operands that do not fit:
-`misfits`). The result is a `Fault` (`fault`) for each bug; `find` has the door, and ends by a
-`deadline`.
+another kind are in `special`, `unwritten` and `passes` (loops) and `raising` (with operands that do
+not fit: `misfits`). The result is a `Fault` (`fault`) for each bug; `find` has the door, and ends
+by a `deadline`.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.

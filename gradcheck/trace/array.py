@@ -27,16 +27,10 @@ from gradcheck.trace.functions import (
     get_item,
 )
 from gradcheck.trace.nodes import Tape
-from gradcheck.trace.recording import (
-    apply,
-    change,
-    compute_into,
-    open_tape,
-    plain,
-    write_back,
-)
+from gradcheck.trace.recording import apply, open_tape, plain
 from gradcheck.trace.storage import Storage
 from gradcheck.trace.traced import Traced
+from gradcheck.trace.writing import change, compute_into, write_back
 
 
 class TracedArray(Traced):

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from gradcheck.trace.nodes import Assignment, Tape
@@ -27,10 +27,12 @@ def assignments_noted(tape: Tape) -> Iterator[None]:
     if sys.gettrace() is not None:
         yield
         return
-    sys.settrace(_Watch(tape).entered)
+    tape.hook = _Watch(tape).entered
+    sys.settrace(tape.hook)
     try:
         yield
     finally:
+        tape.hook = None
         sys.settrace(None)
 
 
@@ -41,6 +43,7 @@ class _Watch:
         self.tape = tape
         self.last: dict[int, int] = {}
         self.files: dict[str, Statements] = {}
+        self.codes: dict[int, tuple[CodeType, bool]] = {}
 
     def statements(self, file: str) -> Statements:
         """The plain assignments of a file, read once a run."""
@@ -50,10 +53,16 @@ class _Watch:
 
     def entered(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
-        statements = self.statements(code.co_filename) if is_users_code(code) else {}
-        if not any(first in statements for _, _, first in code.co_lines() if first):
-            return None
-        return self.line
+        known = self.codes.get(id(code))  # held, so that no other gets its number
+        if known is None:
+            known = self.codes[id(code)] = code, self._has_any(code)
+        return self.line if known[1] else None
+
+    def _has_any(self, code: CodeType) -> bool:
+        if not is_users_code(code):
+            return False
+        statements = self.statements(code.co_filename)
+        return any(first in statements for _, _, first in code.co_lines())
 
     def line(self, frame: FrameType, event: str, argument: Any) -> Any:
         previous = self.last.pop(id(frame), None)
@@ -65,16 +74,17 @@ class _Watch:
 
     def _note(self, frame: FrameType, line: int) -> None:
         code = frame.f_code
-        for target, columns in self.statements(code.co_filename)[line]:
+        for target, columns, returned in self.statements(code.co_filename)[line]:
             value = frame.f_locals.get(target)
             if isinstance(value, Traced) and self.tape.open:
                 place = Place(code.co_filename, line, line, *columns, code.co_name)
-                assignment = Assignment(node_of(self.tape, value), place, target, code)
-                self.tape.assignments.append(assignment)
+                node = node_of(self.tape, value)
+                self.tape.assignments.append(Assignment(node, place, target, code, returned))
 
 
-Statements = dict[int, list[tuple[str, tuple[int, int]]]]
-"""By line, the name that is given and the columns, for every plain assignment there."""
+Statements = dict[int, list[tuple[str, tuple[int, int], bool]]]
+"""By line, the name that is given, the columns, and whether it is returned, for every plain
+assignment there."""
 
 
 @lru_cache(maxsize=64)
@@ -86,14 +96,17 @@ def plain_assignments(text: str) -> Statements:
             for item in statement.values:
                 if isinstance(item, ast.Name):
                     columns = (item.col_offset, item.end_col_offset or 0)
-                    found.setdefault(item.lineno, []).append((item.id, columns))
+                    found.setdefault(item.lineno, []).append((item.id, columns, False))
+        if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name):
+            columns = (statement.value.col_offset, statement.value.end_col_offset or 0)
+            found.setdefault(statement.lineno, []).append((statement.value.id, columns, True))
         if not isinstance(statement, ast.Assign):
             continue
         for target in statement.targets:
             for name, value in _pairs(target, statement.value):
                 columns = (statement.col_offset, statement.end_col_offset or 0)
                 if isinstance(value, ast.Name | ast.Attribute | ast.Subscript):
-                    found.setdefault(statement.lineno, []).append((name.id, columns))
+                    found.setdefault(statement.lineno, []).append((name.id, columns, False))
     return found
 
 

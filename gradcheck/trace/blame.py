@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from gradcheck.trace.mend import Mend
@@ -76,7 +76,18 @@ def blame(
         assignment = _assigned(node, operand, made.chain[level], assignments)
         if assignment is not None:
             return Blame(assignment.place, (place, *also), assignment.place.source)
+    made_at = _made_for(mend, state, source, made.chain[up])
+    if made_at is not None and made_at.line != place.line:
+        return Blame(made_at, (place, *also), made_at.source)
     return Blame(place, also, place.source)
+
+
+def _made_for(mend: Mend, state: State, source: Node, used: Call) -> Place | None:
+    """Where the function that uses an operand had it made, if it did for this use alone."""
+    consumers = {consumer for consumer, _ in mend.unit.uses}
+    if not consumers.issuperset(state.consumers[mend.unit.uses[0][1]]):
+        return None
+    return next((call.place for call in source.chain if call.code is used.code), None)
 
 
 def _is_given(made: Node, consumer: Node, operand: int) -> bool:
@@ -206,6 +217,20 @@ def _assigned(
         ):
             found = assignment
     return found
+
+
+def is_of_another_kind(mend: Mend, kinds: Set[str]) -> bool:
+    """Whether what replaces a value, or one in every pass of a loop, is no such quantity as it."""
+    candidate = mend.candidate
+    return bool(mend.unit.nodes and kinds) and candidate is not None and candidate.kind not in kinds
+
+
+def handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[Assignment]) -> Blame:
+    """Where a right value is taken for one of another kind: named, returned, or called for."""
+    named = [one for one in assignments if one.node == mend.unit.first]
+    if named:
+        return Blame(named[0].place, (), named[0].place.source)
+    return outside_helper(blamed, mend, state)
 
 
 def outside_helper(blamed: Blame, mend: Mend, state: State) -> Blame:

@@ -104,7 +104,7 @@ class Candidates:
                     chosen = [passes[::order][first::stride][:count] for passes in one.values]
                     laid = _all_laid(chosen, shape)
                     if laid is not None:
-                        yield one.kind, one.nodes[0], None, laid
+                        yield one.kind, one.nodes[0], one.other, laid
 
     def _from_axes(self, count: int, shape: Shape) -> Iterator[_Laid]:
         """The entries, rows or columns of one quantity."""

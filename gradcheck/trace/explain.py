@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,19 +47,51 @@ class Known:
             values: by point.
             exact_values: whether values of the loss must be met without a constant factor.
         """
-        known = self.features.get(values[0].size)
-        if known is None or any(value.dtype.kind != "f" for value in values):
+        return self.explaining_each([values], exact_values)[0]
+
+    def explaining_each(
+        self, several: Sequence[Sequence[NDArray[Any]]], exact_values: bool = False
+    ) -> list[list[Quantity]]:
+        """The same for several values."""
+        found: list[list[Quantity]] = [[] for _ in several]
+        by_size: dict[int, list[int]] = {}
+        for number, values in enumerate(several):
+            size = values[0].size
+            if size in self.features and all(
+                value.dtype.kind == "f" and value.size == size for value in values
+            ):
+                by_size.setdefault(size, []).append(number)
+        for size, numbers in by_size.items():
+            stack = np.array(
+                [[np.ravel(value) for value in several[number]] for number in numbers],
+                dtype=np.float64,
+            )
+            norms = np.sqrt(np.sum(np.square(stack), axis=(1, 2)))
+            for number, own, norm in zip(numbers, _features_of(stack), norms, strict=True):
+                if np.all(np.isfinite(own)):
+                    found[number] = self._near(size, own, norm if exact_values else None)
+        return found
+
+    def _near(self, size: int, own: Features, norm: float | None) -> list[Quantity]:
+        """The quantities of a size with these features, and values of the loss with this norm."""
+        allowed = self.tolerance * (np.abs(own) + 1e-3)
+        order, firsts = self.sorted[size]
+        first, last = np.searchsorted(firsts, (own[0] - allowed[0], own[0] + allowed[0]))
+        if first == last:
             return []
-        own = _features(values)
-        if own is None:
-            return []
-        near = np.all(np.abs(known - own) < self.tolerance * (np.abs(own) + 1e-3), axis=1)
-        rows = self.rows[values[0].size]
-        if exact_values:
-            size = float(np.sqrt(sum(np.sum(np.square(value)) for value in values)))
-            same = np.abs(self.sizes[values[0].size] - size) <= self.tolerance * size
+        chosen = np.sort(order[first:last])
+        near = np.all(np.abs(self.features[size][chosen] - own) < allowed, axis=1)
+        rows = self.rows[size][chosen]
+        if norm is not None:
+            same = np.abs(self.sizes[size][chosen] - norm) <= self.tolerance * norm
             near &= same | ~self.are_values[rows]
         return [self.quantities[number] for number in dict.fromkeys(rows[near].tolist())]
+
+    @cached_property
+    def sorted(self) -> dict[int, tuple[NDArray[np.intp], NDArray[np.float64]]]:
+        """By size, the rows by their first feature, and that."""
+        orders = {size: np.argsort(found[:, 0]) for size, found in self.features.items()}
+        return {size: (order, self.features[size][order, 0]) for size, order in orders.items()}
 
 
 def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
@@ -105,11 +138,6 @@ def _with_lines(whole: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.float64
         yield whole.transpose(0, 2, 1, 3).reshape(-1, points, width), height
     if width <= LINES:
         yield whole.transpose(0, 3, 1, 2).reshape(-1, points, height), width
-
-
-def _features(values: Sequence[NDArray[Any]]) -> Features | None:
-    own = _features_of(np.array([np.ravel(value) for value in values], dtype=np.float64)[None])[0]
-    return own if np.all(np.isfinite(own)) else None
 
 
 def _features_of(stack: NDArray[np.float64]) -> Features:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.blame import Blame, blame, outside_helper
+from gradcheck.trace.blame import Blame, blame, handed_on, is_of_another_kind, outside_helper
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.describe import Followed, of_mend, of_special, where_returned
@@ -30,7 +30,7 @@ from gradcheck.trace.points import (
     follow,
 )
 from gradcheck.trace.projections import projections_of
-from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, quantities_of, series_of
+from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, VALUE, quantities_of, series_of
 from gradcheck.trace.raising import Raised, raising_fault
 from gradcheck.trace.scales import place_of_scale
 from gradcheck.trace.search import Outcome, first_mend
@@ -166,7 +166,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
     return Followed(
         tuple(points),
         known_quantities(quantities, tolerance),
-        Candidates(quantities, series_of(points)),
+        Candidates(quantities, series_of(points, quantities)),
         words,
         tolerance,
         deadline,
@@ -229,7 +229,8 @@ def _next(
 ) -> tuple[tuple[Fault, State] | None, bool]:
     """The next fault, and the state with it mended; and whether the time ran out."""
     view = view_of(state, wrong, search.known)
-    assignments = search.points[0].gradient.tape.assignments
+    every = search.points[0].gradient.tape.assignments
+    assignments = [one for one in every if not one.returned]
     special = special_fault(view, wrong, search.points) or last_pass(view, wrong, assignments)
     if special is not None:
         return of_special(search, state, special), False
@@ -246,6 +247,11 @@ def _next(
         explained = view.explained.get(outcome.mend.unit.first, ())
         is_right = any(one.kind in (ADJOINT, CONTRIBUTION) for one in explained)
         blamed = blame(outcome.mend, state, assignments, view.is_known, is_right)
+        kinds = {one.kind for one in explained}
+        if view.is_right_forward(outcome.mend.unit.first):
+            kinds = {VALUE}
+        if (not is_right or kinds == {VALUE}) and is_of_another_kind(outcome.mend, kinds):
+            blamed = handed_on(blamed, outcome.mend, state, every)
         blamed = where_returned(search, view, outcome.mend, blamed)
         return of_mend(search, state, outcome.mend, blamed), outcome.late
     if outcome.scale is not None:

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gradcheck.trace.names import BILINEAR, LINEAR
-from gradcheck.trace.nodes import Node, Reference, operands_of
+from gradcheck.trace.nodes import Reference, operands_of
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.reverse import Edge
 from gradcheck.trace.state import State
+
+LINEAR_IN_ALL, LINEAR_IN_EACH, BENT, UNKNOWN = range(4)
+"""In what an operation is linear: all operands, each alone, none; or it depends on which vary."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Linearity:
 
     def reached(self, nodes: Iterable[int], uses: Iterable[Edge] = ()) -> Reached:
         """What is reached by changes of nodes, or of single uses."""
-        state, tape = self.state, self.state.tape
+        state = self.state
         changed = set(nodes)
         by_use: dict[int, set[int]] = {}
         for consumer, operand in uses:
@@ -67,7 +70,7 @@ class Linearity:
             if not varying and index not in by_use:
                 continue
             moving.add(index)
-            if not self._is_linear(tape[index], varying):
+            if self.bending[index] > LINEAR_IN_ALL and not self._is_linear(index, varying):
                 bent.append(index)
         mask = 0
         for index in bent:
@@ -83,15 +86,32 @@ class Linearity:
         ]
         return Reached(order, region, leaving)
 
-    def _is_linear(self, node: Node, varying: list[int]) -> bool:
+    @cached_property
+    def bending(self) -> list[int]:
+        """For every node, in what it is linear."""
         tape = self.state.tape
-        if not node.is_float or any(not tape[operand].is_float for operand in varying):
+        found = []
+        for node in tape:
+            name = base_name(node)
+            if not node.is_float or not all(tape[operand].is_float for operand in node.operands):
+                found.append(UNKNOWN)
+            elif name in LINEAR:
+                found.append(LINEAR_IN_ALL)
+            else:
+                found.append(LINEAR_IN_EACH if name in BILINEAR or name == "divide" else BENT)
+        return found
+
+    def _is_linear(self, index: int, varying: list[int]) -> bool:
+        tape, bending = self.state.tape, self.bending[index]
+        node = tape[index]
+        if bending == UNKNOWN:
+            if not node.is_float or any(not tape[operand].is_float for operand in varying):
+                return False
+            if base_name(node) in LINEAR:
+                return True
+        if len(varying) != 1 or bending == BENT:
             return False
         name = base_name(node)
-        if name in LINEAR or name == "output":
-            return True
-        if len(varying) != 1:
-            return False
         if name in BILINEAR:
             return True
         return name == "divide" and node.arguments[0] == Reference(varying[0])

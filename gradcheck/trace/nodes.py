@@ -87,12 +87,14 @@ class Assignment:
         place: of the statement.
         target: the name that was given.
         code: identifies the function that it stands in.
+        returned: whether it is `return name`, which gives a value to whoever called.
     """
 
     node: int
     place: Place
     target: str
     code: Any
+    returned: bool = False
 
 
 @dataclass
@@ -106,6 +108,7 @@ class Tape:
         failed: the node of the operation that raised, if one did.
         array_type: the class of the arrays that record on it.
         open: whether operations are recorded; afterwards traced arrays compute as plain ones.
+        hook: what watches the user's lines; it is not called while an operation is recorded.
     """
 
     array_type: type[Any]
@@ -114,6 +117,7 @@ class Tape:
     assignments: list[Assignment] = field(default_factory=list)
     failed: Node | None = None
     open: bool = True
+    hook: Callable[..., Any] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def record(

@@ -8,25 +8,18 @@ operation (`differenced`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.differences import Contributions, Values, differenced
 from gradcheck.trace.names import CONSTANT, MOVES
-from gradcheck.trace.nodes import Node, Reference, evaluate, resolve
+from gradcheck.trace.nodes import Node, Reference, resolve
 from gradcheck.trace.products import PRODUCTS
 from gradcheck.trace.reductions import REDUCTIONS
-
-Values = Any
-"""The values of nodes, by index."""
-
-Contributions = list[tuple[int, NDArray[Any]]]
-"""What reaches each operand: its index, and an array of its shape."""
-
-STEP = 1e-5
-"""The step of the differences of a single operation, relative to the operand's entries."""
 
 Movements = dict[int, tuple[NDArray[np.intp] | None, list[tuple[int, int]]]]
 """By node, where the entries of what moves data come from."""
@@ -88,6 +81,7 @@ def contributions(
     values: Values,
     g: NDArray[Any],
     movements: Movements | None = None,
+    several: bool = False,
 ) -> Contributions:
     """What the adjoint of a node contributes to the adjoints of its operands.
 
@@ -97,14 +91,17 @@ def contributions(
         values: the values of its operands, by index.
         g: the adjoint, in the shape of `out`.
         movements: see `moved`.
+        several: whether there are several adjoints, along a first axis; so of all results.
     """
     name = base_name(node)
     if name in CONSTANT:
         return []
     if name in ELEMENTWISE and not _settings(node):
-        return _elementwise(ELEMENTWISE[name], node, out, values, g)
+        return _elementwise(ELEMENTWISE[name], node, out, values, g, several)
     if name in MOVES:
-        return moved(node, values, g, movements)
+        return moved(node, values, g, movements, several)
+    if several:
+        return _each(partial(contributions, node, out, values), g)
     rule = RULES.get(name)
     found = rule(node, out, values, g) if rule is not None else None
     return differenced(node, values, g) if found is None else found
@@ -115,7 +112,12 @@ def _settings(node: Node) -> bool:
 
 
 def _elementwise(
-    rule: Elementwise, node: Node, out: NDArray[Any], values: Values, g: NDArray[Any]
+    rule: Elementwise,
+    node: Node,
+    out: NDArray[Any],
+    values: Values,
+    g: NDArray[Any],
+    several: bool,
 ) -> Contributions:
     operands = [
         values[argument.index] if isinstance(argument, Reference) else np.asarray(argument)
@@ -129,19 +131,26 @@ def _elementwise(
     ]
     parts = rule(g, np.asarray(out, dtype=np.float64), *real)
     return [
-        (argument.index, summed_to(part, operand.shape))
+        (argument.index, summed_to(part, operand.shape, int(several)))
         for argument, part, operand in zip(node.arguments, parts, operands, strict=True)
         if isinstance(argument, Reference) and operand.dtype.kind == "f"
     ]
 
 
-def summed_to(g: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The sum over the axes along which an operand of that shape was broadcast."""
+def summed_to(g: NDArray[Any], shape: tuple[int, ...], first: int = 0) -> NDArray[Any]:
+    """The sum over the axes along which an operand of that shape was broadcast.
+
+    Args:
+        g: what is summed.
+        shape: of the operand.
+        first: how many axes of `g` come before these.
+    """
     g = np.asarray(g)
+    shape = (*g.shape[:first], *shape)
     if g.shape == shape:
         return g
     while g.ndim > len(shape):
-        g = g.sum(axis=0)
+        g = g.sum(axis=first)
     for axis, length in enumerate(shape):
         if length == 1 and g.shape[axis] != 1:
             g = g.sum(axis=axis, keepdims=True)
@@ -149,7 +158,11 @@ def summed_to(g: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def moved(
-    node: Node, values: Values, g: NDArray[Any], movements: Movements | None = None
+    node: Node,
+    values: Values,
+    g: NDArray[Any],
+    movements: Movements | None = None,
+    several: bool = False,
 ) -> Contributions:
     """The rule of everything that moves data: the same function is run on the positions.
 
@@ -158,6 +171,7 @@ def moved(
         values: of its operands, by index.
         g: the adjoint of its result.
         movements: the positions of other nodes, as far as they are known.
+        several: see `contributions`.
     """
     if movements is None or node.index not in movements:
         found = positions_through(node, values)
@@ -167,13 +181,34 @@ def moved(
         found = movements[node.index]
     positions, starts = found
     if positions is None:
-        return differenced(node, values, g)
+        return (
+            _each(partial(differenced, node, values), g)
+            if several
+            else differenced(node, values, g)
+        )
+    count, first = (len(g), g.shape[:1]) if several else (1, ())
     total = 1 + sum(values[index].size for index, _ in starts)
-    weights = np.broadcast_to(g, positions.shape).reshape(-1)
-    reached = np.bincount(positions.reshape(-1), weights, minlength=total)
+    weights = np.broadcast_to(g, (*first, *positions.shape)).reshape(-1)
+    flat = positions.reshape(-1)
+    if several:
+        flat = (flat + total * np.arange(count)[:, None]).reshape(-1)
+    reached = np.bincount(flat, weights, minlength=total * count).reshape(*first, total)
     return [
-        (index, reached[start : start + values[index].size].reshape(values[index].shape))
+        (
+            index,
+            reached[..., start : start + values[index].size].reshape(
+                (*first, *values[index].shape)
+            ),
+        )
         for index, start in starts
+    ]
+
+
+def _each(rule: Callable[[NDArray[Any]], Contributions], g: NDArray[Any]) -> Contributions:
+    """The contributions of several adjoints, of which the rule takes one."""
+    return [
+        (found[0][0], np.array([part for _, part in found]))
+        for found in zip(*map(rule, g), strict=True)
     ]
 
 
@@ -219,49 +254,6 @@ def positions_through(
         result = np.asarray(node.function(*arguments, **keywords), dtype=np.float64)
     except (TypeError, ValueError, IndexError):
         return None, []
-    return np.rint(np.nan_to_num(result)).astype(np.intp), starts
-
-
-def differenced(node: Node, values: Values, g: NDArray[Any]) -> Contributions:
-    """The contributions by central differences of the single operation."""
-    found: Contributions = []
-    for index in node.operands:
-        value = np.asarray(values[index])
-        if value.dtype.kind != "f" or not value.size:
-            continue
-        value = value.astype(np.float64)
-        steps = STEP * np.maximum(1.0, np.abs(value))
-        if isinstance(node.function, np.ufunc) and value.shape == np.shape(g):
-            slope = _difference(node, values, index, value, steps) / (2 * steps)
-            found.append((index, g * slope))
-            continue
-        part = np.zeros(value.size)
-        for entry in range(value.size):
-            step = np.zeros(value.size)
-            step[entry] = steps.reshape(-1)[entry]
-            moved_by = step.reshape(value.shape)
-            change = _difference(node, values, index, value, moved_by)
-            part[entry] = np.sum(g * change) / (2 * step[entry])
-        found.append((index, part.reshape(value.shape)))
-    return found
-
-
-def _difference(
-    node: Node, values: Values, index: int, value: NDArray[Any], step: NDArray[Any]
-) -> NDArray[Any]:
-    with np.errstate(all="ignore"):
-        above = evaluate(node, Replaced(values, {index: value + step}))
-        below = evaluate(node, Replaced(values, {index: value - step}))
-    return np.asarray(above, dtype=np.float64) - np.asarray(below, dtype=np.float64)
-
-
-class Replaced:
-    """Values of which some are others."""
-
-    __slots__ = ("others", "values")
-
-    def __init__(self, values: Values, others: Mapping[int, Any]) -> None:
-        self.values, self.others = values, others
-
-    def __getitem__(self, index: int) -> Any:
-        return self.others[index] if index in self.others else self.values[index]
+    if not np.isfinite(result.sum()):
+        result = np.nan_to_num(result)
+    return np.rint(result).astype(np.intp), starts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,9 @@ from gradcheck.trace.state import State, Values
 
 FIT = 1e-5
 """The relative error of a projection that a replacement may leave."""
+
+TOGETHER = 200_000
+"""How many numbers the adjoints of the outputs that are gone back from together may have."""
 
 
 @dataclass(frozen=True)
@@ -78,40 +81,52 @@ def projections_of(
     Several at one point would not do: of a value that reaches a single entry of an output, any
     replacement is right there for some constant.
     """
-    found: dict[str, list[Projection]] = {}
-    for output in state.outputs:
-        if output.name not in wrong:
-            continue
-        part = output.part(state.values[0][output.node])
-        if part.shape != output.true[0].shape:
-            continue
-        found[output.name] = [_projection(state, output, point, rng) for point in state.points]
+    chosen = [
+        output
+        for output in state.outputs
+        if output.name in wrong
+        and output.part(state.values[0][output.node]).shape == output.true[0].shape
+    ]
+    size = sum(node.value.size for node in state.tape)
+    together = max(1, TOGETHER // max(size, 1))
+    found: dict[str, list[Projection]] = {output.name: [] for output in chosen}
+    for point in state.points:
+        state.share_movements(point)
+        for first in range(0, len(chosen), together):
+            for one in _projections(state, chosen[first : first + together], point, rng):
+                found[one.output].append(one)
     return found
 
 
-def _projection(state: State, output: Output, point: int, rng: np.random.Generator) -> Projection:
-    value = state.values[point][output.node]
-    true = output.true[point]
-    along = rng.standard_normal(true.shape)
-    seed = np.zeros(value.shape)
-    if output.entries is None:
-        seed[...] = along
-    else:
-        seed.reshape(-1)[output.entries] = along
-    gap = float(np.sum(along * (true - output.part(value))))
-    seeds = {output.node: seed}
-    return Projection(output.name, point, gap, seeds, _weights(state, point, seeds))
-
-
-def _weights(
-    state: State,
-    point: int,
-    seeds: Mapping[int, NDArray[np.float64]],
-    fixed: Container[int] = (),
-    within: Container[int] | None = None,
-) -> Adjoints:
+def _projections(
+    state: State, outputs: Sequence[Output], point: int, rng: np.random.Generator
+) -> Iterator[Projection]:
+    """One projection of each output, by one pass for all."""
+    seeds: dict[int, NDArray[np.float64]] = {}
+    gaps = []
+    for number, output in enumerate(outputs):
+        value = state.values[point][output.node]
+        true = output.true[point]
+        along = rng.standard_normal(true.shape)
+        if output.node not in seeds:
+            seeds[output.node] = np.zeros((len(outputs), *value.shape))
+        seed = seeds[output.node][number, ...]
+        if output.entries is None:
+            seed[...] = along
+        else:
+            seed.reshape(-1)[output.entries] = along
+        gaps.append(float(np.sum(along * (true - output.part(value)))))
     movements = state.movements[point]
-    return adjoints(state.nodes[point], state.values[point], seeds, fixed, movements, within)
+    weights = adjoints(
+        state.nodes[point], state.values[point], seeds, movements=movements, several=True
+    )
+    for number, output in enumerate(outputs):
+        own = Adjoints(
+            {index: part[number, ...] for index, part in weights.of_nodes.items()},
+            {edge: part[number, ...] for edge, part in weights.of_edges.items()},
+        )
+        its_own = {output.node: seeds[output.node][number, ...]}
+        yield Projection(output.name, point, gaps[number], its_own, own)
 
 
 def with_fixed(
@@ -125,7 +140,11 @@ def with_fixed(
         below: what depends on them; of all else the weights are not wanted.
         state: the tape.
     """
-    weights = _weights(state, projection.point, projection.seed, fixed, below)
+    point = projection.point
+    movements = state.movements[point]
+    weights = adjoints(
+        state.nodes[point], state.values[point], projection.seed, fixed, movements, below
+    )
     return replace(projection, weights=weights)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.differences import Contributions
+from gradcheck.trace.nodes import Node
 from gradcheck.trace.operations import ELEMENTWISE, base_name, contributions
 from gradcheck.trace.points import Point
 
@@ -28,6 +30,9 @@ REACH = 8
 
 CHAIN = frozenset(ELEMENTWISE) | {"where", "clip", "getitem", "real", "erf", "expit", "float"}
 """The operations along which there are local derivatives."""
+
+Locals = dict[int, Contributions]
+"""By node, the derivatives of each entry by that of each operand."""
 
 
 @dataclass(frozen=True)
@@ -53,29 +58,37 @@ class Series:
     """The same quantity in all passes of a loop of the loss.
 
     Attributes:
-        kind: ADJOINT or VALUE.
+        kind: ADJOINT, VALUE or SLOPE.
         nodes: what they are of, in order.
         values: by point and pass.
+        other: of the first, as in `Quantity`.
     """
 
     kind: str
     nodes: tuple[int, ...]
     values: tuple[tuple[NDArray[Any], ...], ...]
+    other: int | None = None
 
 
 def quantities_of(points: Sequence[Point]) -> list[Quantity]:
     """All quantities, each once."""
-    seen: set[Any] = set()
-    found = []
     with np.errstate(all="ignore"):
-        for quantity in _all(points):
-            if not _is_usable(quantity):
-                continue
-            key = _fingerprint(quantity)
-            if key not in seen:
-                seen.add(key)
-                found.append(quantity)
-    return found
+        every = [one for one in _all(points) if all(v.dtype.kind == "f" for v in one.values)]
+        fingerprints: list[Any] = [None] * len(every)
+        alike: dict[Any, list[int]] = {}
+        for number, one in enumerate(every):
+            if one.values[0].size:
+                alike.setdefault((one.kind, one.values[0].shape), []).append(number)
+        for key, numbers in alike.items():
+            stack = np.array([every[number].values for number in numbers], dtype=np.float64)
+            stack = stack.reshape(len(numbers), len(points), -1)
+            for row in np.flatnonzero(_are_usable(key[0], stack)):
+                fingerprints[numbers[row]] = *key, _fingerprint(stack[row])
+    found: dict[Any, Quantity] = {}
+    for print_of, one in zip(fingerprints, every, strict=True):
+        if print_of is not None:
+            found.setdefault(print_of, one)
+    return list(found.values())
 
 
 def _all(points: Sequence[Point]) -> Iterator[Quantity]:
@@ -137,10 +150,15 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
             if node.is_float:  # a comparison has no derivative
                 users.setdefault(operand, set()).add(node.index)
         above.append(mask)
+    known_locals: list[Locals] = [{} for _ in points]
+    values = [[node.value for node in point.loss_nodes] for point in points]
     for end in nodes[: first.loss_index + 1]:
         if end.index not in reached or base_name(end) not in CHAIN:
             continue
-        slopes = [_chained(point, end.index, reached) for point in points]
+        slopes = [
+            _chained(point.loss_nodes, its_values, end.index, reached, its_locals)
+            for point, its_values, its_locals in zip(points, values, known_locals, strict=True)
+        ]
         inside = set(slopes[0]) | {end.index}
         for begin in slopes[0]:
             known = all(begin in one for one in slopes)
@@ -149,12 +167,14 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
 
 
 def _chained(
-    point: Point, end: int, reached: Mapping[int, NDArray[Any]]
+    nodes: Sequence[Node],
+    values: Sequence[NDArray[Any]],
+    end: int,
+    reached: Mapping[int, NDArray[Any]],
+    known: Locals,
 ) -> dict[int, NDArray[Any]]:
     """The derivatives of a value by those that elementwise operations made it of."""
-    nodes = point.loss_nodes
-    shape = nodes[end].value.shape
-    values = [node.value for node in nodes[: end + 1]]
+    shape = values[end].shape
     found = {end: np.ones(shape)}
     depth = {end: 0}
     pending = [end]
@@ -164,8 +184,8 @@ def _chained(
         node = nodes[index]
         if base_name(node) not in CHAIN or depth[index] >= REACH or node.function is None:
             continue
-        for operand, part in contributions(node, values[index], values, found[index]):
-            if operand not in reached or nodes[operand].value.shape != shape:
+        for operand, part in _parts(node, values, found[index], known):
+            if operand not in reached or values[operand].shape != shape:
                 continue
             if operand in found:
                 found[operand] = found[operand] + part
@@ -175,6 +195,18 @@ def _chained(
                 pending.append(operand)
     del found[end]
     return found
+
+
+def _parts(
+    node: Node, values: Sequence[NDArray[Any]], g: NDArray[Any], known: Locals
+) -> Contributions:
+    """The contributions of an operation on single entries, whose derivatives are known once."""
+    if base_name(node) not in ELEMENTWISE:
+        return contributions(node, values[node.index], values, g)
+    if node.index not in known:
+        ones = np.ones(g.shape)
+        known[node.index] = contributions(node, values[node.index], values, ones)
+    return [(operand, g * part) for operand, part in known[node.index] if part.shape == g.shape]
 
 
 def _stays_inside(begin: int, inside: set[int], above: int, users: dict[int, set[int]]) -> bool:
@@ -191,38 +223,30 @@ def _stays_inside(begin: int, inside: set[int], above: int, users: dict[int, set
     return True
 
 
-def _is_usable(quantity: Quantity) -> bool:
-    values = quantity.values
-    if any(value.dtype.kind != "f" or not value.size for value in values):
-        return False
-    if not all(np.all(np.isfinite(value)) for value in values):
-        return False
-    if not any(np.any(value) for value in values):
-        return False
-    if quantity.kind != SLOPE:
-        return True
-    joined = np.concatenate([np.ravel(value) for value in values])
-    return bool(np.ptp(joined) > 1e-12)
+def _are_usable(kind: str, stack: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which quantities of a kind can replace anything; (quantities, points, entries)."""
+    flat = stack.reshape(len(stack), -1)
+    varies = np.ptp(flat, axis=1) > 1e-12 if kind == SLOPE else np.any(flat, axis=1)
+    return np.asarray(np.all(np.isfinite(flat), axis=1) & varies)
 
 
-def _fingerprint(quantity: Quantity) -> Any:
-    value = np.asarray(quantity.values[0], dtype=np.float64)
-    last = np.asarray(quantity.values[-1], dtype=np.float64)
-    weights = np.cos(np.arange(value.size)).reshape(value.shape)
-    numbers = (np.sum(value), np.sum(value * weights), np.sum(last * weights))
-    return quantity.kind, value.shape, tuple(f"{number:.9e}" for number in numbers)
+def _fingerprint(values: NDArray[np.float64]) -> tuple[str, ...]:
+    """What equal quantities have in common; (points, entries)."""
+    weights = np.cos(np.arange(values.shape[1]))
+    numbers = (np.sum(values[0]), values[0] @ weights, values[-1] @ weights)
+    return tuple(f"{number:.9e}" for number in numbers)
 
 
-def series_of(points: Sequence[Point]) -> list[Series]:
-    """The series over the loops of the loss, of values and of adjoints."""
+def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[Series]:
+    """The series over the loops of the loss: of values and adjoints, and of these slopes."""
     first = points[0]
+    found = list(_series_of_slopes(first, quantities))
     groups: dict[Any, list[int]] = {}
     used = _used(first)
     for node in first.loss_nodes:
         if node.index in used and not node.is_leaf and node.is_float:
             key = (node.chain, node.name, node.value.shape)
             groups.setdefault(key, []).append(node.index)
-    found = []
     for members in groups.values():
         if len(members) < 2:
             continue
@@ -238,3 +262,17 @@ def series_of(points: Sequence[Point]) -> list[Series]:
             else:
                 found.append(Series(kind, tuple(members), tuple(by_point)))
     return found
+
+
+def _series_of_slopes(first: Point, quantities: Sequence[Quantity]) -> Iterator[Series]:
+    groups: dict[Any, list[Quantity]] = {}
+    for one in quantities:
+        if one.kind == SLOPE and one.other is not None:
+            ends = (first.loss_nodes[index] for index in (one.node, one.other))
+            key = tuple((node.chain, node.name, node.value.shape) for node in ends)
+            groups.setdefault(key, []).append(one)
+    for members in groups.values():
+        if len(members) > 1:
+            nodes = tuple(one.node for one in members)
+            values = tuple(zip(*(one.values for one in members), strict=True))
+            yield Series(SLOPE, nodes, values, members[0].other)

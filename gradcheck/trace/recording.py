@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.trace.floats import Float
-from gradcheck.trace.functions import Changed, Into, IntoWhere, Item
+from gradcheck.trace.functions import Item
 from gradcheck.trace.nodes import RAISED, Reference, Tape
 from gradcheck.trace.storage import Storage
 from gradcheck.trace.traced import Traced
@@ -107,6 +107,24 @@ def apply(
         name: the standard name of the operation.
         force: record it even where none of the arguments is traced.
     """
+    watched = tape is not None and tape.hook is not None and sys.gettrace() is tape.hook
+    if not watched:
+        return _applied(tape, function, arguments, keywords, name, force)
+    sys.settrace(None)
+    try:
+        return _applied(tape, function, arguments, keywords, name, force)
+    finally:
+        sys.settrace(tape.hook if tape is not None else None)
+
+
+def _applied(
+    tape: Tape | None,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    keywords: Mapping[str, Any],
+    name: str,
+    force: bool,
+) -> Any:
     bare = plain(arguments)
     bare_keywords = plain(dict(keywords)) if keywords else {}
     if tape is None or not (force or open_tape((arguments, keywords)) is not None):
@@ -114,14 +132,15 @@ def apply(
     try:
         value = function(*bare, **bare_keywords)
     except Exception:
-        _record_failure(tape, name, function, arguments, keywords)
+        record_failure(tape, name, function, arguments, keywords)
         raise
     return _wrapped(tape, value, name, function, arguments, keywords)
 
 
-def _record_failure(
+def record_failure(
     tape: Tape, name: str, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
 ) -> None:
+    """Notes the operation that raised, with its operands."""
     index = tape.record(
         f"{RAISED} {name}",
         function,
@@ -187,105 +206,3 @@ def _as_traced(tape: Tape, value: Any, node: int, arguments: tuple[Any, ...]) ->
     traced.storage = Storage(tape, value, node) if shared is None else shared
     traced.version = traced.storage.version
     return traced
-
-
-def change(
-    tape: Tape | None,
-    name: str,
-    function: Callable[..., Any],
-    target: Any,
-    arguments: tuple[Any, ...],
-    keywords: Mapping[str, Any],
-) -> Any:
-    """Calls a function that changes its first argument, and records what that becomes."""
-    bare = plain(arguments)
-    bare_keywords = plain(dict(keywords))
-    if not isinstance(target, Traced):
-        if tape is not None:
-            tape.leak(f"{name} wrote into an array that is not followed")
-        return function(target, *bare, **bare_keywords)
-    if tape is None:
-        tape = open_tape((target, arguments))
-    if tape is None:
-        return function(plain(target), *bare, **bare_keywords)
-    write_back(
-        tape,
-        name,
-        Changed(function, target.shape, target.dtype),
-        (target, *arguments),
-        keywords,
-        target,
-        lambda: function(plain(target), *bare, **bare_keywords),
-    )
-    return None
-
-
-def write_back(
-    tape: Tape,
-    name: str,
-    function: Callable[..., Any],
-    arguments: tuple[Any, ...],
-    keywords: Mapping[str, Any],
-    target: Any,
-    act: Callable[[], Any],
-) -> None:
-    """Records an operation that writes into `target`, around doing it.
-
-    Args:
-        tape: where to record.
-        name: the standard name of the operation.
-        function: makes the new value from the arguments, as a new array.
-        arguments: traced or not; what they hold before the writing is recorded.
-        keywords: likewise.
-        target: the traced array that is written to.
-        act: does it.
-    """
-    references = tuple(reference(tape, argument) for argument in arguments)
-    named = {key: reference(tape, item) for key, item in keywords.items()}
-    try:
-        act()
-    except Exception:
-        _record_failure(tape, name, function, references, named)
-        raise
-    bare: NDArray[Any] = np.ndarray.view(target, np.ndarray)
-    node = tape.record(name, function, references, named, bare)
-    if target.storage is None or not target.storage.covers(bare):
-        target.storage = Storage(tape, bare, node)
-    target.storage.written(bare, node)
-    target.node, target.version = node, target.storage.version
-
-
-def compute_into(
-    tape: Tape | None,
-    function: Callable[..., Any],
-    arguments: tuple[Any, ...],
-    keywords: Mapping[str, Any],
-    name: str,
-    out: Any,
-) -> Any:
-    """Calls a function with an `out` argument; gives back that."""
-    if isinstance(out, tuple):
-        out = out[0]
-    bare = plain(arguments)
-    bare_keywords = plain(dict(keywords))
-    if tape is None:
-        function(*bare, out=plain(out), **bare_keywords)
-        return out
-    if not isinstance(out, Traced):
-        traced = out.view(tape.array_type)
-        traced.tape, out = tape, traced
-        traced.storage = Storage(tape, plain(traced), tape.leaf("buffer", plain(traced)))
-        traced.node = traced.storage.node
-    into: Callable[..., Any] = Into(function, out.shape, out.dtype)
-    if keywords.get("where", True) is not True:
-        into, arguments = IntoWhere(function), (out, *arguments)
-    write_back(
-        tape,
-        name,
-        into,
-        arguments,
-        keywords,
-        out,
-        lambda: function(*bare, out=plain(out), **bare_keywords),
-    )
-    return out

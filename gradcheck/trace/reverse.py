@@ -36,6 +36,7 @@ def adjoints(
     fixed: Container[int] = (),
     movements: Movements | None = None,
     within: Container[int] | None = None,
+    several: bool = False,
 ) -> Adjoints:
     """The adjoints, from those of some values.
 
@@ -47,9 +48,11 @@ def adjoints(
         movements: where the entries of what moves data come from, as far as that is known; more
             is noted in it.
         within: the operations that are gone back through; all if left out.
+        several: whether the seeds, and so all that is found, are of several numbers along a first
+            axis.
     """
     with np.errstate(all="ignore"):
-        return _adjoints(nodes, values, seeds, fixed, movements, within)
+        return _adjoints(nodes, values, seeds, fixed, movements, within, several)
 
 
 def _adjoints(
@@ -59,6 +62,7 @@ def _adjoints(
     fixed: Container[int],
     movements: Movements | None,
     within: Container[int] | None,
+    several: bool,
 ) -> Adjoints:
     reached: dict[int, NDArray[Any]] = {
         index: np.asarray(seed, dtype=np.float64) for index, seed in seeds.items()
@@ -73,7 +77,7 @@ def _adjoints(
             continue
         if movements is not None and not g.any():
             continue
-        for operand, part in contributions(node, values[index], values, g, movements):
+        for operand, part in contributions(node, values[index], values, g, movements, several):
             edge = (index, operand)
             uses[edge] = uses[edge] + part if edge in uses else part
             reached[operand] = reached[operand] + part if operand in reached else part

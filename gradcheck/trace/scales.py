@@ -55,8 +55,11 @@ def place_of_scale(
         for mend in scale.mends
         if tape[mend.unit.first].chain and tape[mend.unit.first].name != OUTPUT
     ] or list(scale.mends)
+    scaled = {index for mend in mends for index in mend.unit.nodes}
     for mend in mends:
-        if _operand_is_off(tape[mend.unit.first], mend.factor, state, quantities):
+        node = tape[mend.unit.first]
+        operands = [index for index in node.operands if index not in scaled]
+        if _operand_is_off(node, operands, mend.factor, state, quantities):
             return ScaleFault(mend, operand=True)
     right = _last_right(mends, state, quantities)
     joined = _sign_where_joined(mends, state)
@@ -73,6 +76,9 @@ def place_of_scale(
             size = abs(constant)
             if size and (abs(factor - size) < 1e-9 * size or abs(factor * size - 1) < 1e-9):
                 return ScaleFault(mend)
+    differences = [mend for mend in mends if base_name(tape[mend.unit.first]) == "subtract"]
+    if differences and abs(differences[0].factor + 1) < 1e-9:
+        return ScaleFault(differences[0])
     if with_constant:
         return ScaleFault(with_constant[0])
     if right is not None:
@@ -128,14 +134,18 @@ def _constants(node: Node, state: State) -> list[float]:
 
 
 def _operand_is_off(
-    node: Node, factor: float, state: State, quantities: Sequence[Quantity]
+    node: Node,
+    indices: Sequence[int],
+    factor: float,
+    state: State,
+    quantities: Sequence[Quantity],
 ) -> bool:
-    """Whether an operand is a value of the loss but for just that factor."""
+    """Whether an operand, one of these or a constant, is a value of the loss but for a factor."""
     if base_name(node) not in PRODUCTS:
         return False
     operands: list[list[NDArray[Any]]] = [
         [values[index] for values in state.values]
-        for index in node.operands
+        for index in indices
         if state.tape[index].value.size > 1
     ]
     operands += [

@@ -23,6 +23,7 @@ from gradcheck.trace.scales import proportion
 from gradcheck.trace.sources import tree_of
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import View
+from gradcheck.trace.unwritten import loop_that_stops_short
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,15 @@ def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
     """Entries that stay as the buffer was made, while statements write the others."""
     tape = state.tape
     for output in _chosen(state, wrong):
-        if output.entries is None or not np.any(output.true[0]):
+        if not np.any(output.true[0]):
             continue
+        if output.entries is None:
+            loop = loop_that_stops_short(state, output.node)
+            if loop is None:
+                continue
+            whole = tuple(Replacement(nodes={output.node: true}) for true in output.true)
+            blame = Blame(loop, (), loop.source)
+            return Special(NEVER_WRITTEN, blame, output.node, whole, frozenset((output.name,)))
         sources = {int(i) for i in provenance(tape, output.node)[output.entries]}
         if any(tape[i].function is not None and tape[i].operands for i in sources):
             continue
@@ -260,6 +268,8 @@ def wrong_shape(
         if value.shape == output.true[0].shape:
             continue
         node: Node = tape[tape[output.node].operands[0]]
+        while not node.chain and len(node.operands) == 1:  # what is done with what was returned
+            node = tape[node.operands[0]]
         named = [one for one in assignments if one.node == node.index]
         while base_name(node) in MOVES and len(node.operands) == 1:
             above = tape[node.operands[0]]
@@ -268,7 +278,7 @@ def wrong_shape(
             node = above
         place = node.place
         if view.explained.get(node.index):  # right for something else: it is handed back as this
-            returned = returned_place(tape[output.node].chain, output.block)
+            returned = returned_place(node.chain, output.block)
             place = named[-1].place if named else returned or place
         replacements = tuple(Replacement(nodes={output.node: true}) for true in output.true)
         blame = Blame(place, (), place.source if place else "")

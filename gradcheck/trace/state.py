@@ -116,6 +116,16 @@ class State:
         """By point, where entries come from, as far as it was asked for."""
         return tuple({} for _ in self.nodes)
 
+    def share_movements(self, point: int) -> None:
+        """Takes over those of the first point that depend on no values."""
+        known = self.movements[point]
+        for index, positions in self.movements[0].items():
+            one, other = self.nodes[0][index], self.nodes[point][index]
+            if all(self.tape[operand].is_float for operand in one.operands) and _are_alike(
+                (one.arguments, one.keywords), (other.arguments, other.keywords)
+            ):
+                known.setdefault(index, positions)
+
     @cached_property
     def compiled(self) -> tuple[list[Callable[[Values], Any] | None], ...]:
         """For every point and node what computes it from the values of the others."""
@@ -173,6 +183,13 @@ class State:
             for tape in self.nodes
         )
         return State(nodes, tuple(values), self.outputs, self.start, self.mended | fixed)
+
+
+def _are_alike(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except ValueError:  # there are arrays in them
+        return False
 
 
 def _compiled(node: Node) -> Callable[[Values], Any] | None:

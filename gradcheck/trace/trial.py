@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.batches import run_each, stacks_of
 from gradcheck.trace.candidates import Candidate, Table
 from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.linearity import Linearity, Reached
@@ -152,36 +153,30 @@ class Trials:
         rows: NDArray[np.intp],
         possible: NDArray[np.bool_],
     ) -> None:
-        """Does the operations that are not linear again, for one candidate after the other."""
+        """Does the operations that are not linear again, for all candidates together."""
         reached = self.reached(unit)
         projections = [several[0] for several in self.projections.values()]
         base = self.state.values[0]
-        inside = set(reached.region)
+        nodes, uses = stacks_of(unit, base, table.entries[0][rows])
+        values = run_each(self.state, nodes, uses, reached.region)
         ends = [[node for node in reached.region if node in one.seed] for one in projections]
+        if any(map(len, ends)):
+            for projection, end in zip(projections, ends, strict=True):
+                if end and end[0] in values:
+                    output = self._output_of(projection)
+                    right = [output.is_right(0, value) for value in values[end[0]]]
+                    possible[rows] |= np.array(right, dtype=bool)
+            return
         leaving = Leaving.of(reached.uses, projections, base)
-        for number in rows:
-            if self.is_late:
-                return
-            replacement = self.replacement(unit, table.entries[0][number], 0, 1.0)
-            values = self.state.run(0, replacement, reached.region)
-            if values is None:
-                continue
-            if any(map(len, ends)):
-                possible[number] |= any(
-                    self._output_of(projection).is_right(0, values[end[0]])
-                    for projection, end in zip(projections, ends, strict=True)
-                    if end
-                )
-                continue
-            changes = []
-            for consumer, operand in leaving.uses:
-                new = replacement.uses.get((consumer, operand), values[operand])
-                if operand not in inside and (consumer, operand) not in replacement.uses:
-                    new = replacement.nodes.get(operand, new)
-                changes.append(np.ravel(new - base[operand]))
-            if changes:
-                effects = leaving.weights @ np.concatenate(changes)
-                possible[number] = np.any(np.abs(effects - leaving.gaps) <= leaving.allowed)
+        changes = [
+            uses.get(use, values.get(use[1], base[use[1]])).reshape(-1, base[use[1]].size)
+            - base[use[1]].reshape(-1)
+            for use in leaving.uses
+        ]
+        if changes:
+            whole = [np.broadcast_to(one, (len(rows), one.shape[1])) for one in changes]
+            effects = np.concatenate(whole, axis=1) @ leaving.weights.T
+            possible[rows] = np.any(np.abs(effects - leaving.gaps) <= leaving.allowed, axis=1)
 
     def _output_of(self, projection: Projection) -> Output:
         return next(one for one in self.state.outputs if one.name == projection.output)

@@ -112,10 +112,8 @@ def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
         if output.name in wrong:
             mask |= state.above[output.node]
     up = [node.index for node in state.tape if mask >> node.index & 1]
-    explained = {
-        index: known.explaining([values[index] for values in state.values], exact_values=True)
-        for index in up
-    }
+    several = [[values[index] for values in state.values] for index in up]
+    explained = dict(zip(up, known.explaining_each(several, exact_values=True), strict=True))
     carrying = _carrying(state, explained)
     for index in carrying & explained.keys():
         # what is made of an adjoint is no slope, even where the loss is elementwise to its end
@@ -183,9 +181,22 @@ def _values(view: View) -> Iterator[Unit]:
     for index in view.order:
         if not _replaceable(view, index):
             continue
-        if view.is_right_forward(index) and index not in view.additive:
+        if view.is_right_forward(index) and index not in view.additive and _is_used(view, index):
             continue
         yield Unit(NODE, index, nodes=(index,))
+
+
+def _is_used(view: View, index: int) -> bool:
+    """Whether a right value goes into anything right, or into nothing but one operation."""
+    tape, consumers = view.state.tape, view.state.consumers
+    users: list[int] = []
+    pending = [index]
+    while pending:
+        for user in consumers[pending.pop()]:
+            moves = base_name(tape[user]) in UNCHANGING and user in view.explained
+            (pending if moves else users).append(user)
+    ends = [user for user in users if tape[user].is_float]
+    return len(ends) < 2 or any(view.explained.get(user, True) for user in ends)
 
 
 def _grouped(
@@ -206,7 +217,7 @@ def _series(view: View) -> Iterator[Unit]:
         lambda index: _replaceable(view, index),
     ):
         last = members[-1]
-        if not view.is_right_forward(last) or last in view.additive:
+        if not view.is_right_forward(last) or last in view.additive or not _is_used(view, last):
             # the first pass is often right: it is the first wrong one that is looked for
             wrong = [index for index in members if not view.explained.get(index)]
             yield Unit(SERIES, (wrong or members)[0], nodes=members)

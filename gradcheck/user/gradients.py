@@ -13,10 +13,10 @@ from gradcheck.arrays import all_finite
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Array, Parameters, describe, holds_itself
 from gradcheck.user.calls import GRADIENT, Raised, UserCodeError, call
-from gradcheck.user.names import ABSENT
+from gradcheck.user.names import ABSENT, found_beside, look_beside
 from gradcheck.user.problem import Problem
 from gradcheck.user.returned import as_array, assign, names_of
-from gradcheck.user.unfinished import returned_so_far
+from gradcheck.user.unfinished import is_settled, returned_so_far
 
 
 @dataclass(frozen=True)
@@ -88,18 +88,19 @@ def ask_gradients(
     Raises:
         UsageError: it cannot be read as the gradients of these parameters.
     """
+    before = _kept_beside(problem.parameters)
     try:
         returned = problem.gradient(values, keep=keep)
         return read_gradients(returned, problem.parameters, copy=not keep), None
     except UserCodeError as error:
-        return _made_before(error.raised, problem), error.raised
+        return _made_before(error.raised, problem, before), error.raised
 
 
-def _made_before(raised: Raised, problem: Problem) -> Gradients:
+def _made_before(raised: Raised, problem: Problem, before: Sequence[Any]) -> Gradients:
     nothing = Gradients((RAISED,) * len(problem.parameters.names))
     if raised.call != GRADIENT or problem.step is not None or problem.layer is not None:
         return nothing
-    made = returned_so_far(raised)
+    made = returned_so_far(raised) or _made_beside(raised, problem.parameters, before)
     if made is None or problem.parameters.vector is not None:
         return nothing
     try:
@@ -107,6 +108,28 @@ def _made_before(raised: Raised, problem: Problem) -> Gradients:
     except UsageError:
         return nothing
     return Gradients(tuple(RAISED if one.verdict == "missing" else one for one in found))
+
+
+def _kept_beside(parameters: Parameters) -> list[Any]:
+    """The gradients that an object keeps beside its parameters, by leaf."""
+    if not parameters.in_place:
+        return []
+    return [look_beside(parameters.owner, leaf.path) for leaf in parameters.leaves]
+
+
+def _made_beside(
+    raised: Raised, parameters: Parameters, before: Sequence[Any]
+) -> dict[str, Any] | None:
+    """The gradients that the call left in the object, and that nothing to come writes to."""
+    made = {}
+    for leaf, old in zip(parameters.leaves, before, strict=False):
+        found = found_beside(parameters.owner, leaf.path)
+        if found is None or found[2] is old or not isinstance(found[2], np.ndarray):
+            continue
+        holder, name, gradient = found
+        if np.any(gradient) and is_settled(raised, holder, name):
+            made[leaf.name] = gradient
+    return made or None
 
 
 def _read(returned: Any, parameters: Parameters, copy: bool) -> Gradients:

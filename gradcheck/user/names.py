@@ -109,6 +109,12 @@ def look_beside(owner: Any, path: Path) -> Any | None:
 
     One name of the path is replaced by a derived one, the last first; None where there is none.
     """
+    found = found_beside(owner, path)
+    return None if found is None else found[2]
+
+
+def found_beside(owner: Any, path: Path) -> tuple[Any, str, Any] | None:
+    """The same with what holds it, and its name there."""
     for depth in reversed(range(len(path))):
         if not isinstance(path[depth], str):
             continue
@@ -120,7 +126,7 @@ def look_beside(owner: Any, path: Path) -> Any | None:
         for key in _keys_for(path[depth], others):
             gradient = follow(others[key], path[depth + 1 :])
             if gradient is not ABSENT and gradient is not None:
-                return gradient
+                return holder, key, gradient
     return None
 
 

@@ -39,6 +39,15 @@ def returned_so_far(raised: Raised) -> Any:
     return None
 
 
+def is_settled(raised: Raised, holder: Any, attribute: str) -> bool:
+    """Whether nothing that was still to come writes to an object's attribute."""
+    for location, scope in zip(raised.frames, raised.locals, strict=False):
+        stopped = _Stopped.at(location.file, location.line, scope)
+        if stopped is None or stopped.may_write(holder, attribute):
+            return False
+    return True
+
+
 def _is_empty(made: Any) -> bool:
     if isinstance(made, Mapping):
         made = list(made.values())
@@ -54,6 +63,7 @@ class _Stopped:
     function: Function
     line: int
     scope: Scope
+    file: ast.Module
 
     @classmethod
     def at(cls, file: str, line: int, scope: Scope) -> _Stopped | None:
@@ -67,11 +77,32 @@ class _Stopped:
             if isinstance(node, Function) and node.lineno <= line <= (node.end_lineno or 0)
         ]
         innermost = max(around, key=lambda node: (node.lineno, node.col_offset), default=None)
-        return None if innermost is None else cls(innermost, line, scope)
+        return None if innermost is None else cls(innermost, line, scope, tree)
 
     def made(self) -> Any:
         """What it would have returned."""
         return None if self._returned is None else self._of(self._returned)
+
+    def may_write(self, holder: Any, attribute: str) -> bool:
+        """Whether a statement to come may change an attribute: one that uses it, but to return it.
+
+        In a loop, what that calls may add to it once more.
+        """
+        for statement in self._to_come:
+            for node in ast.walk(statement):
+                if not isinstance(node, ast.Attribute) or node.attr != attribute:
+                    continue
+                owner = _value(node.value, self.scope)
+                adds = isinstance(statement, ast.AugAssign)
+                if adds or (
+                    (owner is None or owner is holder) and not isinstance(statement, ast.Return)
+                ):
+                    return True
+        return bool(self._loops) and any(
+            isinstance(node, ast.AugAssign)
+            and any(isinstance(n, ast.Attribute) and n.attr == attribute for n in ast.walk(node))
+            for node in ast.walk(self.file)
+        )
 
     @property
     def hands_through(self) -> bool:

@@ -31,6 +31,15 @@ PLANTED = [
     ("softmax_regression", "dscores /= n", "dscores *= n", faults.CONSTANT_FACTOR),
     ("autoencoder", "g[\"c\"] = up.sum(axis=0)", "g[\"c\"] = 2 * up.sum(axis=0)", None),
     ("helpers_chain", "return np.where(z > 0, 1.0, np.exp(np.minimum(z, 0)))", "return np.where(z > 0, 1.0, np.exp(np.minimum(z, 0)) - 1)", None),
+    ("helpers_chain", "up = 2 * (h2 @ p[\"C\"] - Y)", "up = 3 * (h2 @ p[\"C\"] - Y)", faults.CONSTANT_FACTOR),
+    ("helpers_chain", "return {\"A\": dA, \"B\": dB, \"C\": dC}", "return {\"A\": dA, \"B\": dB, \"C\": dh1}", faults.WRONG_SHAPE),
+    ("digit_samples", "return sigmoid(z) * (1 - sigmoid(z))", "return (1 - sigmoid(z))", None),
+    ("digit_samples", "sp = sigmoid_prime(z)", "sp = sigmoid(z)", None),
+    ("digit_samples", "for l in range(2, len(SIZES)):", "for l in range(3, len(SIZES)):", faults.NEVER_WRITTEN),
+    ("digit_samples", "nabla_b = [nb + db for nb, db in", "nabla_b = [nb - db for nb, db in", faults.CONSTANT_FACTOR),
+    ("logistic_regression", "err = predict(p, x) - y", "err = predict(p, x) + y", None),
+    ("flat_theta", "D3 = A3 - Y", "D3 = A3", None),
+    ("layer_classes", "return grad_out * slope", "return slope", None),
 ]  # fmt: skip  # a table, a row to a line
 
 

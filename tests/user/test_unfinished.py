@@ -121,3 +121,95 @@ def test_what_was_made_is_judged(grad):
 )
 def test_what_would_have_changed_is_not_judged(grad):
     assert set(verdicts(grad).values()) == {"raised"}
+
+
+class Model:
+    """A model that keeps its gradients beside its parameters."""
+
+    def __init__(self):
+        self.W1, self.b1, self.W2 = (PARAMS[name].copy() for name in "abw")
+
+    def loss(self):
+        return loss({"a": self.W1, "b": self.b1, "w": self.W2})
+
+    def backward(self):
+        self.dW1 = 3 * self.W1**2
+        self.db1 = 2 * np.cos(self.b1)
+        self.dW2 = X @ self.W2
+
+    def backward_and_scale(self):
+        self.dW1 = 3 * self.W1**2
+        self.db1 = 2 * np.cos(self.b1)
+        self.dW2 = X @ self.W2
+        for gradient in (self.dW1, self.db1, self.dW2):
+            gradient /= 2
+
+    def backward_in_steps(self):
+        self.dW1 = 3 * self.W1**2
+        self.db1 = np.zeros(3)
+        for row in range(3):
+            self.db1 += np.cos(self.b1)
+            self.dW2 = X[:, :row] @ self.W2
+
+
+class Part:
+    """One parameter of a model of several, with its own rule."""
+
+    def __init__(self, value, rule):
+        self.W, self.rule = value.copy(), rule
+
+    def backward(self):
+        self.dW = self.rule(self.W)
+
+
+class Parts:
+    """A model whose gradients are made by its parts, the last first."""
+
+    def __init__(self):
+        rules = {"w": lambda v: X @ v, "b": lambda v: 2 * np.cos(v), "a": lambda v: 3 * v**2}
+        self.parts = [Part(PARAMS[name], rule) for name, rule in rules.items()]
+
+    def loss(self):
+        return loss(dict(zip("wba", (part.W for part in self.parts), strict=True)))
+
+    def backward(self):
+        for part in reversed(self.parts):
+            part.backward()
+
+
+def verdicts_of(model, backward):
+    report = gradcheck.check(lambda m: m.loss(), model, backward)
+    return {block.name: block.verdict for block in report.blocks}
+
+
+def test_what_was_left_in_an_object_is_judged():
+    assert verdicts_of(Model(), Model.backward) == {"W1": "ok", "b1": "wrong", "W2": "raised"}
+    assert verdicts_of(Parts(), Parts.backward) == {
+        "parts[0].W": "raised",
+        "parts[1].W": "wrong",
+        "parts[2].W": "ok",
+    }
+
+
+def test_what_an_earlier_call_left_in_it_is_not_judged():
+    model = Model()
+    model.dW1 = np.ones(2)
+
+    def backward(m):
+        m.db1 = 2 * np.cos(m.b1)
+        m.dW2 = X @ m.W2
+        m.dW1 = 3 * m.W1**2
+
+    found = verdicts_of(model, backward)
+    assert [found[name] for name in ("W1", "b1", "W2")] == ["raised", "wrong", "raised"]
+
+
+def test_what_would_have_changed_in_it_is_not_judged():
+    assert verdicts_of(Model(), Model.backward_and_scale) == dict.fromkeys(
+        ("W1", "b1", "W2"), "raised"
+    )
+    assert verdicts_of(Model(), Model.backward_in_steps) == {
+        "W1": "ok",
+        "b1": "raised",
+        "W2": "raised",
+    }

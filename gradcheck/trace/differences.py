@@ -1,0 +1,65 @@
+"""The derivatives of a single operation by differences of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.nodes import Node, evaluate
+
+Values = Any
+"""The values of nodes, by index."""
+
+Contributions = list[tuple[int, NDArray[Any]]]
+"""What reaches each operand: its index, and an array of its shape."""
+
+STEP = 1e-5
+"""The step of the differences of a single operation, relative to the operand's entries."""
+
+
+def differenced(node: Node, values: Values, g: NDArray[Any]) -> Contributions:
+    """The contributions by central differences of the single operation."""
+    found: Contributions = []
+    for index in node.operands:
+        value = np.asarray(values[index])
+        if value.dtype.kind != "f" or not value.size:
+            continue
+        value = value.astype(np.float64)
+        steps = STEP * np.maximum(1.0, np.abs(value))
+        if isinstance(node.function, np.ufunc) and value.shape == np.shape(g):
+            slope = _difference(node, values, index, value, steps) / (2 * steps)
+            found.append((index, g * slope))
+            continue
+        part = np.zeros(value.size)
+        for entry in range(value.size):
+            step = np.zeros(value.size)
+            step[entry] = steps.reshape(-1)[entry]
+            moved_by = step.reshape(value.shape)
+            change = _difference(node, values, index, value, moved_by)
+            part[entry] = np.sum(g * change) / (2 * step[entry])
+        found.append((index, part.reshape(value.shape)))
+    return found
+
+
+def _difference(
+    node: Node, values: Values, index: int, value: NDArray[Any], step: NDArray[Any]
+) -> NDArray[Any]:
+    with np.errstate(all="ignore"):
+        above = evaluate(node, Replaced(values, {index: value + step}))
+        below = evaluate(node, Replaced(values, {index: value - step}))
+    return np.asarray(above, dtype=np.float64) - np.asarray(below, dtype=np.float64)
+
+
+class Replaced:
+    """Values of which some are others."""
+
+    __slots__ = ("others", "values")
+
+    def __init__(self, values: Values, others: Mapping[int, Any]) -> None:
+        self.values, self.others = values, others
+
+    def __getitem__(self, index: int) -> Any:
+        return self.others[index] if index in self.others else self.values[index]
