@@ -19,9 +19,8 @@ from gradcheck.compare.verdict import judge_entries
 from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
-from gradcheck.trace import Fault, Place, Search, find_faults
+from gradcheck.trace import Fault, Search, find_faults
 from gradcheck.trace.fault import WRONG_OPERAND, WRONG_OPERATION, WRONG_VALUE
-from gradcheck.user.calls import Location
 from gradcheck.words import listed, verb
 
 SECONDS = 3.0
@@ -158,8 +157,8 @@ def _with_fault(finding: Finding, fault: Fault) -> Finding:
     """A finding of a rule, at the expression that is wrong."""
     return replace(
         finding,
-        location=_location(fault.place),
-        also=tuple(map(_located, fault.also)),
+        location=None if fault.place is None else fault.place.location,
+        also=tuple(place.location for place in fault.also),
         expression=fault.expression,
         actual=fault.actual,
         expected=fault.expected,
@@ -174,8 +173,8 @@ def _of_fault(fault: Fault, rules: Sequence[Rule]) -> Finding | None:
         return None
     return replace(
         rule.finding(fault.blocks, _message(fault), _evidence(fault), _fix(fault)),
-        location=_location(fault.place),
-        also=tuple(map(_located, fault.also)),
+        location=None if fault.place is None else fault.place.location,
+        also=tuple(place.location for place in fault.also),
         expression=fault.expression or None,
         actual=fault.actual,
         expected=fault.expected,
@@ -228,11 +227,3 @@ def _evidence(fault: Fault) -> list[str]:
             "differences"
         )
     return lines
-
-
-def _location(place: Place | None) -> Location | None:
-    return None if place is None else _located(place)
-
-
-def _located(place: Place) -> Location:
-    return Location(place.file, place.line, place.column, place.end_line, place.end_column)
