@@ -20,7 +20,13 @@ from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search, find_faults
-from gradcheck.trace.fault import WRONG_OPERAND, WRONG_OPERATION, WRONG_VALUE
+from gradcheck.trace.fault import (
+    LOSS_CHANGED,
+    OTHER_FORMULA,
+    WRONG_OPERAND,
+    WRONG_OPERATION,
+    WRONG_VALUE,
+)
 from gradcheck.words import listed, verb
 
 SECONDS = 3.0
@@ -47,7 +53,7 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
     raised = any(block.verdict == "raised" for block in point.blocks)
     verdicts = ("raised",) if raised else ("wrong", "shape", "missing")
     wrong = [block.name for block in point.blocks if block.verdict in verdicts]
-    return ask_trace(
+    search = ask_trace(
         point,
         lambda subject: find_faults(
             subject,
@@ -58,6 +64,9 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
         ),
         lambda reason: Search(unfollowed=reason),
     )
+    if point.problem.layer and search.doubt is not None and search.doubt.kind == LOSS_CHANGED:
+        return replace(search, doubt=None)  # the slope of another function is no other loss
+    return search
 
 
 class _Judge:
@@ -107,6 +116,9 @@ def with_faults(
         if failed & set(fault.blocks)
     ]
     weak = {rule.code for rule in rules if rule.last_resort} | {unknown_cause.RULE.code}
+    doubted = _doubted(findings, search.doubt, failed, weak, rules)
+    if doubted is not None:
+        return doubted
     placed = []
     for finding in findings:
         about = [fault for fault in left if set(fault.blocks) & set(finding.blocks)]
@@ -130,6 +142,28 @@ def with_faults(
         *told,
         *(one for one in kept if one.code in weak),
     )
+
+
+def _doubted(
+    findings: Sequence[Finding],
+    doubt: Fault | None,
+    failed: Set[str],
+    weak: Set[str],
+    rules: Sequence[Rule],
+) -> tuple[Finding, ...] | None:
+    """The finding that the loss may be what is wrong, in the place of all that it explains.
+
+    Another operation is only told where no rule has a name for what is wrong with the gradient.
+    """
+    if doubt is None or not failed <= set(doubt.blocks):
+        return None
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if doubt.kind != OTHER_FORMULA and any(one.code not in weak for one in errors):
+        return None
+    told = _of_fault(doubt, rules)
+    if told is None:
+        return None
+    return (told, *(one for one in findings if one.severity != "error"))
 
 
 def _is_better_told(finding: Finding, told: Sequence[Finding], weak: Set[str]) -> bool:
@@ -187,6 +221,8 @@ def _message(fault: Fault) -> str:
         if fault.expression
         else f"what is returned for {listed(fault.blocks)}"
     )
+    if fault.cause is not None and fault.kind in (OTHER_FORMULA, LOSS_CHANGED):
+        return fault.cause.words
     if fault.cause is not None:
         why = f": {fault.cause.words}"
     else:

@@ -67,6 +67,9 @@ FACTOR_TWO = "factor two"
 OTHER_SIZE = "another size"
 SCALE = "constant"
 
+OTHER_FORMULA = "another formula than the loss's"
+LOSS_CHANGED = "exact for another loss"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -196,6 +199,7 @@ class Search:
         operations: how many there were in the gradient.
         misfit: of a gradient that raised, the operation whose operands do not fit; else None.
         backward: what the gradient did, in the order of execution.
+        doubt: the operation of the loss that may be what is wrong; else None.
     """
 
     faults: tuple[Fault, ...] = ()
@@ -207,3 +211,4 @@ class Search:
     operations: int = 0
     misfit: Misfit | None = None
     backward: tuple[BackwardStep, ...] = ()
+    doubt: Fault | None = None

@@ -14,6 +14,7 @@ from gradcheck.trace.blame import Blame, blame, outside_helper
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.describe import Followed, of_mend, of_special, where_returned
+from gradcheck.trace.doubts import doubt_of
 from gradcheck.trace.explain import known_quantities
 from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.mend import Mend
@@ -116,6 +117,7 @@ def _find(
         len(followed),
         len(first.nodes),
         backward=backward_steps(search, before, state, faults),
+        doubt=doubt_of(search, faults, wrong or left, left),
     )
 
 

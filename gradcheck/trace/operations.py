@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.names import CONSTANT, MOVES
-from gradcheck.trace.nodes import Node, Reference, evaluate, resolve
+from gradcheck.trace.nodes import Altered, Node, Reference, evaluate, resolve
 from gradcheck.trace.products import PRODUCTS
 from gradcheck.trace.reductions import REDUCTIONS
 
@@ -99,6 +99,8 @@ def contributions(
         movements: see `moved`.
     """
     name = base_name(node)
+    if isinstance(node.function, Altered):
+        return node.function.back(values, g)
     if name in CONSTANT:
         return []
     if name in ELEMENTWISE and not _settings(node):
