@@ -116,9 +116,13 @@ def with_faults(
         if failed & set(fault.blocks)
     ]
     weak = {rule.code for rule in rules if rule.last_resort} | {unknown_cause.RULE.code}
-    doubted = _doubted(findings, search.doubt, failed, weak, rules)
-    if doubted is not None:
-        return doubted
+    errors = [one.code for one in findings if one.severity == "error"]
+    doubt = search.doubt
+    if doubt is not None and doubt.kind == OTHER_FORMULA and failed <= set(doubt.blocks):
+        rest = (one for one in findings if one.severity != "error")
+        return tuple(one for one in (_of_fault(doubt, rules), *rest) if one is not None)
+    if doubt is not None and weak.issuperset(errors) and failed <= set(doubt.blocks):
+        left = [_doubted(left[0], doubt), *left[1:]] if left else [doubt]
     placed = []
     for finding in findings:
         about = [fault for fault in left if set(fault.blocks) & set(finding.blocks)]
@@ -144,26 +148,14 @@ def with_faults(
     )
 
 
-def _doubted(
-    findings: Sequence[Finding],
-    doubt: Fault | None,
-    failed: Set[str],
-    weak: Set[str],
-    rules: Sequence[Rule],
-) -> tuple[Finding, ...] | None:
-    """The finding that the loss may be what is wrong, in the place of all that it explains.
-
-    Another operation is only told where no rule has a name for what is wrong with the gradient.
-    """
-    if doubt is None or not failed <= set(doubt.blocks):
-        return None
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if doubt.kind != OTHER_FORMULA and any(one.code not in weak for one in errors):
-        return None
-    told = _of_fault(doubt, rules)
-    if told is None:
-        return None
-    return (told, *(one for one in findings if one.severity != "error"))
+def _doubted(fault: Fault, doubt: Fault) -> Fault:
+    """A fault of the gradient, with the operation of the loss that may be wrong instead."""
+    if doubt.cause is None or doubt.place is None:
+        return fault
+    cause = doubt.cause
+    if fault.cause is not None:
+        cause = replace(fault.cause, words=f"{fault.cause.words}; or {cause.words}")
+    return replace(fault, cause=cause, also=(doubt.place, *fault.also))
 
 
 def _is_better_told(finding: Finding, told: Sequence[Finding], weak: Set[str]) -> bool:
@@ -221,7 +213,7 @@ def _message(fault: Fault) -> str:
         if fault.expression
         else f"what is returned for {listed(fault.blocks)}"
     )
-    if fault.cause is not None and fault.kind in (OTHER_FORMULA, LOSS_CHANGED):
+    if fault.cause is not None and fault.cause.name == fault.kind:
         return fault.cause.words
     if fault.cause is not None:
         why = f": {fault.cause.words}"

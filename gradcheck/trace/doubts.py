@@ -158,18 +158,19 @@ def _fault(
     place = node.place
     expression = place.source if place else node.name
     here = words.format(f"`{expression}`") if "{}" in words else f"{words} in `{expression}`"
+    here += f" (line {place.line})" if place else ""
     kind, doubted, fix = (
         (
             OTHER_FORMULA,
             "the forward and the backward pass use different formulas",
-            f"use the same in both: {here.removeprefix('the slope of ')} in the forward pass too, or "
-            "its own in the gradient",
+            f"use one in both: {here.removeprefix('the slope of ')} in the forward pass too, or "
+            "the forward pass's own in the gradient",
         )
         if of_formula
         else (
             LOSS_CHANGED,
             "your loss may be wrong",
-            f"if the gradient is meant, {here}; else differentiate the loss as it stands",
+            f"if the gradient is meant, put {here}; else differentiate the loss as it stands",
         )
     )
     also = tuple(fault.place for fault in faults[:1] if fault.place is not None)
