@@ -30,7 +30,10 @@ def with_constant(old: float, new: float) -> tuple[str, Change]:
     """The operation with another constant, and that in words."""
 
     def change(node: Node, nodes: Tape) -> Node:
-        position = next(i for i, value in constants_of(node, nodes) if value == old)
+        found = [i for i, value in constants_of(node, nodes) if value == old]
+        if not found:
+            return node
+        position = found[0]
         arguments = (*node.arguments[:position], new, *node.arguments[position + 1 :])
         operands = tuple(one.index for one in arguments if isinstance(one, Reference))
         return replace(node, arguments=arguments, operands=operands)
