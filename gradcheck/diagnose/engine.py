@@ -31,6 +31,7 @@ from gradcheck.preflight import Preflight
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView
+from gradcheck.trace import BackwardStep
 from gradcheck.user.calls import Heard
 from gradcheck.user.problem import Problem
 from gradcheck.words import with_nearest
@@ -46,6 +47,7 @@ class Diagnosis:
     notes: tuple[str, ...] = ()
     evaluations: int = 0
     interrupted: bool = False
+    backward: tuple[BackwardStep, ...] = ()
 
 
 INTERRUPTED = Diagnosis(
@@ -99,6 +101,7 @@ def diagnose(
             RULES,
         ),
         notes=notes,
+        backward=search.backward,
         evaluations=diagnosis.evaluations + (0 if nearby is None else nearby.evaluations + 1),
     )
 

@@ -19,9 +19,14 @@ from gradcheck.compare.verdict import judge_entries
 from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
-from gradcheck.trace import Fault, Place, Search, find_faults
-from gradcheck.trace.fault import WRONG_OPERAND, WRONG_OPERATION, WRONG_VALUE
-from gradcheck.user.calls import Location
+from gradcheck.trace import Fault, Search, find_faults
+from gradcheck.trace.fault import (
+    LOSS_CHANGED,
+    OTHER_FORMULA,
+    WRONG_OPERAND,
+    WRONG_OPERATION,
+    WRONG_VALUE,
+)
 from gradcheck.words import listed, verb
 
 SECONDS = 3.0
@@ -48,7 +53,7 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
     raised = any(block.verdict == "raised" for block in point.blocks)
     verdicts = ("raised",) if raised else ("wrong", "shape", "missing")
     wrong = [block.name for block in point.blocks if block.verdict in verdicts]
-    return ask_trace(
+    search = ask_trace(
         point,
         lambda subject: find_faults(
             subject,
@@ -59,6 +64,9 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
         ),
         lambda reason: Search(unfollowed=reason),
     )
+    if point.problem.layer and search.doubt is not None and search.doubt.kind == LOSS_CHANGED:
+        return replace(search, doubt=None)  # the slope of another function is no other loss
+    return search
 
 
 class _Judge:
@@ -108,6 +116,13 @@ def with_faults(
         if failed & set(fault.blocks)
     ]
     weak = {rule.code for rule in rules if rule.last_resort} | {unknown_cause.RULE.code}
+    errors = [one.code for one in findings if one.severity == "error"]
+    doubt = search.doubt
+    if doubt is not None and doubt.kind == OTHER_FORMULA and failed <= set(doubt.blocks):
+        rest = (one for one in findings if one.severity != "error")
+        return tuple(one for one in (_of_fault(doubt, rules), *rest) if one is not None)
+    if doubt is not None and weak.issuperset(errors) and failed <= set(doubt.blocks):
+        left = [_doubted(left[0], doubt), *left[1:]] if left else [doubt]
     placed = []
     for finding in findings:
         about = [fault for fault in left if set(fault.blocks) & set(finding.blocks)]
@@ -131,6 +146,16 @@ def with_faults(
         *told,
         *(one for one in kept if one.code in weak),
     )
+
+
+def _doubted(fault: Fault, doubt: Fault) -> Fault:
+    """A fault of the gradient, with the operation of the loss that may be wrong instead."""
+    if doubt.cause is None or doubt.place is None:
+        return fault
+    cause = doubt.cause
+    if fault.cause is not None:
+        cause = replace(fault.cause, words=f"{fault.cause.words}; or {cause.words}")
+    return replace(fault, cause=cause, also=(doubt.place, *fault.also))
 
 
 def _is_better_told(finding: Finding, told: Sequence[Finding], weak: Set[str]) -> bool:
@@ -158,8 +183,8 @@ def _with_fault(finding: Finding, fault: Fault) -> Finding:
     """A finding of a rule, at the expression that is wrong."""
     return replace(
         finding,
-        location=_location(fault.place),
-        also=tuple(map(_located, fault.also)),
+        location=None if fault.place is None else fault.place.location,
+        also=tuple(place.location for place in fault.also),
         expression=fault.expression,
         actual=fault.actual,
         expected=fault.expected,
@@ -174,8 +199,8 @@ def _of_fault(fault: Fault, rules: Sequence[Rule]) -> Finding | None:
         return None
     return replace(
         rule.finding(fault.blocks, _message(fault), _evidence(fault), _fix(fault)),
-        location=_location(fault.place),
-        also=tuple(map(_located, fault.also)),
+        location=None if fault.place is None else fault.place.location,
+        also=tuple(place.location for place in fault.also),
         expression=fault.expression or None,
         actual=fault.actual,
         expected=fault.expected,
@@ -188,6 +213,8 @@ def _message(fault: Fault) -> str:
         if fault.expression
         else f"what is returned for {listed(fault.blocks)}"
     )
+    if fault.cause is not None and fault.cause.name == fault.kind:
+        return fault.cause.words
     if fault.cause is not None:
         why = f": {fault.cause.words}"
     else:
@@ -228,11 +255,3 @@ def _evidence(fault: Fault) -> list[str]:
             "differences"
         )
     return lines
-
-
-def _location(place: Place | None) -> Location | None:
-    return None if place is None else _located(place)
-
-
-def _located(place: Place) -> Location:
-    return Location(place.file, place.line, place.column, place.end_line, place.end_column)

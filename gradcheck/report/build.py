@@ -51,6 +51,7 @@ def build_report(
         ),
         notes=notes_of(point, preflight, diagnosis, heard),
         details=details_of(point, view),
+        backward=diagnosis.backward,
         sketch=Sketch.of(point, view, options.seed),
         reproduce=_reproduce(point.problem, options),
         not_zero=preflight.not_zero,

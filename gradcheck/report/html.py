@@ -11,6 +11,7 @@ from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.pictures import drawing, network_svg, svg
 from gradcheck.pictures.charts import scatter_chart, slope_chart, step_chart
+from gradcheck.report.backward import HEADERS, backward_rows, backward_title
 from gradcheck.report.closing import reason_of
 from gradcheck.report.text import how_it_came_out, layer_lines
 from gradcheck.user.calls import place
@@ -96,6 +97,7 @@ def page(reports: Sequence[tuple[str | None, Report]]) -> str:
             dark=_shades(DARK),
             svg=svg,
             column_width=network_svg.COLUMN_WIDTH,
+            backward_headers=HEADERS,
             last_step=drawing.COLOUR_STEPS - 1,
             least_error=drawing.LEAST_ERROR,
         )
@@ -116,6 +118,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "backward_rows": backward_rows,
+        "backward_title": backward_title,
         "entry": lambda worst, name: drawing.entry_name(name, worst.index),
         "place": place,
         "short": shortened,

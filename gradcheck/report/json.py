@@ -59,6 +59,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "layers": list(report.layers),
         "notes": list(report.notes),
         "details": list(report.details),
+        "backward": [_plain(step) for step in report.backward],
         "reproduce": report.reproduce,
         "repair": None if report.repair is None else _repair_dict(report.repair),
     }

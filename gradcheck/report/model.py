@@ -13,6 +13,7 @@ from gradcheck.mending.model import Repair
 from gradcheck.pictures.model import Pictures
 from gradcheck.pictures.take import Sketch
 from gradcheck.sampling import Coverage
+from gradcheck.trace import BackwardStep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,6 +35,7 @@ class Report:
         layers: which layers are right and wrong, and where the fault must be; lines of text.
         notes: what else the user should know, a sentence each.
         details: what `-v` shows as well, a sentence each.
+        backward: what the gradient did, expression by expression, where one is wrong.
         sketch: what the pictures are made from.
         reproduce: a call, or command, that makes this check again.
         repair: the result of the search for a repair, if there was one.
@@ -52,6 +54,7 @@ class Report:
     layers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+    backward: tuple[BackwardStep, ...] = ()
     sketch: Sketch | Pictures = field(default_factory=Pictures, repr=False, compare=False)
     reproduce: str = ""
     repair: Repair | None = None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from gradcheck.compare.block import Block
 from gradcheck.finding import Finding
+from gradcheck.report.backward import HEADERS as BACKWARD_HEADERS
+from gradcheck.report.backward import backward_rows, backward_title
 from gradcheck.report.closing import summary_line
 from gradcheck.report.outcome import AS_EXPECTED, Outcome
 from gradcheck.report.width import fitted_table, wrapped
@@ -94,6 +96,11 @@ def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -
     ]
     sections += layer_lines(report)
     sections += [_finding(finding) for finding in report.findings]
+    if style.verbose and report.backward:
+        table_of_it = fitted_table(
+            backward_rows(report), BACKWARD_HEADERS, style.width, gives_way=("shape",)
+        )
+        sections += ["", f"{backward_title(report)}:", table_of_it, ""]
     sections += [f"note: {note}" for note in (*_kinks(report), *report.notes)]
     if style.verbose:
         sections += [f"detail: {detail}" for detail in report.details]

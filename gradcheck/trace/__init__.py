@@ -22,8 +22,10 @@ first many at once (`batches`).
 What that says is read from the place (`blame`, `scales`, `returned`), the values (`kinds`), what
 the two say of each other (`causes`), and the user's own names (`words`, from `sources`). Faults of
 another kind are in `special`, `unwritten` and `passes` (loops) and `raising` (with operands that do
-not fit: `misfits`). The result is a `Fault` (`fault`) for each bug; `find` has the door, and ends
-by a `deadline`.
+not fit: `misfits`). The result is a `Fault` (`fault`) for each bug, and what each line of the
+gradient made (`backward`); and where the gradient is exactly that of the loss with one operation
+changed (`doubts`, from `variants` and `formulas`, made by `changes`), that too. `find` has the
+door, and ends by a `deadline`.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.
@@ -32,7 +34,7 @@ loss before they are used, and a mended gradient is given to the caller's judge.
 from __future__ import annotations
 
 from gradcheck.trace.calling import Trace, trace_call, trace_calls
-from gradcheck.trace.fault import Entry, Fault, Search, Step
+from gradcheck.trace.fault import BackwardStep, Entry, Fault, Search, Step
 from gradcheck.trace.find import find_faults
 from gradcheck.trace.guards import without_guards
 from gradcheck.trace.penalties import penalised_blocks
@@ -42,6 +44,7 @@ from gradcheck.trace.shapes import may_be_dense
 from gradcheck.trace.subjects import subject_of_functions, subject_of_problem
 
 __all__ = [
+    "BackwardStep",
     "Entry",
     "Fault",
     "Place",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.misfits import Misfit
 from gradcheck.trace.nodes import Leak
 from gradcheck.trace.places import Place
+from gradcheck.user.calls import Location
 
 MISSING_FACTOR = "missing factor"
 EXTRA_FACTOR = "one factor too many"
@@ -65,6 +66,9 @@ MEAN_TWICE = "mean taken twice"
 FACTOR_TWO = "factor two"
 OTHER_SIZE = "another size"
 SCALE = "constant"
+
+OTHER_FORMULA = "another formula than the loss's"
+LOSS_CHANGED = "exact for another loss"
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,33 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class BackwardStep:
+    """What one expression of the gradient made.
+
+    Attributes:
+        location: where it stands.
+        expression: its source text, behind the name that it is given.
+        shape: of its value.
+        actual: what that is, in words; empty where it is nothing that is known.
+        expected: what it should be, in words; empty where that is not known, or it is right.
+        verdict: "right", "wrong", "inherited" (right but for what is wrong before it) or "unknown".
+        first: whether it is the first that is wrong.
+        passes: how often it was done.
+        wrong_pass: the first of these that is wrong, counted from 1; None where none is.
+    """
+
+    location: Location
+    expression: str
+    shape: tuple[int, ...]
+    actual: str
+    expected: str
+    verdict: str
+    first: bool = False
+    passes: int = 1
+    wrong_pass: int | None = None
+
+
+@dataclass(frozen=True)
 class Search:
     """What was found, and how far the search came.
 
@@ -167,6 +198,8 @@ class Search:
         points: at how many points both functions did the same operations.
         operations: how many there were in the gradient.
         misfit: of a gradient that raised, the operation whose operands do not fit; else None.
+        backward: what the gradient did, in the order of execution.
+        doubt: the operation of the loss that may be what is wrong; else None.
     """
 
     faults: tuple[Fault, ...] = ()
@@ -177,3 +210,5 @@ class Search:
     points: int = 0
     operations: int = 0
     misfit: Misfit | None = None
+    backward: tuple[BackwardStep, ...] = ()
+    doubt: Fault | None = None

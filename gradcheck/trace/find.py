@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.backward import backward_steps
 from gradcheck.trace.blame import Blame, blame, handed_on, is_of_another_kind, outside_helper
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.describe import Followed, of_mend, of_special, where_returned
+from gradcheck.trace.doubts import doubt_of
 from gradcheck.trace.explain import known_quantities
 from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.mend import Mend
@@ -101,7 +103,8 @@ def _find(
         followed = [follow(subject, values, calls=2) for values in points[: len(followed)]]
         search = _prepared(followed, deadline)
         state = _state(search, wrong)
-    faults, state, late = _one_after_the_other(search, state, judge)
+    before = state
+    faults, state, late = _one_after_the_other(search, before, judge)
     blocks = {output.name: output.block for output in state.outputs}
     left = tuple(dict.fromkeys(blocks[name] for name in sorted(state.wrong())))
     missing = [name for name in wrong or () if name not in first.outputs]
@@ -113,6 +116,8 @@ def _find(
         first.gradient.leaks,
         len(followed),
         len(first.nodes),
+        backward=backward_steps(search, before, state, faults),
+        doubt=doubt_of(search, faults, wrong or left, left),
     )
 
 
@@ -120,14 +125,17 @@ def _of_raised(search: Followed, wrong: Sequence[str] | None) -> Search:
     first = search.points[0]
     blocks = tuple(wrong or first.true)
     found = raising_fault(Raised(search.points, search.known, search.words), blocks)
+    faults = () if found is None else (found[0],)
+    state = _state(search, wrong)
     return Search(
-        () if found is None else (found[0],),
+        faults,
         blocks,
         unfollowed="" if found else f"the gradient raised {type(first.gradient.error).__name__}",
         leaks=first.gradient.leaks,
         points=len(search.points),
         operations=len(first.nodes),
         misfit=None if found is None else found[1],
+        backward=backward_steps(search, state, state, faults),
     )
 
 

@@ -63,13 +63,13 @@ def kind_of(mend: Mend, state: State, known: Known, words: Words, expression: st
     if mend.how == ZERO:
         return Kind(EXTRA_TERM, is_now, is_now, "nothing")
     if mend.how == OWN:
-        return Kind(CONSTANT_FACTOR, "", is_now, f"{_constant(mend.factor)} times that")
+        return Kind(CONSTANT_FACTOR, "", is_now, f"{constant(mend.factor)} times that")
     candidate = mend.candidate
     should_be = ""
     if candidate is not None:
         should_be = words.quantity(candidate.kind, candidate.node, candidate.other)
         if abs(mend.factor - 1) > 1e-9:
-            should_be = f"{_constant(mend.factor)} times {should_be}"
+            should_be = f"{constant(mend.factor)} times {should_be}"
     if not many and _is_turned(actual, expected):
         return Kind(TRANSPOSED, "", is_now, f"{should_be}, transposed")
     kind, lacks = _difference(actual, expected, known, words, many)
@@ -86,7 +86,8 @@ def named(explained: Sequence[Quantity], words: Words) -> str:
     return words.quantity(ranked[0].kind, ranked[0].node, ranked[0].other)
 
 
-def _constant(factor: float) -> str:
+def constant(factor: float) -> str:
+    """A constant, as it is told."""
     return f"{factor:.6g}"
 
 

@@ -23,6 +23,23 @@ class Reference:
     index: int
 
 
+@dataclass(frozen=True, slots=True)
+class Altered:
+    """In the place of a node's function: another computation from the values of a tape.
+
+    Attributes:
+        value: what comes out, from the values by index.
+        back: takes these and the adjoint of that, gives what reaches each operand.
+    """
+
+    value: Callable[[Any], Any]
+    back: Callable[[Any, NDArray[Any]], list[tuple[int, NDArray[Any]]]]
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Is never called: it computes from the tape."""
+        raise TypeError
+
+
 @dataclass(slots=True)
 class Node:
     """One value.
@@ -187,6 +204,8 @@ def evaluate(node: Node, values: Any) -> NDArray[Any]:
     """A node's value from other values of its operands, given by index."""
     if node.function is None:
         return node.value
+    if isinstance(node.function, Altered):
+        return np.asarray(node.function.value(values))
     arguments = [resolve(argument, values) for argument in node.arguments]
     if node.keywords:
         return np.asarray(node.function(*arguments, **resolve(dict(node.keywords), values)))

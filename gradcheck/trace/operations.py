@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.differences import Contributions, Values, differenced
 from gradcheck.trace.names import CONSTANT, MOVES
-from gradcheck.trace.nodes import Node, Reference, resolve
+from gradcheck.trace.nodes import Altered, Node, Reference, resolve
 from gradcheck.trace.products import PRODUCTS
 from gradcheck.trace.reductions import REDUCTIONS
 
@@ -93,6 +93,9 @@ def contributions(
         movements: see `moved`.
         several: whether there are several adjoints, along a first axis; so of all results.
     """
+    if isinstance(node.function, Altered):
+        back = partial(node.function.back, values)
+        return _each(back, g) if several else back(g)
     name = base_name(node)
     if name in CONSTANT:
         return []

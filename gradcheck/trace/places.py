@@ -12,6 +12,8 @@ from types import CodeType, FrameType
 
 import numpy as np
 
+from gradcheck.user.calls import Location
+
 PACKAGE = Path(__file__).resolve().parent.parent
 NOT_USERS = (
     str(Path(np.__file__).resolve().parent),
@@ -51,6 +53,11 @@ class Place:
             encoded[-1] = encoded[-1][: self.end_column]
             encoded[0] = encoded[0][self.column :]
         return " ".join(b" ".join(encoded).decode(errors="replace").split())
+
+    @property
+    def location(self) -> Location:
+        """The same, as a report has it."""
+        return Location(self.file, self.line, self.column, self.end_line, self.end_column)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ class Point:
         outputs: the index of that node, by block.
         start: where on the tape the last call of the gradient began.
         true: the adjoint of every block.
+        by_block: the derivatives by the blocks, of other adjoints of the loss's tape.
     """
 
     loss_nodes: list[Node]
@@ -65,6 +66,7 @@ class Point:
     outputs: Mapping[str, int]
     start: int
     true: Mapping[str, Array]
+    by_block: Callable[[Adjoints], Mapping[str, Array]]
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
         outputs,
         gradient.starts[-1],
         loss.gradients(),
+        loss.gradients,
     )
 
 

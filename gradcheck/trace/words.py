@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Node
@@ -58,7 +58,7 @@ class Words:
     def quantity(self, kind: str, node: int, other: int | None) -> str:
         """A quantity in words: `dL/dA1`, `the slope of tanh at Z1`."""
         if kind == ADJOINT:
-            return f"dL/d{self.name(node)}"
+            return f"dL/d{self.name(self._named_sum(node))}"
         if kind == CONTRIBUTION and other is not None:
             return f"the part of dL/d{self.name(node)} that comes through {self.name(other)}"
         if kind == SLOPE and other is not None:
@@ -75,6 +75,27 @@ class Words:
                 by = function.function
             return f"the slope of {by} at {self.name(other)}"
         return self.name(node)
+
+    def _named_sum(self, index: int) -> int:
+        """The value that has a name, of which a value without one is a term: X @ W of X @ W + b."""
+        node = self.nodes[index]
+        users = self._users.get(index, [])
+        if node.is_leaf or len(users) != 1 or (node.place and assigned_name(node.place)):
+            return index
+        added = self.nodes[users[0]]
+        if base_name(added) != "add" or added.value.shape != node.value.shape:
+            return index
+        end = self._named_sum(users[0])
+        place = self.nodes[end].place
+        return end if place and assigned_name(place) else index
+
+    @cached_property
+    def _users(self) -> dict[int, list[int]]:
+        users: dict[int, list[int]] = {}
+        for node in self.nodes:
+            for operand in node.operands:
+                users.setdefault(operand, []).append(node.index)
+        return users
 
     def _made_by_helper(self, end: int, begin: int) -> bool:
         """Whether a value comes out of a function that was given the other."""

@@ -176,3 +176,106 @@ def test_gradients_that_are_clipped_are_named_with_the_bound():
 def test_a_constant_near_one_is_said_by_what_it_is_off():
     report = checked(lambda g: {name: value * (1 + 3e-6) for name, value in g.items()})
     assert "too large by 3e-06 of the right size" in report.findings[0].message
+
+
+def normed(W, small, ddof=0):
+    z = X @ W
+    middle = z - z.mean(axis=1, keepdims=True)
+    root = np.sqrt(z.var(axis=1, keepdims=True, ddof=ddof) + small)
+    return middle / root, root
+
+
+def normed_slope(W):
+    unit, root = normed(W, 1e-4)
+    g = np.cos(unit)
+    across = g.mean(axis=1, keepdims=True) + unit * (g * unit).mean(axis=1, keepdims=True)
+    return X.T @ ((g - across) / root)
+
+
+def bent(z):
+    return 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
+
+
+def bent_slope(z):
+    """Of the form with an erf, which is another function by less than 0.001."""
+    from scipy.special import ndtr
+
+    return ndtr(z) + z * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+
+
+def two_bent(p):
+    return float(np.sum(np.square(bent(bent(X @ p["A"]) @ p["B"]))))
+
+
+def two_bent_slope(p):
+    z = X @ p["A"]
+    y = bent(z) @ p["B"]
+    d = 2 * bent(y) * bent_slope(y)
+    return {"A": X.T @ (d @ p["B"].T * bent_slope(z)), "B": bent(z).T @ d}
+
+
+def rooted_outside(W):
+    z = X @ W
+    middle = z - z.mean(axis=1, keepdims=True)
+    root = np.sqrt(np.mean(middle**2, axis=1, keepdims=True)) + 1e-4
+    return float(np.sum(np.sin(middle / root)))
+
+
+FORMULAS = {
+    "ddof=0 in": (lambda W: float(np.sum(np.sin(normed(W, 1e-4, ddof=1)[0]))), normed_slope),
+    "0.0001 in the place of 0.01": (lambda W: float(np.sum(np.sin(normed(W, 1e-2)[0]))), normed_slope),  # noqa: E501
+    "added under the root": (rooted_outside, normed_slope),
+    "the slope of the GELU's exact form": (two_bent, two_bent_slope),
+}  # fmt: skip  # a table, a row to a line
+
+
+@pytest.mark.parametrize("words", FORMULAS)
+def test_a_gradient_by_another_formula_is_named_with_both(words):
+    loss, slope = FORMULAS[words]
+    params = {"A": RNG.normal(size=(4, 3)), "B": RNG.normal(size=(3, 2))}
+    report = gradcheck.check(loss, params if slope is two_bent_slope else params["A"], slope)
+    assert [one.code for one in report.findings] == ["GC606"], str(report)
+    assert words in report.findings[0].message
+
+
+AIMS = 2 * RNG.normal(size=5)
+
+
+def residual(w):
+    return X @ w - AIMS
+
+
+LOSSES = {
+    "np.where(abs(r) > 1, 0.5 * abs(r) - 0.5, 0.5 * r**2)": lambda r: np.clip(r, -1, 1),
+    "np.where(abs(r) > 1, abs(r) - 0.5, r**2)": lambda r: np.clip(r, -1, 1),
+}
+
+
+@pytest.mark.parametrize("text", LOSSES)
+def test_a_loss_that_may_be_wrong_is_doubted_at_its_line(text, tmp_path):
+    source = f"import numpy as np\n\n\ndef made(r):\n    return np.sum({text})\n"
+    module = edits.module_of(source, tmp_path / "doubted.py")
+    slope = LOSSES[text]
+    report = gradcheck.check(
+        lambda w: float(module.made(residual(w))),
+        0.3 * np.arange(4.0),
+        lambda w: X.T @ slope(residual(w)),
+    )
+    first = report.findings[0]
+    assert "your loss may be wrong" in first.message, str(report)
+    assert 5 in [one.line for one in first.also]
+    assert "either may be meant" in first.message
+
+
+def test_a_loss_is_not_doubted_where_no_single_change_gives_the_gradient():
+    report = gradcheck.check(
+        lambda w: float(np.sum(np.abs(residual(w)) ** 3)),
+        0.3 * np.arange(4.0),
+        lambda w: X.T @ np.tanh(residual(w)),
+    )
+    assert not {one.code for one in report.findings} & {"GC606", "GC607"}
+
+
+def test_the_forward_pass_of_a_layer_is_not_doubted_for_another_slope():
+    report = gradcheck.check_layer(lambda x: (np.sin(x), x), lambda up, x: -up * np.sin(x), (X,))
+    assert not {one.code for one in report.findings} & {"GC606", "GC607"}

@@ -13,6 +13,7 @@ from gradcheck.pictures.model import (
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.sampling import Coverage
+from gradcheck.trace import BackwardStep
 from gradcheck.user.calls import Location
 
 LINE = Location("nets/mlp.py", 41)
@@ -106,6 +107,13 @@ WRONG = Report(
     layers=("layer 2: W2 inconclusive, b2 has another shape", "layer 1: W1 wrong, b1 right"),
     notes=("your code warned once: overflow (nets/mlp.py:12)",),
     details=("your loss is 0.7 here",),
+    backward=(
+        BackwardStep(LINE, "A1 = np.tanh(Z1)", (8, 4), "forward value", "", "right"),
+        BackwardStep(LINE, "dW1 = X.T @ dZ1", (3, 4), "dL/dA1", "dL/dZ1", "wrong", True, 3, 2),
+        BackwardStep(Location("nets/b.py", 50), "db1", (4,), "", "dL/db1", "inherited"),
+        BackwardStep(LINE, "dW2 = A1.T @ dZ2", (4, 2), "dL/dW2", "", "right", passes=3),
+        BackwardStep(LINE, "dX", (8, 3), "", "", "unknown"),
+    ),
     sketch=PICTURES,
     reproduce="seed=0 (gradcheck 0, numpy 0)",
 )
@@ -187,6 +195,7 @@ def hostile(name):
         layers=(name,),
         notes=(name,),
         details=(name,),
+        backward=tuple(replace(one, expression=name, actual=name) for one in WRONG.backward),
         sketch=pictures,
         reproduce=name,
     )

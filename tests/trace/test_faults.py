@@ -153,3 +153,53 @@ def test_random_edits_are_mostly_found():
         found = [one.found for one in outcomes if one.raises is raises]
         assert sum(found) >= floor * len(found)
     assert "raising edits" in render(outcomes)
+
+
+def table_of(net, right, wrong, folder):
+    module, line = planted(net, right, wrong, folder)
+    return searched(module, module.params()).backward, line
+
+
+@pytest.mark.parametrize(
+    ("net", "right", "wrong"),
+    [
+        ("dense_rows", "dZ1 = dA1 * (1 - A1**2)", "dZ1 = dA1 * (1 - A1)"),
+        ("dense_rows", "dZ1 = dA1 * (1 - A1**2)", "dZ1 = dA1"),
+        ("per_sample", "dz = dh * (z > 0)", "dz = dh * (z < 0)"),
+        ("layer_classes", "slope = self.s + self.x * inner", "slope = self.s - self.x * inner"),
+    ],
+)
+def test_the_table_begins_at_the_edited_line_and_what_follows_inherits(net, right, wrong, tmp_path):
+    rows, line = table_of(net, right, wrong, tmp_path)
+    first = next(row for row in rows if row.first)
+    assert (first.location.line, first.verdict) == (line, "wrong")
+    assert first.expected
+    at = rows.index(first)
+    assert {row.verdict for row in rows[:at]} <= {"right", "inherited"}
+    assert "inherited" in {row.verdict for row in rows}
+    assert [row.verdict for row in rows].count("wrong") == 1
+
+
+def test_the_table_says_what_each_value_is(tmp_path):
+    rows, _ = table_of("dense_rows", "dZ1 = dA1 * (1 - A1**2)", "dZ1 = dA1", tmp_path)
+    said = {row.expression: (row.actual, row.expected, row.verdict) for row in rows}
+    assert said["A1 = np.tanh(Z1)"] == ("forward value", "", "right")
+    assert said["dW2 = A1.T @ dZ2"] == ("dL/dW2", "", "right")
+    assert said['dA1 = dZ2 @ p["W2"].T'] == ("dL/dA1", "", "right")
+    assert said["dZ1 = dA1"] == ("dL/dA1", "dL/dZ1", "wrong")
+    assert said["dW1 = X.T @ dZ1"] == ("", "dL/dW1", "inherited")
+
+
+def test_the_passes_of_a_loop_are_one_row(tmp_path):
+    edit = 'dhnext = draw @ p["Whh"].T', 'dhnext = draw @ p["Whh"]'
+    rows, _ = table_of("rnn", *edit, tmp_path)
+    inherits = next(row for row in rows if row.expression.startswith("dh = "))
+    assert (inherits.verdict, inherits.passes, inherits.wrong_pass) == ("inherited", 5, 2)
+    assert len({row.location for row in rows}) == len(rows) <= 40
+
+
+def test_a_gradient_that_raises_has_a_table_up_to_there(tmp_path):
+    rows, _ = table_of("dense_rows", "dW1 = X.T @ dZ1", "dW1 = X @ dZ1", tmp_path)
+    assert rows[-1].verdict == "wrong"
+    assert rows[-1].expression.startswith("dW1")
+    assert "right" in {row.verdict for row in rows}

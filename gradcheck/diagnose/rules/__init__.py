@@ -63,6 +63,8 @@ FILES = (
     "regularisation_missing",
     "regularisation_sign",
     "regularisation_wrong",
+    "forward_backward_inconsistent",
+    "loss_may_be_wrong",
     "single_sample",
     "single_entry",
     "unknown_cause",

@@ -1,0 +1,203 @@
+"""A gradient that is exactly that of the same loss with one operation changed.
+
+Either of the two may be meant then, and the gradient alone is not to blame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gradcheck.trace.changes import Change, constants_of
+from gradcheck.trace.describe import Followed
+from gradcheck.trace.fault import (
+    CONSTANT_FACTOR,
+    EXTRA_FACTOR,
+    EXTRA_TERM,
+    LOSS_CHANGED,
+    MISSING_CONTRIBUTION,
+    MISSING_FACTOR,
+    OTHER_FORMULA,
+    SLOPE_WRONG,
+    WRONG_OPERAND,
+    WRONG_OPERATION,
+    WRONG_VALUE,
+    Cause,
+    Fault,
+)
+from gradcheck.trace.formulas import SMALL
+from gradcheck.trace.nodes import Node, constant_of, evaluate
+from gradcheck.trace.points import Array, Point
+from gradcheck.trace.reverse import adjoints
+from gradcheck.trace.scales import proportion
+from gradcheck.trace.variants import variants_of
+
+POINTS = 3
+EXACT = 1e-7
+"""How large the errors may be, relative to a block's largest entry."""
+
+SHARE = 1e-3
+"""What part they may be of those that the gradient has as the derivative of the loss."""
+
+UNNAMED = frozenset(
+    (
+        *(CONSTANT_FACTOR, EXTRA_FACTOR, EXTRA_TERM, MISSING_CONTRIBUTION, MISSING_FACTOR),
+        *(SLOPE_WRONG, WRONG_OPERAND, WRONG_OPERATION, WRONG_VALUE),
+    )
+)
+"""Kinds of faults, and causes, that do not say what the gradient is instead."""
+
+
+def doubt_of(
+    search: Followed, faults: Sequence[Fault], wrong: Sequence[str], left: Sequence[str]
+) -> Fault | None:
+    """The operation of the loss that the gradient is not made for.
+
+    Another formula for the same thing is looked for in any case, another operation only where no
+    cause was found in the gradient.
+
+    Args:
+        search: both functions.
+        faults: of the gradient.
+        wrong: the blocks whose gradients are wrong.
+        left: those that are so with the faults mended.
+    """
+    points = search.points
+    blocks = [name for name in wrong if name in points[0].outputs]
+    if len(points) < POINTS or len(blocks) < len(wrong) or not wrong:
+        return None
+    own = [{name: _own(point, name) for name in point.outputs} for point in points]
+    if any(own[0][name].shape != points[0].true[name].shape for name in own[0]) or all(
+        _is_multiple(points, own, name) for name in wrong
+    ):
+        return None
+    kinds = {fault.kind if fault.cause is None else fault.cause.name for fault in faults}
+    is_explained = bool(kinds) and not kinds & UNNAMED and not left
+    for of_formula in (True, False) if not is_explained else (True,):
+        for members, words, change in _variants(search, of_formula):
+            if search.deadline.has_passed:
+                return None
+            if all(
+                _is_of(point, one, members, change) for point, one in zip(points, own, strict=True)
+            ):
+                return _fault(points[0].loss_nodes[members[0]], words, of_formula, faults, wrong)
+    return None
+
+
+def _own(point: Point, name: str) -> Array:
+    return np.asarray(point.nodes[point.outputs[name]].value, dtype=np.float64)
+
+
+def _is_multiple(points: Sequence[Point], own: Sequence[dict[str, Array]], name: str) -> bool:
+    """Whether a block is the right one times a constant, which has causes of its own."""
+    return (
+        proportion([one[name] for one in own], [point.true[name] for point in points]) is not None
+    )
+
+
+def _variants(search: Followed, of_formula: bool) -> Iterator[tuple[list[int], str, Change]]:
+    """The operations, those nearest to the loss first, each with what may be meant there."""
+    first = search.points[0]
+    constants = _constants(first)
+    groups: dict[object, list[int]] = {}
+    for node in first.loss_nodes[: first.loss_index + 1]:
+        is_used = node.index in first.derivatives.of_nodes or not node.is_float
+        if is_used and node.chain and not node.is_leaf:
+            groups.setdefault((node.chain[0], node.name), []).append(node.index)
+            for _, value in constants_of(node, first.loss_nodes) if of_formula else ():
+                if 0 < value <= SMALL:  # what keeps from dividing by nothing in several places
+                    groups.setdefault((node.name, value), []).append(node.index)
+    for members in sorted(groups.values(), reverse=True):
+        node = first.loss_nodes[members[0]]
+        for words, change in variants_of(node, first.loss_nodes, constants, of_formula):
+            yield members, words, change
+
+
+def _constants(point: Point) -> list[float]:
+    """The numbers that stand in the gradient, each once."""
+    arguments = (
+        argument
+        for node in point.nodes[point.start :]
+        for argument in node.arguments
+        if not node.is_leaf and not isinstance(argument, bool)
+    )
+    found = (constant_of(argument, point.nodes) for argument in arguments)
+    return list(dict.fromkeys(value for value in found if value is not None))
+
+
+def _is_of(point: Point, own: dict[str, Array], members: Sequence[int], change: Change) -> bool:
+    """Whether the gradient is that of the loss with operations changed, and not of the loss."""
+    nodes, last = list(point.loss_nodes), point.loss_index
+    known = [node.value for node in nodes]
+    changed = set(members)
+    try:
+        for index in members:
+            nodes[index] = change(nodes[index], point.loss_nodes)
+        for node in nodes[min(members) : last + 1]:
+            if node.index in members or not changed.isdisjoint(node.operands):
+                changed.add(node.index)
+                known[node.index] = evaluate(node, known)
+                if known[node.index].shape != node.value.shape:
+                    return False
+        gradients = point.by_block(adjoints(nodes, known, {last: np.ones(known[last].shape)}))
+    except Exception:  # the user's functions may be among the operations
+        return False
+    error = different = 0.0
+    for name, value in own.items():
+        scale = max(float(np.max(np.abs(point.true[name]), initial=0.0)), 1e-9)
+        apart = float(np.max(np.abs(value - gradients[name]), initial=0.0)) / scale
+        if not apart <= EXACT:  # nor is it where it is nan
+            return False
+        error = max(error, apart)
+        wrong_by = float(np.max(np.abs(value - point.true[name]), initial=0.0)) / scale
+        different = max(different, wrong_by)
+    return error <= SHARE * different
+
+
+def _fault(
+    node: Node, words: str, of_formula: bool, faults: Sequence[Fault], wrong: Sequence[str]
+) -> Fault:
+    place = node.place
+    expression = place.source if place else node.name
+    here = words.format(f"`{expression}`") if "{}" in words else f"{words} in `{expression}`"
+    here += f" (line {place.line})" if place else ""
+    kind, doubted, fix = (
+        (
+            OTHER_FORMULA,
+            "the forward and the backward pass use different formulas",
+            f"use one in both: {here.removeprefix('the slope of ')} in the forward pass too, or "
+            "the forward pass's own in the gradient",
+        )
+        if of_formula
+        else (
+            LOSS_CHANGED,
+            "your loss may be wrong",
+            f"if the gradient is meant, put {here}; else differentiate the loss as it stands",
+        )
+    )
+    also = tuple(fault.place for fault in faults[:1] if fault.place is not None)
+    cause = Cause(
+        kind,
+        f"{doubted}: the gradient is, entry for entry, that of the same loss with {here}; either "
+        "may be meant",
+        fix,
+    )
+    return Fault(
+        kind,
+        place,
+        also,
+        expression,
+        "",
+        "",
+        "",
+        None,
+        None,
+        1.0,
+        None,
+        None,
+        (),
+        tuple(wrong),
+        {},
+        cause,
+    )
