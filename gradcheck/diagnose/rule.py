@@ -207,6 +207,7 @@ class Rule:
         edits: the kinds of edits that would mend it, which a repair tries first; none where one
             edit does not mend it.
         also: other detectors of the same rule.
+        rewritten: the right code, where it follows from the wrong `{code}` alone.
         last_resort: whether it fits wherever another rule of its kind does, so that it is named
             only where no other is.
         severity: of its findings, as in `Finding`.
@@ -221,6 +222,7 @@ class Rule:
     detector: Detector
     edits: tuple[EditKind, ...] = ()
     also: tuple[Detector, ...] = ()
+    rewritten: str | None = None
     last_resort: bool = False
     severity: str = "error"
 

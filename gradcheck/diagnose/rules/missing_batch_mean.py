@@ -36,4 +36,5 @@ RULE = Rule(
     detector=Scale(_factors),
     also=(Traced((fault.MEAN_MISSING,)),),
     edits=(EditKind.SCALE, EditKind.LIBRARY_FUNCTION),
+    rewritten="{code} / m",
 )

@@ -30,4 +30,5 @@ RULE = Rule(
     detector=Scale(_factors),
     also=(Traced((fault.SIGN,)),),
     edits=(EditKind.SIGN, EditKind.ASSIGNED_OR_ADDED),
+    rewritten="-{code}",
 )
