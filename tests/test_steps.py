@@ -616,3 +616,18 @@ def test_a_penalty_made_too_large_is_no_decay(count, factor):
 
     report = gradcheck.check_step(step, start, loss=few_loss, learning_rate=RATE, diagnose=False)
     assert report.verdict == "fail"
+
+
+def narrow(w):
+    """A loss that is defined near 1 alone."""
+    if abs(w[0] - 1) > 0.1:
+        raise ValueError("outside of the domain")
+    return float(w[0] ** 4)
+
+
+def test_a_loss_that_raises_beside_the_point_does_not_end_the_check():
+    def step(w):
+        return w - RATE * (4 * w**3 + 0.3 * w)
+
+    report = gradcheck.check_step(step, np.array([1.0]), loss=narrow, learning_rate=RATE)
+    assert [block.entries for block in report.blocks] == [1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -106,6 +106,13 @@ class Block:
         if not self.gradient.comparable or self.gradient.value is None:
             return np.full(len(self.numeric.entries), np.nan)
         return np.asarray(self.gradient.value.reshape(-1)[self.numeric.entries])
+
+    def divided(self, share: float) -> Block:
+        """The block with its gradient divided by a number."""
+        if self.gradient.value is None:
+            return self
+        gradient = replace(self.gradient, value=self.gradient.value / share)
+        return replace(self, gradient=gradient, precision=self.precision / share)
 
     @property
     def claim(self) -> Claim:

@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries
-from gradcheck.errors import UsageError
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.user.blocks import Array
-from gradcheck.user.calls import UserCodeError
 
 Mask = NDArray[np.bool_]
 
@@ -83,9 +81,6 @@ def beside_kinks(point: Point, rng: np.random.Generator) -> Point:
     Where one entry lies at a kink, units of the network do, and no entry is above suspicion. Of a
     block with many doubtful entries a few are asked first: where none of these is right beside the
     kink, the others are not asked. What is wrong at one point beside it is not excused.
-
-    Raises:
-        UserCodeError: the loss raised at a perturbed entry.
     """
     if not any(block.numeric.estimates.kink.any() for block in point.blocks):
         return point
@@ -153,25 +148,12 @@ def _ask(
     nothing = [_Answer.none(len(where)) for where in asked]
     if not any(where.any() for where in asked):
         return nothing, 0
-    try:
-        nearby = point.nudged(size, rng)
-        if nearby is None:
-            return nothing, 1
-        nearby = nearby.ask_gradient()
-    except (UserCodeError, UsageError):
-        return nothing, 0
-    if nearby.raised is not None:
-        return nothing, 0
-    nearby = nearby.with_blocks(
-        replace(block, precision=here.precision)
-        for block, here in zip(nearby.blocks, point.blocks, strict=True)
-    )
     entries = [
         block.numeric.entries[where] for block, where in zip(point.blocks, asked, strict=True)
     ]
-    nearby = nearby.measured(nearby.perturb(entries, rng))
-    if nearby.interrupted:
-        return nothing, nearby.evaluations + 1
+    nearby = point.beside(size, rng, entries)
+    if nearby is None or nearby.raised is not None:
+        return nothing, 0
     answers = [
         _answer(here, block, where)
         for here, block, where in zip(point.blocks, nearby.blocks, asked, strict=True)

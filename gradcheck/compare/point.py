@@ -10,12 +10,13 @@ import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.ties import settle_ties
+from gradcheck.errors import UsageError
 from gradcheck.numeric.blackbox import numeric_gradient
 from gradcheck.numeric.gradient import NumericGradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Indices
 from gradcheck.user.blocks import Array
-from gradcheck.user.calls import Raised
+from gradcheck.user.calls import Raised, UserCodeError
 from gradcheck.user.evaluation import ALONE, Effort, entry_losses
 from gradcheck.user.gradients import Gradients, ask_gradients
 from gradcheck.user.problem import Problem
@@ -121,6 +122,36 @@ class Point:
         if not np.isfinite(center):
             return None
         return Point.at(self.problem, values, center, self.noise)
+
+    def beside(
+        self,
+        size: float,
+        rng: np.random.Generator,
+        entries: Sequence[Indices] | None = None,
+        share: float = 1.0,
+    ) -> Point | None:
+        """A point nearby with the user's gradient there; None where the functions give none.
+
+        Args:
+            size: as for `nudged`.
+            rng: moves the point, and chooses the entries that the step is tried on.
+            entries: those to measure, per block; nothing is measured if left out.
+            share: what the gradient is to be divided by.
+        """
+        try:
+            moved = self.nudged(size, rng)
+            if moved is None:
+                return None
+            nearby = moved.ask_gradient()
+            nearby = nearby.with_blocks(
+                replace(block.divided(share), precision=here.precision)
+                for block, here in zip(nearby.blocks, self.blocks, strict=True)
+            )
+            if entries is not None:
+                nearby = nearby.measured(nearby.perturb(entries, rng))
+        except (UserCodeError, UsageError):
+            return None
+        return None if nearby.interrupted else nearby
 
     def perturb(
         self, entries: Sequence[Indices], rng: np.random.Generator, effort: Effort = ALONE

@@ -84,7 +84,7 @@ def less_update(point: Point, rng: np.random.Generator) -> Point:
         return point
     share = _find_share(max(step.momentum.values(), default=0.0), point)
     if share != 1.0:
-        point = point.with_blocks(_divided(block, share) for block in point.blocks)
+        point = point.with_blocks(block.divided(share) for block in point.blocks)
         step = replace(step, share=share)
     decayed = _find_decay(step.learning_rate, point)
     if decayed is not None and _is_decay(point, share, *decayed, rng):
@@ -117,15 +117,6 @@ def _find_share(momentum: float, point: Point) -> float:
 
     averaged = any(agrees(block, share) for block in point.blocks)
     return share if averaged and not any(agrees(block, 1.0) for block in point.blocks) else 1.0
-
-
-def _divided(block: Block, share: float) -> Block:
-    """The block with its gradient divided by a number."""
-    value = block.gradient.value
-    if value is None:
-        return block
-    gradient = replace(block.gradient, value=value / share)
-    return replace(block, gradient=gradient, precision=block.precision / share)
 
 
 def _find_decay(learning_rate: float, point: Point) -> tuple[float, tuple[int, ...]] | None:
@@ -173,19 +164,13 @@ def _decays_nearby(
     point: Point, share: float, decay: float, indices: Sequence[int], rng: np.random.Generator
 ) -> bool | None:
     """Whether the blocks have the same decay at a point beside this one; None if it cannot tell."""
-    nearby = point.nudged(NUDGE, rng)
-    if nearby is None:
-        return None
-    nearby = nearby.ask_gradient()
-    nearby = nearby.with_blocks(
-        replace(_divided(block, share), precision=here.precision)
-        for block, here in zip(nearby.blocks, point.blocks, strict=True)
-    )
     entries = [
         block.numeric.entries if index in indices else block.numeric.entries[:0]
         for index, block in enumerate(point.blocks)
     ]
-    nearby = nearby.measured(nearby.perturb(entries, rng))
+    nearby = point.beside(NUDGE, rng, entries, share)
+    if nearby is None:
+        return None
     offs = [_Off.of(index, nearby.blocks[index]) for index in indices]
     for index, off in zip(indices, offs, strict=True):
         if off is None:

@@ -19,7 +19,6 @@ from gradcheck.diagnose.evidence import Evidence, second_point
 from gradcheck.diagnose.findings import chain_findings, correction_finding, scale_findings
 from gradcheck.diagnose.following import SECONDS, follow, with_faults
 from gradcheck.diagnose.layer_forms import layer_findings
-from gradcheck.diagnose.locate import located
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
 from gradcheck.diagnose.raised import exception_finding
 from gradcheck.diagnose.rule import Direct, Last, detectors
@@ -95,7 +94,7 @@ def diagnose(
     return replace(
         diagnosis,
         findings=with_faults(
-            located(evidence, findings, RULES),
+            findings,
             search,
             {block.name for block in point.blocks if block.failed},
             RULES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,13 +71,11 @@ def second_point(point: Point, rng: np.random.Generator) -> Point | None:
     """A point nearby, compared on some entries of the blocks that failed."""
     few = [_some(block, rng) for block in point.blocks]
     for size in NUDGES:
-        try:
-            nearby = point.nudged(size, rng)
-            if nearby is not None:
-                compared = compare(nearby.ask_gradient(), Plan(few), rng)
+        nearby = point.beside(size, rng)
+        if nearby is not None:
+            with suppress(UserCodeError):
+                compared = compare(nearby, Plan(few), rng)
                 return None if compared.interrupted else compared
-        except UserCodeError:
-            continue
     return None
 
 

@@ -6,6 +6,7 @@ by it have more entries that agree with finite differences, and none that no lon
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
@@ -24,7 +25,6 @@ from gradcheck.trace.fault import (
     LOSS_CHANGED,
     OTHER_FORMULA,
     WRONG_OPERAND,
-    WRONG_OPERATION,
     WRONG_VALUE,
 )
 from gradcheck.words import listed, verb
@@ -35,8 +35,12 @@ SECONDS = 3.0
 NUDGES = (0.3, 0.1, 0.3, 0.05)
 """The points at which both functions are followed besides the user's, in spreads of a block."""
 
-UNTELLING = (WRONG_VALUE, WRONG_OPERAND, WRONG_OPERATION)
+UNTELLING = (WRONG_VALUE, WRONG_OPERAND)
 """Kinds of faults that say no more than that something is wrong."""
+
+LONGEST_CODE = 60
+SUM = re.compile(r" [+-] (?![^(\[]*[)\]])")
+"""A sum or difference outside of all brackets."""
 
 Mask = NDArray[np.bool_]
 
@@ -130,7 +134,8 @@ def with_faults(
             here = [fault for fault in about if fault.place is not None and fault.expression]
             if here:
                 left.remove(here[0])
-                finding = _with_fault(finding, here[0])
+                rule = next(one for one in rules if one.code == finding.code)
+                finding = _with_fault(finding, here[0], rule.rewritten)
         placed.append(finding)
     named = set().union(*(one.blocks for one in placed if one.code not in weak))
     told = [
@@ -179,8 +184,12 @@ def _rule_of(fault: Fault, rules: Sequence[Rule]) -> Rule:
     return unknown_cause.RULE
 
 
-def _with_fault(finding: Finding, fault: Fault) -> Finding:
-    """A finding of a rule, at the expression that is wrong."""
+def _with_fault(finding: Finding, fault: Fault, rewritten: str | None) -> Finding:
+    """A finding of a rule, at the expression that is wrong, which may say the right one."""
+    is_plain = "=" not in fault.expression and len(fault.expression) <= LONGEST_CODE
+    if rewritten is not None and is_plain and len(finding.blocks) == 1:
+        code = f"({fault.expression})" if SUM.search(fault.expression) else fault.expression
+        finding = replace(finding, fix=f"{rewritten.format(code=code)}   ({finding.fix})")
     return replace(
         finding,
         location=None if fault.place is None else fault.place.location,
@@ -218,8 +227,7 @@ def _message(fault: Fault) -> str:
     if fault.cause is not None:
         why = f": {fault.cause.words}"
     else:
-        kind = "" if fault.kind in UNTELLING else f": {fault.kind}"
-        why = kind + (f", {fault.lacks}" if fault.lacks else "")
+        why = "" if fault.kind in UNTELLING else f": {fault.kind}"
     if fault.actual and fault.expected and fault.actual != fault.expression:
         return f"{what} is {fault.actual}; {fault.expected} is wanted here{why}"
     if fault.expected:

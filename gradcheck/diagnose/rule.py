@@ -192,26 +192,6 @@ class EditKind(Enum):
     MISSING_WEIGHTS = auto()
 
 
-class Place(Enum):
-    """The line of the user's source that a finding of a rule is about."""
-
-    GRADIENT = auto()
-    """Where the gradient of the block is assigned."""
-    PENALTY = auto()
-    """Where something is added to that gradient."""
-    DELTA = auto()
-    """Where the delta of the layer is assigned."""
-    UPSTREAM = auto()
-    """Where what arrives at the layer's output is assigned."""
-    NOWHERE = auto()
-    """No line: something is missing, or it is not in the backward pass."""
-
-    @property
-    def of_delta(self) -> bool:
-        """Whether the line belongs to the delta of a layer, which all its blocks are made from."""
-        return self in (Place.DELTA, Place.UPSTREAM)
-
-
 @dataclass(frozen=True)
 class Rule:
     """One named way in which a gradient goes wrong.
@@ -227,7 +207,6 @@ class Rule:
         edits: the kinds of edits that would mend it, which a repair tries first; none where one
             edit does not mend it.
         also: other detectors of the same rule.
-        place: the line that is wrong.
         rewritten: the right code, where it follows from the wrong `{code}` alone.
         last_resort: whether it fits wherever another rule of its kind does, so that it is named
             only where no other is.
@@ -243,7 +222,6 @@ class Rule:
     detector: Detector
     edits: tuple[EditKind, ...] = ()
     also: tuple[Detector, ...] = ()
-    place: Place = Place.GRADIENT
     rewritten: str | None = None
     last_resort: bool = False
     severity: str = "error"

@@ -16,7 +16,7 @@ from types import CodeType
 from typing import Any
 
 from gradcheck.compare.point import Point
-from gradcheck.diagnose.reached import reached_functions
+from gradcheck.mending.reached import reached_functions
 from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import same_numbers
-from gradcheck.diagnose.reached import objects_in
+from gradcheck.mending.reached import objects_in
 from gradcheck.recognition.data import arrays_in
 from gradcheck.user.problem import Problem
 

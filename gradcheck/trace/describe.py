@@ -72,7 +72,7 @@ def of_special(search: Followed, state: State, special: Special) -> tuple[Fault,
     mended = state.mend(special.replacements)
     if mended is None:
         return None
-    kind = Kind(special.kind, "", special.blame.expression, "")
+    kind = Kind(special.kind, special.blame.expression, "")
     blocks = _blocks(state, special.outputs)
     if special.expected is not None:
         kind = replace(kind, expected=f"dL/d{blocks[0]}")
@@ -144,7 +144,6 @@ def _fault(search: Followed, state: State, mended: State, wrong: _Wrong) -> Faul
         wrong.blamed.expression,
         wrong.kind.actual,
         wrong.kind.expected,
-        wrong.kind.lacks,
         wrong.actual,
         wrong.expected,
         wrong.factor,

@@ -21,7 +21,6 @@ from gradcheck.trace.fault import (
     OTHER_FORMULA,
     SLOPE_WRONG,
     WRONG_OPERAND,
-    WRONG_OPERATION,
     WRONG_VALUE,
     Cause,
     Fault,
@@ -43,7 +42,7 @@ SHARE = 1e-3
 UNNAMED = frozenset(
     (
         *(CONSTANT_FACTOR, EXTRA_FACTOR, EXTRA_TERM, MISSING_CONTRIBUTION, MISSING_FACTOR),
-        *(SLOPE_WRONG, WRONG_OPERAND, WRONG_OPERATION, WRONG_VALUE),
+        *(SLOPE_WRONG, WRONG_OPERAND, WRONG_VALUE),
     )
 )
 """Kinds of faults, and causes, that do not say what the gradient is instead."""
@@ -188,7 +187,6 @@ def _fault(
         place,
         also,
         expression,
-        "",
         "",
         "",
         None,

@@ -13,19 +13,14 @@ from gradcheck.trace.nodes import Leak
 from gradcheck.trace.places import Place
 from gradcheck.user.calls import Location
 
-MISSING_FACTOR = "missing factor"
-EXTRA_FACTOR = "one factor too many"
 WRONG_OPERAND = "wrong operand"
-WRONG_OPERATION = "wrong operation"
 CONSTANT_FACTOR = "constant factor"
-MISSING_CONTRIBUTION = "missing contribution"
 EXTRA_TERM = "one term too many"
 TRANSPOSED = "transposed"
 NOT_RETURNED = "computed but not returned"
 NEVER_WRITTEN = "entries never written"
 LAST_PASS = "only the last pass of the loop is kept"
 EARLIER_CALL = "state of an earlier call"
-UPSTREAM_UNUSED = "upstream never used"
 WRONG_SHAPE = "wrong shape"
 RAISES = "raises"
 WRONG_VALUE = "wrong value"
@@ -128,7 +123,6 @@ class Fault:
         actual: what stands there, in words.
         expected: what should stand there, in words.
         cause: why it is wrong, where that is known.
-        lacks: the factor or term that is missing or too much, in words; empty where it is none.
         actual_value: its value at the first point; None where there is none.
         expected_value: what it should be, likewise.
         factor: the constant that mends it, for a constant factor; else what the expected value
@@ -146,7 +140,6 @@ class Fault:
     expression: str
     actual: str
     expected: str
-    lacks: str
     actual_value: NDArray[Any] | None
     expected_value: NDArray[Any] | None
     factor: float

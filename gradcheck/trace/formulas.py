@@ -24,8 +24,8 @@ from gradcheck.trace.changes import (
     times,
     with_constant,
 )
-from gradcheck.trace.nodes import Node, Reference
 from gradcheck.trace.differences import Replaced
+from gradcheck.trace.nodes import Node, Reference
 from gradcheck.trace.operations import base_name
 
 SMALL = 0.011

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.blame import operand_text
 from gradcheck.trace.explain import Known
-from gradcheck.trace.fault import RAISES, WRONG_SHAPE, Fault, Step
+from gradcheck.trace.fault import RAISES, WRONG_SHAPE, Cause, Fault, Step
 from gradcheck.trace.kinds import named
 from gradcheck.trace.misfits import Misfit, Operand, products_of, with_a_line_less
 from gradcheck.trace.nodes import RAISED, Node, Reference
@@ -112,7 +112,6 @@ def raising_fault(raised: Raised, blocks: Sequence[str]) -> tuple[Fault, Misfit]
         expression,
         f"{expression}{shape}, made of {' and '.join(operands)}",
         misfit.fitting_words,
-        "",
         node.value if culprit is not None else None,
         None,
         1.0,
@@ -143,7 +142,6 @@ def _beyond_the_end(
         head.source,
         "",
         "",
-        words,
         None,
         None,
         1.0,
@@ -152,6 +150,7 @@ def _beyond_the_end(
         (),
         blocks,
         {},
+        Cause(RAISES, words),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import gradcheck
-from gradcheck.diagnose.rule import EditKind, Penalty, Place
+from gradcheck.diagnose.rule import EditKind
 from gradcheck.diagnose.rules import RULES
 from gradcheck.mending.edits import MAKERS, Hints
 
@@ -67,11 +67,6 @@ def finding(code):
 def test_a_repair_tries_the_edits_of_the_rule_that_was_found_first(code, kind):
     assert kind in Hints.of([finding(code)]).kinds
     assert kind not in Hints.of([finding("GC203")]).kinds
-
-
-def test_rules_on_penalties_are_about_the_line_that_adds_it():
-    on_penalties = {r.code for r in RULES if any(isinstance(d, Penalty) for d in r.detectors)}
-    assert {rule.code for rule in RULES if rule.place is Place.PENALTY} == on_penalties
 
 
 RULE = '''

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.trace import fault
 
 
@@ -32,7 +32,6 @@ RULE = Rule(
     instead="delta = error * sigmoid_prime(z)      # or error * a * (1 - a)",
     detector=WrongLink(Link.SLOPE, _variants),
     also=(Traced((fault.SLOPE_AT_OUTPUT,)),),
-    place=Place.DELTA,
     edits=(
         EditKind.NAME,
         EditKind.ALL_OF_A_NAME,

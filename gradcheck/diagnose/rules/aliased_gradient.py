@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Place, Rule
+from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.finding import Finding
 from gradcheck.words import gradient_of
 
@@ -42,6 +42,5 @@ RULE = Rule(
     example="np.matmul(X.T, delta, out=self.buffer);  return self.buffer",
     instead="return X.T @ delta",
     detector=Direct(_find, always=True),
-    place=Place.NOWHERE,
     severity="warning",
 )

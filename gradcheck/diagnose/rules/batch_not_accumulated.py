@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.trace import fault
 
 FIX = "add to the gradient in the loop over the samples: dW += ..., not dW = ..."
@@ -53,6 +53,5 @@ RULE = Rule(
         WrongLink(Link.BIAS_SUM, _sums),
         Traced((fault.NOT_ACCUMULATED,)),
     ),
-    place=Place.DELTA,
     edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT),
 )

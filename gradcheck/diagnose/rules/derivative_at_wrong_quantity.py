@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 
@@ -51,6 +51,5 @@ RULE = Rule(
     instead="delta1 = error1 * sigmoid_prime(z1)",
     detector=WrongLink(Link.SLOPE, _variants),
     also=(Traced((fault.SLOPE_ELSEWHERE,)),),
-    place=Place.DELTA,
     edits=(EditKind.NAME, EditKind.ALL_OF_A_NAME, EditKind.INDEX),
 )

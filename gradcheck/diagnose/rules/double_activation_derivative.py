@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.trace import fault
 
 
@@ -47,6 +47,5 @@ RULE = Rule(
     instead="delta = a - y",
     detector=WrongLink(Link.SLOPE, _squared),
     also=(WrongLink(Link.DELTA, _after_cross_entropy), Traced((fault.SLOPE_TWICE,))),
-    place=Place.DELTA,
     edits=(EditKind.REMOVED_FACTOR, EditKind.POWER, EditKind.NAME, EditKind.WRAPPED),
 )

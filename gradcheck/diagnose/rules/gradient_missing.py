@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, EditKind, Place, Rule
+from gradcheck.diagnose.rule import Direct, EditKind, Rule
 from gradcheck.finding import Finding
 from gradcheck.words import listed, verb
 
@@ -46,6 +46,5 @@ RULE = Rule(
     example="return {'W2': dW2, 'b2': db2}      # of a network with W1 and b1",
     instead="return {'W1': dW1, 'b1': db1, 'W2': dW2, 'b2': db2}",
     detector=Direct(_find),
-    place=Place.NOWHERE,
     edits=(EditKind.CONSTANT,),
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.network.rows import Activation
 from gradcheck.trace import fault
 
@@ -43,6 +43,5 @@ RULE = Rule(
     instead="slope = np.where(z > 0, 1, 0.01)",
     detector=WrongLink(Link.SLOPE, _variants),
     also=(Traced((fault.SLOPE_INACTIVE,)),),
-    place=Place.DELTA,
     edits=(EditKind.COMPARISON, EditKind.CONSTANT),
 )

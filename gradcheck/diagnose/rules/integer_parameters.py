@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import Note, Place, Rule
+from gradcheck.diagnose.rule import Note, Rule
 
 RULE = Rule(
     code="GC904",
@@ -13,5 +13,4 @@ RULE = Rule(
     example="W = np.zeros((3, 4), dtype=int)",
     instead="W = np.zeros((3, 4))",
     detector=Note(),
-    place=Place.NOWHERE,
 )

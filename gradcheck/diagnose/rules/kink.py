@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import Note, Place, Rule
+from gradcheck.diagnose.rule import Note, Rule
 
 RULE = Rule(
     code="GC901",
@@ -14,5 +14,4 @@ RULE = Rule(
     example="w = np.zeros(3);  loss = np.abs(w).sum()",
     instead="w = np.full(3, 0.1)      # to test the slopes themselves",
     detector=Note(),
-    place=Place.NOWHERE,
 )

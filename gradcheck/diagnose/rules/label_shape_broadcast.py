@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import Direct, EditKind, Link, Rule, Variant, WrongLink
 from gradcheck.finding import Finding
 
 FIX = "give the targets the shape of the outputs: y.reshape(-1, 1), or flatten the outputs"
@@ -73,6 +73,5 @@ RULE = Rule(
     instead="error = y_pred - y.reshape(-1, 1)",
     detector=WrongLink(Link.DELTA, _variants),
     also=(Direct(_find),),
-    place=Place.DELTA,
     edits=(EditKind.COLUMN,),
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Variant, WrongLink
 from gradcheck.network.losses import LOSSES
 from gradcheck.recognition.network_view import ROWS
 
@@ -38,7 +38,6 @@ RULE = Rule(
     example="loss = np.mean(np.abs(a - y));  delta = 2 * (a - y) / m",
     instead="loss = np.mean((a - y) ** 2);  delta = 2 * (a - y) / m",
     detector=WrongLink(Link.DELTA, _variants),
-    place=Place.DELTA,
     edits=(
         EditKind.REMOVED_FACTOR,
         EditKind.MISSING_FACTOR,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Place, Rule
+from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.finding import Finding
 from gradcheck.words import listed, verb
 
@@ -37,5 +37,4 @@ RULE = Rule(
     example="def loss(params): return mse(X @ W, Y)",
     instead="def loss(params): return mse(X @ params['W'], Y)",
     detector=Direct(_find, always=True),
-    place=Place.NOWHERE,
 )

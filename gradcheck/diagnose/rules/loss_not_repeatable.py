@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradcheck.diagnose.rule import Direct, Place, Rule
+from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
 
@@ -31,5 +31,4 @@ RULE = Rule(
     example="mask = np.random.rand(*a.shape) < keep",
     instead="rng = np.random.default_rng(0);  mask = rng.random(a.shape) < keep",
     detector=Direct(lambda rule, evidence: find(rule, evidence.preflight), always=True),
-    place=Place.NOWHERE,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import Note, Place, Rule
+from gradcheck.diagnose.rule import Note, Rule
 
 RULE = Rule(
     code="GC902",
@@ -13,5 +13,4 @@ RULE = Rule(
     example="X = X.astype(np.float32)",
     instead="X = X.astype(np.float64)      # for the check",
     detector=Note(),
-    place=Place.NOWHERE,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.raised import raised_products
-from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import Direct, EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.finding import Finding
 from gradcheck.trace import fault
 
@@ -43,6 +43,5 @@ RULE = Rule(
     instead="delta1 = (W2.T @ delta2) * slope1",
     detector=WrongLink(Link.DELTA, _variants),
     also=(Direct(_find), Traced((fault.MATRIX_PRODUCT,))),
-    place=Place.DELTA,
     edits=(EditKind.PRODUCT, EditKind.LIBRARY_FUNCTION),
 )

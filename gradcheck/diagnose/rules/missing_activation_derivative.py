@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.trace import fault
 
 
@@ -53,6 +53,5 @@ RULE = Rule(
             )
         ),
     ),
-    place=Place.DELTA,
     edits=(EditKind.MISSING_FACTOR, EditKind.NAME, EditKind.FLAG, EditKind.KEPT_RESULT),
 )

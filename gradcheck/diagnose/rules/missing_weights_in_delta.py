@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Variant, WrongLink
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -35,6 +35,5 @@ RULE = Rule(
     example="delta1 = delta2 * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
     detector=WrongLink(Link.UPSTREAM, _variants),
-    place=Place.UPSTREAM,
     edits=(EditKind.MISSING_WEIGHTS, EditKind.NAME),
 )

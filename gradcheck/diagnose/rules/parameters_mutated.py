@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Place, Rule
+from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.finding import Finding
 from gradcheck.words import listed
 
@@ -33,6 +33,5 @@ RULE = Rule(
     example="X -= X.mean(axis=0)",
     instead="X = X - X.mean(axis=0)",
     detector=Direct(_find, always=True),
-    place=Place.NOWHERE,
     severity="warning",
 )

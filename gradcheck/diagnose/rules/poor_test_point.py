@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import Note, Place, Rule
+from gradcheck.diagnose.rule import Note, Rule
 
 RULE = Rule(
     code="GC905",
@@ -14,5 +14,4 @@ RULE = Rule(
     example="sizes = [4, 4, 4];  b = np.zeros(4);  m = 1",
     instead="sizes = [5, 4, 3];  b = 0.1 * rng.normal(size=4);  m = 7",
     detector=Note(),
-    place=Place.NOWHERE,
 )

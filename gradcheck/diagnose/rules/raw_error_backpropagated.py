@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Variant, WrongLink
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -33,6 +33,5 @@ RULE = Rule(
     example="delta1 = (a2 - y) @ W2.T * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
     detector=WrongLink(Link.UPSTREAM, _variants),
-    place=Place.UPSTREAM,
     edits=(EditKind.NAME, EditKind.MISSING_FACTOR, EditKind.MOVED_STATEMENT),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import EditKind, Penalty, Place, Rule, Traced
+from gradcheck.diagnose.rule import EditKind, Penalty, Rule, Traced
 from gradcheck.trace import fault
 
 
@@ -24,6 +24,5 @@ RULE = Rule(
     instead="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
     detector=Penalty(_words),
     also=(Traced((fault.PENALTY_MISSING,)),),
-    place=Place.PENALTY,
     edits=(EditKind.MISSING_PENALTY,),
 )

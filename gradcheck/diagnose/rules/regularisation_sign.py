@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import EditKind, Penalty, Place, Rule, Traced
+from gradcheck.diagnose.rule import EditKind, Penalty, Rule, Traced
 from gradcheck.trace import fault
 
 
@@ -24,6 +24,5 @@ RULE = Rule(
     instead="dW = X.T @ delta + lam * W",
     detector=Penalty(_words),
     also=(Traced((fault.PENALTY_SIGN,)),),
-    place=Place.PENALTY,
     edits=(EditKind.SIGN, EditKind.ASSIGNED_OR_ADDED),
 )

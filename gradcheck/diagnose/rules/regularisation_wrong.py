@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import EditKind, Penalty, Place, Rule, Traced
+from gradcheck.diagnose.rule import EditKind, Penalty, Rule, Traced
 from gradcheck.trace import fault
 
 
@@ -30,6 +30,5 @@ RULE = Rule(
     instead="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + 2 * lam * W",
     detector=Penalty(_words),
     also=(Traced((fault.PENALTY_WRONG,)),),
-    place=Place.PENALTY,
     edits=(EditKind.MISSING_PENALTY, EditKind.REMOVED_FACTOR, EditKind.CONSTANT, EditKind.NAME),
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Place, Rule
+from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
 from gradcheck.recognition.identify import untied_view
@@ -92,5 +92,4 @@ RULE = Rule(
     example="p = np.exp(z) / np.exp(z).sum()",
     instead="e = np.exp(z - z.max());  p = e / e.sum()",
     detector=Direct(_find),
-    place=Place.NOWHERE,
 )

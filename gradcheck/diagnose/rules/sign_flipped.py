@@ -29,6 +29,6 @@ RULE = Rule(
     instead="delta = a - y;      W -= lr * dW",
     detector=Scale(_factors),
     also=(Traced((fault.SIGN,)),),
-    rewritten="-{code}",
     edits=(EditKind.SIGN, EditKind.ASSIGNED_OR_ADDED),
+    rewritten="-{code}",
 )

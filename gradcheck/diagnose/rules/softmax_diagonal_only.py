@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.trace import fault
 
 
@@ -33,6 +33,5 @@ RULE = Rule(
     instead="g = p - y;  delta = p * (g - (p * g).sum(axis=1, keepdims=True))",
     detector=WrongLink(Link.DELTA, _variants),
     also=(Traced((fault.SOFTMAX_DIAGONAL,)),),
-    place=Place.DELTA,
     edits=(EditKind.REMOVED_FACTOR, EditKind.FUNCTION),
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 
@@ -58,6 +58,5 @@ RULE = Rule(
     instead="delta = p * (g - (p * g).sum(axis=1, keepdims=True))",
     detector=WrongLink(Link.DELTA, _variants),
     also=(Traced((fault.SOFTMAX_WRONG,)),),
-    place=Place.DELTA,
     edits=(EditKind.AXIS, EditKind.SUM, EditKind.SIGN, EditKind.NAME),
 )

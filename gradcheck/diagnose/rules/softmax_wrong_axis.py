@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import Link, Rule, Traced, Variant, WrongLink
 from gradcheck.network.activations import ACTIVATIONS
 from gradcheck.recognition.network_view import ROWS
 from gradcheck.trace import fault
@@ -38,5 +38,4 @@ RULE = Rule(
     instead="p = e / e.sum(axis=1, keepdims=True)",
     detector=WrongLink(Link.DELTA, _variants),
     also=(Traced((fault.SOFTMAX_AXIS,)),),
-    place=Place.NOWHERE,
 )

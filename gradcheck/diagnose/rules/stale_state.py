@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, EditKind, Place, Rule, Traced
+from gradcheck.diagnose.rule import Direct, EditKind, Rule, Traced
 from gradcheck.finding import Finding
 from gradcheck.trace import fault
 from gradcheck.words import gradient_of
@@ -34,6 +34,5 @@ RULE = Rule(
     instead="self.dW = X.T @ delta",
     detector=Direct(_find, always=True),
     also=(Traced((fault.EARLIER_CALL,)),),
-    place=Place.NOWHERE,
     edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT),
 )

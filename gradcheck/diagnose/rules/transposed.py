@@ -12,7 +12,6 @@ from gradcheck.diagnose.rule import (
     EditKind,
     Link,
     Mend,
-    Place,
     Rule,
     Traced,
     Variant,
@@ -69,6 +68,5 @@ RULE = Rule(
         WrongLink(Link.PRODUCT, _products),
         Traced((fault.TRANSPOSED,)),
     ),
-    place=Place.UPSTREAM,
     edits=(EditKind.TRANSPOSE, EditKind.PRODUCT),
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layers import infer_place
-from gradcheck.diagnose.rule import Last, Place, Rule
+from gradcheck.diagnose.rule import Last, Rule
 from gradcheck.finding import Finding
 from gradcheck.words import gradient_of, listed
 
@@ -82,5 +82,4 @@ RULE = Rule(
     example="dW = np.sqrt(np.abs(X.T @ delta))",
     instead="dW = X.T @ delta",
     detector=Last(find),
-    place=Place.NOWHERE,
 )

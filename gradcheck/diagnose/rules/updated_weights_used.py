@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Direct, EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import Direct, EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.finding import Finding
 from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
@@ -92,6 +92,5 @@ RULE = Rule(
     instead="delta1 = delta2 @ W2.T * slope;  W2 -= lr * dW2",
     detector=Direct(_find),
     also=(WrongLink(Link.UPSTREAM, _arrivals), Traced((fault.UPDATED_WEIGHTS,))),
-    place=Place.UPSTREAM,
     edits=(EditKind.MOVED_STATEMENT, EditKind.NAME),
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.network.activations import ACTIVATIONS
 from gradcheck.network.rows import Activation
 from gradcheck.trace import fault
@@ -71,7 +71,6 @@ RULE = Rule(
     instead="a = np.tanh(z);  delta = error * (1 - a ** 2)",
     detector=WrongLink(Link.SLOPE, _variants),
     also=(Traced((fault.SLOPE_WRONG,)),),
-    place=Place.DELTA,
     edits=(
         EditKind.MISSING_FACTOR,
         EditKind.REMOVED_FACTOR,

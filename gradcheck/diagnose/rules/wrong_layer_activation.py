@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.network.rows import Activation
 from gradcheck.trace import fault
 
@@ -38,6 +38,5 @@ RULE = Rule(
     instead="delta1 = delta2 @ W2.T * (z1 > 0)",
     detector=WrongLink(Link.SLOPE, _variants),
     also=(Traced((fault.SLOPE_OF_ANOTHER,)),),
-    place=Place.DELTA,
     edits=(EditKind.NAME, EditKind.ALL_OF_A_NAME, EditKind.INDEX),
 )

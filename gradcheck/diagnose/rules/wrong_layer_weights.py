@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 
@@ -43,6 +43,5 @@ RULE = Rule(
     instead="delta1 = delta2 @ W2.T * slope1",
     detector=WrongLink(Link.UPSTREAM, _variants),
     also=(Traced((fault.OTHER_WEIGHTS,)),),
-    place=Place.UPSTREAM,
     edits=(EditKind.NAME, EditKind.INDEX),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Place, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Variant, WrongLink
 from gradcheck.user.blocks import Array
 
 
@@ -49,7 +49,6 @@ RULE = Rule(
     example="delta1 = delta3 @ W2.T * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
     detector=WrongLink(Link.UPSTREAM, _variants),
-    place=Place.UPSTREAM,
     edits=(
         EditKind.NAME,
         EditKind.INDEX,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, EditKind, Place, Rule
+from gradcheck.diagnose.rule import Direct, EditKind, Rule
 from gradcheck.finding import Finding
 from gradcheck.words import gradient_of
 
@@ -61,7 +61,6 @@ RULE = Rule(
     example="grads = {k: np.zeros_like(v) for k, v in params.items()}      # and b1 is forgotten",
     instead="grads['b1'] = delta1.sum(axis=0)",
     detector=Direct(_find),
-    place=Place.NOWHERE,
     edits=(
         EditKind.ASSIGNED_OR_ADDED,
         EditKind.KEPT_RESULT,
