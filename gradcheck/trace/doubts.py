@@ -13,11 +13,8 @@ from gradcheck.trace.changes import Change, constants_of
 from gradcheck.trace.describe import Followed
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
-    EXTRA_FACTOR,
     EXTRA_TERM,
     LOSS_CHANGED,
-    MISSING_CONTRIBUTION,
-    MISSING_FACTOR,
     OTHER_FORMULA,
     SLOPE_WRONG,
     WRONG_OPERAND,
@@ -39,12 +36,7 @@ EXACT = 1e-7
 SHARE = 1e-3
 """What part they may be of those that the gradient has as the derivative of the loss."""
 
-UNNAMED = frozenset(
-    (
-        *(CONSTANT_FACTOR, EXTRA_FACTOR, EXTRA_TERM, MISSING_CONTRIBUTION, MISSING_FACTOR),
-        *(SLOPE_WRONG, WRONG_OPERAND, WRONG_VALUE),
-    )
-)
+UNNAMED = frozenset({CONSTANT_FACTOR, EXTRA_TERM, SLOPE_WRONG, WRONG_OPERAND, WRONG_VALUE})
 """Kinds of faults, and causes, that do not say what the gradient is instead."""
 
 
