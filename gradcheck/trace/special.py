@@ -267,9 +267,7 @@ def wrong_shape(
         value = state.values[0][output.node]
         if value.shape == output.true[0].shape:
             continue
-        node: Node = tape[tape[output.node].operands[0]]
-        while not node.chain and len(node.operands) == 1:  # what is done with what was returned
-            node = tape[node.operands[0]]
+        node = _of_the_user(tape, tape[output.node]) or tape[output.node]
         named = [one for one in assignments if one.node == node.index]
         while base_name(node) in MOVES and len(node.operands) == 1:
             above = tape[node.operands[0]]
@@ -292,3 +290,11 @@ def wrong_shape(
             output.true[0],
         )
     return None
+
+
+def _of_the_user(tape: Sequence[Node], node: Node) -> Node | None:
+    """The user's operation that a result comes from, behind what is done with what is returned."""
+    if node.chain:
+        return node
+    found = (_of_the_user(tape, tape[operand]) for operand in reversed(node.operands))
+    return next((one for one in found if one is not None), None)

@@ -207,10 +207,8 @@ def _memory(leaf: _Found) -> list[tuple[Any, ...]]:
     if not isinstance(array, np.ndarray) or not array.size:
         return []
     start = array.__array_interface__["data"][0]
-    keys = [
-        (in_place, start, view.shape, view.strides, view.dtype.str) for view in (array, array.T)
-    ]
-    return keys if array.ndim == 2 and array.size > 1 else keys[:1]
+    views = (array, array.T) if array.ndim == 2 and array.size > 1 else (array,)
+    return [(in_place, start, view.shape, view.strides, view.dtype.str) for view in views]
 
 
 def _own_slot(value: Any) -> Slot | None:
