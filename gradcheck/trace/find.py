@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.mend import Mend
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.operations import base_name
-from gradcheck.trace.outputs import Output, outputs_of
+from gradcheck.trace.outputs import outputs_of
 from gradcheck.trace.passes import last_pass
 from gradcheck.trace.points import (
     Array,
@@ -37,7 +36,7 @@ from gradcheck.trace.raising import Raised, raising_fault
 from gradcheck.trace.scales import place_of_scale
 from gradcheck.trace.search import Outcome, first_mend
 from gradcheck.trace.special import special_fault, wrong_shape
-from gradcheck.trace.state import State
+from gradcheck.trace.state import State, state_of
 from gradcheck.trace.trial import Trials
 from gradcheck.trace.units import View, view_of
 from gradcheck.trace.words import Words
@@ -98,11 +97,11 @@ def _find(
     search = _prepared(followed, deadline)
     if first.gradient.error is not None:
         return _of_raised(search, wrong)
-    state = _state(search, wrong)
+    state = state_of(search.points, search.tolerance, wrong)
     if wrong and not state.wrong():
         followed = [follow(subject, values, calls=2) for values in points[: len(followed)]]
         search = _prepared(followed, deadline)
-        state = _state(search, wrong)
+        state = state_of(search.points, search.tolerance, wrong)
     before = state
     faults, state, late = _one_after_the_other(search, before, judge)
     blocks = {output.name: output.block for output in state.outputs}
@@ -126,7 +125,7 @@ def _of_raised(search: Followed, wrong: Sequence[str] | None) -> Search:
     blocks = tuple(wrong or first.true)
     found = raising_fault(Raised(search.points, search.known, search.words), blocks)
     faults = () if found is None else (found[0],)
-    state = _state(search, wrong)
+    state = state_of(search.points, search.tolerance, wrong)
     return Search(
         faults,
         blocks,
@@ -190,27 +189,6 @@ def _tolerance(points: Sequence[Point]) -> float:
     }
     coarsest = max((float(np.finfo(one).eps) for one in types), default=2e-16)
     return max(1e-6, 3000 * coarsest) if coarsest > 1e-10 else 1e-6
-
-
-def _state(search: Followed, wrong: Sequence[str] | None) -> State:
-    points = search.points
-    outputs = outputs_of(points, search.tolerance)
-    if wrong is not None:
-        outputs = tuple(
-            output if output.block in wrong else _as_it_is(output, points) for output in outputs
-        )
-    return State(
-        tuple(point.nodes for point in points),
-        tuple([node.value for node in point.nodes] for point in points),
-        outputs,
-        points[0].start,
-    )
-
-
-def _as_it_is(output: Output, points: Sequence[Point]) -> Output:
-    """An output that the numbers call right: it must stay as it is."""
-    values = tuple(output.part(point.nodes[output.node].value) for point in points)
-    return replace(output, true=values)
 
 
 def _one_after_the_other(

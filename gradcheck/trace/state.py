@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.nodes import Node, Reference, evaluate
 from gradcheck.trace.operations import Movements
-from gradcheck.trace.outputs import Output
+from gradcheck.trace.outputs import Output, outputs_of
+from gradcheck.trace.points import Point
 from gradcheck.trace.reverse import Edge
 
 Values = list[NDArray[Any]]
@@ -221,3 +222,31 @@ def _has_reference(argument: Any) -> bool:
     if type(argument) in (list, tuple):
         return any(map(_has_reference, argument))
     return type(argument) is dict and any(map(_has_reference, argument.values()))
+
+
+def state_of(points: Sequence[Point], tolerance: float, wrong: Sequence[str] | None) -> State:
+    """Where nothing is mended yet.
+
+    Args:
+        points: at which the gradient was followed.
+        tolerance: the relative error of what is right.
+        wrong: the blocks that are wrong: what the others are, they must stay; None where the
+            adjoints decide.
+    """
+    outputs = outputs_of(points, tolerance)
+    if wrong is not None:
+        outputs = tuple(
+            output if output.block in wrong else _as_it_is(output, points) for output in outputs
+        )
+    return State(
+        tuple(point.nodes for point in points),
+        tuple([node.value for node in point.nodes] for point in points),
+        outputs,
+        points[0].start,
+    )
+
+
+def _as_it_is(output: Output, points: Sequence[Point]) -> Output:
+    """An output that the numbers call right: it must stay as it is."""
+    values = tuple(output.part(point.nodes[output.node].value) for point in points)
+    return replace(output, true=values)
