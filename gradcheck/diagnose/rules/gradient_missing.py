@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import Direct, EditKind, Rule
 from gradcheck.finding import Finding
+from gradcheck.user.names import derived_names
 from gradcheck.words import listed, verb
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    yield from _asked_for(rule, evidence)
     missing = [block.name for block in evidence.blocks if block.verdict == "missing"]
     if not missing:
         return
@@ -24,6 +27,24 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
         "activation, and return a gradient for every parameter; one that is not trained "
         "does not belong in params",
     )
+
+
+def _asked_for(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    """The gradient of a block, asked for in the backward pass where none is made."""
+    raised = evidence.first.raised
+    if raised is None or not isinstance(raised.error, KeyError | AttributeError):
+        return
+    key = raised.error.args[0] if isinstance(raised.error, KeyError) else raised.error.name
+    blocks = [block.name for block in evidence.blocks if block.verdict == "raised"]
+    for name in blocks:
+        if key in derived_names(name):
+            found = rule.finding(
+                blocks,
+                f"{key} is asked for, and no gradient of {name} was made before",
+                evidence=(raised.summary,),
+                fix=f"make {key} before this line, or ask for the gradient that is there",
+            )
+            yield replace(found, location=raised.frames[-1]) if raised.frames else found
 
 
 def _size_of(evidence: Evidence, missing: list[str]) -> str:
@@ -42,7 +63,7 @@ RULE = Rule(
     code="GC207",
     name="gradient-missing",
     what="The backward pass stops early, or forgets a parameter.",
-    shows="there is no entry for the block in what the gradient function returns.",
+    shows="there is no entry for the block in what the gradient function returns, or asks for.",
     example="return {'W2': dW2, 'b2': db2}      # of a network with W1 and b1",
     instead="return {'W1': dW1, 'b1': db1, 'W2': dW2, 'b2': db2}",
     detector=Direct(_find),

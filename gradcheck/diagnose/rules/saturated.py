@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
 from gradcheck.recognition.identify import untied_view
-from gradcheck.user.calls import Heard, Location
+from gradcheck.user.calls import Heard, Location, Raised
 from gradcheck.user.problem import Problem
 from gradcheck.words import gradient_of
 
@@ -22,6 +23,9 @@ STABLE_FORMS = (
     ("in sqrt", "the square root of a sum plus a small constant"),
     ("divide", "a small constant in the denominator"),
 )
+LARGE = 300.0
+"""An exp of something so large is near the largest number there is."""
+
 UNKNOWN_FORM = (
     "look for a division by 0, a log of 0, or an exp of something large, and write its stable form"
 )
@@ -39,6 +43,35 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     if names:
         message = f"{gradient_of(names)} not finite"
         yield _finding(rule, names, message, evidence.heard, _layers(evidence.problem))
+    raised = evidence.first.raised
+    if raised is not None and _is_arithmetic(raised.error):
+        blocks = [block.name for block in evidence.blocks if block.verdict == "raised"]
+        message = f"{raised.call} raised {raised.summary}"
+        found = _finding(rule, blocks, message, evidence.heard, _extremes(raised))
+        yield replace(found, location=raised.frames[-1]) if raised.frames else found
+
+
+def _is_arithmetic(error: BaseException) -> bool:
+    """Whether an exception speaks of numbers that are too large, or of a log or quotient of 0."""
+    text = str(error) if isinstance(error, ValueError) else ""
+    return isinstance(error, ArithmeticError) or text.startswith(("math domain", "math range"))
+
+
+def _extremes(raised: Raised) -> list[str]:
+    """What is 0, large or not finite of the values in the line that raised."""
+    lines = []
+    line = raised.frames[-1].source if raised.frames else ""
+    for name in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", line)):
+        value = raised.scope.get(name)
+        if isinstance(value, float | int | np.ndarray | np.number) and np.size(value):
+            sizes = np.abs(np.asarray(value, dtype=np.float64))
+            if not np.all(np.isfinite(sizes)):
+                lines.append(f"{name} is not finite")
+            elif sizes.max() > LARGE:
+                lines.append(f"{name} reaches {sizes.max():.3g}")
+            elif sizes.min() == 0:
+                lines.append(f"{name} is 0" if np.size(value) == 1 else f"{name} holds zeros")
+    return lines
 
 
 def _finding(
@@ -88,7 +121,7 @@ RULE = Rule(
     name="saturated",
     what="An exp overflows, a log is taken of 0, something is divided by 0: from there on the "
     "numbers are inf or nan.",
-    shows="the loss or the gradient is inf or nan at the user's own parameters.",
+    shows="the loss or the gradient is inf or nan at the user's own parameters, or raises there.",
     example="p = np.exp(z) / np.exp(z).sum()",
     instead="e = np.exp(z - z.max());  p = e / e.sum()",
     detector=Direct(_find),
