@@ -37,7 +37,7 @@ def _asked_for(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     key = raised.error.args[0] if isinstance(raised.error, KeyError) else raised.error.name
     blocks = [block.name for block in evidence.blocks if block.verdict == "raised"]
     for name in blocks:
-        if key in derived_names(name):
+        if key in (name, *derived_names(name)):
             found = rule.finding(
                 blocks,
                 f"{key} is asked for, and no gradient of {name} was made before",
