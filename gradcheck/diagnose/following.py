@@ -134,8 +134,7 @@ def with_faults(
             here = [fault for fault in about if fault.place is not None and fault.expression]
             if here:
                 left.remove(here[0])
-                rule = next(one for one in rules if one.code == finding.code)
-                finding = _with_fault(finding, here[0], rule.rewritten)
+                finding = _with_fault(finding, here[0], rules)
         placed.append(finding)
     named = set().union(*(one.blocks for one in placed if one.code not in weak))
     told = [
@@ -184,8 +183,15 @@ def _rule_of(fault: Fault, rules: Sequence[Rule]) -> Rule:
     return unknown_cause.RULE
 
 
-def _with_fault(finding: Finding, fault: Fault, rewritten: str | None) -> Finding:
-    """A finding of a rule, at the expression that is wrong, which may say the right one."""
+def _with_fault(finding: Finding, fault: Fault, rules: Sequence[Rule]) -> Finding:
+    """A finding of a rule, at the expression that is wrong, which may say the right one.
+
+    Where the fault has the same name, it is told in the user's own names too.
+    """
+    rewritten = next(one for one in rules if one.code == finding.code).rewritten
+    if fault.cause is not None and _rule_of(fault, rules).code == finding.code:
+        message = f"{finding.message}: {fault.cause.words}"
+        finding = replace(finding, message=message, fix=fault.cause.fix or finding.fix)
     is_plain = "=" not in fault.expression and len(fault.expression) <= LONGEST_CODE
     if rewritten is not None and is_plain and len(finding.blocks) == 1:
         code = f"({fault.expression})" if SUM.search(fault.expression) else fault.expression
@@ -253,7 +259,7 @@ def _evidence(fault: Fault) -> list[str]:
         where = f"[{', '.join(map(str, fault.entry.index))}]" if fault.entry.index else ""
         of_shape = f", of shape {shape}" if shape else ""
         lines.append(
-            f"`{fault.expression}`{where} is {fault.entry.actual:.6g} and should be "
+            f"`{fault.entry.expression}`{where} is {fault.entry.actual:.6g} and should be "
             f"{fault.entry.expected:.6g}{of_shape}"
         )
     if fault.mended:

@@ -100,6 +100,17 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
     code = made.chain[0].code
     if code.co_name in COMPREHENSIONS:
         return True
+    expression = _text_of_use(made, consumer, operand)
+    while isinstance(expression, ast.Attribute | ast.Subscript):
+        if isinstance(expression, ast.Attribute) and expression.attr != "T":
+            return False
+        expression = expression.value
+    if not isinstance(expression, ast.Name):
+        return True
+    return expression.id in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def _text_of_use(made: Node, consumer: Node, operand: int) -> ast.expr | None:
     position = next(
         (
             i
@@ -108,14 +119,17 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
         ),
         None,
     )
-    expression = operand_text(made.chain[0].place.source, position)
-    while isinstance(expression, ast.Attribute | ast.Subscript):
-        if isinstance(expression, ast.Attribute) and expression.attr != "T":
-            return False
-        expression = expression.value
-    if not isinstance(expression, ast.Name):
-        return True
-    return expression.id in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return operand_text(made.chain[0].place.source, position)
+
+
+def name_of_operand(mend: Mend, state: State) -> str | None:
+    """The expression that a wrong operand is, where a single use of it is replaced."""
+    if len(mend.unit.uses) != 1:
+        return None
+    consumer, operand = mend.unit.uses[0]
+    made = _with_place(state, state.tape[consumer])
+    text = _text_of_use(made, state.tape[consumer], operand) if made.chain else None
+    return None if text is None else ast.unparse(text)
 
 
 def operand_text(source: str, position: int | None) -> ast.expr | None:

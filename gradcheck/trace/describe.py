@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.blame import Blame
+from gradcheck.trace.blame import Blame, name_of_operand
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.causes import cause_of
 from gradcheck.trace.deadline import Deadline
@@ -76,7 +76,8 @@ def of_special(search: Followed, state: State, special: Special) -> tuple[Fault,
     blocks = _blocks(state, special.outputs)
     if special.expected is not None:
         kind = replace(kind, expected=f"dL/d{blocks[0]}")
-    wrong = _Wrong(special.blame, kind, special.node, blocks, special.actual, special.expected)
+    values = (special.actual, special.expected)
+    wrong = _Wrong(special.blame, kind, special.node, blocks, *values, special.blame.expression)
     return _fault(search, state, mended, wrong), mended
 
 
@@ -94,7 +95,17 @@ def of_mend(
     actual, expected = (value.reshape(shape) if value.size == count else value for value in values)
     quantity = None if mend.candidate is None else mend.candidate.kind
     blocks = _blocks(state, mend.outputs)
-    wrong = _Wrong(blamed, kind, mend.unit.first, blocks, actual, expected, mend.factor, quantity)
+    wrong = _Wrong(
+        blamed,
+        kind,
+        mend.unit.first,
+        blocks,
+        actual,
+        expected,
+        name_of_operand(mend, state) or blamed.expression,
+        mend.factor,
+        quantity,
+    )
     cause = cause_of(mend, search.points, state, search.known, search.words)
     if cause is not None:
         wrong = replace(wrong, blamed=_of_cause(cause, blamed, state, wrong))
@@ -123,7 +134,7 @@ def _blocks(state: State, names: frozenset[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Wrong:
-    """What is wrong at a place: see `Fault`."""
+    """What is wrong at a place: see `Fault`. `told` is the expression that has these values."""
 
     blamed: Blame
     kind: Kind
@@ -131,6 +142,7 @@ class _Wrong:
     blocks: tuple[str, ...]
     actual: NDArray[Any] | None
     expected: NDArray[Any] | None
+    told: str
     factor: float = 1.0
     quantity: str | None = None
 
@@ -147,7 +159,7 @@ def _fault(search: Followed, state: State, mended: State, wrong: _Wrong) -> Faul
         wrong.actual,
         wrong.expected,
         wrong.factor,
-        _entry(wrong.actual, wrong.expected),
+        _entry(wrong),
         wrong.quantity,
         _before(search, state, wrong.node),
         wrong.blocks,
@@ -155,13 +167,14 @@ def _fault(search: Followed, state: State, mended: State, wrong: _Wrong) -> Faul
     )
 
 
-def _entry(actual: NDArray[Any] | None, expected: NDArray[Any] | None) -> Entry | None:
+def _entry(wrong: _Wrong) -> Entry | None:
+    actual, expected = wrong.actual, wrong.expected
     if actual is None or expected is None or actual.shape != expected.shape or not actual.size:
         return None
     difference = np.abs(actual - expected)
     index = np.unravel_index(int(np.argmax(difference)), actual.shape)
     where = tuple(int(i) for i in index)
-    return Entry(where, float(actual[where]), float(expected[where]))
+    return Entry(wrong.told, where, float(actual[where]), float(expected[where]))
 
 
 def _before(search: Followed, state: State, node: int) -> tuple[Step, ...]:

@@ -71,11 +71,13 @@ class Entry:
     """One entry of a wrong value, with both numbers.
 
     Attributes:
-        index: where it is.
+        expression: of the value.
+        index: where in it the entry is.
         actual: what it is.
         expected: what it should be.
     """
 
+    expression: str
     index: tuple[int, ...]
     actual: float
     expected: float
