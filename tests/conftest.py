@@ -23,6 +23,12 @@ settings.load_profile("all" if sweeps.ALL else "sample")
 
 
 @pytest.fixture(autouse=True)
+def unforgiving(monkeypatch):
+    """What the search for a faulty expression raises itself is a bug of its own."""
+    monkeypatch.setattr("gradcheck.compare.followed.FORGIVEN", ())
+
+
+@pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """The search for a faulty expression has time enough, however busy the machine is."""
     monkeypatch.setattr("gradcheck.diagnose.following.SECONDS", 10.0)

@@ -11,6 +11,9 @@ from gradcheck.trace import Subject, subject_of_problem
 Said = TypeVar("Said")
 
 MOST_PARAMETERS = 2 * 10**6
+FORGIVEN: tuple[type[Exception], ...] = (Exception,)
+"""What may be raised while following: it met code that it cannot follow, and tells nothing."""
+
 SLOWEST = 0.2
 """A loss that takes longer, in seconds, is not followed: a trace takes many times as long."""
 
@@ -38,7 +41,7 @@ def ask_trace(
         return otherwise(reason)
     try:
         return ask(subject_of_problem(point.problem))
-    except Exception as error:  # it met code that it cannot follow, and there is nothing to tell
+    except FORGIVEN as error:
         return otherwise(f"following it raised {type(error).__name__}")
     finally:
         point.problem.parameters.restore()

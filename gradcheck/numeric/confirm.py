@@ -27,7 +27,7 @@ SMALLEST = 64 * ROUNDING
 SINGLE_PRECISION = 32 * float(np.finfo(np.float32).eps)
 """A plateau narrower than this share of a parameter may be its rounding to a float32."""
 
-FEW = 16
+FEW = 6
 TRIED = 3
 
 ALONE = 4.0

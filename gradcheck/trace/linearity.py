@@ -114,4 +114,5 @@ class Linearity:
         name = base_name(node)
         if name in BILINEAR:
             return True
-        return name == "divide" and node.arguments[0] == Reference(varying[0])
+        over = node.arguments[0]
+        return name == "divide" and isinstance(over, Reference) and over.index == varying[0]
