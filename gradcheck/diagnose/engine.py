@@ -17,7 +17,7 @@ from gradcheck.diagnose.chain import walk
 from gradcheck.diagnose.derivation import WalkedLayer
 from gradcheck.diagnose.evidence import Evidence, second_point
 from gradcheck.diagnose.findings import chain_findings, correction_finding, scale_findings
-from gradcheck.diagnose.following import SECONDS, follow, with_faults
+from gradcheck.diagnose.following import SECONDS, follow, with_faults, without_rate
 from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
 from gradcheck.diagnose.raised import exception_finding
@@ -95,7 +95,7 @@ def diagnose(
         diagnosis,
         findings=with_faults(
             findings,
-            search,
+            without_rate(search, point, findings),
             {block.name for block in point.blocks if block.failed},
             RULES,
         ),

@@ -18,10 +18,11 @@ from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries
 from gradcheck.diagnose.rule import Rule, Traced, detectors
-from gradcheck.diagnose.rules import unknown_cause
+from gradcheck.diagnose.rules import RULES, unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search, find_faults
 from gradcheck.trace.fault import (
+    CONSTANT_FACTOR,
     LOSS_CHANGED,
     OTHER_FORMULA,
     WRONG_OPERAND,
@@ -150,6 +151,20 @@ def with_faults(
         *told,
         *(one for one in kept if one.code in weak),
     )
+
+
+def without_rate(search: Search, point: Point, findings: Sequence[Finding]) -> Search:
+    """The search, without the constant of all blocks of a step where no rule has a name for it.
+
+    It may be the learning rate as well.
+    """
+    weak = {rule.code for rule in RULES if rule.last_resort} | {unknown_cause.RULE.code}
+    named = any(one.severity == "error" and one.code not in weak for one in findings)
+    every = {block.name for block in point.blocks}
+    if point.problem.step is None or named:
+        return search
+    is_rate = [one.kind == CONSTANT_FACTOR and every == set(one.blocks) for one in search.faults]
+    return replace(search, faults=()) if is_rate == [True] else search
 
 
 def _doubted(fault: Fault, doubt: Fault) -> Fault:
