@@ -83,12 +83,12 @@ def _of_product(
         return np.asarray(out / operand)
 
 
-_SUM = reduction(lambda operand, out, axes, node: np.ones(1))
+_SUM = reduction(lambda operand, out, axes, node: np.ones(()))
 _EXTREME = reduction(_of_extreme)
 
 REDUCTIONS: dict[str, Callable[..., Contributions | None]] = {
     "sum": _SUM,
-    "add.reduce": reduction(lambda operand, out, axes, node: np.ones(1), 0),
+    "add.reduce": reduction(lambda operand, out, axes, node: np.ones(()), 0),
     "mean": reduction(lambda operand, out, axes, node: np.array(1 / _count(operand, axes))),
     "max": _EXTREME,
     "min": _EXTREME,
