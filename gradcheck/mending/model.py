@@ -29,6 +29,8 @@ class Patch:
         points: at how many points, the user's own among them, it was proved.
         changed: the files.
         left: the names of blocks that no gradient is returned for, which is beyond an edit.
+        varied: what was changed at some of the points beside the parameters ("other x and y",
+            "another batch size"); empty where it was proved with the same data.
     """
 
     words: str
@@ -38,6 +40,13 @@ class Patch:
     points: int
     changed: tuple[Changed, ...]
     left: tuple[str, ...] = ()
+    varied: tuple[str, ...] = ()
+
+    @property
+    def proof(self) -> str:
+        """What it was proved by, in words."""
+        data = f"with {listed(self.varied)} too" if self.varied else "with the same data"
+        return f"agrees to {self.error:.1e} at {self.points} points, {data}"
 
 
 @dataclass(frozen=True)
@@ -93,5 +102,5 @@ def _effort(repair: Repair) -> str:
 
 def _patch(patch: Patch, number: int) -> str:
     words = "\n   ".join(patch.words.split("\n"))
-    proof = f"agrees to {patch.error:.1e} at {patch.points} points"
-    return f"{number}. {place(patch.location)}: {words}\n   {proof}\n\n{patch.diff.rstrip()}"
+    head = f"{number}. {place(patch.location)}: {words}"
+    return f"{head}\n   {patch.proof}\n\n{patch.diff.rstrip()}"
