@@ -19,6 +19,9 @@ from gradcheck.user.gradients import read_gradients
 
 MOST_ENTRIES = 2000
 FURTHER_ENTRIES, ELSEWHERE_ENTRIES = 12, 6
+EVALUATIONS, AFFORDABLE = 60, 1.0
+"""About so many losses measure a block elsewhere; so many seconds may be spent on all of them."""
+
 NUDGES = (0.3, 0.05)
 ROUNDING = 1e-11
 """What rounding in the gradient may do, relative to the block's largest derivative."""
@@ -63,6 +66,9 @@ class Judge:
     def prepare(self, data: Data) -> None:
         """Measures the loss as it was, elsewhere too; call this before anything is edited."""
         _ = self.further
+        self._surveyed = self._affordable_blocks()
+        if not self._surveyed:
+            return
         start = self.right_blocks()
         for states in (data.redrawn(), data.cut()):
             measured = (self._measured(state, start) for state in states)
@@ -118,6 +124,14 @@ class Judge:
                 return None
             errors.append(error)
         return max(errors)
+
+    def _affordable_blocks(self) -> frozenset[int]:
+        """The blocks that are measured on other data: all, or as many as a slow loss allows."""
+        seconds = self._whole.noise.seconds * EVALUATIONS
+        count = len(self._largest) if seconds <= 0 else int(min(1e9, AFFORDABLE / seconds))
+        blocks = self._whole.blocks
+        wrong_first = sorted(range(len(blocks)), key=lambda index: not blocks[index].failed)
+        return frozenset(wrong_first[:count])
 
     def _measured(self, state: State, start: Standing | None) -> tuple[State, Point] | None:
         """The point as it is in a state; None where that makes no sense."""
