@@ -31,8 +31,9 @@ from gradcheck.mending.edits import Hints
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.harmless import Refusals
 from gradcheck.mending.judge import Judge
-from gradcheck.mending.model import Patch, Repair
+from gradcheck.mending.model import Repair
 from gradcheck.mending.patches import make_patch
+from gradcheck.mending.ranking import ranked
 from gradcheck.mending.search import SLOWEST, Search, Task
 from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import blocks_without_gradient, editable_functions
@@ -83,8 +84,8 @@ def repair(
     reason = None
     if not watched.mended:
         reason = watched.refusal or _why_none(point, allowance, watched)
-    made = [(one, make_patch(one, texts)) for one in watched.mended]
-    patches = tuple(patch for _, patch in sorted(made, key=_naturalness))
+    likeliest = ranked(watched.mended, texts, findings)
+    patches = tuple(make_patch(one, texts) for one in likeliest)
     return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
 
 
@@ -104,13 +105,6 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
     if allowance.is_spent(watched.tried):
         return f"no edit was found in the {allowance} allowed"
     return "no edit, and no combination of two or three, makes every gradient right"
-
-
-def _naturalness(made: tuple[Mended, Patch]) -> tuple[int, float, int]:
-    """The number of edits, how unnatural they are, and how much text they change."""
-    mended, patch = made
-    lines = [line for line in patch.diff.split("\n") if line[:1] in "+-"]
-    return len(mended.edits), mended.weight, sum(map(len, lines))
 
 
 class _Watched:
