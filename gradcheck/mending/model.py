@@ -74,11 +74,14 @@ class Repair:
         return bool(self.patches)
 
     def __str__(self) -> str:
-        return _as_text(self)
+        return self.text()
+
+    def text(self, verbose: bool = False) -> str:
+        """The most natural patch, or all of them; or why there is none."""
+        return _as_text(self, verbose)
 
 
-def _as_text(repair: Repair) -> str:
-    """All patches, the most natural first; or why there is none."""
+def _as_text(repair: Repair, verbose: bool) -> str:
     if not repair.patches:
         return f"no repair: {repair.reason} ({_effort(repair)})"
     count = len(repair.patches)
@@ -91,7 +94,10 @@ def _as_text(repair: Repair) -> str:
             f"no gradient is returned for {listed(left)}: a part of the backward pass is missing, "
             "which is beyond an edit"
         )
-    parts += [_patch(patch, number) for number, patch in enumerate(repair.patches, start=1)]
+    shown = repair.patches if verbose else repair.patches[:1]
+    parts += [_patch(patch, number) for number, patch in enumerate(shown, start=1)]
+    if len(shown) < count:
+        parts.append(f"and {count - 1} more (-v shows {'it' if count == 2 else 'them'})")
     return "\n\n".join(parts)
 
 
