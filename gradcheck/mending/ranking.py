@@ -15,13 +15,15 @@ PRODUCTS = ("dot", "matmul")
 
 
 def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding]) -> list[Mended]:
-    """The likeliest first; of those that say the same in other words, that alone."""
+    """The likeliest first; of those that say the same, the shortest alone."""
     texts: dict[str, ast.Module] = {path: ast.parse(text) for path, text in before.items()}
     chosen: dict[tuple[str, ...], Mended] = {}
     for one in sorted(mended, key=lambda one: _rank(one, before, findings)):
         changed = [path for path in before if one.texts[path] != before[path]]
         trees = {**texts, **{path: ast.parse(one.texts[path]) for path in changed}}
-        chosen.setdefault(tuple(normal(trees[path]) for path in before), one)
+        meaning = tuple(normal(trees[path]) for path in before)
+        if meaning not in chosen or _length(one) < _length(chosen[meaning]):
+            chosen[meaning] = one
     return list(chosen.values())
 
 
@@ -35,9 +37,12 @@ def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
     beside = {place for one in places for place in one[1:]}
     lines = [(edit.path, edit.line) for edit in mended.edits]
     distance = sum(0 if line in named else 1 if line in beside else 2 for line in lines)
-    length = sum(abs(len(mended.texts[path]) - len(before[path])) for path in before)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
-    return len(mended.edits), distance, odd, mended.weight, length
+    return len(mended.edits), distance, odd, mended.weight, _length(mended)
+
+
+def _length(mended: Mended) -> int:
+    return sum(map(len, mended.texts.values()))
 
 
 def _oddity(after: bytes, before: bytes) -> int:
@@ -113,7 +118,12 @@ def _terms(node: ast.expr, sign: int) -> Iterator[str]:
 def _product(node: ast.expr) -> str:
     factors: list[str] = []
     sign = _gather(node, "*", factors)
-    return f"{'-' if sign < 0 else ''}({' '.join(sorted(factors))})"
+    count = Counter(factor[1:] for factor in factors if factor[0] == "*")
+    count.subtract(factor[1:] for factor in factors if factor[0] == "/")
+    left = [
+        f"{'*' if more > 0 else '/'}{one}" for one, more in count.items() for _ in range(abs(more))
+    ]
+    return f"{'-' if sign < 0 else ''}({' '.join(sorted(left))})"
 
 
 def _gather(node: ast.expr, where: str, factors: list[str]) -> int:
