@@ -84,9 +84,7 @@ def repair(
     reason = None
     if not watched.mended:
         reason = watched.refusal or _why_none(point, allowance, watched)
-    likeliest = ranked(
-        watched.mended, texts, findings, lambda: point.problem.loss(list(point.values))
-    )
+    likeliest = ranked(watched.mended, texts, findings)
     patches = tuple(make_patch(one, texts) for one in likeliest)
     return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from types import CodeType, FrameType
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from gradcheck.finding import Finding
 from gradcheck.mending.candidate import Mended, Texts
@@ -17,21 +14,11 @@ Rank = tuple[int, int, int, float, int]
 PRODUCTS = ("dot", "matmul")
 
 
-def ranked(
-    mended: Sequence[Mended], before: Texts, findings: Sequence[Finding], loss: Callable[[], object]
-) -> list[Mended]:
-    """The likeliest first; of those that say the same, the shortest alone.
-
-    Args:
-        mended: what was proved.
-        before: the files as they were.
-        findings: of the diagnosis.
-        loss: runs the loss, whose functions are less likely to be at fault.
-    """
-    shared = _lines_run(loss) if len(mended) > 1 else set()
+def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding]) -> list[Mended]:
+    """The likeliest first; of those that say the same, the shortest alone."""
     texts: dict[str, ast.Module] = {path: ast.parse(text) for path, text in before.items()}
     chosen: dict[tuple[str, ...], Mended] = {}
-    for one in sorted(mended, key=lambda one: _rank(one, before, findings, shared)):
+    for one in sorted(mended, key=lambda one: _rank(one, before, findings)):
         changed = [path for path in before if one.texts[path] != before[path]]
         trees = {**texts, **{path: ast.parse(one.texts[path]) for path in changed}}
         meaning = tuple(normal(trees[path]) for path in before)
@@ -40,9 +27,7 @@ def ranked(
     return list(chosen.values())
 
 
-def _rank(
-    mended: Mended, before: Texts, findings: Sequence[Finding], shared: set[tuple[str, int]]
-) -> Rank:
+def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
     """The number of edits, the distance from the diagnosis, oddities, weight, and length."""
     places = [
         [place and (place.file, place.line) for place in (one.location, *one.also)]
@@ -52,25 +37,8 @@ def _rank(
     beside = {place for one in places for place in one[1:]}
     lines = [(edit.path, edit.line) for edit in mended.edits]
     distance = sum(0 if line in named else 1 if line in beside else 2 for line in lines)
-    odd = len(shared.intersection(lines))
-    odd += sum(_oddity(mended.texts[path], before[path]) for path in before)
+    odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
     return len(mended.edits), distance, odd, mended.weight, _length(mended)
-
-
-def _lines_run(loss: Callable[[], object]) -> set[tuple[str, int]]:
-    """The lines of all functions that a loss runs."""
-    codes: set[CodeType] = set()
-
-    def watch(frame: FrameType, event: str, argument: Any) -> None:
-        codes.add(frame.f_code)
-
-    before = sys.getprofile()
-    sys.setprofile(watch)
-    try:
-        loss()
-    finally:
-        sys.setprofile(before)
-    return {(code.co_filename, line) for code in codes for _, _, line in code.co_lines() if line}
 
 
 def _length(mended: Mended) -> int:
@@ -87,7 +55,7 @@ def _oddity(after: bytes, before: bytes) -> int:
 
 
 def _oddities(tree: ast.Module) -> Iterator[str]:
-    """A division by a bare number, the size of what is made on the way, `out=`."""
+    """A division by a bare number, the size of what is made on the way, `out=`, a name twice."""
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
@@ -100,6 +68,10 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
                 if isinstance(node.right, ast.Constant):
                     yield f"{function.name}: / {node.right.value!r}"
+            elif isinstance(node, ast.Tuple):
+                names = [item.id for item in node.elts if isinstance(item, ast.Name)]
+                if len(names) > len(set(names)):
+                    yield f"{function.name}: {names} twice"
             elif isinstance(node, ast.keyword) and node.arg == "out":
                 yield f"{function.name}: out"
             elif (sized := _sized(node)) in made:
