@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,8 @@ class Data:
         for (axis, size), _ in sizes.most_common(MOST_CUTS):
             state = self._cut(axis, size)
             if state is not None:
-                with state.made():
+                arrays_alone = tuple(pair for pair in state.puts if pair[0].is_array)
+                with replace(state, puts=arrays_alone).made():
                     loss, _ = self._answer()
                 if loss is not None and loss != self._base[0]:
                     yield state

@@ -113,6 +113,23 @@ PARAMS = {"W": RNG.normal(size=(3, 3)), "b": RNG.normal(size=3)}
 """
 
 
+TURNED = """
+class Fit:
+    def __init__(self):
+        self.x, self.y, self.n = RNG.normal(size=(6, 4)), RNG.normal(size=(6, 1)), 6
+        self.turned = self.x.T.copy()
+
+    def loss(self, w):
+        return np.sum((self.x @ w - self.y) ** 2) / self.n
+
+    def grad(self, w):
+        return self.turned @ (self.x @ w - self.y) / self.n
+
+fit = Fit()
+loss, grad, PARAMS = fit.loss, fit.grad, RNG.normal(size=(4, 1))
+"""
+
+
 @pytest.fixture
 def repaired(tmp_path, request):
     def repair(text, edits=700):
@@ -167,6 +184,12 @@ def test_the_second_call_has_to_be_right_as_well(repaired):
 def test_data_that_are_made_from_others_stay_as_they_are(repaired):
     found, _ = repaired(ONE_HOT)
     assert words(found)[0].strip() == "d.sum(axis=0)", str(found)
+
+
+def test_a_cut_that_makes_no_sense_refuses_nothing(repaired):
+    found, _ = repaired(TURNED)
+    assert found.ok, str(found)
+    assert "with the same data" in found.patches[0].proof
 
 
 def test_what_is_right_here_alone_is_the_reason_for_no_patch(repaired):
