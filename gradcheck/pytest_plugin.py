@@ -23,8 +23,14 @@ VERDICT = "gradcheck.verdict"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds `--gradcheck-seed`."""
-    parser.getgroup("gradcheck").addoption(
+    """Adds `--gradcheck-seed` and `--gradcheck-repair`."""
+    group = parser.getgroup("gradcheck")
+    group.addoption(
+        "--gradcheck-repair",
+        action="store_true",
+        help="search the source of wrong gradients for the edit that mends them, and show it",
+    )
+    group.addoption(
         "--gradcheck-seed",
         type=_seed,
         metavar="N",
@@ -38,10 +44,13 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _seeded(config: pytest.Config) -> dict[str, Any]:
-    """The seed as an argument; none where the command line has none, so that defaults hold."""
+def _asked(config: pytest.Config) -> dict[str, Any]:
+    """What the command line asks for, as arguments; nothing else, so that defaults hold."""
+    from gradcheck.options import REPAIR_SECONDS
+
     seed = config.getoption("gradcheck_seed")
-    return {} if seed is None else {"seed": seed}
+    given = {} if seed is None else {"seed": seed}
+    return {**given, "repair": REPAIR_SECONDS} if config.getoption("gradcheck_repair") else given
 
 
 def _record(item: pytest.Item, report: Report) -> None:
@@ -56,7 +65,7 @@ def _record(item: pytest.Item, report: Report) -> None:
 
 
 class Checker:
-    """The functions of gradcheck, seeded by the command line, with what they find recorded.
+    """The functions of gradcheck with what the command line asks for, with what they find recorded.
 
     Args:
         item: the test that the findings belong to.
@@ -87,7 +96,7 @@ class Checker:
 
         try:
             report: Report = getattr(api, name)(
-                *arguments, **{**_seeded(self._item.config), **options}
+                *arguments, **{**_asked(self._item.config), **options}
             )
         except GradientMismatch as error:
             _record(self._item, error.report)
@@ -160,7 +169,7 @@ class CaseItem(pytest.Item):
         from gradcheck.report.text import report_text
         from gradcheck.running import check_case
 
-        outcome = check_case(self.entry, _seeded(self.config))
+        outcome = check_case(self.entry, _asked(self.config))
         if outcome.report is None:
             raise _failure(outcome.error or "")
         _record(self, outcome.report)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradcheck.casefiles import CaseEntry
+from gradcheck.casefiles import CaseEntry, bundled_folder
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
+from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.renderers import RENDERERS, TEXT
 from gradcheck.user.calls import UserCodeError
+
+UNKNOWN = "GC999"
 
 
 def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:
@@ -25,16 +30,37 @@ def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:
     except UserCodeError as error:
         reason = f"{error.raised.call} raised {error.raised.summary_and_place}"
     else:
+        differences = tuple(expectation.differences(report))
         return Outcome(
             entry.name,
             report,
             expectation.plain(),
             expectation.verdict,
-            tuple(expectation.differences(report)),
+            differences,
+            repair=_command(entry) if differences and _is_mendable(report) else None,
         )
     expected = "pass" if expectation is None else expectation.plain()
     verdict = None if expectation is None else expectation.verdict
     return Outcome(entry.name, None, expected, verdict, (reason,), reason)
+
+
+def _is_mendable(report: Report) -> bool:
+    """Whether an edit is likely to mend what was found, or the cause is not known."""
+    from gradcheck.diagnose.rules import RULES
+
+    if report.repair is not None or not any(block.failed for block in report.blocks):
+        return False
+    mended = {rule.code for rule in RULES if rule.edits or rule.code == UNKNOWN}
+    return any(one.code in mended and one.severity == "error" for one in report.findings)
+
+
+def _command(entry: CaseEntry) -> str:
+    """The command that searches for the repair of a case."""
+    path = Path(inspect.unwrap(entry.make).__code__.co_filename)
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    bundled = path.parent.resolve() == bundled_folder()
+    return f"gradcheck repair {shlex.quote(entry.name if bundled else f'{path}:{entry.variant}')}"
 
 
 def run_cases(

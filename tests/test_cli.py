@@ -101,6 +101,14 @@ def test_the_exit_status_says_how_a_case_came_out(capsys, file, case, status):
     assert run(capsys, "run", f"{file}:{case}")[0] == status
 
 
+def test_run_names_the_command_that_can_mend(capsys, file, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    wrong = "repair can try: gradcheck repair my_checks.py:wrong\n"
+    assert wrong in run(capsys, "run", "my_checks.py:wrong")[1]
+    for other in (["my_checks.py:known"], ["my_checks.py:right"], ["my_checks.py:wrong", "-q"]):
+        assert "repair can" not in run(capsys, "run", *other)[1]
+
+
 def test_a_wrong_gradient_outweighs_one_that_cannot_be_decided(capsys, file):
     assert run(capsys, "run", f"{file}:not_a_number", f"{file}:wrong")[0] == 1
 

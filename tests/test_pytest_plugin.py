@@ -465,3 +465,25 @@ def test_the_plugin_loads_nothing_heavy_where_it_is_not_used(pytester):
         "    assert not {'numpy', 'gradcheck.api', 'gradcheck.casefiles'} & set(sys.modules)\n"
     )
     pytester.runpytest_subprocess(*PLUGINS).assert_outcomes(passed=1)
+
+
+def test_the_repair_is_shown_where_it_is_asked_for(pytester, write):
+    write(
+        "test_mine",
+        """
+def test_wrong(gradcheck):
+    gradcheck.assert_gradients(loss, params, wrong, inputs=X)
+def test_other_doors(gradcheck):
+    assert gradcheck.check_layer(lambda x: (x**2, x), lambda up, x: 2 * x * up, X).ok
+    assert gradcheck.check_step(step, params, loss=loss, learning_rate=0.1).ok
+""",
+    )
+    write(
+        "gradcheck_mine",
+        "@module.case\ndef wrong_case():\n    return module.Case(loss, params, wrong, inputs=X)\n",
+    )
+    result = run(pytester, "--gradcheck-repair")
+    result.assert_outcomes(passed=1, failed=2)
+    lines = [line.strip("E ") for line in result.outlines]
+    assert sum(line.startswith("1. ") and "len(X)" in line for line in lines) == 2
+    assert not any("1. " in line for line in run(pytester).outlines)

@@ -13,6 +13,7 @@ def _repair_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("targets", nargs="+", metavar="TARGET", help="as for run")
     add("--write", action="store_true", help="write the first patch; the original stays as .orig")
+    add("-v", "--verbose", action="store_true", help="every patch, not only the first")
     seconds = "seconds for each case (default 10)"
     add("--budget", type=float, default=REPAIR_SECONDS, help=seconds)
 
@@ -32,7 +33,7 @@ def _repair(options: argparse.Namespace) -> int:
             print(f"{printable(outcome.name)}: could not check: {printable(reason)}")
             statuses.append(UNDECIDED)
             continue
-        print(f"{printable(outcome.name)}: {repair}\n")
+        print(f"{printable(outcome.name)}: {repair.text(options.verbose)}\n")
         statuses.append(0 if repair.ok else 1)
         if repair.ok and options.write:
             for path, original in write(repair.patches[0], originals):

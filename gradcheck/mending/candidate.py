@@ -29,18 +29,33 @@ class TooSlowError(Exception):
 
 
 @dataclass(frozen=True)
-class Mended:
-    """A candidate whose gradient was proved to be right, at so many points.
+class Proof:
+    """Where a candidate's gradient was asked.
 
-    `error` is the largest relative to the block's largest entry; `left` names the blocks that no
-    gradient is returned for.
+    Attributes:
+        points: at how many points.
+        varied: what was changed there, beside the parameters: "other x and y".
+        holds: whether it is right there too; else it is only with the data at hand.
+        left: the names of blocks that no gradient is returned for.
+    """
+
+    points: int
+    varied: tuple[str, ...]
+    holds: bool
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Mended:
+    """A candidate whose gradient is right.
+
+    `error` is the largest relative to the block's largest entry.
     """
 
     edits: tuple[Edit, ...]
     texts: Texts
     error: float
-    points: int
-    left: tuple[str, ...]
+    proof: Proof
 
     @property
     def weight(self) -> float:

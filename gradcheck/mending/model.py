@@ -29,6 +29,8 @@ class Patch:
         points: at how many points, the user's own among them, it was proved.
         changed: the files.
         left: the names of blocks that no gradient is returned for, which is beyond an edit.
+        varied: what was changed at some of the points beside the parameters ("other x and y",
+            "another batch size"); empty where it was proved with the same data.
     """
 
     words: str
@@ -38,6 +40,13 @@ class Patch:
     points: int
     changed: tuple[Changed, ...]
     left: tuple[str, ...] = ()
+    varied: tuple[str, ...] = ()
+
+    @property
+    def proof(self) -> str:
+        """What it was proved by, in words."""
+        data = f"with {listed(self.varied)} too" if self.varied else "with the same data"
+        return f"agrees to {self.error:.1e} at {self.points} points, {data}"
 
 
 @dataclass(frozen=True)
@@ -65,11 +74,14 @@ class Repair:
         return bool(self.patches)
 
     def __str__(self) -> str:
-        return _as_text(self)
+        return self.text()
+
+    def text(self, verbose: bool = False) -> str:
+        """The most natural patch, or all of them; or why there is none."""
+        return _as_text(self, verbose)
 
 
-def _as_text(repair: Repair) -> str:
-    """All patches, the most natural first; or why there is none."""
+def _as_text(repair: Repair, verbose: bool) -> str:
     if not repair.patches:
         return f"no repair: {repair.reason} ({_effort(repair)})"
     count = len(repair.patches)
@@ -82,7 +94,10 @@ def _as_text(repair: Repair) -> str:
             f"no gradient is returned for {listed(left)}: a part of the backward pass is missing, "
             "which is beyond an edit"
         )
-    parts += [_patch(patch, number) for number, patch in enumerate(repair.patches, start=1)]
+    shown = repair.patches if verbose else repair.patches[:1]
+    parts += [_patch(patch, number) for number, patch in enumerate(shown, start=1)]
+    if len(shown) < count:
+        parts.append(f"and {count - 1} more (-v shows {'it' if count == 2 else 'them'})")
     return "\n\n".join(parts)
 
 
@@ -93,5 +108,5 @@ def _effort(repair: Repair) -> str:
 
 def _patch(patch: Patch, number: int) -> str:
     words = "\n   ".join(patch.words.split("\n"))
-    proof = f"agrees to {patch.error:.1e} at {patch.points} points"
-    return f"{number}. {place(patch.location)}: {words}\n   {proof}\n\n{patch.diff.rstrip()}"
+    head = f"{number}. {place(patch.location)}: {words}"
+    return f"{head}\n   {patch.proof}\n\n{patch.diff.rstrip()}"

@@ -30,9 +30,10 @@ def make_patch(mended: Mended, before: Texts) -> Patch:
         Location(edits[0].path, edits[0].line),
         "".join(map(_diff, changed)),
         mended.error,
-        mended.points,
+        mended.proof.points,
         changed,
-        mended.left,
+        mended.proof.left,
+        mended.proof.varied,
     )
 
 

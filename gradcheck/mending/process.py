@@ -16,6 +16,9 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from gradcheck.compare.point import Point
 from gradcheck.errors import UsageError
@@ -25,10 +28,12 @@ from gradcheck.mending.answers import Answers, Counts
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.confinement import confine
 from gradcheck.mending.edits import Hints
+from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.harmless import Refusals
 from gradcheck.mending.judge import Judge
-from gradcheck.mending.model import Patch, Repair
+from gradcheck.mending.model import Repair
 from gradcheck.mending.patches import make_patch
+from gradcheck.mending.ranking import ranked
 from gradcheck.mending.search import SLOWEST, Search, Task
 from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import blocks_without_gradient, editable_functions
@@ -61,7 +66,7 @@ def repair(
         advance: called with the number of further edits that were tried.
     """
     allowance = Allowance.of(budget)
-    if not point.failed:
+    if not (point.failed or point.unstable):
         return Repair(reason="there is nothing to repair: no gradient is wrong")
     functions, refused = editable_functions(point.problem)
     if not functions:
@@ -78,29 +83,28 @@ def repair(
             break
     reason = None
     if not watched.mended:
-        reason = watched.refusal or _why_none(point, allowance, watched.tried)
-    made = [(one, make_patch(one, texts)) for one in watched.mended]
-    patches = tuple(patch for _, patch in sorted(made, key=_naturalness))
+        reason = watched.refusal or _why_none(point, allowance, watched)
+    likeliest = ranked(watched.mended, texts, findings)
+    patches = tuple(make_patch(one, texts) for one in likeliest)
     return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
 
 
-def _why_none(point: Point, allowance: Allowance, tried: int) -> str:
+def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
+    if watched.coincidence is not None:
+        edit = watched.coincidence.edits[0]
+        return (
+            f"line {edit.line}, {edit.words}, is right with these data and wrong with "
+            f"{listed(watched.coincidence.proof.varied)}: no edit was found that is right with both"
+        )
     missing = [block.name for block in point.blocks if block.verdict == "missing"]
     if missing:
         return (
             f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
             "missing, which is beyond an edit"
         )
-    if allowance.is_spent(tried):
+    if allowance.is_spent(watched.tried):
         return f"no edit was found in the {allowance} allowed"
     return "no edit, and no combination of two or three, makes every gradient right"
-
-
-def _naturalness(made: tuple[Mended, Patch]) -> tuple[int, float, int]:
-    """The number of edits, how unnatural they are, and how much text they change."""
-    mended, patch = made
-    lines = [line for line in patch.diff.split("\n") if line[:1] in "+-"]
-    return len(mended.edits), mended.weight, sum(map(len, lines))
 
 
 class _Watched:
@@ -111,6 +115,7 @@ class _Watched:
         self.refused = 0
         self.refusal: str | None = None
         self.mended: list[Mended] = []
+        self.coincidence: Mended | None = None
         self._task = task
         self._advance = advance
         self._counts = Counts()
@@ -149,8 +154,10 @@ class _Watched:
                 return True
             if isinstance(message, str):
                 self.refusal = message
-            else:
+            elif message.proof.holds:
                 self.mended.append(message)
+            else:
+                self.coincidence = message
         return True
 
     def _count(self, silence: Silence) -> None:
@@ -185,9 +192,23 @@ def _search(sender: Connection, counts: Counts, skipped: int, task: Task, folder
         else:
             refusals.count = counts.read()[1]  # of the processes before
             judge = Judge(task.point, missing, seed=0)
+            judge.prepare(_data(task, functions, surroundings))
             Search(task, judge, surroundings, skipped, Answers(counts, refusals, sender)).run()
         sender.send(None)
     end(0)  # nothing of the parent's is to be tidied up here
+
+
+def _data(task: Task, functions: Sequence[Any], surroundings: Surroundings) -> Data:
+    """What the functions hold, to be changed."""
+    problem = task.point.problem
+    holders = (problem.loss_function, problem.gradient_function, problem.step, problem.layer)
+    return Data(
+        problem,
+        task.point.values,
+        [holder for holder in (*holders, *functions) if holder is not None],
+        surroundings.restore,
+        np.random.default_rng(0),
+    )
 
 
 def _work_in(folder: str, point: Point, surroundings: Surroundings) -> None:

@@ -10,7 +10,15 @@ from itertools import combinations
 from gradcheck.compare.point import Point
 from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.answers import Answers
-from gradcheck.mending.candidate import AtMost, Mended, Texts, TooSlowError, applied, installed
+from gradcheck.mending.candidate import (
+    AtMost,
+    Mended,
+    Proof,
+    Texts,
+    TooSlowError,
+    applied,
+    installed,
+)
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.edits import Hints, all_edits
 from gradcheck.mending.judge import Judge, Standing, better, is_mended
@@ -71,11 +79,10 @@ class Search:
         self._start: Standing = ()
         self._seen: set[int] = set()
         self._tried = 0
-        self._mended = 0
+        self._mended = self._coincidences = 0
 
     def run(self) -> None:
         """Searches from the user's source."""
-        _ = self._judge.further  # measured before anything is edited
         none: Standing = (False,) * len(self._task.point.problem.parameters.names)
         self._start = self._judge.right_blocks() or none
         self._level(self._task.texts, (), self._start, 0)
@@ -144,6 +151,7 @@ class Search:
                     return right
                 with AtMost(PROOF_CALLS * self._limit):
                     error = self._judge.proved()
+                    holds = error is not None and self._judge.holds_elsewhere()
                 if self._answers.refused():
                     return None
             except TooSlowError:
@@ -151,13 +159,23 @@ class Search:
             finally:
                 self._surroundings.restore()
         if error is not None:
+            self._tell(Mended((*before, *edits), after, error, self._proof(right, holds)))
+        return right
+
+    def _proof(self, right: Standing, holds: bool) -> Proof:
+        names = zip(self._task.point.problem.parameters.names, right, strict=True)
+        left = tuple(name for name, standing in names if standing is None)
+        return Proof(self._judge.points, self._judge.varied, holds, left)
+
+    def _tell(self, mended: Mended) -> None:
+        """Sends what is proved; of what holds for these data alone, the first."""
+        if mended.proof.holds:
             self._mended += 1
             self._last = min(self._last, self._spent() + LISTED * self._task.allowance.amount)
-            points = 1 + len(self._judge.further)
-            names = zip(self._task.point.problem.parameters.names, right, strict=True)
-            left = tuple(name for name, standing in names if standing is None)
-            self._answers.mended(Mended((*before, *edits), after, error, points, left))
-        return right
+        elif self._coincidences:
+            return
+        self._coincidences += not mended.proof.holds
+        self._answers.mended(mended)
 
     def _is_new(self, texts: Texts) -> bool:
         """Whether a candidate is still to be tried; it is counted."""

@@ -37,18 +37,21 @@ class Surroundings:
                 if array.flags.writeable and left > 0:
                     self._arrays.append((array, array.copy()))
         self._objects = [
-            (one, frozenset(vars(one)))
+            (one, dict(vars(one)))
             for one in objects_in(problem.parameters.owner, DEPTH)
             if hasattr(one, "__dict__")
         ]
 
     def restore(self) -> None:
-        """Puts back what was changed; attributes that were not there are removed."""
+        """Puts back what was changed; attributes are what they were."""
         for array, before in self._arrays:
             if array.shape == before.shape and not same_numbers(array, before):
                 np.copyto(array, before)
-        for one, names in self._objects:
-            for name in set(vars(one)) - names:
+        for one, attributes in self._objects:
+            for name in vars(one).keys() - attributes:
                 delattr(one, name)
+            for name, value in attributes.items():
+                if vars(one).get(name) is not value:
+                    object.__setattr__(one, name, value)
         self._problem.restore_data()
         self._problem.parameters.restore()

@@ -82,6 +82,7 @@ def _repair_dict(repair: Repair) -> dict[str, Any]:
                 "error": _plain(patch.error),
                 "points": patch.points,
                 "left": list(patch.left),
+                "varied": list(patch.varied),
             }
             for patch in repair.patches
         ],

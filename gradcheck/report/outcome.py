@@ -23,6 +23,7 @@ class Outcome:
         expected_verdict: the verdict alone; None where what is expected could not be read.
         differences: what did not come out as expected.
         error: why there is no report, or None.
+        repair: the command that is likely to find a patch, or None.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Outcome:
     expected_verdict: str | None = "pass"
     differences: tuple[str, ...] = ()
     error: str | None = None
+    repair: str | None = None
 
     @property
     def report_or_reason(self) -> Report:

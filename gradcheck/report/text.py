@@ -53,6 +53,8 @@ def outcome_text(outcome: Outcome, style: Style = PLAIN, quiet: bool = False) ->
             f"{name}: {printable_lines(summary_line(outcome.report))}{f' ({how})' if how else ''}"
         )
     text = report_text(outcome.report, outcome.name, style)
+    if outcome.repair:
+        text += f"\nrepair can try: {printable(outcome.repair)}"
     return f"{text}\n{how}\n" if how else f"{text}\n"
 
 
@@ -106,7 +108,7 @@ def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -
         sections += [f"detail: {detail}" for detail in report.details]
         sections.append(f"again: {report.reproduce}")
     if report.repair is not None:
-        sections += ["", f"repair: {report.repair}"]
+        sections += ["", f"repair: {report.repair.text(style.verbose)}"]
     sections.append(summary_line(report) + _what_next(report))
     return "\n".join((_laid_out(sections[:1], style), table, _laid_out(sections[1:], style)))
 

@@ -1,0 +1,186 @@
+"""Where the user's functions hold their data, so that these can be changed and put back."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import CodeType, ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.user.calls import is_users_file
+from gradcheck.user.objects import attributes, is_object
+
+DEPTH = 7
+MOST_ITEMS = 500
+
+Put = Callable[[Any], object]
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Held:
+    """An array or number, and what puts another in its place, wherever it is held.
+
+    The items of a list have one path.
+    """
+
+    value: Any
+    path: Path
+    puts: tuple[Put, ...]
+
+    @property
+    def name(self) -> str:
+        """What it is called: the last step of its path that is a name."""
+        return next((step for step in reversed(self.path) if step.isidentifier()), "")
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it is an array and not a number."""
+        return isinstance(self.value, np.ndarray)
+
+    def put(self, new: Any) -> None:
+        """Puts something in its place; into the same memory where that holds it."""
+        if _fits(self.value, new):
+            np.copyto(self.value, new)
+        else:
+            for put in self.puts:
+                put(new)
+
+    def put_back(self, before: Any) -> None:
+        """Puts it back everywhere, with what was in it."""
+        if self.is_array and self.value.flags.writeable:
+            np.copyto(self.value, before)
+        for put in self.puts:
+            put(self.value)
+
+    def can_hold(self, new: Any) -> bool:
+        """Whether another can be put there."""
+        return bool(self.puts) or _fits(self.value, new)
+
+
+def _fits(array: Any, new: Any) -> bool:
+    return isinstance(array, np.ndarray) and array.flags.writeable and array.shape == np.shape(new)
+
+
+@dataclass
+class Holdings:
+    """All that is found from some functions and objects: arrays, numbers, and lists of samples."""
+
+    held: list[Held] = field(default_factory=list)
+    lists: list[list[Any]] = field(default_factory=list)
+    _seen: set[int] = field(default_factory=set)
+    _arrays: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, holders: Sequence[Any]) -> Holdings:
+        """What can be reached from functions and objects, with nothing of it run."""
+        found = cls()
+        for holder in holders:
+            found._visit(holder, None, (), DEPTH)
+        return found
+
+    def _visit(self, value: Any, put: Put | None, path: Path, depth: int) -> None:
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind in "fiub" and value.size:
+                self._add_array(value, put, path)
+        elif isinstance(value, int | float | np.number) and not isinstance(value, bool):
+            if put is not None:
+                self.held.append(Held(value, path, (put,)))
+        elif depth >= 0 and id(value) not in self._seen:
+            self._seen.add(id(value))
+            if isinstance(value, list) and _are_samples(value):
+                self.lists.append(value)
+            for inner, inner_put, step in _inside(value, put):
+                self._visit(inner, inner_put, (*path, *step), depth - 1)
+
+    def _add_array(self, array: NDArray[Any], put: Put | None, path: Path) -> None:
+        puts = () if put is None else (put,)
+        index = self._arrays.setdefault(id(array), len(self.held))
+        if index == len(self.held):
+            self.held.append(Held(array, path, puts))
+        else:
+            before = self.held[index]
+            self.held[index] = Held(array, before.path, before.puts + puts)
+
+
+def _are_samples(items: list[Any]) -> bool:
+    kinds = (int, float, np.number, np.ndarray, tuple)
+    return bool(items) and all(isinstance(item, kinds) for item in items)
+
+
+def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path]]:
+    """What a container, function or object holds, what replaces it there, and the step to it."""
+    if isinstance(value, Mapping):
+        for key in list(value)[:MOST_ITEMS]:
+            setter = functools.partial(value.__setitem__, key) if type(value) is dict else None
+            yield value[key], setter, (str(key),)
+    elif isinstance(value, list):
+        for index, item in enumerate(value[:MOST_ITEMS]):
+            yield item, functools.partial(value.__setitem__, index), ("*",)
+    elif isinstance(value, tuple):
+        yield from _inside_tuple(value, put)
+    elif isinstance(value, functools.partial):
+        for item in (value.func, *value.args, *value.keywords.values()):
+            yield item, None, ("partial",)
+    elif inspect.ismethod(value):
+        yield value.__func__, None, ()
+        yield value.__self__, None, ("self",)
+    elif inspect.isfunction(value):
+        yield from _inside_function(value)
+    elif is_object(value):
+        for name, item in attributes(value).items():
+            yield item, functools.partial(object.__setattr__, value, name), (name,)
+
+
+def _inside_tuple(
+    value: tuple[Any, ...], put: Put | None
+) -> Iterator[tuple[Any, Put | None, Path]]:
+    """A tuple is held as a whole: another takes its place."""
+    items = list(value)
+
+    def set_item(index: int, new: Any) -> None:
+        items[index] = new
+        same = all(one is other for one, other in zip(items, value, strict=True))
+        if put is not None:
+            put(value if same else tuple(items))
+
+    settable = put is not None and type(value) is tuple
+    for index, item in enumerate(value[:MOST_ITEMS]):
+        yield item, functools.partial(set_item, index) if settable else None, (str(index),)
+
+
+def _inside_function(function: Any) -> Iterator[tuple[Any, Put | None, Path]]:
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            yield cell.cell_contents, functools.partial(setattr, cell, "cell_contents"), (name,)
+        except ValueError:  # it is empty still
+            continue
+    yield function.__defaults__ or (), functools.partial(setattr, function, "__defaults__"), ()
+    scope, names = function.__globals__, _names(function.__code__)
+    for name in names & scope.keys():
+        value = scope[name]
+        if isinstance(value, ModuleType):
+            yield from _inside_module(value, names)
+        elif not inspect.isclass(value):
+            yield value, functools.partial(scope.__setitem__, name), (name,)
+
+
+def _inside_module(module: ModuleType, names: set[str]) -> Iterator[tuple[Any, Put | None, Path]]:
+    """What a function names of the user's own module."""
+    if not is_users_file(getattr(module, "__file__", None) or "<none>"):
+        return
+    for name in names & vars(module).keys():
+        value = getattr(module, name)
+        if not isinstance(value, ModuleType) and not inspect.isclass(value):
+            yield value, functools.partial(setattr, module, name), (name,)
+
+
+def _names(code: CodeType) -> set[str]:
+    """The names that a function and those inside of it look up."""
+    inner = [_names(one) for one in code.co_consts if isinstance(one, CodeType)]
+    return set(code.co_names).union(*inner)

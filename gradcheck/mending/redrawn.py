@@ -1,0 +1,157 @@
+"""Data drawn anew within their kind: labels stay labels, masks masks, probabilities probabilities.
+
+What has a structure that a function may rely on (sorted, evenly spaced, orthogonal, a pattern of
+ones and zeros that is no mask) stays as it is: None is returned.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+SPREAD = 0.4
+"""How far numbers are scaled, as the logarithm's deviation."""
+
+CLOSE = 1e-9
+FEW = 12
+"""So many different whole numbers, written as floats, are classes."""
+
+
+def redrawn(array: Array, rng: np.random.Generator) -> Array | None:
+    """An array of the same shape and kind with other values."""
+    if array.dtype.kind == "b":
+        return _mask(array, rng)
+    if array.dtype.kind in "iu":
+        return _whole_numbers(array, rng)
+    values = array.astype(np.float64)
+    if not np.all(np.isfinite(values)):
+        return None
+    drawn = _floats(values, rng)
+    return None if drawn is None else drawn.astype(array.dtype)
+
+
+def redrawn_number(value: float, rng: np.random.Generator) -> float | None:
+    """Another number of the same kind; 0, 1 and what is not finite stay."""
+    if not np.isfinite(value) or value in (0.0, 1.0, -1.0):
+        return None
+    other = _jittered(np.array([value]), rng)
+    return float(other[0])
+
+
+def _mask(array: Array, rng: np.random.Generator) -> Array | None:
+    """As many true ones as before, one more or one less, elsewhere."""
+    count = int(array.sum())
+    if array.size < 2 or count in (0, array.size):
+        return None
+    counts = [one for one in (count + 1, count - 1) if 0 < one < array.size] or [count]
+    flat = np.arange(array.size) < rng.choice(counts)
+    return np.asarray(rng.permutation(flat).reshape(array.shape))
+
+
+def _whole_numbers(array: Array, rng: np.random.Generator) -> Array | None:
+    """Labels and indices within their range, the largest still among them."""
+    kinds, counts = np.unique(array, return_counts=True)
+    if len(kinds) == 1:
+        value = int(kinds[0])
+        if value in (0, 1) or array.size < 2:
+            return None
+        kinds = np.array([0, value] if value < 0 else range(min(value, FEW) + 1)[-3:], array.dtype)
+        kinds[-1] = value
+    flat = array.reshape(-1)
+    in_order = (
+        array.ndim == 1 and len(counts) > 1 and bool(np.all(np.diff(array.astype(float)) >= 0))
+    )
+    if in_order and (len(kinds) > FEW or np.all(counts == 1)):
+        return None  # positions, the limits of segments
+    if np.all(counts == 1) and len(counts) == array.size:
+        return np.asarray(rng.permutation(flat).reshape(array.shape))
+    drawn = rng.choice(kinds, array.size)
+    drawn[rng.integers(array.size)] = kinds[-1]
+    return np.asarray(drawn.astype(array.dtype).reshape(array.shape))
+
+
+def _floats(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64] | None:
+    whole = bool(np.all(values == np.round(values)))
+    kinds = np.unique(values)
+    if len(kinds) == 1:
+        return None if values.size < 2 or abs(kinds[0]) in (0, 1) else _jittered(values, rng)
+    if _is_square(values) and (whole or not _is_plain(values)):
+        return _congruent(values, rng)
+    if set(kinds) <= {0.0, 1.0}:
+        return _zeros_and_ones(values, rng)
+    if whole and len(kinds) <= FEW:
+        return np.asarray(_whole_numbers(values, rng))
+    if values.ndim == 1 and values.size > 2 and np.all(np.diff(values) > 0):
+        return _in_order(values, rng)
+    for axis in range(values.ndim):
+        if np.all(values >= 0) and np.allclose(values.sum(axis), 1, rtol=0, atol=CLOSE):
+            drawn = _jittered(values, rng)
+            return np.asarray(drawn / drawn.sum(axis, keepdims=True))
+    drawn = _jittered(values if _is_square(values) else rng.permutation(values), rng)
+    if values.ndim == 2 and min(values.shape) > 1:
+        for axis in (0, 1):  # a bias unit among the features
+            same = np.all(values == values.take([0], axis), axis, keepdims=True)
+            drawn = np.where(same, values, drawn)
+    return drawn
+
+
+def _jittered(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Every number scaled by its own factor; between 0 and 1 it stays there."""
+    factors = np.exp(SPREAD * rng.standard_normal(values.shape))
+    if np.all((values >= 0) & (values <= 1)):
+        return np.asarray(values**factors)
+    return np.asarray(values * factors)
+
+
+def _is_square(values: NDArray[np.float64]) -> bool:
+    return values.ndim == 2 and values.shape[0] == values.shape[1] > 1
+
+
+def _is_plain(values: NDArray[np.float64]) -> bool:
+    """Whether a square matrix is neither symmetric nor sparse nor of a sum that is always 0."""
+    symmetric = np.allclose(np.abs(values), np.abs(values.T), rtol=CLOSE)
+    balanced = any(np.allclose(values.sum(axis), 0, atol=CLOSE) for axis in (0, 1))
+    product = values @ values.T
+    orthogonal = np.allclose(product, np.diag(np.diag(product)), atol=CLOSE)
+    return not (symmetric or balanced or orthogonal) and bool(np.all(values != 0))
+
+
+def _congruent(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64] | None:
+    """A symmetric matrix that is no pattern with its rows and columns scaled: it stays definite."""
+    off = values - np.diag(np.diag(values))
+    if not np.allclose(values, values.T, rtol=CLOSE) or set(np.unique(off)) <= {0.0, 1.0}:
+        return None
+    if any(np.allclose(values.sum(axis), 0, atol=CLOSE) for axis in (0, 1)):
+        return None
+    scales = np.exp(SPREAD / 2 * rng.standard_normal(len(values)))
+    return np.asarray(values * scales * scales[:, None])
+
+
+def _zeros_and_ones(
+    values: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64] | None:
+    """Rows or columns with a single one keep that; else it is a mask."""
+    for axis in (-1, 0):
+        if values.ndim == 2 and min(values.shape) > 1 and np.all(values.sum(axis) == 1):
+            rows = values if axis == -1 else values.T
+            labels = rng.integers(rows.shape[1], size=len(rows))
+            drawn = np.eye(rows.shape[1])[labels]
+            return np.asarray(drawn if axis == -1 else drawn.T)
+    if values.ndim == 2 and any(len(set(column)) == 1 for column in values.T):
+        return None  # a column of ones beside a mask: a bias unit
+    mask = _mask(values == 1.0, rng)
+    return None if mask is None else mask.astype(np.float64)
+
+
+def _in_order(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64] | None:
+    """Sorted numbers stay sorted; those that are evenly spaced stay as they are."""
+    steps = np.diff(values)
+    if np.allclose(steps, steps[0], rtol=1e-6):
+        return None
+    scaled = _jittered(steps, rng)
+    span = (values[-1] - values[0]) / scaled.sum()
+    return np.asarray(np.concatenate([values[:1], values[0] + np.cumsum(scaled) * span]))

@@ -1,0 +1,290 @@
+"""A patch must hold on other data: coincidences of numbers and sizes are no mends."""
+
+import ast
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck.mending.ranking import normal
+from gradcheck.mending.redrawn import redrawn, redrawn_number
+from gradcheck.options import Edits
+
+HEAD = "import numpy as np\nimport gradcheck\n\nRNG = np.random.default_rng(4)\n"
+
+MARGIN = """
+X, SIDE = RNG.normal(size=(6, 4)), np.full(6, 2.0)
+
+def loss(w):
+    return np.sum(np.exp(-SIDE * (X @ w)))
+
+def grad(w):
+    fall = np.exp(-SIDE * (X @ w))
+    return X.T @ -fall
+
+PARAMS = RNG.normal(size=4)
+"""
+
+SQUARE = """
+X, Y = RNG.normal(size=(3, 5)), RNG.normal(size=(3, 3))
+
+def loss(p):
+    return np.sum(np.log(np.cosh(X @ p["V"] + p["c"] - Y))) / len(X)
+
+def grad(p):
+    width = Y.shape[1]
+    rows = X.shape[0]
+    t = np.tanh(X @ p["V"] + p["c"] - Y)
+    return {"V": X.T @ t, "c": t.sum(axis=0) / rows}
+
+PARAMS = {"V": RNG.normal(size=(5, 3)), "c": RNG.normal(size=3)}
+"""
+
+PLATE = """
+class Plate:
+    def __init__(self):
+        self.push = RNG.normal(size=4)
+        self.stiff = 2.0
+
+    def energy(self, u):
+        return 0.5 * self.stiff * np.sum(u**4) - self.push @ u
+
+    def force(self, u):
+        return 2 * u**3 - self.push
+
+plate = Plate()
+loss, grad, PARAMS = plate.energy, plate.force, RNG.normal(size=4)
+"""
+
+SAMPLES = """
+PAIRS = [(RNG.normal(size=3), 3) for _ in range(5)]
+
+def loss(w):
+    return sum(np.cosh(a @ w) * times for a, times in PAIRS)
+
+def grad(w):
+    total = np.zeros(3)
+    for a, times in PAIRS:
+        total += np.sinh(a @ w) * a
+    return total
+
+PARAMS = RNG.normal(size=3)
+"""
+
+GROWING = """
+X, Y = RNG.normal(size=(6, 3)), RNG.normal(size=6)
+
+class Fit:
+    def __init__(self):
+        self.made = 0.0
+
+    def loss(self, w):
+        return np.sum((X @ w - Y) ** 2)
+
+    def grad(self, w):
+        g = 2 * X.T @ (X @ w - Y) + self.made
+        self.made = self.made + 1.0
+        return g
+
+fit = Fit()
+loss, grad, PARAMS = fit.loss, fit.grad, RNG.normal(size=3)
+"""
+
+ONE_HOT = """
+X = RNG.normal(size=(8, 3))
+LABELS = np.array([0, 2, 1, 1, 0, 2, 2, 0])
+ROWS = np.eye(3)[LABELS]
+
+def soft(p):
+    e = np.exp(X @ p["W"] + p["b"])
+    return e / e.sum(axis=1, keepdims=True)
+
+def loss(p):
+    return -np.mean(np.log(soft(p)[range(len(X)), LABELS]))
+
+def grad(p):
+    m = len(X)
+    d = (soft(p) - ROWS) / m
+    return {"W": X.T @ d, "b": d.sum(axis=0) / m}
+
+PARAMS = {"W": RNG.normal(size=(3, 3)), "b": RNG.normal(size=3)}
+"""
+
+
+TURNED = """
+class Fit:
+    def __init__(self):
+        self.x, self.y, self.n = RNG.normal(size=(6, 4)), RNG.normal(size=(6, 1)), 6
+        self.turned = self.x.T.copy()
+
+    def loss(self, w):
+        return np.sum((self.x @ w - self.y) ** 2) / self.n
+
+    def grad(self, w):
+        return self.turned @ (self.x @ w - self.y) / self.n
+
+fit = Fit()
+loss, grad, PARAMS = fit.loss, fit.grad, RNG.normal(size=(4, 1))
+"""
+
+
+@pytest.fixture
+def repaired(tmp_path, request):
+    def repair(text, edits=700):
+        path = tmp_path / "made.py"
+        path.write_text(HEAD + text)
+        spec = importlib.util.spec_from_file_location(f"made_{abs(hash(str(path)))}", path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        arguments = module.loss, module.PARAMS, module.grad
+        return gradcheck.repair(*arguments, budget=Edits(edits)), module
+
+    return repair
+
+
+def words(found):
+    return [patch.words.partition("->")[2] for patch in found.patches]
+
+
+def test_a_label_that_happens_to_be_2_is_no_factor_2(repaired):
+    found, _ = repaired(MARGIN)
+    assert found.ok, str(found)
+    assert all("SIDE" in text for text in words(found))
+    assert "SIDE" in found.patches[0].varied[0]
+
+
+def test_as_many_outputs_as_samples_are_told_apart(repaired):
+    found, _ = repaired(SQUARE)
+    assert words(found)[0].strip() == "X.T @ t / rows"
+    assert all("width" not in text for text in words(found))
+    assert "another batch size" in found.patches[0].varied
+
+
+def test_a_number_that_is_changed_is_no_constant(repaired):
+    found, _ = repaired(PLATE)
+    assert all("stiff" in text for text in words(found)), str(found)
+
+
+def test_samples_in_a_list_are_drawn_and_cut(repaired):
+    found, module = repaired(SAMPLES)
+    assert found.ok, str(found)
+    assert all("times" in text for text in words(found))
+    assert len(module.PAIRS) == 5
+
+
+def test_the_second_call_has_to_be_right_as_well(repaired):
+    found, _ = repaired(GROWING)
+    assert found.ok, str(found)
+    assert all("self.made" not in patch.words.partition("->")[2] for patch in found.patches)
+
+
+def test_data_that_are_made_from_others_stay_as_they_are(repaired):
+    found, _ = repaired(ONE_HOT)
+    assert words(found)[0].strip() == "d.sum(axis=0)", str(found)
+
+
+def test_a_cut_that_makes_no_sense_refuses_nothing(repaired):
+    found, _ = repaired(TURNED)
+    assert found.ok, str(found)
+    assert "with the same data" in found.patches[0].proof
+
+
+def test_what_is_right_here_alone_is_the_reason_for_no_patch(repaired):
+    text = PLATE.replace("2 * u**3 - self.push", "u**3").replace(" - self.push @ u", "")
+    text = text.replace("* self.stiff *", "* self.stiff**2 / 4 *")
+    found, _ = repaired(text, edits=150)
+    assert not found.ok
+    assert "is right with these data and wrong with other" in found.reason
+
+
+def test_the_users_data_are_as_they_were(repaired):
+    found, module = repaired(MARGIN)
+    assert found.ok
+    assert module.X.shape == (6, 4)
+    assert set(module.SIDE) == {2.0}
+
+
+def test_a_patch_says_what_it_was_proved_with(repaired):
+    found, _ = repaired(MARGIN)
+    assert "points, with other" in str(found)
+
+
+RNG = np.random.default_rng(2)
+STAYING = {
+    "bias": np.ones((4, 1)),
+    "identity": np.eye(3),
+    "grid": np.linspace(0, 2, 7),
+    "limits": np.array([0, 3, 5, 9]),
+    "rotation": np.array([[0.6, -0.8], [0.8, 0.6]]),
+    "holes": np.array([1.0, np.nan]),
+}
+
+
+@pytest.mark.parametrize("name", STAYING)
+def test_what_has_a_structure_stays(name):
+    assert redrawn(STAYING[name], RNG) is None
+
+
+def test_labels_stay_labels():
+    drawn = redrawn(np.array([4, 7, 7, 4, 9]), RNG)
+    assert set(drawn) <= {4, 7, 9}
+    assert drawn.dtype == np.array([4]).dtype
+
+
+def test_labels_that_are_all_the_same_are_drawn_more_widely():
+    drawn = redrawn(np.full(30, 2), RNG)
+    assert len(set(drawn)) > 1
+    assert drawn.min() >= 0
+    assert drawn.max() == 2
+
+
+def test_a_mask_has_another_number_of_ones():
+    mask = np.array([True, True, False, False, True, False])
+    assert redrawn(mask, RNG).sum() in (2, 4)
+
+
+def test_one_hot_rows_stay_one_hot():
+    drawn = redrawn(np.eye(3)[[0, 2, 2, 1]], RNG)
+    assert np.all(drawn.sum(axis=1) == 1)
+    assert set(drawn.ravel()) == {0.0, 1.0}
+
+
+def test_probabilities_sum_to_one():
+    rows = RNG.random((5, 3))
+    drawn = redrawn(rows / rows.sum(axis=1, keepdims=True), RNG)
+    np.testing.assert_allclose(drawn.sum(axis=1), 1)
+
+
+def test_a_definite_matrix_stays_definite():
+    root = RNG.normal(size=(4, 4))
+    drawn = redrawn(root @ root.T, RNG)
+    np.testing.assert_allclose(drawn, drawn.T)
+    assert np.linalg.eigvalsh(drawn).min() > 0
+
+
+def test_a_bias_unit_stays_one():
+    data = np.column_stack([np.ones(5), RNG.normal(size=(5, 2))])
+    drawn = redrawn(data, RNG)
+    assert np.all(drawn[:, 0] == 1)
+    assert not np.any(drawn[:, 1:] == data[:, 1:])
+
+
+def test_what_is_sorted_stays_sorted():
+    drawn = redrawn(np.array([0.0, 0.5, 2.0, 2.5, 7.0]), RNG)
+    assert np.all(np.diff(drawn) > 0)
+
+
+def test_numbers_between_0_and_1_stay_there():
+    assert 0 < redrawn_number(0.9, RNG) < 1
+    assert redrawn_number(1.0, RNG) is None
+
+
+def test_patches_that_say_the_same_are_one():
+    same = ["-a * b / m", "b / m * -a", "-(a * b) / m", "a * b / (-m)", "a * b * c / m / -c"]
+    assert len({normal(ast.parse(text)) for text in same}) == 1
+    assert normal(ast.parse("np.dot(a, b) - c")) == normal(ast.parse("-c + a @ b"))
+    assert normal(ast.parse("a - b")) != normal(ast.parse("b - a"))
+    assert normal(ast.parse("a / b")) != normal(ast.parse("b / a"))
