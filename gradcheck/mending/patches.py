@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -75,13 +74,11 @@ def write(patch: Patch, originals: Originals | None = None) -> list[tuple[Path, 
     for one in patch.changed:
         path = Path(one.path)
         try:
-            now, mode = path.read_bytes(), path.stat().st_mode
+            now = path.read_bytes()
         except OSError as error:
             raise UsageError(f"{one.path} cannot be read: {error.strerror}") from None
         if now != one.before:
             raise UsageError(f"{one.path} was changed meanwhile: nothing was written")
-        if not mode & stat.S_IWUSR:
-            raise UsageError(f"{one.path} is read-only: nothing was written")
     written = []
     for one in patch.changed:
         original = originals.keep(Path(one.path), one.before)
