@@ -61,17 +61,17 @@ def applied(texts: Texts, edits: Sequence[Edit]) -> Texts:
 def installed(functions: Sequence[Function], texts: Texts, edits: Sequence[Edit]) -> Iterator[bool]:
     """While it is entered, the functions run the edited code; whether that can be compiled."""
     try:
-        codes = [(one, one.function.__code__, new) for one, new in _edited(functions, texts, edits)]
+        codes = [(one, one.code, new) for one, new in _edited(functions, texts, edits)]
     except UnreadableError:
         yield False
         return
     try:
         for function, _, new in codes:
-            function.function.__code__ = new
+            function.run_from_now_on(new)
         yield True
     finally:
         for function, old, _ in codes:
-            function.function.__code__ = old
+            function.run_from_now_on(old)
 
 
 def _edited(

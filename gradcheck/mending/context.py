@@ -151,9 +151,17 @@ class Context:
         )
 
     def nodes(self) -> Iterator[ast.AST]:
-        """All nodes of the function's body."""
-        for statement in self.definition.body:
-            yield from ast.walk(statement)
+        """All nodes of the function's body, but for those of functions inside of it."""
+        return iter(self._nodes)
+
+    @cached_property
+    def _nodes(self) -> list[ast.AST]:
+        body = self.definition.body
+        nodes: list[ast.AST] = [*body] if isinstance(body, list) else [body]
+        for node in nodes:  # which grows while it is read
+            if not isinstance(node, Definition):
+                nodes += ast.iter_child_nodes(node)
+        return nodes
 
     def all_of(self, kind: type[Node]) -> Iterator[Node]:
         """The nodes of one kind."""
@@ -161,6 +169,8 @@ class Context:
 
     def wholes(self) -> Iterator[ast.expr]:
         """The expressions that statements assign or return, and the items of those."""
+        if isinstance(self.definition, ast.Lambda):
+            yield from _parts(self.definition.body)
         for node in self.nodes():
             value = getattr(node, "value", None)
             if isinstance(node, ast.Assign | ast.AugAssign | ast.Return) and value is not None:

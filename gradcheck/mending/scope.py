@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
@@ -14,6 +15,8 @@ import numpy as np
 from gradcheck.user.objects import is_object
 
 MOST_KEYS = 60
+
+OF_COMPREHENSION = "[{"
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,10 @@ def observe(
 
 def _values(frame: FrameType, texts: Sequence[str]) -> dict[str, Value]:
     names = dict(frame.f_locals)
+    for text in texts:
+        if text.startswith(OF_COMPREHENSION):
+            with contextlib.suppress(Exception):  # it has no values at this place
+                names |= eval(text, frame.f_globals, names)[-1]
     values = {}
     for text in dict.fromkeys([*texts, *names, *_inside(names)]):
         try:
@@ -103,6 +110,20 @@ def _inside(names: Mapping[str, Any]) -> list[str]:
 
 
 def expressions(node: ast.AST) -> list[str]:
-    """The texts of all names, attributes and items in a tree."""
+    """The texts of all names, attributes and items in a tree; before them, of `_variables`."""
     kinds = ast.Name | ast.Attribute | ast.Subscript
-    return [ast.unparse(one) for one in ast.walk(node) if isinstance(one, kinds)]
+    nodes = list(ast.walk(node))
+    return [
+        *(text for one in nodes for text in _variables(one)),
+        *(ast.unparse(one) for one in nodes if isinstance(one, kinds)),
+    ]
+
+
+def _variables(node: ast.AST) -> Iterator[str]:
+    """A list of all values that a comprehension's variables take, as dicts."""
+    if isinstance(node, ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp):
+        targets = [name for one in node.generators for name in ast.walk(one.target)]
+        names = [one.id for one in targets if isinstance(one, ast.Name)]
+        pairs = ", ".join(f"{name!r}: {name}" for name in names)
+        loops = " ".join(map(ast.unparse, node.generators))
+        yield f"{OF_COMPREHENSION}{pairs}}} {loops}]"
