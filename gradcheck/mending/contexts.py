@@ -6,8 +6,10 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import CodeType
 
+import numpy
+
 from gradcheck.mending.context import Context
-from gradcheck.mending.scope import expressions, observe
+from gradcheck.mending.scope import Value, expressions, observe
 from gradcheck.mending.source import Definition, Function, definitions
 
 
@@ -27,11 +29,13 @@ def contexts_of(
     for function, own in pairs:
         around = values.get(function.code, {})
         for node, code in own:
-            text, called = texts[function.path], _callable_in(function, names)
+            if _only_passes_on(node, function.functions[0].__globals__):
+                continue  # what it calls may be edited
             if node not in contexts or values.get(code):
-                contexts[node] = Context(
-                    function.path, text, node, around | values.get(code, {}), called
-                )
+                known = around | values.get(code, {})
+                atoms = {text: value for text, value in known.items() if _is_atom(text, value)}
+                text, called = texts[function.path], _callable_in(function, names)
+                contexts[node] = Context(function.path, text, node, atoms, called, known)
     return list(contexts.values())
 
 
@@ -45,6 +49,24 @@ def _inside(definition: Definition, code: CodeType) -> Iterator[tuple[Definition
         same = codes.get(names[-1])
         if same:
             yield node, same.pop(0)
+
+
+def _only_passes_on(definition: Definition, scope: Mapping[str, object]) -> bool:
+    """Whether a lambda is no more than a call of a function of the user's."""
+    call = definition.body
+    if not isinstance(definition, ast.Lambda) or not isinstance(call, ast.Call):
+        return False
+    root: ast.expr = call.func
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return not isinstance(root, ast.Name) or scope.get(root.id) is not numpy
+
+
+def _is_atom(text: str, value: Value) -> bool:
+    """Whether a text is a name, attribute or item that is a number or an array."""
+    return value.kind != "list" and isinstance(
+        ast.parse(text, mode="eval").body, ast.Name | ast.Attribute | ast.Subscript
+    )
 
 
 def _codes_in(code: CodeType) -> Iterator[CodeType]:

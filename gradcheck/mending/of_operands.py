@@ -100,7 +100,7 @@ def products(context: Context) -> Iterator[Edit]:
 
 
 def _products_of(context: Context, node: ast.expr, left: str, right: str) -> Iterator[Edit]:
-    library = _library(context)
+    library = context.library
     if library is None:
         return
     flat = [re.sub(r"\.T$", "", side) for side in (left, right)]
@@ -141,11 +141,3 @@ def powers(context: Context) -> Iterator[Edit]:
 
 def _same_but_for_number(one: str, other: str) -> bool:
     return NUMBER.sub("#", one) == NUMBER.sub("#", other)
-
-
-def _library(context: Context) -> str | None:
-    """What numpy is called in the file."""
-    match = re.search(rb"import numpy as (\w+)|import (numpy)\b", context.text)
-    if match is None:
-        return None
-    return (match[1] or match[2]).decode("utf-8")

@@ -1,0 +1,61 @@
+"""Whole backward passes of softmax and of normalisation, in the user's names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import permutations
+
+from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.of_factors import stretches, target_value
+
+MOST_ALIKE = 8
+"""With more arrays of one shape, too many could be meant."""
+
+
+def softmax(context: Context) -> Iterator[Edit]:
+    """The Jacobian of softmax times what arrives: `s * (d - (d * s).sum(...))`."""
+    for node, alike in _targets(context):
+        for s, d in permutations(alike, 2):
+            for axis in _axes(context, alike):
+                total = f"({d} * {s}).sum({axis})"
+                yield context.replaced(node, f"{s} * ({d} - {total})", 16.0)
+
+
+def normalisation(context: Context) -> Iterator[Edit]:
+    """Through a mean and a variance: less its mean, less its part along what is normalised."""
+    for node, alike in _targets(context):
+        shape = context.values[alike[0]].shape
+        spreads = [
+            text
+            for text, value in context.values.items()
+            if value.kind == "array" and stretches(value.shape, shape)
+        ]
+        for d, unit in permutations(alike, 2):
+            for axis in _axes(context, alike):
+                mean, along = f"{d}.mean({axis})", f"{unit} * ({d} * {unit}).mean({axis})"
+                for spread in spreads:
+                    whole = f"({d} - {mean} - {along})"
+                    yield context.replaced(node, f"{whole} / {spread}", 18.0)
+                    yield context.replaced(node, f"{whole} * {spread}", 18.0)
+
+
+def _targets(context: Context) -> Iterator[tuple[ast.expr, list[str]]]:
+    """Whole expressions, with the names of at least two arrays that have their shape."""
+    for node in context.wholes():
+        target = target_value(context, node)
+        if target is None or target.kind != "array" or not target.shape:
+            continue
+        alike = [
+            text
+            for text, value in context.values.items()
+            if value.kind == "array" and value.shape == target.shape and not text.endswith("]")
+        ]
+        if 2 <= len(alike) <= MOST_ALIKE:
+            yield node, alike
+
+
+def _axes(context: Context, alike: list[str]) -> tuple[str, ...]:
+    if len(context.values[alike[0]].shape) == 1:
+        return ("",)
+    return tuple(f"axis={axis}, keepdims=True" for axis in (-1, 0))
