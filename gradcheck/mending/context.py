@@ -48,6 +48,7 @@ class Context:
         values: those of the names, attributes and items in it that are arrays or numbers.
         functions: the names of the user's functions that it can call.
         known: the values of all its expressions, as far as they are known, lists too.
+        of_loss: whether the loss runs it as well.
     """
 
     path: str
@@ -56,6 +57,7 @@ class Context:
     values: Values
     functions: tuple[str, ...]
     known: Values
+    of_loss: bool
 
     @cached_property
     def library(self) -> str | None:

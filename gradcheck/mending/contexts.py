@@ -35,7 +35,9 @@ def contexts_of(
                 known = around | values.get(code, {})
                 atoms = {text: value for text, value in known.items() if _is_atom(text, value)}
                 text, called = texts[function.path], _callable_in(function, names)
-                contexts[node] = Context(function.path, text, node, atoms, called, known)
+                contexts[node] = Context(
+                    function.path, text, node, atoms, called, known, function.of_loss
+                )
     return list(contexts.values())
 
 

@@ -77,6 +77,9 @@ AT_THE_LINE = 0.25
 OF_THE_RULE = 0.4
 """The factor on the weight of an edit of a kind that mends what the diagnosis found."""
 
+OF_THE_LOSS = 2.0
+"""The factor on the weight of an edit of what the loss runs as well, which is right."""
+
 ODD = 4.0
 ODDITIES = re.compile(rb"-\w+\.shape|\.shape\[-?\d\] [*/]|-\w*cache|^\d+ [*/]|len\([^)]*\) [*/]")
 """What nobody means: a size that is negative, or is divided."""
@@ -115,6 +118,7 @@ def all_edits(contexts: Sequence[Context], hints: Hints) -> list[Edit]:
                 if same or context.is_guarded(edit):
                     continue
                 odd = ODD if ODDITIES.search(edit.replacement) else 1.0
+                odd *= OF_THE_LOSS if context.of_loss else 1.0
                 weighed = replace(edit, weight=edit.weight * hints.factor(edit, kind) * odd)
                 key = (edit.path, edit.start, edit.end, edit.replacement)
                 if key not in likeliest or likeliest[key].weight > weighed.weight:

@@ -76,4 +76,4 @@ def other_lists(context: Context) -> Iterator[Edit]:
             if isinstance(parent, ast.Subscript) and not isinstance(parent.slice, ast.Slice):
                 index = context.source(parent.slice)
                 for moved in (f"{index} - 1", f"{index} + 1"):
-                    yield context.replaced(parent, f"{other}[{moved}]", 10.0)
+                    yield context.replaced(parent, f"{other}[{moved}]", 14.0)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from itertools import permutations
 
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_factors import stretches, target_value
+
+SOFTMAX = re.compile(rb"softmax|exp\(", re.IGNORECASE)
+NORMALISED = re.compile(rb"var\b|std|norm(?!al)", re.IGNORECASE)
+"""What a file has that computes one."""
 
 MOST_ALIKE = 8
 """With more arrays of one shape, too many could be meant."""
@@ -15,15 +20,19 @@ MOST_ALIKE = 8
 
 def softmax(context: Context) -> Iterator[Edit]:
     """The Jacobian of softmax times what arrives: `s * (d - (d * s).sum(...))`."""
+    if not SOFTMAX.search(context.text):
+        return
     for node, alike in _targets(context):
         for s, d in permutations(alike, 2):
             for axis in _axes(context, alike):
                 total = f"({d} * {s}).sum({axis})"
-                yield context.replaced(node, f"{s} * ({d} - {total})", 16.0)
+                yield context.replaced(node, f"{s} * ({d} - {total})", 28.0)
 
 
 def normalisation(context: Context) -> Iterator[Edit]:
     """Through a mean and a variance: less its mean, less its part along what is normalised."""
+    if not NORMALISED.search(context.text):
+        return
     for node, alike in _targets(context):
         shape = context.values[alike[0]].shape
         spreads = [
@@ -36,8 +45,8 @@ def normalisation(context: Context) -> Iterator[Edit]:
                 mean, along = f"{d}.mean({axis})", f"{unit} * ({d} * {unit}).mean({axis})"
                 for spread in spreads:
                     whole = f"({d} - {mean} - {along})"
-                    yield context.replaced(node, f"{whole} / {spread}", 18.0)
-                    yield context.replaced(node, f"{whole} * {spread}", 18.0)
+                    yield context.replaced(node, f"{whole} / {spread}", 30.0)
+                    yield context.replaced(node, f"{whole} * {spread}", 30.0)
 
 
 def _targets(context: Context) -> Iterator[tuple[ast.expr, list[str]]]:
