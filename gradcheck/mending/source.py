@@ -179,15 +179,19 @@ def new_code(function: Function, definition: bytes) -> CodeType:
     """
     free = function.code.co_freevars
     name = function.names[-1]
+    text = definition.decode("utf-8")
     try:
-        inner = _parsed(definition.decode("utf-8"), name == LAMBDA)
-        if free:
+        if free or name == LAMBDA:
+            inner = _parsed(text, name == LAMBDA)
             _mention(inner, free)
-        module = compile(_factory(inner, free), function.path, "exec")
+            module = compile(_factory(inner, free), function.path, "exec")
+        else:  # a tree takes several times as long
+            module = compile(_dedented(text), function.path, "exec")
     except (SyntaxError, ValueError) as error:
         raise UnreadableError(str(error)) from None
-    factory = next(one for one in module.co_consts if isinstance(one, CodeType))
-    codes = [one for one in factory.co_consts if isinstance(one, CodeType)]
+    codes = [one for one in module.co_consts if isinstance(one, CodeType)]
+    if codes and codes[0].co_name == FACTORY:
+        codes = [one for one in codes[0].co_consts if isinstance(one, CodeType)]
     code = next((one for one in codes if one.co_name == name), None)
     if code is None or code.co_freevars != free:
         raise UnreadableError("the function would need other variables of its surroundings")
@@ -196,9 +200,7 @@ def new_code(function: Function, definition: bytes) -> CodeType:
 
 def _parsed(definition: str, is_lambda: bool) -> Definition:
     """The tree of a definition that stands indented, or of a lambda in an expression."""
-    source = f"({definition})" if is_lambda else f"if 1:\n{definition}"
-    if not is_lambda and not definition[:1].isspace():
-        source = definition
+    source = f"({definition})" if is_lambda else _dedented(definition)
     statement = ast.parse(source).body[0]
     if isinstance(statement, ast.If):
         statement = statement.body[0]
@@ -206,6 +208,11 @@ def _parsed(definition: str, is_lambda: bool) -> Definition:
     if not isinstance(inner, Definition):
         raise UnreadableError("the function is not a plain definition")
     return inner
+
+
+def _dedented(definition: str) -> str:
+    """A definition as a file of its own; its lines stay as they are."""
+    return f"if 1:\n{definition}" if definition[:1].isspace() else definition
 
 
 def _mention(inner: Definition, free: Sequence[str]) -> None:
