@@ -15,7 +15,7 @@ from gradcheck.mending.context import Edit
 from gradcheck.mending.source import Function, UnreadableError, apply, new_code, span
 
 COMPUTED = 0.5
-"""The share of its limit that a candidate has to have computed to be too slow."""
+"""The share of the second half of its limit that a candidate computes if it is too slow."""
 
 WAITS = 10
 """A candidate that waits instead of computing has so many times as long."""
@@ -108,9 +108,8 @@ class AtMost:
         self._rings = 0
 
     def __enter__(self) -> AtMost:
-        self._begun = time.thread_time()
         signal.signal(signal.SIGALRM, self._ring)
-        signal.setitimer(signal.ITIMER_REAL, self._seconds, self._seconds)
+        signal.setitimer(signal.ITIMER_REAL, self._seconds / 2, self._seconds / 2)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,6 +117,9 @@ class AtMost:
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
         self._rings += 1
+        if self._rings == 1:  # not asked before, as that is slow and few are
+            self._begun = time.thread_time()
+            return
         computed = time.thread_time() - self._begun
-        if computed >= COMPUTED * self._seconds or self._rings >= WAITS:
+        if computed >= COMPUTED * self._seconds / 2 or self._rings >= 2 * WAITS:
             raise TooSlowError

@@ -299,4 +299,5 @@ def test_the_functions_of_a_case_that_only_pass_on_are_left(load):
         budget=BUDGET,
     )
     assert all(patch.location.file.endswith("program.py") for patch in found.patches)
-    assert found.ok and np.isfinite(found.patches[0].error)
+    assert found.ok
+    assert np.isfinite(found.patches[0].error)
