@@ -134,7 +134,7 @@ def missing_factor(context: Context) -> Iterator[Edit]:
             for form in SLOPES:
                 factor = form.format(operand, context.library or "np")
                 product = f"{text} {factor}" if form[0] == "/" else f"{text} * {factor}"
-                yield context.replaced(node, product, 13.0)
+                yield context.replaced(node, product, 13.0 if form in SLOPES[:3] else 20.0)
 
 
 def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
