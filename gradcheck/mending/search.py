@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -20,7 +21,7 @@ from gradcheck.mending.surroundings import Surroundings
 DEPTH = 3
 MOST_PATCHES = 5
 PARTIAL = 3
-PAIRED = 60
+PAIRED, PAIRED_OF_A_LINE = 60, 8
 DEEPEN = 0.4
 """The share of what is left after which an edit that helps is followed at once."""
 
@@ -117,14 +118,21 @@ class Search:
         return partial
 
     def _pairs(self, texts: Texts, edits: Sequence[Edit]) -> None:
-        most = PAIRED
+        """Two edits together: of the likeliest of every line, then of more of them."""
+        ranks: list[int] = []
+        of_line: Counter[tuple[str, int]] = Counter()
+        for edit in edits:
+            ranks.append(of_line[edit.path, edit.line])
+            of_line[edit.path, edit.line] += 1
+        most, of_one = PAIRED, PAIRED_OF_A_LINE
         while most // 2 < len(edits):
-            for one, other in combinations(edits[:most], 2):
+            chosen = [edit for edit, rank in zip(edits, ranks, strict=True) if rank < of_one]
+            for one, other in combinations(chosen[:most], 2):
                 if self._is_over():
                     return
                 if one.path != other.path or one.end <= other.start or other.end <= one.start:
                     self._try(texts, (one, other), ())
-            most *= 2
+            most, of_one = 2 * most, 2 * of_one
 
     def _try(
         self, texts: Texts, edits: tuple[Edit, ...], before: tuple[Edit, ...]
