@@ -26,6 +26,10 @@ def names(context: Context) -> Iterator[Edit]:
                 weight -= 1.0
             if value.kind != "array":
                 weight += 3.0
+            if isinstance(
+                context.parents.get(node), ast.Tuple
+            ):  # what is handed on is seldom wrong
+                weight += 1.0
             yield context.replaced(node, other, weight)
 
 
