@@ -15,7 +15,7 @@ from gradcheck.mending.context import Edit
 from gradcheck.mending.source import Function, UnreadableError, apply, new_code, span
 
 COMPUTED = 0.5
-"""The share of its limit that a candidate has to have computed to be too slow."""
+"""The share of the second half of its limit that a candidate computes if it is too slow."""
 
 WAITS = 10
 """A candidate that waits instead of computing has so many times as long."""
@@ -76,17 +76,17 @@ def applied(texts: Texts, edits: Sequence[Edit]) -> Texts:
 def installed(functions: Sequence[Function], texts: Texts, edits: Sequence[Edit]) -> Iterator[bool]:
     """While it is entered, the functions run the edited code; whether that can be compiled."""
     try:
-        codes = [(one, one.function.__code__, new) for one, new in _edited(functions, texts, edits)]
+        codes = [(one, one.code, new) for one, new in _edited(functions, texts, edits)]
     except UnreadableError:
         yield False
         return
     try:
         for function, _, new in codes:
-            function.function.__code__ = new
+            function.run_from_now_on(new)
         yield True
     finally:
         for function, old, _ in codes:
-            function.function.__code__ = old
+            function.run_from_now_on(old)
 
 
 def _edited(
@@ -123,9 +123,8 @@ class AtMost:
         self._rings = 0
 
     def __enter__(self) -> AtMost:
-        self._begun = time.thread_time()
         signal.signal(signal.SIGALRM, self._ring)
-        signal.setitimer(signal.ITIMER_REAL, self._seconds, self._seconds)
+        signal.setitimer(signal.ITIMER_REAL, self._seconds / 2, self._seconds / 2)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -133,6 +132,9 @@ class AtMost:
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
         self._rings += 1
+        if self._rings == 1:  # not asked before, as that is slow and few are
+            self._begun = time.thread_time()
+            return
         computed = time.thread_time() - self._begun
-        if computed >= COMPUTED * self._seconds or self._rings >= WAITS:
+        if computed >= COMPUTED * self._seconds / 2 or self._rings >= 2 * WAITS:
             raise TooSlowError

@@ -39,13 +39,31 @@ class Edit:
 
 @dataclass(frozen=True)
 class Context:
-    """A function that is searched, and the names of the user's functions that it can call."""
+    """A function that is searched.
+
+    Attributes:
+        path: of its file.
+        text: of its file.
+        definition: in the file's tree.
+        values: those of the names, attributes and items in it that are arrays or numbers.
+        functions: the names of the user's functions that it can call.
+        known: the values of all its expressions, as far as they are known, lists too.
+        of_loss: whether the loss runs it as well.
+    """
 
     path: str
     text: bytes
     definition: Definition
     values: Values
     functions: tuple[str, ...]
+    known: Values
+    of_loss: bool
+
+    @cached_property
+    def library(self) -> str | None:
+        """What numpy is called in the file."""
+        match = re.search(rb"import numpy as (\w+)|import (numpy)\b", self.text)
+        return (match[1] or match[2]).decode("utf-8") if match else None
 
     @cached_property
     def starts(self) -> list[int]:
@@ -82,7 +100,7 @@ class Context:
         start, end = self.span(node)
         return self.text[start:end].decode("utf-8")
 
-    def replaced(self, node: ast.expr, by: str, weight: float) -> Edit:
+    def replaced(self, node: ast.expr | ast.stmt, by: str, weight: float) -> Edit:
         """The edit that puts another text in a node's place."""
         start, end = self.span(node)
         return Edit(
@@ -118,15 +136,23 @@ class Context:
         return lines
 
     def value(self, node: ast.expr) -> Value | None:
-        """The value of a name, attribute or item, if it had one."""
-        return self.values.get(ast.unparse(node)) or self.values.get(self.source(node))
+        """The value of an expression, if it is known."""
+        if node not in self._found:
+            known = self.known
+            self._found[node] = known.get(ast.unparse(node)) or known.get(self.source(node))
+        return self._found[node]
+
+    @cached_property
+    def _found(self) -> dict[ast.expr, Value | None]:
+        return {}
 
     def atoms(self) -> Iterator[ast.expr]:
         """The names, attributes and items that are read as arrays or numbers."""
         for node in self.nodes():
             if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
                 continue
-            if not isinstance(node.ctx, ast.Load) or self.value(node) is None:
+            value = self.value(node) if isinstance(node.ctx, ast.Load) else None
+            if value is None or value.kind == "list":
                 continue
             if isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES:
                 continue
@@ -151,9 +177,17 @@ class Context:
         )
 
     def nodes(self) -> Iterator[ast.AST]:
-        """All nodes of the function's body."""
-        for statement in self.definition.body:
-            yield from ast.walk(statement)
+        """All nodes of the function's body, but for those of functions inside of it."""
+        return iter(self._nodes)
+
+    @cached_property
+    def _nodes(self) -> list[ast.AST]:
+        body = self.definition.body
+        nodes: list[ast.AST] = [*body] if isinstance(body, list) else [body]
+        for node in nodes:  # which grows while it is read
+            if not isinstance(node, Definition):
+                nodes += ast.iter_child_nodes(node)
+        return nodes
 
     def all_of(self, kind: type[Node]) -> Iterator[Node]:
         """The nodes of one kind."""
@@ -161,6 +195,8 @@ class Context:
 
     def wholes(self) -> Iterator[ast.expr]:
         """The expressions that statements assign or return, and the items of those."""
+        if isinstance(self.definition, ast.Lambda):
+            yield from _parts(self.definition.body)
         for node in self.nodes():
             value = getattr(node, "value", None)
             if isinstance(node, ast.Assign | ast.AugAssign | ast.Return) and value is not None:

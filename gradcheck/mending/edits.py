@@ -12,7 +12,16 @@ from dataclasses import dataclass, replace
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.diagnose.rules import RULES
 from gradcheck.finding import Finding
-from gradcheck.mending import of_calls, of_factors, of_operands, of_statements
+from gradcheck.mending import (
+    of_calls,
+    of_factors,
+    of_insertions,
+    of_operands,
+    of_parts,
+    of_statements,
+    of_templates,
+    of_terms,
+)
 from gradcheck.mending.context import Context, Edit
 
 Maker = Callable[[Context], Iterator[Edit]]
@@ -45,6 +54,20 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.REVERSED_LOOP: of_statements.reversed_loops,
     EditKind.KEPT_RESULT: of_statements.kept_results,
     EditKind.MISSING_WEIGHTS: of_factors.missing_weights,
+    EditKind.OPERATOR: of_terms.operators,
+    EditKind.BRACKETS: of_terms.brackets,
+    EditKind.INNER_FACTOR: of_terms.inner_factors,
+    EditKind.PART: of_parts.parts,
+    EditKind.WHOLE_ARRAY: of_parts.whole_arrays,
+    EditKind.WITHOUT_BIAS: of_parts.without_bias,
+    EditKind.OTHER_LIST: of_parts.other_lists,
+    EditKind.INSERTED: of_insertions.inserted,
+    EditKind.RESET: of_insertions.resets,
+    EditKind.IN_PLACE: of_insertions.in_place,
+    EditKind.REPEATED_ENTRIES: of_insertions.repeated_entries,
+    EditKind.COPY: of_insertions.copies,
+    EditKind.SOFTMAX: of_templates.softmax,
+    EditKind.NORMALISATION: of_templates.normalisation,
 }
 """What makes all edits of a kind in a function."""
 
@@ -53,6 +76,9 @@ AT_THE_LINE = 0.25
 
 OF_THE_RULE = 0.4
 """The factor on the weight of an edit of a kind that mends what the diagnosis found."""
+
+OF_THE_LOSS = 2.0
+"""The factor on the weight of an edit of what the loss runs as well, which is right."""
 
 ODD = 4.0
 ODDITIES = re.compile(rb"-\w+\.shape|\.shape\[-?\d\] [*/]|-\w*cache|^\d+ [*/]|len\([^)]*\) [*/]")
@@ -92,6 +118,7 @@ def all_edits(contexts: Sequence[Context], hints: Hints) -> list[Edit]:
                 if same or context.is_guarded(edit):
                     continue
                 odd = ODD if ODDITIES.search(edit.replacement) else 1.0
+                odd *= OF_THE_LOSS if context.of_loss else 1.0
                 weighed = replace(edit, weight=edit.weight * hints.factor(edit, kind) * odd)
                 key = (edit.path, edit.start, edit.end, edit.replacement)
                 if key not in likeliest or likeliest[key].weight > weighed.weight:

@@ -5,11 +5,22 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import combinations
 
 from gradcheck.mending.context import Context, Edit, grouped
 
 REDUCTIONS = ("sum", "mean")
-ALIKE = (("sum", "mean"), ("dot", "multiply", "outer"), ("maximum", "minimum"), ("exp", "log"))
+REDUCED = (*REDUCTIONS, "max", "min", "prod", "std", "var")
+ALIKE = (
+    ("sum", "mean"),
+    ("dot", "multiply", "outer"),
+    ("maximum", "minimum"),
+    ("exp", "log", "expm1", "log1p"),
+    ("sin", "cos"),
+    ("sinh", "cosh", "tanh"),
+    ("zeros_like", "ones_like"),
+    ("hstack", "vstack"),
+)
 OPPOSITE = {
     ast.Gt: (">=", "<"),
     ast.GtE: (">", "<="),
@@ -19,23 +30,50 @@ OPPOSITE = {
 
 
 def axes(context: Context) -> Iterator[Edit]:
-    """Another axis of a sum; its axis kept or not."""
+    """Another axis of a sum, or others; its axis kept or not."""
     for node in context.all_of(ast.Call):
         text = context.source(node)
+        given, count = _given_axis(context, node)
+        if given is not None:
+            for axis in ("-1", "None", *_axes_of(count)):
+                far = 1.0 if axis.startswith("(") else 0.0
+                yield context.replaced(given, axis, 5.0 + far)
+            if not any(other.arg == "keepdims" for other in node.keywords):
+                yield context.replaced(node, f"{text[:-1]}, keepdims=True)", 5.0)
         for keyword in node.keywords:
-            if keyword.arg == "axis":
-                for axis in ("0", "1", "-1", "None"):
-                    yield context.replaced(keyword.value, axis, 5.0)
-                if not any(other.arg == "keepdims" for other in node.keywords):
-                    yield context.replaced(node, f"{text[:-1]}, keepdims=True)", 5.0)
             if keyword.arg == "keepdims":
                 value = "False" if context.source(keyword.value) == "True" else "True"
                 yield context.replaced(keyword.value, value, 5.0)
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        if name in REDUCTIONS and not any(keyword.arg == "axis" for keyword in node.keywords):
+        if name in REDUCTIONS and given is None:
             comma = ", " if node.args else ""
-            for more in ("axis=0", "axis=1", "axis=0, keepdims=True", "axis=1, keepdims=True"):
-                yield context.replaced(node, f"{text[:-1]}{comma}{more})", 6.0)
+            for axis in _axes_of(count):
+                for more in (f"axis={axis}", f"axis={axis}, keepdims=True"):
+                    yield context.replaced(node, f"{text[:-1]}{comma}{more})", 6.0)
+
+
+def _given_axis(context: Context, node: ast.Call) -> tuple[ast.expr | None, int]:
+    """What a call has for its axis, by name or by place; and how many axes there are."""
+    if not isinstance(node.func, ast.Attribute):
+        return None, 2
+    is_method = context.value(node.func.value) is not None
+    array = node.func.value if is_method else node.args[0] if node.args else None
+    value = None if array is None else context.value(array)
+    given = next((one.value for one in node.keywords if one.arg == "axis"), None)
+    place = 0 if is_method or array is node.func.value else 1
+    name = node.func.attr
+    if given is None and name in REDUCED and len(node.args) > place:
+        given = node.args[place]
+    named = [one.value for one in ast.walk(given) if isinstance(one, ast.Constant)] if given else []
+    least = max((one for one in named if isinstance(one, int)), default=0) + 1
+    return given, max(2, least, len(value.shape) if value is not None else 2)
+
+
+def _axes_of(count: int) -> list[str]:
+    """One axis of so many, or several."""
+    single = [str(axis) for axis in range(count)]
+    several = [str(axes) for size in range(2, count) for axes in combinations(range(count), size)]
+    return single + several
 
 
 def sums(context: Context) -> Iterator[Edit]:

@@ -12,6 +12,20 @@ from gradcheck.mending.scope import Value
 
 DERIVATIVE = re.compile(r"prime|deriv|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE)
 FLAG = re.compile(r"\b(deriv\w*|prime|grad\w*|backward)\s*=\s*(?:True|False)")
+SLOPES = (
+    "{0} * (1 - {0})",
+    "(1 - {0}**2)",
+    "({0} > 0)",
+    "{1}.exp({0})",
+    "{1}.cos({0})",
+    "{1}.sin({0})",
+    "2 * {0}",
+    "/ {0}",
+    "/ (1 + {0}**2)",
+    "/ (1 + {1}.exp(-{0}))",
+)
+"""Slopes of a value `{0}`, with numpy as `{1}`."""
+
 MOST_SLOPES = 12
 MOST_FACTORS = 4
 STRENGTH = re.compile(r"lam|reg|decay|alpha|l2|beta|wd", re.IGNORECASE)
@@ -19,7 +33,7 @@ STRENGTH = re.compile(r"lam|reg|decay|alpha|l2|beta|wd", re.IGNORECASE)
 
 def scaled(context: Context) -> Iterator[Edit]:
     """A whole expression times or divided by a size in scope, or 2."""
-    sizes = list(_sizes(context))
+    sizes = list(sizes_in(context))
     for node in context.wholes():
         text = grouped(context.source(node), node)
         for size, weight in sizes:
@@ -27,7 +41,7 @@ def scaled(context: Context) -> Iterator[Edit]:
             yield context.whole_replaced(node, f"{text} * {size}", weight + 1)
 
 
-def _sizes(context: Context) -> Iterator[tuple[str, float]]:
+def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
     """Expressions of whole numbers above 1: names first, then axes of arrays, then 2."""
     seen: set[float] = set()
     for text, value in sorted(context.values.items(), key=lambda item: len(item[0])):
@@ -43,7 +57,7 @@ def _sizes(context: Context) -> Iterator[tuple[str, float]]:
                 yield (f"len({text})" if not axis else f"{text}.shape[{axis}]"), 5.0
     yield "2", 5.0
     for text, value in context.values.items():
-        if value.kind == "float" and value.number not in (0.0, 1.0) and text.isidentifier():
+        if value.kind == "float" and value.number not in (0.0, 1.0):
             yield text, 7.0
 
 
@@ -103,12 +117,12 @@ def missing_factor(context: Context) -> Iterator[Edit]:
     ]
     slopes = list(dict.fromkeys(slopes))[:MOST_SLOPES]
     for node in context.wholes():
-        target = _target_value(context, node)
+        target = target_value(context, node)
         if target is None or target.kind not in ("array", "float"):
             continue
         text = grouped(context.source(node), node)
         for atom, value in context.values.items():
-            if value.kind == "array" and _stretches(value.shape, target.shape):
+            if value.kind == "array" and stretches(value.shape, target.shape):
                 yield context.replaced(node, f"{text} * {atom}", 12.0)
             if value.shape != target.shape or value.kind != target.kind:
                 continue
@@ -117,11 +131,13 @@ def missing_factor(context: Context) -> Iterator[Edit]:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
             yield context.replaced(node, f"{text} * {atom}", 8.5)
             operand = atom if re.fullmatch(r"[\w.\[\]\"']+", atom) else f"({atom})"
-            for form in (f"{operand} * (1 - {operand})", f"(1 - {operand}**2)", f"({operand} > 0)"):
-                yield context.replaced(node, f"{text} * {form}", 13.0)
+            for form in SLOPES:
+                factor = form.format(operand, context.library or "np")
+                product = f"{text} {factor}" if form[0] == "/" else f"{text} * {factor}"
+                yield context.replaced(node, product, 13.0 if form in SLOPES[:3] else 20.0)
 
 
-def _stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
     """Whether a smaller array can be multiplied into one of a shape."""
     if shape == target or not shape or len(shape) > len(target):
         return False
@@ -133,7 +149,7 @@ def missing_weights(context: Context) -> Iterator[Edit]:
     """A whole expression, or one operand, brought through a matrix."""
     matrices = [text for text, value in context.values.items() if len(value.shape) == 2]
     for node in context.wholes():
-        target = _target_value(context, node)
+        target = target_value(context, node)
         if target is None or len(target.shape) != 2:
             continue
         operands = (node.left, node.right) if isinstance(node, ast.BinOp) else ()
@@ -151,9 +167,9 @@ def missing_penalty(context: Context) -> Iterator[Edit]:
         for text, value in context.values.items()
         if value.kind == "float" and STRENGTH.search(text)
     ]
-    sizes = [text for text, weight in _sizes(context) if weight == 3.0]
+    sizes = [text for text, weight in sizes_in(context) if weight == 3.0]
     for node in context.wholes():
-        target = _target_value(context, node)
+        target = target_value(context, node)
         if target is None:
             continue
         text = context.source(node)
@@ -167,15 +183,16 @@ def missing_penalty(context: Context) -> Iterator[Edit]:
                         yield context.replaced(node, f"{term} / {size}", 14.0)
 
 
-def _target_value(context: Context, node: ast.expr) -> Value | None:
+def target_value(context: Context, node: ast.expr) -> Value | None:
     """The value of an expression: of what it is assigned to, or its own."""
     parent = context.parents.get(node)
     if isinstance(parent, ast.Assign) and len(parent.targets) == 1:
         return context.value(parent.targets[0])
     if isinstance(parent, ast.AugAssign):
         return context.value(parent.target)
-    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
-        return context.value(node)
+    own = context.value(node)
+    if own is not None:
+        return own
     atoms = [atom for atom in ast.walk(node) if isinstance(atom, ast.Name | ast.Attribute)]
     values = {context.value(atom) for atom in atoms} - {None}
     return values.pop() if len(values) == 1 else None

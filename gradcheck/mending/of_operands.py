@@ -26,6 +26,10 @@ def names(context: Context) -> Iterator[Edit]:
                 weight -= 1.0
             if value.kind != "array":
                 weight += 3.0
+            if isinstance(
+                context.parents.get(node), ast.Tuple
+            ):  # what is handed on is seldom wrong
+                weight += 1.0
             yield context.replaced(node, other, weight)
 
 
@@ -100,7 +104,7 @@ def products(context: Context) -> Iterator[Edit]:
 
 
 def _products_of(context: Context, node: ast.expr, left: str, right: str) -> Iterator[Edit]:
-    library = _library(context)
+    library = context.library
     if library is None:
         return
     flat = [re.sub(r"\.T$", "", side) for side in (left, right)]
@@ -141,11 +145,3 @@ def powers(context: Context) -> Iterator[Edit]:
 
 def _same_but_for_number(one: str, other: str) -> bool:
     return NUMBER.sub("#", one) == NUMBER.sub("#", other)
-
-
-def _library(context: Context) -> str | None:
-    """What numpy is called in the file."""
-    match = re.search(rb"import numpy as (\w+)|import (numpy)\b", context.text)
-    if match is None:
-        return None
-    return (match[1] or match[2]).decode("utf-8")

@@ -182,7 +182,7 @@ def _search(sender: Connection, counts: Counts, skipped: int, task: Task, folder
     os.setsid()
     with contextlib.suppress(BrokenPipeError, MemoryError):
         missing = blocks_without_gradient(task.point, task.functions)
-        functions = [one.function for one in task.functions]
+        functions = [one for own in task.functions for one in own.functions]
         surroundings = Surroundings(task.point.problem, functions)
         confine(sender.fileno(), counts.address)
         refusals = Refusals(function.__globals__ for function in functions)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
@@ -15,14 +16,67 @@ from gradcheck.user.objects import is_object
 
 MOST_KEYS = 60
 
+PURE = frozenset(
+    [
+        "abs",
+        "arctan",
+        "clip",
+        "concatenate",
+        "cos",
+        "cosh",
+        "cumsum",
+        "diff",
+        "dot",
+        "einsum",
+        "exp",
+        "expand_dims",
+        "hstack",
+        "log",
+        "log1p",
+        "matmul",
+        "max",
+        "maximum",
+        "mean",
+        "min",
+        "minimum",
+        "multiply",
+        "outer",
+        "power",
+        "ravel",
+        "repeat",
+        "reshape",
+        "sign",
+        "sin",
+        "sinh",
+        "sqrt",
+        "square",
+        "std",
+        "stack",
+        "sum",
+        "swapaxes",
+        "tan",
+        "tanh",
+        "tile",
+        "trace",
+        "transpose",
+        "var",
+        "vstack",
+        "where",
+    ]
+)
+"""Functions of numpy's and methods of arrays that change nothing."""
+
+OF_COMPREHENSION = "[{"
+
 
 @dataclass(frozen=True)
 class Value:
     """What kind of value an expression had.
 
     Attributes:
-        kind: "array", "int" or "float"; single numbers of numpy are floats.
-        shape: of an array.
+        kind: "array", "int", "float" or "list"; single numbers of numpy are floats, and a tuple is
+            a list.
+        shape: of an array or list.
         number: of an int or float.
     """
 
@@ -63,6 +117,10 @@ def observe(
 
 def _values(frame: FrameType, texts: Sequence[str]) -> dict[str, Value]:
     names = dict(frame.f_locals)
+    for text in texts:
+        if text.startswith(OF_COMPREHENSION):
+            with contextlib.suppress(Exception):  # it has no values at this place
+                names |= eval(text, frame.f_globals, names)[-1]
     values = {}
     for text in dict.fromkeys([*texts, *names, *_inside(names)]):
         try:
@@ -86,6 +144,8 @@ def value_of(result: Any) -> Value | None:
         return Value("int", (), float(result))
     if isinstance(result, float | np.floating):
         return Value("float", (), float(result))
+    if isinstance(result, list | tuple):
+        return Value("list", (len(result),))
     return None
 
 
@@ -103,6 +163,29 @@ def _inside(names: Mapping[str, Any]) -> list[str]:
 
 
 def expressions(node: ast.AST) -> list[str]:
-    """The texts of all names, attributes and items in a tree."""
-    kinds = ast.Name | ast.Attribute | ast.Subscript
-    return [ast.unparse(one) for one in ast.walk(node) if isinstance(one, kinds)]
+    """The texts of what has a value in a tree; before them, of `_variables`."""
+    nodes = [one for one in ast.walk(node) if not isinstance(one, ast.Lambda)]
+    return [
+        *(text for one in nodes for text in _variables(one)),
+        *(ast.unparse(one) for one in nodes if _can_be_asked(one)),
+    ]
+
+
+def _can_be_asked(node: ast.AST) -> bool:
+    """Whether a node has a value that is the same when it is asked for again."""
+    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        return True
+    if not isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call):
+        return False
+    calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
+    return all(isinstance(one, ast.Attribute) and one.attr in PURE for one in calls)
+
+
+def _variables(node: ast.AST) -> Iterator[str]:
+    """A list of all values that a comprehension's variables take, as dicts."""
+    if isinstance(node, ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp):
+        targets = [name for one in node.generators for name in ast.walk(one.target)]
+        names = [one.id for one in targets if isinstance(one, ast.Name)]
+        pairs = ", ".join(f"{name!r}: {name}" for name in names)
+        loops = " ".join(map(ast.unparse, node.generators))
+        yield f"{OF_COMPREHENSION}{pairs}}} {loops}]"

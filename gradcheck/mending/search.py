@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -19,17 +19,17 @@ from gradcheck.mending.candidate import (
     applied,
     installed,
 )
-from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.context import Edit
+from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import Hints, all_edits
 from gradcheck.mending.judge import Judge, Standing, better, is_mended
-from gradcheck.mending.scope import expressions, observe
 from gradcheck.mending.source import Function
 from gradcheck.mending.surroundings import Surroundings
 
 DEPTH = 3
 MOST_PATCHES = 5
 PARTIAL = 3
-PAIRED = 60
+PAIRED, PAIRED_OF_A_LINE = 60, 8
 DEEPEN = 0.4
 """The share of what is left after which an edit that helps is followed at once."""
 
@@ -89,7 +89,9 @@ class Search:
 
     def _level(self, texts: Texts, before: tuple[Edit, ...], base: Standing, depth: int) -> None:
         """All single edits of a program; where none is enough, those that help are kept."""
-        edits = all_edits(self._contexts(texts), self._task.hints)
+        edits = all_edits(
+            contexts_of(self._task.functions, texts, self._run_once), self._task.hints
+        )
         partial = self._improving(texts, before, base, edits)
         if self._mended or depth >= DEPTH or self._is_over():
             return
@@ -123,14 +125,21 @@ class Search:
         return partial
 
     def _pairs(self, texts: Texts, edits: Sequence[Edit]) -> None:
-        most = PAIRED
+        """Two edits together: of the likeliest of every line, then of more of them."""
+        ranks: list[int] = []
+        of_line: Counter[tuple[str, int]] = Counter()
+        for edit in edits:
+            ranks.append(of_line[edit.path, edit.line])
+            of_line[edit.path, edit.line] += 1
+        most, of_one = PAIRED, PAIRED_OF_A_LINE
         while most // 2 < len(edits):
-            for one, other in combinations(edits[:most], 2):
+            chosen = [edit for edit, rank in zip(edits, ranks, strict=True) if rank < of_one]
+            for one, other in combinations(chosen[:most], 2):
                 if self._is_over():
                     return
                 if one.path != other.path or one.end <= other.start or other.end <= one.start:
                     self._try(texts, (one, other), ())
-            most *= 2
+            most, of_one = 2 * most, 2 * of_one
 
     def _try(
         self, texts: Texts, edits: tuple[Edit, ...], before: tuple[Edit, ...]
@@ -193,42 +202,9 @@ class Search:
     def _spent(self) -> float:
         return self._task.allowance.spent(self._tried)
 
-    def _contexts(self, texts: Texts) -> list[Context]:
-        """The functions as a program has them, with the values of their expressions."""
-        functions = self._task.functions
-        trees = {path: ast.parse(text) for path, text in texts.items()}
-        nodes = [function.definition(trees[function.path]) for function in functions]
-        codes = [function.function.__code__ for function in functions]
-        texts_of = {code: expressions(node) for code, node in zip(codes, nodes, strict=True)}
-        values = observe(texts_of, self._run_once)
-        names = tuple(dict.fromkeys(function.names[-1] for function in functions))
-        return [
-            Context(
-                function.path,
-                texts[function.path],
-                node,
-                values.get(code, {}),
-                _callable_in(function, names),
-            )
-            for function, node, code in zip(functions, nodes, codes, strict=True)
-        ]
-
     def _run_once(self) -> None:
         values = [value.copy() for value in self._task.point.problem.parameters.values]
         try:
             self._task.point.problem.gradient(values)
         finally:
             self._surroundings.restore()
-
-
-def _callable_in(function: Function, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the user's functions that a function can call by name, and others of its module."""
-    scope = function.function.__globals__
-    own = [
-        name
-        for name, value in scope.items()
-        if callable(value)
-        and getattr(value, "__module__", None) == scope.get("__name__")
-        and not isinstance(value, type)
-    ]
-    return tuple(dict.fromkeys([*(name for name in names if name in scope), *own]))

@@ -8,21 +8,23 @@ class and module that holds it sees the edit.
 from __future__ import annotations
 
 import ast
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
+from numpy.typing import NDArray
+
 from gradcheck.compare.point import Point
-from gradcheck.mending.reached import reached_functions
+from gradcheck.mending.executed import executed, functions_of
 from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 FACTORY = "_factory_of_the_function_"
+LAMBDA = "<lambda>"
 
 
 class UnreadableError(Exception):
@@ -33,14 +35,26 @@ class UnreadableError(Exception):
 class Function:
     """One function of the user's that may be edited.
 
+    `functions` are all that share its code: closures may be made of one definition many times.
     `names` are those of the definitions and classes that it is in, itself the last; `occurrence` is
-    which of those with the same names it is, from 0.
+    which of those with the same names it is, from 0. `of_loss` says that the loss runs it as well.
     """
 
-    function: Any
+    functions: tuple[FunctionType, ...]
     path: str
     names: tuple[str, ...]
     occurrence: int
+    of_loss: bool = False
+
+    @property
+    def code(self) -> CodeType:
+        """What it runs now."""
+        return self.functions[0].__code__
+
+    def run_from_now_on(self, code: CodeType) -> None:
+        """Has all of them run a code."""
+        for function in self.functions:
+            function.__code__ = code
 
     def definition(self, tree: ast.Module) -> Definition:
         """Its definition in a file's tree.
@@ -62,7 +76,9 @@ def definitions(
         inner = names
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             inner = (*names, node.name)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        elif isinstance(node, ast.Lambda):
+            inner = (*names, LAMBDA)
+        if isinstance(node, Definition):
             yield inner, node
         yield from definitions(node, inner)
 
@@ -72,20 +88,33 @@ def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
     functions: list[Function] = []
     refused: list[str] = []
     trees: dict[str, ast.Module] = {}
-    for function in reached_functions(problem):
-        code = function.__code__
-        path = code.co_filename
-        if function.__name__ == "<lambda>":
-            continue  # what it calls may be edited
+    of_loss = set(_run_by(problem, problem.loss))
+    codes = _run_by(problem, problem.gradient)
+    for code, same in functions_of(codes).items():
+        path, name = code.co_filename, code.co_name
+        if not same:
+            continue  # it is made anew in every call, by a function that may be edited
         try:
             if path not in trees:
                 trees[path] = ast.parse(Path(path).read_bytes())
-            functions.append(_located(function, path, trees[path]))
+            names, occurrence = _located(code, path, trees[path])
         except (OSError, SyntaxError, ValueError):
-            refused.append(f"the source of {function.__name__} cannot be read ({path})")
+            refused.append(f"the source of {name} cannot be read ({path})")
         except UnreadableError as error:
             refused.append(str(error))
+        else:
+            functions.append(Function(tuple(same), path, names, occurrence, code in of_loss))
     return functions, refused
+
+
+def _run_by(
+    problem: Problem, function: Callable[[Sequence[NDArray[Any]]], object]
+) -> list[CodeType]:
+    try:
+        return executed(lambda: function([one.copy() for one in problem.parameters.values]))
+    finally:
+        problem.restore_data()
+        problem.parameters.restore()
 
 
 def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> frozenset[int]:
@@ -94,8 +123,7 @@ def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> froz
     Where it raises, a block is one of them if no text in the functions begins a name of its
     gradient; functions that the loss calls as well are left out.
     """
-    shared = {function.__code__ for function in reached_functions(point.problem, of_loss=True)}
-    codes = {function.function.__code__ for function in functions} - shared
+    codes = {function.code for function in functions if not function.of_loss}
     constants = [constant for code in codes for constant in code.co_consts]
     items = [item for one in constants for item in (one if isinstance(one, tuple) else (one,))]
     texts = tuple(item for item in items if isinstance(item, str) and item)
@@ -111,59 +139,103 @@ def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> froz
     return frozenset(without)
 
 
-def _located(function: Any, path: str, tree: ast.Module) -> Function:
+def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ...], int]:
+    """The names and the occurrence of the definition that a code was made from."""
+    columns = [column for _, _, column, _ in code.co_positions() if column is not None]
     same: dict[tuple[str, ...], int] = {}
+    found = []
     for names, node in definitions(tree):
         occurrence = same.get(names, 0)
         same[names] = occurrence + 1
-        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-        if first == function.__code__.co_firstlineno and node.name == function.__name__:
-            return Function(function, path, names, occurrence)
-    raise UnreadableError(
-        f"{path} was changed since {function.__name__} was imported, or made it in another way"
-    )
+        decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
+        first = min([node.lineno, *(one.lineno for one in decorators)])
+        if first == code.co_firstlineno and names[-1] == code.co_name:
+            found.append((names, occurrence, node.col_offset))
+    if not found:
+        raise UnreadableError(
+            f"{path} was changed since {code.co_name} was imported, or made it in another way"
+        )
+    # lambdas on one line are told apart by where their bodies stand
+    before = [one for one in found if one[2] < max(columns, default=0)] or found
+    names, occurrence, _ = max(before, key=lambda one: one[2])
+    return names, occurrence
 
 
 def span(text: bytes, node: Definition) -> tuple[int, int]:
-    """Where a definition's lines stand in its file, in bytes, the decorators left out."""
+    """Where a definition's lines, or a lambda, stand in its file; the decorators left out."""
     starts = offsets(text)
+    if isinstance(node, ast.Lambda):
+        end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+        return starts[node.lineno - 1] + node.col_offset, end
     return starts[node.lineno - 1], starts[node.end_lineno or node.lineno]
 
 
 def new_code(function: Function, definition: bytes) -> CodeType:
-    """The code of a function as the lines of its definition have it.
+    """The code of a function as the text of its definition has it.
 
     Raises:
-        UnreadableError: they are no Python, or the function needs other variables of its
+        UnreadableError: it is no Python, or the function needs other variables of its
             surroundings than it has.
     """
-    free = function.function.__code__.co_freevars
+    free = function.code.co_freevars
+    name = function.names[-1]
+    text = definition.decode("utf-8")
     try:
-        own = textwrap.dedent(definition.decode("utf-8"))
-        source = f"def {FACTORY}({', '.join(free)}):\n{textwrap.indent(own, ' ')}\n pass\n"
-        if free:
-            # mentioned again, so that a variable that an edit no longer uses keeps its cell
-            source = _with_line(source, f"if 0: {', '.join(free)}")
-        module = compile(source, function.path, "exec")
+        if free or name == LAMBDA:
+            inner = _parsed(text, name == LAMBDA)
+            _mention(inner, free)
+            module = compile(_factory(inner, free), function.path, "exec")
+        else:  # a tree takes several times as long
+            module = compile(_dedented(text), function.path, "exec")
     except (SyntaxError, ValueError) as error:
         raise UnreadableError(str(error)) from None
-    factory = next(one for one in module.co_consts if isinstance(one, CodeType))
-    inner = [one for one in factory.co_consts if isinstance(one, CodeType)]
-    code = next((one for one in inner if one.co_name == function.names[-1]), None)
+    codes = [one for one in module.co_consts if isinstance(one, CodeType)]
+    if codes and codes[0].co_name == FACTORY:
+        codes = [one for one in codes[0].co_consts if isinstance(one, CodeType)]
+    code = next((one for one in codes if one.co_name == name), None)
     if code is None or code.co_freevars != free:
         raise UnreadableError("the function would need other variables of its surroundings")
     return code
 
 
-def _with_line(source: str, line: str) -> str:
-    """The source with a line as the first of the inner function's body."""
-    tree = ast.parse(source)
-    factory = tree.body[0]
-    inner = factory.body[0] if isinstance(factory, ast.FunctionDef) else factory
-    if not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+def _parsed(definition: str, is_lambda: bool) -> Definition:
+    """The tree of a definition that stands indented, or of a lambda in an expression."""
+    source = f"({definition})" if is_lambda else _dedented(definition)
+    statement = ast.parse(source).body[0]
+    if isinstance(statement, ast.If):
+        statement = statement.body[0]
+    inner = statement.value if isinstance(statement, ast.Expr) else statement
+    if not isinstance(inner, Definition):
         raise UnreadableError("the function is not a plain definition")
-    inner.body[:0] = ast.parse(line).body
-    return ast.unparse(tree)
+    return inner
+
+
+def _dedented(definition: str) -> str:
+    """A definition as a file of its own; its lines stay as they are."""
+    return f"if 1:\n{definition}" if definition[:1].isspace() else definition
+
+
+def _mention(inner: Definition, free: Sequence[str]) -> None:
+    """Mentions variables again, so that one that an edit no longer uses keeps its cell."""
+    mentioned = ast.Tuple([ast.Name(name, ast.Load()) for name in free], ast.Load())
+    if isinstance(inner, ast.Lambda):
+        inner.body = ast.IfExp(ast.Constant(True), inner.body, mentioned)
+    else:
+        inner.body[:0] = [ast.If(ast.Constant(False), [ast.Expr(mentioned)], [])]
+
+
+def _factory(inner: Definition, free: Sequence[str]) -> ast.Module:
+    """A module with a function that makes the inner one, which has its free variables from it."""
+    statement = ast.Expr(inner) if isinstance(inner, ast.Lambda) else inner
+    arguments = ast.arguments(
+        posonlyargs=[],
+        args=[ast.arg(name) for name in free],
+        kwonlyargs=[],
+        kw_defaults=[],
+        defaults=[],
+    )
+    factory = ast.FunctionDef(FACTORY, arguments, [statement], [])
+    return ast.fix_missing_locations(ast.Module([factory], []))
 
 
 def apply(text: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:

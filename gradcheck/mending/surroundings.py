@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import same_numbers
-from gradcheck.mending.reached import objects_in
 from gradcheck.recognition.data import arrays_in
+from gradcheck.user.objects import is_object
 from gradcheck.user.problem import Problem
 
 DEPTH = 4
@@ -38,7 +38,7 @@ class Surroundings:
                     self._arrays.append((array, array.copy()))
         self._objects = [
             (one, dict(vars(one)))
-            for one in objects_in(problem.parameters.owner, DEPTH)
+            for one in _objects_in(problem.parameters.owner, DEPTH)
             if hasattr(one, "__dict__")
         ]
 
@@ -55,3 +55,19 @@ class Surroundings:
                     object.__setattr__(one, name, value)
         self._problem.restore_data()
         self._problem.parameters.restore()
+
+
+def _objects_in(value: Any, depth: int) -> list[Any]:
+    """The user's own objects: the parameters' owner, and those in its lists and attributes."""
+    if depth < 0:
+        return []
+    if isinstance(value, list | tuple):
+        return [inner for item in value for inner in _objects_in(item, depth - 1)]
+    if not is_object(value):
+        return []
+    inner = (
+        [one for item in vars(value).values() for one in _objects_in(item, depth - 1)]
+        if hasattr(value, "__dict__")
+        else []
+    )
+    return [value, *inner]

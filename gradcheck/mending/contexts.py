@@ -1,0 +1,91 @@
+"""The functions of a program as they are edited, each with the values that it had."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import CodeType
+
+import numpy
+
+from gradcheck.mending.context import Context
+from gradcheck.mending.scope import Value, expressions, observe
+from gradcheck.mending.source import Definition, Function, definitions
+
+
+def contexts_of(
+    functions: Sequence[Function], texts: Mapping[str, bytes], run: Callable[[], object]
+) -> list[Context]:
+    """The functions, and those inside of them, as the texts of their files have them."""
+    trees = {path: ast.parse(text) for path, text in texts.items()}
+    pairs = [
+        (function, list(_inside(function.definition(trees[function.path]), function.code)))
+        for function in functions
+    ]
+    texts_of = {code: expressions(node) for _, own in pairs for node, code in own}
+    values = observe(texts_of, run)
+    names = tuple(dict.fromkeys(function.names[-1] for function in functions))
+    contexts: dict[ast.AST, Context] = {}
+    for function, own in pairs:
+        around = values.get(function.code, {})
+        for node, code in own:
+            if _only_passes_on(node, function.functions[0].__globals__):
+                continue  # what it calls may be edited
+            if node not in contexts or values.get(code):
+                known = around | values.get(code, {})
+                atoms = {text: value for text, value in known.items() if _is_atom(text, value)}
+                text, called = texts[function.path], _callable_in(function, names)
+                contexts[node] = Context(
+                    function.path, text, node, atoms, called, known, function.of_loss
+                )
+    return list(contexts.values())
+
+
+def _inside(definition: Definition, code: CodeType) -> Iterator[tuple[Definition, CodeType]]:
+    """A definition and those in it, with their codes."""
+    yield definition, code
+    codes: dict[str, list[CodeType]] = {}
+    for inner in _codes_in(code):
+        codes.setdefault(inner.co_name, []).append(inner)
+    for names, node in definitions(definition):
+        same = codes.get(names[-1])
+        if same:
+            yield node, same.pop(0)
+
+
+def _only_passes_on(definition: Definition, scope: Mapping[str, object]) -> bool:
+    """Whether a lambda is no more than a call of a function of the user's."""
+    call = definition.body
+    if not isinstance(definition, ast.Lambda) or not isinstance(call, ast.Call):
+        return False
+    root: ast.expr = call.func
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return not isinstance(root, ast.Name) or scope.get(root.id) is not numpy
+
+
+def _is_atom(text: str, value: Value) -> bool:
+    """Whether a text is a name, attribute or item that is a number or an array."""
+    return value.kind != "list" and isinstance(
+        ast.parse(text, mode="eval").body, ast.Name | ast.Attribute | ast.Subscript
+    )
+
+
+def _codes_in(code: CodeType) -> Iterator[CodeType]:
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield one
+            yield from _codes_in(one)
+
+
+def _callable_in(function: Function, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the user's functions that a function can call by name, and others of its module."""
+    scope = function.functions[0].__globals__
+    own = [
+        name
+        for name, value in scope.items()
+        if callable(value)
+        and getattr(value, "__module__", None) == scope.get("__name__")
+        and not isinstance(value, type)
+    ]
+    return tuple(dict.fromkeys([*(name for name in names if name in scope), *own]))

@@ -1,0 +1,40 @@
+"""Which of the user's functions run: found by running."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterable
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+from gradcheck.user.calls import is_users_file
+
+
+def executed(run: Callable[[], object]) -> list[CodeType]:
+    """The codes of the user's that run, in the order in which they begin; it may raise."""
+    codes: dict[CodeType, None] = {}
+
+    def watch(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call":
+            codes[frame.f_code] = None
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        run()
+    except Exception:  # the user's code may raise whatever it likes
+        pass
+    finally:
+        sys.setprofile(before)
+    return [code for code in codes if is_users_file(code.co_filename)]
+
+
+def functions_of(codes: Iterable[CodeType]) -> dict[CodeType, list[FunctionType]]:
+    """The functions there are that have these codes: all closures that were made of one."""
+    functions: dict[CodeType, list[FunctionType]] = {code: [] for code in codes}
+    if functions:
+        for one in gc.get_referrers(*functions):
+            if isinstance(one, FunctionType) and one.__code__ in functions:
+                functions[one.__code__].append(one)
+    return functions

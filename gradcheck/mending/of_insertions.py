@@ -1,0 +1,176 @@
+"""Edits of statements for others: put in, in place, into repeated entries, with a copy before."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.of_factors import sizes_in
+from gradcheck.mending.scope import Value
+
+IN_PLACE = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.Div: "/="}
+AT = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
+OF_BIASES = {1: ("[0]",), 2: ("[:, 0]", "[:, -1]", "[0]")}
+"""Where biases may stand in arrays of one axis, and of two."""
+
+NAMED = ast.Name | ast.Attribute | ast.Subscript
+
+
+def inserted(context: Context) -> Iterator[Edit]:
+    """A statement after one that makes or changes an array: a division, a sign, a column of 0."""
+    sizes = list(sizes_in(context))
+    for statement in context.all_of(ast.stmt):
+        target = _base(statement)
+        value = None if target is None else context.value(target)
+        if target is None or value is None or value.kind not in ("array", "float"):
+            continue
+        name = context.source(target)
+        for size, weight in sizes:
+            yield _after(context, statement, f"{name} /= {size}", weight + 3.5)
+            yield _after(context, statement, f"{name} *= {size}", weight + 5.5)
+        yield _after(context, statement, f"{name} *= -1", 9.0)
+        for part in OF_BIASES.get(len(value.shape), ()):
+            yield _after(context, statement, f"{name}{part} = 0", 12.0)
+
+
+def resets(context: Context) -> Iterator[Edit]:
+    """What a function adds to and has not made is 0 at its beginning."""
+    body = context.definition.body
+    if not isinstance(body, list):
+        return
+    first = body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(body) > 1:
+        first = body[1]
+    for name, value in _added_to(context).items():
+        text = f"{name}[...] = 0" if value.kind == "array" else f"{name} = 0"
+        yield _before(context, first, text, 8.0)
+
+
+def in_place(context: Context) -> Iterator[Edit]:
+    """An array changed in place instead of bound to a name again, or the other way; a copy."""
+    for node in context.nodes():
+        match node:
+            case ast.Assign([ast.Name() as target], value):
+                name = target.id
+                match value:
+                    case ast.BinOp(ast.Name(own), op, other) if (
+                        own == name and type(op) in IN_PLACE
+                    ):
+                        text = f"{name} {IN_PLACE[type(op)]} {context.source(other)}"
+                        yield context.replaced(node, text, 7.0)
+                known = context.value(target)
+                if known is not None and known.kind == "array" and _may_be_held(context, name):
+                    text = f"{name}[...] = {context.source(value)}"
+                    yield context.replaced(node, text, 8.0)
+                if isinstance(value, NAMED) and known is not None and known.kind == "array":
+                    yield context.replaced(value, f"{context.source(value)}.copy()", 8.0)
+            case ast.AugAssign(ast.Name(name) as target, op, value) if type(op) in IN_PLACE:
+                known = context.value(target)
+                if known is not None and known.kind == "array":
+                    symbol = IN_PLACE[type(op)][0]
+                    text = f"{name} = {name} {symbol} ({context.source(value)})"
+                    yield context.replaced(node, text, 8.0)
+
+
+def _may_be_held(context: Context, name: str) -> bool:
+    """Whether a name is an argument: what the caller holds, too."""
+    arguments = context.definition.args
+    given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return any(one.arg == name for one in given)
+
+
+def repeated_entries(context: Context) -> Iterator[Edit]:
+    """`np.add.at` for what is added to entries that may come twice."""
+    for node in context.all_of(ast.AugAssign):
+        if isinstance(node.target, ast.Subscript) and type(node.op) in AT and context.library:
+            parts = (node.target.value, node.target.slice, node.value)
+            base, index, value = map(context.source, parts)
+            if isinstance(node.target.slice, ast.Tuple) and not index.startswith("("):
+                index = f"({index})"
+            function = f"{context.library}.{AT[type(node.op)]}.at"
+            yield context.replaced(node, f"{function}({base}, {index}, {value})", 6.0)
+
+
+def copies(context: Context) -> Iterator[Edit]:
+    """A copy of an array before it is changed in place, read by what follows."""
+    for block in context.blocks():
+        for place, statement in enumerate(block[:-1]):
+            target = _base(statement) if isinstance(statement, ast.AugAssign) else None
+            if target is None or isinstance(target, ast.Subscript):
+                target = getattr(statement, "target", None)
+            if target is None or isinstance(statement, ast.For):
+                continue
+            yield from _copied(context, statement, target, block[place + 1 :])
+
+
+def _copied(
+    context: Context, statement: ast.stmt, target: ast.expr, later: list[ast.stmt]
+) -> Iterator[Edit]:
+    name = context.source(target)
+    reads = [
+        node
+        for one in later
+        for node in ast.walk(one)
+        if isinstance(node, NAMED)
+        and isinstance(node.ctx, ast.Load)
+        and context.source(node) == name
+    ]
+    if not reads:
+        return
+    word = ast.unparse(target).replace('"]', "").replace("']", "")
+    old = "old_" + "".join(letter if letter.isalnum() else "_" for letter in word).strip("_")
+    start, end = context.span(statement)[0], max(context.span(node)[1] for node in reads)
+    text = context.text[start:end]
+    for node in sorted(reads, key=context.span, reverse=True):
+        first, last = (one - start for one in context.span(node))
+        text = text[:first] + old.encode() + text[last:]
+    copy = f"{old} = {name}.copy()"
+    whole = copy.encode() + b"\n" + _indent(context, statement) + text
+    words = f"{copy}  before  {context.source(statement)}, for what reads {name} after it"
+    yield Edit(context.path, start, end, whole, 9.0, statement.lineno, words)
+
+
+def _base(statement: ast.AST) -> ast.expr | None:
+    """The array that a statement makes, or changes entries of."""
+    target = None
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+    elif isinstance(statement, ast.AugAssign):
+        target = statement.target
+    if isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant):
+        target = target.value
+    return target if isinstance(target, NAMED) else None
+
+
+def _added_to(context: Context) -> dict[str, Value]:
+    """What is added to in a function, by name, and bound nowhere in it."""
+    added: dict[str, Value] = {}
+    bound = set()
+    for node in context.nodes():
+        if isinstance(node, ast.Assign):
+            bound |= {context.source(target) for target in node.targets}
+        target = _base(node) if isinstance(node, ast.AugAssign) else None
+        value = None if target is None else context.value(target)
+        if target is not None and value is not None and value.kind in ("array", "float"):
+            added[context.source(target)] = value
+    return {name: value for name, value in added.items() if name not in bound}
+
+
+def _after(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
+    end = context.span(statement)[1]
+    addition = b"\n" + _indent(context, statement) + text.encode()
+    words = f"{text}  after  {context.source(statement).split(chr(10))[0]}"
+    return Edit(context.path, end, end, addition, weight, statement.lineno, words)
+
+
+def _before(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
+    start = context.span(statement)[0]
+    addition = text.encode() + b"\n" + _indent(context, statement)
+    words = f"{text}  before  {context.source(statement).split(chr(10))[0]}"
+    return Edit(context.path, start, start, addition, weight, statement.lineno, words)
+
+
+def _indent(context: Context, statement: ast.stmt) -> bytes:
+    line = context.text[context.starts[statement.lineno - 1] :]
+    return line[: statement.col_offset]

@@ -1,0 +1,303 @@
+"""Each kind of edit, and each place where a function may lie, by a bug that needs it."""
+
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck.options import Edits
+
+BUDGET = Edits(2500)
+HEAD = "import numpy as np\n\nDRAWN = np.random.default_rng(5)\n"
+
+VECTORS = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=6)
+START = DRAWN.normal(size=4)
+"""
+
+PROGRAMS = {
+    # name: (program, right text, wrong text)
+    "an operator": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.sqrt(2 + (X @ w) ** 2))
+
+def grad(w):
+    z = X @ w
+    return X.T @ (z / np.sqrt(2 + z * z))
+""",
+        "z / np.sqrt",
+        "z * np.sqrt",
+    ),
+    "brackets around a comparison": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.maximum(X @ w, 0) * Y)
+
+def masked(up, z):
+    return up * (z > 0)
+
+def grad(w):
+    return X.T @ masked(Y, X @ w)
+""",
+        "up * (z > 0)",
+        "up * z > 0",
+    ),
+    "a factor in a call": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.cosh(3 * (X @ w)))
+
+def grad(w):
+    triple = 3.0
+    return triple * X.T @ np.sinh(triple * (X @ w))
+""",
+        "np.sinh(triple * (X @ w))",
+        "np.sinh(X @ w)",
+    ),
+    "a strength in one term": (
+        VECTORS
+        + """
+class Ridge:
+    def __init__(self):
+        self.pull = 0.37
+
+    def loss(self, w):
+        return np.sum(np.exp(X @ w)) + self.pull * np.sum(w**4)
+
+    def grad(self, w):
+        return X.T @ np.exp(X @ w) + self.pull * (4 * w**3)
+
+ridge = Ridge()
+loss, grad = ridge.loss, ridge.grad
+""",
+        "self.pull * (4 * w**3)",
+        "4 * w**3",
+    ),
+    "a statement that is missing": (
+        VECTORS
+        + """
+def loss(w):
+    return np.mean((X @ w - Y) ** 4)
+
+def grad(w):
+    count = len(Y)
+    d = X @ w - Y
+    d = 4 * d**3
+    d /= count
+    return X.T @ d
+""",
+        "    d /= count\n",
+        "",
+    ),
+    "entries that come twice": (
+        VECTORS
+        + """
+ROWS = np.array([0, 2, 2, 3, 0, 1])
+
+def loss(w):
+    return np.sum(np.sinh(w[ROWS] * Y))
+
+def grad(w):
+    g = np.zeros_like(w)
+    np.add.at(g, ROWS, Y * np.cosh(w[ROWS] * Y))
+    return g
+""",
+        "np.add.at(g, ROWS, Y * np.cosh(w[ROWS] * Y))",
+        "g[ROWS] += Y * np.cosh(w[ROWS] * Y)",
+    ),
+    "a kernel turned round": (
+        """
+X, Y = DRAWN.normal(size=9), DRAWN.normal(size=7)
+START = DRAWN.normal(size=3)
+
+def loss(k):
+    return np.sum(np.convolve(X, k, "valid") ** 3)
+
+def grad(k):
+    d = 3 * np.convolve(X, k, "valid") ** 2
+    return np.correlate(X, d, "valid")[::-1]
+""",
+        '"valid")[::-1]',
+        '"valid")',
+    ),
+    "another list": (
+        """
+X = DRAWN.normal(size=(5, 3))
+START = [DRAWN.normal(size=(3, 3)), DRAWN.normal(size=(3, 3))]
+
+def walk(ws):
+    raw, bent = [], [X]
+    for w in ws:
+        raw.append(bent[-1] @ w)
+        bent.append(np.arctan(raw[-1]))
+    return raw, bent
+
+def loss(ws):
+    return np.sum(walk(ws)[1][-1] ** 2)
+
+def grad(ws):
+    raw, bent = walk(ws)
+    up, out = 2 * bent[-1], [None, None]
+    for i in (1, 0):
+        d = up / (1 + raw[i] ** 2)
+        out[i] = bent[i].T @ d
+        up = d @ ws[i].T
+    return out
+""",
+        "out[i] = bent[i].T",
+        "out[i] = raw[i].T",
+    ),
+    "a lambda in a table": (
+        VECTORS
+        + """
+BENDS = {"log": lambda up, z: up / (3 + z), "cos": lambda up, z: -up * np.sin(z)}
+
+def loss(w):
+    return Y @ np.cos(X @ w)
+
+def grad(w):
+    return X.T @ BENDS["cos"](Y, X @ w)
+""",
+        "-up * np.sin(z)",
+        "-np.sin(z)",
+    ),
+    "closures with default arguments": (
+        VECTORS
+        + """
+def taped(w):
+    z = X @ w
+
+    def back(up, z=z):
+        return X.T @ (up * np.exp(z))
+
+    return np.exp(z), [back]
+
+def loss(w):
+    return np.sum(taped(w)[0])
+
+def grad(w):
+    out, tape = taped(w)
+    return tape.pop()(np.ones_like(out))
+""",
+        "up * np.exp(z)",
+        "up * z",
+    ),
+    "objects that are made in the gradient": (
+        VECTORS
+        + """
+class Bend:
+    def forward(self, z):
+        self.z = z
+        return np.sin(z)
+
+    def backward(self, up):
+        return up * np.cos(self.z)
+
+def loss(w):
+    return np.sum(Bend().forward(X @ w) * Y)
+
+def grad(w):
+    bend = Bend()
+    bend.forward(X @ w)
+    return X.T @ bend.backward(Y)
+""",
+        "np.cos(self.z)",
+        "np.sin(self.z)",
+    ),
+}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Imports a text as a module."""
+
+    def imported(text):
+        path = tmp_path / "program.py"
+        path.write_text(text)
+        spec = importlib.util.spec_from_file_location(f"kind_{abs(hash(str(path)))}", path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    return imported
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_a_bug_of_the_kind_is_mended(kind, load):
+    program, right, wrong = PROGRAMS[kind]
+    assert program.count(right) == 1
+    module = load(HEAD + program.replace(right, wrong))
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=BUDGET)
+    assert found.ok, found.reason
+    mended = load(found.patches[0].changed[0].after.decode())
+    assert gradcheck.check(mended.loss, mended.START, mended.grad).ok
+
+
+def test_an_update_at_once_reads_a_copy(load):
+    module = load(
+        HEAD
+        + """
+RATE = 0.1
+START = {"a": DRAWN.normal(size=3), "b": DRAWN.normal(size=3)}
+
+def loss(p):
+    return np.sum(p["a"] ** 2 * p["b"])
+
+def step(p):
+    a, b = p["a"], p["b"]
+    a -= RATE * 2 * a * b
+    b -= RATE * a**2
+    return p
+"""
+    )
+    update = gradcheck.StepCase(
+        module.step,
+        module.START,
+        loss=module.loss,
+        learning_rate=module.RATE,
+    )
+    found = gradcheck.repair(update, budget=BUDGET)
+    assert "old_a = a.copy()" in found.patches[0].diff
+
+
+def test_an_array_is_changed_in_place(load):
+    module = load(
+        HEAD
+        + """
+START = DRAWN.normal(size=3)
+
+def loss(w):
+    return np.sum(np.exp(w))
+
+def step(w):
+    w = w - 0.1 * np.exp(w)
+"""
+    )
+    update = gradcheck.StepCase(
+        module.step,
+        module.START,
+        loss=module.loss,
+        learning_rate=0.1,
+    )
+    found = gradcheck.repair(update, budget=BUDGET)
+    assert "w -= 0.1 * np.exp(w)" in found.patches[0].diff
+
+
+def test_the_functions_of_a_case_that_only_pass_on_are_left(load):
+    module = load(HEAD + VECTORS + "\ndef grad(w):\n    return X.T @ np.exp(X @ w) / 6\n")
+    found = gradcheck.repair(
+        lambda w: np.sum(np.exp(module.X @ w)),
+        module.START,
+        lambda w: module.grad(w),
+        budget=BUDGET,
+    )
+    assert all(patch.location.file.endswith("program.py") for patch in found.patches)
+    assert found.ok
+    assert np.isfinite(found.patches[0].error)
