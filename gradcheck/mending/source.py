@@ -8,6 +8,7 @@ class and module that holds it sees the edit.
 from __future__ import annotations
 
 import ast
+import linecache
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 
 from gradcheck.compare.point import Point
 from gradcheck.mending.reached import reached_functions
+from gradcheck.user.calls import cell_name
 from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem
 
@@ -67,6 +69,16 @@ def definitions(
         yield from definitions(node, inner)
 
 
+def read_source(path: str) -> bytes:
+    """The text of a file; of a notebook's cell, which has none, as the notebook keeps it.
+
+    Raises:
+        OSError: there is none.
+    """
+    kept = linecache.getlines(path) if cell_name(path) else []
+    return "".join(kept).encode() if kept else Path(path).read_bytes()
+
+
 def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
     """The functions that compute a gradient, and a sentence for each that cannot be edited."""
     functions: list[Function] = []
@@ -79,7 +91,7 @@ def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
             continue  # what it calls may be edited
         try:
             if path not in trees:
-                trees[path] = ast.parse(Path(path).read_bytes())
+                trees[path] = ast.parse(read_source(path))
             functions.append(_located(function, path, trees[path]))
         except (OSError, SyntaxError, ValueError):
             refused.append(f"the source of {function.__name__} cannot be read ({path})")

@@ -14,14 +14,21 @@ from gradcheck.pictures.model import Pictures
 from gradcheck.pictures.take import Sketch
 from gradcheck.sampling import Coverage
 from gradcheck.trace import BackwardStep
+from gradcheck.words import shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """What one check found.
+    """What one check found; true where the verdict is "pass".
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> report = gradcheck.check(lambda w: np.sum(w**3), np.ones(4), lambda w: 2 * w**2)
+        >>> bool(report), report.verdict, report.blocks[0].wrong_entries
+        (False, 'fail', 4)
 
     Attributes:
         verdict: "pass", "fail" or "inconclusive".
@@ -73,6 +80,20 @@ class Report:
     def __getstate__(self) -> dict[str, Any]:
         """For another process: a network of functions cannot be sent, its pictures can."""
         return {**self.__dict__, "sketch": self.pictures}
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __repr__(self) -> str:
+        from gradcheck.report.closing import summary_line
+
+        return f"<Report {shortened(summary_line(self), 160)}>"
+
+    def _repr_html_(self) -> str:
+        """The report in a notebook."""
+        from gradcheck.report.notebook import fragment
+
+        return fragment(self)
 
     def __str__(self) -> str:
         from gradcheck.report.text import report_text

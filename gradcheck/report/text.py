@@ -88,7 +88,7 @@ def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -
     table = printable_lines(_table(shown, style))
     if hidden:
         sections.append(f"and {hidden} more that agree (-v shows them)")
-    sections += [_worst(block) for block in report.blocks if block.verdict == "wrong"]
+    sections += [worst_entry(block) for block in report.blocks if block.verdict == "wrong"]
     sections += [
         f"{shortened(block.name)}: your gradient holds nan or infinite values"
         for block in report.blocks
@@ -149,18 +149,24 @@ def _heading(report: Report, name: str | None) -> str:
 
 
 def _table(blocks: list[Block], style: Style) -> str:
-    rows = [
-        (
-            shortened(block.name),
-            str(block.shape),
-            _entries(block),
-            _number(block.max_rel_error),
-            _number(block.resolution),
-            _verdict(block),
-        )
-        for block in blocks
-    ]
-    return fitted_table(rows, HEADERS, style.width, gives_way=("entries", "bound", "shape"))
+    return fitted_table(
+        [block_row(block) for block in blocks],
+        HEADERS,
+        style.width,
+        gives_way=("entries", "bound", "shape"),
+    )
+
+
+def block_row(block: Block) -> tuple[str, ...]:
+    """What the table says of a block."""
+    return (
+        shortened(block.name),
+        str(block.shape),
+        _entries(block),
+        _number(block.max_rel_error),
+        _number(block.resolution),
+        _verdict(block),
+    )
 
 
 def _verdict(block: Block) -> str:
@@ -176,7 +182,8 @@ def _entries(block: Block) -> str:
     return f"{block.entries:,}{of}"
 
 
-def _worst(block: Block) -> str:
+def worst_entry(block: Block) -> str:
+    """The entry that is furthest off, with both derivatives."""
     worst = block.worst
     if worst is None:
         return f"{shortened(block.name)}: wrong"
