@@ -14,7 +14,7 @@ from gradcheck.pictures.model import Pictures
 from gradcheck.pictures.take import Sketch
 from gradcheck.sampling import Coverage
 from gradcheck.trace import BackwardStep
-from gradcheck.words import shortened
+from gradcheck.words import Verdict, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +50,7 @@ class Report:
             zero.
     """
 
-    verdict: str
+    verdict: Verdict
     blocks: tuple[Block, ...]
     findings: tuple[Finding, ...]
     network: str | None
