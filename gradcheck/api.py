@@ -121,7 +121,9 @@ def check_layer(
         backward: takes (upstream, cache), or upstream alone; returns one gradient per input, in a
             tuple, by name (`x` or `dx`), or as one array. None for a function of torch or jax that
             brings its own: `MyFunction.apply`, a `jax.custom_vjp`.
-        inputs: a tuple or list (given by position), a dict (given by name), or one array. Whole
+        inputs: a tuple or list (given by position), a dict (given by name), or one array. Of an
+            object's methods, its parameters with a gradient (`layer.dW` beside `layer.W`, or after
+            those of the inputs) are checked as well. Whole
             numbers are indices: not perturbed, and without gradient.
         upstream: dL/d output; random if left out.
         options: entries, budget, rtol, seed, allow, diagnose, as in `check`.
@@ -136,7 +138,7 @@ def check_layer(
             layer, params = make_layer(forward, backward, inputs, upstream, rng)
         except UserCodeError as error:
             raise UsageError(f"your forward raised {error.raised.summary}") from None
-    problem = Problem(flatten(params), layer.loss, layer.gradient, layered=False, layer=layer)
+    problem = Problem(params, layer.loss, layer.gradient, layered=False, layer=layer)
     return run(problem, chosen)
 
 

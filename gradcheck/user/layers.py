@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import describe
+from gradcheck.user.blocks import Leaf, Parameters, describe, path_name
 from gradcheck.user.calls import call, hand_over
+from gradcheck.user.names import has_role, look_beside
+from gradcheck.user.objects import is_object
 from gradcheck.user.outputs import (
     Reading,
     inner,
@@ -22,7 +24,10 @@ from gradcheck.user.outputs import (
     require_fit,
 )
 from gradcheck.user.structures import flatten
-from gradcheck.user.tensors import automatic_product, is_real_tensor, to_array
+from gradcheck.user.tensors import automatic_product, is_module, is_real_tensor, to_array
+
+TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
+"""What the inputs of a loss layer that need no gradient are called."""
 
 ROUGH = 1e-5
 """The step, and the relative error, that tell one reading of a layer from another."""
@@ -44,6 +49,8 @@ class CheckedLayer:
         positional: whether the inputs are given by position.
         upstream: dL/d output, in the structure of the output.
         reading: how what `forward` returns is read.
+        owner: the object whose methods they are; its parameters are checked with the inputs.
+        owned: the places of the arrays in it.
     """
 
     forward: Callable[..., Any]
@@ -53,6 +60,8 @@ class CheckedLayer:
     positional: bool
     upstream: Any
     reading: Reading
+    owner: Any = None
+    owned: tuple[Leaf, ...] = ()
 
     def loss(self, params: Mapping[str, Any]) -> float:
         """The sum of upstream times output."""
@@ -66,7 +75,11 @@ class CheckedLayer:
         output, cache = self.run(params)
         upstream = like_output(self.upstream, output)
         returned = hand_over(self.backward, *self.reading.given(upstream, cache))
-        return self._by_name(returned)
+        if not self.owned:
+            return self._by_name(returned)
+        found = {leaf.name: look_beside(self.owner, leaf.path[1:]) for leaf in self.owned}
+        kept = {name: gradient for name, gradient in found.items() if gradient is not None}
+        return {**kept, **self._with_owned(returned)}
 
     def run(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
         """The output and the cache."""
@@ -91,6 +104,23 @@ class CheckedLayer:
             )
         )
 
+    def _with_owned(self, returned: Any) -> dict[str, Any]:
+        """The gradients by name, where those of the owner's parameters may follow the inputs'."""
+        count = len([name for name in self.names if name not in self.fixed])
+        if not isinstance(returned, tuple | list) or len(returned) <= count:
+            return dict(self._by_name(returned))
+        named = dict(self._by_name(returned[:count]))
+        free = [leaf for leaf in self.owned if has_role(leaf.name)]
+        for item in returned[count:]:
+            if isinstance(item, Mapping):
+                named |= item
+                continue
+            fitting = [leaf for leaf in free if leaf.shape == np.shape(to_array(item))]
+            if fitting:
+                named[fitting[0].name] = item
+                free.remove(fitting[0])
+        return named
+
     def _by_name(self, returned: Any) -> Any:
         if isinstance(returned, tuple | list) and len(returned) == len(self.names):
             pairs = zip(self.names, returned, strict=True)
@@ -99,8 +129,10 @@ class CheckedLayer:
             fixed = {alias for name in self.fixed for alias in (name, f"d{name}")}
             return {name: value for name, value in returned.items() if name not in fixed}
         checked = [name for name in self.names if name not in self.fixed]
-        if len(checked) == 1 and not isinstance(returned, tuple | list):
-            return {checked[0]: returned}
+        if not isinstance(returned, tuple | list):
+            targets = [name for name in checked if name.lower() in TARGETS]
+            if len(checked) - len(targets) == 1:
+                return {name: returned for name in checked if name not in targets}
         if isinstance(returned, tuple | list) and len(returned) == len(checked):
             return dict(zip(checked, returned, strict=True))
         raise UsageError(
@@ -115,8 +147,8 @@ def make_layer(
     inputs: Any,
     upstream: Any,
     rng: np.random.Generator,
-) -> tuple[CheckedLayer, dict[str, Any]]:
-    """The layer as a scalar problem, and those of its inputs that are differentiated.
+) -> tuple[CheckedLayer, Parameters]:
+    """The layer as a scalar problem, and what is differentiated: inputs, and the owner's arrays.
 
     Raises:
         UsageError: there is no floating-point input.
@@ -134,17 +166,50 @@ def make_layer(
             "none of the inputs is a floating-point array; whole numbers are taken as indices"
         )
     fixed = {name: value for name, value in named.items() if name not in params}
+    owner = _owner_of(forward, backward)
+    parameters = flatten(params) if owner is None else _with_owner(params, owner)
     layer = CheckedLayer(
-        forward, backward, fixed, tuple(named), positional, upstream, Reading(0, 1)
+        forward,
+        backward,
+        fixed,
+        tuple(named),
+        positional,
+        upstream,
+        Reading(0, 1),
+        owner,
+        tuple(leaf for leaf in parameters.leaves if leaf.in_object),
     )
-    packed = flatten(params)
-    start = packed.pack(packed.values)
-    returned = call(layer.returned, "your forward", start)
-    found = [
-        _with_upstream(replace(layer, reading=reading), returned, upstream, rng)
-        for reading in readings(returned, backward)
-    ]
-    return found[0] if len(found) == 1 else _chosen(found, start, rng), params
+    try:
+        start = parameters.pack(parameters.values)
+        returned = call(layer.returned, "your forward", start)
+        found = [
+            _with_upstream(replace(layer, reading=reading), returned, upstream, rng)
+            for reading in readings(returned, backward)
+        ]
+        inputs = {name: start[name] for name in params}
+        return found[0] if len(found) == 1 else _chosen(found, inputs, rng), parameters
+    finally:
+        parameters.restore()
+
+
+def _owner_of(forward: Any, backward: Any) -> Any:
+    """The object of the user's whose methods they are, or None."""
+    owners = [getattr(function, "__self__", None) for function in (forward, backward)]
+    return next((one for one in owners if is_object(one) and not is_module(one)), None)
+
+
+def _with_owner(params: Mapping[str, Any], owner: Any) -> Parameters:
+    """The inputs together with an object's arrays, these by their own names where no input's."""
+    key = next(name for name in ("layer", "owner", "self_") if name not in params)
+    found = flatten({**params, key: owner})
+    own = {f"{key}.{path_name(leaf.path[1:])}" for leaf in found.leaves if leaf.in_object}
+    short = {name: name.removeprefix(f"{key}.") for name in own}
+    short = {name: new for name, new in short.items() if new not in params}
+    return replace(
+        found,
+        names=tuple(short.get(name, name) for name in found.names),
+        leaves=tuple(replace(leaf, name=short.get(leaf.name, leaf.name)) for leaf in found.leaves),
+    )
 
 
 def _with_upstream(

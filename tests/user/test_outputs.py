@@ -111,3 +111,52 @@ def test_what_cannot_be_checked_is_refused(forward, options, said):
 def test_a_layer_is_refused_by_the_assertion_too():
     with pytest.raises(gradcheck.GradientMismatch):
         gradcheck.assert_layer(lambda x: (x**2, x), lambda up, x: up * x, X)
+
+
+class Affine:
+    """Its weights, and their gradients beside them or returned."""
+
+    def __init__(self, share=1.0):
+        rng = np.random.default_rng(9)
+        self.W, self.b, self.share = rng.normal(size=(3, 2)), np.zeros(2), share
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.share * self.x.T @ dout, dout.sum(axis=0)
+        self.dx = dout @ self.W.T
+        return self.dx
+
+    def returning(self, dout):
+        return dout @ self.W.T, self.share * self.x.T @ dout, dout.sum(axis=0)
+
+    def by_name(self, dout):
+        dx, dW, db = self.returning(dout)
+        return dx, {"W": dW, "b": db}
+
+
+@pytest.mark.parametrize("backward", ["backward", "returning", "by_name"])
+def test_the_parameters_of_a_layer_with_its_input(backward):
+    for share, verdict in ((1.0, "ok"), (0.25, "wrong")):
+        layer = Affine(share)
+        layer.forward(X)  # what it keeps is no parameter, though there is a gradient beside it
+        before = layer.W.copy()
+        report = check_layer(layer.forward, getattr(layer, backward), X)
+        verdicts = {block.name: block.verdict for block in report.blocks if block.entries}
+        assert verdicts == {"x": "ok", "W": verdict, "b": "ok"}
+        assert np.array_equal(layer.W, before)
+
+
+def test_the_targets_of_a_loss_need_no_gradient():
+    targets = np.eye(3)[[0, 2, 1, 1]]
+    report = check_layer(
+        lambda x, t: (np.sum((x - t) ** 2), (x, t)),
+        lambda dout, cache: 2 * dout * (cache[0] - cache[1]),
+        (X, targets),
+    )
+    assert {block.name: block.verdict for block in report.blocks} == {
+        "x": "ok",
+        "t": "not checked",
+    }
