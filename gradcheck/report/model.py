@@ -48,6 +48,7 @@ class Report:
         repair: the result of the search for a repair, if there was one.
         not_zero: the inputs of a layer whose gradient is not zero under an upstream gradient of
             zero.
+        printed: what the user's code printed, as far as it is kept; `-v` shows it.
     """
 
     verdict: Verdict
@@ -66,6 +67,7 @@ class Report:
     reproduce: str = ""
     repair: Repair | None = None
     not_zero: tuple[str, ...] = ()
+    printed: str = ""
 
     @property
     def ok(self) -> bool:
@@ -116,7 +118,7 @@ class Report:
         """The report as one self-contained HTML page.
 
         Raises:
-            UsageError: jinja2 is not installed (`pip install 'gradcheck[html]'`).
+            UsageError: jinja2 is not installed (`pip install jinja2`).
         """
         from gradcheck.report.html import page
 
@@ -126,7 +128,7 @@ class Report:
         """The pictures of the HTML page as matplotlib figures, by name.
 
         Raises:
-            UsageError: matplotlib is not installed (`pip install 'gradcheck[plots]'`).
+            UsageError: matplotlib is not installed (`pip install matplotlib`).
         """
         from gradcheck.pictures.plots import figures
 

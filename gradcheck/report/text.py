@@ -49,9 +49,10 @@ def outcome_text(outcome: Outcome, style: Style = PLAIN, quiet: bool = False) ->
     if outcome.report is None:
         return f"{name}: could not check: {printable_lines(outcome.error or '')}"
     if quiet:
-        return (
-            f"{name}: {printable_lines(summary_line(outcome.report))}{f' ({how})' if how else ''}"
-        )
+        said = summary_line(outcome.report)
+        if any(block.verdict == "raised" for block in outcome.report.blocks):
+            said += "".join(f": {finding.message}" for finding in outcome.report.findings[:1])
+        return f"{name}: {printable_lines(said)}{f' ({how})' if how else ''}"
     text = report_text(outcome.report, outcome.name, style)
     return f"{text}\n{how}\n" if how else f"{text}\n"
 
@@ -69,11 +70,11 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 def how_it_came_out(outcome: Outcome) -> str:
     """Whether the case came out as expected, where that is worth saying."""
-    if outcome.expected_verdict is None or outcome.report is None:
+    if outcome.expected in (None, "pass") or outcome.report is None:
         return ""
     if outcome.differences:
         return printable_lines(f"NOT as expected: {'; '.join(outcome.differences)}")
-    return "" if outcome.expected_verdict == "pass" else "as its author expects"
+    return "as its author expects"
 
 
 def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -> str:
@@ -105,6 +106,7 @@ def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -
     if style.verbose:
         sections += [f"detail: {detail}" for detail in report.details]
         sections.append(f"again: {report.reproduce}")
+        sections += [f"printed: {line}" for line in report.printed.splitlines()]
     if report.repair is not None:
         sections += ["", f"repair: {report.repair}"]
     sections.append(summary_line(report) + _what_next(report))

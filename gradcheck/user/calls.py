@@ -211,12 +211,17 @@ def hand_over(function: Callable[..., Any], *arguments: Any, **named: Any) -> An
     return function(*arguments, **named)
 
 
+MOST_KEPT = 4000
+"""Characters that are kept of what the user's code prints."""
+
+
 @dataclass
 class Heard:
-    """What the user's code warned of, and how many characters it printed, while it was quiet."""
+    """What the user's code warned of, and what it printed first, while it was quiet."""
 
     warnings: Counter[tuple[str, Location]] = field(default_factory=Counter)
     printed: int = 0
+    text: str = ""
 
     def count(self, message: str, named: Location, frame: FrameType) -> None:
         """Counts a warning that names a place, if the user's code is to blame for it."""
@@ -251,6 +256,7 @@ class _CountingStream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         self.heard.printed += len(text)
+        self.heard.text += text[: MOST_KEPT - len(self.heard.text)]
         return len(text)
 
 
