@@ -50,16 +50,16 @@ class Case:
         expect: Expected = None,
         **options: Unpack[OfCheck],
     ) -> None:
-        self._keep(expect, {"loss": loss, "params": params, "grad": grad, **options})
+        self._keep(expect, {"loss": loss, "params": params, "grad": grad}, options)
 
-    def _keep(self, expect: Expected, options: Mapping[str, Any]) -> None:
+    def _keep(self, expect: Expected, own: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         known = [*inspect.signature(self.function).parameters, *Options.__dataclass_fields__]
         for name in options:
             if name not in known:
                 unknown = f"{type(self).__name__} takes no argument {name!r}"
                 raise UsageError(with_nearest(unknown, name, known))
         self.expect = expect
-        self.options = dict(options)
+        self.options = {**own, **options}
 
     def check(self, **overrides: Any) -> Report:
         """The report, with some arguments replaced."""
@@ -88,7 +88,7 @@ class LayerCase(Case):
         **options: Unpack[Thoroughness],
     ) -> None:
         layer = {"forward": forward, "backward": backward, "inputs": inputs}
-        self._keep(expect, {**layer, "upstream": upstream, **options})
+        self._keep(expect, {**layer, "upstream": upstream}, options)
 
 
 class StepCase(Case):
@@ -114,7 +114,7 @@ class StepCase(Case):
         **options: Unpack[Given],
     ) -> None:
         update = {"step": step, "params": params, "loss": loss, "learning_rate": learning_rate}
-        self._keep(expect, {**update, **options})
+        self._keep(expect, update, options)
 
 
 @overload

@@ -141,7 +141,7 @@ def inner(upstream: Any, output: Any) -> float:
     Raises:
         UsageError: the output has another shape than at first.
     """
-    total = 0.0
+    sums = []
     for value, along in leaves(output, upstream):
         if along is None:
             continue
@@ -152,8 +152,8 @@ def inner(upstream: Any, output: Any) -> float:
                 f"them {now}; such a layer has no derivative that could be checked"
             )
         products = np.asarray(along) * np.asarray(to_array(value))
-        total += float(np.sum(products, dtype=np.float64))
-    return total
+        sums.append(float(np.sum(products, dtype=np.float64)))
+    return sums[0] if len(sums) == 1 else sum(sums)
 
 
 def random_like(output: Any, rng: np.random.Generator) -> Any:
