@@ -69,7 +69,7 @@ def _ratios(evidence: Evidence, block: int) -> str | None:
         return None
     ratio = analytic[usable] / numeric[usable]
     right = int(np.sum(np.abs(ratio - 1) < 1e-5))
-    low, middle, high = (f"{value:.4g}" for value in np.quantile(ratio, (0, 0.5, 1)))
+    low, middle, high = (f"{value + 0.0:.4g}" for value in np.quantile(ratio, (0, 0.5, 1)))
     spread = f"is {low}" if low == high else f"goes from {low} to {high} (median {middle})"
     return (
         f"{evidence.names[block]}: analytic / numeric {spread}; {right} of {len(ratio)} entries "
