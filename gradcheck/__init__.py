@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.version import __version__
 
 if TYPE_CHECKING:
-    from gradcheck.api import assert_gradients, check, check_layer, check_step, repair
+    from gradcheck.api import (
+        assert_gradients,
+        assert_layer,
+        assert_step,
+        check,
+        check_layer,
+        check_step,
+        repair,
+    )
     from gradcheck.casefiles import Case, LayerCase, StepCase, case
     from gradcheck.compare.block import Block, Worst
     from gradcheck.errors import GradientMismatch, UsageError
@@ -36,6 +44,8 @@ __all__ = [
     "Worst",
     "__version__",
     "assert_gradients",
+    "assert_layer",
+    "assert_step",
     "case",
     "check",
     "check_layer",
@@ -45,7 +55,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "api": ("assert_gradients", "check", "check_layer", "check_step", "repair"),
+    "api": (
+        "assert_gradients",
+        "assert_layer",
+        "assert_step",
+        "check",
+        "check_layer",
+        "check_step",
+        "repair",
+    ),
     "casefiles": ("Case", "LayerCase", "StepCase", "case"),
     "compare.block": ("Block", "Worst"),
     "errors": ("GradientMismatch", "UsageError"),

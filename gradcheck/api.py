@@ -2,73 +2,38 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import fields
-from functools import wraps
-from pathlib import Path
-from typing import Any, ParamSpec
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Unpack
 
 from gradcheck.errors import UsageError
 from gradcheck.mending.model import Repair
 from gradcheck.network import MLP
-from gradcheck.options import Edits, Options
+from gradcheck.options import Edits, Entries, Given, OfCheck, Options, Thoroughness
 from gradcheck.pipeline import generator, run
 from gradcheck.report.model import Report
-from gradcheck.user.calls import Raised, UserCodeError, quietly
+from gradcheck.user.calls import UserCodeError, quietly
+from gradcheck.user.forms import more_of, of_parameters
 from gradcheck.user.layers import make_layer
-from gradcheck.user.problem import Problem, of_parameters
-from gradcheck.user.steps import make_step
+from gradcheck.user.politeness import polite
+from gradcheck.user.problem import Problem, as_data, own_arrays
+from gradcheck.user.steps import LEARNING_RATE_NAMES, make_step
 from gradcheck.user.structures import flatten
-from gradcheck.user.tensors import to_array
-from gradcheck.words import with_nearest
 
-Function = Callable[[Any], Any]
-Arguments = ParamSpec("Arguments")
+Function = Callable[..., Any]
 
 
-def _polite(door: Callable[Arguments, Report]) -> Callable[Arguments, Report]:
-    """A door through which no traceback of gradcheck's own comes, whatever is handed in."""
-
-    @wraps(door)
-    def opened(*given: Arguments.args, **named: Arguments.kwargs) -> Report:
-        try:
-            return door(*given, **named)
-        except UsageError:
-            raise
-        except UserCodeError as error:
-            raise UsageError(f"{error.raised.call} raised {error.raised.summary}") from None
-        except RecursionError:
-            raise UsageError(
-                f"Python's recursion limit ({sys.getrecursionlimit()}) was met: what was given is "
-                "nested deeper than that, or the limit was set to a small number"
-            ) from None
-        except Exception as error:
-            raised = Raised("gradcheck", error, (), {})
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            raise UsageError(
-                f"gradcheck could not read what it was given: {raised.summary} "
-                f"({Path(last.filename).name}:{last.lineno}); if that is an ordinary case, it is a "
-                "defect of gradcheck: please report it"
-            ) from None
-
-    return opened
-
-
-@_polite
+@polite
 def check(
     loss: Function,
     params: Any,
     grad: Function | None = None,
     *,
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] | None = None,
     inputs: Any = None,
     targets: Any = None,
     network: MLP | None = None,
-    entries: str | int = "auto",
+    entries: Entries = "auto",
     budget: float = 10.0,
     rtol: float | None = None,
     workers: int = 1,
@@ -80,6 +45,12 @@ def check(
 ) -> Report:
     """Compares a hand-written gradient with finite differences of the loss.
 
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> report = gradcheck.check(lambda w: np.sum(np.sin(w)), np.ones(4), np.cos)
+        >>> report.verdict
+        'pass'
+
     Args:
         loss: takes parameters in the structure of `params`, returns the loss, one number; or,
             when `grad` is left out, the pair (loss, gradients).
@@ -89,6 +60,8 @@ def check(
         grad: takes the parameters, returns their gradients: the same structure, a dict by name
             (`W1` or `dW1`), or one array per block in order. Of an object it may return None, and
             keep the gradients beside the parameters (`layer.dW` beside `layer.W`).
+        args: what `loss` and `grad` are given after the parameters.
+        kwargs: what they are given by name.
         inputs: the data, samples in rows or columns; lets the diagnosis name the batch size.
         targets: the targets, as you have them.
         network: the `MLP` that the loss computes, if you can say which it is.
@@ -110,37 +83,47 @@ def check(
     """
     options = Options(entries, budget, rtol, workers, seed, tuple(allow), diagnose, repair)
     found = flatten(params)
-    loss, grad = of_parameters(loss, found), of_parameters(grad, found)
+    more = more_of(args, kwargs)
+    loss, grad = of_parameters(loss, found, more), of_parameters(grad, found, more)
     problem = Problem(
         found,
         loss,
         grad,
-        _array(inputs),
-        _array(targets),
+        as_data(inputs),
+        as_data(targets),
         network,
         batched=batched,
-        data=_kept(inputs=inputs, targets=targets),
+        data=own_arrays(inputs=inputs, targets=targets),
     )
     return run(problem, options)
 
 
-@_polite
+@polite
 def check_layer(
     forward: Callable[..., Any],
     backward: Callable[..., Any] | None,
     inputs: Any,
     *,
     upstream: Any = None,
-    **options: Any,
+    **options: Unpack[Thoroughness],
 ) -> Report:
     """Checks a layer's backward pass: its vector-Jacobian product with a random upstream gradient.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> forward = lambda x, w: (x @ w, (x, w))
+        >>> backward = lambda up, cache: (up @ cache[1].T, cache[0].T @ up)
+        >>> gradcheck.check_layer(forward, backward, (np.ones((5, 3)), np.ones((3, 2)))).ok
+        True
 
     Args:
         forward: takes the inputs; returns the output, or a tuple (output, cache).
         backward: takes (upstream, cache), or upstream alone; returns one gradient per input, in a
             tuple, by name (`x` or `dx`), or as one array. None for a function of torch or jax that
             brings its own: `MyFunction.apply`, a `jax.custom_vjp`.
-        inputs: a tuple or list (given by position), a dict (given by name), or one array. Whole
+        inputs: a tuple or list (given by position), a dict (given by name), or one array. Of an
+            object's methods, its parameters with a gradient (`layer.dW` beside `layer.W`, or after
+            those of the inputs) are checked as well. Whole
             numbers are indices: not perturbed, and without gradient.
         upstream: dL/d output; random if left out.
         options: entries, budget, rtol, seed, allow, diagnose, as in `check`.
@@ -148,30 +131,39 @@ def check_layer(
     Raises:
         UsageError: as `check`.
     """
-    chosen = _options(options)
+    chosen = Options.of(options)
     rng = generator(chosen.seed)
     with quietly():
         try:
             layer, params = make_layer(forward, backward, inputs, upstream, rng)
         except UserCodeError as error:
             raise UsageError(f"your forward raised {error.raised.summary}") from None
-    problem = Problem(flatten(params), layer.loss, layer.gradient, layered=False, layer=layer)
+    problem = Problem(params, layer.loss, layer.gradient, layered=False, layer=layer)
     return run(problem, chosen)
 
 
-@_polite
+@polite
 def check_step(
     step: Callable[..., Any],
     params: Any,
     *,
     loss: Function,
     learning_rate: float,
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] | None = None,
     inputs: Any = None,
     targets: Any = None,
     network: MLP | None = None,
-    **options: Any,
+    **options: Unpack[Thoroughness],
 ) -> Report:
     """Checks an update: the gradient that it implies is (old - new) / learning_rate.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> step = lambda w, lr: w - lr * 2 * w
+        >>> loss = lambda w: np.sum(w**2)
+        >>> gradcheck.check_step(step, np.ones(3), loss=loss, learning_rate=0.1).ok
+        True
 
     Args:
         step: takes the parameters; returns the new ones, or changes them in place, or both. A
@@ -180,6 +172,8 @@ def check_step(
         params: as in `check`.
         loss: takes the parameters, returns the loss.
         learning_rate: the one that the step uses.
+        args: what `loss` is given after the parameters.
+        kwargs: what it is given by name.
         inputs: as in `check`.
         targets: as in `check`.
         network: as in `check`.
@@ -189,27 +183,31 @@ def check_step(
         UsageError: as `check`, or a learning rate that is not a positive number.
     """
     found = flatten(params)
-    step = of_parameters(step, found)
+    step = of_parameters(step, found, later=LEARNING_RATE_NAMES)
     in_object = any(leaf.in_object for leaf in found.leaves)
     update = make_step(step, learning_rate, frozenset(found.names) if in_object else None)
-    loss = of_parameters(loss, found)
+    loss = of_parameters(loss, found, more_of(args, kwargs))
     problem = Problem(
         found,
         loss,
         update.gradient,
-        _array(inputs),
-        _array(targets),
+        as_data(inputs),
+        as_data(targets),
         network,
         update,
-        data=_kept(inputs=inputs, targets=targets),
+        data=own_arrays(inputs=inputs, targets=targets),
     )
-    return run(problem, _options(options))
+    return run(problem, Options.of(options))
 
 
 def assert_gradients(
-    loss: Function, params: Any, grad: Function | None = None, **options: Any
+    loss: Function, params: Any, grad: Function | None = None, **options: Unpack[OfCheck]
 ) -> Report:
     """Like `check`, and raises unless the verdict is "pass"; for tests.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> report = gradcheck.assert_gradients(lambda w: np.sum(w**2), np.ones(3), lambda w: 2 * w)
 
     Raises:
         GradientMismatch: an AssertionError with the whole report as its message.
@@ -220,8 +218,61 @@ def assert_gradients(
     return report
 
 
+def assert_layer(
+    forward: Function,
+    backward: Function | None,
+    inputs: Any,
+    *,
+    upstream: Any = None,
+    **options: Unpack[Thoroughness],
+) -> Report:
+    """Like `check_layer`, and raises unless the verdict is "pass"; for tests.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> forward = lambda x: (np.tanh(x), np.tanh(x))
+        >>> report = gradcheck.assert_layer(forward, lambda up, a: up * (1 - a**2), np.ones(3))
+
+    Raises:
+        GradientMismatch: as `assert_gradients`.
+        UsageError: as `check_layer`.
+    """
+    report = check_layer(forward, backward, inputs, upstream=upstream, **options)
+    report.raise_if_failed()
+    return report
+
+
+def assert_step(
+    step: Function,
+    params: Any,
+    *,
+    loss: Function,
+    learning_rate: float,
+    **options: Unpack[Given],
+) -> Report:
+    """Like `check_step`, and raises unless the verdict is "pass"; for tests.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> loss, step = lambda w: np.sum(w**2), lambda w: w - 0.1 * 2 * w
+        >>> report = gradcheck.assert_step(step, np.ones(3), loss=loss, learning_rate=0.1)
+
+    Raises:
+        GradientMismatch: as `assert_gradients`.
+        UsageError: as `check_step`.
+    """
+    report = check_step(step, params, loss=loss, learning_rate=learning_rate, **options)
+    report.raise_if_failed()
+    return report
+
+
 def repair(*arguments: Any, budget: float | Edits = 10.0, **options: Any) -> Repair:
     """Searches your source for the edit that makes a wrong gradient right, and proves it.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> print(gradcheck.repair(lambda w: np.sum(w**2), np.ones(3), lambda w: 2 * w).reason)
+        there is nothing to repair: no gradient is wrong
 
     Args:
         arguments: those of `check`; or one case (`Case`, `LayerCase`, `StepCase`).
@@ -238,24 +289,3 @@ def repair(*arguments: Any, budget: float | Edits = 10.0, **options: Any) -> Rep
     if report.repair is None:
         return Repair(reason=report.could_not_check or "the check was interrupted")
     return report.repair
-
-
-def _options(given: dict[str, Any]) -> Options:
-    known = [field.name for field in fields(Options)]
-    for name in given:
-        if name not in known:
-            raise UsageError(with_nearest(f"there is no argument {name!r}", name, known))
-    return Options(**{**given, "allow": tuple(given.get("allow", ()))})
-
-
-def _kept(**data: Any) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    """The user's own arrays of data, with copies of what is in them."""
-    return {
-        name: (array, array.copy())
-        for name, array in data.items()
-        if isinstance(array, np.ndarray) and array.flags.writeable and array.dtype.kind != "O"
-    }
-
-
-def _array(data: Any) -> NDArray[Any] | None:
-    return None if data is None else np.asarray(to_array(data))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any, ClassVar, NoReturn
 
 from gradcheck.commands import explaining, listing, repairing, run, training
 from gradcheck.commands.command import Command, tell
 from gradcheck.errors import UsageError
 from gradcheck.report.outcome import UNDECIDED
 from gradcheck.version import __version__
+from gradcheck.words import with_nearest
 
 DEFAULT = "run"
 
@@ -35,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit status is returned."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] not in (*COMMANDS, "-h", "--help", "--version"):
+        mistyped = given and _mistyped_command(given[0])
+        if mistyped:
+            tell(mistyped)
+            return UNDECIDED
         given.insert(0, DEFAULT)
     options = _parser().parse_args(given)
     try:
@@ -48,8 +56,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return UNDECIDED
 
 
+def _mistyped_command(word: str) -> str | None:
+    """What to say of a word that is nearly a command, and no file or case; None of any other."""
+    from gradcheck.casefiles import bundled_files
+
+    is_target = not word.isalpha() or Path(word).exists()
+    if is_target or word in {path.stem for path in bundled_files()}:
+        return None
+    sentence = with_nearest(f"there is no command {word!r}", word, COMMANDS)
+    return sentence if "did you mean" in sentence else None
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers a mistyped option with the nearest one."""
+
+    options: ClassVar[set[str]] = set()
+
+    def add_argument(self, *names: Any, **how: Any) -> argparse.Action:
+        self.options.update(name for name in names if name.startswith("--"))
+        return super().add_argument(*names, **how)
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.search(r"unrecognized arguments: .*?(--[\w-]+)", message)
+        super().error(with_nearest(message, unknown[1], self.options) if unknown else message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="gradcheck",
         description="Checks hand-written gradients against finite differences, and names the bug.",
         epilog=EXAMPLES,
@@ -79,7 +112,7 @@ def _completion(options: argparse.Namespace) -> int:
     try:
         import shtab
     except ImportError:
-        raise UsageError("completion needs shtab: pip install 'gradcheck[completion]'") from None
+        raise UsageError("completion needs shtab: pip install shtab") from None
     print(shtab.complete(_parser(), shell=options.shell))
     return 0
 

@@ -9,11 +9,28 @@ if TYPE_CHECKING:
 
 
 class UsageError(ValueError):
-    """The call cannot be carried out as it stands; the message says what to change."""
+    """The call cannot be carried out as it stands; the message says what to change.
+
+    Example:
+        >>> import gradcheck
+        >>> try:
+        ...     gradcheck.check(len, "weights", len)
+        ... except gradcheck.UsageError as error:
+        ...     print(str(error)[:47])
+        params holds no arrays (it is a str); give an a
+    """
 
 
 class GradientMismatch(AssertionError):  # noqa: N818  # a public name of the contract
     """A gradient did not pass; the message is the whole report.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> try:
+        ...     gradcheck.assert_gradients(lambda w: np.sum(w**2), np.ones(3), lambda w: w)
+        ... except gradcheck.GradientMismatch as mismatch:
+        ...     print(mismatch.report.verdict)
+        fail
 
     Attributes:
         report: the `Report` of the check.

@@ -11,6 +11,12 @@ from gradcheck.user.calls import Location
 class Finding:
     """One cause, proved by the numbers.
 
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> report = gradcheck.check(lambda w: np.sum(w**3), np.ones(4), lambda w: -3 * w**2)
+        >>> report.findings[0].code, report.findings[0].rule
+        ('GC106', 'sign-flipped')
+
     Attributes:
         code: the rule's code, such as "GC101".
         rule: the rule's name, such as "missing-batch-mean".

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from gradcheck.errors import UsageError
+from gradcheck.words import with_nearest
+
+if TYPE_CHECKING:
+    from gradcheck.network import MLP
+
+Entries = Literal["all", "auto"] | int
+"""Which entries are perturbed: all of them, what fits in the budget, or so many per block."""
 
 REPAIR_SECONDS = 10.0
 """What a search for a repair takes at most, where no other number is given."""
@@ -25,7 +34,7 @@ class Options:
         UsageError: a value makes no sense.
     """
 
-    entries: str | int = "auto"
+    entries: Entries = "auto"
     budget: float = 10.0
     rtol: float | None = None
     workers: int = 1
@@ -33,6 +42,19 @@ class Options:
     allow: tuple[str, ...] = ()
     diagnose: bool = True
     repair: float | Edits | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """Those of a call.
+
+        Raises:
+            UsageError: there is none of a name that was given.
+        """
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise UsageError(with_nearest(f"there is no argument {name!r}", name, known))
+        return cls(**{**given, "allow": tuple(given.get("allow", ()))})
 
     def __post_init__(self) -> None:
         entries = self.entries
@@ -52,3 +74,32 @@ class Options:
             raise UsageError(f"repair is {self.repair!r}; it must be a positive number of seconds")
         if not isinstance(self.workers, int) or self.workers < 1:
             raise UsageError(f"workers is {self.workers!r}; it must be at least 1")
+
+
+class Thoroughness(TypedDict, total=False):
+    """The arguments that every door takes by name."""
+
+    entries: Entries
+    budget: float
+    rtol: float | None
+    workers: int
+    seed: int
+    allow: Iterable[str]
+    diagnose: bool
+    repair: float | Edits | None
+
+
+class Given(Thoroughness, total=False):
+    """Those that say more of the user's functions and data."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any] | None
+    inputs: Any
+    targets: Any
+    network: MLP | None
+
+
+class OfCheck(Given, total=False):
+    """Those of `check`."""
+
+    batched: bool

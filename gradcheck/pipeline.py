@@ -63,7 +63,7 @@ def run(problem: Problem, options: Options) -> Report:
         except UserCodeError as error:
             reason = f"{error.raised.call} raised {error.raised.summary}"
             report = unchecked_report(problem, reason, heard, error.raised)
-    return replace(report, seconds=time.perf_counter() - start)
+    return replace(report, seconds=time.perf_counter() - start, printed=heard.text)
 
 
 def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> Report:

@@ -208,7 +208,7 @@ def _with_momentum(problem: Problem) -> Problem:
 
 def _without_upstream(problem: Problem) -> Mapping[str, Array]:
     """The gradients of a layer's inputs that are not zero under an upstream gradient of zero."""
-    if problem.layer is None:
+    if problem.layer is None or problem.layer.reading.arguments == 0:
         return {}
     parameters = problem.parameters
     packed = parameters.pack([value.copy(order="K") for value in parameters.values])

@@ -99,7 +99,7 @@ def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, P
         )
         if found in left:
             left.remove(found)
-        elif left or found is None:
+        elif found is None or any(not RENDERERS[name].suffixes for name in left):
             unnamed.append(path)
             continue
         pairs.append((str(found), path))

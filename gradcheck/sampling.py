@@ -21,6 +21,12 @@ EVALUATIONS_PER_ENTRY = 2.2
 class Coverage:
     """What was perturbed.
 
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> report = gradcheck.check(lambda w: np.sum(w**2), np.ones(9), lambda w: 2 * w, entries=4)
+        >>> report.coverage.entries, report.coverage.total, report.coverage.complete
+        (4, 9, False)
+
     Attributes:
         entries: how many entries.
         total: how many there are.

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence, Sized
+from typing import Literal
+
+Verdict = Literal["pass", "fail", "inconclusive"]
+"""Of a report."""
+
+Standing = Literal[
+    "ok", "wrong", "shape", "missing", "raised", "nonfinite", "inconclusive", "not checked"
+]
+"""The verdict on a block."""
 
 NEAREST = 2
 """How many names are offered instead of one that is not known."""

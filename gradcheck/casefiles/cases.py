@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import fields
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Unpack, overload
 
-from gradcheck.api import check, check_layer, check_step
+from gradcheck.api import Function, check, check_layer, check_step
 from gradcheck.errors import UsageError
-from gradcheck.options import Options
+from gradcheck.options import Given, OfCheck, Options, Thoroughness
 from gradcheck.report.model import Report
 from gradcheck.words import with_nearest
 
 Maker = Callable[[], "Case"]
+Expected = str | Mapping[str, Any] | None
 
 MARK = "__gradcheck_case__"
 
@@ -21,8 +21,16 @@ MARK = "__gradcheck_case__"
 class Case:
     """One check, with exactly the arguments of `gradcheck.check`, and what is expected of it.
 
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> case = gradcheck.Case(lambda w: np.sum(w**2), np.ones(3), lambda w: w, expect="fail")
+        >>> case.check(diagnose=False).verdict
+        'fail'
+
     Args:
-        arguments: those of `check`, by position.
+        loss: as in `check`.
+        params: as in `check`.
+        grad: as in `check`.
         expect: "pass", "fail" or "inconclusive"; or a dict with any of "verdict", "blocks" (the
             names of exactly those that fail) and "rules" (codes or names of exactly those found).
         options: the arguments of `check` by name.
@@ -34,38 +42,79 @@ class Case:
     function: ClassVar[Callable[..., Report]] = staticmethod(check)
 
     def __init__(
-        self, *arguments: Any, expect: str | Mapping[str, Any] | None = None, **options: Any
+        self,
+        loss: Function,
+        params: Any,
+        grad: Function | None = None,
+        *,
+        expect: Expected = None,
+        **options: Unpack[OfCheck],
     ) -> None:
-        signature = inspect.signature(self.function)
-        known = [*signature.parameters, *(field.name for field in fields(Options))]
-        kind = type(self).__name__
+        self._keep(expect, {"loss": loss, "params": params, "grad": grad}, options)
+
+    def _keep(self, expect: Expected, own: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        known = [*inspect.signature(self.function).parameters, *Options.__dataclass_fields__]
         for name in options:
             if name not in known:
-                unknown = f"{kind} takes no argument {name!r}"
+                unknown = f"{type(self).__name__} takes no argument {name!r}"
                 raise UsageError(with_nearest(unknown, name, known))
-        try:
-            signature.bind(*arguments, **options)
-        except TypeError as error:
-            raise UsageError(f"{kind}: {error}") from None
-        self.arguments = arguments
         self.expect = expect
-        self.options = options
+        self.options = {**own, **options}
 
     def check(self, **overrides: Any) -> Report:
         """The report, with some arguments replaced."""
-        return self.function(*self.arguments, **{**self.options, **overrides})
+        return self.function(**{**self.options, **overrides})
 
 
 class LayerCase(Case):
-    """One check of a layer, with exactly the arguments of `gradcheck.check_layer`."""
+    """One check of a layer, with exactly the arguments of `gradcheck.check_layer`.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> gradcheck.LayerCase(lambda x: (3 * x, x), lambda up, x: 3 * up, np.ones(4)).check().ok
+        True
+    """
 
     function: ClassVar[Callable[..., Report]] = staticmethod(check_layer)
 
+    def __init__(
+        self,
+        forward: Function,
+        backward: Function | None,
+        inputs: Any,
+        *,
+        upstream: Any = None,
+        expect: Expected = None,
+        **options: Unpack[Thoroughness],
+    ) -> None:
+        layer = {"forward": forward, "backward": backward, "inputs": inputs}
+        self._keep(expect, {**layer, "upstream": upstream}, options)
+
 
 class StepCase(Case):
-    """One check of an update, with exactly the arguments of `gradcheck.check_step`."""
+    """One check of an update, with exactly the arguments of `gradcheck.check_step`.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> loss, step = lambda w: np.sum(w**2), lambda w: w - 0.1 * 2 * w
+        >>> gradcheck.StepCase(step, np.ones(3), loss=loss, learning_rate=0.1).check().ok
+        True
+    """
 
     function: ClassVar[Callable[..., Report]] = staticmethod(check_step)
+
+    def __init__(
+        self,
+        step: Function,
+        params: Any,
+        *,
+        loss: Function,
+        learning_rate: float,
+        expect: Expected = None,
+        **options: Unpack[Given],
+    ) -> None:
+        update = {"step": step, "params": params, "loss": loss, "learning_rate": learning_rate}
+        self._keep(expect, update, options)
 
 
 @overload
@@ -84,7 +133,16 @@ def case(
     name: str | None = None,
     expect: str | Mapping[str, Any] | None = None,
 ) -> Maker | Callable[[Maker], Maker]:
-    """Marks a function that returns a `Case`: `@gradcheck.case`, or with a name and expectation."""
+    """Marks a function that returns a `Case`: `@gradcheck.case`, or with a name and expectation.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> @gradcheck.case(name="squares")
+        ... def squares():
+        ...     return gradcheck.Case(lambda w: np.sum(w**2), np.ones(3), lambda w: 2 * w)
+        >>> squares().check().ok
+        True
+    """
 
     def mark(function: Maker) -> Maker:
         setattr(function, MARK, (name or function.__name__, expect))

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gradcheck.diagnose.rules import RULES
 from gradcheck.errors import UsageError
+from gradcheck.report.explain import find_rule
 from gradcheck.report.model import Report
 
 VERDICTS = ("pass", "fail", "inconclusive")
@@ -76,6 +78,8 @@ def parse_expectation(expect: str | Mapping[str, Any]) -> Expectation:
         names = expect.get(key, ())
         if isinstance(names, str) or not all(isinstance(name, str) for name in names):
             raise UsageError(f"expect has {key}={names!r}; it must be a list of names")
+    for name in expect.get("rules", ()):
+        find_rule(RULES, name)
     fails = expect.get("blocks") or expect.get("rules")
     expectation = parse_expectation(expect.get("verdict", "fail" if fails else "pass"))
     return replace(

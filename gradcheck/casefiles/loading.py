@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -85,8 +87,26 @@ def load_file(path: Path) -> list[CaseEntry]:
                 )
             )
     if not entries:
-        raise UsageError(f"{path} holds no case; mark a function with @gradcheck.case")
+        raise UsageError(f"{path} holds no case; {_what_to_write(module)}")
     return entries
+
+
+def _what_to_write(module: ModuleType) -> str:
+    """The case to add to a file, with its own functions where their names tell."""
+    own = [
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__
+    ]
+    loss = next((name for name in own if re.search("loss|cost|objective|error", name)), None)
+    grad = next((name for name in own if re.search("grad|backward|backprop|deriv", name)), None)
+    if loss is None or grad is None:
+        return "mark a function with @gradcheck.case"
+    first = next(iter(inspect.signature(getattr(module, loss)).parameters), "params")
+    return (
+        "write into it\n\n    import gradcheck\n\n    @gradcheck.case\n    def mine():\n"
+        f"        return gradcheck.Case({loss}, {first}, {grad})   # {first}: where to check"
+    )
 
 
 def _load_module(path: Path) -> ModuleType:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import argparse
 
-from gradcheck.commands.command import Command
+from gradcheck.commands.command import Command, width
 
 
 def _explain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "rule", nargs="?", metavar="RULE", help="a code or name, as GC303 or sign-flipped"
+        "rule",
+        nargs="?",
+        metavar="RULE",
+        help="a code (GC303), the beginning of some (GC3), or a name (sign-flipped)",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of the output")
 
 
 def _explain(options: argparse.Namespace) -> int:
     from gradcheck.diagnose.rules import RULES
-    from gradcheck.report.explain import as_json, catalogue, explain
+    from gradcheck.report.explain import as_json, explain
 
     if options.format == "json":
         print(as_json(RULES, options.rule))
     else:
-        print(catalogue(RULES) if options.rule is None else explain(RULES, options.rule))
+        print(explain(RULES, options.rule, width()))
     return 0
 
 

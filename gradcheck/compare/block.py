@@ -10,6 +10,7 @@ from gradcheck.numeric.gradient import BlockGradient, Claim
 from gradcheck.numeric.screening import Screened
 from gradcheck.user.blocks import Array
 from gradcheck.user.gradients import MISSING, Gradient
+from gradcheck.words import Standing
 
 Index = tuple[int, ...]
 
@@ -19,6 +20,12 @@ FAILED = ("wrong", "shape", "missing", "raised", "nonfinite")
 @dataclass(frozen=True)
 class Worst:
     """The entry of a block that is furthest off.
+
+    Example:
+        >>> import gradcheck
+        >>> report = gradcheck.check(lambda p: p["b"] ** 2, {"b": 3.0}, lambda p: {"b": 4.0})
+        >>> report.blocks[0].worst.analytic, round(report.blocks[0].worst.numeric, 6)
+        (4.0, 6.0)
 
     Attributes:
         index: its position in the block.
@@ -37,6 +44,12 @@ class Block:
 
     The verdict comes first, since it is what people read; errors and bounds are absolute unless
     they are called relative. What it was reached from follows.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> report = gradcheck.check(lambda p: p["b"] ** 2, {"b": 3.0}, lambda p: {"b": 4.0})
+        >>> report.blocks[0].name, report.blocks[0].verdict
+        ('b', 'wrong')
 
     Attributes:
         name: the path as the user would write it.
@@ -65,7 +78,7 @@ class Block:
 
     name: str
     shape: tuple[int, ...]
-    verdict: str = "not checked"
+    verdict: Standing = "not checked"
     entries: int = 0
     wrong_entries: int = 0
     kinks: int = 0

@@ -19,6 +19,7 @@ from gradcheck.compare.block import Block, Worst
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.user.blocks import Array
+from gradcheck.words import Standing
 
 __all__ = ["BOUND_FACTOR", "judge_block", "judge_entries", "scale_of"]
 
@@ -168,7 +169,7 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     )
 
 
-def _block_verdict(gate: str, entries: EntryVerdicts, resolution: float | None) -> str:
+def _block_verdict(gate: Standing, entries: EntryVerdicts, resolution: float | None) -> Standing:
     if gate == "nonfinite":
         return "nonfinite"
     if entries.wrong.any():

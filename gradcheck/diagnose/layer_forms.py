@@ -50,7 +50,8 @@ class LayerPoint:
     def upstream(self) -> Array | None:
         """The upstream gradient; None where the layer has several outputs."""
         upstream = self.layer.upstream
-        return None if isinstance(upstream, tuple | list) else np.asarray(upstream, dtype=float)
+        several = isinstance(upstream, tuple | list | Mapping)
+        return None if several else np.asarray(upstream, dtype=float)
 
     @property
     def others(self) -> dict[str, Array]:

@@ -21,6 +21,11 @@ class Changed:
 class Patch:
     """An edit of the user's source that was proved to make the gradient right.
 
+    Example:
+        >>> import gradcheck
+        >>> def write_out(repair: gradcheck.Repair) -> str:
+        ...     return "".join(patch.diff for patch in repair.patches)
+
     Attributes:
         words: what is edited: `np.dot(dZ1, X.T)  ->  np.dot(dZ1, X.T) / m`.
         location: the first line that changes.
@@ -52,6 +57,12 @@ class Patch:
 @dataclass(frozen=True)
 class Repair:
     """The result of a search for a repair.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> repair = gradcheck.repair(lambda w: np.sum(w**2), np.ones(3), lambda w: 2 * w)
+        >>> repair.ok, repair.patches
+        (False, ())
 
     Attributes:
         patches: those that were proved, the smallest and most natural first.

@@ -13,7 +13,7 @@ from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
 from gradcheck.mending.candidate import Mended, Texts
 from gradcheck.mending.model import Changed, Patch
-from gradcheck.user.calls import Location
+from gradcheck.user.calls import Location, cell_name
 
 KEPT = ".orig"
 
@@ -73,6 +73,9 @@ def write(patch: Patch, originals: Originals | None = None) -> list[tuple[Path, 
     originals = originals or Originals()
     for one in patch.changed:
         path = Path(one.path)
+        cell = cell_name(one.path)
+        if cell is not None:
+            raise UsageError(f"{cell} is in a notebook: change it there; nothing was written")
         try:
             now = path.read_bytes()
         except OSError as error:
@@ -102,7 +105,7 @@ def _is_free(original: Path, content: bytes) -> bool:
 
 def _diff(changed: Changed) -> str:
     """A unified diff with the path as seen from the working directory."""
-    path = changed.path
+    path = cell_name(changed.path) or changed.path
     if Path(path).is_relative_to(Path.cwd()):
         path = os.path.relpath(path)
     before, after = (

@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ from gradcheck.mending.patches import make_patch
 from gradcheck.mending.ranking import ranked
 from gradcheck.mending.search import SLOWEST, Search, Task
 from gradcheck.mending.silence import Silence
-from gradcheck.mending.source import blocks_without_gradient, editable_functions
+from gradcheck.mending.source import blocks_without_gradient, editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.options import Edits
 from gradcheck.progress import Advance
@@ -74,7 +73,7 @@ def repair(
         return Repair(reason=printable(why))
     if not hasattr(os, "fork"):
         return Repair(reason="candidates are tried in a forked process, which this system lacks")
-    texts = {function.path: Path(function.path).read_bytes() for function in functions}
+    texts = {function.path: read_source(function.path) for function in functions}
     hints = Hints.of(findings)
     task = Task(point, tuple(functions), texts, hints, allowance)
     watched = _Watched(task, advance)

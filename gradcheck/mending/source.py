@@ -8,6 +8,7 @@ class and module that holds it sees the edit.
 from __future__ import annotations
 
 import ast
+import linecache
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from gradcheck.compare.point import Point
 from gradcheck.mending.executed import executed, functions_of
+from gradcheck.user.calls import cell_name
 from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem
 
@@ -83,6 +85,16 @@ def definitions(
         yield from definitions(node, inner)
 
 
+def read_source(path: str) -> bytes:
+    """The text of a file; of a notebook's cell, which has none, as the notebook keeps it.
+
+    Raises:
+        OSError: there is none.
+    """
+    kept = linecache.getlines(path) if cell_name(path) else []
+    return "".join(kept).encode() if kept else Path(path).read_bytes()
+
+
 def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
     """The functions that compute a gradient, and a sentence for each that cannot be edited."""
     functions: list[Function] = []
@@ -96,7 +108,7 @@ def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
             continue  # it is made anew in every call, by a function that may be edited
         try:
             if path not in trees:
-                trees[path] = ast.parse(Path(path).read_bytes())
+                trees[path] = ast.parse(read_source(path))
             names, occurrence = _located(code, path, trees[path])
         except (OSError, SyntaxError, ValueError):
             refused.append(f"the source of {name} cannot be read ({path})")

@@ -34,6 +34,14 @@ Params = Mapping[str, Array]
 class MLP:
     """A network of dense layers.
 
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> net = gradcheck.MLP((3, 4, 2), ("tanh", "softmax"), "categorical_cross_entropy")
+        >>> inputs, targets = np.ones((5, 3)), np.eye(2)[[0, 1, 1, 0, 1]]
+        >>> gradients = net.backward(net.init(seed=0), inputs, targets)
+        >>> {name: gradient.shape for name, gradient in gradients.items()}
+        {'W1': (3, 4), 'b1': (4,), 'W2': (4, 2), 'b2': (2,)}
+
     Attributes:
         sizes: units per layer, the inputs first.
         activations: one name of `PUBLIC_ACTIVATIONS` per layer.

@@ -52,7 +52,7 @@ def require_plots(path: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UsageError("plots need matplotlib: pip install 'gradcheck[plots]'") from None
+        raise UsageError("plots need matplotlib: pip install matplotlib") from None
     known = Figure().canvas.get_supported_filetypes()
     if _format(path) not in known:
         listed = ", ".join(f".{kind}" for kind in sorted(known))

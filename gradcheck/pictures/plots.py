@@ -76,7 +76,7 @@ def _empty(title: str, size: tuple[float, float] = (5.0, 4.0)) -> tuple[Figure, 
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UsageError("plots need matplotlib: pip install 'gradcheck[plots]'") from None
+        raise UsageError("plots need matplotlib: pip install matplotlib") from None
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, fontsize="medium", parse_math=False)

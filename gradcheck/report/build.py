@@ -22,7 +22,7 @@ from gradcheck.sampling import Coverage, Selection
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.problem import Problem
 from gradcheck.version import __version__
-from gradcheck.words import shortened
+from gradcheck.words import Verdict, shortened
 
 
 def build_report(
@@ -120,7 +120,7 @@ def _accepted(findings: Iterable[Finding], allow: tuple[str, ...]) -> set[str]:
     return allowed - refused
 
 
-def _verdict(point: Point, preflight: Preflight, accepted: set[str]) -> str:
+def _verdict(point: Point, preflight: Preflight, accepted: set[str]) -> Verdict:
     suspect = {*point.unstable, *preflight.not_zero}
     counted = [block for block in point.blocks if block.name not in accepted]
     if any(block.failed or block.name in suspect for block in counted):

@@ -43,7 +43,8 @@ def _of_a_fail(report: Report, failed: Sequence[Block]) -> str:
         return "the gradient is not the same from call to call"
     errors = [finding for finding in report.findings if finding.severity == "error"]
     causes = ", ".join(f"{finding.code} {finding.rule}" for finding in errors)
-    gradients = f"{len(report.blocks)} {verb(report.blocks, 'gradient', 'gradients')}"
+    checked = [block for block in report.blocks if block.verdict != "not checked"]
+    gradients = f"{len(checked)} {verb(checked, 'gradient', 'gradients')}"
     wrong = f"{len(failed)} of {gradients} {verb(failed, 'is', 'are')} wrong"
     return f"{wrong} ({causes})" if causes else wrong
 

@@ -10,13 +10,17 @@ from tabulate import tabulate
 
 from gradcheck.diagnose.rule import Rule
 from gradcheck.errors import UsageError
+from gradcheck.report.width import NARROWEST
 from gradcheck.words import with_nearest
 
 
-def catalogue(rules: Sequence[Rule]) -> str:
-    """Every rule with how it shows, by code."""
+def catalogue(rules: Sequence[Rule], width: int | None = None) -> str:
+    """Every rule with how it shows, by code; as wide as the terminal."""
     rows = [(rule.code, rule.name, rule.shows) for rule in sorted(rules, key=_code)]
-    return tabulate(rows, ("code", "rule", "how it shows"), tablefmt="plain")
+    left = None if width is None else width - 10 - max(len(name) for _, name, _ in rows)
+    wraps = None if left is None else [None, None, max(left, NARROWEST)]
+    headers = ("code", "rule", "how it shows")
+    return tabulate(rows, headers, tablefmt="plain", maxcolwidths=wraps)
 
 
 def as_json(rules: Sequence[Rule], wanted: str | None) -> str:
@@ -59,12 +63,18 @@ def find_rule(rules: Sequence[Rule], wanted: str) -> Rule:
     return rule
 
 
-def explain(rules: Sequence[Rule], wanted: str) -> str:
+def explain(rules: Sequence[Rule], wanted: str | None, width: int | None = None) -> str:
     """One rule, by its code or name in any case: what it is, how it shows, an example and the fix.
+
+    Of all rules, or of those whose codes begin as wanted, the table.
 
     Raises:
         UsageError: there is no such rule; the message has the nearest ones.
     """
+    begins = "" if wanted is None else wanted.strip().upper()
+    of_them = [rule for rule in rules if rule.code.startswith(begins)]
+    if wanted is None or (begins.startswith("GC") and len(begins) < 5 and of_them):
+        return catalogue(of_them, width)
     rule = find_rule(rules, wanted)
     return "\n".join(
         (

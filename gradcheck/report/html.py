@@ -108,7 +108,7 @@ def _environment() -> Environment:
     try:
         import jinja2
     except ImportError:
-        raise UsageError("HTML needs jinja2: pip install 'gradcheck[html]'") from None
+        raise UsageError("HTML needs jinja2: pip install jinja2") from None
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("gradcheck.report"),
         autoescape=True,

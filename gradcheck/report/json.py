@@ -58,6 +58,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "findings": [_plain(finding) for finding in report.findings],
         "layers": list(report.layers),
         "notes": list(report.notes),
+        "printed": report.printed,
         "details": list(report.details),
         "backward": [_plain(step) for step in report.backward],
         "reproduce": report.reproduce,

@@ -14,14 +14,21 @@ from gradcheck.pictures.model import Pictures
 from gradcheck.pictures.take import Sketch
 from gradcheck.sampling import Coverage
 from gradcheck.trace import BackwardStep
+from gradcheck.words import Verdict, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """What one check found.
+    """What one check found; true where the verdict is "pass".
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> report = gradcheck.check(lambda w: np.sum(w**3), np.ones(4), lambda w: 2 * w**2)
+        >>> bool(report), report.verdict, report.blocks[0].wrong_entries
+        (False, 'fail', 4)
 
     Attributes:
         verdict: "pass", "fail" or "inconclusive".
@@ -41,9 +48,10 @@ class Report:
         repair: the result of the search for a repair, if there was one.
         not_zero: the inputs of a layer whose gradient is not zero under an upstream gradient of
             zero.
+        printed: what the user's code printed, as far as it is kept; `-v` shows it.
     """
 
-    verdict: str
+    verdict: Verdict
     blocks: tuple[Block, ...]
     findings: tuple[Finding, ...]
     network: str | None
@@ -59,6 +67,7 @@ class Report:
     reproduce: str = ""
     repair: Repair | None = None
     not_zero: tuple[str, ...] = ()
+    printed: str = ""
 
     @property
     def ok(self) -> bool:
@@ -73,6 +82,20 @@ class Report:
     def __getstate__(self) -> dict[str, Any]:
         """For another process: a network of functions cannot be sent, its pictures can."""
         return {**self.__dict__, "sketch": self.pictures}
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __repr__(self) -> str:
+        from gradcheck.report.closing import summary_line
+
+        return f"<Report {shortened(summary_line(self), 160)}>"
+
+    def _repr_html_(self) -> str:
+        """The report in a notebook."""
+        from gradcheck.report.notebook import fragment
+
+        return fragment(self)
 
     def __str__(self) -> str:
         from gradcheck.report.text import report_text
@@ -95,7 +118,7 @@ class Report:
         """The report as one self-contained HTML page.
 
         Raises:
-            UsageError: jinja2 is not installed (`pip install 'gradcheck[html]'`).
+            UsageError: jinja2 is not installed (`pip install jinja2`).
         """
         from gradcheck.report.html import page
 
@@ -105,7 +128,7 @@ class Report:
         """The pictures of the HTML page as matplotlib figures, by name.
 
         Raises:
-            UsageError: matplotlib is not installed (`pip install 'gradcheck[plots]'`).
+            UsageError: matplotlib is not installed (`pip install matplotlib`).
         """
         from gradcheck.pictures.plots import figures
 

@@ -228,5 +228,5 @@ def heard_notes(heard: Heard) -> tuple[str, ...]:
         times = "once" if count == 1 else f"{count} times"
         notes.append(f"your code warned {times}: {text} ({location.file}:{location.line})")
     if heard.printed:
-        notes.append(f"your code printed {heard.printed} characters, which were not shown")
+        notes.append(f"your code printed {heard.printed} characters, which -v shows")
     return tuple(notes)

@@ -40,7 +40,9 @@ class Outcome:
         from gradcheck.report.model import Report
         from gradcheck.sampling import Coverage
 
-        return self.report or Report(
+        if self.report is not None:
+            return self.report
+        return Report(
             "inconclusive", (), (), None, Coverage(0, 0), 0, 0.0, could_not_check=self.error or ""
         )
 

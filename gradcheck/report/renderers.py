@@ -43,6 +43,7 @@ RENDERERS: Mapping[str, Renderer] = MappingProxyType(
         "json": Renderer("json", (".json",)),
         "junit": Renderer("junit", (".xml",)),
         "github": Renderer("github"),
+        "sarif": Renderer("sarif", (".sarif",)),
         "html": Renderer("html", (".html", ".htm")),
     }
 )

@@ -49,9 +49,10 @@ def outcome_text(outcome: Outcome, style: Style = PLAIN, quiet: bool = False) ->
     if outcome.report is None:
         return f"{name}: could not check: {printable_lines(outcome.error or '')}"
     if quiet:
-        return (
-            f"{name}: {printable_lines(summary_line(outcome.report))}{f' ({how})' if how else ''}"
-        )
+        said = summary_line(outcome.report)
+        if any(block.verdict == "raised" for block in outcome.report.blocks):
+            said += "".join(f": {finding.message}" for finding in outcome.report.findings[:1])
+        return f"{name}: {printable_lines(said)}{f' ({how})' if how else ''}"
     text = report_text(outcome.report, outcome.name, style)
     if outcome.repair:
         text += f"\nrepair can try: {printable(outcome.repair)}"
@@ -71,11 +72,11 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 def how_it_came_out(outcome: Outcome) -> str:
     """Whether the case came out as expected, where that is worth saying."""
-    if outcome.expected_verdict is None or outcome.report is None:
+    if outcome.expected in (None, "pass") or outcome.report is None:
         return ""
     if outcome.differences:
         return printable_lines(f"NOT as expected: {'; '.join(outcome.differences)}")
-    return "" if outcome.expected_verdict == "pass" else "as its author expects"
+    return "as its author expects"
 
 
 def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -> str:
@@ -90,7 +91,7 @@ def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -
     table = printable_lines(_table(shown, style))
     if hidden:
         sections.append(f"and {hidden} more that agree (-v shows them)")
-    sections += [_worst(block) for block in report.blocks if block.verdict == "wrong"]
+    sections += [worst_entry(block) for block in report.blocks if block.verdict == "wrong"]
     sections += [
         f"{shortened(block.name)}: your gradient holds nan or infinite values"
         for block in report.blocks
@@ -107,6 +108,7 @@ def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -
     if style.verbose:
         sections += [f"detail: {detail}" for detail in report.details]
         sections.append(f"again: {report.reproduce}")
+        sections += [f"printed: {line}" for line in report.printed.splitlines()]
     if report.repair is not None:
         sections += ["", f"repair: {report.repair.text(style.verbose)}"]
     sections.append(summary_line(report) + _what_next(report))
@@ -151,18 +153,24 @@ def _heading(report: Report, name: str | None) -> str:
 
 
 def _table(blocks: list[Block], style: Style) -> str:
-    rows = [
-        (
-            shortened(block.name),
-            str(block.shape),
-            _entries(block),
-            _number(block.max_rel_error),
-            _number(block.resolution),
-            _verdict(block),
-        )
-        for block in blocks
-    ]
-    return fitted_table(rows, HEADERS, style.width, gives_way=("entries", "bound", "shape"))
+    return fitted_table(
+        [block_row(block) for block in blocks],
+        HEADERS,
+        style.width,
+        gives_way=("entries", "bound", "shape"),
+    )
+
+
+def block_row(block: Block) -> tuple[str, ...]:
+    """What the table says of a block."""
+    return (
+        shortened(block.name),
+        str(block.shape),
+        _entries(block),
+        _number(block.max_rel_error),
+        _number(block.resolution),
+        _verdict(block),
+    )
 
 
 def _verdict(block: Block) -> str:
@@ -178,7 +186,8 @@ def _entries(block: Block) -> str:
     return f"{block.entries:,}{of}"
 
 
-def _worst(block: Block) -> str:
+def worst_entry(block: Block) -> str:
+    """The entry that is furthest off, with both derivatives."""
     worst = block.worst
     if worst is None:
         return f"{shortened(block.name)}: wrong"

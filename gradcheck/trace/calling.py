@@ -23,6 +23,8 @@ from gradcheck.trace.traced import Traced
 
 SEEN_THROUGH = (
     "layers",
+    "outputs",
+    "forms",
     "steps",
     "structures",
     "packing",

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.api import check, check_step
 from gradcheck.casefiles import Case, CaseEntry, LayerCase, StepCase
 from gradcheck.errors import UsageError
 from gradcheck.user.calls import LOSS, STEP, call
+from gradcheck.user.forms import more_of, of_parameters
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.narrowing import with_gradients_only
 from gradcheck.user.number import as_number
-from gradcheck.user.problem import Problem, of_parameters
-from gradcheck.user.steps import Step, make_step
+from gradcheck.user.problem import Problem
+from gradcheck.user.steps import LEARNING_RATE_NAMES, Step, make_step
 from gradcheck.user.structures import flatten
 
 Losses = Generator[float, None, None]
@@ -110,12 +110,13 @@ def _descent(case: Case, learning_rate: float) -> Losses:
 
     What has no gradient stays as it is; what has one in another shape is updated where numpy can.
     """
-    given = inspect.signature(check).bind(*case.arguments, **case.options).arguments
+    given = case.options
     found = flatten(given["params"])
+    more = more_of(given.get("args", ()), given.get("kwargs"))
     problem = Problem(
         found,
-        of_parameters(given["loss"], found),
-        of_parameters(given.get("grad"), found),
+        of_parameters(given["loss"], found, more),
+        of_parameters(given.get("grad"), found, more),
         private_copies=True,
         batched=given.get("batched", False),
     )
@@ -141,13 +142,14 @@ def _update(name: str, value: Any, change: Any) -> None:
 
 
 def _steps(case: StepCase, name: str, learning_rate: float | None) -> Losses:
-    given = inspect.signature(check_step).bind(*case.arguments, **case.options).arguments
+    given = case.options
     found = flatten(given["params"])
     rate = given["learning_rate"] if learning_rate is None else learning_rate
-    update = make_step(of_parameters(given["step"], found), rate)
+    step = of_parameters(given["step"], found, later=LEARNING_RATE_NAMES)
+    update = make_step(step, rate)
     if learning_rate is not None and update.keyword is None:
         raise UsageError(f"{name} has its own learning rate; leave --learning-rate out")
-    loss = of_parameters(given["loss"], found)
+    loss = of_parameters(given["loss"], found, more_of(given.get("args", ()), given.get("kwargs")))
 
     def losses() -> Losses:
         params = found.pack([value.copy() for value in found.values])

@@ -6,6 +6,7 @@ import contextlib
 import io
 import linecache
 import random
+import re
 import sys
 import traceback
 import warnings
@@ -29,6 +30,8 @@ STEP = "your step"
 
 OWN_FOLDER = Path(__file__).resolve().parent.parent
 STANDARD_LIBRARY = Path(traceback.__file__).resolve().parent
+
+_CELL = re.compile(r"[/\\]ipykernel_\d+[/\\][^/\\]+$|^<ipython-input-")
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,25 @@ class Location:
         return " " * (before - indent) + "^" * max(1, len(end) - before)
 
 
+def cell_name(file: str) -> str | None:
+    """`cell [8]` for the name under which a notebook compiles a cell; None for a file."""
+    if not _CELL.search(file):
+        return None
+    counted = re.search(r"<ipython-input-(\d+)-", file)
+    number = counted[1] if counted else None
+    with contextlib.suppress(Exception):  # IPython's own record, where it keeps one
+        number = number or sys.modules["IPython"].get_ipython().compile._filename_map[file]
+    return f"cell [{number}]" if number else "cell"
+
+
 def place(location: Location) -> str:
-    """`file:line`, the file as seen from the working directory where it lies below it."""
+    """`file:line`, the file as seen from the working directory where it lies below it.
+
+    In a notebook it is `cell [8], line 3`.
+    """
+    cell = cell_name(location.file)
+    if cell is not None:
+        return f"{cell}, line {location.line}"
     file = Path(location.file)
     with contextlib.suppress(OSError):  # the working directory may be gone
         folder = Path.cwd()
@@ -191,12 +211,17 @@ def hand_over(function: Callable[..., Any], *arguments: Any, **named: Any) -> An
     return function(*arguments, **named)
 
 
+MOST_KEPT = 4000
+"""Characters that are kept of what the user's code prints."""
+
+
 @dataclass
 class Heard:
-    """What the user's code warned of, and how many characters it printed, while it was quiet."""
+    """What the user's code warned of, and what it printed first, while it was quiet."""
 
     warnings: Counter[tuple[str, Location]] = field(default_factory=Counter)
     printed: int = 0
+    text: str = ""
 
     def count(self, message: str, named: Location, frame: FrameType) -> None:
         """Counts a warning that names a place, if the user's code is to blame for it."""
@@ -231,6 +256,7 @@ class _CountingStream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         self.heard.printed += len(text)
+        self.heard.text += text[: MOST_KEPT - len(self.heard.text)]
         return len(text)
 
 

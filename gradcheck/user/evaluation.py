@@ -175,7 +175,7 @@ def _joblib() -> ModuleType:
     try:
         import joblib
     except ImportError:
-        raise UsageError("workers above 1 need joblib: pip install 'gradcheck[parallel]'") from None
+        raise UsageError("workers above 1 need joblib: pip install joblib cloudpickle") from None
     module: ModuleType = joblib
     return module
 

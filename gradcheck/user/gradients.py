@@ -17,6 +17,7 @@ from gradcheck.user.names import ABSENT, found_beside, look_beside
 from gradcheck.user.problem import Problem
 from gradcheck.user.returned import as_array, assign, names_of
 from gradcheck.user.unfinished import is_settled, returned_so_far
+from gradcheck.words import Standing
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Gradient:
     """
 
     value: Array | None
-    verdict: str
+    verdict: Standing
     epsilon: float = float(np.finfo(np.float64).eps)
 
     @property
@@ -203,5 +204,5 @@ def _gate(value: Any, shape: tuple[int, ...], name: str, copy: bool) -> Gradient
     if array.shape != shape and not (array.size == 1 and shape == ()):
         return Gradient(gradient, "shape", epsilon)
     gradient = gradient.reshape(shape)
-    verdict = "ok" if all_finite(gradient) else "nonfinite"
+    verdict: Standing = "ok" if all_finite(gradient) else "nonfinite"
     return Gradient(gradient, verdict, max(epsilon, float(np.finfo(np.float64).eps)))

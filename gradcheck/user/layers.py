@@ -10,10 +10,27 @@ from typing import Any
 import numpy as np
 
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import describe
+from gradcheck.user.blocks import Leaf, Parameters, describe, path_name
 from gradcheck.user.calls import call, hand_over
+from gradcheck.user.names import has_role, look_beside
+from gradcheck.user.objects import is_object
+from gradcheck.user.outputs import (
+    Reading,
+    inner,
+    like_output,
+    mapped,
+    random_like,
+    readings,
+    require_fit,
+)
 from gradcheck.user.structures import flatten
-from gradcheck.user.tensors import automatic_product, is_real_tensor, is_tensor, like, to_array
+from gradcheck.user.tensors import automatic_product, is_module, is_real_tensor, to_array
+
+TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
+"""What the inputs of a loss layer that need no gradient are called."""
+
+ROUGH = 1e-5
+"""The step, and the relative error, that tell one reading of a layer from another."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +48,9 @@ class CheckedLayer:
         names: of all inputs, in order.
         positional: whether the inputs are given by position.
         upstream: dL/d output, in the structure of the output.
+        reading: how what `forward` returns is read.
+        owner: the object whose methods they are; its parameters are checked with the inputs.
+        owned: the places of the arrays in it.
     """
 
     forward: Callable[..., Any]
@@ -39,33 +59,38 @@ class CheckedLayer:
     names: tuple[str, ...]
     positional: bool
     upstream: Any
+    reading: Reading
+    owner: Any = None
+    owned: tuple[Leaf, ...] = ()
 
     def loss(self, params: Mapping[str, Any]) -> float:
         """The sum of upstream times output."""
         output, _ = self.run(params)
-        return _inner(self.upstream, output)
+        return inner(self.upstream, output)
 
     def gradient(self, params: Mapping[str, Any]) -> Any:
         """What the backward pass returns, by the names of the inputs."""
         if self.backward is None:
             return automatic_product(lambda inputs: self.run(inputs)[0], params, self.upstream)
         output, cache = self.run(params)
-        upstream = _like_output(self.upstream, output)
-        takes_cache = _positional_count(self.backward) != 1
-        given = (upstream, cache) if takes_cache else (upstream,)
-        returned = hand_over(self.backward, *given)
-        return self._by_name(returned)
+        upstream = like_output(self.upstream, output)
+        returned = hand_over(self.backward, *self.reading.given(upstream, cache))
+        if not self.owned:
+            return self._by_name(returned)
+        found = {leaf.name: look_beside(self.owner, leaf.path[1:]) for leaf in self.owned}
+        kept = {name: gradient for name, gradient in found.items() if gradient is not None}
+        return {**kept, **self._with_owned(returned)}
 
     def run(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
         """The output and the cache."""
+        return self.reading.split(self.returned(params))
+
+    def returned(self, params: Mapping[str, Any]) -> Any:
+        """What the forward pass returns."""
         inputs = {name: params.get(name, self.fixed.get(name)) for name in self.names}
         if self.positional:
-            result = hand_over(self.forward, *inputs.values())
-        else:
-            result = hand_over(self.forward, **inputs)
-        if isinstance(result, tuple) and self.backward is not None:
-            return result[0], result[1] if len(result) == 2 else result[1:]
-        return result, None
+            return hand_over(self.forward, *inputs.values())
+        return hand_over(self.forward, **inputs)
 
     def with_upstream(self, upstream: Any) -> CheckedLayer:
         """The same layer under another upstream gradient."""
@@ -73,10 +98,28 @@ class CheckedLayer:
 
     def with_zero_upstream(self) -> CheckedLayer:
         """The same layer under an upstream gradient of zero."""
-        upstream = self.upstream
-        if isinstance(upstream, tuple | list):
-            return self.with_upstream([np.zeros_like(to_array(item)) for item in upstream])
-        return self.with_upstream(np.zeros_like(to_array(upstream)))
+        return self.with_upstream(
+            mapped(
+                lambda item: None if item is None else np.zeros_like(to_array(item)), self.upstream
+            )
+        )
+
+    def _with_owned(self, returned: Any) -> dict[str, Any]:
+        """The gradients by name, where those of the owner's parameters may follow the inputs'."""
+        count = len([name for name in self.names if name not in self.fixed])
+        if not isinstance(returned, tuple | list) or len(returned) <= count:
+            return dict(self._by_name(returned))
+        named = dict(self._by_name(returned[:count]))
+        free = [leaf for leaf in self.owned if has_role(leaf.name)]
+        for item in returned[count:]:
+            if isinstance(item, Mapping):
+                named |= item
+                continue
+            fitting = [leaf for leaf in free if leaf.shape == np.shape(to_array(item))]
+            if fitting:
+                named[fitting[0].name] = item
+                free.remove(fitting[0])
+        return named
 
     def _by_name(self, returned: Any) -> Any:
         if isinstance(returned, tuple | list) and len(returned) == len(self.names):
@@ -86,8 +129,10 @@ class CheckedLayer:
             fixed = {alias for name in self.fixed for alias in (name, f"d{name}")}
             return {name: value for name, value in returned.items() if name not in fixed}
         checked = [name for name in self.names if name not in self.fixed]
-        if len(checked) == 1 and not isinstance(returned, tuple | list):
-            return {checked[0]: returned}
+        if not isinstance(returned, tuple | list):
+            targets = [name for name in checked if name.lower() in TARGETS]
+            if len(checked) - len(targets) == 1:
+                return {name: returned for name in checked if name not in targets}
         if isinstance(returned, tuple | list) and len(returned) == len(checked):
             return dict(zip(checked, returned, strict=True))
         raise UsageError(
@@ -102,8 +147,8 @@ def make_layer(
     inputs: Any,
     upstream: Any,
     rng: np.random.Generator,
-) -> tuple[CheckedLayer, dict[str, Any]]:
-    """The layer as a scalar problem, and those of its inputs that are differentiated.
+) -> tuple[CheckedLayer, Parameters]:
+    """The layer as a scalar problem, and what is differentiated: inputs, and the owner's arrays.
 
     Raises:
         UsageError: there is no floating-point input.
@@ -121,12 +166,104 @@ def make_layer(
             "none of the inputs is a floating-point array; whole numbers are taken as indices"
         )
     fixed = {name: value for name, value in named.items() if name not in params}
-    layer = CheckedLayer(forward, backward, fixed, tuple(named), positional, upstream)
+    owner = _owner_of(forward, backward)
+    parameters = flatten(params) if owner is None else _with_owner(params, owner)
+    layer = CheckedLayer(
+        forward,
+        backward,
+        fixed,
+        tuple(named),
+        positional,
+        upstream,
+        Reading(0, 1),
+        owner,
+        tuple(leaf for leaf in parameters.leaves if leaf.in_object),
+    )
+    try:
+        start = parameters.pack(parameters.values)
+        returned = call(layer.returned, "your forward", start)
+        found = [
+            _with_upstream(replace(layer, reading=reading), returned, upstream, rng)
+            for reading in readings(returned, backward)
+        ]
+        inputs = {name: start[name] for name in params}
+        return found[0] if len(found) == 1 else _chosen(found, inputs, rng), parameters
+    finally:
+        parameters.restore()
+
+
+def _owner_of(forward: Any, backward: Any) -> Any:
+    """The object of the user's whose methods they are, or None."""
+    owners = [getattr(function, "__self__", None) for function in (forward, backward)]
+    return next((one for one in owners if is_object(one) and not is_module(one)), None)
+
+
+def _with_owner(params: Mapping[str, Any], owner: Any) -> Parameters:
+    """The inputs together with an object's arrays, these by their own names where no input's."""
+    key = next(name for name in ("layer", "owner", "self_") if name not in params)
+    found = flatten({**params, key: owner})
+    own = {f"{key}.{path_name(leaf.path[1:])}" for leaf in found.leaves if leaf.in_object}
+    short = {name: name.removeprefix(f"{key}.") for name in own}
+    short = {name: new for name, new in short.items() if new not in params}
+    return replace(
+        found,
+        names=tuple(short.get(name, name) for name in found.names),
+        leaves=tuple(replace(leaf, name=short.get(leaf.name, leaf.name)) for leaf in found.leaves),
+    )
+
+
+def _with_upstream(
+    layer: CheckedLayer, returned: Any, upstream: Any, rng: np.random.Generator
+) -> CheckedLayer:
+    """The layer with an upstream gradient that fits its output."""
+    output, _ = layer.reading.split(returned)
+    drawn = random_like(output, rng)  # refuses what cannot be checked
+    if layer.reading.arguments == 0:
+        if np.shape(to_array(output)) != ():
+            raise UsageError(
+                "backward takes no upstream gradient, which it needs unless forward returns one "
+                "number; write def backward(upstream)"
+            )
+        drawn = np.ones(()) if upstream is None else upstream
     if upstream is None:
-        packed = flatten(params)
-        output, _ = call(layer.run, "your forward", packed.pack(packed.values))
-        upstream = _random_like(output, rng)
-    return layer.with_upstream(upstream), params
+        return layer.with_upstream(drawn)
+    require_fit(upstream, output)
+    return layer.with_upstream(upstream)
+
+
+def _chosen(
+    found: Sequence[CheckedLayer], params: Mapping[str, Any], rng: np.random.Generator
+) -> CheckedLayer:
+    """Of an output with a cache, and two outputs, the one under which the layer is right.
+
+    Raises:
+        UsageError: it is so under both or neither, and the arguments' names do not tell.
+    """
+    right = [layer for layer in found if _is_right(layer, params, rng)]
+    if len(right) == 1 or found[0].reading.arguments == 1:
+        return (right or found)[0]
+    raise UsageError(
+        "forward returned a tuple of 2 arrays: two outputs, or an output and a cache? Name the "
+        "arguments of backward accordingly, def backward(dout1, dout2) or "
+        "def backward(upstream, cache); or let forward return ((out1, out2), cache)"
+    )
+
+
+def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Generator) -> bool:
+    """Whether the gradient is that of the loss along one random direction, roughly."""
+    values = {name: np.asarray(to_array(value), float) for name, value in params.items()}
+    along = {name: rng.standard_normal(value.shape) for name, value in values.items()}
+    try:
+        given = layer.gradient(params)
+        up, down = (
+            layer.loss({name: value + size * along[name] for name, value in values.items()})
+            for size in (ROUGH, -ROUGH)
+        )
+        slopes = [np.vdot(given[name], direction) for name, direction in along.items()]
+    except Exception:  # of the user's code, which is asked in a way that may not be meant
+        return False
+    numeric, analytic = (up - down) / (2 * ROUGH), float(np.sum(slopes))
+    return bool(abs(numeric - analytic) <= ROUGH * (abs(numeric) + np.abs(slopes).sum()))
 
 
 def _is_differentiable(value: Any) -> bool:
@@ -152,47 +289,3 @@ def _names_of(forward: Callable[..., Any], count: int) -> list[str]:
     except (TypeError, ValueError):
         names = []
     return names[:count] if len(names) >= count else [f"inputs[{i}]" for i in range(count)]
-
-
-def _positional_count(function: Callable[..., Any]) -> int:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return 2
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        return 2
-    needed = [
-        parameter
-        for parameter in parameters
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        and parameter.default is parameter.empty
-    ]
-    return len(needed)
-
-
-def _inner(upstream: Any, output: Any) -> float:
-    if isinstance(output, tuple | list):
-        pairs: Sequence[tuple[Any, Any]] = list(zip(upstream, output, strict=True))
-        return sum(_inner(*pair) for pair in pairs)
-    products = np.asarray(to_array(upstream)) * np.asarray(to_array(output))
-    return float(np.sum(products, dtype=np.float64))
-
-
-def _random_like(output: Any, rng: np.random.Generator) -> Any:
-    """Normal numbers in the structure of the output: never all of one sign, never all ones."""
-    if isinstance(output, tuple | list):
-        return [_random_like(item, rng) for item in output]
-    return np.asarray(rng.standard_normal(np.shape(to_array(output))))
-
-
-def _like_output(upstream: Any, output: Any) -> Any:
-    """A copy of the upstream gradient as the backward function expects it: as the output is."""
-    if isinstance(upstream, tuple | list) and isinstance(output, tuple | list):
-        return [_like_output(*pair) for pair in zip(upstream, output, strict=True)]
-    return like(output, to_array(upstream)) if is_tensor(output) else _copied(upstream)
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return [_copied(item) for item in value]
-    return np.array(value) if isinstance(value, np.ndarray) else value

@@ -15,6 +15,17 @@ ROLES = {
     "weight": {"w", "weight", "weights", "kernel", "ws"},
     "bias": {"b", "bias", "biases", "bs"},
 }
+PARAMETERS = ("params", "parameters")
+"""What a container of parameters is called."""
+
+SIBLINGS = {
+    **dict.fromkeys(PARAMETERS, ("grads", "gradients", "grad")),
+    "weights": ("grads", "gradients"),
+    "data": ("grad",),
+    "value": ("grad",),
+}
+"""What the gradients beside a container, or beside a number of a small engine, are called."""
+
 ABSENT = object()
 """Stands where nothing was returned for a leaf."""
 
@@ -139,7 +150,10 @@ def _keys_for(name: Any, mapping: Mapping[Any, Any]) -> list[Any]:
     derived = [other for other in derived_names(name) if other in mapping]
     if derived:
         return derived
+    beside = [other for other in SIBLINGS.get(name, ()) if other in mapping]
     role = _role(name)
+    if beside and not (role and any(_role(str(key)) not in (None, role) for key in mapping)):
+        return beside[:1]
     same_role = [
         key
         for key in mapping

@@ -9,6 +9,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import Gradients, read_gradients
+from gradcheck.user.layers import TARGETS
 from gradcheck.user.names import has_role
 from gradcheck.user.problem import Problem
 from gradcheck.user.returned import names_of
@@ -28,23 +29,25 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
         UserCodeError: the loss raised.
     """
     parameters = problem.parameters
-    if not any(leaf.in_object for leaf in parameters.leaves):
+    if not any(_may_be_none(problem, block) for block in range(len(parameters.names))):
         return problem, None
     try:
         gradients = read_gradients(problem.gradient(parameters.values), parameters).blocks
     except UserCodeError:
-        named = [block for block, name in enumerate(parameters.names) if has_role(name)]
+        named = [
+            block
+            for block, name in enumerate(parameters.names)
+            if has_role(name) or not _may_be_none(problem, block)
+        ]
         narrowed = parameters.narrowed(named) if named else parameters
         return replace(problem, parameters=narrowed), None
-    center = np.nan if problem.step is None else problem.loss(parameters.values)
+    moving = problem.step is not None or problem.layer is not None
+    center = problem.loss(parameters.values) if moving else np.nan
     kept = [
         block
         for block, gradient in enumerate(gradients)
-        if (
-            gradient.verdict != "missing"
-            and (problem.step is None or problem.depends_on(block, center))
-        )
-        or not any(leaf.in_object for leaf in parameters.leaves if leaf.block == block)
+        if (gradient.verdict != "missing" and (not moving or problem.depends_on(block, center)))
+        or not _may_be_none(problem, block)
     ]
     if not kept:
         raise UsageError(
@@ -53,3 +56,11 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
         )
     first = Gradients(tuple(gradients[block] for block in kept))
     return replace(problem, parameters=parameters.narrowed(kept)), first
+
+
+def _may_be_none(problem: Problem, block: int) -> bool:
+    """Whether a block need not be a parameter: it is in an object, or the targets of a layer."""
+    parameters = problem.parameters
+    if problem.layer is not None and parameters.names[block].lower() in TARGETS:
+        return True
+    return any(leaf.in_object for leaf in parameters.leaves if leaf.block == block)

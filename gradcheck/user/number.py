@@ -8,7 +8,10 @@ import numpy as np
 
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import describe
+from gradcheck.user.objects import is_object
 from gradcheck.user.tensors import to_array
+
+NUMBER = float | int | np.floating | np.ndarray
 
 
 def as_number(returned: Any) -> float:
@@ -28,6 +31,8 @@ def as_number(returned: Any) -> float:
         )
     if np.ma.is_masked(returned):
         raise UsageError("your loss returned a masked number; fill the mask, or leave it out")
+    if is_object(returned) and isinstance(getattr(returned, "data", None), NUMBER):
+        returned = returned.data  # a number of an engine that the user wrote
     returned = to_array(returned)
     array = np.asarray(returned) if not isinstance(returned, str | dict) else np.empty(0)
     if array.dtype.kind not in "fiub" or array.size != 1:

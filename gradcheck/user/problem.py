@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from gradcheck.user.tensors import (
     is_jax,
     jax_gradient,
     left_by_backward,
+    to_array,
 )
 
 Function = Callable[..., Any]
@@ -260,26 +260,15 @@ class Problem:
         return self.parameters.pack(values)
 
 
-def of_parameters(function: Any, parameters: Parameters) -> Any:
-    """A function of the parameters, from one that takes no argument and reads them itself.
+def own_arrays(**data: Any) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    """The user's own arrays of data, with copies of what is in them."""
+    return {
+        name: (array, array.copy())
+        for name, array in data.items()
+        if isinstance(array, np.ndarray) and array.flags.writeable and array.dtype.kind != "O"
+    }
 
-    Raises:
-        UsageError: it takes none, and the parameters are not the very ones that it could read.
-    """
-    try:
-        signature = inspect.signature(function)
-        takes_none = not any(
-            parameter.kind is not parameter.KEYWORD_ONLY
-            for parameter in signature.parameters.values()
-        )
-    except (TypeError, ValueError):
-        return function
-    if not takes_none:
-        return function
-    if not parameters.in_place:
-        raise UsageError(
-            f"{getattr(function, '__name__', 'your function')}() takes no argument, so it cannot "
-            "be given other parameters; let it take them, or say "
-            "gradcheck.parameters(params, in_place=True) if it reads these very arrays"
-        )
-    return lambda packed: function()
+
+def as_data(data: Any) -> NDArray[Any] | None:
+    """The user's data as an array, if there are any."""
+    return None if data is None else np.asarray(to_array(data))

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Leaf, Parameters, Path, cut, describe
-from gradcheck.user.names import ABSENT, follow, is_intermediate, look_beside, look_up
-from gradcheck.user.objects import is_object
+from gradcheck.user.names import ABSENT, PARAMETERS, follow, is_intermediate, look_beside, look_up
+from gradcheck.user.objects import Position, is_object
 from gradcheck.user.tensors import to_array
 from gradcheck.words import listed, printable
 
@@ -75,6 +75,8 @@ def _by_name(
     returned: Mapping[Any, Any], parameters: Parameters
 ) -> tuple[list[Any], tuple[str, ...]]:
     found = [_look_up(returned, leaf) for leaf in parameters.leaves]
+    if not any(found):
+        found = _inside(returned, parameters)
     used = {match[1][0] for match in found if match is not None}
     extra = [key for key in returned if key not in used]
     known = [leaf.name for leaf in parameters.leaves]
@@ -91,13 +93,46 @@ def _by_name(
     return values, tuple(map(str, extra))
 
 
+def _inside(returned: Mapping[Any, Any], parameters: Parameters) -> list[tuple[Any, Path] | None]:
+    """The gradients of what one container of an object holds, by the names that it has in there.
+
+    Raises:
+        UsageError: several containers hold these names, and none is called `params`.
+    """
+    leaves = parameters.leaves
+    found = [
+        look_up(returned, leaf.path[1:])
+        if leaf.block is not None and len(leaf.path) > 1 and leaf.in_object
+        else None
+        for leaf in leaves
+    ]
+    holders = list(
+        dict.fromkeys(
+            leaf.path[0] for leaf, match in zip(leaves, found, strict=True) if match is not None
+        )
+    )
+    named = [holder for holder in holders if holder in PARAMETERS]
+    if len(holders) > 1 and len(named) != 1:
+        raise UsageError(
+            f"the names in your gradient are those of {listed([str(one) for one in holders])}; "
+            f"write gradcheck.parameters(params, only={str(holders[0])!r}) for the one that it is "
+            "the gradient of"
+        )
+    holder = (named or holders or [None])[0]
+    return [
+        match if leaf.path[:1] == (holder,) else None
+        for leaf, match in zip(leaves, found, strict=True)
+    ]
+
+
 def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> list[Any]:
     """By the structure of the parameters if it is the same, else one item per block."""
     paths = [leaf.path for leaf in parameters.leaves]
     same_structure = [follow(returned, path) for path in paths]
     if all(value is not ABSENT for value in same_structure):
-        extra = len(returned) - len({path[0] for path in paths})
-        if not extra:
+        firsts = {path[0] for path in paths}
+        extra = [one for i, one in enumerate(returned) if Position(i) not in firsts]
+        if all(one is None or _is_empty(one) for one in extra):
             return same_structure
     if parameters.in_place:
         by_shape = _by_shape(returned, parameters)
@@ -173,6 +208,11 @@ def _grouped(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> l
     if fitting:
         return fitting[0]
     return readings[0][1] if readings and len(returned) != len(leaves) else None
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether it is a layer without parameters among those that have some."""
+    return isinstance(value, Mapping | list | tuple) and not len(value)
 
 
 def as_array(value: Any, name: str) -> NDArray[Any]:

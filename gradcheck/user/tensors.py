@@ -170,7 +170,9 @@ def automatic_product(
     torch = sys.modules["torch"]
     outputs = _listed(outputs_of(params))
     pairs = list(zip(outputs, _pulled(outputs, upstream), strict=True))
-    pairs = [(output, along) for output, along in pairs if output.requires_grad]
+    pairs = [
+        (output, along) for output, along in pairs if output is not None and output.requires_grad
+    ]
     if not pairs:
         raise UsageError(
             "your forward returned tensors without a graph; return what the function's apply gave"
@@ -190,7 +192,10 @@ def _listed(outputs: Any) -> list[Any]:
 
 def _pulled(outputs: list[Any], upstream: Any) -> list[Any]:
     pairs = zip(outputs, _listed(upstream), strict=True)
-    return [like(output, np.asarray(to_array(along))) for output, along in pairs]
+    return [
+        None if along is None else like(output, np.asarray(to_array(along)))
+        for output, along in pairs
+    ]
 
 
 def random_state() -> Callable[[], None]:

@@ -25,6 +25,12 @@ def parameters(
 ) -> Parameters:
     """Parameters with names, shapes or limits of the user's own; give it to `check` as `params`.
 
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> theta = gradcheck.parameters(np.ones(5), shapes={"W": (2, 2), "b": (1,)})
+        >>> theta.names
+        ('W', 'b')
+
     Args:
         params: as in `check`.
         names: the names of the blocks, in their order.

@@ -46,6 +46,8 @@ def _hints(evidence: Evidence, blocks: Sequence[int]) -> Iterator[str]:
                 f"the gradient returned for {evidence.names[block]} has the shape of "
                 f"{listed(others)}: are they in another order?"
             )
+    if evidence.problem.layer is not None:
+        return
     if len(parameters.shapes) == 1 and len(parameters.shapes[0]) == 1 and parameters.vector is None:
         yield (
             "for more, say which blocks the vector holds: gradcheck.parameters(theta, shapes={...})"
@@ -67,9 +69,11 @@ def _ratios(evidence: Evidence, block: int) -> str | None:
         return None
     ratio = analytic[usable] / numeric[usable]
     right = int(np.sum(np.abs(ratio - 1) < 1e-5))
+    low, middle, high = (f"{value + 0.0:.4g}" for value in np.quantile(ratio, (0, 0.5, 1)))
+    spread = f"is {low}" if low == high else f"goes from {low} to {high} (median {middle})"
     return (
-        f"{evidence.names[block]}: analytic / numeric goes from {ratio.min():.4g} to "
-        f"{ratio.max():.4g} (median {np.median(ratio):.4g}); {right} of {len(ratio)} entries agree"
+        f"{evidence.names[block]}: analytic / numeric {spread}; {right} of {len(ratio)} entries "
+        "agree"
     )
 
 

@@ -1,0 +1,67 @@
+"""Findings as SARIF 2.1.0, which code scanning services read (OASIS, 2020)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gradcheck.diagnose.rules import RULES
+from gradcheck.finding import Finding
+from gradcheck.report.outcome import AS_EXPECTED, Outcome
+from gradcheck.version import __version__
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def render(outcomes: Sequence[Outcome]) -> str:
+    """One run, with a result for each finding of a case that did not come out as expected."""
+    found = [result for outcome in outcomes for result in _results(outcome)]
+    named = {result["ruleId"] for result in found}
+    rules = [
+        {"id": rule.code, "name": rule.name, "shortDescription": {"text": rule.what}}
+        for rule in RULES
+        if rule.code in named
+    ]
+    driver = {"name": "gradcheck", "version": __version__, "rules": rules}
+    run = {"tool": {"driver": driver}, "results": found, "columnKind": "unicodeCodePoints"}
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def _results(outcome: Outcome) -> Iterator[dict[str, Any]]:
+    if outcome.status == AS_EXPECTED:
+        return
+    for finding in outcome.report_or_reason.findings:
+        lines = [f"{outcome.name}: {finding.message}", *finding.evidence, f"fix: {finding.fix}"]
+        yield {
+            "ruleId": finding.code,
+            "level": finding.severity,
+            "message": {"text": "\n".join(lines)},
+            "locations": [_location(finding)] if finding.location is not None else [],
+        }
+    if not outcome.report_or_reason.findings:
+        reason = outcome.error or "; ".join(outcome.differences)
+        yield {
+            "ruleId": "GC999",
+            "level": "warning",
+            "message": {"text": f"{outcome.name}: {reason}"},
+            "locations": [],
+        }
+
+
+def _location(finding: Finding) -> dict[str, Any]:
+    place = finding.location
+    if place is None:
+        return {}
+    file = Path(place.file)
+    inside = file.is_relative_to(Path.cwd())
+    uri = file.relative_to(Path.cwd()).as_posix() if inside else file.absolute().as_uri()
+    region = {"startLine": place.line}
+    if place.column is not None and place.end_column is not None and place.end_line is not None:
+        region |= {
+            "startColumn": place.column + 1,
+            "endLine": place.end_line,
+            "endColumn": place.end_column + 1,
+        }
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}

@@ -1,0 +1,119 @@
+"""The forms in which people's functions take parameters, brought to one: a single argument."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradcheck.errors import UsageError
+from gradcheck.user.blocks import Parameters, describe
+
+
+@dataclass(frozen=True)
+class More:
+    """What the user's functions are given beside the parameters.
+
+    Raises:
+        UsageError: `args` is no tuple, or `kwargs` no dict.
+    """
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.args, tuple):
+            raise UsageError(f"args is {describe(self.args)}; write args=(value,), a tuple")
+        if not isinstance(self.kwargs, Mapping):
+            raise UsageError(f"kwargs is {describe(self.kwargs)}; it must be a dict")
+
+
+NOTHING = More()
+
+
+def more_of(args: Any, kwargs: Any) -> More:
+    """What `args` and `kwargs` of a door say."""
+    plain = isinstance(args, tuple) and not args and kwargs is None
+    return NOTHING if plain else More(args, {} if kwargs is None else kwargs)
+
+
+def of_parameters(
+    function: Any, parameters: Parameters, more: More = NOTHING, later: Sequence[str] = ()
+) -> Any:
+    """A function of the parameters alone, from one that takes none, or each of its own, or more.
+
+    Args:
+        function: of the user's; what is none is returned as it is.
+        parameters: what it is to be called with.
+        more: what it is given beside them.
+        later: names that the second argument may have, which it is given when it is called.
+
+    Raises:
+        UsageError: it cannot be called with them; the message says what to write.
+    """
+    if not callable(function):
+        return function
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return _with(function, more)
+    second = [name for name in list(signature.parameters)[1:2] if name in later]
+    if _takes(signature, (None, *more.args), {**more.kwargs, **dict.fromkeys(second)}):
+        return _with(function, more)
+    name = getattr(function, "__name__", "your function")
+    if _takes(signature, more.args, more.kwargs):
+        if not parameters.in_place:
+            raise UsageError(
+                f"{name}() takes no argument, so it cannot be given other parameters; let it take "
+                "them, or say gradcheck.parameters(params, in_place=True) if it reads these very "
+                "arrays"
+            )
+        return lambda packed: function(*more.args, **more.kwargs)
+    held = parameters.owner
+    if isinstance(held, tuple | list) and _takes(signature, (*held, *more.args), more.kwargs):
+        return lambda packed: function(*packed, *more.args, **more.kwargs)
+    if _by_name(held) and _takes(signature, more.args, {**held, **more.kwargs}):
+        return lambda packed: function(*more.args, **packed, **more.kwargs)
+    raise UsageError(
+        _what_to_write(name, signature, held, may_be_more=more is NOTHING and not later)
+    )
+
+
+def _with(function: Callable[..., Any], more: More) -> Callable[..., Any]:
+    if more is NOTHING:
+        return function
+    return lambda packed: function(packed, *more.args, **more.kwargs)
+
+
+def _takes(signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
+
+
+def _by_name(held: Any) -> bool:
+    return isinstance(held, Mapping) and all(isinstance(key, str) for key in held)
+
+
+def _what_to_write(name: str, signature: inspect.Signature, held: Any, may_be_more: bool) -> str:
+    """The line that calls a function as its signature wants it."""
+    wanted = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    keys = list(held) if _by_name(held) else []
+    if isinstance(held, tuple | list) and 1 < len(held) <= len(wanted):
+        given, others = "*params", wanted[len(held) :]
+    elif 1 < len(keys) <= len(wanted):
+        given, others = ", ".join(f"params[{key!r}]" for key in keys), wanted[len(keys) :]
+    else:
+        given, others = "params", wanted[1:]
+    line = f"lambda params: {name}({', '.join([given, *others])})"
+    if given == "params" and others and may_be_more:
+        line = f"args=({', '.join(others)}{',' * (len(others) == 1)}), or {line}"
+    return f"{name}({', '.join(wanted)}) cannot be called with what it is given; write {line}"

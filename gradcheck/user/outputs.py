@@ -1,0 +1,224 @@
+"""What a layer's forward pass returned: outputs, which take an upstream gradient, and a cache."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.errors import UsageError
+from gradcheck.user.blocks import describe
+from gradcheck.user.tensors import is_tensor, like, to_array
+
+CACHE = re.compile(r"(cache|ctx|context|saved|stored|memory|state)", re.IGNORECASE)
+UPSTREAM = re.compile(
+    r"(d[a-z0-9]{1,5}|d_?[A-Z].*|d_.+|(grad|up|g_|gy|nabla|delta).*|.+_(grad|bar)|[dguv])$"
+)
+NO_UPSTREAM = {"data", "dim", "dims", "dict", "drop", "depth", "dtype", "dense", "diff", "dev"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How what `forward` returns is read, and how `backward` is called.
+
+    Attributes:
+        outputs: so many of the first items of a tuple are outputs; 0 where all of it is output.
+        arguments: how many arguments `backward` needs.
+    """
+
+    outputs: int
+    arguments: int
+
+    def split(self, returned: Any) -> tuple[Any, Any]:
+        """The output, or the outputs, and the cache."""
+        if self.outputs == 0:
+            return returned, None
+        outputs, rest = returned[: self.outputs], returned[self.outputs :]
+        cache = None if not rest else rest[0] if len(rest) == 1 else rest
+        return outputs[0] if self.outputs == 1 else outputs, cache
+
+    def given(self, upstream: Any, cache: Any) -> tuple[Any, ...]:
+        """The arguments of `backward`."""
+        if self.arguments == 0:
+            return ()
+        several = isinstance(upstream, tuple) and 1 < len(upstream) <= self.arguments
+        if several and self.outputs != 1:
+            return (*upstream, *((cache,) if self.arguments > len(upstream) else ()))
+        return (upstream,) if self.arguments == 1 else (upstream, cache)
+
+
+def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading]:
+    """The ways in which what `forward` returned can be read; one where names or types tell."""
+    if backward is None:
+        return [Reading(0, 1)]
+    needed = _needed(backward)
+    count = len(needed) if needed is not None else 2
+    if not isinstance(returned, tuple) or hasattr(returned, "_fields") or not returned:
+        return [Reading(0, count)]
+    length = len(returned)
+    leading = _leading(needed or [])
+    if 1 < leading <= length:
+        return [Reading(leading, count)]
+    usual = Reading(1, count)
+    if length == 1 or not all(_is_output(item) for item in returned[: max(2, count)]):
+        return [usual]
+    if count == 2 and length == 2 and not leading and not CACHE.match((needed or ["cache"])[1]):
+        return [usual, Reading(2, 2)]
+    if count > 2:
+        held = min(length, count - bool(CACHE.match((needed or [""])[-1])))
+        return [Reading(held, count)]
+    if count == 1 and length == 2:
+        return [usual, Reading(2, 1)]
+    return [usual]
+
+
+def _leading(names: list[str]) -> int:
+    """How many of the first arguments are upstream gradients, by their names."""
+    count = 0
+    while count < len(names) and UPSTREAM.match(names[count]) and names[count] not in NO_UPSTREAM:
+        count += 1
+    return count
+
+
+def _is_output(value: Any) -> bool:
+    return is_tensor(value) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+
+
+def _needed(function: Callable[..., Any]) -> list[str] | None:
+    """The names of the arguments that a function is to be given; None where nothing tells.
+
+    Of a function whose arguments all have defaults (`dout=1`), the first.
+    """
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return None
+    places = [
+        parameter
+        for parameter in parameters
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    needed = [one.name for one in places if one.default is one.empty]
+    return needed or [one.name for one in places[:1]]
+
+
+def leaves(structure: Any, *others: Any) -> Iterator[tuple[Any, ...]]:
+    """The arrays of a structure of outputs, each with what is at its place in the others."""
+    if isinstance(structure, Mapping):
+        for key, value in structure.items():
+            yield from leaves(value, *(other[key] for other in others))
+    elif isinstance(structure, tuple | list):
+        for items in zip(structure, *others, strict=True):
+            yield from leaves(*items)
+    else:
+        yield (structure, *others)
+
+
+def mapped(change: Callable[..., Any], structure: Any, *others: Any) -> Any:
+    """The structure with its arrays changed, given what is at their places in the others."""
+    if isinstance(structure, Mapping):
+        return {
+            key: mapped(change, value, *(other[key] for other in others))
+            for key, value in structure.items()
+        }
+    if isinstance(structure, tuple | list):
+        items = [mapped(change, *parts) for parts in zip(structure, *others, strict=True)]
+        if hasattr(structure, "_fields"):
+            return type(structure)(*items)
+        return tuple(items) if isinstance(structure, tuple) else items
+    return change(structure, *others)
+
+
+def inner(upstream: Any, output: Any) -> float:
+    """The sum of upstream times output.
+
+    Raises:
+        UsageError: the output has another shape than at first.
+    """
+    sums = []
+    for value, along in leaves(output, upstream):
+        if along is None:
+            continue
+        first, now = np.shape(along), np.shape(to_array(value))
+        if first != now:
+            raise UsageError(
+                f"the shape of forward's output depends on the values: it was {first}, and beside "
+                f"them {now}; such a layer has no derivative that could be checked"
+            )
+        products = np.asarray(along) * np.asarray(to_array(value))
+        sums.append(float(np.sum(products, dtype=np.float64)))
+    return sums[0] if len(sums) == 1 else sum(sums)
+
+
+def random_like(output: Any, rng: np.random.Generator) -> Any:
+    """Normal numbers in the structure of the output: never all of one sign, never all ones.
+
+    Whole numbers beside others take no upstream gradient: it is 0 there, and None for None.
+
+    Raises:
+        UsageError: an output is complex, or there is none that a gradient could flow to.
+    """
+    kinds = [np.asarray(to_array(value)).dtype.kind for (value,) in leaves(output)]
+    if "c" in kinds:
+        raise UsageError(
+            "forward returned a complex output, which is not checked yet; return its real and "
+            "imaginary parts as outputs of their own"
+        )
+    real = "f" in kinds
+
+    def chosen(value: Any) -> Any:
+        array = np.asarray(to_array(value))
+        if array.dtype.kind not in "fiub":
+            return None
+        if real and array.dtype.kind != "f":
+            return np.zeros(array.shape)
+        return np.asarray(rng.standard_normal(array.shape))
+
+    if not any(kind in "fiub" for kind in kinds):
+        raise UsageError(
+            f"forward returned {describe(output)}, which holds no array of real numbers; it must "
+            "return its output, or a tuple (output, cache)"
+        )
+    return mapped(chosen, output)
+
+
+def require_fit(upstream: Any, output: Any) -> None:
+    """Refuses an upstream gradient of another structure or shape than the output.
+
+    Raises:
+        UsageError: it is of another.
+    """
+    try:
+        pairs = list(leaves(output, upstream))
+    except (TypeError, KeyError, ValueError, IndexError):
+        raise UsageError(
+            f"upstream is {describe(upstream)}, and forward's output is {describe(output)}; it "
+            "must be in the same structure"
+        ) from None
+    for value, along in pairs:
+        if along is not None and np.shape(to_array(along)) != np.shape(to_array(value)):
+            raise UsageError(
+                f"upstream has shape {np.shape(to_array(along))}, and forward's output has "
+                f"{np.shape(to_array(value))}; they must be the same"
+            )
+
+
+def like_output(upstream: Any, output: Any) -> Any:
+    """A copy of the upstream gradient as the backward function expects it: as the output is."""
+    return mapped(
+        lambda value, along: (
+            like(value, to_array(along))
+            if is_tensor(value) and along is not None
+            else np.array(along)
+            if isinstance(along, np.ndarray)
+            else along
+        ),
+        output,
+        upstream,
+    )

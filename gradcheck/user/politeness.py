@@ -1,0 +1,44 @@
+"""What comes out of a door when something goes wrong inside: a sentence, and never a traceback."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from gradcheck.errors import UsageError
+from gradcheck.user.calls import Raised, UserCodeError
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """A door through which no traceback of gradcheck's own comes, whatever is handed in."""
+
+    @wraps(door)
+    def opened(*given: Arguments.args, **named: Arguments.kwargs) -> Result:
+        try:
+            return door(*given, **named)
+        except UsageError:
+            raise
+        except UserCodeError as error:
+            raise UsageError(f"{error.raised.call} raised {error.raised.summary}") from None
+        except RecursionError:
+            raise UsageError(
+                f"Python's recursion limit ({sys.getrecursionlimit()}) was met: what was given is "
+                "nested deeper than that, or the limit was set to a small number"
+            ) from None
+        except Exception as error:
+            raised = Raised("gradcheck", error, (), {})
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            raise UsageError(
+                f"gradcheck could not read what it was given: {raised.summary} "
+                f"({Path(last.filename).name}:{last.lineno}); if that is an ordinary case, it is a "
+                "defect of gradcheck: please report it"
+            ) from None
+
+    return opened

@@ -1,0 +1,89 @@
+"""What the command line answers to slips, and what it says of code that raises or prints."""
+
+import json
+
+import pytest
+
+from gradcheck.cli import main
+
+TALKS = """
+import numpy as np
+import gradcheck
+
+def loss(w):
+    print("asked", w.size)
+    return float(np.sum(w ** 4))
+
+def slope(w):
+    return {}["theta"]
+
+@gradcheck.case
+def talking():
+    return gradcheck.Case(loss, np.ones(2), lambda w: 4 * w ** 3)
+
+@gradcheck.case
+def raising():
+    return gradcheck.Case(loss, np.ones(2), slope)
+"""
+
+
+@pytest.fixture
+def talks(tmp_path, monkeypatch):
+    (tmp_path / "talks.py").write_text(TALKS)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("rnu", "run"), ("explan", "explain")])
+def test_a_command(capsys, typed, meant):
+    assert main([typed]) == 2
+    assert f"did you mean {meant}" in capsys.readouterr().err
+
+
+def test_an_option(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "xor", "--fromat", "json"])
+    assert "did you mean --format" in capsys.readouterr().err
+
+
+def test_the_beginning_of_codes_lists_their_rules(capsys):
+    assert main(["explain", "gc4"]) == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
+    assert rows
+    assert all(row.startswith("GC4") for row in rows)
+
+
+def test_rules_that_are_expected_must_exist(capsys, talks):
+    text = TALKS.replace("@gradcheck.case", '@gradcheck.case(expect={"rules": ["GC1001"]})')
+    (talks / "talks.py").write_text(text)
+    assert main(["run", "talks.py"]) == 2
+    assert "there is no rule 'GC1001'" in capsys.readouterr().out
+
+
+def test_the_list_takes_files_and_fits(capsys, talks, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    assert main(["list", "talks.py"]) == 0
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("talks:raising") for line in lines)
+    assert max(map(len, lines)) <= 50
+
+
+def test_a_file_without_cases_is_shown_its_own(capsys, talks):
+    (talks / "bare.py").write_text(
+        "def my_cost(v):\n    return v\n\n\ndef my_grad(v):\n    return 1\n"
+    )
+    assert main(["run", "bare.py"]) == 2
+    assert "gradcheck.Case(my_cost, v, my_grad)" in capsys.readouterr().err
+
+
+def test_what_raised_is_said_in_one_line(capsys, talks):
+    assert main(["run", "-q", "talks.py:raising"]) == 1
+    assert "KeyError: 'theta'" in capsys.readouterr().out
+
+
+def test_what_is_printed_is_kept(capsys, talks):
+    main(["run", "-v", "talks.py:talking", "--format", "text", "--output", "kept.json"])
+    assert "printed: asked 2" in capsys.readouterr().out
+    kept = json.loads((talks / "kept.json").read_text())
+    assert kept["cases"][0]["printed"].startswith("asked 2\n")
