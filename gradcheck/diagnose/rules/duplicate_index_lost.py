@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.layer_forms import Form, LayerPoint
-from gradcheck.diagnose.rule import LayerForms, Rule, Traced
+from gradcheck.diagnose.rule import EditKind, LayerForms, Rule, Traced
 from gradcheck.trace import fault
 
 
@@ -44,4 +44,5 @@ RULE = Rule(
     instead="np.add.at(dtable, indices, upstream)",
     detector=LayerForms(_forms),
     also=(Traced((fault.REPEATED_INDEX,)),),
+    edits=(EditKind.REPEATED_ENTRIES,),
 )

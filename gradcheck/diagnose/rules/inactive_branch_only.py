@@ -43,5 +43,5 @@ RULE = Rule(
     instead="slope = np.where(z > 0, 1, 0.01)",
     detector=WrongLink(Link.SLOPE, _variants),
     also=(Traced((fault.SLOPE_INACTIVE,)),),
-    edits=(EditKind.COMPARISON, EditKind.CONSTANT),
+    edits=(EditKind.COMPARISON, EditKind.CONSTANT, EditKind.BRACKETS),
 )

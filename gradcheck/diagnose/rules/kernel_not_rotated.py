@@ -38,5 +38,5 @@ RULE = Rule(
     instead="dx = correlate(pad(upstream), kernel[::-1, ::-1])",
     detector=LayerForms(_forms),
     also=(Traced((fault.REVERSED,)),),
-    edits=(EditKind.FUNCTION,),
+    edits=(EditKind.FUNCTION, EditKind.PART),
 )

@@ -30,5 +30,11 @@ RULE = Rule(
     instead="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + 2 * lam * W",
     detector=Penalty(_words),
     also=(Traced((fault.PENALTY_WRONG,)),),
-    edits=(EditKind.MISSING_PENALTY, EditKind.REMOVED_FACTOR, EditKind.CONSTANT, EditKind.NAME),
+    edits=(
+        EditKind.MISSING_PENALTY,
+        EditKind.REMOVED_FACTOR,
+        EditKind.CONSTANT,
+        EditKind.NAME,
+        EditKind.WITHOUT_BIAS,
+    ),
 )

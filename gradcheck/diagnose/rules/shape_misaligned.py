@@ -83,5 +83,5 @@ RULE = Rule(
     instead="dW = np.outer(hidden, delta)",
     detector=Direct(_find),
     also=(Correction(_mends), Traced((fault.WRONG_SHAPE,))),
-    edits=(EditKind.TRANSPOSE, EditKind.PRODUCT, EditKind.COLUMN, EditKind.AXIS),
+    edits=(EditKind.TRANSPOSE, EditKind.PRODUCT, EditKind.COLUMN, EditKind.AXIS, EditKind.PART),
 )

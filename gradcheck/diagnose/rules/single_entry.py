@@ -92,5 +92,5 @@ RULE = Rule(
     instead="dW = X.T @ delta",
     last_resort=True,
     detector=Last(find),
-    edits=(EditKind.CONSTANT, EditKind.REMOVED_FACTOR, EditKind.INDEX),
+    edits=(EditKind.CONSTANT, EditKind.REMOVED_FACTOR, EditKind.INDEX, EditKind.WHOLE_ARRAY),
 )

@@ -33,5 +33,5 @@ RULE = Rule(
     instead="g = p - y;  delta = p * (g - (p * g).sum(axis=1, keepdims=True))",
     detector=WrongLink(Link.DELTA, _variants),
     also=(Traced((fault.SOFTMAX_DIAGONAL,)),),
-    edits=(EditKind.REMOVED_FACTOR, EditKind.FUNCTION),
+    edits=(EditKind.REMOVED_FACTOR, EditKind.FUNCTION, EditKind.SOFTMAX),
 )

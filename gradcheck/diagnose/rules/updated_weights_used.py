@@ -92,5 +92,5 @@ RULE = Rule(
     instead="delta1 = delta2 @ W2.T * slope;  W2 -= lr * dW2",
     detector=Direct(_find),
     also=(WrongLink(Link.UPSTREAM, _arrivals), Traced((fault.UPDATED_WEIGHTS,))),
-    edits=(EditKind.MOVED_STATEMENT, EditKind.NAME),
+    edits=(EditKind.MOVED_STATEMENT, EditKind.NAME, EditKind.COPY),
 )

@@ -79,5 +79,6 @@ RULE = Rule(
         EditKind.TEXT,
         EditKind.CONSTANT,
         EditKind.SIGN,
+        EditKind.OPERATOR,
     ),
 )

@@ -38,5 +38,5 @@ RULE = Rule(
     instead="delta1 = delta2 @ W2.T * (z1 > 0)",
     detector=WrongLink(Link.SLOPE, _variants),
     also=(Traced((fault.SLOPE_OF_ANOTHER,)),),
-    edits=(EditKind.NAME, EditKind.ALL_OF_A_NAME, EditKind.INDEX),
+    edits=(EditKind.NAME, EditKind.ALL_OF_A_NAME, EditKind.INDEX, EditKind.OTHER_LIST),
 )
