@@ -199,14 +199,8 @@ def _rule_of(fault: Fault, rules: Sequence[Rule]) -> Rule:
 
 
 def _with_fault(finding: Finding, fault: Fault, rules: Sequence[Rule]) -> Finding:
-    """A finding of a rule, at the expression that is wrong, which may say the right one.
-
-    Where the fault has the same name, it is told in the user's own names too.
-    """
+    """A finding of a rule, at the expression that is wrong, which may say the right one."""
     rewritten = next(one for one in rules if one.code == finding.code).rewritten
-    if fault.cause is not None and _rule_of(fault, rules).code == finding.code:
-        message = f"{finding.message}: {fault.cause.words}"
-        finding = replace(finding, message=message, fix=fault.cause.fix or finding.fix)
     is_plain = "=" not in fault.expression and len(fault.expression) <= LONGEST_CODE
     if rewritten is not None and is_plain and len(finding.blocks) == 1:
         code = f"({fault.expression})" if SUM.search(fault.expression) else fault.expression

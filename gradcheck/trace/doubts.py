@@ -55,10 +55,13 @@ def doubt_of(
         left: those that are so with the faults mended.
     """
     points = search.points
-    blocks = [name for name in wrong if name in points[0].outputs]
+    blocks = [name for name in wrong if name in points[0].outputs and name in points[0].true]
     if len(points) < POINTS or len(blocks) < len(wrong) or not wrong:
         return None
-    own = [{name: _own(point, name) for name in point.outputs} for point in points]
+    own = [
+        {name: _own(point, name) for name in point.outputs if name in point.true}
+        for point in points
+    ]
     if any(own[0][name].shape != points[0].true[name].shape for name in own[0]) or all(
         _is_multiple(points, own, name) for name in wrong
     ):

@@ -66,7 +66,7 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
     usual = Reading(1, count)
     if length == 1 or not all(_is_output(item) for item in returned[: max(2, count)]):
         return [usual]
-    if count == 2 and length == 2 and not leading and not CACHE.match((needed or ["cache"])[1]):
+    if count == 2 and length == 2 and not leading and not CACHE.match((needed or ["", "cache"])[1]):
         return [usual, Reading(2, 2)]
     if count > 2:
         held = min(length, count - bool(CACHE.match((needed or [""])[-1])))
