@@ -120,8 +120,17 @@ def functions(context: Context) -> Iterator[Edit]:
 
 
 def wrapped(context: Context) -> Iterator[Edit]:
-    """A call left out around its argument, or put around a name."""
+    """A call left out around its argument; or one that the file makes, put around a name."""
     known = {
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(context.text))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute | ast.Name)
+        and len(node.args) == 1
+        and not node.keywords
+        and ast.unparse(node.func).startswith(("np.", "numpy.", "math."))
+    }
+    known |= {
         context.source(node.func)
         for node in ast.walk(context.definition)
         if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
