@@ -241,7 +241,9 @@ def positions_through(
             return numbers
         if type(argument) in (list, tuple):
             return type(argument)(coded(item) for item in argument)
-        return 0.0 if type(argument) is float or isinstance(argument, np.floating) else argument
+        is_constant = condition and isinstance(argument, int | np.integer)
+        is_constant |= isinstance(argument, float | np.floating)
+        return 0.0 if is_constant else argument
 
     arguments = [
         resolve(argument, values) if condition and not position else coded(argument)

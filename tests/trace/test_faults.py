@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+import gradcheck
 from benchmarks.edits import edit as edits
 from benchmarks.edits.__main__ import render, sample
 from benchmarks.edits.run import run
@@ -203,3 +204,15 @@ def test_a_gradient_that_raises_has_a_table_up_to_there(tmp_path):
     assert rows[-1].verdict == "wrong"
     assert rows[-1].expression.startswith("dW1")
     assert "right" in {row.verdict for row in rows}
+
+
+def test_whole_numbers_that_are_chosen_come_from_no_operand():
+    def slope(x):
+        return np.where(x > 0, 1, 0.01)
+
+    report = gradcheck.check_layer(
+        lambda x: (np.where(x > 0, x, 0.1 * x), x),
+        lambda upstream, x: upstream * slope(x),
+        np.random.default_rng(4).normal(size=(5, 3)),
+    )
+    assert [finding.code for finding in report.findings] == ["GC306"]
