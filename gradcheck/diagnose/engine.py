@@ -95,7 +95,7 @@ def diagnose(
         diagnosis,
         findings=with_faults(
             findings,
-            without_rate(search, point, findings),
+            without_rate(search, point, findings, RULES),
             {block.name for block in point.blocks if block.failed},
             RULES,
         ),

@@ -18,7 +18,7 @@ from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries
 from gradcheck.diagnose.rule import Rule, Traced, detectors
-from gradcheck.diagnose.rules import RULES, unknown_cause
+from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search, find_faults
 from gradcheck.trace.fault import (
@@ -120,7 +120,7 @@ def with_faults(
         for fault in search.faults
         if failed & set(fault.blocks)
     ]
-    weak = {rule.code for rule in rules if rule.last_resort} | {unknown_cause.RULE.code}
+    weak = _uncertain(rules)
     errors = [one.code for one in findings if one.severity == "error"]
     doubt = search.doubt
     if doubt is not None and doubt.kind == OTHER_FORMULA and failed <= set(doubt.blocks):
@@ -153,12 +153,19 @@ def with_faults(
     )
 
 
-def without_rate(search: Search, point: Point, findings: Sequence[Finding]) -> Search:
+def _uncertain(rules: Sequence[Rule]) -> frozenset[str]:
+    """The codes that name no certain cause."""
+    return frozenset(rule.code for rule in rules if rule.last_resort) | {unknown_cause.RULE.code}
+
+
+def without_rate(
+    search: Search, point: Point, findings: Sequence[Finding], rules: Sequence[Rule]
+) -> Search:
     """The search, without the constant of all blocks of a step where no rule has a name for it.
 
     It may be the learning rate as well.
     """
-    weak = {rule.code for rule in RULES if rule.last_resort} | {unknown_cause.RULE.code}
+    weak = _uncertain(rules)
     named = any(one.severity == "error" and one.code not in weak for one in findings)
     every = {block.name for block in point.blocks}
     if point.problem.step is None or named:

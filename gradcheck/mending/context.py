@@ -66,6 +66,11 @@ class Context:
         return (match[1] or match[2]).decode("utf-8") if match else None
 
     @cached_property
+    def tree(self) -> ast.Module:
+        """That of the whole file."""
+        return ast.parse(self.text)
+
+    @cached_property
     def starts(self) -> list[int]:
         """Where every line begins, in bytes."""
         return offsets(self.text)

@@ -10,6 +10,9 @@ from typing import Any
 
 from gradcheck.user.calls import is_users_file
 
+Watch = Callable[[FrameType, str, Any], object]
+"""Takes a frame, what happens to it, and the argument of that, as `sys.setprofile` has it."""
+
 
 def executed(run: Callable[[], object]) -> list[CodeType]:
     """The codes of the user's that run, in the order in which they begin; it may raise."""
@@ -19,6 +22,12 @@ def executed(run: Callable[[], object]) -> list[CodeType]:
         if event == "call":
             codes[frame.f_code] = None
 
+    run_watched(run, watch)
+    return [code for code in codes if is_users_file(code.co_filename)]
+
+
+def run_watched(run: Callable[[], object], watch: Watch) -> None:
+    """Runs the user's code, whatever it raises, with a profile function."""
     before = sys.getprofile()
     sys.setprofile(watch)
     try:
@@ -27,7 +36,6 @@ def executed(run: Callable[[], object]) -> list[CodeType]:
         pass
     finally:
         sys.setprofile(before)
-    return [code for code in codes if is_users_file(code.co_filename)]
 
 
 def functions_of(codes: Iterable[CodeType]) -> dict[CodeType, list[FunctionType]]:

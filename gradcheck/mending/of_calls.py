@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from itertools import combinations
+from typing import TypeGuard
 
 from gradcheck.mending.context import Context, Edit, grouped
 
@@ -93,7 +94,7 @@ def flags(context: Context) -> Iterator[Edit]:
     """A flag of a call turned round, left out or put in."""
     known = {
         keyword.arg
-        for node in ast.walk(ast.parse(context.text))
+        for node in ast.walk(context.tree)
         if isinstance(node, ast.Call)
         for keyword in node.keywords
         if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, bool)
@@ -121,22 +122,15 @@ def functions(context: Context) -> Iterator[Edit]:
 
 def wrapped(context: Context) -> Iterator[Edit]:
     """A call left out around its argument; or one that the file makes, put around a name."""
+    libraries = ("np.", "numpy.", "math.")
     known = {
-        ast.unparse(node.func)
-        for node in ast.walk(ast.parse(context.text))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute | ast.Name)
-        and len(node.args) == 1
-        and not node.keywords
-        and ast.unparse(node.func).startswith(("np.", "numpy.", "math."))
-    }
-    known |= {
         context.source(node.func)
-        for node in ast.walk(context.definition)
-        if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
+        for node in ast.walk(context.tree)
+        if _takes_one(node) and ast.unparse(node.func).startswith(libraries)
     }
+    known |= {context.source(n.func) for n in ast.walk(context.definition) if _takes_one(n)}
     for node in context.all_of(ast.Call):
-        if len(node.args) == 1 and not node.keywords:
+        if _takes_one(node):
             yield context.replaced(node, context.source(node.args[0]), 9.0)
     for atom in context.atoms():
         value = context.value(atom)
@@ -145,11 +139,16 @@ def wrapped(context: Context) -> Iterator[Edit]:
                 yield context.replaced(atom, f"{name}({context.source(atom)})", 11.0)
 
 
+def _takes_one(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Whether it is a call with one argument."""
+    return isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
+
+
 def texts(context: Context) -> Iterator[Edit]:
     """Another of the file's texts where one is given to a call."""
     known = {
         node.value
-        for node in ast.walk(ast.parse(context.text))
+        for node in ast.walk(context.tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and node.value.isidentifier()

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.mending.executed import run_watched
 from gradcheck.user.objects import is_object
 
 MOST_KEYS = 60
@@ -105,13 +106,7 @@ def observe(
             values[frame.f_code] = _values(frame, codes[frame.f_code])
             sys.setprofile(watch)
 
-    sys.setprofile(watch)
-    try:
-        run()
-    except Exception:  # the user's code may raise whatever it likes
-        pass
-    finally:
-        sys.setprofile(None)
+    run_watched(run, watch)
     return values
 
 

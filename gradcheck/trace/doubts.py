@@ -177,20 +177,4 @@ def _fault(
         "may be meant",
         fix,
     )
-    return Fault(
-        kind,
-        place,
-        also,
-        expression,
-        "",
-        "",
-        None,
-        None,
-        1.0,
-        None,
-        None,
-        (),
-        tuple(wrong),
-        {},
-        cause,
-    )
+    return Fault(kind, place, also, expression, blocks=tuple(wrong), cause=cause)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
@@ -140,16 +140,16 @@ class Fault:
     place: Place | None
     also: tuple[Place, ...]
     expression: str
-    actual: str
-    expected: str
-    actual_value: NDArray[Any] | None
-    expected_value: NDArray[Any] | None
-    factor: float
-    entry: Entry | None
-    quantity: str | None
-    before: tuple[Step, ...]
-    blocks: tuple[str, ...]
-    mended: Mapping[str, NDArray[Any]]
+    actual: str = ""
+    expected: str = ""
+    actual_value: NDArray[Any] | None = None
+    expected_value: NDArray[Any] | None = None
+    factor: float = 1.0
+    entry: Entry | None = None
+    quantity: str | None = None
+    before: tuple[Step, ...] = ()
+    blocks: tuple[str, ...] = ()
+    mended: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     cause: Cause | None = None
 
 

@@ -135,23 +135,8 @@ def _beyond_the_end(
     if head is None:
         return None
     words = f"goes to {found['index']}, where axis {found['axis']} has {found['size']}"
-    return Fault(
-        RAISES,
-        head,
-        (failed.place,),
-        head.source,
-        "",
-        "",
-        None,
-        None,
-        1.0,
-        None,
-        None,
-        (),
-        blocks,
-        {},
-        Cause(RAISES, words),
-    )
+    cause = Cause(RAISES, words)
+    return Fault(RAISES, head, (failed.place,), head.source, blocks=blocks, cause=cause)
 
 
 def _misfit(raised: Raised, node: Node, has_value: bool) -> Misfit:

@@ -2,6 +2,8 @@
 
 import html
 import linecache
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ def slope(q):
     e = np.exp(data @ q["A"])
     return {"A": 3 * data.T @ (e * e)}
 """
-NAME = "/tmp/ipykernel_99/31415.py"
+NAME = str(Path(tempfile.gettempdir(), "ipykernel_99", "31415.py"))
 
 
 @pytest.fixture
