@@ -31,6 +31,11 @@ OUTER = 3
 
 USES_AT_MOST = 12
 
+PASSES = 8
+"""Of a loop of at least so many passes, a single one is tried at both ends only."""
+
+ENDS = 2
+
 UNCHANGING = MOVES | {"negative", OUTPUT}
 """Operations whose result is known whenever the operand is, whether it belongs there or not."""
 
@@ -156,14 +161,32 @@ def _varies(state: State, index: int) -> bool:
 
 def units_of(view: View) -> list[Unit]:
     """All units, in the order in which they are tried."""
+    inner = _inner_passes(view)
     units = [
-        *_values(view),
+        *_values(view, inner),
         *_series(view),
         *_everywhere(view),
-        *_uses(view),
+        *_uses(view, inner),
         *_uses_over_loops(view),
     ]
     return sorted(units, key=lambda unit: (unit.position, RANK[unit.kind]))
+
+
+def _inner_passes(view: View) -> frozenset[int]:
+    """What a long loop computes between its first and its last passes.
+
+    One source line makes them all, so that what is wrong in one alone is so at an end.
+    """
+    passes: dict[Any, list[int]] = {}
+    for index in view.order:
+        node = view.state.tape[index]
+        passes.setdefault((node.chain, node.name, node.value.shape), []).append(index)
+    return frozenset(
+        index
+        for members in passes.values()
+        if len(members) >= PASSES
+        for index in members[ENDS:-ENDS]
+    )
 
 
 def _replaceable(view: View, index: int) -> bool:
@@ -177,9 +200,9 @@ def _replaceable(view: View, index: int) -> bool:
     )
 
 
-def _values(view: View) -> Iterator[Unit]:
+def _values(view: View, inner: frozenset[int]) -> Iterator[Unit]:
     for index in view.order:
-        if not _replaceable(view, index):
+        if index in inner or not _replaceable(view, index):
             continue
         if view.is_right_forward(index) and index not in view.additive and _is_used(view, index):
             continue
@@ -235,7 +258,7 @@ def _everywhere(view: View) -> Iterator[Unit]:
             yield Unit(EVERYWHERE, members[0], nodes=members)
 
 
-def _uses(view: View) -> Iterator[Unit]:
+def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
     """The uses of a right value in one line of one run of a function, and within a call."""
     tape = view.state.tape
     lines: dict[Any, list[Edge]] = {}
@@ -265,11 +288,13 @@ def _uses(view: View) -> Iterator[Unit]:
             if base_name(tape[use[0]]) in UNCHANGING or not view.is_known(use[0])
         ]
         for chosen in (uses, wrong) if wrong else ():
-            if frozenset(chosen) not in seen:
+            if frozenset(chosen) not in seen and not inner.issuperset(one for one, _ in chosen):
                 seen.add(frozenset(chosen))
                 yield Unit(USE, wrong[0][0] - 0.5, uses=tuple(chosen))
     for (_, chain, outer), uses in calls.items():
         if chain in unknown and frozenset(uses) not in seen and len(uses) < USES_AT_MOST:
+            if inner.issuperset(one for one, _ in uses):
+                continue
             seen.add(frozenset(uses))
             yield Unit(CALL, uses[0][0] - 0.5, uses=tuple(uses), outer=outer)
 
