@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,7 +78,7 @@ class Candidates:
                 for quantity in self.quantities
                 for laid in layouts(quantity.values, shape)
             ]
-            self._tables[shape] = _table(found, int(np.prod(shape, dtype=int)))
+            self._tables[shape] = _table(found, math.prod(shape))
         return self._tables[shape]
 
     def of_series(self, count: int, shape: Shape) -> Table:
@@ -85,7 +86,7 @@ class Candidates:
         key = (count, shape)
         if key not in self._tables:
             found = [*self._from_loops(count, shape), *self._from_axes(count, shape)]
-            self._tables[key] = _table(found, count * int(np.prod(shape, dtype=int)))
+            self._tables[key] = _table(found, count * math.prod(shape))
         return self._tables[key]
 
     def _from_loops(self, count: int, shape: Shape) -> Iterator[_Laid]:
@@ -108,7 +109,7 @@ class Candidates:
 
     def _from_axes(self, count: int, shape: Shape) -> Iterator[_Laid]:
         """The entries, rows or columns of one quantity."""
-        single = int(np.prod(shape, dtype=int)) == 1
+        single = math.prod(shape) == 1
         for quantity in self.quantities:
             first = quantity.values[0]
             if single and first.size == count and first.ndim > 1:
@@ -166,7 +167,7 @@ def layouts(values: Sequence[NDArray[Any]], shape: Shape) -> Iterator[list[NDArr
         yield list(values)
     if first.ndim == 2 and first.shape[::-1] == shape:
         yield [value.T for value in values]
-    size = int(np.prod(shape, dtype=int))
+    size = math.prod(shape)
     if first.shape != shape and first.size == size:
         if _long(first.shape) == _long(shape):
             yield [value.reshape(shape) for value in values]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -109,7 +109,7 @@ class Compared:
             for user in users
         }
 
-    def along(self, begin: int, end: int, inputs: Arrays) -> Arrays:
+    def along(self, begin: int, end: int, inputs: Arrays) -> Iterator[Array]:
         """The derivative of the user's own elementwise function at other inputs, by differences.
 
         Args:
@@ -117,18 +117,16 @@ class Compared:
             end: what it makes of it.
             inputs: by point.
         """
-        slopes = []
         for value, point in zip(inputs, self.points, strict=True):
             known = [node.value for node in point.loss_nodes]
             above, below = (
                 carried(point.loss_nodes, known, {begin: moved}, end)[end]
                 for moved in (value + STEP, value - STEP)
             )
-            slopes.append((above - below) / (2 * STEP))
-        return slopes
+            yield (above - below) / (2 * STEP)
 
 
-def same(one: Arrays, other: Arrays, tolerance: float = TOLERANCE) -> bool:
+def same(one: Arrays, other: Iterable[Array], tolerance: float = TOLERANCE) -> bool:
     """Whether arrays are the same at all points, to rounding; where one is nan nothing is asked."""
     for a, b in zip(one, other, strict=True):
         if np.shape(a) != np.shape(b):

@@ -181,7 +181,7 @@ def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:
         return False
     with np.errstate(all="ignore"):
         elsewhere = compared.along(slope.begin, slope.end, inputs)
-    return same(slope.used, elsewhere, LOOSE) and not same(slope.right, elsewhere, LOOSE)
+        return same(slope.used, elsewhere, LOOSE) and not same(slope.right, slope.used, LOOSE)
 
 
 FORMS: tuple[Callable[[Array], Array], ...] = (
