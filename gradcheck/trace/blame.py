@@ -5,16 +5,19 @@ from __future__ import annotations
 import ast
 import linecache
 import re
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from gradcheck.trace.mend import Mend
 from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import OUTPUT, Assignment, Node, Reference
+from gradcheck.trace.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.operand_text import text_of_use, with_place
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Call, Chain, Place
+from gradcheck.trace.quantities import SLOPE, VALUE
 from gradcheck.trace.state import State
-from gradcheck.trace.units import CALL
+from gradcheck.trace.units import CALL, View
+from gradcheck.trace.words import Words
 
 COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 WRITES = ("setitem", "scatter")
@@ -37,9 +40,9 @@ class Blame:
 
 def blame(
     mend: Mend,
-    state: State,
+    view: View,
     assignments: list[Assignment],
-    is_known: Callable[[int], bool],
+    words: Words,
     is_right: bool = False,
 ) -> Blame:
     """The place of a mend.
@@ -49,8 +52,9 @@ def blame(
     its making and its use have in common is blamed, because there it was chosen; or a plain
     assignment that gave it the name under which it is used.
     """
+    state = view.state
     node = state.tape[mend.unit.first]
-    made = _with_place(state, node)
+    made = with_place(state, node)
     places = [call.place for call in made.chain]
     if not places:
         return Blame(None, (), "")
@@ -63,11 +67,15 @@ def blame(
         return Blame(places[0], tuple(places[1:3]), places[0].source)
     operand = mend.unit.uses[0][1]
     source = _before_movement(state, operand)
+    within = _level_in_helper(mend, source.chain, made.chain[0], words)
+    if source.chain and (within is not None or view.is_idle(source.index)):
+        place = source.chain[within or 0].place
+        return Blame(place, (places[0],), place.source)
     up = 0
     if mend.unit.kind == CALL or _is_given(made, node, operand):
         up = _levels_up(source.chain, made.chain)
         if not source.chain:
-            up = _levels_of_leaf(made, state, is_known)
+            up = _levels_of_leaf(made, view)
         if mend.unit.kind == CALL:
             up = max(up, mend.unit.outer)
     up = min(up, len(places) - 1)
@@ -76,10 +84,50 @@ def blame(
         assignment = _assigned(node, operand, made.chain[level], assignments)
         if assignment is not None:
             return Blame(assignment.place, (place, *also), assignment.place.source)
-    made_at = _made_for(mend, state, source, made.chain[up])
+    added = _added_by_the_loss(mend, view, words)
+    if added is None:
+        made_at = _made_for(mend, state, source, made.chain[up])
+    elif added in words.parameters.values() and source.chain[0].code is made.chain[0].code:
+        made_at = source.chain[0].place
+    else:
+        made_at = None
     if made_at is not None and made_at.line != place.line:
         return Blame(made_at, (place, *also), made_at.source)
     return Blame(place, also, place.source)
+
+
+def blame_use(mend: Mend, state: State) -> Blame:
+    """The operation that uses what is replaced."""
+    places = [call.place for call in with_place(state, state.tape[mend.unit.first]).chain]
+    return Blame(places[0], tuple(places[1:3]), places[0].source) if places else Blame(None, (), "")
+
+
+def _level_in_helper(mend: Mend, made: Chain, used: Call, words: Words) -> int | None:
+    """How many calls up a helper stands that is there for a slope, and returns another value."""
+    if mend.candidate is None or mend.candidate.kind != SLOPE:
+        return None
+    depth = next((i for i, call in enumerate(made) if call.code is used.code), 0)
+    return next(_of_gradient_only(made[:depth], words), None)
+
+
+def _of_gradient_only(chain: Chain, words: Words) -> Iterator[int]:
+    """The calls, from the inmost on, that stand in functions which the loss does not call."""
+    forward = {call.code for one in words.nodes for call in one.chain}
+    return (level for level, call in enumerate(chain) if call.code not in forward)
+
+
+def _added_by_the_loss(mend: Mend, view: View, words: Words) -> str | None:
+    """What the loss adds to a value where it uses it, and the gradient does not, by its name."""
+    candidate = mend.candidate
+    if candidate is None or candidate.kind != VALUE:
+        return None
+    wanted = words.nodes[candidate.node]
+    explained = [one for index in mend.unit.replaced for one in view.explained.get(index, ())]
+    is_now = {one.node for one in explained if one.kind == VALUE}
+    if base_name(wanted) not in ("add", "subtract") or not is_now.intersection(wanted.operands):
+        return None
+    others = [words.name(index) for index in wanted.operands if index not in is_now]
+    return others[0] if others else ""
 
 
 def _made_for(mend: Mend, state: State, source: Node, used: Call) -> Place | None:
@@ -100,7 +148,7 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
     code = made.chain[0].code
     if code.co_name in COMPREHENSIONS:
         return True
-    expression = _text_of_use(made, consumer, operand)
+    expression = text_of_use(made, consumer, operand)
     while isinstance(expression, ast.Attribute | ast.Subscript):
         if isinstance(expression, ast.Attribute) and expression.attr != "T":
             return False
@@ -108,63 +156,6 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
     if not isinstance(expression, ast.Name):
         return True
     return expression.id in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-
-
-def _text_of_use(made: Node, consumer: Node, operand: int) -> ast.expr | None:
-    position = next(
-        (
-            i
-            for i, argument in enumerate(consumer.arguments)
-            if isinstance(argument, Reference) and argument.index == operand
-        ),
-        None,
-    )
-    return operand_text(made.chain[0].place.source, position)
-
-
-def name_of_operand(mend: Mend, state: State) -> str | None:
-    """The expression that a wrong operand is, where a single use of it is replaced."""
-    if len(mend.unit.uses) != 1:
-        return None
-    consumer, operand = mend.unit.uses[0]
-    made = _with_place(state, state.tape[consumer])
-    text = _text_of_use(made, state.tape[consumer], operand) if made.chain else None
-    return None if text is None else ast.unparse(text)
-
-
-def operand_text(source: str, position: int | None) -> ast.expr | None:
-    """The expression of an operand in that of an operation."""
-    try:
-        expression = ast.parse(source.strip(), mode="eval").body
-    except SyntaxError:
-        return None
-    operands: list[ast.expr] = []
-    if isinstance(expression, ast.BinOp):
-        operands = [expression.left, expression.right]
-    elif isinstance(expression, ast.UnaryOp):
-        operands = [expression.operand]
-    elif isinstance(expression, ast.Compare):
-        operands = [expression.left, *expression.comparators]
-    elif isinstance(expression, ast.Attribute | ast.Subscript):
-        operands = [expression.value]
-    elif isinstance(expression, ast.Call):
-        method = isinstance(expression.func, ast.Attribute) and not (
-            isinstance(expression.func.value, ast.Name)
-            and expression.func.value.id in ("np", "numpy", "math")
-        )
-        of = (
-            [expression.func.value] if method and isinstance(expression.func, ast.Attribute) else []
-        )
-        operands = [*of, *expression.args]
-    if position is None or position >= len(operands):
-        return None
-    return operands[position]
-
-
-def _with_place(state: State, node: Node) -> Node:
-    while not node.chain and node.operands:
-        node = state.tape[max(node.operands, key=lambda i: (bool(state.tape[i].chain), i))]
-    return node
 
 
 def _before_movement(state: State, index: int) -> Node:
@@ -193,7 +184,7 @@ def _levels_up(made: Chain, used: Chain) -> int:
     return max(0, len(used) - depth) if depth else 0
 
 
-def _levels_of_leaf(node: Node, state: State, is_known: Callable[[int], bool]) -> int:
+def _levels_of_leaf(node: Node, view: View) -> int:
     """How many calls up the wrong use of a parameter or of data stands.
 
     It stands in a helper, unless that gives right results where it is called from elsewhere.
@@ -202,10 +193,10 @@ def _levels_of_leaf(node: Node, state: State, is_known: Callable[[int], bool]) -
         return 0
     elsewhere = [
         other.index
-        for other in state.tape
+        for other in view.state.tape
         if other.chain[:1] == node.chain[:1] and other.chain[1:] != node.chain[1:]
     ]
-    if not any(is_known(index) for index in elsewhere):
+    if not any(view.is_known(index) for index in elsewhere):
         return 0
     up = 0
     while up < len(node.chain) - 1 and node.chain[up].code.co_name in COMPREHENSIONS:
@@ -239,16 +230,25 @@ def is_of_another_kind(mend: Mend, kinds: Set[str]) -> bool:
     return bool(mend.unit.nodes and kinds) and candidate is not None and candidate.kind not in kinds
 
 
-def handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[Assignment]) -> Blame:
+def handed_on(
+    blamed: Blame, mend: Mend, view: View, assignments: Sequence[Assignment], words: Words
+) -> Blame:
     """Where a right value is taken for one of another kind: named, returned, or called for."""
-    named = [one for one in assignments if one.node == mend.unit.first]
+    first = mend.unit.first
+    named = [one for one in assignments if one.node == first]
     if named:
         return Blame(named[0].place, (), named[0].place.source)
-    return outside_helper(blamed, mend, state)
+    if view.is_idle(first):
+        return blamed
+    of_slope = mend.candidate is not None and mend.candidate.kind == SLOPE
+    return outside_helper(blamed, mend, view.state, words if of_slope else None)
 
 
-def outside_helper(blamed: Blame, mend: Mend, state: State) -> Blame:
-    """The call of a helper whose result is right, where something is missing after it."""
+def outside_helper(blamed: Blame, mend: Mend, state: State, helpers: Words | None = None) -> Blame:
+    """The call of a helper whose result is right, where something is missing after it.
+
+    Where the loss is given, a helper that it does not call is there for what is missing.
+    """
     node = state.tape[mend.unit.first]
     users = state.consumers[node.index]
     if not users or not node.chain or blamed.place != node.chain[0].place:
@@ -257,5 +257,7 @@ def outside_helper(blamed: Blame, mend: Mend, state: State) -> Blame:
     up = len(node.chain) - depth
     if not 0 < up < len(node.chain):
         return blamed
+    if helpers is not None:
+        up = next(_of_gradient_only(node.chain[:up], helpers), up)
     places = [call.place for call in node.chain]
     return Blame(places[up], (*places[up + 1 :], *places[:up]), places[up].source)

@@ -19,7 +19,7 @@ from gradcheck.trace.operation_causes import (
 from gradcheck.trace.path_causes import path_cause, turned_cause, written_cause
 from gradcheck.trace.points import Point
 from gradcheck.trace.scale_causes import scale_cause
-from gradcheck.trace.slope_causes import other_slope_cause, slope_cause
+from gradcheck.trace.slope_causes import other_slope_cause, slope_cause, upstream_cause
 from gradcheck.trace.state import State
 from gradcheck.trace.words import Words
 
@@ -27,6 +27,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     turned_cause,
     value_cause,
     written_cause,
+    upstream_cause,
     slope_cause,
     softmax_cause,
     path_cause,

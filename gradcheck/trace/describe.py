@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.blame import Blame, name_of_operand
+from gradcheck.trace.blame import Blame
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.causes import cause_of
 from gradcheck.trace.deadline import Deadline
@@ -16,6 +16,8 @@ from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import NOT_ACCUMULATED, PENALTY_MISSING, Cause, Entry, Fault, Step
 from gradcheck.trace.kinds import Kind, kind_of, named
 from gradcheck.trace.mend import Mend
+from gradcheck.trace.operand_text import name_of_operand
+from gradcheck.trace.places import Place
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import ADJOINT
 from gradcheck.trace.returned import returned_place
@@ -49,22 +51,18 @@ class Followed:
     deadline: Deadline
 
 
-def where_returned(search: Followed, view: View, mend: Mend, blamed: Blame) -> Blame:
+def where_returned(search: Followed, view: View, mend: Mend) -> Place | None:
     """The place where another block's right gradient is handed back, if it is that."""
     if mend.unit.kind != NODE or mend.candidate is None:
-        return blamed
+        return None
     parameters = set(search.points[0].parameters.values())
     nodes = {
         one.node for one in view.explained.get(mend.unit.first, ()) if one.kind == ADJOINT
     } & parameters
     if not nodes or mend.candidate.node not in parameters or mend.candidate.node in nodes:
-        return blamed
+        return None
     block = _blocks(view.state, mend.outputs)[0]
-    place = returned_place(view.state.tape[mend.unit.first].chain, block)
-    if place is None:
-        return blamed
-    also = () if blamed.place is None else (blamed.place,)
-    return Blame(place, also, place.source)
+    return returned_place(view.state.tape[mend.unit.first].chain, block)
 
 
 def of_special(search: Followed, state: State, special: Special) -> tuple[Fault, State] | None:
@@ -82,9 +80,17 @@ def of_special(search: Followed, state: State, special: Special) -> tuple[Fault,
 
 
 def of_mend(
-    search: Followed, state: State, mend: Mend, blamed: Blame
+    search: Followed, state: State, mend: Mend, blamed: Blame, outer: Mend | None = None
 ) -> tuple[Fault, State] | None:
-    """The fault that a replacement mends, and the state with it mended."""
+    """The fault that a replacement mends, and the state with it mended.
+
+    Args:
+        search: what is followed.
+        state: before it is mended.
+        mend: the replacement.
+        blamed: where it is wrong.
+        outer: one of what is made of it, which may tell the cause.
+    """
     mended = state.mend(mend.replacements)
     if mended is None:
         return None
@@ -106,8 +112,8 @@ def of_mend(
         mend.factor,
         quantity,
     )
-    cause = cause_of(mend, search.points, state, search.known, search.words)
-    if cause is not None:
+    cause = cause_of(outer or mend, search.points, state, search.known, search.words)
+    if cause is not None and outer is None:
         wrong = replace(wrong, blamed=_of_cause(cause, blamed, state, wrong))
     return replace(_fault(search, state, mended, wrong), cause=cause), mended
 

@@ -26,6 +26,7 @@ RAISES = "raises"
 WRONG_VALUE = "wrong value"
 
 SLOPE_MISSING = "slope missing"
+UPSTREAM_MISSING = "upstream missing"
 SLOPE_TWICE = "slope taken twice"
 SLOPE_AT_OUTPUT = "slope at the output"
 SLOPE_AT_INPUT = "slope for the output at the input"

@@ -9,18 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.backward import backward_steps
-from gradcheck.trace.blame import Blame, blame, handed_on, is_of_another_kind, outside_helper
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.deadline import Deadline
-from gradcheck.trace.describe import Followed, of_mend, of_special, where_returned
+from gradcheck.trace.describe import Followed
 from gradcheck.trace.doubts import doubt_of
 from gradcheck.trace.explain import known_quantities
 from gradcheck.trace.fault import Fault, Search
-from gradcheck.trace.mend import Mend
-from gradcheck.trace.names import MOVES
-from gradcheck.trace.operations import base_name
+from gradcheck.trace.next_fault import next_fault
 from gradcheck.trace.outputs import outputs_of
-from gradcheck.trace.passes import last_pass
 from gradcheck.trace.points import (
     Array,
     NotFollowedError,
@@ -30,15 +26,9 @@ from gradcheck.trace.points import (
     comparable,
     follow,
 )
-from gradcheck.trace.projections import projections_of
-from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, VALUE, quantities_of, series_of
+from gradcheck.trace.quantities import quantities_of, series_of
 from gradcheck.trace.raising import Raised, raising_fault
-from gradcheck.trace.scales import place_of_scale
-from gradcheck.trace.search import Outcome, first_mend
-from gradcheck.trace.special import special_fault, wrong_shape
 from gradcheck.trace.state import State, state_of
-from gradcheck.trace.trial import Trials
-from gradcheck.trace.units import View, view_of
 from gradcheck.trace.words import Words
 
 Judge = Callable[[Mapping[str, NDArray[Any]]], bool]
@@ -199,7 +189,7 @@ def _one_after_the_other(
         wrong = state.wrong()
         if not wrong:
             break
-        found, late = _next(search, state, wrong)
+        found, late = next_fault(search, state, wrong)
         if found is None:
             return faults, state, late
         fault, mended = found
@@ -208,76 +198,3 @@ def _one_after_the_other(
         faults.append(fault)
         state = mended
     return faults, state, False
-
-
-def _next(
-    search: Followed, state: State, wrong: frozenset[str]
-) -> tuple[tuple[Fault, State] | None, bool]:
-    """The next fault, and the state with it mended; and whether the time ran out."""
-    view = view_of(state, wrong, search.known)
-    every = search.points[0].gradient.tape.assignments
-    assignments = [one for one in every if not one.returned]
-    special = special_fault(view, wrong, search.points) or last_pass(view, wrong, assignments)
-    if special is not None:
-        return of_special(search, state, special), False
-    trials = Trials(
-        state,
-        wrong,
-        projections_of(state, wrong, np.random.default_rng(5)),
-        search.deadline,
-    )
-    outcome = first_mend(view, trials, search.candidates, strict=True)
-    if not outcome.late and (outcome.mend is None or _is_trivial(outcome.mend, search, view)):
-        outcome = _freer(outcome, first_mend(view, trials, search.candidates, strict=False))
-    if outcome.mend is not None:
-        explained = view.explained.get(outcome.mend.unit.first, ())
-        is_right = any(one.kind in (ADJOINT, CONTRIBUTION) for one in explained)
-        blamed = blame(outcome.mend, state, assignments, view.is_known, is_right)
-        kinds = {one.kind for one in explained}
-        if view.is_right_forward(outcome.mend.unit.first):
-            kinds = {VALUE}
-        if (not is_right or kinds == {VALUE}) and is_of_another_kind(outcome.mend, kinds):
-            blamed = handed_on(blamed, outcome.mend, state, every)
-        blamed = where_returned(search, view, outcome.mend, blamed)
-        return of_mend(search, state, outcome.mend, blamed), outcome.late
-    if outcome.scale is not None:
-        place = place_of_scale(outcome.scale, state, search.known.quantities, assignments)
-        blamed = blame(place.mend, state, assignments, view.is_known, place.is_right)
-        if place.joined is not None and state.tape[place.joined].place is not None:
-            places = tuple(call.place for call in state.tape[place.joined].chain)
-            blamed = Blame(places[0], places[1:3], places[0].source)
-        if place.is_right:
-            blamed = outside_helper(blamed, place.mend, state)
-        if place.assignment is not None:
-            assigned = place.assignment.place
-            blamed = Blame(assigned, (), assigned.source)
-        return of_mend(search, state, place.mend, blamed), outcome.late
-    special = wrong_shape(view, wrong, assignments)
-    return (None if special is None else of_special(search, state, special)), outcome.late
-
-
-def _freer(strict: Outcome, free: Outcome) -> Outcome:
-    """The outcome of the free pass where that is better."""
-    if strict.mend is None and strict.scale is None:
-        return free
-    if strict.mend is None or free.mend is None:
-        return strict
-    earlier = free.mend.unit.first < strict.mend.unit.first
-    at_least = free.mend.outputs >= strict.mend.outputs
-    return free if earlier and at_least else strict
-
-
-def _is_trivial(mend: Mend, search: Followed, view: View) -> bool:
-    """Whether only the block's gradient itself was put in, although an operand is unexplained."""
-    parameters = set(search.points[0].parameters.values())
-    if mend.candidate is None or mend.candidate.node not in parameters:
-        return False
-    if mend.candidate.kind != "adjoint":
-        return False
-    node = view.state.tape[mend.unit.first]
-    return base_name(node) in MOVES or any(
-        not view.state.tape[operand].is_leaf
-        and view.state.tape[operand].is_float
-        and not view.explained.get(operand)
-        for operand in node.operands
-    )

@@ -113,6 +113,12 @@ class Assignment:
     code: Any
     returned: bool = False
 
+    @property
+    def is_argument(self) -> bool:
+        """Whether the name is that of an argument, which `return name` returns as it came."""
+        count = self.code.co_argcount + self.code.co_kwonlyargcount
+        return self.target in self.code.co_varnames[:count]
+
 
 @dataclass
 class Tape:

@@ -21,6 +21,8 @@ ADJOINT = "adjoint"
 VALUE = "value"
 CONTRIBUTION = "contribution"
 SLOPE = "slope"
+PRODUCT = "product"
+"""An adjoint times a value or a slope: known where one of them is used without the other."""
 
 PATHS = 40
 """Of a value with more uses than this, the single contributions are no quantities."""

@@ -160,7 +160,7 @@ def _best(
     actual = trials.actual(unit)
     for candidate in trials.survivors(unit, table, table.fitting(carries) if strict else None):
         values = [entries[candidate.number] for entries in table.entries]
-        if _is_multiple(values, actual):
+        if _is_multiple(values, actual) and (carries or not trials.reached(unit).region):
             continue
         mend = trials.attempt(unit, values, QUANTITY, candidate)
         if mend is not None and (best is None or _rank(mend) > _rank(best)):

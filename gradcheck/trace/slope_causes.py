@@ -65,6 +65,23 @@ def other_slope_cause(compared: Compared) -> Cause | None:
     return Cause(fault.SLOPE_WRONG, f"this is not {_name(compared, slope)}")
 
 
+def upstream_cause(compared: Compared) -> Cause | None:
+    """The cause, where the right value is the wrong one times a derivative that arrives there."""
+    if compared.actual[0].shape != compared.expected[0].shape:
+        return None
+    missing = quotient(compared.expected, compared.actual)
+    for quantity in compared.known.quantities:
+        values = quantity.values
+        if quantity.kind == ADJOINT and np.ptp(values[0]) > 0 and same(missing, values):
+            arriving = compared.words.quantity(ADJOINT, quantity.node, None)
+            return Cause(
+                fault.UPSTREAM_MISSING,
+                f"{arriving}, which arrives there, is left out",
+                f"multiply by {arriving}",
+            )
+    return None
+
+
 def _whole(compared: Compared, slope: _Slope) -> Cause | None:
     nothing = [np.ones_like(value) for value in slope.right]
     return _missing(compared, slope) if same(slope.used, nothing) else None

@@ -104,6 +104,14 @@ class View:
             one.kind == VALUE for one in self.explained.get(index, ())
         )
 
+    def is_idle(self, index: int) -> bool:
+        """Whether an operation changes nothing: what is left of one whose operand was dropped."""
+        node = self.state.tape[index]
+        return base_name(node) in ("multiply", "divide", "add", "subtract") and any(
+            all(np.array_equal(values[index], values[operand]) for values in self.state.values)
+            for operand in node.operands
+        )
+
     def may_be_replaced_in_use(self, index: int) -> bool:
         """Whether a value is right for something, so that one use of it may be the wrong one."""
         node = self.state.tape[index]
@@ -204,7 +212,8 @@ def _values(view: View, inner: frozenset[int]) -> Iterator[Unit]:
     for index in view.order:
         if index in inner or not _replaceable(view, index):
             continue
-        if view.is_right_forward(index) and index not in view.additive and _is_used(view, index):
+        is_right = view.is_right_forward(index) and index not in view.additive
+        if is_right and _is_used(view, index) and not view.is_idle(index):
             continue
         yield Unit(NODE, index, nodes=(index,))
 

@@ -11,7 +11,7 @@ from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Node
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Place
-from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE
+from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE
 from gradcheck.trace.sources import parsed, text_of
 
 UNTELLING = ("<module>", "<lambda>", "forward", "__call__", "loss", "cost", "predict")
@@ -59,6 +59,8 @@ class Words:
         """A quantity in words: `dL/dA1`, `the slope of tanh at Z1`."""
         if kind == ADJOINT:
             return f"dL/d{self.name(self._named_sum(node))}"
+        if kind == PRODUCT and other is not None:
+            return f"{self.quantity(ADJOINT, other, None)} times {self.name(node)}"
         if kind == CONTRIBUTION and other is not None:
             return f"the part of dL/d{self.name(node)} that comes through {self.name(other)}"
         if kind == SLOPE and other is not None:

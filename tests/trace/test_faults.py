@@ -41,6 +41,19 @@ PLANTED = [
     ("logistic_regression", "err = predict(p, x) - y", "err = predict(p, x) + y", None),
     ("flat_theta", "D3 = A3 - Y", "D3 = A3", None),
     ("layer_classes", "return grad_out * slope", "return slope", None),
+    ("batch_norm", "dout = 2 * (out - Y) / out.size", "dout = 2 * out / out.size", None),
+    ("rnn", "dy = (outs[t] - YS[t]) / B", "dy = outs[t] / B", None),
+    ("per_sample", "z = W1 @ x + b1", "z = W1 @ x", None),
+    ("attention", "inner = np.sum(dp * p, axis", "inner = np.sum(dp, axis", None),
+    ("layer_norm", "d_gain = np.sum(error * unit, axis=0)", "d_gain = np.sum(error, axis=0)", None),
+    ("digit_samples", "return sigmoid(z) * (1 - sigmoid(z))", "return sigmoid(z)", None),
+    ("helpers_chain", "return up * elu_slope(z)", "return up", None),
+    ("autoencoder", "dz = up * (1 - code**2)", "dz = 1 - code**2", faults.UPSTREAM_MISSING),
+    ("embedding", """    m = p["E"][IDS].mean(axis=1)
+    s = m @ p["w"] + p["b"]
+    ds""", """    m = p["E"][IDS].sum(axis=1)
+    s = m @ p["w"] + p["b"]
+    ds""", None),
 ]  # fmt: skip  # a table, a row to a line
 
 

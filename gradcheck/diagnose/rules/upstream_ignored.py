@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, Rule
+from gradcheck.diagnose.rule import Direct, Rule, Traced
 from gradcheck.finding import Finding
+from gradcheck.trace import fault
 from gradcheck.words import gradient_of
 
 
@@ -34,10 +35,12 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 RULE = Rule(
     code="GC410",
     name="upstream-ignored",
-    what="The backward pass of a layer returns the layer's own derivative, and leaves the gradient "
-    "that arrives from above out.",
-    shows="the gradient is the same under any upstream gradient, zero too.",
+    what="A step of the backward pass, or that of a layer, gives its own derivative, and leaves "
+    "the gradient that arrives from above out.",
+    shows="the gradient is the same under any upstream gradient, zero too; the true gradient over "
+    "the analytic one is the gradient that arrives.",
     example="def backward(upstream, x): return 2 * x",
     instead="def backward(upstream, x): return upstream * 2 * x",
     detector=Direct(_find),
+    also=(Traced((fault.UPSTREAM_MISSING,)),),
 )

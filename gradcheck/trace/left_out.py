@@ -1,0 +1,74 @@
+"""The factor that is left out of a product, inside of what a wrong value is made of.
+
+Inside a softmax or a normalisation few values are derivatives of anything: `np.sum(dp * p)` is not.
+There a known value times another is tried, in its use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradcheck.trace.candidates import Candidate, Table
+from gradcheck.trace.mend import QUANTITY, Mend
+from gradcheck.trace.quantities import ADJOINT, PRODUCT, SLOPE, VALUE, Quantity
+from gradcheck.trace.trial import Trials
+from gradcheck.trace.units import NODE, USE, Unit, View
+
+
+def factor_left_out(
+    view: View, trials: Trials, quantities: Sequence[Quantity], mend: Mend
+) -> Mend | None:
+    """The last use of a known value where it, times a value of the loss, mends the same outputs."""
+    if mend.unit.kind not in (NODE, USE):
+        return None
+    above = view.state.above[mend.unit.first]
+    factors = [one for one in quantities if one.kind in (VALUE, SLOPE) and _varies(one)]
+    for index in reversed(view.order):
+        node = view.state.tape[index]
+        if not above >> index & 1 or node.value.dtype.kind != "f" or trials.is_late:
+            continue
+        for operand in dict.fromkeys(node.operands):
+            unit = Unit(USE, index, uses=((index, operand),))
+            found = _with_factor(unit, view, trials, factors)
+            if found is not None and found.outputs >= mend.outputs:
+                return found
+    return None
+
+
+def _varies(quantity: Quantity) -> bool:
+    return bool(np.ptp(quantity.values[0]) > 0) if quantity.values[0].size > 1 else False
+
+
+def _with_factor(
+    unit: Unit, view: View, trials: Trials, factors: Sequence[Quantity]
+) -> Mend | None:
+    index = unit.replaced[0]
+    adjoints = [one.node for one in view.explained.get(index, ()) if one.kind == ADJOINT]
+    shape = view.state.values[0][index].shape
+    if not adjoints or not shape:
+        return None
+    chosen = [one for one in factors if _fits(one.values[0].shape, shape)]
+    if not chosen:
+        return None
+    entries = tuple(
+        np.array([np.ravel(values[index] * one.values[point]) for one in chosen], dtype=np.float64)
+        for point, values in enumerate(view.state.values)
+    )
+    candidates = tuple(
+        Candidate(PRODUCT, one.node, adjoints[0], number) for number, one in enumerate(chosen)
+    )
+    for candidate in trials.survivors(unit, Table(candidates, entries)):
+        values = [rows[candidate.number] for rows in entries]
+        mend = trials.attempt(unit, values, QUANTITY, candidate)
+        if mend is not None and abs(abs(mend.factor) - 1) < 1e-9:
+            return mend
+    return None
+
+
+def _fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, into) == into
+    except ValueError:
+        return False

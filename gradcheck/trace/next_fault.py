@@ -1,0 +1,127 @@
+"""The next fault of a state: what mends it, and the place that this speaks against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradcheck.trace.blame import (
+    Blame,
+    blame,
+    blame_use,
+    handed_on,
+    is_of_another_kind,
+    outside_helper,
+)
+from gradcheck.trace.describe import Followed, of_mend, of_special, where_returned
+from gradcheck.trace.fault import Fault
+from gradcheck.trace.left_out import factor_left_out
+from gradcheck.trace.mend import Mend
+from gradcheck.trace.names import MOVES
+from gradcheck.trace.nodes import Assignment
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.passes import last_pass
+from gradcheck.trace.projections import projections_of
+from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, VALUE
+from gradcheck.trace.scales import place_of_scale
+from gradcheck.trace.search import Outcome, first_mend
+from gradcheck.trace.special import special_fault, wrong_shape
+from gradcheck.trace.state import State
+from gradcheck.trace.trial import Trials
+from gradcheck.trace.units import View, view_of
+
+
+def next_fault(
+    search: Followed, state: State, wrong: frozenset[str]
+) -> tuple[tuple[Fault, State] | None, bool]:
+    """The next fault, and the state with it mended; and whether the time ran out."""
+    view = view_of(state, wrong, search.known)
+    assignments = _naming(search.points[0].gradient.tape.assignments)
+    special = special_fault(view, wrong, search.points) or last_pass(view, wrong, assignments)
+    if special is not None:
+        return of_special(search, state, special), False
+    trials = Trials(
+        state,
+        wrong,
+        projections_of(state, wrong, np.random.default_rng(5)),
+        search.deadline,
+    )
+    outcome = first_mend(view, trials, search.candidates, strict=True)
+    if not outcome.late and (outcome.mend is None or _is_trivial(outcome.mend, search, view)):
+        outcome = _freer(outcome, first_mend(view, trials, search.candidates, strict=False))
+    if outcome.mend is not None:
+        return _of_replacement(search, view, trials, outcome.mend), outcome.late
+    if outcome.scale is not None:
+        place = place_of_scale(outcome.scale, state, search.known.quantities, assignments)
+        blamed = blame(place.mend, view, assignments, search.words, place.is_right)
+        if place.joined is not None and state.tape[place.joined].place is not None:
+            places = tuple(call.place for call in state.tape[place.joined].chain)
+            blamed = Blame(places[0], places[1:3], places[0].source)
+        if place.is_right:
+            blamed = outside_helper(blamed, place.mend, state)
+        if place.assignment is not None:
+            assigned = place.assignment.place
+            blamed = Blame(assigned, (), assigned.source)
+        return of_mend(search, state, place.mend, blamed), outcome.late
+    special = wrong_shape(view, wrong, assignments)
+    return (None if special is None else of_special(search, state, special)), outcome.late
+
+
+def _of_replacement(
+    search: Followed, view: View, trials: Trials, mend: Mend
+) -> tuple[Fault, State] | None:
+    """The fault that a quantity mends, or a factor that is left out of what it is made of."""
+    every = search.points[0].gradient.tape.assignments
+    assignments = _naming(every)
+    explained = view.explained.get(mend.unit.first, ())
+    kinds = {one.kind for one in explained}
+    is_right = bool(kinds & {ADJOINT, CONTRIBUTION})
+    returned = where_returned(search, view, mend)
+    if not explained or returned is not None:
+        inner = factor_left_out(view, trials, search.known.quantities, mend)
+        if inner is not None:
+            return of_mend(search, view.state, inner, blame_use(inner, view.state), mend)
+    blamed = blame(mend, view, assignments, search.words, is_right)
+    if view.is_right_forward(mend.unit.first):
+        kinds = {VALUE}
+    if (not is_right or kinds == {VALUE}) and is_of_another_kind(mend, kinds):
+        blamed = handed_on(blamed, mend, view, every, search.words)
+    if returned is not None:
+        also = () if blamed.place is None else (blamed.place,)
+        blamed = Blame(returned, also, returned.source)
+    return of_mend(search, view.state, mend, blamed)
+
+
+def _naming(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """Those that can be wrong: a helper that returns what it was given does nothing."""
+    return [one for one in assignments if not one.returned or one.is_argument]
+
+
+def _freer(strict: Outcome, free: Outcome) -> Outcome:
+    """The outcome of the free pass where that is better."""
+    if strict.mend is None and strict.scale is None:
+        return free
+    if strict.mend is None or free.mend is None:
+        return strict
+    earlier = free.mend.unit.first < strict.mend.unit.first
+    at_least = free.mend.outputs >= strict.mend.outputs
+    return free if earlier and at_least else strict
+
+
+def _is_trivial(mend: Mend, search: Followed, view: View) -> bool:
+    """Whether only the block's gradient, or a part, was put in for what has a wrong operand."""
+    parameters = set(search.points[0].parameters.values())
+    if mend.candidate is None or mend.candidate.node not in parameters:
+        return False
+    if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
+        return False
+    node = view.state.tape[mend.unit.first]
+    if base_name(node) in MOVES or view.carrying.isdisjoint(node.operands):
+        return True
+    return any(
+        not view.state.tape[operand].is_leaf
+        and view.state.tape[operand].is_float
+        and not view.explained.get(operand)
+        for operand in node.operands
+    )

@@ -1,0 +1,68 @@
+"""The text of the operands of an operation, in the user's source."""
+
+from __future__ import annotations
+
+import ast
+
+from gradcheck.trace.mend import Mend
+from gradcheck.trace.nodes import Node, Reference
+from gradcheck.trace.state import State
+
+
+def text_of_use(made: Node, consumer: Node, operand: int) -> ast.expr | None:
+    """The expression that an operand is, in that of the operation that uses it."""
+    position = next(
+        (
+            i
+            for i, argument in enumerate(consumer.arguments)
+            if isinstance(argument, Reference) and argument.index == operand
+        ),
+        None,
+    )
+    return operand_text(made.chain[0].place.source, position)
+
+
+def name_of_operand(mend: Mend, state: State) -> str | None:
+    """The expression that a wrong operand is, where a single use of it is replaced."""
+    if len(mend.unit.uses) != 1:
+        return None
+    consumer, operand = mend.unit.uses[0]
+    made = with_place(state, state.tape[consumer])
+    text = text_of_use(made, state.tape[consumer], operand) if made.chain else None
+    return None if text is None else ast.unparse(text)
+
+
+def operand_text(source: str, position: int | None) -> ast.expr | None:
+    """The expression of an operand in that of an operation."""
+    try:
+        expression = ast.parse(source.strip(), mode="eval").body
+    except SyntaxError:
+        return None
+    operands: list[ast.expr] = []
+    if isinstance(expression, ast.BinOp):
+        operands = [expression.left, expression.right]
+    elif isinstance(expression, ast.UnaryOp):
+        operands = [expression.operand]
+    elif isinstance(expression, ast.Compare):
+        operands = [expression.left, *expression.comparators]
+    elif isinstance(expression, ast.Attribute | ast.Subscript):
+        operands = [expression.value]
+    elif isinstance(expression, ast.Call):
+        method = isinstance(expression.func, ast.Attribute) and not (
+            isinstance(expression.func.value, ast.Name)
+            and expression.func.value.id in ("np", "numpy", "math")
+        )
+        of = (
+            [expression.func.value] if method and isinstance(expression.func, ast.Attribute) else []
+        )
+        operands = [*of, *expression.args]
+    if position is None or position >= len(operands):
+        return None
+    return operands[position]
+
+
+def with_place(state: State, node: Node) -> Node:
+    """The node, or the last one that it is made of whose place is known."""
+    while not node.chain and node.operands:
+        node = state.tape[max(node.operands, key=lambda i: (bool(state.tape[i].chain), i))]
+    return node
