@@ -16,7 +16,8 @@ from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Call, Chain, Place
 from gradcheck.trace.quantities import SLOPE, VALUE
 from gradcheck.trace.state import State
-from gradcheck.trace.units import CALL, View
+from gradcheck.trace.units import CALL
+from gradcheck.trace.view import View
 from gradcheck.trace.words import Words
 
 COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")

@@ -23,7 +23,8 @@ from gradcheck.trace.quantities import ADJOINT
 from gradcheck.trace.returned import returned_place
 from gradcheck.trace.special import Special, loop_that_ran_once
 from gradcheck.trace.state import State
-from gradcheck.trace.units import NODE, View
+from gradcheck.trace.units import NODE
+from gradcheck.trace.view import View
 from gradcheck.trace.words import Words
 
 STEPS = 3

@@ -14,7 +14,8 @@ from gradcheck.trace.candidates import Candidate, Table
 from gradcheck.trace.mend import QUANTITY, Mend
 from gradcheck.trace.quantities import ADJOINT, PRODUCT, SLOPE, VALUE, Quantity
 from gradcheck.trace.trial import Trials
-from gradcheck.trace.units import NODE, USE, Unit, View
+from gradcheck.trace.units import NODE, USE, Unit
+from gradcheck.trace.view import View
 
 
 def factor_left_out(

@@ -29,7 +29,7 @@ from gradcheck.trace.search import Outcome, first_mend
 from gradcheck.trace.special import special_fault, wrong_shape
 from gradcheck.trace.state import State
 from gradcheck.trace.trial import Trials
-from gradcheck.trace.units import View, view_of
+from gradcheck.trace.view import View, view_of
 
 
 def next_fault(

@@ -15,7 +15,7 @@ from gradcheck.trace.nodes import OUTPUT, Assignment
 from gradcheck.trace.places import Place
 from gradcheck.trace.special import Special
 from gradcheck.trace.state import Replacement, State, Values
-from gradcheck.trace.units import View
+from gradcheck.trace.view import View
 
 NEAR = 60
 """By how many operations a gradient is reached from what a loop adds up."""

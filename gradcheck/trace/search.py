@@ -25,9 +25,9 @@ from gradcheck.trace.units import (
     NODE,
     USE,
     Unit,
-    View,
     units_of,
 )
+from gradcheck.trace.view import View
 
 FURTHER = 40
 """How many operations further a better place is looked for once one has been found."""

@@ -22,8 +22,8 @@ from gradcheck.trace.returned import returned_place
 from gradcheck.trace.scales import proportion
 from gradcheck.trace.sources import tree_of
 from gradcheck.trace.state import Replacement, State
-from gradcheck.trace.units import View
 from gradcheck.trace.unwritten import loop_that_stops_short
+from gradcheck.trace.view import View
 
 
 @dataclass(frozen=True)

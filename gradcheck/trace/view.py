@@ -1,0 +1,105 @@
+"""What is known about the values that wrong outputs are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.trace.explain import Known
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
+from gradcheck.trace.state import State
+
+
+@dataclass(frozen=True)
+class View:
+    """What is known about the values of a state that the wrong outputs are made of.
+
+    Attributes:
+        state: the state.
+        order: the indices of those values, from the judged call on.
+        explained: what each of them is, by index.
+        carrying: the values that carry an adjoint: that are one, or descend from one.
+        additive: forward values that are added to adjoints: the terms of penalties.
+    """
+
+    state: State
+    order: list[int]
+    explained: dict[int, list[Quantity]]
+    carrying: frozenset[int]
+    additive: frozenset[int]
+
+    def is_known(self, index: int) -> bool:
+        """Whether a value is a value or an adjoint of the loss; or nothing but zeros."""
+        if not any(np.any(values[index]) for values in self.state.values):
+            return True
+        return any(one.kind in (VALUE, ADJOINT) for one in self.explained.get(index, ()))
+
+    def is_right_forward(self, index: int) -> bool:
+        """Whether it is a value of the loss, and no adjoint."""
+        return index not in self.carrying and any(
+            one.kind == VALUE for one in self.explained.get(index, ())
+        )
+
+    def is_idle(self, index: int) -> bool:
+        """Whether an operation changes nothing: what is left of one whose operand was dropped."""
+        node = self.state.tape[index]
+        return base_name(node) in ("multiply", "divide", "add", "subtract") and any(
+            all(np.array_equal(values[index], values[operand]) for values in self.state.values)
+            for operand in node.operands
+        )
+
+    def may_be_replaced_in_use(self, index: int) -> bool:
+        """Whether a value is right for something, so that one use of it may be the wrong one."""
+        node = self.state.tape[index]
+        return node.is_float and (node.is_leaf or bool(self.explained.get(index)))
+
+
+def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
+    """What is known about a state."""
+    mask = 0
+    for output in state.outputs:
+        if output.name in wrong:
+            mask |= state.above[output.node]
+    up = [node.index for node in state.tape if mask >> node.index & 1]
+    several = [[values[index] for values in state.values] for index in up]
+    explained = dict(zip(up, known.explaining_each(several, exact_values=True), strict=True))
+    carrying = _carrying(state, explained)
+    for index in carrying & explained.keys():
+        # what is made of an adjoint is no slope, even where the loss is elementwise to its end
+        explained[index] = [one for one in explained[index] if one.kind != SLOPE]
+    order = [index for index in up if index >= state.start]
+    additive = frozenset(
+        operand
+        for index in order
+        if base_name(state.tape[index]) in ("add", "subtract") and index in carrying
+        for operand in state.tape[index].operands
+        if operand not in carrying
+        and not state.tape[operand].is_leaf
+        and any(other in carrying for other in state.tape[index].operands)
+    )
+    return View(state, order, explained, carrying, additive)
+
+
+def _carrying(state: State, explained: dict[int, list[Quantity]]) -> frozenset[int]:
+    found: set[int] = set()
+    for node in state.tape:
+        kinds = {one.kind for one in explained.get(node.index, ())}
+        if node.is_leaf:
+            mended = node.index in state.mended
+            if ADJOINT in kinds and (mended or VALUE not in kinds):
+                found.add(node.index)
+            continue
+        if not node.is_float:
+            continue
+        inherits = any(operand in found for operand in node.operands)
+        if inherits or (ADJOINT in kinds and _varies(state, node.index)):
+            found.add(node.index)
+    return frozenset(found)
+
+
+def _varies(state: State, index: int) -> bool:
+    """Whether a value is anything but one number, everywhere and at all points."""
+    numbers = np.concatenate([np.ravel(values[index]) for values in state.values])
+    return bool(numbers.size and np.ptp(numbers) > 0)
