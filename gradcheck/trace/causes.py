@@ -11,9 +11,12 @@ from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.mend import OWN, ZERO, Mend
 from gradcheck.trace.operation_causes import (
+    adjoint_cause,
     axis_cause,
+    forward_cause,
     product_cause,
     softmax_cause,
+    term_cause,
     value_cause,
 )
 from gradcheck.trace.path_causes import path_cause, turned_cause, written_cause
@@ -33,7 +36,10 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     path_cause,
     product_cause,
     axis_cause,
+    adjoint_cause,
     other_slope_cause,
+    term_cause,
+    forward_cause,
 )
 """In this order; the first that applies is the cause."""
 

@@ -16,6 +16,7 @@ from gradcheck.trace.fault import (
 )
 from gradcheck.trace.mend import OWN, ZERO, Mend
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
+from gradcheck.trace.scales import proportion
 from gradcheck.trace.state import State
 from gradcheck.trace.words import Words
 
@@ -52,6 +53,9 @@ def kind_of(mend: Mend, state: State, known: Known, words: Words, expression: st
     should_be = ""
     if candidate is not None:
         should_be = words.quantity(candidate.kind, candidate.node, candidate.other)
+        times = None if mend.factor != 1 else proportion(mend.actual, mend.expected)
+        if is_now == should_be and times is not None:
+            is_now = f"{constant(times)} times {should_be}"
         if abs(mend.factor - 1) > 1e-9:
             should_be = f"{constant(mend.factor)} times {should_be}"
     return Kind(WRONG_OPERAND if mend.unit.uses else WRONG_VALUE, is_now, should_be)

@@ -13,6 +13,7 @@ import numpy as np
 from gradcheck.trace.candidates import Candidate, Table
 from gradcheck.trace.mend import QUANTITY, Mend
 from gradcheck.trace.quantities import ADJOINT, PRODUCT, SLOPE, VALUE, Quantity
+from gradcheck.trace.search import is_multiple
 from gradcheck.trace.trial import Trials
 from gradcheck.trace.units import NODE, USE, Unit
 from gradcheck.trace.view import View
@@ -25,13 +26,17 @@ def factor_left_out(
     if mend.unit.kind not in (NODE, USE):
         return None
     above = view.state.above[mend.unit.first]
-    factors = [one for one in quantities if one.kind in (VALUE, SLOPE) and _varies(one)]
+    varying = [one for one in quantities if _varies(one)]
+    values = [one for one in varying if one.kind in (VALUE, SLOPE)]
+    adjoints = [one for one in varying if one.kind == ADJOINT]
     for index in reversed(view.order):
         node = view.state.tape[index]
         if not above >> index & 1 or node.value.dtype.kind != "f" or trials.is_late:
             continue
         for operand in dict.fromkeys(node.operands):
             unit = Unit(USE, index, uses=((index, operand),))
+            known = {one.kind for one in view.explained.get(operand, ())}
+            factors = values if ADJOINT in known else adjoints if known else []
             found = _with_factor(unit, view, trials, factors)
             if found is not None and found.outputs >= mend.outputs:
                 return found
@@ -46,22 +51,25 @@ def _with_factor(
     unit: Unit, view: View, trials: Trials, factors: Sequence[Quantity]
 ) -> Mend | None:
     index = unit.replaced[0]
-    adjoints = [one.node for one in view.explained.get(index, ()) if one.kind == ADJOINT]
     shape = view.state.values[0][index].shape
-    if not adjoints or not shape:
-        return None
-    chosen = [one for one in factors if _fits(one.values[0].shape, shape)]
-    if not chosen:
+    chosen = [one for one in factors if shape and _fits(one.values[0].shape, shape)]
+    own = next(iter(view.explained.get(index, ())), None)
+    if not chosen or own is None:
         return None
     entries = tuple(
         np.array([np.ravel(values[index] * one.values[point]) for one in chosen], dtype=np.float64)
         for point, values in enumerate(view.state.values)
     )
+    pairs = [(one, own) if own.kind == ADJOINT else (own, one) for one in chosen]
     candidates = tuple(
-        Candidate(PRODUCT, one.node, adjoints[0], number) for number, one in enumerate(chosen)
+        Candidate(PRODUCT, factor.node, adjoint.node, number)
+        for number, (factor, adjoint) in enumerate(pairs)
     )
+    actual = trials.actual(unit)
     for candidate in trials.survivors(unit, Table(candidates, entries)):
         values = [rows[candidate.number] for rows in entries]
+        if is_multiple(values, actual):
+            continue
         mend = trials.attempt(unit, values, QUANTITY, candidate)
         if mend is not None and abs(abs(mend.factor) - 1) < 1e-9:
             return mend

@@ -24,7 +24,7 @@ from gradcheck.trace.operations import base_name
 from gradcheck.trace.passes import last_pass
 from gradcheck.trace.projections import projections_of
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, VALUE
-from gradcheck.trace.scales import place_of_scale
+from gradcheck.trace.scales import beside_right_ones, place_of_scale
 from gradcheck.trace.search import Outcome, first_mend
 from gradcheck.trace.special import special_fault, wrong_shape
 from gradcheck.trace.state import State
@@ -63,6 +63,9 @@ def next_fault(
         if place.assignment is not None:
             assigned = place.assignment.place
             blamed = Blame(assigned, (), assigned.source)
+        beside = beside_right_ones(place.mend, state)
+        if beside is not None:
+            blamed = Blame(beside, () if blamed.place is None else (blamed.place,), beside.source)
         return of_mend(search, state, place.mend, blamed), outcome.late
     special = wrong_shape(view, wrong, assignments)
     return (None if special is None else of_special(search, state, special)), outcome.late

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from gradcheck.trace.compared import Array, Arrays, Compared, less, product, sam
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.nodes import Node, carried, evaluate
 from gradcheck.trace.operations import base_name
-from gradcheck.trace.quantities import SLOPE, VALUE
+from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.scales import proportion
 
 DEEPEST = 12
@@ -100,13 +100,23 @@ def product_cause(compared: Compared) -> Cause | None:
     one, other = ([values[index] for values in compared.state.values] for index in operands)
     if base_name(node) == "multiply":
         for a, b in ((one, other), (other, one)):
-            for left in (a, [value.T for value in a]):
-                for right in (b, [value.T for value in b]):
+            for left in (a, _turned(a)):
+                for right in (b, _turned(b)):
                     if _is_matrix_product(left, right, compared.expected):
                         return Cause(fault.ELEMENTWISE, "a matrix product belongs here")
     elif one[0].shape == other[0].shape and same(product(one, other), compared.expected):
         return Cause(fault.MATRIX_PRODUCT, "the elementwise product belongs here")
+    elif any(
+        _is_matrix_product(left, right, compared.expected)
+        for left in (one, _turned(one))
+        for right in (other, _turned(other))
+    ):
+        return Cause(fault.TRANSPOSED, "an operand is to be transposed", "transpose the operand")
     return None
+
+
+def _turned(values: Arrays) -> Arrays:
+    return [value.T for value in values]
 
 
 def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:
@@ -182,6 +192,55 @@ def _agrees(compared: Compared, changed: Node, keywords: dict[str, Any]) -> bool
 def _with(node: Node, keywords: dict[str, Any]) -> Node:
     others = {key: value for key, value in node.keywords.items() if key not in keywords}
     return replace(node, arguments=node.arguments[:1], keywords={**others, **keywords})
+
+
+OTHER_TERM: Mapping[str, Callable[..., Any]] = {"add": np.subtract, "subtract": np.add}
+"""What to do instead of adding or subtracting."""
+
+
+def term_cause(compared: Compared) -> Cause | None:
+    """The wrong sign of one term of a sum."""
+    node = compared.state.tape[compared.node]
+    function = OTHER_TERM.get(base_name(node))
+    if function is None or compared.is_use or len(node.arguments) != 2:
+        return None
+    other = replace(node, function=function, keywords={})
+    for sign in (1, -1):
+        turned = [sign * evaluate(other, known) for known in compared.state.values]
+        if same(turned, compared.expected):
+            which = "second" if sign == 1 else "first"
+            return Cause(fault.SIGN, f"the {which} term has the wrong sign")
+    return None
+
+
+def forward_cause(compared: Compared) -> Cause | None:
+    """A value that the gradient computes for itself, and otherwise than the loss does."""
+    candidate = compared.candidate
+    if candidate is None or candidate.kind != VALUE or candidate.node in compared.parameters:
+        return None
+    place = compared.loss_nodes[candidate.node].place
+    where = f", line {place.line}," if place else ""
+    return Cause(
+        fault.OTHER_FORMULA,
+        f"the loss{where} computes it so, and the gradient otherwise",
+        f"compute {compared.words.name(candidate.node)} as the loss does",
+    )
+
+
+def adjoint_cause(compared: Compared) -> Cause | None:
+    """The derivative by another value than the one that belongs here."""
+    candidate = compared.candidate
+    if candidate is None or candidate.kind != ADJOINT or not compared.is_use:
+        return None
+    for quantity in compared.known.quantities:
+        is_other = quantity.kind == ADJOINT and quantity.node != candidate.node
+        if is_other and same(compared.actual, quantity.values):
+            used, wanted = (
+                compared.words.quantity(ADJOINT, node, None)
+                for node in (quantity.node, candidate.node)
+            )
+            return Cause(fault.OTHER_ADJOINT, f"{used} is used where {wanted} belongs")
+    return None
 
 
 def value_cause(compared: Compared) -> Cause | None:

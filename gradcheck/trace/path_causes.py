@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.compared import Arrays, Compared, less, quotient, same
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.nodes import Node, resolve
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.penalties import is_square
 from gradcheck.trace.quantities import PATHS
@@ -126,7 +127,7 @@ def written_cause(compared: Compared) -> Cause | None:
         return None
     size = float(np.max(np.abs(expected), initial=0.0))
     wrong = np.abs(actual - expected) > 1e-9 * size
-    if wrong.all() and wrong.size > 1:
+    if wrong.all() and wrong.size > 1 and not _is_total(compared, node):
         return None
     indices = list(_indices(node.arguments, compared))
     if indices:
@@ -144,6 +145,23 @@ def written_cause(compared: Compared) -> Cause | None:
         "it is assigned over what is there, and has to be added",
         "add with += what is assigned with =",
     )
+
+
+def _is_total(compared: Compared, node: Node) -> bool:
+    """Whether all that a loop writes into a buffer, added up, is what is wanted."""
+    writes = [
+        one for one in compared.state.tape if one.chain == node.chain and one.name == "setitem"
+    ]
+    totals = []
+    for values in compared.state.values:
+        total = np.zeros_like(values[node.index])
+        for one in writes:
+            _, key, value = (resolve(argument, values) for argument in one.arguments)
+            if total.shape != one.value.shape:
+                return False
+            np.add.at(total, key, value)
+        totals.append(total)
+    return len(writes) > 1 and same(totals, compared.expected)
 
 
 def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:

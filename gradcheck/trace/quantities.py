@@ -60,7 +60,7 @@ class Series:
     """The same quantity in all passes of a loop of the loss.
 
     Attributes:
-        kind: ADJOINT, VALUE or SLOPE.
+        kind: ADJOINT, VALUE, SLOPE or CONTRIBUTION.
         nodes: what they are of, in order.
         values: by point and pass.
         other: of the first, as in `Quantity`.
@@ -242,7 +242,7 @@ def _fingerprint(values: NDArray[np.float64]) -> tuple[str, ...]:
 def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[Series]:
     """The series over the loops of the loss: of values and adjoints, and of these slopes."""
     first = points[0]
-    found = list(_series_of_slopes(first, quantities))
+    found = [*_series_of_slopes(first, quantities), *_series_of_parts(points)]
     groups: dict[Any, list[int]] = {}
     used = _used(first)
     for node in first.loss_nodes:
@@ -266,6 +266,23 @@ def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[S
     return found
 
 
+def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
+    """What each pass of a loop contributes to the derivative of one value, nothing too."""
+    groups: dict[Any, list[Quantity]] = {}
+    for one in _contributions(points):
+        user = points[0].loss_nodes[one.other or 0]
+        groups.setdefault((one.node, user.chain, user.name), []).append(one)
+    for members in groups.values():
+        if len(members) > 1:
+            yield _series(CONTRIBUTION, members)
+
+
+def _series(kind: str, members: Sequence[Quantity]) -> Series:
+    nodes = tuple(one.node for one in members)
+    values = tuple(zip(*(one.values for one in members), strict=True))
+    return Series(kind, nodes, values, members[0].other)
+
+
 def _series_of_slopes(first: Point, quantities: Sequence[Quantity]) -> Iterator[Series]:
     groups: dict[Any, list[Quantity]] = {}
     for one in quantities:
@@ -275,6 +292,4 @@ def _series_of_slopes(first: Point, quantities: Sequence[Quantity]) -> Iterator[
             groups.setdefault(key, []).append(one)
     for members in groups.values():
         if len(members) > 1:
-            nodes = tuple(one.node for one in members)
-            values = tuple(zip(*(one.values for one in members), strict=True))
-            yield Series(SLOPE, nodes, values, members[0].other)
+            yield _series(SLOPE, members)

@@ -38,7 +38,8 @@ def _part(value: ast.expr | None, block: str) -> ast.expr | None:
         return value
     if isinstance(value, ast.Dict):
         for key, part in zip(value.keys, value.values, strict=True):
-            if isinstance(key, ast.Constant) and key.value == block:
+            name = key.value if isinstance(key, ast.Constant) else None
+            if isinstance(name, str) and block in (name, name + _rest(block)):
                 return part
     position = re.fullmatch(r"params\[(\d+)\]", block)
     if isinstance(value, ast.Tuple | ast.List) and position:
@@ -47,6 +48,11 @@ def _part(value: ast.expr | None, block: str) -> ast.expr | None:
     if isinstance(value, ast.Tuple):
         return next((found for one in value.elts if (found := _part(one, block))), None)
     return None
+
+
+def _rest(block: str) -> str:
+    """What follows the name in `weights[0]`."""
+    return block[block.index("[") :] if "[" in block else ""
 
 
 def _returns(call: Call) -> list[ast.Return]:

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.mend import Mend
+from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node, constant_of
 from gradcheck.trace.operations import base_name
+from gradcheck.trace.places import Place
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
+from gradcheck.trace.returned import returned_place
 from gradcheck.trace.search import Scale
 from gradcheck.trace.state import State
 from gradcheck.trace.units import NODE
@@ -71,11 +74,8 @@ def place_of_scale(
         mends = mends[mends.index(right) + 1 :]
     with_constant = [mend for mend in mends if _constants(tape[mend.unit.first], state)]
     for mend in with_constant:
-        factor = abs(mend.factor)
-        for constant in _constants(tape[mend.unit.first], state):
-            size = abs(constant)
-            if size and (abs(factor - size) < 1e-9 * size or abs(factor * size - 1) < 1e-9):
-                return ScaleFault(mend)
+        if _is_of_constant(tape[mend.unit.first], mend.factor, state):
+            return ScaleFault(mend)
     differences = [mend for mend in mends if base_name(tape[mend.unit.first]) == "subtract"]
     if differences and abs(differences[0].factor + 1) < 1e-9:
         return ScaleFault(differences[0])
@@ -91,6 +91,30 @@ def place_of_scale(
                 return ScaleFault(mend, assignment=named[-1])
     blocks = {output.block for output in state.outputs if output.name in scale.outputs}
     return ScaleFault(first if len(blocks) > 1 else mends[-1])
+
+
+def beside_right_ones(mend: Mend, state: State) -> Place | None:
+    """What is returned for a block without the constant that the others get in that line."""
+    block = next(one.block for one in state.outputs if one.name in mend.outputs)
+    for output in state.outputs:
+        node = state.tape[output.node]
+        while node.operands and (node.name == OUTPUT or base_name(node) in MOVES):
+            node = state.tape[node.operands[0]]
+        if output.name not in mend.outputs and _is_of_constant(node, mend.factor, state):
+            place = returned_place(node.chain, block)
+            if place is not None and node.place is not None and place.line == node.place.line:
+                return place
+    return None
+
+
+def _is_of_constant(node: Node, factor: float, state: State) -> bool:
+    """Whether an operation multiplies or divides by the constant that is to be put right."""
+    sizes = [abs(constant) for constant in _constants(node, state)]
+    factor = abs(factor)
+    return any(
+        size and (abs(factor - size) < 1e-9 * size or abs(factor * size - 1) < 1e-9)
+        for size in sizes
+    )
 
 
 def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None:

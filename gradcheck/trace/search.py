@@ -160,7 +160,7 @@ def _best(
     actual = trials.actual(unit)
     for candidate in trials.survivors(unit, table, table.fitting(carries) if strict else None):
         values = [entries[candidate.number] for entries in table.entries]
-        if _is_multiple(values, actual) and (carries or not trials.reached(unit).region):
+        if is_multiple(values, actual) and not _is_other_mean(unit, view):
             continue
         mend = trials.attempt(unit, values, QUANTITY, candidate)
         if mend is not None and (best is None or _rank(mend) > _rank(best)):
@@ -168,6 +168,12 @@ def _best(
         if trials.is_late:
             break
     return best
+
+
+def _is_other_mean(unit: Unit, view: View) -> bool:
+    """Whether a value of the forward pass is a sum for a mean, or the reverse, before a bend."""
+    is_reduced = base_name(view.state.tape[unit.first]) in ("sum", "mean", "add.reduce")
+    return unit.kind == NODE and is_reduced and not _carries(unit, view)
 
 
 def _without(unit: Unit, view: View, trials: Trials) -> Mend | None:
@@ -196,7 +202,7 @@ def complexity(factor: float) -> int:
     return 2 if whole or abs(1 / factor - round(1 / factor)) < 1e-9 else 3
 
 
-def _is_multiple(values: Sequence[Any], actual: Sequence[Any]) -> bool:
+def is_multiple(values: Sequence[Any], actual: Sequence[Any]) -> bool:
     """Whether values are what is there already, times a constant."""
     one, other = np.concatenate([*values]), np.concatenate([*actual])
     size = float(one @ one)

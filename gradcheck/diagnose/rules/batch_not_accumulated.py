@@ -51,7 +51,7 @@ RULE = Rule(
     also=(
         WrongLink(Link.PRODUCT, _products),
         WrongLink(Link.BIAS_SUM, _sums),
-        Traced((fault.NOT_ACCUMULATED,)),
+        Traced((fault.NOT_ACCUMULATED, fault.LAST_PASS)),
     ),
     edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT, EditKind.IN_PLACE),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
+from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 
 
@@ -49,6 +50,7 @@ RULE = Rule(
     example="delta1 = delta3 @ W2.T * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
     detector=WrongLink(Link.UPSTREAM, _variants),
+    also=(Traced((fault.OTHER_ADJOINT,)),),
     edits=(
         EditKind.NAME,
         EditKind.INDEX,
