@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gradcheck.casefiles import CaseEntry, bundled_folder
+from gradcheck.casefiles import CaseEntry, CaseFile, bundled_folder, entries_of, kept_apart
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
+from gradcheck.isolation import Call, Lost, Workers
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.renderers import RENDERERS, TEXT
@@ -63,17 +66,65 @@ def _command(entry: CaseEntry) -> str:
     return f"gradcheck repair {shlex.quote(entry.name if bundled else f'{path}:{entry.variant}')}"
 
 
-def run_cases(
-    entries: Iterable[CaseEntry], overrides: dict[str, Any], done: Callable[[Outcome], None]
-) -> list[Outcome]:
-    """What comes of the cases, one by one, until the user interrupts; `done` is told of each."""
-    outcomes = []
-    for entry in entries:
-        outcomes.append(check_case(entry, overrides))
-        done(outcomes[-1])
-        if outcomes[-1].interrupted:
-            break
-    return outcomes
+def run_cases(files: Sequence[CaseFile], overrides: dict[str, Any]) -> Iterator[Outcome]:
+    """What comes of the cases of files, one by one, in this process.
+
+    Raises:
+        UsageError: a file does not import, or does not hold the case that is wanted of it.
+        KeyboardInterrupt: the user stopped a check; what had been measured came before.
+    """
+    for entry in entries_of(files):
+        outcome = check_case(entry, overrides)
+        yield outcome
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+
+
+def run_isolated(
+    files: Sequence[CaseFile], overrides: dict[str, Any], workers: Workers
+) -> Iterator[Outcome]:
+    """The same in processes of their own; of several files, one that does not load is an outcome.
+
+    Raises:
+        UsageError: the only file does not import, or does not hold the case that is wanted of it.
+        KeyboardInterrupt: the user interrupted; what is finished came before.
+    """
+    stems = kept_apart(files)
+    calls: list[Call] = []
+    planned: list[tuple[str, str | None]] = []  # names, and why there is no call
+    variants = workers.run([(_variants, (file,)) for file in files])
+    for file, stem, found in zip(files, stems, variants, strict=True):
+        if isinstance(found, UsageError) and len(files) == 1:
+            raise found
+        if isinstance(found, UsageError | Lost):
+            why = found.reason if isinstance(found, Lost) else str(found)
+            planned.append((f"{stem}:{file.case}" if file.case else stem, why))
+            continue
+        for number, variant in enumerate(found):
+            planned.append((f"{stem}:{variant}", None))
+            calls.append((_outcome, (file, number, f"{stem}:{variant}", overrides)))
+    answers = workers.run(calls)
+    for name, reason in planned:
+        answer = next(answers) if reason is None else Lost(reason)
+        yield _lost(name, answer.reason) if isinstance(answer, Lost) else answer
+    next(answers, None)  # which raises, if the user interrupted the last ones
+
+
+def _lost(name: str, reason: str) -> Outcome:
+    return Outcome(name, None, differences=(reason,), error=reason)
+
+
+@cache
+def _entries(file: CaseFile) -> list[CaseEntry]:
+    return file.entries()
+
+
+def _variants(file: CaseFile) -> list[str]:
+    return [entry.variant for entry in _entries(file)]
+
+
+def _outcome(file: CaseFile, number: int, name: str, overrides: dict[str, Any]) -> Outcome:
+    return check_case(replace(_entries(file)[number], name=name), overrides)
 
 
 def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, Path | None]]:
