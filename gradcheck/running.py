@@ -128,7 +128,7 @@ def _outcome(file: CaseFile, number: int, name: str, overrides: dict[str, Any]) 
 
 
 def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, Path | None]]:
-    """Which format goes where: a file has the format of its suffix, else the next one named.
+    """Which format goes where: a file has the next one named that its suffix may have.
 
     Args:
         formats: as named; none is text.
@@ -142,30 +142,37 @@ def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, P
     """
     left = list(dict.fromkeys(formats))
     named = bool(left)
-    pairs: list[tuple[str, Path | None]] = []
-    unnamed: list[Path] = []
+    found: dict[Path, str] = {}
+    for only_one in (True, False):
+        for path in outputs:
+            fitting = [name for name in left if RENDERERS[name].fits(path)]
+            if path not in found and fitting and not (only_one and len(fitting) > 1):
+                found[path] = fitting[0]
+                left.remove(fitting[0])
+    unnamed = []
     for path in outputs:
-        found = next(
-            (name for name, row in RENDERERS.items() if path.suffix.lower() in row.suffixes), None
-        )
-        if found in left:
-            left.remove(found)
-        elif found is None or any(not RENDERERS[name].suffixes for name in left):
-            unnamed.append(path)
+        own = [name for name, row in RENDERERS.items() if path.suffix.lower() in row.suffixes]
+        if path in found:
             continue
-        pairs.append((str(found), path))
+        if not own or any(not RENDERERS[name].suffixes for name in left):
+            unnamed.append(path)
+        else:
+            found[path] = own[0]
     for path in unnamed:
         if not left and named:
             raise UsageError(f"--output {path}: there is no --format left for it")
-        pairs.append((left.pop(0) if left else TEXT, path))
+        found[path] = left.pop(0) if left else TEXT
     if len(left) > 1:
         raise UsageError(
             f"--format {' and '.join(left)}: only one can be printed; give the others an --output"
         )
-    return [*pairs, *((name, None) for name in left or ([] if named else [TEXT]))]
+    printed = left or ([] if named else [TEXT])
+    return [*((found[path], path) for path in outputs), *((name, None) for name in printed)]
 
 
-def write_files(outcomes: Sequence[Outcome], pairs: Sequence[tuple[str, Path | None]]) -> None:
+def write_files(
+    outcomes: Sequence[Outcome], pairs: Sequence[tuple[str, Path | None]], hints: str | None
+) -> None:
     """Writes every format that has a file.
 
     Raises:
@@ -173,4 +180,6 @@ def write_files(outcomes: Sequence[Outcome], pairs: Sequence[tuple[str, Path | N
     """
     for name, path in pairs:
         if path is not None:
-            write_atomically(path, RENDERERS[name].render(outcomes).rstrip("\n") + "\n")
+            write_atomically(
+                path, RENDERERS[name].render(outcomes, hints=hints).rstrip("\n") + "\n"
+            )

@@ -46,6 +46,11 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write to a file, whole or not at all; its suffix tells the format, if none is named",
     )
+    add(
+        "--hints",
+        choices=("none", "where", "full"),
+        help="gradescope: whether a student is told the place (default) or the whole report, too",
+    )
     _check_arguments(parser)
     add("-q", "--quiet", action="store_true", help="one line per case")
     add("-v", "--verbose", action="store_true", help="every block, and all details")
@@ -133,9 +138,9 @@ def _run(options: argparse.Namespace) -> int:
         tell("interrupted; the other cases were not run")
     finally:
         if outcomes:
-            write_files(outcomes, pairs)
+            write_files(outcomes, pairs, options.hints)
     if printed not in (TEXT, None):
-        print(RENDERERS[printed].render(outcomes))
+        print(RENDERERS[printed].render(outcomes, hints=options.hints))
     elif printed == TEXT and len(outcomes) > 1:
         print(summary(outcomes))
     return exit_status(outcomes) or (UNDECIDED if interrupted else AS_EXPECTED)

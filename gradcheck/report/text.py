@@ -169,11 +169,12 @@ def block_row(block: Block) -> tuple[str, ...]:
         _entries(block),
         _number(block.max_rel_error),
         _number(block.resolution),
-        _verdict(block),
+        block_verdict(block),
     )
 
 
-def _verdict(block: Block) -> str:
+def block_verdict(block: Block) -> str:
+    """How a block came out, in a few words."""
     if block.verdict == "shape":
         return f"shape: the gradient is {block.analytic_shape}"
     if block.verdict == "wrong":
