@@ -183,3 +183,20 @@ def write_files(
             write_atomically(
                 path, RENDERERS[name].render(outcomes, hints=hints).rstrip("\n") + "\n"
             )
+
+
+def write_pages(outcomes: Sequence[Outcome], folder: Path) -> None:
+    """Writes a page for each file of cases, and index.html with the totals.
+
+    Raises:
+        UsageError: the folder cannot be written to, or jinja2 is not installed.
+    """
+    from gradcheck.report.html import pages
+
+    found = pages(outcomes)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} could not be made: {error.strerror}") from None
+    for name, text in found.items():
+        write_atomically(folder / name, text)

@@ -47,6 +47,12 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         help="write to a file, whole or not at all; its suffix tells the format, if none is named",
     )
     add(
+        "--pages",
+        type=Path,
+        metavar="FOLDER",
+        help="write a page for each file of cases, and index.html with the totals",
+    )
+    add(
         "--hints",
         choices=("none", "where", "full"),
         help="gradescope: whether a student is told the place (default) or the whole report, too",
@@ -121,7 +127,7 @@ def _count(text: str) -> int:
 def _run(options: argparse.Namespace) -> int:
     from gradcheck.report.outcome import exit_status
     from gradcheck.report.text import summary
-    from gradcheck.running import paired, write_files
+    from gradcheck.running import paired, write_files, write_pages
 
     pairs = paired(options.format or [], options.output or [])
     printed = next((name for name, path in pairs if path is None), None)
@@ -139,6 +145,8 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         if outcomes:
             write_files(outcomes, pairs, options.hints)
+            if options.pages is not None:
+                write_pages(outcomes, options.pages)
     if printed not in (TEXT, None):
         print(RENDERERS[printed].render(outcomes, hints=options.hints))
     elif printed == TEXT and len(outcomes) > 1:
