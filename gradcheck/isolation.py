@@ -159,8 +159,8 @@ class _Worker:
         elif time.monotonic() > self.deadline:
             self.kill()
             reason = (
-                f"stopped, as it was not finished after {self._seconds:g} s; --timeout gives it "
-                "longer, and --no-isolation runs it where a debugger can show what it does"
+                f"stopped after {self._seconds:g} s without a result; --timeout gives it longer, "
+                "--no-isolation lets a debugger show what it does"
             )
             yield number, Lost(reason)
 

@@ -83,10 +83,9 @@ def run_cases(files: Sequence[CaseFile], overrides: dict[str, Any]) -> Iterator[
 def run_isolated(
     files: Sequence[CaseFile], overrides: dict[str, Any], workers: Workers
 ) -> Iterator[Outcome]:
-    """The same in processes of their own; of several files, one that does not load is an outcome.
+    """The same in processes of their own; a file that does not load is an outcome of its own.
 
     Raises:
-        UsageError: the only file does not import, or does not hold the case that is wanted of it.
         KeyboardInterrupt: the user interrupted; what is finished came before.
     """
     stems = kept_apart(files)
@@ -94,8 +93,6 @@ def run_isolated(
     planned: list[tuple[str, str | None]] = []  # names, and why there is no call
     variants = workers.run([(_variants, (file,)) for file in files])
     for file, stem, found in zip(files, stems, variants, strict=True):
-        if isinstance(found, UsageError) and len(files) == 1:
-            raise found
         if isinstance(found, UsageError | Lost):
             why = found.reason if isinstance(found, Lost) else str(found)
             planned.append((f"{stem}:{file.case}" if file.case else stem, why))

@@ -107,14 +107,6 @@ def test_one_of_several_files_may_not_load(tmp_path, capfd):
     assert "{" not in capfd.readouterr().out
 
 
-@pytest.mark.usefixtures("isolated")
-def test_the_only_file_must_load(tmp_path, capsys):
-    path = case_file(tmp_path, "sys.exit('bye')")
-    assert main(["run", str(path), "--output", str(tmp_path / "out.json")]) == 2
-    assert "could not be imported: SystemExit: bye" in capsys.readouterr().err
-    assert not (tmp_path / "out.json").exists()
-
-
 @posix
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_an_interrupt_keeps_what_is_finished(tmp_path, jobs):

@@ -65,9 +65,14 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     lines = [f"{expected} of {len(outcomes)} cases came out as expected"]
     for outcome in outcomes:
         if outcome.status != AS_EXPECTED:
-            reasons = "; ".join(outcome.differences) or "interrupted"
-            lines.append(printable_lines(f"  {outcome.name}: {reasons}"))
+            lines.append(printable_lines(f"  {outcome.name}: {_what_came_instead(outcome)}"))
     return "\n".join(lines)
+
+
+def _what_came_instead(outcome: Outcome) -> str:
+    if outcome.report is not None and outcome.expected == "pass":
+        return summary_line(outcome.report)
+    return "; ".join(outcome.differences) or "interrupted"
 
 
 def how_it_came_out(outcome: Outcome) -> str:
