@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from gradcheck.compare.block import Block
+from gradcheck.user.calls import place
 from gradcheck.words import verb
 
 if TYPE_CHECKING:
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 def summary_line(report: Report) -> str:
     """The verdict, and what it rests on."""
     return f"{report.verdict}: {reason_of(report)}"
+
+
+def cause_line(report: Report) -> str:
+    """The verdict with what is to be mended first, and where."""
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    if report.verdict != "fail" or not errors:
+        return summary_line(report)
+    where = f" ({place(errors[0].location)})" if errors[0].location else ""
+    return f"{summary_line(report)}: {errors[0].message}{where}".replace("\n", " ")
 
 
 def reason_of(report: Report) -> str:
