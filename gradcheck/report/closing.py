@@ -36,9 +36,9 @@ def reason_of(report: Report) -> str:
 
 
 def _of_a_pass(report: Report, failed: Sequence[Block]) -> str:
-    if failed:
-        return f"{len(failed)} of {len(report.blocks)} gradients differ as allowed"
     checked = [block for block in report.blocks if block.verdict != "not checked"]
+    if failed:
+        return f"{len(failed)} of {len(checked)} gradients differ as allowed"
     reason = f"{len(checked)} {verb(checked, 'gradient agrees', 'gradients agree')}"
     seen = [block.resolution for block in report.blocks if block.resolution is not None]
     if seen:

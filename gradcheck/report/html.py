@@ -238,13 +238,10 @@ def _facts(report: Report) -> tuple[tuple[str, str], ...]:
     covered = f"{coverage.entries:,} of {coverage.total:,}"
     if coverage.reason:
         covered += f" ({coverage.reason})"
-    engine = coverage.engine
-    if coverage.tied:
-        engine += f", tied to your loss by {coverage.tied:,} evaluations"
     facts = [
         ("Network", report.network or "not known"),
         ("Entries perturbed", covered),
-        ("Numeric gradient", engine),
+        ("Numeric gradient", coverage.how or coverage.engine),
         ("Evaluations of the loss", f"{report.evaluations:,}"),
         ("Time", f"{report.seconds:.2g} s"),
     ]

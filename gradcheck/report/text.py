@@ -151,8 +151,8 @@ def _heading(report: Report, name: str | None) -> str:
     covered = f"{coverage.entries:,} of {coverage.total:,} entries"
     if coverage.reason and coverage.entries:
         covered += f" ({coverage.reason})"
-    if coverage.tied:
-        covered += f", {coverage.engine}, tied to your loss by {coverage.tied} evaluations"
+    if coverage.how:
+        covered += f", {coverage.how}"
     parts = [name, report.network, covered]
     return "   ".join(part for part in parts if part)
 
@@ -198,7 +198,11 @@ def worst_entry(block: Block) -> str:
     if worst is None:
         return f"{shortened(block.name)}: wrong"
     index = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
-    ratio = f", ratio {worst.analytic / worst.numeric:.6g}" if worst.numeric else ""
+    ratio = ""
+    if worst.numeric:
+        excess = worst.analytic / worst.numeric - 1
+        small = abs(excess) < 1e-5
+        ratio = f", off by {excess:+.1e} of it" if small else f", ratio {1 + excess:.6g}"
     return (
         f"worst entry {shortened(block.name)}{index}: analytic {worst.analytic:.7g}, numeric "
         f"{worst.numeric:.7g}{ratio}"
