@@ -1,4 +1,4 @@
-"""Writes docs/network.svg, the README's picture: that of a real report, with the page's own style."""
+"""Writes docs/network.svg, the README's picture: drawn by a real report in its page's style."""
 
 import re
 from pathlib import Path
