@@ -10,7 +10,9 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 .PHONY: run test test-all test-extras test-browser lint format bench fuzz edits clean
 
 run: $(VENV)/.installed
-	$(BIN)/gradcheck run
+	@mkdir -p build
+	$(BIN)/gradcheck run -q --output build/report.html --output build/report.txt
+	@echo "The whole reports are in build/report.html and build/report.txt; $(BIN)/gradcheck --help has more."
 
 test: $(VENV)/.test
 	$(PYTEST)
@@ -56,7 +58,8 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@echo "Installing numpy, scipy and what else is needed into $(VENV) ..."
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[html]'
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python

@@ -213,6 +213,7 @@ def assert_gradients(
         GradientMismatch: an AssertionError with the whole report as its message.
         UsageError: as `check`.
     """
+    __tracebackhide__ = True
     report = check(loss, params, grad, **options)
     report.raise_if_failed()
     return report
@@ -237,6 +238,7 @@ def assert_layer(
         GradientMismatch: as `assert_gradients`.
         UsageError: as `check_layer`.
     """
+    __tracebackhide__ = True
     report = check_layer(forward, backward, inputs, upstream=upstream, **options)
     report.raise_if_failed()
     return report
@@ -261,6 +263,7 @@ def assert_step(
         GradientMismatch: as `assert_gradients`.
         UsageError: as `check_step`.
     """
+    __tracebackhide__ = True
     report = check_step(step, params, loss=loss, learning_rate=learning_rate, **options)
     report.raise_if_failed()
     return report

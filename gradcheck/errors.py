@@ -22,7 +22,7 @@ class UsageError(ValueError):
 
 
 class GradientMismatch(AssertionError):  # noqa: N818  # a public name of the contract
-    """A gradient did not pass; the message is the whole report.
+    """A gradient did not pass; the message is the cause in a line, and then the whole report.
 
     Example:
         >>> import numpy as np, gradcheck
@@ -36,6 +36,6 @@ class GradientMismatch(AssertionError):  # noqa: N818  # a public name of the co
         report: the `Report` of the check.
     """
 
-    def __init__(self, report: Report) -> None:
-        super().__init__(f"\n{report}")
+    def __init__(self, report: Report, cause: str) -> None:
+        super().__init__(f"{cause}\n\n{report}")
         self.report = report

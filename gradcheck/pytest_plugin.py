@@ -10,6 +10,7 @@ import inspect
 from collections import Counter
 from collections.abc import Generator, Iterable
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -166,6 +167,7 @@ class CaseItem(pytest.Item):
         Raises:
             Failed: it did not come out as expected, or could not be checked.
         """
+        from gradcheck.report.closing import cause_line
         from gradcheck.report.text import report_text
         from gradcheck.running import check_case
 
@@ -175,12 +177,43 @@ class CaseItem(pytest.Item):
         _record(self, outcome.report)
         if outcome.differences:
             text = report_text(outcome.report, self.entry.name)
-            raise _failure("\n".join([*outcome.differences, "", text]))
+            passes = outcome.expected == "pass"
+            differences = [cause_line(outcome.report)] if passes else outcome.differences
+            raise _failure("\n".join([*differences, "", text]))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the case is written."""
         code = getattr(inspect.unwrap(self.entry.make), "__code__", None)
         return self.path, code.co_firstlineno - 1 if code else None, self.name
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Leaves out gradcheck's own frames; its summary of a failure is one line, in CI too."""
+    from gradcheck.errors import GradientMismatch, UsageError
+
+    error = None if call.excinfo is None else call.excinfo.value
+    own = isinstance(error, GradientMismatch | UsageError)
+    if error is not None and own:
+        frames = _frames_outside(error.__traceback__)
+        call.excinfo = pytest.ExceptionInfo.from_exception(error.with_traceback(frames))
+    report = yield
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None and (own or isinstance(item, CaseItem)):
+        crash.message = crash.message.partition("\n")[0]
+    return report
+
+
+def _frames_outside(traceback: TracebackType | None) -> TracebackType | None:
+    """The frames of a traceback but for those of this package."""
+    if traceback is None:
+        return None
+    deeper, frame = _frames_outside(traceback.tb_next), traceback.tb_frame
+    if frame.f_globals.get("__name__", "").partition(".")[0] == "gradcheck":
+        return deeper
+    return TracebackType(deeper, frame, traceback.tb_lasti, traceback.tb_lineno)
 
 
 def _failure(text: str) -> BaseException:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gradcheck.casefiles import CaseEntry, bundled_folder
+from gradcheck.casefiles import CaseEntry, CaseFile, bundled_folder, entries_of, kept_apart
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
+from gradcheck.isolation import Call, Lost, Workers
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.renderers import RENDERERS, TEXT
@@ -63,21 +66,66 @@ def _command(entry: CaseEntry) -> str:
     return f"gradcheck repair {shlex.quote(entry.name if bundled else f'{path}:{entry.variant}')}"
 
 
-def run_cases(
-    entries: Iterable[CaseEntry], overrides: dict[str, Any], done: Callable[[Outcome], None]
-) -> list[Outcome]:
-    """What comes of the cases, one by one, until the user interrupts; `done` is told of each."""
-    outcomes = []
-    for entry in entries:
-        outcomes.append(check_case(entry, overrides))
-        done(outcomes[-1])
-        if outcomes[-1].interrupted:
-            break
-    return outcomes
+def run_cases(files: Sequence[CaseFile], overrides: dict[str, Any]) -> Iterator[Outcome]:
+    """What comes of the cases of files, one by one, in this process.
+
+    Raises:
+        UsageError: a file does not import, or does not hold the case that is wanted of it.
+        KeyboardInterrupt: the user stopped a check; what had been measured came before.
+    """
+    for entry in entries_of(files):
+        outcome = check_case(entry, overrides)
+        yield outcome
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+
+
+def run_isolated(
+    files: Sequence[CaseFile], overrides: dict[str, Any], workers: Workers
+) -> Iterator[Outcome]:
+    """The same in processes of their own; a file that does not load is an outcome of its own.
+
+    Raises:
+        KeyboardInterrupt: the user interrupted; what is finished came before.
+    """
+    stems = kept_apart(files)
+    calls: list[Call] = []
+    planned: list[tuple[str, str | None]] = []  # names, and why there is no call
+    variants = workers.run([(_variants, (file,)) for file in files])
+    for file, stem, found in zip(files, stems, variants, strict=True):
+        if isinstance(found, UsageError | Lost):
+            why = found.reason if isinstance(found, Lost) else str(found)
+            planned.append((f"{stem}:{file.case}" if file.case else stem, why))
+            continue
+        for number, variant in enumerate(found):
+            planned.append((f"{stem}:{variant}", None))
+            calls.append((_outcome, (file, number, f"{stem}:{variant}", overrides)))
+    answers = workers.run(calls)
+    for name, reason in planned:
+        answer = next(answers) if reason is None else Lost(reason)
+        yield _lost(name, answer.reason) if isinstance(answer, Lost) else answer
+    next(answers, None)  # which raises, if the user interrupted the last ones
+
+
+def _lost(name: str, reason: str) -> Outcome:
+    return Outcome(name, None, differences=(reason,), error=reason)
+
+
+@cache
+def _entries(file: CaseFile) -> list[CaseEntry]:
+    return file.entries()
+
+
+def _variants(file: CaseFile) -> list[str]:
+    return [entry.variant for entry in _entries(file)]
+
+
+def _outcome(file: CaseFile, number: int, name: str, overrides: dict[str, Any]) -> Outcome:
+    return check_case(replace(_entries(file)[number], name=name), overrides)
 
 
 def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, Path | None]]:
-    """Which format goes where: a file has the format of its suffix, else the next one named.
+    """Which format goes where: a file has the next one named that its suffix may have.
 
     Args:
         formats: as named; none is text.
@@ -91,30 +139,37 @@ def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, P
     """
     left = list(dict.fromkeys(formats))
     named = bool(left)
-    pairs: list[tuple[str, Path | None]] = []
-    unnamed: list[Path] = []
+    found: dict[Path, str] = {}
+    for only_one in (True, False):
+        for path in outputs:
+            fitting = [name for name in left if RENDERERS[name].fits(path)]
+            if path not in found and fitting and not (only_one and len(fitting) > 1):
+                found[path] = fitting[0]
+                left.remove(fitting[0])
+    unnamed = []
     for path in outputs:
-        found = next(
-            (name for name, row in RENDERERS.items() if path.suffix.lower() in row.suffixes), None
-        )
-        if found in left:
-            left.remove(found)
-        elif found is None or any(not RENDERERS[name].suffixes for name in left):
-            unnamed.append(path)
+        own = [name for name, row in RENDERERS.items() if path.suffix.lower() in row.suffixes]
+        if path in found:
             continue
-        pairs.append((str(found), path))
+        if not own or any(not RENDERERS[name].suffixes for name in left):
+            unnamed.append(path)
+        else:
+            found[path] = own[0]
     for path in unnamed:
         if not left and named:
             raise UsageError(f"--output {path}: there is no --format left for it")
-        pairs.append((left.pop(0) if left else TEXT, path))
+        found[path] = left.pop(0) if left else TEXT
     if len(left) > 1:
         raise UsageError(
             f"--format {' and '.join(left)}: only one can be printed; give the others an --output"
         )
-    return [*pairs, *((name, None) for name in left or ([] if named else [TEXT]))]
+    printed = left or ([] if named else [TEXT])
+    return [*((found[path], path) for path in outputs), *((name, None) for name in printed)]
 
 
-def write_files(outcomes: Sequence[Outcome], pairs: Sequence[tuple[str, Path | None]]) -> None:
+def write_files(
+    outcomes: Sequence[Outcome], pairs: Sequence[tuple[str, Path | None]], hints: str | None
+) -> None:
     """Writes every format that has a file.
 
     Raises:
@@ -122,4 +177,23 @@ def write_files(outcomes: Sequence[Outcome], pairs: Sequence[tuple[str, Path | N
     """
     for name, path in pairs:
         if path is not None:
-            write_atomically(path, RENDERERS[name].render(outcomes).rstrip("\n") + "\n")
+            write_atomically(
+                path, RENDERERS[name].render(outcomes, hints=hints).rstrip("\n") + "\n"
+            )
+
+
+def write_pages(outcomes: Sequence[Outcome], folder: Path) -> None:
+    """Writes a page for each file of cases, and index.html with the totals.
+
+    Raises:
+        UsageError: the folder cannot be written to, or jinja2 is not installed.
+    """
+    from gradcheck.report.html import pages
+
+    found = pages(outcomes)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} could not be made: {error.strerror}") from None
+    for name, text in found.items():
+        write_atomically(folder / name, text)

@@ -45,6 +45,14 @@ class Coverage:
     tied: int = 0
 
     @property
+    def how(self) -> str:
+        """How the entries of a recognised network were perturbed, in words; "" of a black box."""
+        if not self.tied:
+            return ""
+        way = {"literal": "one by one", "shared lines": "along lines that they share"}[self.engine]
+        return f"every weight perturbed {way}; your loss was asked {self.tied:,} times to confirm"
+
+    @property
     def complete(self) -> bool:
         """Whether every weight and bias was perturbed."""
         return self.entries == self.total

@@ -32,3 +32,9 @@ def unforgiving(monkeypatch):
 def patient(monkeypatch):
     """The search for a faulty expression has time enough, however busy the machine is."""
     monkeypatch.setattr("gradcheck.diagnose.following.SECONDS", 10.0)
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """Where isolation is not the subject, a case needs no process of its own."""
+    monkeypatch.setattr("gradcheck.commands.run.ISOLATED", False)

@@ -17,7 +17,7 @@ MODULES = sorted(
 )
 
 FLOORS = (
-    ("version", "errors", "arrays", "files", "words"),
+    ("version", "errors", "arrays", "files", "isolation", "words"),
     ("network", "numeric"),
     ("progress", "options"),
     ("user", "sampling"),

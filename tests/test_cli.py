@@ -277,6 +277,27 @@ def test_a_suffix_tells_the_format(capsys, file, tmp_path):
     assert json.loads(path.read_text())["schema"] == 1
 
 
+def test_several_formats_may_go_to_files_of_one_suffix(capsys, file, tmp_path):
+    outputs = [tmp_path / name for name in ("results.json", "a.json", "b.sarif", "c.json")]
+    options = [option for path in outputs for option in ("--output", str(path))]
+    for name in ("gradescope", "json", "sarif"):
+        options += ["--format", name]
+    assert main(["run", f"{file}:right", *options, "--hints", "none"]) == 0
+    assert capsys.readouterr().out == ""
+    first, second, third, fourth = (json.loads(path.read_text()) for path in outputs)
+    assert "tests" in first
+    assert "cases" in second
+    assert "runs" in third
+    assert "cases" in fourth
+
+
+def test_a_format_may_be_named_for_a_file_of_another_suffix(file, tmp_path):
+    for name, key in (("sarif", "runs"), ("gradescope", "tests")):
+        path = tmp_path / "out.json"
+        assert main(["run", f"{file}:right", "--format", name, "--output", str(path)]) == 0
+        assert key in json.loads(path.read_text())
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

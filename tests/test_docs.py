@@ -259,3 +259,24 @@ def test_yaml_parses():
     assert len(found) >= 2
     for content in found:
         assert isinstance(yaml.safe_load(content), dict)
+    assert yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["using"] == "composite"
+    assert yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())[0]["id"] == "gradcheck"
+
+
+def test_the_action_and_the_hook_run(tmp_path):
+    action = (ROOT / "action.yml").read_text(encoding="utf-8")
+    hook = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+    case = next(block for block in SCRIPTS if "@gradcheck.case" in block.text)
+    (tmp_path / "checks.py").write_text(case.text, encoding="utf-8")
+    command = re.search(r"run: gradcheck (run .*)", action)[1]
+    for name, default in (("TARGETS", "."), ("ARGUMENTS", ""), ("JUNIT", "gradients.xml")):
+        assert f"{name}: ${{{{ inputs.{name.lower()} }}}}" in action
+        command = command.replace(f"${name}", default)
+    done = run(["-m", "gradcheck", *shlex.split(command)], tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2 of 2 cases came out as expected" in done.stdout
+    assert (tmp_path / "gradients.xml").exists()
+    entry, arguments = (re.search(rf"^  {key}: (.*)", hook, re.M)[1] for key in ("entry", "args"))
+    assert arguments == '["."]'
+    done = run(["-m", *entry.split(), "."], tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -295,7 +295,7 @@ def test_a_case_that_fails_shows_the_difference_and_the_whole_report_and_no_pyth
         gradcheck.casefiles.load_file(pytester.path / "gradcheck_mine.py")[2].build()[0].check()
     )
     whole = gradcheck.report.text.report_text(report, "gradcheck_mine:bad")
-    assert f"expected pass, came out as fail\n\n{whole}\n" in result.stdout.str()
+    assert f"\n{gradcheck.report.closing.cause_line(report)}\n\n{whole}\n" in result.stdout.str()
     assert "GC101" in whole
     assert "fix:" in whole
     assert shows_no_python(result)
@@ -487,3 +487,40 @@ def test_other_doors(gradcheck):
     lines = [line.strip("E ") for line in result.outlines]
     assert sum(line.startswith("1. ") and "len(X)" in line for line in lines) == 2
     assert not any("1. " in line for line in run(pytester).outlines)
+
+
+@pytest.mark.parametrize("ci", ["true", None])
+def test_a_failure_is_summed_up_in_a_line_and_shows_none_of_our_code(
+    pytester, write, monkeypatch, ci
+):
+    monkeypatch.delenv("CI", raising=False)
+    if ci:
+        monkeypatch.setenv("CI", ci)
+    write(
+        "gradcheck_mine", "@module.case\ndef it():\n    return module.Case(loss, params, wrong)\n"
+    )
+    write(
+        "test_mine",
+        """
+def test_fixture(gradcheck):
+    gradcheck.assert_gradients(loss, params, wrong)
+def test_function():
+    module.assert_gradients(loss, params, wrong)
+def test_method():
+    module.check(loss, params, wrong).raise_if_failed()
+def test_refused(gradcheck):
+    gradcheck.check(loss, params, wrong, entries="some")
+""",
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=5)
+    assert not any("tests/" not in line and "gradcheck/" in line for line in result.outlines)
+    assert "def raise_if_failed" not in result.stdout.str()
+    start = result.outlines.index(
+        "=========================== short test summary info ============================"
+    )
+    summary = result.outlines[start + 1 : -1]
+    assert len(summary) == 5
+    if ci:
+        assert sum("GC101 missing-batch-mean): the gradients of W and b" in x for x in summary) == 4
+    assert result.stdout.str().count("fix: divide by m") == 4

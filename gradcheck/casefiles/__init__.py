@@ -2,17 +2,29 @@
 
 from gradcheck.casefiles.cases import Case, LayerCase, StepCase, case
 from gradcheck.casefiles.loading import CaseEntry, load_file, mentions_cases
-from gradcheck.casefiles.targets import bundled_files, bundled_folder, find_cases
+from gradcheck.casefiles.targets import (
+    CaseFile,
+    bundled_files,
+    bundled_folder,
+    entries_of,
+    find_cases,
+    find_files,
+    kept_apart,
+)
 
 __all__ = [
     "Case",
     "CaseEntry",
+    "CaseFile",
     "LayerCase",
     "StepCase",
     "bundled_files",
     "bundled_folder",
     "case",
+    "entries_of",
     "find_cases",
+    "find_files",
+    "kept_apart",
     "load_file",
     "mentions_cases",
 ]

@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gradcheck.casefiles.loading import CaseEntry, load_file, mentions_cases
 from gradcheck.errors import UsageError
 from gradcheck.words import with_nearest
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """A file of cases, and the one that is wanted of it; None for all.
+
+    Attributes:
+        path: of the file.
+        case: the name of the case.
+        target: as it was given.
+    """
+
+    path: Path
+    case: str | None
+    target: str
+
+    def entries(self) -> list[CaseEntry]:
+        """The wanted cases; the file is imported for them.
+
+        Raises:
+            UsageError: it does not import, or does not hold the case.
+        """
+        entries = load_file(self.path)
+        if self.case is None:
+            return entries
+        found = [entry for entry in entries if entry.variant == self.case]
+        if not found:
+            names = [entry.variant for entry in entries]
+            there = f"There are: {', '.join(names)}"
+            unknown = f"there is no case {self.target!r}"
+            raise UsageError(with_nearest(unknown, self.case, names, there))
+        return found
 
 
 def bundled_folder() -> Path:
@@ -28,22 +63,62 @@ def find_cases(targets: Iterable[str]) -> list[CaseEntry]:
     Raises:
         UsageError: a target does not exist; the message has the nearest names.
     """
+    return entries_of(find_files(targets))
+
+
+def entries_of(files: Sequence[CaseFile]) -> list[CaseEntry]:
+    """The cases of files, under names that keep them apart.
+
+    Raises:
+        UsageError: a file does not import, or does not hold the case that is wanted of it.
+    """
+    return [
+        replace(entry, name=f"{stem}:{entry.variant}")
+        for file, stem in zip(files, kept_apart(files), strict=True)
+        for entry in file.entries()
+    ]
+
+
+def find_files(targets: Iterable[str]) -> list[CaseFile]:
+    """The files that the targets name, none of them imported; all bundled ones where none is.
+
+    Raises:
+        UsageError: a target does not exist; the message has the nearest names.
+    """
     wanted = list(targets)
     if not wanted:
-        return [entry for path in bundled_files() for entry in load_file(path)]
-    return [entry for target in wanted for entry in _find(target)]
+        return [CaseFile(path, None, path.stem) for path in bundled_files()]
+    return [file for target in wanted for file in _find(target)]
 
 
-def _find(target: str) -> list[CaseEntry]:
+def kept_apart(files: Sequence[CaseFile]) -> list[str]:
+    """What the files are called: by their stems, with the folders where two have the same."""
+    paths = defaultdict(set)
+    for file in files:
+        paths[file.path.stem].add(file.path)
+    common = {
+        stem: os.path.commonpath([path.parent for path in found])
+        for stem, found in paths.items()
+        if len(found) > 1
+    }
+    return [
+        file.path.relative_to(common[file.path.stem]).with_suffix("").as_posix()
+        if file.path.stem in common
+        else file.path.stem
+        for file in files
+    ]
+
+
+def _find(target: str) -> list[CaseFile]:
     file, name = _split(target)
     bundled = {path.stem: path for path in bundled_files()}
     if file in bundled and not Path(file).is_dir():
-        return _named(load_file(bundled[file]), name, target)
+        return [CaseFile(bundled[file], name, target)]
     path = Path(file)
     if path.is_dir():
         return _from_folder(path)
     if path.is_file():
-        return _named(load_file(path.resolve()), name, target)
+        return [CaseFile(path.resolve(), name, target)]
     listing = "`gradcheck list` shows the bundled cases"
     raise UsageError(with_nearest(f"there is no case or file {file!r}", file, bundled, listing))
 
@@ -56,23 +131,9 @@ def _split(target: str) -> tuple[str, str | None]:
     return file, name
 
 
-def _named(entries: list[CaseEntry], name: str | None, target: str) -> list[CaseEntry]:
-    if name is None:
-        return entries
-    found = [entry for entry in entries if entry.variant == name]
-    if not found:
-        names = [entry.variant for entry in entries]
-        there = f"There are: {', '.join(names)}"
-        raise UsageError(with_nearest(f"there is no case {target!r}", name, names, there))
-    return found
-
-
-def _from_folder(folder: Path) -> list[CaseEntry]:
-    """The cases of all files in a folder that mention gradcheck.case; other files are not run."""
-    entries = []
-    for path in sorted(folder.resolve().rglob("*.py")):
-        if mentions_cases(path):
-            entries += load_file(path)
-    if not entries:
+def _from_folder(folder: Path) -> list[CaseFile]:
+    """All files in a folder that mention gradcheck.case; other files are not run."""
+    paths = [path for path in sorted(folder.resolve().rglob("*.py")) if mentions_cases(path)]
+    if not paths:
         raise UsageError(f"no file in {folder} holds a case; mark a function with @gradcheck.case")
-    return entries
+    return [CaseFile(path, None, str(path)) for path in paths]

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import os
 import shutil
 import sys
+from collections.abc import Generator
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck.commands.command import Command, tell
 from gradcheck.options import REPAIR_SECONDS, Options
+from gradcheck.report.outcome import AS_EXPECTED, UNDECIDED
 from gradcheck.report.renderers import RENDERERS, TEXT
 
 if TYPE_CHECKING:
     from gradcheck.report.outcome import Outcome
+
+ISOLATED = True
+"""Whether a case is checked in a process of its own, where nothing else is said."""
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +47,31 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         help="write to a file, whole or not at all; its suffix tells the format, if none is named",
     )
     add(
+        "--pages",
+        type=Path,
+        metavar="FOLDER",
+        help="write a page for each file of cases, and index.html with the totals",
+    )
+    add(
+        "--hints",
+        choices=("none", "where", "full"),
+        help="gradescope: whether a student is told the place (default) or the whole report, too",
+    )
+    _check_arguments(parser)
+    add("-q", "--quiet", action="store_true", help="one line per case")
+    add("-v", "--verbose", action="store_true", help="every block, and all details")
+    add(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colour of the text; auto: on a terminal, unless NO_COLOR is set",
+    )
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    """How a case is checked, and where."""
+    add = parser.add_argument
+    add(
         "--entries",
         type=lambda text: int(text) if text.isdigit() else text,
         help="'all', 'auto' (what fits in the budget), or a number per block",
@@ -62,40 +94,79 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         const=REPAIR_SECONDS,
         help="search the source of wrong gradients for the edit that mends them",
     )
-    add("-q", "--quiet", action="store_true", help="one line per case")
-    add("-v", "--verbose", action="store_true", help="every block, and all details")
     add(
-        "--color",
-        choices=("auto", "always", "never"),
-        default="auto",
-        help="colour of the text; auto: on a terminal, unless NO_COLOR is set",
+        "--timeout",
+        type=_seconds,
+        default=60.0,
+        metavar="S",
+        help="seconds for each case, in a process of its own; one that runs out is inconclusive",
+    )
+    add("--jobs", type=_count, default=1, metavar="N", help="cases that are checked at a time")
+    add(
+        "--no-isolation",
+        dest="isolated",
+        action="store_false",
+        default=ISOLATED,
+        help="check in this process, for debuggers: a case that hangs or ends it is not survived",
     )
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"it must be a positive number of seconds, not {text!r}")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it must be a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
 def _run(options: argparse.Namespace) -> int:
-    from gradcheck.casefiles import find_cases
     from gradcheck.report.outcome import exit_status
     from gradcheck.report.text import summary
-    from gradcheck.running import paired, run_cases, write_files
+    from gradcheck.running import paired, write_files, write_pages
 
     pairs = paired(options.format or [], options.output or [])
     printed = next((name for name, path in pairs if path is None), None)
-    given = {field.name: getattr(options, field.name) for field in fields(Options)}
-    overrides = {name: value for name, value in given.items() if value is not None}
-
-    def show(outcome: Outcome) -> None:
-        if printed == TEXT:
-            print(_shown(outcome, options))
-
-    outcomes = run_cases(find_cases(options.targets), overrides, show)
-    if outcomes[-1].interrupted:
+    outcomes: list[Outcome] = []
+    interrupted = False
+    try:
+        with contextlib.closing(_outcomes(options)) as found:
+            for outcome in found:
+                outcomes.append(outcome)
+                if printed == TEXT:
+                    print(_shown(outcome, options), flush=True)
+    except KeyboardInterrupt:
+        interrupted = True
         tell("interrupted; the other cases were not run")
+    finally:
+        if outcomes:
+            write_files(outcomes, pairs, options.hints)
+            if options.pages is not None:
+                write_pages(outcomes, options.pages)
     if printed not in (TEXT, None):
-        print(RENDERERS[printed].render(outcomes))
+        print(RENDERERS[printed].render(outcomes, hints=options.hints))
     elif printed == TEXT and len(outcomes) > 1:
         print(summary(outcomes))
-    write_files(outcomes, pairs)
-    return exit_status(outcomes)
+    return exit_status(outcomes) or (UNDECIDED if interrupted else AS_EXPECTED)
+
+
+def _outcomes(options: argparse.Namespace) -> Generator[Outcome]:
+    from gradcheck.casefiles import find_files
+    from gradcheck.isolation import Workers
+    from gradcheck.running import run_cases, run_isolated
+
+    given = {field.name: getattr(options, field.name) for field in fields(Options)}
+    overrides = {name: value for name, value in given.items() if value is not None}
+    files = find_files(options.targets)
+    if not options.isolated:
+        yield from run_cases(files, overrides)
+        return
+    with Workers(options.jobs, options.timeout) as workers:
+        yield from run_isolated(files, overrides, workers)
 
 
 def _shown(outcome: Outcome, options: argparse.Namespace) -> str:

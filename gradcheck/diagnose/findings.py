@@ -32,13 +32,15 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
     entries = sum(evidence.blocks[match.block].entries for match in best)
     ratios = [fitted_ratio(evidence.blocks[match.block]) for match in best]
     ratio = next((value for value in ratios if value is not None), factor.value)
+    off = abs(ratio - 1) < 1e-5
+    quotient = f"numeric - 1 = {ratio - 1:.1e}" if off else f"numeric = {ratio:.7f}"
     yield rule.finding(
         names,
         f"{gradient_of(names)} {factor.message}",
         evidence=_with_place(
             evidence,
             names,
-            f"analytic / numeric = {ratio:.7f} on all {entries} entries checked; divided by it, "
+            f"analytic / {quotient} on all {entries} entries checked; divided by it, "
             f"{'it agrees' if len(names) == 1 else 'they agree'} to "
             f"{max(match.error for match in best):.1e}, and at a second point too",
         ),

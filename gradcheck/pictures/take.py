@@ -61,7 +61,8 @@ class Sketch:
         ][:MOST_BLOCKS]
         matrices = [block for block in compared if min(_as_matrix(block.shape)) > 1]
         rng = np.random.default_rng(self.seed)
-        scatters = tuple(_scatter(block, self.scale, rng) for block in compared)
+        drawn = (_scatter(block, self.scale, rng) for block in compared)
+        scatters = tuple(scatter for scatter in drawn if scatter.numeric)
         heat_maps = tuple(_heat_map(block, self.scale) for block in matrices)
         if self.view is None:
             return Pictures(heat_maps=heat_maps, scatters=scatters, step_curve=self.step_curve)

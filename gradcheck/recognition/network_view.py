@@ -213,8 +213,9 @@ class NetworkView:
             f"times {self.scale:.6g}",
         )
         penalty = f", l2 {2 * self.l2:.4g}" if self.l2 else ""
-        shape = f"{'-'.join(map(str, sizes))} {names}"
-        return f"{shape}, {self.loss_function.name}, {how}{penalty}, m = {count}"
+        half = "half " if how.startswith("half, ") else ""
+        loss = f"{half}{self.loss_function.name}, {how.removeprefix('half, ')}"
+        return f"{'-'.join(map(str, sizes))} {names}, {loss}{penalty}, m = {count}"
 
 
 def delta_from_gradient(layer_input: Array, gradient: Array) -> Array | None:

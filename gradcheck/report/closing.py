@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from gradcheck.compare.block import Block
+from gradcheck.user.calls import place
 from gradcheck.words import verb
 
 if TYPE_CHECKING:
@@ -18,6 +19,15 @@ def summary_line(report: Report) -> str:
     return f"{report.verdict}: {reason_of(report)}"
 
 
+def cause_line(report: Report) -> str:
+    """The verdict with what is to be mended first, and where."""
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    if report.verdict != "fail" or not errors:
+        return summary_line(report)
+    where = f" ({place(errors[0].location)})" if errors[0].location else ""
+    return f"{summary_line(report)}: {errors[0].message}{where}".replace("\n", " ")
+
+
 def reason_of(report: Report) -> str:
     """What the verdict rests on, in a sentence."""
     if report.could_not_check:
@@ -26,9 +36,9 @@ def reason_of(report: Report) -> str:
 
 
 def _of_a_pass(report: Report, failed: Sequence[Block]) -> str:
-    if failed:
-        return f"{len(failed)} of {len(report.blocks)} gradients differ as allowed"
     checked = [block for block in report.blocks if block.verdict != "not checked"]
+    if failed:
+        return f"{len(failed)} of {len(checked)} gradients differ as allowed"
     reason = f"{len(checked)} {verb(checked, 'gradient agrees', 'gradients agree')}"
     seen = [block.resolution for block in report.blocks if block.resolution is not None]
     if seen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from gradcheck.report.closing import reason_of
 from gradcheck.report.text import how_it_came_out, layer_lines
 from gradcheck.user.calls import place
 from gradcheck.version import __version__
-from gradcheck.words import printable_lines, shortened
+from gradcheck.words import Verdict, printable_lines, shortened
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from gradcheck.report.outcome import Outcome
 
 TEMPLATE = "report.html.j2"
+
+VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "inconclusive")
 
 LIGHT = ((236, 240, 244), (247, 220, 160), (235, 145, 72), (190, 52, 44), (84, 10, 36))
 DARK = ((35, 43, 54), (88, 70, 44), (172, 100, 40), (240, 150, 80), (255, 232, 190))
@@ -58,6 +61,24 @@ class Entry:
     plots: tuple[svg.Plot, ...]
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A case in the list on top: where it is told in full, and how it came out."""
+
+    name: str | None
+    target: str
+    report: Report
+    closing: str
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How many reports came to each verdict, and in how many each rule was found."""
+
+    verdicts: tuple[tuple[str, int], ...]
+    rules: tuple[tuple[str, int], ...]
+
+
 def render(outcomes: Sequence[Outcome]) -> str:
     """A page with every report, which says how it came out.
 
@@ -74,6 +95,25 @@ def _with_how(outcome: Outcome) -> Report:
     return replace(report, notes=(*report.notes, how)) if how else report
 
 
+def pages(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """A page for each file of cases, and "index.html", which has the totals and leads to them.
+
+    Raises:
+        UsageError: jinja2 is not installed.
+    """
+    files: dict[str, list[tuple[str | None, Report]]] = {}
+    for outcome in outcomes:
+        file = outcome.name.rpartition(":")[0] or outcome.name
+        files.setdefault(file, []).append((outcome.name, _with_how(outcome)))
+    taken = {"index"}
+    found, listed = {}, []
+    for file, reports in files.items():
+        name = f"{_unique(file, taken)}.html"
+        found[name] = page(reports)
+        listed += _listed(reports, name)
+    return {"index.html": _rendered((), listed), **found}
+
+
 def page(reports: Sequence[tuple[str | None, Report]]) -> str:
     """One page for all reports, each with the name of its case.
 
@@ -83,15 +123,42 @@ def page(reports: Sequence[tuple[str | None, Report]]) -> str:
     Raises:
         UsageError: jinja2 is not installed.
     """
-    template = _environment().get_template(TEMPLATE)
     taken: set[str] = set()
     entries = [
         _entry(name, report, f"case-{number}", taken)
         for number, (name, report) in enumerate(reports, start=1)
     ]
+    return _rendered(entries, _listed(reports, "") if len(reports) > 1 else ())
+
+
+def _listed(reports: Sequence[tuple[str | None, Report]], file: str) -> list[Listed]:
+    return [
+        Listed(name, f"{file}#case-{number}", report, reason_of(report))
+        for number, (name, report) in enumerate(reports, start=1)
+    ]
+
+
+def _totals(listed: Sequence[Listed]) -> Totals:
+    verdicts = Counter(each.report.verdict for each in listed)
+    rules = Counter(
+        rule
+        for each in listed
+        for rule in {f"{found.code} {found.rule}" for found in each.report.findings}
+    )
+    return Totals(
+        tuple((verdict, verdicts[verdict]) for verdict in VERDICTS),
+        tuple(sorted(rules.items(), key=lambda item: (-item[1], item[0]))),
+    )
+
+
+def _rendered(entries: Sequence[Entry], listed: Sequence[Listed]) -> str:
     return str(
-        template.render(
+        _environment()
+        .get_template(TEMPLATE)
+        .render(
             entries=entries,
+            listed=listed,
+            totals=_totals(listed),
             version=__version__,
             light=_shades(LIGHT),
             dark=_shades(DARK),
@@ -119,6 +186,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "backward_rows": backward_rows,
+        "breakable": _breakable,
         "backward_title": backward_title,
         "entry": lambda worst, name: drawing.entry_name(name, worst.index),
         "place": place,
@@ -127,6 +195,14 @@ def _environment() -> Environment:
         "symbol": drawing.SYMBOLS.__getitem__,
     }
     return environment
+
+
+def _breakable(name: str) -> Any:
+    """A name that is broken between its words where it does not fit."""
+    import markupsafe
+
+    parts = re.split(r"(?<=[_:./-])(?=\w)", printable_lines(name))
+    return markupsafe.Markup("<wbr>").join(parts)
 
 
 def _visible(value: Any) -> Any:
@@ -162,13 +238,10 @@ def _facts(report: Report) -> tuple[tuple[str, str], ...]:
     covered = f"{coverage.entries:,} of {coverage.total:,}"
     if coverage.reason:
         covered += f" ({coverage.reason})"
-    engine = coverage.engine
-    if coverage.tied:
-        engine += f", tied to your loss by {coverage.tied:,} evaluations"
     facts = [
         ("Network", report.network or "not known"),
         ("Entries perturbed", covered),
-        ("Numeric gradient", engine),
+        ("Numeric gradient", coverage.how or coverage.engine),
         ("Evaluations of the loss", f"{report.evaluations:,}"),
         ("Time", f"{report.seconds:.2g} s"),
     ]

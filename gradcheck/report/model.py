@@ -140,5 +140,8 @@ class Report:
         Raises:
             GradientMismatch: with the whole report as its message.
         """
+        __tracebackhide__ = True  # for pytest
         if not self.ok:
-            raise GradientMismatch(self)
+            from gradcheck.report.closing import cause_line
+
+            raise GradientMismatch(self, cause_line(self))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -22,18 +23,27 @@ class Renderer:
     Attributes:
         file: of this folder, whose `render(outcomes)` returns the whole text; loaded when used.
         suffixes: of files that are taken to be of this format.
+        also: of files that it may be written to, where it is named.
+        takes: by name, what its `render` takes beside the outcomes.
     """
 
     file: str
     suffixes: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
 
-    def render(self, outcomes: Sequence[Outcome]) -> str:
-        """The whole text.
+    def fits(self, path: Path) -> bool:
+        """Whether a file of this name may be of this format."""
+        return path.suffix.lower() in (*self.suffixes, *self.also)
+
+    def render(self, outcomes: Sequence[Outcome], **options: str | None) -> str:
+        """The whole text; of the options, a format takes those that it knows.
 
         Raises:
             UsageError: what the format needs is not installed.
         """
-        text: str = import_module(f"{__package__}.{self.file}").render(outcomes)
+        taken = {name: options[name] for name in self.takes if options.get(name) is not None}
+        text: str = import_module(f"{__package__}.{self.file}").render(outcomes, **taken)
         return text
 
 
@@ -43,7 +53,8 @@ RENDERERS: Mapping[str, Renderer] = MappingProxyType(
         "json": Renderer("json", (".json",)),
         "junit": Renderer("junit", (".xml",)),
         "github": Renderer("github"),
-        "sarif": Renderer("sarif", (".sarif",)),
+        "sarif": Renderer("sarif", (".sarif",), also=(".json",)),
+        "gradescope": Renderer("gradescope", also=(".json",), takes=("hints",)),
         "html": Renderer("html", (".html", ".htm")),
     }
 )

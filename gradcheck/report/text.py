@@ -65,9 +65,14 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     lines = [f"{expected} of {len(outcomes)} cases came out as expected"]
     for outcome in outcomes:
         if outcome.status != AS_EXPECTED:
-            reasons = "; ".join(outcome.differences) or "interrupted"
-            lines.append(printable_lines(f"  {outcome.name}: {reasons}"))
+            lines.append(printable_lines(f"  {outcome.name}: {_what_came_instead(outcome)}"))
     return "\n".join(lines)
+
+
+def _what_came_instead(outcome: Outcome) -> str:
+    if outcome.report is not None and outcome.expected == "pass":
+        return summary_line(outcome.report)
+    return "; ".join(outcome.differences) or "interrupted"
 
 
 def how_it_came_out(outcome: Outcome) -> str:
@@ -146,8 +151,8 @@ def _heading(report: Report, name: str | None) -> str:
     covered = f"{coverage.entries:,} of {coverage.total:,} entries"
     if coverage.reason and coverage.entries:
         covered += f" ({coverage.reason})"
-    if coverage.tied:
-        covered += f", {coverage.engine}, tied to your loss by {coverage.tied} evaluations"
+    if coverage.how:
+        covered += f", {coverage.how}"
     parts = [name, report.network, covered]
     return "   ".join(part for part in parts if part)
 
@@ -169,11 +174,12 @@ def block_row(block: Block) -> tuple[str, ...]:
         _entries(block),
         _number(block.max_rel_error),
         _number(block.resolution),
-        _verdict(block),
+        block_verdict(block),
     )
 
 
-def _verdict(block: Block) -> str:
+def block_verdict(block: Block) -> str:
+    """How a block came out, in a few words."""
     if block.verdict == "shape":
         return f"shape: the gradient is {block.analytic_shape}"
     if block.verdict == "wrong":
@@ -192,7 +198,11 @@ def worst_entry(block: Block) -> str:
     if worst is None:
         return f"{shortened(block.name)}: wrong"
     index = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
-    ratio = f", ratio {worst.analytic / worst.numeric:.6g}" if worst.numeric else ""
+    ratio = ""
+    if worst.numeric:
+        excess = worst.analytic / worst.numeric - 1
+        small = abs(excess) < 1e-5
+        ratio = f", off by {excess:+.1e} of it" if small else f", ratio {1 + excess:.6g}"
     return (
         f"worst entry {shortened(block.name)}{index}: analytic {worst.analytic:.7g}, numeric "
         f"{worst.numeric:.7g}{ratio}"

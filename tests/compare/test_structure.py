@@ -42,7 +42,7 @@ def test_the_engine_is_used_and_tied():
     assert report.coverage.complete
     assert max(block.max_rel_error for block in report.blocks) < 1e-11
     assert max(block.resolution for block in report.blocks) < 1e-6  # what the loss itself can show
-    assert "literal, tied to your loss by" in str(report)
+    assert "perturbed one by one; your loss was asked" in str(report)
     assert report.to_dict()["coverage"]["engine"] == "literal"
 
 

@@ -1,0 +1,82 @@
+"""Outcomes as the results.json of Gradescope's autograder, a point for each gradient.
+
+Format: Gradescope Autograder Documentation, "Autograder Specifications".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gradcheck.compare.block import Block
+from gradcheck.report.closing import summary_line
+from gradcheck.report.outcome import AS_EXPECTED, Outcome
+from gradcheck.report.text import block_verdict, report_text
+from gradcheck.user.calls import place
+from gradcheck.words import printable, printable_lines
+
+SHOWN = {"visibility": "visible", "output_format": "text"}
+
+
+def render(outcomes: Sequence[Outcome], hints: str = "where") -> str:
+    """A test for each gradient; what is not as expected beside them costs a point of its own.
+
+    Args:
+        outcomes: of the run.
+        hints: what a student is told of a wrong gradient: "none", "where" it is, or "full".
+    """
+    tests = [test for outcome in outcomes for test in _tests(outcome, hints)]
+    right = sum(outcome.status == AS_EXPECTED for outcome in outcomes)
+    told = [f"{right} of {len(outcomes)} cases came out as expected"]
+    if hints == "full":
+        told += [
+            report_text(outcome.report_or_reason, outcome.name)
+            for outcome in outcomes
+            if outcome.status != AS_EXPECTED
+        ]
+    document = {
+        "score": sum(test["score"] for test in tests),
+        "max_score": sum(test["max_score"] for test in tests),
+        "output": "\n\n".join(told),
+        **SHOWN,
+        "stdout_visibility": "hidden",
+        "tests": tests,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=True)
+
+
+def _tests(outcome: Outcome, hints: str) -> Iterator[dict[str, Any]]:
+    report, right = outcome.report, outcome.status == AS_EXPECTED
+    if report is None:
+        yield _test(outcome.name, False, outcome.error or "")
+        return
+    checked = [block for block in report.blocks if block.verdict != "not checked"]
+    for block in checked:
+        passed = right or block.verdict == "ok"
+        told = "" if passed else _where(outcome, block)
+        yield _test(f"{outcome.name} {block.name}", passed, "" if hints == "none" else told)
+    if not right and all(block.verdict == "ok" for block in checked):
+        yield _test(outcome.name, False, "; ".join(outcome.differences) or summary_line(report))
+
+
+def _where(outcome: Outcome, block: Block) -> str:
+    """How the gradient came out, and the lines to look at."""
+    found = [
+        finding
+        for finding in outcome.report_or_reason.findings
+        if block.name in finding.blocks and finding.location is not None
+    ]
+    lines = dict.fromkeys(place(finding.location) for finding in found if finding.location)
+    return "\n".join([block_verdict(block), *(f"look at {line}" for line in lines)])
+
+
+def _test(name: str, passed: bool, output: str) -> dict[str, Any]:
+    return {
+        "name": printable(name),
+        "score": int(passed),
+        "max_score": 1,
+        "status": "passed" if passed else "failed",
+        "output": printable_lines(output),
+        **SHOWN,
+    }
