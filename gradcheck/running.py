@@ -14,13 +14,16 @@ from gradcheck.files import write_atomically
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.renderers import RENDERERS, TEXT
+from gradcheck.script import ScriptEntry
 from gradcheck.user.calls import UserCodeError
 
 UNKNOWN = "GC999"
 
 
-def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:
+def check_case(entry: CaseEntry | ScriptEntry, overrides: dict[str, Any]) -> Outcome:
     """What comes of a case, whatever its code does; overrides replace arguments of its check."""
+    if isinstance(entry, ScriptEntry):
+        return entry.outcome(overrides)
     expectation = None
     try:
         case, expectation = entry.build()
@@ -64,7 +67,9 @@ def _command(entry: CaseEntry) -> str:
 
 
 def run_cases(
-    entries: Iterable[CaseEntry], overrides: dict[str, Any], done: Callable[[Outcome], None]
+    entries: Iterable[CaseEntry | ScriptEntry],
+    overrides: dict[str, Any],
+    done: Callable[[Outcome], None],
 ) -> list[Outcome]:
     """What comes of the cases, one by one, until the user interrupts; `done` is told of each."""
     outcomes = []

@@ -1,7 +1,7 @@
 """Case files: checks that are kept in plain Python files and run by name."""
 
 from gradcheck.casefiles.cases import Case, LayerCase, StepCase, case
-from gradcheck.casefiles.loading import CaseEntry, load_file, mentions_cases
+from gradcheck.casefiles.loading import CaseEntry, load_file, mentions_cases, what_to_write
 from gradcheck.casefiles.targets import bundled_files, bundled_folder, find_cases
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "find_cases",
     "load_file",
     "mentions_cases",
+    "what_to_write",
 ]

@@ -24,8 +24,12 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         "targets",
         nargs="*",
         metavar="TARGET",
-        help="a bundled case (xor, xor:published), a file (checks.py, checks.py:name) or a folder",
+        help="a bundled case (xor, xor:published), a file (checks.py, checks.py:name), a folder, or "
+        "a training script that holds no case: one iteration of its loop is checked",
     )
+    add("--loss", metavar="NAME|LINE", help="of a script: which number is its loss")
+    add("--params", metavar="A,B", help="of a script: what its loop trains")
+    add("--lr", type=float, metavar="X", help="of a script: its learning rate")
     add(
         "--format",
         action="append",
@@ -73,11 +77,13 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from gradcheck.casefiles import find_cases
     from gradcheck.report.outcome import exit_status
     from gradcheck.report.text import summary
     from gradcheck.running import paired, run_cases, write_files
+    from gradcheck.script import Wishes, find_targets
 
+    params = options.params and tuple(options.params.split(","))
+    wishes = Wishes(options.loss, params, options.lr)
     pairs = paired(options.format or [], options.output or [])
     printed = next((name for name, path in pairs if path is None), None)
     given = {field.name: getattr(options, field.name) for field in fields(Options)}
@@ -87,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
         if printed == TEXT:
             print(_shown(outcome, options))
 
-    outcomes = run_cases(find_cases(options.targets), overrides, show)
+    outcomes = run_cases(find_targets(options.targets, wishes), overrides, show)
     if outcomes[-1].interrupted:
         tell("interrupted; the other cases were not run")
     if printed not in (TEXT, None):

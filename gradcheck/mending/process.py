@@ -25,10 +25,10 @@ from gradcheck.finding import Finding
 from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.answers import Answers, Counts
 from gradcheck.mending.candidate import Mended
-from gradcheck.mending.confinement import confine
+from gradcheck.sandbox.confinement import confine
 from gradcheck.mending.edits import Hints
 from gradcheck.mending.elsewhere import Data
-from gradcheck.mending.harmless import Refusals
+from gradcheck.sandbox.harmless import Refusals
 from gradcheck.mending.judge import Judge
 from gradcheck.mending.model import Repair
 from gradcheck.mending.patches import make_patch

@@ -1,0 +1,14 @@
+"""An unmodified training script: one iteration of its loop is found, and made a case.
+
+`reading` parses the script and `instrument` marks what could be its loop, its loss and its learning
+rate. `running` runs it up to the loop, in a process of its own (`process`, `playground`), and
+replays one iteration from a copy of what the script holds (`state`). `loops` tells by experiments
+which loop is a step and what its parameters and rate are, `losses` what it descends; `handover`
+makes the case, and `writing` writes it down.
+"""
+
+from gradcheck.script.entry import ScriptEntry
+from gradcheck.script.targets import find_targets
+from gradcheck.script.words import Wishes
+
+__all__ = ["ScriptEntry", "Wishes", "find_targets"]

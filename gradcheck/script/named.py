@@ -1,0 +1,78 @@
+"""The variables of a script that hold the gradients of its parameters, by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.script.state import Attribute, Path, State, leaves
+from gradcheck.user.names import derived_names
+
+BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
+"""What the gradient of the only parameter may be called."""
+
+
+def named_gradients(after: State, paths: Sequence[Path], before: State) -> dict[Path, Path]:
+    """Where the gradient of each parameter lies after an iteration; empty where not all have one.
+
+    They are looked for in one container: by names that are derived from the parameters', by the
+    same names elsewhere, or at the same places of a list.
+    """
+    holders: dict[Path, dict[Any, Any]] = {}
+    for path, value in leaves(after).items():
+        holders.setdefault(path[:-1], {})[path[-1]] = value
+    own = {path[:-1] for path in paths}
+    best: dict[Path, Path] = {}
+    strength = 0
+    for holder, items in holders.items():
+        found, derived = _in_holder(holder, items, paths, before, holder in own)
+        if len(found) == len(paths) and derived >= strength and (derived or holder not in own):
+            best, strength = found, derived + 1
+    return best or _beside(after, paths, before)
+
+
+def _in_holder(
+    holder: Path,
+    items: Mapping[Any, Any],
+    paths: Sequence[Path],
+    before: State,
+    is_own: bool,
+) -> tuple[dict[Path, Path], int]:
+    found: dict[Path, Path] = {}
+    derived = 0
+    for path in paths:
+        wanted = np.shape(before.get(path))
+        for name in _names(path[-1], len(paths) == 1, is_own):
+            for key in (name, Attribute(name) if isinstance(name, str) else name):
+                if key in items and np.shape(items[key]) == wanted and path not in found:
+                    found[path] = (*holder, key)
+                    derived += name != _bare(path[-1])
+    return found, derived
+
+
+def _beside(after: State, paths: Sequence[Path], before: State) -> dict[Path, Path]:
+    """Gradients that lie beside each parameter: `layer.dW` beside `layer.W`."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        for name in _names(path[-1], False, True):
+            there = (*path[:-1], Attribute(name) if isinstance(path[-1], Attribute) else name)
+            value = after.number(there)
+            if value is not None and value.shape == np.shape(before.get(path)):
+                found[path] = there
+                break
+    return found if len(found) == len(paths) else {}
+
+
+def _bare(step: Any) -> Any:
+    return step.name if isinstance(step, Attribute) else step
+
+
+def _names(step: Any, is_only: bool, is_own: bool) -> list[Any]:
+    """What the gradient of a parameter may be called that is reached by a step."""
+    bare = _bare(step)
+    if not isinstance(bare, str):
+        return [] if is_own else [bare]
+    names = [*derived_names(bare), f"D{bare}", f"d{bare.upper()}", f"gradient_{bare}"]
+    return [*names, *(BARE if is_only else ()), *([] if is_own else [bare])]
