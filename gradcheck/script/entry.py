@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,6 +90,13 @@ class ScriptEntry:
             send(Outcome(self.name, report, "pass", "pass", differences, script=described))
         except (RefusedError, UsageError) as refused:
             send(str(refused))
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            send(
+                f"{type(error).__name__}: {short(error, 160)} ({Path(place.filename).name}:"
+                f"{place.lineno}); if it is an ordinary script, that is a defect of gradcheck: "
+                "please report it"
+            )
 
 
 class _Work:

@@ -46,13 +46,15 @@ def _built(items: list[tuple[Path, list[Any]]]) -> Tree:
     for path, steps in items:
         groups.setdefault(steps[0], []).append((path, steps[1:]))
     made = {key: _built(inner) for key, inner in groups.items()}
-    if sorted(map(str, made)) == sorted(map(str, range(len(made)))):
-        return [made[number] for number in range(len(made))]
-    return {f"item{key}" if isinstance(key, int) else str(key): one for key, one in made.items()}
+    if all(isinstance(key, int) for key in made):  # with nothing for what has no parameters
+        return [made.get(number) for number in range(max(made) + 1)]
+    return {str(key): one for key, one in made.items()}
 
 
 def filled(tree: Tree, of: Callable[[Path], Any]) -> Any:
     """The structure with a value for every path."""
+    if tree is None:
+        return None
     if isinstance(tree, tuple):
         return of(tree)
     if isinstance(tree, list):
@@ -63,9 +65,9 @@ def filled(tree: Tree, of: Callable[[Path], Any]) -> Any:
 def spread(tree: Tree, values: Any, found: dict[Path, Any] | None = None) -> dict[Path, Any]:
     """The values of a structure by their paths."""
     found = {} if found is None else found
-    if isinstance(tree, tuple):
-        found[tree] = values
-    else:
+    if isinstance(tree, tuple):  # a copy, which an iteration may change in place
+        found[tree] = values.copy() if isinstance(values, np.ndarray) else values
+    elif tree is not None:
         for key in range(len(tree)) if isinstance(tree, list) else tree:
             spread(tree[key], values[key], found)
     return found
@@ -144,19 +146,7 @@ def _objects(state: State) -> list[Any]:
 def data_of(point: Point) -> dict[str, Any]:
     """What may be inputs and targets: arrays that the parameters do not move, by their names."""
     values = {path: value * 1.001 + 1e-3 for path, value in point.start.items()}
-    states = []
-    for changed in ({}, values):
-        seen = Seen()
-        states.append(
-            point.run.replay(
-                point.step.loop,
-                point.snapshot,
-                {**point.extra, **changed},
-                point.step.rate,
-                0.0,
-                seen,
-            )
-        )
+    states = [point.after(changed) for changed in ({}, values)]
     one, other = ({**state.module, **(state.local or {})} for state in states)
     found: dict[str, Any] = {}
     for text in _read(point):
@@ -168,8 +158,7 @@ def data_of(point: Point) -> dict[str, Any]:
             now = states[1].number(path)
             if value.size > 1 and now is not None and np.array_equal(value, now):
                 found.setdefault(str(path[1:]), value)
-    kept = sorted(found.items(), key=lambda item: np.size(item[1]) > 200_000)
-    return dict(kept[:MOST_DATA])
+    return dict(list(found.items())[:MOST_DATA])
 
 
 def _read(point: Point) -> list[str]:

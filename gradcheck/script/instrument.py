@@ -206,6 +206,8 @@ class _Marker(ast.NodeTransformer):
     def visit_Return(self, node: ast.Return) -> ast.Return:
         """What a function returns that is called like a loss."""
         if node.value is not None:
+            if is_update(node):
+                self._literals(node)
             name = self._function.name if self._function else ""
             first = node.value.elts[0] if isinstance(node.value, ast.Tuple) else node.value
             if may_be_loss(name) and not isinstance(first, ast.Starred):

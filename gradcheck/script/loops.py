@@ -17,6 +17,7 @@ from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, alike, leaves
 
 MOST_PARAMETERS = 400
+MOST_ALONE = 40
 NUDGE = 1e-3
 
 
@@ -152,7 +153,7 @@ class _Trial:
         half = self._replayed(rate, 0.5) if paths else None
         if half is None:
             return 0
-        exact = rough = 0
+        exact, rough = 0, False
         for path in paths:
             whole = self.run.moved(self.after, self.snapshot.state, path)
             part = self.run.moved(half, self.snapshot.state, path)
@@ -161,17 +162,26 @@ class _Trial:
             size = float(np.max(np.abs(whole), initial=0.0))
             rounding = 1e-13 * float(np.max(np.abs(self.changed[path]), initial=0.0))
             off = float(np.max(np.abs(whole - 2 * part), initial=0.0))
-            exact += off <= 1e-6 * size + rounding
+            exact += int(off <= 1e-6 * size + rounding)
             if np.any(whole):
-                rough += 0.3 < np.linalg.norm(part) / np.linalg.norm(whole) < 0.7
-        return exact or min(rough, 1)
+                rough |= bool(0.3 < np.linalg.norm(part) / np.linalg.norm(whole) < 0.7)
+        return exact or int(rough)
 
     def staying(self, rate: Rate, paths: list[Path]) -> list[Path]:
         """Those that stay put at a rate of 0 when they are nudged before."""
         moved = self._nudged(paths)
-        kept = self._replayed(rate, 0.0, {path: plain(value) for path, value in moved.items()})
+        kept = self._stay(rate, moved, paths)
+        if len(kept) < len(paths) <= MOST_ALONE:  # what one of them remembers may move others
+            alone = [path for path in paths if self._stay(rate, moved, [path])]
+            kept = self._stay(rate, moved, alone)
+        return kept
+
+    def _stay(
+        self, rate: Rate, moved: dict[Path, NDArray[np.float64]], paths: list[Path]
+    ) -> list[Path]:
+        kept = self._replayed(rate, 0.0, {path: plain(moved[path]) for path in paths})
         if kept is None:
-            return paths
+            return []
         return [path for path in paths if alike(kept.number(path), moved[path])]
 
     def depends(self, paths: list[Path]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from gradcheck.script.inferred import SQUARES, Family, families
 from gradcheck.script.instrument import APPENDED, ASSIGNED, DIFFERENCE, PRINTED, RETURNED
 from gradcheck.script.loops import Step, plain
 from gradcheck.script.running import Run, Seen
-from gradcheck.script.state import Path, Snapshot
+from gradcheck.script.state import Path, Snapshot, State
 from gradcheck.script.words import STRONG, RefusedError
 
 EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(loss|cost|J)$")
@@ -127,13 +127,24 @@ class Point:
     def seen(self, values: Mapping[Path, Any]) -> Seen:
         """What the marks see in an iteration with the rate set to 0."""
         seen = Seen()
+        self.after(values, seen)
+        return seen
+
+    def after(self, values: Mapping[Path, Any], seen: Seen | None = None) -> State:
+        """What an iteration with the rate set to 0 leaves; of one that raises, what it began with.
+
+        Raises:
+            Exception: whatever the script raises, if that is not known.
+        """
         changed = {**self.extra, **values}
         try:
-            self.run.replay(self.step.loop, self.snapshot, changed, self.step.rate, 0.0, seen)
+            return self.run.replay(
+                self.step.loop, self.snapshot, changed, self.step.rate, 0.0, seen
+            )
         except Exception:
             if not self.tolerant:
                 raise
-        return seen
+        return self.snapshot.copied(changed)
 
 
 def candidates(point: Point, gradients: Gradients) -> list[Loss]:
@@ -238,13 +249,7 @@ def _inferred(run: Run, number: int, base: Seen, trials: list[_Trial]) -> Iterab
         )
         slopes = _slopes(trials, lambda seen, loss=loss: float(loss.of(seen.differences[number])))
         if slopes is not None:
-            yield _replaced(loss, slopes=slopes)
-
-
-def _replaced(loss: Loss, **changes: Any) -> Loss:
-    from dataclasses import replace
-
-    return replace(loss, **changes)
+            yield replace(loss, slopes=slopes)
 
 
 def _compared(loss: Loss, trials: list[_Trial]) -> Loss:
@@ -263,7 +268,7 @@ def _compared(loss: Loss, trials: list[_Trial]) -> Loss:
         middle = float(np.median(every))
         if middle > 0 and float(np.ptp(every)) < 2 * CLOSE * middle:
             common = middle
-    return _replaced(loss, agreeing=agreeing, blocks=len(ratios), common=common)
+    return replace(loss, agreeing=agreeing, blocks=len(ratios), common=common)
 
 
 def _fit(loss: Loss) -> tuple[Any, ...]:

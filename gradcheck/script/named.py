@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
-from gradcheck.script.state import Attribute, Path, State, leaves
+from gradcheck.script.state import Attribute, Path, State, last_name, leaves
 from gradcheck.user.names import derived_names
 
 BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
 """What the gradient of the only parameter may be called."""
 
 
-def named_gradients(after: State, paths: Sequence[Path], before: State) -> dict[Path, Path]:
+GRADIENTS = re.compile(r"(?i)grad|^d|nabla|delta")
+"""What a container of gradients is called."""
+
+
+def named_gradients(
+    after: State, paths: Sequence[Path], before: State, others: Set[Path]
+) -> dict[Path, Path]:
     """Where the gradient of each parameter lies after an iteration; empty where not all have one.
 
     They are looked for in one container: by names that are derived from the parameters', by the
     same names elsewhere, or at the same places of a list.
+
+    Args:
+        after: an iteration.
+        paths: the parameters.
+        before: the iteration.
+        others: what lies in the parameters' shapes and is something else.
     """
     holders: dict[Path, dict[Any, Any]] = {}
     for path, value in leaves(after).items():
-        holders.setdefault(path[:-1], {})[path[-1]] = value
+        if path not in others:
+            holders.setdefault(path[:-1], {})[path[-1]] = value
     own = {path[:-1] for path in paths}
     best: dict[Path, Path] = {}
-    strength = 0
+    strength = (0, False)
     for holder, items in holders.items():
         found, derived = _in_holder(holder, items, paths, before, holder in own)
-        if len(found) == len(paths) and derived >= strength and (derived or holder not in own):
-            best, strength = found, derived + 1
+        own_strength = (derived, bool(GRADIENTS.search(last_name(("", *holder[1:])))))
+        if len(found) == len(paths) and own_strength > strength:
+            best, strength = found, own_strength
     return best or _beside(after, paths, before)
 
 

@@ -79,7 +79,7 @@ class Rate:
 def candidates(snapshot: Snapshot, module: dict[str, Any], sites: Sequence[Site]) -> list[Rate]:
     """What may be the learning rate, the likeliest first."""
     state = snapshot.state
-    found = []
+    found: list[Rate] = []
     for part in (LOCAL, MODULE):
         seen: set[int] = set()
         for name, value in state.part(part).items():
@@ -100,11 +100,31 @@ def candidates(snapshot: Snapshot, module: dict[str, Any], sites: Sequence[Site]
     ]
     for function in functions:
         found += _defaults(function)
-    return found + [
-        Rate(site.value, f"the {site.name} in line {site.line}", marks=(number,))
-        for number, site in enumerate(sites)
-        if site.kind == LITERAL
+    found += _literals(sites)
+    for part in (LOCAL, MODULE):
+        seen = set()
+        for name, value in state.part(part).items():
+            found += [one for one in _in_state((part, name), value, seen, named=False)]
+    return found
+
+
+def _literals(sites: Sequence[Site]) -> list[Rate]:
+    """Numbers of the text: those that are written alike together, then each."""
+    marks: dict[float, list[int]] = {}
+    for number, site in enumerate(sites):
+        if site.kind == LITERAL:
+            marks.setdefault(site.value, []).append(number)
+    together = [own for own in marks.values() if len(own) > 1]
+    return [
+        Rate(sites[own[0]].value, _where(sites, own), marks=tuple(own))
+        for own in (*together, *([number] for own in marks.values() for number in own))
     ]
+
+
+def _where(sites: Sequence[Site], marks: Sequence[int]) -> str:
+    lines = list(dict.fromkeys(str(sites[number].line) for number in marks))
+    what = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(lines)}"
+    return f"the {sites[marks[0]].name} in {what}"
 
 
 def increments(sites: Sequence[Site]) -> list[Rate]:
@@ -136,9 +156,11 @@ def _defaults(function: types.FunctionType) -> list[Rate]:
     ]
 
 
-def _in_state(path: Path, value: Any, seen: set[int]) -> Iterator[Rate]:
+def _in_state(path: Path, value: Any, seen: set[int], named: bool = True) -> Iterator[Rate]:
+    """The numbers that are named like a rate; or all others, each of which may be one."""
     last = path[-1].name if isinstance(path[-1], Attribute) else path[-1]
-    if isinstance(last, str) and RATE.match(last) and _is_rate(value):
+    is_named = isinstance(last, str) and bool(RATE.match(last))
+    if is_named == named and (isinstance(value, float) or named) and _is_rate(value):
         yield Rate(float(value), label(path), path=path)
     elif len(path) < DEPTH and id(value) not in seen:
         seen.add(id(value))
@@ -150,4 +172,4 @@ def _in_state(path: Path, value: Any, seen: set[int]) -> Iterator[Rate]:
         elif hasattr(value, "__dict__") and not is_shared(value):
             steps = [(Attribute(name), item) for name, item in vars(value).items()]
         for step, item in steps:
-            yield from _in_state((*path, step), item, seen)
+            yield from _in_state((*path, step), item, seen, named)

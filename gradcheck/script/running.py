@@ -133,13 +133,15 @@ class Run:
 
     def difference(self, number: int, result: Any, left: Any, right: Any) -> Any:
         """A difference that may be an error."""
-        if self._seen is not None and isinstance(result, float | np.ndarray | np.floating):
-            if np.shape(left) == np.shape(right) and np.size(result) <= LARGEST:
-                pair = (left, right)
-                if self._seen.wanted is None:
-                    pair = (np.array(left, dtype=float), np.array(right, dtype=float))
-                self._seen.differences.setdefault(number, []).append(pair)
-                self._note(number, None)
+        seen = self._seen
+        if seen is None or not isinstance(result, float | np.ndarray | np.floating):
+            return result
+        if np.size(result) == max(np.size(left), np.size(right)) <= LARGEST:
+            pair = (left, right)
+            if seen.wanted is None:
+                pair = (np.array(left, dtype=float), np.array(right, dtype=float))
+            seen.differences.setdefault(number, []).append(pair)
+            self._note(number, None)
         return result
 
     def scaled(self, number: int, value: Any) -> Any:

@@ -18,7 +18,7 @@ from gradcheck.script.losses import CLOSE, Found, Gradients, Loss, Point, candid
 from gradcheck.script.named import named_gradients
 from gradcheck.script.reading import Script
 from gradcheck.script.running import Run
-from gradcheck.script.state import Path, Snapshot, State, label, last_name, leaves
+from gradcheck.script.state import Path, Snapshot, State, alike, label, last_name, leaves
 from gradcheck.script.words import ROLE, RefusedError, Wishes, short
 
 ADAPTIVE = 0.05
@@ -89,9 +89,9 @@ class Taking:
             if self.step is None:
                 raise
         for number, passes in enumerate(self.run.passes):
-            if self.step is None and passes.first is not None and not passes.tests:
-                if self._test(number):
-                    self.run.found, self.run.snapshots = number, [passes.first]
+            untried = self.step is None and passes.first is not None and not passes.tests
+            if untried and self._test(number) and passes.first:
+                self.run.found, self.run.snapshots = number, [passes.first]
 
     def taken(self) -> list[Taken]:
         """The iteration to check, and others to confirm it at.
@@ -119,8 +119,7 @@ class Taking:
                 found.append(one)
         if not found:
             raise RefusedError(self._no_loss())
-        written = [one for one in found if one.found.loss.family is None]
-        return [*written, *(one for one in found if one not in written)]
+        return sorted(found, key=lambda one: one.found.loss.family is not None)
 
     def _changes_shape(self, snapshots: Sequence[Snapshot]) -> bool:
         """Whether the first iteration gives a parameter another shape, which is what to look at."""
@@ -164,7 +163,7 @@ class Taking:
             point = Point(self.run, step, snapshot, extra)
             after = self.run.replay(step.loop, snapshot, extra)
             implied = implied_gradients(point, after)
-            names = named_gradients(after, step.paths, snapshot.state)
+            names = named_gradients(after, step.paths, snapshot.state, set(extra))
             named = {path: after.number(place) for path, place in names.items()}
             kept = {path: value for path, value in named.items() if value is not None}
             folded, of_step = _source(implied, kept, bool(extra))
@@ -329,10 +328,7 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
             without = run.replay(step.loop, snapshot, {path: other}, step.rate)
         except Exception:
             continue
-        if any(
-            not np.array_equal(after.number(own), without.number(own), equal_nan=True)
-            for own in step.paths
-        ):
+        if any(not alike(after.number(own), without.number(own)) for own in step.paths):
             found[path] = np.zeros(array.shape)
     return found
 

@@ -68,15 +68,16 @@ def same(one: ast.AST, other: ast.AST) -> bool:
 
 
 def is_update(node: ast.AST) -> bool:
-    """Whether a statement may be an update: `W -= ...`, `W = W - ...`, `W = old - rate * g`."""
+    """Whether a statement may be an update: `W -= ...`, `W = W - ...`, `return w - rate * g`."""
     if isinstance(node, ast.AugAssign):
         return isinstance(node.op, ast.Add | ast.Sub) and not _is_whole(node.value)
-    if not isinstance(node, ast.Assign):
+    if not isinstance(node, ast.Assign | ast.Return) or node.value is None:
         return False
+    targets = node.targets if isinstance(node, ast.Assign) else []
     for part in ast.walk(node.value):
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub):
             sides = (part.left, part.right)
-            own = any(same(target, side) for target in node.targets for side in sides)
+            own = any(same(target, side) for target in targets for side in sides)
             if own or _has_rate(part.right):
                 return not _is_whole(part.right)
     return False
