@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ PRELUDE_SECONDS = 20.0
 """What a script may take to come to its training loop."""
 
 CONFIRMING_SECONDS = 2.0
-UPDATED_TOO_EARLY = "GC404"
 UNEXPLAINED_FACTOR = {"GC105", "GC104", "GC999"}
 """Findings of a factor that no rule explains, as a rate that is a little larger."""
 
@@ -106,7 +106,7 @@ class _Work:
         self.path = path
         self.wishes = wishes
         self.more_notes: list[str] = []
-        self._taken: list[Taken] = []
+        self._others: Iterator[Taken] = iter(())
 
     def described(self) -> tuple[Taken, TakenApart]:
         """The iteration to check, and what it is.
@@ -115,17 +115,18 @@ class _Work:
             RefusedError: it cannot be told, and why.
         """
         script = read_script(self.path)
+        home = Path.cwd()
         playground = Playground(self.path)
         taking = Taking(script, self.wishes)
         error = self._run(taking, playground)
+        os.chdir(home)
         notes = list(playground.notes)
         if taking.step is None and error is not None:
-            self._taken = [raised_at(taking, error)]
+            taken = raised_at(taking, error)
         elif taking.step is None:
             raise RefusedError(_no_loop(taking))
         else:
-            self._taken = taking.taken()
-        taken = self._taken[0]
+            taken, self._others = taking.taken()
         if taking.step is not None:
             idle = unmoved(taken.handover.point, taken.handover.loss)
             if idle:
@@ -161,7 +162,7 @@ class _Work:
         report = self._checked(taken, overrides)
         if report.verdict == "fail":
             return report
-        for other in self._taken[1:]:
+        for other in self._others:
             if other.found.loss.words != taken.found.loss.words:
                 continue
             again = self._checked(other, {**overrides, "budget": CONFIRMING_SECONDS})
@@ -175,10 +176,6 @@ class _Work:
         report = taken.case.check(**overrides)
         if report.verdict != "fail" or not taken.of_step:
             return report
-        if taken.both:
-            other = taken.handover.case(of_step=True).check(**overrides)
-            if any(one.code == UPDATED_TOO_EARLY for one in other.findings):
-                return other
         return self._as_larger_rate(taken, report, overrides)
 
     def _as_larger_rate(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:

@@ -45,8 +45,7 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
         found = choose(candidates(point, {}), taking.wishes.loss)
         if found is not None:
             handover = Handover(point, tuple(paths), found.loss, 1.0, {})
-            note = f"its first iteration raises {_said(taking, error)}"
-            return Taken(handover, found, (), of_step=False, both=False, notes=(note,))
+            return Taken(handover, found, of_step=False, both=False)
     raise RefusedError(_sentence(taking, error, bool(begun)))
 
 

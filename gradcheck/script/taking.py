@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,7 +32,6 @@ class Taken:
     Attributes:
         handover: the case that it is.
         found: its loss.
-        candidates: all numbers that may be its loss.
         of_step: whether the step tells the gradients; else the script's own variables do.
         both: whether these are the same.
         folded: what the first step of a momentum takes of a gradient.
@@ -41,7 +40,6 @@ class Taken:
 
     handover: Handover
     found: Found
-    candidates: tuple[Loss, ...]
     of_step: bool
     both: bool
     folded: float = 1.0
@@ -93,11 +91,11 @@ class Taking:
             if untried and self._test(number) and passes.first:
                 self.run.found, self.run.snapshots = number, [passes.first]
 
-    def taken(self) -> list[Taken]:
-        """The iteration to check, and others to confirm it at.
+    def iterations(self) -> Iterator[Taken]:
+        """Iterations that can be checked, the likeliest first.
 
         Raises:
-            RefusedError: there is no loss, or more than one.
+            RefusedError: the loop descends more than one loss.
         """
         assert self.step is not None
         snapshots = self.run.snapshots
@@ -112,14 +110,23 @@ class Taking:
         order = [*reversed(likely), *reversed(others)]
         if self._changes_shape(snapshots):
             order = snapshots[:1]
-        found: list[Taken] = []
-        for snapshot in order:
-            one = self._at(snapshot)
-            if one is not None:
-                found.append(one)
+        yield from filter(None, map(self._at, order))
+
+    def taken(self) -> tuple[Taken, Iterator[Taken]]:
+        """The first iteration that computes a loss, else the likeliest; and others.
+
+        Raises:
+            RefusedError: there is no loss, or more than one.
+        """
+        iterations = self.iterations()
+        found = []
+        for one in iterations:
+            found.append(one)
+            if one.found.loss.family is None:
+                return one, iterations
         if not found:
             raise RefusedError(self._no_loss())
-        return sorted(found, key=lambda one: one.found.loss.family is not None)
+        return found[0], iter(found[1:])
 
     def _changes_shape(self, snapshots: Sequence[Snapshot]) -> bool:
         """Whether the first iteration gives a parameter another shape, which is what to look at."""
@@ -179,11 +186,16 @@ class Taking:
         common = found.loss.common
         if of_step and extra and not kept and common and not found.loss.agreeing:
             folded = common
-        both = of_step and _equal(implied, kept, folded)
+        both = of_step and _equal(implied, kept, folded) and self._kept_at_rest(point, names, kept)
         handover = Handover(
             point, tuple(self._ordered(point)), found.loss, step.rate.value * folded, names
         )
-        return Taken(handover, found, tuple(losses), of_step, both, folded)
+        return Taken(handover, found, of_step, both, folded)
+
+    def _kept_at_rest(self, point: Point, names: Mapping[Path, Path], kept: Gradients) -> bool:
+        """Whether the gradients are the same where no parameter is updated while they are made."""
+        still = point.after({})
+        return all(alike(still.number(names[path]), value) for path, value in kept.items())
 
     def _ordered(self, point: Point) -> list[Path]:
         order = {path: place for place, path in enumerate(leaves(point.snapshot.state))}
@@ -214,7 +226,9 @@ class Taking:
         loop = self.run.marked.loops[taken.handover.point.step.loop].node
         rate = taken.handover.point.step.rate
         loss = taken.found.loss
-        if not taken.of_step:
+        if taken.handover.point.tolerant:
+            said = "none is needed: the iteration raises"
+        elif not taken.of_step:
             said = "none is needed: the gradients are the variables named after the parameters"
         elif rate.words:
             said = f"{_rate_words(rate.words, rate.value)}; the gradient is (old - new) / rate"
