@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck.commands.command import Command, tell
+from gradcheck.commands.initialising import add_wishes
 from gradcheck.options import REPAIR_SECONDS, Options
 from gradcheck.report.renderers import RENDERERS, TEXT
 
@@ -27,9 +28,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         help="a bundled case (xor, xor:published), a file (checks.py, checks.py:name), a folder, or "
         "a training script that holds no case: one iteration of its loop is checked",
     )
-    add("--loss", metavar="NAME|LINE", help="of a script: which number is its loss")
-    add("--params", metavar="A,B", help="of a script: what its loop trains")
-    add("--lr", type=float, metavar="X", help="of a script: its learning rate")
+    add_wishes(parser)
     add(
         "--format",
         action="append",
@@ -82,8 +81,7 @@ def _run(options: argparse.Namespace) -> int:
     from gradcheck.running import paired, run_cases, write_files
     from gradcheck.script import Wishes, find_targets
 
-    params = options.params and tuple(options.params.split(","))
-    wishes = Wishes(options.loss, params, options.lr)
+    wishes = Wishes.of(options.loss, options.params, options.lr)
     pairs = paired(options.format or [], options.output or [])
     printed = next((name for name, path in pairs if path is None), None)
     given = {field.name: getattr(options, field.name) for field in fields(Options)}

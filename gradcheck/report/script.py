@@ -21,6 +21,7 @@ class TakenApart:
         loss_words: the same, as it is said.
         learning_rate: the rate; None where the gradients themselves were taken.
         rate_words: the same, as it is said.
+        rate_given: whether the script has one; where not, it is 1.
         notes: what else there is to know, a line each.
     """
 
@@ -34,6 +35,7 @@ class TakenApart:
     loss_words: tuple[str, ...]
     learning_rate: float | None
     rate_words: str
+    rate_given: bool = True
     notes: tuple[str, ...] = ()
 
     def text(self) -> str:

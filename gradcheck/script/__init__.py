@@ -10,5 +10,13 @@ makes the case, and `writing` writes it down.
 from gradcheck.script.entry import ScriptEntry
 from gradcheck.script.targets import find_targets
 from gradcheck.script.words import Wishes
+from gradcheck.script.writing import ScriptCase, check_script, write_case
 
-__all__ = ["ScriptEntry", "Wishes", "find_targets"]
+__all__ = [
+    "ScriptCase",
+    "ScriptEntry",
+    "Wishes",
+    "check_script",
+    "find_targets",
+    "write_case",
+]

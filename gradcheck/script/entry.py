@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from gradcheck.errors import UsageError
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
+from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
 from gradcheck.script.playground import Playground
 from gradcheck.script.process import in_process
 from gradcheck.script.raising import raised_at
@@ -108,7 +110,7 @@ class _Work:
         self.more_notes: list[str] = []
         self._others: Iterator[Taken] = iter(())
 
-    def described(self) -> tuple[Taken, TakenApart]:
+    def described(self) -> tuple[Taken | Minimised, TakenApart]:
         """The iteration to check, and what it is.
 
         Raises:
@@ -118,8 +120,14 @@ class _Work:
         home = Path.cwd()
         playground = Playground(self.path)
         taking = Taking(script, self.wishes)
-        error = self._run(taking, playground)
-        os.chdir(home)
+        watch_minimisers(script.text)
+        try:
+            error = self._run(taking, playground)
+        except MinimisedError as found:
+            seconds = time.perf_counter() - taking.started
+            return found.call, found.call.described(self.path.name, seconds)
+        finally:
+            os.chdir(home)
         notes = list(playground.notes)
         if taking.step is None and error is not None:
             taken = raised_at(taking, error)
@@ -157,8 +165,10 @@ class _Work:
                 raise RefusedError(playground.refusals.last)
         return None
 
-    def checked(self, taken: Taken, overrides: dict[str, Any]) -> Report:
+    def checked(self, taken: Taken | Minimised, overrides: dict[str, Any]) -> Report:
         """The report at the first iteration; of another one, where only that shows a fault."""
+        if isinstance(taken, Minimised):
+            return taken.case().check(**overrides)
         report = self._checked(taken, overrides)
         if report.verdict == "fail":
             return report
@@ -188,9 +198,10 @@ class _Work:
         again = handover.case(of_step=True).check(**overrides)
         if not again.ok:
             return report
-        self.more_notes.append(
-            f"the steps descend {taken.found.loss.words} as with a rate {common:.4g} times as large"
-        )
+        self.more_notes = [
+            f"the updates descend {taken.found.loss.words} as with a rate {common:.4g} times as "
+            "large"
+        ]
         return again
 
 

@@ -30,12 +30,14 @@ class Step:
         rate: the learning rate.
         paths: where the parameters lie.
         changed: all numbers that an iteration changes.
+        words: what it is, where it is no iteration of a loop.
     """
 
     loop: int
     rate: Rate
     paths: list[Path]
     changed: list[Path] = field(default_factory=list)
+    words: str = ""
 
 
 def find_step(run: Run, number: int, given: float | None = None) -> Step | None:

@@ -89,9 +89,10 @@ def _sentence(taking: Taking, error: Exception, in_loop: bool) -> str:
     if package is not None:
         return f"{package} makes its gradients: there is none to check"
     if isinstance(error, FileNotFoundError):
+        file = error.filename or str(error).removesuffix("not found.").strip()
         return (
-            f"{error.filename} not found, before any training loop: put the file there, or give "
-            "the script a few made-up rows"
+            f"{file} not found, before any training loop: put the file there, or give the script a "
+            "few made-up rows"
         )
     where = "in its loop" if in_loop else "before any training loop"
     said = f"it raises {_said(taking, error)}, {where}"

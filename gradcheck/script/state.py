@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.ownership import is_users_object
 
 SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
-COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "dataclasses")
+COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "argparse")
 """The modules whose objects are copied; those of any other are shared by all replays."""
 
 DEPTH, MOST_ITEMS = 7, 200

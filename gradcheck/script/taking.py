@@ -18,6 +18,7 @@ from gradcheck.script.losses import CLOSE, Found, Gradients, Loss, Point, candid
 from gradcheck.script.named import named_gradients
 from gradcheck.script.reading import Script
 from gradcheck.script.running import Run
+from gradcheck.script.straight import straight_line
 from gradcheck.script.state import Path, Snapshot, State, alike, label, last_name, leaves
 from gradcheck.script.words import ROLE, RefusedError, Wishes, short
 
@@ -35,7 +36,6 @@ class Taken:
         of_step: whether the step tells the gradients; else the script's own variables do.
         both: whether these are the same.
         folded: what the first step of a momentum takes of a gradient.
-        notes: what else there is to know.
     """
 
     handover: Handover
@@ -43,7 +43,6 @@ class Taken:
     of_step: bool
     both: bool
     folded: float = 1.0
-    notes: tuple[str, ...] = ()
 
     @property
     def case(self) -> Case:
@@ -90,6 +89,8 @@ class Taking:
             untried = self.step is None and passes.first is not None and not passes.tests
             if untried and self._test(number) and passes.first:
                 self.run.found, self.run.snapshots = number, [passes.first]
+        if self.step is None:
+            self.step = straight_line(self.run)
 
     def iterations(self) -> Iterator[Taken]:
         """Iterations that can be checked, the likeliest first.
@@ -154,7 +155,7 @@ class Taking:
         return (
             f"the loop at line {line} updates {names}, but no loss was found: nothing in it that "
             "is called loss, cost or error depends on these, and no `output - target` does; say "
-            f"--loss NAME, or write a case: gradcheck init {self.script.path.name}"
+            "--loss NAME, or mark a function that returns a case with @gradcheck.case"
         )
 
     def _at(self, snapshot: Snapshot) -> Taken | None:
@@ -240,14 +241,15 @@ class Taking:
             self.script.path.name,
             time.perf_counter() - self.started,
             loop.lineno,
-            f"one iteration of the loop at line {loop.lineno}",
+            taken.handover.point.step.words or f"one iteration of the loop at line {loop.lineno}",
             tuple(map(label, taken.handover.paths)),
             loss.words,
             loss.line,
             tuple(loss_words(taken.found)),
             rate.value if taken.of_step else None,
             said,
-            (*taken.notes, *notes),
+            bool(rate.words),
+            tuple(notes),
         )
 
 
@@ -295,6 +297,8 @@ def _source(implied: Gradients, named: Gradients, remembers: bool) -> tuple[floa
     An optimiser that remembers something and whose step is no multiple of the gradients is
     adaptive: then the script's own variables are the gradients.
     """
+    if not any(map(np.any, implied.values())):
+        return 1.0, False
     if not remembers or not named or set(named) != set(implied):
         return 1.0, True
     factors = []

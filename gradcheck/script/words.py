@@ -14,7 +14,7 @@ LOSS = re.compile(
     r"(?i)(^|_|\b)(losses|costs|rmse|sse|j|l|e|err|errs|errors?|\w*loss\w*|\w*cost\w*|\w*mse"
     r"|objective|nll|log_?list|cross_?entropy|\w+error)(_|\b|$)"
 )
-NO_LOSS = re.compile(r"(?i)acc|count|smooth|delta|prime|deriv|grad|d_?loss_|^d_?(loss|cost|J)$")
+NO_LOSS = re.compile(r"(?i)acc|count|smooth|delta|prime|deriv|grad|^d(loss|cost|J)$")
 RATE = re.compile(
     r"(?i)^(lr|l_rate|learn\w*_?rate|eta|alpha|step_?size|epsilon|eps|rate|a|lr_\w|gamma|lambda_?)$"
 )
@@ -35,6 +35,12 @@ class Wishes:
     loss: str | None = None
     params: tuple[str, ...] | None = None
     rate: float | None = None
+
+    @classmethod
+    def of(cls, loss: str | None, params: str | None, rate: float | None) -> Wishes:
+        """Those of a command line, where names are separated by commas."""
+        names = None if params is None else tuple(name.strip() for name in params.split(","))
+        return cls(loss, names, rate)
 
 
 class RefusedError(BaseException):
