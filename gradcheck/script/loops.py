@@ -122,9 +122,9 @@ class _Trial:
                 best = rate, paths
                 if rate.path is not None and halved >= 2:
                     break
-        return best or self._increments()
+        return best or self._increments(1.0 if given is None else given)
 
-    def _increments(self) -> tuple[Rate, list[Path]] | None:
+    def _increments(self, value: float) -> tuple[Rate, list[Path]] | None:
         """The increments that all changes are made by, where the code has no rate."""
         marks: list[int] = []
         paths: list[Path] = []
@@ -134,7 +134,8 @@ class _Trial:
             if more:
                 marks += rate.marks
                 paths += more
-        return (Rate(1.0, "", marks=tuple(marks)), paths) if paths else None
+        words = "" if value == 1.0 else f"{value:g}, as you say"
+        return (Rate(value, words, marks=tuple(marks)), paths) if paths else None
 
     def _replayed(
         self, rate: Rate, scale: float, values: dict[Path, Any] | None = None

@@ -254,7 +254,8 @@ class Taking:
 
 
 def _rate_words(words: str, value: float) -> str:
-    return words if "=" in words or words.startswith("the ") else f"{words} = {value:g}"
+    told = "=" in words or " " in words
+    return words if told else f"{words} = {value:g}"
 
 
 def loss_words(found: Found) -> list[str]:

@@ -1,0 +1,116 @@
+"""Scripts in many styles: what is found of each, and whether it is right."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gradcheck.script import ScriptEntry
+
+HERE = Path(__file__).parent / "scripts"
+PUBLISHED = Path(__file__).parents[2] / "cases" / "scripts"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be found: the lines of loop and loss, the rate, and the causes (none: right)."""
+
+    step: int
+    params: str
+    loss: int
+    rate: float | None
+    codes: tuple[str, ...] = ()
+
+
+W_AND_B = "W1 b1 W2 b2"
+NET = "self.W1 self.b1 self.W2 self.b2"
+COLUMNS = "parameters['W1'] parameters['b1'] parameters['W2'] parameters['b2']"
+DICT = "params['W1'] params['b1'] params['W2'] params['b2']"
+LISTS = "weights[0] weights[1] biases[0] biases[1]"
+LAYERS = "network[0].weights network[0].bias network[2].weights network[2].bias"
+
+SCRIPTS = {
+    "adam": Wanted(25, DICT, 26, None),
+    "adam_slope": Wanted(25, DICT, 26, None, ("GC305",)),
+    "columns_dict": Wanted(43, COLUMNS, 45, 1.2),
+    "columns_dict_bias": Wanted(43, COLUMNS, 45, 1.2, ("GC502",)),
+    "descending_halves": Wanted(8, "w1 w2", 13, 0.02),
+    "fit_saves": Wanted(9, "coef intercept", 12, 0.1),
+    "inner_product": Wanted(7, "W1 W2", 10, None, ("GC202",)),
+    "layer_objects": Wanted(42, LAYERS, 32, 0.05),
+    "linear_no_mean": Wanted(9, "w b", 11, 0.05, ("GC101",)),
+    "linear_plain": Wanted(9, "w b", 11, 0.05),
+    "logistic_scipy": Wanted(23, "params", 9, None),
+    "minibatches": Wanted(12, W_AND_B, 17, 0.5),
+    "momentum_lists": Wanted(12, LISTS, 16, 0.01),
+    "net_class": Wanted(42, NET, 44, 0.1),
+    "net_class_slope": Wanted(42, NET, 44, 0.1, ("GC305",)),
+    "penalty": Wanted(9, "W b", 15, 0.5),
+    "penalty_missing": Wanted(9, "W b", 15, 0.5, ("GC602",)),
+    "per_sample": Wanted(15, "self.w1 self.w2", 19, 0.2),
+    "pure_python": Wanted(15, "w b", 19, 0.3),
+    "sign": Wanted(8, "m c", 10, 0.01, ("GC106",)),
+    "softmax_numpy_fn": Wanted(23, "theta", 16, 0.3),
+    "updated_too_early": Wanted(7, "W1 W2", 10, 0.01, ("GC404",)),
+    "xor_globals": Wanted(14, "syn0 syn1", 18, 1.0),
+    "xor_no_slope": Wanted(14, "syn0 syn1", 18, 1.0, ("GC303",)),
+}
+
+
+def taken(path):
+    outcome = ScriptEntry(path).outcome({})
+    assert outcome.report is not None, outcome.error
+    return outcome
+
+
+def causes(report):
+    return tuple(finding.code for finding in report.findings if finding.severity == "error")
+
+
+def holds(outcome, wanted):
+    script = outcome.script
+    assert script.step == wanted.step
+    assert sorted(script.params) == sorted(wanted.params.split())
+    assert script.loss_line == wanted.loss
+    assert script.learning_rate == wanted.rate
+    assert causes(outcome.report) == wanted.codes, str(outcome.report)
+    assert outcome.report.verdict == ("fail" if wanted.codes else "pass"), str(outcome.report)
+
+
+def test_every_script_has_its_row():
+    assert {path.stem for path in HERE.glob("*.py")} == set(SCRIPTS)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_is_found_of_a_script(name):
+    holds(taken(HERE / f"{name}.py"), SCRIPTS[name])
+
+
+SOURCES = {
+    "dense_article": Wanted(
+        80, "self.weights[0] self.weights[1] self.biases[0] self.biases[1]", 68, 0.001
+    ),
+    "digits_classifier": Wanted(
+        38, "self.output_layer['weights'] self.output_layer['biases']", 45, None, ("GC202",)
+    ),
+    "overfit_pixels": Wanted(72, COLUMNS, 76, 0.1, ("GC101",)),
+    "relu_regression": Wanted(38, "W4 B4", 52, None),
+    "xor": Wanted(28, "weights_hidden bias_hidden weights_output bias_output", 37, 0.1, ("GC202",)),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_published_sources_are_checked_as_they_are(name):
+    holds(taken(PUBLISHED / f"{name}.py"), SOURCES[name])
+
+
+def test_what_was_inferred_and_what_was_not_written_are_said():
+    said = taken(HERE / "xor_globals.py").script.text()
+    assert "(inferred: your updates descend it)" in said
+    said = taken(HERE / "fit_saves.py").script.text()
+    assert "did not write coef.npy" in said
+    assert not (HERE / "coef.npy").exists()
+    said = taken(PUBLISHED / "xor.py").script.text()
+    assert "not np.mean(abs(error)) (line 39): your updates do not descend it" in said
+    said = taken(PUBLISHED / "relu_regression.py").script.text()
+    assert "W1, W2, W3, B1, B2, B3 reach the loss, and the loop never updates them" in said
