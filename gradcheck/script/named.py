@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.script.state import Attribute, Path, State, last_name, leaves
 from gradcheck.user.names import derived_names
@@ -46,6 +47,28 @@ def named_gradients(
         if len(found) == len(paths) and own_strength > strength:
             best, strength = found, own_strength
     return best or _beside(after, paths, before)
+
+
+def equal_gradients(
+    after: State, wanted: Mapping[Path, NDArray[np.float64]], others: Set[Path]
+) -> dict[Path, Path]:
+    """Where the numbers lie that a step implies, whatever they are called; empty if not all do."""
+    found: dict[Path, Path] = {}
+    for place, value in leaves(after).items():
+        if place in others or place in wanted or not isinstance(value, np.ndarray | float):
+            continue
+        for path, gradient in wanted.items():
+            if path not in found and are_equal(gradient, np.asarray(value)):
+                found[path] = place
+    return found if len(found) == len(wanted) else {}
+
+
+def are_equal(implied: NDArray[np.float64], value: NDArray[np.float64]) -> bool:
+    """Whether a gradient is that which a step implies, to the rounding of the parameters."""
+    size = float(np.max(np.abs(value), initial=0.0))
+    return implied.shape == value.shape and np.allclose(
+        implied, value, rtol=1e-5, atol=1e-9 * (1 + size)
+    )
 
 
 def _in_holder(

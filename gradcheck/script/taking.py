@@ -15,7 +15,7 @@ from gradcheck.script.handover import Handover
 from gradcheck.script.instrument import ASSIGNED, DIFFERENCE
 from gradcheck.script.loops import Step, find_step, further_paths
 from gradcheck.script.losses import CLOSE, Found, Gradients, Loss, Point, candidates, choose
-from gradcheck.script.named import named_gradients
+from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.reading import Script
 from gradcheck.script.running import Run
 from gradcheck.script.straight import straight_line
@@ -187,16 +187,32 @@ class Taking:
         common = found.loss.common
         if of_step and extra and not kept and common and not found.loss.agreeing:
             folded = common
-        both = of_step and _equal(implied, kept, folded) and self._kept_at_rest(point, names, kept)
+        both = False
+        if of_step:
+            gradients = {path: value / folded for path, value in implied.items()}
+            names = self._kept(point, after, gradients, names)
+            both = len(names) == len(step.paths)
         handover = Handover(
             point, tuple(self._ordered(point)), found.loss, step.rate.value * folded, names
         )
         return Taken(handover, found, of_step, both, folded)
 
-    def _kept_at_rest(self, point: Point, names: Mapping[Path, Path], kept: Gradients) -> bool:
-        """Whether the gradients are the same where no parameter is updated while they are made."""
+    def _kept(
+        self, point: Point, after: State, implied: Gradients, names: Mapping[Path, Path]
+    ) -> Mapping[Path, Path]:
+        """Where the script keeps the gradients that its step implies; empty where it does not.
+
+        They must be the same where no parameter is updated while they are made.
+        """
+        values = {path: after.number(place) for path, place in names.items()}
+        if not names or not all(
+            value is not None and path in implied and are_equal(implied[path], value)
+            for path, value in values.items()
+        ):
+            names = equal_gradients(after, implied, set(point.extra))
         still = point.after({})
-        return all(alike(still.number(names[path]), value) for path, value in kept.items())
+        at_rest = all(alike(still.number(place), after.number(place)) for place in names.values())
+        return names if at_rest else {}
 
     def _ordered(self, point: Point) -> list[Path]:
         order = {path: place for place, path in enumerate(leaves(point.snapshot.state))}
@@ -316,18 +332,6 @@ def _source(implied: Gradients, named: Gradients, remembers: bool) -> tuple[floa
         return 1.0, not factors
     folded = float(np.median(factors))
     return (folded if abs(folded - 1) > CLOSE else 1.0), True
-
-
-def _equal(implied: Gradients, named: Gradients, folded: float) -> bool:
-    """Whether the script's own variables are what the step implies."""
-    return bool(named) and all(
-        path in implied
-        and implied[path].shape == value.shape
-        and np.allclose(
-            implied[path] / folded, value, rtol=1e-5, atol=1e-9 * (1 + float(np.max(np.abs(value))))
-        )
-        for path, value in named.items()
-    )
 
 
 def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[Path, Any]:

@@ -59,7 +59,7 @@ def test_the_json_says_what_was_taken(script, capsys):
 def test_what_the_user_says_wins(script, capsys):
     main(["run", "line.py", "--loss", "squares", "--params", "w", "--lr", "0.2"])
     said = capsys.readouterr().out
-    assert "the sum of squares of x @ w - y, line 11" in said
+    assert "the sum of squares of x @ w - y, line 10" in said
     assert main(["run", "line.py", "--loss", "10"]) == 1
     assert "loss    cost, line 10" in capsys.readouterr().out
 
