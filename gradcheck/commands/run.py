@@ -25,8 +25,8 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         "targets",
         nargs="*",
         metavar="TARGET",
-        help="a bundled case (xor, xor:published), a file (checks.py, checks.py:name), a folder, or "
-        "a training script that holds no case: one iteration of its loop is checked",
+        help="a bundled case (xor, xor:published), a file (checks.py, checks.py:name), a folder, "
+        "or a training script that holds no case: one iteration of its loop is checked",
     )
     add_wishes(parser)
     add(

@@ -1,8 +1,9 @@
 """What may not be done here: write, remove or rename a file, start a process, send, or end this.
 
 A script does that by itself, and an edit may let code run that never did (`if stale > 0:
-os.remove(...)`), so that everything that reaches beyond the process is refused, by Python's audit hooks and, where these hear of nothing, by
-functions put in the place of the others. `confinement` has the system refuse it a second time.
+os.remove(...)`), so that everything that reaches beyond the process is refused, by Python's audit
+hooks and, where these hear of nothing, by functions put in the place of the others. `confinement`
+has the system refuse it a second time.
 """
 
 from __future__ import annotations

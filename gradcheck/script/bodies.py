@@ -45,20 +45,15 @@ def body_function(
         if "self" in known:  # which a call of super() looks for in the first place
             arguments.sort(key=lambda argument: argument.arg != "self")
         after = [ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))]
-    function: Any = ast.FunctionDef(
-        NAME,
-        ast.arguments([], arguments, None, [], [], None, []),
-        [*before, once, *after],
-        [],
-        None,
-        type_params=[],
-    )
+    function: Any = ast.parse(f"def {NAME}(): pass").body[0]
+    function.lineno = function.end_lineno = loop.node.lineno
+    function.args.args, function.body = arguments, [*before, once, *after]
     if loop.class_name:  # whose name is a part of the names that begin with two underscores
-        function = ast.ClassDef(loop.class_name, [], [], [function], [], type_params=[])
+        owner: Any = ast.parse(f"class {loop.class_name}: pass").body[0]
+        owner.body, function = [function], owner
     for node in ast.walk(function):
         if not hasattr(node, "lineno") and isinstance(node, ast.stmt | ast.expr | ast.arg):
-            line = loop.node.lineno
-            node.lineno = node.end_lineno = line
+            node.lineno = node.end_lineno = loop.node.lineno
             node.col_offset = node.end_col_offset = 0
     found: dict[str, Any] = {}
     exec(compile(ast.Module([function], []), file, "exec"), module, found)
@@ -84,7 +79,7 @@ class _Inside(ast.NodeTransformer):
     def visit_FunctionDef(self, node: Any) -> Any:
         return node
 
-    visit_Lambda = visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef
+    visit_Lambda = visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef  # noqa: N815
 
     def visit_Return(self, node: ast.Return) -> ast.stmt:
         name = ast.copy_location(ast.Name(RETURNED, ast.Load()), node)
@@ -93,7 +88,7 @@ class _Inside(ast.NodeTransformer):
     def visit_Global(self, node: ast.stmt) -> ast.stmt:
         return ast.copy_location(ast.Pass(), node)
 
-    visit_Nonlocal = visit_Global
+    visit_Nonlocal = visit_Global  # noqa: N815
 
 
 def _declared(loop: TrainingLoop) -> set[str]:

@@ -7,7 +7,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ from gradcheck.errors import UsageError
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
+from gradcheck.script.gradients import unmoved
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
 from gradcheck.script.playground import Playground
 from gradcheck.script.process import in_process
 from gradcheck.script.raising import raised_at
 from gradcheck.script.reading import framework, read_script
+from gradcheck.script.saying import described
 from gradcheck.script.state import label
-from gradcheck.script.taking import Taken, Taking, unmoved
+from gradcheck.script.taking import Taken, Taking
 from gradcheck.script.words import RefusedError, Wishes, short
 
 PRELUDE_SECONDS = 20.0
@@ -43,7 +45,7 @@ class ScriptEntry:
     """
 
     path: Path
-    wishes: Wishes = Wishes()
+    wishes: Wishes = field(default_factory=Wishes)
 
     @property
     def name(self) -> str:
@@ -140,7 +142,7 @@ class _Work:
             if idle:
                 names = ", ".join(map(label, idle))
                 notes.append(f"{names} reach the loss, and the loop never updates them")
-        return taken, taking.described(taken, notes)
+        return taken, described(taking, taken, notes)
 
     def _run(self, taking: Taking, playground: Playground) -> Exception | None:
         """Runs the script; what it raised before a loop was found."""

@@ -93,7 +93,7 @@ class _Marker(ast.NodeTransformer):
             found += made if isinstance(made, list) else [made]
         return found
 
-    def _call(self, name: str, arguments: list[ast.expr], like: ast.AST) -> ast.expr:
+    def _call(self, name: str, arguments: list[ast.expr], like: ast.AST) -> Any:
         function = ast.Attribute(ast.Name(HOOKS, ast.Load()), name, ast.Load())
         return _placed(ast.Call(function, arguments, []), like)
 
@@ -101,7 +101,7 @@ class _Marker(ast.NodeTransformer):
         self.marked.sites.append(site)
         return ast.Constant(len(self.marked.sites) - 1)
 
-    def _see(self, kind: str, name: str, value: ast.expr, like: Any) -> ast.expr:
+    def _see(self, kind: str, name: str, value: ast.expr, like: Any) -> Any:
         text = ast.unparse(value)
         return self._call(
             "see", [self._number(Site(kind, name, like.lineno, text)), self.visit(value)], like
@@ -115,7 +115,7 @@ class _Marker(ast.NodeTransformer):
         self._function, self._in_loop = outside
         return node
 
-    visit_AsyncFunctionDef = visit_FunctionDef
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
         """A class: its methods."""
@@ -147,7 +147,7 @@ class _Marker(ast.NodeTransformer):
             node.body = [_placed(ast.Expr(probe), node), *body]
         return node
 
-    visit_For = visit_While = _loop
+    visit_For = visit_While = _loop  # noqa: N815
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.comprehension:
         """What a comprehension goes through may hold no assignment."""
@@ -172,7 +172,7 @@ class _Marker(ast.NodeTransformer):
         node.value = self.visit(node.value)
         return [node, *seen]
 
-    visit_AugAssign = visit_Assign
+    visit_AugAssign = visit_Assign  # noqa: N815
 
     def _update(self, node: Any) -> None:
         """Marks the numbers in an update, and what it adds or takes away."""
@@ -192,12 +192,12 @@ class _Marker(ast.NodeTransformer):
             def visit_Subscript(self, inner: ast.Subscript) -> ast.Subscript:
                 return inner
 
-            def visit_Constant(self, inner: ast.Constant) -> ast.expr:
+            def visit_Constant(self, inner: ast.Constant) -> Any:
                 return marker._literal(inner)
 
         node.value = Literals().visit(node.value)
 
-    def _literal(self, node: ast.Constant) -> ast.expr:
+    def _literal(self, node: ast.Constant) -> Any:
         if not isinstance(node.value, float) or node.value <= 0:
             return node
         site = Site(LITERAL, f"{node.value:g}", node.lineno, "", node.value)
@@ -242,7 +242,7 @@ class _Marker(ast.NodeTransformer):
         self.generic_visit(node)
         return node
 
-    def _printed(self, node: ast.expr, text: str) -> ast.expr:
+    def _printed(self, node: Any, text: str) -> Any:
         """Marks the numbers in what is printed, where its text speaks of a loss."""
         told = may_be_loss(text) and "acc" not in text.lower()
         if isinstance(node, ast.JoinedStr):
@@ -261,10 +261,10 @@ class _Marker(ast.NodeTransformer):
         ):
             return self._see(PRINTED, ast.unparse(node), node, node)
         elif not isinstance(node, ast.Constant):
-            return self.visit(node)  # type: ignore[no-any-return]
+            return self.visit(node)
         return node
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
         """A difference of two things that are not numbers of the text: it may be an error."""
         text = ast.unparse(node)
         self.generic_visit(node)
@@ -277,7 +277,7 @@ class _Marker(ast.NodeTransformer):
         return self._call("difference", [number, node, *names], node)
 
 
-def _kept(name: str, value: ast.expr) -> ast.expr:
+def _kept(name: str, value: ast.expr) -> Any:
     return _placed(ast.NamedExpr(ast.Name(name, ast.Store()), value), value)
 
 

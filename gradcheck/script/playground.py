@@ -47,7 +47,7 @@ class Anything:
             raise AttributeError(name)
         return self
 
-    def __call__(self, *_: Any, **__: Any) -> Any:
+    def __call__(self, *_: Any, **__: Any) -> Any:  # noqa: D102
         return self
 
     def __getitem__(self, _: Any) -> Any:
@@ -100,7 +100,7 @@ class Playground:
         names.update(
             get_ipython=Anything, display=Anything(), xrange=range, input=_asked, open=self._open
         )
-        io.open = self._open  # type: ignore[assignment]  # which pathlib calls
+        io.open = self._open
         for name in SAVING:
             setattr(np, name, self._instead("did not write"))
         for name in ("makedirs", "mkdir"):
@@ -144,6 +144,4 @@ def _seeded() -> None:
     np.random.seed(0)  # noqa: NPY002  # what scripts use
     random.seed(0)
     generator = np.random.default_rng
-    np.random.default_rng = lambda seed=None: generator(  # type: ignore[assignment]
-        0 if seed is None else seed
-    )
+    np.random.default_rng = lambda seed=None: generator(0 if seed is None else seed)

@@ -104,7 +104,7 @@ def candidates(snapshot: Snapshot, module: dict[str, Any], sites: Sequence[Site]
     for part in (LOCAL, MODULE):
         seen = set()
         for name, value in state.part(part).items():
-            found += [one for one in _in_state((part, name), value, seen, named=False)]
+            found += _in_state((part, name), value, seen, named=False)
     return found
 
 

@@ -20,9 +20,9 @@ def straight_line(run: Run) -> Step | None:
     paths: list[Path] = []
     for name in made:
         path = (MODULE, name)
-        if ROLE.match(name) and state.number(path) is not None:
-            if named_gradients(state, [path], state, set()):
-                paths.append(path)
+        is_parameter = ROLE.match(name) and state.number(path) is not None
+        if is_parameter and named_gradients(state, [path], state, set()):
+            paths.append(path)
     if not paths:
         return None
     first = max(made[name] for _, name in paths) + 1

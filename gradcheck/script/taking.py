@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
 
 from gradcheck.casefiles import Case
-from gradcheck.report.script import TakenApart
+from gradcheck.script.choice import Found, choose
+from gradcheck.script.gradients import implied_gradients, point_fit, source_of, velocities
 from gradcheck.script.handover import Handover
-from gradcheck.script.instrument import ASSIGNED, DIFFERENCE
+from gradcheck.script.instrument import ASSIGNED
 from gradcheck.script.loops import Step, find_step, further_paths
-from gradcheck.script.losses import CLOSE, Found, Gradients, Loss, Point, candidates, choose
+from gradcheck.script.losses import Gradients, Loss, Point, candidates
 from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.reading import Script
 from gradcheck.script.running import Run
-from gradcheck.script.straight import straight_line
 from gradcheck.script.state import Path, Snapshot, State, alike, label, last_name, leaves
-from gradcheck.script.words import ROLE, RefusedError, Wishes, short
-
-ADAPTIVE = 0.05
-"""How far a step may be from a multiple of the gradients, relative, and be called one."""
+from gradcheck.script.straight import straight_line
+from gradcheck.script.words import RefusedError, Wishes, short
 
 
 @dataclass(frozen=True)
@@ -174,7 +169,7 @@ class Taking:
             names = named_gradients(after, step.paths, snapshot.state, set(extra))
             named = {path: after.number(place) for path, place in names.items()}
             kept = {path: value for path, value in named.items() if value is not None}
-            folded, of_step = _source(implied, kept, bool(extra))
+            folded, of_step = source_of(implied, kept, bool(extra))
             own = implied if of_step else kept
             losses = candidates(point, {path: value / folded for path, value in own.items()})
         except Exception:
@@ -198,8 +193,8 @@ class Taking:
         return Taken(handover, found, of_step, both, folded)
 
     def _kept(
-        self, point: Point, after: State, implied: Gradients, names: Mapping[Path, Path]
-    ) -> Mapping[Path, Path]:
+        self, point: Point, after: State, implied: Gradients, names: dict[Path, Path]
+    ) -> dict[Path, Path]:
         """Where the script keeps the gradients that its step implies; empty where it does not.
 
         They must be the same where no parameter is updated while they are made.
@@ -237,167 +232,3 @@ class Taking:
             f"the loop descends {len(own)} losses: {said}; check one at a time: --loss {name} "
             f"--params {','.join(map(label, paths))}"
         )
-
-    def described(self, taken: Taken, notes: Sequence[str]) -> TakenApart:
-        """What was found, in words."""
-        loop = self.run.marked.loops[taken.handover.point.step.loop].node
-        rate = taken.handover.point.step.rate
-        loss = taken.found.loss
-        if taken.handover.point.tolerant:
-            said = "none is needed: the iteration raises"
-        elif not taken.of_step:
-            said = "none is needed: the gradients are the variables named after the parameters"
-        elif rate.words:
-            said = f"{_rate_words(rate.words, rate.value)}; the gradient is (old - new) / rate"
-        else:
-            said = "none in the code: 1; the gradient is old - new"
-        if taken.folded != 1.0:
-            said += f", times {taken.folded:.4g}, the first step of its momentum"
-        return TakenApart(
-            self.script.path.name,
-            time.perf_counter() - self.started,
-            loop.lineno,
-            taken.handover.point.step.words or f"one iteration of the loop at line {loop.lineno}",
-            tuple(map(label, taken.handover.paths)),
-            loss.words,
-            loss.line,
-            tuple(loss_words(taken.found)),
-            rate.value if taken.of_step else None,
-            said,
-            bool(rate.words),
-            tuple(notes),
-        )
-
-
-def _rate_words(words: str, value: float) -> str:
-    told = "=" in words or " " in words
-    return words if told else f"{words} = {value:g}"
-
-
-def loss_words(found: Found) -> list[str]:
-    """What is said of a loss, a line each."""
-    loss = found.loss
-    if loss.kind == DIFFERENCE:
-        said = [f"{loss.words}, line {loss.line} (inferred: your updates descend it)"]
-        if not loss.agreeing:
-            said = [f"{loss.words}, line {loss.line} (inferred)"]
-    elif loss.kind == ASSIGNED:
-        said = [f"{loss.words}, line {loss.line}"]
-    else:
-        said = [f"{loss.words}, {loss.kind} at line {loss.line}"]
-    if found.instead is not None:
-        but = ", but the same up to a factor" if found.factor else ""
-        other = found.instead
-        said.append(f"not {other.words} (line {other.line}): your updates do not descend it{but}")
-    if found.squares is not None:
-        wrong = found.squares.blocks - found.squares.agreeing
-        said.append(
-            f"with a squared error there, {wrong} of {found.squares.blocks} would be wrong: "
-            "--loss squares, if you mean that"
-        )
-    return said
-
-
-def implied_gradients(point: Point, after: State) -> dict[Path, np.ndarray[Any, Any]]:
-    """The gradients that a step implies, where it keeps the parameters' shapes."""
-    found = {}
-    for path, old in point.start.items():
-        new = after.number(path)
-        if new is not None and new.shape == old.shape:
-            found[path] = (old - new) / point.step.rate.value
-    return found
-
-
-def _source(implied: Gradients, named: Gradients, remembers: bool) -> tuple[float, bool]:
-    """What the step takes of a gradient, and whether it is told by the step at all.
-
-    An optimiser that remembers something and whose step is no multiple of the gradients is
-    adaptive: then the script's own variables are the gradients.
-    """
-    if not any(map(np.any, implied.values())):
-        return 1.0, False
-    if not remembers or not named or set(named) != set(implied):
-        return 1.0, True
-    factors = []
-    for path, gradient in named.items():
-        square = float(np.sum(gradient**2))
-        if not square:
-            continue
-        factor = float(np.sum(implied[path] * gradient)) / square
-        off = float(np.linalg.norm(implied[path] - factor * gradient))
-        if factor <= 0 or off > ADAPTIVE * float(np.linalg.norm(implied[path])):
-            return 1.0, False
-        factors.append(factor)
-    if not factors or np.ptp(factors) > ADAPTIVE * np.median(factors):
-        return 1.0, not factors
-    folded = float(np.median(factors))
-    return (folded if abs(folded - 1) > CLOSE else 1.0), True
-
-
-def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[Path, Any]:
-    """What a step remembers beside its parameters, as zeros: then it says nothing of the past."""
-    state = snapshot.state
-    shapes = {np.shape(state.get(path)) for path in step.paths}
-    found: dict[Path, Any] = {}
-    for path, value in leaves(state).items():
-        array = np.array(value, dtype=np.float64)
-        now = after.number(path)
-        if path in step.paths or array.shape not in shapes or now is None or not array.ndim:
-            continue
-        if np.array_equal(now, array):
-            continue
-        other = np.zeros(array.shape) if np.any(array) else np.ones(array.shape)
-        try:
-            without = run.replay(step.loop, snapshot, {path: other}, step.rate)
-        except Exception:
-            continue
-        if any(not alike(after.number(own), without.number(own)) for own in step.paths):
-            found[path] = np.zeros(array.shape)
-    return found
-
-
-def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
-    """The parameters that move down a loss, within a factor."""
-    found = []
-    for path, gradient in implied.items():
-        square = float(np.sum(gradient**2))
-        if not square:
-            continue
-        start = point.start[path]
-        width = 1e-4 / max(float(np.max(np.abs(gradient))), 1e-9)
-        values = [
-            point.seen({path: start + sign * width * gradient}).numbers.get(loss.site)
-            for sign in (1, -1)
-        ]
-        if values[0] is not None and values[1] is not None:
-            slope = (values[0] - values[1]) / (2 * width)
-            if abs(slope / square - 1) < 0.3:
-                found.append(path)
-    return found
-
-
-def unmoved(point: Point, found: Loss) -> list[Path]:
-    """Arrays named like parameters that reach the loss and that the loop never updates."""
-    base = found.value(_stopped(point, {}, found))
-    idle = []
-    for path, value in leaves(point.snapshot.state).items():
-        changed = path in point.step.changed or path in point.step.paths
-        if changed or not ROLE.match(last_name(path)):
-            continue
-        array = np.array(value, dtype=np.float64)
-        moved = array + 1e-3 * (np.abs(array) + 0.1)
-        try:
-            if found.value(_stopped(point, {path: moved}, found)) != base:
-                idle.append(path)
-        except Exception:
-            continue
-    return idle
-
-
-def _stopped(point: Point, values: dict[Path, Any], loss: Loss) -> Any:
-    from gradcheck.script.running import Seen
-
-    seen = Seen(wanted=(loss.site, loss.count))
-    changed = {**point.extra, **values}
-    point.run.replay(point.step.loop, point.snapshot, changed, point.step.rate, 0.0, seen)
-    return seen
