@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.array import traced_leaf
 from gradcheck.trace.ownership import is_users_object
+from gradcheck.trace.recording import open_tape
 
 SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "argparse")
@@ -93,8 +95,16 @@ class Snapshot:
     constant: dict[int, Any] = field(default_factory=dict)
 
     def copied(self, values: Mapping[Path, Any]) -> State:
-        """A copy with other values at some paths; what is one array stays one array."""
+        """A copy with other values at some paths; what is one array stays one array.
+
+        Where the values are followed, so are all other arrays.
+        """
         memo: dict[int, Any] = dict(self.constant)
+        tape = open_tape(list(values.values()))
+        if tape is not None:
+            for path, array in leaves(self.state).items():
+                if isinstance(array, np.ndarray):
+                    memo[id(array)] = traced_leaf(tape, array.copy(), label(path))
         kept = []
         for path, value in values.items():
             old = self.state.get(path)

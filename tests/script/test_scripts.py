@@ -27,28 +27,42 @@ NET = "self.W1 self.b1 self.W2 self.b2"
 COLUMNS = "parameters['W1'] parameters['b1'] parameters['W2'] parameters['b2']"
 DICT = "params['W1'] params['b1'] params['W2'] params['b2']"
 LISTS = "weights[0] weights[1] biases[0] biases[1]"
+PAIRS = "self.weights[0] self.weights[1] self.biases[0] self.biases[1]"
+MODULES = "layers[0].w.value layers[0].b.value layers[2].w.value layers[2].b.value"
 LAYERS = "network[0].weights network[0].bias network[2].weights network[2].bias"
 
 SCRIPTS = {
     "adam": Wanted(25, DICT, 26, None),
     "adam_slope": Wanted(25, DICT, 26, None, ("GC305",)),
+    "autoencoder": Wanted(16, "W b c", 20, 0.1),
+    "batches_of_pairs": Wanted(23, PAIRS, 60, 3.0),
+    "batches_of_pairs_bias": Wanted(23, PAIRS, 60, 3.0, ("GC303",)),
     "columns_dict": Wanted(43, COLUMNS, 45, 1.2),
     "columns_dict_bias": Wanted(43, COLUMNS, 45, 1.2, ("GC502",)),
+    "convolution_turned": Wanted(20, "kernel bias", 21, 0.02, ("GC999",)),
     "descending_halves": Wanted(8, "w1 w2", 13, 0.02),
+    "dropout_mask": Wanted(8, "W1 W2", 16, 0.1, ("GC303",)),
+    "factors": Wanted(13, "P Q", 11, 0.02),
     "fit_saves": Wanted(9, "coef intercept", 12, 0.1),
+    "hinge_half_penalty": Wanted(19, "self.W", 22, 0.05, ("GC999",)),
     "inner_product": Wanted(7, "W1 W2", 10, None, ("GC202",)),
     "layer_objects": Wanted(42, LAYERS, 32, 0.05),
     "linear_no_mean": Wanted(9, "w b", 11, 0.05, ("GC101",)),
     "linear_plain": Wanted(9, "w b", 11, 0.05),
     "logistic_scipy": Wanted(23, "params", 9, None),
     "minibatches": Wanted(12, W_AND_B, 17, 0.5),
+    "modules_momentum": Wanted(58, MODULES, 62, 0.1),
     "momentum_lists": Wanted(12, LISTS, 16, 0.01),
     "net_class": Wanted(42, NET, 44, 0.1),
     "net_class_slope": Wanted(42, NET, 44, 0.1, ("GC305",)),
     "penalty": Wanted(9, "W b", 15, 0.5),
     "penalty_missing": Wanted(9, "W b", 15, 0.5, ("GC602",)),
     "per_sample": Wanted(15, "self.w1 self.w2", 19, 0.2),
+    "polynomial": Wanted(8, "a b c d", 10, 1e-06),
     "pure_python": Wanted(15, "w b", 19, 0.3),
+    "recurrent_adagrad": Wanted(49, "Wxh Whh Why bh by", 55, None),
+    "recurrent_same_step": Wanted(49, "Wxh Whh Why bh by", 55, None, ("GC999",)),
+    "rows_of_lists": Wanted(16, "coef", 18, 0.3),
     "sign": Wanted(8, "m c", 10, 0.01, ("GC106",)),
     "softmax_numpy_fn": Wanted(23, "theta", 16, 0.3),
     "updated_too_early": Wanted(7, "W1 W2", 10, 0.01, ("GC404",)),
@@ -87,9 +101,7 @@ def test_what_is_found_of_a_script(name):
 
 
 SOURCES = {
-    "dense_article": Wanted(
-        80, "self.weights[0] self.weights[1] self.biases[0] self.biases[1]", 68, 0.001
-    ),
+    "dense_article": Wanted(80, PAIRS, 68, 0.001),
     "digits_classifier": Wanted(
         38, "self.output_layer['weights'] self.output_layer['biases']", 45, None, ("GC202",)
     ),
