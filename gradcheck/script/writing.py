@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from gradcheck.script.entry import ScriptEntry
 from gradcheck.script.inferred import SQUARES
 from gradcheck.script.words import Wishes
 
-TEXT = '''"""The check of {file}, as `gradcheck init` found it: {step}.
+TEXT = '''"""The check of {name}, as `gradcheck init` found it: {step}.
 
 What is not so can be said here. Where the script cannot be run (its data are missing, its loop is
 in another module), return a case of your own functions: gradcheck.Case(loss, params, grad).
@@ -30,7 +31,7 @@ from gradcheck.script import ScriptCase
 @gradcheck.case
 def training():
     return ScriptCase(
-        Path(__file__).with_name({file!r}),
+        Path(__file__).with_name({file}),
 {arguments}
     )
 '''
@@ -87,9 +88,15 @@ def write_case(path: Path, wishes: Wishes) -> tuple[Path, TakenApart]:
     if isinstance(found, str):
         raise UsageError(f"{path} could not be taken apart: {found}")
     step = found.step_words
-    text = TEXT.format(file=path.name, step=step, arguments=_arguments(found))
+    text = TEXT.format(
+        name=path.name, file=_quoted(path.name), step=step, arguments=_arguments(found)
+    )
     write_atomically(target, text)
     return target, found
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _arguments(found: TakenApart) -> str:
@@ -97,11 +104,11 @@ def _arguments(found: TakenApart) -> str:
     said = "; ".join(found.loss_words)
     lines = [f"# {said}"]
     if not inferred:
-        lines.append(f"loss={found.loss!r},")
+        lines.append(f"loss={_quoted(found.loss)},")
     elif SQUARES in found.loss:
-        lines.append(f"loss={SQUARES!r},")
+        lines.append(f"loss={_quoted(SQUARES)},")
     lines.append("params=(")
-    lines += [f"    {name!r}," for name in found.params]
+    lines += [f"    {_quoted(name)}," for name in found.params]
     lines.append("),")
     if found.learning_rate is not None and found.rate_given:
         lines.append(f"learning_rate={found.learning_rate!r},")
