@@ -31,13 +31,13 @@ class Found:
     Attributes:
         loss: the loss.
         instead: what the script computes, and its updates do not descend.
-        factor: whether that is the same up to a factor.
+        why: why that is not the loss.
         squares: of a cross-entropy, the squared error that it may be as well.
     """
 
     loss: Loss
     instead: Loss | None = None
-    factor: bool = False
+    why: str = "your updates do not descend it"
     squares: Loss | None = None
 
 
@@ -69,7 +69,7 @@ def choose(found: Sequence[Loss], wanted: str | None) -> Found | None:
     if kin:
         nearest = max(kin, key=_fit)
         if nearest.agreeing > written.agreeing:
-            return Found(nearest, written, factor=True)
+            return Found(nearest, written, "your updates do not descend it, but a multiple")
         return Found(written)
     if written.agreeing and written.agreeing >= implied.agreeing:
         return Found(written)

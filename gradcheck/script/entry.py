@@ -30,8 +30,11 @@ from gradcheck.script.words import RefusedError, Wishes, short
 PRELUDE_SECONDS = 20.0
 """What a script may take to come to its training loop."""
 
+MEASURED = 1e-6
+"""How precisely the factor of a rate is known."""
+
 CONFIRMING_SECONDS = 2.0
-UNEXPLAINED_FACTOR = {"GC105", "GC104", "GC999"}
+UNEXPLAINED_FACTOR = {"GC104", "GC105", "GC412", "GC999"}
 """Findings of a factor that no rule explains, as a rate that is a little larger."""
 
 
@@ -191,13 +194,18 @@ class _Work:
         return self._as_larger_rate(taken, report, overrides)
 
     def _as_larger_rate(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
-        """A factor of all blocks that no rule explains is one of the learning rate."""
+        """A factor of all blocks that no rule explains is one of the learning rate.
+
+        So is any factor where the code has no rate.
+        """
         common = taken.found.loss.common
         codes = {one.code for one in report.findings if one.severity == "error"}
-        if not common or taken.found.loss.agrees or not codes <= UNEXPLAINED_FACTOR:
+        explained = taken.handover.point.step.rate.words and not codes <= UNEXPLAINED_FACTOR
+        if not common or taken.found.loss.agrees or explained:
             return report
         handover = replace(taken.handover, rate=taken.handover.rate * common)
-        again = handover.case(of_step=True).check(**overrides)
+        tolerance = max(overrides.get("rtol") or 0.0, MEASURED)
+        again = handover.case(of_step=True).check(**{**overrides, "rtol": tolerance})
         if not again.ok:
             return report
         self.more_notes = [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.script.loops import Step
+from gradcheck.script.loops import Step, plain
 from gradcheck.script.losses import CLOSE, Gradients, Loss, Point
 from gradcheck.script.running import Run, Seen
 from gradcheck.script.state import Path, Snapshot, State, alike, last_name, leaves
@@ -73,6 +75,35 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
         if any(not alike(after.number(own), without.number(own)) for own in step.paths):
             found[path] = np.zeros(array.shape)
     return found
+
+
+def is_of_other_data(
+    point: Point, loss: Loss, implied: Gradients, snapshots: Sequence[Snapshot]
+) -> bool:
+    """Whether a loss stays the same in another iteration, whose step goes another way.
+
+    Then it is computed of all data, and the step of one sample, or of some.
+    """
+    values = {path: plain(value) for path, value in point.start.items()}
+    base = point.seen({}).numbers.get(loss.site)
+    for snapshot in snapshots:
+        there = replace(point, snapshot=snapshot)
+        if snapshot is point.snapshot or base is None:
+            continue
+        try:
+            value = there.seen(values).numbers.get(loss.site)
+            after = point.run.replay(point.step.loop, snapshot, values)
+            other = implied_gradients(point, after)
+        except Exception:
+            continue
+        if value is not None and abs(value - base) <= 1e-12 * abs(base):
+            return not all(_along(other[path], implied[path]) for path in implied if path in other)
+    return False
+
+
+def _along(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    sizes = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    return float(np.sum(one * other)) >= (1 - 1e-6) * sizes
 
 
 def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:

@@ -269,7 +269,10 @@ class _Marker(ast.NodeTransformer):
         text = ast.unparse(node)
         self.generic_visit(node)
         sides = (node.left, node.right)
-        if not isinstance(node.op, ast.Sub) or any(isinstance(s, ast.Constant) for s in sides):
+        is_update = HOOKS in text  # which holds an increment that is marked
+        if not isinstance(node.op, ast.Sub) or is_update:
+            return node
+        if any(isinstance(side, ast.Constant) for side in sides):
             return node
         number = self._number(Site(DIFFERENCE, text, node.lineno, text))
         node.left, node.right = _kept(LEFT, node.left), _kept(RIGHT, node.right)

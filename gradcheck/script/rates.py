@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gradcheck.script.instrument import INCREMENT, LITERAL, Site
 from gradcheck.script.state import (
     LOCAL,
@@ -16,6 +18,7 @@ from gradcheck.script.state import (
     Path,
     Snapshot,
     State,
+    is_number,
     is_shared,
     label,
 )
@@ -141,8 +144,8 @@ def _is_own_class(kind: Any) -> bool:
 
 
 def _is_rate(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and value > 0
+    is_number = isinstance(value, int | float | np.floating) and not isinstance(value, bool)
+    return bool(is_number and value > 0)
 
 
 def _defaults(function: types.FunctionType) -> list[Rate]:
@@ -160,7 +163,7 @@ def _in_state(path: Path, value: Any, seen: set[int], named: bool = True) -> Ite
     """The numbers that are named like a rate; or all others, each of which may be one."""
     last = path[-1].name if isinstance(path[-1], Attribute) else path[-1]
     is_named = isinstance(last, str) and bool(RATE.match(last))
-    if is_named == named and (isinstance(value, float) or named) and _is_rate(value):
+    if is_named == named and (is_number(value) or named) and _is_rate(value):
         yield Rate(float(value), label(path), path=path)
     elif len(path) < DEPTH and id(value) not in seen:
         seen.add(id(value))

@@ -201,7 +201,8 @@ class Run:
         body = self.body(number, snapshot)
         with self._as_at(snapshot, state), _silence():
             begun = State(self.names, local)
-            with rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext():
+            scaled = rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext()
+            with scaled, _closures(local or {}):
                 self._seen, self._replaying = seen, True
                 try:
                     with contextlib.suppress(_StopError, ReturnedError):
@@ -241,6 +242,24 @@ class Run:
             return np.asarray(new - old)
         except ValueError:
             return None
+
+
+@contextlib.contextmanager
+def _closures(local: Mapping[str, Any]) -> Iterator[None]:
+    """Has functions that were defined around the loop see its variables; put back afterwards."""
+    before = {}
+    for function in local.values():
+        if isinstance(function, types.FunctionType):
+            names = function.__code__.co_freevars
+            for name, cell in zip(names, function.__closure__ or (), strict=True):
+                if name in local and not isinstance(local[name], types.FunctionType):
+                    before[id(cell)] = (cell, cell.cell_contents)
+                    cell.cell_contents = local[name]
+    try:
+        yield
+    finally:
+        for cell, value in before.values():
+            cell.cell_contents = value
 
 
 @contextlib.contextmanager

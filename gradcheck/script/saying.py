@@ -60,9 +60,8 @@ def loss_words(found: Found) -> list[str]:
     else:
         said = [f"{loss.words}, {loss.kind} at line {loss.line}"]
     if found.instead is not None:
-        but = ", but the same up to a factor" if found.factor else ""
         other = found.instead
-        said.append(f"not {other.words} (line {other.line}): your updates do not descend it{but}")
+        said.append(f"not {other.words} (line {other.line}): {found.why}")
     if found.squares is not None:
         wrong = found.squares.blocks - found.squares.agreeing
         said.append(

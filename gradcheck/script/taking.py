@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 
 from gradcheck.casefiles import Case
 from gradcheck.script.choice import Found, choose
-from gradcheck.script.gradients import implied_gradients, point_fit, source_of, velocities
+from gradcheck.script.gradients import (
+    implied_gradients,
+    is_of_other_data,
+    point_fit,
+    source_of,
+    velocities,
+)
 from gradcheck.script.handover import Handover
 from gradcheck.script.instrument import ASSIGNED
 from gradcheck.script.loops import Step, find_step, further_paths
@@ -177,6 +183,8 @@ class Taking:
         found = choose(losses, self.wishes.loss)
         if found is None:
             return None
+        if of_step and not extra:
+            found = self._of_its_data(point, found, losses, implied)
         if self.wishes.loss is None and self.wishes.params is None:
             self._require_one(losses, point, implied)
         common = found.loss.common
@@ -191,6 +199,17 @@ class Taking:
             point, tuple(self._ordered(point)), found.loss, step.rate.value * folded, names
         )
         return Taken(handover, found, of_step, both, folded)
+
+    def _of_its_data(
+        self, point: Point, found: Found, losses: Sequence[Loss], implied: Gradients
+    ) -> Found:
+        """What was found, or what is inferred where that is computed of other data."""
+        written = found.loss.family is None and self.wishes.loss is None
+        inferred = choose([loss for loss in losses if loss.family], None) if written else None
+        if inferred and is_of_other_data(point, found.loss, implied, self.run.snapshots):
+            why = "it is computed of other data than a step"
+            return replace(inferred, instead=found.loss, why=why)
+        return found
 
     def _kept(
         self, point: Point, after: State, implied: Gradients, names: dict[Path, Path]
