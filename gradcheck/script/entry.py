@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ from gradcheck.script.saying import described
 from gradcheck.script.state import label
 from gradcheck.script.taking import Taken, Taking
 from gradcheck.script.words import RefusedError, Wishes, short
+
+SECONDS = 120.0
+"""What taking a script apart and checking it may take, beside the budget of the check."""
 
 PRELUDE_SECONDS = 20.0
 """What a script may take to come to its training loop."""
@@ -62,7 +66,8 @@ class ScriptEntry:
             overrides: arguments of the check.
         """
         try:
-            answer: Outcome | str = in_process(lambda send: self._work(overrides, send))
+            seconds = SECONDS + float(overrides.get("budget") or 0.0)
+            answer: Outcome | str = in_process(partial(self._work, overrides), seconds)
         except UsageError as error:
             answer = str(error)
         if isinstance(answer, Outcome):
@@ -80,7 +85,7 @@ class ScriptEntry:
                 send(str(refused))
 
         try:
-            answer: TakenApart | str = in_process(work)
+            answer: TakenApart | str = in_process(work, SECONDS)
         except UsageError as error:
             return str(error)
         return answer

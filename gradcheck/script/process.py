@@ -13,11 +13,8 @@ from typing import Any
 from gradcheck.errors import UsageError
 from gradcheck.sandbox.confinement import confine
 
-SECONDS = 120.0
-"""What taking a script apart and checking it may take."""
 
-
-def in_process(work: Callable[[Callable[[Any], None]], None], seconds: float = SECONDS) -> Any:
+def in_process(work: Callable[[Callable[[Any], None]], None], seconds: float) -> Any:
     """What some work in a process of its own answers.
 
     Args:

@@ -15,7 +15,8 @@ from gradcheck.script.words import RefusedError
 MAGIC = re.compile(r"^([ \t]*)[%!].*$", re.MULTILINE)
 PRINT_STATEMENT = re.compile(r"^\s*print\s+[^(=\s]", re.MULTILINE)
 FRAMEWORK = re.compile(
-    r"^\s*(?:import|from)\s+(torch|tensorflow|keras|jax|autograd|sklearn)\b", re.MULTILINE
+    r"^\s*(?:import|from)\s+(torch|tensorflow|keras|jax|autograd|sklearn(?=\.(?:lin|neur)))\b",
+    re.MULTILINE,
 )
 DIFFERENTIATES = re.compile(r"\.backward\(|GradientTape|\.fit\(|grad\(")
 

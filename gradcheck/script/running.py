@@ -266,6 +266,7 @@ def _closures(local: Mapping[str, Any]) -> Iterator[None]:
 def _silence() -> Iterator[None]:
     with (
         contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
         warnings.catch_warnings(),
         np.errstate(all="ignore"),
     ):

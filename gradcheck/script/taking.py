@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -70,10 +71,15 @@ class Taking:
         self.run = Run(self.script, self._test)
 
     def _test(self, number: int) -> bool:
-        step = find_step(self.run, number, self.wishes.rate)
-        if step is not None:
-            self.step = step
-        return step is not None
+        self.step = find_step(self.run, number, self.wishes.rate)
+        passes = self.run.passes[number]
+        if self.step is None or passes.first is None:
+            return False
+        with contextlib.suppress(RefusedError):  # which is said when the loop is looked at
+            if self._at(passes.first) is None:
+                passes.why = self._no_loss()
+                self.step = None
+        return self.step is not None
 
     def execute(self) -> None:
         """Runs the script; a loop that has a single pass is tried at its end.
@@ -127,7 +133,9 @@ class Taking:
             if one.found.loss.family is None:
                 return one, iterations
         if not found:
-            raise RefusedError(self._no_loss())
+            assert self.step is not None
+            line = self.run.marked.loops[self.step.loop].node.lineno
+            raise RefusedError(f"the loop at line {line}: {self._no_loss()}")
         return found[0], iter(found[1:])
 
     def _changes_shape(self, snapshots: Sequence[Snapshot]) -> bool:
@@ -151,12 +159,10 @@ class Taking:
 
     def _no_loss(self) -> str:
         assert self.step is not None
-        line = self.run.marked.loops[self.step.loop].node.lineno
         names = short(", ".join(map(label, self.step.paths)))
         return (
-            f"the loop at line {line} updates {names}, but no loss was found: nothing in it that "
-            "is called loss, cost or error depends on these, and no `output - target` does; say "
-            "--loss NAME, or mark a function that returns a case with @gradcheck.case"
+            f"it updates {names}, but no loss was found: nothing in it that is called loss, cost "
+            "or error depends on these, and no `output - target` does; --loss NAME says which it is"
         )
 
     def _at(self, snapshot: Snapshot) -> Taken | None:

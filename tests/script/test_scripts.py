@@ -43,6 +43,7 @@ SCRIPTS = {
     "batches_of_pairs": Wanted(23, PAIRS, 60, 3.0),
     "batches_of_pairs_bias": Wanted(23, PAIRS, 60, 3.0, ("GC303",)),
     "clipped": Wanted(7, "params[0] params[1] params[2] params[3]", 11, 0.001),
+    "centred_first": Wanted(13, "W", 16, 0.3),
     "closure": Wanted(14, "W1 W2", 17, 0.1),
     "columns_dict": Wanted(43, COLUMNS, 45, 1.2),
     "columns_dict_bias": Wanted(43, COLUMNS, 45, 1.2, ("GC502",)),
