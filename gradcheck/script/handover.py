@@ -109,6 +109,7 @@ class Handover:
         body = run.body(what.loop, snapshot)
         reached = [body, *snapshot.shared.values(), *_objects(snapshot.state)]
         data = data_of(self.point)
+        run.forget(snapshot)
 
         def loss(params: Any) -> Any:
             _ = body, reached, data  # which are followed, and found, through this function

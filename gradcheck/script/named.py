@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.script.state import Attribute, Path, State, last_name, leaves
-from gradcheck.user.names import derived_names
+from gradcheck.user.names import SIBLINGS, derived_names
 
 BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
 """What the gradient of the only parameter may be called."""
@@ -113,4 +113,5 @@ def _names(step: Any, is_only: bool, is_own: bool) -> list[Any]:
     if not isinstance(bare, str):
         return [] if is_own else [bare]
     names = [*derived_names(bare), f"D{bare}", f"d{bare.upper()}", f"gradient_{bare}"]
+    names += SIBLINGS.get(bare, ())
     return [*names, *(BARE if is_only else ()), *([] if is_own else [bare])]

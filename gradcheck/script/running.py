@@ -162,6 +162,11 @@ class Run:
 
     # replaying
 
+    def forget(self, snapshot: Snapshot) -> None:
+        """Lets go of what every replay brings along, so that nobody follows it twice."""
+        for name in snapshot.state.module:
+            self.names.pop(name, None)
+
     def body(self, number: int, snapshot: Snapshot) -> types.FunctionType:
         """The function that is one pass of a loop."""
         local = snapshot.state.local

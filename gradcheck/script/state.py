@@ -97,13 +97,15 @@ class Snapshot:
     def copied(self, values: Mapping[Path, Any]) -> State:
         """A copy with other values at some paths; what is one array stays one array.
 
-        Where the values are followed, so are all other arrays.
+        Where the values are followed, so are other arrays, but for large ones that it overwrites.
         """
         memo: dict[int, Any] = dict(self.constant)
         tape = open_tape(list(values.values()))
         if tape is not None:
             for path, array in leaves(self.state).items():
-                if isinstance(array, np.ndarray):
+                if path in values or not isinstance(array, np.ndarray):
+                    continue
+                if id(array) in self.constant or array.size <= WORTH_SHARING:
                     memo[id(array)] = traced_leaf(tape, array.copy(), label(path))
         kept = []
         for path, value in values.items():
