@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.script.loops import Step, plain
 from gradcheck.script.losses import CLOSE, Gradients, Loss, Point
-from gradcheck.script.running import Run, Seen
+from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, alike, last_name, leaves
 from gradcheck.script.words import ROLE
 
@@ -116,7 +116,7 @@ def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
         start = point.start[path]
         width = 1e-4 / max(float(np.max(np.abs(gradient))), 1e-9)
         values = [
-            point.seen({path: start + sign * width * gradient}).numbers.get(loss.site)
+            point.seen({path: plain(start + sign * width * gradient)}).numbers.get(loss.site)
             for sign in (1, -1)
         ]
         if values[0] is not None and values[1] is not None:
@@ -126,9 +126,9 @@ def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
     return found
 
 
-def unmoved(point: Point, found: Loss) -> list[Path]:
+def unmoved(point: Point, loss: Loss) -> list[Path]:
     """Arrays named like parameters that reach the loss and that the loop never updates."""
-    base = found.value(_stopped(point, {}, found))
+    base = point.value(loss, {})
     idle = []
     for path, value in leaves(point.snapshot.state).items():
         changed = path in point.step.changed or path in point.step.paths
@@ -137,15 +137,8 @@ def unmoved(point: Point, found: Loss) -> list[Path]:
         array = np.array(value, dtype=np.float64)
         moved = array + 1e-3 * (np.abs(array) + 0.1)
         try:
-            if found.value(_stopped(point, {path: moved}, found)) != base:
+            if point.value(loss, {path: moved}) != base:
                 idle.append(path)
         except Exception:
             continue
     return idle
-
-
-def _stopped(point: Point, values: dict[Path, Any], loss: Loss) -> Any:
-    seen = Seen(wanted=(loss.site, loss.count))
-    changed = {**point.extra, **values}
-    point.run.replay(point.step.loop, point.snapshot, changed, point.step.rate, 0.0, seen)
-    return seen

@@ -12,7 +12,6 @@ import numpy as np
 from gradcheck.casefiles import Case, StepCase
 from gradcheck.script.instrument import HOOKS
 from gradcheck.script.losses import Loss, Point
-from gradcheck.script.running import Seen
 from gradcheck.script.state import Attribute, Path, State, leaves
 
 MOST_DATA = 12
@@ -83,7 +82,6 @@ class Handover:
         loss: what is descended.
         rate: what the step is divided by.
         gradients: where the script keeps the gradients; empty where the step tells them.
-        sources: the functions and data that the iteration reaches, for whoever follows it.
     """
 
     point: Point
@@ -103,20 +101,17 @@ class Handover:
         return Case(loss, params, grad)
 
     def _functions(self) -> tuple[Any, Any, Any]:
-        run, what, snapshot = self.point.run, self.point.step, self.point.snapshot
-        extra, chosen, rate, places = self.point.extra, self.loss, self.rate, self.gradients
+        point, chosen, rate, places = self.point, self.loss, self.rate, self.gradients
+        run, what, snapshot, extra = point.run, point.step, point.snapshot, point.extra
         tree = nested(self.paths)
         body = run.body(what.loop, snapshot)
         reached = [body, *snapshot.shared.values(), *_objects(snapshot.state)]
-        data = data_of(self.point)
+        data = data_of(point)
         run.forget(snapshot)
 
         def loss(params: Any) -> Any:
             _ = body, reached, data  # which are followed, and found, through this function
-            seen = Seen(wanted=(chosen.site, chosen.count))
-            changed = {**extra, **spread(tree, params)}
-            run.replay(what.loop, snapshot, changed, what.rate, 0.0, seen)
-            return chosen.value(seen)
+            return point.value(chosen, spread(tree, params))
 
         def step(params: Any, learning_rate: float = rate) -> Any:
             _ = body, reached, data

@@ -106,6 +106,13 @@ class Point:
         self.after(values, seen)
         return seen
 
+    def value(self, loss: Loss, values: Mapping[Path, Any]) -> Any:
+        """The loss with other values; the iteration is run up to it."""
+        seen = Seen(wanted=(loss.site, loss.count))
+        changed = {**self.extra, **values}
+        self.run.replay(self.step.loop, self.snapshot, changed, self.step.rate, 0.0, seen)
+        return loss.value(seen)
+
     def after(self, values: Mapping[Path, Any], seen: Seen | None = None) -> State:
         """What an iteration with the rate set to 0 leaves; of one that raises, what it began with.
 
