@@ -70,7 +70,7 @@ def name_of(node: ast.AST) -> str:
 
 def same(one: ast.AST, other: ast.AST) -> bool:
     """Whether two expressions are written alike."""
-    return ast.unparse(one) == ast.unparse(other)
+    return type(one) is type(other) and ast.unparse(one) == ast.unparse(other)
 
 
 def is_update(node: ast.AST) -> bool:
@@ -82,8 +82,7 @@ def is_update(node: ast.AST) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else []
     for part in ast.walk(node.value):
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub):
-            sides = (part.left, part.right)
-            own = any(same(target, side) for target in targets for side in sides)
+            own = any(same(target, one) for target in targets for one in ast.walk(part))
             if own or _has_rate(part.right):
                 return not _is_whole(part.right)
     return False

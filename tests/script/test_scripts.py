@@ -33,6 +33,8 @@ NEURONS = (
     "hidden[0].weights hidden[0].bias hidden[1].weights hidden[1].bias hidden[2].weights "
     "hidden[2].bias out.weights out.bias"
 )
+DENSE = "dense1.weights dense1.biases dense2.weights dense2.biases"
+DEEP = "p['W1'] p['b1'] p['W2'] p['b2'] p['W3'] p['b3']"
 LAYERS = "network[0].weights network[0].bias network[2].weights network[2].bias"
 
 SCRIPTS = {
@@ -42,12 +44,14 @@ SCRIPTS = {
     "batch_norm": Wanted(7, "W1 W2 gamma beta b2", 17, 0.1),
     "batches_of_pairs": Wanted(23, PAIRS, 60, 3.0),
     "batches_of_pairs_bias": Wanted(23, PAIRS, 60, 3.0, ("GC303",)),
-    "clipped": Wanted(7, "params[0] params[1] params[2] params[3]", 11, 0.001),
     "centred_first": Wanted(13, "W", 16, 0.3),
+    "clipped": Wanted(7, "params[0] params[1] params[2] params[3]", 11, 0.001),
     "closure": Wanted(14, "W1 W2", 17, 0.1),
     "columns_dict": Wanted(43, COLUMNS, 45, 1.2),
     "columns_dict_bias": Wanted(43, COLUMNS, 45, 1.2, ("GC502",)),
     "convolution_turned": Wanted(20, "kernel bias", 21, 0.02, ("GC999",)),
+    "deep_adam_batches": Wanted(62, DEEP, 64, None),
+    "deep_adam_penalty": Wanted(62, DEEP, 64, None, ("GC604",)),
     "descending_halves": Wanted(8, "w1 w2", 13, 0.02),
     "dropout_mask": Wanted(8, "W1 W2", 16, 0.1, ("GC303",)),
     "factors": Wanted(13, "P Q", 11, 0.02),
@@ -55,6 +59,8 @@ SCRIPTS = {
     "hinge_half_penalty": Wanted(19, "self.W", 22, 0.05, ("GC604",)),
     "inner_product": Wanted(7, "W1 W2", 10, None, ("GC202",)),
     "layer_objects": Wanted(42, LAYERS, 32, 0.05),
+    "layers_rmsprop": Wanted(51, DENSE, 53, None),
+    "layers_rmsprop_mask": Wanted(51, DENSE, 53, None, ("GC307",)),
     "linear_no_mean": Wanted(9, "w b", 11, 0.05, ("GC101",)),
     "linear_plain": Wanted(9, "w b", 11, 0.05),
     "logistic_scipy": Wanted(23, "params", 9, None),
@@ -82,6 +88,7 @@ SCRIPTS = {
     "softmax_numpy_fn": Wanted(23, "theta", 16, 0.3),
     "two_data_sets": Wanted(18, "theta", 21, 0.1),
     "updated_too_early": Wanted(7, "W1 W2", 10, 0.01, ("GC404",)),
+    "valley_momentum": Wanted(6, "th", 7, 0.0001),
     "weight_decay": Wanted(8, "W b", 12, 0.02),
     "xor_globals": Wanted(14, "syn0 syn1", 18, 1.0),
     "xor_no_slope": Wanted(14, "syn0 syn1", 18, 1.0, ("GC303",)),
