@@ -99,11 +99,6 @@ def _has_rate(node: ast.AST) -> bool:
     )
 
 
-def plural(count: int, what: str) -> str:
-    """`1 loss`, `2 losses`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}{'es' if what[-1] == 's' else 's'}"
-
-
 def short(text: Any, most: int = 60) -> str:
     """Text in one line."""
     words = " ".join(str(text).split())
