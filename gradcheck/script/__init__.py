@@ -2,9 +2,11 @@
 
 `reading` parses the script and `instrument` marks what could be its loop, its loss and its learning
 rate. `running` runs it up to the loop, in a process of its own (`process`, `playground`), and
-replays one iteration from a copy of what the script holds (`state`). `loops` tells by experiments
-which loop is a step and what its parameters and rate are, `losses` what it descends; `handover`
-makes the case, and `writing` writes it down.
+replays one iteration (`bodies`) from a copy of what the script holds (`state`). `loops` and `rates`
+tell by experiments which loop is a step and what its parameters and rate are, `losses` and `choice`
+what it descends, `gradients` and `named` where its gradients are; `taking` puts that together,
+`handover` makes the case, `saying` says it, and `writing` writes it down. Ways of their own have
+scripts that raise (`raising`), have no loop (`straight`), or call scipy (`minimised`).
 """
 
 from gradcheck.script.entry import ScriptEntry
