@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
-from gradcheck.commands import explaining, listing, repairing, run, training
+from gradcheck.commands import explaining, initialising, listing, repairing, run, training
 from gradcheck.commands.command import Command, tell
 from gradcheck.errors import UsageError
 from gradcheck.report.outcome import UNDECIDED
@@ -27,6 +27,8 @@ EXAMPLES = """examples:
   gradcheck train overfit_pixels         what the bug does to training
   gradcheck repair overfit_pixels:published   the edit that mends it, as a diff
   gradcheck run my_checks.py             the cases of your own file
+  gradcheck run train.py                 one iteration of a script that holds no case
+  gradcheck init train.py                the same, written down as a case file
   gradcheck run my_checks.py:my_network --format json
   gradcheck run my_checks.py --output report.html --output junit.xml
 
@@ -122,6 +124,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         DEFAULT: run.COMMAND,
         "list": listing.COMMAND,
         "explain": explaining.COMMAND,
+        "init": initialising.COMMAND,
         "train": training.COMMAND,
         "repair": repairing.COMMAND,
         "completion": Command(

@@ -10,16 +10,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gradcheck.casefiles import CaseEntry, CaseFile, bundled_folder, entries_of, kept_apart
+from gradcheck.casefiles import CaseEntry, CaseFile, bundled_folder, kept_apart
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
 from gradcheck.isolation import Call, Lost, Workers
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.renderers import RENDERERS, TEXT
+from gradcheck.script import ScriptEntry
 from gradcheck.user.calls import UserCodeError
 
 UNKNOWN = "GC999"
+
+Target = CaseFile | ScriptEntry
 
 
 def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:
@@ -66,45 +69,60 @@ def _command(entry: CaseEntry) -> str:
     return f"gradcheck repair {shlex.quote(entry.name if bundled else f'{path}:{entry.variant}')}"
 
 
-def run_cases(files: Sequence[CaseFile], overrides: dict[str, Any]) -> Iterator[Outcome]:
-    """What comes of the cases of files, one by one, in this process.
+def run_cases(targets: Sequence[Target], overrides: dict[str, Any]) -> Iterator[Outcome]:
+    """What comes of the cases of files, and of scripts, one by one, in this process.
 
     Raises:
         UsageError: a file does not import, or does not hold the case that is wanted of it.
         KeyboardInterrupt: the user stopped a check; what had been measured came before.
     """
-    for entry in entries_of(files):
-        outcome = check_case(entry, overrides)
-        yield outcome
-        if outcome.interrupted:
-            raise KeyboardInterrupt
+    for target, stem in zip(targets, _names(targets), strict=True):
+        if isinstance(target, ScriptEntry):
+            outcomes = iter([_of_script(target, stem, overrides)])
+        else:
+            count = len(_entries(target))
+            outcomes = (_of_case(target, number, stem, overrides) for number in range(count))
+        for outcome in outcomes:
+            yield outcome
+            if outcome.interrupted:
+                raise KeyboardInterrupt
 
 
 def run_isolated(
-    files: Sequence[CaseFile], overrides: dict[str, Any], workers: Workers
+    targets: Sequence[Target], overrides: dict[str, Any], workers: Workers
 ) -> Iterator[Outcome]:
     """The same in processes of their own; a file that does not load is an outcome of its own.
 
     Raises:
         KeyboardInterrupt: the user interrupted; what is finished came before.
     """
-    stems = kept_apart(files)
     calls: list[Call] = []
     planned: list[tuple[str, str | None]] = []  # names, and why there is no call
+    files = [target for target in targets if isinstance(target, CaseFile)]
     variants = workers.run([(_variants, (file,)) for file in files])
-    for file, stem, found in zip(files, stems, variants, strict=True):
+    for target, stem in zip(targets, _names(targets), strict=True):
+        if isinstance(target, ScriptEntry):
+            planned.append((stem, None))
+            calls.append((_of_script, (target, stem, overrides)))
+            continue
+        found = next(variants)
         if isinstance(found, UsageError | Lost):
             why = found.reason if isinstance(found, Lost) else str(found)
-            planned.append((f"{stem}:{file.case}" if file.case else stem, why))
+            planned.append((f"{stem}:{target.case}" if target.case else stem, why))
             continue
         for number, variant in enumerate(found):
             planned.append((f"{stem}:{variant}", None))
-            calls.append((_outcome, (file, number, f"{stem}:{variant}", overrides)))
+            calls.append((_of_case, (target, number, stem, overrides)))
+    next(variants, None)  # which raises, if the user interrupted the last ones
     answers = workers.run(calls)
     for name, reason in planned:
         answer = next(answers) if reason is None else Lost(reason)
         yield _lost(name, answer.reason) if isinstance(answer, Lost) else answer
-    next(answers, None)  # which raises, if the user interrupted the last ones
+    next(answers, None)
+
+
+def _names(targets: Sequence[Target]) -> list[str]:
+    return kept_apart([target.path for target in targets])
 
 
 def _lost(name: str, reason: str) -> Outcome:
@@ -120,8 +138,13 @@ def _variants(file: CaseFile) -> list[str]:
     return [entry.variant for entry in _entries(file)]
 
 
-def _outcome(file: CaseFile, number: int, name: str, overrides: dict[str, Any]) -> Outcome:
-    return check_case(replace(_entries(file)[number], name=name), overrides)
+def _of_case(file: CaseFile, number: int, stem: str, overrides: dict[str, Any]) -> Outcome:
+    entry = _entries(file)[number]
+    return check_case(replace(entry, name=f"{stem}:{entry.variant}"), overrides)
+
+
+def _of_script(script: ScriptEntry, name: str, overrides: dict[str, Any]) -> Outcome:
+    return replace(script.outcome(overrides), name=name)
 
 
 def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, Path | None]]:

@@ -17,7 +17,7 @@ MODULES = sorted(
 )
 
 FLOORS = (
-    ("version", "errors", "arrays", "files", "isolation", "words"),
+    ("version", "errors", "arrays", "files", "isolation", "words", "sandbox"),
     ("network", "numeric"),
     ("progress", "options"),
     ("user", "sampling"),
@@ -31,6 +31,7 @@ FLOORS = (
     ("pipeline",),
     ("api",),
     ("casefiles",),
+    ("script",),
     ("running", "train"),
     ("commands", "pytest_plugin"),
     ("cli",),

@@ -131,7 +131,7 @@ def test_an_unknown_variant_gets_the_nearest_name(capsys):
 
 def test_a_file_that_does_not_import_gets_one_sentence(capsys, tmp_path):
     path = tmp_path / "broken.py"
-    path.write_text("x = 1\nimport no_such_module\n")
+    path.write_text("# @gradcheck.case\nimport no_such_module\n")
     status, out, err = run(capsys, "run", path)
     assert (status, out) == (2, "")
     assert "could not be imported: ModuleNotFoundError" in err
@@ -142,9 +142,9 @@ def test_a_file_that_does_not_import_gets_one_sentence(capsys, tmp_path):
 def test_a_file_without_cases_says_how_to_mark_one(capsys, tmp_path):
     path = tmp_path / "empty.py"
     path.write_text("x = 1\n")
-    status, _, err = run(capsys, "run", path)
+    status, out, _ = run(capsys, "run", path)
     assert status == 2
-    assert "@gradcheck.case" in err
+    assert "@gradcheck.case" in out
 
 
 def test_two_folders_may_each_hold_a_model(capsys, tmp_path):

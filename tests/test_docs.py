@@ -75,6 +75,7 @@ CONSOLES = [block for block in BLOCKS if block.kind == "console"]
 def without_figures(text):
     """Text without the figures that differ by machine: small numbers, times, and how many ties."""
     text = re.sub(r"\d(?:\.\d+)?e[-+]\d+", "#", re.sub(r"  +", "  ", text))
+    text = re.sub(r"\(in [\d.]+ s,", "(in # s,", text)
     text = re.sub(r"takes [\d.]+ s\b", "takes # s", text)
     text = re.sub(r"by \d+ evaluations", "by # evaluations", text)
     text = re.sub(r'("(?:evaluations|tied)": )\d+', r"\1#", text)

@@ -1,7 +1,7 @@
 """Case files: checks that are kept in plain Python files and run by name."""
 
 from gradcheck.casefiles.cases import Case, LayerCase, StepCase, case
-from gradcheck.casefiles.loading import CaseEntry, load_file, mentions_cases
+from gradcheck.casefiles.loading import CaseEntry, load_file, mentions_cases, what_to_write
 from gradcheck.casefiles.targets import (
     CaseFile,
     bundled_files,
@@ -27,4 +27,5 @@ __all__ = [
     "kept_apart",
     "load_file",
     "mentions_cases",
+    "what_to_write",
 ]

@@ -87,22 +87,22 @@ def load_file(path: Path) -> list[CaseEntry]:
                 )
             )
     if not entries:
-        raise UsageError(f"{path} holds no case; {_what_to_write(module)}")
+        raise UsageError(f"{path} holds no case; {what_to_write(vars(module))}")
     return entries
 
 
-def _what_to_write(module: ModuleType) -> str:
+def what_to_write(names: Mapping[str, Any]) -> str:
     """The case to add to a file, with its own functions where their names tell."""
     own = [
         name
-        for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__
+        for name, value in names.items()
+        if inspect.isfunction(value) and value.__module__ == names["__name__"]
     ]
     loss = next((name for name in own if re.search("loss|cost|objective|error", name)), None)
     grad = next((name for name in own if re.search("grad|backward|backprop|deriv", name)), None)
     if loss is None or grad is None:
         return "mark a function with @gradcheck.case"
-    first = next(iter(inspect.signature(getattr(module, loss)).parameters), "params")
+    first = next(iter(inspect.signature(names[loss]).parameters), "params")
     return (
         "write into it\n\n    import gradcheck\n\n    @gradcheck.case\n    def mine():\n"
         f"        return gradcheck.Case({loss}, {first}, {grad})   # {first}: where to check"

@@ -74,7 +74,7 @@ def entries_of(files: Sequence[CaseFile]) -> list[CaseEntry]:
     """
     return [
         replace(entry, name=f"{stem}:{entry.variant}")
-        for file, stem in zip(files, kept_apart(files), strict=True)
+        for file, stem in zip(files, kept_apart([one.path for one in files]), strict=True)
         for entry in file.entries()
     ]
 
@@ -91,21 +91,21 @@ def find_files(targets: Iterable[str]) -> list[CaseFile]:
     return [file for target in wanted for file in _find(target)]
 
 
-def kept_apart(files: Sequence[CaseFile]) -> list[str]:
-    """What the files are called: by their stems, with the folders where two have the same."""
+def kept_apart(files: Sequence[Path]) -> list[str]:
+    """What files are called: by their stems, with the folders where two have the same."""
     paths = defaultdict(set)
-    for file in files:
-        paths[file.path.stem].add(file.path)
+    for path in files:
+        paths[path.stem].add(path)
     common = {
         stem: os.path.commonpath([path.parent for path in found])
         for stem, found in paths.items()
         if len(found) > 1
     }
     return [
-        file.path.relative_to(common[file.path.stem]).with_suffix("").as_posix()
-        if file.path.stem in common
-        else file.path.stem
-        for file in files
+        path.relative_to(common[path.stem]).with_suffix("").as_posix()
+        if path.stem in common
+        else path.stem
+        for path in files
     ]
 
 

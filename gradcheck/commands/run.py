@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck.commands.command import Command, tell
+from gradcheck.commands.initialising import add_wishes
 from gradcheck.options import REPAIR_SECONDS, Options
 from gradcheck.report.outcome import AS_EXPECTED, UNDECIDED
 from gradcheck.report.renderers import RENDERERS, TEXT
@@ -31,8 +32,10 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         "targets",
         nargs="*",
         metavar="TARGET",
-        help="a bundled case (xor, xor:published), a file (checks.py, checks.py:name) or a folder",
+        help="a bundled case (xor, xor:published), a file (checks.py, checks.py:name), a folder, "
+        "or a training script that holds no case: one iteration of its loop is checked",
     )
+    add_wishes(parser)
     add(
         "--format",
         action="append",
@@ -155,18 +158,19 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _outcomes(options: argparse.Namespace) -> Generator[Outcome]:
-    from gradcheck.casefiles import find_files
     from gradcheck.isolation import Workers
     from gradcheck.running import run_cases, run_isolated
+    from gradcheck.script import Wishes, find_targets
 
     given = {field.name: getattr(options, field.name) for field in fields(Options)}
     overrides = {name: value for name, value in given.items() if value is not None}
-    files = find_files(options.targets)
+    wishes = Wishes.of(options.loss, options.params, options.lr)
+    targets = find_targets(options.targets, wishes)
     if not options.isolated:
-        yield from run_cases(files, overrides)
+        yield from run_cases(targets, overrides)
         return
     with Workers(options.jobs, options.timeout) as workers:
-        yield from run_isolated(files, overrides, workers)
+        yield from run_isolated(targets, overrides, workers)
 
 
 def _shown(outcome: Outcome, options: argparse.Namespace) -> str:

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from gradcheck.mending.candidate import Mended
-from gradcheck.mending.harmless import Refusals
+from gradcheck.sandbox.harmless import Refusals
 
 
 class Counts:

@@ -39,6 +39,7 @@ def outcome_dict(outcome: Outcome) -> dict[str, Any]:
         "name": outcome.name,
         "expected": outcome.expected,
         "as_expected": not outcome.differences,
+        **({} if outcome.script is None else {"script": outcome.script.to_dict()}),
     }
 
 

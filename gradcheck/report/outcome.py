@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradcheck.report.model import Report
+    from gradcheck.report.script import TakenApart
 
 AS_EXPECTED, WRONG, UNDECIDED = 0, 1, 2
 
@@ -24,6 +25,7 @@ class Outcome:
         differences: what did not come out as expected.
         error: why there is no report, or None.
         repair: the command that is likely to find a patch, or None.
+        script: what was taken of a script that holds no case, or None.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Outcome:
     differences: tuple[str, ...] = ()
     error: str | None = None
     repair: str | None = None
+    script: TakenApart | None = None
 
     @property
     def report_or_reason(self) -> Report:

@@ -54,6 +54,8 @@ def outcome_text(outcome: Outcome, style: Style = PLAIN, quiet: bool = False) ->
             said += "".join(f": {finding.message}" for finding in outcome.report.findings[:1])
         return f"{name}: {printable_lines(said)}{f' ({how})' if how else ''}"
     text = report_text(outcome.report, outcome.name, style)
+    if outcome.script:
+        text = f"{printable_lines(outcome.script.text())}\n{text}"
     if outcome.repair:
         text += f"\nrepair can try: {printable(outcome.repair)}"
     return f"{text}\n{how}\n" if how else f"{text}\n"

@@ -255,6 +255,8 @@ def positions_through(
     }
     if node.function is None:
         return None, []
+    if not starts:  # the truth of a comparison, as numbers
+        return np.zeros(node.value.shape, dtype=np.intp), []
     try:
         result = np.asarray(node.function(*arguments, **keywords), dtype=np.float64)
     except (TypeError, ValueError, IndexError):

@@ -1,8 +1,9 @@
-"""What a candidate may not do: write, remove or rename a file, start a process, send, or end this.
+"""What may not be done here: write, remove or rename a file, start a process, send, or end this.
 
-An edit may let code run that never did (`if stale > 0: os.remove(...)`), so that everything that
-reaches beyond the process is refused, by Python's audit hooks and, where these hear of nothing, by
-functions put in the place of the others. `confinement` has the system refuse it a second time.
+A script does that by itself, and an edit may let code run that never did (`if stale > 0:
+os.remove(...)`), so that everything that reaches beyond the process is refused, by Python's audit
+hooks and, where these hear of nothing, by functions put in the place of the others. `confinement`
+has the system refuse it a second time.
 """
 
 from __future__ import annotations
@@ -59,21 +60,27 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 class HarmRefusedError(PermissionError):
-    """A candidate would have done something outside of its process."""
+    """Code would have done something outside of its process."""
 
 
 class Refusals:
-    """Refuses from now on, to the end of the process, what the candidates may not do.
+    """Refuses from now on, to the end of the process, what may not be done.
 
     Args:
         scopes: the globals of the user's functions, which may hold functions that are replaced.
+        sentence: what to say, before what was to be done.
 
     Attributes:
         count: how many candidates were refused something.
+        last: what was refused last, in a sentence.
     """
 
-    def __init__(self, scopes: Iterable[dict[str, Any]]) -> None:
+    def __init__(
+        self, scopes: Iterable[dict[str, Any]], sentence: str = "an edit that is tried may not"
+    ) -> None:
         self.count = 0
+        self.last = ""
+        self._sentence = sentence
         self._refused = False
         replaced = {id(getattr(os, name)): name for name in UNHEARD if hasattr(os, name)}
         for scope in [vars(os), *scopes]:
@@ -105,4 +112,5 @@ class Refusals:
 
     def _refuse(self, what: str) -> NoReturn:
         self._refused = True
-        raise HarmRefusedError(f"an edit that is tried may not {what}")
+        self.last = f"{self._sentence} {what}"
+        raise HarmRefusedError(self.last)

@@ -1,0 +1,36 @@
+"""`gradcheck init`: writes a case file for a training script."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gradcheck.commands.command import Command
+from gradcheck.errors import UsageError
+
+
+def add_wishes(parser: argparse.ArgumentParser) -> None:
+    """What the user may say of a script."""
+    add = parser.add_argument
+    add("--loss", metavar="NAME|LINE", help="of a script: which number is its loss")
+    add("--params", metavar="A,B", help="of a script: what its loop trains")
+    add("--lr", type=float, metavar="X", help="of a script: its learning rate")
+
+
+def _init_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("script", type=Path, metavar="SCRIPT", help="the training script")
+    add_wishes(parser)
+
+
+def _init(options: argparse.Namespace) -> int:
+    from gradcheck.script import Wishes, write_case
+
+    if not options.script.is_file():
+        raise UsageError(f"there is no file {options.script}")
+    target, found = write_case(options.script, Wishes.of(options.loss, options.params, options.lr))
+    print(found.text())
+    print(f"wrote {target}; check it with: gradcheck run {target}")
+    return 0
+
+
+COMMAND = Command("write a case file for a training script", _init, _init_arguments)

@@ -1,0 +1,24 @@
+"""An unmodified training script: one iteration of its loop is found, and made a case.
+
+`reading` parses the script and `instrument` marks what could be its loop, its loss and its learning
+rate. `running` runs it up to the loop, in a process of its own (`process`, `playground`), and
+replays one iteration (`bodies`) from a copy of what the script holds (`state`). `loops` and `rates`
+tell by experiments which loop is a step and what its parameters and rate are, `losses` and `choice`
+what it descends, `gradients` and `named` where its gradients are; `taking` puts that together,
+`handover` makes the case, `saying` says it, and `writing` writes it down. Ways of their own have
+scripts that raise (`raising`), have no loop (`straight`), or call scipy (`minimised`).
+"""
+
+from gradcheck.script.entry import ScriptEntry
+from gradcheck.script.targets import find_targets
+from gradcheck.script.words import Wishes
+from gradcheck.script.writing import ScriptCase, check_script, write_case
+
+__all__ = [
+    "ScriptCase",
+    "ScriptEntry",
+    "Wishes",
+    "check_script",
+    "find_targets",
+    "write_case",
+]

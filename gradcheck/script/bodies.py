@@ -1,0 +1,123 @@
+"""The body of a loop as a function, with the lines and columns that it has in the script."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterable, Iterator
+from types import FunctionType
+from typing import Any
+
+from gradcheck.script.instrument import TrainingLoop
+
+NAME = "training_step"
+RETURNED = "__gradcheck_returned__"
+
+
+class ReturnedError(Exception):
+    """The script returned from within its loop."""
+
+
+def body_function(
+    loop: TrainingLoop, file: str, names: Iterable[str] | None, module: dict[str, Any]
+) -> FunctionType:
+    """The body of a loop, once.
+
+    Args:
+        loop: the loop.
+        file: the script's.
+        names: the variables of the function that the loop stands in, which are the arguments; the
+            body returns what they are afterwards. None in a module, whose variables are changed.
+        module: the module's variables.
+    """
+    statements: list[ast.stmt] = [_Inside().visit(copy.deepcopy(one)) for one in loop.body]
+    once = ast.For(ast.Name("__gradcheck_once__", ast.Store()), _one(), statements, [])
+    before: list[ast.stmt] = []
+    after: list[ast.stmt] = []
+    arguments: list[ast.arg] = []
+    if names is None:
+        before = [ast.Global(sorted({"__gradcheck_once__", *_stored(loop.body)}))]
+    else:
+        declared = _declared(loop)
+        before = [ast.Global(sorted(declared))] if declared else []
+        known = [name for name in sorted(names) if name.isidentifier() and name not in declared]
+        arguments = [ast.arg(name) for name in known]
+        if "self" in known:  # which a call of super() looks for in the first place
+            arguments.sort(key=lambda argument: argument.arg != "self")
+        after = [ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))]
+    function: Any = ast.parse(f"def {NAME}(): pass").body[0]
+    function.lineno = function.end_lineno = loop.node.lineno
+    function.args.args, function.body = arguments, [*before, once, *after]
+    if loop.class_name:  # whose name is a part of the names that begin with two underscores
+        owner: Any = ast.parse(f"class {loop.class_name}: pass").body[0]
+        owner.body, function = [function], owner
+    for node in ast.walk(function):
+        if not hasattr(node, "lineno") and isinstance(node, ast.stmt | ast.expr | ast.arg):
+            node.lineno = node.end_lineno = loop.node.lineno
+            node.col_offset = node.end_col_offset = 0
+    found: dict[str, Any] = {}
+    exec(compile(ast.Module([function], []), file, "exec"), module, found)
+    made = found[loop.class_name or NAME]
+    return made if loop.class_name is None else vars(made)[NAME]  # type: ignore[no-any-return]
+
+
+def fill_class(function: FunctionType, owner: Any, class_name: str | None) -> None:
+    """Has `super()` in the body find the class that the method was written in."""
+    kinds = {kind.__name__: kind for kind in type(owner).__mro__}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        if name == "__class__" and class_name in kinds:
+            cell.cell_contents = kinds[class_name]
+
+
+def _one() -> ast.expr:
+    return ast.Tuple([ast.Constant(0)], ast.Load())
+
+
+class _Inside(ast.NodeTransformer):
+    """Ends the body where the script returns; what it declares is declared before the loop."""
+
+    def visit_FunctionDef(self, node: Any) -> Any:
+        return node
+
+    visit_Lambda = visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef  # noqa: N815
+
+    def visit_Return(self, node: ast.Return) -> ast.stmt:
+        name = ast.copy_location(ast.Name(RETURNED, ast.Load()), node)
+        return ast.copy_location(ast.Raise(name, None), node)
+
+    def visit_Global(self, node: ast.stmt) -> ast.stmt:
+        return ast.copy_location(ast.Pass(), node)
+
+    visit_Nonlocal = visit_Global  # noqa: N815
+
+
+def _declared(loop: TrainingLoop) -> set[str]:
+    if loop.function is None:
+        return set()
+    nodes = ast.walk(loop.function)
+    return {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+
+
+def _stored(statements: Iterable[ast.AST]) -> Iterator[str]:
+    """The names that statements of a module bind in it."""
+    for node in statements:
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+            continue
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).partition(".")[0]
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            yield node.name
+        elif isinstance(node, ast.Lambda):
+            continue
+        elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            targets = {id(part) for one in node.generators for part in ast.walk(one.target)}
+            yield from (
+                part.target.id
+                for part in ast.walk(node)
+                if isinstance(part, ast.NamedExpr) and id(part) not in targets
+            )
+            continue
+        yield from _stored(ast.iter_child_nodes(node))

@@ -1,0 +1,233 @@
+"""A script in the place of a case: taken apart and checked, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gradcheck.casefiles import what_to_write
+from gradcheck.errors import UsageError
+from gradcheck.report.model import Report
+from gradcheck.report.outcome import Outcome
+from gradcheck.report.script import TakenApart
+from gradcheck.script.gradients import unmoved
+from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
+from gradcheck.script.playground import Playground
+from gradcheck.script.process import in_process
+from gradcheck.script.raising import raised_at
+from gradcheck.script.reading import framework, read_script
+from gradcheck.script.saying import described
+from gradcheck.script.state import label
+from gradcheck.script.taking import Taken, Taking
+from gradcheck.script.words import RefusedError, Wishes, short
+
+SECONDS = 120.0
+"""What taking a script apart and checking it may take, beside the budget of the check."""
+
+PRELUDE_SECONDS = 20.0
+"""What a script may take to come to its training loop."""
+
+MEASURED = 1e-6
+"""How precisely the factor of a rate is known."""
+
+CONFIRMING_SECONDS = 2.0
+UNEXPLAINED_FACTOR = {"GC104", "GC105", "GC412", "GC999"}
+"""Findings of a factor that no rule explains, as a rate that is a little larger."""
+
+
+@dataclass(frozen=True)
+class ScriptEntry:
+    """A script that holds no case.
+
+    Attributes:
+        path: the script.
+        wishes: what the user says of it.
+    """
+
+    path: Path
+    wishes: Wishes = field(default_factory=Wishes)
+
+    @property
+    def name(self) -> str:
+        """What the report is headed by."""
+        return self.path.stem
+
+    def outcome(self, overrides: Mapping[str, Any]) -> Outcome:
+        """What comes of it.
+
+        Args:
+            overrides: arguments of the check.
+        """
+        try:
+            seconds = SECONDS + float(overrides.get("budget") or 0.0)
+            answer: Outcome | str = in_process(partial(self._work, overrides), seconds)
+        except UsageError as error:
+            answer = str(error)
+        if isinstance(answer, Outcome):
+            return answer
+        reason = f"{self.path.name} holds no case, and could not be taken apart: {answer}"
+        return Outcome(self.name, None, "pass", "pass", (reason,), reason)
+
+    def found(self) -> TakenApart | str:
+        """What it is, without a check; a sentence where it cannot be told."""
+
+        def work(send: Callable[[Any], None]) -> None:
+            try:
+                send(_Work(self.path, self.wishes).described()[1])
+            except RefusedError as refused:
+                send(str(refused))
+
+        try:
+            answer: TakenApart | str = in_process(work, SECONDS)
+        except UsageError as error:
+            return str(error)
+        return answer
+
+    def _work(self, overrides: Mapping[str, Any], send: Callable[[Any], None]) -> None:
+        work = _Work(self.path, self.wishes)
+        try:
+            taken, described = work.described()
+            report = work.checked(taken, {**overrides, "workers": 1, "repair": None})
+            described = replace(described, notes=(*described.notes, *work.more_notes))
+            differences = (
+                () if report.ok else (f"it was to pass, and the verdict is {report.verdict}",)
+            )
+            send(Outcome(self.name, report, "pass", "pass", differences, script=described))
+        except (RefusedError, UsageError) as refused:
+            send(str(refused))
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            send(
+                f"{type(error).__name__}: {short(error, 160)} ({Path(place.filename).name}:"
+                f"{place.lineno}); if it is an ordinary script, that is a defect of gradcheck: "
+                "please report it"
+            )
+
+
+class _Work:
+    """What is done in the process."""
+
+    def __init__(self, path: Path, wishes: Wishes) -> None:
+        self.path = path
+        self.wishes = wishes
+        self.more_notes: list[str] = []
+        self._others: Iterator[Taken] = iter(())
+
+    def described(self) -> tuple[Taken | Minimised, TakenApart]:
+        """The iteration to check, and what it is.
+
+        Raises:
+            RefusedError: it cannot be told, and why.
+        """
+        script = read_script(self.path)
+        home = Path.cwd()
+        playground = Playground(self.path)
+        taking = Taking(script, self.wishes)
+        watch_minimisers(script.text)
+        try:
+            error = self._run(taking, playground)
+        except MinimisedError as found:
+            seconds = time.perf_counter() - taking.started
+            return found.call, found.call.described(self.path.name, seconds)
+        finally:
+            os.chdir(home)
+        notes = list(playground.notes)
+        if taking.step is None and error is not None:
+            taken = raised_at(taking, error)
+        elif taking.step is None:
+            raise RefusedError(_no_loop(taking))
+        else:
+            taken, self._others = taking.taken()
+        if taking.step is not None:
+            idle = unmoved(taken.handover.point, taken.handover.loss)
+            if idle:
+                names = ", ".join(map(label, idle))
+                notes.append(f"{names} reach the loss, and the loop never updates them")
+        return taken, described(taking, taken, notes)
+
+    def _run(self, taking: Taking, playground: Playground) -> Exception | None:
+        """Runs the script; what it raised before a loop was found."""
+
+        def late(*_: Any) -> None:
+            raise RefusedError(f"no training loop was reached in {PRELUDE_SECONDS:g} s")
+
+        signal.signal(signal.SIGALRM, late)
+        signal.setitimer(signal.ITIMER_REAL, PRELUDE_SECONDS)
+        try:
+            taking.execute()
+        except SystemExit as left:
+            if taking.step is None:
+                raise RefusedError(
+                    f"the script ends itself before it trains: sys.exit({left.code!r})"
+                ) from None
+        except Exception as error:
+            return error
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            if playground.refusals.happened() and taking.step is None:
+                raise RefusedError(playground.refusals.last)
+        return None
+
+    def checked(self, taken: Taken | Minimised, overrides: dict[str, Any]) -> Report:
+        """The report at the first iteration; of another one, where only that shows a fault."""
+        if isinstance(taken, Minimised):
+            return taken.case().check(**overrides)
+        report = self._checked(taken, overrides)
+        if report.verdict == "fail":
+            return report
+        for other in self._others:
+            if other.found.loss.words != taken.found.loss.words:
+                continue
+            again = self._checked(other, {**overrides, "budget": CONFIRMING_SECONDS})
+            decided = report.verdict == "inconclusive" and again.ok
+            if again.verdict == "fail" or decided:
+                return again
+            break
+        return report
+
+    def _checked(self, taken: Taken, overrides: dict[str, Any]) -> Report:
+        report = taken.case.check(**overrides)
+        if report.verdict != "fail" or not taken.of_step:
+            return report
+        return self._as_larger_rate(taken, report, overrides)
+
+    def _as_larger_rate(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
+        """A factor of all blocks that no rule explains is one of the learning rate.
+
+        So is any factor where the code has no rate.
+        """
+        common = taken.found.loss.common
+        codes = {one.code for one in report.findings if one.severity == "error"}
+        explained = taken.handover.point.step.rate.words and not codes <= UNEXPLAINED_FACTOR
+        if not common or taken.found.loss.agrees or explained:
+            return report
+        handover = replace(taken.handover, rate=taken.handover.rate * common)
+        tolerance = max(overrides.get("rtol") or 0.0, MEASURED)
+        again = handover.case(of_step=True).check(**{**overrides, "rtol": tolerance})
+        if not again.ok:
+            return report
+        self.more_notes = [
+            f"the updates descend {taken.found.loss.words} as with a rate {common:.4g} times as "
+            "large"
+        ]
+        return again
+
+
+def _no_loop(taking: Taking) -> str:
+    package = framework(taking.script.text)
+    if package is not None:
+        return (
+            f"{package} makes its gradients: there is none to check (a function with a backward "
+            "pass of your own: gradcheck.check_layer)"
+        )
+    loops = zip(taking.run.marked.loops, taking.run.passes, strict=True)
+    reasons = [f"line {one.node.lineno}: {passes.why}" for one, passes in loops if passes.why]
+    why = short("; ".join(reasons), 300) or "no loop in it updates a float array"
+    return f"no training loop was found ({why}); {what_to_write(taking.run.names)}"

@@ -1,0 +1,191 @@
+"""From one iteration to a case: functions of the parameters that replay it, and what they reach."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.casefiles import Case, StepCase
+from gradcheck.script.instrument import HOOKS
+from gradcheck.script.losses import Loss, Point
+from gradcheck.script.state import Attribute, Path, State, leaves
+
+MOST_DATA = 12
+BATCH = 5000
+"""Samples of a list that may still be the data."""
+
+Tree = Any
+"""A nesting of dicts and lists with a path in the place of every parameter."""
+
+
+def nested(paths: Sequence[Path]) -> Tree:
+    """The structure that the parameters lie in, without what all of it lies in."""
+    steps = {path: [_plain(step) for step in path[1:]] for path in paths}
+    while all(len(own) > 1 for own in steps.values()):
+        if len({str(own[0]) for own in steps.values()}) > 1:
+            break
+        if any(isinstance(own[1], int) for own in steps.values()):
+            break
+        steps = {path: own[1:] for path, own in steps.items()}
+    return _built(list(steps.items()))
+
+
+def _plain(step: Any) -> Any:
+    return step.name if isinstance(step, Attribute) else step
+
+
+def _built(items: list[tuple[Path, list[Any]]]) -> Tree:
+    if len(items) == 1 and not items[0][1]:
+        return items[0][0]
+    groups: dict[Any, list[tuple[Path, list[Any]]]] = {}
+    for path, steps in items:
+        groups.setdefault(steps[0], []).append((path, steps[1:]))
+    made = {key: _built(inner) for key, inner in groups.items()}
+    if all(isinstance(key, int) for key in made):  # with nothing for what has no parameters
+        return [made.get(number) for number in range(max(made) + 1)]
+    return {str(key): one for key, one in made.items()}
+
+
+def filled(tree: Tree, of: Callable[[Path], Any]) -> Any:
+    """The structure with a value for every path."""
+    if tree is None:
+        return None
+    if isinstance(tree, tuple):
+        return of(tree)
+    if isinstance(tree, list):
+        return [filled(one, of) for one in tree]
+    return {key: filled(one, of) for key, one in tree.items()}
+
+
+def spread(tree: Tree, values: Any, found: dict[Path, Any] | None = None) -> dict[Path, Any]:
+    """The values of a structure by their paths."""
+    found = {} if found is None else found
+    if isinstance(tree, tuple):  # a copy, which an iteration may change in place
+        found[tree] = values.copy() if isinstance(values, np.ndarray) else values
+    elif tree is not None:
+        for key in range(len(tree)) if isinstance(tree, list) else tree:
+            spread(tree[key], values[key], found)
+    return found
+
+
+@dataclass(frozen=True)
+class Handover:
+    """An iteration as a case.
+
+    Attributes:
+        point: where it is looked at.
+        paths: the parameters.
+        loss: what is descended.
+        rate: what the step is divided by.
+        gradients: where the script keeps the gradients; empty where the step tells them.
+    """
+
+    point: Point
+    paths: tuple[Path, ...]
+    loss: Loss
+    rate: float
+    gradients: Mapping[Path, Path]
+
+    def case(self, of_step: bool) -> Case:
+        """The case: of the step, or of the gradients that the script keeps."""
+        loss, step, grad = self._functions()
+        tree = nested(self.paths)
+        state = self.point.snapshot.state
+        params = filled(tree, lambda path: _value(state, path))
+        if of_step:
+            return StepCase(step, params, loss=loss, learning_rate=self.rate)
+        return Case(loss, params, grad)
+
+    def _functions(self) -> tuple[Any, Any, Any]:
+        point, chosen, rate, places = self.point, self.loss, self.rate, self.gradients
+        run, what, snapshot, extra = point.run, point.step, point.snapshot, point.extra
+        tree = nested(self.paths)
+        body = run.body(what.loop, snapshot)
+        reached = [body, *snapshot.shared.values(), *_objects(snapshot.state)]
+        data = data_of(point)
+        run.forget(snapshot)
+
+        def loss(params: Any) -> Any:
+            _ = body, reached, data  # which are followed, and found, through this function
+            return point.value(chosen, spread(tree, params))
+
+        def step(params: Any, learning_rate: float = rate) -> Any:
+            _ = body, reached, data
+            changed = {**extra, **spread(tree, params)}
+            scale = learning_rate / rate
+            after = run.replay(what.loop, snapshot, changed, what.rate, scale)
+            return filled(tree, lambda path: _value(after, path))
+
+        def grad(params: Any) -> Any:
+            _ = body, reached, data
+            after = run.replay(what.loop, snapshot, {**extra, **spread(tree, params)})
+            return filled(tree, lambda path: _value(after, places.get(path, path)))
+
+        return loss, step, grad
+
+
+def _value(state: State, path: Path) -> Any:
+    value = state.get(path)
+    return np.array(value) if isinstance(value, list) else value
+
+
+def _objects(state: State) -> list[Any]:
+    """The user's own objects, whose methods the iteration may call."""
+    values = [*state.module.values(), *(state.local or {}).values()]
+    return [type(value) for value in values if type(value).__module__ == "__main__"]
+
+
+def data_of(point: Point) -> dict[str, Any]:
+    """What may be inputs and targets: arrays that the parameters do not move, by their names."""
+    values = {path: value * 1.001 + 1e-3 for path, value in point.start.items()}
+    states = [point.after(changed) for changed in ({}, values)]
+    one, other = ({**state.module, **(state.local or {})} for state in states)
+    found: dict[str, Any] = {}
+    for text in _read(point):
+        values_of = [_evaluated(text, names) for names in (one, other)]
+        if _is_data(*values_of):
+            found.setdefault(text, values_of[0])
+    for path, value in leaves(states[0]).items():
+        if isinstance(value, np.ndarray) and path not in point.step.paths:
+            now = states[1].number(path)
+            if value.size > 1 and now is not None and np.array_equal(value, now):
+                found.setdefault(str(path[1:]), value)
+    return dict(list(found.items())[:MOST_DATA])
+
+
+def _read(point: Point) -> list[str]:
+    """What the iteration reads: parts of arrays first, then variables."""
+    subscripts, names = [], []
+    loop = point.run.marked.loops[point.step.loop].node
+    for node in ast.walk(loop):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            if not any(isinstance(part, ast.Call | ast.NamedExpr) for part in ast.walk(node)):
+                subscripts.append(ast.unparse(node))
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
+            text = ast.unparse(node)
+            if HOOKS not in text and "(" not in text:
+                names.append(text)
+    return list(dict.fromkeys([*subscripts, *names]))
+
+
+def _evaluated(text: str, names: dict[str, Any]) -> Any:
+    try:
+        return eval(text, dict(names))
+    except Exception:
+        return None
+
+
+def _is_data(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        same = one.shape == other.shape and one.dtype.kind in "fiub" and one.size > 1
+        return same and bool(np.array_equal(one, other))
+    if not isinstance(one, list) or not isinstance(other, list) or not 1 < len(one) < BATCH:
+        return False
+    try:
+        return bool(np.array_equal(np.asarray(one, float), np.asarray(other, float)))
+    except (TypeError, ValueError):  # pairs of inputs and targets
+        return all(isinstance(item, tuple) and len(item) == 2 for item in one)

@@ -1,0 +1,100 @@
+"""Losses that a script does not compute, told from an error `output - target` that it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Pairs = Sequence[tuple[Any, Any]]
+"""Outputs and targets; several where an iteration goes through samples."""
+
+SQUARES, BINARY, CATEGORICAL = "squares", "binary cross-entropy", "cross-entropy"
+
+
+def _squares(output: Any, target: Any) -> Any:
+    return np.sum((output - target) ** 2)
+
+
+def _binary(output: Any, target: Any) -> Any:
+    return -np.sum(target * np.log(output) + (1 - target) * np.log(1 - output))
+
+
+def _categorical(output: Any, target: Any) -> Any:
+    return -np.sum(target * np.log(output))
+
+
+TERMS: dict[str, Callable[[Any, Any], Any]] = {
+    SQUARES: _squares,
+    BINARY: _binary,
+    CATEGORICAL: _categorical,
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """A loss of outputs and targets: a sum of terms, times a number.
+
+    Attributes:
+        term: its name in `TERMS`.
+        scale: the number.
+        words: what it is called.
+    """
+
+    term: str
+    scale: float
+    words: str
+
+    def value(self, pairs: Pairs) -> Any:
+        """The loss of all pairs."""
+        total = TERMS[self.term](*pairs[0])
+        for pair in pairs[1:]:
+            total = total + TERMS[self.term](*pair)
+        return self.scale * total
+
+
+def families(pairs: Pairs) -> Iterator[Family]:
+    """The losses that there may be of some pairs, the most usual first."""
+    means = _means(pairs)
+    yield Family(SQUARES, 0.5, "half the sum of squares")
+    for divisor, what in means:
+        yield Family(SQUARES, 1 / divisor, f"the sum of squares over {what}")
+    yield Family(SQUARES, 1.0, "the sum of squares")
+    for divisor, what in means:
+        yield Family(SQUARES, 0.5 / divisor, f"half the sum of squares over {what}")
+    if not all(map(_are_probabilities, pairs)):
+        return
+    names = [BINARY]
+    if all(_sum_to_one(output) for output, _ in pairs):
+        names.append(CATEGORICAL)
+    for name in names:
+        yield Family(name, 1.0, f"the {name}")
+        for divisor, what in means:
+            yield Family(name, 1 / divisor, f"the {name} over {what}")
+
+
+def _means(pairs: Pairs) -> list[tuple[int, str]]:
+    """What a mean may divide by."""
+    shape = np.shape(pairs[0][0])
+    size = sum(int(np.size(output)) for output, _ in pairs)
+    found = {size: f"all {size}"}
+    if len(pairs) > 1:
+        found.setdefault(len(pairs), f"{len(pairs)} samples")
+    elif len(shape) > 1:
+        found.setdefault(shape[0], f"{shape[0]} rows")
+        found.setdefault(shape[-1], f"{shape[-1]} columns")
+    return [(divisor, what) for divisor, what in found.items() if divisor > 1]
+
+
+def _are_probabilities(pair: tuple[Any, Any]) -> bool:
+    output, target = (np.asarray(one, dtype=float) for one in pair)
+    return bool(np.all((output > 0) & (output < 1)) and np.all((target >= 0) & (target <= 1)))
+
+
+def _sum_to_one(output: Any) -> bool:
+    array = np.asarray(output, dtype=float)
+    return array.ndim > 0 and any(
+        array.shape[axis] > 1 and np.allclose(array.sum(axis=axis), 1) for axis in range(array.ndim)
+    )

@@ -1,0 +1,293 @@
+"""Marks in the tree of a script: where its loops begin, what may be its loss and its rate.
+
+A mark is a call of `__gradcheck__` around an expression, or beside a statement, which keeps all
+positions: what the marked script does, and the lines and columns where it does it, are those of the
+script.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradcheck.script.words import RATE, is_update, may_be_loss, name_of
+
+HOOKS = "__gradcheck__"
+LEFT, RIGHT = "__gradcheck_left__", "__gradcheck_right__"
+
+ASSIGNED, RETURNED, APPENDED, PRINTED = "assigned", "returned", "appended", "printed"
+DIFFERENCE, LITERAL, INCREMENT = "difference", "literal", "increment"
+
+Loop = ast.For | ast.While
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Site:
+    """A marked expression: what kind of mark it is, what it is called, and where it stands."""
+
+    kind: str
+    name: str
+    line: int
+    text: str
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainingLoop:
+    """A loop that may be the training loop: its body as it is marked, and what it stands in."""
+
+    node: Loop
+    body: list[ast.stmt]
+    function: Function | None
+    class_name: str | None
+
+
+@dataclass
+class Marked:
+    """What the marks are, by their numbers."""
+
+    sites: list[Site] = field(default_factory=list)
+    loops: list[TrainingLoop] = field(default_factory=list)
+
+
+def mark(tree: ast.Module) -> Marked:
+    """Marks a tree in place."""
+    marker = _Marker(tree)
+    tree.body = marker.block(tree.body)
+    ast.fix_missing_locations(tree)
+    return marker.marked
+
+
+def _updating(tree: ast.Module) -> set[str]:
+    """The names of the functions that may update something, or call one that does."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, Function)]
+    found = {one.name for one in functions if any(map(is_update, ast.walk(one)))}
+    while True:
+        more = {one.name for one in functions if _called(one) & found} - found
+        if not more:
+            return found
+        found |= more
+
+
+def _called(node: ast.AST) -> set[str]:
+    return {name_of(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
+
+
+class _Marker(ast.NodeTransformer):
+    def __init__(self, tree: ast.Module) -> None:
+        self.marked = Marked()
+        self._updating = _updating(tree)
+        self._functions = {node.name for node in ast.walk(tree) if isinstance(node, Function)}
+        self._function: Function | None = None
+        self._class: str | None = None
+        self._in_loop = False
+
+    def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """Statements with marks in them and between them."""
+        found: list[ast.stmt] = []
+        for statement in statements:
+            made = self.visit(statement)
+            found += made if isinstance(made, list) else [made]
+        return found
+
+    def _call(self, name: str, arguments: list[ast.expr], like: ast.AST) -> Any:
+        function = ast.Attribute(ast.Name(HOOKS, ast.Load()), name, ast.Load())
+        return _placed(ast.Call(function, arguments, []), like)
+
+    def _number(self, site: Site) -> ast.Constant:
+        self.marked.sites.append(site)
+        return ast.Constant(len(self.marked.sites) - 1)
+
+    def _see(self, kind: str, name: str, value: ast.expr, like: Any) -> Any:
+        text = ast.unparse(value)
+        return self._call(
+            "see", [self._number(Site(kind, name, like.lineno, text)), self.visit(value)], like
+        )
+
+    def visit_FunctionDef(self, node: Any) -> Any:
+        """A function: its own scope."""
+        outside = self._function, self._in_loop
+        self._function, self._in_loop = node, False
+        node.body = self.block(node.body)
+        self._function, self._in_loop = outside
+        return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        """A class: its methods."""
+        outside, self._class = self._class, node.name
+        node.body = [
+            self.visit(one) if isinstance(one, Function | ast.ClassDef) else one
+            for one in node.body
+        ]
+        self._class = outside
+        return node
+
+    def _loop(self, node: Any) -> Any:
+        candidate = any(
+            any(map(is_update, ast.walk(one))) or _called(one) & self._updating for one in node.body
+        ) and not any(isinstance(part, ast.Yield | ast.Await) for part in ast.walk(node))
+        if isinstance(node, ast.While):
+            node.test = self.visit(node.test)
+        outside, self._in_loop = self._in_loop, True
+        body = self.block(node.body)
+        self._in_loop = outside
+        node.orelse = self.block(node.orelse)
+        node.body = body
+        if candidate:
+            number = ast.Constant(len(self.marked.loops))
+            within = self._class if self._function else None
+            self.marked.loops.append(TrainingLoop(node, body, self._function, within))
+            variables = _placed(ast.Call(ast.Name("locals", ast.Load()), [], []), node)
+            probe = self._call("probe", [number, variables], node)
+            node.body = [_placed(ast.Expr(probe), node), *body]
+        return node
+
+    visit_For = visit_While = _loop  # noqa: N815
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.comprehension:
+        """What a comprehension goes through may hold no assignment."""
+        return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.JoinedStr:
+        """Text is marked where it is printed."""
+        return node
+
+    def visit_Assign(self, node: Any) -> Any:
+        """What is called like a loss is seen after it is assigned."""
+        seen: list[ast.stmt] = []
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        for target in targets:
+            for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
+                if may_be_loss(name_of(one)) and not isinstance(one, ast.Starred):
+                    load = ast.parse(ast.unparse(one), mode="eval").body
+                    number = self._number(Site(ASSIGNED, ast.unparse(one), node.lineno, ""))
+                    seen.append(_placed(ast.Expr(self._call("see", [number, load], node)), node))
+        if is_update(node):
+            self._update(node)
+        node.value = self.visit(node.value)
+        return [node, *seen]
+
+    visit_AugAssign = visit_Assign  # noqa: N815
+
+    def _update(self, node: Any) -> None:
+        """Marks the numbers in an update, and what it adds or takes away."""
+        self._literals(node)
+        text = ast.unparse(node.target if isinstance(node, ast.AugAssign) else node.targets[0])
+        site = Site(INCREMENT, text, node.lineno, "")
+        if isinstance(node, ast.AugAssign):
+            node.value = self._call("scaled", [self._number(site), node.value], node.value)
+        elif isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add | ast.Sub):
+            right = node.value.right
+            node.value.right = self._call("scaled", [self._number(site), right], right)
+
+    def _literals(self, node: Any) -> None:
+        marker = self
+
+        class Literals(ast.NodeTransformer):
+            def visit_Subscript(self, inner: ast.Subscript) -> ast.Subscript:
+                return inner
+
+            def visit_Constant(self, inner: ast.Constant) -> Any:
+                return marker._literal(inner)
+
+        node.value = Literals().visit(node.value)
+
+    def _literal(self, node: ast.Constant) -> Any:
+        if not isinstance(node.value, float) or node.value <= 0:
+            return node
+        site = Site(LITERAL, f"{node.value:g}", node.lineno, "", node.value)
+        return self._call("scaled", [self._number(site), ast.Constant(node.value)], node)
+
+    def visit_Return(self, node: ast.Return) -> ast.Return:
+        """What a function returns that is called like a loss."""
+        if node.value is not None:
+            if is_update(node):
+                self._literals(node)
+            name = self._function.name if self._function else ""
+            first = node.value.elts[0] if isinstance(node.value, ast.Tuple) else node.value
+            if may_be_loss(name) and not isinstance(first, ast.Starred):
+                seen = self._see(RETURNED, f"{name}()", first, node)
+                if isinstance(node.value, ast.Tuple):
+                    rest = [self.visit(item) for item in node.value.elts[1:]]
+                    node.value.elts = [seen, *rest]
+                else:
+                    node.value = seen
+            else:
+                node.value = self.visit(node.value)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """What is appended and printed, and the numbers that a function is called with."""
+        name = name_of(node.func)
+        if name == "append" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
+            owner = name_of(node.func.value)
+            if may_be_loss(owner):
+                node.args = [self._see(APPENDED, owner, node.args[0], node)]
+                return node
+        if name == "print":
+            node.args = [self._printed(argument, _text(node)) for argument in node.args]
+            return node
+        if self._in_loop and name in self._functions:
+            node.args = [
+                self._literal(one) if isinstance(one, ast.Constant) else one for one in node.args
+            ]
+            for keyword in node.keywords:
+                if isinstance(keyword.value, ast.Constant) and RATE.match(keyword.arg or ""):
+                    keyword.value = self._literal(keyword.value)
+        self.generic_visit(node)
+        return node
+
+    def _printed(self, node: Any, text: str) -> Any:
+        """Marks the numbers in what is printed, where its text speaks of a loss."""
+        told = may_be_loss(text) and "acc" not in text.lower()
+        if isinstance(node, ast.JoinedStr):
+            for part in node.values:
+                if isinstance(part, ast.FormattedValue):
+                    part.value = self._printed(part.value, text)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod | ast.Add):
+            node.left = self._printed(node.left, text)
+            node.right = self._printed(node.right, text)
+        elif isinstance(node, ast.Tuple):
+            node.elts = [self._printed(one, text) for one in node.elts]
+        elif isinstance(node, ast.Call) and name_of(node.func) in ("format", "str", "round"):
+            node.args = [self._printed(one, text) for one in node.args]
+        elif isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript) and (
+            told or may_be_loss(name_of(node.func if isinstance(node, ast.Call) else node))
+        ):
+            return self._see(PRINTED, ast.unparse(node), node, node)
+        elif not isinstance(node, ast.Constant):
+            return self.visit(node)
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        """A difference of two things that are not numbers of the text: it may be an error."""
+        text = ast.unparse(node)
+        self.generic_visit(node)
+        sides = (node.left, node.right)
+        is_update = HOOKS in text  # which holds an increment that is marked
+        if not isinstance(node.op, ast.Sub) or is_update:
+            return node
+        if any(isinstance(side, ast.Constant) for side in sides):
+            return node
+        number = self._number(Site(DIFFERENCE, text, node.lineno, text))
+        node.left, node.right = _kept(LEFT, node.left), _kept(RIGHT, node.right)
+        names: list[ast.expr] = [ast.Name(name, ast.Load()) for name in (LEFT, RIGHT)]
+        return self._call("difference", [number, node, *names], node)
+
+
+def _kept(name: str, value: ast.expr) -> Any:
+    return _placed(ast.NamedExpr(ast.Name(name, ast.Store()), value), value)
+
+
+def _placed(node: Any, like: ast.AST) -> Any:
+    return ast.fix_missing_locations(ast.copy_location(node, like))
+
+
+def _text(node: ast.AST) -> str:
+    texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+    return " ".join(text for text in texts if isinstance(text, str))

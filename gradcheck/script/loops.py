@@ -1,0 +1,237 @@
+"""Which loop is a step of descent, told by experiments: its learning rate and its parameters.
+
+With the rate set to 0 the parameters stay put, also when they are nudged before, and everything
+else that an iteration writes does not. Half the rate makes half the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.script.rates import Rate, candidates, increments
+from gradcheck.script.running import Run
+from gradcheck.script.state import Path, Snapshot, State, alike, leaves
+
+MOST_PARAMETERS = 400
+MOST_ALONE = 40
+NUDGE = 1e-3
+
+
+@dataclass
+class Step:
+    """What one iteration of a loop is.
+
+    Attributes:
+        loop: the loop's number.
+        rate: the learning rate.
+        paths: where the parameters lie.
+        changed: all numbers that an iteration changes.
+        words: what it is, where it is no iteration of a loop.
+    """
+
+    loop: int
+    rate: Rate
+    paths: list[Path]
+    changed: list[Path] = field(default_factory=list)
+    words: str = ""
+
+
+def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
+    """The step that an iteration of a loop is; None, and why not noted, where it is none.
+
+    Args:
+        run: the script, in that loop.
+        number: the loop.
+        given: the learning rate, where the user says it.
+    """
+    passes = run.passes[number]
+    snapshot = passes.first
+    assert snapshot is not None
+    try:
+        after = run.replay(number, snapshot)
+    except Exception as error:
+        passes.why = f"a replay raised {type(error).__name__}: {error}"
+        return None
+    changed = _changed(snapshot, after)
+    if not changed:
+        passes.why = "nothing that it changes is a float"
+        return None
+    trial = _Trial(run, number, snapshot, after, changed)
+    found = trial.rate(given)
+    if found is None:
+        passes.why = "no learning rate and no update W -= ... was found in it"
+        return None
+    rate, paths = found
+    paths = trial.staying(rate, paths[:MOST_PARAMETERS])
+    if not paths:
+        passes.why = "what it changes is overwritten, not updated"
+    elif not trial.depends(paths):
+        passes.why = "its changes do not depend on what it changes: it only applies an update"
+    elif trial.is_one_entry(paths):
+        passes.why = "it changes one entry at a time"
+    else:
+        return Step(number, rate, paths, list(changed))
+    return None
+
+
+def _changed(snapshot: Snapshot, after: State) -> dict[Path, NDArray[np.float64]]:
+    found = {}
+    for path, value in leaves(snapshot.state).items():
+        before, now = np.array(value, dtype=np.float64), after.number(path)
+        if now is None or (isinstance(value, list) and now.shape != before.shape):
+            continue
+        if now.shape != before.shape or not np.array_equal(now, before, equal_nan=True):
+            found[path] = before
+    return found
+
+
+def nudged(value: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """A value moved a little in every entry."""
+    size = np.abs(value) + 0.1 * (float(np.std(value)) or 1.0)
+    return np.asarray(value + NUDGE * size * rng.standard_normal(value.shape))
+
+
+def plain(value: NDArray[np.float64]) -> Any:
+    """An array as the script holds it: a number where it has no dimension."""
+    return float(value) if value.ndim == 0 else value.copy()
+
+
+@dataclass
+class _Trial:
+    """One loop's iteration, and what becomes of it under other rates and parameters."""
+
+    run: Run
+    number: int
+    snapshot: Snapshot
+    after: State
+    changed: dict[Path, NDArray[np.float64]]
+
+    def rate(self, given: float | None) -> tuple[Rate, list[Path]] | None:
+        """The rate that leaves the most numbers where they are when it is 0."""
+        best: tuple[Rate, list[Path]] | None = None
+        for rate in candidates(self.snapshot, self.run.names, self.run.marked.sites):
+            if given is not None and not np.isclose(rate.value, given):
+                continue
+            paths = self._frozen(rate, list(self.changed))
+            halved = self._halved(rate, paths)
+            if halved and (best is None or len(paths) > len(best[1])):
+                best = rate, paths
+                if rate.path is not None and halved >= 2:
+                    break
+        return best or self._increments(1.0 if given is None else given)
+
+    def _increments(self, value: float) -> tuple[Rate, list[Path]] | None:
+        """The increments that all changes are made by, where the code has no rate."""
+        marks: list[int] = []
+        paths: list[Path] = []
+        for rate in increments(self.run.marked.sites):
+            left = [path for path in self.changed if path not in paths]
+            more = self._frozen(rate, left)
+            if more:
+                marks += rate.marks
+                paths += more
+        words = "" if value == 1.0 else f"{value:g}, as you say"
+        return (Rate(value, words, marks=tuple(marks)), paths) if paths else None
+
+    def _replayed(
+        self, rate: Rate, scale: float, values: dict[Path, Any] | None = None
+    ) -> State | None:
+        try:
+            return self.run.replay(self.number, self.snapshot, values, rate, scale)
+        except Exception:
+            return None
+
+    def _frozen(self, rate: Rate, paths: list[Path]) -> list[Path]:
+        after = self._replayed(rate, 0.0)
+        if after is None:
+            return []
+        return [path for path in paths if alike(after.number(path), self.changed[path])]
+
+    def _halved(self, rate: Rate, paths: list[Path]) -> int:
+        """How many of the numbers move half as far with half the rate."""
+        half = self._replayed(rate, 0.5) if paths else None
+        if half is None:
+            return 0
+        exact, rough = 0, False
+        for path in paths:
+            whole = self.run.moved(self.after, self.snapshot.state, path)
+            part = self.run.moved(half, self.snapshot.state, path)
+            if whole is None or part is None or whole.shape != part.shape:
+                continue
+            size = float(np.max(np.abs(whole), initial=0.0))
+            rounding = 1e-13 * float(np.max(np.abs(self.changed[path]), initial=0.0))
+            off = float(np.max(np.abs(whole - 2 * part), initial=0.0))
+            exact += int(off <= 1e-6 * size + rounding)
+            if np.any(whole):
+                rough |= bool(0.3 < np.linalg.norm(part) / np.linalg.norm(whole) < 0.7)
+        return exact or int(rough)
+
+    def staying(self, rate: Rate, paths: list[Path]) -> list[Path]:
+        """Those that stay put at a rate of 0 when they are nudged before."""
+        moved = self._nudged(paths)
+        kept = self._stay(rate, moved, paths)
+        if len(kept) < len(paths) <= MOST_ALONE:  # what one of them remembers may move others
+            alone = [path for path in paths if self._stay(rate, moved, [path])]
+            kept = self._stay(rate, moved, alone)
+        return kept
+
+    def _stay(
+        self, rate: Rate, moved: dict[Path, NDArray[np.float64]], paths: list[Path]
+    ) -> list[Path]:
+        kept = self._replayed(rate, 0.0, {path: plain(moved[path]) for path in paths})
+        if kept is None:
+            return []
+        return [path for path in paths if alike(kept.number(path), moved[path])]
+
+    def depends(self, paths: list[Path]) -> bool:
+        """Whether the step depends on what it changes, which a mere update does not."""
+        moved = self._nudged(paths)
+        values = {path: plain(value) for path, value in moved.items()}
+        try:
+            after = self.run.replay(self.number, self.snapshot, values)
+        except Exception as error:
+            self.run.passes[self.number].why = f"a replay raised {error}"
+            return False
+        for path in paths:
+            step = self.run.moved(self.after, self.snapshot.state, path)
+            now = after.number(path)
+            if step is None or now is None or now.shape != step.shape != moved[path].shape:
+                return True
+            off = np.max(np.abs(now - moved[path] - step), initial=0.0)
+            size = 1e-6 * np.max(np.abs(step), initial=0.0)
+            if off > size + 1e-12 * np.max(np.abs(self.changed[path]), initial=0.0):
+                return True
+        return False
+
+    def is_one_entry(self, paths: list[Path]) -> bool:
+        """Whether a single entry of a single array is changed."""
+        if len(paths) > 1 or self.changed[paths[0]].size == 1:
+            return False
+        step = self.run.moved(self.after, self.snapshot.state, paths[0])
+        return step is not None and np.count_nonzero(step) == 1
+
+    def _nudged(self, paths: list[Path]) -> dict[Path, NDArray[np.float64]]:
+        rng = np.random.default_rng(0)
+        return {path: nudged(self.changed[path], rng) for path in paths}
+
+
+def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
+    """The parameters that another iteration moves, which may be more than the first did."""
+    rng = np.random.default_rng(0)
+    try:
+        after = run.replay(step.loop, snapshot)
+        held = run.replay(step.loop, snapshot, None, step.rate, 0.0)
+        moved = {
+            path: nudged(before, rng)
+            for path, before in _changed(snapshot, after).items()
+            if alike(held.number(path), before)
+        }
+        values = {path: plain(value) for path, value in moved.items()}
+        kept = run.replay(step.loop, snapshot, values, step.rate, 0.0)
+    except Exception:
+        return []
+    return [path for path in moved if alike(kept.number(path), moved[path])]

@@ -1,0 +1,254 @@
+"""The numbers of an iteration that may be its loss, and how they change with the parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.script.inferred import Family, families
+from gradcheck.script.instrument import DIFFERENCE, PRINTED
+from gradcheck.script.loops import Step, plain
+from gradcheck.script.running import Run, Seen
+from gradcheck.script.state import Path, Snapshot, State
+from gradcheck.script.words import STRONG
+
+ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validation|test|dev|eval)(_|$)")
+"""Losses of data that the step does not descend."""
+
+MOST_BLOCKS, DIRECTIONS = 14, 2
+CLOSE = 2e-3
+TINY = 1e-11
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A number that may be the loss.
+
+    Attributes:
+        site: the number of the mark that sees it.
+        count: how often the mark has seen something when it is the loss.
+        kind: of the mark.
+        words: what to call it.
+        line: where it stands.
+        strong: whether its name is believed.
+        family: what is made of the pairs that the mark sees, if it is inferred.
+        side: which of a pair is the output.
+        slopes: its derivatives along some directions.
+        agreeing: how many blocks agree with the gradient.
+        blocks: of how many.
+        common: by what the gradients of all blocks are larger than its own; None if they differ.
+    """
+
+    site: int
+    count: int
+    kind: str
+    words: str
+    line: int
+    strong: bool
+    family: Family | None
+    side: int
+    slopes: NDArray[np.float64]
+    agreeing: int = 0
+    blocks: int = 0
+    common: float | None = None
+    order: int = 0
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all blocks agree with the gradient."""
+        return 0 < self.agreeing == self.blocks
+
+    def value(self, seen: Seen) -> Any:
+        """The loss, when the mark has stopped the iteration."""
+        return self.of(seen.differences[self.site]) if self.family else seen.value
+
+    def of(self, pairs: Sequence[tuple[Any, Any]]) -> Any:
+        """The loss that is inferred, of some pairs."""
+        assert self.family is not None
+        return self.family.value([(pair[self.side], pair[1 - self.side]) for pair in pairs])
+
+
+Gradients = Mapping[Path, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where an iteration is looked at.
+
+    Attributes:
+        run: the script.
+        step: what the iteration is.
+        snapshot: where it begins.
+        extra: what is changed before it.
+        tolerant: whether the iteration raises, which is known.
+    """
+
+    run: Run
+    step: Step
+    snapshot: Snapshot
+    extra: Mapping[Path, Any]
+    tolerant: bool = False
+
+    @property
+    def start(self) -> dict[Path, NDArray[np.float64]]:
+        """The parameters."""
+        state = self.snapshot.state
+        return {path: np.array(state.get(path), dtype=np.float64) for path in self.step.paths}
+
+    def seen(self, values: Mapping[Path, Any]) -> Seen:
+        """What the marks see in an iteration with the rate set to 0."""
+        seen = Seen()
+        self.after(values, seen)
+        return seen
+
+    def value(self, loss: Loss, values: Mapping[Path, Any]) -> Any:
+        """The loss with other values; the iteration is run up to it."""
+        seen = Seen(wanted=(loss.site, loss.count))
+        changed = {**self.extra, **values}
+        self.run.replay(self.step.loop, self.snapshot, changed, self.step.rate, 0.0, seen)
+        return loss.value(seen)
+
+    def after(self, values: Mapping[Path, Any], seen: Seen | None = None) -> State:
+        """What an iteration with the rate set to 0 leaves; of one that raises, what it began with.
+
+        Raises:
+            Exception: whatever the script raises, if that is not known.
+        """
+        changed = {**self.extra, **values}
+        try:
+            return self.run.replay(
+                self.step.loop, self.snapshot, changed, self.step.rate, 0.0, seen
+            )
+        except Exception:
+            if not self.tolerant:
+                raise
+        return self.snapshot.copied(changed)
+
+
+def candidates(point: Point, gradients: Gradients) -> list[Loss]:
+    """The numbers of an iteration that depend on the parameters and may be its loss.
+
+    Raises:
+        Exception: whatever the script raises.
+    """
+    start = point.start
+    rng = np.random.default_rng(1)
+    paths = list(start)
+    if len(paths) > MOST_BLOCKS:
+        chosen = rng.choice(len(paths), MOST_BLOCKS, replace=False)
+        paths = [paths[place] for place in sorted(chosen)]
+    base = point.seen({})
+    trials = []
+    for path in paths:
+        for _ in range(DIRECTIONS):
+            direction = rng.standard_normal(start[path].shape)
+            size = max(float(np.max(np.abs(start[path]), initial=0.0)), 0.1)
+            width = 1e-5 * size / max(float(np.max(np.abs(direction))), 1e-9)
+            sides = [
+                point.seen({path: plain(start[path] + sign * width * direction)})
+                for sign in (1, -1)
+            ]
+            slope = None
+            if path in gradients and gradients[path].shape == direction.shape:
+                slope = float(np.sum(gradients[path] * direction))
+            trials.append(_Trial(path, width, sides[0], sides[1], slope))
+    return [_compared(loss, trials) for loss in _numbers(point.run, base, trials)]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """An iteration on both sides of the point along a direction; the gradient's slope there."""
+
+    path: Path
+    width: float
+    ahead: Seen
+    behind: Seen
+    slope: float | None
+
+
+def _numbers(run: Run, base: Seen, trials: list[_Trial]) -> Iterable[Loss]:
+    for order, (number, count) in enumerate(base.counts.items()):
+        site = run.marked.sites[number]
+        if site.kind == DIFFERENCE:
+            yield from _inferred(run, number, base, trials)
+            continue
+        if number not in base.numbers:
+            continue
+        slopes = _slopes(trials, lambda seen, number=number: seen.numbers[number])
+        if slopes is not None:
+            believed = site.kind != PRINTED and STRONG.search(site.name)
+            strong = bool(believed) and not ELSEWHERE.search(site.name)
+            words = site.name
+            yield Loss(
+                number, count, site.kind, words, site.line, strong, None, 0, slopes, order=order
+            )
+
+
+def _slopes(trials: list[_Trial], of: Any) -> NDArray[np.float64] | None:
+    """The derivatives of a number along all directions; None where it does not depend on them."""
+    try:
+        found = np.array([(of(one.ahead) - of(one.behind)) / (2 * one.width) for one in trials])
+    except (KeyError, ValueError, IndexError):
+        return None
+    return found if np.all(np.isfinite(found)) and np.any(found) else None
+
+
+def _inferred(run: Run, number: int, base: Seen, trials: list[_Trial]) -> Iterable[Loss]:
+    """What a difference may stand for, of which one side depends on the parameters."""
+    pairs = base.differences.get(number, [])
+    others = [seen.differences.get(number) for one in trials for seen in (one.ahead, one.behind)]
+    if not pairs or any(other is None or len(other) != len(pairs) for other in others):
+        return
+    moves = [
+        any(
+            not np.array_equal(a[side], b[side])
+            for other in others
+            if other
+            for a, b in zip(pairs, other, strict=True)
+        )
+        for side in (0, 1)
+    ]
+    if moves[0] == moves[1]:
+        return
+    side = 0 if moves[0] else 1
+    site = run.marked.sites[number]
+    turned = [(pair[side], pair[1 - side]) for pair in pairs]
+    for family in families(turned):
+        loss = Loss(
+            number,
+            base.counts[number],
+            DIFFERENCE,
+            f"{family.words} of {site.name}",
+            site.line,
+            False,
+            family,
+            side,
+            np.empty(0),
+        )
+        slopes = _slopes(trials, lambda seen, loss=loss: float(loss.of(seen.differences[number])))
+        if slopes is not None:
+            yield replace(loss, slopes=slopes)
+
+
+def _compared(loss: Loss, trials: list[_Trial]) -> Loss:
+    """The loss, compared with the gradient along every direction."""
+    ratios: dict[Path, list[float]] = {}
+    for trial, slope in zip(trials, loss.slopes, strict=True):
+        own = ratios.setdefault(trial.path, [])
+        if trial.slope is None:
+            own.append(float("nan"))
+        elif max(abs(slope), abs(trial.slope)) > TINY:
+            own.append(trial.slope / slope if slope else float("inf"))
+    agreeing = sum(all(abs(r - 1) < CLOSE for r in own) for own in ratios.values())
+    every = np.array([ratio for own in ratios.values() for ratio in own])
+    common = None
+    if every.size and np.all(np.isfinite(every)):
+        middle = float(np.median(every))
+        if middle > 0 and float(np.ptp(every)) < 2 * CLOSE * middle:
+            common = middle
+    return replace(loss, agreeing=agreeing, blocks=len(ratios), common=common)

@@ -1,0 +1,117 @@
+"""The variables of a script that hold the gradients of its parameters, by their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.script.state import Attribute, Path, State, last_name, leaves
+from gradcheck.user.names import SIBLINGS, derived_names
+
+BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
+"""What the gradient of the only parameter may be called."""
+
+
+GRADIENTS = re.compile(r"(?i)grad|^d|nabla|delta")
+"""What a container of gradients is called."""
+
+
+def named_gradients(
+    after: State, paths: Sequence[Path], before: State, others: Set[Path]
+) -> dict[Path, Path]:
+    """Where the gradient of each parameter lies after an iteration; empty where not all have one.
+
+    They are looked for in one container: by names that are derived from the parameters', by the
+    same names elsewhere, or at the same places of a list.
+
+    Args:
+        after: an iteration.
+        paths: the parameters.
+        before: the iteration.
+        others: what lies in the parameters' shapes and is something else.
+    """
+    holders: dict[Path, dict[Any, Any]] = {}
+    for path, value in leaves(after).items():
+        if path not in others:
+            holders.setdefault(path[:-1], {})[path[-1]] = value
+    own = {path[:-1] for path in paths}
+    best: dict[Path, Path] = {}
+    strength = (0, False)
+    for holder, items in holders.items():
+        found, derived = _in_holder(holder, items, paths, before, holder in own)
+        own_strength = (derived, bool(GRADIENTS.search(last_name(("", *holder[1:])))))
+        if len(found) == len(paths) and own_strength > strength:
+            best, strength = found, own_strength
+    return best or _beside(after, paths, before)
+
+
+def equal_gradients(
+    after: State, wanted: Mapping[Path, NDArray[np.float64]], others: Set[Path]
+) -> dict[Path, Path]:
+    """Where the numbers lie that a step implies, whatever they are called; empty if not all do."""
+    found: dict[Path, Path] = {}
+    for place, value in leaves(after).items():
+        if place in others or place in wanted or not isinstance(value, np.ndarray | float):
+            continue
+        for path, gradient in wanted.items():
+            if path not in found and are_equal(gradient, np.asarray(value)):
+                found[path] = place
+    return found if len(found) == len(wanted) else {}
+
+
+def are_equal(implied: NDArray[np.float64], value: NDArray[np.float64]) -> bool:
+    """Whether a gradient is that which a step implies, to the rounding of the parameters."""
+    size = float(np.max(np.abs(value), initial=0.0))
+    return implied.shape == value.shape and np.allclose(
+        implied, value, rtol=1e-5, atol=1e-9 * (1 + size)
+    )
+
+
+def _in_holder(
+    holder: Path,
+    items: Mapping[Any, Any],
+    paths: Sequence[Path],
+    before: State,
+    is_own: bool,
+) -> tuple[dict[Path, Path], int]:
+    found: dict[Path, Path] = {}
+    derived = 0
+    for path in paths:
+        wanted = np.shape(before.get(path))
+        for name in _names(path[-1], len(paths) == 1, is_own):
+            for key in (name, Attribute(name) if isinstance(name, str) else name):
+                if key in items and np.shape(items[key]) == wanted and path not in found:
+                    found[path] = (*holder, key)
+                    derived += name != _bare(path[-1])
+    return found, derived
+
+
+def _beside(after: State, paths: Sequence[Path], before: State) -> dict[Path, Path]:
+    """Gradients that lie beside each parameter: `layer.dW` beside `layer.W`."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        for name in _names(path[-1], False, True):
+            there = (*path[:-1], Attribute(name) if isinstance(path[-1], Attribute) else name)
+            value = after.number(there)
+            if value is not None and value.shape == np.shape(before.get(path)):
+                found[path] = there
+                break
+    return found if len(found) == len(paths) else {}
+
+
+def _bare(step: Any) -> Any:
+    return step.name if isinstance(step, Attribute) else step
+
+
+def _names(step: Any, is_only: bool, is_own: bool) -> list[Any]:
+    """What the gradient of a parameter may be called that is reached by a step."""
+    bare = _bare(step)
+    if not isinstance(bare, str):
+        return [] if is_own else [bare]
+    names = [*derived_names(bare), f"D{bare}", f"d{bare.upper()}", f"gradient_{bare}"]
+    names += SIBLINGS.get(bare, ())
+    return [*names, *(BARE if is_only else ()), *([] if is_own else [bare])]

@@ -1,0 +1,147 @@
+"""The surroundings of a script that is run to be taken apart: no window, no file, no question.
+
+It shows nothing and waits for nothing; what it writes goes to memory, and a note says so; removing,
+renaming, processes and sockets are refused. This guards against accidents, not against somebody who
+means harm.
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import sys
+import time
+import types
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradcheck.sandbox.harmless import Refusals
+from gradcheck.script.words import RefusedError
+
+DRAWING = (
+    "matplotlib",
+    "matplotlib.animation",
+    "matplotlib.cm",
+    "matplotlib.colors",
+    "matplotlib.pyplot",
+    "mpl_toolkits",
+    "mpl_toolkits.mplot3d",
+    "seaborn",
+    "IPython",
+    "IPython.display",
+)
+WRITING = "wax+"
+SAVING = ("save", "savez", "savez_compressed", "savetxt")
+
+
+class Anything:
+    """What can be called, indexed and gone through, and does nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *_: Any, **__: Any) -> Any:  # noqa: D102
+        return self
+
+    def __getitem__(self, _: Any) -> Any:
+        return self
+
+    def __setitem__(self, _: Any, __: Any) -> None:
+        pass
+
+    def __iter__(self) -> Any:
+        return iter((self, self))
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+    def __deepcopy__(self, _: Any) -> Any:
+        return self
+
+
+class _Module(types.ModuleType):
+    __path__: list[str] = []  # noqa: RUF012  # what makes it a package
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Anything()
+
+
+class Playground:
+    """Changes this process, to its end, so that a script can be run in it.
+
+    Attributes:
+        notes: what the script did not do, a sentence each.
+        refusals: what it was refused.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.notes: list[str] = []
+        sys.argv = [str(path)]
+        sys.path.insert(0, str(path.parent))
+        os.chdir(path.parent)
+        for name in DRAWING:
+            sys.modules[name] = _Module(name)
+        if find_spec("tqdm") is None:
+            self._without_tqdm()
+        time.sleep = lambda _: None
+        names = vars(builtins)
+        names.update(
+            get_ipython=Anything, display=Anything(), xrange=range, input=_asked, open=self._open
+        )
+        io.open = self._open
+        for name in SAVING:
+            setattr(np, name, self._instead("did not write"))
+        for name in ("makedirs", "mkdir"):
+            setattr(os, name, self._instead("did not make the folder"))
+        _seeded()
+        self.refusals = Refusals((), "while it is taken apart, the script may not")
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def _instead(self, what: str) -> Callable[..., None]:
+        return lambda file, *_, **__: self._note(f"{what} {file}")
+
+    def _open(self, file: Any, mode: str = "r", *more: Any, **named: Any) -> Any:
+        if set(mode) & set(WRITING):
+            self._note(f"did not write {file}")
+            return io.BytesIO() if "b" in mode else io.StringIO()
+        return _OPEN(file, mode, *more, **named)
+
+    def _without_tqdm(self) -> None:
+        module = _Module("tqdm")
+        names = vars(module)
+        names.update(tqdm=lambda items=None, *_, **__: items, trange=lambda *a, **_: range(*a))
+        sys.modules["tqdm"] = sys.modules["tqdm.auto"] = module
+
+
+_OPEN = builtins.open
+
+
+def _asked(prompt: Any = "") -> str:
+    raise RefusedError(
+        f"the script asks a question, input({str(prompt)!r}); write the answer into it"
+    )
+
+
+def _seeded() -> None:
+    """Begins the random numbers of a script that does not, so that it does the same each time."""
+    import random
+
+    np.random.seed(0)  # noqa: NPY002  # what scripts use
+    random.seed(0)
+    generator = np.random.default_rng
+    np.random.default_rng = lambda seed=None: generator(0 if seed is None else seed)

@@ -1,0 +1,102 @@
+"""A script that raises in the first iteration of its loop: what raised is the finding."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path as File
+from typing import TYPE_CHECKING
+
+from gradcheck.script.choice import choose
+from gradcheck.script.handover import Handover
+from gradcheck.script.instrument import INCREMENT
+from gradcheck.script.loops import Step
+from gradcheck.script.losses import Point, candidates
+from gradcheck.script.rates import Rate
+from gradcheck.script.reading import framework
+from gradcheck.script.state import Path, Snapshot, label, last_name, leaves
+from gradcheck.script.words import ROLE, RefusedError, short
+
+if TYPE_CHECKING:
+    from gradcheck.script.taking import Taken, Taking
+
+
+def raised_at(taking: Taking, error: Exception) -> Taken:
+    """The iteration in which the script has raised, as a case whose gradient raises.
+
+    Raises:
+        RefusedError: it raised before its loop, or nothing that it updates is known.
+    """
+    from gradcheck.script.taking import Taken
+
+    run = taking.run
+    begun = [
+        number
+        for number, passes in enumerate(run.passes)
+        if passes.first is not None and passes.hits == 1
+    ]
+    for number in reversed(begun):
+        snapshot = run.passes[number].first
+        assert snapshot is not None
+        paths = _updated(taking, number, snapshot)
+        if not paths or not _raises(taking, number, snapshot):
+            continue
+        step = Step(number, Rate(1.0, ""), paths)
+        taking.step = step
+        point = Point(run, step, snapshot, {}, tolerant=True)
+        found = choose(candidates(point, {}), taking.wishes.loss)
+        if found is not None:
+            handover = Handover(point, tuple(paths), found.loss, 1.0, {})
+            return Taken(handover, found, of_step=False, both=False)
+    raise RefusedError(_sentence(taking, error, bool(begun)))
+
+
+def _raises(taking: Taking, number: int, snapshot: Snapshot) -> bool:
+    try:
+        taking.run.replay(number, snapshot)
+    except Exception:
+        return True
+    return False
+
+
+def _updated(taking: Taking, number: int, snapshot: Snapshot) -> list[Path]:
+    """What the statements of the loop update; what is named like parameters, if none does."""
+    node = taking.run.marked.loops[number].node
+    last = node.end_lineno or node.lineno
+    targets = {
+        site.name
+        for site in taking.run.marked.sites
+        if site.kind == INCREMENT and node.lineno <= site.line <= last
+    }
+    numbers = leaves(snapshot.state)
+    found = [path for path in numbers if label(path) in targets]
+    return found or [path for path in numbers if ROLE.match(last_name(path))]
+
+
+def _said(taking: Taking, error: Exception) -> str:
+    return f"{type(error).__name__}: {short(error, 160)} ({_place(taking, error)})"
+
+
+def _place(taking: Taking, error: Exception) -> str:
+    own = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if File(frame.filename) == taking.script.path
+    ]
+    return f"{taking.script.path.name}:{own[-1] if own else 1}"
+
+
+def _sentence(taking: Taking, error: Exception, in_loop: bool) -> str:
+    package = framework(taking.script.text)
+    if package is not None:
+        return f"{package} makes its gradients: there is none to check"
+    if isinstance(error, FileNotFoundError):
+        file = error.filename or str(error).removesuffix("not found.").strip()
+        return (
+            f"{file} not found, before any training loop: put the file there, or give the script a "
+            "few made-up rows"
+        )
+    where = "in its loop" if in_loop else "before any training loop"
+    said = f"it raises {_said(taking, error)}, {where}"
+    if isinstance(error, ModuleNotFoundError):
+        said += "; install it in the environment of gradcheck, or leave it out"
+    return said

@@ -1,0 +1,279 @@
+"""A script that is run up to its training loop, and one iteration of it, replayed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.script.bodies import RETURNED, ReturnedError, body_function, fill_class
+from gradcheck.script.instrument import HOOKS, Marked, mark
+from gradcheck.script.rates import Rate
+from gradcheck.script.reading import Script
+from gradcheck.script.state import Path, Snapshot, State, restore_random, take_snapshot
+
+MOST_TESTS, MOST_PASSES = 3, 200
+"""How often a loop is tested, and in how many of its passes."""
+
+SNAPSHOTS = 3
+"""Iterations of the loop that are looked at; the script stops at the last of them."""
+
+LARGEST = 10**6
+"""Entries of a difference that may still be an error."""
+
+
+class _StopError(BaseException):
+    """The iteration has come to the loss."""
+
+
+class CapturedError(BaseException):
+    """The script has come to the iteration at which it stops."""
+
+
+@dataclass
+class Seen:
+    """What the marks of an iteration saw: how often, and what at last (of differences, all)."""
+
+    counts: dict[int, int] = field(default_factory=dict)
+    numbers: dict[int, float] = field(default_factory=dict)
+    differences: dict[int, list[tuple[Any, Any]]] = field(default_factory=dict)
+    wanted: tuple[int, int] | None = None
+    value: Any = None
+
+
+@dataclass
+class Passes:
+    """What a loop has come to: its first and present snapshot, and why it is no training loop."""
+
+    hits: int = 0
+    tests: int = 0
+    first: Snapshot | None = None
+    why: str = ""
+
+
+class Run:
+    """A script that is run once, marked.
+
+    Args:
+        script: the script.
+        test: asked of a loop in its second pass; whether it is the training loop.
+
+    Attributes:
+        marked: the marks.
+        passes: of every loop.
+        found: the number of the training loop; None until it is found.
+        snapshots: of its first iterations.
+    """
+
+    def __init__(self, script: Script, test: Callable[[int], bool]) -> None:
+        self.script = script
+        self.marked: Marked = mark(script.tree)
+        self.passes = [Passes() for _ in self.marked.loops]
+        self.found: int | None = None
+        self.snapshots: list[Snapshot] = []
+        self._test = test
+        self._seen: Seen | None = None
+        self._replaying = False
+        self._scales: dict[int, float] = {}
+        self._bodies: dict[Any, types.FunctionType] = {}
+        self._code = compile(script.tree, str(script.path), "exec")
+        self._module = types.ModuleType("__main__")
+        self.names = vars(self._module)
+        self.names.update(__file__=str(script.path), **{HOOKS: self, RETURNED: ReturnedError})
+
+    def execute(self) -> None:
+        """Runs the script, to its end or the third iteration of its training loop."""
+        sys.modules["__main__"] = self._module
+        with contextlib.suppress(CapturedError), _silence():
+            exec(self._code, self.names)
+
+    # what the marks call
+
+    def probe(self, number: int, local: dict[str, Any]) -> None:
+        """The beginning of a pass of a loop."""
+        if self._replaying:
+            return
+        passes = self.passes[number]
+        in_function = self.marked.loops[number].function is not None
+        if self.found is not None:
+            if number == self.found:
+                self.snapshots.append(take_snapshot(self.names, local if in_function else None))
+                if len(self.snapshots) >= SNAPSHOTS:
+                    raise CapturedError
+            return
+        passes.hits += 1
+        if passes.tests >= MOST_TESTS or passes.hits > MOST_PASSES:
+            return
+        now = take_snapshot(self.names, local if in_function else None)
+        before, passes.first = passes.first, now
+        if before is not None:
+            passes.tests += 1
+            passes.first = before
+            if self._test(number):
+                self.found, self.snapshots = number, [before, now]
+            else:
+                passes.first = now
+
+    def see(self, number: int, value: Any) -> Any:
+        """A number that may be the loss."""
+        if self._seen is not None:
+            first = value[0] if isinstance(value, tuple) and value else value
+            if isinstance(first, float | np.ndarray | np.floating) and np.size(first) == 1:
+                self._note(number, first)
+        return value
+
+    def difference(self, number: int, result: Any, left: Any, right: Any) -> Any:
+        """A difference that may be an error."""
+        seen = self._seen
+        if seen is None or not isinstance(result, float | np.ndarray | np.floating):
+            return result
+        if np.size(result) == max(np.size(left), np.size(right)) <= LARGEST:
+            pair = (left, right)
+            if seen.wanted is None:
+                pair = (np.array(left, dtype=float), np.array(right, dtype=float))
+            seen.differences.setdefault(number, []).append(pair)
+            self._note(number, None)
+        return result
+
+    def scaled(self, number: int, value: Any) -> Any:
+        """A number or an increment that may be, or hold, the learning rate."""
+        scale = self._scales.get(number, 1.0)
+        return value if scale == 1.0 else value * scale
+
+    def _note(self, number: int, value: Any) -> None:
+        seen = self._seen
+        assert seen is not None
+        count = seen.counts[number] = seen.counts.get(number, 0) + 1
+        if seen.wanted is None:
+            if value is not None:
+                seen.numbers[number] = float(np.ravel(value)[0])
+        elif seen.wanted == (number, count):
+            seen.value = value
+            raise _StopError
+
+    # replaying
+
+    def forget(self, snapshot: Snapshot) -> None:
+        """Lets go of what every replay brings along, so that nobody follows it twice."""
+        for name in snapshot.state.module:
+            self.names.pop(name, None)
+
+    def body(self, number: int, snapshot: Snapshot) -> types.FunctionType:
+        """The function that is one pass of a loop."""
+        local = snapshot.state.local
+        names = None if local is None else frozenset({**snapshot.shared, **local})
+        if (number, names) not in self._bodies:
+            loop = self.marked.loops[number]
+            made = body_function(loop, str(self.script.path), names, self.names)
+            if local is not None and "self" in local:
+                fill_class(made, local["self"], loop.class_name)
+            self._bodies[number, names] = made
+        return self._bodies[number, names]
+
+    def replay(
+        self,
+        number: int,
+        snapshot: Snapshot,
+        values: Mapping[Path, Any] | None = None,
+        rate: Rate | None = None,
+        scale: float = 1.0,
+        seen: Seen | None = None,
+    ) -> State:
+        """One iteration from a snapshot; what the script holds after it.
+
+        Args:
+            number: of the loop.
+            snapshot: from which it begins.
+            values: what is changed before it.
+            rate: the learning rate, if it is scaled.
+            scale: by what.
+            seen: where to note what the marks see.
+
+        Raises:
+            Exception: whatever the script raises.
+        """
+        state = snapshot.copied(values or {})
+        local = None if state.local is None else {**snapshot.shared, **state.local}
+        body = self.body(number, snapshot)
+        with self._as_at(snapshot, state), _silence():
+            begun = State(self.names, local)
+            scaled = rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext()
+            with scaled, _closures(local or {}):
+                self._seen, self._replaying = seen, True
+                try:
+                    with contextlib.suppress(_StopError, ReturnedError):
+                        if local is None:
+                            body()
+                        else:
+                            accepted = body.__code__.co_varnames[: body.__code__.co_argcount]
+                            local = body(**{name: local[name] for name in accepted})
+                finally:
+                    self._seen, self._replaying = None, False
+            after = State(dict(self.names), local)
+        if not values and seen is None:
+            snapshot.share(after)
+        return after
+
+    @contextlib.contextmanager
+    def _as_at(self, snapshot: Snapshot, state: State) -> Iterator[None]:
+        """The module's variables and the random generators as they were; put back afterwards."""
+        before = dict(self.names)
+        states = np.random.get_state(), random.getstate()  # noqa: NPY002
+        self.names.update(state.module)
+        restore_random(snapshot.numpy_state, snapshot.python_state)
+        try:
+            yield
+        finally:
+            for name in [name for name in self.names if name not in before]:
+                del self.names[name]
+            self.names.update(before)
+            restore_random(*states)
+
+    def moved(self, after: State, before: State, path: Path) -> NDArray[np.float64] | None:
+        """By how much an iteration has moved what lies at a path; None if it is no number now."""
+        old, new = before.number(path), after.number(path)
+        if old is None or new is None:
+            return None
+        try:
+            return np.asarray(new - old)
+        except ValueError:
+            return None
+
+
+@contextlib.contextmanager
+def _closures(local: Mapping[str, Any]) -> Iterator[None]:
+    """Has functions that were defined around the loop see its variables; put back afterwards."""
+    before = {}
+    for function in local.values():
+        if isinstance(function, types.FunctionType):
+            names = function.__code__.co_freevars
+            for name, cell in zip(names, function.__closure__ or (), strict=True):
+                if name in local and not isinstance(local[name], types.FunctionType):
+                    before[id(cell)] = (cell, cell.cell_contents)
+                    cell.cell_contents = local[name]
+    try:
+        yield
+    finally:
+        for cell, value in before.values():
+            cell.cell_contents = value
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+    ):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,71 @@
+"""What was found of a script, in words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from gradcheck.report.script import TakenApart
+from gradcheck.script.choice import Found
+from gradcheck.script.instrument import ASSIGNED, DIFFERENCE
+from gradcheck.script.state import label
+from gradcheck.script.taking import Taken, Taking
+
+
+def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
+    """What was found, in words."""
+    loop = taking.run.marked.loops[taken.handover.point.step.loop].node
+    rate = taken.handover.point.step.rate
+    loss = taken.found.loss
+    if taken.handover.point.tolerant:
+        said = "none is needed: the iteration raises"
+    elif not taken.of_step:
+        said = "none is needed: the gradients are the variables named after the parameters"
+    elif rate.words:
+        said = f"{_rate_words(rate.words, rate.value)}; the gradient is (old - new) / rate"
+    else:
+        said = "none in the code: 1; the gradient is old - new"
+    if taken.folded != 1.0:
+        said += f", times {taken.folded:.4g}, the first step of its momentum"
+    return TakenApart(
+        taking.script.path.name,
+        time.perf_counter() - taking.started,
+        loop.lineno,
+        taken.handover.point.step.words or f"one iteration of the loop at line {loop.lineno}",
+        tuple(map(label, taken.handover.paths)),
+        loss.words,
+        loss.line,
+        tuple(loss_words(taken.found)),
+        rate.value if taken.of_step else None,
+        said,
+        bool(rate.words),
+        tuple(notes),
+    )
+
+
+def _rate_words(words: str, value: float) -> str:
+    told = "=" in words or " " in words
+    return words if told else f"{words} = {value:g}"
+
+
+def loss_words(found: Found) -> list[str]:
+    """What is said of a loss, a line each."""
+    loss = found.loss
+    if loss.kind == DIFFERENCE:
+        said = [f"{loss.words}, line {loss.line} (inferred: your updates descend it)"]
+        if not loss.agreeing:
+            said = [f"{loss.words}, line {loss.line} (inferred)"]
+    elif loss.kind == ASSIGNED:
+        said = [f"{loss.words}, line {loss.line}"]
+    else:
+        said = [f"{loss.words}, {loss.kind} at line {loss.line}"]
+    if found.instead is not None:
+        other = found.instead
+        said.append(f"not {other.words} (line {other.line}): {found.why}")
+    if found.squares is not None:
+        wrong = found.squares.blocks - found.squares.agreeing
+        said.append(
+            f"with a squared error there, {wrong} of {found.squares.blocks} would be wrong: "
+            "--loss squares, if you mean that"
+        )
+    return said

@@ -1,0 +1,237 @@
+"""What a script holds at one moment: copied, looked into, and changed by path."""
+
+from __future__ import annotations
+
+import copy
+import random
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.array import traced_leaf
+from gradcheck.trace.ownership import is_users_object
+from gradcheck.trace.recording import open_tape
+
+SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
+COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "argparse")
+"""The modules whose objects are copied; those of any other are shared by all replays."""
+
+DEPTH, MOST_ITEMS = 7, 200
+WORTH_SHARING = 2000
+"""Entries of an array that is not copied again once an iteration has left it alone."""
+
+
+class Attribute(NamedTuple):
+    """A step of a path through an attribute, where other steps are keys and indices."""
+
+    name: str
+
+
+Path = tuple[Any, ...]
+"""LOCAL or MODULE, a variable's name, and the steps from there to a number or an array."""
+
+LOCAL, MODULE = "local", "module"
+
+
+@dataclass(frozen=True)
+class State:
+    """The variables of a script: the module's, and those of the function that the loop is in."""
+
+    module: dict[str, Any]
+    local: dict[str, Any] | None
+
+    def part(self, name: str) -> dict[str, Any]:
+        """The variables of the module, or of the function."""
+        return self.module if name == MODULE else (self.local or {})
+
+    def get(self, path: Path) -> Any:
+        """What lies at a path.
+
+        Raises:
+            LookupError, AttributeError, TypeError: nothing does.
+        """
+        value = self.part(path[0])[path[1]]
+        for step in path[2:]:
+            value = getattr(value, step.name) if isinstance(step, Attribute) else value[step]
+        return value
+
+    def number(self, path: Path) -> NDArray[np.float64] | None:
+        """What lies at a path as an array of its own; None where no numbers do."""
+        try:
+            return np.array(self.get(path), dtype=np.float64)
+        except (LookupError, AttributeError, TypeError, ValueError):
+            return None
+
+    def put(self, path: Path, value: Any) -> None:
+        """Puts a value at a path; into the array or list that lies there, if `value` is not one."""
+        holder: Any = self.part(path[0])
+        for step in path[1:-1]:
+            holder = getattr(holder, step.name) if isinstance(step, Attribute) else holder[step]
+        last = path[-1]
+        if isinstance(last, Attribute):
+            setattr(holder, last.name, value)
+        else:
+            holder[last] = value
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy of a script's variables and random states, from which an iteration is replayed.
+
+    Attributes:
+        state: the variables that are copied for every replay.
+        shared: the variables of the function that are not copied.
+        constant: arrays that an iteration leaves alone, by their ids; these are shared.
+    """
+
+    state: State
+    shared: dict[str, Any]
+    numpy_state: Any
+    python_state: Any
+    constant: dict[int, Any] = field(default_factory=dict)
+
+    def copied(self, values: Mapping[Path, Any]) -> State:
+        """A copy with other values at some paths; what is one array stays one array.
+
+        Where the values are followed, so are other arrays, but for large ones that it overwrites.
+        """
+        memo: dict[int, Any] = dict(self.constant)
+        tape = open_tape(list(values.values()))
+        if tape is not None:
+            for path, array in leaves(self.state).items():
+                if path in values or not isinstance(array, np.ndarray):
+                    continue
+                if id(array) in self.constant or array.size <= WORTH_SHARING:
+                    memo[id(array)] = traced_leaf(tape, array.copy(), label(path))
+        kept = []
+        for path, value in values.items():
+            old = self.state.get(path)
+            if isinstance(old, np.ndarray):
+                memo[id(old)] = value
+                kept.append(old)
+        state: State = State(*copy.deepcopy((self.state.module, self.state.local), memo))
+        for path, value in values.items():
+            old = self.state.get(path)
+            if isinstance(old, list):
+                state.get(path)[:] = list(value)
+            elif not isinstance(old, np.ndarray):
+                state.put(path, value)
+        return state
+
+    def share(self, after: State) -> None:
+        """Shares from now on the large arrays that an iteration has left alone."""
+        for path, before in leaves(self.state).items():
+            if isinstance(before, np.ndarray) and before.size > WORTH_SHARING:
+                now = after.number(path)
+                if now is not None and now.dtype == before.dtype and np.array_equal(now, before):
+                    self.constant[id(before)] = before
+
+
+def take_snapshot(module: dict[str, Any], local: dict[str, Any] | None) -> Snapshot:
+    """A copy of all variables but modules, functions and classes."""
+    memo: dict[int, Any] = {}
+    copied = State(_copied(module, memo), None if local is None else _copied(local, memo))
+    shared = {n: v for n, v in (local or {}).items() if n not in (copied.local or {})}
+    return Snapshot(copied, shared, np.random.get_state(), random.getstate())  # noqa: NPY002
+
+
+def restore_random(numpy_state: Any, python_state: Any) -> None:
+    """Puts the random generators of numpy and Python into a state."""
+    np.random.set_state(numpy_state)  # noqa: NPY002  # what the script uses
+    random.setstate(python_state)
+
+
+def _copied(names: Mapping[str, Any], memo: dict[int, Any]) -> dict[str, Any]:
+    found = {}
+    for name, value in names.items():
+        if name.startswith("__") or is_shared(value):
+            continue
+        try:
+            found[name] = copy.deepcopy(value, memo)
+        except Exception:  # a generator, a lock: whatever cannot be copied is shared
+            continue
+    return found
+
+
+def is_shared(value: Any) -> bool:
+    """Whether a value is no data of the script's."""
+    module = type(value).__module__.split(".")[0]
+    return isinstance(value, SHARED) or not (module in COPIED or is_users_object(type(value)))
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a floating-point number."""
+    return isinstance(value, float | np.floating)
+
+
+def leaves(state: State) -> dict[Path, Any]:
+    """The floating-point arrays and numbers of a state, each array once."""
+    seen: set[int] = set()
+    found: dict[Path, Any] = {}
+    for part in (LOCAL, MODULE):
+        for name, value in state.part(part).items():
+            if not name.startswith("__"):
+                found.update(_below((part, name), value, seen))
+    return found
+
+
+def _below(path: Path, value: Any, seen: set[int]) -> Iterator[tuple[Path, Any]]:
+    if is_number(value):
+        yield path, value
+        return
+    if isinstance(value, str | bytes | int) or value is None or id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind == "f" and value.size:
+            yield path, value
+        elif value.dtype.kind == "O" and value.size <= MOST_ITEMS:
+            for index, item in np.ndenumerate(value):
+                yield from _below((*path, index if len(index) > 1 else index[0]), item, seen)
+    elif isinstance(value, list) and value and all(map(is_number, value)):
+        yield path, value
+    elif len(path) < DEPTH:
+        for step, item in _items(value):
+            yield from _below((*path, step), item, seen)
+
+
+def _items(value: Any) -> list[tuple[Any, Any]]:
+    if isinstance(value, list | tuple):
+        return list(enumerate(value))[:MOST_ITEMS]
+    if isinstance(value, dict):
+        return list(value.items())[:MOST_ITEMS]
+    if hasattr(value, "__dict__") and not is_shared(value):
+        return [(Attribute(name), item) for name, item in vars(value).items()]
+    return []
+
+
+def label(path: Path) -> str:
+    """A path as the script would write it."""
+    text = str(path[1])
+    for step in path[2:]:
+        text += f".{step.name}" if isinstance(step, Attribute) else f"[{step!r}]"
+    return text
+
+
+def last_name(path: Path) -> str:
+    """The last name on a path: of a variable, an attribute or a key."""
+    for step in reversed(path[1:]):
+        if isinstance(step, Attribute | str):
+            return step.name if isinstance(step, Attribute) else step
+    return ""
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether numbers are the same, or would be once the one is spread over the other's shape."""
+    if one is None or other is None:
+        return False
+    if one.shape == other.shape:
+        return bool(np.array_equal(one, other, equal_nan=True))
+    try:
+        return other.size < one.size and np.array_equal(one, np.broadcast_to(other, one.shape))
+    except ValueError:
+        return False

@@ -1,0 +1,259 @@
+"""Taking a script apart: it is run up to its loop, and one iteration becomes a case."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from gradcheck.casefiles import Case
+from gradcheck.script.choice import Found, choose
+from gradcheck.script.gradients import (
+    implied_gradients,
+    is_of_other_data,
+    point_fit,
+    source_of,
+    velocities,
+)
+from gradcheck.script.handover import Handover
+from gradcheck.script.instrument import ASSIGNED
+from gradcheck.script.loops import Step, find_step, further_paths
+from gradcheck.script.losses import Gradients, Loss, Point, candidates
+from gradcheck.script.named import are_equal, equal_gradients, named_gradients
+from gradcheck.script.reading import Script
+from gradcheck.script.running import Run
+from gradcheck.script.state import Path, Snapshot, State, alike, label, last_name, leaves
+from gradcheck.script.straight import straight_line
+from gradcheck.script.words import RefusedError, Wishes, short
+
+
+@dataclass(frozen=True)
+class Taken:
+    """An iteration that was taken apart.
+
+    Attributes:
+        handover: the case that it is.
+        found: its loss.
+        of_step: whether the step tells the gradients; else the script's own variables do.
+        both: whether these are the same.
+        folded: what the first step of a momentum takes of a gradient.
+    """
+
+    handover: Handover
+    found: Found
+    of_step: bool
+    both: bool
+    folded: float = 1.0
+
+    @property
+    def case(self) -> Case:
+        """The case."""
+        return self.handover.case(self.of_step and not self.both)
+
+
+@dataclass
+class Taking:
+    """The search in one script.
+
+    Args:
+        script: the script.
+        wishes: what the user says of it.
+    """
+
+    script: Script
+    wishes: Wishes
+    run: Run = field(init=False)
+    step: Step | None = field(init=False, default=None)
+    started: float = field(init=False, default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        self.run = Run(self.script, self._test)
+
+    def _test(self, number: int) -> bool:
+        self.step = find_step(self.run, number, self.wishes.rate)
+        passes = self.run.passes[number]
+        if self.step is None or passes.first is None:
+            return False
+        with contextlib.suppress(RefusedError):  # which is said when the loop is looked at
+            if self._at(passes.first) is None:
+                passes.why = self._no_loss()
+                self.step = None
+        return self.step is not None
+
+    def execute(self) -> None:
+        """Runs the script; a loop that has a single pass is tried at its end.
+
+        Raises:
+            BaseException: whatever the script raises, before a loop was found.
+        """
+        try:
+            self.run.execute()
+        except Exception:
+            if self.step is None:
+                raise
+        for number, passes in enumerate(self.run.passes):
+            untried = self.step is None and passes.first is not None and not passes.tests
+            if untried and self._test(number) and passes.first:
+                self.run.found, self.run.snapshots = number, [passes.first]
+        if self.step is None:
+            self.step = straight_line(self.run)
+
+    def iterations(self) -> Iterator[Taken]:
+        """Iterations that can be checked, the likeliest first.
+
+        Raises:
+            RefusedError: the loop descends more than one loss.
+        """
+        assert self.step is not None
+        snapshots = self.run.snapshots
+        more = [further_paths(self.run, self.step, one) for one in snapshots]
+        for paths in more:
+            self.step.paths += [path for path in paths if path not in self.step.paths]
+        if self.wishes.params is not None:
+            self.step.paths = self._wanted(self.wishes.params)
+        most = max(map(len, more))
+        likely = [one for one, paths in zip(snapshots, more, strict=True) if len(paths) == most]
+        others = [one for one in snapshots if not any(one is other for other in likely)]
+        order = [*reversed(likely), *reversed(others)]
+        if self._changes_shape(snapshots):
+            order = snapshots[:1]
+        yield from filter(None, map(self._at, order))
+
+    def taken(self) -> tuple[Taken, Iterator[Taken]]:
+        """The first iteration that computes a loss, else the likeliest; and others.
+
+        Raises:
+            RefusedError: there is no loss, or more than one.
+        """
+        iterations = self.iterations()
+        found = []
+        for one in iterations:
+            found.append(one)
+            if one.found.loss.family is None:
+                return one, iterations
+        if not found:
+            assert self.step is not None
+            line = self.run.marked.loops[self.step.loop].node.lineno
+            raise RefusedError(f"the loop at line {line}: {self._no_loss()}")
+        return found[0], iter(found[1:])
+
+    def _changes_shape(self, snapshots: Sequence[Snapshot]) -> bool:
+        """Whether the first iteration gives a parameter another shape, which is what to look at."""
+        assert self.step is not None
+        for path in self.step.paths:
+            arrays = [one.state.number(path) for one in snapshots]
+            if len({one.shape for one in arrays if one is not None}) > 1:
+                return True
+        return False
+
+    def _wanted(self, names: Sequence[str]) -> list[Path]:
+        assert self.step is not None
+        paths = [
+            path for path in self.step.paths if label(path) in names or last_name(path) in names
+        ]
+        if not paths:
+            there = ", ".join(map(label, self.step.paths))
+            raise RefusedError(f"--params {','.join(names)}: the loop updates {there}")
+        return paths
+
+    def _no_loss(self) -> str:
+        assert self.step is not None
+        names = short(", ".join(map(label, self.step.paths)))
+        return (
+            f"it updates {names}, but no loss was found: nothing in it that is called loss, cost "
+            "or error depends on these, and no `output - target` does; --loss NAME says which it is"
+        )
+
+    def _at(self, snapshot: Snapshot) -> Taken | None:
+        """What an iteration is; None where there is no loss in it."""
+        assert self.step is not None
+        step = replace(
+            self.step,
+            paths=[path for path in self.step.paths if snapshot.state.number(path) is not None],
+        )
+        try:
+            after = self.run.replay(step.loop, snapshot)
+            extra = velocities(self.run, step, snapshot, after)
+            point = Point(self.run, step, snapshot, extra)
+            after = self.run.replay(step.loop, snapshot, extra)
+            implied = implied_gradients(point, after)
+            names = named_gradients(after, step.paths, snapshot.state, set(extra))
+            named = {path: after.number(place) for path, place in names.items()}
+            kept = {path: value for path, value in named.items() if value is not None}
+            folded, of_step = source_of(implied, kept, bool(extra))
+            own = implied if of_step else kept
+            losses = candidates(point, {path: value / folded for path, value in own.items()})
+        except Exception:
+            return None
+        found = choose(losses, self.wishes.loss)
+        if found is None:
+            return None
+        if of_step and not extra:
+            found = self._of_its_data(point, found, losses, implied)
+        if self.wishes.loss is None and self.wishes.params is None:
+            self._require_one(losses, point, implied)
+        common = found.loss.common
+        if of_step and extra and not kept and common and not found.loss.agreeing:
+            folded = common
+        both = False
+        if of_step:
+            gradients = {path: value / folded for path, value in implied.items()}
+            names = self._kept(point, after, gradients, names)
+            both = len(names) == len(step.paths)
+        handover = Handover(
+            point, tuple(self._ordered(point)), found.loss, step.rate.value * folded, names
+        )
+        return Taken(handover, found, of_step, both, folded)
+
+    def _of_its_data(
+        self, point: Point, found: Found, losses: Sequence[Loss], implied: Gradients
+    ) -> Found:
+        """What was found, or what is inferred where that is computed of other data."""
+        written = found.loss.family is None and self.wishes.loss is None
+        inferred = choose([loss for loss in losses if loss.family], None) if written else None
+        if inferred and is_of_other_data(point, found.loss, implied, self.run.snapshots):
+            why = "it is computed of other data than a step"
+            return replace(inferred, instead=found.loss, why=why)
+        return found
+
+    def _kept(
+        self, point: Point, after: State, implied: Gradients, names: dict[Path, Path]
+    ) -> dict[Path, Path]:
+        """Where the script keeps the gradients that its step implies; empty where it does not.
+
+        They must be the same where no parameter is updated while they are made.
+        """
+        values = {path: after.number(place) for path, place in names.items()}
+        if not names or not all(
+            value is not None and path in implied and are_equal(implied[path], value)
+            for path, value in values.items()
+        ):
+            names = equal_gradients(after, implied, set(point.extra))
+        still = point.after({})
+        at_rest = all(alike(still.number(place), after.number(place)) for place in names.values())
+        return names if at_rest else {}
+
+    def _ordered(self, point: Point) -> list[Path]:
+        order = {path: place for place, path in enumerate(leaves(point.snapshot.state))}
+        return sorted(point.step.paths, key=lambda path: order.get(path, len(order)))
+
+    def _require_one(self, losses: Sequence[Loss], point: Point, implied: Gradients) -> None:
+        """Refuses a loop that descends several losses, each with parameters of its own."""
+        strong = {loss.words: loss for loss in losses if loss.strong and loss.kind == ASSIGNED}
+        if len(strong) < 2:
+            return
+        moved = {name: point_fit(point, loss, implied) for name, loss in strong.items()}
+        if any(len(paths) == len(implied) for paths in moved.values()):
+            return
+        own = {name: paths for name, paths in moved.items() if paths}
+        if len(own) < 2 or len({tuple(paths) for paths in own.values()}) < 2:
+            return
+        said = "; ".join(
+            f"{name} moves {', '.join(map(label, paths))}" for name, paths in own.items()
+        )
+        name, paths = next(iter(own.items()))
+        raise RefusedError(
+            f"the loop descends {len(own)} losses: {said}; check one at a time: --loss {name} "
+            f"--params {','.join(map(label, paths))}"
+        )

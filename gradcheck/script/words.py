@@ -1,0 +1,105 @@
+"""The names that a loss and a learning rate go by, and what the user says that they are."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from typing import Any
+
+STRONG = re.compile(r"(?i)(loss|cost|objective|nll|mse|entropy)|^J$")
+"""Names that are believed."""
+
+LOSS = re.compile(
+    r"(?i)(^|_|\b)(losses|costs|rmse|sse|j|l|e|err|errs|errors?|\w*loss\w*|\w*cost\w*|\w*mse"
+    r"|objective|nll|log_?list|cross_?entropy|\w+error)(_|\b|$)"
+)
+NO_LOSS = re.compile(r"(?i)acc|count|smooth|delta|prime|deriv|grad|^d(loss|cost|J)$")
+RATE = re.compile(
+    r"(?i)^(lr|l_rate|learn\w*_?rate|eta|alpha|step_?size|epsilon|eps|rate|a|lr_\w|gamma|lambda_?)$"
+)
+ROLE = re.compile(r"(?i)^(w|b|v|u|theta|weights?|bias(es)?|kernel|synapse|syn)[_\d]*$")
+"""What parameters are called."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says of a script; None where that is to be found.
+
+    Attributes:
+        loss: the name or the line of the loss.
+        params: the names of the parameters.
+        rate: the learning rate.
+    """
+
+    loss: str | None = None
+    params: tuple[str, ...] | None = None
+    rate: float | None = None
+
+    @classmethod
+    def of(cls, loss: str | None, params: str | None, rate: float | None) -> Wishes:
+        """Those of a command line, where names are separated by commas."""
+        names = None if params is None else tuple(name.strip() for name in params.split(","))
+        return cls(loss, names, rate)
+
+
+class RefusedError(BaseException):
+    """A script cannot be taken apart; the message says why and what to do.
+
+    It goes through a script's own `except Exception`.
+    """
+
+
+def may_be_loss(name: str) -> bool:
+    """Whether a name may be that of a loss."""
+    return bool(LOSS.search(name)) and not NO_LOSS.search(name)
+
+
+def name_of(node: ast.AST) -> str:
+    """The last name of an expression: of a variable, an attribute, or a key that is text."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Subscript):
+        key = node.slice
+        is_text = isinstance(key, ast.Constant) and isinstance(key.value, str)
+        return str(key.value) if is_text else name_of(node.value)  # type: ignore[attr-defined]
+    return ""
+
+
+def same(one: ast.AST, other: ast.AST) -> bool:
+    """Whether two expressions are written alike."""
+    return type(one) is type(other) and ast.unparse(one) == ast.unparse(other)
+
+
+def is_update(node: ast.AST) -> bool:
+    """Whether a statement may be an update: `W -= ...`, `W = W - ...`, `return w - rate * g`."""
+    if isinstance(node, ast.AugAssign):
+        return isinstance(node.op, ast.Add | ast.Sub) and not _is_whole(node.value)
+    if not isinstance(node, ast.Assign | ast.Return) or node.value is None:
+        return False
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    for part in ast.walk(node.value):
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub):
+            own = any(same(target, one) for target in targets for one in ast.walk(part))
+            if own or _has_rate(part.right):
+                return not _is_whole(part.right)
+    return False
+
+
+def _is_whole(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, int)
+
+
+def _has_rate(node: ast.AST) -> bool:
+    return any(
+        isinstance(part, ast.Name | ast.Attribute) and RATE.match(name_of(part))
+        for part in ast.walk(node)
+    )
+
+
+def short(text: Any, most: int = 60) -> str:
+    """Text in one line."""
+    words = " ".join(str(text).split())
+    return words if len(words) <= most else words[: most - 3] + "..."

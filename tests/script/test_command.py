@@ -1,0 +1,88 @@
+"""`gradcheck run train.py` and `gradcheck init train.py`."""
+
+import json
+
+import pytest
+
+from gradcheck.cli import main
+
+LINE = """
+import numpy as np
+
+rng = np.random.default_rng(3)
+x = rng.normal(size=(11, 2))
+y = x @ [2.0, -1.0]
+w = np.zeros(2)
+speed = 0.2
+for turn in range(30):
+    cost = np.mean((x @ w - y) ** 2)
+    slope = 2 * x.T @ (x @ w - y)
+    w -= speed * slope
+"""
+MENDED = LINE.replace("(x @ w - y)\n", "(x @ w - y) / len(y)\n")
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "line.py"
+    path.write_text(LINE)
+    return path
+
+
+def test_a_script_is_taken_apart_and_checked(script, capsys):
+    assert main(["run", "line.py"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("line.py holds no case; it was taken apart (in ")
+    assert "  step    one iteration of the loop at line 9\n  params  w\n" in said
+    assert (
+        "  loss    cost, line 10\n  rate    speed = 0.2; the gradient is (old - new) / rate" in said
+    )
+    assert "error[GC101] missing-batch-mean" in said
+    assert "line.py:11" in said
+    script.write_text(MENDED)
+    assert main(["run", "line.py"]) == 0
+
+
+def test_the_json_says_what_was_taken(script, capsys):
+    main(["run", "line.py", "--format", "json"])
+    case = json.loads(capsys.readouterr().out)["cases"][0]
+    assert case["script"] == {
+        "step": 9,
+        "params": ["w"],
+        "loss": "cost",
+        "loss_line": 10,
+        "learning_rate": 0.2,
+    }
+
+
+def test_what_the_user_says_wins(script, capsys):
+    main(["run", "line.py", "--loss", "squares", "--params", "w", "--lr", "0.2"])
+    said = capsys.readouterr().out
+    assert "the sum of squares of x @ w - y, line 10" in said
+    assert main(["run", "line.py", "--loss", "10"]) == 1
+    assert "loss    cost, line 10" in capsys.readouterr().out
+
+
+def test_what_was_found_is_written_down_and_runs(script, capsys):
+    assert main(["init", "line.py"]) == 0
+    assert "wrote gradcheck_line.py" in capsys.readouterr().out
+    assert main(["run", "gradcheck_line.py"]) == 1
+    assert "GC101" in capsys.readouterr().out
+    script.write_text(MENDED)
+    assert main(["run", "gradcheck_line.py"]) == 0
+
+
+def test_a_case_file_is_never_overwritten(script, capsys):
+    (script.parent / "gradcheck_line.py").write_text("mine")
+    assert main(["init", "line.py"]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert (script.parent / "gradcheck_line.py").read_text() == "mine"
+
+
+def test_nothing_is_written_of_a_script_that_is_refused(script, capsys):
+    script.write_text("print(1)")
+    assert main(["init", "line.py"]) == 2
+    assert "no training loop was found" in capsys.readouterr().err
+    assert main(["init", "absent.py"]) == 2
+    assert [path.name for path in script.parent.iterdir()] == ["line.py"]

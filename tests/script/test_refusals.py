@@ -1,0 +1,119 @@
+"""Scripts that are not checked, and the sentence that says why; nothing is left behind."""
+
+import json
+
+import pytest
+
+from gradcheck.script import ScriptEntry, Wishes
+
+TWO_LOSSES = """
+import numpy as np
+
+rng = np.random.default_rng(1)
+a, b = rng.normal(size=3), rng.normal(size=4)
+x, z = rng.normal(size=(6, 3)), rng.normal(size=(6, 4))
+rate = 0.05
+for turn in range(9):
+    first_loss = 0.5 * np.sum((x @ a - 1) ** 2)
+    second_loss = 0.5 * np.sum((z @ b + 1) ** 2)
+    a -= rate * x.T @ (x @ a - 1)
+    b -= rate * z.T @ (z @ b + 1)
+"""
+
+REFUSED = {
+    "data": (
+        "import numpy as np\nrows = np.genfromtxt('prices.csv')\n",
+        "prices.csv not found, before any training loop: put the file there",
+    ),
+    "question": ("rate = float(input('how fast? '))\n", "asks a question, input('how fast? ')"),
+    "python2": ("for i in range(3):\n    print 'cost', i\n", "is Python 2 (a print statement)"),
+    "broken": ("for i in range(3)\n    pass\n", "script.py:1 does not parse"),
+    "framework": (
+        "import torch\nw = torch.ones(2)\nloss = w.sum()\nloss.backward()\n",
+        "torch makes its gradients: there is none to check",
+    ),
+    "exit": ("import sys\nsys.exit('later')\n", "ends itself before it trains: sys.exit('later')"),
+    "hard exit": ("import os\nos._exit(3)\n", "may not call os._exit"),
+    "process": ("import subprocess\nsubprocess.run(['true'])\n", "may not call subprocess.Popen"),
+    "removal": ("import os\nos.remove('kept.txt')\n", "may not call os.remove"),
+    "caught": (
+        "import shutil\ntry:\n    shutil.rmtree('folder')\nexcept Exception:\n    pass\n",
+        "the script may not call os.rmdir",
+    ),
+    "socket": ("import socket\nsocket.create_connection(('localhost', 9))\n", "call socket."),
+    "no loop": ("import math\nprint(math.pi)\n", "no training loop was found"),
+    "no loss": (
+        "import numpy as np\nw = np.ones(3)\nfor i in range(9):\n    w -= 0.1 * w**3\n",
+        "but no loss was found",
+    ),
+    "two losses": (
+        TWO_LOSSES,
+        "descends 2 losses: first_loss moves a; second_loss moves b; check one at a time: "
+        "--loss first_loss --params a",
+    ),
+    "raises": ("import numpy as np\nnp.ones(3) @ np.ones(4)\n", "before any training loop"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_why_a_script_is_not_checked(name, tmp_path):
+    text, sentence = REFUSED[name]
+    (tmp_path / "script.py").write_text(text)
+    (tmp_path / "kept.txt").write_text("kept")
+    (tmp_path / "folder").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert outcome.report is None
+    assert outcome.status == 2
+    assert sentence in outcome.error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_one_of_two_losses_is_checked_when_it_is_named(tmp_path):
+    (tmp_path / "script.py").write_text(TWO_LOSSES)
+    wishes = Wishes.of("second_loss", "b", None)
+    outcome = ScriptEntry(tmp_path / "script.py", wishes).outcome({})
+    assert outcome.script.params == ("b",)
+    assert outcome.report.ok
+
+
+def test_a_mistyped_wish_is_answered(tmp_path):
+    (tmp_path / "script.py").write_text(TWO_LOSSES)
+    entry = ScriptEntry(tmp_path / "script.py", Wishes.of("third_loss", None, None))
+    assert "first_loss (line 9), second_loss (line 10)" in entry.outcome({}).error
+    entry = ScriptEntry(tmp_path / "script.py", Wishes.of(None, "c", None))
+    assert "the loop updates a, b" in entry.outcome({}).error
+
+
+def test_a_script_without_end_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr("gradcheck.script.entry.PRELUDE_SECONDS", 0.5)
+    (tmp_path / "script.py").write_text("while True:\n    pass\n")
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert "no training loop was reached" in outcome.error
+
+
+def test_a_script_that_hangs_in_its_loop_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr("gradcheck.script.entry.SECONDS", 2.0)
+    text = "import time\nwait = time.monotonic\nwhile wait() >= 0:\n    x = 0.0\n    x -= 0.0 * x\n"
+    (tmp_path / "script.py").write_text(text)
+    assert ScriptEntry(tmp_path / "script.py").outcome({}).error
+
+
+def test_a_system_without_fork_says_so(tmp_path, monkeypatch):
+    (tmp_path / "script.py").write_text(TWO_LOSSES)
+    monkeypatch.delattr("os.fork")
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert "forked process, which this system lacks" in outcome.error
+
+
+def test_the_cells_of_a_notebook_are_a_script(tmp_path):
+    lines = TWO_LOSSES.replace("second_loss = ", "other = ").splitlines(keepends=True)
+    cells = [
+        {"cell_type": "markdown", "source": ["# text"]},
+        {"cell_type": "code", "source": ["%matplotlib inline\n", *lines[:7]]},
+        {"cell_type": "code", "source": "".join(lines[7:])},
+    ]
+    (tmp_path / "book.ipynb").write_text(json.dumps({"cells": cells}))
+    outcome = ScriptEntry(tmp_path / "book.ipynb", Wishes.of(None, "a", None)).outcome({})
+    assert outcome.report.ok, str(outcome.report)
+    assert outcome.script.loss == "first_loss"

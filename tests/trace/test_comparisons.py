@@ -1,0 +1,31 @@
+"""A comparison that is cast to numbers hands no gradient on."""
+
+import numpy as np
+
+import gradcheck
+
+rng = np.random.default_rng(2)
+X, labels = rng.normal(size=(9, 4)), rng.integers(0, 3, size=9)
+EACH = np.arange(9)
+
+
+def margins(W):
+    scores = X @ W
+    found = np.maximum(0, scores - scores[EACH, labels][:, None] + 1)
+    found[EACH, labels] = 0
+    return found
+
+
+def loss(W):
+    return margins(W).sum() / 9 + 0.1 * np.sum(W * W)
+
+
+def grad(W):
+    counted = (margins(W) > 0).astype(float)
+    counted[EACH, labels] = -counted.sum(axis=1)
+    return X.T.dot(counted) / 9 + 0.1 * W
+
+
+def test_the_penalty_of_a_hinge_loss_is_found_beside_its_comparison():
+    report = gradcheck.check(loss, 0.1 * rng.normal(size=(4, 3)), grad)
+    assert [finding.code for finding in report.findings] == ["GC604"]
