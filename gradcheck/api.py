@@ -11,6 +11,7 @@ from gradcheck.network import MLP
 from gradcheck.options import Edits, Entries, Given, OfCheck, Options, Thoroughness
 from gradcheck.pipeline import generator, run
 from gradcheck.report.model import Report
+from gradcheck.user.bounds import read_bounds
 from gradcheck.user.calls import UserCodeError, quietly
 from gradcheck.user.forms import more_of, of_parameters
 from gradcheck.user.layers import make_layer
@@ -33,6 +34,7 @@ def check(
     inputs: Any = None,
     targets: Any = None,
     network: MLP | None = None,
+    bounds: Any = None,
     entries: Entries = "auto",
     budget: float = 10.0,
     rtol: float | None = None,
@@ -65,6 +67,8 @@ def check(
         inputs: the data, samples in rows or columns; lets the diagnosis name the batch size.
         targets: the targets, as you have them.
         network: the `MLP` that the loss computes, if you can say which it is.
+        bounds: what the parameters stay in: a pair (low, high) for each, with None for no bound, a
+            `scipy.optimize.Bounds`, or a dict of these by block.
         entries: "all", "auto" (all that fits in the budget), or a number per block, at random.
         budget: seconds that "auto" may take.
         rtol: a relative error that you accept on top of the error bound.
@@ -94,6 +98,7 @@ def check(
         network,
         batched=batched,
         data=own_arrays(inputs=inputs, targets=targets),
+        bounds=read_bounds(bounds, found),
     )
     return run(problem, options)
 

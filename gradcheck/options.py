@@ -102,4 +102,5 @@ class Given(Thoroughness, total=False):
 class OfCheck(Given, total=False):
     """Those of `check`."""
 
+    bounds: Any
     batched: bool

@@ -74,14 +74,17 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
         raise _nothing_to_compare(preflight, problem, heard)
     seconds = point.noise.seconds
     selection = choose_entries(problem.parameters, options.entries, options.budget, seconds, rng)
+    boxed = problem.bounds is not None
+    if problem.bounds is not None:
+        selection = selection.within(problem.bounds)
     identity = identify(point.problem, point.noise.relative, rng)
     if selection.seconds > WORTH_A_SEARCH or not selection.coverage.complete:
         identity = search_further(identity, point.problem, rng)
     plan = Plan(
         selection.entries,
         options.rtol,
-        screening=options.entries == "auto" and not selection.coverage.complete,
-        identity=identity if options.entries in ("all", "auto") else None,
+        screening=options.entries == "auto" and not selection.coverage.complete and not boxed,
+        identity=identity if options.entries in ("all", "auto") and not boxed else None,
         effort=Effort(options.budget, options.workers, begin),
     )
     point = compare(point, plan, rng)
