@@ -178,28 +178,30 @@ def _noise_on_short_lines(lines: Lines, signs: Signs) -> float:
             return 0.0
         differences = np.diff(values, n=ORDERS[0])
         if np.count_nonzero(differences) >= len(differences) / 2:
-            return _sigma(values)
+            return float(sigma_of(values))
     return 0.0
 
 
-def _sigma(values: Array) -> float:
-    """The noise on a line, without what a jump or a kink on one side, or at its centre, makes."""
+def sigma_of(values: Array) -> Array:
+    """The noise on a line, without what a jump or a kink on one side, or at its centre, makes.
+
+    Args:
+        values: on one line, or of several functions, a column each.
+    """
     middle = len(values) // 2
     sides = values[: middle + 1], values[middle:]
-    small, large = sorted(max(_sigma_of_order(side, order) for order in (3, 4)) for side in sides)
-    if large > ONE_SIDED * small:
-        return 3 * small
-    whole = max(_sigma_of_order(values, order) for order in ORDERS)
-    return whole if whole <= ONE_SIDED * large else 3 * large
+    both = [np.fmax(_sigma_of_order(side, 3), _sigma_of_order(side, 4)) for side in sides]
+    small, large = np.fmin(*both), np.fmax(*both)
+    whole = np.max([_sigma_of_order(values, order) for order in ORDERS], axis=0)
+    whole = np.where(whole <= ONE_SIDED * large, whole, 3 * large)
+    return np.where(large > ONE_SIDED * small, 3 * small, whole)
 
 
-def _sigma_of_order(values: Array, order: int) -> float:
-    size = float(np.max(np.abs(values)))
-    if not size:
-        return 0.0
+def _sigma_of_order(values: Array, order: int) -> Array:
     # divided first: the squares of a large loss overflow, those of a small one vanish
-    differences = np.diff(values / size, n=order)
-    return size * math.sqrt(_gamma(order) * float(np.mean(differences**2)))
+    size = np.fmax(np.max(np.abs(values), axis=0), float(np.finfo(np.float64).tiny))
+    differences = np.diff(values / size, n=order, axis=0)
+    return np.asarray(size * np.sqrt(_gamma(order) * np.mean(differences**2, axis=0)))
 
 
 def _noise_on_longer_lines(lines: Lines, signs: Signs, known: float) -> list[float]:

@@ -102,5 +102,5 @@ def _ends(low: Any, high: Any) -> tuple[tuple[Any, float], tuple[Any, float]]:
 def _numbers(side: Any, end: float) -> Array:
     """Numbers, with the end of the line where there is no bound."""
     values = np.asarray(side, dtype=object)
-    unbounded = np.equal(values, None)
+    unbounded = np.asarray(values == np.array(None, dtype=object), dtype=bool)
     return np.where(unbounded, end, np.where(unbounded, 0.0, values)).astype(np.float64)
