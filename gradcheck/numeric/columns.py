@@ -122,6 +122,8 @@ class Columns:
         keys = list(zip(sorted_columns[first].tolist(), sorted_steps[first].tolist(), strict=True))
         self._evaluate([key for key in keys if key not in self._kept])
         pair = Pair(*(np.empty(len(entries)) for _ in range(3)))
+        if not keys:
+            return pair
         for key, rows in zip(keys, np.split(order, first[1:]), strict=True):
             pair.put(rows, self._kept[key][entries[rows] - self.pattern.starts[key[0]]])
         return pair

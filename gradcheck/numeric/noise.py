@@ -192,9 +192,14 @@ def sigma_of(values: Array) -> Array:
     sides = values[: middle + 1], values[middle:]
     both = [np.fmax(_sigma_of_order(side, 3), _sigma_of_order(side, 4)) for side in sides]
     small, large = np.fmin(*both), np.fmax(*both)
-    whole = np.max([_sigma_of_order(values, order) for order in ORDERS], axis=0)
+    whole = loudest(values)
     whole = np.where(whole <= ONE_SIDED * large, whole, 3 * large)
     return np.where(large > ONE_SIDED * small, 3 * small, whole)
+
+
+def loudest(values: Array) -> Array:
+    """The same with what a jump or a kink makes."""
+    return np.asarray(np.max([_sigma_of_order(values, order) for order in ORDERS], axis=0))
 
 
 def _sigma_of_order(values: Array, order: int) -> Array:

@@ -9,12 +9,15 @@ import numpy as np
 
 from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.loss_lines import POINTS, SPACINGS, Lines, half_turned, random_signs
-from gradcheck.numeric.noise import LARGEST, LINES, NOISE_FACTOR, ORDERS, ROUNDING, sigma_of
+from gradcheck.numeric.noise import LARGEST, LINES, NOISE_FACTOR, ORDERS, ROUNDING, loudest, sigma_of
 
 Vector = Callable[[Array], Array]
 
 FEW = 0.05
 """So many values may be taken to be as precise as the others."""
+
+STEADY = 8.0
+"""Noise grows by no more from one spacing of the line to the next."""
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -58,22 +61,28 @@ def estimate_row_noise(
     sign = random_signs(point.shape, rng)
     size, sigma = np.abs(center), np.zeros(len(center))
     for _ in range(LINES):
-        open_ = np.ones(len(center), dtype=bool)
+        open_, loud = np.ones(len(center), dtype=bool), np.full(len(center), np.nan)
+        quiet = np.zeros(len(center))
         for spacing in SPACINGS:
             lines.along([sign], spacing)
-            values = np.array(found[-POINTS:])[:, open_]
+            values = np.array(found[-POINTS:])
             with np.errstate(all="ignore"):
+                finite = np.isfinite(values).all(axis=0)
                 shown = np.count_nonzero(np.diff(values, n=ORDERS[0], axis=0), axis=0)
-                one = np.where(np.isfinite(values).all(axis=0), sigma_of(values), 0.0)
-            shows = shown >= (POINTS - ORDERS[0]) / 2
-            rows = np.flatnonzero(open_)
-            size[rows] = np.fmax(size[rows], np.max(np.abs(values), axis=0))
-            sigma[rows[shows]] = np.fmax(sigma[rows[shows]], one[shows])
-            open_[rows[shows]] = False
-            if np.count_nonzero(open_) <= FEW * len(center):
+                louder, one = loudest(values), sigma_of(values)
+            size = np.fmax(size, np.max(np.abs(values), axis=0))
+            # what grows with the spacing is a kink, or the function that bends
+            steady = ~open_ & (louder <= STEADY * loud)
+            quiet[steady] = np.fmax(quiet, loud)[steady]
+            loud[~open_] = np.nan
+            shows = open_ & finite & (shown >= (POINTS - ORDERS[0]) / 2)
+            loud[shows], quiet[shows] = louder[shows], one[shows]
+            done = np.count_nonzero(open_) <= FEW * len(center)
+            open_ &= ~shows
+            if done:
                 break
-        typical = float(np.quantile(sigma / np.fmax(size, TINY), 1 - FEW))
-        sigma[open_] = np.fmax(sigma[open_], typical * size[open_])
+        typical = float(np.quantile(quiet / np.fmax(size, TINY), 1 - FEW))
+        sigma = np.fmax(sigma, np.where(open_, typical * size, quiet))
         sign = half_turned(sign, rng)
     size = np.where(np.isfinite(size), size, np.abs(center))
     least = np.fmax(np.fmax(ROUNDING * size, NOISE_FACTOR * known), TINY)
