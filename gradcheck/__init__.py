@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         assert_layer,
         assert_step,
         check,
-        check_jacobian,
         check_layer,
         check_step,
         repair,
@@ -23,8 +22,10 @@ if TYPE_CHECKING:
     from gradcheck.compare.block import Block, Worst
     from gradcheck.errors import GradientMismatch, UsageError
     from gradcheck.finding import Finding
+    from gradcheck.matrices import check_hessian, check_jacobian
     from gradcheck.mending.model import Patch, Repair
     from gradcheck.network import MLP
+    from gradcheck.optimize import check_least_squares, check_minimize
     from gradcheck.report.model import Report
     from gradcheck.sampling import Coverage
     from gradcheck.user.wrapping import parameters
@@ -49,8 +50,11 @@ __all__ = [
     "assert_step",
     "case",
     "check",
+    "check_hessian",
     "check_jacobian",
     "check_layer",
+    "check_least_squares",
+    "check_minimize",
     "check_step",
     "parameters",
     "repair",
@@ -62,7 +66,6 @@ _HOMES = {
         "assert_layer",
         "assert_step",
         "check",
-        "check_jacobian",
         "check_layer",
         "check_step",
         "repair",
@@ -72,7 +75,9 @@ _HOMES = {
     "errors": ("GradientMismatch", "UsageError"),
     "finding": ("Finding",),
     "mending.model": ("Patch", "Repair"),
+    "matrices": ("check_hessian", "check_jacobian"),
     "network": ("MLP",),
+    "optimize": ("check_least_squares", "check_minimize"),
     "report.model": ("Report",),
     "sampling": ("Coverage",),
     "user.wrapping": ("parameters",),

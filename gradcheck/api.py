@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack
 
 from gradcheck.errors import UsageError
-from gradcheck.jacobians import JacobianProblem, run_jacobian
 from gradcheck.mending.model import Repair
 from gradcheck.network import MLP
 from gradcheck.options import Edits, Entries, Given, OfCheck, Options, Thoroughness
@@ -204,55 +203,6 @@ def check_step(
         data=own_arrays(inputs=inputs, targets=targets),
     )
     return run(problem, Options.of(options))
-
-
-@polite
-def check_jacobian(
-    function: Function,
-    params: Any,
-    jacobian: Any,
-    *,
-    args: tuple[Any, ...] = (),
-    kwargs: Mapping[str, Any] | None = None,
-    bounds: Any = None,
-    sparsity: Any = None,
-    **options: Unpack[Thoroughness],
-) -> Report:
-    """Compares the Jacobian of a function that returns a vector with finite differences.
-
-    Example:
-        >>> import numpy as np, gradcheck
-        >>> function = lambda x: np.array([x[0] * x[1], np.sin(x[0])])
-        >>> jacobian = lambda x: np.array([[x[1], x[0]], [np.cos(x[0]), 0.0]])
-        >>> gradcheck.check_jacobian(function, np.array([0.3, 2.0]), jacobian).ok
-        True
-
-    Args:
-        function: takes the parameters, returns an array.
-        params: as in `check`.
-        jacobian: takes the parameters, returns the Jacobian: a row for each value of the function
-            and a column for each parameter, dense, a scipy sparse matrix, or a `LinearOperator`
-            with forward and adjoint products; or arrays by block. Or the matrix itself.
-        args: what `function` and `jacobian` are given after the parameters.
-        kwargs: what they are given by name.
-        bounds: as in `check`.
-        sparsity: what is not 0 where the Jacobian may have entries; that of a sparse Jacobian is
-            its own. Columns that share no row are moved at once.
-        options: entries (columns per block), budget, rtol, seed, allow, diagnose, as in `check`.
-
-    Raises:
-        UsageError: as `check`.
-    """
-    found = flatten(params)
-    more = more_of(args, kwargs)
-    problem = JacobianProblem(
-        found,
-        of_parameters(function, found, more),
-        of_parameters(jacobian, found, more) if not hasattr(jacobian, "shape") else jacobian,
-        read_bounds(bounds, found),
-        sparsity,
-    )
-    return run_jacobian(problem, Options.of(options))
 
 
 def assert_gradients(

@@ -53,6 +53,8 @@ class JacobianProblem:
         jacobian: a function of that structure, or what such a function would return there.
         bounds: the box that the parameters stay in, if there is one.
         sparsity: what is not 0 where the Jacobian may have entries, or None.
+        of_loss: whether the function is the gradient of a loss, and the Jacobian its Hessian.
+        row_name: what the values of the function are called, if not as usual.
     """
 
     parameters: Parameters
@@ -60,6 +62,8 @@ class JacobianProblem:
     jacobian: Any
     bounds: Bounds | None = None
     sparsity: Any = None
+    of_loss: bool = False
+    row_name: Callable[[int], str] | None = None
 
     def claimed(self, packed: Any) -> Any:
         """What the user's Jacobian is at a point."""
@@ -134,6 +138,7 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
 def _asked(problem: JacobianProblem, rng: np.random.Generator) -> VectorPoint:
     """The first calls of the function: is it one, and how precise is it?"""
     vectors = Vectors(problem.parameters, problem.function, bounds=problem.bounds)
+    vectors = replace(vectors, of_loss=problem.of_loss, named=problem.row_name)
     flat = vectors.point
     first = vectors.asked(flat)
     vectors = replace(vectors, shape=first.shape)

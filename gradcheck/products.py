@@ -53,6 +53,7 @@ def check_products(
             flatten({FORWARD: 0.0}),
             lambda p: vectors.asked(vectors.point + float(p[FORWARD]) * along),
             ahead.reshape(-1, 1),
+            row_name=vectors.row_name,
         ),
         replace(options, entries="all"),
     )
@@ -105,10 +106,15 @@ def _apart(problem: JacobianProblem, forward: Report, adjoint: Report) -> Findin
     ]
     return forward_backward_inconsistent.RULE.finding(
         (FORWARD, *problem.parameters.names),
-        "the forward and the adjoint product of your Jacobian are not of one matrix: "
+        "the products of your Hessian are not those of a symmetric matrix: u . (H v) is not "
+        "(H u) . v"
+        if problem.of_loss
+        else "the forward and the adjoint product of your Jacobian are not of one matrix: "
         "u . (J v) is not (J^T u) . v",
         evidence=tuple(right or ["neither agrees with finite differences"]),
-        fix="make rmatvec the product with the transpose of what matvec multiplies by",
+        fix="mend the product where it does not agree"
+        if problem.of_loss
+        else "make rmatvec the product with the transpose of what matvec multiplies by",
     )
 
 

@@ -4,8 +4,8 @@ Most are of Moré, Garbow and Hillstrom (Testing unconstrained optimization soft
 1981), the last ones of the kind that NIST's nonlinear regression data are of.
 """
 
-from dataclasses import dataclass
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -129,9 +129,11 @@ def gaussian_jacobian(x):
 
 
 MEYER = np.array(
-    [34780, 28610, 23650, 19630, 16370, 13720, 11540, 9744]
-    + [8261, 7030, 6005, 5147, 4427, 3820, 3307, 2872]
-)
+    [
+        [34780, 28610, 23650, 19630, 16370, 13720, 11540, 9744],
+        [8261, 7030, 6005, 5147, 4427, 3820, 3307, 2872],
+    ]
+).ravel()
 MEYER_T = 45 + 5.0 * np.arange(1, 17)
 
 

@@ -9,7 +9,15 @@ import numpy as np
 
 from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.loss_lines import POINTS, SPACINGS, Lines, half_turned, random_signs
-from gradcheck.numeric.noise import LARGEST, LINES, NOISE_FACTOR, ORDERS, ROUNDING, loudest, sigma_of
+from gradcheck.numeric.noise import (
+    LARGEST,
+    LINES,
+    NOISE_FACTOR,
+    ORDERS,
+    ROUNDING,
+    loudest,
+    sigma_of,
+)
 
 Vector = Callable[[Array], Array]
 
@@ -62,7 +70,7 @@ def estimate_row_noise(
     size, sigma = np.abs(center), np.zeros(len(center))
     for _ in range(LINES):
         open_, loud = np.ones(len(center), dtype=bool), np.full(len(center), np.nan)
-        quiet = np.zeros(len(center))
+        quiet, most = np.zeros(len(center)), LARGEST * size
         for spacing in SPACINGS:
             lines.along([sign], spacing)
             values = np.array(found[-POINTS:])
@@ -74,6 +82,7 @@ def estimate_row_noise(
             # what grows with the spacing is a kink, or the function that bends
             steady = ~open_ & (louder <= STEADY * loud)
             quiet[steady] = np.fmax(quiet, loud)[steady]
+            most[steady] = np.inf
             loud[~open_] = np.nan
             shows = open_ & finite & (shown >= (POINTS - ORDERS[0]) / 2)
             loud[shows], quiet[shows] = louder[shows], one[shows]
@@ -82,11 +91,12 @@ def estimate_row_noise(
             if done:
                 break
         typical = float(np.quantile(quiet / np.fmax(size, TINY), 1 - FEW))
+        quiet = np.fmin(quiet, np.fmax(most, LARGEST * size))
         sigma = np.fmax(sigma, np.where(open_, typical * size, quiet))
         sign = half_turned(sign, rng)
     size = np.where(np.isfinite(size), size, np.abs(center))
     least = np.fmax(np.fmax(ROUNDING * size, NOISE_FACTOR * known), TINY)
     if np.any(size) and all(np.array_equal(one.astype(np.float32), one) for one in found):
         least = np.fmax(least, float(np.finfo(np.float32).eps) * size)
-    level = np.fmax(least, NOISE_FACTOR * np.fmin(sigma, LARGEST * size))
+    level = np.fmax(least, NOISE_FACTOR * sigma)
     return RowNoise(least, level, float(np.median(lines.seconds)), len(lines.seconds))

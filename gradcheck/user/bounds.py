@@ -22,6 +22,11 @@ class Bounds:
     lower: tuple[Array, ...]
     upper: tuple[Array, ...]
 
+    @property
+    def sides(self) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Both."""
+        return self.lower, self.upper
+
     def holds(self, block: int, entry: int, value: float) -> bool:
         """Whether an entry may have a value."""
         return bool(self.lower[block].flat[entry] <= value <= self.upper[block].flat[entry])

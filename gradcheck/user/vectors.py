@@ -50,6 +50,8 @@ class Vectors:
         function: of the user's structure.
         shape: of what it returns.
         bounds: the box that the parameters stay in, if there is one.
+        of_loss: whether it is the gradient of a loss by these parameters.
+        named: what its values are called, if not as usual.
         outside: what the function raised where parameters were moved.
     """
 
@@ -57,6 +59,8 @@ class Vectors:
     function: Callable[..., Any]
     shape: tuple[int, ...] = ()
     bounds: Bounds | None = None
+    of_loss: bool = False
+    named: Callable[[int], str] | None = None
     outside: list[Raised] = field(default_factory=list)
 
     @property
@@ -117,6 +121,10 @@ class Vectors:
 
     def row_name(self, row: int) -> str:
         """A value of the function in words: `residual[3]`."""
+        if self.named is not None:
+            return self.named(row)
+        if self.of_loss:
+            return f"dL/d {self.column_name(row)}"
         index = np.unravel_index(row, self.shape) if self.shape else ()
         return f"{ROW}[{', '.join(map(str, index))}]" if index else ROW
 
