@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         check_step,
         repair,
     )
-    from gradcheck.casefiles import Case, LayerCase, StepCase, case
+    from gradcheck.casefiles import Case, HessianCase, JacobianCase, LayerCase, StepCase, case
     from gradcheck.compare.block import Block, Worst
     from gradcheck.errors import GradientMismatch, UsageError
     from gradcheck.finding import Finding
@@ -37,6 +37,8 @@ __all__ = [
     "Coverage",
     "Finding",
     "GradientMismatch",
+    "HessianCase",
+    "JacobianCase",
     "LayerCase",
     "Patch",
     "Repair",
@@ -70,7 +72,7 @@ _HOMES = {
         "check_step",
         "repair",
     ),
-    "casefiles": ("Case", "LayerCase", "StepCase", "case"),
+    "casefiles": ("Case", "HessianCase", "JacobianCase", "LayerCase", "StepCase", "case"),
     "compare.block": ("Block", "Worst"),
     "errors": ("GradientMismatch", "UsageError"),
     "finding": ("Finding",),

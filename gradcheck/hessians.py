@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.compare.block import Worst
 from gradcheck.errors import UsageError
 from gradcheck.jacobians import JacobianProblem, run_jacobian
 from gradcheck.numeric.estimate import Array
@@ -87,23 +88,24 @@ def of_loss(problem: JacobianProblem, product: bool, options: Options) -> Report
 
 
 def _alike(one: Report, other: Report) -> bool:
-    """Whether the worst entries of two reports were given the same derivatives."""
+    """Whether the worst entries of two reports are wrong by the same."""
     pairs = [
         (block.worst, twin.worst)
         for block, twin in zip(one.blocks, other.blocks, strict=True)
         if block.verdict == "wrong"
     ]
-    return (
-        bool(pairs)
-        and one.verdict == other.verdict
-        and all(
-            a is not None
-            and b is not None
-            and a.index == b.index
-            and abs(a.numeric - b.numeric) <= SAME * abs(a.numeric - a.analytic)
-            for a, b in pairs
-        )
-    )
+    same = [a is not None and b is not None and _is_same(a, b) for a, b in pairs]
+    return bool(same) and all(same) and one.verdict == other.verdict
+
+
+def _is_same(a: Worst, b: Worst) -> bool:
+    """Whether an entry was off by the same; products are with other vectors from step to step."""
+    if a.index != b.index:
+        return False
+    if not a.analytic or not b.analytic:
+        return abs(a.numeric - b.numeric) <= SAME * abs(a.numeric - a.analytic)
+    ratios = a.numeric / a.analytic, b.numeric / b.analytic
+    return abs(ratios[0] - ratios[1]) <= SAME * abs(ratios[0] - 1)
 
 
 def _of(

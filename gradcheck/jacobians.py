@@ -16,6 +16,7 @@ from gradcheck.diagnose.jacobians import findings_of, transposed_finding
 from gradcheck.diagnose.rules import shape_misaligned
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
+from gradcheck.mending.model import Repair
 from gradcheck.numeric.columns import Columns, grouped
 from gradcheck.numeric.estimate import Array, Indices
 from gradcheck.numeric.row_noise import RowNoise, estimate_row_noise
@@ -41,6 +42,8 @@ from gradcheck.user.vectors import (
 from gradcheck.words import Verdict, listed
 
 REPEATABLE = 1e-6
+SYMMETRIC = 1e-9
+NO_SEARCH = "the source of a matrix is not searched for an edit"
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,9 @@ def run_jacobian(problem: JacobianProblem, options: Options) -> Report:
             report = unchecked_report(scalar, reason, heard, error.raised)
         except _NothingToCompareError as nothing:
             report = unchecked_report(scalar, str(nothing), heard)
-    return replace(report, seconds=time.perf_counter() - start, printed=heard.text)
+    repaired = None if options.repair is None else Repair(reason=NO_SEARCH)
+    seconds = time.perf_counter() - start
+    return replace(report, seconds=seconds, printed=heard.text, repair=repaired)
 
 
 class _NothingToCompareError(Exception):
@@ -243,6 +248,14 @@ def _notes(judged: Judged, matrix: Matrix, measured: Columns, vectors: Vectors) 
             )
         notes.append(f"not judged: {listed(names)}, as {why}; bounds= says where it may be asked")
     rows, columns = matrix.pattern.shape
+    if vectors.of_loss:
+        apart = np.abs(matrix.values - matrix.transposed())
+        if np.any(apart > SYMMETRIC * np.max(np.abs(matrix.values), initial=0.0)):
+            worst = int(np.argmax(apart))
+            row, column = int(matrix.pattern.rows[worst]), int(matrix.pattern.columns[worst])
+            notes.append(
+                f"your Hessian is not symmetric: [{row}, {column}] is not [{column}, {row}]"
+            )
     if len(matrix.values) < rows * columns:
         groups = len(np.unique(measured.group))
         kept = "" if judged.missing else "; nothing moved outside of the sparsity pattern"

@@ -104,3 +104,12 @@ class OfCheck(Given, total=False):
 
     bounds: Any
     batched: bool
+
+
+class OfMatrix(Thoroughness, total=False):
+    """Those of `check_jacobian` and `check_hessian`."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any] | None
+    bounds: Any
+    sparsity: Any

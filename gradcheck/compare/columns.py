@@ -22,10 +22,9 @@ Shape = tuple[int, ...]
 
 EPSILON = float(np.finfo(np.float64).eps)
 MOST_ALONE = 64
-"""So many columns are moved alone where they are wrong in a group."""
+"""So many columns are moved alone where others of their group may have moved them too."""
 
 MOST_MISSING = 8
-LEAK_STEP = 1e-3
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,7 @@ class Judged:
         bound: how far right ones may be apart.
         wrong: which are wrong.
         missing: what the pattern lacks, as far as it was looked for.
+        leaking: in how many rows it lacks something.
         places: the places of these entries among all.
     """
 
@@ -82,6 +82,7 @@ class Judged:
     bound: Array
     wrong: Mask
     missing: tuple[Missing, ...]
+    leaking: int
     places: Indices
 
 
@@ -117,6 +118,7 @@ def judge_matrix(subject: Subject, chosen: Indices, rng: np.random.Generator) ->
         total_bound(numeric, claim.precision) * unit[entries],
         judge_entries(analytic, numeric, claim.precision, subject.rtol, numeric.largest).wrong,
         missing,
+        len({row for _, _, rows in subject.measured.leaks for row in rows.tolist()}),
         entries,
     )
 
@@ -139,31 +141,19 @@ def _precision(subject: Subject, unit: Array, rng: np.random.Generator) -> float
 def _again_alone(
     subject: Subject, claim: Claim, numeric: BlockGradient, rng: np.random.Generator
 ) -> BlockGradient:
-    """The derivatives, with those of columns that are wrong in a group measured alone.
-
-    What is right alone was moved by another column of its group: the pattern lacks that.
-    """
-    measured, analytic = subject.measured, claim.gradient[numeric.entries]
-
-    def wrong() -> Mask:
-        judged = judge_entries(analytic, numeric, claim.precision, subject.rtol, numeric.largest)
-        return np.asarray(~judged.ok)
-
-    columns, rows = measured.pattern.columns[numeric.entries], measured.pattern.rows
-    shared = np.bincount(measured.group)[measured.group[columns]] > 1
-    before = wrong() & shared
-    suspects = np.unique(columns[before])[:MOST_ALONE]
-    if not len(suspects):
+    """The derivatives, with those measured alone that others of their group have moved as well."""
+    measured = subject.measured
+    columns = measured.pattern.columns[numeric.entries]
+    off = measured.not_alone(numeric.entries, numeric.estimates.value)
+    suspects = np.unique(columns[off])[:MOST_ALONE]
+    leaking = [column for column in suspects.tolist() if measured.leaks_into(column)]
+    if not leaking:
         return numeric
-    others = {column: measured.alone(column) for column in suspects.tolist()}
-    again = np.flatnonzero(np.isin(columns, suspects))
+    for column in leaking:
+        measured.alone(column)
+    again = np.flatnonzero(np.isin(columns, leaking))
     alone = differentiate_columns(measured, subject.noise, claim, numeric.entries[again], rng)
-    numeric = replace(numeric, estimates=numeric.estimates.put(again, alone.estimates))
-    for place in np.flatnonzero(before & ~wrong() & np.isin(columns, suspects)).tolist():
-        group = others[int(columns[place])]
-        by = LEAK_STEP * np.where(measured.point[group] == 0, 1.0, measured.point[group])
-        measured.leaks.append((group, by, rows[numeric.entries[[place]]]))
-    return numeric
+    return replace(numeric, estimates=numeric.estimates.put(again, alone.estimates))
 
 
 def _block(subject: Subject, claim: Claim, numeric: BlockGradient, here: Indices) -> Block:

@@ -22,7 +22,7 @@ from gradcheck.diagnose.rules import (
 from gradcheck.finding import Finding
 from gradcheck.numeric.estimate import Array, Indices, Mask
 from gradcheck.user.vectors import Matrix, Vectors
-from gradcheck.words import listed, verb
+from gradcheck.words import listed
 
 SAME = 1e-6
 """A factor that is the same to so much is one."""
@@ -58,11 +58,16 @@ def _missing(judged: Judged, vectors: Vectors) -> Iterator[Finding]:
     ]
     yield gradient_missing.RULE.finding(
         _blocks([one.column for one in judged.missing], vectors),
-        f"the sparsity pattern misses {len(names)} {verb(names, 'entry', 'entries')} that "
-        f"{verb(names, 'is', 'are')} not 0",
+        f"the sparsity pattern misses {_how_many(judged)} not 0",
         evidence=tuple(names[:MOST_LINES]),
         fix="add them to the pattern, and their derivatives to the Jacobian",
     )
+
+
+def _how_many(judged: Judged) -> str:
+    count = max(len(judged.missing), judged.leaking)
+    least = "at least " if count > len(judged.missing) else ""
+    return f"{least}{count:,} {'entry that is' if count == 1 else 'entries that are'}"
 
 
 def _transposed(judged: Judged, matrix: Matrix, vectors: Vectors) -> list[Finding]:

@@ -110,6 +110,7 @@ class Columns:
         self._kept: dict[Key, Pair] = {}
         self._columns = self.pattern.columns
         self._numbers = 0
+        self._together: dict[int, tuple[float, Indices, Array]] = {}
 
     def measure(self, entries: Indices, steps: Array) -> Pair:
         """The values on both sides of the point, in units of their noise, for each entry."""
@@ -128,12 +129,34 @@ class Columns:
             pair.put(rows, self._kept[key][entries[rows] - self.pattern.starts[key[0]]])
         return pair
 
-    def alone(self, column: int) -> Indices:
-        """Lets a column be moved alone from now on; the others of its group so far."""
-        others = np.flatnonzero(self.group == self.group[column])
+    def alone(self, column: int) -> None:
+        """Lets a column be moved alone from now on."""
         self.group[column] = self.group.max() + 1
         self._kept = {key: pair for key, pair in self._kept.items() if key[0] != column}
-        return np.setdiff1d(others, column)
+
+    def not_alone(self, entries: Indices, slopes: Array) -> Mask:
+        """Where a column that was moved with others gave another slope than this, (n,)."""
+        off = np.zeros(len(entries), dtype=bool)
+        columns = self._columns[entries]
+        for column in np.intersect1d(columns, list(self._together)).tolist():
+            rows = np.flatnonzero(columns == column)
+            step = self._together[column][0]
+            if (column, step) not in self._kept:
+                continue
+            pair = self._kept[column, step][entries[rows] - self.pattern.starts[column]]
+            off[rows] = ~(np.abs(pair.central() - slopes[rows]) <= MOVED / step)
+        return off
+
+    def leaks_into(self, column: int) -> bool:
+        """Whether the columns that a column was moved with move its values; they are kept."""
+        step, columns, steps = self._together[column]
+        others = columns != column
+        rows = self.pattern.of(column)
+        alone = self.move(np.array([column]), np.array([step]))[rows]
+        moved = np.abs(alone - self._kept[column, step].plus) > MOVED
+        if moved.any():
+            self.leaks.append((columns[others], steps[others], rows[moved]))
+        return bool(moved.any())
 
     def move(self, columns: Indices, by: Array) -> Array:
         """The values with columns moved, less those at the point, in units of their noise, (m,)."""
@@ -151,6 +174,8 @@ class Columns:
             columns = np.array([column for column, _ in batch], dtype=np.intp)
             steps = np.array([step for _, step in batch])
             plus, minus = self._side(columns, steps), self._side(columns, -steps)
+            for column, one in batch if len(batch) > 1 else []:
+                self._together.setdefault(column, (one, columns, steps))
             start = self.point[columns]
             step = ((start + steps) - (start - steps)) / 2
             both = zip(plus, minus, strict=True)
