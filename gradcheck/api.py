@@ -44,6 +44,7 @@ def check(
     batched: bool = False,
     diagnose: bool = True,
     repair: float | Edits | None = None,
+    noise: float | None = None,
 ) -> Report:
     """Compares a hand-written gradient with finite differences of the loss.
 
@@ -81,11 +82,13 @@ def check(
             and gives the verdict alone.
         repair: seconds to search your source for the edit that makes a wrong gradient right; the
             report then holds what was found.
+        noise: how far a value of the loss may be off, where you know: an iterative solver's
+            tolerance. It is measured otherwise.
 
     Raises:
         UsageError: the arguments, or what the functions return, cannot be checked.
     """
-    options = Options(entries, budget, rtol, workers, seed, tuple(allow), diagnose, repair)
+    options = Options(entries, budget, rtol, workers, seed, tuple(allow), diagnose, repair, noise)
     found = flatten(params)
     more = more_of(args, kwargs)
     loss, grad = of_parameters(loss, found, more), of_parameters(grad, found, more)

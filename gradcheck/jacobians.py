@@ -110,7 +110,7 @@ class _NothingToCompareError(Exception):
 
 def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     rng = generator(options.seed)
-    point = _asked(problem, rng)
+    point = _asked(problem, options.noise or 0.0, rng)
     vectors = point.vectors
     returned = problem.claimed(vectors.pack(vectors.point))
     if _is_operator(returned):
@@ -140,7 +140,7 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     return replace(report, notes=notes, evaluations=evaluations)
 
 
-def _asked(problem: JacobianProblem, rng: np.random.Generator) -> VectorPoint:
+def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> VectorPoint:
     """The first calls of the function: is it one, and how precise is it?"""
     vectors = Vectors(problem.parameters, problem.function, bounds=problem.bounds)
     vectors = replace(vectors, of_loss=problem.of_loss, named=problem.row_name)
@@ -153,7 +153,7 @@ def _asked(problem: JacobianProblem, rng: np.random.Generator) -> VectorPoint:
         raise _NothingToCompareError(f"{FUNCTION} gives no finite {row}")
     again = vectors.asked(flat).reshape(-1)
     apart = np.abs(again - center)
-    if np.any(apart > REPEATABLE * np.abs(center)):
+    if np.any(apart > np.fmax(REPEATABLE * np.abs(center), 2 * known)):
         raise _NothingToCompareError(
             f"{FUNCTION} gives another value when it is called again at the same parameters"
         )
@@ -168,7 +168,8 @@ def _asked(problem: JacobianProblem, rng: np.random.Generator) -> VectorPoint:
             )
         return vectors.moved(values)
 
-    return VectorPoint(vectors, center, estimate_row_noise(inside, flat, center, apart, rng))
+    noise = estimate_row_noise(inside, flat, center, apart, rng)
+    return VectorPoint(vectors, center, noise.at_least(known))
 
 
 @dataclass(frozen=True)

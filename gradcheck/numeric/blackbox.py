@@ -14,6 +14,7 @@ from gradcheck.numeric.estimate import ONE_SIDED, Array, Indices, Pair, one_side
 from gradcheck.numeric.first import Along
 from gradcheck.numeric.gradient import (
     COARSE_RESOLUTION_LIMIT,
+    KNOWN_RESOLUTION_LIMIT,
     RESOLUTION_LIMIT,
     BlockGradient,
     Claim,
@@ -98,6 +99,8 @@ class _Counter:
 
 
 def _limit(noise: Noise, block: int) -> float:
+    if noise.known:
+        return KNOWN_RESOLUTION_LIMIT
     relative = noise.relative * noise.levels(block).rough / noise.level
     return RESOLUTION_LIMIT if relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
 

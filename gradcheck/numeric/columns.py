@@ -19,6 +19,7 @@ from gradcheck.numeric.estimate import ONE_SIDED, Array, Indices, Mask, Pair, on
 from gradcheck.numeric.first import Along
 from gradcheck.numeric.gradient import (
     COARSE_RESOLUTION_LIMIT,
+    KNOWN_RESOLUTION_LIMIT,
     RESOLUTION_LIMIT,
     BlockGradient,
     Claim,
@@ -257,6 +258,7 @@ def differentiate_columns(
     with np.errstate(all="ignore"):
         relative = float(np.median(noise.level / np.fmax(np.abs(columns.center), noise.least)))
     limit = RESOLUTION_LIMIT if relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
+    limit = KNOWN_RESOLUTION_LIMIT if noise.known else limit
     largest = claim.largest
     reference = abs(float(claim.gradient[largest])) if largest is not None else 0.0
     along = Along(

@@ -17,6 +17,10 @@ COARSE_RESOLUTION_LIMIT = 1e-2
 """The same for a loss in single precision, which shows no more of small derivatives."""
 
 
+KNOWN_RESOLUTION_LIMIT = 0.1
+"""The same for a loss whose noise the user has named: they know that it shows less."""
+
+
 @dataclass(frozen=True)
 class BlockGradient:
     """The numeric gradient of one block.

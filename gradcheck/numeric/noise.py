@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,6 +85,7 @@ class Noise:
         rough: what a longer line shows, per block.
         quantum: what all differences of its values are multiples of, where that is far above their
             rounding: a loss that is counted, or rounded to a few digits; else 0.
+        known: whether it is what the user says, and more than was seen.
     """
 
     level: float
@@ -94,6 +95,19 @@ class Noise:
     least: float = 0.0
     rough: tuple[float, ...] = ()
     quantum: float = 0.0
+    known: bool = False
+
+    def at_least(self, known: float) -> Noise:
+        """The same, of values that are known to be off by so much."""
+        level = max(self.level, known)
+        return replace(
+            self,
+            level=level,
+            relative=self.relative * level / self.level,
+            least=max(self.least, known),
+            rough=tuple(max(rough, known) for rough in self.rough),
+            known=known > self.level,
+        )
 
     def levels(self, block: int) -> NoiseLevels:
         """The three levels when a block moves."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,12 +39,19 @@ class RowNoise:
         level: by what short lines through the point show.
         seconds: that one evaluation takes.
         evaluations: how many this cost.
+        known: whether it is what the user says, and more than was seen of some.
     """
 
     least: Array
     level: Array
     seconds: float
     evaluations: int
+    known: bool = False
+
+    def at_least(self, known: float) -> RowNoise:
+        """The same, of values that are known to be off by so much."""
+        least, level = np.fmax(self.least, known), np.fmax(self.level, known)
+        return replace(self, least=least, level=level, known=bool(np.any(level > self.level)))
 
 
 def estimate_row_noise(

@@ -58,6 +58,7 @@ class Problem:
         batched: the loss takes a stack of parameters and returns as many losses.
         data: the user's own arrays of data with copies of what was in them, by argument.
         bounds: the box that the parameters stay in, if there is one.
+        noise: how far values of the loss are known to be off.
     """
 
     parameters: Parameters
@@ -74,6 +75,7 @@ class Problem:
     batched: bool = field(default=False)
     data: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
     bounds: Bounds | None = field(default=None)
+    noise: float = field(default=0.0)
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):
