@@ -110,6 +110,7 @@ class OfCheck(Given, total=False):
 
     bounds: Any
     batched: bool
+    directions: Any
 
 
 class OfMatrix(Thoroughness, total=False):
