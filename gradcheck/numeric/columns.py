@@ -140,7 +140,8 @@ class Columns:
         off = np.zeros(len(entries), dtype=bool)
         columns = self._columns[entries]
         for column in np.intersect1d(columns, list(self._together)).tolist():
-            rows = np.flatnonzero(columns == column)
+            first, end = np.searchsorted(columns, [column, column + 1])
+            rows = np.arange(first, end)
             step = self._together[column][0]
             if (column, step) not in self._kept:
                 continue
