@@ -100,8 +100,7 @@ def run_jacobian(problem: JacobianProblem, options: Options) -> Report:
         except _NothingToCompareError as nothing:
             report = unchecked_report(scalar, str(nothing), heard)
     repaired = None if options.repair is None else Repair(reason=NO_SEARCH)
-    seconds = time.perf_counter() - start
-    return replace(report, seconds=seconds, printed=heard.text, repair=repaired)
+    return replace(report, seconds=time.perf_counter() - start, printed=heard.text, repair=repaired)
 
 
 class _NothingToCompareError(Exception):
@@ -206,8 +205,7 @@ def _chosen(
     vectors: Vectors, group: Indices, seconds: float, options: Options, rng: np.random.Generator
 ) -> _Chosen:
     """The columns to differentiate: those that can move, and that the time is enough for."""
-    free = np.arange(len(group))
-    reason = None
+    free, reason = np.arange(len(group)), None
     if vectors.bounds is not None:
         sides = zip(vectors.bounds.lower, vectors.bounds.upper, strict=True)
         open_ = np.concatenate([(low < high).ravel() for low, high in sides])
