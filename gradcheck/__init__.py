@@ -18,12 +18,14 @@ if TYPE_CHECKING:
         check_step,
         repair,
     )
-    from gradcheck.casefiles import Case, LayerCase, StepCase, case
+    from gradcheck.casefiles import Case, HessianCase, JacobianCase, LayerCase, StepCase, case
     from gradcheck.compare.block import Block, Worst
     from gradcheck.errors import GradientMismatch, UsageError
     from gradcheck.finding import Finding
+    from gradcheck.matrices import check_hessian, check_jacobian
     from gradcheck.mending.model import Patch, Repair
     from gradcheck.network import MLP
+    from gradcheck.optimize import check_least_squares, check_minimize
     from gradcheck.report.model import Report
     from gradcheck.sampling import Coverage
     from gradcheck.user.wrapping import parameters
@@ -35,6 +37,8 @@ __all__ = [
     "Coverage",
     "Finding",
     "GradientMismatch",
+    "HessianCase",
+    "JacobianCase",
     "LayerCase",
     "Patch",
     "Repair",
@@ -48,7 +52,11 @@ __all__ = [
     "assert_step",
     "case",
     "check",
+    "check_hessian",
+    "check_jacobian",
     "check_layer",
+    "check_least_squares",
+    "check_minimize",
     "check_step",
     "parameters",
     "repair",
@@ -64,12 +72,14 @@ _HOMES = {
         "check_step",
         "repair",
     ),
-    "casefiles": ("Case", "LayerCase", "StepCase", "case"),
+    "casefiles": ("Case", "HessianCase", "JacobianCase", "LayerCase", "StepCase", "case"),
     "compare.block": ("Block", "Worst"),
     "errors": ("GradientMismatch", "UsageError"),
     "finding": ("Finding",),
     "mending.model": ("Patch", "Repair"),
+    "matrices": ("check_hessian", "check_jacobian"),
     "network": ("MLP",),
+    "optimize": ("check_least_squares", "check_minimize"),
     "report.model": ("Report",),
     "sampling": ("Coverage",),
     "user.wrapping": ("parameters",),

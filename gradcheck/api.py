@@ -11,7 +11,9 @@ from gradcheck.network import MLP
 from gradcheck.options import Edits, Entries, Given, OfCheck, Options, Thoroughness
 from gradcheck.pipeline import generator, run
 from gradcheck.report.model import Report
+from gradcheck.user.bounds import read_bounds
 from gradcheck.user.calls import UserCodeError, quietly
+from gradcheck.user.directions import along
 from gradcheck.user.forms import more_of, of_parameters
 from gradcheck.user.layers import make_layer
 from gradcheck.user.politeness import polite
@@ -33,6 +35,7 @@ def check(
     inputs: Any = None,
     targets: Any = None,
     network: MLP | None = None,
+    bounds: Any = None,
     entries: Entries = "auto",
     budget: float = 10.0,
     rtol: float | None = None,
@@ -42,13 +45,14 @@ def check(
     batched: bool = False,
     diagnose: bool = True,
     repair: float | Edits | None = None,
+    noise: float | None = None,
+    directions: Any = None,
 ) -> Report:
     """Compares a hand-written gradient with finite differences of the loss.
 
     Example:
         >>> import numpy as np, gradcheck
-        >>> report = gradcheck.check(lambda w: np.sum(np.sin(w)), np.ones(4), np.cos)
-        >>> report.verdict
+        >>> gradcheck.check(lambda w: np.sum(np.sin(w)), np.ones(4), np.cos).verdict
         'pass'
 
     Args:
@@ -60,31 +64,31 @@ def check(
         grad: takes the parameters, returns their gradients: the same structure, a dict by name
             (`W1` or `dW1`), or one array per block in order. Of an object it may return None, and
             keep the gradients beside the parameters (`layer.dW` beside `layer.W`).
-        args: what `loss` and `grad` are given after the parameters.
-        kwargs: what they are given by name.
-        inputs: the data, samples in rows or columns; lets the diagnosis name the batch size.
-        targets: the targets, as you have them.
+        args, kwargs: what `loss` and `grad` are given after the parameters, and by name.
+        inputs, targets: the data, samples in rows or columns; they tell the batch size.
         network: the `MLP` that the loss computes, if you can say which it is.
-        entries: "all", "auto" (all that fits in the budget), or a number per block, at random.
-        budget: seconds that "auto" may take.
+        bounds: pairs (low, high), None for no bound, `scipy.optimize.Bounds`, or a dict by block.
+        entries: "all", "auto" (what fits in `budget` seconds), or a number per block, at random.
         rtol: a relative error that you accept on top of the error bound.
         workers: how many processes evaluate the loss.
         seed: of everything that is random in the check.
         allow: codes or names of rules that are accepted here; they are reported and not counted.
-        batched: the loss takes a stack of parameters, a leading axis of S on every array, and
-            returns S losses; it is then called with many at once.
-        diagnose: whether the causes of what is wrong are looked for; without, a check is quicker
-            and gives the verdict alone.
-        repair: seconds to search your source for the edit that makes a wrong gradient right; the
-            report then holds what was found.
+        batched: the loss takes a stack, a leading axis of S on every array, and returns S losses.
+        diagnose: whether the causes of what is wrong are looked for, which takes longer.
+        repair: seconds to search your source for the edit that makes a wrong gradient right.
+        noise: how far a value of the loss is known to be off (a solver's tolerance); else measured.
+        directions: "symmetric", "triangular", "orthogonal", "simplex", a projection; or by block.
 
     Raises:
         UsageError: the arguments, or what the functions return, cannot be checked.
     """
-    options = Options(entries, budget, rtol, workers, seed, tuple(allow), diagnose, repair)
+    options = Options(entries, budget, rtol, workers, seed, tuple(allow), diagnose, repair, noise)
     found = flatten(params)
     more = more_of(args, kwargs)
     loss, grad = of_parameters(loss, found, more), of_parameters(grad, found, more)
+    box = read_bounds(bounds, found)
+    if directions is not None:
+        found, grad = along(directions, found, grad, box)
     problem = Problem(
         found,
         loss,
@@ -94,6 +98,8 @@ def check(
         network,
         batched=batched,
         data=own_arrays(inputs=inputs, targets=targets),
+        bounds=box,
+        layered=directions is None,
     )
     return run(problem, options)
 

@@ -42,6 +42,7 @@ class Options:
     allow: tuple[str, ...] = ()
     diagnose: bool = True
     repair: float | Edits | None = None
+    noise: float | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:
@@ -72,6 +73,10 @@ class Options:
         repair = self.repair.most if isinstance(self.repair, Edits) else self.repair
         if repair is not None and not (isinstance(repair, int | float) and repair > 0):
             raise UsageError(f"repair is {self.repair!r}; it must be a positive number of seconds")
+        if self.noise is not None and not (
+            isinstance(self.noise, int | float) and 0 <= self.noise < float("inf")
+        ):
+            raise UsageError(f"noise is {self.noise!r}; it must be a number, at least 0")
         if not isinstance(self.workers, int) or self.workers < 1:
             raise UsageError(f"workers is {self.workers!r}; it must be at least 1")
 
@@ -87,6 +92,7 @@ class Thoroughness(TypedDict, total=False):
     allow: Iterable[str]
     diagnose: bool
     repair: float | Edits | None
+    noise: float | None
 
 
 class Given(Thoroughness, total=False):
@@ -102,4 +108,15 @@ class Given(Thoroughness, total=False):
 class OfCheck(Given, total=False):
     """Those of `check`."""
 
+    bounds: Any
     batched: bool
+    directions: Any
+
+
+class OfMatrix(Thoroughness, total=False):
+    """Those of `check_jacobian` and `check_hessian`."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any] | None
+    bounds: Any
+    sparsity: Any

@@ -68,20 +68,23 @@ def run(problem: Problem, options: Options) -> Report:
 
 def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> Report:
     rng = generator(options.seed)
-    problem, first = with_gradients_only(problem)
+    problem, first = with_gradients_only(replace(problem, noise=options.noise or 0.0))
     preflight, point = run_preflight(problem, rng, first)
     if point is None:
         raise _nothing_to_compare(preflight, problem, heard)
     seconds = point.noise.seconds
     selection = choose_entries(problem.parameters, options.entries, options.budget, seconds, rng)
+    boxed = problem.bounds is not None or bool(options.noise)
+    if problem.bounds is not None:
+        selection = selection.within(problem.bounds)
     identity = identify(point.problem, point.noise.relative, rng)
     if selection.seconds > WORTH_A_SEARCH or not selection.coverage.complete:
         identity = search_further(identity, point.problem, rng)
     plan = Plan(
         selection.entries,
         options.rtol,
-        screening=options.entries == "auto" and not selection.coverage.complete,
-        identity=identity if options.entries in ("all", "auto") else None,
+        screening=options.entries == "auto" and not selection.coverage.complete and not boxed,
+        identity=identity if options.entries in ("all", "auto") and not boxed else None,
         effort=Effort(options.budget, options.workers, begin),
     )
     point = compare(point, plan, rng)

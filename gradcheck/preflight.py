@@ -57,6 +57,7 @@ class Preflight:
         ignored: the names of blocks that the loss does not depend on, however far they are moved.
         without_upstream: the gradients of a layer's inputs that are not zero where upstream is.
         evaluations: how many evaluations of the loss this cost.
+        noise: how far values of the loss are known to be off.
     """
 
     center: float
@@ -67,6 +68,7 @@ class Preflight:
     ignored: tuple[str, ...] = ()
     without_upstream: Mapping[str, Array] = field(default_factory=dict)
     evaluations: int = 1
+    noise: float = 0.0
 
     @property
     def not_zero(self) -> tuple[str, ...]:
@@ -77,7 +79,7 @@ class Preflight:
     def repeatable(self) -> bool:
         """Whether the loss is the same, but for rounding, whenever it is called."""
         largest = max((abs(value - self.center) for value in self.repeated), default=0.0)
-        return not largest > REPEATABLE * abs(self.center)
+        return not largest > max(REPEATABLE * abs(self.center), 2 * self.noise)
 
     @property
     def usable(self) -> bool:
@@ -110,7 +112,8 @@ def run_preflight(
     change = _changed(problem, LOSS, given)
     frozen = not all(value.flags.writeable for value in given)
     del given
-    preflight = Preflight(center, changes=() if change is None else (change,))
+    changes = () if change is None else (change,)
+    preflight = Preflight(center, changes=changes, noise=problem.noise)
     if change is not None or frozen:
         fresh_data = change is not None and bool(change.data)
         problem = replace(problem, private_copies=True, fresh_data=fresh_data)
@@ -121,6 +124,7 @@ def run_preflight(
         return preflight, None
     difference = max(abs(value - center) for value in preflight.repeated)
     noise = estimate_noise(_nan_where_it_raises(problem), values, center, difference, rng)
+    noise = noise.at_least(problem.noise)
     ignored = tuple(
         name
         for index, name in enumerate(problem.parameters.names)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.user.blocks import Parameters
+from gradcheck.user.bounds import Bounds
 
 Indices = NDArray[np.intp]
 
@@ -65,6 +66,19 @@ class Selection:
     entries: tuple[Indices, ...]
     coverage: Coverage
     seconds: float = 0.0
+
+    def within(self, bounds: Bounds) -> Selection:
+        """Those that can move within the bounds."""
+        free = tuple(
+            np.intersect1d(chosen, bounds.free(block)) for block, chosen in enumerate(self.entries)
+        )
+        count = sum(map(len, free))
+        if count == self.coverage.entries:
+            return self
+        held = "the others are held by their bounds"
+        return replace(
+            self, entries=free, coverage=replace(self.coverage, entries=count, reason=held)
+        )
 
 
 def choose_entries(

@@ -1,6 +1,13 @@
 """Case files: checks that are kept in plain Python files and run by name."""
 
-from gradcheck.casefiles.cases import Case, LayerCase, StepCase, case
+from gradcheck.casefiles.cases import (
+    Case,
+    HessianCase,
+    JacobianCase,
+    LayerCase,
+    StepCase,
+    case,
+)
 from gradcheck.casefiles.loading import CaseEntry, load_file, mentions_cases, what_to_write
 from gradcheck.casefiles.targets import (
     CaseFile,
@@ -16,6 +23,8 @@ __all__ = [
     "Case",
     "CaseEntry",
     "CaseFile",
+    "HessianCase",
+    "JacobianCase",
     "LayerCase",
     "StepCase",
     "bundled_files",

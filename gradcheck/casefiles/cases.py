@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Unpack, overload
 
 from gradcheck.api import Function, check, check_layer, check_step
 from gradcheck.errors import UsageError
-from gradcheck.options import Given, OfCheck, Options, Thoroughness
+from gradcheck.matrices import check_hessian, check_jacobian
+from gradcheck.options import Given, OfCheck, OfMatrix, Options, Thoroughness
 from gradcheck.report.model import Report
 from gradcheck.words import with_nearest
 
@@ -115,6 +116,56 @@ class StepCase(Case):
     ) -> None:
         update = {"step": step, "params": params, "loss": loss, "learning_rate": learning_rate}
         self._keep(expect, update, options)
+
+
+class JacobianCase(Case):
+    """One check of a Jacobian, with exactly the arguments of `gradcheck.check_jacobian`.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> gradcheck.JacobianCase(np.sin, np.ones(2), lambda x: np.diag(np.cos(x))).check().ok
+        True
+    """
+
+    function: ClassVar[Callable[..., Report]] = staticmethod(check_jacobian)
+
+    def __init__(
+        self,
+        function: Function,
+        params: Any,
+        jacobian: Any,
+        *,
+        expect: Expected = None,
+        **options: Unpack[OfMatrix],
+    ) -> None:
+        own = {"function": function, "params": params, "jacobian": jacobian}
+        self._keep(expect, own, options)
+
+
+class HessianCase(Case):
+    """One check of a Hessian, with exactly the arguments of `gradcheck.check_hessian`.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> loss, hessian = lambda x: np.sum(x**3), lambda x: np.diag(6 * x)
+        >>> gradcheck.HessianCase(loss, np.ones(2), hessian).check().ok
+        True
+    """
+
+    function: ClassVar[Callable[..., Report]] = staticmethod(check_hessian)
+
+    def __init__(
+        self,
+        loss: Function,
+        params: Any,
+        hessian: Any,
+        *,
+        grad: Function | None = None,
+        expect: Expected = None,
+        **options: Unpack[OfMatrix],
+    ) -> None:
+        own = {"loss": loss, "params": params, "hessian": hessian, "grad": grad}
+        self._keep(expect, own, options)
 
 
 @overload

@@ -81,6 +81,7 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--budget", type=float, help="seconds that 'auto' may take for a case")
     add("--rtol", type=float, help="a relative error to accept beyond the bound")
+    add("--noise", type=float, help="how far a value of the loss may be off, where that is known")
     add("--workers", type=int, help="processes that share a slow loss (needs gradcheck[parallel])")
     add("--seed", type=int, help="seed of everything that is random in the check")
     add("--allow", action="append", metavar="RULE", help="a rule (code or name) to accept")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from gradcheck.numeric.noise import Noise
 from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Indices
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import Raised, UserCodeError
-from gradcheck.user.evaluation import ALONE, Effort, entry_losses
+from gradcheck.user.evaluation import ALONE, Effort, Refused, entry_losses
 from gradcheck.user.gradients import Gradients, ask_gradients
 from gradcheck.user.problem import Problem
 
@@ -51,6 +51,7 @@ class Point:
             gradient; None where that came from their loss alone.
         evaluations: how often the loss was evaluated for the numeric gradient.
         interrupted: whether the user stopped it; the blocks that were not done have no entries.
+        edges: the entries that cannot be moved without the loss raising, and what it raises.
     """
 
     problem: Problem
@@ -62,6 +63,7 @@ class Point:
     tie: Tie | None = None
     evaluations: int = field(default=0)
     interrupted: bool = field(default=False)
+    edges: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def at(cls, problem: Problem, values: Sequence[Array], center: float, noise: Noise) -> Point:
@@ -164,11 +166,13 @@ class Point:
             effort: in how many processes, and who is told.
 
         Raises:
-            UserCodeError: the loss raised at a perturbed entry.
+            UserCodeError: the loss raised wherever an entry was moved.
         """
         expected = EVALUATIONS_PER_ENTRY * sum(map(len, entries))
-        return numeric_gradient(
-            entry_losses(self.problem, self.values, effort, self.noise.seconds, expected),
+        refused: Refused = {}
+        seconds = self.noise.seconds
+        numeric = numeric_gradient(
+            entry_losses(self.problem, self.values, effort, seconds, expected, refused),
             self.problem.parameters.stored(self.values),
             self.center,
             self.noise,
@@ -176,6 +180,15 @@ class Point:
             [block.claim for block in self.blocks],
             rng,
         )
+        edges = {}
+        for (block, entry), error in refused.items():
+            known = numeric.blocks[block].known
+            if entry not in known:
+                edges[self.problem.parameters.entry_name(block, entry)] = error.raised
+        if edges and not any(len(block.known) for block in numeric.blocks):
+            raise UserCodeError(next(iter(edges.values())))
+        said = {name: raised.summary_and_place for name, raised in edges.items()}
+        return replace(numeric, edges=said)
 
     def measured(self, numeric: NumericGradient) -> Point:
         """The point with a numeric gradient, and what it took added."""
@@ -183,5 +196,6 @@ class Point:
         return replace(
             self.with_blocks(replace(block, numeric=measured) for block, measured in pairs),
             evaluations=self.evaluations + numeric.evaluations,
+            edges={**self.edges, **numeric.edges},
             interrupted=self.interrupted or numeric.interrupted,
         )

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.numeric.block import differentiate
-from gradcheck.numeric.estimate import Array, Indices, Pair
+from gradcheck.numeric.estimate import ONE_SIDED, Array, Indices, Pair, one_sided
 from gradcheck.numeric.first import Along
 from gradcheck.numeric.gradient import (
     COARSE_RESOLUTION_LIMIT,
+    KNOWN_RESOLUTION_LIMIT,
     RESOLUTION_LIMIT,
     BlockGradient,
     Claim,
@@ -61,7 +62,7 @@ def numeric_gradient(
     interrupted = False
     for block, (values, chosen, claim) in enumerate(zip(point, entries, claims, strict=True)):
         flat = values.ravel().astype(np.float64, copy=False)
-        measure = _measure(counter, block, flat, values.dtype)
+        measure = _measure(counter, block, flat, values.dtype, center)
         limit = _limit(noise, block)
         along = Along(measure, center, noise.levels(block), flat, claim, limit, reference, rng)
         found = BlockGradient.of_nothing(limit)
@@ -98,11 +99,15 @@ class _Counter:
 
 
 def _limit(noise: Noise, block: int) -> float:
+    if noise.known:
+        return KNOWN_RESOLUTION_LIMIT
     relative = noise.relative * noise.levels(block).rough / noise.level
     return RESOLUTION_LIMIT if relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
 
 
-def _measure(losses: EntryLosses, block: int, flat: Array, dtype: np.dtype[Any]) -> Measure:
+def _measure(
+    losses: EntryLosses, block: int, flat: Array, dtype: np.dtype[Any], center: float
+) -> Measure:
     def stored(moved: Array) -> Array:
         return moved.astype(dtype, copy=False).astype(np.float64, copy=False)
 
@@ -111,6 +116,19 @@ def _measure(losses: EntryLosses, block: int, flat: Array, dtype: np.dtype[Any])
         above, below = stored(start + steps), stored(start - steps)
         up_and_down = np.column_stack([above, below]).ravel()
         found = losses(block, np.repeat(entries, 2), up_and_down)
-        return Pair((above - below) / 2, found[0::2], found[1::2])
+        pair = Pair((above - below) / 2, found[0::2], found[1::2])
+        sides = np.isfinite(pair.plus).astype(int) - np.isfinite(pair.minus)
+        edge = np.flatnonzero(sides)
+        if not len(edge):
+            return pair
+        rows, start = entries[edge], start[edge]
+        near, far = (stored(start + sides[edge] * size * steps[edge]) for size in ONE_SIDED)
+        at_near, at_far = losses(block, rows, near), losses(block, rows, far)
+        return pair.put(
+            edge,
+            one_sided(
+                pair.step[edge], near - start, at_near - center, far - start, at_far - center
+            ).shifted(center),
+        )
 
     return measure

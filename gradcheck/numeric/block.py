@@ -45,7 +45,8 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     first = first_step(along, entries)
     estimates, claimed = first.estimates, along.claim.gradient[entries]
     outside = _largest_outside(along, entries, first)
-    share = _shares(first.sizes, estimates, first.rounding, outside)
+    lines = None if along.lines is None else along.lines[entries]
+    share = _shares(first.sizes, estimates, first.rounding, outside, lines)
     shares = np.ones(len(entries)) if share is None else share
     precision = along.claim.precision * shares
     agrees = np.abs(claimed - estimates.value) <= first.rounding + precision
@@ -78,7 +79,7 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     settled = np.setdiff1d(np.arange(len(entries)), open_)
     estimates = _at_special(along, entries, first, settled, limit, estimates)
     if len(open_):
-        share = _shares(first.sizes, estimates, estimates.bound, outside)
+        share = _shares(first.sizes, estimates, estimates.bound, outside, lines)
     return BlockGradient(
         entries,
         estimates,
@@ -121,10 +122,16 @@ def _largest_outside(along: Along, entries: Indices, first: FirstStep) -> _Outsi
     return _Outside(size, slope) if known else _Outside()
 
 
-def _shares(sizes: Array, estimates: Estimates, error: Array, outside: _Outside) -> Array | None:
+def _shares(
+    sizes: Array,
+    estimates: Estimates,
+    error: Array,
+    outside: _Outside,
+    lines: Indices | None = None,
+) -> Array | None:
     """The scale of every entry by that of the block."""
     if not outside.derivative:
-        return shares_of(sizes, estimates.value, error)
+        return shares_of(sizes, estimates.value, error, lines)
     share = shares_of(
         np.append(sizes, outside.size),
         np.append(estimates.value, outside.derivative),

@@ -24,6 +24,9 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
+ONE_SIDED = (4.0, 8.0)
+"""Where a one-sided difference is evaluated, in steps."""
+
 BEND_TOLERANCE = 0.02
 """How far the gap may be from doubling with the step where f is called smooth."""
 
@@ -70,8 +73,37 @@ class Pair:
         """Where the loss moves on both sides: beside a kink it may stay the same on one, (n,)."""
         return np.asarray((self.plus != center) & (self.minus != center))
 
+    def put(self, where: Indices, other: Pair) -> Pair:
+        """These values with those of `other` in the places `where`, which are changed."""
+        self.step[where], self.plus[where], self.minus[where] = other.step, other.plus, other.minus
+        return self
+
+    def shifted(self, by: float) -> Pair:
+        """The same slopes, of a function that is larger by so much."""
+        return Pair(self.step, self.plus + by, self.minus + by)
+
     def __getitem__(self, where: Mask | Indices) -> Pair:
         return Pair(self.step[where], self.plus[where], self.minus[where])
+
+
+def one_sided(step: Array, near: Array, at_near: Array, far: Array, at_far: Array) -> Pair:
+    """What stands for the values on both sides, where only one side can be evaluated, (n,) each.
+
+    They lie on the parabola through the point, where it is 0, and two points on that side: an
+    estimate of second order. `ONE_SIDED` steps away, these add no more noise than a central one.
+
+    Args:
+        step: of the pair.
+        near: the distance of the nearer point, negative to the left.
+        at_near: the value there, less that at the point.
+        far: the distance of the other.
+        at_far: the same there.
+    """
+    with np.errstate(all="ignore"):
+        first = at_near / near
+        bend = (at_far / far - first) / (far - near)
+        slope = first - bend * near
+        return Pair(step, (slope + bend * step) * step, (bend * step - slope) * step)
 
 
 @dataclass(frozen=True)

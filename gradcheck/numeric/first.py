@@ -30,6 +30,7 @@ class Along:
         limit: the bound that is small enough, as a share of the scale.
         reference: the largest derivative claimed of any block.
         rng: chooses the entries that the step is tried on.
+        lines: of which function each entry is a derivative, where there are several, flat.
     """
 
     measure: Measure
@@ -40,6 +41,7 @@ class Along:
     limit: float
     reference: float
     rng: np.random.Generator
+    lines: Indices | None = None
 
 
 @dataclass(frozen=True)

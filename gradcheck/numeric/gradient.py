@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +15,10 @@ RESOLUTION_LIMIT = 1e-3
 
 COARSE_RESOLUTION_LIMIT = 1e-2
 """The same for a loss in single precision, which shows no more of small derivatives."""
+
+
+KNOWN_RESOLUTION_LIMIT = 0.1
+"""The same for a loss whose noise the user has named: they know that it shows less."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,11 @@ class BlockGradient:
         """The largest derivative."""
         return float(np.nanmax(np.abs(self.estimates.value), initial=self.outside))
 
+    @property
+    def known(self) -> Indices:
+        """The entries of which there is a derivative with a bound."""
+        return self.entries[np.isfinite(self.estimates.bound)]
+
     def __getitem__(self, rows: Indices) -> BlockGradient:
         """Some of the entries, by their position."""
         share = None if self.share is None else self.share[rows]
@@ -75,11 +85,13 @@ class NumericGradient:
         blocks: one per block, in order.
         evaluations: how many times the loss was evaluated.
         interrupted: whether the user stopped it; the blocks that were not done have no entries.
+        edges: the entries that cannot be moved without the loss raising, and what it raises.
     """
 
     blocks: tuple[BlockGradient, ...]
     evaluations: int
     interrupted: bool = False
+    edges: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

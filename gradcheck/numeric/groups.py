@@ -59,7 +59,9 @@ def length_of(sizes: Array) -> float:
     return largest if largest > TINY else 1.0
 
 
-def shares_of(sizes: Array, value: Array, error: Array) -> Array | None:
+def shares_of(
+    sizes: Array, value: Array, error: Array, lines: Indices | None = None
+) -> Array | None:
     """The scale of every entry by that of its block; None where they are the same.
 
     An entry is judged on the largest derivative of the parameters that are no smaller: one by a
@@ -70,18 +72,22 @@ def shares_of(sizes: Array, value: Array, error: Array) -> Array | None:
         sizes: |x| of every entry, (n,).
         value: the derivatives, (n,).
         error: how far they may be off, (n,).
+        lines: of which function each is a derivative, where there are several, (n,): each has its
+            own scale.
     """
     groups = groups_of(sizes)
-    if len(groups) == 1:
-        return None
+    if lines is None:
+        if len(groups) == 1:
+            return None
+        lines = np.zeros(len(sizes), dtype=np.intp)
     size = np.where(np.isfinite(value), np.abs(value), 0.0)
     known = np.where(size > SEEN * error, size, 0.0)
     largest = float(size.max(initial=0.0))
-    share, scale = np.ones(len(sizes)), 0.0
+    share, scale = np.ones(len(sizes)), np.zeros(int(lines.max(initial=0)) + 1)
     for group in groups:
-        scale = max(scale, float(known[group].max()))
-        if 0 < scale < largest:
-            share[group] = scale / largest
+        np.maximum.at(scale, lines[group], known[group])
+        own = scale[lines[group]]
+        share[group] = np.where((own > 0) & (own < largest), own / (largest or 1.0), 1.0)
     return share
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,6 +85,7 @@ class Noise:
         rough: what a longer line shows, per block.
         quantum: what all differences of its values are multiples of, where that is far above their
             rounding: a loss that is counted, or rounded to a few digits; else 0.
+        known: whether it is what the user says, and more than was seen.
     """
 
     level: float
@@ -94,6 +95,19 @@ class Noise:
     least: float = 0.0
     rough: tuple[float, ...] = ()
     quantum: float = 0.0
+    known: bool = False
+
+    def at_least(self, known: float) -> Noise:
+        """The same, of values that are known to be off by so much."""
+        level = max(self.level, known)
+        return replace(
+            self,
+            level=level,
+            relative=self.relative * level / self.level,
+            least=max(self.least, known),
+            rough=tuple(max(rough, known) for rough in self.rough),
+            known=known > self.level,
+        )
 
     def levels(self, block: int) -> NoiseLevels:
         """The three levels when a block moves."""
@@ -178,28 +192,35 @@ def _noise_on_short_lines(lines: Lines, signs: Signs) -> float:
             return 0.0
         differences = np.diff(values, n=ORDERS[0])
         if np.count_nonzero(differences) >= len(differences) / 2:
-            return _sigma(values)
+            return float(sigma_of(values))
     return 0.0
 
 
-def _sigma(values: Array) -> float:
-    """The noise on a line, without what a jump or a kink on one side, or at its centre, makes."""
+def sigma_of(values: Array) -> Array:
+    """The noise on a line, without what a jump or a kink on one side, or at its centre, makes.
+
+    Args:
+        values: on one line, or of several functions, a column each.
+    """
     middle = len(values) // 2
     sides = values[: middle + 1], values[middle:]
-    small, large = sorted(max(_sigma_of_order(side, order) for order in (3, 4)) for side in sides)
-    if large > ONE_SIDED * small:
-        return 3 * small
-    whole = max(_sigma_of_order(values, order) for order in ORDERS)
-    return whole if whole <= ONE_SIDED * large else 3 * large
+    both = [np.fmax(_sigma_of_order(side, 3), _sigma_of_order(side, 4)) for side in sides]
+    small, large = np.fmin(*both), np.fmax(*both)
+    whole = loudest(values)
+    whole = np.where(whole <= ONE_SIDED * large, whole, 3 * large)
+    return np.where(large > ONE_SIDED * small, 3 * small, whole)
 
 
-def _sigma_of_order(values: Array, order: int) -> float:
-    size = float(np.max(np.abs(values)))
-    if not size:
-        return 0.0
+def loudest(values: Array) -> Array:
+    """The same with what a jump or a kink makes."""
+    return np.asarray(np.max([_sigma_of_order(values, order) for order in ORDERS], axis=0))
+
+
+def _sigma_of_order(values: Array, order: int) -> Array:
     # divided first: the squares of a large loss overflow, those of a small one vanish
-    differences = np.diff(values / size, n=order)
-    return size * math.sqrt(_gamma(order) * float(np.mean(differences**2)))
+    size = np.fmax(np.max(np.abs(values), axis=0), float(np.finfo(np.float64).tiny))
+    differences = np.diff(values / size, n=order, axis=0)
+    return np.asarray(size * np.sqrt(_gamma(order) * np.mean(differences**2, axis=0)))
 
 
 def _noise_on_longer_lines(lines: Lines, signs: Signs, known: float) -> list[float]:

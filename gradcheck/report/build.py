@@ -35,7 +35,7 @@ def build_report(
 ) -> Report:
     """The report of a check that was carried out."""
     names = point.problem.parameters.names
-    accepted = _accepted(diagnosis.findings, options.allow)
+    accepted = accepted_blocks(diagnosis.findings, options.allow)
     left_out = point.problem.parameters.left_out
     view = diagnosis.view
     return Report(
@@ -110,7 +110,7 @@ def unchecked_report(
     )
 
 
-def _accepted(findings: Iterable[Finding], allow: tuple[str, ...]) -> set[str]:
+def accepted_blocks(findings: Iterable[Finding], allow: tuple[str, ...]) -> set[str]:
     """The names of the blocks whose findings are all accepted by the user."""
     allowed: set[str] = set()
     refused: set[str] = set()

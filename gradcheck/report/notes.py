@@ -15,7 +15,7 @@ from gradcheck.preflight import Preflight
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.problem import Problem
-from gradcheck.words import listed, shortened
+from gradcheck.words import listed, shortened, verb
 
 SAME_RATE = 1e-6
 
@@ -25,6 +25,7 @@ def notes_of(
 ) -> tuple[str, ...]:
     """All notes on a check that was carried out."""
     return (
+        *_edge_notes(point),
         *_precision_notes(point),
         *_structure_notes(point.problem.parameters),
         *_update_notes(point.problem),
@@ -80,6 +81,28 @@ def raised_notes(raised: Raised | None) -> Iterable[str]:
         yield (
             "the first call, at your own parameters, succeeded; your parameters are as they were"
         )
+
+
+def _edge_notes(point: Point) -> Iterable[str]:
+    """Which entries were not judged because they cannot be moved, by reason."""
+    found: dict[str, list[str]] = {}
+    for name, raised in point.edges.items():
+        found.setdefault(raised, []).append(name)
+    for raised, names in found.items():
+        yield (
+            f"not judged: {listed(names)}, as your loss raises when "
+            f"{verb(names, 'it is', 'they are')} moved: {raised}; bounds= says where it may be "
+            "evaluated"
+        )
+    bounds, parameters = point.problem.bounds, point.problem.parameters
+    if bounds is not None:
+        held = [
+            parameters.entry_name(block, int(entry))
+            for block, value in enumerate(parameters.values)
+            for entry in np.setdiff1d(np.arange(value.size), bounds.free(block))
+        ]
+        if held:
+            yield f"not checked, as their bounds hold them where they are: {listed(held)}"
 
 
 def _precision_notes(point: Point) -> Iterable[str]:

@@ -25,6 +25,12 @@ Indices = NDArray[np.intp]
 EntryLosses = Callable[[int, Indices, Array], Array]
 """(block, flat indices, values) -> the losses with one entry after the other set to its value."""
 
+EntryLoss = Callable[[int, int, float], float]
+"""(block, flat index, value) -> the loss with one entry set to a value."""
+
+Refused = dict[tuple[int, int], UserCodeError]
+"""What the loss raised first with an entry moved, by block and flat index."""
+
 STACK_BYTES = 2**25
 """As much memory a stack of one block takes: 32 MiB."""
 
@@ -53,6 +59,7 @@ def entry_losses(
     effort: Effort = ALONE,
     seconds: float = 0.0,
     expected: float = 0.0,
+    refused: Refused | None = None,
 ) -> EntryLosses:
     """A function that gives the losses with single entries changed.
 
@@ -62,21 +69,27 @@ def entry_losses(
         effort: in how many processes, which changes nothing of the losses, and who is told.
         seconds: what one evaluation takes.
         expected: how many evaluations there will be, about.
+        refused: told where the loss raised, which is nan then.
 
     Raises:
+        UserCodeError: the loss raised, and nobody is told.
         UsageError: there is no joblib, which several workers need.
     """
     advance = effort.begin("losses", expected)
     if problem.batched:
         return _in_stacks(problem, values, advance)
-    alone = _one_by_one(problem, values, advance)
+    alone = _one_by_one(problem, values, advance, refused)
     if effort.workers == 1:
         return alone
     return _in_processes(problem, values, advance, effort.workers, seconds, alone)
 
 
-def _one_by_one(problem: Problem, values: Sequence[Array], advance: Advance) -> EntryLosses:
+def _one_by_one(
+    problem: Problem, values: Sequence[Array], advance: Advance, refused: Refused | None = None
+) -> EntryLosses:
     loss = problem.entry_loss(values)
+    if refused is not None:
+        loss = _nan_outside(loss, refused)
 
     def losses(block: int, entries: Indices, moved: Array) -> Array:
         found = np.empty(len(entries))
@@ -86,6 +99,27 @@ def _one_by_one(problem: Problem, values: Sequence[Array], advance: Advance) -> 
         return found
 
     return losses
+
+
+def _nan_outside(loss: EntryLoss, refused: Refused) -> EntryLoss:
+    """The loss, nan where it always raises: there its domain ends."""
+
+    def inside(block: int, entry: int, value: float) -> float:
+        try:
+            return loss(block, entry, value)
+        except UserCodeError as error:
+            if not isinstance(error.raised.error, Exception):
+                raise
+            if (block, entry) not in refused:
+                refused[block, entry] = error
+                try:
+                    loss(block, entry, value)
+                except UserCodeError:
+                    return np.nan
+                raise  # it did not raise again: it is no function of the parameters
+            return np.nan
+
+    return inside
 
 
 def _in_stacks(problem: Problem, values: Sequence[Array], advance: Advance) -> EntryLosses:

@@ -15,6 +15,7 @@ from gradcheck.arrays import same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.user.blocks import Array, Parameters, describe, path_name
+from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import GRADIENT, LOSS, STEP, UserCodeError, call
 from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
@@ -56,6 +57,8 @@ class Problem:
         fresh_data: the data are put back before every call, because the user's code changes them.
         batched: the loss takes a stack of parameters and returns as many losses.
         data: the user's own arrays of data with copies of what was in them, by argument.
+        bounds: the box that the parameters stay in, if there is one.
+        noise: how far values of the loss are known to be off.
     """
 
     parameters: Parameters
@@ -71,6 +74,8 @@ class Problem:
     fresh_data: bool = field(default=False)
     batched: bool = field(default=False)
     data: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
+    bounds: Bounds | None = field(default=None)
+    noise: float = field(default=0.0)
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):
@@ -103,6 +108,8 @@ class Problem:
         """
         if self.fresh_data:
             self.restore_data()
+        if self.bounds is not None:
+            values = self.bounds.inside(values)
         if self.batched:
             values = [value[None] for value in values]
         returned = call(self.loss_function, LOSS, self._pack(values))
@@ -127,6 +134,8 @@ class Problem:
             self.loss(values)  # a backward pass may read what the forward pass left in the object
         if self.fresh_data:
             self.restore_data()
+        if self.bounds is not None and not keep:
+            values = self.bounds.inside(values)
         packed = self.parameters.pack(
             values if keep and self.step is None else [value.copy(order="K") for value in values]
         )
@@ -238,6 +247,8 @@ class Problem:
         loss = self.loss
 
         def entry_loss(block: int, entry: int, value: float) -> float:
+            if self.bounds is not None and not self.bounds.holds(block, entry, value):
+                return np.nan
             cell = cells[block]
             before = cell[entry]
             thawed(values[block])

@@ -113,6 +113,7 @@ def _cut(found: Parameters, shapes: Mapping[str, tuple[int, ...]]) -> Parameters
             for block, (name, piece) in enumerate(zip(shapes, working, strict=True))
         ),
         vector=whole.shape,
+        undo=(*found.undo, lambda: np.copyto(vector, whole)),
     )
 
 

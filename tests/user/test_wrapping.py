@@ -156,7 +156,7 @@ def test_the_very_arrays_are_restored_when_the_loss_raises():
     report = gradcheck.check(
         loss, gradcheck.parameters(array, in_place=True), lambda: 2 * array, entries="all"
     )
-    assert "params[3]" in report.could_not_check
+    assert any(note.startswith("not judged: params[3]") for note in report.notes)
     assert np.array_equal(array, np.arange(5.0))
 
 

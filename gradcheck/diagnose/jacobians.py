@@ -1,0 +1,235 @@
+"""From the wrong entries of a Jacobian to what they have in common: rows, columns, a factor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gradcheck.compare.columns import Judged
+from gradcheck.diagnose.rule import Rule
+from gradcheck.diagnose.rules import (
+    factor_two,
+    gradient_missing,
+    gradients_exchanged,
+    sign_flipped,
+    single_entry,
+    transposed,
+    unknown_cause,
+    wrong_scale,
+    zero_gradient,
+)
+from gradcheck.finding import Finding
+from gradcheck.numeric.estimate import Array, Indices, Mask
+from gradcheck.user.vectors import Matrix, Vectors
+from gradcheck.words import listed
+
+SAME = 1e-6
+"""A factor that is the same to so much is one."""
+
+MOST_LINES = 6
+
+
+def findings_of(judged: Judged, matrix: Matrix, vectors: Vectors) -> tuple[Finding, ...]:
+    """What is wrong with a Jacobian that has the right shape."""
+    found = list(_missing(judged, vectors))
+    if judged.wrong.any():
+        found += _transposed(judged, matrix, vectors) or _by_lines(judged, vectors)
+    return tuple(found)
+
+
+def transposed_finding(shape: Sequence[int], wanted: Sequence[int], vectors: Vectors) -> Finding:
+    """A Jacobian of the transposed shape whose transpose is right."""
+    return transposed.RULE.finding(
+        vectors.parameters.names,
+        f"your Jacobian is the transpose of what it should be: shape {tuple(shape)} for "
+        f"{tuple(wanted)}",
+        evidence=("its transpose agrees in every entry",),
+        fix="return jacobian.T: one row for each residual, one column for each parameter",
+        error_after_fix=0.0,
+    )
+
+
+def _missing(judged: Judged, vectors: Vectors) -> Iterator[Finding]:
+    if not judged.missing:
+        return
+    names = [
+        f"{_entry(one.row, one.column, vectors)} = {one.derivative:.7g}" for one in judged.missing
+    ]
+    yield gradient_missing.RULE.finding(
+        _blocks([one.column for one in judged.missing], vectors),
+        f"the sparsity pattern misses {_how_many(judged)} not 0",
+        evidence=tuple(names[:MOST_LINES]),
+        fix="add them to the pattern, and their derivatives to the Jacobian",
+    )
+
+
+def _how_many(judged: Judged) -> str:
+    count = max(len(judged.missing), judged.leaking)
+    least = "at least " if count > len(judged.missing) else ""
+    return f"{least}{count:,} {'entry that is' if count == 1 else 'entries that are'}"
+
+
+def _transposed(judged: Judged, matrix: Matrix, vectors: Vectors) -> list[Finding]:
+    rows, columns = matrix.pattern.shape
+    if rows != columns or rows == 1:
+        return []
+    other = matrix.transposed()[judged.places]
+    if not np.all(_agrees(other, judged)):
+        return []
+    return [transposed_finding((rows, columns), (rows, columns), vectors)]
+
+
+def _by_lines(judged: Judged, vectors: Vectors) -> list[Finding]:
+    """A finding for each row or column that is wrong, or one for what they have in common."""
+    wrong = np.flatnonzero(judged.wrong)
+    whole = _whole(judged, wrong, vectors)
+    if whole is not None:
+        return [whole]
+    rows, columns = np.unique(judged.rows[wrong]), np.unique(judged.columns[wrong])
+    by_rows = len(rows) <= len(columns)
+    lines = judged.rows if by_rows else judged.columns
+    numbers = (rows if by_rows else columns).tolist()
+    exchanged = _exchanged(judged, lines, numbers, by_rows, vectors)
+    if exchanged is not None:
+        return [exchanged]
+    found = []
+    for number in numbers[:MOST_LINES]:
+        here = wrong[lines[wrong] == number]
+        name = vectors.row_name(number) if by_rows else vectors.column_name(number)
+        where = f"{'row' if by_rows else 'column'} of {name}"
+        one = _same(judged, here, where, vectors)
+        if one is None:
+            one = unknown_cause.RULE.finding(
+                _blocks(judged.columns[here], vectors),
+                f"{len(here)} entries in the {where} are wrong",
+                evidence=_worst(judged, here, vectors),
+                fix=f"compare the formula of the {where} with the derivative of what your function "
+                "computes",
+            )
+        found.append(one)
+    return found
+
+
+def _whole(judged: Judged, wrong: Indices, vectors: Vectors) -> Finding | None:
+    """What all wrong entries have in common."""
+    if len(wrong) == 1:
+        row, column = int(judged.rows[wrong[0]]), int(judged.columns[wrong[0]])
+        entry = _entry(row, column, vectors)
+        return single_entry.RULE.finding(
+            _blocks([column], vectors),
+            f"one entry is wrong: {entry}{_how(judged, wrong)}",
+            evidence=_worst(judged, wrong, vectors),
+            fix=f"compare the formula of {entry} with what your function computes",
+        )
+    for lines, name in ((judged.rows, vectors.row_name), (judged.columns, vectors.column_name)):
+        numbers = np.unique(lines[wrong])
+        if len(numbers) < 2:
+            kind = "row" if lines is judged.rows else "column"
+            return _same(judged, wrong, f"{kind} of {name(int(numbers[0]))}", vectors)
+    where = _extent(judged, wrong, vectors)
+    return _same(judged, wrong, where, vectors)
+
+
+def _extent(judged: Judged, wrong: Indices, vectors: Vectors) -> str:
+    """Where several entries are: rows, columns, or all."""
+    rows, columns = np.unique(judged.rows[wrong]), np.unique(judged.columns[wrong])
+    if len(rows) <= len(columns):
+        names = [vectors.row_name(row) for row in rows.tolist()]
+        whole = len(rows) == len(np.unique(judged.rows))
+        return "Jacobian" if whole else f"rows of {listed(names)}"
+    names = [vectors.column_name(column) for column in columns.tolist()]
+    whole = len(columns) == len(np.unique(judged.columns))
+    return "Jacobian" if whole else f"columns of {listed(names)}"
+
+
+def _same(judged: Judged, here: Indices, where: str, vectors: Vectors) -> Finding | None:
+    """The finding of entries that are 0, of the other sign, or off by one factor; else None."""
+    analytic, numeric = judged.analytic[here], judged.numeric[here]
+    blocks, evidence = _blocks(judged.columns[here], vectors), _worst(judged, here, vectors)
+    if not np.any(analytic):
+        return zero_gradient.RULE.finding(
+            blocks,
+            f"the {where}: 0 in {len(here)} entries that are not",
+            evidence=evidence,
+            fix=f"add the derivatives of the {where}",
+        )
+    factor = float(np.median(analytic / numeric))
+    if not np.all(_agrees(analytic / factor, judged, here)):
+        return None
+    evidence = (f"analytic / numeric = {factor:.7g} in all {len(here)} wrong entries", *evidence)
+    if abs(factor + 1) < SAME:
+        return sign_flipped.RULE.finding(
+            blocks,
+            f"the {where} has the wrong sign",
+            evidence=evidence,
+            fix="change the sign",
+            error_after_fix=0.0,
+        )
+    twice = min(abs(factor - 2), abs(factor - 0.5)) < SAME
+    rule: Rule = factor_two.RULE if twice else wrong_scale.RULE
+    return rule.finding(
+        blocks,
+        f"the {where} is {factor:.6g} times what it should be",
+        evidence=evidence,
+        fix=f"divide it by {factor:.6g}",
+        error_after_fix=0.0,
+    )
+
+
+def _exchanged(
+    judged: Judged, lines: Indices, numbers: list[int], by_rows: bool, vectors: Vectors
+) -> Finding | None:
+    """Two rows, or two columns, of which each holds the other's derivatives."""
+    if len(numbers) != 2:
+        return None
+    others = judged.columns if by_rows else judged.rows
+    one, two = (np.flatnonzero(lines == number) for number in numbers)
+    one, two = one[np.argsort(others[one])], two[np.argsort(others[two])]
+    if not np.array_equal(others[one], others[two]):
+        return None
+    both, swapped = np.concatenate([one, two]), np.concatenate([two, one])
+    if not np.all(_agrees(judged.analytic[swapped], judged, both)):
+        return None
+    name = vectors.row_name if by_rows else vectors.column_name
+    names = [name(number) for number in numbers]
+    return gradients_exchanged.RULE.finding(
+        _blocks(judged.columns[both], vectors),
+        f"the {'rows' if by_rows else 'columns'} of {listed(names)} are exchanged",
+        evidence=("each agrees with the other's place", *_worst(judged, both, vectors)),
+        fix="exchange them",
+        error_after_fix=0.0,
+    )
+
+
+def _agrees(analytic: Array, judged: Judged, here: Indices | None = None) -> Mask:
+    numeric, bound = judged.numeric, judged.bound
+    if here is not None:
+        numeric, bound = numeric[here], bound[here]
+    return np.asarray(np.abs(analytic - numeric) <= bound + SAME * np.abs(numeric))
+
+
+def _how(judged: Judged, here: Indices) -> str:
+    analytic, numeric = float(judged.analytic[here[0]]), float(judged.numeric[here[0]])
+    if not analytic:
+        return ", which is 0 and should not be"
+    if numeric and abs(analytic / numeric + 1) < SAME:
+        return ", which has the wrong sign"
+    return f", {analytic / numeric:.6g} times what it should be" if numeric else ""
+
+
+def _worst(judged: Judged, here: Indices, vectors: Vectors) -> tuple[str, ...]:
+    """The entry that is furthest off, with the names of its row and column."""
+    error = np.nan_to_num(np.abs(judged.analytic - judged.numeric)[here] / judged.bound[here])
+    worst = int(here[np.argmax(error)])
+    entry = _entry(int(judged.rows[worst]), int(judged.columns[worst]), vectors)
+    return (f"{entry}: analytic {judged.analytic[worst]:.7g}, numeric {judged.numeric[worst]:.7g}",)
+
+
+def _entry(row: int, column: int, vectors: Vectors) -> str:
+    return f"d {vectors.row_name(row)} / d {vectors.column_name(column)}"
+
+
+def _blocks(columns: Sequence[int] | Indices, vectors: Vectors) -> tuple[str, ...]:
+    blocks = sorted({vectors.place(column)[0] for column in np.unique(columns).tolist()})
+    return tuple(vectors.parameters.names[block] for block in blocks)

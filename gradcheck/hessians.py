@@ -1,0 +1,169 @@
+"""A Hessian is the Jacobian of a gradient: of the user's own, or of differences of the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.compare.block import Worst
+from gradcheck.errors import UsageError
+from gradcheck.jacobians import JacobianProblem, run_jacobian
+from gradcheck.numeric.estimate import Array
+from gradcheck.options import Options
+from gradcheck.report.model import Report
+from gradcheck.user.blocks import cut
+from gradcheck.user.calls import GRADIENT, LOSS, call
+from gradcheck.user.gradients import read_gradients
+from gradcheck.user.number import as_number
+from gradcheck.user.wrapping import parameters
+
+STEPS = (3e-3, 2e-4, 1e-5)
+"""Steps of the inner differences, by the size of the parameters: smaller ones where the loss bends
+more, and with more noise."""
+
+Stencil = tuple[tuple[int, float], ...]
+CENTRAL: Stencil = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
+FORWARD = ((0, -25 / 12), (1, 4.0), (2, -3.0), (3, 4 / 3), (4, -1 / 4))
+BACKWARD = tuple((-offset, -weight) for offset, weight in FORWARD)
+REACH = 4
+"""So many steps from an edge the central differences, moved a little, stay inside."""
+
+SAME = 0.1
+"""Two inner steps give the same derivative: apart by so much of what is wrong with the claim."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """A symmetric matrix that is known by its products."""
+
+    shape: tuple[int, int]
+    multiply: Callable[[Any], Any]
+    shapes: tuple[tuple[int, ...], ...]
+
+    def matvec(self, vector: Array) -> Array:
+        """The product with a flat vector."""
+        return np.asarray(self.multiply(vector), dtype=np.float64).reshape(-1)
+
+    rmatvec = matvec
+
+
+def of_gradient(
+    problem: JacobianProblem, grad: Callable[[Any], Any], product: bool, options: Options
+) -> Report:
+    """The Hessian against differences of the user's gradient."""
+
+    def gradient(packed: Any) -> Array:
+        read = read_gradients(call(grad, GRADIENT, packed), problem.parameters)
+        parts = [block.value for block in read.blocks if block.comparable]
+        if len(parts) < len(read.blocks):
+            raise UsageError("grad returns no gradient of the shape of the parameters")
+        return np.concatenate([np.ravel(part) for part in parts if part is not None])
+
+    return run_jacobian(_of(problem, gradient, product), options)
+
+
+def of_loss(problem: JacobianProblem, product: bool, options: Options) -> Report:
+    """The Hessian against second differences of the loss: right if it is so at any inner step.
+
+    What is wrong at two steps that give the same derivative is wrong.
+    """
+    found: list[Report] = []
+    vector, packed = _as_vector(problem)
+    for size in STEPS:
+        gradient = _differences(vector, lambda flat: problem.function(packed(flat)), size)
+        report = run_jacobian(_of(vector, gradient, product), options)
+        if report.ok or report.could_not_check:
+            return report
+        if found and _alike(found[-1], report):
+            return found[-1]
+        found.append(report)
+    blocks = tuple(
+        replace(block, verdict="inconclusive") if block.verdict == "wrong" else block
+        for block in found[0].blocks
+    )
+    return replace(found[0], verdict="inconclusive", blocks=blocks, findings=())
+
+
+def _alike(one: Report, other: Report) -> bool:
+    """Whether the worst entries of two reports are wrong by the same."""
+    pairs = [
+        (block.worst, twin.worst)
+        for block, twin in zip(one.blocks, other.blocks, strict=True)
+        if block.verdict == "wrong"
+    ]
+    same = [a is not None and b is not None and _is_same(a, b) for a, b in pairs]
+    return bool(same) and all(same) and one.verdict == other.verdict
+
+
+def _is_same(a: Worst, b: Worst) -> bool:
+    """Whether an entry was off by the same; products are with other vectors from step to step."""
+    if a.index != b.index:
+        return False
+    if not a.analytic or not b.analytic:
+        return abs(a.numeric - b.numeric) <= SAME * abs(a.numeric - a.analytic)
+    ratios = a.numeric / a.analytic, b.numeric / b.analytic
+    return abs(ratios[0] - ratios[1]) <= SAME * abs(ratios[0] - 1)
+
+
+def _of(
+    problem: JacobianProblem, gradient: Callable[[Any], Array], product: bool
+) -> JacobianProblem:
+    """The Hessian as a Jacobian."""
+    size = sum(value.size for value in problem.parameters.values)
+
+    def claimed(packed: Any) -> Any:
+        given = problem.jacobian(packed) if callable(problem.jacobian) else problem.jacobian
+        if product:
+            return Product((size, size), given, problem.parameters.shapes)
+        if isinstance(given, np.ndarray) and given.size == size * size:
+            return given.reshape(size, size)
+        return given
+
+    return replace(problem, function=gradient, jacobian=claimed)
+
+
+def _differences(
+    problem: JacobianProblem, loss: Callable[[Any], Any], size: float
+) -> Callable[[Any], Array]:
+    """The gradient of a loss of a flat vector, by differences of the fourth order."""
+    point = np.concatenate([value.ravel() for value in problem.parameters.values])
+    steps = size * np.where(point == 0, 1.0, np.abs(point))
+    stencils = [CENTRAL] * len(point)
+    if problem.bounds is not None:
+        ends = (np.concatenate([part.ravel() for part in side]) for side in problem.bounds.sides)
+        for entry, (low, high) in enumerate(zip(*ends, strict=True)):
+            reach = REACH * steps[entry]
+            if point[entry] - reach < low:
+                stencils[entry] = FORWARD
+            elif point[entry] + reach > high:
+                stencils[entry] = BACKWARD
+
+    def gradient(here: Any) -> Array:
+        slopes = np.zeros(len(here))
+        for entry, (step, stencil) in enumerate(zip(steps, stencils, strict=True)):
+            for offset, weight in stencil:
+                moved = here.copy()
+                moved[entry] += offset * step
+                slopes[entry] += weight * as_number(call(loss, LOSS, moved))
+        return np.asarray(slopes / steps)
+
+    return gradient
+
+
+def _as_vector(problem: JacobianProblem) -> tuple[JacobianProblem, Callable[[Array], Any]]:
+    """The same with parameters that lie in one vector, and the way back to the user's structure."""
+    own = problem.parameters
+    whole = np.concatenate([value.ravel() for value in own.values])
+
+    def packed(vector: Array) -> Any:
+        return own.pack([part.copy() for part in cut(vector, own.shapes)])
+
+    def claimed(vector: Array) -> Any:
+        there = packed(vector)
+        return problem.jacobian(there) if callable(problem.jacobian) else problem.jacobian
+
+    vector = parameters(whole, shapes=dict(zip(own.names, own.shapes, strict=True)))
+    return replace(problem, parameters=vector, jacobian=claimed), packed

@@ -1,0 +1,299 @@
+"""The stages of a check of a Jacobian: those of a gradient, for a function of several values."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.compare.block import Block
+from gradcheck.compare.columns import Judged, Subject, judge_matrix
+from gradcheck.diagnose.engine import require_rules
+from gradcheck.diagnose.jacobians import findings_of, transposed_finding
+from gradcheck.diagnose.rules import shape_misaligned
+from gradcheck.errors import UsageError
+from gradcheck.finding import Finding
+from gradcheck.mending.model import Repair
+from gradcheck.numeric.columns import Columns, grouped
+from gradcheck.numeric.estimate import Array, Indices
+from gradcheck.numeric.row_noise import RowNoise, estimate_row_noise
+from gradcheck.options import Options
+from gradcheck.pipeline import generator
+from gradcheck.report.build import accepted_blocks, unchecked_report
+from gradcheck.report.model import Report
+from gradcheck.report.notes import heard_notes
+from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Coverage
+from gradcheck.user.blocks import Parameters, cut
+from gradcheck.user.bounds import Bounds
+from gradcheck.user.calls import Heard, UserCodeError, call, quietly
+from gradcheck.user.problem import Problem
+from gradcheck.user.vectors import (
+    FUNCTION,
+    JACOBIAN,
+    Matrix,
+    Vectors,
+    WrongShapeError,
+    read_matrix,
+    read_pattern,
+)
+from gradcheck.words import Verdict, listed
+
+REPEATABLE = 1e-6
+SYMMETRIC = 1e-9
+NO_SEARCH = "the source of a matrix is not searched for an edit"
+
+
+@dataclass(frozen=True)
+class JacobianProblem:
+    """What is checked.
+
+    Attributes:
+        parameters: the point.
+        function: of the user's structure.
+        jacobian: a function of that structure, or what such a function would return there.
+        bounds: the box that the parameters stay in, if there is one.
+        sparsity: what is not 0 where the Jacobian may have entries, or None.
+        of_loss: whether the function is the gradient of a loss, and the Jacobian its Hessian.
+        row_name: what the values of the function are called, if not as usual.
+    """
+
+    parameters: Parameters
+    function: Callable[..., Any]
+    jacobian: Any
+    bounds: Bounds | None = None
+    sparsity: Any = None
+    of_loss: bool = False
+    row_name: Callable[[int], str] | None = None
+
+    def claimed(self, packed: Any) -> Any:
+        """What the user's Jacobian is at a point."""
+        return call(self.jacobian, JACOBIAN, packed) if callable(self.jacobian) else self.jacobian
+
+
+@dataclass(frozen=True)
+class VectorPoint:
+    """The function at the user's point, and how precise it is there."""
+
+    vectors: Vectors
+    center: Array
+    noise: RowNoise
+
+
+def run_jacobian(problem: JacobianProblem, options: Options) -> Report:
+    """Checks a Jacobian, and puts everything of the user's back as it was.
+
+    Raises:
+        UsageError: the arguments, or what the functions return, cannot be checked.
+    """
+    require_rules(options.allow)
+    start = time.perf_counter()
+    scalar = Problem(problem.parameters, problem.function, None)
+    with quietly() as heard, scalar.put_back():
+        try:
+            report = _stages(problem, options, heard)
+        except UserCodeError as error:
+            reason = f"{error.raised.call} raised {error.raised.summary}"
+            report = unchecked_report(scalar, reason, heard, error.raised)
+        except _NothingToCompareError as nothing:
+            report = unchecked_report(scalar, str(nothing), heard)
+    repaired = None if options.repair is None else Repair(reason=NO_SEARCH)
+    return replace(report, seconds=time.perf_counter() - start, printed=heard.text, repair=repaired)
+
+
+class _NothingToCompareError(Exception):
+    """The function is of no use; the message says why."""
+
+
+def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
+    rng = generator(options.seed)
+    point = _asked(problem, options.noise or 0.0, rng)
+    vectors = point.vectors
+    returned = problem.claimed(vectors.pack(vectors.point))
+    if _is_operator(returned):
+        from gradcheck.products import check_products
+
+        return check_products(problem, point, returned, options)
+    more = read_pattern(problem.sparsity, (vectors.rows, len(vectors.point)))
+    try:
+        matrix = read_matrix(returned, vectors, more)
+    except WrongShapeError as wrong:
+        return _misshapen(problem, point, wrong, options, heard)
+
+    def ask(flat: Array) -> Array:
+        try:
+            there = read_matrix(problem.claimed(vectors.pack(flat)), vectors, matrix.pattern)
+        except (UserCodeError, UsageError):
+            return matrix.values
+        same = len(there.values) == len(matrix.values)
+        return there.values if same else matrix.values
+
+    judged, measured, chosen = _judged(point, matrix, ask, options, rng)
+    findings = findings_of(judged, matrix, vectors) if options.diagnose else ()
+    coverage = Coverage(len(judged.rows), len(matrix.values), chosen.reason)
+    report = _report(judged.blocks, findings, coverage, options)
+    notes = (*_notes(judged, matrix, measured, vectors), *heard_notes(heard))
+    evaluations = point.noise.evaluations + 3 + measured.calls
+    return replace(report, notes=notes, evaluations=evaluations)
+
+
+def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> VectorPoint:
+    """The first calls of the function: is it one, and how precise is it?"""
+    vectors = Vectors(problem.parameters, problem.function, bounds=problem.bounds)
+    vectors = replace(vectors, of_loss=problem.of_loss, named=problem.row_name)
+    flat = vectors.point
+    first = vectors.asked(flat)
+    vectors = replace(vectors, shape=first.shape)
+    center = first.reshape(-1)
+    if not np.all(np.isfinite(center)):
+        row = vectors.row_name(int(np.flatnonzero(~np.isfinite(center))[0]))
+        raise _NothingToCompareError(f"{FUNCTION} gives no finite {row}")
+    again = vectors.asked(flat).reshape(-1)
+    apart = np.abs(again - center)
+    if np.any(apart > np.fmax(REPEATABLE * np.abs(center), 2 * known)):
+        raise _NothingToCompareError(
+            f"{FUNCTION} gives another value when it is called again at the same parameters"
+        )
+
+    def inside(values: Array) -> Array:
+        if problem.bounds is not None:
+            values = np.concatenate(
+                [
+                    part.ravel()
+                    for part in problem.bounds.inside(cut(values, vectors.parameters.shapes))
+                ]
+            )
+        return vectors.moved(values)
+
+    noise = estimate_row_noise(inside, flat, center, apart, rng)
+    return VectorPoint(vectors, center, noise.at_least(known))
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    columns: Indices
+    reason: str | None
+
+
+def _judged(
+    point: VectorPoint,
+    matrix: Matrix,
+    ask: Callable[[Array], Array],
+    options: Options,
+    rng: np.random.Generator,
+) -> tuple[Judged, Columns, _Chosen]:
+    group = grouped(matrix.pattern)
+    vectors = point.vectors
+    vectors.outside.clear()
+    chosen = _chosen(vectors, group, point.noise.seconds, options, rng)
+    measured = Columns(
+        vectors.moved,
+        vectors.point,
+        point.center,
+        point.noise.level,
+        matrix.pattern,
+        group,
+        None if vectors.bounds is None else vectors.inside,
+    )
+    subject = Subject(vectors, measured, point.noise, matrix, ask, options.rtol)
+    return judge_matrix(subject, chosen.columns, rng), measured, chosen
+
+
+def _chosen(
+    vectors: Vectors, group: Indices, seconds: float, options: Options, rng: np.random.Generator
+) -> _Chosen:
+    """The columns to differentiate: those that can move, and that the time is enough for."""
+    free, reason = np.arange(len(group)), None
+    if vectors.bounds is not None:
+        sides = zip(vectors.bounds.lower, vectors.bounds.upper, strict=True)
+        open_ = np.concatenate([(low < high).ravel() for low, high in sides])
+        free, reason = free[open_], None if open_.all() else "the others are held by their bounds"
+    most = len(free)
+    if options.entries == "auto":
+        each = EVALUATIONS_PER_ENTRY * max(seconds, 1e-9) * len(np.unique(group)) / max(most, 1)
+        most = max(1, min(most, int(options.budget / max(each, 1e-12))))
+    elif options.entries != "all":
+        most = min(most, int(options.entries))
+    if most < len(free):
+        reason = f"{most} of {len(free)} columns"
+        free = np.sort(rng.choice(free, most, replace=False))
+    return _Chosen(free, reason)
+
+
+def _report(
+    blocks: tuple[Block, ...], findings: tuple[Finding, ...], coverage: Coverage, options: Options
+) -> Report:
+    accepted = accepted_blocks(findings, options.allow)
+    counted = [block for block in blocks if block.name not in accepted]
+    verdict: Verdict = "pass"
+    if any(block.failed for block in counted):
+        verdict = "fail"
+    elif any(block.verdict == "inconclusive" for block in counted) or not coverage.entries:
+        verdict = "inconclusive"
+    return Report(verdict, blocks, findings, None, coverage, 0, 0.0)
+
+
+def _notes(judged: Judged, matrix: Matrix, measured: Columns, vectors: Vectors) -> list[str]:
+    notes = []
+    unknown = np.flatnonzero(~np.isfinite(judged.numeric))
+    if len(unknown):
+        names = [vectors.column_name(column) for column in np.unique(judged.columns[unknown])[:7]]
+        why = "your function is not finite when they are moved"
+        if vectors.outside:
+            why = (
+                f"your function raises when they are moved: {vectors.outside[0].summary_and_place}"
+            )
+        notes.append(f"not judged: {listed(names)}, as {why}; bounds= says where it may be asked")
+    rows, columns = matrix.pattern.shape
+    if vectors.of_loss:
+        apart = np.abs(matrix.values - matrix.transposed())
+        if np.any(apart > SYMMETRIC * np.max(np.abs(matrix.values), initial=0.0)):
+            worst = int(np.argmax(apart))
+            row, column = int(matrix.pattern.rows[worst]), int(matrix.pattern.columns[worst])
+            notes.append(
+                f"your Hessian is not symmetric: [{row}, {column}] is not [{column}, {row}]"
+            )
+    if len(matrix.values) < rows * columns:
+        groups = len(np.unique(measured.group))
+        kept = "" if judged.missing else "; nothing moved outside of the sparsity pattern"
+        notes.append(
+            f"{len(matrix.values):,} entries in {columns:,} columns, moved in {groups:,} groups "
+            f"that share no row{kept}"
+        )
+    return notes
+
+
+def _misshapen(
+    problem: JacobianProblem,
+    point: VectorPoint,
+    wrong: WrongShapeError,
+    options: Options,
+    heard: Heard,
+) -> Report:
+    """A Jacobian of another shape: is it the transpose?"""
+    vectors = point.vectors
+    finding = shape_misaligned.RULE.finding(
+        problem.parameters.names,
+        str(wrong),
+        evidence=(
+            f"your function returns {wrong.wanted[0]} values of {wrong.wanted[1]} parameters",
+        ),
+        fix="return one row for each value, one column for each parameter",
+    )
+    if wrong.found == wrong.wanted[::-1]:
+        turned = read_matrix(wrong.dense().T, vectors)
+        judged, _, _ = _judged(point, turned, lambda _: turned.values, options, generator(0))
+        if not judged.wrong.any():
+            finding = transposed_finding(wrong.found, wrong.wanted, vectors)
+    blocks = tuple(
+        Block(name, (*vectors.shape, *shape), "shape", analytic_shape=wrong.found)
+        for name, shape in zip(problem.parameters.names, problem.parameters.shapes, strict=True)
+    )
+    coverage = Coverage(0, wrong.wanted[0] * wrong.wanted[1])
+    return replace(_report(blocks, (finding,), coverage, options), notes=tuple(heard_notes(heard)))
+
+
+def _is_operator(returned: Any) -> bool:
+    return hasattr(returned, "matvec") and not hasattr(returned, "tocsc")

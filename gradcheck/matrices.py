@@ -1,0 +1,151 @@
+"""The doors for matrices: Jacobians of vector functions, Hessians of losses."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Unpack
+
+from gradcheck.api import Function, check
+from gradcheck.hessians import of_gradient, of_loss
+from gradcheck.jacobians import JacobianProblem, run_jacobian
+from gradcheck.options import Options, Thoroughness
+from gradcheck.report.merge import merged
+from gradcheck.report.model import Report
+from gradcheck.user.bounds import read_bounds
+from gradcheck.user.forms import More, more_of, of_parameters
+from gradcheck.user.politeness import polite
+from gradcheck.user.structures import flatten
+
+
+@polite
+def check_jacobian(
+    function: Function,
+    params: Any,
+    jacobian: Any,
+    *,
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    bounds: Any = None,
+    sparsity: Any = None,
+    **options: Unpack[Thoroughness],
+) -> Report:
+    """Compares the Jacobian of a function that returns a vector with finite differences.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> function = lambda x: np.array([x[0] * x[1], np.sin(x[0])])
+        >>> jacobian = lambda x: np.array([[x[1], x[0]], [np.cos(x[0]), 0.0]])
+        >>> gradcheck.check_jacobian(function, np.array([0.3, 2.0]), jacobian).ok
+        True
+
+    Args:
+        function: takes the parameters, returns an array.
+        params: as in `check`.
+        jacobian: takes the parameters, returns the Jacobian: a row for each value of the function
+            and a column for each parameter, dense, a scipy sparse matrix, or a `LinearOperator`
+            with forward and adjoint products; or arrays by block. Or the matrix itself; or True
+            where `function` returns the pair (values, Jacobian).
+        args: what `function` and `jacobian` are given after the parameters.
+        kwargs: what they are given by name.
+        bounds: as in `check`.
+        sparsity: what is not 0 where the Jacobian may have entries; that of a sparse Jacobian is
+            its own. Columns that share no row are moved at once.
+        options: entries (columns per block), budget, rtol, seed, allow, diagnose, as in `check`.
+
+    Raises:
+        UsageError: as `check`.
+    """
+    found = flatten(params)
+    more = more_of(args, kwargs)
+    function, jacobian = (of_parameters(each, found, more) for each in (function, jacobian))
+    if jacobian is True:
+        both = function
+        function, jacobian = (lambda packed: both(packed)[0]), (lambda packed: both(packed)[1])
+    box = read_bounds(bounds, found)
+    return run_jacobian(
+        JacobianProblem(found, function, jacobian, box, sparsity), Options.of(options)
+    )
+
+
+@polite
+def check_hessian(
+    loss: Function,
+    params: Any,
+    hessian: Any,
+    *,
+    grad: Function | None = None,
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    bounds: Any = None,
+    **options: Unpack[Thoroughness],
+) -> Report:
+    """Compares the Hessian of a loss with finite differences of its gradient.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> loss, grad = lambda x: np.sum(x**3), lambda x: 3 * x**2
+        >>> hessian = lambda x: np.diag(6 * x)
+        >>> gradcheck.check_hessian(loss, np.array([0.3, 2.0]), hessian, grad=grad).ok
+        True
+
+    Args:
+        loss: as in `check`.
+        params: as in `check`.
+        hessian: takes the parameters, returns the Hessian, a row and a column for each parameter:
+            dense, a scipy sparse matrix, or a `LinearOperator`. Or takes the parameters and a
+            vector, and returns their product. Or the matrix itself.
+        grad: as in `check`; it is checked first, and the Hessian is compared with its differences.
+            Without one, with second differences of the loss, which show less.
+        args: what the functions are given after the parameters (and the vector).
+        kwargs: what they are given by name.
+        bounds: as in `check`.
+        options: entries (columns), budget, rtol, seed, allow, diagnose, as in `check`.
+
+    Raises:
+        UsageError: as `check`.
+    """
+    more = more_of(args, kwargs)
+    second = hessian_report(loss, grad, params, hessian, more, bounds, Options.of(options))
+    if grad is None:
+        return second
+    first = check(loss, params, grad, args=args, kwargs=kwargs, bounds=bounds, **options)
+    return merged({"gradient": first, "Hessian": second})
+
+
+def hessian_report(
+    loss: Function,
+    grad: Function | None,
+    params: Any,
+    hessian: Any,
+    more: More,
+    bounds: Any,
+    options: Options,
+) -> Report:
+    """The report of a Hessian alone, by differences of the gradient where there is one."""
+    found = flatten(params)
+    product = _is_product(hessian, more)
+
+    def products(packed: Any) -> Any:
+        return lambda vector: hessian(packed, vector, *more.args, **more.kwargs)
+
+    claimed = products if product else of_parameters(hessian, found, more)
+    loss, grad = of_parameters(loss, found, more), of_parameters(grad, found, more)
+    problem = JacobianProblem(found, loss, claimed, read_bounds(bounds, found), of_loss=True)
+    if grad is None:
+        return of_loss(problem, product, options)
+    return of_gradient(problem, grad, product, options)
+
+
+def _is_product(hessian: Any, more: More) -> bool:
+    """Whether a function takes a vector after the parameters."""
+    if not callable(hessian):
+        return False
+    takes = []
+    for given in ((None,), (None, None)):
+        try:
+            inspect.signature(hessian).bind(*given, *more.args, **more.kwargs)
+            takes.append(True)
+        except (TypeError, ValueError):
+            takes.append(False)
+    return takes == [False, True]

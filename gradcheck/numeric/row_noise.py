@@ -1,0 +1,109 @@
+"""How precise every value of a vector function is: the noise of each, on lines that all share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradcheck.numeric.estimate import Array
+from gradcheck.numeric.loss_lines import POINTS, SPACINGS, Lines, half_turned, random_signs
+from gradcheck.numeric.noise import (
+    LARGEST,
+    LINES,
+    NOISE_FACTOR,
+    ORDERS,
+    ROUNDING,
+    loudest,
+    sigma_of,
+)
+
+Vector = Callable[[Array], Array]
+
+FEW = 0.05
+"""So many values may be taken to be as precise as the others."""
+
+STEADY = 8.0
+"""Noise grows by no more from one spacing of the line to the next."""
+
+TINY = float(np.finfo(np.float64).tiny)
+
+
+@dataclass(frozen=True)
+class RowNoise:
+    """The largest error expected in every value, (m,) each, absolute.
+
+    Attributes:
+        least: by the rounding of the result alone.
+        level: by what short lines through the point show.
+        seconds: that one evaluation takes.
+        evaluations: how many this cost.
+        known: whether it is what the user says, and more than was seen of some.
+    """
+
+    least: Array
+    level: Array
+    seconds: float
+    evaluations: int
+    known: bool = False
+
+    def at_least(self, known: float) -> RowNoise:
+        """The same, of values that are known to be off by so much."""
+        least, level = np.fmax(self.least, known), np.fmax(self.level, known)
+        return replace(self, least=least, level=level, known=bool(np.any(level > self.level)))
+
+
+def estimate_row_noise(
+    function: Vector, point: Array, center: Array, known: Array, rng: np.random.Generator
+) -> RowNoise:
+    """Measures the noise of every value on short lines through the point.
+
+    Args:
+        function: of a flat vector, (n,) -> (m,); nan where it cannot be evaluated.
+        point: (n,).
+        center: the values there, (m,).
+        known: how large the noise is at least, (m,): what repeats differ by.
+        rng: for the directions of the lines.
+    """
+    found: list[Array] = []
+
+    def kept(values: Sequence[Array]) -> float:
+        found.append(function(values[0]))
+        return 0.0
+
+    lines = Lines(kept, [point])
+    sign = random_signs(point.shape, rng)
+    size, sigma = np.abs(center), np.zeros(len(center))
+    for _ in range(LINES):
+        open_, loud = np.ones(len(center), dtype=bool), np.full(len(center), np.nan)
+        quiet, most = np.zeros(len(center)), LARGEST * size
+        for spacing in SPACINGS:
+            lines.along([sign], spacing)
+            values = np.array(found[-POINTS:])
+            with np.errstate(all="ignore"):
+                finite = np.isfinite(values).all(axis=0)
+                shown = np.count_nonzero(np.diff(values, n=ORDERS[0], axis=0), axis=0)
+                louder, one = loudest(values), sigma_of(values)
+            size = np.fmax(size, np.max(np.abs(values), axis=0))
+            # what grows with the spacing is a kink, or the function that bends
+            steady = ~open_ & (louder <= STEADY * loud)
+            quiet[steady] = np.fmax(quiet, loud)[steady]
+            most[steady] = np.inf
+            loud[~open_] = np.nan
+            shows = open_ & finite & (shown >= (POINTS - ORDERS[0]) / 2)
+            loud[shows], quiet[shows] = louder[shows], one[shows]
+            done = np.count_nonzero(open_) <= FEW * len(center)
+            open_ &= ~shows
+            if done:
+                break
+        typical = float(np.quantile(quiet / np.fmax(size, TINY), 1 - FEW))
+        quiet = np.fmin(quiet, np.fmax(most, LARGEST * size))
+        sigma = np.fmax(sigma, np.where(open_, typical * size, quiet))
+        sign = half_turned(sign, rng)
+    size = np.where(np.isfinite(size), size, np.abs(center))
+    least = np.fmax(np.fmax(ROUNDING * size, NOISE_FACTOR * known), TINY)
+    if np.any(size) and all(np.array_equal(one.astype(np.float32), one) for one in found):
+        least = np.fmax(least, float(np.finfo(np.float32).eps) * size)
+    level = np.fmax(least, NOISE_FACTOR * sigma)
+    return RowNoise(least, level, float(np.median(lines.seconds)), len(lines.seconds))

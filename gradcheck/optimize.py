@@ -1,0 +1,232 @@
+"""scipy's doors: everything that `minimize` and `least_squares` are given, with their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+import numpy as np
+
+from gradcheck.api import check
+from gradcheck.errors import UsageError
+from gradcheck.matrices import check_hessian, check_jacobian, hessian_report
+from gradcheck.options import Options, Thoroughness
+from gradcheck.report.merge import merged
+from gradcheck.report.model import Report
+from gradcheck.user.blocks import Parameters
+from gradcheck.user.forms import more_of
+from gradcheck.user.politeness import polite
+from gradcheck.user.wrapping import parameters
+
+BARE = "x"
+
+
+@polite
+def check_minimize(
+    fun: Callable[..., Any],
+    x0: Any,
+    args: Any = (),
+    method: Any = None,
+    jac: Any = None,
+    hess: Any = None,
+    hessp: Any = None,
+    bounds: Any = None,
+    constraints: Any = (),
+    tol: Any = None,
+    callback: Any = None,
+    options: Any = None,
+    **thoroughness: Unpack[Thoroughness],
+) -> Report:
+    """Checks every derivative that `scipy.optimize.minimize` is given, at x0.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> fun, jac = lambda x: np.sum(x**4), lambda x: 4 * x**3
+        >>> hess = lambda x: np.diag(12 * x**2)
+        >>> gradcheck.check_minimize(fun, [1.0, 2.0], jac=jac, hess=hess).ok
+        True
+
+    Args:
+        fun: as for `minimize`, and so are the others.
+        x0: where they are checked; moved to the edge of the bounds where it is outside.
+        args: what `fun`, `jac`, `hess` and `hessp` are given besides.
+        method: says nothing of derivatives.
+        jac: the gradient; or True where `fun` returns the pair.
+        hess: the Hessian.
+        hessp: the product of the Hessian with a vector.
+        bounds: every step stays inside of them.
+        constraints: their Jacobians are checked, and the Hessians of a `NonlinearConstraint`.
+        tol: says nothing of derivatives.
+        callback: says nothing of derivatives.
+        options: says nothing of derivatives.
+        thoroughness: entries, budget, rtol, seed, allow, diagnose, as in `check`.
+
+    Raises:
+        UsageError: as `check`, or nothing is given that could be checked.
+    """
+    where, args = _Where.of(x0, bounds), args if isinstance(args, tuple) else (args,)
+    named: dict[str, Any] = {"bounds": where.bounds, **thoroughness}
+    loss, grad = fun, jac if _is_function(jac) else None
+    if jac is True:
+        loss, grad = _part(fun, 0), _part(fun, 1)
+    reports: dict[str, Report] = {}
+    if grad is not None:
+        reports["jac"] = check(loss, where.point, grad, args=args, **named)
+    more, chosen = more_of(args, None), Options.of(thoroughness)
+    for name, given in (("hess", hess), ("hessp", hessp)):
+        if _is_function(given):
+            reports[name] = hessian_report(
+                loss, grad, where.point, given, more, where.bounds, chosen
+            )
+    for name, constraint in _constraints(constraints):
+        reports |= _of_constraint(name, constraint, where, named)
+    return _together(reports, where)
+
+
+@polite
+def check_least_squares(
+    fun: Callable[..., Any],
+    x0: Any,
+    jac: Any = "2-point",
+    bounds: Any = (-np.inf, np.inf),
+    method: str = "trf",
+    *,
+    jac_sparsity: Any = None,
+    args: Any = (),
+    kwargs: Mapping[str, Any] | None = None,
+    **others: Any,
+) -> Report:
+    """Checks the Jacobian that `scipy.optimize.least_squares` is given, at x0.
+
+    Example:
+        >>> import numpy as np, gradcheck
+        >>> fun = lambda x: np.array([10 * (x[1] - x[0] ** 2), 1 - x[0]])
+        >>> jac = lambda x: np.array([[-20 * x[0], 10.0], [-1.0, 0.0]])
+        >>> gradcheck.check_least_squares(fun, [-1.2, 1.0], jac).ok
+        True
+
+    Args:
+        fun: as for `least_squares`, and so are the others.
+        x0: where it is checked.
+        jac: the Jacobian.
+        bounds: every step stays inside of them.
+        method: says nothing of derivatives.
+        jac_sparsity: which entries there may be.
+        args: what `fun` and `jac` are given besides.
+        kwargs: what they are given by name.
+        others: entries, budget, rtol, seed, allow, diagnose, as in `check`; what else
+            `least_squares` takes says nothing of derivatives.
+
+    Raises:
+        UsageError: as `check`, or nothing is given that could be checked.
+    """
+    low, high = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    start = np.atleast_1d(np.asarray(x0, dtype=np.float64))
+    ends = [np.broadcast_to(side, start.shape).tolist() for side in (low, high)]
+    where = _Where.of(start, list(zip(*ends, strict=True)))
+    thoroughness = {
+        name: value for name, value in others.items() if name in Thoroughness.__annotations__
+    }
+    reports: dict[str, Report] = {}
+    if _is_function(jac):
+        reports["jac"] = check_jacobian(
+            fun,
+            where.point,
+            jac,
+            args=args if isinstance(args, tuple) else (args,),
+            kwargs=kwargs,
+            bounds=where.bounds,
+            sparsity=jac_sparsity,
+            **thoroughness,
+        )
+    return _together(reports, where)
+
+
+@dataclass(frozen=True)
+class _Where:
+    """The point, within the bounds.
+
+    Attributes:
+        point: as parameters of one block.
+        bounds: pairs, or None.
+        moved: whether x0 was outside.
+    """
+
+    point: Parameters
+    bounds: Any
+    moved: bool
+
+    @classmethod
+    def of(cls, x0: Any, bounds: Any) -> _Where:
+        start = np.atleast_1d(np.asarray(x0, dtype=np.float64))
+        if bounds is None:
+            return cls(parameters(start, names=[BARE]), None, False)
+        if hasattr(bounds, "lb"):
+            ends = [np.broadcast_to(side, start.shape) for side in (bounds.lb, bounds.ub)]
+            bounds = list(zip(*(side.tolist() for side in ends), strict=True))
+        low, high = (
+            np.array([end if each is None else each for each in side], dtype=np.float64)
+            for side, end in zip(zip(*bounds, strict=True), (-np.inf, np.inf), strict=True)
+        )
+        inside = np.clip(start, low, high)
+        moved = not np.array_equal(inside, start)
+        return cls(parameters(inside, names=[BARE]), bounds, moved)
+
+
+def _part(function: Callable[..., Any], part: int) -> Callable[..., Any]:
+    return lambda *given, **named: function(*given, **named)[part]
+
+
+def _is_function(given: Any) -> bool:
+    """Whether it is one, and not the name of differences or a way to estimate."""
+    return callable(given) and not isinstance(given, type) and not hasattr(given, "update")
+
+
+def _constraints(given: Any) -> Iterator[tuple[str, Any]]:
+    alone = isinstance(given, Mapping) or hasattr(given, "fun") or hasattr(given, "A")
+    every = [given] if alone else list(given)
+    for number, one in enumerate(every):
+        yield ("constraint" if len(every) == 1 else f"constraints[{number}]"), one
+
+
+def _of_constraint(
+    name: str, constraint: Any, where: _Where, named: Mapping[str, Any]
+) -> dict[str, Report]:
+    """The reports of one constraint: a dict, or one of scipy's own."""
+    fun: Any
+    hess: Any = None
+    if isinstance(constraint, Mapping):
+        fun, jac = constraint.get("fun"), constraint.get("jac")
+        args = constraint.get("args", ())
+        args = args if isinstance(args, tuple) else (args,)
+    elif hasattr(constraint, "fun"):
+        fun, jac, hess, args = constraint.fun, constraint.jac, constraint.hess, ()
+    elif hasattr(constraint, "A"):
+        return {}  # linear: its matrix is its Jacobian
+    else:
+        raise UsageError(f"{name} is none of scipy's constraints")
+    reports = {}
+    if _is_function(jac):
+        reports[f"{name} jac"] = check_jacobian(fun, where.point, jac, args=args, **named)
+    if _is_function(hess):
+        count = np.size(fun(where.point.values[0].copy(), *args))
+        weights = np.random.default_rng(0).uniform(0.5, 1.5, count)
+        weights[1::2] *= -1
+        reports[f"{name} hess"] = check_hessian(
+            lambda x: float(np.dot(weights, np.atleast_1d(fun(x)))),
+            where.point,
+            lambda x: hess(x, weights),
+            **named,
+        )
+    return reports
+
+
+def _together(reports: Mapping[str, Report], where: _Where) -> Report:
+    if not reports:
+        raise UsageError(
+            "there is nothing to check: neither jac nor hess nor hessp nor a constraint's jac is a "
+            "function"
+        )
+    notes = ("x0 is outside of the bounds: it was moved to their edge",) if where.moved else ()
+    return merged(reports, notes)

@@ -1,0 +1,58 @@
+"""Several reports of one thing as one: a gradient and its Hessian, all that a solver is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from gradcheck.finding import Finding
+from gradcheck.report.model import Report
+from gradcheck.sampling import Coverage
+from gradcheck.words import Verdict
+
+ORDER: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
+
+
+def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report:
+    """The report of all, their blocks named after what each is of.
+
+    Args:
+        reports: at least one, by what they are of.
+        notes: what is said besides.
+    """
+    every = list(reports.values())
+    last = every[-1]
+    reasons = [
+        f"{name}: {report.could_not_check}"
+        for name, report in reports.items()
+        if report.could_not_check
+    ]
+    said = [f"{name}: {note}" for name, report in reports.items() for note in report.notes]
+    return replace(
+        last,
+        verdict=next(one for one in ORDER if one in [report.verdict for report in every]),
+        blocks=tuple(
+            replace(block, name=f"{name} {block.name}")
+            for name, report in reports.items()
+            for block in report.blocks
+        ),
+        findings=tuple(
+            _named(finding, name) for name, report in reports.items() for finding in report.findings
+        ),
+        network=None,
+        coverage=Coverage(
+            sum(report.coverage.entries for report in every),
+            sum(report.coverage.total for report in every),
+            next((report.coverage.reason for report in every if report.coverage.reason), None),
+        ),
+        evaluations=sum(report.evaluations for report in every),
+        seconds=sum(report.seconds for report in every),
+        could_not_check="; ".join(reasons) if len(reasons) == len(every) else None,
+        layers=(),
+        notes=(*said, *(reasons if len(reasons) < len(every) else ()), *notes),
+    )
+
+
+def _named(finding: Finding, name: str) -> Finding:
+    blocks = tuple(f"{name} {block}" for block in finding.blocks)
+    return replace(finding, blocks=blocks, message=f"{name}: {finding.message}")

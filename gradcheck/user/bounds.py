@@ -1,0 +1,111 @@
+"""The box in which the parameters may move: nothing is evaluated outside of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.errors import UsageError
+from gradcheck.user.blocks import Array, Parameters, cut, describe
+from gradcheck.words import with_nearest
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The least and the largest value of every entry, a pair of arrays for each block."""
+
+    lower: tuple[Array, ...]
+    upper: tuple[Array, ...]
+
+    @property
+    def sides(self) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Both."""
+        return self.lower, self.upper
+
+    def holds(self, block: int, entry: int, value: float) -> bool:
+        """Whether an entry may have a value."""
+        return bool(self.lower[block].flat[entry] <= value <= self.upper[block].flat[entry])
+
+    def inside(self, values: Sequence[Array]) -> list[Array]:
+        """The values, moved to the edge where they are outside."""
+        return [
+            np.clip(value, low, high)
+            for value, low, high in zip(values, self.lower, self.upper, strict=True)
+        ]
+
+    def free(self, block: int) -> NDArray[np.intp]:
+        """The flat indices of the entries that can move."""
+        return np.flatnonzero(self.lower[block] < self.upper[block])
+
+
+def read_bounds(given: Any, parameters: Parameters) -> Bounds | None:
+    """What `bounds` of a door says: pairs (low, high) as scipy takes them, or a dict by block.
+
+    Raises:
+        UsageError: it cannot be read, or a parameter is outside.
+    """
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        for name in given:
+            if name not in parameters.names:
+                raise UsageError(
+                    with_nearest(f"no block is called {name!r}", name, parameters.names)
+                )
+        none = (None, None)
+        pairs = [
+            _of_block(given.get(name, none), shape)
+            for name, shape in zip(parameters.names, parameters.shapes, strict=True)
+        ]
+    else:
+        low, high = _of_block(given, (sum(map(math.prod, parameters.shapes)),))
+        pairs = list(zip(cut(low, parameters.shapes), cut(high, parameters.shapes), strict=True))
+    bounds = Bounds(tuple(low for low, _ in pairs), tuple(high for _, high in pairs))
+    for block, value in enumerate(parameters.values):
+        outside = (value < bounds.lower[block]) | (value > bounds.upper[block])
+        if outside.any():
+            entry = int(np.flatnonzero(outside)[0])
+            ends = [f"{side[block].flat[entry]:g}" for side in (bounds.lower, bounds.upper)]
+            raise UsageError(
+                f"{parameters.entry_name(block, entry)} is {value.flat[entry]:g}, outside of its "
+                f"bounds {' and '.join(ends)}"
+            )
+    return bounds
+
+
+def _of_block(given: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Two arrays from an object with `lb` and `ub`, a pair for each entry, or one pair for all."""
+    try:
+        if hasattr(given, "lb") and hasattr(given, "ub"):
+            low, high = given.lb, given.ub
+        elif len(given) == math.prod(shape) and all(np.size(pair) == 2 for pair in given):
+            low, high = zip(*given, strict=True)
+            low, high = (np.reshape(_numbers(side, end), shape) for side, end in _ends(low, high))
+        else:
+            low, high = given
+        low, high = (np.broadcast_to(_numbers(side, end), shape) for side, end in _ends(low, high))
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"bounds is {describe(given)}; it must hold a pair (low, high) for each of the "
+            f"{math.prod(shape)} parameters, with None where there is no bound, or be a "
+            "scipy.optimize.Bounds, or a dict of these by block"
+        ) from None
+    if np.any(low > high):
+        raise UsageError("a lower bound is above its upper bound")
+    return low, high
+
+
+def _ends(low: Any, high: Any) -> tuple[tuple[Any, float], tuple[Any, float]]:
+    return (low, -np.inf), (high, np.inf)
+
+
+def _numbers(side: Any, end: float) -> Array:
+    """Numbers, with the end of the line where there is no bound."""
+    values = np.asarray(side, dtype=object)
+    unbounded = np.asarray(values == np.array(None, dtype=object), dtype=bool)
+    return np.where(unbounded, end, np.where(unbounded, 0.0, values)).astype(np.float64)

@@ -1,0 +1,144 @@
+"""Parameters that live on a manifold or have structure: only some directions lead along it.
+
+The loss is taken along an orthonormal basis B of the tangent space, x(t) = x + B (t - B^T x), so
+that the gradient by t is B^T g, whatever g is across.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.errors import UsageError
+from gradcheck.user.blocks import Array, Leaf, Parameters
+from gradcheck.user.bounds import Bounds
+from gradcheck.user.gradients import read_gradients
+from gradcheck.words import with_nearest
+
+MOST = 4096
+SAME = 1e-8
+ZERO = 1e-10
+
+Projection = Callable[[Array], Any]
+
+
+def _orthogonal(value: Array) -> Projection:
+    return lambda along: along - value @ (value.T @ along + along.T @ value) / 2
+
+
+def _lower(value: Array) -> Projection:
+    return np.tril if not np.any(np.triu(value, 1)) else np.triu
+
+
+NAMED: Mapping[str, Callable[[Array], Projection]] = {
+    "symmetric": lambda value: lambda along: (along + along.T) / 2,
+    "triangular": _lower,
+    "orthogonal": _orthogonal,
+    "simplex": lambda value: lambda along: along - np.mean(along),
+}
+
+
+def along(
+    directions: Any, found: Parameters, grad: Any, bounds: Bounds | None
+) -> tuple[Parameters, Callable[[Any], Any]]:
+    """Parameters that move along their directions, and the gradient by these.
+
+    Args:
+        directions: a name, or a projection of an array on its tangent space, or a dict of these by
+            block.
+        found: the parameters.
+        grad: the user's gradient, of their structure.
+        bounds: None; there are no bounds of directions.
+
+    Raises:
+        UsageError: they cannot be read, or are no projection.
+    """
+    if found.in_place or bounds is not None or not callable(grad):
+        raise UsageError(
+            "directions is for arrays, and dicts, lists or tuples of them, with a function grad "
+            "and without bounds"
+        )
+    bases = _bases(directions, found)
+    start = tuple(
+        value if basis is None else basis.T @ value.ravel()
+        for value, basis in zip(found.values, bases, strict=True)
+    )
+
+    def pack(arrays: Any) -> Any:
+        whole = []
+        for array, value, basis, first in zip(arrays, found.values, bases, start, strict=True):
+            if basis is not None and array is not None:
+                array = value + (basis @ (array - first)).reshape(value.shape)
+            whole.append(array)
+        return found.pack(whole)
+
+    def by_directions(packed: Any) -> Any:
+        read = read_gradients(grad(packed), found).blocks
+        parts = {}
+        for name, gradient, basis in zip(found.names, read, bases, strict=True):
+            value = gradient.value
+            if basis is not None and value is not None and gradient.comparable:
+                value = basis.T @ value.ravel()
+            if value is not None:
+                parts[name] = value
+        return next(iter(parts.values())) if len(found.names) == 1 else parts
+
+    return _moving(found, start, pack), by_directions
+
+
+def _moving(found: Parameters, start: tuple[Array, ...], pack: Callable[[Any], Any]) -> Parameters:
+    """Parameters in the place of others: what these are made of, and how."""
+    return replace(
+        found,
+        values=start,
+        pack=pack,
+        working=(None,) * len(start),
+        leaves=tuple(
+            Leaf((name,), name, value.shape, block)
+            for block, (name, value) in enumerate(zip(found.names, start, strict=True))
+        ),
+        storage=(np.dtype(np.float64),) * len(start),
+    )
+
+
+def _bases(directions: Any, found: Parameters) -> list[Array | None]:
+    """By block, the basis of its directions; None where it may move everywhere."""
+    given = (
+        directions if isinstance(directions, Mapping) else dict.fromkeys(found.names, directions)
+    )
+    for name in given:
+        if name not in found.names:
+            raise UsageError(with_nearest(f"no block is called {name!r}", name, found.names))
+    return [
+        _basis(given[name], value, name) if name in given else None
+        for name, value in zip(found.names, found.values, strict=True)
+    ]
+
+
+def _basis(given: Any, value: Array, name: str) -> Array:
+    """An orthonormal basis of the tangent space of a block, (size, k)."""
+    if isinstance(given, str):
+        if given not in NAMED:
+            raise UsageError(with_nearest(f"directions has no {given!r}", given, NAMED))
+        square = value.ndim == 2 and value.shape[0] == value.shape[1]
+        if given == "symmetric" and not (square and np.allclose(value, value.T)):
+            raise UsageError(f"{name} is not symmetric")
+        if given == "orthogonal" and not (
+            value.ndim == 2 and np.allclose(value.T @ value, np.eye(value.shape[1]))
+        ):
+            raise UsageError(f"{name} is not orthogonal")
+        given = NAMED[given](value)
+    if not callable(given):
+        raise UsageError("directions is a name, a projection, or a dict of these by block")
+    if value.size > MOST:
+        raise UsageError(f"{name} has {value.size} entries; directions are for at most {MOST}")
+    units = np.eye(value.size)
+    columns = [np.asarray(given(unit.reshape(value.shape)), float).ravel() for unit in units]
+    matrix = np.column_stack(columns)
+    if not np.allclose(matrix @ matrix, matrix, atol=SAME):
+        raise UsageError(f"directions of {name}: applied twice it gives something else than once")
+    left, sizes, _ = np.linalg.svd(matrix)
+    return np.asarray(left[:, sizes > ZERO])

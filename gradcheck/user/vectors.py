@@ -1,0 +1,244 @@
+"""A function that returns a vector, and its Jacobian, as the user has them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.errors import UsageError
+from gradcheck.numeric.columns import Pattern
+from gradcheck.numeric.estimate import Array, Indices
+from gradcheck.user.blocks import Parameters, cut, describe
+from gradcheck.user.bounds import Bounds
+from gradcheck.user.calls import Raised, UserCodeError, call
+from gradcheck.user.tensors import to_array
+
+FUNCTION = "your function"
+JACOBIAN = "your Jacobian"
+ROW = "residual"
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A Jacobian, as the entries that it has: all of a dense one."""
+
+    pattern: Pattern
+    values: Array
+
+    def transposed(self) -> Array:
+        """The entry (j, i) for every entry (i, j); 0 where there is none. The matrix is square."""
+        rows, columns = self.pattern.shape
+        if len(self.values) == rows * columns:
+            return self.values.reshape(columns, rows).T.ravel()
+        keys = self.pattern.columns * rows + self.pattern.rows
+        wanted = self.pattern.rows * rows + self.pattern.columns
+        at = np.clip(np.searchsorted(keys, wanted), 0, max(len(keys) - 1, 0))
+        return np.where(keys[at] == wanted, self.values[at], 0.0)
+
+
+@dataclass
+class Vectors:
+    """The user's function of flat parameters.
+
+    Attributes:
+        parameters: the point.
+        function: of the user's structure.
+        shape: of what it returns.
+        bounds: the box that the parameters stay in, if there is one.
+        of_loss: whether it is the gradient of a loss by these parameters.
+        named: what its values are called, if not as usual.
+        outside: what the function raised where parameters were moved.
+    """
+
+    parameters: Parameters
+    function: Callable[..., Any]
+    shape: tuple[int, ...] = ()
+    bounds: Bounds | None = None
+    of_loss: bool = False
+    named: Callable[[int], str] | None = None
+    outside: list[Raised] = field(default_factory=list)
+
+    @property
+    def point(self) -> Array:
+        """The parameters in one vector."""
+        return np.concatenate([value.ravel() for value in self.parameters.values])
+
+    @property
+    def rows(self) -> int:
+        """How many values the function returns."""
+        return math.prod(self.shape)
+
+    def pack(self, flat: Array) -> Any:
+        """The user's structure with other parameters, in arrays of its own."""
+        return self.parameters.pack([part.copy() for part in cut(flat, self.parameters.shapes)])
+
+    def asked(self, flat: Array) -> NDArray[np.float64]:
+        """What the function returns, (m,).
+
+        Raises:
+            UserCodeError: it raised.
+            UsageError: it returned no real numbers, or another number of them.
+        """
+        returned = np.asarray(to_array(call(self.function, FUNCTION, self.pack(flat))))
+        if returned.dtype.kind not in "fiub":
+            raise UsageError(f"{FUNCTION} returned {describe(returned)}; it must return numbers")
+        if self.shape and returned.shape != self.shape:
+            raise UsageError(
+                f"{FUNCTION} returned shape {returned.shape} with a parameter moved, and "
+                f"{self.shape} before"
+            )
+        return returned.astype(np.float64)
+
+    def moved(self, flat: Array) -> Array:
+        """The values with parameters moved, (m,); nan where the function raises."""
+        try:
+            return self.asked(flat).reshape(-1)
+        except UserCodeError as error:
+            if not isinstance(error.raised.error, Exception):
+                raise
+            self.outside.append(error.raised)
+            return np.full(self.rows, np.nan)
+
+    def inside(self, column: int, value: float) -> bool:
+        """Whether a parameter may have a value."""
+        if self.bounds is None:
+            return True
+        block, entry = self.place(column)
+        return self.bounds.holds(block, entry, value)
+
+    def place(self, column: int) -> tuple[int, int]:
+        """The block and the flat index of a column."""
+        for block, value in enumerate(self.parameters.values):
+            if column < value.size:
+                return block, column
+            column -= value.size
+        raise IndexError(column)
+
+    def row_name(self, row: int) -> str:
+        """A value of the function in words: `residual[3]`."""
+        if self.named is not None:
+            return self.named(row)
+        if self.of_loss:
+            return f"dL/d {self.column_name(row)}"
+        index = np.unravel_index(row, self.shape) if self.shape else ()
+        return f"{ROW}[{', '.join(map(str, index))}]" if index else ROW
+
+    def column_name(self, column: int) -> str:
+        """A parameter as the user would write it."""
+        return self.parameters.entry_name(*self.place(column))
+
+
+def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) -> Matrix:
+    """The entries of what was given as a Jacobian.
+
+    Args:
+        returned: a dense array, a sparse matrix, or arrays by block.
+        vectors: the function.
+        more: entries that there are besides, as 0.
+
+    Raises:
+        UsageError: it cannot be read, or has another shape.
+    """
+    shape = vectors.rows, len(vectors.point)
+    if hasattr(returned, "tocsc"):
+        found = returned.tocsc()
+        if found.shape != shape:
+            raise WrongShapeError(found.shape, shape, found.toarray)
+        return _of_sparse(found, shape, more)
+    dense = _dense(returned, vectors)
+    if more is not None and not np.any(dense[~_filled(more)]):
+        return Matrix(more, dense[more.rows, more.columns])
+    starts = np.arange(shape[1] + 1) * shape[0]
+    rows = np.tile(np.arange(shape[0]), shape[1])
+    return Matrix(Pattern(starts, rows, shape), dense.T.ravel())
+
+
+class WrongShapeError(UsageError):
+    """A Jacobian of another shape; `dense` gives it as an array."""
+
+    def __init__(
+        self, found: tuple[int, ...], wanted: tuple[int, int], dense: Callable[[], Array]
+    ) -> None:
+        super().__init__(
+            f"{JACOBIAN} has shape {found}; it must have {wanted}: one row for each value that "
+            "your function returns, one column for each parameter"
+        )
+        self.found, self.wanted, self.dense = found, wanted, dense
+
+
+def read_pattern(given: Any, shape: tuple[int, int]) -> Pattern | None:
+    """What `sparsity` says: an array or a sparse matrix that is not 0 where entries may be.
+
+    Raises:
+        UsageError: it has another shape.
+    """
+    if given is None:
+        return None
+    from scipy.sparse import csc_matrix
+
+    found = csc_matrix(given)
+    if found.shape != shape:
+        raise UsageError(f"sparsity has shape {found.shape}; the Jacobian has {shape}")
+    found.eliminate_zeros()
+    return _of_sparse(found, shape, None).pattern
+
+
+def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matrix:
+    from scipy.sparse import csc_matrix
+
+    found = csc_matrix(found, copy=True)
+    found.sum_duplicates()
+    if more is not None:
+        # an entry of nan would stay one, so that the places are added and not the values
+        places = csc_matrix((np.ones(len(found.data)), found.indices, found.indptr), shape)
+        places = places + csc_matrix((np.ones(len(more.rows)), more.rows, more.starts), shape)
+        places.sort_indices()
+        values = np.asarray(found[places.indices, _columns(places)]).ravel()
+        found = csc_matrix((values, places.indices, places.indptr), shape)
+    found.sort_indices()
+    pattern = Pattern(found.indptr.astype(np.intp), found.indices.astype(np.intp), shape)
+    return Matrix(pattern, np.asarray(found.data, dtype=np.float64))
+
+
+def _columns(found: Any) -> Indices:
+    return np.repeat(np.arange(found.shape[1]), np.diff(found.indptr))
+
+
+def _filled(pattern: Pattern) -> NDArray[np.bool_]:
+    full = np.zeros(pattern.shape, dtype=bool)
+    full[pattern.rows, pattern.columns] = True
+    return full
+
+
+def _dense(returned: Any, vectors: Vectors) -> Array:
+    shape = vectors.rows, len(vectors.point)
+    parameters = vectors.parameters
+    parts: Sequence[Any] = [returned]
+    if isinstance(returned, Mapping):
+        absent = [name for name in parameters.names if name not in returned]
+        if absent:
+            raise UsageError(f"{JACOBIAN} holds nothing for {', '.join(absent)}")
+        parts = [returned[name] for name in parameters.names]
+    elif len(parameters.names) > 1 and isinstance(returned, list | tuple):
+        parts = returned if len(returned) == len(parameters.names) else [returned]
+    arrays = [np.asarray(to_array(part)) for part in parts]
+    for array in arrays:
+        if array.dtype.kind not in "fiub":
+            raise UsageError(f"{JACOBIAN} is {describe(array)}; it must hold numbers")
+    if len(arrays) == len(parameters.names):
+        fitting = [
+            array.shape in ((*vectors.shape, *own), (vectors.rows, math.prod(own)))
+            or (1 in shape and array.size == vectors.rows * math.prod(own) and array.ndim < 2)
+            for array, own in zip(arrays, parameters.shapes, strict=True)
+        ]
+        if all(fitting):
+            flat = [array.reshape(vectors.rows, -1) for array in arrays]
+            return np.concatenate(flat, axis=1).astype(np.float64)
+    if arrays[0].shape != shape:
+        raise WrongShapeError(arrays[0].shape, shape, lambda: arrays[0].astype(np.float64))
+    return arrays[0].astype(np.float64)

@@ -1,0 +1,218 @@
+"""Hessians, and all that scipy's solvers are given."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sparse
+from scipy.optimize import (
+    BFGS,
+    Bounds,
+    LinearConstraint,
+    NonlinearConstraint,
+    least_squares,
+    minimize,
+    rosen,
+    rosen_der,
+    rosen_hess,
+    rosen_hess_prod,
+)
+from scipy.sparse.linalg import aslinearoperator
+
+import gradcheck
+from gradcheck import check_hessian, check_least_squares, check_minimize
+
+AT = np.array([1.3, 0.7, 0.8, 1.9, 1.2])
+WITH_AND_WITHOUT = pytest.mark.parametrize("grad", [rosen_der, None], ids=["gradient", "loss"])
+
+
+def verdicts(report):
+    return {block.name: block.verdict for block in report.blocks}
+
+
+@WITH_AND_WITHOUT
+@pytest.mark.parametrize(
+    "hessian",
+    [
+        rosen_hess,
+        rosen_hess(AT),
+        rosen_hess_prod,
+        lambda x: sparse.csr_matrix(rosen_hess(x)),
+        lambda x: aslinearoperator(rosen_hess(x)),
+    ],
+    ids=["dense", "matrix", "product", "sparse", "operator"],
+)
+def test_a_right_hessian_passes(grad, hessian):
+    assert check_hessian(rosen, AT, hessian, grad=grad).ok
+
+
+@WITH_AND_WITHOUT
+@pytest.mark.parametrize("factor", [0.0, 2.0, -1.0, 1.001])
+def test_an_entry_that_is_wrong_is_found(grad, factor):
+    def wrong(x):
+        found = rosen_hess(x)
+        found[1, 2] *= factor
+        return found
+
+    report = check_hessian(rosen, AT, wrong, grad=grad)
+    assert report.verdict == "fail"
+    assert report.blocks[-1].worst.index == (1, 2)
+    assert "dL/d params[1]" in report.findings[0].message
+    assert any("not symmetric" in note for note in report.notes)
+
+
+@WITH_AND_WITHOUT
+def test_a_product_that_is_wrong_is_found(grad):
+    wrong = lambda x, v: rosen_hess_prod(x, v) * np.array([1, 1, 2, 1, 1])  # noqa: E731
+    report = check_hessian(rosen, AT, wrong, grad=grad)
+    assert report.findings[0].code == "GC606"
+    assert "symmetric" in report.findings[0].message
+
+
+def test_a_wrong_gradient_is_said_first():
+    report = check_hessian(rosen, AT, rosen_hess, grad=lambda x: 2 * rosen_der(x))
+    assert verdicts(report) == {"gradient params": "wrong", "Hessian params": "wrong"}
+    assert report.findings[0].message.startswith("gradient: ")
+
+
+def test_a_hessian_of_blocks():
+    def loss(p):
+        return np.sum(p["a"] ** 3) * p["b"]
+
+    def hessian(p):
+        cross = 3 * p["a"] ** 2
+        return np.block([[np.diag(6 * p["a"] * p["b"]), cross[:, None]], [cross, np.zeros(1)]])
+
+    params = {"a": np.array([1.0, 2.0]), "b": 3.0}
+    assert check_hessian(loss, params, hessian).ok
+    report = check_hessian(loss, params, lambda p: hessian(p) * [1, 1, 2])
+    assert verdicts(report) == {"a": "ok", "b": "wrong"}
+
+
+def test_a_loss_that_bends_fast_and_one_at_its_edge():
+    def fast(x):
+        return np.exp(60 * x[0]) * x[1]
+
+    def of_fast(x):
+        return np.exp(60 * x[0]) * np.array([[3600 * x[1], 60], [60, 0]])
+
+    assert check_hessian(fast, np.ones(2), of_fast).ok
+    assert check_hessian(fast, np.ones(2), lambda x: 1.01 * of_fast(x)).verdict == "fail"
+
+    def edge(x):
+        assert x[0] >= 0
+        return np.sqrt(x[0] + 0.1) * x[1]
+
+    def of_edge(x):
+        slope = 0.5 / np.sqrt(x[0] + 0.1)
+        return np.array([[-slope / (x[0] + 0.1) / 2 * x[1], slope], [slope, 0]])
+
+    assert check_hessian(edge, np.array([0.0, 1.0]), of_edge, bounds=[(0, None), (None, 1)]).ok
+
+
+def test_a_case_of_a_hessian():
+    assert gradcheck.HessianCase(rosen, AT, rosen_hess, grad=rosen_der).check().ok
+
+
+CIRCLE = NonlinearConstraint(
+    lambda x: np.array([x[0] ** 2 + x[1], np.sin(x[2]) * x[0]]),
+    -np.inf,
+    3,
+    jac=lambda x: np.array([[2 * x[0], 1, 0, 0, 0], [np.sin(x[2]), 0, np.cos(x[2]) * x[0], 0, 0]]),
+    hess=lambda x, v: (
+        v[0] * np.diag([2.0, 0, 0, 0, 0])
+        + v[1] * np.cos(x[2]) * np.eye(5)[[2, 1, 0, 3, 4]] * np.array([1, 0, 1, 0, 0])
+        - v[1] * np.sin(x[2]) * x[0] * np.diag([0, 0, 1.0, 0, 0])
+    ),
+)
+
+
+def product(x, most):
+    return most - x[0] * x[1]
+
+
+def of_product(x, most):
+    return np.array([-x[1], -x[0], 0, 0, 0])
+
+
+def test_all_that_minimize_is_given():
+    given = {
+        "jac": rosen_der,
+        "hess": rosen_hess,
+        "bounds": Bounds(0, 1.9),
+        "constraints": [
+            CIRCLE,
+            {"type": "ineq", "fun": product, "jac": of_product, "args": (3.0,)},
+            LinearConstraint(np.eye(5), 0, 2),
+        ],
+    }
+    assert minimize(rosen, AT, method="trust-constr", options={"maxiter": 3}, **given).nit == 3
+    report = check_minimize(rosen, AT, method="trust-constr", options={"maxiter": 3}, **given)
+    assert report.ok
+    assert list(verdicts(report)) == [
+        "jac x",
+        "hess x",
+        "constraints[0] jac x",
+        "constraints[0] hess x",
+        "constraints[1] jac x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"jac": lambda x: -rosen_der(x)}, "jac x"),
+        ({"hess": lambda x: rosen_hess(x) * 2}, "hess x"),
+        ({"hess": None, "hessp": lambda x, p: rosen_hess_prod(x, p) * 2}, "hessp x"),
+        (
+            {"constraints": {"type": "eq", "fun": product, "jac": product, "args": (0.5,)}},
+            "constraint jac x",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_call_of_minimize(change, wrong):
+    given = {"jac": rosen_der, "hess": rosen_hess} | change
+    report = check_minimize(rosen, AT, **given)
+    assert report.verdict == "fail"
+    assert verdicts(report)[wrong] in ("wrong", "shape")
+
+
+def test_a_function_that_returns_the_pair():
+    def both(x, scale):
+        return scale * rosen(x), scale * rosen_der(x)
+
+    assert minimize(both, AT, args=(2.0,), jac=True).success
+    assert check_minimize(both, AT, args=(2.0,), jac=True).ok
+    assert check_minimize(lambda x: (rosen(x), 2 * rosen_der(x)), AT, jac=True).verdict == "fail"
+
+
+def test_what_there_is_nothing_to_check_in():
+    for given in ({}, {"jac": "2-point", "hess": BFGS()}):
+        with pytest.raises(gradcheck.UsageError, match="nothing to check"):
+            check_minimize(rosen, AT, **given)
+
+
+def test_a_start_outside_of_the_bounds_is_moved():
+    report = check_minimize(rosen, AT, jac=rosen_der, bounds=[(0, 1)] * 5)
+    assert report.ok
+    assert "outside of the bounds" in report.notes[-1]
+
+
+def test_what_least_squares_takes():
+    def residuals(x, t, data, *, scale):
+        return scale * (x[0] * np.exp(-x[1] * t) - data)
+
+    def jacobian(x, t, data, *, scale):
+        return scale * np.column_stack([np.exp(-x[1] * t), -x[0] * t * np.exp(-x[1] * t)])
+
+    t = np.linspace(0, 2, 9)
+    given = {
+        "bounds": ([0, 0], [5, np.inf]),
+        "args": (t, 3 * np.exp(-t)),
+        "kwargs": {"scale": 2.0},
+        "loss": "soft_l1",
+    }
+    start = np.array([5.0, 0.3])
+    assert least_squares(residuals, start, jacobian, **given).success
+    assert check_least_squares(residuals, start, jacobian, **given).ok
+    wrong = lambda *a, **k: jacobian(*a, **k) * [1, -1]  # noqa: E731
+    report = check_least_squares(residuals, start, wrong, **given)
+    assert report.findings[0].code == "GC106"

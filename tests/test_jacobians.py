@@ -1,0 +1,305 @@
+"""Jacobians of vector functions: right ones pass, and what is planted in them is found."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sparse
+from curve_fitting import FITS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import OptimizeResult, least_squares, root
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
+
+import gradcheck
+from gradcheck import check_jacobian
+
+AT = np.array([0.3, 2.0, -1.0])
+
+
+def function(x):
+    return np.array([x[0] * x[1], np.sin(x[0]) + x[2], x[2] ** 2 * x[1]])
+
+
+def jacobian(x):
+    return np.array([[x[1], x[0], 0], [np.cos(x[0]), 0, 1], [0, x[2] ** 2, 2 * x[2] * x[1]]])
+
+
+def codes(report):
+    return [finding.code for finding in report.findings]
+
+
+@pytest.mark.parametrize("fit", FITS, ids=lambda fit: fit.name)
+def test_the_jacobians_of_curve_fitting(fit):
+    at = np.array(fit.at)
+    assert check_jacobian(fit.residuals, at, fit.jacobian).ok
+    right = fit.jacobian(at)
+    rng = np.random.default_rng(len(fit.name))
+    entries = np.argwhere(right)
+    for row, column in entries[rng.permutation(len(entries))[:3]]:
+        for factor in (0.0, 2.0, -1.0, 1.0001):
+            wrong = right.copy()
+            wrong[row, column] *= factor
+            report = check_jacobian(fit.residuals, at, wrong, diagnose=False)
+            assert report.verdict != "pass", (row, column, factor)
+    wrong = right.copy()
+    wrong[0, :2] = wrong[0, 1::-1]
+    assert right[0, 0] == right[0, 1] or not check_jacobian(fit.residuals, at, wrong).ok
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        (lambda a: a.T, "GC201", "transpose"),
+        (lambda a: -a, "GC106", "the Jacobian has the wrong sign"),
+        (lambda a: a * [1, -1, 1], "GC106", "the column of params[1] has the wrong sign"),
+        (lambda a: a * [[1], [1], [2]], "GC103", "the row of residual[2] is 2 times"),
+        (lambda a: a * [1, 1, 0.3], "GC105", "the column of params[2] is 0.3 times"),
+        (lambda a: a[[1, 0, 2]], "GC411", "the rows of residual[0] and residual[1] are exchanged"),
+        (lambda a: a[:, [0, 2, 1]], "GC411", "the columns of params[1] and params[2]"),
+        (lambda a: a * [[1], [0], [1]], "GC408", "the row of residual[1]: 0 in 2 entries"),
+        (lambda a: a * [[1, 1, 1], [1, 1, 1], [1, 3, 1]], "GC703", "d residual[2] / d params[1]"),
+    ],
+)
+def test_what_is_wrong_is_named(change, code, says):
+    report = check_jacobian(function, AT, lambda x: change(jacobian(x)))
+    assert report.verdict == "fail"
+    assert codes(report) == [code]
+    assert says in report.findings[0].message
+
+
+def test_a_transposed_jacobian_that_is_not_square():
+    report = check_jacobian(lambda x: function(x)[:2], AT, lambda x: jacobian(x)[:2].T)
+    assert codes(report) == ["GC201"]
+    assert report.blocks[0].verdict == "shape"
+
+
+def test_the_worst_entry_has_both_places():
+    wrong = jacobian(AT)
+    wrong[2, 1] += 0.5
+    worst = check_jacobian(function, AT, wrong).blocks[0].worst
+    assert worst.index == (2, 1)
+    assert worst.analytic == pytest.approx(1.5)
+    assert worst.numeric == pytest.approx(1.0)
+
+
+def test_parameters_in_blocks_and_values_in_an_array():
+    def product(p):
+        return np.tanh(p["A"] @ p["b"])[:, None] * np.array([1.0, 2.0])
+
+    def slopes(p):
+        slope = (1 - np.tanh(p["A"] @ p["b"]) ** 2)[:, None] * np.array([1.0, 2.0])
+        by_a = np.einsum("ij,ik,l->ijkl", slope, np.eye(4), p["b"])
+        return {"A": by_a, "b": slope[:, :, None] * p["A"][:, None, :]}
+
+    rng = np.random.default_rng(0)
+    params = {"A": rng.normal(size=(4, 3)), "b": rng.normal(size=3)}
+    report = check_jacobian(product, params, slopes)
+    assert report.ok
+    assert [block.shape for block in report.blocks] == [(4, 2, 4, 3), (4, 2, 3)]
+
+    def wrong(p):
+        found = slopes(p)
+        found["b"][1, 0] *= 2
+        return found
+
+    report = check_jacobian(product, params, wrong)
+    assert [block.verdict for block in report.blocks] == ["ok", "wrong"]
+    assert "residual[1, 0]" in report.findings[0].message
+
+
+def test_sizes_from_the_least_to_the_largest():
+    scale = 10.0 ** np.arange(-12, 7, 3)
+
+    def values(x):
+        return np.array(
+            [np.sum(np.sin(x / scale * (1 + i))) for i in range(5)]
+        ) * 10.0 ** np.arange(5)
+
+    def slopes(x):
+        rows = [(1 + i) * np.cos(x / scale * (1 + i)) / scale * 10.0**i for i in range(5)]
+        return np.array(rows)
+
+    at = scale * np.linspace(0.4, 1.3, len(scale))
+    assert check_jacobian(values, at, slopes).ok
+    for row, column in np.ndindex(5, len(scale)):
+        wrong = slopes(at)
+        wrong[row, column] *= 1.001
+        report = check_jacobian(values, at, wrong, diagnose=False)
+        assert report.blocks[0].wrong_entries == 1, (row, column)
+        assert report.blocks[0].worst.index == (row, column)
+
+
+def banded(x):
+    found = 3 * np.sin(x)
+    found[1:] += x[:-1] ** 2
+    found[:-1] -= x[1:] * x[:-1]
+    return found
+
+
+def bands(x):
+    middle = 3 * np.cos(x)
+    middle[:-1] -= x[1:]
+    return sparse.diags([middle, 2 * x[:-1], -x[:-1]], [0, -1, 1]).tocsr()
+
+
+def test_a_sparse_jacobian_takes_few_evaluations():
+    x = np.random.default_rng(1).normal(size=5000)
+    report = check_jacobian(banded, x, bands)
+    assert report.ok
+    assert report.coverage.entries == bands(x).nnz
+    assert report.evaluations < 200
+
+
+def test_what_is_wrong_in_a_sparse_jacobian():
+    def wrong(x):
+        found = bands(x).tolil()
+        found[7, 8] *= 2
+        found[20, 19] = 0
+        return found.tocsc()
+
+    x = np.random.default_rng(1).normal(size=60)
+    report = check_jacobian(banded, x, wrong)
+    assert codes(report) == ["GC207", "GC703"]
+    assert "d residual[20] / d params[19]" in report.findings[0].evidence[0]
+    assert "d residual[7] / d params[8]" in report.findings[1].message
+    assert report.blocks[0].wrong_entries == 2
+
+
+def test_an_entry_that_the_pattern_misses_and_a_group_covers():
+    """Its column moves a row that another column of the group has an entry in."""
+
+    def both(x):
+        return np.array([x[0] ** 2 + np.sin(x[1]), x[1] ** 3])
+
+    def one(x):
+        return sparse.csr_matrix(np.diag([2 * x[0], 3 * x[1] ** 2]))
+
+    report = check_jacobian(both, np.array([0.7, 1.2]), one)
+    assert codes(report) == ["GC207"]
+    assert "d residual[0] / d params[1]" in report.findings[0].evidence[0]
+
+
+def test_a_dense_jacobian_with_a_pattern():
+    x = np.random.default_rng(2).normal(size=40)
+    report = check_jacobian(banded, x, lambda x: bands(x).toarray(), sparsity=bands(x) != 0)
+    assert report.ok
+    assert "groups" in report.notes[0]
+
+
+@pytest.mark.parametrize("adjoint", [True, False])
+def test_an_operator(adjoint):
+    assert check_jacobian(function, AT, lambda x: aslinearoperator(jacobian(x))).ok
+
+    def wrong(x):
+        right, other = jacobian(x), jacobian(x) * [[1], [1], [2]]
+        one, two = (right, other) if adjoint else (other, right)
+        return LinearOperator((3, 3), matvec=lambda v: one @ v, rmatvec=lambda u: two.T @ u)
+
+    report = check_jacobian(function, AT, wrong)
+    assert report.verdict == "fail"
+    assert codes(report)[0] == "GC606"
+    wrong_blocks = [block.name for block in report.blocks if block.verdict == "wrong"]
+    assert wrong_blocks == (["params"] if adjoint else ["forward product"])
+
+
+def test_bounds_and_edges():
+    def strict(x):
+        assert np.all(x >= 0)
+        return np.array([np.sqrt(x[0] + 0.1) * x[1], x[0] - x[1] ** 1.5])
+
+    def slopes(x):
+        root = np.sqrt(x[0] + 0.1)
+        return np.array([[x[1] / 2 / root, root], [1, -1.5 * np.sqrt(x[1])]])
+
+    at = np.array([0.0, 0.4])
+    for bounds in ([(0, None), (0, None)], None):
+        assert check_jacobian(strict, at, slopes, bounds=bounds).ok
+        report = check_jacobian(
+            strict, at, lambda x: slopes(x) * [[1.01, 1], [1, 1]], bounds=bounds
+        )
+        assert report.blocks[0].wrong_entries == 1
+
+
+def test_at_a_solution_where_all_residuals_are_rounding():
+    t = np.linspace(0, 1, 8)
+    data = 2.5 * np.exp(-1.3 * t)
+
+    def residuals(x):
+        return x[0] * np.exp(x[1] * t) - data
+
+    def slopes(x):
+        return np.column_stack([np.exp(x[1] * t), x[0] * t * np.exp(x[1] * t)])
+
+    found: OptimizeResult = least_squares(residuals, [2, -1], slopes)
+    assert check_jacobian(residuals, found.x, slopes).ok
+    assert not check_jacobian(residuals, found.x, lambda x: slopes(x) * [1, 1.001]).ok
+
+
+def test_what_root_takes():
+    def pair(x, shift):
+        return banded(x) - shift, bands(x).toarray()
+
+    start = np.full(6, 0.5)
+    assert root(pair, start, args=(0.1,), jac=True).x.shape == (6,)
+    assert check_jacobian(pair, start, True, args=(0.1,)).ok
+
+
+def test_what_solve_ivp_takes():
+    def oscillator(t, y, damping):
+        return np.array([y[1], -y[0] - damping * y[1] ** 3 + np.cos(t)])
+
+    def slopes(t, y, damping):
+        return np.array([[0, 1], [-1, -3 * damping * y[1] ** 2]])
+
+    at = np.array([0.4, -0.7])
+    report = check_jacobian(
+        lambda y: oscillator(0.2, y, 0.5), at, lambda y: slopes(0.2, y, 0.5), seed=3
+    )
+    assert report.ok
+
+
+def test_a_function_that_cannot_be_checked():
+    report = check_jacobian(lambda x: np.array([1.0, np.nan]), AT, np.zeros((2, 3)))
+    assert "residual[1]" in report.could_not_check
+    report = check_jacobian(lambda x: x / 0.0 if x[9] else x, AT, np.zeros((2, 3)))
+    assert "your function raised IndexError" in report.could_not_check
+    rng = np.random.default_rng(0)
+    report = check_jacobian(lambda x: x + rng.normal(size=3), AT, np.eye(3))
+    assert "called again" in report.could_not_check
+
+
+def test_a_jacobian_of_another_shape():
+    report = check_jacobian(function, AT, np.zeros((4, 3)))
+    assert codes(report) == ["GC202"]
+    with pytest.raises(gradcheck.UsageError, match="must hold numbers"):
+        check_jacobian(function, AT, np.array([["a"] * 3] * 3))
+
+
+def test_a_case_of_a_jacobian():
+    assert gradcheck.JacobianCase(function, AT, jacobian).check().ok
+    case = gradcheck.JacobianCase(function, AT, lambda x: 2 * jacobian(x), expect="fail")
+    assert case.check().verdict == "fail"
+    with pytest.raises(gradcheck.UsageError, match="takes no argument"):
+        gradcheck.JacobianCase(function, AT, jacobian, network=None)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32 - 1), st.booleans())
+def test_any_shape(rows, columns, seed, is_sparse):
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=(rows, columns)) * (rng.random((rows, columns)) < 0.7)
+    at = rng.normal(size=columns)
+
+    def values(x):
+        return np.tanh(weights @ x)
+
+    def slopes(x):
+        return (1 - values(x) ** 2)[:, None] * weights
+
+    form = sparse.csr_matrix if is_sparse else np.asarray
+    assert check_jacobian(values, at, lambda x: form(slopes(x))).ok
+    if np.abs(slopes(at)).max() > 1e-3:
+        row, column = np.unravel_index(np.argmax(np.abs(slopes(at))), weights.shape)
+        wrong = slopes(at)
+        wrong[row, column] *= 1.01
+        report = check_jacobian(values, at, form(wrong), diagnose=False)
+        assert report.blocks[0].wrong_entries == 1

@@ -1,0 +1,86 @@
+"""Parameters that have structure: the gradient is judged along what they may move."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+
+rng = np.random.default_rng(3)
+ANY = rng.normal(size=(3, 3))
+SYMMETRIC = ANY @ ANY.T + np.eye(3)
+TURN = np.linalg.qr(ANY)[0]
+SHARES = np.array([0.2, 0.5, 0.3])
+DATA = rng.normal(size=(3, 3))
+
+
+def logarithm(s):
+    """Of the determinant: it may be asked of symmetric matrices alone."""
+    np.testing.assert_allclose(s, s.T, atol=1e-12)
+    return float(np.sum(np.log(np.linalg.eigvalsh(s))))
+
+
+def test_a_symmetric_matrix():
+    assert gradcheck.check(logarithm, SYMMETRIC, np.linalg.inv, directions="symmetric").ok
+    wrong = gradcheck.check(
+        logarithm, SYMMETRIC, lambda s: 2 * np.linalg.inv(s), directions="symmetric"
+    )
+    assert wrong.verdict == "fail"
+    assert wrong.coverage.total == 6
+
+
+def test_what_is_across_does_not_count():
+    def loss(q):
+        return np.sum(DATA * q) + np.sum((q.T @ q - np.eye(3)) ** 2)
+
+    def grad(q):
+        return DATA + 5 * q @ SYMMETRIC  # q times a symmetric matrix leads off the manifold
+
+    assert gradcheck.check(loss, TURN, grad, directions="orthogonal").ok
+    assert not gradcheck.check(loss, TURN, grad).ok
+    assert not gradcheck.check(loss, TURN, lambda q: 2 * grad(q), directions="orthogonal").ok
+
+
+def test_a_simplex_and_a_projection_of_the_users_own():
+    def entropy(p):
+        return -np.sum(p * np.log(p))
+
+    def grad(p):
+        return -np.log(p) + 7
+
+    assert gradcheck.check(entropy, SHARES, grad, directions="simplex").ok
+    assert not gradcheck.check(entropy, SHARES, lambda p: -grad(p), directions="simplex").ok
+    assert gradcheck.check(entropy, SHARES, grad, directions=lambda d: d - d.mean()).ok
+
+
+def test_directions_by_block():
+    def loss(p):
+        return np.sum(np.linalg.inv(p["L"]) * DATA) + np.sum(p["b"] ** 2)
+
+    def grad(p):
+        inverse = np.linalg.inv(p["L"])
+        return {"L": -(inverse.T @ DATA @ inverse.T), "b": 2 * p["b"]}
+
+    params = {"L": np.tril(ANY) + 2 * np.eye(3), "b": np.ones(2)}
+    report = gradcheck.check(loss, params, grad, directions={"L": "triangular"})
+    assert report.ok
+    assert report.coverage.total == 6 + 2
+    wrong = gradcheck.check(
+        loss, params, lambda p: grad(p) | {"b": p["b"]}, directions={"L": "triangular"}
+    )
+    assert [block.verdict for block in wrong.blocks] == ["ok", "wrong"]
+
+
+@pytest.mark.parametrize(
+    ("directions", "says"),
+    [
+        ("symetric", "symmetric"),
+        ("symmetric", "not symmetric"),
+        ("orthogonal", "not orthogonal"),
+        (lambda d: 2 * d, "applied twice"),
+        ({"x": "simplex"}, "no block is called"),
+        (5, "a name, a projection"),
+    ],
+)
+def test_directions_that_cannot_be_taken(directions, says):
+    with pytest.raises(gradcheck.UsageError, match=says):
+        gradcheck.check(lambda p: np.sum(p**2), ANY, lambda p: 2 * p, directions=directions)
