@@ -64,11 +64,14 @@ def check(
         grad: takes the parameters, returns their gradients: the same structure, a dict by name
             (`W1` or `dW1`), or one array per block in order. Of an object it may return None, and
             keep the gradients beside the parameters (`layer.dW` beside `layer.W`).
-        args, kwargs: what `loss` and `grad` are given after the parameters, and by name.
-        inputs, targets: the data, samples in rows or columns; they tell the batch size.
+        args: what `loss` and `grad` are given after the parameters.
+        kwargs: what they are given by name.
+        inputs: the data, samples in rows or columns; lets the diagnosis name the batch size.
+        targets: the targets, as you have them.
         network: the `MLP` that the loss computes, if you can say which it is.
         bounds: pairs (low, high), None for no bound, `scipy.optimize.Bounds`, or a dict by block.
-        entries: "all", "auto" (what fits in `budget` seconds), or a number per block, at random.
+        entries: "all", "auto" (all that fits in the budget), or a number per block, at random.
+        budget: seconds that "auto" may take.
         rtol: a relative error that you accept on top of the error bound.
         workers: how many processes evaluate the loss.
         seed: of everything that is random in the check.
@@ -119,8 +122,7 @@ def check_layer(
         >>> import numpy as np, gradcheck
         >>> forward = lambda x, w: (x @ w, (x, w))
         >>> backward = lambda up, cache: (up @ cache[1].T, cache[0].T @ up)
-        >>> gradcheck.check_layer(forward, backward, (np.ones((5, 3)), np.ones((3, 2)))).ok
-        True
+        >>> assert gradcheck.check_layer(forward, backward, (np.ones((5, 3)), np.ones((3, 2)))).ok
 
     Args:
         forward: takes the inputs; returns the output, or a tuple (output, cache).
@@ -129,8 +131,7 @@ def check_layer(
             brings its own: `MyFunction.apply`, a `jax.custom_vjp`.
         inputs: a tuple or list (given by position), a dict (given by name), or one array. Of an
             object's methods, its parameters with a gradient (`layer.dW` beside `layer.W`, or after
-            those of the inputs) are checked as well. Whole
-            numbers are indices: not perturbed, and without gradient.
+            those of the inputs) are checked as well. Whole numbers are indices: not perturbed.
         upstream: dL/d output; random if left out.
         options: entries, budget, rtol, seed, allow, diagnose, as in `check`.
 
@@ -166,8 +167,7 @@ def check_step(
 
     Example:
         >>> import numpy as np, gradcheck
-        >>> step = lambda w, lr: w - lr * 2 * w
-        >>> loss = lambda w: np.sum(w**2)
+        >>> step, loss = lambda w, lr: w - lr * 2 * w, lambda w: np.sum(w**2)
         >>> gradcheck.check_step(step, np.ones(3), loss=loss, learning_rate=0.1).ok
         True
 

@@ -76,7 +76,7 @@ def test_a_file_without_cases_is_shown_its_own(capsys, talks):
         "def my_cost(v):\n    return v\n\n\ndef my_grad(v):\n    return 1\n"
     )
     assert main(["run", "bare.py"]) == 2
-    assert "gradcheck.Case(my_cost, v, my_grad)" in capsys.readouterr().err
+    assert "gradcheck.Case(my_cost, v, my_grad)" in capsys.readouterr().out
 
 
 def test_what_raised_is_said_in_one_line(capsys, talks):
