@@ -108,8 +108,8 @@ def test_one_of_several_files_may_not_load(tmp_path, capfd):
 
 
 @posix
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_an_interrupt_keeps_what_is_finished(tmp_path, jobs):
+@pytest.mark.parametrize(("jobs", "sent"), [("1", signal.SIGINT), ("2", signal.SIGTERM)])
+def test_an_interrupt_keeps_what_is_finished(tmp_path, jobs, sent):
     slow = f'lambda w: open(r"{tmp_path}/begun", "w").close() or time.sleep(100)'
     text = CASE.format("first", "") + CASE.format("slow", slow) + CASE.format("last", "")
     command = [sys.executable, "-m", "gradcheck", "run", str(case_file(tmp_path, text))]
@@ -121,7 +121,7 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path, jobs):
     )
     while not (tmp_path / "begun").exists() and process.poll() is None:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, err = process.communicate()
     assert process.returncode == 2
     assert "interrupted" in err

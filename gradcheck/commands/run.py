@@ -7,8 +7,10 @@ import contextlib
 import math
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Generator
+import threading
+from collections.abc import Generator, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,7 +140,7 @@ def _run(options: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     interrupted = False
     try:
-        with contextlib.closing(_outcomes(options)) as found:
+        with _cancelled_as_interrupted(), contextlib.closing(_outcomes(options)) as found:
             for outcome in found:
                 outcomes.append(outcome)
                 if printed == TEXT:
@@ -156,6 +158,19 @@ def _run(options: argparse.Namespace) -> int:
     elif printed == TEXT and len(outcomes) > 1:
         print(summary(outcomes))
     return exit_status(outcomes) or (UNDECIDED if interrupted else AS_EXPECTED)
+
+
+@contextlib.contextmanager
+def _cancelled_as_interrupted() -> Iterator[None]:
+    """SIGTERM, with which CI cancels a job, as Ctrl-C: what is finished is written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _outcomes(options: argparse.Namespace) -> Generator[Outcome]:

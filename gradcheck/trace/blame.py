@@ -14,7 +14,7 @@ from gradcheck.trace.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.operand_text import text_of_use, with_place
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Call, Chain, Place
-from gradcheck.trace.quantities import SLOPE, VALUE
+from gradcheck.trace.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
 from gradcheck.trace.state import State
 from gradcheck.trace.units import CALL
 from gradcheck.trace.view import View
@@ -68,7 +68,7 @@ def blame(
         return Blame(places[0], tuple(places[1:3]), places[0].source)
     operand = mend.unit.uses[0][1]
     source = _before_movement(state, operand)
-    within = _level_in_helper(mend, source.chain, made.chain[0], words)
+    within = _level_in_helper(mend, view, source, made, words)
     if source.chain and (within is not None or view.is_idle(source.index)):
         place = source.chain[within or 0].place
         return Blame(place, (places[0],), place.source)
@@ -97,18 +97,31 @@ def blame(
     return Blame(place, also, place.source)
 
 
-def blame_use(mend: Mend, state: State) -> Blame:
-    """The operation that uses what is replaced."""
-    places = [call.place for call in with_place(state, state.tape[mend.unit.first]).chain]
+def blame_use(mend: Mend, view: View, words: Words) -> Blame:
+    """The operation that uses what is replaced, or the helper that made too little of it."""
+    made = with_place(view.state, view.state.tape[mend.unit.first])
+    source = _before_movement(view.state, mend.unit.uses[0][1])
+    places = [call.place for call in made.chain]
+    within = _level_in_helper(mend, view, source, made, words)
+    if within is not None:
+        place = source.chain[within].place
+        return Blame(place, tuple(places[:1]), place.source)
     return Blame(places[0], tuple(places[1:3]), places[0].source) if places else Blame(None, (), "")
 
 
-def _level_in_helper(mend: Mend, made: Chain, used: Call, words: Words) -> int | None:
-    """How many calls up a helper stands that is there for a slope, and returns another value."""
-    if mend.candidate is None or mend.candidate.kind != SLOPE:
+def _level_in_helper(mend: Mend, view: View, source: Node, made: Node, words: Words) -> int | None:
+    """How many calls up a helper stands that is there for a derivative, and returns too little."""
+    kind = "" if mend.candidate is None else mend.candidate.kind
+    if kind != SLOPE and (kind not in (ADJOINT, PRODUCT) or source.index in view.carrying):
         return None
-    depth = next((i for i, call in enumerate(made) if call.code is used.code), 0)
-    return next(_of_gradient_only(made[:depth], words), None)
+    used = {call.code for call in made.chain}
+    depth = next((i for i, call in enumerate(source.chain) if call.code in used), 0)
+    levels = [
+        level
+        for level in _of_gradient_only(source.chain[:depth], words)
+        if source.chain[level].code.co_name not in COMPREHENSIONS
+    ]
+    return levels[-1] if levels else None
 
 
 def _of_gradient_only(chain: Chain, words: Words) -> Iterator[int]:

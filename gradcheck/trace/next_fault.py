@@ -84,7 +84,7 @@ def _of_replacement(
     if not explained or returned is not None:
         inner = factor_left_out(view, trials, search.known.quantities, mend)
         if inner is not None:
-            return of_mend(search, view.state, inner, blame_use(inner, view.state), mend)
+            return of_mend(search, view.state, inner, blame_use(inner, view, search.words), mend)
     blamed = blame(mend, view, assignments, search.words, is_right)
     if view.is_right_forward(mend.unit.first):
         kinds = {VALUE}
