@@ -19,3 +19,8 @@ def sample(sweep: Sequence, every: int, first: int = 0) -> list:
     if ALL or not sweep:
         return list(sweep)
     return list(sweep[first % min(every, len(sweep)) :: every])
+
+
+def without_slow(sweep: Sequence, slow: str) -> list:
+    """All of a sweep, but for what has this in its name, which is tried with everything."""
+    return [one for one in sweep if ALL or slow not in str(one)]

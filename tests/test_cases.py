@@ -1,11 +1,12 @@
 import pytest
+from sweeps import without_slow
 
 from gradcheck.casefiles import find_cases
 
 ENTRIES = {entry.name: entry for entry in find_cases([])}
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.parametrize("name", without_slow(ENTRIES, "overfit_pixels:derivative"))
 def test_every_bundled_case_comes_out_as_its_author_expects(name):
     case, expectation = ENTRIES[name].build()
     report = case.check()

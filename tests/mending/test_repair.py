@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sweeps import without_slow
 
 import gradcheck
 from gradcheck.cli import main
@@ -310,13 +311,16 @@ def test_a_run_adds_the_patch_to_every_format(folder, capsys):
 
 @pytest.mark.parametrize(
     ("name", "patched"),
-    [
-        ("dense_article:published", "a - y"),
-        ("overfit_pixels:derivative_of_output", "sigmoid_prime(Z2)"),
-        ("overfit_pixels:derivative_of_input", "sigmoid(AL, deriv=True)"),
-        ("relu_regression:two_outputs", "Y - T"),
-        ("xor:published", "np.sum(delta_hidden, axis=None, keepdims=True)"),
-    ],
+    without_slow(
+        [
+            ("dense_article:published", "a - y"),
+            ("overfit_pixels:derivative_of_output", "sigmoid_prime(Z2)"),
+            ("overfit_pixels:derivative_of_input", "sigmoid(AL, deriv=True)"),
+            ("relu_regression:two_outputs", "Y - T"),
+            ("xor:published", "np.sum(delta_hidden, axis=None, keepdims=True)"),
+        ],
+        "overfit_pixels",
+    ),
 )
 def test_the_bundled_cases_are_mended(name, patched):
     from gradcheck.casefiles import find_cases

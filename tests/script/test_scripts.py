@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sweeps import sample
+from sweeps import sample, without_slow
 
 from gradcheck.script import ScriptEntry
 
@@ -120,7 +120,7 @@ def test_every_script_has_its_row():
     assert {path.stem for path in HERE.glob("*.py")} == set(SCRIPTS)
 
 
-@pytest.mark.parametrize("name", sample(list(SCRIPTS), 3))
+@pytest.mark.parametrize("name", sample(list(SCRIPTS), 5))
 def test_what_is_found_of_a_script(name):
     holds(taken(HERE / f"{name}.py"), SCRIPTS[name])
 
@@ -136,7 +136,7 @@ SOURCES = {
 }
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", without_slow(SOURCES, "overfit_pixels"))
 def test_the_published_sources_are_checked_as_they_are(name):
     holds(taken(PUBLISHED / f"{name}.py"), SOURCES[name])
 

@@ -24,7 +24,7 @@ def state_of(net, folder):
 
 def inner_values(state):
     inner = [node for node in state.tape if not node.is_leaf and node.is_float and node.operands]
-    return inner[:: max(1, len(inner) // 40)]
+    return inner[:: max(1, len(inner) // 12)]
 
 
 def test_replacements_of_a_value_and_of_a_use(tmp_path):
