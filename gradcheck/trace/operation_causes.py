@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.compared import Array, Arrays, Compared, less, product, same
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Node, carried, evaluate
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
@@ -216,9 +217,12 @@ def term_cause(compared: Compared) -> Cause | None:
 def forward_cause(compared: Compared) -> Cause | None:
     """A value that the gradient computes for itself, and otherwise than the loss does."""
     candidate = compared.candidate
-    if candidate is None or candidate.kind != VALUE or candidate.node in compared.parameters:
+    if candidate is None or candidate.kind != VALUE:
         return None
-    place = compared.loss_nodes[candidate.node].place
+    made = compared.loss_nodes[candidate.node]
+    if made.is_leaf or base_name(made) in MOVES:
+        return None  # another part of the data, or of a parameter
+    place = made.place
     where = f", line {place.line}," if place else ""
     return Cause(
         fault.OTHER_FORMULA,

@@ -242,7 +242,7 @@ def _fingerprint(values: NDArray[np.float64]) -> tuple[str, ...]:
 def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[Series]:
     """The series over the loops of the loss: of values and adjoints, and of these slopes."""
     first = points[0]
-    found = [*_series_of_slopes(first, quantities), *_series_of_parts(points)]
+    found = list(_series_of_slopes(first, quantities))
     groups: dict[Any, list[int]] = {}
     used = _used(first)
     for node in first.loss_nodes:
@@ -263,7 +263,7 @@ def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[S
                 by_point.append(tuple(np.asarray(source[index]) for index in members))
             else:
                 found.append(Series(kind, tuple(members), tuple(by_point)))
-    return found
+    return [*found, *_series_of_parts(points)]
 
 
 def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
