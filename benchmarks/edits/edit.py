@@ -21,6 +21,7 @@ BACKWARD = {
     "attention": ("softmax_backward", "grad"),
     "autoencoder": ("encoder", "decoder"),
     "helpers_chain": ("elu_slope", "affine_back", "bend_back", "grad"),
+    "two_convolutions": ("conv_back", "grad"),
     "dense_columns": ("sigmoid_prime", "grad"),
     "digit_samples": ("sigmoid_prime", "backprop", "grad"),
 }

@@ -29,9 +29,9 @@ from gradcheck.trace.words import Words
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     turned_cause,
     value_cause,
-    written_cause,
     upstream_cause,
     slope_cause,
+    written_cause,
     softmax_cause,
     path_cause,
     product_cause,

@@ -26,8 +26,9 @@ from gradcheck.trace.points import (
     comparable,
     follow,
 )
-from gradcheck.trace.quantities import quantities_of, series_of
+from gradcheck.trace.quantities import quantities_of
 from gradcheck.trace.raising import Raised, raising_fault
+from gradcheck.trace.series import series_of
 from gradcheck.trace.state import State, state_of
 from gradcheck.trace.words import Words
 

@@ -55,23 +55,6 @@ class Quantity:
     values: tuple[NDArray[Any], ...]
 
 
-@dataclass(frozen=True)
-class Series:
-    """The same quantity in all passes of a loop of the loss.
-
-    Attributes:
-        kind: ADJOINT, VALUE, SLOPE or CONTRIBUTION.
-        nodes: what they are of, in order.
-        values: by point and pass.
-        other: of the first, as in `Quantity`.
-    """
-
-    kind: str
-    nodes: tuple[int, ...]
-    values: tuple[tuple[NDArray[Any], ...], ...]
-    other: int | None = None
-
-
 def quantities_of(points: Sequence[Point]) -> list[Quantity]:
     """All quantities, each once."""
     with np.errstate(all="ignore"):
@@ -96,7 +79,7 @@ def quantities_of(points: Sequence[Point]) -> list[Quantity]:
 def _all(points: Sequence[Point]) -> Iterator[Quantity]:
     first = points[0]
     reached = [point.derivatives.of_nodes for point in points]
-    used = _used(first)
+    used = used_values(first)
     for node in first.loss_nodes:
         index = node.index
         if index not in used:
@@ -107,11 +90,11 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
             yield Quantity(ADJOINT, index, None, values)
         values = tuple(point.loss_nodes[index].value for point in points)
         yield Quantity(VALUE, index, None, values)
-    yield from _contributions(points)
+    yield from contributions_of(points)
     yield from _slopes(points)
 
 
-def _used(point: Point) -> set[int]:
+def used_values(point: Point) -> set[int]:
     """The leaves, and what the loss is made of; its function may compute a gradient as well."""
     used = {node.index for node in point.loss_nodes if node.is_leaf} | {point.loss_index}
     for node in reversed(point.loss_nodes):
@@ -120,7 +103,8 @@ def _used(point: Point) -> set[int]:
     return used
 
 
-def _contributions(points: Sequence[Point]) -> Iterator[Quantity]:
+def contributions_of(points: Sequence[Point]) -> Iterator[Quantity]:
+    """What each use of a value contributes to its derivative, where it has several."""
     first = points[0]
     users: dict[int, list[int]] = {}
     for consumer, operand in first.derivatives.of_edges:
@@ -237,59 +221,3 @@ def _fingerprint(values: NDArray[np.float64]) -> tuple[str, ...]:
     weights = np.cos(np.arange(values.shape[1]))
     numbers = (np.sum(values[0]), values[0] @ weights, values[-1] @ weights)
     return tuple(f"{number:.9e}" for number in numbers)
-
-
-def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[Series]:
-    """The series over the loops of the loss: of values and adjoints, and of these slopes."""
-    first = points[0]
-    found = list(_series_of_slopes(first, quantities))
-    groups: dict[Any, list[int]] = {}
-    used = _used(first)
-    for node in first.loss_nodes:
-        if node.index in used and not node.is_leaf and node.is_float:
-            key = (node.chain, node.name, node.value.shape)
-            groups.setdefault(key, []).append(node.index)
-    for members in groups.values():
-        if len(members) < 2:
-            continue
-        for kind in (ADJOINT, VALUE):
-            by_point = []
-            for point in points:
-                source: Any = point.derivatives.of_nodes
-                if kind == VALUE:
-                    source = {index: point.loss_nodes[index].value for index in members}
-                if not all(index in source for index in members):
-                    break
-                by_point.append(tuple(np.asarray(source[index]) for index in members))
-            else:
-                found.append(Series(kind, tuple(members), tuple(by_point)))
-    return [*found, *_series_of_parts(points)]
-
-
-def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
-    """What each pass of a loop contributes to the derivative of one value, nothing too."""
-    groups: dict[Any, list[Quantity]] = {}
-    for one in _contributions(points):
-        user = points[0].loss_nodes[one.other or 0]
-        groups.setdefault((one.node, user.chain, user.name), []).append(one)
-    for members in groups.values():
-        if len(members) > 1:
-            yield _series(CONTRIBUTION, members)
-
-
-def _series(kind: str, members: Sequence[Quantity]) -> Series:
-    nodes = tuple(one.node for one in members)
-    values = tuple(zip(*(one.values for one in members), strict=True))
-    return Series(kind, nodes, values, members[0].other)
-
-
-def _series_of_slopes(first: Point, quantities: Sequence[Quantity]) -> Iterator[Series]:
-    groups: dict[Any, list[Quantity]] = {}
-    for one in quantities:
-        if one.kind == SLOPE and one.other is not None:
-            ends = (first.loss_nodes[index] for index in (one.node, one.other))
-            key = tuple((node.chain, node.name, node.value.shape) for node in ends)
-            groups.setdefault(key, []).append(one)
-    for members in groups.values():
-        if len(members) > 1:
-            yield _series(SLOPE, members)

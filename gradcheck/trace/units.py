@@ -145,7 +145,7 @@ def _grouped(
 
 
 def _series(view: View) -> Iterator[Unit]:
-    """The results of one operation in all passes of a loop, and in those for one output."""
+    """The results of one operation in all passes of a loop, and in those that belong together."""
     for members in _grouped(
         view,
         lambda node: (node.chain, node.name, node.value.shape),
@@ -153,21 +153,30 @@ def _series(view: View) -> Iterator[Unit]:
     ):
         last = members[-1]
         if not view.is_right_forward(last) or last in view.additive or not _is_used(view, last):
-            for together in _by_output(view, members):
+            for together in _together(view, members):
                 # the first pass is often right: it is the first wrong one that is looked for
                 wrong = [index for index in together if not view.explained.get(index)]
                 yield Unit(SERIES, (wrong or together)[0], nodes=together)
 
 
-def _by_output(view: View, members: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """All of them, and those that go into the same outputs, where a loop goes over blocks too."""
+def _together(view: View, members: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """All; those for the same outputs, where a loop goes over blocks; and the ends of loops."""
     groups: dict[tuple[bool, ...], list[int]] = {}
     state = view.state
     for index in members:
         reached = tuple(bool(state.above[one.node] >> index & 1) for one in state.outputs)
         groups.setdefault(reached, []).append(index)
-    parts = [tuple(part) for part in groups.values() if 1 < len(part) < len(members)]
-    return [members, *parts]
+    ends = [index for index in members if _is_used_elsewhere(view, index)]
+    parts = [part for part in [*groups.values(), ends] if 1 < len(part) < len(members)]
+    return [members, *map(tuple, parts)]
+
+
+def _is_used_elsewhere(view: View, index: int) -> bool:
+    """Whether a value leaves the line that makes it: what an inner loop has added up at its end."""
+    tape = view.state.tape
+    own = tape[index].place
+    users = (tape[user].place for user in view.state.consumers[index])
+    return own is not None and any(user is None or user.line != own.line for user in users)
 
 
 def _everywhere(view: View) -> Iterator[Unit]:

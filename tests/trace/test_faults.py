@@ -47,6 +47,12 @@ PLANTED = [
     ("attention", "inner = np.sum(dp * p, axis", "inner = np.sum(dp, axis", None),
     ("layer_norm", "d_gain = np.sum(error * unit, axis=0)", "d_gain = np.sum(error, axis=0)", None),
     ("digit_samples", "return sigmoid(z) * (1 - sigmoid(z))", "return sigmoid(z)", None),
+    ("helpers_chain", "return up * elu_slope(z)", "return elu_slope(z)", None),
+    ("lstm", "raw[k].sum(axis=0)", "raw[k].sum(axis=1)", faults.WRONG_AXIS),
+    ("rnn", "g[\"Why\"] += hs[t].T @ dy", "g[\"Why\"] += hs[t] @ dy", faults.TRANSPOSED),
+    ("flat_theta", "D3 = A3 - Y", "D3 = A3 + Y", faults.SIGN),
+    ("embedding", "dm = np.outer(ds, p[\"w\"])", "dm = np.outer(dw, p[\"w\"])", faults.OTHER_ADJOINT),
+    ("two_convolutions", "dz1 = dh * (z1 > 0)", "dz1 = dh", faults.SLOPE_MISSING),
     ("helpers_chain", "return up * elu_slope(z)", "return up", None),
     ("autoencoder", "dz = up * (1 - code**2)", "dz = 1 - code**2", faults.UPSTREAM_MISSING),
     ("embedding", """    m = p["E"][IDS].mean(axis=1)

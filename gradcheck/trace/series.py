@@ -1,0 +1,108 @@
+"""What is known of the loops of a loss: the same quantity in every pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.points import Point
+from gradcheck.trace.quantities import (
+    ADJOINT,
+    CONTRIBUTION,
+    PATHS,
+    SLOPE,
+    VALUE,
+    Quantity,
+    contributions_of,
+    used_values,
+)
+
+
+@dataclass(frozen=True)
+class Series:
+    """The same quantity in all passes of a loop of the loss.
+
+    Attributes:
+        kind: ADJOINT, VALUE, SLOPE or CONTRIBUTION.
+        nodes: what they are of, in order.
+        values: by point and pass.
+        other: of the first, as in `Quantity`.
+    """
+
+    kind: str
+    nodes: tuple[int, ...]
+    values: tuple[tuple[NDArray[Any], ...], ...]
+    other: int | None = None
+
+
+def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[Series]:
+    """The series over the loops of the loss: of values and adjoints, and of these slopes."""
+    first = points[0]
+    found = list(_series_of_slopes(first, quantities))
+    groups: dict[Any, list[int]] = {}
+    used = used_values(first)
+    for node in first.loss_nodes:
+        if node.index in used and not node.is_leaf and node.is_float:
+            key = (node.chain, node.name, node.value.shape)
+            groups.setdefault(key, []).append(node.index)
+    ends = _ends_of_loops(first)
+    inner = [[one for one in members if one in ends] for members in groups.values()]
+    for members in [*groups.values(), *(part for part in inner if len(part) in range(2, PATHS))]:
+        if len(members) < 2:
+            continue
+        for kind in (ADJOINT, VALUE):
+            by_point = []
+            for point in points:
+                source: Any = point.derivatives.of_nodes
+                if kind == VALUE:
+                    source = {index: point.loss_nodes[index].value for index in members}
+                if not all(index in source for index in members):
+                    break
+                by_point.append(tuple(np.asarray(source[index]) for index in members))
+            else:
+                found.append(Series(kind, tuple(members), tuple(by_point)))
+    return [*found, *_series_of_parts(points)]
+
+
+def _ends_of_loops(point: Point) -> set[int]:
+    """The values that leave the line which makes them: buffers that an inner loop has filled."""
+    nodes, found = point.loss_nodes, set()
+    for user in nodes:
+        for operand in user.operands:
+            own = nodes[operand].place
+            if own is not None and (user.place is None or user.place.line != own.line):
+                found.add(operand)
+    return found
+
+
+def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
+    """What each pass of a loop contributes to the derivative of one value, nothing too."""
+    groups: dict[Any, list[Quantity]] = {}
+    for one in contributions_of(points):
+        user = points[0].loss_nodes[one.other or 0]
+        groups.setdefault((one.node, user.chain, user.name), []).append(one)
+    for members in groups.values():
+        if len(members) > 1:
+            yield _series(CONTRIBUTION, members)
+
+
+def _series(kind: str, members: Sequence[Quantity]) -> Series:
+    nodes = tuple(one.node for one in members)
+    values = tuple(zip(*(one.values for one in members), strict=True))
+    return Series(kind, nodes, values, members[0].other)
+
+
+def _series_of_slopes(first: Point, quantities: Sequence[Quantity]) -> Iterator[Series]:
+    groups: dict[Any, list[Quantity]] = {}
+    for one in quantities:
+        if one.kind == SLOPE and one.other is not None:
+            ends = (first.loss_nodes[index] for index in (one.node, one.other))
+            key = tuple((node.chain, node.name, node.value.shape) for node in ends)
+            groups.setdefault(key, []).append(one)
+    for members in groups.values():
+        if len(members) > 1:
+            yield _series(SLOPE, members)
