@@ -10,22 +10,22 @@ Traced arrays (`array`) do every operation on the user's own memory and note it 
 `writing`, `storage`) on a tape (`nodes`), with its place and its callers (`places`, `assignments`).
 
 Both functions are followed at several points (`points`). Reverse mode on the loss's tape
-(`reverse`, by the tables of `operations`, `products` and `reductions`, else by
-`differences`) gives the adjoint of every
-value; with the values themselves and local derivatives these are what is known (`quantities`).
-On the gradient's tape (`state`), whose wrong parts are known (`outputs`), the earliest value is
-looked for (`search`, over the `units`) that, replaced by a known quantity (`candidates`), makes
-wrong parts right at all points and spoils no right one (`trial`). Most replacements are dismissed
-by random projections (`projections`, where `linearity` allows it), the others are executed,
-first many at once (`batches`).
+(`reverse`, by the tables of `operations`, `products` and `reductions`, else by `differences`) gives
+the adjoint of every value; with the values themselves and local derivatives these are what is known
+(`quantities`, and over loops `series`). On the gradient's tape (`state`), whose wrong parts are
+known (`outputs`, `view`), the earliest value is looked for (`search`, over the `units`) that,
+replaced by a known quantity (`candidates`), makes wrong parts right at all points and spoils no
+right one (`trial`); a factor may be left out inside of it (`left_out`). Most replacements are
+dismissed by random projections (`projections`, where `linearity` allows it), the others are
+executed, first many at once (`batches`).
 
-What that says is read from the place (`blame`, `scales`, `returned`), the values (`kinds`), what
-the two say of each other (`causes`), and the user's own names (`words`, from `sources`). Faults of
-another kind are in `special`, `unwritten` and `passes` (loops) and `raising` (with operands that do
-not fit: `misfits`). The result is a `Fault` (`fault`) for each bug, and what each line of the
-gradient made (`backward`); and where the gradient is exactly that of the loss with one operation
-changed (`doubts`, from `variants` and `formulas`, made by `changes`), that too. `find` has the
-door, and ends by a `deadline`.
+What that says (`next_fault`) is read from the place (`blame`, `scales`, `returned`), the values
+(`kinds`), what the two say of each other (`causes`), and the user's own names (`words`,
+`operand_text`, from `sources`). Faults of another kind are in `special`, `unwritten` and `passes`
+(loops) and `raising` (with operands that do not fit: `misfits`). The result is a `Fault` (`fault`)
+for each bug, and what each line of the gradient made (`backward`); and where the gradient is
+exactly that of the loss with one operation changed (`doubts`, from `variants` and `formulas`, made
+by `changes`), that too. `find` has the door, and ends by a `deadline`.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.
