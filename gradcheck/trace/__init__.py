@@ -22,10 +22,10 @@ executed, first many at once (`batches`).
 What that says (`next_fault`) is read from the place (`blame`, `scales`, `returned`), the values
 (`kinds`), what the two say of each other (`causes`), and the user's own names (`words`,
 `operand_text`, from `sources`). Faults of another kind are in `special`, `unwritten` and `passes`
-(loops) and `raising` (with operands that do not fit: `misfits`). The result is a `Fault` (`fault`)
-for each bug, and what each line of the gradient made (`backward`); and where the gradient is
-exactly that of the loss with one operation changed (`doubts`, from `variants` and `formulas`, made
-by `changes`), that too. `find` has the door, and ends by a `deadline`.
+(with `loops`) and `raising` (with operands that do not fit: `misfits`). The result is a `Fault`
+(`fault`) for each bug, and what each line of the gradient made (`backward`); and where the gradient
+is exactly that of the loss with one operation changed (`doubts`, from `variants` and `formulas`,
+made by `changes`), that too. `find` has the door, and ends by a `deadline`.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.

@@ -13,15 +13,24 @@ from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.causes import cause_of
 from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.explain import Known
-from gradcheck.trace.fault import NOT_ACCUMULATED, PENALTY_MISSING, Cause, Entry, Fault, Step
+from gradcheck.trace.fault import (
+    NOT_ACCUMULATED,
+    PASS_MISSING,
+    PENALTY_MISSING,
+    Cause,
+    Entry,
+    Fault,
+    Step,
+)
 from gradcheck.trace.kinds import Kind, kind_of, named
+from gradcheck.trace.loops import loop_around, loop_that_ran_once
 from gradcheck.trace.mend import Mend
 from gradcheck.trace.operand_text import name_of_operand
 from gradcheck.trace.places import Place
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import ADJOINT
 from gradcheck.trace.returned import returned_place
-from gradcheck.trace.special import Special, loop_that_ran_once
+from gradcheck.trace.special import Special
 from gradcheck.trace.state import State
 from gradcheck.trace.units import NODE
 from gradcheck.trace.view import View
@@ -116,6 +125,8 @@ def of_mend(
     cause = cause_of(outer or mend, search.points, state, search.known, search.words)
     if cause is not None and outer is None:
         wrong = replace(wrong, blamed=_of_cause(cause, blamed, state, wrong))
+        if wrong.blamed != blamed and kind.actual == blamed.expression:
+            wrong = replace(wrong, kind=replace(kind, actual=wrong.blamed.expression))
     return replace(_fault(search, state, mended, wrong), cause=cause), mended
 
 
@@ -128,8 +139,10 @@ def _of_cause(cause: Cause, blamed: Blame, state: State, wrong: _Wrong) -> Blame
         place = returned_place(state.tape[wrong.node].chain, wrong.blocks[0])
         if place is not None:
             return Blame(place, () if blamed.place is None else (blamed.place,), place.source)
-    if cause.name == NOT_ACCUMULATED and blamed.place is not None:
-        head = loop_that_ran_once(state.tape, blamed.place)
+    if cause.name in (NOT_ACCUMULATED, PASS_MISSING) and blamed.place is not None:
+        once = cause.name == NOT_ACCUMULATED
+        place = blamed.place
+        head = loop_that_ran_once(state.tape, place) if once else loop_around(place)
         if head is not None:
             return Blame(head, (blamed.place,), head.source)
     return blamed

@@ -87,8 +87,18 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
             f"{through} {'are' if len(missing) > 1 else 'is'} taken for constant, and made of "
             f"{words.name(node)} too",
         )
-    calls = {nodes[user].chain for user in compared.parts(node)}
-    if len(calls) == 1 and len(compared.parts(node)) > 2:
+    parts = compared.parts(node)
+    if len({nodes[user].chain for user in parts}) == 1 and len(parts) > 2:
+        if len(missing) <= len(parts) // 2:
+            verb = "is" if len(missing) == 1 else "are"
+            tape = compared.state.tape
+            passed = sum(one.place == tape[compared.node].place for one in tape)
+            is_its_loop = passed == len(parts) - len(missing)
+            return Cause(
+                fault.PASS_MISSING if is_its_loop else fault.PATH_MISSING,
+                f"{len(missing)} of the {len(parts)} passes of the loop {verb} not in it",
+                "let the loop go over all of them",
+            )
         return Cause(
             fault.NOT_ACCUMULATED,
             "only one pass of the loop is in it, and all of them add up",

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import RAISES, WRONG_SHAPE, Cause, Fault, Step
 from gradcheck.trace.kinds import named
+from gradcheck.trace.loops import loop_of_index
 from gradcheck.trace.misfits import Misfit, Operand, products_of, with_a_line_less
 from gradcheck.trace.nodes import RAISED, Node, Reference
 from gradcheck.trace.operand_text import operand_text
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import ADJOINT, VALUE
-from gradcheck.trace.special import loop_of_index
 from gradcheck.trace.words import Words
 
 BEYOND = re.compile(

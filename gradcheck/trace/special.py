@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.blame import Blame
 from gradcheck.trace.fault import EARLIER_CALL, NEVER_WRITTEN, NOT_RETURNED, WRONG_SHAPE
+from gradcheck.trace.loops import indices_written, loops_of
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.operations import base_name
@@ -20,7 +21,6 @@ from gradcheck.trace.places import Place
 from gradcheck.trace.points import Point
 from gradcheck.trace.returned import returned_place
 from gradcheck.trace.scales import proportion
-from gradcheck.trace.sources import tree_of
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.unwritten import loop_that_stops_short
 from gradcheck.trace.view import View
@@ -113,12 +113,12 @@ def _loop_of_missing(
     write: Place, entries: NDArray[np.intp], shape: tuple[int, ...]
 ) -> Place | None:
     """The header of the loop over the index at which all missing entries agree."""
-    names = _indices_written(write.file, write.line)
+    names = indices_written(write.file, write.line)
     missing = np.unravel_index(entries, shape)
     for axis, positions in enumerate(missing):
         if len(set(positions.tolist())) != 1 or shape[axis] == 1 or axis >= len(names):
             continue
-        for loop in _loops(write.file):
+        for loop in loops_of(write.file):
             inside = loop.lineno < write.line <= (loop.end_lineno or loop.lineno)
             targets = {name.id for name in ast.walk(loop.target) if isinstance(name, ast.Name)}
             if inside and targets & names[axis]:
@@ -127,69 +127,6 @@ def _loop_of_missing(
                     write.file, loop.lineno, loop.lineno, loop.col_offset, end, write.function
                 )
     return None
-
-
-def loop_of_index(place: Place, axis: int) -> Place | None:
-    """The header of the loop over the bare name that an expression is indexed with at an axis."""
-    try:
-        expression = ast.parse(place.source, mode="eval").body
-    except SyntaxError:
-        return None
-    if not isinstance(expression, ast.Subscript):
-        return None
-    index = expression.slice
-    items = index.elts if isinstance(index, ast.Tuple) else [index]
-    name = items[axis] if axis < len(items) else None
-    around = [
-        loop
-        for loop in _loops(place.file)
-        if isinstance(name, ast.Name)
-        and loop.lineno <= place.line <= (loop.end_lineno or loop.lineno)
-        and name.id in {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
-    ]
-    if not around:
-        return None
-    loop = max(around, key=lambda one: one.lineno)
-    end = loop.iter.end_col_offset or 0
-    return Place(place.file, loop.lineno, loop.lineno, loop.col_offset, end, place.function)
-
-
-def loop_that_ran_once(tape: Sequence[Node], place: Place) -> Place | None:
-    """The header of the innermost loop around a place, where that was passed once alone."""
-    times = sum(bool(node.chain) and node.chain[0].place == place for node in tape)
-    around = [
-        loop
-        for loop in _loops(place.file)
-        if loop.lineno < place.line <= (loop.end_lineno or loop.lineno)
-    ]
-    if times != 1 or not around:
-        return None
-    head = max(around, key=lambda loop: loop.lineno)
-    end = head.iter.end_col_offset or 0
-    return Place(place.file, head.lineno, head.lineno, head.col_offset, end, place.function)
-
-
-def _loops(file: str) -> list[ast.For]:
-    return [node for node in ast.walk(tree_of(file)) if isinstance(node, ast.For)]
-
-
-def _indices_written(file: str, line: int) -> list[set[str]]:
-    """The names in each index of the subscript that a statement assigns to."""
-    for statement in ast.walk(tree_of(file)):
-        if not isinstance(statement, ast.Assign | ast.AugAssign) or statement.lineno != line:
-            continue
-        target: ast.expr = (
-            statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-        )
-        indices: list[ast.expr] = []
-        while isinstance(target, ast.Subscript):
-            index = target.slice
-            indices = [*(index.elts if isinstance(index, ast.Tuple) else [index]), *indices]
-            target = target.value
-        return [
-            {name.id for name in ast.walk(index) if isinstance(name, ast.Name)} for index in indices
-        ]
-    return []
 
 
 def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:

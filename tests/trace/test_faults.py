@@ -52,6 +52,7 @@ PLANTED = [
     ("rnn", "g[\"Why\"] += hs[t].T @ dy", "g[\"Why\"] += hs[t] @ dy", faults.TRANSPOSED),
     ("flat_theta", "D3 = A3 - Y", "D3 = A3 + Y", faults.SIGN),
     ("embedding", "dm = np.outer(ds, p[\"w\"])", "dm = np.outer(dw, p[\"w\"])", faults.OTHER_ADJOINT),
+    ("rnn", "in reversed(range(T))", "in reversed(range(1, T))", faults.PASS_MISSING),
     ("two_convolutions", "dz1 = dh * (z1 > 0)", "dz1 = dh", faults.SLOPE_MISSING),
     ("helpers_chain", "return up * elu_slope(z)", "return up", None),
     ("autoencoder", "dz = up * (1 - code**2)", "dz = 1 - code**2", faults.UPSTREAM_MISSING),

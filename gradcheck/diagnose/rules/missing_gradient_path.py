@@ -14,5 +14,5 @@ RULE = Rule(
     shows="the gradient is right but for one of its additive contributions.",
     example="dh = W_out.T @ dy      # the next step reads h too",
     instead="dh = W_out.T @ dy + W_h.T @ dz_next",
-    detector=Traced((fault.PATH_MISSING,)),
+    detector=Traced((fault.PATH_MISSING, fault.PASS_MISSING)),
 )
