@@ -91,9 +91,9 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     if len({nodes[user].chain for user in parts}) == 1 and len(parts) > 2:
         if len(missing) <= len(parts) // 2:
             verb = "is" if len(missing) == 1 else "are"
-            tape = compared.state.tape
-            passed = sum(one.place == tape[compared.node].place for one in tape)
-            is_its_loop = passed == len(parts) - len(missing)
+            made = compared.state.tape[compared.node]
+            alike = [one.name for one in compared.state.tape if one.place == made.place]
+            is_its_loop = alike.count(made.name) == len(parts) - len(missing)
             return Cause(
                 fault.PASS_MISSING if is_its_loop else fault.PATH_MISSING,
                 f"{len(missing)} of the {len(parts)} passes of the loop {verb} not in it",
