@@ -61,17 +61,10 @@ def find_cases(targets: Iterable[str]) -> list[CaseEntry]:
     """The cases that the targets of a command line name; all bundled ones where there are none.
 
     Raises:
-        UsageError: a target does not exist; the message has the nearest names.
+        UsageError: a target does not exist, does not import, or does not hold the case that is
+            wanted of it; the message has the nearest names.
     """
-    return entries_of(find_files(targets))
-
-
-def entries_of(files: Sequence[CaseFile]) -> list[CaseEntry]:
-    """The cases of files, under names that keep them apart.
-
-    Raises:
-        UsageError: a file does not import, or does not hold the case that is wanted of it.
-    """
+    files = find_files(targets)
     return [
         replace(entry, name=f"{stem}:{entry.variant}")
         for file, stem in zip(files, kept_apart([one.path for one in files]), strict=True)

@@ -38,6 +38,16 @@ class Blame:
     also: tuple[Place, ...]
     expression: str
 
+    @classmethod
+    def at(cls, chain: Chain) -> Blame:
+        """The inmost place of a chain of calls, with the next two; nowhere if it is empty."""
+        places = [call.place for call in chain]
+        return cls(places[0], tuple(places[1:3]), places[0].source) if places else cls(None, (), "")
+
+    def moved_to(self, place: Place) -> Blame:
+        """Another place is blamed, to which this one belongs."""
+        return Blame(place, () if self.place is None else (self.place,), place.source)
+
 
 def blame(
     mend: Mend,
@@ -65,7 +75,7 @@ def blame(
         named = [one for one in named if one.place.source != one.target] or named
         if is_right and named:
             return Blame(named[-1].place, (places[0],), named[-1].place.source)
-        return Blame(places[0], tuple(places[1:3]), places[0].source)
+        return Blame.at(made.chain)
     operand = mend.unit.uses[0][1]
     source = _before_movement(state, operand)
     within = _level_in_helper(mend, view, source, made, words)
@@ -101,12 +111,9 @@ def blame_use(mend: Mend, view: View, words: Words) -> Blame:
     """The operation that uses what is replaced, or the helper that made too little of it."""
     made = with_place(view.state, view.state.tape[mend.unit.first])
     source = _before_movement(view.state, mend.unit.uses[0][1])
-    places = [call.place for call in made.chain]
     within = _level_in_helper(mend, view, source, made, words)
-    if within is not None:
-        place = source.chain[within].place
-        return Blame(place, tuple(places[:1]), place.source)
-    return Blame(places[0], tuple(places[1:3]), places[0].source) if places else Blame(None, (), "")
+    used = Blame.at(made.chain)
+    return used if within is None else used.moved_to(source.chain[within].place)
 
 
 def _level_in_helper(mend: Mend, view: View, source: Node, made: Node, words: Words) -> int | None:

@@ -133,12 +133,11 @@ def of_mend(
 def _of_cause(cause: Cause, blamed: Blame, state: State, wrong: _Wrong) -> Blame:
     """The place that a cause speaks against, where that is not where the value is made."""
     if cause.node is not None and state.tape[cause.node].place is not None:
-        places = [call.place for call in state.tape[cause.node].chain]
-        return Blame(places[0], tuple(places[1:3]), places[0].source)
+        return Blame.at(state.tape[cause.node].chain)
     if cause.name == PENALTY_MISSING:
         place = returned_place(state.tape[wrong.node].chain, wrong.blocks[0])
         if place is not None:
-            return Blame(place, () if blamed.place is None else (blamed.place,), place.source)
+            return blamed.moved_to(place)
     if cause.name in (NOT_ACCUMULATED, PASS_MISSING) and blamed.place is not None:
         once = cause.name == NOT_ACCUMULATED
         place = blamed.place

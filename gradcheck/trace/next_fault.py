@@ -56,8 +56,7 @@ def next_fault(
         place = place_of_scale(outcome.scale, state, search.known.quantities, assignments)
         blamed = blame(place.mend, view, assignments, search.words, place.is_right)
         if place.joined is not None and state.tape[place.joined].place is not None:
-            places = tuple(call.place for call in state.tape[place.joined].chain)
-            blamed = Blame(places[0], places[1:3], places[0].source)
+            blamed = Blame.at(state.tape[place.joined].chain)
         if place.is_right:
             blamed = outside_helper(blamed, place.mend, state)
         if place.assignment is not None:
@@ -65,7 +64,7 @@ def next_fault(
             blamed = Blame(assigned, (), assigned.source)
         beside = beside_right_ones(place.mend, state)
         if beside is not None:
-            blamed = Blame(beside, () if blamed.place is None else (blamed.place,), beside.source)
+            blamed = blamed.moved_to(beside)
         return of_mend(search, state, place.mend, blamed), outcome.late
     special = wrong_shape(view, wrong, assignments)
     return (None if special is None else of_special(search, state, special)), outcome.late
@@ -91,8 +90,7 @@ def _of_replacement(
     if (not is_right or kinds == {VALUE}) and is_of_another_kind(mend, kinds):
         blamed = handed_on(blamed, mend, view, every, search.words)
     if returned is not None:
-        also = () if blamed.place is None else (blamed.place,)
-        blamed = Blame(returned, also, returned.source)
+        blamed = blamed.moved_to(returned)
     return of_mend(search, view.state, mend, blamed)
 
 
