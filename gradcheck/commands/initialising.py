@@ -28,6 +28,10 @@ def _init(options: argparse.Namespace) -> int:
     if not options.script.is_file():
         raise UsageError(f"there is no file {options.script}")
     target, found = write_case(options.script, Wishes.of(options.loss, options.params, options.lr))
+    if isinstance(found, str):
+        print(f"{options.script} could not be taken apart: {found}")
+        print(f"wrote {target}; complete it, and check it with: gradcheck run {target}")
+        return 0
     print(found.text())
     print(f"wrote {target}; check it with: gradcheck run {target}")
     return 0

@@ -64,20 +64,24 @@ def finite(points: Iterable[Point]) -> list[Point]:
 
 
 def scatter_chart(scatter: Scatter) -> Chart:
-    """Analytic against numeric derivatives, on equal axes: the right ones lie on the diagonal."""
-    points = list(zip(scatter.numeric, scatter.analytic, scatter.wrong, strict=True))
-    span = span_of((*scatter.numeric, *scatter.analytic))
+    """The relative error of every entry against the size of its derivative."""
+    points = []
+    for numeric, analytic in zip(scatter.numeric, scatter.analytic, strict=True):
+        size = max(abs(numeric), abs(analytic))
+        error = abs(analytic - numeric) / size if size else 0.0
+        points.append((max(size, NO_ERROR), max(error, NO_ERROR)))
+    marked = list(zip(points, scatter.wrong, strict=True))
     return Chart(
-        title=f"{shortened(scatter.block)}: analytic against numeric",
-        caption="An entry on the line has the derivative that finite differences give.",
-        labels=("numeric", "analytic"),
+        title=f"{shortened(scatter.block)}: relative error against size",
+        caption="How far an entry is from what finite differences give, by the larger of the two.",
+        labels=("size of the derivative", "relative error"),
         series=(
-            Series("right", "dots", tuple((x, y) for x, y, wrong in points if not wrong)),
-            Series("wrong", "crosses", tuple((x, y) for x, y, wrong in points if wrong)),
+            Series("right", "dots", tuple(point for point, wrong in marked if not wrong)),
+            Series("wrong", "crosses", tuple(point for point, wrong in marked if wrong)),
         ),
-        across=span,
-        upwards=span,
-        guide=((span.low, span.low), (span.high, span.high)),
+        across=span_of(exponent(x) for x, _ in points),
+        upwards=span_of((*(exponent(y) for _, y in points), exponent(NO_ERROR), 0.0)),
+        logarithmic=True,
     )
 
 

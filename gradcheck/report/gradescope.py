@@ -12,7 +12,7 @@ from typing import Any
 from gradcheck.compare.block import Block
 from gradcheck.report.closing import summary_line
 from gradcheck.report.outcome import AS_EXPECTED, Outcome
-from gradcheck.report.text import block_verdict, report_text
+from gradcheck.report.text import block_verdict, outcome_text
 from gradcheck.user.calls import place
 from gradcheck.words import printable, printable_lines
 
@@ -30,11 +30,7 @@ def render(outcomes: Sequence[Outcome], hints: str = "where") -> str:
     right = sum(outcome.status == AS_EXPECTED for outcome in outcomes)
     told = [f"{right} of {len(outcomes)} cases came out as expected"]
     if hints == "full":
-        told += [
-            report_text(outcome.report_or_reason, outcome.name)
-            for outcome in outcomes
-            if outcome.status != AS_EXPECTED
-        ]
+        told += [outcome_text(outcome) for outcome in outcomes if outcome.status != AS_EXPECTED]
     document = {
         "score": sum(test["score"] for test in tests),
         "max_score": sum(test["max_score"] for test in tests),

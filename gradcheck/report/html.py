@@ -89,10 +89,11 @@ def render(outcomes: Sequence[Outcome]) -> str:
 
 
 def _with_how(outcome: Outcome) -> Report:
-    """The report, with how it came out as a note."""
+    """The report, with what was taken of a script and how it came out as notes."""
     report = outcome.report_or_reason
+    taken = () if outcome.script is None else outcome.script.lines()
     how = how_it_came_out(outcome)
-    return replace(report, notes=(*report.notes, how)) if how else report
+    return replace(report, notes=(*taken, *report.notes, *((how,) if how else ())))
 
 
 def pages(outcomes: Sequence[Outcome]) -> dict[str, str]:
@@ -252,7 +253,7 @@ def _facts(report: Report) -> tuple[tuple[str, str], ...]:
 
 def _block_pictures(report: Report, names: Sequence[str]) -> tuple[BlockPictures, ...]:
     heat_maps = {heat_map.block: heat_map for heat_map in report.pictures.heat_maps}
-    scatters = {scatter.block: scatter for scatter in report.pictures.scatters}
+    scatters = {scatter.block: scatter for scatter in report.pictures.scatters if scatter.numeric}
     failed = {block.name for block in report.blocks if block.failed}
     return tuple(
         BlockPictures(

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from gradcheck.report.closing import summary_line
 from gradcheck.report.outcome import AS_EXPECTED, WRONG, Outcome
-from gradcheck.report.text import report_text
+from gradcheck.report.text import outcome_text
 from gradcheck.words import printable_lines
 
 
@@ -48,7 +48,7 @@ def _add_case(suite: Element, outcome: Outcome) -> None:
         message = text = outcome.error or ""
     else:
         message = "; ".join(outcome.differences) or summary_line(outcome.report)
-        text = report_text(outcome.report, outcome.name)
+        text = outcome_text(outcome).rstrip()
     kind = "failure" if outcome.status == WRONG else "error"
     problem = SubElement(case, kind, message=printable_lines(message), type=outcome.verdict)
     problem.text = printable_lines(text)

@@ -38,8 +38,8 @@ class TakenApart:
     rate_given: bool = True
     notes: tuple[str, ...] = ()
 
-    def text(self) -> str:
-        """The lines before the report."""
+    def lines(self) -> tuple[str, ...]:
+        """A line for each thing that was taken."""
         rows = [
             ("step", self.step_words),
             ("params", _some(self.params)),
@@ -47,11 +47,15 @@ class TakenApart:
             ("rate", self.rate_words),
             *(("note", note) for note in self.notes),
         ]
+        return tuple(f"{name:<7} {words}" for name, words in rows)
+
+    def text(self) -> str:
+        """The lines before the report."""
         return "\n".join(
             [
                 f"{self.file} holds no case; it was taken apart (in {self.seconds:.1f} s, nothing "
                 "in it was changed):",
-                *(f"  {name:<7} {words}" for name, words in rows),
+                *(f"  {line}" for line in self.lines()),
                 "  not so? --loss NAME|LINE --params A,B --lr X; or write it down: gradcheck init "
                 f"{self.file}",
                 "",

@@ -6,9 +6,11 @@ replays one iteration (`bodies`) from a copy of what the script holds (`state`).
 tell by experiments which loop is a step and what its parameters and rate are, `losses` and `choice`
 what it descends, `gradients` and `named` where its gradients are; `taking` puts that together,
 `handover` makes the case, `saying` says it, and `writing` writes it down. Ways of their own have
-scripts that raise (`raising`), have no loop (`straight`), or call scipy (`minimised`).
+scripts that raise (`raising`), have no loop (`straight`), call scipy (`minimised`), or cannot be
+run (`definitions`).
 """
 
+from gradcheck.script.definitions import definitions
 from gradcheck.script.entry import ScriptEntry
 from gradcheck.script.targets import find_targets
 from gradcheck.script.words import Wishes
@@ -19,6 +21,7 @@ __all__ = [
     "ScriptEntry",
     "Wishes",
     "check_script",
+    "definitions",
     "find_targets",
     "write_case",
 ]

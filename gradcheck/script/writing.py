@@ -12,9 +12,10 @@ from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
 from gradcheck.report.model import Report
 from gradcheck.report.script import TakenApart
+from gradcheck.script.definitions import frame_of
 from gradcheck.script.entry import ScriptEntry
 from gradcheck.script.inferred import SQUARES
-from gradcheck.script.words import Wishes
+from gradcheck.script.words import RefusedError, Wishes
 
 TEXT = '''"""The check of {name}, as `gradcheck init` found it: {step}.
 
@@ -75,18 +76,25 @@ class ScriptCase(Case):
         self._keep(expect, {"path": path}, options)
 
 
-def write_case(path: Path, wishes: Wishes) -> tuple[Path, TakenApart]:
-    """Writes a case file for a script, beside it.
+def write_case(path: Path, wishes: Wishes) -> tuple[Path, TakenApart | str]:
+    """Writes a case file for a script, beside it, and says what was found.
+
+    Of a script that cannot be taken apart, that is the reason, and the file leaves a place for what
+    only its author knows.
 
     Raises:
-        UsageError: the file is there already, or the script cannot be taken apart.
+        UsageError: the file is there already, or the script is not Python.
     """
     target = path.with_name(f"gradcheck_{path.stem}.py")
     if target.exists():
         raise UsageError(f"{target} is there already; it was left as it is")
     found = ScriptEntry(path.resolve(), wishes).found()
     if isinstance(found, str):
-        raise UsageError(f"{path} could not be taken apart: {found}")
+        try:
+            write_atomically(target, frame_of(path, found))
+        except RefusedError as refused:
+            raise UsageError(str(refused)) from None
+        return target, found
     step = found.step_words
     text = TEXT.format(
         name=path.name, file=_quoted(path.name), step=step, arguments=_arguments(found)

@@ -124,7 +124,7 @@ def test_every_kind_of_picture_is_drawn_and_described():
     for title in (
         "The network, layer by layer",
         "W1: relative error of every entry",
-        "W1: analytic against numeric",
+        "W1: relative error against size",
         "W1[0, 1]: error against step size",
         "layer 1, relu: delta against pre-activation",
     ):
@@ -207,12 +207,12 @@ def test_an_axis_has_round_numbers_within_it(values):
 
 
 def test_points_are_where_their_numbers_say():
-    plot = svg.plot(scatter_chart(Scatter("W1", (0.0, 1.0), (1.0, 0.0), (False, True))))
+    plot = svg.plot(scatter_chart(Scatter("W1", (1e-3, 1.0), (1e-3, 0.1), (False, True))))
     right, wrong = plot.series
     assert (right.style, wrong.style) == ("dots", "crosses")
     x, y = (float(part) for part in re.match(r"M(\S+) (\S+?)h0$", right.path).groups())
     assert x < (svg.LEFT + svg.RIGHT) / 2
-    assert y < (svg.TOP + svg.BOTTOM) / 2  # upwards is to smaller numbers
+    assert y > (svg.TOP + svg.BOTTOM) / 2  # upwards is to smaller numbers
     assert wrong.path.endswith(svg.CROSS)
 
 
@@ -296,7 +296,7 @@ def test_a_page_of_a_thousand_blocks_stays_small_and_says_what_it_leaves_out():
     )
     blocks = tuple(block_of(name, "wrong" if name == "W999" else "ok") for name in names)
     text = render([(None, report_of(pictures=pictures, blocks=blocks))])
-    assert "W999: analytic against numeric" in text  # the wrong one is drawn, wherever it stands
+    assert "W999: relative error against size" in text  # the wrong one is drawn, wherever it stands
     assert f"{1000 - drawing.MOST_BLOCKS} more blocks" in text
     assert len(text) < 3_000_000
 

@@ -1,10 +1,12 @@
 """`gradcheck run train.py` and `gradcheck init train.py`."""
 
 import json
+import math
 
 import pytest
 
 from gradcheck.cli import main
+from gradcheck.script import definitions
 
 LINE = """
 import numpy as np
@@ -80,9 +82,37 @@ def test_a_case_file_is_never_overwritten(script, capsys):
     assert (script.parent / "gradcheck_line.py").read_text() == "mine"
 
 
-def test_nothing_is_written_of_a_script_that_is_refused(script, capsys):
-    script.write_text("print(1)")
-    assert main(["init", "line.py"]) == 2
-    assert "no training loop was found" in capsys.readouterr().err
+def test_what_cannot_be_taken_apart_gets_a_file_to_complete(script, capsys):
+    script.write_text(
+        "PLACE = 1\ndef slope(w):\n    return [2 * w[0] * PLACE]\nw = open('no.csv')\n"
+    )
+    assert main(["init", "line.py"]) == 0
+    assert "could not be taken apart: no.csv not found" in capsys.readouterr().out
+    case = script.parent / "gradcheck_line.py"
+    assert "    # line.slope(w)\n" in case.read_text()
+    assert main(["run", "gradcheck_line.py"]) == 2
+    assert "say here what is checked" in capsys.readouterr().out
+    text, _, _ = case.read_text().partition("    raise")
+    ending = "    return gradcheck.Case(lambda w: w[0] ** 2, [1.0], line.slope)\n"
+    (script.parent / "completed.py").write_text(text + ending)
+    assert main(["run", "completed.py"]) == 0
+
+
+def test_the_definitions_of_a_script_are_there_without_what_it_runs(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text("import math\nRATE = 2\ndef f(x):\n    return math.pi * RATE * x\nboom()\n")
+    assert definitions(path).f(1.0) == 2 * math.pi
+
+
+def test_nothing_is_written_where_there_is_no_script(script, capsys):
     assert main(["init", "absent.py"]) == 2
+    script.write_text("print 1")
+    assert main(["init", "line.py"]) == 2
+    assert "Python 2" in capsys.readouterr().err
     assert [path.name for path in script.parent.iterdir()] == ["line.py"]
+
+
+@pytest.mark.parametrize("form", ["html", "junit"])
+def test_every_report_says_what_was_taken(script, capsys, form):
+    main(["run", "line.py", "--format", form])
+    assert "one iteration of the loop at line 9" in capsys.readouterr().out
