@@ -244,13 +244,13 @@ def _message(fault: Fault) -> str:
         if fault.expression
         else f"what is returned for {listed(fault.blocks)}"
     )
-    if fault.cause is not None and fault.cause.name == fault.kind:
+    if fault.cause is not None and (fault.cause.name == fault.kind or fault.cause.node is not None):
         return fault.cause.words
     if fault.cause is not None:
         why = f": {fault.cause.words}"
     else:
         why = "" if fault.kind in UNTELLING else f": {fault.kind}"
-    if fault.actual and fault.expected and fault.actual != fault.expression:
+    if fault.expected and fault.actual not in ("", fault.expression, fault.expected):
         return f"{what} is {fault.actual}; {fault.expected} is wanted here{why}"
     if fault.expected:
         return f"{what} is wrong; {fault.expected} is wanted here{why}"

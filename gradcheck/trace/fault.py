@@ -94,7 +94,8 @@ class Cause:
         name: one of the above; a rule says which of them are its own.
         words: what is wrong, in the user's own names.
         fix: what to write; empty where the right value says it.
-        node: the operation of the gradient that is to be changed, where it is another.
+        node: the operation of the gradient that is to be changed, where it is another; the words
+            are then a sentence about that.
     """
 
     name: str

@@ -128,6 +128,12 @@ def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:
 
 def axis_cause(compared: Compared) -> Cause | None:
     """A sum or mean over another axis than the right one."""
+    for node in _made_of(compared):
+        if base_name(node) not in REDUCTIONS or not node.place:
+            continue
+        for axis, keywords in _other_axes(node, compared):
+            if _agrees(compared, node, keywords):
+                return other_axis(node, axis)
     expected = compared.expected
     for axis in (None, *range(expected[0].ndim)):
         total = [
@@ -135,22 +141,30 @@ def axis_cause(compared: Compared) -> Cause | None:
             for value in expected
         ]
         if same(compared.actual, total) and expected[0].size > 1:
-            over = "all axes" if axis is None else f"axis {axis}"
-            return Cause(fault.WRONG_AXIS, f"it is summed over {over}, which is too much")
-    for node in _made_of(compared):
-        if base_name(node) not in REDUCTIONS or not node.place:
-            continue
-        for axis, keywords in _other_axes(node, compared):
-            if _agrees(compared, node, keywords):
-                over = "all axes" if axis is None else f"axis {axis}"
-                source = node.place.source
-                return Cause(
-                    fault.WRONG_AXIS,
-                    f"`{source}` must go over {over} instead",
-                    f"let `{source}` go over {over}",
-                    node.index,
-                )
+            return Cause(fault.WRONG_AXIS, f"it is summed over {_axes(axis)}, which is too much")
     return None
+
+
+def other_axis(node: Node, axis: int | None) -> Cause:
+    """A reduction that must go over another axis."""
+    source = "" if node.place is None else node.place.source
+    return Cause(
+        fault.WRONG_AXIS,
+        f"`{source}` goes over {_axes(axis_of(node))} and must go over {_axes(axis)}",
+        f"let `{source}` go over {_axes(axis)}",
+        node.index,
+    )
+
+
+def axis_of(node: Node) -> Any:
+    """The axis of a reduction; None for all."""
+    return node.keywords.get("axis", node.arguments[1] if len(node.arguments) > 1 else None)
+
+
+def _axes(axis: Any) -> str:
+    if axis is None:
+        return "all axes"
+    return f"axes {', '.join(map(str, axis))}" if isinstance(axis, tuple) else f"axis {axis}"
 
 
 def _made_of(compared: Compared) -> Iterator[Node]:
@@ -169,9 +183,8 @@ def _made_of(compared: Compared) -> Iterator[Node]:
 
 def _other_axes(node: Node, compared: Compared) -> Iterator[tuple[int | None, dict[str, Any]]]:
     operand = compared.state.tape[node.operands[0]].value
-    now = node.keywords.get("axis", node.arguments[1] if len(node.arguments) > 1 else None)
     for axis in (None, *range(operand.ndim)):
-        if axis != now:
+        if axis != axis_of(node):
             keeps = bool(node.keywords.get("keepdims", False))
             for kept in (keeps, True):
                 yield axis, {"axis": axis, "keepdims": kept}

@@ -11,6 +11,7 @@ from gradcheck.trace import fault
 from gradcheck.trace.compared import Arrays, Compared, less, quotient, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.nodes import Node, resolve
+from gradcheck.trace.operation_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.penalties import is_square
 from gradcheck.trace.quantities import PATHS
@@ -118,6 +119,10 @@ def turned_cause(compared: Compared) -> Cause | None:
     if actual[0].ndim > 4 or actual[0].size < 2 or expected[0].shape != shape:
         return None
     if len(shape) == 2 and shape[0] == shape[1] and same([one.T for one in actual], expected):
+        used_by = [one for one in compared.state.tape if compared.operand in one.operands]
+        reduced = used_by[0] if len(used_by) == 1 else compared.state.tape[compared.node]
+        if base_name(reduced) in REDUCTIONS and reduced.place and axis_of(reduced) in (0, 1):
+            return other_axis(reduced, 1 - axis_of(reduced))
         return Cause(fault.TRANSPOSED, "it is the transpose", "transpose it")
     every = range(len(shape))
     for axes in (*combinations(every, 1), *combinations(every, 2)):

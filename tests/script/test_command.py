@@ -83,9 +83,7 @@ def test_a_case_file_is_never_overwritten(script, capsys):
 
 
 def test_what_cannot_be_taken_apart_gets_a_file_to_complete(script, capsys):
-    script.write_text(
-        "PLACE = 1\ndef slope(w):\n    return [2 * w[0]]\nw = open('no.csv')\n"
-    )
+    script.write_text("PLACE = 1\ndef slope(w):\n    return [2 * w[0]]\nw = open('no.csv')\n")
     assert main(["init", "line.py"]) == 0
     assert "could not be taken apart: no.csv not found" in capsys.readouterr().out
     case = script.parent / "gradcheck_line.py"

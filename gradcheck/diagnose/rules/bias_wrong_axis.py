@@ -61,7 +61,8 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _is_line(wrong: Fault) -> bool:
-    return wrong.expected_value is not None and wrong.expected_value.ndim == 1
+    shapes = [np.shape(wrong.mended[name]) for name in wrong.blocks if name in wrong.mended]
+    return bool(shapes) and all(max(shape, default=1) == np.prod(shape) for shape in shapes)
 
 
 RULE = Rule(
