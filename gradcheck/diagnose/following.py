@@ -180,7 +180,8 @@ def _doubted(fault: Fault, doubt: Fault) -> Fault:
         return fault
     cause = doubt.cause
     if fault.cause is not None:
-        cause = replace(fault.cause, words=f"{fault.cause.words}; or {cause.words}")
+        words = "; or ".join(filter(None, (fault.cause.words, cause.words)))
+        cause = replace(fault.cause, words=words)
     return replace(fault, cause=cause, also=(doubt.place, *fault.also))
 
 
@@ -247,9 +248,11 @@ def _message(fault: Fault) -> str:
     if fault.cause is not None and (fault.cause.name == fault.kind or fault.cause.node is not None):
         return fault.cause.words
     if fault.cause is not None:
-        why = f": {fault.cause.words}"
+        why = f": {fault.cause.words}" if fault.cause.words else ""
     else:
         why = "" if fault.kind in UNTELLING else f": {fault.kind}"
+    if fault.expected and fault.actual.endswith(f" times {fault.expected}"):
+        return f"{what} is {fault.actual}{why}"
     if fault.expected and fault.actual not in ("", fault.expression, fault.expected):
         return f"{what} is {fault.actual}; {fault.expected} is wanted here{why}"
     if fault.expected:

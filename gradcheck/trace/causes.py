@@ -19,7 +19,7 @@ from gradcheck.trace.operation_causes import (
     term_cause,
     value_cause,
 )
-from gradcheck.trace.path_causes import path_cause, turned_cause, written_cause
+from gradcheck.trace.path_causes import index_cause, path_cause, turned_cause, written_cause
 from gradcheck.trace.points import Point
 from gradcheck.trace.scale_causes import scale_cause
 from gradcheck.trace.slope_causes import other_slope_cause, slope_cause, upstream_cause
@@ -28,6 +28,7 @@ from gradcheck.trace.words import Words
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     turned_cause,
+    index_cause,
     value_cause,
     upstream_cause,
     slope_cause,
@@ -64,7 +65,7 @@ def cause_of(
 def _members(
     mend: Mend, points: Sequence[Point], state: State, known: Known, words: Words
 ) -> Iterator[Compared]:
-    """The wrong value and the right one; in a loop, in its first, middle and last passes."""
+    """The wrong value and the right one; in a loop, in its first, middle, last and worst passes."""
     unit = mend.unit
     members = unit.replaced
     shape = state.values[0][members[0]].shape
@@ -73,7 +74,11 @@ def _members(
     if mend.actual[0].size != count * size:
         return
     consumers = unit.nodes or [consumer for consumer, _ in unit.uses]
-    for number in sorted({0, count // 2, count - 1}):
+    wanted = np.reshape(mend.expected[0], (count, size))
+    errors = np.abs(np.reshape(mend.actual[0], (count, size)) - wanted)
+    told = np.max(errors, axis=1, initial=0.0) * np.any(wanted, axis=1)
+    worst = int(np.argmax(told))  # of those that are not to be 0, as too much else is
+    for number in sorted({0, count // 2, count - 1, worst}):
 
         def part(value: Array, first: int = number * size) -> Array:
             return np.asarray(value).reshape(-1)[first : first + size].reshape(shape)

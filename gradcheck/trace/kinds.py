@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradcheck.trace.compared import same
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
@@ -44,11 +45,19 @@ def kind_of(mend: Mend, state: State, known: Known, words: Words, expression: st
     shape = state.values[0][mend.unit.replaced[0]].shape
     size = int(np.prod(shape, dtype=int))
     one = [np.reshape(value, -1)[:size].reshape(shape) for value in mend.actual]
-    is_now = named(known.explaining(one), words) or expression
+    explained = known.explaining(one)
+    is_now = named(explained, words) or expression
     if mend.how == ZERO:
         return Kind(EXTRA_TERM, is_now, "nothing")
     if mend.how == OWN:
-        return Kind(CONSTANT_FACTOR, is_now, f"{constant(mend.factor)} times that")
+        right = [mend.factor * value for value in one]
+        wanted = [quantity for quantity in explained if same(right, quantity.values)]
+        should_be = named(wanted, words)
+        if should_be and mend.factor:
+            is_near = abs(mend.factor - 1) < 1e-3
+            is_now = expression if is_near else f"{constant(1 / mend.factor)} times {should_be}"
+            return Kind(CONSTANT_FACTOR, is_now, should_be)
+        return Kind(CONSTANT_FACTOR, expression, f"{constant(mend.factor)} times that")
     candidate = mend.candidate
     should_be = ""
     if candidate is not None:

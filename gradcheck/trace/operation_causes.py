@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck.trace import fault
 from gradcheck.trace.compared import Array, Arrays, Compared, less, product, same
+from gradcheck.trace.edited import agrees, made_of
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import Node, carried, evaluate
+from gradcheck.trace.nodes import Node, evaluate
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.scales import proportion
-
-DEEPEST = 12
-"""So many operations back from the wrong value another axis is tried."""
 
 REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
@@ -128,11 +127,11 @@ def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:
 
 def axis_cause(compared: Compared) -> Cause | None:
     """A sum or mean over another axis than the right one."""
-    for node in _made_of(compared):
+    for node in made_of(compared):
         if base_name(node) not in REDUCTIONS or not node.place:
             continue
         for axis, keywords in _other_axes(node, compared):
-            if _agrees(compared, node, keywords):
+            if agrees(compared, node, partial(_with, keywords)):
                 return other_axis(node, axis)
     expected = compared.expected
     for axis in (None, *range(expected[0].ndim)):
@@ -167,20 +166,6 @@ def _axes(axis: Any) -> str:
     return f"axes {', '.join(map(str, axis))}" if isinstance(axis, tuple) else f"axis {axis}"
 
 
-def _made_of(compared: Compared) -> Iterator[Node]:
-    """The operations that make the wrong value, the last first."""
-    tape = compared.state.tape
-    pending = [compared.operand]
-    seen: set[int] = set()
-    while pending and len(seen) < DEEPEST:
-        index = max(pending)
-        pending.remove(index)
-        if index not in seen and not tape[index].is_leaf:
-            seen.add(index)
-            yield tape[index]
-            pending += tape[index].operands
-
-
 def _other_axes(node: Node, compared: Compared) -> Iterator[tuple[int | None, dict[str, Any]]]:
     operand = compared.state.tape[node.operands[0]].value
     for axis in (None, *range(operand.ndim)):
@@ -190,20 +175,7 @@ def _other_axes(node: Node, compared: Compared) -> Iterator[tuple[int | None, di
                 yield axis, {"axis": axis, "keepdims": kept}
 
 
-def _agrees(compared: Compared, changed: Node, keywords: dict[str, Any]) -> bool:
-    """Whether the value is right with a reduction over another axis."""
-    found: list[Array] = []
-    for nodes, known in zip(compared.state.nodes, compared.state.values, strict=True):
-        other = evaluate(_with(nodes[changed.index], keywords), known)
-        try:
-            values = carried(nodes, known, {changed.index: other}, compared.operand)
-        except (ValueError, TypeError, IndexError):
-            return False
-        found.append(values.get(compared.operand, known[compared.operand]))
-    return same(found, compared.expected)
-
-
-def _with(node: Node, keywords: dict[str, Any]) -> Node:
+def _with(keywords: dict[str, Any], node: Node) -> Node:
     others = {key: value for key, value in node.keywords.items() if key not in keywords}
     return replace(node, arguments=node.arguments[:1], keywords={**others, **keywords})
 

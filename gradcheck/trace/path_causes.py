@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 
 from gradcheck.trace import fault
 from gradcheck.trace.compared import Arrays, Compared, less, quotient, same
+from gradcheck.trace.edited import agrees, made_of
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.nodes import Node, resolve
 from gradcheck.trace.operation_causes import REDUCTIONS, axis_of, other_axis
@@ -130,6 +134,43 @@ def turned_cause(compared: Compared) -> Cause | None:
             words = "it has to be turned round on the way back"
             return Cause(fault.REVERSED, words, "turn it round: [::-1] along each of its axes")
     return None
+
+
+def index_cause(compared: Compared) -> Cause | None:
+    """An entry that is read with two of its indices exchanged."""
+    if not np.any(compared.expected[0]):
+        return None  # any entry that is 0 would do
+    for node in made_of(compared):
+        key = node.arguments[1] if base_name(node) == "getitem" else None
+        if not isinstance(key, tuple) or node.place is None:
+            continue
+        for pair in combinations(range(len(key)), 2):
+            order = list(range(len(key)))
+            order[pair[0]], order[pair[1]] = reversed(pair)
+            if agrees(compared, node, partial(_read_in, order)):
+                source = node.place.source
+                right = _reordered(source, order)
+                fix = f"write `{right}`" if right else "exchange them"
+                words = f"two indices of `{source}` are exchanged"
+                return Cause(fault.TRANSPOSED, words, fix, node.index)
+    return None
+
+
+def _read_in(order: Sequence[int], node: Node) -> Node:
+    array, key = node.arguments
+    return replace(node, arguments=(array, tuple(key[i] for i in order)))
+
+
+def _reordered(source: str, order: Sequence[int]) -> str:
+    """The text of a subscript with its indices in another order."""
+    try:
+        expression = ast.parse(source, mode="eval").body
+    except SyntaxError:
+        return ""
+    if not isinstance(expression, ast.Subscript) or not isinstance(expression.slice, ast.Tuple):
+        return ""
+    indices = [ast.unparse(one) for one in expression.slice.elts]
+    return f"{ast.unparse(expression.value)}[{', '.join(indices[i] for i in order)}]"
 
 
 def written_cause(compared: Compared) -> Cause | None:

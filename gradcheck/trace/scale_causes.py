@@ -48,14 +48,37 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         for other in sorted(divisors | {1}):
             if one != other and (_is(ratio, one / other) or _is(ratio, other / one)):
                 return Cause(fault.OTHER_SIZE, f"{one} stands where {other} belongs")
-    return Cause(fault.SCALE, f"it is {_times(ratio)}")
+    return _of_a_constant(nodes, ratio) or Cause(fault.SCALE, _excess(ratio))
 
 
-def _times(ratio: float) -> str:
-    if abs(ratio - 1) < 1e-3:
-        way = "large" if ratio > 1 else "small"
-        return f"too {way} by {abs(ratio - 1):.2g} of the right size"
-    return f"{ratio:.6g} times what it should be"
+def _of_a_constant(nodes: Sequence[Node], ratio: float) -> Cause | None:
+    """A constant of the loss, as a temperature, that is left out or goes in once more."""
+    for node in nodes:
+        name = base_name(node)
+        if name not in ("divide", "multiply") or node.place is None:
+            continue
+        for number in (constant_of(argument, nodes) or 0.0 for argument in node.arguments):
+            if number <= 0 or number == 1:
+                continue
+            which = f"the loss {name.rstrip('y')}{'s' if name == 'divide' else 'ies'} by "
+            which += f"{number:.6g} (line {node.place.line})"
+            left_out, twice = (number, 1 / number) if name == "divide" else (1 / number, number)
+            if _is(ratio, left_out):
+                words = f"{which}, and this does not"
+                return Cause(fault.SCALE, words, f"{name} by {number:.6g}")
+            if _is(ratio, twice):
+                words = f"{which}, and this does so once more"
+                return Cause(fault.SCALE, words, f"{name} by {number:.6g} once")
+    return None
+
+
+def _excess(ratio: float) -> str:
+    """How far a factor is from 1, where it is so near that it would read as 1."""
+    if abs(ratio - 1) >= 1e-3:
+        return ""
+    return (
+        f"it is too {'large' if ratio > 1 else 'small'} by {abs(ratio - 1):.2g} of the right size"
+    )
 
 
 def _is(ratio: float, number: float) -> bool:

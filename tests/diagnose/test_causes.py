@@ -9,6 +9,7 @@ from benchmarks.edits import edit as edits
 RNG = np.random.default_rng(12)
 X = RNG.normal(size=(5, 4))
 
+SLOPE_ALONE = "softmax_backward(dprobs, probs)"
 EDITED = [
     ("dense_rows", "dZ1 = dA1 * (1 - A1**2)", "dZ1 = dA1", "GC303"),
     ("dense_rows", "dZ2 = (out - Y) / len(X)", "dZ2 = (out - Y)", "GC101"),
@@ -20,6 +21,8 @@ EDITED = [
     ("batch_norm", "dxhat = dout * gamma", "dxhat = dout", "GC854"),
     ("attention", "dk = dscores.T @ q", "dk = dscores @ q", "GC201"),
     ("softmax_regression", "dW += REG * W", "dW += 2 * REG * W", "GC604"),
+    ("attention", "softmax_backward(dprobs, probs) / np.sqrt(3)", SLOPE_ALONE, "GC105"),
+    ("conv_loops", "dz[n, c, i, j] * IMAGES", "dz[n, c, j, i] * IMAGES", "GC201"),
 ]
 
 
@@ -104,6 +107,26 @@ def test_a_bug_of_a_layer_of_any_kind_is_named(name):
     forward, backward, code = LAYERS[name]
     report = gradcheck.check_layer(forward, backward, (X,))
     assert [finding.code for finding in report.findings] == [code], str(report)
+
+
+def test_a_sum_over_the_wrong_axis_of_a_square_is_no_transpose():
+    report = gradcheck.check_layer(
+        lambda W, b: X[:4] @ W + b,
+        lambda up: (X[:4].T @ up, up.sum(axis=1)),
+        (RNG.normal(size=(4, 4)), RNG.normal(size=4)),
+    )
+    [first] = report.findings
+    assert first.code == "GC204"
+    assert first.message == "`up.sum(axis=1)` goes over axis 1 and must go over axis 0"
+
+
+def test_a_constant_of_the_loss_that_the_gradient_lacks_is_shown():
+    report = gradcheck.check_layer(
+        lambda x: (softmax(x / 2.5), x),
+        lambda up, x: softmax(x / 2.5) * (up - (up * softmax(x / 2.5)).sum(1, keepdims=True)),
+        (X,),
+    )
+    assert "the loss divides by 2.5 (line" in report.findings[0].message
 
 
 def twice_used(p):
