@@ -14,7 +14,7 @@ from gradcheck.trace import fault
 from gradcheck.trace.compared import Arrays, Compared, less, quotient, same
 from gradcheck.trace.edited import agrees, made_of
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.nodes import Node, resolve
+from gradcheck.trace.nodes import Node, evaluate, resolve
 from gradcheck.trace.operation_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.penalties import is_square
@@ -196,11 +196,33 @@ def written_cause(compared: Compared) -> Cause | None:
                 f"an index that repeats is written once, and this has more than one of {often}",
                 "use np.add.at, which adds for every time that an index comes",
             )
-    return Cause(
-        fault.NOT_ACCUMULATED,
-        "it is assigned over what is there, and has to be added",
-        "add with += what is assigned with =",
-    )
+    before = [values[node.operands[0]] for values in compared.state.values]
+    if same(before, compared.expected) and node.place is not None:
+        return Cause(
+            fault.SPOILED,
+            f"what is written to `{node.place.source}` spoils values that were right",
+            "leave that out, or write the right numbers",
+            node.index,
+        )
+    if _is_total(compared, node) or _adds_up(compared, node):
+        return Cause(
+            fault.NOT_ACCUMULATED,
+            "it is assigned over what is there, and has to be added",
+            "add with += what is assigned with =",
+        )
+    return None
+
+
+def _adds_up(compared: Compared, node: Node) -> bool:
+    """Whether what is written, added to what is there, is what is wanted."""
+    target = node.operands[0]
+    added = []
+    for values in compared.state.values:
+        own = {index: values[index] for index in node.operands}
+        own[target] = np.full(values[target].shape, np.nan)
+        is_written = ~np.isnan(evaluate(node, own))
+        added.append(values[node.index] + np.where(is_written, values[target], 0.0))
+    return same(added, compared.expected)
 
 
 def _is_total(compared: Compared, node: Node) -> bool:

@@ -129,6 +129,24 @@ def test_a_constant_of_the_loss_that_the_gradient_lacks_is_shown():
     assert "the loss divides by 2.5 (line" in report.findings[0].message
 
 
+def with_written(g, where, value):
+    g["W"][where] = value
+    return g
+
+
+@pytest.mark.parametrize("where", [(1, 2), (slice(None), 1)])
+def test_what_is_written_over_right_numbers_is_not_called_a_missing_sum(where):
+    def loss(p):
+        return float(np.sum(np.tanh(X @ p["W"])))
+
+    def grad(p):
+        return with_written({"W": X.T @ (1 - np.tanh(X @ p["W"]) ** 2)}, where, 0.0)
+
+    [first] = gradcheck.check(loss, {"W": RNG.normal(size=(4, 3))}, grad).findings
+    assert first.code == "GC703"
+    assert 'g["W"][where]' in first.message
+
+
 def twice_used(p):
     return float(np.sum(np.tanh(X @ p["W"]) @ p["W"].T * X))
 

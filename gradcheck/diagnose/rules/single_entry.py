@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from gradcheck.compare.verdict import judge_entries
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import EditKind, Last, Rule
+from gradcheck.diagnose.rule import EditKind, Last, Rule, Traced
 from gradcheck.finding import Finding
+from gradcheck.trace import fault
 from gradcheck.words import verb
 
 FEW = 3
@@ -92,5 +93,6 @@ RULE = Rule(
     instead="dW = X.T @ delta",
     last_resort=True,
     detector=Last(find),
+    also=(Traced((fault.SPOILED,)),),
     edits=(EditKind.CONSTANT, EditKind.REMOVED_FACTOR, EditKind.INDEX, EditKind.WHOLE_ARRAY),
 )
