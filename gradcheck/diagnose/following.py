@@ -23,6 +23,7 @@ from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search, find_faults
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
+    EXTRA_TERM,
     LOSS_CHANGED,
     OTHER_FORMULA,
     WRONG_OPERAND,
@@ -247,6 +248,8 @@ def _message(fault: Fault) -> str:
     )
     if fault.cause is not None and (fault.cause.name == fault.kind or fault.cause.node is not None):
         return fault.cause.words
+    if fault.kind == EXTRA_TERM and fault.entry is not None:
+        return f"`{fault.entry.expression}` in `{fault.expression}` is one term too many"
     if fault.cause is not None:
         why = f": {fault.cause.words}" if fault.cause.words else ""
     else:
@@ -264,6 +267,8 @@ def _fix(fault: Fault) -> str:
     if fault.cause is not None and fault.cause.fix:
         return fault.cause.fix
     what = f"`{fault.expression}`" if fault.expression else "it"
+    if fault.kind == EXTRA_TERM and fault.entry is not None:
+        return f"leave `{fault.entry.expression}` out"
     return f"let {what} be {fault.expected}" if fault.expected else f"look at {what}"
 
 

@@ -15,17 +15,17 @@ the adjoint of every value; with the values themselves and local derivatives the
 (`quantities`, and over loops `series`). On the gradient's tape (`state`), whose wrong parts are
 known (`outputs`, `view`), the earliest value is looked for (`search`, over the `units`) that,
 replaced by a known quantity (`candidates`), makes wrong parts right at all points and spoils no
-right one (`trial`); a factor may be left out inside of it (`left_out`). Most replacements are
-dismissed by random projections (`projections`, where `linearity` allows it), the others are
-executed, first many at once (`batches`).
+right one (`trial`; of several, `preferences` choose); a factor may be left out inside of it
+(`left_out`). Most replacements are dismissed by random projections (`projections`, where
+`linearity` allows it), the others are executed, first many at once (`batches`).
 
 What that says (`next_fault`) is read from the place (`blame`, `scales`, `returned`), the values
-(`kinds`), what the two say of each other (`causes`), and the user's own names (`words`,
-`operand_text`, from `sources`). Faults of another kind are in `special`, `unwritten` and `passes`
-(with `loops`) and `raising` (with operands that do not fit: `misfits`). The result is a `Fault`
-(`fault`) for each bug, and what each line of the gradient made (`backward`); and where the gradient
-is exactly that of the loss with one operation changed (`doubts`, from `variants` and `formulas`,
-made by `changes`), that too. `find` has the door, and ends by a `deadline`.
+(`kinds`), what the two say of each other (`causes`, with `edited`), and the user's own names
+(`words`, `operand_text`, from `sources`). Faults of another kind are in `special`, `unwritten` and
+`passes` (with `loops`) and `raising` (with operands that do not fit: `misfits`). The result is a
+`Fault` (`fault`) for each bug, and what each line of the gradient made (`backward`); and where the
+gradient is exactly that of the loss with one operation changed (`doubts`, from `variants` and
+`formulas`, made by `changes`), that too. `find` has the door, and ends by a `deadline`.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.

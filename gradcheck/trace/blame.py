@@ -97,7 +97,11 @@ def blame(
             return Blame(assignment.place, (place, *also), assignment.place.source)
     added = _added_by_the_loss(mend, view, words)
     if added is None:
-        made_at = _made_for(mend, state, source, made.chain[up])
+        made_at = (
+            None
+            if _is_moved_wrongly(mend, view, source)
+            else _made_for(mend, state, source, made.chain[up])
+        )
     elif added in words.parameters.values() and source.chain[0].code is made.chain[0].code:
         made_at = source.chain[0].place
     else:
@@ -149,6 +153,15 @@ def _added_by_the_loss(mend: Mend, view: View, words: Words) -> str | None:
         return None
     others = [words.name(index) for index in wanted.operands if index not in is_now]
     return others[0] if others else ""
+
+
+def _is_moved_wrongly(mend: Mend, view: View, source: Node) -> bool:
+    """Whether what is wanted is what an operand was, before its entries were put elsewhere."""
+    candidate = mend.candidate
+    return candidate is not None and any(
+        (one.kind, one.node) == (candidate.kind, candidate.node)
+        for one in view.explained.get(source.index, ())
+    )
 
 
 def _made_for(mend: Mend, state: State, source: Node, used: Call) -> Place | None:

@@ -24,6 +24,9 @@ Arrays = Sequence[Array]
 TOLERANCE = 1e-6
 STEP = 1e-6
 
+FEWEST = 8
+"""Entries from which on a slope can be told to be a function of its input."""
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -152,3 +155,18 @@ def quotient(one: Arrays, other: Arrays) -> Arrays:
 def less(one: Arrays, other: Arrays) -> Arrays:
     """The difference at every point."""
     return [a - b for a, b in zip(one, other, strict=True)]
+
+
+def roughness(used: Arrays, inputs: Arrays) -> float:
+    """How much a slope changes from input to near input, by what it does from any to any."""
+    if any(value.shape != of.shape for value, of in zip(used, inputs, strict=True)):
+        return np.inf
+    y = np.concatenate([np.ravel(value) for value in used])
+    x = np.concatenate([np.ravel(value) for value in inputs])
+    known = np.isfinite(y) & np.isfinite(x)
+    x, y = x[known], y[known]
+    if len(y) < FEWEST or not np.ptp(y):
+        return np.inf
+    along = np.abs(np.diff(y[np.argsort(x)])).sum()
+    shuffled = np.abs(np.subtract.outer(y, y)).mean() * (len(y) - 1)
+    return float(along / shuffled)

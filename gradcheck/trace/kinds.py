@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.trace.compared import same
+from gradcheck.trace.compared import Arrays, same
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
@@ -20,6 +20,8 @@ from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quan
 from gradcheck.trace.scales import proportion
 from gradcheck.trace.state import State
 from gradcheck.trace.words import Words
+
+LOOSE = 1e-6
 
 ORDER = (ADJOINT, VALUE, SLOPE, CONTRIBUTION)
 """Which of several quantities that a value is names it."""
@@ -46,7 +48,8 @@ def kind_of(mend: Mend, state: State, known: Known, words: Words, expression: st
     size = int(np.prod(shape, dtype=int))
     one = [np.reshape(value, -1)[:size].reshape(shape) for value in mend.actual]
     explained = known.explaining(one)
-    is_now = named(explained, words) or expression
+    is_now = named([one_is for one_is in explained if _is_it(one, one_is.values)], words)
+    is_now = is_now or expression
     if mend.how == ZERO:
         return Kind(EXTRA_TERM, is_now, "nothing")
     if mend.how == OWN:
@@ -77,6 +80,14 @@ def named(explained: Sequence[Quantity], words: Words) -> str:
     if not ranked:
         return ""
     return words.quantity(ranked[0].kind, ranked[0].node, ranked[0].other)
+
+
+def _is_it(values: Arrays, others: Arrays) -> bool:
+    """Whether values are others, or their transpose, times a constant: in the same order."""
+    if proportion(values, others, LOOSE) is not None:
+        return True
+    turned = [other.T for other in others]
+    return turned[0].ndim > 1 and proportion(values, turned, LOOSE) is not None
 
 
 def constant(factor: float) -> str:

@@ -16,6 +16,8 @@ CONSTANT = split_names(
 )
 """Operations whose results do not change with their operands, or only in jumps."""
 
+ROUNDING = split_names("sign round around rint floor ceil trunc floor_divide")
+
 MOVES = split_names(
     """
     getitem view scatter setitem array asarray asanyarray ascontiguousarray asfortranarray

@@ -131,8 +131,12 @@ def turned_cause(compared: Compared) -> Cause | None:
     every = range(len(shape))
     for axes in (*combinations(every, 1), *combinations(every, 2)):
         if same([np.flip(value, axes) for value in actual], expected):
-            words = "it has to be turned round on the way back"
-            return Cause(fault.REVERSED, words, "turn it round: [::-1] along each of its axes")
+            if any(same(actual, one.values) for one in compared.known.quantities):
+                words = "it has to be turned round on the way back"
+                return Cause(fault.REVERSED, words, "turn it round: [::-1] along each of its axes")
+            return Cause(
+                fault.TURNED, "its entries are in the reverse order", "leave them as they are"
+            )
     return None
 
 

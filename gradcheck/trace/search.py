@@ -17,7 +17,7 @@ import numpy as np
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.mend import QUANTITY, ZERO, Mend
 from gradcheck.trace.operations import base_name
-from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
+from gradcheck.trace.preferences import already_right, carries, is_better, spoils
 from gradcheck.trace.trial import Trials
 from gradcheck.trace.units import (
     CALL,
@@ -92,14 +92,18 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
         if scale is not None and scale.outputs >= best.outputs:
             settled = True
         elif held is None:
-            held_is, is_part = _is_already(best, view)
-            if held_is or is_part:
+            held_is, is_part = already_right(best, view)
+            if held_is or is_part or spoils(best, view):
                 held = best
             elif best.outputs >= trials.wrong:
                 return Outcome(best, scale, late=False)
             else:
                 partial = best
-        elif best.outputs >= held.outputs and _is_better(best, held, view, held_is, is_part):
+        elif (
+            best.outputs >= held.outputs
+            and not spoils(best, view)
+            and (spoils(held, view) or is_better(best, held, view, held_is, is_part))
+        ):
             return Outcome(best, scale, late=False)
     mend = held or partial
     if mend is not None and scale is not None and _comes_first(scale, mend):
@@ -117,16 +121,9 @@ def _is_far(unit: Unit, mend: Mend | None) -> bool:
     return mend is not None and unit.position > mend.unit.position + FURTHER
 
 
-def _carries(unit: Unit, view: View) -> bool:
-    return all(
-        index in view.carrying or (bool(unit.nodes) and index in view.additive)
-        for index in unit.replaced
-    )
-
-
 def _with_own(unit: Unit, view: View, trials: Trials, scale: Scale | None) -> Scale | None:
     """The places of a constant factor, with this one if it is another of them."""
-    if not unit.nodes or not _carries(unit, view):
+    if not unit.nodes or not carries(unit, view):
         return scale
     mend = trials.own(unit)
     if mend is None or abs(mend.factor - 1) <= 1e-9:
@@ -146,7 +143,7 @@ def _best(
     if unit.kind == EVERYWHERE:
         return None
     best = _without(unit, view, trials)
-    carries = _carries(unit, view)
+    is_carrying = carries(unit, view)
     shape = view.state.values[0][unit.replaced[0]].shape
     table = (
         candidates.of_series(len(unit.replaced), shape)
@@ -158,7 +155,7 @@ def _best(
     ):
         return best
     actual = trials.actual(unit)
-    for candidate in trials.survivors(unit, table, table.fitting(carries) if strict else None):
+    for candidate in trials.survivors(unit, table, table.fitting(is_carrying) if strict else None):
         values = [entries[candidate.number] for entries in table.entries]
         if is_multiple(values, actual) and not _is_other_mean(unit, view):
             continue
@@ -173,7 +170,7 @@ def _best(
 def _is_other_mean(unit: Unit, view: View) -> bool:
     """Whether a value of the forward pass is a sum for a mean, or the reverse, before a bend."""
     is_reduced = base_name(view.state.tape[unit.first]) in ("sum", "mean", "add.reduce")
-    return unit.kind == NODE and is_reduced and not _carries(unit, view)
+    return unit.kind == NODE and is_reduced and not carries(unit, view)
 
 
 def _without(unit: Unit, view: View, trials: Trials) -> Mend | None:
@@ -211,73 +208,3 @@ def is_multiple(values: Sequence[Any], actual: Sequence[Any]) -> bool:
     factor = float(one @ other) / size
     largest = max(float(np.max(np.abs(other), initial=0.0)), 1e-30)
     return bool(np.max(np.abs(other - factor * one), initial=0.0) <= 1e-7 * largest)
-
-
-def _is_already(mend: Mend, view: View) -> tuple[set[int], bool]:
-    """What the replaced values are already right for.
-
-    Returns:
-        The values of the loss whose adjoints they are; and whether, over a loop, each is at least
-        a part of one.
-    """
-    if mend.candidate is None:
-        return set(), False
-    if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
-        explained = view.explained.get(mend.unit.first, ()) if mend.unit.kind == NODE else ()
-        return {one.node for one in explained if one.kind in (SLOPE, VALUE)}, False
-    adjoints: set[int] = set()
-    kinds = []
-    for index in mend.unit.replaced:
-        explained = view.explained.get(index, ())
-        adjoints |= {one.node for one in explained if one.kind == ADJOINT}
-        kinds.append({one.kind for one in explained})
-    if not all(ADJOINT in kind or CONTRIBUTION in kind for kind in kinds):
-        return set(), False
-    is_part = mend.unit.is_series and any(CONTRIBUTION in kind for kind in kinds)
-    return (adjoints if all(ADJOINT in kind for kind in kinds) else set()), is_part
-
-
-def _is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bool) -> bool:
-    """Whether a later place is to be blamed instead of one whose value is right for something."""
-    unit, candidate = mend.unit, mend.candidate
-    if candidate is None:
-        return False
-    below = frozenset(view.state.below([held.unit.first]))
-    explained = [bool(view.explained.get(index)) for index in unit.replaced]
-    if candidate.kind in (VALUE, SLOPE):
-        if _carries(unit, view):
-            return False
-        at_same = any(
-            one.kind == SLOPE and one.other == candidate.other
-            for index in unit.replaced
-            for one in view.explained.get(index, ())
-        )
-        of_adjoint = held.candidate is not None and held.candidate.kind != SLOPE
-        if candidate.kind == SLOPE and at_same and of_adjoint:
-            return False
-        return bool(unit.uses) or (unit.first not in below and not all(explained))
-    if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
-        if held.candidate is not None and held.candidate.kind == SLOPE:
-            return False  # a slope for a slope says more than an adjoint of all that follows
-        if unit.kind == NODE and candidate.node in held_is:
-            return True
-        return not all(explained) and (is_part or not _is_made_of(unit, held, view, held_is))
-    return False
-
-
-def _is_made_of(unit: Unit, held: Mend, view: View, held_is: set[int]) -> bool:
-    """Whether a value is made of the held one directly, with no other right adjoint in between."""
-    ends = set(held.unit.replaced)
-    pending, seen = list(unit.nodes), set()
-    while pending:
-        for operand in view.state.tape[pending.pop()].operands:
-            if operand in ends:
-                return True
-            is_adjoint = any(
-                one.kind == ADJOINT and one.node not in held_is
-                for one in view.explained.get(operand, ())
-            )
-            if operand not in seen and operand in view.carrying and not is_adjoint:
-                seen.add(operand)
-                pending.append(operand)
-    return False

@@ -80,14 +80,24 @@ def _ends_of_loops(point: Point) -> set[int]:
 
 
 def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
-    """What each pass of a loop contributes to the derivative of one value, nothing too."""
+    """What each pass of a loop contributes to the derivative of one value, nothing too.
+
+    Or to that of the value that the pass before it made, which is used elsewhere as well.
+    """
+    nodes = points[0].loss_nodes
     groups: dict[Any, list[Quantity]] = {}
+    carried: dict[Any, list[Quantity]] = {}
     for one in contributions_of(points):
-        user = points[0].loss_nodes[one.other or 0]
+        made, user = nodes[one.node], nodes[one.other or 0]
         groups.setdefault((one.node, user.chain, user.name), []).append(one)
+        if made.chain:
+            carried.setdefault((made.chain, made.name, user.chain, user.name), []).append(one)
     for members in groups.values():
         if len(members) > 1:
             yield _series(CONTRIBUTION, members)
+    for members in carried.values():
+        if len({one.node for one in members}) == len(members) > 1:
+            yield _series(CONTRIBUTION, sorted(members, key=lambda one: one.node))
 
 
 def _series(kind: str, members: Sequence[Quantity]) -> Series:

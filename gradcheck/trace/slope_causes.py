@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import Array, Arrays, Compared, quotient, same
+from gradcheck.trace.compared import FEWEST, Array, Arrays, Compared, quotient, roughness, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Reference
@@ -19,7 +19,6 @@ LOOSE = 1e-5
 """The tolerance of slopes by differences."""
 
 SMOOTHER, NEAR = 0.4, 1.3
-FEWEST = 8
 AGREEING = 0.2
 
 
@@ -55,7 +54,9 @@ def slope_cause(compared: Compared) -> Cause | None:
 def other_slope_cause(compared: Compared) -> Cause | None:
     """The cause, where what stands in the place of a slope is another function of its input."""
     found = [
-        (_roughness(slope.used, compared.values(slope.begin)), slope) for slope in _slopes(compared)
+        (roughness(slope.used, compared.values(slope.begin)), slope)
+        for slope in _slopes(compared)
+        if not _is_of_the_error(compared, slope)
     ]
     smooth = [(rough, slope) for rough, slope in found if rough <= SMOOTHER]
     if not smooth:
@@ -63,6 +64,13 @@ def other_slope_cause(compared: Compared) -> Cause | None:
     least = min(rough for rough, _ in smooth)
     slope = max((slope for rough, slope in smooth if rough <= NEAR * least), key=lambda s: s.end)
     return Cause(fault.SLOPE_WRONG, f"this is not {_name(compared, slope)}")
+
+
+def _is_of_the_error(compared: Compared, slope: _Slope) -> bool:
+    """Whether it is the slope of a square that the loss adds up: of an error, not of a unit."""
+    arriving = compared.adjoints(slope.end)
+    is_square = base_name(compared.loss_nodes[slope.end]) in ("power", "square", "multiply")
+    return is_square and arriving is not None and not np.ptp(arriving[0])
 
 
 def upstream_cause(compared: Compared) -> Cause | None:
@@ -267,26 +275,11 @@ def _inactive(compared: Compared, slope: _Slope) -> Cause | None:
     one_side = wrong.max() <= inputs[agrees].min() or wrong.min() >= inputs[agrees].max()
     if not one_side or np.ptp(used[~agrees]) > LOOSE:
         return None
-    where = "below" if wrong.max() <= inputs[agrees].min() else "above"
+    name = _name(compared, slope)
+    if wrong.max() > inputs[agrees].min():
+        return Cause(fault.SLOPE_INACTIVE, f"{name} is wrong where the unit is on")
     return Cause(
         fault.SLOPE_INACTIVE,
-        f"{_name(compared, slope)} is right but {where} {inputs[agrees].min():.3g}, where it is "
-        f"{used[~agrees][0]:.3g} instead of {right[~agrees][0]:.3g}"
-        if where == "below"
-        else f"{_name(compared, slope)} is wrong where the unit is on",
+        f"{name} is right but below {inputs[agrees].min():.3g}, where it is "
+        f"{used[~agrees][0]:.3g} instead of {right[~agrees][0]:.3g}",
     )
-
-
-def _roughness(used: Arrays, inputs: Arrays) -> float:
-    """How much a slope changes from input to near input, by what it does from any to any."""
-    if any(value.shape != of.shape for value, of in zip(used, inputs, strict=True)):
-        return np.inf
-    y = np.concatenate([np.ravel(value) for value in used])
-    x = np.concatenate([np.ravel(value) for value in inputs])
-    known = np.isfinite(y) & np.isfinite(x)
-    x, y = x[known], y[known]
-    if len(y) < FEWEST or not np.ptp(y):
-        return np.inf
-    along = np.abs(np.diff(y[np.argsort(x)])).sum()
-    shuffled = np.abs(np.subtract.outer(y, y)).mean() * (len(y) - 1)
-    return float(along / shuffled)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gradcheck.trace.names import CONSTANT, MOVES
+from gradcheck.trace.names import CONSTANT, MOVES, ROUNDING
 from gradcheck.trace.nodes import OUTPUT, Node
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.reverse import Edge
@@ -106,9 +106,14 @@ def _replaceable(view: View, index: int) -> bool:
         not node.is_leaf
         and node.is_float
         and bool(node.operands)
-        and base_name(node) not in CONSTANT
+        and (base_name(node) not in CONSTANT or _is_rounded(view, node))
         and base_name(node) != "full_like"
     )
+
+
+def _is_rounded(view: View, node: Node) -> bool:
+    """Whether an operation has cut numbers of the gradient short."""
+    return base_name(node) in ROUNDING and any(one in view.carrying for one in node.operands)
 
 
 def _values(view: View, inner: frozenset[int]) -> Iterator[Unit]:

@@ -1,0 +1,110 @@
+"""Which of two replacements that mend the same outputs is to be blamed."""
+
+from __future__ import annotations
+
+from gradcheck.trace.mend import Mend
+from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
+from gradcheck.trace.units import NODE, Unit
+from gradcheck.trace.view import View
+
+
+def carries(unit: Unit, view: View) -> bool:
+    """Whether all that is replaced carries an adjoint, or is added to one."""
+    return all(
+        index in view.carrying or (bool(unit.nodes) and index in view.additive)
+        for index in unit.replaced
+    )
+
+
+def already_right(mend: Mend, view: View) -> tuple[set[int], bool]:
+    """What the replaced values are already right for.
+
+    Returns:
+        The values of the loss whose adjoints they are; and whether, over a loop, each is at least
+        a part of one.
+    """
+    if mend.candidate is None:
+        return set(), False
+    if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
+        explained = view.explained.get(mend.unit.first, ()) if mend.unit.kind == NODE else ()
+        return {one.node for one in explained if one.kind in (SLOPE, VALUE)}, False
+    adjoints: set[int] = set()
+    kinds = []
+    for index in mend.unit.replaced:
+        explained = view.explained.get(index, ())
+        adjoints |= {one.node for one in explained if one.kind == ADJOINT}
+        kinds.append({one.kind for one in explained})
+    if not all(ADJOINT in kind or CONTRIBUTION in kind for kind in kinds):
+        return set(), False
+    is_part = mend.unit.is_series and any(CONTRIBUTION in kind for kind in kinds)
+    return (adjoints if all(ADJOINT in kind for kind in kinds) else set()), is_part
+
+
+def spoils(mend: Mend, view: View) -> bool:
+    """Whether it makes derivatives wrong that were right, on every way to the outputs."""
+    if mend.candidate is None or not mend.unit.uses:
+        return False
+    state = view.state
+    ends = {output.node for output in state.outputs}
+    pending, seen = [consumer for consumer, _ in mend.unit.uses], set()
+    spoiled = False
+    while pending:
+        index = pending.pop()
+        if index in seen:
+            continue
+        seen.add(index)
+        if index in view.carrying and any(
+            one.kind == ADJOINT for one in view.explained.get(index, ())
+        ):
+            spoiled = True
+            continue
+        if index in ends or not state.consumers[index]:
+            return False
+        pending += state.consumers[index]
+    return spoiled
+
+
+def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bool) -> bool:
+    """Whether a later place is to be blamed instead of one whose value is right for something."""
+    unit, candidate = mend.unit, mend.candidate
+    if candidate is None:
+        return False
+    below = frozenset(view.state.below([held.unit.first]))
+    explained = [bool(view.explained.get(index)) for index in unit.replaced]
+    if candidate.kind in (VALUE, SLOPE):
+        if carries(unit, view):
+            return False
+        at_same = any(
+            one.kind == SLOPE and one.other == candidate.other
+            for index in unit.replaced
+            for one in view.explained.get(index, ())
+        )
+        of_adjoint = held.candidate is not None and held.candidate.kind != SLOPE
+        if candidate.kind == SLOPE and at_same and of_adjoint:
+            return False
+        return bool(unit.uses) or (unit.first not in below and not all(explained))
+    if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
+        if held.candidate is not None and held.candidate.kind == SLOPE:
+            return False  # a slope for a slope says more than an adjoint of all that follows
+        if unit.kind == NODE and candidate.node in held_is:
+            return True
+        return not all(explained) and (is_part or not _is_made_of(unit, held, view, held_is))
+    return False
+
+
+def _is_made_of(unit: Unit, held: Mend, view: View, held_is: set[int]) -> bool:
+    """Whether a value is made of the held one directly, with no other right adjoint in between."""
+    ends = set(held.unit.replaced)
+    pending, seen = list(unit.nodes), set()
+    while pending:
+        for operand in view.state.tape[pending.pop()].operands:
+            if operand in ends:
+                return True
+            is_adjoint = any(
+                one.kind == ADJOINT and one.node not in held_is
+                for one in view.explained.get(operand, ())
+            )
+            if operand not in seen and operand in view.carrying and not is_adjoint:
+                seen.add(operand)
+                pending.append(operand)
+    return False
