@@ -16,6 +16,7 @@ from gradcheck.trace.names import split_names
 from gradcheck.trace.nodes import Tape
 from gradcheck.trace.places import is_users_code
 from gradcheck.trace.recording import apply, open_tape, plain
+from gradcheck.trace.scipy_forms import FOLLOWED, form_of
 from gradcheck.trace.traced import Traced
 
 UFUNC_OF = {
@@ -100,9 +101,8 @@ def proxy_of(value: Any, tape: Tape) -> Any:
     if value is math:
         return MathProxy(tape)
     if isinstance(value, ModuleType):
-        inside = value.__name__.startswith("numpy.") and not set(UNTRACED) & set(
-            value.__name__.split(".")
-        )
+        package, *parts = value.__name__.split(".")
+        inside = package in ("numpy", "scipy") and not set(UNTRACED) & set(parts)
         return NumpyProxy(value, tape) if inside else value
     if value is np.float64:
         return value
@@ -124,18 +124,23 @@ def importing(real: Callable[..., Any], tape: Tape) -> Callable[..., Any]:
 
 
 def is_numpys(value: Any) -> bool:
-    """Whether a value is a function of numpy's, other than a ufunc or a class."""
+    """Whether a value is a function of numpy's or scipy's, other than a ufunc or a class."""
     if isinstance(value, type | np.ufunc) or not callable(value):
         return False
-    module = getattr(value, "__module__", None) or ""
+    package, *parts = (getattr(value, "__module__", None) or "").split(".")
     name = getattr(value, "__name__", "")
-    return module.split(".")[0] == "numpy" and name not in NOT_FUNCTIONS and ".random" not in module
+    if package == "scipy":
+        return bool(name) and not {*FOLLOWED}.isdisjoint(parts[:1])
+    return package == "numpy" and name not in NOT_FUNCTIONS and "random" not in parts
 
 
 def _numpy_function(function: Any, tape: Tape) -> Callable[..., Any]:
     def traced(*arguments: Any, **keywords: Any) -> Any:
         if not tape.open:
             return function(*plain(arguments), **plain(keywords))
+        form = form_of(function, keywords)
+        if form is not None:
+            return form(*arguments, **keywords)
         return call_numpy(tape, function, arguments, keywords, force=True)
 
     traced.__name__ = function.__name__

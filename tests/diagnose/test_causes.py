@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import signal, special
 
 import gradcheck
 from benchmarks.edits import edit as edits
@@ -87,6 +88,16 @@ LAYERS = {
         lambda up, p: up * p * (1 - p),
         "GC309",
     ),
+    "scipy's softmax": (
+        lambda x: (special.softmax(x, axis=1), x),
+        lambda up, x: up * special.softmax(x, axis=1) * (1 - special.softmax(x, axis=1)),
+        "GC309",
+    ),
+    "scipy's sigmoid": (
+        lambda x: (special.expit(x), x),
+        lambda up, x: up * special.expit(x),
+        "GC305",
+    ),
     "sum over everything": (lambda x: (softmax(x), softmax(x)), pooled, "GC310"),
     "another axis of a softmax": (
         lambda x: (softmax(x), x),
@@ -145,6 +156,18 @@ def test_what_is_written_over_right_numbers_is_not_called_a_missing_sum(where):
     [first] = gradcheck.check(loss, {"W": RNG.normal(size=(4, 3))}, grad).findings
     assert first.code == "GC703"
     assert 'g["W"][where]' in first.message
+
+
+def test_a_convolution_of_scipys_is_followed():
+    def grad(w):
+        z = signal.convolve(X, w, mode="valid")
+        return signal.convolve(X[::-1, ::-1], z, mode="valid")
+
+    def loss(w):
+        return float(np.sum(np.tanh(signal.convolve(X, w, mode="valid"))))
+
+    [first] = gradcheck.check(loss, RNG.normal(size=(2, 2)), grad).findings
+    assert first.code == "GC303"
 
 
 def twice_used(p):
