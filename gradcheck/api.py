@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack
 
-from gradcheck.errors import UsageError
 from gradcheck.mending.model import Repair
 from gradcheck.network import MLP
-from gradcheck.options import Edits, Entries, Given, OfCheck, Options, Thoroughness
+from gradcheck.options import Edits, Entries, Given, OfCheck, OfLayer, Options, Thoroughness
 from gradcheck.pipeline import generator, run
 from gradcheck.report.model import Report
+from gradcheck.user.automatic import slope_of
 from gradcheck.user.bounds import read_bounds
-from gradcheck.user.calls import UserCodeError, quietly
+from gradcheck.user.calls import quietly
 from gradcheck.user.directions import along
 from gradcheck.user.forms import more_of, of_parameters
 from gradcheck.user.layers import make_layer
@@ -47,6 +47,7 @@ def check(
     repair: float | Edits | None = None,
     noise: float | None = None,
     directions: Any = None,
+    order: int = 1,
 ) -> Report:
     """Compares a hand-written gradient with finite differences of the loss.
 
@@ -81,6 +82,7 @@ def check(
         repair: seconds to search your source for the edit that makes a wrong gradient right.
         noise: how far a value of the loss is known to be off (a solver's tolerance); else measured.
         directions: "symmetric", "triangular", "orthogonal", "simplex", a projection; or by block.
+        order: 2 for the gradient of the gradient that torch or jax makes, along random directions.
 
     Raises:
         UsageError: the arguments, or what the functions return, cannot be checked.
@@ -90,6 +92,7 @@ def check(
     more = more_of(args, kwargs)
     loss, grad = of_parameters(loss, found, more), of_parameters(grad, found, more)
     box = read_bounds(bounds, found)
+    loss = slope_of(order, loss, grad, found, generator(seed))
     if directions is not None:
         found, grad = along(directions, found, grad, box)
     problem = Problem(
@@ -114,6 +117,7 @@ def check_layer(
     inputs: Any,
     *,
     upstream: Any = None,
+    order: int = 1,
     **options: Unpack[Thoroughness],
 ) -> Report:
     """Checks a layer's backward pass: its vector-Jacobian product with a random upstream gradient.
@@ -133,6 +137,7 @@ def check_layer(
             object's methods, its parameters with a gradient (`layer.dW` beside `layer.W`, or after
             those of the inputs) are checked as well. Whole numbers are indices: not perturbed.
         upstream: dL/d output; random if left out.
+        order: 2 for the derivative of the backward pass (double backward) of such a function.
         options: entries, budget, rtol, seed, allow, diagnose, as in `check`.
 
     Raises:
@@ -141,12 +146,8 @@ def check_layer(
     chosen = Options.of(options)
     rng = generator(chosen.seed)
     with quietly():
-        try:
-            layer, params = make_layer(forward, backward, inputs, upstream, rng)
-        except UserCodeError as error:
-            raise UsageError(f"your forward raised {error.raised.summary}") from None
-    problem = Problem(params, layer.loss, layer.gradient, layered=False, layer=layer)
-    return run(problem, chosen)
+        layer, params = make_layer(forward, backward, inputs, upstream, rng, order)
+    return run(Problem(params, layer.loss, layer.gradient, layered=False, layer=layer), chosen)
 
 
 @polite
@@ -231,7 +232,7 @@ def assert_layer(
     inputs: Any,
     *,
     upstream: Any = None,
-    **options: Unpack[Thoroughness],
+    **options: Unpack[OfLayer],
 ) -> Report:
     """Like `check_layer`, and raises unless the verdict is "pass"; for tests.
 

@@ -14,6 +14,13 @@ from numpy.typing import NDArray
 from gradcheck.arrays import same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
+from gradcheck.user.automatic import (
+    backward,
+    clear_gradients,
+    differentiates_itself,
+    jax_gradient,
+    left_by_backward,
+)
 from gradcheck.user.blocks import Array, Parameters, describe, path_name
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import GRADIENT, LOSS, STEP, UserCodeError, call
@@ -21,15 +28,7 @@ from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
 from gradcheck.user.objects import thawed
 from gradcheck.user.steps import Step
-from gradcheck.user.tensors import (
-    backward,
-    clear_gradients,
-    differentiates_itself,
-    is_jax,
-    jax_gradient,
-    left_by_backward,
-    to_array,
-)
+from gradcheck.user.tensors import is_jax, to_array
 
 Function = Callable[..., Any]
 
