@@ -130,6 +130,8 @@ def run_preflight(
         for index, name in enumerate(problem.parameters.names)
         if values[index].size and not problem.depends_on(index, center)
     )
+    if problem.layer is not None and problem.layer.backward is None and len(ignored) == len(values):
+        ignored = ()  # a layer of the library's that is flat
     evaluations = preflight.evaluations + noise.evaluations + len(values)
     preflight = replace(preflight, ignored=ignored, evaluations=evaluations)
     try:

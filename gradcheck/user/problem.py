@@ -21,7 +21,7 @@ from gradcheck.user.automatic import (
     jax_gradient,
     left_by_backward,
 )
-from gradcheck.user.blocks import Array, Parameters, describe, path_name
+from gradcheck.user.blocks import BARE, Array, Parameters, describe, path_name
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import GRADIENT, LOSS, STEP, UserCodeError, call
 from gradcheck.user.layers import CheckedLayer
@@ -148,7 +148,8 @@ class Problem:
             returned = call(self.gradient_function, GRADIENT, packed)
         if returned is None or returned is packed:
             paths = {leaf.name: leaf.path for leaf in self.parameters.leaves}
-            return left_by_backward(packed, paths) or returned
+            found = left_by_backward(packed, paths)
+            return found[BARE] if found and list(paths.values()) == [()] else found or returned
         return returned
 
     def _own_gradient(self, packed: Any) -> Any:
