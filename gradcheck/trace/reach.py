@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.array import traced_leaf, traced_number
+from gradcheck.trace.array import TracedArray, traced_leaf, traced_number
 from gradcheck.trace.floats import Float
 from gradcheck.trace.nodes import Tape
 from gradcheck.trace.ownership import (
@@ -28,6 +28,7 @@ from gradcheck.trace.ownership import (
 from gradcheck.trace.places import is_users_file
 from gradcheck.trace.proxies import is_numpys, proxy_of
 from gradcheck.trace.storage import Storage
+from gradcheck.user.tensors import is_jax, is_real_tensor, is_tensor, is_torch, to_array
 
 LIMIT = 50_000
 """How many objects are looked into at most."""
@@ -70,6 +71,8 @@ class Reach:
         """
         if isinstance(value, np.ndarray):
             return self._array(value, name)
+        if is_tensor(value):
+            return self._tensor(value, name)
         if (numbers and type(value) is float) or (isinstance(value, np.floating) and numbers):
             return traced_number(self.tape, value, name)
         if isinstance(value, ATOMS):
@@ -93,7 +96,16 @@ class Reach:
             if storage.version:
                 storage.root[...] = before
 
-    def _array(self, array: NDArray[Any], name: str) -> Any:
+    def _tensor(self, tensor: Any, name: str) -> Any:
+        if not is_real_tensor(tensor):
+            return to_array(tensor) if is_jax(tensor) else tensor
+        if id(tensor) not in self.made:
+            self.kept.append(tensor)
+            array = to_array(tensor) if is_torch(tensor) else np.array(to_array(tensor))
+            self.made[id(tensor)] = self._array(array, name, self.tape.array_type)
+        return self.made[id(tensor)]
+
+    def _array(self, array: NDArray[Any], name: str, kind: type[TracedArray] = TracedArray) -> Any:
         if array.dtype.kind == "O":
             self._objects(array, name)
             return array
@@ -110,7 +122,7 @@ class Reach:
             root = traced_leaf(self.tape, owner, f"memory of {name}")
             storage = self.storages[id(owner)] = root.storage
             self.written.append((storage, self.tape.nodes[storage.node].value))
-        traced = traced_leaf(self.tape, array, name, storage)
+        traced = traced_leaf(self.tape, array, name, storage, kind)
         if storage is None:
             storage = self.storages[id(owner)] = traced.storage
             self.written.append((storage, self.tape.nodes[storage.node].value))

@@ -16,7 +16,6 @@ from gradcheck.user.names import has_role, look_beside
 from gradcheck.user.objects import is_object
 from gradcheck.user.outputs import (
     Reading,
-    argument_names,
     inner,
     like_output,
     mapped,
@@ -24,6 +23,7 @@ from gradcheck.user.outputs import (
     readings,
     require_fit,
 )
+from gradcheck.user.own_backward import argument_names, taken_apart
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import is_module, is_real_tensor, to_array
 
@@ -193,6 +193,8 @@ def make_layer(
             _with_upstream(replace(layer, reading=reading), returned, upstream, rng)
             for reading in readings(returned, backward)
         ]
+        if backward is None and order == 1:
+            return taken_apart(found[0], start), parameters
         inputs = {name: start[name] for name in params}
         return found[0] if len(found) == 1 else _chosen(found, inputs, rng), parameters
     finally:

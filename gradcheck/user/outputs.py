@@ -222,27 +222,3 @@ def like_output(upstream: Any, output: Any) -> Any:
         output,
         upstream,
     )
-
-
-def _has_setup(apply: Any) -> bool:
-    """Whether a `torch.autograd.Function` keeps its context in a function of its own."""
-    return not apply.__self__.setup_context.__module__.startswith("torch.")
-
-
-def argument_names(forward: Callable[..., Any], count: int) -> list[str]:
-    """The names of the first arguments of a function; numbered where it has not as many.
-
-    Of a `torch.autograd.Function`'s `apply`, those of its own forward function after the context.
-    """
-    own = getattr(getattr(forward, "__self__", None), "forward", None)
-    applied = callable(own) and getattr(forward, "__name__", "") == "apply"
-    try:
-        signature = inspect.signature(own if callable(own) and applied else forward)
-        names = [
-            name
-            for name, parameter in signature.parameters.items()
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        ][1 if applied and not _has_setup(forward) else 0 :]
-    except (TypeError, ValueError):
-        names = []
-    return names[:count] if len(names) >= count else [f"inputs[{i}]" for i in range(count)]
