@@ -118,17 +118,18 @@ def _same(x: Any, *_: Any, **__: Any) -> Any:
 
 
 ACTIVATIONS: dict[str, Function] = {
-    "sigmoid": sigmoid,
+    "sigmoid": lambda x, **_: sigmoid(x),
+    "stop_gradient": lambda x, **_: x,
     "relu": lambda x, **_: np.maximum(x, 0),
     "leaky_relu": _leaky,
     "softplus": lambda x, **_: np.log1p(np.exp(x)),
     "silu": lambda x, **_: x * sigmoid(x),
-    "swish": lambda x: x * sigmoid(x),
+    "swish": lambda x, **_: x * sigmoid(x),
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "logsumexp": _logsumexp,
-    "logsigmoid": lambda x: -np.log1p(np.exp(-x)),
-    "log_sigmoid": lambda x: -np.log1p(np.exp(-x)),
+    "logsigmoid": lambda x, **_: -np.log1p(np.exp(-x)),
+    "log_sigmoid": lambda x, **_: -np.log1p(np.exp(-x)),
 }
 """What both libraries have, beside what numpy has."""
 

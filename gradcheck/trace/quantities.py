@@ -88,8 +88,9 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
         if not is_data and all(index in derivatives for derivatives in reached):
             values = tuple(np.asarray(derivatives[index]) for derivatives in reached)
             yield Quantity(ADJOINT, index, None, values)
-        values = tuple(point.loss_nodes[index].value for point in points)
-        yield Quantity(VALUE, index, None, values)
+        if node.is_leaf or node.place is not None:  # no product of a layer with its upstream
+            values = tuple(point.loss_nodes[index].value for point in points)
+            yield Quantity(VALUE, index, None, values)
     yield from contributions_of(points)
     yield from _slopes(points)
 

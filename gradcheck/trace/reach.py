@@ -26,9 +26,9 @@ from gradcheck.trace.ownership import (
     slots,
 )
 from gradcheck.trace.places import is_users_file
-from gradcheck.trace.proxies import is_numpys, proxy_of
+from gradcheck.trace.proxies import is_jaxs, is_numpys, proxy_of
 from gradcheck.trace.storage import Storage
-from gradcheck.user.tensors import is_jax, is_real_tensor, is_tensor, is_torch, to_array
+from gradcheck.user.tensors import is_jax, is_real_tensor, is_tensor, to_array
 
 LIMIT = 50_000
 """How many objects are looked into at most."""
@@ -73,6 +73,8 @@ class Reach:
             return self._array(value, name)
         if is_tensor(value):
             return self._tensor(value, name)
+        if is_jaxs(value) and isinstance(getattr(value, "__wrapped__", None), FunctionType):
+            return self.traced(value.__wrapped__, name)  # jit, custom_vjp: the user's own function
         if (numbers and type(value) is float) or (isinstance(value, np.floating) and numbers):
             return traced_number(self.tape, value, name)
         if isinstance(value, ATOMS):
@@ -98,10 +100,10 @@ class Reach:
 
     def _tensor(self, tensor: Any, name: str) -> Any:
         if not is_real_tensor(tensor):
-            return to_array(tensor) if is_jax(tensor) else tensor
+            return np.array(tensor) if is_jax(tensor) else tensor
         if id(tensor) not in self.made:
             self.kept.append(tensor)
-            array = to_array(tensor) if is_torch(tensor) else np.array(to_array(tensor))
+            array = np.array(tensor) if is_jax(tensor) else to_array(tensor)
             self.made[id(tensor)] = self._array(array, name, self.tape.array_type)
         return self.made[id(tensor)]
 

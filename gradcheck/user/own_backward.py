@@ -106,15 +106,17 @@ def _of_torch(kind: Any, torch: Any) -> Pair:
 
 
 def _of_jax(rule: Any) -> Pair:
+    ahead, back, still = rule.fwd, rule.bwd, rule.nondiff_argnums
+
     def forward(*inputs: Any) -> Any:
-        outputs, kept = rule.fwd(*inputs)
+        outputs, kept = ahead(*inputs)
         return outputs, (kept, inputs)
 
     def backward(upstream: Any, cache: Any) -> tuple[Any, ...]:
         kept, inputs = cache
-        fixed = [inputs[position] for position in rule.nondiff_argnums]
-        rest = [one for i, one in enumerate(inputs) if i not in rule.nondiff_argnums]
-        return _filled(rule.bwd(*fixed, kept, upstream), rest)
+        fixed = [inputs[position] for position in still]
+        rest = [one for position, one in enumerate(inputs) if position not in still]
+        return _filled(back(*fixed, kept, upstream), rest)
 
     return forward, backward
 
