@@ -58,7 +58,7 @@ def check(
 
     Args:
         loss: takes parameters in the structure of `params`, returns the loss, one number; or,
-            when `grad` is left out, the pair (loss, gradients).
+            when `grad` is left out, the pair (loss, gradients), or a number of torch's or jax's.
         params: an array, or a dict, list, tuple or dataclass of arrays, nested as you like: copied,
             never changed. Or an object, or a list of them: the floating-point arrays in its
             attributes that have a gradient are perturbed in place, and put back.
@@ -80,7 +80,7 @@ def check(
         batched: the loss takes a stack, a leading axis of S on every array, and returns S losses.
         diagnose: whether the causes of what is wrong are looked for, which takes longer.
         repair: seconds to search your source for the edit that makes a wrong gradient right.
-        noise: how far a value of the loss is known to be off (a solver's tolerance); else measured.
+        noise: how far a value of the loss is known to be off; measured if left out.
         directions: "symmetric", "triangular", "orthogonal", "simplex", a projection; or by block.
         order: 2 for the gradient of the gradient that torch or jax makes, along random directions.
 
@@ -105,7 +105,7 @@ def check(
         batched=batched,
         data=own_arrays(inputs=inputs, targets=targets),
         bounds=box,
-        layered=directions is None,
+        layered=directions is None and order == 1,
     )
     return run(problem, options)
 
@@ -144,8 +144,8 @@ def check_layer(
         UsageError: as `check`.
     """
     chosen = Options.of(options)
-    rng = generator(chosen.seed)
     with quietly():
+        rng = generator(chosen.seed)
         layer, params = make_layer(forward, backward, inputs, upstream, rng, order)
     return run(Problem(params, layer.loss, layer.gradient, layered=False, layer=layer), chosen)
 
@@ -194,16 +194,9 @@ def check_step(
     in_object = any(leaf.in_object for leaf in found.leaves)
     update = make_step(step, learning_rate, frozenset(found.names) if in_object else None)
     loss = of_parameters(loss, found, more_of(args, kwargs))
-    problem = Problem(
-        found,
-        loss,
-        update.gradient,
-        as_data(inputs),
-        as_data(targets),
-        network,
-        update,
-        data=own_arrays(inputs=inputs, targets=targets),
-    )
+    data = own_arrays(inputs=inputs, targets=targets)
+    given = as_data(inputs), as_data(targets), network
+    problem = Problem(found, loss, update.gradient, *given, update, data=data)
     return run(problem, Options.of(options))
 
 

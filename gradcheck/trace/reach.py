@@ -16,12 +16,17 @@ from gradcheck.trace.array import TracedArray, traced_leaf, traced_number
 from gradcheck.trace.floats import Float
 from gradcheck.trace.nodes import Tape
 from gradcheck.trace.ownership import (
+    ATOMS,
+    LIMIT,
+    UNSEEN,
     boxed,
     file_of,
     fill,
+    given_others,
     is_adapter,
     is_users_function,
     is_users_object,
+    list_restorer,
     restorer,
     slots,
 )
@@ -29,12 +34,6 @@ from gradcheck.trace.places import is_users_file
 from gradcheck.trace.proxies import is_jaxs, is_numpys, proxy_of
 from gradcheck.trace.storage import Storage
 from gradcheck.user.tensors import is_jax, is_real_tensor, is_tensor, to_array
-
-LIMIT = 50_000
-"""How many objects are looked into at most."""
-
-ATOMS = (str, bytes, bool, int, float, complex, type(None), np.dtype, np.generic, range)
-UNSEEN = object()
 
 
 @dataclass
@@ -99,11 +98,11 @@ class Reach:
                 storage.root[...] = before
 
     def _tensor(self, tensor: Any, name: str) -> Any:
+        array = np.array(tensor) if is_jax(tensor) else to_array(tensor)
         if not is_real_tensor(tensor):
-            return np.array(tensor) if is_jax(tensor) else tensor
+            return array if is_jax(tensor) else tensor
         if id(tensor) not in self.made:
             self.kept.append(tensor)
-            array = np.array(tensor) if is_jax(tensor) else to_array(tensor)
             self.made[id(tensor)] = self._array(array, name, self.tape.array_type)
         return self.made[id(tensor)]
 
@@ -244,11 +243,8 @@ class Reach:
     def _partial(self, value: partial[Any], name: str) -> None:
         self.traced(value.func, name)
         arguments = tuple(self.traced(item, f"{name} argument") for item in value.args)
-        before: Any = value.__reduce__()[2]
-        settable: Any = value  # a partial's own way to be changed, which its type does not tell
         keywords = {key: self.traced(item, key) for key, item in value.keywords.items()}
-        settable.__setstate__((value.func, arguments, keywords, value.__dict__ or None))
-        self.undo.append(lambda: settable.__setstate__(before))
+        self.undo.append(given_others(value, arguments, keywords))
 
     def _mapping(self, value: dict[Any, Any], name: str, numbers: bool) -> None:
         self._restoring(value)
@@ -260,15 +256,7 @@ class Reach:
 
     def _list(self, value: Any, name: str, numbers: bool) -> None:
         before = list(value)
-
-        def undo() -> None:
-            if len(value) != len(before) or any(
-                new is not old for new, old in zip(value, before, strict=True)
-            ):
-                value.clear()
-                value.extend(before)
-
-        self.undo.append(undo)
+        self.undo.append(list_restorer(value))
         for index, item in enumerate(before):
             new = self.traced(item, f"{name}[{index}]", numbers)
             if new is not item:

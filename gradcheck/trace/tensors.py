@@ -58,14 +58,14 @@ class TorchArray(TracedArray):
         return change
 
     @property
-    def data(self) -> Any:  # type: ignore[override]  # as torch has it
+    def data(self) -> Any:
         """The same without a graph."""
         return self
 
     @property
     def dtype(self) -> Any:
         """Torch's type of number to the user's code, and numpy's to all other."""
-        own = np.ndarray.dtype.__get__(self)  # type: ignore[attr-defined]  # a C property
+        own = np.ndarray.dtype.__get__(self)
         return getattr(sys.modules["torch"], own.name) if _asked_by_user() else own
 
     @property
@@ -73,7 +73,7 @@ class TorchArray(TracedArray):
         """Torch's method to the user's code, and numpy's number to all other."""
         shape = self.shape
         if not _asked_by_user():
-            return np.ndarray.size.__get__(self)  # type: ignore[attr-defined]  # a C property
+            return np.ndarray.size.__get__(self)
         return lambda dim=None: shape if dim is None else shape[dim]
 
     def numel(self) -> int:
