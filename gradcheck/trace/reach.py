@@ -220,8 +220,7 @@ class Reach:
                 function.__defaults__ = new
         if function.__kwdefaults__:
             self.traced(function.__kwdefaults__, name)
-        if function.__dict__:
-            self.traced(function.__dict__, name)
+        self.traced(function.__dict__, name)
 
     def _cells(self, function: FunctionType) -> None:
         names = function.__code__.co_freevars
@@ -255,9 +254,8 @@ class Reach:
                 value[key] = new
 
     def _list(self, value: Any, name: str, numbers: bool) -> None:
-        before = list(value)
         self.undo.append(list_restorer(value))
-        for index, item in enumerate(before):
+        for index, item in enumerate(list(value)):
             new = self.traced(item, f"{name}[{index}]", numbers)
             if new is not item:
                 value[index] = new

@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck.user.outputs import Reading, leaves
-from gradcheck.user.tensors import is_real_tensor, to_array
+from gradcheck.user.tensors import is_real_tensor, is_torch, to_array
 
 if TYPE_CHECKING:
     from gradcheck.user.layers import CheckedLayer
@@ -63,6 +64,43 @@ def _asked(layer: CheckedLayer, start: Mapping[str, Any]) -> tuple[Any, str]:
 def _are_same(ours: Any, theirs: Any) -> bool:
     pairs = [(to_array(one), to_array(other)) for one, other in leaves(ours, theirs)]
     return all(np.array_equal(one, other, equal_nan=True) for one, other in pairs)
+
+
+def called_within(run: Callable[[], Any]) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    """The functions with rules of the user's that a call runs, with what they were given first."""
+    calls: dict[Any, tuple[Any, ...]] = {}
+
+    def noting(real: Any, owner: str) -> Callable[..., Any]:
+        def noted(rule: Any, *given: Any, **named: Any) -> Any:
+            if not named and rule.__module__.partition(".")[0] != owner:
+                kept = [one.detach().clone() if is_torch(one) else one for one in given]
+                calls.setdefault(rule, tuple(kept))
+            return real(rule, *given, **named)
+
+        return noted
+
+    torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
+    with ExitStack() as undo:
+        if torch is not None:
+            kind = torch.autograd.Function
+            real = vars(kind)["apply"]
+            undo.callback(setattr, kind, "apply", real)
+            kind.apply = classmethod(noting(_unbound(real), "torch"))
+        if jax is not None:
+            undo.callback(setattr, jax.custom_vjp, "__call__", jax.custom_vjp.__call__)
+            jax.custom_vjp.__call__ = noting(jax.custom_vjp.__call__, "jax")
+        run()
+    concrete = [
+        (rule, given)
+        for rule, given in calls.items()
+        if jax is None or not any(isinstance(one, jax.core.Tracer) for one in given)
+    ]
+    return [(getattr(rule, "apply", rule), given) for rule, given in concrete]
+
+
+def _unbound(method: Any) -> Callable[..., Any]:
+    """A class method, of Python's or C's, that takes the class first."""
+    return lambda kind, *given, **named: method.__get__(None, kind)(*given, **named)
 
 
 def has_setup(kind: Any) -> bool:
