@@ -18,7 +18,11 @@ from gradcheck.trace.functions import OPERATORS
 from gradcheck.trace.library_functions import TORCHS, words_for
 from gradcheck.trace.places import is_users_code
 from gradcheck.trace.recording import apply, open_tape
-from gradcheck.user.tensors import is_jax, is_tensor, is_torch, to_array
+from gradcheck.user.objects import attributes, is_object
+from gradcheck.user.tensors import is_jax, is_module, is_tensor, is_torch, to_array
+
+DEEPEST = 3
+"""So deep in what a run is given a tensor is looked for."""
 
 
 class TorchArray(TracedArray):
@@ -129,14 +133,20 @@ class _At:
         return made
 
 
-def kind_for(value: Any) -> type[TracedArray]:
+def kind_for(value: Any, depth: int = 0) -> type[TracedArray]:
     """The class of the arrays of a run that begins with a value."""
+    if is_torch(value) or is_module(value):
+        return TorchArray
+    if is_jax(value):
+        return JaxArray
     if isinstance(value, Mapping):
         value = list(value.values())
-    if isinstance(value, list | tuple):
-        kinds = [kind_for(item) for item in value]
-        return next((kind for kind in kinds if kind is not TracedArray), TracedArray)
-    return TorchArray if is_torch(value) else JaxArray if is_jax(value) else TracedArray
+    elif is_object(value):
+        value = list(attributes(value).values())
+    if not isinstance(value, list | tuple) or depth > DEEPEST:
+        return TracedArray
+    kinds = (kind_for(item, depth + 1) for item in value)
+    return next((kind for kind in kinds if kind is not TracedArray), TracedArray)
 
 
 def as_arrays(value: Any) -> Any:
