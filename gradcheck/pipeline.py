@@ -120,18 +120,20 @@ def _with_inner(report: Report, problem: Problem, options: Options) -> Report:
         return report
     wrong = tuple(block.name for block in report.blocks if block.failed)
     inner: list[Finding] = []
+    repair = report.repair
     for function, inputs in called_within(lambda: problem.loss(problem.parameters.values)):
         if layer is not None and function == layer.forward:
             continue
         rule, params = make_layer(function, None, inputs, None, generator(options.seed))
         alone = run(Problem(params, rule.loss, rule.gradient, layered=False, layer=rule), options)
+        repair = alone.repair if alone.repair and alone.repair.patches else repair
         name = getattr(function, "__qualname__", "").removesuffix(".apply")
         inner += [
             replace(one, blocks=wrong, message=f"in {name}: {one.message}")
             for one in alone.findings
             if alone.verdict == "fail" and one.severity == "error"
         ]
-    return replace(report, findings=tuple(inner) or report.findings)
+    return replace(report, findings=tuple(inner) or report.findings, repair=repair)
 
 
 def _may_be_dense(point: Point) -> bool:

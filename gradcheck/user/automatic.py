@@ -86,7 +86,9 @@ def differentiates_itself(returned: Any) -> bool:
 
 def jax_gradient(loss: Callable[[Any], Any], params: Any) -> Any:
     """The gradient by jax's own differentiation, in the structure of the parameters."""
-    return sys.modules["jax"].grad(loss)(params)
+    value, gradient = sys.modules["jax"].value_and_grad(loss)(params)
+    _require_same(to_array(loss(params)), to_array(value))
+    return gradient
 
 
 def automatic_product(

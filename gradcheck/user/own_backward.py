@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck.user.outputs import Reading, leaves
-from gradcheck.user.tensors import is_real_tensor, is_torch, to_array
+from gradcheck.user.tensors import is_real_tensor, is_tensor, is_torch, to_array
 
 if TYPE_CHECKING:
     from gradcheck.user.layers import CheckedLayer
@@ -69,41 +69,68 @@ def _are_same(ours: Any, theirs: Any) -> bool:
     )
 
 
-def called_within(run: Callable[[], Any]) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
+Called = dict[Any, tuple[Any, ...]]
+"""Functions with rules of the user's, with what they were given first."""
+
+
+def called_within(run: Callable[[], Any]) -> list[tuple[Any, tuple[Any, ...]]]:
     """The functions with rules of the user's that a call runs, with what they were given first."""
-    calls: dict[Any, tuple[Any, ...]] = {}
-
-    def noting(real: Any, owner: str) -> Callable[..., Any]:
-        def noted(rule: Any, *given: Any, **named: Any) -> Any:
-            if not named and rule.__module__.partition(".")[0] != owner:
-                kept = [one.detach().clone() if is_torch(one) else one for one in given]
-                calls.setdefault(rule, tuple(kept))
-            return real(rule, *given, **named)
-
-        return noted
-
+    calls: Called = {}
     torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
     with ExitStack() as undo:
         if torch is not None:
-            kind = torch.autograd.Function
-            real = vars(kind)["apply"]
-            undo.callback(setattr, kind, "apply", real)
-            kind.apply = classmethod(noting(_unbound(real), "torch"))
+            for kind in _kinds_below(torch.autograd.Function):
+                _note(kind, calls, undo)
         if jax is not None:
+            undo.enter_context(jax.disable_jit())
             undo.callback(setattr, jax.custom_vjp, "__call__", jax.custom_vjp.__call__)
-            jax.custom_vjp.__call__ = noting(jax.custom_vjp.__call__, "jax")
+            jax.custom_vjp.__call__ = _noting_rule(jax.custom_vjp.__call__, calls)
         run()
-    concrete = [
-        (rule, given)
-        for rule, given in calls.items()
-        if jax is None or not any(isinstance(one, jax.core.Tracer) for one in given)
-    ]
-    return [(getattr(rule, "apply", rule), given) for rule, given in concrete]
+    return [(getattr(rule, "apply", rule), given) for rule, given in calls.items()]
 
 
-def _unbound(method: Any) -> Callable[..., Any]:
-    """A class method, of Python's or C's, that takes the class first."""
-    return lambda kind, *given, **named: method.__get__(None, kind)(*given, **named)
+def _kinds_below(kind: Any) -> Iterator[Any]:
+    for one in kind.__subclasses__():
+        yield from _kinds_below(one)
+        if not one.__module__.startswith("torch."):
+            yield one
+
+
+def _note(kind: Any, calls: Called, undo: ExitStack) -> None:
+    """Has the forward function of a `torch.autograd.Function` noted."""
+    real, first = kind.forward, 0 if has_setup(kind) else 1
+
+    def forward(*given: Any) -> Any:
+        calls.setdefault(kind, tuple(map(_numbers_of, given[first:])))
+        return real(*given)
+
+    if "forward" in vars(kind):
+        undo.callback(setattr, kind, "forward", vars(kind)["forward"])
+    else:
+        undo.callback(delattr, kind, "forward")
+    kind.forward = staticmethod(forward)
+
+
+def _noting_rule(real: Callable[..., Any], calls: Called) -> Callable[..., Any]:
+    def called(rule: Any, *given: Any, **named: Any) -> Any:
+        if not named and not rule.__module__.startswith("jax."):
+            calls.setdefault(rule, tuple(map(_numbers_of, given)))
+        return real(rule, *given, **named)
+
+    return called
+
+
+def _numbers_of(value: Any) -> Any:
+    """A copy of an argument; under vmap, of the first of its batch."""
+    if not is_tensor(value):
+        return value
+    if is_torch(value):
+        batched = sys.modules["torch"]._C._functorch
+        if not batched.is_batchedtensor(value):
+            return value.detach().clone()
+        return _numbers_of(batched.get_unwrapped(value).select(batched.maybe_get_bdim(value), 0))
+    axis = getattr(value, "batch_dim", None)
+    return value if axis is None else _numbers_of(value.val.take(0, axis))
 
 
 def has_setup(kind: Any) -> bool:
