@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
+from gradcheck.numeric.storage import BFLOAT16
 from gradcheck.user.blocks import (
     Array,
     Leaf,
@@ -235,8 +236,9 @@ def _put(slot: Slot, array: Any, value: Any) -> Any:
 
 def _storage(leaf: _Found) -> np.dtype[Any]:
     """The type in which the user's functions see the block."""
+    dtype = leaf.array.dtype
     kept = is_tensor(leaf.value) or (leaf.slot is not None and leaf.slot.itself)
-    return leaf.array.dtype if kept else np.dtype(np.float64)
+    return dtype if kept or (dtype == BFLOAT16 and dtype.metadata) else np.dtype(np.float64)
 
 
 def _as_float64(leaf: _Found) -> Array:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
+from gradcheck.numeric.storage import BFLOAT16
 
 
 def is_tensor(value: Any) -> bool:
@@ -63,13 +64,17 @@ def is_module(value: Any) -> bool:
 def to_array(value: Any) -> Any:
     """A tensor as a numpy array, which may share its memory; anything else as it is.
 
-    What is stored sparsely becomes dense, and what numpy has no type for (bfloat16) float32.
+    What is stored sparsely becomes dense; bfloat16 float32, of which fewer bits count.
     """
     if is_torch(value):
         dense = value.detach().to_dense() if is_sparse(value) else value
-        return (dense.detach().float() if _is_foreign(dense) else dense).numpy(force=True)
+        if _is_foreign(dense):
+            return dense.float().numpy(force=True).view(BFLOAT16)
+        return dense.numpy(force=True)
     if is_jax(value):
-        return np.asarray(value.astype(np.float32) if _is_foreign(value) else value)
+        if _is_foreign(value):
+            return np.asarray(value.astype(np.float32)).view(BFLOAT16)
+        return np.asarray(value)
     return value
 
 
