@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack
 
-from gradcheck.errors import UsageError
 from gradcheck.mending.model import Repair
 from gradcheck.network import MLP
-from gradcheck.options import Edits, Entries, Given, OfCheck, Options, Thoroughness
+from gradcheck.options import Edits, Entries, Given, OfCheck, OfLayer, Options, Thoroughness
 from gradcheck.pipeline import generator, run
 from gradcheck.report.model import Report
+from gradcheck.user.automatic import slope_of
 from gradcheck.user.bounds import read_bounds
-from gradcheck.user.calls import UserCodeError, quietly
+from gradcheck.user.calls import quietly
 from gradcheck.user.directions import along
 from gradcheck.user.forms import more_of, of_parameters
 from gradcheck.user.layers import make_layer
@@ -47,6 +47,7 @@ def check(
     repair: float | Edits | None = None,
     noise: float | None = None,
     directions: Any = None,
+    order: int = 1,
 ) -> Report:
     """Compares a hand-written gradient with finite differences of the loss.
 
@@ -57,7 +58,7 @@ def check(
 
     Args:
         loss: takes parameters in the structure of `params`, returns the loss, one number; or,
-            when `grad` is left out, the pair (loss, gradients).
+            when `grad` is left out, the pair (loss, gradients), or a number of torch's or jax's.
         params: an array, or a dict, list, tuple or dataclass of arrays, nested as you like: copied,
             never changed. Or an object, or a list of them: the floating-point arrays in its
             attributes that have a gradient are perturbed in place, and put back.
@@ -79,8 +80,9 @@ def check(
         batched: the loss takes a stack, a leading axis of S on every array, and returns S losses.
         diagnose: whether the causes of what is wrong are looked for, which takes longer.
         repair: seconds to search your source for the edit that makes a wrong gradient right.
-        noise: how far a value of the loss is known to be off (a solver's tolerance); else measured.
+        noise: how far a value of the loss is known to be off; measured if left out.
         directions: "symmetric", "triangular", "orthogonal", "simplex", a projection; or by block.
+        order: 2 for the gradient of the gradient that torch or jax makes, along random directions.
 
     Raises:
         UsageError: the arguments, or what the functions return, cannot be checked.
@@ -90,6 +92,7 @@ def check(
     more = more_of(args, kwargs)
     loss, grad = of_parameters(loss, found, more), of_parameters(grad, found, more)
     box = read_bounds(bounds, found)
+    loss = slope_of(order, loss, grad, found, generator(seed))
     if directions is not None:
         found, grad = along(directions, found, grad, box)
     problem = Problem(
@@ -102,7 +105,7 @@ def check(
         batched=batched,
         data=own_arrays(inputs=inputs, targets=targets),
         bounds=box,
-        layered=directions is None,
+        layered=directions is None and order == 1,
     )
     return run(problem, options)
 
@@ -114,6 +117,7 @@ def check_layer(
     inputs: Any,
     *,
     upstream: Any = None,
+    order: int = 1,
     **options: Unpack[Thoroughness],
 ) -> Report:
     """Checks a layer's backward pass: its vector-Jacobian product with a random upstream gradient.
@@ -133,20 +137,17 @@ def check_layer(
             object's methods, its parameters with a gradient (`layer.dW` beside `layer.W`, or after
             those of the inputs) are checked as well. Whole numbers are indices: not perturbed.
         upstream: dL/d output; random if left out.
+        order: 2 for the derivative of the backward pass (double backward) of such a function.
         options: entries, budget, rtol, seed, allow, diagnose, as in `check`.
 
     Raises:
         UsageError: as `check`.
     """
     chosen = Options.of(options)
-    rng = generator(chosen.seed)
     with quietly():
-        try:
-            layer, params = make_layer(forward, backward, inputs, upstream, rng)
-        except UserCodeError as error:
-            raise UsageError(f"your forward raised {error.raised.summary}") from None
-    problem = Problem(params, layer.loss, layer.gradient, layered=False, layer=layer)
-    return run(problem, chosen)
+        rng = generator(chosen.seed)
+        layer, params = make_layer(forward, backward, inputs, upstream, rng, order)
+    return run(Problem(params, layer.loss, layer.gradient, layered=False, layer=layer), chosen)
 
 
 @polite
@@ -193,16 +194,9 @@ def check_step(
     in_object = any(leaf.in_object for leaf in found.leaves)
     update = make_step(step, learning_rate, frozenset(found.names) if in_object else None)
     loss = of_parameters(loss, found, more_of(args, kwargs))
-    problem = Problem(
-        found,
-        loss,
-        update.gradient,
-        as_data(inputs),
-        as_data(targets),
-        network,
-        update,
-        data=own_arrays(inputs=inputs, targets=targets),
-    )
+    data = own_arrays(inputs=inputs, targets=targets)
+    given = as_data(inputs), as_data(targets), network
+    problem = Problem(found, loss, update.gradient, *given, update, data=data)
     return run(problem, Options.of(options))
 
 
@@ -231,7 +225,7 @@ def assert_layer(
     inputs: Any,
     *,
     upstream: Any = None,
-    **options: Unpack[Thoroughness],
+    **options: Unpack[OfLayer],
 ) -> Report:
     """Like `check_layer`, and raises unless the verdict is "pass"; for tests.
 

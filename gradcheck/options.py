@@ -111,6 +111,13 @@ class OfCheck(Given, total=False):
     bounds: Any
     batched: bool
     directions: Any
+    order: int
+
+
+class OfLayer(Thoroughness, total=False):
+    """Those of `check_layer`."""
+
+    order: int
 
 
 class OfMatrix(Thoroughness, total=False):

@@ -24,7 +24,9 @@ from gradcheck.sampling import all_entries, choose_entries
 from gradcheck.trace import may_be_dense
 from gradcheck.user.calls import Heard, Raised, UserCodeError, quietly
 from gradcheck.user.evaluation import Effort
+from gradcheck.user.layers import make_layer
 from gradcheck.user.narrowing import with_gradients_only
+from gradcheck.user.own_backward import called_within
 from gradcheck.user.problem import Problem
 
 WORTH_A_SEARCH = 1.0
@@ -55,7 +57,7 @@ def run(problem: Problem, options: Options) -> Report:
     start = time.perf_counter()
     with progress_bar() as begin, quietly() as heard, problem.put_back():
         try:
-            report = _stages(problem, options, heard, begin)
+            report = _with_inner(_stages(problem, options, heard, begin), problem, options)
         except _NothingToCompareError as nothing:
             report = unchecked_report(
                 problem, nothing.reason, heard, nothing.raised, nothing.findings
@@ -105,6 +107,33 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     repaired = _repaired(point, diagnosis, options, begin)
     report = build_report(point, preflight, selection, diagnosis, options, heard)
     return replace(report, repair=repaired)
+
+
+def _with_inner(report: Report, problem: Problem, options: Options) -> Report:
+    """The report with what is wrong inside functions with a backward pass of the user's own.
+
+    Where torch or jax makes the gradient, these are all that a wrong one can come from.
+    """
+    layer = problem.layer
+    by_hand = problem.gradient_function if layer is None else layer.backward
+    if report.verdict != "fail" or by_hand is not None or not options.diagnose:
+        return report
+    wrong = tuple(block.name for block in report.blocks if block.failed)
+    inner: list[Finding] = []
+    repair = report.repair
+    for function, inputs in called_within(lambda: problem.loss(problem.parameters.values)):
+        if layer is not None and function == layer.forward:
+            continue
+        rule, params = make_layer(function, None, inputs, None, generator(options.seed))
+        alone = run(Problem(params, rule.loss, rule.gradient, layered=False, layer=rule), options)
+        repair = alone.repair if alone.repair and alone.repair.patches else repair
+        name = getattr(function, "__qualname__", "").removesuffix(".apply")
+        inner += [
+            replace(one, blocks=wrong, message=f"in {name}: {one.message}")
+            for one in alone.findings
+            if alone.verdict == "fail" and one.severity == "error"
+        ]
+    return replace(report, findings=tuple(inner) or report.findings, repair=repair)
 
 
 def _may_be_dense(point: Point) -> bool:

@@ -15,6 +15,7 @@ from gradcheck.compare.point import Point
 from gradcheck.compare.updates import find_momentum
 from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import estimate_noise
+from gradcheck.numeric.storage import epsilon_of
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import GRADIENT, LOSS, UserCodeError, call
 from gradcheck.user.gradients import Gradients, read_gradients, returned_arrays
@@ -31,6 +32,9 @@ QUICK = 0.01
 """Seconds."""
 
 ELSEWHERE = 1e-3
+SINGLE = 1e-6
+"""A type whose rounding is coarser is of half precision."""
+
 LARGE = 10**6
 SAMPLE = 10**4
 
@@ -124,12 +128,14 @@ def run_preflight(
         return preflight, None
     difference = max(abs(value - center) for value in preflight.repeated)
     noise = estimate_noise(_nan_where_it_raises(problem), values, center, difference, rng)
-    noise = noise.at_least(problem.noise)
+    noise = noise.at_least(problem.noise).at_rounding(_half(problem), center)
     ignored = tuple(
         name
         for index, name in enumerate(problem.parameters.names)
         if values[index].size and not problem.depends_on(index, center)
     )
+    if problem.layer is not None and problem.layer.backward is None and len(ignored) == len(values):
+        ignored = ()  # a layer of the library's that is flat
     evaluations = preflight.evaluations + noise.evaluations + len(values)
     preflight = replace(preflight, ignored=ignored, evaluations=evaluations)
     try:
@@ -141,6 +147,13 @@ def run_preflight(
         problem = replace(problem, fresh_data=True)
     judged = gradients if first is None or problem.step is not None else first
     return preflight, Point.at(problem, values, center, noise).with_gradients(judged)
+
+
+def _half(problem: Problem) -> float:
+    """The relative rounding of parameters in half precision; 0 where there are none."""
+    types = [dtype for dtype in problem.parameters.storage if dtype.kind == "f"]
+    coarsest = max(map(epsilon_of, types), default=0.0)
+    return coarsest if coarsest > SINGLE else 0.0
 
 
 def still_repeatable(preflight: Preflight, point: Point) -> Preflight:

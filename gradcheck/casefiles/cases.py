@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Unpack, overload
 from gradcheck.api import Function, check, check_layer, check_step
 from gradcheck.errors import UsageError
 from gradcheck.matrices import check_hessian, check_jacobian
-from gradcheck.options import Given, OfCheck, OfMatrix, Options, Thoroughness
+from gradcheck.options import Given, OfCheck, OfLayer, OfMatrix, Options
 from gradcheck.report.model import Report
 from gradcheck.words import with_nearest
 
@@ -86,7 +86,7 @@ class LayerCase(Case):
         *,
         upstream: Any = None,
         expect: Expected = None,
-        **options: Unpack[Thoroughness],
+        **options: Unpack[OfLayer],
     ) -> None:
         layer = {"forward": forward, "backward": backward, "inputs": inputs}
         self._keep(expect, {**layer, "upstream": upstream}, options)

@@ -61,7 +61,8 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
     moves = [0.0] * len(sizes)
     if any(0 < rounding >= size for size, rounding in zip(sizes, roundings, strict=True)):
         moves = _nearby(point, rng)
-    most, linear = min(LARGEST_AMPLIFICATION * epsilon, COARSEST), ROUNDINGS * epsilon / NEARBY
+    most = max(min(LARGEST_AMPLIFICATION * epsilon, COARSEST), ROUNDINGS * epsilon)
+    linear = ROUNDINGS * epsilon / NEARBY
     blocks = []
     for block, size, rounding, movement, move in zip(
         point.blocks, sizes, roundings, moved, moves, strict=True

@@ -39,6 +39,7 @@ from gradcheck.options import Edits
 from gradcheck.progress import Advance
 from gradcheck.sandbox.confinement import confine
 from gradcheck.sandbox.harmless import Refusals
+from gradcheck.trace.tensors import JaxArray, kind_for
 from gradcheck.user.calls import UserCodeError
 from gradcheck.words import listed, printable
 
@@ -73,6 +74,8 @@ def repair(
         return Repair(reason=printable(why))
     if not hasattr(os, "fork"):
         return Repair(reason="candidates are tried in a forked process, which this system lacks")
+    if kind_for(point.problem.parameters.owner) is JaxArray:
+        return Repair(reason="candidates are tried in a forked process, where jax does not run")
     texts = {function.path: read_source(function.path) for function in functions}
     hints = Hints.of(findings)
     task = Task(point, tuple(functions), texts, hints, allowance)

@@ -14,6 +14,7 @@ import numpy as np
 
 from gradcheck.mending.executed import run_watched
 from gradcheck.user.objects import is_object
+from gradcheck.user.tensors import is_tensor, to_array
 
 MOST_KEYS = 60
 
@@ -133,6 +134,7 @@ def value_of(result: Any) -> Value | None:
     """The kind and shape of an array or number; None for anything else."""
     if isinstance(result, bool | np.bool_):
         return None
+    result = result if not is_tensor(result) else to_array(result)
     if isinstance(result, np.ndarray) and result.dtype.kind in "fiub":
         return Value("array", result.shape)
     if isinstance(result, int | np.integer):

@@ -23,6 +23,7 @@ from gradcheck.numeric.gradient import (
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.steps import Measure
+from gradcheck.numeric.storage import stored
 
 __all__ = ["RESOLUTION_LIMIT", "BlockGradient", "Claim", "NumericGradient", "numeric_gradient"]
 
@@ -108,12 +109,12 @@ def _limit(noise: Noise, block: int) -> float:
 def _measure(
     losses: EntryLosses, block: int, flat: Array, dtype: np.dtype[Any], center: float
 ) -> Measure:
-    def stored(moved: Array) -> Array:
-        return moved.astype(dtype, copy=False).astype(np.float64, copy=False)
+    def rounded(moved: Array) -> Array:
+        return stored(moved, dtype).astype(np.float64, copy=False)
 
     def measure(entries: Indices, steps: Array) -> Pair:
         start = flat[entries]
-        above, below = stored(start + steps), stored(start - steps)
+        above, below = rounded(start + steps), rounded(start - steps)
         up_and_down = np.column_stack([above, below]).ravel()
         found = losses(block, np.repeat(entries, 2), up_and_down)
         pair = Pair((above - below) / 2, found[0::2], found[1::2])
@@ -122,7 +123,7 @@ def _measure(
         if not len(edge):
             return pair
         rows, start = entries[edge], start[edge]
-        near, far = (stored(start + sides[edge] * size * steps[edge]) for size in ONE_SIDED)
+        near, far = (rounded(start + sides[edge] * size * steps[edge]) for size in ONE_SIDED)
         at_near, at_far = losses(block, rows, near), losses(block, rows, far)
         return pair.put(
             edge,

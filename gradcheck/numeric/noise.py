@@ -109,6 +109,13 @@ class Noise:
             known=known > self.level,
         )
 
+    def at_rounding(self, epsilon: float, center: float) -> Noise:
+        """The same, of a loss that computes as coarsely as its parameters are kept."""
+        if not epsilon:
+            return self
+        rounding = max(epsilon * abs(center), self.quantum) / 2
+        return replace(self.at_least(rounding), known=self.known)
+
     def levels(self, block: int) -> NoiseLevels:
         """The three levels when a block moves."""
         rough = self.rough[block] if self.rough else self.level

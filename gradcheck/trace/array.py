@@ -179,7 +179,13 @@ def call_numpy(
     return apply(tape, function, arguments, keywords, name, force)
 
 
-def traced_leaf(tape: Tape, array: NDArray[Any], name: str, storage: Storage | None = None) -> Any:
+def traced_leaf(
+    tape: Tape,
+    array: NDArray[Any],
+    name: str,
+    storage: Storage | None = None,
+    kind: type[TracedArray] = TracedArray,
+) -> Any:
     """A traced view of an array of the user's, in the same memory.
 
     Args:
@@ -187,8 +193,9 @@ def traced_leaf(tape: Tape, array: NDArray[Any], name: str, storage: Storage | N
         array: the user's array.
         name: what it is called.
         storage: the memory that it shares with other arrays, if it does.
+        kind: the class of the view.
     """
-    traced = array.view(TracedArray)
+    traced = array.view(kind)
     traced.tape = tape
     if storage is None:
         storage = Storage(tape, array, tape.leaf(name, array))
@@ -199,7 +206,7 @@ def traced_leaf(tape: Tape, array: NDArray[Any], name: str, storage: Storage | N
 
 def traced_number(tape: Tape, number: Any, name: str) -> Any:
     """A traced number that stands for one of the user's."""
-    traced = np.asarray(number).view(TracedArray)
+    traced = np.asarray(number).view(tape.array_type)
     traced.tape, traced.scalar, traced.node = tape, number, tape.leaf(name, number)
     return traced
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.array import TracedArray
 from gradcheck.trace.assignments import assignments_noted
 from gradcheck.trace.nodes import Leak, Node, Tape
 from gradcheck.trace.places import run_function
 from gradcheck.trace.proxies import importing
 from gradcheck.trace.reach import Reach
 from gradcheck.trace.recording import node_of, plain
+from gradcheck.trace.tensors import kind_for
 from gradcheck.trace.traced import Traced
 
 SEEN_THROUGH = (
@@ -92,7 +92,7 @@ def trace_calls(
         argument: what each of them is given.
         also: further functions and objects of the user's that these call or use.
     """
-    tape = Tape(TracedArray)
+    tape = Tape(kind_for(argument))
     returned: list[Any] = []
     indices: list[Any] = []
     starts: list[int] = []

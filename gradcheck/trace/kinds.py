@@ -75,8 +75,7 @@ def kind_of(mend: Mend, state: State, known: Known, words: Words, expression: st
 
 def named(explained: Sequence[Quantity], words: Words) -> str:
     """What a value is, by the quantity that names it best."""
-    own = [one for one in explained if words.has_name(one.node)]
-    ranked = sorted(own, key=lambda one: ORDER.index(one.kind))
+    ranked = sorted(explained, key=lambda one: ORDER.index(one.kind))
     if not ranked:
         return ""
     return words.quantity(ranked[0].kind, ranked[0].node, ranked[0].other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
+from functools import partial
 from threading import Thread
 from types import CellType, FunctionType, SimpleNamespace
 from typing import Any
@@ -13,6 +14,11 @@ import numpy as np
 from gradcheck.trace.places import PACKAGE, is_users_code, is_users_file
 
 ADAPTERS = "gradcheck.user"
+LIMIT = 50_000
+"""How many objects are looked into at most."""
+
+ATOMS = (str, bytes, bool, int, float, complex, type(None), np.dtype, np.generic, range)
+UNSEEN = object()
 
 
 def boxed(value: Any) -> Any:
@@ -22,6 +28,16 @@ def boxed(value: Any) -> Any:
     box = np.empty((), dtype=object)
     box[()] = value
     return box
+
+
+def given_others(
+    value: partial[Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> Callable[[], None]:
+    """Gives a partial other arguments; what gives it back its own."""
+    before: Any = value.__reduce__()[2]
+    settable: Any = value  # a partial's own way to be changed, which its type does not tell
+    settable.__setstate__((value.func, arguments, keywords, value.__dict__ or None))
+    return lambda: settable.__setstate__(before)
 
 
 def fill(cell: CellType, value: Any) -> None:
@@ -83,5 +99,19 @@ def restorer(names: MutableMapping[Any, Any]) -> Callable[[], None]:
         for key, value in before.items():
             if key not in names or names[key] is not value:
                 names[key] = value
+
+    return restore
+
+
+def list_restorer(items: Any) -> Callable[[], None]:
+    """What gives a list the items that it has now."""
+    before = list(items)
+
+    def restore() -> None:
+        if len(items) != len(before) or any(
+            new is not old for new, old in zip(items, before, strict=True)
+        ):
+            items.clear()
+            items.extend(before)
 
     return restore

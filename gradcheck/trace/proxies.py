@@ -12,6 +12,7 @@ import numpy as np
 
 from gradcheck.trace.array import call_numpy
 from gradcheck.trace.floats import Float
+from gradcheck.trace.library_functions import ACTIVATIONS
 from gradcheck.trace.names import split_names
 from gradcheck.trace.nodes import Tape
 from gradcheck.trace.places import is_users_code
@@ -70,6 +71,18 @@ class NumpyProxy:
         return dir(self._module)
 
 
+class JaxProxy:
+    """A module of jax's, whose functions are numpy's."""
+
+    def __init__(self, module: Any, tape: Tape) -> None:
+        self.__dict__.update(_module=module, _tape=tape)
+
+    def __getattr__(self, name: str) -> Any:
+        made = proxy_of(getattr(self._module, name), self._tape)
+        self.__dict__[name] = made
+        return made
+
+
 class IndexProxy:
     """`np.c_`, `np.r_` and the like."""
 
@@ -102,13 +115,40 @@ def proxy_of(value: Any, tape: Tape) -> Any:
         return MathProxy(tape)
     if isinstance(value, ModuleType):
         package, *parts = value.__name__.split(".")
+        if value.__name__ == "jax.numpy":
+            return NumpyProxy(np, tape)
+        if package == "jax":
+            return JaxProxy(value, tape)
         inside = package in ("numpy", "scipy") and not set(UNTRACED) & set(parts)
         return NumpyProxy(value, tape) if inside else value
     if value is np.float64:
         return value
     if isinstance(value, BuiltinFunctionType) and getattr(math, value.__name__, None) is value:
         return _math_function(value, tape)
+    if is_jaxs(value):
+        return _jax_function(value, tape)
     return _numpy_function(value, tape) if is_numpys(value) else value
+
+
+def is_jaxs(value: Any) -> bool:
+    """Whether a value is a function of jax's, or one that it has wrapped."""
+    return callable(value) and type(value).__module__.partition(".")[0] in ("jax", "jaxlib")
+
+
+def _jax_function(function: Any, tape: Tape) -> Any:
+    """Numpy's of the same name, for jax's own."""
+    module = (getattr(function, "__module__", None) or "").partition(".")[0]
+    name = getattr(function, "__name__", "")
+    if module != "jax":
+        return function
+    if name in ACTIVATIONS:
+        return lambda x, axis=-1, **named: _activated(ACTIVATIONS[name], x, axis, named)
+    return proxy_of(getattr(np, name), tape) if hasattr(np, name) else function
+
+
+def _activated(function: Callable[..., Any], x: Any, axis: Any, named: dict[str, Any]) -> Any:
+    words = {"keepdims": "keepdim"}
+    return function(x, dim=axis, **{words.get(key, key): item for key, item in named.items()})
 
 
 def importing(real: Callable[..., Any], tape: Tape) -> Callable[..., Any]:

@@ -82,7 +82,7 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
     used = used_values(first)
     for node in first.loss_nodes:
         index = node.index
-        if index not in used:
+        if index not in used or is_own(node):
             continue
         is_data = node.is_leaf and index not in first.parameters.values()
         if not is_data and all(index in derivatives for derivatives in reached):
@@ -92,6 +92,11 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
         yield Quantity(VALUE, index, None, values)
     yield from contributions_of(points)
     yield from _slopes(points)
+
+
+def is_own(node: Node) -> bool:
+    """Whether gradcheck made a value: of a layer, the product with its upstream gradient."""
+    return not node.is_leaf and node.place is None
 
 
 def used_values(point: Point) -> set[int]:
@@ -139,7 +144,7 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
     known_locals: list[Locals] = [{} for _ in points]
     values = [[node.value for node in point.loss_nodes] for point in points]
     for end in nodes[: first.loss_index + 1]:
-        if end.index not in reached or base_name(end) not in CHAIN:
+        if end.index not in reached or base_name(end) not in CHAIN or is_own(end):
             continue
         slopes = [
             _chained(point.loss_nodes, its_values, end.index, reached, its_locals)

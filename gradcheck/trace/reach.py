@@ -12,28 +12,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.array import traced_leaf, traced_number
+from gradcheck.trace.array import TracedArray, traced_leaf, traced_number
 from gradcheck.trace.floats import Float
 from gradcheck.trace.nodes import Tape
 from gradcheck.trace.ownership import (
+    ATOMS,
+    LIMIT,
+    UNSEEN,
     boxed,
     file_of,
     fill,
+    given_others,
     is_adapter,
     is_users_function,
     is_users_object,
+    list_restorer,
     restorer,
     slots,
 )
 from gradcheck.trace.places import is_users_file
-from gradcheck.trace.proxies import is_numpys, proxy_of
+from gradcheck.trace.proxies import is_jaxs, is_numpys, proxy_of
 from gradcheck.trace.storage import Storage
-
-LIMIT = 50_000
-"""How many objects are looked into at most."""
-
-ATOMS = (str, bytes, bool, int, float, complex, type(None), np.dtype, np.generic, range)
-UNSEEN = object()
+from gradcheck.user.tensors import is_jax, is_real_tensor, is_tensor, to_array
 
 
 @dataclass
@@ -70,6 +70,10 @@ class Reach:
         """
         if isinstance(value, np.ndarray):
             return self._array(value, name)
+        if is_tensor(value):
+            return self._tensor(value, name)
+        if is_jaxs(value) and isinstance(getattr(value, "__wrapped__", None), FunctionType):
+            return self.traced(value.__wrapped__, name)  # jit, custom_vjp: the user's own function
         if (numbers and type(value) is float) or (isinstance(value, np.floating) and numbers):
             return traced_number(self.tape, value, name)
         if isinstance(value, ATOMS):
@@ -93,7 +97,16 @@ class Reach:
             if storage.version:
                 storage.root[...] = before
 
-    def _array(self, array: NDArray[Any], name: str) -> Any:
+    def _tensor(self, tensor: Any, name: str) -> Any:
+        array = np.array(tensor) if is_jax(tensor) else to_array(tensor)
+        if not is_real_tensor(tensor):
+            return array if is_jax(tensor) else tensor
+        if id(tensor) not in self.made:
+            self.kept.append(tensor)
+            self.made[id(tensor)] = self._array(array, name, self.tape.array_type)
+        return self.made[id(tensor)]
+
+    def _array(self, array: NDArray[Any], name: str, kind: type[TracedArray] = TracedArray) -> Any:
         if array.dtype.kind == "O":
             self._objects(array, name)
             return array
@@ -110,7 +123,7 @@ class Reach:
             root = traced_leaf(self.tape, owner, f"memory of {name}")
             storage = self.storages[id(owner)] = root.storage
             self.written.append((storage, self.tape.nodes[storage.node].value))
-        traced = traced_leaf(self.tape, array, name, storage)
+        traced = traced_leaf(self.tape, array, name, storage, kind)
         if storage is None:
             storage = self.storages[id(owner)] = traced.storage
             self.written.append((storage, self.tape.nodes[storage.node].value))
@@ -207,8 +220,7 @@ class Reach:
                 function.__defaults__ = new
         if function.__kwdefaults__:
             self.traced(function.__kwdefaults__, name)
-        if function.__dict__:
-            self.traced(function.__dict__, name)
+        self.traced(function.__dict__, name)
 
     def _cells(self, function: FunctionType) -> None:
         names = function.__code__.co_freevars
@@ -230,11 +242,8 @@ class Reach:
     def _partial(self, value: partial[Any], name: str) -> None:
         self.traced(value.func, name)
         arguments = tuple(self.traced(item, f"{name} argument") for item in value.args)
-        before: Any = value.__reduce__()[2]
-        settable: Any = value  # a partial's own way to be changed, which its type does not tell
         keywords = {key: self.traced(item, key) for key, item in value.keywords.items()}
-        settable.__setstate__((value.func, arguments, keywords, value.__dict__ or None))
-        self.undo.append(lambda: settable.__setstate__(before))
+        self.undo.append(given_others(value, arguments, keywords))
 
     def _mapping(self, value: dict[Any, Any], name: str, numbers: bool) -> None:
         self._restoring(value)
@@ -245,17 +254,8 @@ class Reach:
                 value[key] = new
 
     def _list(self, value: Any, name: str, numbers: bool) -> None:
-        before = list(value)
-
-        def undo() -> None:
-            if len(value) != len(before) or any(
-                new is not old for new, old in zip(value, before, strict=True)
-            ):
-                value.clear()
-                value.extend(before)
-
-        self.undo.append(undo)
-        for index, item in enumerate(before):
+        self.undo.append(list_restorer(value))
+        for index, item in enumerate(list(value)):
             new = self.traced(item, f"{name}[{index}]", numbers)
             if new is not item:
                 value[index] = new

@@ -13,6 +13,7 @@ from gradcheck.user.gradients import read_gradients
 from gradcheck.user.objects import Position, steps_from
 from gradcheck.user.problem import Problem
 from gradcheck.user.structures import flatten, is_leaf
+from gradcheck.user.tensors import to_array
 
 
 def subject_of_functions(
@@ -51,7 +52,7 @@ def subject_of_problem(problem: Problem) -> Subject:
             stacks = [value[None] for value in blocks(packed).values()]
             return problem.loss_function(parameters.pack(stacks))[0]
         returned = problem.loss_function(packed)
-        return returned[0] if problem.gradient_function is None else returned
+        return to_array(returned[0] if problem.gradient_function is None else returned)
 
     def gradient(packed: Any) -> Mapping[str, Any]:
         if parameters.in_place:

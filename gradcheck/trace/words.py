@@ -55,12 +55,6 @@ class Words:
             return f"`{place.source}`"
         return f"the {base_name(node)} at line {place.line}" if place else base_name(node)
 
-    def has_name(self, index: int) -> bool:
-        """Whether a value is one of the user's: not what is computed with it afterwards."""
-        return (
-            index in self.parameters or self.nodes[index].is_leaf or bool(self.nodes[index].chain)
-        )
-
     def quantity(self, kind: str, node: int, other: int | None) -> str:
         """A quantity in words: `dL/dA1`, `the slope of tanh at Z1`."""
         if kind == ADJOINT:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.numeric.storage import stored
 from gradcheck.user.objects import DEEPEST, Position, Slot
 from gradcheck.words import printable
 
@@ -122,7 +123,7 @@ class Parameters:
     def stored(self, values: Sequence[Array]) -> tuple[NDArray[Any], ...]:
         """The values in the types in which the user's functions see them."""
         pairs = zip(values, self.storage, strict=True)
-        return tuple(value.astype(storage, copy=False) for value, storage in pairs)
+        return tuple(stored(value, storage) for value, storage in pairs)
 
     def rounded(self, values: Sequence[Array]) -> tuple[Array, ...]:
         """The values as the user's functions will see them, in float64."""

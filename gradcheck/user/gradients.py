@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import all_finite
 from gradcheck.errors import UsageError
+from gradcheck.numeric.storage import epsilon_of
 from gradcheck.user.blocks import Array, Parameters, describe, holds_itself
 from gradcheck.user.calls import GRADIENT, Raised, UserCodeError, call
 from gradcheck.user.names import ABSENT, found_beside, look_beside
@@ -199,7 +200,7 @@ def _gate(value: Any, shape: tuple[int, ...], name: str, copy: bool) -> Gradient
     if value is ABSENT or value is None:
         return MISSING
     array = as_array(value, name)
-    epsilon = float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 0.0
+    epsilon = epsilon_of(array.dtype) if array.dtype.kind == "f" else 0.0
     gradient = array.astype(np.float64, copy=copy)
     if array.shape != shape and not (array.size == 1 and shape == ()):
         return Gradient(gradient, "shape", epsilon)

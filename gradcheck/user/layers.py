@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.errors import UsageError
+from gradcheck.user.automatic import automatic_product, product_of, require_order
 from gradcheck.user.blocks import Leaf, Parameters, describe, path_name
 from gradcheck.user.calls import call, hand_over
 from gradcheck.user.names import has_role, look_beside
@@ -23,8 +23,9 @@ from gradcheck.user.outputs import (
     readings,
     require_fit,
 )
+from gradcheck.user.own_backward import argument_names, taken_apart
 from gradcheck.user.structures import flatten
-from gradcheck.user.tensors import automatic_product, is_module, is_real_tensor, to_array
+from gradcheck.user.tensors import is_module, is_real_tensor, to_array
 
 TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
 """What the inputs of a loss layer that need no gradient are called."""
@@ -147,6 +148,7 @@ def make_layer(
     inputs: Any,
     upstream: Any,
     rng: np.random.Generator,
+    order: int = 1,
 ) -> tuple[CheckedLayer, Parameters]:
     """The layer as a scalar problem, and what is differentiated: inputs, and the owner's arrays.
 
@@ -157,10 +159,15 @@ def make_layer(
     positional = not isinstance(inputs, Mapping)
     if positional:
         values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
-        named = dict(zip(_names_of(forward, len(values)), values, strict=True))
+        named = dict(zip(argument_names(forward, len(values)), values, strict=True))
     else:
         named = dict(inputs)
-    params = {name: value for name, value in named.items() if _is_differentiable(value)}
+    require_order(order, backward)
+    if order == 2:
+        forward, named = call(product_of, "your forward", forward, named, positional, rng)
+        positional, upstream = False, None
+    differentiable = _is_differentiable if backward is not None else _holds_tensors
+    params = {name: value for name, value in named.items() if differentiable(value)}
     if not params:
         raise UsageError(
             "none of the inputs is a floating-point array; whole numbers are taken as indices"
@@ -186,6 +193,8 @@ def make_layer(
             _with_upstream(replace(layer, reading=reading), returned, upstream, rng)
             for reading in readings(returned, backward)
         ]
+        if backward is None and order == 1:
+            return taken_apart(found[0], start), parameters
         inputs = {name: start[name] for name in params}
         return found[0] if len(found) == 1 else _chosen(found, inputs, rng), parameters
     finally:
@@ -267,25 +276,12 @@ def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Gen
 
 
 def _is_differentiable(value: Any) -> bool:
-    if isinstance(value, float | np.floating) or is_real_tensor(value):
+    if isinstance(value, float | np.floating) or _holds_tensors(value):
         return True
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
-def _names_of(forward: Callable[..., Any], count: int) -> list[str]:
-    """The names of the first arguments of a function; numbered where it has not as many.
-
-    Of a `torch.autograd.Function`'s `apply`, those of its own forward function after the context.
-    """
-    own = getattr(getattr(forward, "__self__", None), "forward", None)
-    applied = callable(own) and getattr(forward, "__name__", "") == "apply"
-    try:
-        signature = inspect.signature(own if callable(own) and applied else forward)
-        names = [
-            name
-            for name, parameter in signature.parameters.items()
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        ][1 if applied else 0 :]
-    except (TypeError, ValueError):
-        names = []
-    return names[:count] if len(names) >= count else [f"inputs[{i}]" for i in range(count)]
+def _holds_tensors(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return any(map(_holds_tensors, value))
+    return is_real_tensor(value)

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.user.tensors import (
+    has_own_memory,
     is_jax,
     is_module,
     is_real_tensor,
     is_tensor,
     like,
-    module_arrays,
+    module_parameters,
+    put_numbers,
     to_array,
 )
 
@@ -83,6 +85,19 @@ class Place:
         """Puts something there unless it is."""
         if self.get() is not value:
             self.set(value)
+
+
+@dataclass(frozen=True)
+class Memory(Place):
+    """The numbers of a torch tensor of a type that numpy does not have; the tensor is `holder`."""
+
+    def get(self) -> Any:
+        """Nothing, so that numbers are always put in."""
+        return None
+
+    def set(self, value: Any) -> None:
+        """Changes the numbers."""
+        put_numbers(self.holder, value)
 
 
 @dataclass(frozen=True)
@@ -201,8 +216,12 @@ class _Walk:
     def slots(self, holder: Any, way: tuple[Place, ...]) -> Iterator[Slot]:
         if is_module(holder):
             self.torch.append(holder)
-            for name, array in module_arrays(holder):
-                yield Slot(Place({name: array}, name, array), way, array, itself=True)
+            for name, tensor in module_parameters(holder):
+                if tensor.requires_grad:
+                    yield _tensor_slot(Place({name: tensor}, name, tensor), way)
+                else:
+                    steps = (*(outer.step for outer in way), name)
+                    self.fixed.append((steps, tuple(tensor.shape)))
             return
         for step, value in steps_from(holder):
             place = Place(holder, step, value)
@@ -238,6 +257,8 @@ def _tensor_slot(place: Place, way: tuple[Place, ...]) -> Slot:
     tensor = place.original
     if is_jax(tensor):
         return Slot(place, way, None, make=partial(like, tensor))
+    if not has_own_memory(tensor):
+        return Slot(Memory(tensor, place.step, to_array(tensor)), way, None, make=np.asarray)
     return Slot(place, way, to_array(tensor), itself=True)
 
 

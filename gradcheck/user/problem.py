@@ -14,22 +14,21 @@ from numpy.typing import NDArray
 from gradcheck.arrays import same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
-from gradcheck.user.blocks import Array, Parameters, describe, path_name
+from gradcheck.user.automatic import (
+    backward,
+    clear_gradients,
+    differentiates_itself,
+    jax_gradient,
+    left_by_backward,
+)
+from gradcheck.user.blocks import BARE, Array, Parameters, describe, path_name
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import GRADIENT, LOSS, STEP, UserCodeError, call
 from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
 from gradcheck.user.objects import thawed
 from gradcheck.user.steps import Step
-from gradcheck.user.tensors import (
-    backward,
-    clear_gradients,
-    differentiates_itself,
-    is_jax,
-    jax_gradient,
-    left_by_backward,
-    to_array,
-)
+from gradcheck.user.tensors import is_jax, to_array
 
 Function = Callable[..., Any]
 
@@ -149,7 +148,8 @@ class Problem:
             returned = call(self.gradient_function, GRADIENT, packed)
         if returned is None or returned is packed:
             paths = {leaf.name: leaf.path for leaf in self.parameters.leaves}
-            return left_by_backward(packed, paths) or returned
+            found = left_by_backward(packed, paths)
+            return found[BARE] if found and list(paths.values()) == [()] else found or returned
         return returned
 
     def _own_gradient(self, packed: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
+from gradcheck.numeric.storage import BFLOAT16
 from gradcheck.user.blocks import (
     Array,
     Leaf,
@@ -24,7 +25,15 @@ from gradcheck.user.blocks import (
 )
 from gradcheck.user.objects import Slot, is_object, look_into, steps_from
 from gradcheck.user.packing import container_pack, dataclass_pack, leaf_pack
-from gradcheck.user.tensors import is_module, is_real_tensor, is_tensor, saved_state, to_array
+from gradcheck.user.tensors import (
+    frozen,
+    is_module,
+    is_real_tensor,
+    is_sparse,
+    is_tensor,
+    saved_state,
+    to_array,
+)
 from gradcheck.words import printable
 
 
@@ -64,7 +73,8 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
     firsts = [reader.found[reader.blocks.index(block)] for block in range(reader.count)]
     values = tuple(_as_float64(leaf) for leaf in firsts)
     names = _unique_names([leaf.path for leaf in reader.found])
-    return Parameters(
+    still = frozen([leaf.value for leaf in firsts])
+    found = Parameters(
         names=tuple(names[reader.blocks.index(block)] for block in range(reader.count)),
         values=values,
         dtypes=tuple(leaf.array.dtype for leaf in firsts),
@@ -94,6 +104,8 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
         torch=tuple(reader.torch),
         undo=tuple(map(saved_state, reader.torch)),
     )
+    moving = [block for block, is_still in enumerate(still) if not is_still]
+    return found.narrowed(moving) if any(still) else found
 
 
 def _unique_names(paths: Sequence[Path]) -> list[str]:
@@ -224,12 +236,15 @@ def _put(slot: Slot, array: Any, value: Any) -> Any:
 
 def _storage(leaf: _Found) -> np.dtype[Any]:
     """The type in which the user's functions see the block."""
+    dtype = leaf.array.dtype
     kept = is_tensor(leaf.value) or (leaf.slot is not None and leaf.slot.itself)
-    return leaf.array.dtype if kept else np.dtype(np.float64)
+    return dtype if kept or (dtype == BFLOAT16 and dtype.metadata) else np.dtype(np.float64)
 
 
 def _as_float64(leaf: _Found) -> Array:
     array, name = leaf.array, printable(path_name(leaf.path))
+    if is_sparse(leaf.value):
+        raise UsageError(f"{name} is a sparse tensor; give a dense one, and make it sparse inside")
     if array.dtype.kind not in "fiu":
         raise UsageError(
             f"{name} has dtype {array.dtype}; a gradient can be checked for real numbers only"

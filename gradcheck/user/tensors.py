@@ -1,23 +1,32 @@
 """torch tensors and jax arrays, where the user has them: recognised, read, and made.
 
+How their libraries differentiate is asked in `automatic`.
+
 Neither library is imported here before the user's own code has done so.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
+from gradcheck.numeric.storage import BFLOAT16
 
 
 def is_tensor(value: Any) -> bool:
     """Whether a value is a torch tensor or a jax array."""
-    return _is_torch(value) or is_jax(value)
+    return is_torch(value) or is_jax(value)
+
+
+def is_torch(value: Any) -> bool:
+    """Whether a value is a torch tensor."""
+    torch = sys.modules.get("torch")
+    return torch is not None and hasattr(torch, "Tensor") and isinstance(value, torch.Tensor)
 
 
 def is_jax(value: Any) -> bool:
@@ -28,9 +37,22 @@ def is_jax(value: Any) -> bool:
 
 def is_real_tensor(value: Any) -> bool:
     """Whether a value is a tensor of floating-point numbers."""
-    if _is_torch(value):
+    if is_torch(value):
         return bool(value.is_floating_point() or value.is_complex())
     return is_jax(value) and np.dtype(value.dtype).kind not in "iub"
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether a tensor of torch's stores its entries otherwise than one by one."""
+    return is_torch(value) and value.layout is not sys.modules["torch"].strided
+
+
+def frozen(values: Sequence[Any]) -> list[bool]:
+    """Which values are tensors that take no gradients, where others do."""
+    takes = [is_torch(value) and value.requires_grad for value in values]
+    return [
+        any(takes) and is_torch(value) and not one for value, one in zip(values, takes, strict=True)
+    ]
 
 
 def is_module(value: Any) -> bool:
@@ -42,70 +64,62 @@ def is_module(value: Any) -> bool:
 def to_array(value: Any) -> Any:
     """A tensor as a numpy array, which may share its memory; anything else as it is.
 
-    Raises:
-        UsageError: numpy has no such type of number.
+    What is stored sparsely becomes dense; bfloat16 float32, of which fewer bits count.
     """
-    if _is_torch(value):
-        return _checked(value).detach().cpu().resolve_conj().resolve_neg().numpy()
-    return np.asarray(_checked(value)) if is_jax(value) else value
+    if is_torch(value):
+        dense = value.detach().to_dense() if is_sparse(value) else value
+        if _is_foreign(dense):
+            return dense.float().numpy(force=True).view(BFLOAT16)
+        return dense.numpy(force=True)
+    if is_jax(value):
+        if _is_foreign(value):
+            return np.asarray(value.astype(np.float32)).view(BFLOAT16)
+        return np.asarray(value)
+    return value
 
 
 def like(tensor: Any, array: NDArray[Any]) -> Any:
     """A tensor of the same kind and type with the numbers of an array; torch's takes gradients."""
-    if _is_torch(tensor):
+    if is_torch(tensor):
         torch = sys.modules["torch"]
         made = torch.tensor(array, dtype=tensor.dtype, device=tensor.device)
         return made.requires_grad_(made.is_floating_point())
     return sys.modules["jax"].numpy.asarray(array, dtype=tensor.dtype)
 
 
-def module_arrays(module: Any) -> list[tuple[str, NDArray[Any]]]:
-    """The parameters of a module by their own names, as arrays that share their memory.
+def put_numbers(tensor: Any, array: NDArray[Any]) -> None:
+    """Gives a torch tensor the numbers of an array, in its own memory and type."""
+    tensor.data.copy_(sys.modules["torch"].from_numpy(np.array(array)))
+
+
+def module_parameters(module: Any) -> Iterator[tuple[str, Any]]:
+    """The floating-point parameters of a module by their own names.
 
     Raises:
-        UsageError: they are not in the memory of this machine, or of a type numpy does not have.
+        UsageError: they are not in the memory of this machine.
     """
-    arrays = []
     for name, parameter in module.named_parameters():
         if parameter.device.type != "cpu":
             raise UsageError(
                 f"{name} is on {parameter.device}; move the module to the CPU with .to('cpu')"
             )
         if parameter.is_floating_point():
-            arrays.append((name, _checked(parameter).detach().numpy()))
-    return arrays
+            yield name, parameter
 
 
-def clear_gradients(holder: Any) -> None:
-    """Forgets what earlier calls of `.backward()` left in a module or torch tensor."""
-    for tensor in _tensors_of(holder):
-        tensor.grad = None
+def has_own_memory(tensor: Any) -> bool:
+    """Whether the array that `to_array` makes of a torch tensor shares its memory."""
+    return not _is_foreign(tensor) and not is_sparse(tensor) and tensor.device.type == "cpu"
 
 
-def left_by_backward(structure: Any, paths: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """The `.grad` of the torch tensors that paths lead to, by name, of those that have one."""
-    if "torch" not in sys.modules:
-        return {}
-    found = {name: _left_at(structure, path) for name, path in paths.items()}
-    return {name: gradient for name, gradient in found.items() if gradient is not None}
-
-
-def _left_at(structure: Any, path: Sequence[Any]) -> Any:
-    for step in path:
-        if is_module(structure):
-            return dict(structure.named_parameters())[step].grad
-        if hasattr(step, "index") and not isinstance(step, str):
-            structure = structure[step.index]
-        elif isinstance(structure, Mapping):
-            structure = structure[step]
-        else:
-            structure = getattr(structure, step)
-    return structure.grad if _is_torch(structure) else None
+def tensors_of(holder: Any) -> list[Any]:
+    """The parameters of a module; or the tensor itself."""
+    return list(holder.parameters()) if is_module(holder) else [holder]
 
 
 def saved_state(holder: Any) -> Callable[[], None]:
     """What puts the gradients and buffers of a module, or a torch tensor, back as they are now."""
-    gradients = [(tensor, tensor.grad) for tensor in _tensors_of(holder)]
+    gradients = [(tensor, tensor.grad) for tensor in tensors_of(holder)]
     kept = [None if gradient is None else gradient.clone() for _, gradient in gradients]
     buffers = [
         (buffer, buffer.detach().clone())
@@ -123,81 +137,6 @@ def saved_state(holder: Any) -> Callable[[], None]:
     return restore
 
 
-def backward(loss: Any) -> None:
-    """Runs torch's backward pass from a loss.
-
-    Raises:
-        UsageError: the loss does not depend on anything that takes gradients.
-    """
-    if not loss.requires_grad:
-        raise UsageError(
-            "your loss returned a tensor without a graph, so .backward() cannot give its "
-            "gradients; return the loss as it was computed from the parameters, not detached"
-        )
-    loss.backward()
-
-
-def differentiates_itself(returned: Any) -> bool:
-    """Whether a loss returned one number with which the library can find gradients by itself."""
-    return is_tensor(returned) and np.prod(tuple(returned.shape), dtype=int) == 1
-
-
-def jax_gradient(loss: Callable[[Any], Any], params: Any) -> Any:
-    """The gradient by jax's own differentiation, in the structure of the parameters."""
-    return sys.modules["jax"].grad(loss)(params)
-
-
-def automatic_product(
-    outputs_of: Callable[[Mapping[str, Any]], Any], params: Mapping[str, Any], upstream: Any
-) -> dict[str, Any]:
-    """The vector-Jacobian product by torch or jax itself, by the names of the inputs.
-
-    Raises:
-        UsageError: the inputs are no tensors, or the outputs do not depend on them.
-    """
-    tensors = {name: value for name, value in params.items() if is_tensor(value)}
-    if not tensors:
-        raise UsageError(
-            "without a backward function, the inputs must be torch tensors or jax arrays"
-        )
-    if any(is_jax(value) for value in tensors.values()):
-        jax = sys.modules["jax"]
-        outputs, pull_back = jax.vjp(
-            lambda inner: _listed(outputs_of({**params, **inner})), tensors
-        )
-        found: dict[str, Any] = pull_back(_pulled(outputs, upstream))[0]
-        return found
-    torch = sys.modules["torch"]
-    outputs = _listed(outputs_of(params))
-    pairs = list(zip(outputs, _pulled(outputs, upstream), strict=True))
-    pairs = [
-        (output, along) for output, along in pairs if output is not None and output.requires_grad
-    ]
-    if not pairs:
-        raise UsageError(
-            "your forward returned tensors without a graph; return what the function's apply gave"
-        )
-    gradients = torch.autograd.grad(
-        [output for output, _ in pairs],
-        list(tensors.values()),
-        [along for _, along in pairs],
-        allow_unused=True,
-    )
-    return dict(zip(tensors, gradients, strict=True))
-
-
-def _listed(outputs: Any) -> list[Any]:
-    return list(outputs) if isinstance(outputs, tuple | list) else [outputs]
-
-
-def _pulled(outputs: list[Any], upstream: Any) -> list[Any]:
-    pairs = zip(outputs, _listed(upstream), strict=True)
-    return [
-        None if along is None else like(output, np.asarray(to_array(along)))
-        for output, along in pairs
-    ]
-
-
 def random_state() -> Callable[[], None]:
     """What puts torch's random state back as it is now, where torch is loaded."""
     torch = sys.modules.get("torch")
@@ -207,20 +146,6 @@ def random_state() -> Callable[[], None]:
     return lambda: torch.set_rng_state(state)
 
 
-def _tensors_of(holder: Any) -> list[Any]:
-    return list(holder.parameters()) if is_module(holder) else [holder]
-
-
-def _is_torch(value: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and hasattr(torch, "Tensor") and isinstance(value, torch.Tensor)
-
-
-def _checked(tensor: Any) -> Any:
-    kind = str(tensor.dtype).removeprefix("torch.")
-    if kind.startswith(("bfloat", "float8")):
-        raise UsageError(
-            f"a tensor has dtype {kind}, in which finite differences see nothing; convert to "
-            "float32 or, better, float64 for the check"
-        )
-    return tensor
+def _is_foreign(tensor: Any) -> bool:
+    """Whether numpy has no such type of number."""
+    return str(tensor.dtype).removeprefix("torch.").startswith(("bfloat", "float8"))

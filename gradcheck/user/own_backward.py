@@ -1,0 +1,225 @@
+"""A function of torch or jax that brings its own backward pass, taken apart into the two.
+
+`torch.autograd.Function.apply` and `jax.custom_vjp` call rules that the user wrote: as a forward
+and a backward function these are followed, blamed and mended like any others.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck.user.outputs import Reading, leaves
+from gradcheck.user.tensors import is_real_tensor, is_tensor, is_torch, to_array
+
+if TYPE_CHECKING:
+    from gradcheck.user.layers import CheckedLayer
+
+Pair = tuple[Callable[..., Any], Callable[..., Any]]
+
+
+def rules_of(function: Any) -> Pair | None:
+    """The forward function, which returns (output, cache), and backward(upstream, cache).
+
+    None where a function has no rules of its own.
+    """
+    kind = getattr(function, "__self__", None)
+    torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
+    if torch is not None and isinstance(kind, type) and issubclass(kind, torch.autograd.Function):
+        return _of_torch(kind, torch) if function.__name__ == "apply" else None
+    return _of_jax(function) if jax is not None and isinstance(function, jax.custom_vjp) else None
+
+
+def taken_apart(layer: CheckedLayer, start: Mapping[str, Any]) -> CheckedLayer:
+    """The layer by the rules that the user wrote for torch or jax, where they give the same.
+
+    Where the library refuses the shape of a gradient, and where the user's own rule raises, they
+    tell more than what the library says of it.
+    """
+    rules = rules_of(layer.forward)
+    if rules is None or not layer.positional:
+        return layer
+    apart = replace(layer, forward=rules[0], backward=rules[1], reading=Reading(1, 2))
+    (ours, our_error), (theirs, their_error) = (_asked(one, start) for one in (apart, layer))
+    if their_error:
+        shape = not our_error and "invalid gradient" in their_error
+        return apart if shape or our_error == their_error else layer
+    return apart if not our_error and _are_same(ours, theirs) else layer
+
+
+def _asked(layer: CheckedLayer, start: Mapping[str, Any]) -> tuple[Any, str]:
+    """The output and the gradients; or what was raised."""
+    try:
+        return (layer.run(start)[0], layer.gradient(start)), ""
+    except Exception as error:
+        return None, repr(error)
+
+
+def _are_same(ours: Any, theirs: Any) -> bool:
+    pairs = [(to_array(one), to_array(other)) for one, other in leaves(ours, theirs)]
+    return all(
+        one.shape == other.shape and np.allclose(one, other, rtol=1e-4, equal_nan=True)
+        for one, other in pairs
+    )
+
+
+Called = dict[Any, tuple[Any, ...]]
+"""Functions with rules of the user's, with what they were given first."""
+
+
+def called_within(run: Callable[[], Any]) -> list[tuple[Any, tuple[Any, ...]]]:
+    """The functions with rules of the user's that a call runs, with what they were given first."""
+    calls: Called = {}
+    torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
+    with ExitStack() as undo:
+        if torch is not None:
+            for kind in _kinds_below(torch.autograd.Function):
+                _note(kind, calls, undo)
+        if jax is not None:
+            undo.enter_context(jax.disable_jit())
+            undo.callback(setattr, jax.custom_vjp, "__call__", jax.custom_vjp.__call__)
+            jax.custom_vjp.__call__ = _noting_rule(jax.custom_vjp.__call__, calls)
+        run()
+    return [(getattr(rule, "apply", rule), given) for rule, given in calls.items()]
+
+
+def _kinds_below(kind: Any) -> Iterator[Any]:
+    for one in kind.__subclasses__():
+        yield from _kinds_below(one)
+        if not one.__module__.startswith("torch."):
+            yield one
+
+
+def _note(kind: Any, calls: Called, undo: ExitStack) -> None:
+    """Has the forward function of a `torch.autograd.Function` noted."""
+    real, first = kind.forward, 0 if has_setup(kind) else 1
+
+    def forward(*given: Any) -> Any:
+        calls.setdefault(kind, tuple(map(_numbers_of, given[first:])))
+        return real(*given)
+
+    if "forward" in vars(kind):
+        undo.callback(setattr, kind, "forward", vars(kind)["forward"])
+    else:
+        undo.callback(delattr, kind, "forward")
+    kind.forward = staticmethod(forward)
+
+
+def _noting_rule(real: Callable[..., Any], calls: Called) -> Callable[..., Any]:
+    def called(rule: Any, *given: Any, **named: Any) -> Any:
+        if not named and not rule.__module__.startswith("jax."):
+            calls.setdefault(rule, tuple(map(_numbers_of, given)))
+        return real(rule, *given, **named)
+
+    return called
+
+
+def _numbers_of(value: Any) -> Any:
+    """A copy of an argument; under vmap, of the first of its batch."""
+    if not is_tensor(value):
+        return value
+    if is_torch(value):
+        batched = sys.modules["torch"]._C._functorch
+        if not batched.is_batchedtensor(value):
+            return value.detach().clone()
+        return _numbers_of(batched.get_unwrapped(value).select(batched.maybe_get_bdim(value), 0))
+    axis = getattr(value, "batch_dim", None)
+    return value if axis is None else _numbers_of(value.val.take(0, axis))
+
+
+def has_setup(kind: Any) -> bool:
+    """Whether a `torch.autograd.Function` fills its context in a function of its own."""
+    return not kind.setup_context.__module__.startswith("torch.")
+
+
+class Context:
+    """What stands for the context that torch hands to the two."""
+
+    def __init__(self, count: int) -> None:
+        self.needs_input_grad = (True,) * count
+        self.saved_tensors: tuple[Any, ...] = ()
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        """Keeps them."""
+        self.saved_tensors = tensors
+
+    def ignore(self, *arguments: Any) -> None:
+        """What torch is told, and the numbers do not depend on."""
+
+    mark_dirty = mark_non_differentiable = set_materialize_grads = save_for_forward = ignore
+
+
+def _of_torch(kind: Any, torch: Any) -> Pair:
+    def forward(*inputs: Any) -> Any:
+        context = Context(len(inputs))
+        with torch.no_grad():
+            if not has_setup(kind):
+                return kind.forward(context, *inputs), (context, inputs)
+            outputs = kind.forward(*inputs)
+            kind.setup_context(context, inputs, outputs)
+            return outputs, (context, inputs)
+
+    def backward(upstream: Any, kept: Any) -> tuple[Any, ...]:
+        context, inputs = kept
+        with torch.no_grad():
+            return _filled(kind.backward(context, *_listed(upstream)), inputs)
+
+    return forward, backward
+
+
+def _of_jax(rule: Any) -> Pair:
+    ahead, back, still = rule.fwd, rule.bwd, rule.nondiff_argnums
+
+    def forward(*inputs: Any) -> Any:
+        outputs, kept = ahead(*inputs)
+        return outputs, (kept, inputs)
+
+    def backward(upstream: Any, cache: Any) -> tuple[Any, ...]:
+        kept, inputs = cache
+        fixed = [inputs[position] for position in still]
+        rest = [one for position, one in enumerate(inputs) if position not in still]
+        return _filled(back(*fixed, kept, upstream), rest)
+
+    return forward, backward
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, tuple | list) else (value,)
+
+
+def _filled(returned: Any, inputs: Sequence[Any]) -> tuple[Any, ...]:
+    """The gradients, zero where None was returned for what has one."""
+    return tuple(
+        0 * one if gradient is None and _has_gradient(one) else gradient
+        for gradient, one in zip(_listed(returned), inputs, strict=True)
+    )
+
+
+def _has_gradient(value: Any) -> bool:
+    return is_real_tensor(value) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+
+
+def argument_names(forward: Callable[..., Any], count: int) -> list[str]:
+    """The names of the first arguments of a function; numbered where it has not as many.
+
+    Of a `torch.autograd.Function`'s `apply`, those of its own forward function after the context.
+    """
+    kind: Any = getattr(forward, "__self__", None)
+    own = getattr(kind, "forward", None)
+    applied = callable(own) and getattr(forward, "__name__", "") == "apply"
+    try:
+        signature = inspect.signature(own if callable(own) and applied else forward)
+        names = [
+            name
+            for name, parameter in signature.parameters.items()
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        ][1 if applied and not has_setup(kind) else 0 :]
+    except (TypeError, ValueError):
+        names = []
+    return names[:count] if len(names) >= count else [f"inputs[{i}]" for i in range(count)]
