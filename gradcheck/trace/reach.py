@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, is_dataclass
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
@@ -31,7 +31,8 @@ from gradcheck.trace.ownership import (
     slots,
 )
 from gradcheck.trace.places import is_users_file
-from gradcheck.trace.proxies import is_jaxs, is_numpys, proxy_of
+from gradcheck.trace.proxies import is_jaxs, proxy_of
+from gradcheck.trace.sparse import Sparse, is_sparse
 from gradcheck.trace.storage import Storage
 from gradcheck.user.tensors import is_jax, is_real_tensor, is_tensor, to_array
 
@@ -82,6 +83,8 @@ class Reach:
             return self.made[id(value)]
         if type(value) is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
             return self._tuple(value, name, numbers)
+        if is_sparse(value):
+            return self._sparse(value, name)
         if id(value) not in self.seen and len(self.seen) < LIMIT:
             self.seen.add(id(value))
             self.kept.append(value)
@@ -140,6 +143,11 @@ class Reach:
             array[index] = boxed(self.traced(array[index], f"{name}{list(index)}"))
         self.undo.append(lambda: array.__setitem__(Ellipsis, before))
 
+    def _sparse(self, value: Any, name: str) -> Any:
+        self.kept.append(value)
+        made = Sparse(lambda: value, traced_leaf(self.tape, value.toarray(), name))
+        return self.made.setdefault(id(value), made)
+
     def _tuple(self, value: Any, name: str, numbers: bool) -> Any:
         self.kept.append(value)
         items = [self.traced(item, f"{name}[{i}]", numbers) for i, item in enumerate(value)]
@@ -158,10 +166,8 @@ class Reach:
             self.traced(value.__func__, name)
         elif isinstance(value, partial):
             self._partial(value, name)
-        elif isinstance(value, dict):
-            self._mapping(value, name, numbers)
-        elif isinstance(value, list | deque):
-            self._list(value, name, numbers)
+        elif isinstance(value, dict | list | deque):
+            self._container(value, name, numbers)
         elif isinstance(value, ModuleType):
             if is_users_file(getattr(value, "__file__", None) or "<frozen>"):
                 self.module(vars(value))
@@ -177,7 +183,7 @@ class Reach:
             return
         self.seen.add(id(names))
         self.kept.append(names)
-        self._restoring(names)
+        self.undo.append(restorer(names))
         self.swap(names)
         for key, value in list(names.items()):
             if not key.startswith("__") and not isinstance(value, ATOMS):
@@ -188,7 +194,7 @@ class Reach:
     def swap(self, names: dict[str, Any]) -> None:
         """Replaces numpy, math and float among names; whoever calls this puts them back."""
         for key, value in list(names.items()):
-            if isinstance(value, ModuleType) or is_numpys(value) or callable(value):
+            if isinstance(value, ModuleType) or callable(value):
                 new = proxy_of(value, self.tape)
                 if new is not value:
                     names[key] = new
@@ -196,11 +202,8 @@ class Reach:
 
     def restoring_swap(self, names: dict[str, Any]) -> None:
         """As `swap`, and put back with everything else."""
-        self._restoring(names)
-        self.swap(names)
-
-    def _restoring(self, names: MutableMapping[Any, Any]) -> None:
         self.undo.append(restorer(names))
+        self.swap(names)
 
     def _function(self, function: FunctionType, name: str) -> None:
         if not is_users_function(function):
@@ -245,20 +248,13 @@ class Reach:
         keywords = {key: self.traced(item, key) for key, item in value.keywords.items()}
         self.undo.append(given_others(value, arguments, keywords))
 
-    def _mapping(self, value: dict[Any, Any], name: str, numbers: bool) -> None:
-        self._restoring(value)
-        for key, item in list(value.items()):
-            label = f"{name}[{key!r}]" if name else str(key)
-            new = self.traced(item, label, numbers)
+    def _container(self, value: Any, name: str, numbers: bool) -> None:
+        named = isinstance(value, dict)
+        self.undo.append(restorer(value) if named else list_restorer(value))
+        for key, item in list(value.items() if named else enumerate(value)):
+            new = self.traced(item, f"{name}[{key!r}]" if name else str(key), numbers)
             if new is not item:
                 value[key] = new
-
-    def _list(self, value: Any, name: str, numbers: bool) -> None:
-        self.undo.append(list_restorer(value))
-        for index, item in enumerate(list(value)):
-            new = self.traced(item, f"{name}[{index}]", numbers)
-            if new is not item:
-                value[index] = new
 
     def _class(self, kind: type, name: str) -> None:
         for base in kind.__mro__:
@@ -284,7 +280,7 @@ class Reach:
         self.traced(kind, kind.__name__)
         attributes = getattr(value, "__dict__", None)
         if isinstance(attributes, dict):
-            self._restoring(attributes)
+            self.undo.append(restorer(attributes))
             for key, item in list(attributes.items()):
                 label = f"{name}.{key}" if name and not is_dataclass(value) else key
                 new = self.traced(item, label, numbers)

@@ -160,13 +160,16 @@ def _wrapped(
     keywords: Mapping[str, Any],
 ) -> Any:
     """A result as a traced array or number; what holds no real numbers is given back as it is."""
-    if type(value) in (list, tuple):
+    is_named = isinstance(value, tuple) and hasattr(value, "_fields")
+    if type(value) in (list, tuple) or is_named:
         if not any(isinstance(item, np.ndarray | np.generic | float) for item in value):
             return value
         items = [
             _wrapped(tape, item, f"{name}[{index}]", Item(function, index), arguments, keywords)
             for index, item in enumerate(value)
         ]
+        if is_named:
+            return type(value)(*items)
         return items if type(value) is list else tuple(items)
     if isinstance(value, np.ndarray):
         if type(value) is not np.ndarray or value.dtype.kind not in "fiubc":

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import signal, special
+from scipy import signal, sparse, special
 
 import gradcheck
 from benchmarks.edits import edit as edits
@@ -156,6 +156,33 @@ def test_what_is_written_over_right_numbers_is_not_called_a_missing_sum(where):
     [first] = gradcheck.check(loss, {"W": RNG.normal(size=(4, 3))}, grad).findings
     assert first.code == "GC703"
     assert 'g["W"][where]' in first.message
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array, sparse.csc_array])
+def test_a_sparse_matrix_is_followed(kind):
+    S = kind(np.where(X > 0, X, 0.0))
+
+    def loss(W):
+        return float(np.sum((np.tanh(S @ W) - X[:, :3]) ** 2))
+
+    def grad(W):
+        h = np.tanh(S.dot(W))
+        return S.T @ (2 * (h - X[:, :3]) * (1 - h))
+
+    [first] = gradcheck.check(loss, RNG.normal(size=(4, 3)), grad).findings
+    assert (first.code, first.expression) == ("GC305", "1 - h")
+
+
+def test_a_determinant_is_followed():
+    def loss(a):
+        return float(np.linalg.slogdet(np.eye(3) + np.exp(a) * X[:3, :3] @ X[:3, :3].T)[1])
+
+    def grad(a):
+        K = np.eye(3) + np.exp(a) * X[:3, :3] @ X[:3, :3].T
+        return np.trace(np.linalg.inv(K) @ X[:3, :3] @ X[:3, :3].T) * np.exp(2 * a)
+
+    [first] = gradcheck.check(loss, 0.3, grad).findings
+    assert first.location is not None
 
 
 def test_a_convolution_of_scipys_is_followed():
