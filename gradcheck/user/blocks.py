@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.user.conventions import TORCH, Convention
 from gradcheck.user.objects import DEEPEST, Position, Slot
 from gradcheck.words import printable
 
@@ -40,6 +41,7 @@ class Leaf:
         transposed: whether the block's array lies there transposed.
         in_object: whether it was found in an object's attribute, so that it need not be a
             parameter at all.
+        part: "real" or "imag" of a complex array, which has a leaf and a block for each.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Leaf:
     block: int | None
     transposed: bool = False
     in_object: bool = False
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Parameters:
         torch: the modules and torch tensors that keep gradients of their own.
         undo: puts back what else belongs to these.
         vector: the shape of the one vector that the blocks were cut from, or None.
+        convention: how complex gradients are read.
     """
 
     names: tuple[str, ...]
@@ -83,6 +87,7 @@ class Parameters:
     torch: tuple[Any, ...] = field(default=(), repr=False)
     undo: tuple[Callable[[], None], ...] = field(default=(), repr=False)
     vector: tuple[int, ...] | None = None
+    convention: Convention = TORCH
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -93,6 +98,20 @@ class Parameters:
     def in_place(self) -> bool:
         """Whether any block lives in the user's own memory or object."""
         return bool(self.origin)
+
+    @property
+    def has_complex(self) -> bool:
+        """Whether any of the user's arrays is complex."""
+        return any(leaf.part for leaf in self.leaves)
+
+    @property
+    def undivided(self) -> Parameters:
+        """The same with one leaf, and name, for both parts of a complex array."""
+        kept = [leaf for leaf in self.leaves if leaf.part != "imag"]
+        if len(kept) == len(self.leaves):
+            return self
+        checked = (leaf.name for leaf in kept if leaf.block is not None)
+        return replace(self, leaves=tuple(kept), names=tuple(dict.fromkeys(checked)))
 
     @property
     def left_out(self) -> tuple[Leaf, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Leaf, Parameters, describe, path_name
 from gradcheck.user.calls import call, hand_over
+from gradcheck.user.conventions import TORCH, Convention
 from gradcheck.user.names import has_role, look_beside
 from gradcheck.user.objects import is_object
 from gradcheck.user.outputs import (
@@ -51,6 +52,7 @@ class CheckedLayer:
         reading: how what `forward` returns is read.
         owner: the object whose methods they are; its parameters are checked with the inputs.
         owned: the places of the arrays in it.
+        convention: in which `backward` takes the upstream gradient of complex outputs.
     """
 
     forward: Callable[..., Any]
@@ -62,6 +64,7 @@ class CheckedLayer:
     reading: Reading
     owner: Any = None
     owned: tuple[Leaf, ...] = ()
+    convention: Convention = TORCH
 
     def loss(self, params: Mapping[str, Any]) -> float:
         """The sum of upstream times output."""
@@ -70,10 +73,11 @@ class CheckedLayer:
 
     def gradient(self, params: Mapping[str, Any]) -> Any:
         """What the backward pass returns, by the names of the inputs."""
+        upstream = mapped(self.convention.written, self.upstream)
         if self.backward is None:
-            return automatic_product(lambda inputs: self.run(inputs)[0], params, self.upstream)
+            return automatic_product(lambda inputs: self.run(inputs)[0], params, upstream)
         output, cache = self.run(params)
-        upstream = like_output(self.upstream, output)
+        upstream = like_output(upstream, output)
         returned = hand_over(self.backward, *self.reading.given(upstream, cache))
         if not self.owned:
             return self._by_name(returned)
@@ -251,7 +255,7 @@ def _chosen(
 
 def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Generator) -> bool:
     """Whether the gradient is that of the loss along one random direction, roughly."""
-    values = {name: np.asarray(to_array(value), float) for name, value in params.items()}
+    values = {name: np.asarray(to_array(value)) for name, value in params.items()}
     along = {name: rng.standard_normal(value.shape) for name, value in values.items()}
     try:
         given = layer.gradient(params)
@@ -259,7 +263,7 @@ def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Gen
             layer.loss({name: value + size * along[name] for name, value in values.items()})
             for size in (ROUGH, -ROUGH)
         )
-        slopes = [np.vdot(given[name], direction) for name, direction in along.items()]
+        slopes = [np.real(np.vdot(given[name], direction)) for name, direction in along.items()]
     except Exception:  # of the user's code, which is asked in a way that may not be meant
         return False
     numeric, analytic = (up - down) / (2 * ROUGH), float(np.sum(slopes))
@@ -267,9 +271,9 @@ def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Gen
 
 
 def _is_differentiable(value: Any) -> bool:
-    if isinstance(value, float | np.floating) or is_real_tensor(value):
+    if isinstance(value, complex | float | np.inexact) or is_real_tensor(value):
         return True
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
 
 
 def _names_of(forward: Callable[..., Any], count: int) -> list[str]:

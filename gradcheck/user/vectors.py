@@ -86,7 +86,10 @@ class Vectors:
         """
         returned = np.asarray(to_array(call(self.function, FUNCTION, self.pack(flat))))
         if returned.dtype.kind not in "fiub":
-            raise UsageError(f"{FUNCTION} returned {describe(returned)}; it must return numbers")
+            raise UsageError(
+                f"{FUNCTION} returned {describe(returned)}; it must return real numbers, of "
+                "complex ones both parts"
+            )
         if self.shape and returned.shape != self.shape:
             raise UsageError(
                 f"{FUNCTION} returned shape {returned.shape} with a parameter moved, and "
@@ -229,7 +232,7 @@ def _dense(returned: Any, vectors: Vectors) -> Array:
     arrays = [np.asarray(to_array(part)) for part in parts]
     for array in arrays:
         if array.dtype.kind not in "fiub":
-            raise UsageError(f"{JACOBIAN} is {describe(array)}; it must hold numbers")
+            raise UsageError(f"{JACOBIAN} is {describe(array)}; it must hold real numbers")
     if len(arrays) == len(parameters.names):
         fitting = [
             array.shape in ((*vectors.shape, *own), (vectors.rows, math.prod(own)))
