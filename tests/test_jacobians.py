@@ -164,6 +164,35 @@ def test_what_is_wrong_in_a_sparse_jacobian():
     assert report.blocks[0].wrong_entries == 2
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_many_values_cost_little_more_than_their_differences(seed, is_sparse):
+    rng = np.random.default_rng(seed)
+    rows, columns = 400, 30
+    mixing = rng.normal(size=(rows, columns)) * 10.0 ** rng.uniform(-1, 0, (rows, 1))
+    if is_sparse:
+        mixing[np.arange(rows)[:, None] % columns != np.arange(columns)] = 0
+    point = rng.normal(size=columns)
+
+    def many(x):
+        return np.exp(np.sin(mixing @ x)) * np.linspace(1, 100, rows)
+
+    def right(x):
+        inner = mixing @ x
+        found = (many(x) * np.cos(inner))[:, None] * mixing
+        return sparse.csr_matrix(found) if is_sparse else found
+
+    report = gradcheck.check_jacobian(many, point, right)
+    assert report.ok
+    assert report.evaluations <= (60 if is_sparse else 2 * columns + 40)
+    changed = right(point).copy()
+    row, column = np.argwhere(mixing)[rng.integers(np.count_nonzero(mixing))]
+    changed[row, column] += 2 * report.blocks[0].error_bound
+    report = gradcheck.check_jacobian(many, point, lambda x: changed)
+    assert report.verdict == "fail"
+    assert report.blocks[0].worst.index == (row, column)
+
+
 def test_an_entry_that_the_pattern_misses_and_a_group_covers():
     """Its column moves a row that another column of the group has an entry in."""
 

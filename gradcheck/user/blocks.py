@@ -217,6 +217,8 @@ class Parameters:
 def cut(vector: NDArray[Any], shapes: Iterable[tuple[int, ...]]) -> list[NDArray[Any]]:
     """The arrays of these shapes that lie in a vector one after the other, row by row."""
     shapes = list(shapes)
+    if len(shapes) == 1:
+        return [vector.reshape(shapes[0])]
     ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
     parts = np.split(vector.reshape(-1), ends)
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

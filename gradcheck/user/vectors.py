@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
-from gradcheck.numeric.columns import Pattern
 from gradcheck.numeric.estimate import Array, Indices
+from gradcheck.numeric.pattern import Pattern
 from gradcheck.user.blocks import Parameters, cut, describe
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Raised, UserCodeError, call
@@ -107,12 +107,13 @@ class Vectors:
             self.outside.append(error.raised)
             return np.full(self.rows, np.nan)
 
-    def inside(self, column: int, value: float) -> bool:
-        """Whether a parameter may have a value."""
+    @property
+    def box(self) -> tuple[Array, Array] | None:
+        """The least and the largest value of every parameter, if there are bounds."""
         if self.bounds is None:
-            return True
-        block, entry = self.place(column)
-        return self.bounds.holds(block, entry, value)
+            return None
+        low, high = (np.concatenate([part.ravel() for part in side]) for side in self.bounds.sides)
+        return low, high
 
     def place(self, column: int) -> tuple[int, int]:
         """The block and the flat index of a column."""
