@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from gradcheck.numeric.estimate import Array, Indices
 from gradcheck.numeric.pattern import grouped
 from gradcheck.numeric.row_noise import RowNoise, estimate_row_noise
 from gradcheck.options import Options
+from gradcheck.pictures.slope_test import of_vectors
+from gradcheck.pictures.take import Sketch
 from gradcheck.pipeline import generator
 from gradcheck.report.build import accepted_blocks, unchecked_report
 from gradcheck.report.model import Report
@@ -137,7 +140,9 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     report = _report(judged.blocks, findings, coverage, options)
     notes = (*_notes(judged, matrix, measured, vectors), *heard_notes(heard))
     evaluations = point.noise.evaluations + 1 + measured.calls
-    return replace(report, notes=notes, evaluations=evaluations)
+    slopes = partial(of_vectors, vectors, point.noise, point.center, matrix, options.seed)
+    sketch = Sketch(None, (), 0.0, None, options.seed, slopes)
+    return replace(report, notes=notes, evaluations=evaluations, sketch=sketch)
 
 
 def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> VectorPoint:

@@ -200,6 +200,10 @@ class Parameters:
             for array, working in zip(given, self.working, strict=True)
         ]
 
+    def is_as_it_was(self) -> bool:
+        """Whether the user's objects still hold these; of torch's it is not known."""
+        return not self.torch and all(slot.holds(value) for slot, value in self.origin)
+
     def restore(self) -> None:
         """Puts the user's objects back as they were."""
         for slot, value in self.origin:

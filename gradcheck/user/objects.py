@@ -122,6 +122,11 @@ class Slot:
             thawed(self.working)[...] = value
         self.place.hold(self.original if self.itself else self.working)
 
+    def holds(self, value: Array) -> bool:
+        """Whether the original is there, and has this value."""
+        there = self.place.get()
+        return there is self.original and np.array_equal(np.asarray(to_array(there)), value)
+
     def restore(self, value: Array) -> None:
         """Puts back what was there, exactly."""
         for place in self.way:
