@@ -104,8 +104,7 @@ def confirm(
         levels.coarse = _has_coarse_term(
             levels, asked, rows[far], value[far], distance[far], most[far]
         )
-    if levels.coarse:
-        wrong[:] = False
+    wrong &= not levels.coarse
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
     wrong[zero[_between_steps(levels, asked, rows[zero])]] = False
     return Answer(wrong, supported)
