@@ -139,6 +139,8 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     coverage = Coverage(len(judged.rows), len(matrix.values), chosen.reason)
     report = _report(judged.blocks, findings, coverage, options)
     notes = (*_notes(judged, matrix, measured, vectors), *heard_notes(heard))
+    if more is not None and matrix.pattern.is_full and not more.is_full:
+        notes = ("your Jacobian is not 0 outside of sparsity=, so that all was moved", *notes)
     evaluations = point.noise.evaluations + 1 + measured.calls
     slopes = partial(of_vectors, vectors, point.noise, point.center, matrix, options.seed)
     sketch = Sketch(None, (), 0.0, None, options.seed, slopes)
@@ -153,6 +155,8 @@ def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> 
     first = vectors.asked(flat)
     vectors = replace(vectors, shape=first.shape)
     center = first.reshape(-1)
+    if not center.size:
+        raise _NothingToCompareError(f"{FUNCTION} returns no values")
     if not np.all(np.isfinite(center)):
         row = vectors.row_name(int(np.flatnonzero(~np.isfinite(center))[0]))
         raise _NothingToCompareError(f"{FUNCTION} gives no finite {row}")

@@ -230,6 +230,27 @@ def test_an_operator(adjoint):
     assert wrong_blocks == (["params"] if adjoint else ["forward product"])
 
 
+def test_an_operator_without_an_adjoint():
+    def operator(x, factor=1.0):
+        return LinearOperator((3, 3), matvec=lambda v: factor * jacobian(x) @ v)
+
+    report = check_jacobian(function, AT, operator)
+    assert report.ok
+    assert any("only the forward one" in note for note in report.notes)
+    assert check_jacobian(function, AT, lambda x: operator(x, 1.1)).verdict == "fail"
+
+
+def test_a_pattern_that_leaves_out_what_the_jacobian_holds():
+    report = check_jacobian(function, AT, jacobian, sparsity=np.eye(3))
+    assert report.ok
+    assert report.notes[0].startswith("your Jacobian is not 0 outside of sparsity")
+
+
+def test_a_function_without_values():
+    report = check_jacobian(lambda x: x[:0], AT, lambda x: np.zeros((0, 3)))
+    assert report.could_not_check == "your function returns no values"
+
+
 def test_bounds_and_edges():
     def strict(x):
         assert np.all(x >= 0)
