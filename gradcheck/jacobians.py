@@ -258,9 +258,9 @@ def _notes(judged: Judged, matrix: Matrix, measured: Columns, vectors: Vectors) 
     if len(matrix.values) < rows * columns:
         groups = len(np.unique(measured.group))
         kept = "" if judged.missing else "; nothing moved outside of the sparsity pattern"
+        kept = f"group{'s' * (groups > 1)} that share{'s' * (groups == 1)} no row{kept}"
         notes.append(
-            f"{len(matrix.values):,} entries in {columns:,} columns, moved in {groups:,} groups "
-            f"that share no row{kept}"
+            f"{len(matrix.values):,} entries in {columns:,} columns, moved in {groups:,} {kept}"
         )
     return notes
 

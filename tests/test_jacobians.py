@@ -193,6 +193,24 @@ def test_many_values_cost_little_more_than_their_differences(seed, is_sparse):
     assert report.blocks[0].worst.index == (row, column)
 
 
+@pytest.mark.parametrize("is_sparse", [False, True])
+@pytest.mark.parametrize(("at_kink", "verdict"), [(0, "pass"), (1, "pass"), (3, "inconclusive")])
+def test_at_a_kink_every_slope_between_is_right(is_sparse, at_kink, verdict):
+    point = np.array([0.3, 1.0, 2.5, 1.7])
+
+    def hinged(x):
+        return np.abs(x - 1) + np.roll(x, 1)
+
+    def slopes(x):
+        found = np.diag(np.where(x == 1, at_kink, np.sign(x - 1))) + np.roll(np.eye(4), 1, 0)
+        return sparse.csr_matrix(found) if is_sparse else found
+
+    assert check_jacobian(hinged, point, slopes).verdict == verdict
+    wrong = slopes(point) * 1.0
+    wrong[2, 2] = -1
+    assert check_jacobian(hinged, point, wrong).verdict == "fail"
+
+
 def test_an_entry_that_the_pattern_misses_and_a_group_covers():
     """Its column moves a row that another column of the group has an entry in."""
 

@@ -136,6 +136,13 @@ class Columns:
             self.leaks.append((first.columns[others], first.steps[others], rows[moved]))
         return bool(moved.any())
 
+    def outside(self, columns: Indices, by: Array) -> Mask:
+        """Which columns may not be moved so far."""
+        moved = self.point[columns] + by
+        if self.box is None:
+            return np.zeros(len(columns), dtype=bool)
+        return np.asarray((moved < self.box[0][columns]) | (moved > self.box[1][columns]))
+
     def move(self, columns: Indices, by: Array) -> Array:
         """The values with columns moved, less those at the point, in units of their noise, (m,)."""
         moved = self.point.copy()
@@ -220,11 +227,8 @@ class Columns:
 
     def _side(self, columns: Indices, by: Array) -> Array:
         """The values when all of some columns are moved, (m,); nan where they cannot be."""
-        outside = columns[:0]
-        if self.box is not None:
-            moved = self.point[columns] + by
-            held = (moved < self.box[0][columns]) | (moved > self.box[1][columns])
-            columns, by, outside = columns[~held], by[~held], columns[held]
+        held = self.outside(columns, by)
+        columns, by, outside = columns[~held], by[~held], columns[held]
         if not len(columns):
             return np.full(len(self.center), np.nan)
         values = self.move(columns, by)

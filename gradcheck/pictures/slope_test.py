@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck.compare.point import Point
 from gradcheck.errors import UsageError
 from gradcheck.numeric.estimate import Array
-from gradcheck.numeric.loss_lines import random_signs
+from gradcheck.numeric.loss_lines import random_sizes
 from gradcheck.numeric.row_noise import RowNoise
 from gradcheck.pictures.model import SlopeTest
 from gradcheck.user.calls import UserCodeError, quietly
@@ -52,15 +52,6 @@ def slope_test(remainder: Remainder, noise: float) -> SlopeTest:
     return SlopeTest(STEPS, tuple(left.tolist()), noise, order)
 
 
-def along(sizes: Array, rng: np.random.Generator) -> Array:
-    """A random direction: every entry by about its own size, zeros by that of the others."""
-    sizes = np.abs(sizes)
-    zero = sizes == 0
-    usual = float(np.median(sizes[~zero])) if not zero.all() else 1.0
-    signs = random_signs(sizes.shape, rng) * rng.uniform(0.5, 1.5, sizes.shape)
-    return np.asarray(np.where(zero, usual, sizes) * signs)
-
-
 def of_point(point: Point, seed: int) -> SlopeTest | None:
     """That of a loss; None where it cannot be asked any more, or there is no whole gradient."""
     problem, values = point.problem, point.values
@@ -70,7 +61,7 @@ def of_point(point: Point, seed: int) -> SlopeTest | None:
         return None
     rng = np.random.default_rng(seed)
     gradients = [block.gradient.value for block in point.blocks]
-    lines = [along(value, rng) for value in values]
+    lines = [random_sizes(value, rng) for value in values]
 
     def moved(step: float) -> Sequence[Array]:
         found = [value + step * line for value, line in zip(values, lines, strict=True)]
@@ -100,7 +91,7 @@ def of_vectors(
     """That of all values of a function at once, each in units of its noise."""
     if len(STEPS) * noise.seconds > SECONDS or not vectors.parameters.is_as_it_was():
         return None
-    line = along(vectors.point, np.random.default_rng(seed))
+    line = random_sizes(vectors.point, np.random.default_rng(seed))
     columns, rows = matrix.pattern.columns, matrix.pattern.rows
 
     def remainder(step: float) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,13 @@ class Parameters:
     def has_complex(self) -> bool:
         """Whether any of the user's arrays is complex."""
         return any(leaf.part for leaf in self.leaves)
+
+    @property
+    def halves(self) -> tuple[tuple[int, int], ...]:
+        """The blocks of both parts of every complex array."""
+        pairs = ((one.block, other.block, other.part) for one, other in pairwise(self.leaves))
+        found = dict.fromkeys((a, b) for a, b, part in pairs if part == "imag")
+        return tuple((a, b) for a, b in found if a is not None and b is not None)
 
     @property
     def undivided(self) -> Parameters:

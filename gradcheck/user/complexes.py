@@ -49,12 +49,12 @@ def with_convention(problem: Problem, rng: np.random.Generator) -> Problem:
     best = ranked[0]
     convention = CONVENTIONS[best]
     others = {}
-    for leaf in problem.parameters.leaves:
-        if leaf.part == "imag" and leaf.block is not None:
-            counts = agreeing[:, leaf.block - 1] + agreeing[:, leaf.block]
-            own = int(np.argmax(counts))
-            if counts[own] > counts[best]:
-                others[leaf.name] = CONVENTIONS[own].formula
+    for real, imag in problem.parameters.halves:
+        counts = agreeing[:, real] + agreeing[:, imag]
+        own = int(np.argmax(counts))
+        if counts[own] > counts[best]:
+            name = problem.parameters.names[imag].removesuffix(".imag")
+            others[name] = CONVENTIONS[own].formula
     return _read_by(problem, replace(convention, others=tuple(others.items())))
 
 

@@ -60,6 +60,18 @@ def test_an_error_in_a_part_of_one_entry_is_found(written, part):
     assert [block.verdict == "wrong" for block in report.blocks] == [part == 1, part == 1j, False]
 
 
+@pytest.mark.parametrize("imag", [0, 1e-17, 1e-14, 1e-8])
+def test_imaginary_parts_that_are_rounding(imag):
+    point = Z.real + 1j * imag * Z.imag
+    backward = MIXING.conj().T @ MIXING
+
+    def squares(z):
+        return np.sum(np.abs(MIXING @ z) ** 2)
+
+    assert gradcheck.check(squares, point, lambda z: 2 * backward @ z).ok
+    assert not gradcheck.check(squares, point, lambda z: 2.001 * backward @ z).ok
+
+
 def test_blocks_that_follow_different_conventions_are_wrong():
     def product(p):
         return np.sum(np.abs(p["a"] * p["b"][0]) ** 2)
