@@ -193,6 +193,19 @@ def test_many_values_cost_little_more_than_their_differences(seed, is_sparse):
     assert report.blocks[0].worst.index == (row, column)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_values_that_do_not_move_hide_their_noise(seed):
+    """Saturated units at a solution: a residual of 0 is made of numbers that are rounded as 1 is."""
+    rng = np.random.default_rng(seed)
+    mixing, point = rng.normal(size=(500, 5)), 8 * rng.normal(size=5)
+    data = np.tanh(mixing @ point)
+
+    def slopes(x):
+        return (1 - np.tanh(mixing @ x) ** 2)[:, None] * mixing
+
+    assert check_jacobian(lambda x: np.tanh(mixing @ x) - data, point, slopes).verdict != "fail"
+
+
 @pytest.mark.parametrize("is_sparse", [False, True])
 @pytest.mark.parametrize(("at_kink", "verdict"), [(0, "pass"), (1, "pass"), (3, "inconclusive")])
 def test_at_a_kink_every_slope_between_is_right(is_sparse, at_kink, verdict):

@@ -118,5 +118,9 @@ def estimate_row_noise(
     if np.any(size) and all(np.array_equal(one.astype(np.float32), one) for one in found):
         least = np.fmax(least, float(np.finfo(np.float32).eps) * size)
     level = np.fmax(least, NOISE_FACTOR * sigma)
+    # what does not move on the shortest line hides its noise: 1 - tanh(20) is rounded as 1 is
+    still = np.all(np.array(found[:POINTS]) == center, axis=0)
+    if still.any() and not still.all():
+        level[still] = np.fmax(level[still], np.median(level[~still]))
     seconds = float(np.median(lines.seconds))
     return RowNoise(least, level, seconds, len(lines.seconds), apart=apart)

@@ -109,7 +109,7 @@ def choose_step(
             break
     other = usual or float(np.cbrt(relative))
     best = min(tried, key=lambda one: one[:2])
-    if other > FAR_FROM * best[1] and not best[0] <= _largest(best[3]) * BLIND:
+    if other > FAR_FROM * best[1] and np.inf > best[0] > BLIND * _largest(best[3]):
         # where a parameter is nothing beside the length of the loss, its size tells no step
         inner, outer = (measure(entries, np.full(len(entries), k * other)) for k in (1, 2))
         truncation = _typical_truncation(inner, outer, center, noise)
