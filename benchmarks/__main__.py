@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from benchmarks.black_box import screening, two_workers
 from benchmarks.growth import growth, plot
+from benchmarks.jacobians import side_by_side as jacobians
 from benchmarks.networks import MAKERS, Setting
 from benchmarks.own import OWN
 from benchmarks.peers import PEERS, Timing
@@ -54,6 +55,11 @@ def main(names: list[str]) -> None:
     print("\nD 100,000 parameters of a loss that nothing is known of")
     print(tabulate(rows, ("gradient", "evaluations", "verdict", "note"), tablefmt="plain"))
     results["screening"] = rows
+    rows = jacobians()
+    print("\nJacobians against scipy's, three points")
+    headers = ("Jacobian", "way", "evaluations", "seconds", "ratios of these")
+    print(tabulate(rows, headers, tablefmt="plain", disable_numparse=True))
+    results["jacobians"] = rows
     workers = two_workers()
     if workers is not None:
         print(f"\ntwo workers on a loss of 5 ms: {workers[0] / workers[1]:.2f} times one")

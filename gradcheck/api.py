@@ -19,7 +19,7 @@ from gradcheck.user.layers import make_layer
 from gradcheck.user.politeness import polite
 from gradcheck.user.problem import Problem, as_data, own_arrays
 from gradcheck.user.steps import LEARNING_RATE_NAMES, make_step
-from gradcheck.user.structures import flatten
+from gradcheck.user.structures import flatten, flatten_real
 
 Function = Callable[..., Any]
 
@@ -60,8 +60,8 @@ def check(
         loss: takes parameters in the structure of `params`, returns the loss, one number; or,
             when `grad` is left out, the pair (loss, gradients), or a number of torch's or jax's.
         params: an array, or a dict, list, tuple or dataclass of arrays, nested as you like: copied,
-            never changed. Or an object, or a list of them: the floating-point arrays in its
-            attributes that have a gradient are perturbed in place, and put back.
+            never changed; of complex ones both parts. Or an object, or a list of them: the arrays
+            in its attributes that have a gradient are perturbed in place, and put back.
         grad: takes the parameters, returns their gradients: the same structure, a dict by name
             (`W1` or `dW1`), or one array per block in order. Of an object it may return None, and
             keep the gradients beside the parameters (`layer.dW` beside `layer.W`).
@@ -88,7 +88,7 @@ def check(
         UsageError: the arguments, or what the functions return, cannot be checked.
     """
     options = Options(entries, budget, rtol, workers, seed, tuple(allow), diagnose, repair, noise)
-    found = flatten(params)
+    found = flatten(params) if directions is None else flatten_real(params, "directions")
     more = more_of(args, kwargs)
     loss, grad = of_parameters(loss, found, more), of_parameters(grad, found, more)
     box = read_bounds(bounds, found)
@@ -105,7 +105,7 @@ def check(
         batched=batched,
         data=own_arrays(inputs=inputs, targets=targets),
         bounds=box,
-        layered=directions is None and order == 1,
+        layered=directions is None and order == 1 and not found.has_complex,
     )
     return run(problem, options)
 
@@ -189,7 +189,7 @@ def check_step(
     Raises:
         UsageError: as `check`, or a learning rate that is not a positive number.
     """
-    found = flatten(params)
+    found = flatten_real(params, "check_step")
     step = of_parameters(step, found, later=LEARNING_RATE_NAMES)
     in_object = any(leaf.in_object for leaf in found.leaves)
     update = make_step(step, learning_rate, frozenset(found.names) if in_object else None)

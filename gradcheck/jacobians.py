@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,19 @@ from gradcheck.diagnose.rules import shape_misaligned
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.mending.model import Repair
-from gradcheck.numeric.columns import Columns, grouped
+from gradcheck.numeric.columns import Columns
 from gradcheck.numeric.estimate import Array, Indices
+from gradcheck.numeric.pattern import grouped
 from gradcheck.numeric.row_noise import RowNoise, estimate_row_noise
 from gradcheck.options import Options
+from gradcheck.pictures.slope_test import of_vectors
+from gradcheck.pictures.take import Sketch
 from gradcheck.pipeline import generator
 from gradcheck.report.build import accepted_blocks, unchecked_report
 from gradcheck.report.model import Report
 from gradcheck.report.notes import heard_notes
 from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Coverage
-from gradcheck.user.blocks import Parameters, cut
+from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Heard, UserCodeError, call, quietly
 from gradcheck.user.problem import Problem
@@ -135,8 +139,12 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     coverage = Coverage(len(judged.rows), len(matrix.values), chosen.reason)
     report = _report(judged.blocks, findings, coverage, options)
     notes = (*_notes(judged, matrix, measured, vectors), *heard_notes(heard))
-    evaluations = point.noise.evaluations + 3 + measured.calls
-    return replace(report, notes=notes, evaluations=evaluations)
+    if more is not None and matrix.pattern.is_full and not more.is_full:
+        notes = ("your Jacobian is not 0 outside of sparsity=, so that all was moved", *notes)
+    evaluations = point.noise.evaluations + 1 + measured.calls
+    slopes = partial(of_vectors, vectors, point.noise, point.center, matrix, options.seed)
+    sketch = Sketch(None, (), 0.0, None, options.seed, slopes)
+    return replace(report, notes=notes, evaluations=evaluations, sketch=sketch)
 
 
 def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> VectorPoint:
@@ -147,27 +155,20 @@ def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> 
     first = vectors.asked(flat)
     vectors = replace(vectors, shape=first.shape)
     center = first.reshape(-1)
+    if not center.size:
+        raise _NothingToCompareError(f"{FUNCTION} returns no values")
     if not np.all(np.isfinite(center)):
         row = vectors.row_name(int(np.flatnonzero(~np.isfinite(center))[0]))
         raise _NothingToCompareError(f"{FUNCTION} gives no finite {row}")
-    again = vectors.asked(flat).reshape(-1)
-    apart = np.abs(again - center)
-    if np.any(apart > np.fmax(REPEATABLE * np.abs(center), 2 * known)):
+
+    def inside(values: Array) -> Array:
+        return vectors.moved(values if vectors.box is None else np.clip(values, *vectors.box))
+
+    noise = estimate_row_noise(inside, flat, center, rng)
+    if not np.all(noise.apart <= np.fmax(REPEATABLE * np.abs(center), 2 * known)):
         raise _NothingToCompareError(
             f"{FUNCTION} gives another value when it is called again at the same parameters"
         )
-
-    def inside(values: Array) -> Array:
-        if problem.bounds is not None:
-            values = np.concatenate(
-                [
-                    part.ravel()
-                    for part in problem.bounds.inside(cut(values, vectors.parameters.shapes))
-                ]
-            )
-        return vectors.moved(values)
-
-    noise = estimate_row_noise(inside, flat, center, apart, rng)
     return VectorPoint(vectors, center, noise.at_least(known))
 
 
@@ -195,7 +196,7 @@ def _judged(
         point.noise.level,
         matrix.pattern,
         group,
-        None if vectors.bounds is None else vectors.inside,
+        vectors.box,
     )
     subject = Subject(vectors, measured, point.noise, matrix, ask, options.rtol)
     return judge_matrix(subject, chosen.columns, rng), measured, chosen
@@ -206,9 +207,8 @@ def _chosen(
 ) -> _Chosen:
     """The columns to differentiate: those that can move, and that the time is enough for."""
     free, reason = np.arange(len(group)), None
-    if vectors.bounds is not None:
-        sides = zip(vectors.bounds.lower, vectors.bounds.upper, strict=True)
-        open_ = np.concatenate([(low < high).ravel() for low, high in sides])
+    if vectors.box is not None:
+        open_ = vectors.box[0] < vectors.box[1]
         free, reason = free[open_], None if open_.all() else "the others are held by their bounds"
     most = len(free)
     if options.entries == "auto":
@@ -258,9 +258,9 @@ def _notes(judged: Judged, matrix: Matrix, measured: Columns, vectors: Vectors) 
     if len(matrix.values) < rows * columns:
         groups = len(np.unique(measured.group))
         kept = "" if judged.missing else "; nothing moved outside of the sparsity pattern"
+        kept = f"group{'s' * (groups > 1)} that share{'s' * (groups == 1)} no row{kept}"
         notes.append(
-            f"{len(matrix.values):,} entries in {columns:,} columns, moved in {groups:,} groups "
-            f"that share no row{kept}"
+            f"{len(matrix.values):,} entries in {columns:,} columns, moved in {groups:,} {kept}"
         )
     return notes
 

@@ -15,7 +15,7 @@ from gradcheck.report.model import Report
 from gradcheck.user.bounds import read_bounds
 from gradcheck.user.forms import More, more_of, of_parameters
 from gradcheck.user.politeness import polite
-from gradcheck.user.structures import flatten
+from gradcheck.user.structures import flatten_real
 
 
 @polite
@@ -56,7 +56,7 @@ def check_jacobian(
     Raises:
         UsageError: as `check`.
     """
-    found = flatten(params)
+    found = flatten_real(params, "check_jacobian")
     more = more_of(args, kwargs)
     function, jacobian = (of_parameters(each, found, more) for each in (function, jacobian))
     if jacobian is True:
@@ -123,7 +123,7 @@ def hessian_report(
     options: Options,
 ) -> Report:
     """The report of a Hessian alone, by differences of the gradient where there is one."""
-    found = flatten(params)
+    found = flatten_real(params, "check_hessian")
     product = _is_product(hessian, more)
 
     def products(packed: Any) -> Any:

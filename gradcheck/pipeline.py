@@ -23,6 +23,7 @@ from gradcheck.report.model import Report
 from gradcheck.sampling import all_entries, choose_entries
 from gradcheck.trace import may_be_dense
 from gradcheck.user.calls import Heard, Raised, UserCodeError, quietly
+from gradcheck.user.complexes import has_complex, with_convention
 from gradcheck.user.evaluation import Effort
 from gradcheck.user.layers import make_layer
 from gradcheck.user.narrowing import with_gradients_only
@@ -71,6 +72,8 @@ def run(problem: Problem, options: Options) -> Report:
 def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> Report:
     rng = generator(options.seed)
     problem, first = with_gradients_only(replace(problem, noise=options.noise or 0.0))
+    if has_complex(problem):
+        problem, first = with_convention(problem, rng), None
     preflight, point = run_preflight(problem, rng, first)
     if point is None:
         raise _nothing_to_compare(preflight, problem, heard)

@@ -22,12 +22,15 @@ from gradcheck.pipeline import generator, run
 from gradcheck.report.model import Report
 from gradcheck.sampling import Coverage
 from gradcheck.user.blocks import cut
-from gradcheck.user.calls import call
+from gradcheck.user.calls import UserCodeError, call
 from gradcheck.user.problem import Problem
 from gradcheck.user.structures import flatten
 from gradcheck.user.vectors import FUNCTION, JACOBIAN, WrongShapeError
 
 FORWARD = "forward product"
+NO_ADJOINT = (
+    "your operator has no adjoint product (rmatvec), so that only the forward one was checked"
+)
 TOGETHER = 1e-8
 """Forward and adjoint products that are apart by more, relatively, are not of one matrix."""
 
@@ -59,8 +62,10 @@ def check_products(
     )
     try:
         back = _product(operator.rmatvec, weights)
-    except NotImplementedError:
-        return forward
+    except UserCodeError as error:
+        if not isinstance(error.raised.error, NotImplementedError):
+            raise
+        return replace(forward, notes=(*forward.notes, NO_ADJOINT))
     adjoint = run(_contracted(problem, point, weights), options)
     scale = float(np.abs(weights) @ np.abs(ahead) + np.abs(back) @ np.abs(along))
     findings = (*forward.findings, *adjoint.findings)

@@ -31,7 +31,7 @@ def grad(p):
         (np.ones(3), "an array of shape .* sum or mean it"),
         (None, "returned None"),
         ("x", "returned a str"),
-        (1j, "returned a complex"),
+        (1j, "returned the complex number"),
         ([1, 2], "a list of 2"),
         ((1.0, {}), "returned a pair, and grad was given too"),
     ],
@@ -56,7 +56,6 @@ def test_a_loss_that_is_not_finite_is_not_decided(value):
         (None, "it is None"),
         ({"a": "text"}, "holds no arrays"),
         ({"W": np.array([None, 1])}, "W has dtype object"),
-        ({"W": np.ones(2) * 1j}, "real numbers only"),
         ({"W": np.array([1.0, np.nan])}, r"W\[1\] is nan"),
     ],
 )
@@ -76,7 +75,7 @@ def test_parameters_that_cannot_be_checked(bad, sentence):
         (lambda g: 1.0, "returned a float"),
         (lambda g: {**g, "W": "text"}, "the gradient of W is a str"),
         (lambda g: {**g, "W": [[1, 2], [3]]}, "the gradient of W is a list"),
-        (lambda g: {**g, "W": g["W"] + 0j}, "must be an array of real numbers"),
+        (lambda g: {**g, "W": g["W"] + 1j}, "dL/d W is its real part"),
     ],
 )
 def test_gradients_that_cannot_be_read(change, sentence):

@@ -164,6 +164,66 @@ def test_what_is_wrong_in_a_sparse_jacobian():
     assert report.blocks[0].wrong_entries == 2
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_many_values_cost_little_more_than_their_differences(seed, is_sparse):
+    rng = np.random.default_rng(seed)
+    rows, columns = 400, 30
+    mixing = rng.normal(size=(rows, columns)) * 10.0 ** rng.uniform(-1, 0, (rows, 1))
+    if is_sparse:
+        mixing[np.arange(rows)[:, None] % columns != np.arange(columns)] = 0
+    point = rng.normal(size=columns)
+
+    def many(x):
+        return np.exp(np.sin(mixing @ x)) * np.linspace(1, 100, rows)
+
+    def right(x):
+        inner = mixing @ x
+        found = (many(x) * np.cos(inner))[:, None] * mixing
+        return sparse.csr_matrix(found) if is_sparse else found
+
+    report = gradcheck.check_jacobian(many, point, right)
+    assert report.ok
+    assert report.evaluations <= (60 if is_sparse else 2 * columns + 40)
+    changed = right(point).copy()
+    row, column = np.argwhere(mixing)[rng.integers(np.count_nonzero(mixing))]
+    changed[row, column] += 2 * report.blocks[0].error_bound
+    report = gradcheck.check_jacobian(many, point, lambda x: changed)
+    assert report.verdict == "fail"
+    assert report.blocks[0].worst.index == (row, column)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_values_that_do_not_move_hide_their_noise(seed):
+    """Saturated units at a solution: a residual of 0 is made of numbers that are rounded as 1 is."""
+    rng = np.random.default_rng(seed)
+    mixing, point = rng.normal(size=(500, 5)), 8 * rng.normal(size=5)
+    data = np.tanh(mixing @ point)
+
+    def slopes(x):
+        return (1 - np.tanh(mixing @ x) ** 2)[:, None] * mixing
+
+    assert check_jacobian(lambda x: np.tanh(mixing @ x) - data, point, slopes).verdict != "fail"
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+@pytest.mark.parametrize(("at_kink", "verdict"), [(0, "pass"), (1, "pass"), (3, "inconclusive")])
+def test_at_a_kink_every_slope_between_is_right(is_sparse, at_kink, verdict):
+    point = np.array([0.3, 1.0, 2.5, 1.7])
+
+    def hinged(x):
+        return np.abs(x - 1) + np.roll(x, 1)
+
+    def slopes(x):
+        found = np.diag(np.where(x == 1, at_kink, np.sign(x - 1))) + np.roll(np.eye(4), 1, 0)
+        return sparse.csr_matrix(found) if is_sparse else found
+
+    assert check_jacobian(hinged, point, slopes).verdict == verdict
+    wrong = slopes(point) * 1.0
+    wrong[2, 2] = -1
+    assert check_jacobian(hinged, point, wrong).verdict == "fail"
+
+
 def test_an_entry_that_the_pattern_misses_and_a_group_covers():
     """Its column moves a row that another column of the group has an entry in."""
 
@@ -199,6 +259,27 @@ def test_an_operator(adjoint):
     assert codes(report)[0] == "GC606"
     wrong_blocks = [block.name for block in report.blocks if block.verdict == "wrong"]
     assert wrong_blocks == (["params"] if adjoint else ["forward product"])
+
+
+def test_an_operator_without_an_adjoint():
+    def operator(x, factor=1.0):
+        return LinearOperator((3, 3), matvec=lambda v: factor * jacobian(x) @ v)
+
+    report = check_jacobian(function, AT, operator)
+    assert report.ok
+    assert any("only the forward one" in note for note in report.notes)
+    assert check_jacobian(function, AT, lambda x: operator(x, 1.1)).verdict == "fail"
+
+
+def test_a_pattern_that_leaves_out_what_the_jacobian_holds():
+    report = check_jacobian(function, AT, jacobian, sparsity=np.eye(3))
+    assert report.ok
+    assert report.notes[0].startswith("your Jacobian is not 0 outside of sparsity")
+
+
+def test_a_function_without_values():
+    report = check_jacobian(lambda x: x[:0], AT, lambda x: np.zeros((0, 3)))
+    assert report.could_not_check == "your function returns no values"
 
 
 def test_bounds_and_edges():
@@ -270,7 +351,7 @@ def test_a_function_that_cannot_be_checked():
 def test_a_jacobian_of_another_shape():
     report = check_jacobian(function, AT, np.zeros((4, 3)))
     assert codes(report) == ["GC202"]
-    with pytest.raises(gradcheck.UsageError, match="must hold numbers"):
+    with pytest.raises(gradcheck.UsageError, match="must hold real numbers"):
         check_jacobian(function, AT, np.array([["a"] * 3] * 3))
 
 

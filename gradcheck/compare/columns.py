@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradcheck.compare.block import Block, Worst
-from gradcheck.compare.precision import COARSEST, NUDGES, ROUNDINGS
+from gradcheck.compare.kinks import NUDGES, TELLING
+from gradcheck.compare.precision import COARSEST, ROUNDINGS
+from gradcheck.compare.precision import NUDGES as ASKED
 from gradcheck.compare.verdict import judge_block, judge_entries, total_bound
 from gradcheck.numeric.columns import MOVED, Columns, differentiate_columns
-from gradcheck.numeric.estimate import Array, Indices, Mask
+from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
 from gradcheck.numeric.gradient import BlockGradient, Claim
-from gradcheck.numeric.loss_lines import random_signs
+from gradcheck.numeric.loss_lines import random_signs, random_sizes
 from gradcheck.numeric.row_noise import RowNoise
 from gradcheck.user.gradients import Gradient
 from gradcheck.user.vectors import Matrix, Vectors
@@ -97,6 +99,7 @@ def judge_matrix(subject: Subject, chosen: Indices, rng: np.random.Generator) ->
     if len(entries):
         numeric = differentiate_columns(subject.measured, subject.noise, claim, entries, rng)
         numeric = _again_alone(subject, claim, numeric, rng)
+        numeric = _beside_kinks(subject, claim, numeric, rng)
     missing = _missing(subject)
     blocks, start = [], 0
     for name, shape in zip(
@@ -129,7 +132,7 @@ def _precision(subject: Subject, unit: Array, rng: np.random.Generator) -> float
     size, moved = np.zeros(subject.matrix.pattern.shape[0]), np.zeros_like(rows, dtype=float)
     claimed = np.nan_to_num(np.abs(subject.matrix.values / unit))
     np.maximum.at(size, rows, claimed)
-    for _ in range(NUDGES):
+    for _ in range(ASKED):
         nearby = subject.ask(point * (1 + ROUNDINGS * EPSILON * random_signs(point.shape, rng)))
         moved = np.fmax(moved, np.abs(nearby - subject.matrix.values) / unit)
     with np.errstate(all="ignore"):
@@ -154,6 +157,32 @@ def _again_alone(
     again = np.flatnonzero(np.isin(columns, leaking))
     alone = differentiate_columns(measured, subject.noise, claim, numeric.entries[again], rng)
     return replace(numeric, estimates=numeric.estimates.put(again, alone.estimates))
+
+
+def _beside_kinks(
+    subject: Subject, claim: Claim, numeric: BlockGradient, rng: np.random.Generator
+) -> BlockGradient:
+    """The derivatives; at a kink, what is between its slopes, and right a little way off.
+
+    It is right to what can be seen there.
+    """
+    at, measured = np.flatnonzero(numeric.estimates.kink), subject.measured
+    if not len(at):
+        return numeric
+    point = measured.point + NUDGES[0] * random_sizes(measured.point, rng)
+    point = point if measured.box is None else np.clip(point, *measured.box)
+    nearby = replace(measured, point=point, center=subject.vectors.moved(point), calls=1, leaks=[])
+    unit = subject.noise.level[measured.pattern.rows]
+    entries, there = numeric.entries[at], Claim(subject.ask(point) / unit, claim.precision)
+    found = differentiate_columns(nearby, subject.noise, there, entries, rng)
+    measured.calls += nearby.calls
+    own, estimates = claim.gradient[entries], numeric.estimates
+    judged = judge_entries(there.gradient[entries], found, claim.precision, None, numeric.largest)
+    right = judged.ok & (np.abs(there.gradient[entries]) >= TELLING * np.abs(own))
+    right &= (estimates.lower[at] <= own) & (own <= estimates.upper[at])
+    at = at[right]
+    settled = replace(Estimates.smooth(own[right], found.estimates.bound[right]), kink=right[right])
+    return replace(numeric, estimates=estimates.put(at, settled))
 
 
 def _block(subject: Subject, claim: Claim, numeric: BlockGradient, here: Indices) -> Block:
@@ -222,10 +251,20 @@ def _missing(subject: Subject) -> tuple[Missing, ...]:
                 continue
             rows_done.add(row)
             for column, step in _culprits(measured, columns, by, row):
-                up, down = (measured.move(np.array([column]), np.array([s])) for s in (step, -step))
-                slope = (up[row] - down[row]) / (2 * step) * measured.noise[row]
-                found[row, column] = Missing(row, column, float(slope))
+                slopes = np.array(list(_slopes(measured, column, step, row)))
+                # at a kink, or a turn, 0 is right
+                if np.all(slopes > 0) or np.all(slopes < 0):
+                    found[row, column] = Missing(row, column, float(np.mean(slopes)))
     return tuple(found.values())
+
+
+def _slopes(measured: Columns, column: int, step: float, row: int) -> Iterator[float]:
+    """The derivative of a value to both sides, as far as the column can be moved there."""
+    for by in (step, -step):
+        if not measured.outside(np.array([column]), np.array([by]))[0]:
+            move = measured.move(np.array([column]), np.array([by]))[row]
+            if np.isfinite(move):
+                yield float(move / by * measured.noise[row])
 
 
 def _culprits(measured: Columns, columns: Indices, by: Array, row: int) -> list[tuple[int, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,10 +58,21 @@ def compare(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
     if lessened is not point and not point.interrupted:
         # what was off for the decay alone has bounds that were to show an error
         point = _measured(lessened, plan, rng)
-    scale = point.scale
+    point, scale = _on_the_scale_of_both_parts(point), point.scale
     return undecided_if_adaptive(
         point.with_blocks(judge_block(block, plan.rtol, scale) for block in point.blocks)
     )
+
+
+def _on_the_scale_of_both_parts(point: Point) -> Point:
+    """The point, whose complex blocks are judged as a whole: a part that is rounding is small."""
+    blocks = list(point.blocks)
+    for real, imag in point.problem.parameters.halves:
+        largest = max(blocks[real].numeric.largest, blocks[imag].numeric.largest)
+        for part in (real, imag):
+            numeric = replace(blocks[part].numeric, outside=largest)
+            blocks[part] = replace(blocks[part], numeric=numeric)
+    return point.with_blocks(blocks)
 
 
 def _measured(point: Point, plan: Plan, rng: np.random.Generator) -> Point:

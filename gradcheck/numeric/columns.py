@@ -8,10 +8,11 @@ of noise and one centre, 0, serve them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.numeric.blackbox import SINGLE_PRECISION
 from gradcheck.numeric.block import differentiate
@@ -25,10 +26,11 @@ from gradcheck.numeric.gradient import (
     Claim,
 )
 from gradcheck.numeric.noise import NoiseLevels
+from gradcheck.numeric.pattern import Pattern
 from gradcheck.numeric.row_noise import RowNoise, Vector
+from gradcheck.numeric.steps import FIRST_RELATIVE_NOISE, pilots_of
 
-Key = tuple[int, float]
-"""A column and its step."""
+Keys = NDArray[np.complex128]
 
 MOVED = 16.0
 """A value that moves by so many times its noise depends on what was moved."""
@@ -36,48 +38,19 @@ MOVED = 16.0
 CACHE_NUMBERS = 2**25
 """How many values are kept: 256 MiB."""
 
+FEW_COLUMNS = 2
+MOST_PILOTS = 128
+"""The step is tried on so many entries, of as few columns as are not moved together."""
+
 
 @dataclass(frozen=True)
-class Pattern:
-    """Which entries of a Jacobian there are, column by column.
+class _Moved:
+    """The values with columns moved up, and down, (m,) each, and by how much each was."""
 
-    Attributes:
-        starts: where the entries of each column begin, and the end of the last, (n + 1,).
-        rows: of every entry, (k,).
-        shape: (m, n).
-    """
-
-    starts: Indices
-    rows: Indices
-    shape: tuple[int, int]
-
-    @property
-    def columns(self) -> Indices:
-        """The column of every entry, (k,)."""
-        return np.repeat(np.arange(self.shape[1]), np.diff(self.starts))
-
-    def of(self, column: int) -> Indices:
-        """The rows of a column."""
-        return self.rows[self.starts[column] : self.starts[column + 1]]
-
-
-def grouped(pattern: Pattern) -> Indices:
-    """The group of every column, so that no two of one group share a row: greedily, (n,)."""
-    rows, columns = pattern.shape
-    if len(pattern.rows) == rows * columns:
-        return np.arange(columns)
-    taken: list[Mask] = []
-    group = np.zeros(columns, dtype=np.intp)
-    counts = np.diff(pattern.starts)
-    for column in np.argsort(-counts, kind="stable").tolist():
-        own = pattern.of(column)
-        free = (number for number, busy in enumerate(taken) if not busy[own].any())
-        number = next(free, len(taken))
-        if number == len(taken):
-            taken.append(np.zeros(rows, dtype=bool))
-        taken[number][own] = True
-        group[column] = number
-    return group
+    columns: Indices
+    steps: Array
+    plus: Array
+    minus: Array
 
 
 @dataclass
@@ -91,7 +64,7 @@ class Columns:
         noise: of these, (m,).
         pattern: the entries that are asked for.
         group: the columns of one number are moved at once, (n,).
-        inside: whether a column may have a value.
+        box: the least and the largest value of every column, if there are any.
         calls: how many evaluations there were.
         leaks: the columns that were moved, by how much, and the values that moved though none of
             these columns is to have an entry there.
@@ -103,62 +76,72 @@ class Columns:
     noise: Array
     pattern: Pattern
     group: Indices
-    inside: Callable[[int, float], bool] | None = None
+    box: tuple[Array, Array] | None = None
     calls: int = 0
     leaks: list[tuple[Indices, Array, Indices]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._kept: dict[Key, Pair] = {}
-        self._columns = self.pattern.columns
-        self._numbers = 0
-        self._together: dict[int, tuple[float, Indices, Array]] = {}
+        self.columns = self.pattern.columns
+        self._forget()
+
+    def _forget(self) -> None:
+        self._kept: list[_Moved] = []
+        # a column and its step are one complex number, by which numpy sorts
+        self._keys: Keys = np.empty(0, dtype=np.complex128)
+        self._places = np.empty(0, dtype=np.intp)
+        self._sizes = np.empty(0)
+        self._together = np.full(len(self.point), -1, dtype=np.intp)
 
     def measure(self, entries: Indices, steps: Array) -> Pair:
         """The values on both sides of the point, in units of their noise, for each entry."""
-        columns = self._columns[entries]
-        order = np.lexsort((steps, columns))
-        sorted_columns, sorted_steps = columns[order], steps[order]
-        new = np.ones(len(order), dtype=bool)
-        new[1:] = (np.diff(sorted_columns) != 0) | (np.diff(sorted_steps) != 0)
-        first = np.flatnonzero(new)
-        keys = list(zip(sorted_columns[first].tolist(), sorted_steps[first].tolist(), strict=True))
-        self._evaluate([key for key in keys if key not in self._kept])
-        pair = Pair(*(np.empty(len(entries)) for _ in range(3)))
-        if not keys:
-            return pair
-        for key, rows in zip(keys, np.split(order, first[1:]), strict=True):
-            pair.put(rows, self._kept[key][entries[rows] - self.pattern.starts[key[0]]])
-        return pair
+        if 2 * len(self._kept) * len(self.center) > CACHE_NUMBERS:
+            self._forget()
+        wanted = self.columns[entries] + 1j * steps
+        starts = np.flatnonzero(np.append(True, wanted[1:] != wanted[:-1]))[: len(wanted)]
+        keys, runs = np.unique(wanted[starts], return_inverse=True)
+        self._evaluate(keys[~self._has(keys)])
+        at = np.searchsorted(self._keys, keys)[runs]
+        at = np.repeat(at, np.diff(np.append(starts, len(wanted))))
+        return self._pair(entries, self._places[at], self._sizes[at])
 
     def alone(self, column: int) -> None:
         """Lets a column be moved alone from now on."""
         self.group[column] = self.group.max() + 1
-        self._kept = {key: pair for key, pair in self._kept.items() if key[0] != column}
+        kept = self._keys.real != column
+        self._keys, self._places = self._keys[kept], self._places[kept]
+        self._sizes = self._sizes[kept]
 
     def not_alone(self, entries: Indices, slopes: Array) -> Mask:
         """Where a column that was moved with others gave another slope than this, (n,)."""
         off = np.zeros(len(entries), dtype=bool)
-        columns = self._columns[entries]
-        for column in np.intersect1d(columns, list(self._together)).tolist():
-            first, end = np.searchsorted(columns, [column, column + 1])
-            rows = np.arange(first, end)
-            step = self._together[column][0]
-            if (column, step) not in self._kept:
-                continue
-            pair = self._kept[column, step][entries[rows] - self.pattern.starts[column]]
-            off[rows] = ~(np.abs(pair.central() - slopes[rows]) <= MOVED / step)
+        first = self._together[self.columns[entries]]
+        rows = np.flatnonzero(first >= 0)
+        for number in np.unique(first[rows]).tolist():
+            here = rows[first[rows] == number]
+            step = np.empty(len(self.point))
+            step[self._kept[number].columns] = self._kept[number].steps
+            own = step[self.columns[entries[here]]]
+            slope = self._pair(entries[here], first[here], own).central()
+            off[here] = ~(np.abs(slope - slopes[here]) <= MOVED / own)
         return off
 
     def leaks_into(self, column: int) -> bool:
         """Whether the columns that a column was moved with move its values; they are kept."""
-        step, columns, steps = self._together[column]
-        others = columns != column
+        first = self._kept[self._together[column]]
+        others = first.columns != column
         rows = self.pattern.of(column)
-        alone = self.move(np.array([column]), np.array([step]))[rows]
-        moved = np.abs(alone - self._kept[column, step].plus) > MOVED
+        alone = self.move(np.array([column]), first.steps[~others])[rows]
+        moved = np.abs(alone - first.plus[rows]) > MOVED
         if moved.any():
-            self.leaks.append((columns[others], steps[others], rows[moved]))
+            self.leaks.append((first.columns[others], first.steps[others], rows[moved]))
         return bool(moved.any())
+
+    def outside(self, columns: Indices, by: Array) -> Mask:
+        """Which columns may not be moved so far."""
+        moved = self.point[columns] + by
+        if self.box is None:
+            return np.zeros(len(columns), dtype=bool)
+        return np.asarray((moved < self.box[0][columns]) | (moved > self.box[1][columns]))
 
     def move(self, columns: Indices, by: Array) -> Array:
         """The values with columns moved, less those at the point, in units of their noise, (m,)."""
@@ -168,79 +151,102 @@ class Columns:
         with np.errstate(all="ignore"):
             return np.asarray((self.function(moved) - self.center) / self.noise)
 
-    def _evaluate(self, keys: list[Key]) -> None:
+    def _has(self, keys: Keys) -> Mask:
+        at = np.minimum(np.searchsorted(self._keys, keys), max(len(self._keys) - 1, 0))
+        return self._keys[at] == keys if len(self._keys) else np.zeros(len(keys), dtype=bool)
+
+    def _pair(self, entries: Indices, numbers: Indices, sizes: Array) -> Pair:
+        """The values of entries in what was evaluated, by the number of the evaluation."""
+        pair = Pair(sizes, np.empty(len(entries)), np.empty(len(entries)))
+        order = np.argsort(numbers, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
+            if len(rows):
+                kept, places = self._kept[numbers[rows[0]]], self.pattern.rows[entries[rows]]
+                pair.plus[rows], pair.minus[rows] = kept.plus[places], kept.minus[places]
+        return pair
+
+    def _evaluate(self, keys: Keys) -> None:
         """Evaluates columns at steps, those of one group at once, and keeps the values."""
-        if self._numbers > CACHE_NUMBERS:
-            self._kept, self._numbers = {}, 0
-        for batch in self._batches(keys):
-            columns = np.array([column for column, _ in batch], dtype=np.intp)
-            steps = np.array([step for _, step in batch])
-            plus, minus = self._side(columns, steps), self._side(columns, -steps)
-            for column, one in batch if len(batch) > 1 else []:
-                self._together.setdefault(column, (one, columns, steps))
-            start = self.point[columns]
-            step = ((start + steps) - (start - steps)) / 2
-            both = zip(plus, minus, strict=True)
-            sides = np.array([int(_finite(up)) - int(_finite(down)) for up, down in both])
-            at_edge = self._at_edge(columns, steps, sides) if sides.any() else {}
-            for index, key in enumerate(batch):
-                size = np.full(len(plus[index]), step[index])
-                pair = at_edge.get(index) or Pair(size, plus[index], minus[index])
-                self._kept[key] = pair
-                self._numbers += 3 * len(size)
+        columns, steps = keys.real.astype(np.intp), keys.imag
+        start = self.point[columns]
+        sizes = ((start + steps) - (start - steps)) / 2
+        places = np.empty(len(keys), dtype=np.intp)
+        for batch in self._batches(columns):
+            own, by = columns[batch], steps[batch]
+            plus, minus = self._side(own, by), self._side(own, -by)
+            edge = self._put_edges(own, by, plus, minus)
+            sizes[batch[edge]] = by[edge]
+            places[batch] = len(self._kept)
+            if len(batch) > 1:
+                self._note_together(own, by)
+            self._kept.append(_Moved(own, by, plus, minus))
+        every = np.concatenate([self._keys, keys])
+        order = np.argsort(every)
+        self._keys = every[order]
+        self._places = np.append(self._places, places)[order]
+        self._sizes = np.append(self._sizes, sizes)[order]
 
-    def _at_edge(self, columns: Indices, steps: Array, sides: Indices) -> dict[int, Pair]:
-        """What stands for both sides of the columns that can be moved to one, by their place."""
-        edge = np.flatnonzero(sides)
-        start = self.point[columns[edge]]
-        by = [start + sides[edge] * size * steps[edge] - start for size in ONE_SIDED]
+    def _note_together(self, columns: Indices, steps: Array) -> None:
+        """Notes what moves many columns together, at the smallest steps."""
+        known = self._together[columns]
+        for number in np.unique(known).tolist():
+            here = known == number
+            if number >= 0:
+                before = self._kept[number]
+                step = np.full(len(self.point), np.inf)
+                step[before.columns] = before.steps
+                here &= (len(before.columns) <= len(columns)) & (steps <= step[columns])
+            self._together[columns[here]] = len(self._kept)
+
+    def _batches(self, columns: Indices) -> Iterator[Indices]:
+        """What is moved at once: of every group, each of its columns that there are, sorted."""
+        turn = np.arange(len(columns)) - np.searchsorted(columns, columns)
+        number = self.group[columns] * (int(turn.max(initial=0)) + 1) + turn
+        order = np.argsort(number, kind="stable")
+        ends = np.flatnonzero(np.diff(number[order])) + 1
+        yield from np.split(order, ends) if len(columns) else []
+
+    def _put_edges(self, columns: Indices, steps: Array, plus: Array, minus: Array) -> Indices:
+        """Puts what stands for both sides where columns can be moved to one; their places."""
+        if np.isfinite(plus).all() and np.isfinite(minus).all():
+            return np.empty(0, dtype=np.intp)
+        rows, own = self.pattern.rows_of(columns)
+        up, down = (
+            np.bincount(own, ~np.isfinite(values[rows]), len(columns)) == 0
+            for values in (plus, minus)
+        )
+        edge = np.flatnonzero(up != down)
+        start, to = self.point[columns[edge]], np.where(up[edge], 1.0, -1.0) * steps[edge]
+        by = [start + size * to - start for size in ONE_SIDED]
         near, far = (self._side(columns[edge], distance) for distance in by)
-        found = {}
-        for at, index in enumerate(edge.tolist()):
-            ends = [np.full(len(near[at]), distance[at]) for distance in by]
-            step = np.full(len(near[at]), steps[index])
-            found[index] = one_sided(step, ends[0], near[at], ends[1], far[at])
-        return found
+        rows, own = self.pattern.rows_of(columns[edge])
+        ends = (distance[own] for distance in by)
+        pair = one_sided(steps[edge][own], next(ends), near[rows], next(ends), far[rows])
+        plus[rows], minus[rows] = pair.plus, pair.minus
+        return edge
 
-    def _batches(self, keys: list[Key]) -> Iterator[list[Key]]:
-        batches: dict[tuple[int, int], list[Key]] = {}
-        times: dict[int, int] = {}
-        for key in keys:
-            turn = times[key[0]] = times.get(key[0], -1) + 1
-            batches.setdefault((int(self.group[key[0]]), turn), []).append(key)
-        yield from batches.values()
-
-    def _side(self, columns: Indices, by: Array) -> list[Array]:
-        """The values of the entries of each column when all are moved; nan where they cannot be."""
-        found = [np.full(len(self.pattern.of(column)), np.nan) for column in columns.tolist()]
-        may = np.arange(len(columns))
-        if self.inside is not None:
-            moved = zip(columns.tolist(), (self.point[columns] + by).tolist(), strict=True)
-            may = np.flatnonzero([self.inside(column, value) for column, value in moved])
-        if not len(may):
-            return found
-        values = self.move(columns[may], by[may])
-        alone = len(may) > 1 and bool(np.isnan(values).all())
-        for one in may.tolist():
-            if alone:  # one of them was too far
-                values = self.move(columns[[one]], by[[one]])
-            found[one] = values[self.pattern.of(int(columns[one]))]
-        if not alone:
-            self._note_leaks(columns[may], by[may], values)
-        return found
+    def _side(self, columns: Indices, by: Array) -> Array:
+        """The values when all of some columns are moved, (m,); nan where they cannot be."""
+        held = self.outside(columns, by)
+        columns, by, outside = columns[~held], by[~held], columns[held]
+        if not len(columns):
+            return np.full(len(self.center), np.nan)
+        values = self.move(columns, by)
+        if len(columns) > 1 and np.isnan(values).all():  # one of them was too far
+            for column, size in zip(columns[:, None], by[:, None], strict=True):
+                own = self.pattern.of(int(column[0]))
+                values[own] = self.move(column, size)[own]
+        elif not self.pattern.is_full:
+            self._note_leaks(columns, by, values)
+        if len(outside):
+            values[self.pattern.rows_of(outside)[0]] = np.nan
+        return values
 
     def _note_leaks(self, columns: Indices, by: Array, values: Array) -> None:
-        if len(self.pattern.rows) == len(self.center) * len(self.point):
-            return
         moved = ~(np.abs(values) <= MOVED) & ~np.isnan(values)
-        for column in columns.tolist():
-            moved[self.pattern.of(column)] = False
+        moved[self.pattern.rows_of(columns)[0]] = False
         if moved.any():
             self.leaks.append((columns, by, np.flatnonzero(moved)))
-
-
-def _finite(values: Array) -> bool:
-    return bool(np.isfinite(values).all())
 
 
 def differentiate_columns(
@@ -266,11 +272,28 @@ def differentiate_columns(
         columns.measure,
         0.0,
         levels,
-        columns.point[columns.pattern.columns],
+        columns.point[columns.columns],
         claim,
         limit,
         reference,
         rng,
         columns.pattern.rows,
+        lambda rows, claimed, count, rng: _pilots(columns, entries, rows, claimed, rng),
+        min(relative, FIRST_RELATIVE_NOISE),
     )
     return differentiate(along, entries)
+
+
+def _pilots(
+    columns: Columns, entries: Indices, rows: Indices, claimed: Array, rng: np.random.Generator
+) -> Indices:
+    """Rows to try the step on, which cost few evaluations: what is moved together costs no more."""
+    own = columns.columns[entries[rows]]
+    number = columns.group[own]
+    some = np.searchsorted(rows, pilots_of(rows, claimed, MOST_PILOTS, rng))
+    chosen = np.zeros(len(rows), dtype=bool)
+    for one in some[np.argsort(-np.abs(claimed[rows[some]]), kind="stable")].tolist():
+        if len(np.unique(own[chosen])) >= FEW_COLUMNS:
+            break
+        chosen |= number == number[one]
+    return pilots_of(rows[chosen], claimed, MOST_PILOTS, rng)

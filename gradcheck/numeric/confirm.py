@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
 from gradcheck.numeric.levels import RATIO, TOP, Asked, Levels
-from gradcheck.numeric.noise import MUCH_MORE, ROUNDING
+from gradcheck.numeric.noise import LARGEST, MUCH_MORE, ROUNDING
 from gradcheck.numeric.staircases import WIDE, jumps_beside, on_step
 
 SHOWS = 8.0
@@ -27,6 +27,7 @@ SMALLEST = 64 * ROUNDING
 SINGLE_PRECISION = 32 * float(np.finfo(np.float32).eps)
 """A plateau narrower than this share of a parameter may be its rounding to a float32."""
 
+STEEPER = 4.0
 FEW = 6
 TRIED = 3
 
@@ -68,20 +69,19 @@ def confirm(
         seen: the noise that was seen on the way, (n,).
     """
     distance = np.abs(asked.claimed[rows] - value)
-    wrong, supported = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
-    tried, same_slope = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool)
-    bent = np.zeros(len(rows), dtype=bool)
+    marks = (np.zeros(len(rows), dtype=bool) for _ in range(5))
+    (wrong, supported, same_slope, bent, steep), tried = marks, np.zeros(len(rows))
     most = np.max([asked.fine[rows], asked.rough[rows], seen], axis=0)
     for turn, noise in enumerate(
         (asked.least[rows], asked.fine[rows], asked.rough[rows], seen, LOUDER * most)
     ):
-        open_ = np.flatnonzero(~wrong & ~supported & (noise > MUCH_MORE * tried))
+        open_ = np.flatnonzero(~wrong & ~supported & ~steep & (noise > MUCH_MORE * tried))
         if turn == LAST:  # where the slope is the same, and noise may have bent it
             open_ = open_[same_slope[open_]]
         tried[open_] = noise[open_]
         here, off = rows[open_], distance[open_]
-        smallest = np.fmax(SHOWS * noise[open_] / off, SMALLEST * levels.sizes[here])
-        level = levels.at_least(here, smallest)
+        shows, least = SHOWS * noise[open_] / off, SMALLEST * levels.sizes[here]
+        level = levels.at_least(here, np.fmax(shows, least))
         lower = level < at[open_]
         alone = open_[~lower]
         below = levels.ask(rows[alone], np.maximum(at[alone] - 1, 0))
@@ -89,10 +89,13 @@ def confirm(
         wrong[alone] = (distance[alone] > ALONE * bound[alone]) & ~bent[alone]
         wrong[alone] &= np.abs(below.central() - value[alone]) <= distance[alone] / 4
         open_, here, off, level = open_[lower], here[lower], off[lower], level[lower]
-        small = levels.ask(here, level)
-        large = levels.known((here, at[open_]))
+        small, large = levels.ask(here, level), levels.known((here, at[open_]))
         same_slope[open_] = _has_the_slope(small, value[open_], asked.claimed[here], off)
         smooth = _is_smooth(small, large, levels.center, value[open_], off)
+        far = np.flatnonzero((shows < least)[lower])
+        beyond = open_[far]
+        steep[beyond] = _steepens(levels, here[far], at[beyond], level[far], most[beyond])
+        smooth &= ~steep[open_]
         wrong[open_] = same_slope[open_] & smooth
         bent[open_] = same_slope[open_] & ~smooth
         supported[open_] = _supports(levels, asked, here, level, off)
@@ -101,8 +104,7 @@ def confirm(
         levels.coarse = _has_coarse_term(
             levels, asked, rows[far], value[far], distance[far], most[far]
         )
-    if levels.coarse:
-        wrong[:] = False
+    wrong &= not levels.coarse
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
     wrong[zero[_between_steps(levels, asked, rows[zero])]] = False
     return Answer(wrong, supported)
@@ -156,6 +158,35 @@ def _is_smooth(small: Pair, large: Pair, center: float, value: Array, distance: 
     with np.errstate(all="ignore"):
         bent = np.abs(small.gap(center) - large.gap(center) * small.step / large.step)
         return np.asarray((bent <= distance / 2) & ~(small.is_flat(center) & (value != 0)))
+
+
+def _steepens(levels: Levels, rows: Indices, at: Indices, level: Indices, noise: Array) -> Mask:
+    """Where the loss is steeper at smaller steps: a pole, a root or a jump nearer than any step.
+
+    A claim that no step can show, as it would move the loss by far more than it moves, may be that
+    of such a place. What noise may be is asked twice: as a share of the loss at the smallest step,
+    and, as far as it was seen, at the smallest that it leaves standing.
+
+    Args:
+        levels: the losses.
+        rows: of what is claimed.
+        at: the level of the slope that is known.
+        level: the smallest.
+        noise: the largest that was seen.
+    """
+    large = levels.known((rows, at))
+    with np.errstate(all="ignore"):
+        far = np.abs(large.central()) + np.abs(large.gap(levels.center))
+        shown = np.clip(levels.at_least(rows, SHOWS * noise / far), level, at)
+        steep = np.zeros(len(rows), dtype=bool)
+        for there, least in (
+            (level, LARGEST * np.fmax(large.largest_move(0.0), abs(levels.center))),
+            (shown, SHOWS * noise),
+        ):
+            small = levels.ask(rows, there)
+            near = np.abs(small.central()) + np.abs(small.gap(levels.center))
+            steep |= near > STEEPER * far + least / small.step
+        return steep
 
 
 def _supports(levels: Levels, asked: Asked, rows: Indices, level: Indices, distance: Array) -> Mask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,14 @@ from gradcheck.numeric.estimate import Array, Estimates, Indices, Pair
 from gradcheck.numeric.gradient import Claim
 from gradcheck.numeric.groups import groups_of, length_of
 from gradcheck.numeric.noise import ROUNDING, NoiseLevels
-from gradcheck.numeric.steps import PILOTS, GroupStep, Measure, choose_step, pilots_of
+from gradcheck.numeric.steps import (
+    LARGEST_LENGTH,
+    PILOTS,
+    GroupStep,
+    Measure,
+    choose_step,
+    pilots_of,
+)
 
 STATED = 3.0
 """The roundings that agreement states: an entry that is opened is judged by about as many."""
@@ -31,6 +38,8 @@ class Along:
         reference: the largest derivative claimed of any block.
         rng: chooses the entries that the step is tried on.
         lines: of which function each entry is a derivative, where there are several, flat.
+        pilots: chooses the rows that the step is tried on.
+        relative: the noise of a value by its size, where the centre does not tell; 0 elsewhere.
     """
 
     measure: Measure
@@ -42,6 +51,8 @@ class Along:
     reference: float
     rng: np.random.Generator
     lines: Indices | None = None
+    pilots: Callable[[Indices, Array, int, np.random.Generator], Indices] = pilots_of
+    relative: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,11 @@ class FirstStep:
     def rounding(self) -> Array:
         """What the error of the losses can do to the derivatives."""
         return np.asarray(self.rough / self.pair.step)
+
+    @property
+    def truncation(self) -> Array:
+        """The largest |D(h) - D(2h)| that was seen; D(h) is off by a third of it."""
+        return np.asarray(self.estimates.bound - STATED * self.rounding)
 
 
 def first_step(along: Along, entries: Indices) -> FirstStep:
@@ -104,15 +120,11 @@ def _steps_of(
     noise, usual = along.noise.rough, 0.0
     claimed = along.claim.gradient[entries]
     for group in groups:
-        rows = pilots_of(group, claimed, PILOTS // 2 if found else PILOTS, along.rng)
+        rows = along.pilots(group, claimed, PILOTS // 2 if found else PILOTS, along.rng)
+        length = length_of(sizes[group])
+        begin = usual or float(np.cbrt(along.relative)) * min(length, LARGEST_LENGTH)
         step = choose_step(
-            along.measure,
-            entries[rows],
-            claimed[rows],
-            along.center,
-            noise,
-            length_of(sizes[group]),
-            usual,
+            along.measure, entries[rows], claimed[rows], along.center, noise, length, begin
         )
         noise, usual = max(noise, step.quantum), usual or step.step
         found.append((rows, step))

@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck.numeric.estimate import Array, Indices, Mask
 
 DECADES = 3.0
-TINY = 1e-100
+TINY = 1e-290
 """What is smaller has no size of its own."""
 
 FEW = 0.02

@@ -24,6 +24,15 @@ def random_signs(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np
     return np.asarray(2 * signs - 1, dtype=np.int8)
 
 
+def random_sizes(point: Array, rng: np.random.Generator) -> Array:
+    """A random direction: every entry by about its own size, zeros by that of the others."""
+    sizes = np.abs(point)
+    zero = sizes == 0
+    usual = float(np.median(sizes[~zero])) if not zero.all() else 1.0
+    signs = random_signs(sizes.shape, rng) * rng.uniform(0.5, 1.5, sizes.shape)
+    return np.asarray(np.where(zero, usual, sizes) * signs)
+
+
 def half_turned(sign: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.int8]:
     """The signs with half of them the other way."""
     turned = np.ones(sign.size, dtype=np.int8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,10 @@ Vector = Callable[[Array], Array]
 FEW = 0.05
 """So many values may be taken to be as precise as the others."""
 
+MANY = 64
+"""So many values tell from one line what they are precise to, where that looks like rounding."""
+
+CALM = 64 * ROUNDING
 STEADY = 8.0
 """Noise grows by no more from one spacing of the line to the next."""
 
@@ -40,6 +44,7 @@ class RowNoise:
         seconds: that one evaluation takes.
         evaluations: how many this cost.
         known: whether it is what the user says, and more than was seen of some.
+        apart: how far the values were from those of the first call when asked again.
     """
 
     least: Array
@@ -47,6 +52,7 @@ class RowNoise:
     seconds: float
     evaluations: int
     known: bool = False
+    apart: Array = field(default_factory=lambda: np.zeros(1))
 
     def at_least(self, known: float) -> RowNoise:
         """The same, of values that are known to be off by so much."""
@@ -55,7 +61,7 @@ class RowNoise:
 
 
 def estimate_row_noise(
-    function: Vector, point: Array, center: Array, known: Array, rng: np.random.Generator
+    function: Vector, point: Array, center: Array, rng: np.random.Generator
 ) -> RowNoise:
     """Measures the noise of every value on short lines through the point.
 
@@ -63,7 +69,6 @@ def estimate_row_noise(
         function: of a flat vector, (n,) -> (m,); nan where it cannot be evaluated.
         point: (n,).
         center: the values there, (m,).
-        known: how large the noise is at least, (m,): what repeats differ by.
         rng: for the directions of the lines.
     """
     found: list[Array] = []
@@ -95,15 +100,27 @@ def estimate_row_noise(
             loud[shows], quiet[shows] = louder[shows], one[shows]
             done = np.count_nonzero(open_) <= FEW * len(center)
             open_ &= ~shows
-            if done:
+            calm = len(center) >= MANY and bool(np.count_nonzero(open_) <= FEW * len(center))
+            calm = calm and bool(np.all(quiet <= CALM * np.fmax(size, np.median(size))))
+            if done or calm:
                 break
         typical = float(np.quantile(quiet / np.fmax(size, TINY), 1 - FEW))
         quiet = np.fmin(quiet, np.fmax(most, LARGEST * size))
         sigma = np.fmax(sigma, np.where(open_, typical * size, quiet))
+        if calm:
+            sigma = np.fmax(sigma, float(np.median(quiet / np.fmax(size, TINY))) * size)
+            break
         sign = half_turned(sign, rng)
     size = np.where(np.isfinite(size), size, np.abs(center))
-    least = np.fmax(np.fmax(ROUNDING * size, NOISE_FACTOR * known), TINY)
+    again = np.array(found[POINTS // 2 :: POINTS])
+    apart = np.max(np.abs(again - center), axis=0)
+    least = np.fmax(np.fmax(ROUNDING * size, NOISE_FACTOR * apart), TINY)
     if np.any(size) and all(np.array_equal(one.astype(np.float32), one) for one in found):
         least = np.fmax(least, float(np.finfo(np.float32).eps) * size)
     level = np.fmax(least, NOISE_FACTOR * sigma)
-    return RowNoise(least, level, float(np.median(lines.seconds)), len(lines.seconds))
+    # what does not move on the shortest line hides its noise: 1 - tanh(20) is rounded as 1 is
+    still = np.all(np.array(found[:POINTS]) == center, axis=0)
+    if still.any() and not still.all():
+        level[still] = np.fmax(level[still], np.median(level[~still]))
+    seconds = float(np.median(lines.seconds))
+    return RowNoise(least, level, seconds, len(lines.seconds), apart=apart)

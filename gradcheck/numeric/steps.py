@@ -34,6 +34,7 @@ LARGEST_LENGTH = 1e3
 FIRST_RELATIVE_NOISE = 1e-6
 SMALLEST_STEP = 1e3 * ROUNDING
 MUCH_SMALLER = 1e-2
+FAR_FROM, BLIND = 1e3, 0.1
 HALF_PRECISION = 2e-3
 """A plateau narrower than this share of a parameter may be its rounding to a float16."""
 
@@ -106,7 +107,15 @@ def choose_step(
         step = _next_step(step, rounding, truncation, _largest(inner), largest_step)
         if any(abs(np.log(step / other)) < np.log(2) for _, other, _, _ in tried):
             break
+    other = usual or float(np.cbrt(relative))
     best = min(tried, key=lambda one: one[:2])
+    if other > FAR_FROM * best[1] and np.inf > best[0] > BLIND * _largest(best[3]):
+        # where a parameter is nothing beside the length of the loss, its size tells no step
+        inner, outer = (measure(entries, np.full(len(entries), k * other)) for k in (1, 2))
+        truncation = _typical_truncation(inner, outer, center, noise)
+        rounding = float(np.median(rounding_error(inner, noise)))
+        tried.append((rounding + truncation, other, truncation, inner))
+        best = min(tried, key=lambda one: one[:2])
     _, step, truncation, pair = best if np.isfinite(best[0]) else tried[-1]
     return GroupStep(step, truncation, quantum, pair)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gradcheck.pictures.drawing import NO_ERROR, Span, entry_name, exponent, span_of
-from gradcheck.pictures.model import HeatMap, Scatter, SlopeRatio, StepCurve
+from gradcheck.pictures.model import HeatMap, Scatter, SlopeRatio, SlopeTest, StepCurve
 from gradcheck.words import shortened
 
 Point = tuple[float, float]
@@ -107,6 +107,25 @@ def step_chart(curve: StepCurve) -> Chart:
         ),
         across=span_of(map(exponent, curve.steps)),
         upwards=span_of(map(exponent, distances)),
+        logarithmic=True,
+    )
+
+
+def slope_test_chart(test: SlopeTest) -> Chart:
+    """What is left of the Taylor expansion against the step, beside h^2."""
+    points = tuple((x, max(y, NO_ERROR)) for x, y in zip(test.steps, test.left, strict=True))
+    first = next((y for _, y in finite(points)), 1.0)
+    squares = tuple((x, max(first * (x / test.steps[0]) ** 2, NO_ERROR)) for x in test.steps)
+    return Chart(
+        title=f"slope test: the error falls with h^{test.order:.2f}"
+        if test.order is not None
+        else "slope test: only rounding is left",
+        caption="Of f(x) + h g . d along a random line. Where your gradient is right it falls "
+        f"with the square of h, down to a noise of about {test.noise:.1e}; where wrong, with h.",
+        labels=("step h", "error"),
+        series=(Series("error", "solid", points), Series("square of h", "dashed", squares)),
+        across=span_of(map(exponent, test.steps)),
+        upwards=span_of(exponent(y) for _, y in (*points, *squares)),
         logarithmic=True,
     )
 

@@ -64,6 +64,32 @@ class StepCurve:
 
 
 @dataclass(frozen=True)
+class SlopeTest:
+    """What is left of |f(x + h d) - f(x) - h g . d|, against h.
+
+    Attributes:
+        steps: the h, from the largest on, (n,).
+        left: what is left at each, (n,).
+        noise: how much of that may be noise.
+        order: with which power of h it falls: 2 where the gradient is right, 1 where it is wrong;
+            None where nothing but noise is left.
+    """
+
+    steps: tuple[float, ...]
+    left: tuple[float, ...]
+    noise: float
+    order: float | None
+
+    def __str__(self) -> str:
+        if self.order is None:
+            return "slope test: of the Taylor expansion along a random line only rounding is left"
+        return (
+            f"slope test: |f(x + h d) - f(x) - h g . d| falls with h^{self.order:.2f} "
+            "(2 where the gradient is right, 1 where it is wrong)"
+        )
+
+
+@dataclass(frozen=True)
 class SlopeRatio:
     """The user's delta by the right one, against the pre-activation: 1 where a slope is right.
 
@@ -108,6 +134,7 @@ class Pictures:
         scatters: one per block that was compared.
         step_curve: of the entry furthest off, or None.
         slope_ratios: of layers where a slope is wrong.
+        slope_test: of the whole gradient, or None.
     """
 
     inputs: int | None = None
@@ -116,3 +143,4 @@ class Pictures:
     scatters: tuple[Scatter, ...] = ()
     step_curve: StepCurve | None = None
     slope_ratios: tuple[SlopeRatio, ...] = ()
+    slope_test: SlopeTest | None = None

@@ -18,6 +18,7 @@ from gradcheck.pictures.charts import (
     heat_map_title,
     scatter_chart,
     slope_chart,
+    slope_test_chart,
     step_chart,
 )
 from gradcheck.pictures.drawing import Span, within
@@ -43,9 +44,10 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 def figures(pictures: Pictures, blocks: Iterable[Block]) -> dict[str, Figure]:
-    """Figures by name: "network", "heat map W1", "scatter W1", "step curve", "slope ratio layer 1".
+    """Figures by name: "network", "heat map W1", "scatter W1", "step curve", "slope test".
 
-    Of many blocks as many are drawn as on the HTML page, the wrong ones first.
+    And "slope ratio layer 1". Of many blocks as many are drawn as on the HTML page, the wrong ones
+    first.
 
     Args:
         pictures: what there is to draw.
@@ -66,6 +68,8 @@ def figures(pictures: Pictures, blocks: Iterable[Block]) -> dict[str, Figure]:
             found[f"scatter {printable(name)}"] = _chart(scatter_chart(scatters[name]))
     if pictures.step_curve is not None:
         found["step curve"] = _chart(step_chart(pictures.step_curve))
+    if pictures.slope_test is not None:
+        found["slope test"] = _chart(slope_test_chart(pictures.slope_test))
     for slope in pictures.slope_ratios:
         found[f"slope ratio layer {slope.layer}"] = _chart(slope_chart(slope))
     return found

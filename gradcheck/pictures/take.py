@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries, scale_of
-from gradcheck.pictures.model import HeatMap, LayerPicture, Pictures, Scatter, SlopeRatio, StepCurve
+from gradcheck.pictures.model import (
+    HeatMap,
+    LayerPicture,
+    Pictures,
+    Scatter,
+    SlopeRatio,
+    SlopeTest,
+    StepCurve,
+)
+from gradcheck.pictures.slope_test import of_point
 from gradcheck.recognition.network_view import NetworkView, delta_from_gradient
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
@@ -38,6 +48,7 @@ class Sketch:
         step_curve: of the user's own loss, which can only be asked during the check; None where
             the network's serves, or it takes too long.
         seed: of the choice of points in scatters.
+        slope_test: makes that of the user's own functions, if they are still what they were.
     """
 
     view: NetworkView | None
@@ -45,12 +56,14 @@ class Sketch:
     scale: float
     step_curve: StepCurve | None
     seed: int
+    slope_test: Callable[[], SlopeTest | None] = lambda: None
 
     @classmethod
     def of(cls, point: Point, view: NetworkView | None, seed: int) -> Sketch:
         """The sketch of a point that was compared; scatters choose their points by the seed."""
         curve = None if view is not None else _own_step_curve(point)
-        return cls(view, point.blocks, point.scale, curve, seed)
+        slopes = partial(of_point, point, seed)
+        return cls(view, point.blocks, point.scale, curve, seed, slopes)
 
     def pictures(self) -> Pictures:
         """All that can be drawn."""
@@ -65,7 +78,12 @@ class Sketch:
         scatters = tuple(scatter for scatter in drawn if scatter.numeric)
         heat_maps = tuple(_heat_map(block, self.scale) for block in matrices)
         if self.view is None:
-            return Pictures(heat_maps=heat_maps, scatters=scatters, step_curve=self.step_curve)
+            return Pictures(
+                heat_maps=heat_maps,
+                scatters=scatters,
+                step_curve=self.step_curve,
+                slope_test=self.slope_test(),
+            )
         return Pictures(
             inputs=self.view.placed[0].n_in,
             layers=_layers(self.view, self.blocks),
@@ -73,6 +91,7 @@ class Sketch:
             scatters=scatters,
             step_curve=_step_curve(self.blocks, self.view.loss),
             slope_ratios=_slope_ratios(self.view, self.blocks),
+            slope_test=self.slope_test(),
         )
 
 

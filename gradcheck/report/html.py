@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.pictures import drawing, network_svg, svg
-from gradcheck.pictures.charts import scatter_chart, slope_chart, step_chart
+from gradcheck.pictures.charts import scatter_chart, slope_chart, slope_test_chart, step_chart
 from gradcheck.report.backward import HEADERS, backward_rows, backward_title
 from gradcheck.report.closing import reason_of
 from gradcheck.report.text import how_it_came_out, layer_lines
@@ -218,7 +218,9 @@ def _visible(value: Any) -> Any:
 def _entry(name: str | None, report: Report, anchor: str, taken: set[str]) -> Entry:
     pictured = drawing.pictured_blocks(report.pictures, report.blocks)
     pictures = report.pictures
-    curves = () if pictures.step_curve is None else (svg.plot(step_chart(pictures.step_curve)),)
+    curves = [] if pictures.step_curve is None else [step_chart(pictures.step_curve)]
+    curves += [] if pictures.slope_test is None else [slope_test_chart(pictures.slope_test)]
+    curves += map(slope_chart, pictures.slope_ratios)
     return Entry(
         name=name,
         anchor=anchor,
@@ -230,7 +232,7 @@ def _entry(name: str | None, report: Report, anchor: str, taken: set[str]) -> En
         network=network_svg.columns(pictures),
         pictures=_block_pictures(report, pictured[: drawing.MOST_BLOCKS]),
         blocks_left_out=max(0, len(pictured) - drawing.MOST_BLOCKS),
-        plots=(*curves, *(svg.plot(slope_chart(slope)) for slope in pictures.slope_ratios)),
+        plots=tuple(map(svg.plot, curves)),
     )
 
 

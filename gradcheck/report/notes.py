@@ -14,6 +14,7 @@ from gradcheck.diagnose.numbers import fitted_ratio
 from gradcheck.preflight import Preflight
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.calls import Heard, Raised
+from gradcheck.user.complexes import has_complex
 from gradcheck.user.problem import Problem
 from gradcheck.words import listed, shortened, verb
 
@@ -28,6 +29,7 @@ def notes_of(
         *_edge_notes(point),
         *_precision_notes(point),
         *_structure_notes(point.problem.parameters),
+        *_convention_notes(point.problem),
         *_update_notes(point.problem),
         *_learning_rate_notes(point),
         *_state_notes(point, preflight),
@@ -160,6 +162,16 @@ def _structure_notes(parameters: Parameters) -> Iterable[str]:
             f"[GC904] integer-parameters: {listed(whole)}: whole numbers, promoted to float64 for "
             "the check; an update in integers would lose the gradient"
         )
+
+
+def _convention_notes(problem: Problem) -> Iterable[str]:
+    """How complex gradients are read."""
+    if not has_complex(problem):
+        return
+    convention = problem.parameters.convention
+    yield f"complex gradients, z = x + i y, are read as {convention.formula}"
+    for name, formula in convention.others:
+        yield f"that of {shortened(name)} is written otherwise than the others: as {formula}"
 
 
 def _update_notes(problem: Problem) -> Iterable[str]:

@@ -114,6 +114,8 @@ def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -
     sections += [f"note: {note}" for note in (*_kinks(report), *report.notes)]
     if style.verbose:
         sections += [f"detail: {detail}" for detail in report.details]
+        if report.pictures.slope_test is not None:
+            sections.append(f"detail: {report.pictures.slope_test}")
         sections.append(f"again: {report.reproduce}")
         sections += [f"printed: {line}" for line in report.printed.splitlines()]
     if report.repair is not None:

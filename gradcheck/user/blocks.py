@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.numeric.storage import stored
+from gradcheck.user.conventions import TORCH, Convention
 from gradcheck.user.objects import DEEPEST, Position, Slot
 from gradcheck.words import printable
 
@@ -41,6 +43,7 @@ class Leaf:
         transposed: whether the block's array lies there transposed.
         in_object: whether it was found in an object's attribute, so that it need not be a
             parameter at all.
+        part: "real" or "imag" of a complex array, which has a leaf and a block for each.
     """
 
     path: Path
@@ -49,6 +52,7 @@ class Leaf:
     block: int | None
     transposed: bool = False
     in_object: bool = False
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Parameters:
         torch: the modules and torch tensors that keep gradients of their own.
         undo: puts back what else belongs to these.
         vector: the shape of the one vector that the blocks were cut from, or None.
+        convention: how complex gradients are read.
     """
 
     names: tuple[str, ...]
@@ -84,6 +89,7 @@ class Parameters:
     torch: tuple[Any, ...] = field(default=(), repr=False)
     undo: tuple[Callable[[], None], ...] = field(default=(), repr=False)
     vector: tuple[int, ...] | None = None
+    convention: Convention = TORCH
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -94,6 +100,27 @@ class Parameters:
     def in_place(self) -> bool:
         """Whether any block lives in the user's own memory or object."""
         return bool(self.origin)
+
+    @property
+    def has_complex(self) -> bool:
+        """Whether any of the user's arrays is complex."""
+        return any(leaf.part for leaf in self.leaves)
+
+    @property
+    def halves(self) -> tuple[tuple[int, int], ...]:
+        """The blocks of both parts of every complex array."""
+        pairs = ((one.block, other.block, other.part) for one, other in pairwise(self.leaves))
+        found = dict.fromkeys((a, b) for a, b, part in pairs if part == "imag")
+        return tuple((a, b) for a, b in found if a is not None and b is not None)
+
+    @property
+    def undivided(self) -> Parameters:
+        """The same with one leaf, and name, for both parts of a complex array."""
+        kept = [leaf for leaf in self.leaves if leaf.part != "imag"]
+        if len(kept) == len(self.leaves):
+            return self
+        checked = (leaf.name for leaf in kept if leaf.block is not None)
+        return replace(self, leaves=tuple(kept), names=tuple(dict.fromkeys(checked)))
 
     @property
     def left_out(self) -> tuple[Leaf, ...]:
@@ -182,6 +209,10 @@ class Parameters:
             for array, working in zip(given, self.working, strict=True)
         ]
 
+    def is_as_it_was(self) -> bool:
+        """Whether the user's objects still hold these; of torch's it is not known."""
+        return not self.torch and all(slot.holds(value) for slot, value in self.origin)
+
     def restore(self) -> None:
         """Puts the user's objects back as they were."""
         for slot, value in self.origin:
@@ -199,6 +230,8 @@ class Parameters:
 def cut(vector: NDArray[Any], shapes: Iterable[tuple[int, ...]]) -> list[NDArray[Any]]:
     """The arrays of these shapes that lie in a vector one after the other, row by row."""
     shapes = list(shapes)
+    if len(shapes) == 1:
+        return [vector.reshape(shapes[0])]
     ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
     parts = np.split(vector.reshape(-1), ends)
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

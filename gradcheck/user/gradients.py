@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from gradcheck.arrays import all_finite
 from gradcheck.errors import UsageError
 from gradcheck.numeric.storage import epsilon_of
-from gradcheck.user.blocks import Array, Parameters, describe, holds_itself
+from gradcheck.user.blocks import Array, Leaf, Parameters, describe, holds_itself
 from gradcheck.user.calls import GRADIENT, Raised, UserCodeError, call
+from gradcheck.user.conventions import Convention
 from gradcheck.user.names import ABSENT, found_beside, look_beside
 from gradcheck.user.problem import Problem
 from gradcheck.user.returned import as_array, assign, names_of
@@ -145,7 +146,7 @@ def _read(returned: Any, parameters: Parameters, copy: bool) -> Gradients:
     places: list[list[Gradient]] = [[] for _ in parameters.values]
     for leaf, value in zip(parameters.leaves, found, strict=True):
         if leaf.block is not None:
-            gradient = _gate(value, leaf.shape, leaf.name, copy)
+            gradient = _gate(value, leaf, copy, parameters.convention)
             if leaf.transposed and gradient.value is not None:
                 gradient = replace(gradient, value=gradient.value.T)
             places[leaf.block].append(gradient)
@@ -196,11 +197,13 @@ def _are_alike(gradients: list[Gradient]) -> bool:
     )
 
 
-def _gate(value: Any, shape: tuple[int, ...], name: str, copy: bool) -> Gradient:
+def _gate(value: Any, leaf: Leaf, copy: bool, convention: Convention) -> Gradient:
     if value is ABSENT or value is None:
         return MISSING
-    array = as_array(value, name)
-    epsilon = epsilon_of(array.dtype) if array.dtype.kind == "f" else 0.0
+    shape, array = leaf.shape, as_array(value, leaf.name, bool(leaf.part))
+    epsilon = epsilon_of(array.dtype) if array.dtype.kind in "fc" else 0.0
+    if leaf.part:
+        array = convention.part(array, leaf.part)
     gradient = array.astype(np.float64, copy=copy)
     if array.shape != shape and not (array.size == 1 and shape == ()):
         return Gradient(gradient, "shape", epsilon)

@@ -12,6 +12,7 @@ from gradcheck.errors import UsageError
 from gradcheck.user.automatic import automatic_product, product_of, require_order
 from gradcheck.user.blocks import Leaf, Parameters, describe, path_name
 from gradcheck.user.calls import call, hand_over
+from gradcheck.user.conventions import TORCH, Convention
 from gradcheck.user.names import has_role, look_beside
 from gradcheck.user.objects import is_object
 from gradcheck.user.outputs import (
@@ -52,6 +53,7 @@ class CheckedLayer:
         reading: how what `forward` returns is read.
         owner: the object whose methods they are; its parameters are checked with the inputs.
         owned: the places of the arrays in it.
+        convention: in which `backward` takes the upstream gradient of complex outputs.
     """
 
     forward: Callable[..., Any]
@@ -63,6 +65,7 @@ class CheckedLayer:
     reading: Reading
     owner: Any = None
     owned: tuple[Leaf, ...] = ()
+    convention: Convention = TORCH
 
     def loss(self, params: Mapping[str, Any]) -> float:
         """The sum of upstream times output."""
@@ -71,10 +74,11 @@ class CheckedLayer:
 
     def gradient(self, params: Mapping[str, Any]) -> Any:
         """What the backward pass returns, by the names of the inputs."""
+        upstream = mapped(self.convention.written, self.upstream)
         if self.backward is None:
-            return automatic_product(lambda inputs: self.run(inputs)[0], params, self.upstream)
+            return automatic_product(lambda inputs: self.run(inputs)[0], params, upstream)
         output, cache = self.run(params)
-        upstream = like_output(self.upstream, output)
+        upstream = like_output(upstream, output)
         returned = hand_over(self.backward, *self.reading.given(upstream, cache))
         if not self.owned:
             return self._by_name(returned)
@@ -260,7 +264,7 @@ def _chosen(
 
 def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Generator) -> bool:
     """Whether the gradient is that of the loss along one random direction, roughly."""
-    values = {name: np.asarray(to_array(value), float) for name, value in params.items()}
+    values = {name: np.asarray(to_array(value)) for name, value in params.items()}
     along = {name: rng.standard_normal(value.shape) for name, value in values.items()}
     try:
         given = layer.gradient(params)
@@ -268,7 +272,7 @@ def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Gen
             layer.loss({name: value + size * along[name] for name, value in values.items()})
             for size in (ROUGH, -ROUGH)
         )
-        slopes = [np.vdot(given[name], direction) for name, direction in along.items()]
+        slopes = [np.real(np.vdot(given[name], direction)) for name, direction in along.items()]
     except Exception:  # of the user's code, which is asked in a way that may not be meant
         return False
     numeric, analytic = (up - down) / (2 * ROUGH), float(np.sum(slopes))
@@ -276,9 +280,9 @@ def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Gen
 
 
 def _is_differentiable(value: Any) -> bool:
-    if isinstance(value, float | np.floating) or _holds_tensors(value):
+    if isinstance(value, complex | float | np.inexact) or _holds_tensors(value):
         return True
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
 
 
 def _holds_tensors(value: Any) -> bool:

@@ -12,6 +12,8 @@ from gradcheck.user.objects import is_object
 from gradcheck.user.tensors import to_array
 
 NUMBER = float | int | np.floating | np.ndarray
+ROUNDED = 1e-9
+"""An imaginary part of so much is rounding."""
 
 
 def as_number(returned: Any) -> float:
@@ -35,6 +37,14 @@ def as_number(returned: Any) -> float:
         returned = returned.data  # a number of an engine that the user wrote
     returned = to_array(returned)
     array = np.asarray(returned) if not isinstance(returned, str | dict) else np.empty(0)
+    if array.dtype.kind == "c" and array.size == 1:
+        number = complex(array.reshape(-1)[0])
+        if abs(number.imag) > ROUNDED * abs(number):
+            raise UsageError(
+                f"your loss returned the complex number {number:.6g}; it must be real: return "
+                "its real part, or np.abs(...) ** 2"
+            )
+        array = array.real
     if array.dtype.kind not in "fiub" or array.size != 1:
         hint = "; sum or mean it" if array.size > 1 and array.dtype.kind in "fiub" else ""
         raise UsageError(

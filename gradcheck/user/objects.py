@@ -137,6 +137,11 @@ class Slot:
             thawed(self.working)[...] = value
         self.place.hold(self.original if self.itself else self.working)
 
+    def holds(self, value: Array) -> bool:
+        """Whether the original is there, and has this value."""
+        there = self.place.get()
+        return there is self.original and np.array_equal(np.asarray(to_array(there)), value)
+
     def restore(self, value: Array) -> None:
         """Puts back what was there, exactly."""
         for place in self.way:
@@ -245,9 +250,9 @@ class _Walk:
         if id(array) not in self.working:
             self.working[id(array)] = array if self.whole else _working_array(place)
         working = self.working[id(array)]
-        if array.dtype.kind == "f" and working is not None:
+        if array.dtype.kind in "fc" and working is not None:
             yield Slot(place, way, working, itself=working is array)
-        elif array.dtype.kind == "f":
+        elif array.dtype.kind in "fc":
             steps = (*(outer.step for outer in way), place.step)
             self.fixed.append((steps, array.shape))
 
@@ -276,10 +281,11 @@ def steps_from(holder: Any) -> Iterator[tuple[Any, Any]]:
 def _working_array(place: Place) -> Array | None:
     """The array to perturb in a place; None where there is no parameter that can be."""
     array = place.original
-    if array.dtype.kind != "f":
+    if array.dtype.kind not in "fc":
         return None
-    if array.dtype == np.float64 and array.flags.writeable and type(array) is np.ndarray:
+    wide = np.dtype(np.float64 if array.dtype.kind == "f" else np.complex128)
+    if array.dtype == wide and array.flags.writeable and type(array) is np.ndarray:
         return array
     if isinstance(place.holder, tuple):  # nothing can be put there: float32 is moved as it is
         return array if array.flags.writeable else None
-    return np.array(array, dtype=np.float64, order="K")
+    return np.array(array, dtype=wide, order="K")

@@ -85,7 +85,7 @@ def _leading(names: list[str]) -> int:
 
 
 def _is_output(value: Any) -> bool:
-    return is_tensor(value) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+    return is_tensor(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "fc")
 
 
 def _needed(function: Callable[..., Any]) -> list[str] | None:
@@ -136,7 +136,7 @@ def mapped(change: Callable[..., Any], structure: Any, *others: Any) -> Any:
 
 
 def inner(upstream: Any, output: Any) -> float:
-    """The sum of upstream times output.
+    """The sum of upstream times output, of complex ones that by the parts.
 
     Raises:
         UsageError: the output has another shape than at first.
@@ -151,7 +151,7 @@ def inner(upstream: Any, output: Any) -> float:
                 f"the shape of forward's output depends on the values: it was {first}, and beside "
                 f"them {now}; such a layer has no derivative that could be checked"
             )
-        products = np.asarray(along) * np.asarray(to_array(value))
+        products = np.real(np.conj(to_array(along)) * np.asarray(to_array(value)))
         sums.append(float(np.sum(products, dtype=np.float64)))
     return sums[0] if len(sums) == 1 else sum(sums)
 
@@ -162,27 +162,23 @@ def random_like(output: Any, rng: np.random.Generator) -> Any:
     Whole numbers beside others take no upstream gradient: it is 0 there, and None for None.
 
     Raises:
-        UsageError: an output is complex, or there is none that a gradient could flow to.
+        UsageError: there is none that a gradient could flow to.
     """
     kinds = [np.asarray(to_array(value)).dtype.kind for (value,) in leaves(output)]
-    if "c" in kinds:
-        raise UsageError(
-            "forward returned a complex output, which is not checked yet; return its real and "
-            "imaginary parts as outputs of their own"
-        )
-    real = "f" in kinds
+    continuous = "f" in kinds or "c" in kinds
 
     def chosen(value: Any) -> Any:
         array = np.asarray(to_array(value))
-        if array.dtype.kind not in "fiub":
+        if array.dtype.kind not in "fiubc":
             return None
-        if real and array.dtype.kind != "f":
+        if continuous and array.dtype.kind not in "fc":
             return np.zeros(array.shape)
-        return np.asarray(rng.standard_normal(array.shape))
+        drawn = np.asarray(rng.standard_normal(array.shape))
+        return drawn + 1j * rng.standard_normal(array.shape) if array.dtype.kind == "c" else drawn
 
-    if not any(kind in "fiub" for kind in kinds):
+    if not any(kind in "fiubc" for kind in kinds):
         raise UsageError(
-            f"forward returned {describe(output)}, which holds no array of real numbers; it must "
+            f"forward returned {describe(output)}, which holds no array of numbers; it must "
             "return its output, or a tuple (output, cache)"
         )
     return mapped(chosen, output)

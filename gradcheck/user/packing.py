@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.user.blocks import Pack
-from gradcheck.user.tensors import is_tensor, like
+from gradcheck.user.tensors import is_tensor, like, to_array
+
+Places = tuple[tuple[int, bool], ...]
+"""The block of an array, or of each part of a complex one, and whether it lies there transposed."""
 
 
 def dataclass_pack(value: Any, packs: list[tuple[Any, Pack]]) -> Pack:
@@ -24,17 +27,38 @@ def dataclass_pack(value: Any, packs: list[tuple[Any, Pack]]) -> Pack:
     return pack_dataclass
 
 
-def leaf_pack(leaf: Any, block: int, flipped: bool) -> Pack:
+def leaf_pack(leaf: Any, places: Places) -> Pack:
     """An array or number of the user's own kind around a block, which may lie there flipped."""
     build = _builder(leaf)
 
     def pack(arrays: Sequence[Any]) -> Any:
-        array = arrays[block]
+        array = joined(arrays, places, leaf)
         if array is None:
             return copy.copy(leaf) if isinstance(leaf, np.ndarray) else leaf
-        return build(array.T if flipped else array)
+        return build(array)
 
     return pack
+
+
+def joined(arrays: Sequence[Any], places: Places, original: Any = None) -> Any:
+    """The user's array from its block, or the blocks of its parts; None where it is left out.
+
+    A part that is left out alone is that of the original.
+    """
+    parts = [
+        array.T if flipped and array is not None else array
+        for array, flipped in ((arrays[block], flipped) for block, flipped in places)
+    ]
+    if len(parts) == 1 or all(part is None for part in parts):
+        return parts[0]
+    whole = np.asarray(to_array(original))
+    real, imag = (
+        own if part is None else part
+        for part, own in zip(parts, (whole.real, whole.imag), strict=True)
+    )
+    array = np.empty(np.shape(real), dtype=np.complex128)
+    array.real, array.imag = real, imag
+    return array
 
 
 def _builder(leaf: Any) -> Any:
@@ -45,6 +69,8 @@ def _builder(leaf: Any) -> Any:
         )
     if is_tensor(leaf):
         return lambda array: like(leaf, array)
+    if isinstance(leaf, complex | np.complexfloating):
+        return np.complex128 if isinstance(leaf, np.generic) else complex
     return np.float64 if isinstance(leaf, np.generic) else float
 
 

@@ -190,6 +190,11 @@ class Problem:
             self.parameters.restore()
             self.restore_data()
 
+    def is_as_it_was(self) -> bool:
+        """Whether the user's objects and data still hold what they did when the check began."""
+        data = all(same_numbers(array, before) for array, before in self.data.values())
+        return data and self.parameters.is_as_it_was()
+
     def restore_data(self) -> tuple[str, ...]:
         """Puts the user's data back as they were; the names of those that had been changed."""
         changed = []

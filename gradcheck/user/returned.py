@@ -21,7 +21,15 @@ from gradcheck.words import listed, printable
 
 
 def assign(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[str, ...]]:
-    """What was returned for every leaf of the user's structure."""
+    """What was returned for every leaf of the user's structure; both parts of one have the same."""
+    found, surplus = _assigned(returned, parameters.undivided)
+    if len(found) < len(parameters.leaves):
+        last = np.cumsum([leaf.part != "imag" for leaf in parameters.leaves]) - 1
+        found = [found[place] for place in last]
+    return found, surplus
+
+
+def _assigned(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[str, ...]]:
     leaves = parameters.leaves
     if parameters.vector is not None and not isinstance(returned, Mapping | list | tuple):
         return _pieces(returned, parameters, parameters.vector), ()
@@ -215,11 +223,11 @@ def _is_empty(value: Any) -> bool:
     return isinstance(value, Mapping | list | tuple) and not len(value)
 
 
-def as_array(value: Any, name: str) -> NDArray[Any]:
+def as_array(value: Any, name: str, is_complex: bool = False) -> NDArray[Any]:
     """A returned gradient as an array.
 
     Raises:
-        UsageError: it is none of real numbers.
+        UsageError: it is none of numbers; of real ones, unless the parameter is complex.
     """
     if isinstance(value, np.ma.MaskedArray) and value.dtype.kind in "fiu":
         value = np.ma.filled(value.astype(np.float64), np.nan)  # what is masked is no gradient
@@ -227,6 +235,13 @@ def as_array(value: Any, name: str) -> NDArray[Any]:
         array = np.asarray(to_array(value))
     except ValueError:
         array = np.empty(0, dtype=object)
+    if array.dtype.kind == "c" and (is_complex or not np.any(array.imag)):
+        return array if is_complex else array.real
+    if array.dtype.kind == "c":
+        raise UsageError(
+            f"the gradient of {printable(name)} is complex, and {printable(name)} is real: dL/d "
+            f"{printable(name)} is its real part"
+        )
     if array.dtype.kind not in "fiub":
         raise UsageError(
             f"the gradient of {printable(name)} is {describe(value)}; it must be an array of real "

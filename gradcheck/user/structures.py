@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from gradcheck.user.blocks import (
     path_name,
 )
 from gradcheck.user.objects import Slot, is_object, look_into, steps_from
-from gradcheck.user.packing import container_pack, dataclass_pack, leaf_pack
+from gradcheck.user.packing import Places, container_pack, dataclass_pack, joined, leaf_pack
 from gradcheck.user.tensors import (
     frozen,
     is_module,
@@ -46,9 +46,25 @@ def flatten(params: Any) -> Parameters:
     the user's functions as it is. What `gradcheck.parameters` made is taken as it is.
 
     Raises:
-        UsageError: there is no array in `params`, or one that has no gradient (object, complex).
+        UsageError: there is no array in `params`, or one that has no gradient (object).
     """
     return params if isinstance(params, Parameters) else read_structure(params)
+
+
+def flatten_real(params: Any, what: str) -> Parameters:
+    """As `flatten`, for what takes no complex parameters.
+
+    Raises:
+        UsageError: as `flatten`, or one is complex.
+    """
+    found = flatten(params)
+    for leaf in found.leaves:
+        if leaf.part:
+            raise UsageError(
+                f"{what} is for real parameters, and {printable(leaf.name)} is complex; give its "
+                "real and imaginary parts as parameters of their own"
+            )
+    return found
 
 
 def read_structure(params: Any, in_place: bool = False) -> Parameters:
@@ -72,18 +88,23 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
         )
     firsts = [reader.found[reader.blocks.index(block)] for block in range(reader.count)]
     values = tuple(_as_float64(leaf) for leaf in firsts)
-    names = _unique_names([leaf.path for leaf in reader.found])
+    names = _unique_names(reader.found)
     still = frozen([leaf.value for leaf in firsts])
     found = Parameters(
-        names=tuple(names[reader.blocks.index(block)] for block in range(reader.count)),
+        names=tuple(
+            names[reader.blocks.index(block)] + (f".{leaf.part}" if leaf.part else "")
+            for block, leaf in enumerate(firsts)
+        ),
         values=values,
         dtypes=tuple(leaf.array.dtype for leaf in firsts),
         storage=tuple(_storage(leaf) for leaf in firsts),
         pack=pack,
-        working=tuple(None if leaf.slot is None else leaf.slot.working for leaf in firsts),
+        working=tuple(
+            None if leaf.slot is None or leaf.part else leaf.slot.working for leaf in firsts
+        ),
         leaves=(
             *(
-                Leaf(leaf.path, name, leaf.array.shape, block, flipped, leaf.in_object)
+                Leaf(leaf.path, name, leaf.array.shape, block, flipped, leaf.in_object, leaf.part)
                 for leaf, name, block, flipped in zip(
                     reader.found, names, reader.blocks, reader.transposed, strict=True
                 )
@@ -94,13 +115,7 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
             ),
         ),
         owner=params,
-        origin=tuple(
-            (leaf.slot, values[block].T if flipped else values[block])
-            for leaf, block, flipped in zip(
-                reader.found, reader.blocks, reader.transposed, strict=True
-            )
-            if leaf.slot is not None
-        ),
+        origin=tuple((slot, joined(values, places)) for places, slot in reader.placed),
         torch=tuple(reader.torch),
         undo=tuple(map(saved_state, reader.torch)),
     )
@@ -108,13 +123,13 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
     return found.narrowed(moving) if any(still) else found
 
 
-def _unique_names(paths: Sequence[Path]) -> list[str]:
+def _unique_names(found: Sequence[_Found]) -> list[str]:
     """The paths as the user would write them; with keys in brackets where two would be the same."""
-    names = [path_name(path) for path in paths]
-    counts = Counter(names)
+    names = [path_name(leaf.path) for leaf in found]
+    counts = Counter(name for name, leaf in zip(names, found, strict=True) if leaf.part != "imag")
     return [
-        keyed_name(path) if counts[name] > 1 else name
-        for path, name in zip(paths, names, strict=True)
+        keyed_name(leaf.path) if counts[name] > 1 else name
+        for leaf, name in zip(found, names, strict=True)
     ]
 
 
@@ -125,7 +140,7 @@ def is_leaf(value: Any) -> bool:
     """
     if isinstance(value, np.ndarray):
         return value.dtype.kind not in "bUSMm"
-    return isinstance(value, float | np.floating | np.integer) or is_real_tensor(value)
+    return isinstance(value, complex | float | np.inexact | np.integer) or is_real_tensor(value)
 
 
 @dataclass(frozen=True)
@@ -134,10 +149,12 @@ class _Found:
     value: Any
     slot: Slot | None = None
     in_object: bool = False
+    part: str = ""
 
     @property
     def array(self) -> NDArray[Any]:
-        return np.asarray(to_array(self.value))
+        array = np.asarray(to_array(self.value))
+        return getattr(array, self.part) if self.part else array
 
 
 @dataclass
@@ -149,6 +166,7 @@ class _Reader:
     blocks: list[int] = field(default_factory=list)
     transposed: list[bool] = field(default_factory=list)
     fixed: list[tuple[Path, tuple[int, ...]]] = field(default_factory=list)
+    placed: list[tuple[Places, Slot]] = field(default_factory=list)
     torch: list[Any] = field(default_factory=list)
     count: int = 0
     _known: dict[Any, int] = field(default_factory=dict)
@@ -161,10 +179,10 @@ class _Reader:
             return self._read_object(value, path, in_object=False)
         if is_leaf(value):
             slot = _own_slot(value) if self.in_place else None
-            block, flipped = self._add(_Found(path, value, slot))
+            places = self._add(_Found(path, value, slot))
             if slot is not None:
-                return lambda arrays: _put(slot, arrays[block], value)
-            return leaf_pack(value, block, flipped)
+                return lambda arrays: _put(slot, joined(arrays, places, value), value)
+            return leaf_pack(value, places)
         if isinstance(value, Mapping | list | tuple):
             packs = [(step, self.read(item, (*path, step))) for step, item in steps_from(value)]
             return container_pack(value, packs)
@@ -182,21 +200,28 @@ class _Reader:
         self.fixed += [((*path, *steps), shape) for steps, shape in contents.fixed]
         placed = []
         for steps, slot in contents.slots:
-            block, flipped = self._add(
+            places = self._add(
                 _Found((*path, *steps), slot.original, slot, in_object and not is_module(value))
             )
-            placed.append((block, flipped, slot))
+            placed.append((places, slot))
 
         def pack(arrays: Sequence[Any]) -> Any:
-            for block, flipped, slot in placed:
-                if arrays[block] is not None:
-                    slot.put(arrays[block].T if flipped else arrays[block])
+            for places, slot in placed:
+                _put(slot, joined(arrays, places, slot.original), value)
             return value
 
         return pack
 
-    def _add(self, leaf: _Found) -> tuple[int, bool]:
-        """The leaf's block, and whether it lies there transposed; a new one if it is new."""
+    def _add(self, leaf: _Found) -> Places:
+        """The leaf's block, and whether it lies there transposed; both parts' of a complex one."""
+        parts = ("real", "imag") if np.iscomplexobj(leaf.array) else ("",)
+        places = tuple(self._add_part(replace(leaf, part=part)) for part in parts)
+        if leaf.slot is not None:
+            self.placed.append((places, leaf.slot))
+        return places
+
+    def _add_part(self, leaf: _Found) -> tuple[int, bool]:
+        """A new block if it is new."""
         keys = _memory(leaf)
         block = next((self._known[key] for key in keys if key in self._known), self.count)
         flipped = bool(keys) and keys[0] not in self._known and block != self.count
@@ -214,13 +239,15 @@ def _memory(leaf: _Found) -> list[tuple[Any, ...]]:
     """What tells whether two leaves are one array, and whether one is the other transposed."""
     in_place = leaf.slot is not None
     if is_tensor(leaf.value):
-        return [(in_place, id(leaf.value))]
+        return [(leaf.part, in_place, id(leaf.value))]
     array = leaf.value
     if not isinstance(array, np.ndarray) or not array.size:
         return []
     start = array.__array_interface__["data"][0]
     views = (array, array.T) if array.ndim == 2 and array.size > 1 else (array,)
-    return [(in_place, start, view.shape, view.strides, view.dtype.str) for view in views]
+    return [
+        (leaf.part, in_place, start, view.shape, view.strides, view.dtype.str) for view in views
+    ]
 
 
 def _own_slot(value: Any) -> Slot | None:
@@ -247,7 +274,7 @@ def _as_float64(leaf: _Found) -> Array:
         raise UsageError(f"{name} is a sparse tensor; give a dense one, and make it sparse inside")
     if array.dtype.kind not in "fiu":
         raise UsageError(
-            f"{name} has dtype {array.dtype}; a gradient can be checked for real numbers only"
+            f"{name} has dtype {array.dtype}; a gradient can be checked for numbers only"
         )
     value = np.array(array, dtype=np.float64, order="K")
     if leaf.slot is None and not np.all(np.isfinite(value)):

@@ -36,7 +36,7 @@ def is_jax(value: Any) -> bool:
 
 
 def is_real_tensor(value: Any) -> bool:
-    """Whether a value is a tensor of floating-point numbers."""
+    """Whether a value is a tensor of floating-point or complex numbers."""
     if is_torch(value):
         return bool(value.is_floating_point() or value.is_complex())
     return is_jax(value) and np.dtype(value.dtype).kind not in "iub"
@@ -83,7 +83,7 @@ def like(tensor: Any, array: NDArray[Any]) -> Any:
     if is_torch(tensor):
         torch = sys.modules["torch"]
         made = torch.tensor(array, dtype=tensor.dtype, device=tensor.device)
-        return made.requires_grad_(made.is_floating_point())
+        return made.requires_grad_(made.is_floating_point() or made.is_complex())
     return sys.modules["jax"].numpy.asarray(array, dtype=tensor.dtype)
 
 
@@ -103,7 +103,7 @@ def module_parameters(module: Any) -> Iterator[tuple[str, Any]]:
             raise UsageError(
                 f"{name} is on {parameter.device}; move the module to the CPU with .to('cpu')"
             )
-        if parameter.is_floating_point():
+        if parameter.is_floating_point() or parameter.is_complex():
             yield name, parameter
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
-from gradcheck.numeric.columns import Pattern
 from gradcheck.numeric.estimate import Array, Indices
+from gradcheck.numeric.pattern import Pattern
 from gradcheck.user.blocks import Parameters, cut, describe
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Raised, UserCodeError, call
@@ -84,9 +84,13 @@ class Vectors:
             UserCodeError: it raised.
             UsageError: it returned no real numbers, or another number of them.
         """
-        returned = np.asarray(to_array(call(self.function, FUNCTION, self.pack(flat))))
+        given = call(self.function, FUNCTION, self.pack(flat))
+        returned = _as_array(given)
         if returned.dtype.kind not in "fiub":
-            raise UsageError(f"{FUNCTION} returned {describe(returned)}; it must return numbers")
+            raise UsageError(
+                f"{FUNCTION} returned {describe(given)}; it must return real numbers, of complex "
+                "ones both parts"
+            )
         if self.shape and returned.shape != self.shape:
             raise UsageError(
                 f"{FUNCTION} returned shape {returned.shape} with a parameter moved, and "
@@ -104,12 +108,13 @@ class Vectors:
             self.outside.append(error.raised)
             return np.full(self.rows, np.nan)
 
-    def inside(self, column: int, value: float) -> bool:
-        """Whether a parameter may have a value."""
+    @property
+    def box(self) -> tuple[Array, Array] | None:
+        """The least and the largest value of every parameter, if there are bounds."""
         if self.bounds is None:
-            return True
-        block, entry = self.place(column)
-        return self.bounds.holds(block, entry, value)
+            return None
+        low, high = (np.concatenate([part.ravel() for part in side]) for side in self.bounds.sides)
+        return low, high
 
     def place(self, column: int) -> tuple[int, int]:
         """The block and the flat index of a column."""
@@ -205,6 +210,13 @@ def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matr
     return Matrix(pattern, np.asarray(found.data, dtype=np.float64))
 
 
+def _as_array(value: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(to_array(value))
+    except ValueError:  # rows of different length
+        return np.empty(0, dtype=object)
+
+
 def _columns(found: Any) -> Indices:
     return np.repeat(np.arange(found.shape[1]), np.diff(found.indptr))
 
@@ -226,10 +238,12 @@ def _dense(returned: Any, vectors: Vectors) -> Array:
         parts = [returned[name] for name in parameters.names]
     elif len(parameters.names) > 1 and isinstance(returned, list | tuple):
         parts = returned if len(returned) == len(parameters.names) else [returned]
-    arrays = [np.asarray(to_array(part)) for part in parts]
-    for array in arrays:
+    arrays = [_as_array(part) for part in parts]
+    for part, array in zip(parts, arrays, strict=True):
         if array.dtype.kind not in "fiub":
-            raise UsageError(f"{JACOBIAN} is {describe(array)}; it must hold numbers")
+            raise UsageError(
+                f"{JACOBIAN} is {describe(part)}; it must hold real numbers, rows of one length"
+            )
     if len(arrays) == len(parameters.names):
         fitting = [
             array.shape in ((*vectors.shape, *own), (vectors.rows, math.prod(own)))

@@ -10,6 +10,7 @@ from gradcheck.pictures.model import (
     Pictures,
     Scatter,
     SlopeRatio,
+    SlopeTest,
     StepCurve,
 )
 from gradcheck.report.model import Report
@@ -38,6 +39,7 @@ def pictures_of(name, errors=((1e-13, 2.0), (None, INF))):
         scatters=(Scatter(name, (0.5, -1.0, 2.0), (0.5, 3.0, 2.0), (False, True, False)),),
         step_curve=StepCurve(name, (0, 1), (1e-8, 1e-5, 1e-2), (1e-6, 0.0, 1e-4), (1.0, 1.0, 1.0)),
         slope_ratios=(SlopeRatio(1, "relu", (-1.0, 2.0), (0.5, 1.0)),),
+        slope_test=SlopeTest((0.1, 0.01, 0.001), (1e-2, 1e-4, 0.0), 1e-15, 2.0),
     )
 
 

@@ -30,8 +30,8 @@ def draw(report):
 
 
 def test_every_kind_of_picture_has_a_name():
-    names = ["network", "heat map W1", "scatter W1", "step curve", "slope ratio layer 1"]
-    assert list(draw(report_of())) == names
+    names = ["network", "heat map W1", "scatter W1", "step curve", "slope test"]
+    assert list(draw(report_of())) == [*names, "slope ratio layer 1"]
 
 
 def test_no_picture_is_no_figure():
@@ -97,9 +97,10 @@ def test_nan_infinity_and_numbers_at_the_limits_are_drawn_somewhere():
             SlopeRatio(2, "elu", (NAN,), (INF,)),
         ),
         step_curve=replace(pictures_of("W1").step_curve, to_numeric=(NAN, INF, NAN)),
+        slope_test=replace(pictures_of("W1").slope_test, left=(NAN, INF, 0.0), order=None),
     )
     figures = draw(report_of(pictures=pictures))
-    assert len(figures) == 6
+    assert len(figures) == 7
     assert figures["heat map W1"].axes[0].images[0].get_array()[0, 1] == drawing.LARGEST_ERROR
 
 

@@ -119,17 +119,18 @@ def test_a_page_tells_everything_that_the_report_holds():
 
 def test_every_kind_of_picture_is_drawn_and_described():
     page = page_of(report_of())
-    assert len(page.all("svg")) == len(page.all("figure")) == 5
+    assert len(page.all("svg")) == len(page.all("figure")) == 6
     assert all(attributes["role"] == "img" for attributes in page.all("svg"))
     for title in (
         "The network, layer by layer",
         "W1: relative error of every entry",
         "W1: relative error against size",
         "W1[0, 1]: error against step size",
+        "slope test: the error falls with h^2.00",
         "layer 1, relu: delta against pre-activation",
     ):
         assert title in page.text
-    assert len(page.all("title")) == 1 + len(page.all("desc")) == 6
+    assert len(page.all("title")) == 1 + len(page.all("desc")) == 7
 
 
 def test_tags_balance_and_ids_are_unique():

@@ -359,7 +359,7 @@ def test_a_masked_entry_is_no_gradient():
 @pytest.mark.parametrize(
     ("convert", "sentence"),
     [
-        (lambda value: value + 0j, "complex128"),
+        (lambda value: value + 1j, "is complex, and W is real"),
         (lambda value: value.astype(object), "dtype object"),
         (lambda value: value.astype(str), "dtype <U"),
         (lambda value: value.astype("datetime64[s]"), "dtype datetime64"),

@@ -96,9 +96,8 @@ def test_a_loss_whose_upstream_has_a_default():
 @pytest.mark.parametrize(
     ("forward", "options", "said"),
     [
-        (lambda x: (x + 2j * x, x), {}, "complex"),
         (lambda x: (x[x > X[0, 0] - 1e-9], x), {}, "shape"),
-        (lambda x: ("text", x), {}, "no array of real numbers"),
+        (lambda x: ("text", x), {}, "no array of numbers"),
         (lambda x: (x, x), {"upstream": np.ones(3)}, r"upstream has shape \(3,\)"),
         (lambda x: ({"y": x}, x), {"upstream": np.ones(3)}, "same structure"),
     ],

@@ -1,0 +1,110 @@
+"""The slope test of those who check adjoint codes: what is left of a Taylor expansion.
+
+|f(x + h d) - f(x) - h g . d| falls with h^2 where g is the gradient, and with h where it is not
+(Taylor test; dolfin-adjoint, Manopt's checkgradient).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gradcheck.compare.point import Point
+from gradcheck.errors import UsageError
+from gradcheck.numeric.estimate import Array
+from gradcheck.numeric.loss_lines import random_sizes
+from gradcheck.numeric.row_noise import RowNoise
+from gradcheck.pictures.model import SlopeTest
+from gradcheck.user.calls import UserCodeError, quietly
+from gradcheck.user.problem import Problem
+from gradcheck.user.vectors import Matrix, Vectors
+
+RATIO = 4.0
+STEPS = tuple(0.1 * RATIO**-power for power in range(14))
+CLEAR = 8.0
+"""What is left tells something while it is so many times the noise."""
+
+TELLING = 3
+"""The order is that of so many of the smallest steps that tell."""
+
+SECONDS = 0.5
+"""Nobody waits longer for a picture."""
+
+Remainder = Callable[[float], float]
+"""A step -> what is left."""
+
+
+def slope_test(remainder: Remainder, noise: float) -> SlopeTest:
+    """The test along one line.
+
+    Args:
+        remainder: what is left at a step.
+        noise: how much of it may be noise.
+    """
+    left = np.array([remainder(step) for step in STEPS])
+    usable = np.isfinite(left) & (left > CLEAR * noise)
+    end = len(left) if usable.all() else int(np.argmin(usable))
+    order = None
+    if end > TELLING:
+        falls = np.log(left[: end - 1] / left[1:end]) / np.log(RATIO)
+        order = float(np.median(falls[-TELLING:]))
+    return SlopeTest(STEPS, tuple(left.tolist()), noise, order)
+
+
+def of_point(point: Point, seed: int) -> SlopeTest | None:
+    """That of a loss; None where it cannot be asked any more, or there is no whole gradient."""
+    problem, values = point.problem, point.values
+    if not all(block.gradient.verdict == "ok" for block in point.blocks):
+        return None
+    if len(STEPS) * point.noise.seconds > SECONDS or not problem.is_as_it_was():
+        return None
+    rng = np.random.default_rng(seed)
+    gradients = [block.gradient.value for block in point.blocks]
+    lines = [random_sizes(value, rng) for value in values]
+
+    def moved(step: float) -> Sequence[Array]:
+        found = [value + step * line for value, line in zip(values, lines, strict=True)]
+        return found if problem.bounds is None else problem.bounds.inside(found)
+
+    def remainder(step: float) -> float:
+        there = moved(step)
+        expected = sum(
+            float(np.sum(gradient * (new - old)))
+            for gradient, new, old in zip(gradients, there, values, strict=True)
+            if gradient is not None
+        )
+        return abs(problem.loss([one.copy() for one in there]) - point.center - expected)
+
+    with quietly(), problem.put_back():
+        try:
+            if abs(problem.loss([one.copy() for one in values]) - point.center) > point.noise.level:
+                return None
+            return slope_test(remainder, point.noise.level)
+        except (UserCodeError, UsageError, KeyboardInterrupt):  # a picture less
+            return None
+
+
+def of_vectors(
+    vectors: Vectors, noise: RowNoise, center: Array, matrix: Matrix, seed: int
+) -> SlopeTest | None:
+    """That of all values of a function at once, each in units of its noise."""
+    if len(STEPS) * noise.seconds > SECONDS or not vectors.parameters.is_as_it_was():
+        return None
+    line = random_sizes(vectors.point, np.random.default_rng(seed))
+    columns, rows = matrix.pattern.columns, matrix.pattern.rows
+
+    def remainder(step: float) -> float:
+        moved = vectors.point + step * line
+        moved = moved if vectors.box is None else np.clip(moved, *vectors.box)
+        change = matrix.values * (moved - vectors.point)[columns]
+        expected = np.bincount(rows, change, vectors.rows)
+        return float(np.linalg.norm((vectors.moved(moved) - center - expected) / noise.level))
+
+    with quietly(), Problem(vectors.parameters, vectors.function, None).put_back():
+        try:
+            if not np.all(np.abs(vectors.moved(vectors.point) - center) <= noise.level):
+                return None
+            return slope_test(remainder, float(np.sqrt(vectors.rows)))
+        except (UserCodeError, UsageError, KeyboardInterrupt):
+            return None

@@ -1,0 +1,116 @@
+"""Which convention complex gradients follow: the one that most entries agree with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.errors import UsageError
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.conventions import CONVENTIONS, Convention
+from gradcheck.user.gradients import read_gradients
+from gradcheck.user.outputs import leaves
+from gradcheck.user.problem import Problem
+from gradcheck.user.tensors import to_array
+
+ENTRIES = 8
+"""So many of every block are asked."""
+
+ROUGH = 1e-4
+"""The step, in sizes of the parameter."""
+
+NEAR = 0.05
+"""Slopes nearer than this share of the largest are the same; conventions differ by more."""
+
+Slopes = list[Array]
+"""Of the entries that were asked, by block."""
+
+
+def with_convention(problem: Problem, rng: np.random.Generator) -> Problem:
+    """The problem with its complex gradients read by the convention that they follow.
+
+    Blocks that follow another one than most do are told in it.
+    """
+    entries = [
+        np.sort(rng.permutation(value.size)[:ENTRIES]) for value in problem.parameters.values
+    ]
+    try:
+        claims = [_claimed(_read_by(problem, one), entries) for one in CONVENTIONS]
+        slopes = _slopes(problem, entries)
+    except (UserCodeError, UsageError):  # the comparison says so, and where
+        return problem
+    agreeing = np.array([_agreeing(claimed, slopes) for claimed in claims])
+    alike = [round(_likeness(claimed, slopes), 3) for claimed in claims]
+    ranked = sorted(range(len(claims)), key=lambda one: (-agreeing[one].sum(), -alike[one], one))
+    best = ranked[0]
+    convention = CONVENTIONS[best]
+    others = {}
+    for real, imag in problem.parameters.halves:
+        counts = agreeing[:, real] + agreeing[:, imag]
+        own = int(np.argmax(counts))
+        if counts[own] > counts[best]:
+            name = problem.parameters.names[imag].removesuffix(".imag")
+            others[name] = CONVENTIONS[own].formula
+    return _read_by(problem, replace(convention, others=tuple(others.items())))
+
+
+def has_complex(problem: Problem) -> bool:
+    """Whether any parameter, or output of a layer, is complex."""
+    if problem.parameters.has_complex or problem.layer is None:
+        return problem.parameters.has_complex
+    return any(np.iscomplexobj(to_array(along)) for (along,) in leaves(problem.layer.upstream))
+
+
+def _read_by(problem: Problem, convention: Convention) -> Problem:
+    problem = replace(problem, parameters=replace(problem.parameters, convention=convention))
+    if problem.layer is None:
+        return problem
+    layer = replace(problem.layer, convention=convention)
+    return replace(problem, layer=layer, loss_function=layer.loss, gradient_function=layer.gradient)
+
+
+def _claimed(problem: Problem, entries: Sequence[NDArray[np.intp]]) -> Slopes:
+    parameters = problem.parameters
+    blocks = read_gradients(problem.gradient(parameters.values), parameters).blocks
+    return [
+        np.full(len(chosen), np.nan)
+        if gradient.value is None or not gradient.comparable
+        else gradient.value.reshape(-1)[chosen]
+        for gradient, chosen in zip(blocks, entries, strict=True)
+    ]
+
+
+def _slopes(problem: Problem, entries: Sequence[NDArray[np.intp]]) -> Slopes:
+    values = problem.parameters.values
+    found = []
+    for block, chosen in enumerate(entries):
+        slopes = np.full(len(chosen), np.nan)
+        size = float(np.max(np.abs(values[block]), initial=0.0)) or 1.0
+        for row, entry in enumerate(chosen.tolist()):
+            sides = []
+            for step in (ROUGH * size, -ROUGH * size):
+                moved = [value.copy(order="K") for value in values]
+                moved[block].flat[entry] += step
+                sides.append(problem.loss(moved))
+            slopes[row] = (sides[0] - sides[1]) / (2 * ROUGH * size)
+        found.append(slopes)
+    return found
+
+
+def _agreeing(claimed: Slopes, slopes: Slopes) -> list[int]:
+    """How many entries of every block agree."""
+    return [
+        int(np.count_nonzero(np.abs(own - one) <= NEAR * np.max(np.abs(one), initial=0.0)))
+        for own, one in zip(claimed, slopes, strict=True)
+    ]
+
+
+def _likeness(claimed: Slopes, slopes: Slopes) -> float:
+    """The cosine of the angle between them."""
+    one, other = np.nan_to_num(np.concatenate(claimed)), np.nan_to_num(np.concatenate(slopes))
+    sizes = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / sizes if sizes else 0.0
