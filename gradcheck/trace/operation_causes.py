@@ -11,11 +11,11 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.compared import Array, Arrays, Compared, less, product, same
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Node, carried, evaluate
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
-from gradcheck.trace.scales import proportion
 
 DEEPEST = 12
 """So many operations back from the wrong value another axis is tried."""
