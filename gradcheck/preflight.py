@@ -125,13 +125,8 @@ def run_preflight(
     difference = max(abs(value - center) for value in preflight.repeated)
     noise = estimate_noise(_nan_where_it_raises(problem), values, center, difference, rng)
     noise = noise.at_least(problem.noise)
-    ignored = tuple(
-        name
-        for index, name in enumerate(problem.parameters.names)
-        if values[index].size and not problem.depends_on(index, center)
-    )
-    evaluations = preflight.evaluations + noise.evaluations + len(values)
-    preflight = replace(preflight, ignored=ignored, evaluations=evaluations)
+    evaluations = preflight.evaluations + noise.evaluations
+    preflight = replace(preflight, evaluations=evaluations)
     try:
         problem = _with_momentum(problem)
         preflight, gradients = _with_gradient(preflight, problem, rng)
@@ -141,6 +136,22 @@ def run_preflight(
         problem = replace(problem, fresh_data=True)
     judged = gradients if first is None or problem.step is not None else first
     return preflight, Point.at(problem, values, center, noise).with_gradients(judged)
+
+
+def with_ignored(preflight: Preflight, point: Point) -> Preflight:
+    """The same with the blocks that the loss does not depend on; no other has no derivative."""
+    still = [
+        index
+        for index, block in enumerate(point.blocks)
+        if block.size and not np.any(block.numeric.estimates.value)
+    ]
+    ignored = tuple(
+        point.blocks[index].name
+        for index in still
+        if not point.problem.depends_on(index, preflight.center)
+    )
+    evaluations = preflight.evaluations + len(still)
+    return replace(preflight, ignored=ignored, evaluations=evaluations)
 
 
 def still_repeatable(preflight: Preflight, point: Point) -> Preflight:

@@ -93,6 +93,9 @@ def shares_of(
 
 def are_special(sizes: Array) -> Mask:
     """Where a parameter is 0, or as large as another, among others that are neither, (n,)."""
-    _, inverse, counts = np.unique(sizes, return_inverse=True, return_counts=True)
-    special = (sizes == 0) | (counts[inverse] > 1)
+    special = sizes == 0
+    ordered = np.sort(sizes)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(repeated):
+        special |= np.isin(sizes, repeated)
     return np.asarray(special & (not special.all()))

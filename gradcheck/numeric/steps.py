@@ -66,6 +66,11 @@ def pilots_of(rows: Indices, claimed: Array, count: int, rng: np.random.Generato
     return rows[np.union1d(largest, others)]
 
 
+def first_length(relative: float, length: float) -> float:
+    """The step to begin with, by the relative noise and the size of the parameters."""
+    return float(np.cbrt(min(relative, FIRST_RELATIVE_NOISE))) * min(length, LARGEST_LENGTH)
+
+
 def choose_step(
     measure: Measure,
     entries: Indices,
@@ -86,8 +91,7 @@ def choose_step(
         length: the largest |x| of the group, or 1.
         usual: the step of a group of larger parameters, to begin with; 0 where there is none.
     """
-    relative = min(noise / max(abs(center), noise), FIRST_RELATIVE_NOISE)
-    step = float(np.cbrt(relative)) * min(length, LARGEST_LENGTH)
+    step = first_length(noise / max(abs(center), noise), length)
     if usual:
         step = min(usual, MUCH_SMALLER * length)
     step = max(step, SMALLEST_STEP * length)

@@ -237,8 +237,11 @@ class Problem:
                 less[name] = less[name] - shrunk * values[block]
         return less
 
-    def entry_loss(self, values: Sequence[Array]) -> Callable[[int, int, float], float]:
-        """The loss at `values` with one entry set to another value, on arrays of its own."""
+    def entry_loss(self, values: Sequence[Array]) -> Callable[[int, Any, Any], float]:
+        """The loss at `values` with one entry set to another value, on arrays of its own.
+
+        Of several entries, there are several values.
+        """
         if self.private_copies:
             values = [value.copy(order="K") for value in values]
         else:
@@ -246,7 +249,7 @@ class Problem:
         cells = [value.flat for value in values]
         loss = self.loss
 
-        def entry_loss(block: int, entry: int, value: float) -> float:
+        def entry_loss(block: int, entry: Any, value: Any) -> float:
             if self.bounds is not None and not self.bounds.holds(block, entry, value):
                 return np.nan
             cell = cells[block]
@@ -256,8 +259,8 @@ class Problem:
             try:
                 return loss(values)
             except UserCodeError as error:
-                name = self.parameters.entry_name(block, entry)
-                what = f"{LOSS}, with {name} moved by {value - before:+.2g},"
+                name = self.parameters.entry_name(block, np.ravel(entry)[0])
+                what = f"{LOSS}, with {name} moved by {np.ravel(value - before)[0]:+.2g},"
                 raise UserCodeError(replace(error.raised, call=what, moved=True)) from None
             finally:
                 thawed(values[block])
