@@ -21,7 +21,7 @@ from gradcheck.numeric.first import STATED
 from gradcheck.numeric.gradient import BlockGradient, Claim, NumericGradient
 from gradcheck.numeric.groups import FEW, are_special, groups_of, length_of
 from gradcheck.numeric.loss_lines import random_signs
-from gradcheck.numeric.steps import GOOD_RESOLUTION, first_length
+from gradcheck.numeric.steps import MUCH_SMALLER, first_length
 from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
@@ -30,7 +30,11 @@ SAMPLE = 6
 SMALLEST = 2
 LEAST_MOVE, LARGEST_MOVE = 1.0, 2.0
 SMALL = 1e-3
-LONGER = 10.0
+FINE = 2.5e-9
+"""The rounding of the derivatives along a direction, as a share of the largest."""
+
+LONGER = 1e3
+TRIES = 3
 SHOWN = 10.0
 SHORTEST = 1e-9
 _ENDS = np.array([1.0, -1.0])
@@ -111,8 +115,8 @@ def measured_along(
         directions: to move along.
         rng: for the engine.
     """
-    quick = [_at_one_step(point, one) for one in directions]
-    rest = [one for one, found in zip(directions, quick, strict=True) if found is None]
+    tried = [_quickly(point, one) for one in directions]
+    rest = [one for one, (found, _) in zip(directions, tried, strict=True) if found is None]
     noise = replace(point.noise, rough=tuple(point.noise.levels(one.block).rough for one in rest))
     more = numeric_gradient(
         _losses(point, rest),
@@ -124,25 +128,34 @@ def measured_along(
         rng,
     )
     others = iter(more.blocks)
-    blocks = tuple(next(others) if found is None else found for found in quick)
-    return replace(more, blocks=blocks, evaluations=more.evaluations + 2 * len(directions))
+    blocks = tuple(next(others) if found is None else found for found, _ in tried)
+    calls = sum(count for _, count in tried)
+    return replace(more, blocks=blocks, evaluations=more.evaluations + calls)
 
 
-def _at_one_step(point: Point, one: Direction) -> BlockGradient | None:
-    """The derivative along a direction, if it is the known one but for the rounding of the loss."""
+def _quickly(point: Point, one: Direction) -> tuple[BlockGradient | None, int]:
+    """The derivative along a direction, where it is the known one but for rounding; the calls.
+
+    What it is off by at a large step tells the next one, as it grows with the square.
+    """
     claim, rough = _claim(point, one), point.noise.levels(one.block).rough
-    known = abs(float(claim.gradient[0]))
+    known, losses = float(claim.gradient[0]), _losses(point, [one])
+    scale = point.blocks[one.block].numeric.largest
     step = least = first_length(point.noise.relative, one.length)
-    if known:
-        step = float(np.clip(rough / (GOOD_RESOLUTION * known), least, LONGER * least))
-    plus, minus = _losses(point, [one])(0, np.zeros(2, np.intp), one.length + _ENDS * step)
-    slope = (plus - minus) / (2 * step)
-    apart = abs(slope - float(claim.gradient[0]))
-    if not apart <= rough / step + claim.precision:
-        return None
-    bound = STATED * rough / step + apart
-    estimates = Estimates.smooth(np.array([slope]), np.array([bound]))
-    return BlockGradient(np.arange(1), estimates, step)
+    if scale:
+        step = float(np.clip(rough / (FINE * scale), least, LONGER * least))
+    for calls in range(2, 2 * TRIES + 1, 2):
+        plus, minus = losses(0, np.zeros(2, np.intp), one.length + _ENDS * step)
+        slope = (plus - minus) / (2 * step)
+        apart, rounding = abs(slope - known), rough / step
+        if apart <= STATED * rounding + claim.precision:
+            bound = STATED * rounding + apart
+            estimates = Estimates.smooth(np.array([slope]), np.array([bound]))
+            return BlockGradient(np.arange(1), estimates, step), calls
+        step *= float(np.clip(np.cbrt(rounding / (2 * apart)), MUCH_SMALLER, 1.0))
+        if not step >= least:
+            break
+    return None, calls
 
 
 def agree_along(point: Point, directions: Sequence[Direction], own: NumericGradient) -> bool:
