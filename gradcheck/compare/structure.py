@@ -29,7 +29,7 @@ from gradcheck.numeric.gradient import (
     BlockGradient,
     NumericGradient,
 )
-from gradcheck.numeric.structured import choose_tier, structured_gradient
+from gradcheck.numeric.structured import SHARED_LINES, choose_tier, structured_gradient
 from gradcheck.recognition.dense import as_blocks, dense_network
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.network_view import NetworkView
@@ -37,6 +37,9 @@ from gradcheck.recognition.probes import POINTS, TOLERANCE, Losses
 from gradcheck.sampling import Indices
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.evaluation import Effort
+
+AS_EXACT = 2e-8
+"""The error, as a share of the largest derivative, that is not called one at another point."""
 
 WORST = 2
 FAR = (2.0, -0.5, 2.0, -0.5)
@@ -84,6 +87,27 @@ def measure_by_structure(
     engine = as_blocks(view, point.values, gradients, RESOLUTION_LIMIT)
     widened = tuple(_widened(numeric, SAME_GRADIENT * mismatch) for numeric in engine)
     return _tied(point, point.measured(NumericGradient(widened, 0)), tier, calls, rng)
+
+
+def measured_again(point: Point, identity: Identity, entries: Sequence[Indices]) -> Point | None:
+    """Another point of a loss that the network was tied to; None where its value is another.
+
+    Args:
+        point: with the gradients.
+        identity: the network.
+        entries: the flat indices to measure, per block.
+    """
+    view = identity.view
+    network = None if view is None else dense_network(view, point.values)
+    if view is None or network is None:
+        return None
+    apart = abs(view.loss(point.values) - point.center)
+    if not apart <= max(TOLERANCE, 50 * point.noise.relative) * abs(point.center):
+        return None
+    gradients = structured_gradient(network, SHARED_LINES)
+    engine = as_blocks(view, point.values, gradients, RESOLUTION_LIMIT)
+    found = (_widened(one, AS_EXACT)[rows] for one, rows in zip(engine, entries, strict=True))
+    return point.measured(NumericGradient(tuple(found), 0))
 
 
 def _tied(point: Point, measured: Point, tier: str, calls: int, rng: np.random.Generator) -> Point:
