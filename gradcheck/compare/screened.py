@@ -34,7 +34,7 @@ def screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
         except UserCodeError:
             return float("nan")
 
-    screening = Screening(loss, point.values, point.noise.level, DIRECTIONS, rng)
+    screening = Screening(loss, point.values, point.center, point.noise.level, DIRECTIONS, rng)
 
     def screened(index: int, block: Block) -> Screened | None:
         rest = np.setdiff1d(np.arange(block.size), block.numeric.entries)
