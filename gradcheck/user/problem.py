@@ -112,7 +112,9 @@ class Problem:
             values = self.bounds.inside(values)
         if self.batched:
             values = [value[None] for value in values]
-        returned = call(self.loss_function, LOSS, self._pack(values))
+        return self._number(call(self.loss_function, LOSS, self._pack(values)))
+
+    def _number(self, returned: Any) -> float:
         if self.gradient_function is None and not differentiates_itself(returned):
             returned = as_pair(returned)[0]
         if type(returned) is float or type(returned) is np.float64:
@@ -246,11 +248,11 @@ class Problem:
             values = [value.copy(order="K") for value in values]
         else:
             values = self.parameters.bind(values)
-        cells = [value.flat for value in values]
-        loss = self.loss
+        cells = [v.reshape(-1) if v.flags.c_contiguous else v.flat for v in values]
+        loss, bounds = self._quick_loss(), self.bounds
 
         def entry_loss(block: int, entry: Any, value: Any) -> float:
-            if self.bounds is not None and not self.bounds.holds(block, entry, value):
+            if bounds is not None and not bounds.holds(block, entry, value):
                 return np.nan
             cell = cells[block]
             before = cell[entry]
@@ -267,6 +269,18 @@ class Problem:
                 cell[entry] = before
 
         return entry_loss
+
+    def _quick_loss(self) -> Callable[[Sequence[Array]], float]:
+        """The loss, by the shortest way where nothing has to be done around its call."""
+        if self.fresh_data or self.bounds or self.batched or self.private_copies:
+            return self.loss
+        function, pack, number = self.loss_function, self.parameters.pack, self._number
+
+        def loss(values: Sequence[Array]) -> float:
+            returned = call(function, LOSS, pack(values))
+            return returned if type(returned) is float else number(returned)
+
+        return loss
 
     def _pack(self, values: Sequence[Array]) -> Any:
         if self.private_copies:
