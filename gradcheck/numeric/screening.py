@@ -8,11 +8,12 @@ equal errors do not cancel. Parameters of very different size are not moved toge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.numeric.confirm import SHOWS
 from gradcheck.numeric.estimate import Array, Indices
@@ -21,6 +22,7 @@ from gradcheck.numeric.groups import groups_of, length_of
 from gradcheck.numeric.loss_lines import random_signs
 
 Loss = Callable[[Sequence[Array]], float]
+Moves = NDArray[np.float32]
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 SHORT = 1e-2
@@ -28,6 +30,7 @@ SHORT = 1e-2
 
 CERTAIN_FACTOR = 4.0
 SMALLEST_MOVE, LARGEST_MOVE = 0.5, 1.5
+AT_ONCE = 2**16
 MOST = 4
 """No more single entries are looked for in a group."""
 
@@ -83,11 +86,17 @@ def screen(screening: Screening, block: int, entries: Indices, claim: Claim) -> 
         claim: the analytic derivatives of the whole block, and their rounding error.
     """
     test = _Test(screening, block, claim)
-    sizes = np.abs(screening.point[block].reshape(-1)[entries])
+    sizes = np.abs(screening.point[block].reshape(-1)[entries], dtype=np.float32)
+    groups = groups_of(sizes)
+    lengths = [length_of(sizes[group] if len(groups) > 1 else sizes) for group in groups]
+    del sizes  # it may be large, as all that is held here
     visible = 0.0
     suspects: list[int] = []
-    for group in groups_of(sizes):
-        found = _screen_group(test, entries[group], length_of(sizes[group]))
+    for length in lengths:
+        group = groups.pop(0)
+        chosen = entries if len(group) == len(entries) else entries[group]
+        del group
+        found = _screen_group(test, chosen, length)
         visible = max(visible, found.visible)
         suspects += found.suspects
     return Screened(visible, tuple(suspects))
@@ -109,7 +118,7 @@ class _Along:
     bound: float
     sizes: tuple[float, ...] = ()
     bend: float = np.inf
-    moves: Array = field(default_factory=lambda: np.empty(0), repr=False)
+    moves: Moves = field(default_factory=lambda: np.empty(0, dtype=np.float32), repr=False)
 
     @property
     def disagrees(self) -> bool:
@@ -143,7 +152,7 @@ class _Test:
                 break  # it only grows from here on
             slope = finer
         if not best.disagrees:
-            return best
+            return replace(best, moves=np.empty(0, np.float32))  # they may be large
         return self._at_smallest(chosen, moves, claim, best)
 
     def at_one_step(self, chosen: Indices, like: _Along, one_sided: bool = False) -> _Along:
@@ -154,7 +163,7 @@ class _Test:
         size, bound = like.sizes[-1], like.bound
         moves, claim = self._direction(chosen)
         if one_sided:
-            slope = (self._moved(chosen, size * moves) - self.screening.center) / size
+            slope = (self._moved(chosen, moves, size) - self.screening.center) / size
             bound += like.bend
         else:
             slope, _ = self._slope(chosen, moves, size)
@@ -169,22 +178,29 @@ class _Test:
         base, place = int(np.ceil(np.sqrt(len(chosen)))), np.arange(len(chosen))
         digits = []
         for digit in (place // base, place % base):
-            moves = found.moves * (1 + digit / base)
+            moves = found.moves * (1 + digit / base).astype(np.float32)
             slope, _ = self._slope(chosen, moves, found.sizes[-1])
-            error = abs(slope - float(moves @ self.claim.gradient[chosen]))
+            error = abs(slope - self._claimed(chosen, moves))
             digits.append(round((error / found.error - 1) * base))
         shown = digits[0] * base + digits[1]
         if not 0 <= shown < len(chosen):
             return None
         return shown if self.at_one_step(chosen[[shown]], found).disagrees else None
 
-    def _direction(self, chosen: Indices) -> tuple[Array, float]:
+    def _direction(self, chosen: Indices) -> tuple[Moves, float]:
         """Random moves, and the claimed derivative along them."""
-        moves = random_signs(chosen.shape, self.screening.rng).astype(np.float64)
-        moves *= self.screening.rng.uniform(SMALLEST_MOVE, LARGEST_MOVE, chosen.shape)
-        return moves, float(moves @ self.claim.gradient[chosen])
+        moves = self.screening.rng.random(len(chosen), dtype=np.float32)
+        moves += np.float32(SMALLEST_MOVE)  # as far as LARGEST_MOVE
+        moves *= random_signs(chosen.shape, self.screening.rng)
+        return moves, self._claimed(chosen, moves)
 
-    def _at_smallest(self, chosen: Indices, moves: Array, claim: float, found: _Along) -> _Along:
+    def _claimed(self, chosen: Indices, moves: Moves) -> float:
+        return sum(
+            float(moves[part].astype(np.float64) @ self.claim.gradient[chosen[part]])
+            for part in _parts(len(chosen))
+        )
+
+    def _at_smallest(self, chosen: Indices, moves: Moves, claim: float, found: _Along) -> _Along:
         """Confirms a disagreement at the smallest step that shows it, or finds that none is there.
 
         What the claim is right to, where that step supports it, is what the step can show.
@@ -198,17 +214,24 @@ class _Test:
             return found
         return _Along(error, found.error / 4, (4 * size, size), bend, moves)
 
-    def _slope(self, chosen: Indices, moves: Array, size: float) -> tuple[float, float]:
+    def _slope(self, chosen: Indices, moves: Moves, size: float) -> tuple[float, float]:
         """The central difference, and by how much that on one side may be another."""
-        plus, minus = (self._moved(chosen, sign * size * moves) for sign in (1, -1))
+        plus, minus = (self._moved(chosen, moves, sign * size) for sign in (1, -1))
         bend = abs(plus + minus - 2 * self.screening.center) / 2 + 2 * self.screening.noise
         return (plus - minus) / (2 * size), bend / size
 
-    def _moved(self, chosen: Indices, by: Array) -> float:
+    def _moved(self, chosen: Indices, moves: Moves, size: float) -> float:
         moved = list(self.screening.point)
-        moved[self.block] = self.screening.point[self.block].copy()
-        moved[self.block].flat[chosen] += by
+        moved[self.block] = self.screening.point[self.block].copy(order="C")
+        flat = moved[self.block].reshape(-1)
+        for part in _parts(len(chosen)):
+            flat[chosen[part]] += size * moves[part].astype(np.float64)
         return self.screening.loss(moved)
+
+
+def _parts(count: int) -> Iterator[slice]:
+    """Slices of a row of numbers, of which only some are held twice."""
+    return (slice(first, first + AT_ONCE) for first in range(0, count, AT_ONCE))
 
 
 def _screen_group(test: _Test, entries: Indices, length: float) -> Screened:
@@ -232,7 +255,7 @@ def _suspects(test: _Test, entries: Indices, found: _Along) -> tuple[int, ...]:
     one_sided = ALMOST_STRAIGHT * CERTAIN_FACTOR * (found.bound + found.bend) <= found.error
     suspects: list[int] = []
     while len(suspects) < min(MOST, len(entries)):
-        chosen = np.setdiff1d(entries, suspects)
+        chosen = np.setdiff1d(entries, suspects) if suspects else entries
         if suspects and not test.at_one_step(chosen, found, one_sided).disagrees:
             break
         if not suspects and SHARP * found.bound <= found.error:

@@ -275,12 +275,7 @@ class Problem:
         if self.fresh_data or self.bounds or self.batched or self.private_copies:
             return self.loss
         function, pack, number = self.loss_function, self.parameters.pack, self._number
-
-        def loss(values: Sequence[Array]) -> float:
-            returned = call(function, LOSS, pack(values))
-            return returned if type(returned) is float else number(returned)
-
-        return loss
+        return lambda values: number(call(function, LOSS, pack(values)))
 
     def _pack(self, values: Sequence[Array]) -> Any:
         if self.private_copies:
