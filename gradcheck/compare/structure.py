@@ -24,12 +24,19 @@ from gradcheck.compare.directions import (
 )
 from gradcheck.compare.point import Point, Tie
 from gradcheck.compare.verdict import BOUND_FACTOR, judge_entries, scale_of
+from gradcheck.network.kernels import wake
 from gradcheck.numeric.gradient import (
     RESOLUTION_LIMIT,
     BlockGradient,
     NumericGradient,
 )
-from gradcheck.numeric.structured import SHARED_LINES, choose_tier, structured_gradient
+from gradcheck.numeric.structured import (
+    LITERAL,
+    SHARED_LINES,
+    choose_tier,
+    seconds_of,
+    structured_gradient,
+)
 from gradcheck.recognition.dense import as_blocks, dense_network
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.network_view import NetworkView
@@ -40,6 +47,9 @@ from gradcheck.user.evaluation import Effort
 
 AS_EXACT = 2e-8
 """The error, as a share of the largest derivative, that is not called one at another point."""
+
+LONG = 2.0
+"""Seconds of the literal tier that compiling is worth."""
 
 WORST = 2
 FAR = (2.0, -0.5, 2.0, -0.5)
@@ -79,6 +89,8 @@ def measure_by_structure(
     if not (far and mismatch <= allowed):
         return point
     tier = choose_tier(network, effort.budget)
+    if tier == LITERAL and seconds_of(network) > LONG:
+        wake()
     weights = sum(block.size for block in point.blocks)
     try:
         gradients = structured_gradient(network, tier, effort.begin("weights", weights))

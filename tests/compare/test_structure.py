@@ -148,6 +148,31 @@ def test_a_wrong_gradient_is_told_with_every_entry():
     assert report.findings[0].code == "GC101"
 
 
+def test_a_wrong_gradient_takes_few_evaluations_more_than_a_right_one():
+    def scaled(p):
+        return {name: value * 1.5 for name, value in grad(p).items()}
+
+    loss = lambda p: cross_entropy(forward(p))  # noqa: E731  # twice the same
+    right, wrong = check(loss), check(loss, scaled, diagnose=False)
+    assert right.evaluations <= 60
+    assert [block.verdict for block in wrong.blocks] == ["wrong"] * 4
+    assert wrong.evaluations <= 400
+
+
+def test_a_weight_of_special_value_that_only_a_small_step_shows_is_seen():
+    params = {name: value.copy() for name, value in PARAMS.items()}
+    params["W1"][3, 4] = 0.0
+
+    def pruned(p):
+        return {**p, "W1": np.where(np.abs(p["W1"]) > 1e-9, p["W1"], 0.0)}
+
+    report = gradcheck.check(
+        lambda p: cross_entropy(forward(pruned(p))), params, grad, inputs=X, targets=Y
+    )
+    assert report.coverage.engine in ("black box", "literal")
+    assert not any(block.failed for block in report.blocks)
+
+
 def test_an_interrupt_in_the_engine_leaves_a_report(monkeypatch):
     def interrupted(network, tier, advance):
         raise KeyboardInterrupt
