@@ -161,11 +161,8 @@ def _pays(point: Point) -> bool:
 
 def _mismatch(view: NetworkView, losses: Losses, point: Point) -> float:
     """How far the losses are apart, relatively, at the point and at those of the recognition."""
-    apart = [point.noise.relative]
-    asked = ((point.values, point.center), *zip(losses.points, losses.values, strict=True))
-    for values, loss in asked:
-        apart.append(abs(view.loss(values) - loss) / max(abs(loss), 1e-300))
-    return float(np.max(apart)) if np.all(np.isfinite(apart)) else np.inf
+    apart = abs(view.loss(point.values) - point.center) / max(abs(point.center), 1e-300)
+    return max(point.noise.relative, losses.off, apart) if np.isfinite(apart) else np.inf
 
 
 def _agrees_far(
