@@ -70,7 +70,7 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 TORCH ?= torch==2.13.0
 
 $(VENV)/.extras: pyproject.toml $(VENV)/.test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,parallel,torch,jax]' distributed $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,parallel,fast,torch,jax]' distributed $(TORCH)
 	touch $@
 
 $(VENV)/.browser: pyproject.toml $(VENV)/.test

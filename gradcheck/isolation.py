@@ -1,6 +1,7 @@
 """Calls in processes of their own, which may hang, end or be killed without harm to the others.
 
-The processes are spawned, as every system can; one that has answered takes the next call.
+One that has answered takes the next call. They are forked from a process that has done nothing but
+import what they need, or spawned where a system has no such thing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,14 @@ from gradcheck.errors import UsageError
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function of a module, and what it is called with; both are sent to the process."""
+
+FORKED = "forkserver"
+SPAWNED = "spawn"
+NEEDED = ["gradcheck.running", "gradcheck.diagnose.engine", "gradcheck.script", "numpy.random"]
+"""What the processes import before they are forked."""
+
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Where libraries of linear algebra look for the number of threads that they may use."""
 
 READY = "ready"
 """Said when a call has come, and all that it needs is imported."""
@@ -86,7 +95,7 @@ class Workers:
         idle = [worker for worker in self._workers if worker.number is None]
         while waiting and (idle or len(self._workers) < self._jobs):
             if not idle:
-                idle.append(_Worker())
+                idle.append(_Worker(self._jobs))
                 self._workers.append(idle[-1])
             idle.pop().begin(*waiting.popleft(), self._seconds)
 
@@ -113,14 +122,42 @@ class Workers:
                 yield worker.number, Lost("interrupted")
 
 
+def prepare(jobs: int) -> None:
+    """Begins to import what the processes need, of which so many share the cores."""
+    if FORKED in multiprocessing.get_all_start_methods():
+        from multiprocessing import forkserver
+
+        with _threads_of(jobs):
+            multiprocessing.get_context(FORKED).set_forkserver_preload(NEEDED)
+            forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _threads_of(jobs: int) -> Iterator[None]:
+    """Processes that are begun have their share of the cores, where nothing else is said.
+
+    More threads than cores wait for each other, and take the cores while they do.
+    """
+    share = str(max(1, (os.cpu_count() or 1) // jobs))
+    own = {name: share for name in THREADS if name not in os.environ}
+    os.environ.update(own)
+    try:
+        yield
+    finally:
+        for name in own:
+            del os.environ[name]
+
+
 class _Worker:
     """A process, and the call that it is at."""
 
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
+    def __init__(self, jobs: int) -> None:
+        methods = multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context(FORKED if FORKED in methods else SPAWNED)
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,))
-        self._process.start()
+        with _threads_of(jobs):
+            self._process.start()
         theirs.close()
         self._seconds = 0.0
         self.is_ended = False

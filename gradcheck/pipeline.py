@@ -15,7 +15,7 @@ from gradcheck.diagnose.excuses import excuse
 from gradcheck.finding import Finding
 from gradcheck.mending.model import Repair
 from gradcheck.options import Options
-from gradcheck.preflight import Preflight, run_preflight, still_repeatable
+from gradcheck.preflight import Preflight, run_preflight, still_repeatable, with_ignored
 from gradcheck.progress import Begin, progress_bar
 from gradcheck.recognition.identify import identify, search_further
 from gradcheck.report.build import build_report, unchecked_report
@@ -96,7 +96,7 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     if point.tie is not None:
         selection = all_entries(problem.parameters)
     try:
-        preflight = still_repeatable(preflight, point)
+        preflight = still_repeatable(with_ignored(preflight, point), point)
         if not preflight.usable:
             raise _nothing_to_compare(preflight, problem, heard)
         if point.failed and options.diagnose and _may_be_dense(point):

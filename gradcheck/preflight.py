@@ -129,15 +129,8 @@ def run_preflight(
     difference = max(abs(value - center) for value in preflight.repeated)
     noise = estimate_noise(_nan_where_it_raises(problem), values, center, difference, rng)
     noise = noise.at_least(problem.noise).at_rounding(_half(problem), center)
-    ignored = tuple(
-        name
-        for index, name in enumerate(problem.parameters.names)
-        if values[index].size and not problem.depends_on(index, center)
-    )
-    if problem.layer is not None and problem.layer.backward is None and len(ignored) == len(values):
-        ignored = ()  # a layer of the library's that is flat
-    evaluations = preflight.evaluations + noise.evaluations + len(values)
-    preflight = replace(preflight, ignored=ignored, evaluations=evaluations)
+    evaluations = preflight.evaluations + noise.evaluations
+    preflight = replace(preflight, evaluations=evaluations)
     try:
         problem = _with_momentum(problem)
         preflight, gradients = _with_gradient(preflight, problem, rng)
@@ -154,6 +147,25 @@ def _half(problem: Problem) -> float:
     types = [dtype for dtype in problem.parameters.storage if dtype.kind == "f"]
     coarsest = max(map(epsilon_of, types), default=0.0)
     return coarsest if coarsest > SINGLE else 0.0
+
+
+def with_ignored(preflight: Preflight, point: Point) -> Preflight:
+    """The same with the blocks that the loss does not depend on; no other has no derivative."""
+    still = [
+        index
+        for index, block in enumerate(point.blocks)
+        if block.size and not np.any(block.numeric.estimates.value)
+    ]
+    ignored = tuple(
+        point.blocks[index].name
+        for index in still
+        if not point.problem.depends_on(index, preflight.center)
+    )
+    layer = point.problem.layer
+    if layer is not None and layer.backward is None and len(ignored) == len(point.blocks):
+        ignored = ()  # a layer of the library's that is flat
+    evaluations = preflight.evaluations + len(still)
+    return replace(preflight, ignored=ignored, evaluations=evaluations)
 
 
 def still_repeatable(preflight: Preflight, point: Point) -> Preflight:

@@ -17,9 +17,13 @@ PATIENCE = 1.0
 """Seconds before a bar is shown."""
 
 
+def no_advance(count: int) -> None:
+    """Shows nothing."""
+
+
 def no_bar(unit: str, total: float) -> Advance:
     """Shows nothing."""
-    return lambda count: None
+    return no_advance
 
 
 @contextlib.contextmanager

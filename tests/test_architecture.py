@@ -41,7 +41,7 @@ FLOORS = (
     ("cli",),
     ("__main__", "__init__"),
 )
-EXTRAS = {"pytest", "hypothesis", "matplotlib", "jinja2", "joblib", "torch", "jax"}
+EXTRAS = {"pytest", "hypothesis", "matplotlib", "jinja2", "joblib", "numba", "torch", "jax"}
 
 
 def room(module):

@@ -24,6 +24,9 @@ from gradcheck.report.renderers import RENDERERS, TEXT
 if TYPE_CHECKING:
     from gradcheck.report.outcome import Outcome
 
+BUNDLED_JOBS = 2
+"""So many bundled cases are checked at a time, where all are and nothing else is said."""
+
 ISOLATED = True
 """Whether a case is checked in a process of its own, where nothing else is said."""
 
@@ -107,7 +110,12 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds for each case, in a process of its own; one that runs out is inconclusive",
     )
-    add("--jobs", type=_count, default=1, metavar="N", help="cases that are checked at a time")
+    add(
+        "--jobs",
+        type=_count,
+        metavar="N",
+        help=f"cases that are checked at a time: 1, or {BUNDLED_JOBS} of the bundled ones",
+    )
     add(
         "--no-isolation",
         dest="isolated",
@@ -174,7 +182,11 @@ def _cancelled_as_interrupted() -> Iterator[None]:
 
 
 def _outcomes(options: argparse.Namespace) -> Generator[Outcome]:
-    from gradcheck.isolation import Workers
+    from gradcheck.isolation import Workers, prepare
+
+    jobs = options.jobs or (1 if options.targets else min(BUNDLED_JOBS, os.cpu_count() or 1))
+    if options.isolated:
+        prepare(jobs)
     from gradcheck.running import run_cases, run_isolated
     from gradcheck.script import Wishes, find_targets
 
@@ -185,7 +197,7 @@ def _outcomes(options: argparse.Namespace) -> Generator[Outcome]:
     if not options.isolated:
         yield from run_cases(targets, overrides)
         return
-    with Workers(options.jobs, options.timeout) as workers:
+    with Workers(jobs, options.timeout) as workers:
         yield from run_isolated(targets, overrides, workers)
 
 

@@ -118,7 +118,8 @@ class Block:
         """The analytic derivatives of the perturbed entries, (n,); nan where there are none."""
         if not self.gradient.comparable or self.gradient.value is None:
             return np.full(len(self.numeric.entries), np.nan)
-        return np.asarray(self.gradient.value.reshape(-1)[self.numeric.entries])
+        flat = self.gradient.value.reshape(-1)
+        return flat if len(self.numeric.entries) == self.size else flat[self.numeric.entries]
 
     def divided(self, share: float) -> Block:
         """The block with its gradient divided by a number."""

@@ -34,12 +34,15 @@ def screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
         except UserCodeError:
             return float("nan")
 
-    screening = Screening(loss, point.values, point.noise.level, DIRECTIONS, rng)
+    screening = Screening(loss, point.values, point.center, point.noise.level, DIRECTIONS, rng)
 
     def screened(index: int, block: Block) -> Screened | None:
-        rest = np.setdiff1d(np.arange(block.size), block.numeric.entries)
-        if block.gradient.verdict != "ok" or not len(rest):
+        if block.gradient.verdict != "ok" or len(block.numeric.entries) == block.size:
             return None
+        left = np.ones(block.size, dtype=bool)
+        left[block.numeric.entries] = False
+        rest = np.arange(block.size, dtype=np.int32 if block.size < 2**31 else np.intp)[left]
+        del left
         return screen(screening, index, rest, block.claim)
 
     point = point.with_blocks(

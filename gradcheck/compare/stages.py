@@ -12,7 +12,7 @@ from gradcheck.compare.kinks import beside_kinks
 from gradcheck.compare.point import Point
 from gradcheck.compare.precision import with_precision, with_stability
 from gradcheck.compare.screened import screen_the_rest
-from gradcheck.compare.structure import measure_by_structure
+from gradcheck.compare.structure import measure_by_structure, measured_again
 from gradcheck.compare.updates import less_update
 from gradcheck.compare.verdict import judge_block
 from gradcheck.recognition.identify import Identity
@@ -29,6 +29,7 @@ class Plan:
         rtol: a relative error that the user accepts on top of the bound, or None.
         screening: whether the other entries are tested along random directions.
         identity: the network, if its structure is to be used and all entries are wanted.
+        again: the network that the loss was tied to at another point, if it was.
         effort: what may be spent.
     """
 
@@ -36,6 +37,7 @@ class Plan:
     rtol: float | None = None
     screening: bool = False
     identity: Identity | None = None
+    again: Identity | None = None
     effort: Effort = ALONE
 
 
@@ -83,6 +85,10 @@ def _measured(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
 
 def _measure(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
     """The point with its numeric gradient: by structure if that can be, else by the loss alone."""
+    if plan.again is not None:
+        again = measured_again(point, plan.again, plan.entries)
+        if again is not None:
+            return again
     if plan.identity is not None:
         point = measure_by_structure(point, plan.identity, plan.effort, rng)
         if point.tie is not None or point.interrupted:

@@ -1,44 +1,63 @@
 """The numeric gradient of a loss that is recognised as a network's, tied to the user's own loss.
 
 The engine evaluates our formulas, not the user's function. So that no verdict rests on them alone,
-the two are compared: the losses at random points and where single parameters move far, and a
-sample of literal perturbations in every block through the user's own loss, the entries that the
-engine calls wrong among them. Where anything disagrees, the engine is not used.
+the two are compared: the losses at random points and where single parameters move far, and the
+derivatives of the user's own loss, along a direction in every block and by some of the entries that
+the engine calls wrong. Where anything disagrees, the engine is not used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from gradcheck.compare.block import Block
+from gradcheck.compare.directions import (
+    Chosen,
+    agree_along,
+    agree_nearby,
+    chosen_of,
+    directions_of,
+    measured_along,
+)
 from gradcheck.compare.point import Point, Tie
 from gradcheck.compare.verdict import BOUND_FACTOR, judge_entries, scale_of
+from gradcheck.network.kernels import wake
 from gradcheck.numeric.gradient import (
     RESOLUTION_LIMIT,
     BlockGradient,
     NumericGradient,
 )
-from gradcheck.numeric.groups import are_special
-from gradcheck.numeric.structured import choose_tier, structured_gradient
+from gradcheck.numeric.structured import (
+    LITERAL,
+    SHARED_LINES,
+    choose_tier,
+    seconds_of,
+    structured_gradient,
+)
 from gradcheck.recognition.dense import as_blocks, dense_network
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.network_view import NetworkView
-from gradcheck.recognition.probes import TOLERANCE, Losses
+from gradcheck.recognition.probes import POINTS, TOLERANCE, Losses
 from gradcheck.sampling import Indices
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.evaluation import Effort
 
-SAMPLE = 6
-WORST = 4
-SMALLEST = 2
-FAR = (2.0, -0.5)
+AS_EXACT = 2e-8
+"""The error, as a share of the largest derivative, that is not called one at another point."""
+
+LONG = 2.0
+"""Seconds of the literal tier that compiling is worth."""
+
+WORST = 2
+FAR = (2.0, -0.5, 2.0, -0.5)
 SAME_GRADIENT = 30.0
 """By how much more two gradients may differ, relatively, than two losses that agree."""
 
 CALLS_PER_BLOCK = 60
-"""About as many evaluations of the user's loss the comparison takes."""
+"""With no more entries the loss alone is as quick."""
 
 
 def measure_by_structure(
@@ -70,6 +89,8 @@ def measure_by_structure(
     if not (far and mismatch <= allowed):
         return point
     tier = choose_tier(network, effort.budget)
+    if tier == LITERAL and seconds_of(network) > LONG:
+        wake()
     weights = sum(block.size for block in point.blocks)
     try:
         gradients = structured_gradient(network, tier, effort.begin("weights", weights))
@@ -77,17 +98,60 @@ def measure_by_structure(
         return replace(point, interrupted=True)
     engine = as_blocks(view, point.values, gradients, RESOLUTION_LIMIT)
     widened = tuple(_widened(numeric, SAME_GRADIENT * mismatch) for numeric in engine)
-    measured = point.measured(NumericGradient(widened, 0))
-    sample = point.perturb([_sample(block, rng) for block in measured.blocks], rng)
-    if sample.interrupted:
-        return point.measured(sample)
+    return _tied(point, point.measured(NumericGradient(widened, 0)), tier, calls, rng)
+
+
+def measured_again(point: Point, identity: Identity, entries: Sequence[Indices]) -> Point | None:
+    """Another point of a loss that the network was tied to; None where its value is another.
+
+    Args:
+        point: with the gradients.
+        identity: the network.
+        entries: the flat indices to measure, per block.
+    """
+    view = identity.view
+    network = None if view is None else dense_network(view, point.values)
+    if view is None or network is None:
+        return None
+    apart = abs(view.loss(point.values) - point.center)
+    if not apart <= max(TOLERANCE, 50 * point.noise.relative) * abs(point.center):
+        return None
+    gradients = structured_gradient(network, SHARED_LINES)
+    engine = as_blocks(view, point.values, gradients, RESOLUTION_LIMIT)
+    found = (_widened(one, AS_EXACT)[rows] for one, rows in zip(engine, entries, strict=True))
+    return point.measured(NumericGradient(tuple(found), 0))
+
+
+def _tied(point: Point, measured: Point, tier: str, calls: int, rng: np.random.Generator) -> Point:
+    """The measured point, if the user's loss has the same derivatives; else the one before."""
+    chosen = [chosen_of(block, rng) for block in measured.blocks]
+    is_exact = all(kind == np.float64 for kind in point.problem.parameters.storage)
+    directions = directions_of(measured, chosen, rng) if is_exact else []
+    along = measured_along(measured, directions, rng)
+    agree, nearby = agree_nearby(measured, chosen, rng) if is_exact else (True, 0)
+    spent = along.evaluations + nearby
+    if along.interrupted or not (agree and agree_along(measured, directions, along)):
+        spent += point.evaluations
+        return replace(point, evaluations=spent, interrupted=along.interrupted)
+    alone = [
+        _suspects(block, one) if is_exact else one.entries
+        for block, one in zip(measured.blocks, chosen, strict=True)
+    ]
+    sample = point.perturb(alone, rng)
+    spent += sample.evaluations
     pairs = list(zip(measured.blocks, sample.blocks, strict=True))
-    if not all(_agree(block.numeric, own) for block, own in pairs):
-        return replace(point, evaluations=point.evaluations + sample.evaluations)
-    confirmed = tuple(_confirmed(_as_stated(block, own), own) for block, own in pairs)
-    calls += sample.evaluations
-    tie = Tie(tier, 1 + len(losses.points) + calls)
-    return replace(point.measured(NumericGradient(confirmed, sample.evaluations)), tie=tie)
+    if sample.interrupted or not all(_agree(block.numeric, own) for block, own in pairs):
+        spent += point.evaluations
+        return replace(point, evaluations=spent, interrupted=sample.interrupted)
+    shown = [[own] for own in sample.blocks]
+    for one, own in zip(directions, along.blocks, strict=True):
+        shown[one.block].append(own)
+    confirmed = tuple(
+        _confirmed(_as_stated(block, several), several[0])
+        for block, several in zip(measured.blocks, shown, strict=True)
+    )
+    tie = Tie(tier, 1 + POINTS + calls + spent)
+    return replace(point.measured(NumericGradient(confirmed, spent)), tie=tie)
 
 
 def _pays(point: Point) -> bool:
@@ -97,11 +161,8 @@ def _pays(point: Point) -> bool:
 
 def _mismatch(view: NetworkView, losses: Losses, point: Point) -> float:
     """How far the losses are apart, relatively, at the point and at those of the recognition."""
-    apart = [point.noise.relative]
-    asked = ((point.values, point.center), *zip(losses.points, losses.values, strict=True))
-    for values, loss in asked:
-        apart.append(abs(view.loss(values) - loss) / max(abs(loss), 1e-300))
-    return float(np.max(apart)) if np.all(np.isfinite(apart)) else np.inf
+    apart = abs(view.loss(point.values) - point.center) / max(abs(point.center), 1e-300)
+    return max(point.noise.relative, losses.off, apart) if np.isfinite(apart) else np.inf
 
 
 def _agrees_far(
@@ -109,40 +170,35 @@ def _agrees_far(
 ) -> tuple[bool, int]:
     """Whether the losses are the same where one entry of a block moves far, and the calls."""
     calls = 0
-    for index, block in enumerate(point.blocks):
-        for step in FAR:
-            moved = list(point.values)
-            moved[index] = block.value.copy()
-            moved[index].flat[rng.integers(block.size)] += step
-            values = point.problem.parameters.rounded(moved)
-            try:
-                loss = point.problem.loss(values)
-            except UserCodeError:
-                continue
-            calls += 1
-            if np.isfinite(loss) and not abs(view.loss(values) - loss) <= allowed * abs(loss):
-                return False, calls
+    for step in FAR:
+        values = [value.copy() for value in point.values]
+        for value in values:
+            value.flat[rng.integers(value.size)] += step
+        values = point.problem.parameters.rounded(values)
+        try:
+            loss = point.problem.loss(values)
+        except UserCodeError:
+            continue
+        calls += 1
+        if np.isfinite(loss) and not abs(view.loss(values) - loss) <= allowed * abs(loss):
+            return False, calls
     return True, calls
 
 
-def _sample(block: Block, rng: np.random.Generator) -> Indices:
-    """The entries to perturb through the user's loss: some at random, and those furthest off.
+def _suspects(block: Block, chosen: Chosen) -> Indices:
+    """The entries that the engine calls wrong, as far as they are asked one by one.
 
-    A loss may treat a weight as special that is small (it is pruned), the largest (it is clipped),
-    or that has the value of another.
+    The furthest off, and those whose values a loss may treat as special.
     """
-    count = len(block.numeric.entries)
-    values = block.value.reshape(-1)
-    sizes = np.abs(values)
-    smallest = np.argpartition(sizes, min(count, SMALLEST) - 1)[:SMALLEST]
-    chosen = np.union1d(smallest, rng.choice(count, min(count, SAMPLE), replace=False))
-    repeated = rng.permutation(np.flatnonzero(are_special(sizes)))[:SMALLEST]
-    chosen = np.union1d(chosen, [np.argmin(values), np.argmax(values), *repeated])
-    if block.gradient.comparable:
-        far = block.numeric.estimates.distance(block.analytic)
-        furthest = np.argpartition(far, -min(WORST, count))[-WORST:]
-        chosen = np.union1d(chosen, furthest)
-    return np.sort(chosen)
+    if not block.gradient.comparable or not block.size:
+        return chosen.entries[:0]
+    far, found = block.numeric.estimates.distance(block.analytic), chosen.entries[:0]
+    for entries in (np.arange(block.size), chosen.special):
+        off = far[entries]
+        worst = entries[np.argpartition(off, -min(WORST, len(off)))[-WORST:]]
+        found = np.union1d(found, worst)
+    claim, numeric = block.claim, block.numeric[found]
+    return found[judge_entries(claim.gradient[found], numeric, claim.precision, None, 0.0).wrong]
 
 
 def _agree(engine: BlockGradient, own: BlockGradient) -> bool:
@@ -153,12 +209,13 @@ def _agree(engine: BlockGradient, own: BlockGradient) -> bool:
     return bool(np.all(apart[smooth] <= BOUND_FACTOR * (one.bound + other.bound)[smooth]))
 
 
-def _as_stated(block: Block, own: BlockGradient) -> Block:
+def _as_stated(block: Block, shown: Sequence[BlockGradient]) -> Block:
     """The block, with no bound below those of the user's own loss, which tie the engine to it.
 
     An error that only the engine sees is one of the engine's network, which may not be theirs.
     """
-    bounds = own.estimates.bound[np.isfinite(own.estimates.bound) & ~own.estimates.kink]
+    own = [one.estimates.bound[~one.estimates.kink] for one in shown]
+    bounds = np.concatenate([bound[np.isfinite(bound)] for bound in own])
     estimates = block.numeric.estimates
     bound = np.fmax(estimates.bound, float(bounds.max(initial=0.0)))
     return replace(block, numeric=replace(block.numeric, estimates=replace(estimates, bound=bound)))

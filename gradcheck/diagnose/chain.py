@@ -144,21 +144,26 @@ class _Walker:
 
         One with two links must give the weights to be looked at further.
         """
-        predicted = [
-            (trace.activations[layer.number - 1].T @ delta, delta.sum(axis=0))
-            for trace, delta in zip(self.traces, derivation.deltas, strict=True)
-        ]
+        inputs = [trace.activations[layer.number - 1] for trace in self.traces]
+        products: list[Array] = []
         placed = self.view.placed[layer.number - 1]
         fits = {}
         for block in layer.blocks:
             target = self.targets[block]
             if target is None:
                 continue
-            predictions = [
-                placed.into_block(block, weights, bias, values)
-                for (weights, bias), values in zip(predicted, self.values, strict=True)
-            ]
-            found = target.fit(predictions, penalties)
+            found = None
+            if target.may_fit(inputs, derivation.deltas, penalties):
+                deltas = derivation.deltas
+                if block == placed.layer.weight:
+                    products = [a.T @ delta for a, delta in zip(inputs, deltas, strict=True)]
+                predictions = [
+                    placed.into_block(block, weights, delta.sum(axis=0), values)
+                    for weights, delta, values in zip(
+                        products or deltas, deltas, self.values, strict=True
+                    )
+                ]
+                found = target.fit(predictions, penalties)
             if found is not None:
                 fits[block] = found
             elif len(derivation.links) > 1:

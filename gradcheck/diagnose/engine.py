@@ -83,7 +83,7 @@ def diagnose(
     evidence = Evidence(point.problem, (point,), layers, view, sizes, preflight, heard)
     if point.unstable or not point.failed:
         return replace(diagnosis, findings=tuple(_direct(evidence, always=True)))
-    nearby = second_point(point, rng)
+    nearby = second_point(point, identity, rng)
     search = follow(point, rng)
     points = (point,) if nearby is None else (point, nearby)
     evidence = replace(evidence, points=points, search=search)

@@ -14,6 +14,7 @@ from gradcheck.compare.stages import Plan, compare
 from gradcheck.compare.verdict import BOUND_FACTOR, scale_of
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.preflight import Preflight
+from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView
 from gradcheck.sampling import Indices
@@ -67,14 +68,15 @@ class Evidence:
         return self.problem.parameters.names
 
 
-def second_point(point: Point, rng: np.random.Generator) -> Point | None:
+def second_point(point: Point, identity: Identity, rng: np.random.Generator) -> Point | None:
     """A point nearby, compared on some entries of the blocks that failed."""
+    again = None if point.tie is None else identity
     few = [_some(block, rng) for block in point.blocks]
     for size in NUDGES:
         nearby = point.beside(size, rng)
         if nearby is not None:
             with suppress(UserCodeError):
-                compared = compare(nearby, Plan(few), rng)
+                compared = compare(nearby, Plan(few, again=again), rng)
                 return None if compared.interrupted else compared
     return None
 

@@ -63,7 +63,8 @@ class Target:
         parts: the block's values that a penalty adds, for every kind of entries.
         wanted: the right coefficients of these.
         allowed: how far a prediction may be from each entry.
-        some: of a large block, indices of some entries that are compared first; else None.
+        some: of the weights of a large layer, the inputs and the outputs of some entries that are
+            compared first; else None.
         few: the target with these entries alone; None where there is no `some`.
     """
 
@@ -99,21 +100,32 @@ class Target:
         if not np.max(np.abs(right), initial=0.0) > NOTHING * largest:
             return None
         allowed = np.concatenate(limits)
-        shape = points[0].values[block].shape
-        size = math.prod(shape)
-        if size <= LARGE:
+        placed, size = view.placed[number - 1], points[0].values[block].size
+        if size <= LARGE or block != placed.layer.weight or placed.folded is not None:
             return cls(right, parts, wanted, allowed)
         some = np.arange(0, size, size // SOME)
         kept = np.concatenate([some + size * index for index in range(len(points))])
         few = cls(right[kept], tuple(part[kept] for part in parts), wanted, allowed[kept])
-        return cls(right, parts, wanted, allowed, np.unravel_index(some, shape), few)
+        rows = placed.n_in if placed.turned else placed.n_out
+        one, other = some // rows, some % rows
+        places = (other, one) if placed.turned else (one, other)
+        return cls(right, parts, wanted, allowed, places, few)
+
+    def may_fit(
+        self, inputs: Sequence[Array], deltas: Sequence[Array], penalties: bool = True
+    ) -> bool:
+        """Whether the products of a layer's inputs and its deltas may give the gradients."""
+        if self.some is None or self.few is None:
+            return True
+        ins, outs = self.some
+        some = [
+            np.einsum("nk,nk->k", a[:, ins], delta[:, outs])
+            for a, delta in zip(inputs, deltas, strict=True)
+        ]
+        return self.few.fit(some, penalties) is not None
 
     def fit(self, predictions: Sequence[Array], penalties: bool = True) -> Fit | None:
         """How predictions give the gradients: times a factor, and with another penalty."""
-        if self.some is not None and self.few is not None:
-            some = [prediction[self.some] for prediction in predictions]
-            if self.few.fit(some, penalties) is None:
-                return None
         predicted = np.concatenate([prediction.ravel() for prediction in predictions])
         if predicted.size != self.right.size:
             return None

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gradcheck.network.kernels import quotient
 from gradcheck.network.layouts import Array
 
 Change = Callable[[Array], Array]
@@ -70,6 +71,9 @@ def _quotient(function: Change, factor: Array, constant: Array) -> Change:
     """The form g / (constant + g factor) with g = function(d)."""
 
     def change(d: Array) -> Array:
+        fused = quotient(function.__name__, d, factor, constant)
+        if fused is not None:
+            return fused
         growth = function(d)
         below = growth * factor
         below += constant

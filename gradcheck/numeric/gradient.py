@@ -51,7 +51,7 @@ class BlockGradient:
     @property
     def shares(self) -> Array:
         """The scale of every entry by that of the block, (n,)."""
-        return np.ones(len(self.entries)) if self.share is None else self.share
+        return np.broadcast_to(1.0, self.entries.shape) if self.share is None else self.share
 
     @classmethod
     def of_nothing(cls, limit: float = RESOLUTION_LIMIT) -> BlockGradient:

@@ -8,10 +8,13 @@ and Wright 1983), and a derivative of 1e-6 is a large one where the parameter is
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.numeric.estimate import Array, Indices, Mask
 
 DECADES = 3.0
+AT_ONCE = 2**16
+
 TINY = 1e-290
 """What is smaller has no size of its own."""
 
@@ -33,9 +36,16 @@ def groups_of(sizes: Array) -> list[Indices]:
     largest = float(sizes.max(initial=0.0))
     if not largest > TINY:
         return [np.arange(len(sizes))]
-    decades = np.zeros(len(sizes))
-    sized = sizes > TINY
-    decades[sized] = np.floor(np.log10(largest / sizes[sized]) / DECADES)
+    decades = np.zeros(len(sizes), dtype=np.int16)
+    for first in range(0, len(sizes), AT_ONCE):  # few of the numbers are held twice
+        part = np.maximum(sizes[first : first + AT_ONCE].astype(np.float64), TINY)
+        decades[first : first + AT_ONCE] = np.log10(largest / part) / DECADES
+    decades[sizes <= TINY] = 0
+    if np.all(decades == 0):
+        return [np.arange(len(sizes))]
+    small = np.flatnonzero(decades)
+    if len(small) <= FEW * len(sizes) and _all_next_to(sizes, decades, small):
+        return [np.arange(len(sizes))]
     groups: list[Indices] = []
     for decade in np.unique(decades):
         group = np.flatnonzero(decades == decade)
@@ -44,6 +54,13 @@ def groups_of(sizes: Array) -> list[Indices]:
         else:
             groups.append(group)
     return groups
+
+
+def _all_next_to(sizes: Array, decades: NDArray[np.int16], small: Indices) -> bool:
+    """Whether each of the smaller decades is next to what is larger: all of them are one tail."""
+    smallest = np.min(sizes, initial=np.inf, where=(decades == 0) & (sizes > TINY))
+    chain = np.append(smallest, -np.sort(-sizes[small]))
+    return bool(np.all(chain[:-1] < NEXT_TO * chain[1:]))
 
 
 def _is_tail(sizes: Array, larger: Indices, group: Indices) -> bool:
@@ -93,6 +110,9 @@ def shares_of(
 
 def are_special(sizes: Array) -> Mask:
     """Where a parameter is 0, or as large as another, among others that are neither, (n,)."""
-    _, inverse, counts = np.unique(sizes, return_inverse=True, return_counts=True)
-    special = (sizes == 0) | (counts[inverse] > 1)
+    special = sizes == 0
+    ordered = np.sort(sizes)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(repeated):
+        special |= np.isin(sizes, repeated)
     return np.asarray(special & (not special.all()))

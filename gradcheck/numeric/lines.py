@@ -18,8 +18,8 @@ STEP = 1e-7
 RATIO = 3.0
 """The outer step by the inner: no power of two, so that both are rounded differently."""
 
-CHUNK_NUMBERS = 2**16
-"""As many numbers are worked on at once: half a MiB, which a cache holds several of."""
+CHUNK_NUMBERS = 2**15
+"""As many numbers are worked on at once: 256 KiB, which a cache holds several of."""
 
 STRAIGHT = 1e-10
 FINER = 1e-2

@@ -18,6 +18,10 @@ EXACT = 1e-7
 """Larger spacings are no powers of 2: those hide the rounding of a parameter to float32."""
 
 
+EXPONENT = 0x7FF << 52
+"""The bits of a float64 that are its power of 2."""
+
+
 def random_signs(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int8]:
     """Plus and minus ones, in a byte each."""
     signs = rng.integers(0, 2, shape, dtype=np.int8)
@@ -85,7 +89,8 @@ class Lines:
         along *= spacing
         if spacing < EXACT:
             # a power of 2: the points are then exact, and equally spaced to the last bit
-            np.exp2(np.floor(np.log2(along, out=along), out=along), out=along)
+            exponents = along.view(np.int64)
+            exponents &= EXPONENT
         along *= sign
         along *= place
         along += block

@@ -8,11 +8,12 @@ equal errors do not cancel. Parameters of very different size are not moved toge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.numeric.confirm import SHOWS
 from gradcheck.numeric.estimate import Array, Indices
@@ -21,6 +22,7 @@ from gradcheck.numeric.groups import groups_of, length_of
 from gradcheck.numeric.loss_lines import random_signs
 
 Loss = Callable[[Sequence[Array]], float]
+Moves = NDArray[np.float32]
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 SHORT = 1e-2
@@ -28,8 +30,15 @@ SHORT = 1e-2
 
 CERTAIN_FACTOR = 4.0
 SMALLEST_MOVE, LARGEST_MOVE = 0.5, 1.5
-FEW = 4
-"""As many suspects are handed on when a set is as small."""
+AT_ONCE = 2**16
+MOST = 4
+"""No more single entries are looked for in a group."""
+
+SHARP = 1e3
+"""Where a disagreement is so many bounds, it shows the place of a single wrong entry."""
+
+ALMOST_STRAIGHT = 16.0
+"""Where the loss bends by so much less than the disagreement, one side of it is enough."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,7 @@ class Screening:
     Attributes:
         loss: takes one array per block.
         point: the blocks.
+        center: the loss there.
         noise: the largest error of one value of the loss.
         directions: how many to try.
         rng: draws them.
@@ -60,6 +70,7 @@ class Screening:
 
     loss: Loss
     point: Sequence[Array]
+    center: float
     noise: float
     directions: int
     rng: np.random.Generator = field(repr=False)
@@ -75,11 +86,17 @@ def screen(screening: Screening, block: int, entries: Indices, claim: Claim) -> 
         claim: the analytic derivatives of the whole block, and their rounding error.
     """
     test = _Test(screening, block, claim)
-    sizes = np.abs(screening.point[block].reshape(-1)[entries])
+    sizes = np.abs(screening.point[block].reshape(-1)[entries], dtype=np.float32)
+    groups = groups_of(sizes)
+    lengths = [length_of(sizes[group] if len(groups) > 1 else sizes) for group in groups]
+    del sizes  # it may be large, as all that is held here
     visible = 0.0
     suspects: list[int] = []
-    for group in groups_of(sizes):
-        found = _screen_group(test, entries[group], length_of(sizes[group]))
+    for length in lengths:
+        group = groups.pop(0)
+        chosen = entries if len(group) == len(entries) else entries[group]
+        del group
+        found = _screen_group(test, chosen, length)
         visible = max(visible, found.visible)
         suspects += found.suspects
     return Screened(visible, tuple(suspects))
@@ -93,11 +110,15 @@ class _Along:
         error: how far the claim is from it.
         bound: how far it may be from the truth.
         sizes: the two steps that it was measured with.
+        bend: by how much the slopes on both sides differ from their mean, and may by rounding.
+        moves: of every entry, by a step of 1.
     """
 
     error: float
     bound: float
     sizes: tuple[float, ...] = ()
+    bend: float = np.inf
+    moves: Moves = field(default_factory=lambda: np.empty(0, dtype=np.float32), repr=False)
 
     @property
     def disagrees(self) -> bool:
@@ -117,29 +138,69 @@ class _Test:
         """The derivative along a random direction, with the step of the smallest bound.
 
         The truncation error is the change of the central difference to the next smaller step, and
-        the rounding error nu / h; those of the claims add up like random signs. One step has no
-        bound.
+        the rounding error nu / h; those of the claims add up like random signs.
         """
-        moves = random_signs(chosen.shape, self.screening.rng).astype(np.float64)
-        moves *= self.screening.rng.uniform(SMALLEST_MOVE, LARGEST_MOVE, chosen.shape)
-        claim = float(moves @ self.claim.gradient[chosen])
-        slopes = []
-        for size in sizes:
-            slopes.append((self._slope(chosen, size * moves) / size, self.screening.noise / size))
-        if len(sizes) == 1:
-            return _Along(abs(slopes[0][0] - claim), np.inf, sizes)
-        best = _Along(np.inf, np.inf, sizes)
-        rounding = 3 * self.claim.precision * np.sqrt(len(chosen))
-        both = pairwise(zip(sizes, slopes, strict=True))
-        for (size, (slope, noisy)), (finer_size, (finer, finer_noisy)) in both:
-            bound = abs(slope - finer) + noisy + finer_noisy + rounding
+        moves, claim = self._direction(chosen)
+        noise, rounding = self.screening.noise, 3 * self.claim.precision * np.sqrt(len(chosen))
+        best, (slope, _) = _Along(np.inf, np.inf, sizes), self._slope(chosen, moves, sizes[0])
+        for size, finer_size in pairwise(sizes):
+            finer, bend = self._slope(chosen, moves, finer_size)
+            bound = abs(slope - finer) + noise / size + noise / finer_size + rounding
             if np.isfinite(bound) and bound < best.bound:
-                best = _Along(abs(slope - claim), float(bound), (size, finer_size))
+                best = _Along(abs(slope - claim), float(bound), (size, finer_size), bend, moves)
+            elif best.bound <= noise / finer_size:
+                break  # it only grows from here on
+            slope = finer
         if not best.disagrees:
-            return best
+            return replace(best, moves=np.empty(0, np.float32))  # they may be large
         return self._at_smallest(chosen, moves, claim, best)
 
-    def _at_smallest(self, chosen: Indices, moves: Array, claim: float, found: _Along) -> _Along:
+    def at_one_step(self, chosen: Indices, like: _Along, one_sided: bool = False) -> _Along:
+        """The derivative along another random direction, at the finer step of one before.
+
+        It has that one's bound: what is moved bends no more.
+        """
+        size, bound = like.sizes[-1], like.bound
+        moves, claim = self._direction(chosen)
+        if one_sided:
+            slope = (self._moved(chosen, moves, size) - self.screening.center) / size
+            bound += like.bend
+        else:
+            slope, _ = self._slope(chosen, moves, size)
+        return _Along(abs(slope - claim), bound, like.sizes, like.bend)
+
+    def shown_place(self, chosen: Indices, found: _Along) -> int | None:
+        """The position of the only wrong entry, if there is one alone.
+
+        Its error grows with its move: where all move by more, each by its place in two digits, how
+        much it grows tells these.
+        """
+        base, place = int(np.ceil(np.sqrt(len(chosen)))), np.arange(len(chosen))
+        digits = []
+        for digit in (place // base, place % base):
+            moves = found.moves * (1 + digit / base).astype(np.float32)
+            slope, _ = self._slope(chosen, moves, found.sizes[-1])
+            error = abs(slope - self._claimed(chosen, moves))
+            digits.append(round((error / found.error - 1) * base))
+        shown = digits[0] * base + digits[1]
+        if not 0 <= shown < len(chosen):
+            return None
+        return shown if self.at_one_step(chosen[[shown]], found).disagrees else None
+
+    def _direction(self, chosen: Indices) -> tuple[Moves, float]:
+        """Random moves, and the claimed derivative along them."""
+        moves = self.screening.rng.random(len(chosen), dtype=np.float32)
+        moves += np.float32(SMALLEST_MOVE)  # as far as LARGEST_MOVE
+        moves *= random_signs(chosen.shape, self.screening.rng)
+        return moves, self._claimed(chosen, moves)
+
+    def _claimed(self, chosen: Indices, moves: Moves) -> float:
+        return sum(
+            float(moves[part].astype(np.float64) @ self.claim.gradient[chosen[part]])
+            for part in _parts(len(chosen))
+        )
+
+    def _at_smallest(self, chosen: Indices, moves: Moves, claim: float, found: _Along) -> _Along:
         """Confirms a disagreement at the smallest step that shows it, or finds that none is there.
 
         What the claim is right to, where that step supports it, is what the step can show.
@@ -147,46 +208,62 @@ class _Test:
         size = min(SHOWS * self.screening.noise / found.error, found.sizes[-1])
         if not size < found.sizes[-1]:
             return found
-        error = abs(self._slope(chosen, size * moves) / size - claim)
+        slope, bend = self._slope(chosen, moves, size)
+        error = abs(slope - claim)
         if not error <= found.error / 4:
             return found
-        return _Along(error, found.error / 4, (4 * size, size))
+        return _Along(error, found.error / 4, (4 * size, size), bend, moves)
 
-    def _slope(self, chosen: Indices, by: Array) -> float:
-        """Half of the difference of the losses on both sides."""
-        plus, minus = (self._moved(chosen, sign * by) for sign in (1, -1))
-        return (plus - minus) / 2
+    def _slope(self, chosen: Indices, moves: Moves, size: float) -> tuple[float, float]:
+        """The central difference, and by how much that on one side may be another."""
+        plus, minus = (self._moved(chosen, moves, sign * size) for sign in (1, -1))
+        bend = abs(plus + minus - 2 * self.screening.center) / 2 + 2 * self.screening.noise
+        return (plus - minus) / (2 * size), bend / size
 
-    def _moved(self, chosen: Indices, by: Array) -> float:
+    def _moved(self, chosen: Indices, moves: Moves, size: float) -> float:
         moved = list(self.screening.point)
-        moved[self.block] = self.screening.point[self.block].copy()
-        moved[self.block].flat[chosen] += by
+        moved[self.block] = self.screening.point[self.block].copy(order="C")
+        flat = moved[self.block].reshape(-1)
+        for part in _parts(len(chosen)):
+            flat[chosen[part]] += size * moves[part].astype(np.float64)
         return self.screening.loss(moved)
+
+
+def _parts(count: int) -> Iterator[slice]:
+    """Slices of a row of numbers, of which only some are held twice."""
+    return (slice(first, first + AT_ONCE) for first in range(0, count, AT_ONCE))
 
 
 def _screen_group(test: _Test, entries: Indices, length: float) -> Screened:
     lengths = (max(1.0, length), length) if length < SHORT else (max(1.0, length),)
     sizes = tuple(step * scale / np.sqrt(len(entries)) for scale in lengths for step in STEPS)
-    visible = 0.0
-    for _ in range(test.screening.directions):
-        found = test.along(entries, sizes)
-        sizes = found.sizes
-        visible = max(visible, CERTAIN_FACTOR * found.bound / SMALLEST_MOVE)
-        if found.disagrees:
-            return Screened(visible, _suspects(test, entries, found))
-    return Screened(visible)
+    found = test.along(entries, sizes)
+    for _ in range(test.screening.directions - 1):
+        if not found.disagrees and test.at_one_step(entries, found).disagrees:
+            again = test.along(entries, found.sizes)
+            found = again if again.disagrees or again.bound > found.bound else found
+    visible = CERTAIN_FACTOR * found.bound / SMALLEST_MOVE
+    return Screened(visible, _suspects(test, entries, found) if found.disagrees else ())
 
 
 def _suspects(test: _Test, entries: Indices, found: _Along) -> tuple[int, ...]:
-    """The few entries that a disagreement comes down to, by halving.
+    """The entries that a disagreement comes down to, one after the other, by halving.
 
-    The half that was not asked is wrong where the other is right. Of the two steps the finer one
-    is enough: a smaller set bends no less, and its bound holds that step.
+    The half that was not asked is wrong where the other is right. What is left without an entry
+    that was found is asked again.
     """
-    chosen = entries
-    while len(chosen) > FEW:
-        order = test.screening.rng.permutation(chosen)
-        half = order[: len(order) // 2]
-        is_wrong = replace(test.along(half, found.sizes[-1:]), bound=found.bound).disagrees
-        chosen = half if is_wrong else order[len(order) // 2 :]
-    return tuple(int(entry) for entry in chosen)
+    one_sided = ALMOST_STRAIGHT * CERTAIN_FACTOR * (found.bound + found.bend) <= found.error
+    suspects: list[int] = []
+    while len(suspects) < min(MOST, len(entries)):
+        chosen = np.setdiff1d(entries, suspects) if suspects else entries
+        if suspects and not test.at_one_step(chosen, found, one_sided).disagrees:
+            break
+        if not suspects and SHARP * found.bound <= found.error:
+            shown = test.shown_place(chosen, found)
+            chosen = chosen if shown is None else chosen[[shown]]
+        while len(chosen) > 1:
+            order = test.screening.rng.permutation(chosen)
+            half, rest = np.array_split(order, 2)
+            chosen = half if test.at_one_step(half, found, one_sided).disagrees else rest
+        suspects.append(int(chosen[0]))
+    return tuple(suspects)

@@ -67,6 +67,11 @@ def pilots_of(rows: Indices, claimed: Array, count: int, rng: np.random.Generato
     return rows[np.union1d(largest, others)]
 
 
+def first_length(relative: float, length: float) -> float:
+    """The step to begin with, by the relative noise and the size of the parameters."""
+    return float(np.cbrt(min(relative, FIRST_RELATIVE_NOISE))) * min(length, LARGEST_LENGTH)
+
+
 def choose_step(
     measure: Measure,
     entries: Indices,
@@ -87,8 +92,7 @@ def choose_step(
         length: the largest |x| of the group, or 1.
         usual: the step of a group of larger parameters, to begin with; 0 where there is none.
     """
-    relative = min(noise / max(abs(center), noise), FIRST_RELATIVE_NOISE)
-    step = float(np.cbrt(relative)) * min(length, LARGEST_LENGTH)
+    step = first_length(noise / max(abs(center), noise), length)
     if usual:
         step = min(usual, MUCH_SMALLER * length)
     step = max(step, SMALLEST_STEP * length)
@@ -107,7 +111,7 @@ def choose_step(
         step = _next_step(step, rounding, truncation, _largest(inner), largest_step)
         if any(abs(np.log(step / other)) < np.log(2) for _, other, _, _ in tried):
             break
-    other = usual or float(np.cbrt(relative))
+    other = usual or first_length(noise / max(abs(center), noise), 1.0)
     best = min(tried, key=lambda one: one[:2])
     if other > FAR_FROM * best[1] and np.inf > best[0] > BLIND * _largest(best[3]):
         # where a parameter is nothing beside the length of the loss, its size tells no step

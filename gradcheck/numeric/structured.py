@@ -66,8 +66,12 @@ class LayerGradient:
 
 def choose_tier(network: DenseNetwork, budget: float) -> str:
     """The literal tier while its estimate fits into so many seconds, else shared lines."""
-    seconds = sum(literal_seconds(batch) for batch in network.batches())
-    return LITERAL if seconds <= budget else SHARED_LINES
+    return LITERAL if seconds_of(network) <= budget else SHARED_LINES
+
+
+def seconds_of(network: DenseNetwork) -> float:
+    """What the literal tier takes, roughly."""
+    return sum(literal_seconds(batch) for batch in network.batches())
 
 
 def structured_gradient(

@@ -54,7 +54,8 @@ def identify(problem: Problem, noise: float, rng: np.random.Generator) -> Identi
         view, note = _named(problem, problem.network, layers, losses)
     if view is None:
         view = recognise(problem, layers, losses, None)
-    return Identity(layers, view, losses, note, calls)
+    told = losses if view is None else losses.told(view)
+    return Identity(layers, view, told, note, calls)
 
 
 def search_further(identity: Identity, problem: Problem, rng: np.random.Generator) -> Identity:
@@ -64,7 +65,8 @@ def search_further(identity: Identity, problem: Problem, rng: np.random.Generato
     prober = Prober(problem, identity.losses.tolerance, rng)
     view = recognise(problem, identity.layers, identity.losses, prober)
     calls = identity.evaluations + prober.calls
-    return replace(identity, view=view, evaluations=calls, searched=True)
+    losses = identity.losses if view is None else identity.losses.told(view)
+    return replace(identity, view=view, losses=losses, evaluations=calls, searched=True)
 
 
 def _named(

@@ -81,6 +81,10 @@ def recognise(
     return None
 
 
+LARGE = 10**5
+"""Weights of a layer from which they are not held for all points together."""
+
+
 @dataclass
 class _Search:
     """What was tried so far, and what that took in multiplications.
@@ -118,11 +122,22 @@ class _Search:
         placed = candidate.placed[: len(activations)]
         key = (placed, id(candidate.inputs), tuple(one.name for one in activations))
         if key not in self.ends:
-            weights, biases = self._layer(placed[-1])
-            z = self._ends(candidate, activations[:-1])[1] @ weights + biases
+            z = self._after(placed[-1], self._ends(candidate, activations[:-1])[1])
             self.ends[key] = z, activations[-1].activate(z, -1)
-            self.effort += len(candidate.inputs) * weights.size
+            size = placed[-1].n_in * placed[-1].n_out
+            self.effort += len(candidate.inputs) * size * len(self.losses.points)
         return self.ends[key]
+
+    def _after(self, place: Placed, below: Array) -> Array:
+        """A layer's z at every point."""
+        points = self.losses.points
+        if place.n_in * place.n_out < LARGE:
+            weights, biases = self._layer(place)
+            return np.asarray(below @ weights + biases)
+        each = below if below.ndim == 3 else [below] * len(points)
+        return np.array(
+            [a @ place.weights(p) + place.bias(p) for a, p in zip(each, points, strict=True)]
+        )
 
     def _layer(self, place: Placed) -> tuple[Array, Array]:
         if place not in self.layers:

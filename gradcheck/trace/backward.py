@@ -13,12 +13,12 @@ from gradcheck.trace.blame import WRITES
 from gradcheck.trace.describe import Followed
 from gradcheck.trace.fault import BackwardStep, Fault
 from gradcheck.trace.kinds import ORDER, constant
+from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import CONSTANT, MOVES
 from gradcheck.trace.nodes import OUTPUT, RAISED, Node
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Place
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
-from gradcheck.trace.scales import proportion
 from gradcheck.trace.state import State
 from gradcheck.trace.words import assigned_name
 

@@ -23,10 +23,10 @@ from gradcheck.trace.fault import (
     Fault,
 )
 from gradcheck.trace.formulas import SMALL
+from gradcheck.trace.multiples import proportion
 from gradcheck.trace.nodes import Node, constant_of, evaluate
 from gradcheck.trace.points import Array, Point
 from gradcheck.trace.reverse import adjoints
-from gradcheck.trace.scales import proportion
 from gradcheck.trace.variants import variants_of
 
 POINTS = 3

@@ -15,6 +15,9 @@ from gradcheck.trace.quantities import VALUE, Quantity
 LINES = 24
 """Of how many rows or columns at most single ones are known quantities too."""
 
+AT_ONCE = 2**16
+"""So many numbers are worked on at once: a cache holds them."""
+
 Features = NDArray[np.float64]
 
 
@@ -66,7 +69,7 @@ class Known:
                 [[np.ravel(value) for value in several[number]] for number in numbers],
                 dtype=np.float64,
             )
-            norms = np.sqrt(np.sum(np.square(stack), axis=(1, 2)))
+            norms = _norms_of(stack)
             for number, own, norm in zip(numbers, _features_of(stack), norms, strict=True):
                 if np.all(np.isfinite(own)):
                     found[number] = self._near(size, own, norm if exact_values else None)
@@ -109,7 +112,7 @@ def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
             finite = np.all(np.isfinite(own), axis=1)
             size = stack.shape[2]
             features.setdefault(size, []).append(own[finite])
-            norms = np.sqrt(np.sum(np.square(stack[finite]), axis=(1, 2)))
+            norms = _norms_of(stack)[finite]
             sizes.setdefault(size, []).append(norms)
             owners = np.repeat(np.array(numbers, dtype=np.intp), repeated)
             rows.setdefault(size, []).append(owners[finite])
@@ -146,16 +149,21 @@ def _features_of(stack: NDArray[np.float64]) -> Features:
     Args:
         stack: (how many, points, entries).
     """
+    count, points, entries = stack.shape
+    cubes, by_point, signed = np.zeros((3, count, points))
+    at_once = max(1, AT_ONCE // max(count * points, 1))
     with np.errstate(all="ignore"):
-        normed = stack / np.sqrt(np.sum(stack * stack, axis=(1, 2), keepdims=True))
-        absolute = np.abs(normed)
-        cubes = absolute * absolute * normed
-        by_point = absolute.sum(axis=2)
-        return np.column_stack(
-            [
-                np.sum(np.abs(cubes), axis=(1, 2)),
-                by_point.sum(axis=1),
-                np.abs(np.sum(cubes, axis=(1, 2))),
-                by_point,
-            ]
-        )
+        norms = _norms_of(stack)[:, None, None]
+        for first in range(0, entries, at_once):
+            normed = stack[:, :, first : first + at_once] / norms
+            absolute, squares = np.abs(normed), normed * normed
+            by_point += absolute.sum(axis=2)
+            cubes += np.einsum("rpe,rpe->rp", squares, absolute)
+            signed += np.einsum("rpe,rpe->rp", squares, normed)
+        totals = (cubes.sum(axis=1), by_point.sum(axis=1), np.abs(signed.sum(axis=1)))
+        return np.column_stack([*totals, by_point])
+
+
+def _norms_of(stack: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The norm of each, over its points and entries."""
+    return np.sqrt(np.einsum("rpe,rpe->r", stack, stack))

@@ -16,8 +16,8 @@ from gradcheck.trace.fault import (
     WRONG_VALUE,
 )
 from gradcheck.trace.mend import OWN, ZERO, Mend
+from gradcheck.trace.multiples import proportion
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
-from gradcheck.trace.scales import proportion
 from gradcheck.trace.state import State
 from gradcheck.trace.words import Words
 

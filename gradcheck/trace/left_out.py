@@ -12,8 +12,8 @@ import numpy as np
 
 from gradcheck.trace.candidates import Candidate, Table
 from gradcheck.trace.mend import QUANTITY, Mend
+from gradcheck.trace.multiples import proportion
 from gradcheck.trace.quantities import ADJOINT, PRODUCT, SLOPE, VALUE, Quantity
-from gradcheck.trace.search import is_multiple
 from gradcheck.trace.trial import Trials
 from gradcheck.trace.units import NODE, USE, Unit
 from gradcheck.trace.view import View
@@ -68,7 +68,7 @@ def _with_factor(
     actual = trials.actual(unit)
     for candidate in trials.survivors(unit, Table(candidates, entries)):
         values = [rows[candidate.number] for rows in entries]
-        if is_multiple(values, actual):
+        if proportion(actual, values) is not None:
             continue
         mend = trials.attempt(unit, values, QUANTITY, candidate)
         if mend is not None and abs(abs(mend.factor) - 1) < 1e-9:

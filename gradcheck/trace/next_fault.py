@@ -48,7 +48,10 @@ def next_fault(
         search.deadline,
     )
     outcome = first_mend(view, trials, search.candidates, strict=True)
-    if not outcome.late and (outcome.mend is None or _is_trivial(outcome.mend, search, view)):
+    only_scale = outcome.mend is None and outcome.scale is not None
+    if not (outcome.late or only_scale) and (
+        outcome.mend is None or _is_trivial(outcome.mend, search, view)
+    ):
         outcome = _freer(outcome, first_mend(view, trials, search.candidates, strict=False))
     if outcome.mend is not None:
         return _of_replacement(search, view, trials, outcome.mend), outcome.late
@@ -101,9 +104,9 @@ def _naming(assignments: Sequence[Assignment]) -> list[Assignment]:
 
 def _freer(strict: Outcome, free: Outcome) -> Outcome:
     """The outcome of the free pass where that is better."""
-    if strict.mend is None and strict.scale is None:
+    if strict.mend is None:
         return free
-    if strict.mend is None or free.mend is None:
+    if free.mend is None:
         return strict
     earlier = free.mend.unit.first < strict.mend.unit.first
     at_least = free.mend.outputs >= strict.mend.outputs

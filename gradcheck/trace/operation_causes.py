@@ -13,11 +13,11 @@ from gradcheck.trace import fault
 from gradcheck.trace.compared import Array, Arrays, Compared, less, product, same
 from gradcheck.trace.edited import agrees, made_of
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Node, evaluate
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
-from gradcheck.trace.scales import proportion
 
 REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")

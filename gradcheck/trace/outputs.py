@@ -17,6 +17,9 @@ from gradcheck.trace.points import Point
 PARTS = 40
 """Into how many parts a block is split at most."""
 
+SOME = 10**4
+"""Of so many entries of a large part it is asked first whether they are right."""
+
 DEPTH = 200
 """How many movements of data are followed back."""
 
@@ -60,8 +63,12 @@ class Output:
         true = self.true[point]
         if part.shape != true.shape:
             return False
-        difference = np.max(np.abs(part - true), initial=0.0)
-        return bool(difference <= self.tolerance * self.scale[point])
+        part, true, allowed = part.ravel(), true.ravel(), self.tolerance * self.scale[point]
+        some = slice(None, None, 1 + part.size // SOME)  # most that are off are off in many
+        return all(
+            bool(np.max(np.abs(part[chosen] - true[chosen]), initial=0.0) <= allowed)
+            for chosen in (some, slice(None))
+        )
 
 
 def outputs_of(points: Sequence[Point], tolerance: float) -> tuple[Output, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -221,8 +222,13 @@ def _are_usable(kind: str, stack: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(np.all(np.isfinite(flat), axis=1) & varies)
 
 
+@lru_cache(maxsize=4)
+def _weights(count: int) -> NDArray[np.float64]:
+    return np.cos(np.arange(count))
+
+
 def _fingerprint(values: NDArray[np.float64]) -> tuple[str, ...]:
     """What equal quantities have in common; (points, entries)."""
-    weights = np.cos(np.arange(values.shape[1]))
+    weights = _weights(values.shape[1])
     numbers = (np.sum(values[0]), values[0] @ weights, values[-1] @ weights)
     return tuple(f"{number:.9e}" for number in numbers)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.mend import Mend
+from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node, constant_of
 from gradcheck.trace.operations import base_name
@@ -193,19 +194,3 @@ def _operand_is_off(
         ):
             return True
     return False
-
-
-def proportion(
-    values: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]], tolerance: float = 1e-7
-) -> float | None:
-    """The constant that `values` are of `others`; None where they are no multiple."""
-    one = np.concatenate([np.ravel(value).astype(np.float64) for value in values])
-    other = np.concatenate([np.ravel(value).astype(np.float64) for value in others])
-    if one.shape != other.shape:
-        return None
-    size = float(other @ other)
-    if not size or not np.isfinite(size) or not np.all(np.isfinite(one)):
-        return None
-    factor = float(one @ other) / size
-    largest = max(float(np.max(np.abs(one))), 1e-30)
-    return factor if float(np.max(np.abs(one - factor * other))) <= tolerance * largest else None

@@ -8,14 +8,13 @@ adjoints and slopes by slopes first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.mend import QUANTITY, ZERO, Mend
+from gradcheck.trace.multiples import proportion
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.preferences import already_right, carries, is_better, spoils
 from gradcheck.trace.trial import Trials
@@ -157,7 +156,7 @@ def _best(
     actual = trials.actual(unit)
     for candidate in trials.survivors(unit, table, table.fitting(is_carrying) if strict else None):
         values = [entries[candidate.number] for entries in table.entries]
-        if is_multiple(values, actual) and not _is_other_mean(unit, view):
+        if proportion(actual, values) is not None and not _is_other_mean(unit, view):
             continue
         mend = trials.attempt(unit, values, QUANTITY, candidate)
         if mend is not None and (best is None or _rank(mend) > _rank(best)):
@@ -197,14 +196,3 @@ def complexity(factor: float) -> int:
         return 1
     whole = abs(factor - round(factor)) < 1e-9
     return 2 if whole or abs(1 / factor - round(1 / factor)) < 1e-9 else 3
-
-
-def is_multiple(values: Sequence[Any], actual: Sequence[Any]) -> bool:
-    """Whether values are what is there already, times a constant."""
-    one, other = np.concatenate([*values]), np.concatenate([*actual])
-    size = float(one @ one)
-    if one.shape != other.shape or not size:
-        return False
-    factor = float(one @ other) / size
-    largest = max(float(np.max(np.abs(other), initial=0.0)), 1e-30)
-    return bool(np.max(np.abs(other - factor * one), initial=0.0) <= 1e-7 * largest)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.blame import Blame
 from gradcheck.trace.fault import EARLIER_CALL, NEVER_WRITTEN, NOT_RETURNED, WRONG_SHAPE
 from gradcheck.trace.loops import indices_written, loops_of
+from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.operations import base_name
@@ -20,7 +21,6 @@ from gradcheck.trace.outputs import Output, provenance
 from gradcheck.trace.places import Place
 from gradcheck.trace.points import Point
 from gradcheck.trace.returned import returned_place
-from gradcheck.trace.scales import proportion
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.unwritten import loop_that_stops_short
 from gradcheck.trace.view import View

@@ -14,6 +14,7 @@ from gradcheck.trace.candidates import Candidate, Table
 from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.linearity import Linearity, Reached
 from gradcheck.trace.mend import OWN, ZERO, ByPoint, Mend
+from gradcheck.trace.multiples import in_a_row
 from gradcheck.trace.outputs import Output
 from gradcheck.trace.projections import Leaving, Projection, fitting, weight_of, with_fixed
 from gradcheck.trace.state import Replacement, State
@@ -66,10 +67,7 @@ class Trials:
     def actual(self, unit: Unit) -> list[NDArray[np.float64]]:
         """The values that a unit replaces, by point; one for uses of one value."""
         members = unit.replaced if unit.is_series or unit.nodes else unit.replaced[:1]
-        return [
-            np.concatenate([np.ravel(values[i]).astype(np.float64) for i in members])
-            for values in self.state.values
-        ]
+        return [in_a_row([values[index] for index in members]) for values in self.state.values]
 
     def survivors(
         self, unit: Unit, table: Table, allowed: NDArray[np.bool_] | None = None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
-from gradcheck.progress import Advance, Begin, no_bar
+from gradcheck.progress import Advance, Begin, no_advance, no_bar
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import LOSS, UserCodeError, call, quietly
 from gradcheck.user.problem import Problem
@@ -95,7 +95,8 @@ def _one_by_one(
         found = np.empty(len(entries))
         for row, (entry, value) in enumerate(zip(entries.tolist(), moved.tolist(), strict=True)):
             found[row] = loss(block, entry, value)
-            advance(1)
+            if advance is not no_advance:
+                advance(1)
         return found
 
     return losses

@@ -111,7 +111,9 @@ class Problem:
             values = self.bounds.inside(values)
         if self.batched:
             values = [value[None] for value in values]
-        returned = call(self.loss_function, LOSS, self._pack(values))
+        return self._number(call(self.loss_function, LOSS, self._pack(values)))
+
+    def _number(self, returned: Any) -> float:
         if self.gradient_function is None and not differentiates_itself(returned):
             returned = as_pair(returned)[0]
         if type(returned) is float or type(returned) is np.float64:
@@ -242,17 +244,20 @@ class Problem:
                 less[name] = less[name] - shrunk * values[block]
         return less
 
-    def entry_loss(self, values: Sequence[Array]) -> Callable[[int, int, float], float]:
-        """The loss at `values` with one entry set to another value, on arrays of its own."""
+    def entry_loss(self, values: Sequence[Array]) -> Callable[[int, Any, Any], float]:
+        """The loss at `values` with one entry set to another value, on arrays of its own.
+
+        Of several entries, there are several values.
+        """
         if self.private_copies:
             values = [value.copy(order="K") for value in values]
         else:
             values = self.parameters.bind(values)
-        cells = [value.flat for value in values]
-        loss = self.loss
+        cells = [v.reshape(-1) if v.flags.c_contiguous else v.flat for v in values]
+        loss, bounds = self._quick_loss(), self.bounds
 
-        def entry_loss(block: int, entry: int, value: float) -> float:
-            if self.bounds is not None and not self.bounds.holds(block, entry, value):
+        def entry_loss(block: int, entry: Any, value: Any) -> float:
+            if bounds is not None and not bounds.holds(block, entry, value):
                 return np.nan
             cell = cells[block]
             before = cell[entry]
@@ -261,14 +266,21 @@ class Problem:
             try:
                 return loss(values)
             except UserCodeError as error:
-                name = self.parameters.entry_name(block, entry)
-                what = f"{LOSS}, with {name} moved by {value - before:+.2g},"
+                name = self.parameters.entry_name(block, np.ravel(entry)[0])
+                what = f"{LOSS}, with {name} moved by {np.ravel(value - before)[0]:+.2g},"
                 raise UserCodeError(replace(error.raised, call=what, moved=True)) from None
             finally:
                 thawed(values[block])
                 cell[entry] = before
 
         return entry_loss
+
+    def _quick_loss(self) -> Callable[[Sequence[Array]], float]:
+        """The loss, by the shortest way where nothing has to be done around its call."""
+        if self.fresh_data or self.bounds or self.batched or self.private_copies:
+            return self.loss
+        function, pack, number = self.loss_function, self.parameters.pack, self._number
+        return lambda values: number(call(function, LOSS, pack(values)))
 
     def _pack(self, values: Sequence[Array]) -> Any:
         if self.private_copies:
