@@ -16,7 +16,8 @@ class Counts:
     """How many candidates were tried and refused, in memory that both processes see."""
 
     def __init__(self) -> None:
-        self._numbers = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), dtype=np.int64)
+        shared = mmap.mmap(-1, mmap.PAGESIZE)
+        self._numbers, self._written = np.frombuffer(shared, np.int64), memoryview(shared).cast("q")
 
     @property
     def address(self) -> int:
@@ -29,7 +30,7 @@ class Counts:
 
     def write(self, tried: int, refused: int) -> None:
         """Tells the other process."""
-        self._numbers[:2] = tried, refused
+        self._written[0], self._written[1] = tried, refused
 
 
 @dataclass(frozen=True)

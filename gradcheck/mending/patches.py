@@ -11,7 +11,8 @@ from pathlib import Path
 
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
-from gradcheck.mending.candidate import Mended, Texts
+from gradcheck.mending.candidate import Mended
+from gradcheck.mending.variants import Texts
 from gradcheck.mending.model import Changed, Patch
 from gradcheck.user.calls import Location, cell_name
 

@@ -13,6 +13,7 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -31,7 +32,7 @@ from gradcheck.mending.judge import Judge
 from gradcheck.mending.model import Repair
 from gradcheck.mending.patches import make_patch
 from gradcheck.mending.ranking import ranked
-from gradcheck.mending.search import SLOWEST, Search, Task
+from gradcheck.mending.search import SLOWEST, Before, Search, Task
 from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import blocks_without_gradient, editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
@@ -78,7 +79,7 @@ def repair(
     task = Task(point, tuple(functions), texts, hints, allowance)
     watched = _Watched(task, advance)
     for _ in range(RESTARTS):
-        if watched.run(skipped=watched.tried) or allowance.is_spent(watched.tried):
+        if watched.run() or watched.is_over():
             break
     reason = None
     if not watched.mended:
@@ -101,7 +102,7 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
             f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
             "missing, which is beyond an edit"
         )
-    if allowance.is_spent(watched.tried):
+    if watched.is_over():
         return f"no edit was found in the {allowance} allowed"
     return "no edit, and no combination of two or three, makes every gradient right"
 
@@ -110,8 +111,8 @@ class _Watched:
     """Processes that search, one after the other, and what they have sent."""
 
     def __init__(self, task: Task, advance: Advance) -> None:
-        self.tried = 0
-        self.refused = 0
+        self.tried = self.refused = 0
+        self.computed = 0.0
         self.refusal: str | None = None
         self.mended: list[Mended] = []
         self.coincidence: Mended | None = None
@@ -119,25 +120,28 @@ class _Watched:
         self._advance = advance
         self._counts = Counts()
 
-    def run(self, skipped: int) -> bool:
-        """Runs the search but for the first `skipped` candidates; whether it came to its end."""
+    def run(self) -> bool:
+        """Runs the search, but for what was tried; whether it came to its end."""
         context = multiprocessing.get_context("fork")
         receiver, sender = context.Pipe(duplex=False)
         with tempfile.TemporaryDirectory(prefix="gradcheck-") as folder:
-            arguments = (sender, self._counts, skipped, self._task, folder)
+            before = Before(self.tried, self.computed)
+            arguments = (sender, self._counts, before, self._task, folder)
             process = context.Process(target=_search, args=arguments)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of forking beside threads: the child starts none
                 process.start()
             sender.close()
+            silence = Silence(process.pid or 0, PATIENCE * SLOWEST)
             try:
-                return self._listen(receiver, Silence(process.pid or 0, PATIENCE * SLOWEST))
+                return self._listen(receiver, silence)
             finally:
+                self.computed += silence.computed()
                 _kill(process)
                 receiver.close()
 
     def _listen(self, receiver: Connection, silence: Silence) -> bool:
-        while not self._task.allowance.is_spent(self.tried, beyond=SLOWEST):
+        while not self.is_over(silence.computed() - SLOWEST):
             try:
                 ready = receiver.poll(0.05)
                 self._count(silence)
@@ -159,6 +163,11 @@ class _Watched:
                 self.coincidence = message
         return True
 
+    def is_over(self, computed: float = 0.0) -> bool:
+        """Whether all is used up, by earlier processes and one that has computed so long."""
+        allowance = self._task.allowance
+        return allowance.spent(self.tried, self.computed + computed) >= allowance.amount
+
     def _count(self, silence: Silence) -> None:
         tried, self.refused = self._counts.read()
         if tried > self.tried:
@@ -175,10 +184,12 @@ def _kill(process: BaseProcess) -> None:
     process.join()
 
 
-def _search(sender: Connection, counts: Counts, skipped: int, task: Task, folder: str) -> None:
+def _search(sender: Connection, counts: Counts, before: Before, task: Task, folder: str) -> None:
     """What runs in the process; None is sent at its end."""
     end = os._exit  # which candidates may not
     os.setsid()
+    warnings.simplefilter("ignore")  # of candidates, which overflow and divide by zero
+    np.seterr(all="ignore")
     with contextlib.suppress(BrokenPipeError, MemoryError):
         missing = blocks_without_gradient(task.point, task.functions)
         functions = [one for own in task.functions for one in own.functions]
@@ -191,8 +202,9 @@ def _search(sender: Connection, counts: Counts, skipped: int, task: Task, folder
         else:
             refusals.count = counts.read()[1]  # of the processes before
             judge = Judge(task.point, missing, seed=0)
-            judge.prepare(_data(task, functions, surroundings))
-            Search(task, judge, surroundings, skipped, Answers(counts, refusals, sender)).run()
+            answers = Answers(counts, refusals, sender)
+            data = partial(_data, task, functions, surroundings)
+            Search(task, judge, surroundings, data, before, answers).run()
         sender.send(None)
     end(0)  # nothing of the parent's is to be tidied up here
 

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from gradcheck.finding import Finding
-from gradcheck.mending.candidate import Mended, Texts
+from gradcheck.mending.candidate import Mended
+from gradcheck.mending.variants import Texts
 
 Rank = tuple[int, int, int, float, int]
 
