@@ -186,6 +186,8 @@ class EditKind(Enum):
     MOVED_STATEMENT = auto()
     WRAPPED = auto()
     ALL_OF_A_NAME = auto()
+    OTHER_NAME = auto()
+    LIKE_OTHERS = auto()
     TEXT = auto()
     REVERSED_LOOP = auto()
     KEPT_RESULT = auto()

@@ -77,15 +77,16 @@ class Watch:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._begun, self._left = 0.0, 0
+        self._rings = 0
+        self._begun: float | None = None
         self._most: float | None = None
         signal.signal(signal.SIGALRM, self._ring)
         signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """Raises after so many seconds of computing, or many times as long of waiting."""
-        self._begun, self._left = time.thread_time(), int(WAITS * seconds / self._seconds) + 1
+        """Raises after about so many seconds of computing, or many times as long of waiting."""
+        self._begun, self._rings = None, int(WAITS * seconds / self._seconds) + 1
         self._most = seconds
         try:
             yield
@@ -95,6 +96,9 @@ class Watch:
     def _ring(self, number: int, frame: FrameType | None) -> None:
         if self._most is None:
             return
-        self._left -= 1
-        if time.thread_time() - self._begun >= self._most or self._left <= 0:
+        if self._begun is None:  # not asked before, as that is slow and few ring
+            self._begun = time.thread_time()
+        self._rings -= 1
+        computed = self._seconds + time.thread_time() - self._begun
+        if computed >= self._most or self._rings <= 0:
             raise TooSlowError

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from gradcheck.mending.guarded import guarded
-from gradcheck.mending.scope import Value, Values
+from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
 from gradcheck.mending.source import Definition, offsets
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -49,6 +49,7 @@ class Context:
         functions: the names of the user's functions that it can call.
         known: the values of all its expressions, as far as they are known, lists too.
         of_loss: whether the loss runs it as well.
+        pointed: the lines that the diagnosis points at.
     """
 
     path: str
@@ -58,6 +59,7 @@ class Context:
     functions: tuple[str, ...]
     known: Values
     of_loss: bool
+    pointed: frozenset[int] = frozenset()
 
     @cached_property
     def library(self) -> str | None:
@@ -157,7 +159,7 @@ class Context:
             if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
                 continue
             value = self.value(node) if isinstance(node.ctx, ast.Load) else None
-            if value is None or value.kind == "list":
+            if value is None or value.kind in NOT_NUMBERS:
                 continue
             if isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES:
                 continue

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType
 
 import numpy
 
 from gradcheck.mending.context import Context
-from gradcheck.mending.scope import Value, expressions, observe
+from gradcheck.mending.scope import NOT_NUMBERS, Value, expressions, observe
 from gradcheck.mending.source import Definition, Function, definitions
 
 
 def contexts_of(
-    functions: Sequence[Function], texts: Mapping[str, bytes], run: Callable[[], object]
+    functions: Sequence[Function],
+    texts: Mapping[str, bytes],
+    run: Callable[[], object],
+    pointed: Iterable[tuple[str, int]] = (),
 ) -> list[Context]:
     """The functions, and those inside of them, as the texts of their files have them."""
     trees = {path: ast.parse(text) for path, text in texts.items()}
@@ -35,8 +38,9 @@ def contexts_of(
                 known = around | values.get(code, {})
                 atoms = {text: value for text, value in known.items() if _is_atom(text, value)}
                 text, called = texts[function.path], _callable_in(function, names)
+                lines = frozenset(line for path, line in pointed if path == function.path)
                 contexts[node] = Context(
-                    function.path, text, node, atoms, called, known, function.of_loss
+                    function.path, text, node, atoms, called, known, function.of_loss, lines
                 )
     return list(contexts.values())
 
@@ -66,7 +70,7 @@ def _only_passes_on(definition: Definition, scope: Mapping[str, object]) -> bool
 
 def _is_atom(text: str, value: Value) -> bool:
     """Whether a text is a name, attribute or item that is a number or an array."""
-    return value.kind != "list" and isinstance(
+    return value.kind not in NOT_NUMBERS and isinstance(
         ast.parse(text, mode="eval").body, ast.Name | ast.Attribute | ast.Subscript
     )
 

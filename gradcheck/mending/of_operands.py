@@ -10,6 +10,7 @@ from gradcheck.mending.context import Context, Edit, grouped
 
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
 NUMBER = re.compile(r"\d+")
+LINES_BEFORE = 3
 
 
 def names(context: Context) -> Iterator[Edit]:
@@ -31,6 +32,22 @@ def names(context: Context) -> Iterator[Edit]:
             ):  # what is handed on is seldom wrong
                 weight += 1.0
             yield context.replaced(node, other, weight)
+
+
+def other_names(context: Context) -> Iterator[Edit]:
+    """At a line that is pointed at, or just before it, any name for another."""
+    near = {line - back for line in context.pointed for back in range(LINES_BEFORE)}
+    for node in context.all_of(ast.Name):
+        if node.lineno not in near or not isinstance(node.ctx, ast.Load):
+            continue
+        own = context.value(node)
+        others = [one for one in context.known if one.isidentifier()]
+        if own is None and node.id not in context.functions:
+            others = list(dict.fromkeys([*others, *context.values]))
+        far = 0.0 if node.lineno in context.pointed else 2.0
+        for other in others:
+            if other != node.id and not context.is_made_later(other, node):
+                yield context.replaced(node, other, (6.0 if own is None else 9.0) + far)
 
 
 def all_of_a_name(context: Context) -> Iterator[Edit]:

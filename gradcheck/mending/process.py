@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.compare.point import Point
+from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.errors import UsageError
-from gradcheck.finding import Finding
 from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.answers import Answers, Counts
 from gradcheck.mending.candidate import Mended
@@ -54,14 +54,12 @@ REACHES_OUT = (
 )
 
 
-def repair(
-    point: Point, findings: Sequence[Finding], budget: float | Edits, advance: Advance
-) -> Repair:
+def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: Advance) -> Repair:
     """Searches the user's source for edits that make every block right.
 
     Args:
         point: the user's, compared.
-        findings: of the diagnosis; they order the search.
+        diagnosis: of it, which orders the search.
         budget: seconds that it may take, or edits that it may try.
         advance: called with the number of further edits that were tried.
     """
@@ -75,7 +73,7 @@ def repair(
     if not hasattr(os, "fork"):
         return Repair(reason="candidates are tried in a forked process, which this system lacks")
     texts = {function.path: read_source(function.path) for function in functions}
-    hints = Hints.of(findings)
+    hints = Hints.of(diagnosis.findings, diagnosis.faults)
     task = Task(point, tuple(functions), texts, hints, allowance)
     watched = _Watched(task, advance)
     for _ in range(RESTARTS):
@@ -84,7 +82,7 @@ def repair(
     reason = None
     if not watched.mended:
         reason = watched.refusal or _why_none(point, allowance, watched)
-    likeliest = ranked(watched.mended, texts, findings)
+    likeliest = ranked(watched.mended, texts, diagnosis.findings)
     patches = tuple(make_patch(one, texts) for one in likeliest)
     return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
 

@@ -42,9 +42,7 @@ class Reader:
         gradients = read_gradients(returned, self._parameters).blocks
         if form is not None and form not in self._known:
             self._known[form] = self._places(returned, arrays)
-        return [
-            one.value if one.comparable and one.value is not None else one for one in gradients
-        ]
+        return [one.value if one.comparable and one.value is not None else one for one in gradients]
 
     def _places(self, returned: Any, arrays: Sequence[Array]) -> list[int] | None:
         """Which array is the gradient of each block; None where it is not so simple."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ from gradcheck.compare.point import Point
 from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.answers import Answers
 from gradcheck.mending.candidate import Mended, Proof, TooSlowError, Watch, applied
-from gradcheck.mending.context import Edit
+from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import Hints, all_edits
 from gradcheck.mending.elsewhere import Data
@@ -20,6 +21,7 @@ from gradcheck.mending.judge import Judge, Progress, Standing, is_mended
 from gradcheck.mending.source import Function, UnreadableError
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.variants import Candidate, Program, Texts
+from gradcheck.mending.wanted import constructed
 
 DEPTH = 3
 MOST_PATCHES = 5
@@ -36,6 +38,9 @@ LISTED = 0.03
 
 FASTEST, SLOWEST = 0.2, 2.0
 """The least and the most seconds that a candidate may compute to make its gradient once."""
+
+SELDOM = 0.01
+"""Seconds after which it is asked again what was computed."""
 
 CALLS, PROOF_CALLS = 50, 20
 """A candidate may take as long as so many losses, and its proof so many times as long as that."""
@@ -86,6 +91,7 @@ class Search:
         self._start: Standing = ()
         self._seen: set[int] = set()
         self._tried = 0
+        self._asked, self._computed = -math.inf, 0.0
         self._mended = self._coincidences = 0
 
     def run(self) -> None:
@@ -97,8 +103,10 @@ class Search:
     def _level(self, texts: Texts, before: Candidate, depth: int) -> None:
         """All single edits of a program; where none is enough, those that help are kept."""
         program = Program(self._task.functions, texts)
-        contexts = contexts_of(self._task.functions, texts, self._run_once)
-        edits = all_edits(contexts, self._task.hints)
+        contexts = contexts_of(
+            self._task.functions, texts, self._run_once, self._task.hints.lines
+        )
+        edits = all_edits(contexts, self._task.hints, self._made_for_it(contexts))
         helpful = self._helpful(program, before, edits)
         if self._mended or depth >= DEPTH or self._is_over():
             return
@@ -112,6 +120,14 @@ class Search:
         if not depth:
             for candidates in _batches(_pairs(edits)):
                 self._try_all(program, candidates, ())
+
+    def _made_for_it(self, contexts: Sequence[Context]) -> list[Edit]:
+        """Edits that give an expression the value that the diagnosis says it should have."""
+        return [
+            edit
+            for wanted in self._task.hints.wanted
+            for edit in constructed(contexts, wanted, self._run_once)
+        ]
 
     def _helpful(
         self, program: Program, before: Candidate, edits: Sequence[Edit]
@@ -232,8 +248,10 @@ class Search:
         return self._spent() >= self._last or self._mended >= MOST_PATCHES
 
     def _spent(self) -> float:
-        computed = self._before.computed + time.process_time()
-        return self._task.allowance.spent(self._tried, computed)
+        now = time.monotonic()
+        if now > self._asked + SELDOM:  # to ask what was computed takes as long as a candidate
+            self._asked, self._computed = now, self._before.computed + time.process_time()
+        return self._task.allowance.spent(self._tried, self._computed)
 
     def _run_once(self) -> None:
         values = [value.copy() for value in self._task.point.problem.parameters.values]

@@ -110,9 +110,7 @@ class Program:
         changes = [(edit.path, edit.start, edit.end, edit.replacement) for edit in edits]
         return self._compiled(changes, is_whole=False)
 
-    def _compiled(
-        self, changes: Sequence[tuple[str, int, int, bytes]], is_whole: bool
-    ) -> Codes:
+    def _compiled(self, changes: Sequence[tuple[str, int, int, bytes]], is_whole: bool) -> Codes:
         found: list[tuple[Function, CodeType]] = []
         for function in self.functions:
             begin, end, body = self._spans[function]
@@ -263,5 +261,3 @@ def _binds_the_same(new: CodeType, old: CodeType) -> bool:
         return [bound(code), *(bound(c) for c in inner_codes(code) if c.co_name[0] != "<")]
 
     return every(new) == every(old)
-
-
