@@ -10,7 +10,7 @@ from gradcheck.mending.context import Context, Edit, grouped
 
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
 NUMBER = re.compile(r"\d+")
-LINES_BEFORE = 3
+NEAR = range(-2, 2)
 
 
 def names(context: Context) -> Iterator[Edit]:
@@ -35,8 +35,11 @@ def names(context: Context) -> Iterator[Edit]:
 
 
 def other_names(context: Context) -> Iterator[Edit]:
-    """At a line that is pointed at, or just before it, any name for another."""
-    near = {line - back for line in context.pointed for back in range(LINES_BEFORE)}
+    """At a line that is pointed at, or just before it, any name for another.
+
+    Of a name that is not bound, CPython 3.11 names the line before, too.
+    """
+    near = {line + away for line in context.pointed for away in NEAR}
     for node in context.all_of(ast.Name):
         if node.lineno not in near or not isinstance(node.ctx, ast.Load):
             continue
@@ -44,9 +47,9 @@ def other_names(context: Context) -> Iterator[Edit]:
         others = [one for one in context.known if one.isidentifier()]
         if own is None and node.id not in context.functions:
             others = list(dict.fromkeys([*others, *context.values]))
-        far = 0.0 if node.lineno in context.pointed else 2.0
+        far = 0.0 if node.lineno in context.pointed or own is None else 2.0
         for other in others:
-            if other != node.id and not context.is_made_later(other, node):
+            if other != node.id:
                 yield context.replaced(node, other, (6.0 if own is None else 9.0) + far)
 
 
