@@ -188,7 +188,6 @@ class EditKind(Enum):
     ALL_OF_A_NAME = auto()
     OTHER_NAME = auto()
     LIKE_OTHERS = auto()
-    TEXT = auto()
     REVERSED_LOOP = auto()
     KEPT_RESULT = auto()
     MISSING_WEIGHTS = auto()

@@ -12,6 +12,9 @@ from gradcheck.mending.context import Context
 from gradcheck.mending.scope import NOT_NUMBERS, Value, expressions, observe
 from gradcheck.mending.source import Definition, Function, definitions
 
+SMALL = 9
+"""So many nodes a call has that may be a number of something."""
+
 
 def contexts_of(
     functions: Sequence[Function],
@@ -25,7 +28,11 @@ def contexts_of(
         (function, list(_inside(function.definition(trees[function.path]), function.code)))
         for function in functions
     ]
-    texts_of = {code: expressions(node) for _, own in pairs for node, code in own}
+    texts_of = {
+        code: [*expressions(node), *_counts(trees[function.path])]
+        for function, own in pairs
+        for node, code in own
+    }
     values = observe(texts_of, run)
     names = tuple(dict.fromkeys(function.names[-1] for function in functions))
     contexts: dict[ast.AST, Context] = {}
@@ -55,6 +62,13 @@ def _inside(definition: Definition, code: CodeType) -> Iterator[tuple[Definition
         same = codes.get(names[-1])
         if same:
             yield node, same.pop(0)
+
+
+def _counts(tree: ast.Module) -> list[str]:
+    """The calls in a file that may be numbers of something: `known.sum()`, `len(x)`."""
+    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call)]
+    short = [one for one in calls if not one.keywords and len(list(ast.walk(one))) <= SMALL]
+    return list(dict.fromkeys(text for one in short for text in expressions(one)[:1]))
 
 
 def _only_passes_on(definition: Definition, scope: Mapping[str, object]) -> bool:

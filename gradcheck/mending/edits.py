@@ -54,7 +54,6 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.ALL_OF_A_NAME: of_operands.all_of_a_name,
     EditKind.OTHER_NAME: of_operands.other_names,
     EditKind.LIKE_OTHERS: of_statements.like_others,
-    EditKind.TEXT: of_calls.texts,
     EditKind.REVERSED_LOOP: of_statements.reversed_loops,
     EditKind.KEPT_RESULT: of_statements.kept_results,
     EditKind.MISSING_WEIGHTS: of_factors.missing_weights,

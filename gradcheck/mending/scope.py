@@ -178,7 +178,11 @@ def _can_be_asked(node: ast.AST) -> bool:
     if not isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call):
         return False
     calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
-    return all(isinstance(one, ast.Attribute) and one.attr in PURE for one in calls)
+    return all(
+        (isinstance(one, ast.Attribute) and one.attr in PURE)
+        or (isinstance(one, ast.Name) and one.id == "len")
+        for one in calls
+    )
 
 
 def _variables(node: ast.AST) -> Iterator[str]:

@@ -39,6 +39,9 @@ LISTED = 0.03
 FASTEST, SLOWEST = 0.2, 2.0
 """The least and the most seconds that a candidate may compute to make its gradient once."""
 
+MOST_WAITING = 2.0
+"""Where a busy machine makes a search take more than so many times as long, it ends."""
+
 SELDOM = 0.01
 """Seconds after which it is asked again what was computed."""
 
@@ -91,7 +94,7 @@ class Search:
         self._start: Standing = ()
         self._seen: set[int] = set()
         self._tried = 0
-        self._asked, self._computed = -math.inf, 0.0
+        self._begun, self._asked, self._computed = time.monotonic(), -math.inf, 0.0
         self._mended = self._coincidences = 0
 
     def run(self) -> None:
@@ -103,9 +106,7 @@ class Search:
     def _level(self, texts: Texts, before: Candidate, depth: int) -> None:
         """All single edits of a program; where none is enough, those that help are kept."""
         program = Program(self._task.functions, texts)
-        contexts = contexts_of(
-            self._task.functions, texts, self._run_once, self._task.hints.lines
-        )
+        contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
         edits = all_edits(contexts, self._task.hints, self._made_for_it(contexts))
         helpful = self._helpful(program, before, edits)
         if self._mended or depth >= DEPTH or self._is_over():
@@ -250,7 +251,9 @@ class Search:
     def _spent(self) -> float:
         now = time.monotonic()
         if now > self._asked + SELDOM:  # to ask what was computed takes as long as a candidate
-            self._asked, self._computed = now, self._before.computed + time.process_time()
+            waited = (now - self._begun) / MOST_WAITING
+            own = max(time.process_time(), waited)
+            self._asked, self._computed = now, self._before.computed + own
         return self._task.allowance.spent(self._tried, self._computed)
 
     def _run_once(self) -> None:

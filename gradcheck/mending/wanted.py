@@ -24,7 +24,7 @@ from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
 
 MOST_ENTRIES, MOST_PRODUCTS = 48, 400
-MOST_EDITS, MOST_STRIDE = 8, 4
+MOST_EDITS, MOST_STRIDE, MOST_RETURNED = 8, 4, 12
 MOST_ALIKE, MOST_CALLED, LONGEST = 12, 6, 30
 MUCH_LESS_NATURAL = 4.0
 CLOSE = 1e-9
@@ -74,17 +74,42 @@ def constructed(
 ) -> list[Edit]:
     """Edits after which an expression has the value that is wanted, the nearest first."""
     for context in contexts:
-        if context.path != wanted.path:
-            continue
-        statement = _statement(context, wanted)
-        if statement is None:
-            continue
-        first, last = statement.lineno, _last_line(statement)
-        moments = moments_at(context.path, first, last, run)
-        for node in _nodes(context, statement, wanted):
-            told = _told(context.source(node), moments, wanted)
-            if told is not None:
-                return _edits(context, node, *told)
+        statement = _statement(context, wanted) if context.path == wanted.path else None
+        if statement is not None:
+            edits = _constructed_in(context, statement, wanted, run)
+            if edits or not any(isinstance(one, ast.Call) for one in ast.walk(statement)):
+                return edits
+    called = [(one, node) for one in contexts for node in _returned(one)][:MOST_RETURNED]
+    return [
+        edit
+        for context, node in called
+        for edit in _constructed_in(context, node, wanted, run, whole=True)
+    ]
+
+
+def _returned(context: Context) -> list[ast.stmt | ast.expr]:
+    """What a function returns, and the body of a lambda."""
+    definition = context.definition
+    returned = [one for one in context.all_of(ast.Return) if one.value is not None]
+    return [definition.body] if isinstance(definition, ast.Lambda) else [*returned]
+
+
+def _constructed_in(
+    context: Context,
+    statement: ast.stmt | ast.expr,
+    wanted: Wanted,
+    run: Callable[[], object],
+    whole: bool = False,
+) -> list[Edit]:
+    """Edits of an expression of a statement that has the wrong value; or of what it returns."""
+    moments = moments_at(context.path, statement.lineno, _last_line(statement), run)
+    nodes = _nodes(context, statement, wanted)
+    if whole:
+        nodes = [node for node in nodes if node in (statement, getattr(statement, "value", None))]
+    for node in nodes:
+        told = _told(context.source(node), moments, wanted)
+        if told is not None:
+            return _edits(context, node, *told)
     return []
 
 
