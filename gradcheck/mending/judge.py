@@ -22,7 +22,7 @@ from gradcheck.user.calls import Raised, UserCodeError
 from gradcheck.user.problem import Function
 
 MOST_ENTRIES = 2000
-FURTHER_ENTRIES, ELSEWHERE_ENTRIES = 12, 6
+FURTHER_ENTRIES, ELSEWHERE_ENTRIES, PICKED = 12, 6, 24
 EVALUATIONS, AFFORDABLE = 60, 1.0
 """About so many losses measure a block elsewhere; so many seconds may be spent on all of them."""
 
@@ -145,6 +145,7 @@ class Judge:
         self.read: Read = ()
         self.elsewhere: tuple[tuple[State, Asked], ...] = ()
         self._missing = missing
+        self._picked: list[tuple[int, Indices]] = []
         self._rng = np.random.default_rng(seed)
         self._reader = Reader(point.problem.parameters)
         center = point.problem.loss([value.copy() for value in point.values])
@@ -228,6 +229,28 @@ class Judge:
             else:
                 shares.append(target.share(one))
         return Progress(right, self.raised, self.read, tuple(shares))
+
+    def pick(self, right: Standing) -> Array:
+        """Chooses entries of the wrong blocks, for `picked`; what these should be."""
+        rng, wanted = np.random.default_rng(0), [np.empty(0)]
+        self._picked = []
+        for index, (one, target) in enumerate(zip(right, self._few[1], strict=True)):
+            if one is False:
+                values = target.estimates.value
+                chosen = np.sort(rng.permutation(len(values))[:PICKED])
+                entries = chosen if target.entries is None else target.entries[chosen]
+                self._picked.append((index, entries))
+                wanted.append(values[chosen])
+        return np.concatenate(wanted)
+
+    def picked(self) -> Array | None:
+        """The chosen entries of the gradient that was judged last; None where some are missing."""
+        read = [self.read[index] if self.read else None for index, _ in self._picked]
+        arrays = [one for one in read if isinstance(one, np.ndarray)]
+        if not arrays or len(arrays) < len(self._picked):
+            return None
+        pairs = zip(arrays, self._picked, strict=True)
+        return np.concatenate([one.reshape(-1)[entries] for one, (_, entries) in pairs])
 
     def proved(self) -> float | None:
         """The largest relative error, if all is right in every entry and at every point.

@@ -20,8 +20,10 @@ from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge, Progress, Standing, is_mended
 from gradcheck.mending.source import Function, UnreadableError
 from gradcheck.mending.surroundings import Surroundings
+from gradcheck.mending.together import adding_up, are_apart
 from gradcheck.mending.variants import Candidate, Program, Texts
 from gradcheck.mending.wanted import constructed
+from gradcheck.user.blocks import Array
 
 DEPTH = 3
 MOST_PATCHES = 5
@@ -108,7 +110,9 @@ class Search:
         program = Program(self._task.functions, texts)
         contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
         edits = all_edits(contexts, self._task.hints, self._made_for_it(contexts))
-        helpful = self._helpful(program, before, edits)
+        helpful, pairs = self._helpful(program, before, edits)
+        for candidates in _batches(pairs):
+            self._try_all(program, candidates, before)
         if self._mended or depth >= DEPTH or self._is_over():
             return
         helpful.sort(key=lambda pair: (-pair[1].amount, pair[0].weight))
@@ -132,16 +136,21 @@ class Search:
 
     def _helpful(
         self, program: Program, before: Candidate, edits: Sequence[Edit]
-    ) -> list[tuple[Edit, Progress]]:
-        """Tries single edits; those that help and are not enough, with what is right then."""
+    ) -> tuple[list[tuple[Edit, Progress]], list[tuple[Edit, Edit]]]:
+        """Tries single edits: those that help and are not enough, and pairs that may be."""
         base = self._judge.progress(self._judge.right_blocks() or self._start)
+        wanted, own = self._judge.pick(base.right), self._judge.picked()
         self._surroundings.restore()
         deepen = self._spent() + DEEPEN * (self._last - self._spent())
         helpful: list[tuple[Edit, Progress]] = []
+        changes: list[tuple[Edit, Array]] = []
         clear = 0
 
         def keep(candidate: Candidate, right: Standing) -> None:
             nonlocal clear
+            picked = None if own is None else self._judge.picked()
+            if picked is not None and own is not None:
+                changes.append((candidate[0], picked - own))
             progress = self._judge.progress(right, base)
             if progress.is_beyond(base):
                 helpful.append((candidate[0], progress))
@@ -151,7 +160,7 @@ class Search:
             if clear and self._spent() > deepen:
                 break
             self._try_all(program, candidates, before, keep)
-        return helpful
+        return helpful, [] if own is None or self._mended else adding_up(changes, wanted - own)
 
     def _try_all(
         self,
@@ -275,7 +284,7 @@ def _pairs(edits: Sequence[Edit]) -> Iterator[Candidate]:
     while most // 2 < len(edits):
         chosen = [edit for edit, rank in zip(edits, ranks, strict=True) if rank < of_one]
         for one, other in combinations(chosen[:most], 2):
-            if one.path != other.path or one.end <= other.start or other.end <= one.start:
+            if are_apart(one, other):
                 yield one, other
         most, of_one = 2 * most, 2 * of_one
 

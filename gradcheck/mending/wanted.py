@@ -293,7 +293,11 @@ class _Pool:
             for name, value in moment.scope.items()
             if not name.startswith("_") and value_of(value) is not None and name not in names
         ]
-        texts += [one for one in expressions(self._context.definition) if one[0] not in "[{"]
+        own = {
+            ast.unparse(node): self._context.source(node) for node in self._context.all_of(ast.expr)
+        }
+        every = [one for one in expressions(self._context.definition) if one[0] not in "[{"]
+        texts += [" ".join(own.get(one, one).split()) for one in every]
         known = {}
         for text in sorted(dict.fromkeys(texts), key=len):
             values = self._values(text)
