@@ -8,7 +8,7 @@ r and k have to be known as well.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,7 +108,11 @@ class Composer:
                 yield text if form == "{}" else form.format(_operand(text, True))
 
     def _sums(self, wanted: Array, rows: Rows) -> Iterator[str]:
-        """`k (a + s b)`: what is left of what is wanted over k when a is taken off is `s b`."""
+        """`k (a + s b)`: what is left of what is wanted over k when a is taken off is `s b`.
+
+        What is a multiple of what is wanted itself is no term.
+        """
+        multiples = {index for index, _ in _aligned(rows.values, wanted[None, :])[0]}
         for outer, form in list(self.factors.items())[:MOST_OUTER]:
             if outer < 0:
                 continue
@@ -116,7 +120,7 @@ class Composer:
             for one, found in enumerate(_aligned(rows.values, rest)):
                 for other, factor in found:
                     known = self._form(abs(factor), len(wanted))
-                    if known is None or one == other:
+                    if known is None or one == other or one in multiples:
                         continue
                     term = known.format(_operand(rows.text(other), factor < 0 or known != "{}"))
                     inner = f"{rows.text(one)} {'-' if factor < 0 else '+'} {term}"

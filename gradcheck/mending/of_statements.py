@@ -61,7 +61,8 @@ def like_others(context: Context) -> Iterator[Edit]:
             old, new = next((one, two) for one, two in pairs if one != two)
             text, more = context.source(right), int(new) - int(old)
             same = re.sub(rf"(?<!\d){old}(?!\d)", new, text)
-            moved = NUMBER.sub(lambda found: str(max(0, int(found[0]) + more)), text)
+            parts = re.split(r"(\d+)", text)
+            moved = "".join(str(max(0, int(one) + more)) if one.isdigit() else one for one in parts)
             yield context.replaced(value, same, 8.0)
             yield context.replaced(value, moved, 8.5)
 

@@ -17,9 +17,10 @@ from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import Hints, all_edits
 from gradcheck.mending.elsewhere import Data
-from gradcheck.mending.judge import Judge, Progress, Standing, is_mended
+from gradcheck.mending.judge import Judge, is_mended
 from gradcheck.mending.source import Function, UnreadableError
 from gradcheck.mending.surroundings import Surroundings
+from gradcheck.mending.targets import Progress, Standing
 from gradcheck.mending.together import adding_up, are_apart
 from gradcheck.mending.variants import Candidate, Program, Texts
 from gradcheck.mending.wanted import constructed
@@ -206,10 +207,10 @@ class Search:
         if right == self._start:
             return
         self._prepare(program)
-        with program.running(program.code_of(candidate)):
-            with self._watch.at_most(PROOF_CALLS * self._limit):
-                error = self._judge.proved()
-                holds = error is not None and self._judge.holds_elsewhere()
+        most = self._watch.at_most(PROOF_CALLS * self._limit)
+        with program.running(program.code_of(candidate)), most:
+            error = self._judge.proved()
+            holds = error is not None and self._judge.holds_elsewhere()
         if error is not None and not self._answers.refused():
             after = applied(program.texts, candidate)
             self._tell(Mended((*before, *candidate), after, error, self._proof(right, holds)))
