@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import combinations, islice, product
 
 from gradcheck.compare.point import Point
 from gradcheck.mending.allowance import Allowance
@@ -27,6 +27,7 @@ from gradcheck.mending.wanted import constructed
 from gradcheck.user.blocks import Array
 
 DEPTH = 3
+SOME = 4
 MOST_PATCHES = 5
 PARTIAL = 3
 PAIRED, PAIRED_OF_A_LINE = 60, 8
@@ -110,10 +111,13 @@ class Search:
         """All single edits of a program; where none is enough, those that help are kept."""
         program = Program(self._task.functions, texts)
         contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
-        edits = all_edits(contexts, self._task.hints, self._made_for_it(contexts))
+        made = [constructed(contexts, wanted, self._run_once) for wanted in self._task.hints.wanted]
+        edits = all_edits(contexts, self._task.hints, [edit for one in made for edit in one])
+        self._try_each(program, _of_different_faults(made), before)
+        if self._mended:
+            return
         helpful, pairs = self._helpful(program, before, edits)
-        for candidates in _batches(pairs):
-            self._try_all(program, candidates, before)
+        self._try_each(program, pairs, before)
         if self._mended or depth >= DEPTH or self._is_over():
             return
         helpful.sort(key=lambda pair: (-pair[1].amount, pair[0].weight))
@@ -124,16 +128,15 @@ class Search:
             if self._mended:
                 return
         if not depth:
-            for candidates in _batches(_pairs(edits)):
-                self._try_all(program, candidates, ())
+            self._try_each(program, _pairs(edits), ())
 
-    def _made_for_it(self, contexts: Sequence[Context]) -> list[Edit]:
-        """Edits that give an expression the value that the diagnosis says it should have."""
-        return [
-            edit
-            for wanted in self._task.hints.wanted
-            for edit in constructed(contexts, wanted, self._run_once)
-        ]
+    def _try_each(
+        self, program: Program, candidates: Iterable[Candidate], before: Candidate
+    ) -> None:
+        for batch in _batches(candidates):
+            if self._is_over():
+                return
+            self._try_all(program, batch, before)
 
     def _helpful(
         self, program: Program, before: Candidate, edits: Sequence[Edit]
@@ -272,6 +275,12 @@ class Search:
             self._task.point.problem.gradient(values)
         finally:
             self._surroundings.restore()
+
+
+def _of_different_faults(made: Sequence[Sequence[Edit]]) -> Iterator[Candidate]:
+    """Two edits together, each of which gives another expression the value that it should have."""
+    for one, other in combinations(made, 2):
+        yield from (pair for pair in product(one[:SOME], other[:SOME]) if are_apart(*pair))
 
 
 def _pairs(edits: Sequence[Edit]) -> Iterator[Candidate]:
