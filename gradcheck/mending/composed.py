@@ -100,12 +100,16 @@ class Composer:
         return list(dict.fromkeys(found))
 
     def _multiples(self, wanted: Array, rows: Rows) -> Iterator[str]:
-        """Rows that are what is wanted but for a factor."""
+        """Rows that are what is wanted but for a factor; without it too, which may stand elsewhere.
+
+        Where another fault adds to what is wanted, it is its factor.
+        """
         for index, factor in _aligned(rows.values, wanted[None, :])[0]:
-            form = self._form(factor, len(wanted))
-            if form is not None:
-                text = rows.text(index)
-                yield text if form == "{}" else form.format(_operand(text, True))
+            form, text = self._form(factor, len(wanted)), rows.text(index)
+            if form is not None and form != "{}":
+                yield form.format(_operand(text, True))
+            if form is not None or len(wanted) >= FEW_ENTRIES:
+                yield text
 
     def _sums(self, wanted: Array, rows: Rows) -> Iterator[str]:
         """`k (a + s b)`: what is left of what is wanted over k when a is taken off is `s b`.

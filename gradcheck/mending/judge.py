@@ -129,18 +129,19 @@ class Judge:
                 shares.append(target.share(one))
         return Progress(right, self.raised, self.read, tuple(shares))
 
-    def pick(self, right: Standing) -> Array:
-        """Chooses entries of the wrong blocks, for `picked`; what these should be."""
+    def pick(self, base: Progress) -> tuple[Array, Array | None]:
+        """Chooses entries of the wrong blocks, for `picked`: what these should be, and are."""
         rng, wanted = np.random.default_rng(0), [np.empty(0)]
         self._picked = []
-        for index, (one, target) in enumerate(zip(right, self._few[1], strict=True)):
+        for index, (one, target) in enumerate(zip(base.right, self._few[1], strict=True)):
             if one is False:
                 values = target.estimates.value
                 chosen = np.sort(rng.permutation(len(values))[:PICKED])
                 entries = chosen if target.entries is None else target.entries[chosen]
                 self._picked.append((index, entries))
                 wanted.append(values[chosen])
-        return np.concatenate(wanted)
+        self.read = base.read
+        return np.concatenate(wanted), self.picked()
 
     def picked(self) -> Array | None:
         """The chosen entries of the gradient that was judged last; None where some are missing."""

@@ -58,15 +58,22 @@ class Pool:
         """Numbers that are known, with what they make of a text; 1 is the first."""
         factors = {1.0: "{}", -1.0: "-{}", 2.0: "2 * {}", 0.5: "{} / 2", -2.0: "-2 * {}"}
         numbers: dict[float, str] = {}
-        for text, weight in sizes_in(self._context):
+        for text in [*(text for text, _ in sizes_in(self._context) if text != "2"), *self._sizes()]:
             value = self._value(text, 0)
-            if value is not None and value.size == 1 and value and text != "2" and weight < 8:
+            if value is not None and value.size == 1 and value:
                 numbers.setdefault(float(value), text)
         for number, text in numbers.items():
             for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
                 factors.setdefault(times / number, f"{form}{{}} / {text}")
                 factors.setdefault(times * number, f"{form}{text} * {{}}")
         return factors
+
+    def _sizes(self) -> Iterator[str]:
+        """The sizes of the arrays that have names, at the first moment."""
+        moment = self._moments[0]
+        for text, value in {**moment.scope, **moment.names}.items():
+            for axis in range(np.ndim(value)) if isinstance(value, np.ndarray) else ():
+                yield f"{text}.shape[{axis}]" if axis else f"len({text})"
 
     def rows(self) -> dict[str, Array]:
         """The entries of all values that have the shape that is wanted, the same ones once."""

@@ -13,7 +13,7 @@ from gradcheck.compare.point import Point
 from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.answers import Answers
 from gradcheck.mending.candidate import Mended, Proof, TooSlowError, Watch, applied
-from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.context import Edit
 from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import Hints, all_edits
 from gradcheck.mending.elsewhere import Data
@@ -112,23 +112,35 @@ class Search:
         program = Program(self._task.functions, texts)
         contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
         made = [constructed(contexts, wanted, self._run_once) for wanted in self._task.hints.wanted]
-        edits = all_edits(contexts, self._task.hints, [edit for one in made for edit in one])
+        first = [edit for one in made for edit in one]
+        edits = all_edits(contexts, self._task.hints, first)
+        base = self._judge.progress(self._judge.right_blocks() or self._start)
+        self._surroundings.restore()
         self._try_each(program, _of_different_faults(made), before)
-        if self._mended:
-            return
-        helpful, pairs = self._helpful(program, before, edits)
+        early = self._helpful(program, before, edits[: len(first)], base)[0]
+        if not self._mended and depth < DEPTH:
+            last = self._last
+            self._last = self._spent() + DEEPEN * (last - self._spent())
+            self._follow(program, before, [one for one in early if one[1].is_clear(base)], depth)
+            self._last = self._last if self._mended else last
+        helpful, pairs = self._helpful(program, before, edits, base)
         self._try_each(program, pairs, before)
         if self._mended or depth >= DEPTH or self._is_over():
             return
-        helpful.sort(key=lambda pair: (-pair[1].amount, pair[0].weight))
-        for edit, _ in helpful[:PARTIAL]:
-            with program.running(program.code_of((edit,))):
-                self._level(applied(texts, (edit,)), (*before, edit), depth + 1)
-            program.restore()
-            if self._mended:
-                return
+        self._follow(program, before, [*early, *helpful], depth)
         if not depth:
             self._try_each(program, _pairs(edits), ())
+
+    def _follow(
+        self, program: Program, before: Candidate, helpful: list[tuple[Edit, Progress]], depth: int
+    ) -> None:
+        """Searches on from the edits that help most."""
+        helpful.sort(key=lambda pair: (-pair[1].amount, pair[0].weight))
+        for edit, _ in helpful[:PARTIAL]:
+            if not self._mended:
+                with program.running(program.code_of((edit,))):
+                    self._level(applied(program.texts, (edit,)), (*before, edit), depth + 1)
+                program.restore()
 
     def _try_each(
         self, program: Program, candidates: Iterable[Candidate], before: Candidate
@@ -139,12 +151,10 @@ class Search:
             self._try_all(program, batch, before)
 
     def _helpful(
-        self, program: Program, before: Candidate, edits: Sequence[Edit]
+        self, program: Program, before: Candidate, edits: Sequence[Edit], base: Progress
     ) -> tuple[list[tuple[Edit, Progress]], list[tuple[Edit, Edit]]]:
         """Tries single edits: those that help and are not enough, and pairs that may be."""
-        base = self._judge.progress(self._judge.right_blocks() or self._start)
-        wanted, own = self._judge.pick(base.right), self._judge.picked()
-        self._surroundings.restore()
+        wanted, own = self._judge.pick(base)
         deepen = self._spent() + DEEPEN * (self._last - self._spent())
         helpful: list[tuple[Edit, Progress]] = []
         changes: list[tuple[Edit, Array]] = []

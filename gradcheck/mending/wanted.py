@@ -92,7 +92,8 @@ def _constructed_in(
     for node in nodes:
         told = _told(context.source(node), moments, wanted)
         if told is not None:
-            return _edits(context, node, *told)
+            # of a loop's later passes, the wrong ones before may be what is wrong with them
+            return _edits(context, node, *told) or _edits(context, node, told[0][:1], told[1][:1])
     return []
 
 
