@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice, product
 
 from gradcheck.compare.point import Point
 from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.answers import Answers
 from gradcheck.mending.candidate import Mended, Proof, TooSlowError, Watch, applied
-from gradcheck.mending.context import Edit
+from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import Hints, all_edits
 from gradcheck.mending.elsewhere import Data
@@ -21,21 +19,16 @@ from gradcheck.mending.judge import Judge, is_mended
 from gradcheck.mending.source import Function, UnreadableError
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import Progress, Standing
-from gradcheck.mending.together import adding_up, are_apart
+from gradcheck.mending.together import adding_up, batches, likely_pairs, of_different_faults
 from gradcheck.mending.variants import Candidate, Program, Texts
-from gradcheck.mending.wanted import constructed
+from gradcheck.mending.wanted import Wanted, constructed
 from gradcheck.user.blocks import Array
 
 DEPTH = 3
-SOME = 4
 MOST_PATCHES = 5
 PARTIAL = 3
-PAIRED, PAIRED_OF_A_LINE = 60, 8
 DEEPEN = 0.4
 """The share of what is left after which an edit that helps is followed at once."""
-
-FIRST_BATCH, LARGEST_BATCH = 8, 96
-"""How many candidates are compiled together."""
 
 LISTED = 0.03
 """The share of the whole allowance that is spent on looking for others after the first patch."""
@@ -48,6 +41,9 @@ MOST_WAITING = 2.0
 
 SELDOM = 0.01
 """Seconds after which it is asked again what was computed."""
+
+CONSTRUCTING = 2.0
+"""Seconds in which edits for one value that is wanted are to be made."""
 
 CALLS, PROOF_CALLS = 50, 20
 """A candidate may take as long as so many losses, and its proof so many times as long as that."""
@@ -111,12 +107,12 @@ class Search:
         """All single edits of a program; where none is enough, those that help are kept."""
         program = Program(self._task.functions, texts)
         contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
-        made = [constructed(contexts, wanted, self._run_once) for wanted in self._task.hints.wanted]
+        made = [self._constructed(contexts, wanted) for wanted in self._task.hints.wanted]
         first = [edit for one in made for edit in one]
         edits = all_edits(contexts, self._task.hints, first)
         base = self._judge.progress(self._judge.right_blocks() or self._start)
         self._surroundings.restore()
-        self._try_each(program, _of_different_faults(made), before)
+        self._try_each(program, of_different_faults(made), before)
         early = self._helpful(program, before, edits[: len(first)], base)[0]
         if not self._mended and depth < DEPTH:
             last = self._last
@@ -129,7 +125,17 @@ class Search:
             return
         self._follow(program, before, [*early, *helpful], depth)
         if not depth:
-            self._try_each(program, _pairs(edits), ())
+            self._try_each(program, likely_pairs(edits), ())
+
+    def _constructed(self, contexts: Sequence[Context], wanted: Wanted) -> list[Edit]:
+        """Edits that give an expression the value that is wanted, unless it takes too long."""
+        try:
+            with self._watch.at_most(CONSTRUCTING):
+                return constructed(contexts, wanted, self._run_once)
+        except TooSlowError:
+            return []
+        finally:
+            self._surroundings.restore()
 
     def _follow(
         self, program: Program, before: Candidate, helpful: list[tuple[Edit, Progress]], depth: int
@@ -145,7 +151,7 @@ class Search:
     def _try_each(
         self, program: Program, candidates: Iterable[Candidate], before: Candidate
     ) -> None:
-        for batch in _batches(candidates):
+        for batch in batches(candidates):
             if self._is_over():
                 return
             self._try_all(program, batch, before)
@@ -170,7 +176,7 @@ class Search:
                 helpful.append((candidate[0], progress))
                 clear += progress.is_clear(base)
 
-        for candidates in _batches((edit,) for edit in edits):
+        for candidates in batches((edit,) for edit in edits):
             if clear and self._spent() > deepen:
                 break
             self._try_all(program, candidates, before, keep)
@@ -285,33 +291,3 @@ class Search:
             self._task.point.problem.gradient(values)
         finally:
             self._surroundings.restore()
-
-
-def _of_different_faults(made: Sequence[Sequence[Edit]]) -> Iterator[Candidate]:
-    """Two edits together, each of which gives another expression the value that it should have."""
-    for one, other in combinations(made, 2):
-        yield from (pair for pair in product(one[:SOME], other[:SOME]) if are_apart(*pair))
-
-
-def _pairs(edits: Sequence[Edit]) -> Iterator[Candidate]:
-    """Two edits together: of the likeliest of every line, then of more of them."""
-    ranks: list[int] = []
-    of_line: Counter[tuple[str, int]] = Counter()
-    for edit in edits:
-        ranks.append(of_line[edit.path, edit.line])
-        of_line[edit.path, edit.line] += 1
-    most, of_one = PAIRED, PAIRED_OF_A_LINE
-    while most // 2 < len(edits):
-        chosen = [edit for edit, rank in zip(edits, ranks, strict=True) if rank < of_one]
-        for one, other in combinations(chosen[:most], 2):
-            if are_apart(one, other):
-                yield one, other
-        most, of_one = 2 * most, 2 * of_one
-
-
-def _batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
-    """A few at first, then as many as are best compiled together."""
-    waiting, most = iter(candidates), FIRST_BATCH
-    while batch := list(islice(waiting, most)):
-        yield batch
-        most = min(2 * most, LARGEST_BATCH)
