@@ -6,16 +6,12 @@ edits is its own copy.
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
-import signal
 import tempfile
 import warnings
 from collections.abc import Sequence
 from functools import partial
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
@@ -39,6 +35,7 @@ from gradcheck.mending.surroundings import Surroundings
 from gradcheck.options import Edits
 from gradcheck.progress import Advance
 from gradcheck.sandbox.confinement import confine
+from gradcheck.sandbox.forked import forked
 from gradcheck.sandbox.harmless import Refusals
 from gradcheck.user.calls import UserCodeError
 from gradcheck.words import listed, printable
@@ -120,26 +117,19 @@ class _Watched:
 
     def run(self) -> bool:
         """Runs the search, but for what was tried; whether it came to its end."""
-        context = multiprocessing.get_context("fork")
-        receiver, sender = context.Pipe(duplex=False)
-        with tempfile.TemporaryDirectory(prefix="gradcheck-") as folder:
-            before = Before(self.tried, self.computed)
-            arguments = (sender, self._counts, before, self._task, folder)
-            process = context.Process(target=_search, args=arguments)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of forking beside threads: the child starts none
-                process.start()
-            sender.close()
+        before = Before(self.tried, self.computed)
+        with (
+            tempfile.TemporaryDirectory(prefix="gradcheck-") as folder,
+            forked(_search, self._counts, before, self._task, folder) as (receiver, process),
+        ):
             silence = Silence(process.pid or 0, PATIENCE * SLOWEST)
             try:
                 return self._listen(receiver, silence)
             finally:
                 self.computed += silence.computed()
-                _kill(process)
-                receiver.close()
 
     def _listen(self, receiver: Connection, silence: Silence) -> bool:
-        while not self.is_over(silence.computed() - SLOWEST):
+        while not self.is_over(silence.computed(), beyond=SLOWEST):
             try:
                 ready = receiver.poll(0.05)
                 self._count(silence)
@@ -161,10 +151,10 @@ class _Watched:
                 self.coincidence = message
         return True
 
-    def is_over(self, computed: float = 0.0) -> bool:
-        """Whether all is used up, by earlier processes and one that has computed so long."""
+    def is_over(self, computed: float = 0.0, beyond: float = 0.0) -> bool:
+        """Whether all is used up, and more, by earlier processes and one that computed so long."""
         allowance = self._task.allowance
-        return allowance.spent(self.tried, self.computed + computed) >= allowance.amount
+        return allowance.spent(self.tried, self.computed + computed) >= allowance.amount + beyond
 
     def _count(self, silence: Silence) -> None:
         tried, self.refused = self._counts.read()
@@ -174,37 +164,25 @@ class _Watched:
             self.tried = tried
 
 
-def _kill(process: BaseProcess) -> None:
-    """Ends the process with whatever it has started."""
-    with contextlib.suppress(ProcessLookupError):  # it has no session of its own yet
-        os.killpg(process.pid or 0, signal.SIGKILL)
-    process.kill()
-    process.join()
-
-
 def _search(sender: Connection, counts: Counts, before: Before, task: Task, folder: str) -> None:
     """What runs in the process; None is sent at its end."""
-    end = os._exit  # which candidates may not
-    os.setsid()
     warnings.simplefilter("ignore")  # of candidates, which overflow and divide by zero
     np.seterr(all="ignore")
-    with contextlib.suppress(BrokenPipeError, MemoryError):
-        missing = blocks_without_gradient(task.point, task.functions)
-        functions = [one for own in task.functions for one in own.functions]
-        surroundings = Surroundings(task.point.problem, functions)
-        confine(sender.fileno(), counts.address)
-        refusals = Refusals(function.__globals__ for function in functions)
-        _work_in(folder, task.point, surroundings)
-        if refusals.happened():
-            sender.send(REACHES_OUT)
-        else:
-            refusals.count = counts.read()[1]  # of the processes before
-            judge = Judge(task.point, missing, seed=0)
-            answers = Answers(counts, refusals, sender)
-            data = partial(_data, task, functions, surroundings)
-            Search(task, judge, surroundings, data, before, answers).run()
-        sender.send(None)
-    end(0)  # nothing of the parent's is to be tidied up here
+    missing = blocks_without_gradient(task.point, task.functions)
+    functions = [one for own in task.functions for one in own.functions]
+    surroundings = Surroundings(task.point.problem, functions)
+    confine(sender.fileno(), counts.address)
+    refusals = Refusals(function.__globals__ for function in functions)
+    _work_in(folder, task.point, surroundings)
+    if refusals.happened():
+        sender.send(REACHES_OUT)
+    else:
+        refusals.count = counts.read()[1]  # of the processes before
+        judge = Judge(task.point, missing, seed=0)
+        answers = Answers(counts, refusals, sender)
+        data = partial(_data, task, functions, surroundings)
+        Search(task, judge, surroundings, data, before, answers).run()
+    sender.send(None)
 
 
 def _data(task: Task, functions: Sequence[Any], surroundings: Surroundings) -> Data:
