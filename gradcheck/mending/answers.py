@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Answers:
 
     counts: Counts
     refusals: Refusals
-    sender: Connection
+    send: Callable[[Mended], None]
 
     def tried(self, count: int) -> None:
         """So many were tried, that which is tried now among them."""
@@ -47,7 +47,7 @@ class Answers:
 
     def mended(self, mended: Mended) -> None:
         """One was proved."""
-        self.sender.send(mended)
+        self.send(mended)
 
     def refused(self) -> bool:
         """Whether the last one was refused something."""

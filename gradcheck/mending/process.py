@@ -116,7 +116,15 @@ class _Watched:
         self._counts = Counts()
 
     def run(self) -> bool:
-        """Runs the search, but for what was tried; whether it came to its end."""
+        """Runs the search, but for what was tried; whether it came to its end.
+
+        In a process that is closed off already, as that of a script, it runs here.
+        """
+        if Refusals.here is not None:
+            answers = Answers(self._counts, Refusals.here, self._hear)
+            _try_candidates(self._task, answers, Before())
+            self.tried, self.refused = self._counts.read()
+            return True
         before = Before(self.tried, self.computed)
         with (
             tempfile.TemporaryDirectory(prefix="gradcheck-") as folder,
@@ -145,11 +153,15 @@ class _Watched:
                 return True
             if isinstance(message, str):
                 self.refusal = message
-            elif message.proof.holds:
-                self.mended.append(message)
             else:
-                self.coincidence = message
+                self._hear(message)
         return True
+
+    def _hear(self, mended: Mended) -> None:
+        if mended.proof.holds:
+            self.mended.append(mended)
+        else:
+            self.coincidence = mended
 
     def is_over(self, computed: float = 0.0, beyond: float = 0.0) -> bool:
         """Whether all is used up, and more, by earlier processes and one that computed so long."""
@@ -166,9 +178,6 @@ class _Watched:
 
 def _search(sender: Connection, counts: Counts, before: Before, task: Task, folder: str) -> None:
     """What runs in the process; None is sent at its end."""
-    warnings.simplefilter("ignore")  # of candidates, which overflow and divide by zero
-    np.seterr(all="ignore")
-    missing = blocks_without_gradient(task.point, task.functions)
     functions = [one for own in task.functions for one in own.functions]
     surroundings = Surroundings(task.point.problem, functions)
     confine(sender.fileno(), counts.address)
@@ -178,11 +187,19 @@ def _search(sender: Connection, counts: Counts, before: Before, task: Task, fold
         sender.send(REACHES_OUT)
     else:
         refusals.count = counts.read()[1]  # of the processes before
-        judge = Judge(task.point, missing, seed=0)
-        answers = Answers(counts, refusals, sender)
+        _try_candidates(task, Answers(counts, refusals, sender.send), before)
+    sender.send(None)
+
+
+def _try_candidates(task: Task, answers: Answers, before: Before) -> None:
+    """The search, where nothing can be harmed."""
+    functions = [one for own in task.functions for one in own.functions]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # of candidates, which overflow and divide by zero
+        surroundings = Surroundings(task.point.problem, functions)
+        judge = Judge(task.point, blocks_without_gradient(task.point, task.functions), seed=0)
         data = partial(_data, task, functions, surroundings)
         Search(task, judge, surroundings, data, before, answers).run()
-    sender.send(None)
 
 
 def _data(task: Task, functions: Sequence[Any], surroundings: Surroundings) -> Data:
