@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
-from gradcheck.mending.source import Definition, offsets
+from gradcheck.mending.source import Definition, Piece, offsets
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -54,7 +54,7 @@ class Context:
 
     path: str
     text: bytes
-    definition: Definition
+    definition: Piece
     values: Values
     functions: tuple[str, ...]
     known: Values

@@ -10,7 +10,7 @@ import numpy
 
 from gradcheck.mending.context import Context
 from gradcheck.mending.scope import NOT_NUMBERS, Value, expressions, observe
-from gradcheck.mending.source import Definition, Function, definitions
+from gradcheck.mending.source import Function, Piece, definitions
 
 SMALL = 9
 """So many nodes a call has that may be a number of something."""
@@ -52,7 +52,7 @@ def contexts_of(
     return list(contexts.values())
 
 
-def _inside(definition: Definition, code: CodeType) -> Iterator[tuple[Definition, CodeType]]:
+def _inside(definition: Piece, code: CodeType) -> Iterator[tuple[Piece, CodeType]]:
     """A definition and those in it, with their codes."""
     yield definition, code
     codes: dict[str, list[CodeType]] = {}
@@ -71,7 +71,7 @@ def _counts(tree: ast.Module) -> list[str]:
     return list(dict.fromkeys(text for one in short for text in expressions(one)[:1]))
 
 
-def _only_passes_on(definition: Definition, scope: Mapping[str, object]) -> bool:
+def _only_passes_on(definition: Piece, scope: Mapping[str, object]) -> bool:
     """Whether a lambda is no more than a call of a function of the user's."""
     call = definition.body
     if not isinstance(definition, ast.Lambda) or not isinstance(call, ast.Call):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.mending.scope import value_of
+from gradcheck.mending.source import STEP
 
 MOST_MOMENTS = 400
 DEPTH = 3
@@ -46,7 +47,7 @@ def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> l
         here = event == "line" and first <= frame.f_lineno <= last
         before = inside.get(id(frame), 0)
         if here and (not before or frame.f_lineno <= before) and len(found) < MOST_MOMENTS:
-            found.append(Moment(copied(frame.f_locals), frame.f_globals))
+            found.append(Moment(copied(_names(frame)), frame.f_globals))
         inside[id(frame)] = frame.f_lineno if here else 0
         return at_line
 
@@ -65,6 +66,13 @@ def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> l
     finally:
         sys.settrace(before)
     return found
+
+
+def _names(frame: FrameType) -> dict[str, Any]:
+    """The names of a function; of the body of a script's loop, those of its module."""
+    if frame.f_code.co_name != STEP or frame.f_locals:
+        return frame.f_locals
+    return {name: value for name, value in frame.f_globals.items() if value_of(value) is not None}
 
 
 def copied(value: Any, depth: int = DEPTH) -> Any:

@@ -75,6 +75,8 @@ def in_place(context: Context) -> Iterator[Edit]:
 
 def _may_be_held(context: Context, name: str) -> bool:
     """Whether a name is an argument: what the caller holds, too."""
+    if isinstance(context.definition, ast.For | ast.While):
+        return False
     arguments = context.definition.args
     given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     return any(one.arg == name for one in given)

@@ -11,6 +11,7 @@ import ast
 import linecache
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from dis import get_instructions
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -24,6 +25,11 @@ from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+Piece = Definition | ast.For | ast.While
+"""A function, or the loop of a script whose body is one."""
+
+STEP, ONCE = "training_step", "__gradcheck_once__"
+"""What the body of a script's loop is called, as a function, and the variable of its one pass."""
 
 FACTORY = "_factory_of_the_function_"
 LAMBDA = "<lambda>"
@@ -58,13 +64,17 @@ class Function:
         for function in self.functions:
             function.__code__ = code
 
-    def definition(self, tree: ast.Module) -> Definition:
+    def definition(self, tree: ast.Module) -> Piece:
         """Its definition in a file's tree.
 
         Raises:
             UnreadableError: it is not there.
         """
-        same = [node for names, node in definitions(tree) if names == self.names]
+        same: list[Piece]
+        if self.names[-1] == STEP:
+            same = [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While)]
+        else:
+            same = [node for names, node in definitions(tree) if names == self.names]
         if len(same) <= self.occurrence:
             raise UnreadableError(f"{'.'.join(self.names)} is no longer in {self.path}")
         return same[self.occurrence]
@@ -153,6 +163,11 @@ def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> froz
 
 def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ...], int]:
     """The names and the occurrence of the definition that a code was made from."""
+    if code.co_name == STEP:
+        loops = [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While)]
+        lines = [node.lineno for node in loops]
+        if code.co_firstlineno in lines and loops[lines.index(code.co_firstlineno)].body:
+            return (STEP,), lines.index(code.co_firstlineno)
     columns = [column for _, _, column, _ in code.co_positions() if column is not None]
     same: dict[tuple[str, ...], int] = {}
     found = []
@@ -173,13 +188,15 @@ def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ..
     return names, occurrence
 
 
-def span(text: bytes, node: Definition) -> tuple[int, int]:
+def span(text: bytes, node: Piece) -> tuple[int, int]:
     """Where a definition's lines, or a lambda, stand in its file; the decorators left out."""
     starts = offsets(text)
     if isinstance(node, ast.Lambda):
         end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
         return starts[node.lineno - 1] + node.col_offset, end
-    return starts[node.lineno - 1], starts[node.end_lineno or node.lineno]
+    first = node.body[0].lineno if isinstance(node, ast.For | ast.While) else node.lineno
+    last = node.body[-1]
+    return starts[first - 1], starts[last.end_lineno or last.lineno]
 
 
 def new_code(function: Function, definition: bytes, body: int | None = None) -> CodeType:
@@ -197,6 +214,8 @@ def new_code(function: Function, definition: bytes, body: int | None = None) -> 
             surroundings than it has.
     """
     free, name = function.code.co_freevars, function.names[-1]
+    if name == STEP:
+        return _step_code(function, definition)
     owner = function.code.co_qualname.split(".")[-2:-1]
     given = [one for one in free if one != "__class__"]
     head, level = [], ""
@@ -220,6 +239,21 @@ def new_code(function: Function, definition: bytes, body: int | None = None) -> 
     if found is None or found.co_freevars != free:
         raise UnreadableError("the function would need other variables of its surroundings")
     return found
+
+
+def _step_code(function: Function, body: bytes) -> CodeType:
+    """The code of the body of a loop: once, with the variables of its module or function."""
+    code = function.code
+    stored = {one.argval for one in get_instructions(code) if one.opname == "STORE_GLOBAL"}
+    head = [f"def {STEP}({', '.join(code.co_varnames[: code.co_argcount])}):"]
+    head += [f" global {', '.join(sorted(stored | {ONCE}))}"] if stored else []
+    text = "\n".join([*head, f" for {ONCE} in (0,):", body.decode("utf-8")])
+    text += "" if stored else "\n return locals()"
+    try:
+        made = compile(text, function.path, "exec")
+    except (SyntaxError, ValueError) as error:
+        raise UnreadableError(str(error)) from None
+    return next(one for one in inner_codes(made) if one.co_name == STEP)
 
 
 def _mentioning(names: Sequence[str], definition: bytes, body: int, is_lambda: bool) -> bytes:

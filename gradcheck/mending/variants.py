@@ -17,8 +17,8 @@ from types import CodeType
 
 from gradcheck.mending.context import Edit
 from gradcheck.mending.source import (
-    Definition,
     Function,
+    Piece,
     UnreadableError,
     apply,
     inner_codes,
@@ -221,7 +221,7 @@ def _on_one_line(edit: Edit, slot: Slot) -> bytes:
     return before + edit.replacement.strip() + after
 
 
-def _slots(path: str, text: bytes, starts: Sequence[int], definition: Definition) -> Iterator[Slot]:
+def _slots(path: str, text: bytes, starts: Sequence[int], definition: Piece) -> Iterator[Slot]:
     """The statements of a function that are alone on their lines; else expressions in them."""
 
     def span_of(node: ast.stmt | ast.expr) -> tuple[int, int]:
