@@ -157,7 +157,7 @@ def _repaired(point: Point, diagnosis: Diagnosis, options: Options, begin: Begin
         return None
     from gradcheck.mending.process import repair
 
-    return repair(point, diagnosis.findings, options.repair, begin("edits", 0))
+    return repair(point, diagnosis, options.repair, begin("edits", 0))
 
 
 def generator(seed: int) -> np.random.Generator:

@@ -19,14 +19,13 @@ def _repair_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _repair(options: argparse.Namespace) -> int:
-    from gradcheck.casefiles import find_cases
     from gradcheck.mending.patches import Originals, write
-    from gradcheck.running import check_case
+    from gradcheck.running import run_cases
+    from gradcheck.script import Wishes, find_targets
     from gradcheck.words import printable
 
     statuses, originals = [], Originals()
-    for entry in find_cases(options.targets):
-        outcome = check_case(entry, {"repair": options.budget})
+    for outcome in run_cases(find_targets(options.targets, Wishes()), {"repair": options.budget}):
         repair = outcome.report_or_reason.repair
         if repair is None:
             reason = outcome.report_or_reason.could_not_check or "interrupted"

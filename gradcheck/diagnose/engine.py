@@ -30,7 +30,7 @@ from gradcheck.preflight import Preflight
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView
-from gradcheck.trace import BackwardStep
+from gradcheck.trace import BackwardStep, Fault
 from gradcheck.user.calls import Heard
 from gradcheck.user.problem import Problem
 from gradcheck.words import with_nearest
@@ -47,6 +47,7 @@ class Diagnosis:
     evaluations: int = 0
     interrupted: bool = False
     backward: tuple[BackwardStep, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 INTERRUPTED = Diagnosis(
@@ -101,6 +102,7 @@ def diagnose(
         ),
         notes=notes,
         backward=search.backward,
+        faults=search.faults,
         evaluations=diagnosis.evaluations + (0 if nearby is None else nearby.evaluations + 1),
     )
 

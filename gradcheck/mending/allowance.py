@@ -1,4 +1,4 @@
-"""How much a search may use up: seconds, or edits, which no machine's speed changes."""
+"""How much a search may use up: seconds of computing, or edits, which no machine changes."""
 
 from __future__ import annotations
 
@@ -30,10 +30,6 @@ class Allowance:
         """How long the search has taken."""
         return time.monotonic() - self.begun
 
-    def spent(self, tried: int) -> float:
-        """How much is used up after so many edits."""
-        return tried if self.unit == "edits" else self.seconds()
-
-    def is_spent(self, tried: int, beyond: float = 0.0) -> bool:
-        """Whether all is used up after so many edits, and so much more."""
-        return self.spent(tried) >= self.amount + beyond
+    def spent(self, tried: int, computed: float) -> float:
+        """How much is used up after so many edits, and so many seconds of computing."""
+        return tried if self.unit == "edits" else computed

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 
 import numpy as np
 
@@ -16,7 +16,8 @@ class Counts:
     """How many candidates were tried and refused, in memory that both processes see."""
 
     def __init__(self) -> None:
-        self._numbers = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), dtype=np.int64)
+        shared = mmap.mmap(-1, mmap.PAGESIZE)
+        self._numbers, self._written = np.frombuffer(shared, np.int64), memoryview(shared).cast("q")
 
     @property
     def address(self) -> int:
@@ -29,7 +30,7 @@ class Counts:
 
     def write(self, tried: int, refused: int) -> None:
         """Tells the other process."""
-        self._numbers[:2] = tried, refused
+        self._written[0], self._written[1] = tried, refused
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Answers:
 
     counts: Counts
     refusals: Refusals
-    sender: Connection
+    send: Callable[[Mended], None]
 
     def tried(self, count: int) -> None:
         """So many were tried, that which is tried now among them."""
@@ -46,7 +47,7 @@ class Answers:
 
     def mended(self, mended: Mended) -> None:
         """One was proved."""
-        self.sender.send(mended)
+        self.send(mended)
 
     def refused(self) -> bool:
         """Whether the last one was refused something."""

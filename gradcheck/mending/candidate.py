@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import ast
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from types import CodeType, FrameType
+from types import FrameType
 
 from gradcheck.mending.context import Edit
-from gradcheck.mending.source import Function, UnreadableError, apply, new_code, span
-
-COMPUTED = 0.5
-"""The share of the second half of its limit that a candidate computes if it is too slow."""
+from gradcheck.mending.source import apply
+from gradcheck.mending.variants import Texts
 
 WAITS = 10
 """A candidate that waits instead of computing has so many times as long."""
 
-Texts = Mapping[str, bytes]
-"""The files that may be edited, by their path."""
 
-
-class TooSlowError(Exception):
-    """A candidate took too long."""
+class TooSlowError(BaseException):
+    """A candidate took too long, which no `except Exception` of the user's hides."""
 
 
 @dataclass(frozen=True)
@@ -72,69 +65,40 @@ def applied(texts: Texts, edits: Sequence[Edit]) -> Texts:
     return after
 
 
-@contextmanager
-def installed(functions: Sequence[Function], texts: Texts, edits: Sequence[Edit]) -> Iterator[bool]:
-    """While it is entered, the functions run the edited code; whether that can be compiled."""
-    try:
-        codes = [(one, one.code, new) for one, new in _edited(functions, texts, edits)]
-    except UnreadableError:
-        yield False
-        return
-    try:
-        for function, _, new in codes:
-            function.run_from_now_on(new)
-        yield True
-    finally:
-        for function, old, _ in codes:
-            function.run_from_now_on(old)
-
-
-def _edited(
-    functions: Sequence[Function], texts: Texts, edits: Sequence[Edit]
-) -> Iterator[tuple[Function, CodeType]]:
-    """The functions that edits change, with their new code."""
-    for function in functions:
-        text = texts[function.path]
-        start, end = _function_span(function, text)
-        own = [
-            (edit.start - start, edit.end - start, edit.replacement)
-            for edit in edits
-            if edit.path == function.path and start <= edit.start and edit.end <= end
-        ]
-        if own:
-            yield function, new_code(function, apply(text[start:end], own))
-
-
-@lru_cache(maxsize=256)
-def _function_span(function: Function, text: bytes) -> tuple[int, int]:
-    """Where a function's lines stand in a text of its file."""
-    return span(text, function.definition(ast.parse(text)))
-
-
-class AtMost:
+class Watch:
     """Raises TooSlowError in its block after so many seconds of computing.
 
-    What others compute meanwhile on a busy machine is not counted.
+    What others compute meanwhile on a busy machine is not counted. The clock rings all the time, as
+    to set it for every candidate would take longer than many of them do.
+
+    Args:
+        seconds: between two rings.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._begun = 0.0
         self._rings = 0
-
-    def __enter__(self) -> AtMost:
+        self._begun: float | None = None
+        self._most: float | None = None
         signal.signal(signal.SIGALRM, self._ring)
-        signal.setitimer(signal.ITIMER_REAL, self._seconds / 2, self._seconds / 2)
-        return self
+        signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
 
-    def __exit__(self, *_: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        """Raises after about so many seconds of computing, or many times as long of waiting."""
+        self._begun, self._rings = None, int(WAITS * seconds / self._seconds) + 1
+        self._most = seconds
+        try:
+            yield
+        finally:
+            self._most = None
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
-        self._rings += 1
-        if self._rings == 1:  # not asked before, as that is slow and few are
-            self._begun = time.thread_time()
+        if self._most is None:
             return
-        computed = time.thread_time() - self._begun
-        if computed >= COMPUTED * self._seconds / 2 or self._rings >= 2 * WAITS:
+        if self._begun is None:  # not asked before, as that is slow and few ring
+            self._begun = time.thread_time()
+        self._rings -= 1
+        computed = self._seconds + time.thread_time() - self._begun
+        if computed >= self._most or self._rings <= 0:
             raise TooSlowError

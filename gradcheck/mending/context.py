@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import TypeVar
 
 from gradcheck.mending.guarded import guarded
-from gradcheck.mending.scope import Value, Values
-from gradcheck.mending.source import Definition, offsets
+from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
+from gradcheck.mending.source import Definition, Piece, offsets
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -49,21 +49,28 @@ class Context:
         functions: the names of the user's functions that it can call.
         known: the values of all its expressions, as far as they are known, lists too.
         of_loss: whether the loss runs it as well.
+        pointed: the lines that the diagnosis points at.
     """
 
     path: str
     text: bytes
-    definition: Definition
+    definition: Piece
     values: Values
     functions: tuple[str, ...]
     known: Values
     of_loss: bool
+    pointed: frozenset[int] = frozenset()
 
     @cached_property
     def library(self) -> str | None:
         """What numpy is called in the file."""
         match = re.search(rb"import numpy as (\w+)|import (numpy)\b", self.text)
         return (match[1] or match[2]).decode("utf-8") if match else None
+
+    @property
+    def newline(self) -> bytes:
+        """How lines end in the file."""
+        return b"\r\n" if b"\r\n" in self.text else b"\n"
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -157,7 +164,7 @@ class Context:
             if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
                 continue
             value = self.value(node) if isinstance(node.ctx, ast.Load) else None
-            if value is None or value.kind == "list":
+            if value is None or value.kind in NOT_NUMBERS:
                 continue
             if isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES:
                 continue

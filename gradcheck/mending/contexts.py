@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType
 
 import numpy
 
 from gradcheck.mending.context import Context
-from gradcheck.mending.scope import Value, expressions, observe
-from gradcheck.mending.source import Definition, Function, definitions
+from gradcheck.mending.scope import NOT_NUMBERS, Value, expressions, observe
+from gradcheck.mending.source import Function, Piece, definitions
+
+SMALL = 9
+"""So many nodes a call has that may be a number of something."""
 
 
 def contexts_of(
-    functions: Sequence[Function], texts: Mapping[str, bytes], run: Callable[[], object]
+    functions: Sequence[Function],
+    texts: Mapping[str, bytes],
+    run: Callable[[], object],
+    pointed: Iterable[tuple[str, int]] = (),
 ) -> list[Context]:
     """The functions, and those inside of them, as the texts of their files have them."""
     trees = {path: ast.parse(text) for path, text in texts.items()}
@@ -22,7 +28,11 @@ def contexts_of(
         (function, list(_inside(function.definition(trees[function.path]), function.code)))
         for function in functions
     ]
-    texts_of = {code: expressions(node) for _, own in pairs for node, code in own}
+    texts_of = {
+        code: [*expressions(node), *_counts(trees[function.path])]
+        for function, own in pairs
+        for node, code in own
+    }
     values = observe(texts_of, run)
     names = tuple(dict.fromkeys(function.names[-1] for function in functions))
     contexts: dict[ast.AST, Context] = {}
@@ -35,13 +45,14 @@ def contexts_of(
                 known = around | values.get(code, {})
                 atoms = {text: value for text, value in known.items() if _is_atom(text, value)}
                 text, called = texts[function.path], _callable_in(function, names)
+                lines = frozenset(line for path, line in pointed if path == function.path)
                 contexts[node] = Context(
-                    function.path, text, node, atoms, called, known, function.of_loss
+                    function.path, text, node, atoms, called, known, function.of_loss, lines
                 )
     return list(contexts.values())
 
 
-def _inside(definition: Definition, code: CodeType) -> Iterator[tuple[Definition, CodeType]]:
+def _inside(definition: Piece, code: CodeType) -> Iterator[tuple[Piece, CodeType]]:
     """A definition and those in it, with their codes."""
     yield definition, code
     codes: dict[str, list[CodeType]] = {}
@@ -53,7 +64,14 @@ def _inside(definition: Definition, code: CodeType) -> Iterator[tuple[Definition
             yield node, same.pop(0)
 
 
-def _only_passes_on(definition: Definition, scope: Mapping[str, object]) -> bool:
+def _counts(tree: ast.Module) -> list[str]:
+    """The calls in a file that may be numbers of something: `known.sum()`, `len(x)`."""
+    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call)]
+    short = [one for one in calls if not one.keywords and len(list(ast.walk(one))) <= SMALL]
+    return list(dict.fromkeys(text for one in short for text in expressions(one)[:1]))
+
+
+def _only_passes_on(definition: Piece, scope: Mapping[str, object]) -> bool:
     """Whether a lambda is no more than a call of a function of the user's."""
     call = definition.body
     if not isinstance(definition, ast.Lambda) or not isinstance(call, ast.Call):
@@ -66,7 +84,7 @@ def _only_passes_on(definition: Definition, scope: Mapping[str, object]) -> bool
 
 def _is_atom(text: str, value: Value) -> bool:
     """Whether a text is a name, attribute or item that is a number or an array."""
-    return value.kind != "list" and isinstance(
+    return value.kind not in NOT_NUMBERS and isinstance(
         ast.parse(text, mode="eval").body, ast.Name | ast.Attribute | ast.Subscript
     )
 

@@ -23,6 +23,8 @@ from gradcheck.mending import (
     of_terms,
 )
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.wanted import Wanted
+from gradcheck.trace import Fault
 
 Maker = Callable[[Context], Iterator[Edit]]
 
@@ -50,7 +52,8 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.MOVED_STATEMENT: of_statements.moved_statements,
     EditKind.WRAPPED: of_calls.wrapped,
     EditKind.ALL_OF_A_NAME: of_operands.all_of_a_name,
-    EditKind.TEXT: of_calls.texts,
+    EditKind.OTHER_NAME: of_operands.other_names,
+    EditKind.LIKE_OTHERS: of_statements.like_others,
     EditKind.REVERSED_LOOP: of_statements.reversed_loops,
     EditKind.KEPT_RESULT: of_statements.kept_results,
     EditKind.MISSING_WEIGHTS: of_factors.missing_weights,
@@ -87,19 +90,21 @@ ODDITIES = re.compile(rb"-\w+\.shape|\.shape\[-?\d\] [*/]|-\w*cache|^\d+ [*/]|le
 
 @dataclass(frozen=True)
 class Hints:
-    """The lines that the diagnosis points at, and the kinds of edits that mend what it found."""
+    """The lines that the diagnosis points at, what mends what it found, and the values it wants."""
 
     lines: frozenset[tuple[str, int]] = frozenset()
     kinds: frozenset[EditKind] = frozenset()
+    wanted: tuple[Wanted, ...] = ()
 
     @classmethod
-    def of(cls, findings: Sequence[Finding]) -> Hints:
-        """The hints of some findings."""
+    def of(cls, findings: Sequence[Finding], faults: Sequence[Fault] = ()) -> Hints:
+        """The hints of some findings, and of the faults behind them."""
         codes = {finding.code for finding in findings}
         places = [place for one in findings for place in (one.location, *one.also) if place]
         return cls(
             frozenset((place.file, place.line) for place in places),
             frozenset(kind for rule in RULES if rule.code in codes for kind in rule.edits),
+            tuple(one for one in map(Wanted.of, faults) if one is not None),
         )
 
     def factor(self, edit: Edit, kind: EditKind) -> float:
@@ -108,19 +113,32 @@ class Hints:
         return at_the_line * (OF_THE_RULE if kind in self.kinds else 1.0)
 
 
-def all_edits(contexts: Sequence[Context], hints: Hints) -> list[Edit]:
-    """All edits of some functions, the likeliest first."""
+def all_edits(
+    contexts: Sequence[Context], hints: Hints, constructed: Sequence[Edit] = ()
+) -> list[Edit]:
+    """All edits of some functions: those that were constructed first, then the likeliest."""
     likeliest: dict[tuple[str, int, int, bytes], Edit] = {}
+    for edit in constructed:
+        weighed = replace(edit, weight=edit.weight * AT_THE_LINE * OF_THE_RULE)
+        likeliest.setdefault(_key(edit), weighed)
+    first = set(likeliest)
     for kind, make in MAKERS.items():
         for context in contexts:
+            of_loss = OF_THE_LOSS if context.of_loss else 1.0
             for edit in make(context):
                 same = context.text[edit.start : edit.end] == edit.replacement
                 if same or context.is_guarded(edit):
                     continue
                 odd = ODD if ODDITIES.search(edit.replacement) else 1.0
-                odd *= OF_THE_LOSS if context.of_loss else 1.0
-                weighed = replace(edit, weight=edit.weight * hints.factor(edit, kind) * odd)
-                key = (edit.path, edit.start, edit.end, edit.replacement)
-                if key not in likeliest or likeliest[key].weight > weighed.weight:
-                    likeliest[key] = weighed
-    return sorted(likeliest.values(), key=lambda edit: (edit.weight, edit.path, edit.start))
+                weight = edit.weight * hints.factor(edit, kind) * odd * of_loss
+                key = _key(edit)
+                if key not in likeliest or likeliest[key].weight > weight:
+                    likeliest[key] = replace(edit, weight=weight)
+    return sorted(
+        likeliest.values(),
+        key=lambda edit: (_key(edit) not in first, edit.weight, edit.path, edit.start),
+    )
+
+
+def _key(edit: Edit) -> tuple[str, int, int, bytes]:
+    return edit.path, edit.start, edit.end, edit.replacement

@@ -5,60 +5,76 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
-from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.errors import UsageError
 from gradcheck.mending.elsewhere import Data, State
+from gradcheck.mending.reading import Read, Reader
+from gradcheck.mending.targets import Progress, Standing, Target
 from gradcheck.sampling import Indices
-from gradcheck.user.calls import UserCodeError
-from gradcheck.user.gradients import read_gradients
+from gradcheck.user.blocks import Array
+from gradcheck.user.calls import Raised, UserCodeError
+from gradcheck.user.problem import Function
 
 MOST_ENTRIES = 2000
-FURTHER_ENTRIES, ELSEWHERE_ENTRIES = 12, 6
+FURTHER_ENTRIES, ELSEWHERE_ENTRIES, PICKED = 12, 6, 24
 EVALUATIONS, AFFORDABLE = 60, 1.0
 """About so many losses measure a block elsewhere; so many seconds may be spent on all of them."""
 
 NUDGES = (0.3, 0.05)
-ROUNDING = 1e-11
-"""What rounding in the gradient may do, relative to the block's largest derivative."""
-
 SAME_LOSS = 1e-12
 
-Standing = tuple[bool | None, ...]
-"""Which blocks are right; None for those that no gradient is returned for."""
+Asked = tuple[Point, Sequence[Target]]
+"""A point, and what the gradients of its blocks have to be there."""
 
 
 class Judge:
     """Knows the numeric gradient, and what the loss was before anything was edited.
 
     The blocks in `missing` may be returned no gradient for. `raised` says whether the gradient
-    raised when it was last judged.
+    raised when it was last judged, `read` what it was.
     """
 
     def __init__(self, point: Point, missing: frozenset[int], seed: int) -> None:
         self.raised = False
-        self.elsewhere: tuple[tuple[State, Point], ...] = ()
+        self.read: Read = ()
+        self.elsewhere: tuple[tuple[State, Asked], ...] = ()
         self._missing = missing
+        self._picked: list[tuple[int, Indices]] = []
         self._rng = np.random.default_rng(seed)
+        self._reader = Reader(point.problem.parameters)
         center = point.problem.loss([value.copy() for value in point.values])
-        self._whole = replace(point, center=center)
-        self._few = self._whole.with_blocks(self._some(block) for block in point.blocks)
+        problem = replace(
+            point.problem,
+            loss_function=_untold(point.problem.loss_function),
+            gradient_function=_untold(point.problem.gradient_function),
+        )
+        self._base = replace(point, center=center)
         self._largest = [block.numeric.largest for block in point.blocks]
+        self._unread = replace(self._base, problem=problem)
+        self._whole = self._asked(self._unread)
+        self._few = self._asked(
+            self._unread.with_blocks(self._some(block) for block in point.blocks)
+        )
+
+    def _asked(self, point: Point) -> Asked:
+        pairs = zip(point.blocks, self._largest, strict=True)
+        return point, [Target.of(block, largest) for block, largest in pairs]
 
     @cached_property
-    def further(self) -> tuple[Point, ...]:
+    def further(self) -> tuple[Asked, ...]:
         """Other points, measured with the loss as it was."""
         points = []
         for size in NUDGES:
             try:
-                nearby = self._whole.nudged(size, self._rng)
+                nearby = self._base.nudged(size, self._rng)
                 if nearby is not None:
                     entries = [self._chosen(block.size, FURTHER_ENTRIES) for block in nearby.blocks]
-                    points.append(nearby.measured(nearby.perturb(entries, self._rng)))
+                    points.append(self._asked(nearby.measured(nearby.perturb(entries, self._rng))))
             except UserCodeError:
                 continue
         return tuple(points)
@@ -86,18 +102,55 @@ class Judge:
         """What is not the same at all points, beside the parameters."""
         return tuple(state.words for state, _ in self.elsewhere)
 
-    def right_blocks(self) -> Standing | None:
+    def right_blocks(self, of_loss: bool = True) -> Standing | None:
         """Which blocks are right at the user's point; None where the loss is not what it was.
 
-        Where two calls gave different gradients, a second one has to be right as well.
+        Where two calls gave different gradients, a second one has to be right as well. A candidate
+        that is not `of_loss` cannot have changed the loss.
         """
-        if not self._same_loss(self._few):
+        if of_loss and not self._same_loss(self._few[0]):
             return None
-        right = self._right(self._few)[0]
-        if self._whole.unstable and any(right):
-            again = self._right(self._few)[0]
+        right = self._right(self._few)
+        if self._base.unstable and any(right):
+            again = self._right(self._few)
             right = tuple(one and other for one, other in zip(right, again, strict=True))
         return right
+
+    def progress(self, right: Standing, before: Progress | None = None) -> Progress:
+        """How far the gradient that was judged last has come; of what is as before, no more."""
+        shares = []
+        for index, (one, target) in enumerate(zip(self.read, self._few[1], strict=False)):
+            old = before.read[index] if before is not None and before.read else None
+            if not isinstance(one, np.ndarray) or right[index] is not False:
+                shares.append(0.0)
+            elif before is not None and isinstance(old, np.ndarray) and np.array_equal(one, old):
+                shares.append(before.shares[index])
+            else:
+                shares.append(target.share(one))
+        return Progress(right, self.raised, self.read, tuple(shares))
+
+    def pick(self, base: Progress) -> tuple[Array, Array | None]:
+        """Chooses entries of the wrong blocks, for `picked`: what these should be, and are."""
+        rng, wanted = np.random.default_rng(0), [np.empty(0)]
+        self._picked = []
+        for index, (one, target) in enumerate(zip(base.right, self._few[1], strict=True)):
+            if one is False:
+                values = target.estimates.value
+                chosen = np.sort(rng.permutation(len(values))[:PICKED])
+                entries = chosen if target.entries is None else target.entries[chosen]
+                self._picked.append((index, entries))
+                wanted.append(values[chosen])
+        self.read = base.read
+        return np.concatenate(wanted), self.picked()
+
+    def picked(self) -> Array | None:
+        """The chosen entries of the gradient that was judged last; None where some are missing."""
+        read = [self.read[index] if self.read else None for index, _ in self._picked]
+        arrays = [one for one in read if isinstance(one, np.ndarray)]
+        if not arrays or len(arrays) < len(self._picked):
+            return None
+        pairs = zip(arrays, self._picked, strict=True)
+        return np.concatenate([one.reshape(-1)[entries] for one, (_, entries) in pairs])
 
     def proved(self) -> float | None:
         """The largest relative error, if all is right in every entry and at every point.
@@ -108,54 +161,56 @@ class Judge:
 
     def holds_elsewhere(self) -> bool:
         """Whether all is right on other data, too."""
-        for state, point in self.elsewhere:
+        for state, asked in self.elsewhere:
             with state.made():
-                if self._largest_error((point,)) is None:
+                if self._largest_error((asked,)) is None:
                     return False
         return True
 
-    def _largest_error(self, points: Sequence[Point]) -> float | None:
-        errors = []
-        for point in points:
-            if not self._same_loss(point):
+    def _largest_error(self, points: Sequence[Asked]) -> float | None:
+        errors = [0.0]
+        for point, targets in points:
+            if not self._same_loss(point) or not is_mended(self._right((point, targets))):
                 return None
-            right, error = self._right(point)
-            if not is_mended(right):
-                return None
-            errors.append(error)
+            errors += [
+                float(np.max(target.distance(one), initial=0.0)) / (target.largest or 1.0)
+                for target, one in zip(targets, self.read, strict=True)
+                if isinstance(one, np.ndarray)
+            ]
         return max(errors)
 
     def _affordable_blocks(self) -> frozenset[int]:
         """The blocks that are measured on other data: all, or as many as a slow loss allows."""
-        seconds = self._whole.noise.seconds * EVALUATIONS
+        seconds = self._base.noise.seconds * EVALUATIONS
         count = len(self._largest) if seconds <= 0 else int(min(1e9, AFFORDABLE / seconds))
-        blocks = self._whole.blocks
+        blocks = self._base.blocks
         wrong_first = sorted(range(len(blocks)), key=lambda index: not blocks[index].failed)
         return frozenset(wrong_first[:count])
 
-    def _measured(self, state: State, start: Standing | None) -> tuple[State, Point] | None:
+    def _measured(self, state: State, start: Standing | None) -> tuple[State, Asked] | None:
         """The point as it is in a state; None where that makes no sense."""
         before = self.raised
-        problem = self._whole.problem
+        problem = self._unread.problem
         with state.made():
             try:
                 fresh = {name: (array, array.copy()) for name, (array, _) in problem.data.items()}
                 problem = replace(problem, data=fresh)
-                center = problem.loss([value.copy() for value in self._whole.values])
+                center = problem.loss([value.copy() for value in self._base.values])
                 if not np.isfinite(center):
                     return None
-                point = Point.at(problem, self._whole.values, center, self._whole.noise)
+                point = Point.at(problem, self._base.values, center, self._base.noise)
                 entries = [self._chosen(block.size, ELSEWHERE_ENTRIES) for block in point.blocks]
                 point = point.measured(point.perturb(entries, self._rng))
             except (UserCodeError, UsageError):
                 return None
-            right = self._right(point)[0]
+            asked = self._asked(point)
+            right = self._right(asked)
         if (self.raised and not before) or (
             start is not None
             and any(old and not new for old, new in zip(start, right, strict=True))
         ):
             return None
-        return state, point
+        return state, asked
 
     def _same_loss(self, point: Point) -> bool:
         try:
@@ -166,30 +221,23 @@ class Judge:
             abs(loss - point.center) <= SAME_LOSS * abs(point.center) + 4 * point.noise.level
         )
 
-    def _right(self, point: Point) -> tuple[Standing, float]:
-        """Which blocks are right, and the largest error relative to the block's scale."""
+    def _right(self, asked: Asked) -> Standing:
+        """Which blocks are right."""
+        point, targets = asked
         try:
-            returned = point.problem.gradient(point.values)
-            gradients = read_gradients(returned, point.problem.parameters).blocks
+            self.read = self._reader.read(point.problem.gradient(point.values))
         except (UserCodeError, UsageError):
-            self.raised = True
-            return (False,) * len(point.blocks), np.inf
+            self.raised, self.read = True, ()
+            return (False,) * len(targets)
         self.raised = False
-        right: list[bool | None] = []
-        errors = [0.0]
-        for index, (block, gradient) in enumerate(zip(point.blocks, gradients, strict=True)):
-            if not gradient.comparable:
-                right.append(
-                    None if gradient.verdict == "missing" and index in self._missing else False
-                )
-                continue
-            largest = max(self._largest[index], block.numeric.largest)
-            estimates = block.numeric.estimates
-            distance = estimates.distance(replace(block, gradient=gradient).analytic)
-            allowed = BOUND_FACTOR * estimates.bound + ROUNDING * largest
-            right.append(bool(np.all(distance <= allowed)))
-            errors.append(float(np.max(distance, initial=0.0)) / (largest or 1.0))
-        return tuple(right), max(errors)
+        return tuple(
+            target.is_met(one)
+            if isinstance(one, np.ndarray)
+            else None
+            if one.verdict == "missing" and index in self._missing
+            else False
+            for index, (target, one) in enumerate(zip(targets, self.read, strict=True))
+        )
 
     def _some(self, block: Block) -> Block:
         count = len(block.numeric.entries)
@@ -209,7 +257,17 @@ def is_mended(right: Standing) -> bool:
     return any(right) and False not in right
 
 
-def better(right: Standing, base: Standing) -> bool:
-    """Whether more blocks are right than were, and none is wrong that was right."""
-    kept = all(now for now, before in zip(right, base, strict=True) if before)
-    return kept and right.count(True) > base.count(True)
+def _untold(function: Function | None) -> Any:
+    """A function of the user's of which nobody is told what it raised, which takes long."""
+    if function is None:
+        return None
+
+    def untold(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except (UserCodeError, UsageError):
+            raise
+        except (Exception, SystemExit, GeneratorExit) as error:
+            raise UserCodeError(Raised("", error, (), {})) from None
+
+    return untold

@@ -144,22 +144,6 @@ def _takes_one(node: ast.AST) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
 
 
-def texts(context: Context) -> Iterator[Edit]:
-    """Another of the file's texts where one is given to a call."""
-    known = {
-        node.value
-        for node in ast.walk(context.tree)
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and node.value.isidentifier()
-    }
-    for node in context.all_of(ast.Constant):
-        given = isinstance(context.parents.get(node), ast.Call | ast.keyword | ast.Compare)
-        if isinstance(node.value, str) and given:
-            for other in sorted(known - {node.value}):
-                yield context.replaced(node, f'"{other}"', 10.0)
-
-
 def library_functions(context: Context) -> Iterator[Edit]:
     """A function of numpy's for one that is used alike."""
     for node in context.all_of(ast.Call):

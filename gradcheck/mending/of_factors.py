@@ -55,6 +55,9 @@ def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
             if size > 1 and size not in seen:
                 seen.add(size)
                 yield (f"len({text})" if not axis else f"{text}.shape[{axis}]"), 5.0
+    for text, value in context.known.items():
+        if value.kind == "int" and value.number > 1 and text.endswith(")"):
+            yield text, 4.0
     yield "2", 5.0
     for text, value in context.values.items():
         if value.kind == "float" and value.number not in (0.0, 1.0):

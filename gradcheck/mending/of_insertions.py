@@ -75,6 +75,8 @@ def in_place(context: Context) -> Iterator[Edit]:
 
 def _may_be_held(context: Context, name: str) -> bool:
     """Whether a name is an argument: what the caller holds, too."""
+    if isinstance(context.definition, ast.For | ast.While):
+        return False
     arguments = context.definition.args
     given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     return any(one.arg == name for one in given)
@@ -126,7 +128,7 @@ def _copied(
         first, last = (one - start for one in context.span(node))
         text = text[:first] + old.encode() + text[last:]
     copy = f"{old} = {name}.copy()"
-    whole = copy.encode() + b"\n" + _indent(context, statement) + text
+    whole = copy.encode() + context.newline + _indent(context, statement) + text
     words = f"{copy}  before  {context.source(statement)}, for what reads {name} after it"
     yield Edit(context.path, start, end, whole, 9.0, statement.lineno, words)
 
@@ -159,14 +161,14 @@ def _added_to(context: Context) -> dict[str, Value]:
 
 def _after(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
     end = context.span(statement)[1]
-    addition = b"\n" + _indent(context, statement) + text.encode()
+    addition = context.newline + _indent(context, statement) + text.encode()
     words = f"{text}  after  {context.source(statement).split(chr(10))[0]}"
     return Edit(context.path, end, end, addition, weight, statement.lineno, words)
 
 
 def _before(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
     start = context.span(statement)[0]
-    addition = text.encode() + b"\n" + _indent(context, statement)
+    addition = text.encode() + context.newline + _indent(context, statement)
     words = f"{text}  before  {context.source(statement).split(chr(10))[0]}"
     return Edit(context.path, start, start, addition, weight, statement.lineno, words)
 

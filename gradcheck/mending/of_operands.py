@@ -10,6 +10,7 @@ from gradcheck.mending.context import Context, Edit, grouped
 
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
 NUMBER = re.compile(r"\d+")
+NEAR = range(-2, 2)
 
 
 def names(context: Context) -> Iterator[Edit]:
@@ -31,6 +32,25 @@ def names(context: Context) -> Iterator[Edit]:
             ):  # what is handed on is seldom wrong
                 weight += 1.0
             yield context.replaced(node, other, weight)
+
+
+def other_names(context: Context) -> Iterator[Edit]:
+    """At a line that is pointed at, or just before it, any name for another.
+
+    Of a name that is not bound, CPython 3.11 names the line before, too.
+    """
+    near = {line + away for line in context.pointed for away in NEAR}
+    for node in context.all_of(ast.Name):
+        if node.lineno not in near or not isinstance(node.ctx, ast.Load):
+            continue
+        own = context.value(node)
+        others = [one for one in context.known if one.isidentifier()]
+        if own is None and node.id not in context.functions:
+            others = list(dict.fromkeys([*others, *context.values]))
+        far = 0.0 if node.lineno in context.pointed or own is None else 2.0
+        for other in others:
+            if other != node.id:
+                yield context.replaced(node, other, (6.0 if own is None else 9.0) + far)
 
 
 def all_of_a_name(context: Context) -> Iterator[Edit]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.of_operands import NUMBER
 
 
 def assigned_or_added(context: Context) -> Iterator[Edit]:
@@ -42,6 +44,27 @@ def _with_operator(
         target.lineno,
         f"{name}{between.rstrip()}  ->  {name} {operator}",
     )
+
+
+def like_others(context: Context) -> Iterator[Edit]:
+    """What another statement assigns, with this one's number: `dW1 = ...` as `dW2 = ...` has it."""
+    made = [
+        (ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target), node.value)
+        for node in context.nodes()
+        if isinstance(node, ast.Assign | ast.AugAssign)
+    ]
+    for target, value in made:
+        for other, right in made:
+            if other == target or NUMBER.sub("#", other) != NUMBER.sub("#", target):
+                continue
+            pairs = zip(NUMBER.findall(other), NUMBER.findall(target), strict=True)
+            old, new = next((one, two) for one, two in pairs if one != two)
+            text, more = context.source(right), int(new) - int(old)
+            same = re.sub(rf"(?<!\d){old}(?!\d)", new, text)
+            parts = re.split(r"(\d+)", text)
+            moved = "".join(str(max(0, int(one) + more)) if one.isdigit() else one for one in parts)
+            yield context.replaced(value, same, 8.0)
+            yield context.replaced(value, moved, 8.5)
 
 
 def moved_statements(context: Context) -> Iterator[Edit]:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
-from gradcheck.mending.candidate import Mended, Texts
+from gradcheck.mending.candidate import Mended
 from gradcheck.mending.model import Changed, Patch
+from gradcheck.mending.variants import Texts
 from gradcheck.user.calls import Location, cell_name
 
 KEPT = ".orig"

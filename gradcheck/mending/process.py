@@ -6,22 +6,19 @@ edits is its own copy.
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
-import signal
 import tempfile
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
 
 from gradcheck.compare.point import Point
+from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.errors import UsageError
-from gradcheck.finding import Finding
 from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.answers import Answers, Counts
 from gradcheck.mending.candidate import Mended
@@ -31,13 +28,14 @@ from gradcheck.mending.judge import Judge
 from gradcheck.mending.model import Repair
 from gradcheck.mending.patches import make_patch
 from gradcheck.mending.ranking import ranked
-from gradcheck.mending.search import SLOWEST, Search, Task
+from gradcheck.mending.search import SLOWEST, Before, Search, Task
 from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import blocks_without_gradient, editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.options import Edits
 from gradcheck.progress import Advance
 from gradcheck.sandbox.confinement import confine
+from gradcheck.sandbox.forked import forked
 from gradcheck.sandbox.harmless import Refusals
 from gradcheck.trace.tensors import JaxArray, kind_for
 from gradcheck.user.calls import UserCodeError
@@ -54,14 +52,12 @@ REACHES_OUT = (
 )
 
 
-def repair(
-    point: Point, findings: Sequence[Finding], budget: float | Edits, advance: Advance
-) -> Repair:
+def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: Advance) -> Repair:
     """Searches the user's source for edits that make every block right.
 
     Args:
         point: the user's, compared.
-        findings: of the diagnosis; they order the search.
+        diagnosis: of it, which orders the search.
         budget: seconds that it may take, or edits that it may try.
         advance: called with the number of further edits that were tried.
     """
@@ -77,16 +73,16 @@ def repair(
     if kind_for(point.problem.parameters.owner) is JaxArray:
         return Repair(reason="candidates are tried in a forked process, where jax does not run")
     texts = {function.path: read_source(function.path) for function in functions}
-    hints = Hints.of(findings)
+    hints = Hints.of(diagnosis.findings, diagnosis.faults)
     task = Task(point, tuple(functions), texts, hints, allowance)
     watched = _Watched(task, advance)
     for _ in range(RESTARTS):
-        if watched.run(skipped=watched.tried) or allowance.is_spent(watched.tried):
+        if watched.run() or watched.is_over():
             break
     reason = None
     if not watched.mended:
         reason = watched.refusal or _why_none(point, allowance, watched)
-    likeliest = ranked(watched.mended, texts, findings)
+    likeliest = ranked(watched.mended, texts, diagnosis.findings)
     patches = tuple(make_patch(one, texts) for one in likeliest)
     return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
 
@@ -104,7 +100,7 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
             f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
             "missing, which is beyond an edit"
         )
-    if allowance.is_spent(watched.tried):
+    if watched.is_over():
         return f"no edit was found in the {allowance} allowed"
     return "no edit, and no combination of two or three, makes every gradient right"
 
@@ -113,8 +109,8 @@ class _Watched:
     """Processes that search, one after the other, and what they have sent."""
 
     def __init__(self, task: Task, advance: Advance) -> None:
-        self.tried = 0
-        self.refused = 0
+        self.tried = self.refused = 0
+        self.computed = 0.0
         self.refusal: str | None = None
         self.mended: list[Mended] = []
         self.coincidence: Mended | None = None
@@ -122,25 +118,29 @@ class _Watched:
         self._advance = advance
         self._counts = Counts()
 
-    def run(self, skipped: int) -> bool:
-        """Runs the search but for the first `skipped` candidates; whether it came to its end."""
-        context = multiprocessing.get_context("fork")
-        receiver, sender = context.Pipe(duplex=False)
-        with tempfile.TemporaryDirectory(prefix="gradcheck-") as folder:
-            arguments = (sender, self._counts, skipped, self._task, folder)
-            process = context.Process(target=_search, args=arguments)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of forking beside threads: the child starts none
-                process.start()
-            sender.close()
+    def run(self) -> bool:
+        """Runs the search, but for what was tried; whether it came to its end.
+
+        In a process that is closed off already, as that of a script, it runs here.
+        """
+        if Refusals.here is not None:
+            answers = Answers(self._counts, Refusals.here, self._hear)
+            _try_candidates(self._task, answers, Before())
+            self.tried, self.refused = self._counts.read()
+            return True
+        before = Before(self.tried, self.computed)
+        with (
+            tempfile.TemporaryDirectory(prefix="gradcheck-") as folder,
+            forked(_search, self._counts, before, self._task, folder) as (receiver, process),
+        ):
+            silence = Silence(process.pid or 0, PATIENCE * SLOWEST)
             try:
-                return self._listen(receiver, Silence(process.pid or 0, PATIENCE * SLOWEST))
+                return self._listen(receiver, silence)
             finally:
-                _kill(process)
-                receiver.close()
+                self.computed += silence.computed()
 
     def _listen(self, receiver: Connection, silence: Silence) -> bool:
-        while not self._task.allowance.is_spent(self.tried, beyond=SLOWEST):
+        while not self.is_over(silence.computed(), beyond=SLOWEST):
             try:
                 ready = receiver.poll(0.05)
                 self._count(silence)
@@ -156,11 +156,20 @@ class _Watched:
                 return True
             if isinstance(message, str):
                 self.refusal = message
-            elif message.proof.holds:
-                self.mended.append(message)
             else:
-                self.coincidence = message
+                self._hear(message)
         return True
+
+    def _hear(self, mended: Mended) -> None:
+        if mended.proof.holds:
+            self.mended.append(mended)
+        else:
+            self.coincidence = mended
+
+    def is_over(self, computed: float = 0.0, beyond: float = 0.0) -> bool:
+        """Whether all is used up, and more, by earlier processes and one that computed so long."""
+        allowance = self._task.allowance
+        return allowance.spent(self.tried, self.computed + computed) >= allowance.amount + beyond
 
     def _count(self, silence: Silence) -> None:
         tried, self.refused = self._counts.read()
@@ -170,34 +179,30 @@ class _Watched:
             self.tried = tried
 
 
-def _kill(process: BaseProcess) -> None:
-    """Ends the process with whatever it has started."""
-    with contextlib.suppress(ProcessLookupError):  # it has no session of its own yet
-        os.killpg(process.pid or 0, signal.SIGKILL)
-    process.kill()
-    process.join()
-
-
-def _search(sender: Connection, counts: Counts, skipped: int, task: Task, folder: str) -> None:
+def _search(sender: Connection, counts: Counts, before: Before, task: Task, folder: str) -> None:
     """What runs in the process; None is sent at its end."""
-    end = os._exit  # which candidates may not
-    os.setsid()
-    with contextlib.suppress(BrokenPipeError, MemoryError):
-        missing = blocks_without_gradient(task.point, task.functions)
-        functions = [one for own in task.functions for one in own.functions]
+    functions = [one for own in task.functions for one in own.functions]
+    surroundings = Surroundings(task.point.problem, functions)
+    confine(sender.fileno(), counts.address)
+    refusals = Refusals(function.__globals__ for function in functions)
+    _work_in(folder, task.point, surroundings)
+    if refusals.happened():
+        sender.send(REACHES_OUT)
+    else:
+        refusals.count = counts.read()[1]  # of the processes before
+        _try_candidates(task, Answers(counts, refusals, sender.send), before)
+    sender.send(None)
+
+
+def _try_candidates(task: Task, answers: Answers, before: Before) -> None:
+    """The search, where nothing can be harmed."""
+    functions = [one for own in task.functions for one in own.functions]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # of candidates, which overflow and divide by zero
         surroundings = Surroundings(task.point.problem, functions)
-        confine(sender.fileno(), counts.address)
-        refusals = Refusals(function.__globals__ for function in functions)
-        _work_in(folder, task.point, surroundings)
-        if refusals.happened():
-            sender.send(REACHES_OUT)
-        else:
-            refusals.count = counts.read()[1]  # of the processes before
-            judge = Judge(task.point, missing, seed=0)
-            judge.prepare(_data(task, functions, surroundings))
-            Search(task, judge, surroundings, skipped, Answers(counts, refusals, sender)).run()
-        sender.send(None)
-    end(0)  # nothing of the parent's is to be tidied up here
+        judge = Judge(task.point, blocks_without_gradient(task.point, task.functions), seed=0)
+        data = partial(_data, task, functions, surroundings)
+        Search(task, judge, surroundings, data, before, answers).run()
 
 
 def _data(task: Task, functions: Sequence[Any], surroundings: Surroundings) -> Data:

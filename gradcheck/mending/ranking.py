@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from gradcheck.finding import Finding
-from gradcheck.mending.candidate import Mended, Texts
+from gradcheck.mending.candidate import Mended
+from gradcheck.mending.variants import Texts
 
 Rank = tuple[int, int, int, float, int]
 
@@ -29,14 +30,9 @@ def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding])
 
 def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
     """The number of edits, the distance from the diagnosis, oddities, weight, and length."""
-    places = [
-        [place and (place.file, place.line) for place in (one.location, *one.also)]
-        for one in findings
-    ]
-    named = {one[0] for one in places}
-    beside = {place for one in places for place in one[1:]}
-    lines = [(edit.path, edit.line) for edit in mended.edits]
-    distance = sum(0 if line in named else 1 if line in beside else 2 for line in lines)
+    places = [place for one in findings for place in (one.location, *one.also) if place]
+    named = {(place.file, place.line) for place in places}
+    distance = sum((edit.path, edit.line) not in named for edit in mended.edits)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
     return len(mended.edits), distance, odd, mended.weight, _length(mended)
 

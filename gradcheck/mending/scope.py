@@ -69,6 +69,7 @@ PURE = frozenset(
 """Functions of numpy's and methods of arrays that change nothing."""
 
 OF_COMPREHENSION = "[{"
+NOT_NUMBERS = ("list", "other")
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class Value:
     """What kind of value an expression had.
 
     Attributes:
-        kind: "array", "int", "float" or "list"; single numbers of numpy are floats, and a tuple is
-            a list.
+        kind: "array", "int", "float", "list" or "other"; single numbers of numpy are floats, and a
+            tuple is a list.
         shape: of an array or list.
         number: of an int or float.
     """
@@ -118,15 +119,19 @@ def _values(frame: FrameType, texts: Sequence[str]) -> dict[str, Value]:
             with contextlib.suppress(Exception):  # it has no values at this place
                 names |= eval(text, frame.f_globals, names)[-1]
     values = {}
-    for text in dict.fromkeys([*texts, *names, *_inside(names)]):
+    for text in dict.fromkeys([*texts, *names, *inside(names)]):
         try:
             # an expression of the user's own function, which it has just evaluated itself
             result = names[text] if text in names else eval(text, frame.f_globals, names)
         except Exception:  # it has no value at this place
             continue
         value = value_of(result)
+        if value is not None or text in names:
+            values[text] = value or Value("other")
+    for name, result in frame.f_globals.items():
+        value = value_of(result) if name not in values and not name.startswith("_") else None
         if value is not None:
-            values[text] = value
+            values[name] = Value("other", value.shape)
     return values
 
 
@@ -146,7 +151,7 @@ def value_of(result: Any) -> Value | None:
     return None
 
 
-def _inside(names: Mapping[str, Any]) -> list[str]:
+def inside(names: Mapping[str, Any]) -> list[str]:
     """The items of dicts, and the attributes of the user's objects, as expressions."""
     texts: list[str] = []
     for name, value in names.items():
@@ -175,7 +180,11 @@ def _can_be_asked(node: ast.AST) -> bool:
     if not isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call):
         return False
     calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
-    return all(isinstance(one, ast.Attribute) and one.attr in PURE for one in calls)
+    return all(
+        (isinstance(one, ast.Attribute) and one.attr in PURE)
+        or (isinstance(one, ast.Name) and one.id == "len")
+        for one in calls
+    )
 
 
 def _variables(node: ast.AST) -> Iterator[str]:

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from gradcheck.compare.point import Point
 from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.answers import Answers
-from gradcheck.mending.candidate import (
-    AtMost,
-    Mended,
-    Proof,
-    Texts,
-    TooSlowError,
-    applied,
-    installed,
-)
-from gradcheck.mending.context import Edit
+from gradcheck.mending.candidate import Mended, Proof, TooSlowError, Watch, applied
+from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import Hints, all_edits
-from gradcheck.mending.judge import Judge, Standing, better, is_mended
-from gradcheck.mending.source import Function
+from gradcheck.mending.elsewhere import Data
+from gradcheck.mending.judge import Judge, is_mended
+from gradcheck.mending.source import Function, UnreadableError
 from gradcheck.mending.surroundings import Surroundings
+from gradcheck.mending.targets import Progress, Standing
+from gradcheck.mending.together import adding_up, batches, likely_pairs, of_different_faults
+from gradcheck.mending.variants import Candidate, Program, Texts
+from gradcheck.mending.wanted import Wanted, constructed
+from gradcheck.user.blocks import Array
 
 DEPTH = 3
 MOST_PATCHES = 5
 PARTIAL = 3
-PAIRED, PAIRED_OF_A_LINE = 60, 8
 DEEPEN = 0.4
 """The share of what is left after which an edit that helps is followed at once."""
 
-LISTED = 0.15
+LISTED = 0.03
 """The share of the whole allowance that is spent on looking for others after the first patch."""
 
 FASTEST, SLOWEST = 0.2, 2.0
 """The least and the most seconds that a candidate may compute to make its gradient once."""
+
+MOST_WAITING = 2.0
+"""Where a busy machine makes a search take more than so many times as long, it ends."""
+
+SELDOM = 0.01
+"""Seconds after which it is asked again what was computed."""
+
+CONSTRUCTING = 2.0
+"""Seconds in which edits for one value that is wanted are to be made."""
 
 CALLS, PROOF_CALLS = 50, 20
 """A candidate may take as long as so many losses, and its proof so many times as long as that."""
@@ -54,11 +60,19 @@ class Task:
     allowance: Allowance
 
 
+@dataclass(frozen=True)
+class Before:
+    """What earlier processes did: how many candidates, the last of which hung, in how long."""
+
+    tried: int = 0
+    computed: float = 0.0
+
+
 class Search:
     """A search under way.
 
-    The first `skipped` candidates are not tried, as an earlier process hung on the last of them.
-    `answers` is told the number of candidates so far, and those that are mended.
+    The candidates `before` are not tried again. `answers` is told the number of candidates so far,
+    and those that are mended. `data` are what the proof changes.
     """
 
     def __init__(
@@ -66,110 +80,174 @@ class Search:
         task: Task,
         judge: Judge,
         surroundings: Surroundings,
-        skipped: int,
+        data: Callable[[], Data],
+        before: Before,
         answers: Answers,
     ) -> None:
-        self._task = task
-        self._judge = judge
-        self._skipped = skipped
-        self._answers = answers
-        self._surroundings = surroundings
+        self._task, self._judge, self._surroundings = task, judge, surroundings
+        self._before, self._answers = before, answers
+        self._data: Callable[[], Data] | None = data
+        self._own = [(function, function.code) for function in task.functions]
         self._limit = min(SLOWEST, max(FASTEST, CALLS * task.point.noise.seconds))
+        self._watch = Watch(self._limit / 2)
         self._last = task.allowance.amount
         self._start: Standing = ()
         self._seen: set[int] = set()
         self._tried = 0
+        self._begun, self._asked, self._computed = time.monotonic(), -math.inf, 0.0
         self._mended = self._coincidences = 0
 
     def run(self) -> None:
         """Searches from the user's source."""
         none: Standing = (False,) * len(self._task.point.problem.parameters.names)
         self._start = self._judge.right_blocks() or none
-        self._level(self._task.texts, (), self._start, 0)
+        self._level(self._task.texts, (), 0)
 
-    def _level(self, texts: Texts, before: tuple[Edit, ...], base: Standing, depth: int) -> None:
+    def _level(self, texts: Texts, before: Candidate, depth: int) -> None:
         """All single edits of a program; where none is enough, those that help are kept."""
-        edits = all_edits(
-            contexts_of(self._task.functions, texts, self._run_once), self._task.hints
-        )
-        partial = self._improving(texts, before, base, edits)
+        program = Program(self._task.functions, texts)
+        contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
+        made = [self._constructed(contexts, wanted) for wanted in self._task.hints.wanted]
+        first = [edit for one in made for edit in one]
+        edits = all_edits(contexts, self._task.hints, first)
+        base = self._judge.progress(self._judge.right_blocks() or self._start)
+        self._surroundings.restore()
+        self._try_each(program, of_different_faults(made), before)
+        early = self._helpful(program, before, edits[: len(first)], base)[0]
+        if not self._mended and depth < DEPTH:
+            last = self._last
+            self._last = self._spent() + DEEPEN * (last - self._spent())
+            self._follow(program, before, [one for one in early if one[1].is_clear(base)], depth)
+            self._last = self._last if self._mended else last
+        helpful, pairs = self._helpful(program, before, edits, base)
+        self._try_each(program, pairs, before)
         if self._mended or depth >= DEPTH or self._is_over():
             return
-        partial.sort(key=lambda pair: (-pair[1].count(True), pair[0].weight))
-        for edit, right in partial[:PARTIAL]:
-            after = applied(texts, (edit,))
-            with installed(self._task.functions, texts, (edit,)):
-                self._level(after, (*before, edit), right, depth + 1)
-            if self._mended:
-                return
+        self._follow(program, before, [*early, *helpful], depth)
         if not depth:
-            self._pairs(texts, edits)
+            self._try_each(program, likely_pairs(edits), ())
 
-    def _improving(
-        self, texts: Texts, before: tuple[Edit, ...], base: Standing, edits: Sequence[Edit]
-    ) -> list[tuple[Edit, Standing]]:
-        """Tries single edits; those that help and are not enough, with what is right then."""
-        self._judge.right_blocks()
-        raised = self._judge.raised
-        self._surroundings.restore()
+    def _constructed(self, contexts: Sequence[Context], wanted: Wanted) -> list[Edit]:
+        """Edits that give an expression the value that is wanted, unless it takes too long."""
+        try:
+            with self._watch.at_most(CONSTRUCTING):
+                return constructed(contexts, wanted, self._run_once)
+        except TooSlowError:
+            return []
+        finally:
+            self._surroundings.restore()
+
+    def _follow(
+        self, program: Program, before: Candidate, helpful: list[tuple[Edit, Progress]], depth: int
+    ) -> None:
+        """Searches on from the edits that help most."""
+        helpful.sort(key=lambda pair: (-pair[1].amount, pair[0].weight))
+        for edit, _ in helpful[:PARTIAL]:
+            if not self._mended:
+                with program.running(program.code_of((edit,))):
+                    self._level(applied(program.texts, (edit,)), (*before, edit), depth + 1)
+                program.restore()
+
+    def _try_each(
+        self, program: Program, candidates: Iterable[Candidate], before: Candidate
+    ) -> None:
+        for batch in batches(candidates):
+            if self._is_over():
+                return
+            self._try_all(program, batch, before)
+
+    def _helpful(
+        self, program: Program, before: Candidate, edits: Sequence[Edit], base: Progress
+    ) -> tuple[list[tuple[Edit, Progress]], list[tuple[Edit, Edit]]]:
+        """Tries single edits: those that help and are not enough, and pairs that may be."""
+        wanted, own = self._judge.pick(base)
         deepen = self._spent() + DEEPEN * (self._last - self._spent())
-        partial: list[tuple[Edit, Standing]] = []
-        for edit in edits:
-            if self._is_over() or (partial and self._spent() > deepen):
+        helpful: list[tuple[Edit, Progress]] = []
+        changes: list[tuple[Edit, Array]] = []
+        clear = 0
+
+        def keep(candidate: Candidate, right: Standing) -> None:
+            nonlocal clear
+            picked = None if own is None else self._judge.picked()
+            if picked is not None and own is not None:
+                changes.append((candidate[0], picked - own))
+            progress = self._judge.progress(right, base)
+            if progress.is_beyond(base):
+                helpful.append((candidate[0], progress))
+                clear += progress.is_clear(base)
+
+        for candidates in batches((edit,) for edit in edits):
+            if clear and self._spent() > deepen:
                 break
-            right = self._try(texts, (edit,), before)
-            if right is None or is_mended(right):
+            self._try_all(program, candidates, before, keep)
+        return helpful, [] if own is None or self._mended else adding_up(changes, wanted - own)
+
+    def _try_all(
+        self,
+        program: Program,
+        candidates: Sequence[Candidate],
+        before: Candidate,
+        keep: Callable[[Candidate, Standing], None] | None = None,
+    ) -> None:
+        """Tries candidates that are compiled together; those that are not mended may be kept."""
+        if self._is_over():
+            return
+        parts = program.variants(candidates)
+        for candidate in candidates:
+            if self._is_over():
+                break
+            after = applied(program.texts, candidate)
+            if not self._is_new(after):
                 continue
-            if better(right, base) or (raised and not self._judge.raised):
-                partial.append((edit, right))
-        return partial
-
-    def _pairs(self, texts: Texts, edits: Sequence[Edit]) -> None:
-        """Two edits together: of the likeliest of every line, then of more of them."""
-        ranks: list[int] = []
-        of_line: Counter[tuple[str, int]] = Counter()
-        for edit in edits:
-            ranks.append(of_line[edit.path, edit.line])
-            of_line[edit.path, edit.line] += 1
-        most, of_one = PAIRED, PAIRED_OF_A_LINE
-        while most // 2 < len(edits):
-            chosen = [edit for edit, rank in zip(edits, ranks, strict=True) if rank < of_one]
-            for one, other in combinations(chosen[:most], 2):
-                if self._is_over():
-                    return
-                if one.path != other.path or one.end <= other.start or other.end <= one.start:
-                    self._try(texts, (one, other), ())
-            most, of_one = 2 * most, 2 * of_one
-
-    def _try(
-        self, texts: Texts, edits: tuple[Edit, ...], before: tuple[Edit, ...]
-    ) -> Standing | None:
-        """Which blocks an edited program has right; what has all right is proved and sent."""
-        after = applied(texts, edits)
-        if not self._is_new(after):
-            return None
-        with installed(self._task.functions, texts, edits) as possible:
-            if not possible:
-                return None
             try:
-                with AtMost(self._limit):
-                    right = self._judge.right_blocks()
-                if self._answers.refused() or right is None:
-                    return None
-                if not is_mended(right) or not better(right, self._start):
-                    return right
-                with AtMost(PROOF_CALLS * self._limit):
-                    error = self._judge.proved()
-                    holds = error is not None and self._judge.holds_elsewhere()
-                if self._answers.refused():
-                    return None
+                own = parts.get(candidate)
+                codes, choice = own or (program.code_of(candidate), frozenset())
+            except UnreadableError:
+                continue
+            try:
+                with program.running(codes, choice), self._watch.at_most(self._limit):
+                    right = self._judge.right_blocks(program.is_of_loss(candidate))
+                if right is None or self._answers.refused():
+                    continue
+                if is_mended(right):
+                    self._prove(program, before, candidate, right)
+                elif keep is not None:
+                    keep(candidate, right)
             except TooSlowError:
-                return None
+                continue
             finally:
                 self._surroundings.restore()
-        if error is not None:
-            self._tell(Mended((*before, *edits), after, error, self._proof(right, holds)))
-        return right
+        program.restore()
+
+    def _prove(
+        self, program: Program, before: Candidate, candidate: Candidate, right: Standing
+    ) -> None:
+        """Asks a candidate whose gradient is right everywhere else; sends it if it is there too."""
+        if right == self._start:
+            return
+        self._prepare(program)
+        most = self._watch.at_most(PROOF_CALLS * self._limit)
+        with program.running(program.code_of(candidate)), most:
+            error = self._judge.proved()
+            holds = error is not None and self._judge.holds_elsewhere()
+        if error is not None and not self._answers.refused():
+            after = applied(program.texts, candidate)
+            self._tell(Mended((*before, *candidate), after, error, self._proof(right, holds)))
+
+    def _prepare(self, program: Program) -> None:
+        """Measures the user's own functions where candidates are proved, before the first is."""
+        if self._data is None:
+            return
+        self._surroundings.restore()
+        program.restore()
+        now = [(function, function.code) for function in self._task.functions]
+        for function, code in self._own:
+            function.run_from_now_on(code)
+        self._judge.prepare(self._data())
+        self._data = None
+        self._surroundings.restore()
+        for function, code in now:
+            function.run_from_now_on(code)
 
     def _proof(self, right: Standing, holds: bool) -> Proof:
         names = zip(self._task.point.problem.parameters.names, right, strict=True)
@@ -194,13 +272,18 @@ class Search:
         self._seen.add(key)
         self._tried += 1
         self._answers.tried(self._tried)
-        return self._tried > self._skipped
+        return self._tried > self._before.tried
 
     def _is_over(self) -> bool:
         return self._spent() >= self._last or self._mended >= MOST_PATCHES
 
     def _spent(self) -> float:
-        return self._task.allowance.spent(self._tried)
+        now = time.monotonic()
+        if now > self._asked + SELDOM:  # to ask what was computed takes as long as a candidate
+            waited = (now - self._begun) / MOST_WAITING
+            own = max(time.process_time(), waited)
+            self._asked, self._computed = now, self._before.computed + own
+        return self._task.allowance.spent(self._tried, self._computed)
 
     def _run_once(self) -> None:
         values = [value.copy() for value in self._task.point.problem.parameters.values]

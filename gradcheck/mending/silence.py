@@ -21,23 +21,24 @@ class Silence:
     def __init__(self, pid: int, most: float) -> None:
         self._stat = Path(f"/proc/{pid}/stat")
         self._most = most
+        self._begun = time.monotonic()
         self.broken()
 
     def broken(self) -> None:
         """The process has told something."""
         self._since = time.monotonic()
-        self._computed = self._computing()
+        self._computed = self.computed()
 
     def is_too_long(self) -> bool:
         """Whether it computed too long, or waited much too long; a busy machine is no reason."""
         waited = time.monotonic() - self._since
-        computed = self._computing() - self._computed
+        computed = self.computed() - self._computed
         return min(waited, computed) > self._most or waited > WAITS * self._most
 
-    def _computing(self) -> float:
-        """Seconds that the process has computed; where the system does not tell, the time."""
+    def computed(self) -> float:
+        """Seconds that the process has computed; where the system does not tell, its age."""
         try:
             fields = self._stat.read_text(encoding="utf-8").rpartition(")")[2].split()
         except OSError:
-            return time.monotonic()
+            return time.monotonic() - self._begun
         return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")  # user and system time

@@ -11,6 +11,7 @@ import ast
 import linecache
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from dis import get_instructions
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -24,6 +25,11 @@ from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+Piece = Definition | ast.For | ast.While
+"""A function, or the loop of a script whose body is one."""
+
+STEP, ONCE = "training_step", "__gradcheck_once__"
+"""What the body of a script's loop is called, as a function, and the variable of its one pass."""
 
 FACTORY = "_factory_of_the_function_"
 LAMBDA = "<lambda>"
@@ -58,13 +64,17 @@ class Function:
         for function in self.functions:
             function.__code__ = code
 
-    def definition(self, tree: ast.Module) -> Definition:
+    def definition(self, tree: ast.Module) -> Piece:
         """Its definition in a file's tree.
 
         Raises:
             UnreadableError: it is not there.
         """
-        same = [node for names, node in definitions(tree) if names == self.names]
+        same: list[Piece]
+        if self.names[-1] == STEP:
+            same = [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While)]
+        else:
+            same = [node for names, node in definitions(tree) if names == self.names]
         if len(same) <= self.occurrence:
             raise UnreadableError(f"{'.'.join(self.names)} is no longer in {self.path}")
         return same[self.occurrence]
@@ -153,6 +163,11 @@ def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> froz
 
 def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ...], int]:
     """The names and the occurrence of the definition that a code was made from."""
+    if code.co_name == STEP:
+        loops = [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While)]
+        lines = [node.lineno for node in loops]
+        if code.co_firstlineno in lines and loops[lines.index(code.co_firstlineno)].body:
+            return (STEP,), lines.index(code.co_firstlineno)
     columns = [column for _, _, column, _ in code.co_positions() if column is not None]
     same: dict[tuple[str, ...], int] = {}
     found = []
@@ -173,81 +188,89 @@ def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ..
     return names, occurrence
 
 
-def span(text: bytes, node: Definition) -> tuple[int, int]:
+def span(text: bytes, node: Piece) -> tuple[int, int]:
     """Where a definition's lines, or a lambda, stand in its file; the decorators left out."""
     starts = offsets(text)
     if isinstance(node, ast.Lambda):
         end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
         return starts[node.lineno - 1] + node.col_offset, end
-    return starts[node.lineno - 1], starts[node.end_lineno or node.lineno]
+    first = node.body[0].lineno if isinstance(node, ast.For | ast.While) else node.lineno
+    last = node.body[-1]
+    return starts[first - 1], starts[last.end_lineno or last.lineno]
 
 
-def new_code(function: Function, definition: bytes) -> CodeType:
+def new_code(function: Function, definition: bytes, body: int | None = None) -> CodeType:
     """The code of a function as the text of its definition has it.
+
+    Args:
+        function: what it is the code of.
+        definition: the text, indented as it stands.
+        body: where the first statement begins in it, or a lambda's body; the variables of the
+            surroundings are mentioned there, so that one that is no longer used keeps its cell.
+            None where all of them are.
 
     Raises:
         UnreadableError: it is no Python, or the function needs other variables of its
             surroundings than it has.
     """
-    free = function.code.co_freevars
-    name = function.names[-1]
-    text = definition.decode("utf-8")
+    free, name = function.code.co_freevars, function.names[-1]
+    if name == STEP:
+        return _step_code(function, definition)
+    owner = function.code.co_qualname.split(".")[-2:-1]
+    given = [one for one in free if one != "__class__"]
+    head, level = [], ""
+    if given:
+        head, level = [f"def {FACTORY}({', '.join(given)}):"], " "
+    if name == LAMBDA:
+        before, after = "\n".join([*head, f"{level}("]), ")"
+    else:
+        if owner and owner != ["<locals>"]:  # a name with two underscores is its class's own
+            head.append(f"{level}class {owner[0]}:")
+        elif not head and definition[:1].isspace():
+            head.append("if 1:")
+        before, after = "".join(f"{line}\n" for line in head), ""
+    if free and body is not None:
+        definition = _mentioning(free, definition, body, name == LAMBDA)
     try:
-        if free or name == LAMBDA:
-            inner = _parsed(text, name == LAMBDA)
-            _mention(inner, free)
-            module = compile(_factory(inner, free), function.path, "exec")
-        else:  # a tree takes several times as long
-            module = compile(_dedented(text), function.path, "exec")
+        code = compile(before + definition.decode("utf-8") + after, function.path, "exec")
     except (SyntaxError, ValueError) as error:
         raise UnreadableError(str(error)) from None
-    codes = [one for one in module.co_consts if isinstance(one, CodeType)]
-    if codes and codes[0].co_name == FACTORY:
-        codes = [one for one in codes[0].co_consts if isinstance(one, CodeType)]
-    code = next((one for one in codes if one.co_name == name), None)
-    if code is None or code.co_freevars != free:
+    found = next((one for one in inner_codes(code) if one.co_name == name), None)
+    if found is None or found.co_freevars != free:
         raise UnreadableError("the function would need other variables of its surroundings")
-    return code
+    return found
 
 
-def _parsed(definition: str, is_lambda: bool) -> Definition:
-    """The tree of a definition that stands indented, or of a lambda in an expression."""
-    source = f"({definition})" if is_lambda else _dedented(definition)
-    statement = ast.parse(source).body[0]
-    if isinstance(statement, ast.If):
-        statement = statement.body[0]
-    inner = statement.value if isinstance(statement, ast.Expr) else statement
-    if not isinstance(inner, Definition):
-        raise UnreadableError("the function is not a plain definition")
-    return inner
+def _step_code(function: Function, body: bytes) -> CodeType:
+    """The code of the body of a loop: once, with the variables of its module or function."""
+    code = function.code
+    stored = {one.argval for one in get_instructions(code) if one.opname == "STORE_GLOBAL"}
+    head = [f"def {STEP}({', '.join(code.co_varnames[: code.co_argcount])}):"]
+    head += [f" global {', '.join(sorted(stored | {ONCE}))}"] if stored else []
+    text = "\n".join([*head, f" for {ONCE} in (0,):", body.decode("utf-8")])
+    text += "" if stored else "\n return locals()"
+    try:
+        made = compile(text, function.path, "exec")
+    except (SyntaxError, ValueError) as error:
+        raise UnreadableError(str(error)) from None
+    return next(one for one in inner_codes(made) if one.co_name == STEP)
 
 
-def _dedented(definition: str) -> str:
-    """A definition as a file of its own; its lines stay as they are."""
-    return f"if 1:\n{definition}" if definition[:1].isspace() else definition
+def _mentioning(names: Sequence[str], definition: bytes, body: int, is_lambda: bool) -> bytes:
+    """The definition with a mention of variables, which are not read there."""
+    indent = definition[definition.rfind(b"\n", 0, body) + 1 : body]
+    every = f"({', '.join(names)},)".encode()
+    between = b"; " if indent.strip() else b"\n" + indent
+    mention = every + b" if 0 else " if is_lambda else b"lambda: " + every + between
+    return definition[:body] + mention + definition[body:]
 
 
-def _mention(inner: Definition, free: Sequence[str]) -> None:
-    """Mentions variables again, so that one that an edit no longer uses keeps its cell."""
-    mentioned = ast.Tuple([ast.Name(name, ast.Load()) for name in free], ast.Load())
-    if isinstance(inner, ast.Lambda):
-        inner.body = ast.IfExp(ast.Constant(True), inner.body, mentioned)
-    else:
-        inner.body[:0] = [ast.If(ast.Constant(False), [ast.Expr(mentioned)], [])]
-
-
-def _factory(inner: Definition, free: Sequence[str]) -> ast.Module:
-    """A module with a function that makes the inner one, which has its free variables from it."""
-    statement = ast.Expr(inner) if isinstance(inner, ast.Lambda) else inner
-    arguments = ast.arguments(
-        posonlyargs=[],
-        args=[ast.arg(name) for name in free],
-        kwonlyargs=[],
-        kw_defaults=[],
-        defaults=[],
-    )
-    factory = ast.FunctionDef(FACTORY, arguments, [statement], [])
-    return ast.fix_missing_locations(ast.Module([factory], []))
+def inner_codes(code: CodeType) -> Iterator[CodeType]:
+    """The codes of what is defined in another, the outermost first."""
+    inner = [one for one in code.co_consts if isinstance(one, CodeType)]
+    yield from inner
+    for one in inner:
+        yield from inner_codes(one)
 
 
 def apply(text: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:

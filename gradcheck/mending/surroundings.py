@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import same_numbers
 from gradcheck.recognition.data import arrays_in
 from gradcheck.user.objects import is_object
 from gradcheck.user.problem import Problem
@@ -26,7 +25,7 @@ class Surroundings:
     """
 
     def __init__(self, problem: Problem, functions: Sequence[Any]) -> None:
-        self._arrays: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        self._arrays: list[tuple[NDArray[Any], NDArray[Any], bytes]] = []
         self._problem = problem
         seen: set[int] = set()
         left = MOST_BYTES
@@ -35,7 +34,7 @@ class Surroundings:
             for array in arrays_in(holder, DEPTH, seen) if holder is not None else ():
                 left -= array.nbytes
                 if array.flags.writeable and left > 0:
-                    self._arrays.append((array, array.copy()))
+                    self._arrays.append((array, array.copy(), array.tobytes()))
         self._objects = [
             (one, dict(vars(one)))
             for one in _objects_in(problem.parameters.owner, DEPTH)
@@ -44,8 +43,8 @@ class Surroundings:
 
     def restore(self) -> None:
         """Puts back what was changed; attributes are what they were."""
-        for array, before in self._arrays:
-            if array.shape == before.shape and not same_numbers(array, before):
+        for array, before, numbers in self._arrays:
+            if array.tobytes() != numbers and array.shape == before.shape:
                 np.copyto(array, before)
         for one, attributes in self._objects:
             for name in vars(one).keys() - attributes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 REFUSED = frozenset(
     {
@@ -73,7 +73,11 @@ class Refusals:
     Attributes:
         count: how many candidates were refused something.
         last: what was refused last, in a sentence.
+        here: those of this process, if it is closed off; a process that is forked for candidates
+            asks before it closes itself.
     """
+
+    here: ClassVar[Refusals | None] = None
 
     def __init__(
         self, scopes: Iterable[dict[str, Any]], sentence: str = "an edit that is tried may not"
@@ -89,6 +93,7 @@ class Refusals:
                     scope[name] = self._instead_of(replaced[id(value)])
         sys.dont_write_bytecode = True
         sys.addaudithook(self._hear)
+        Refusals.here = self
 
     def happened(self) -> bool:
         """Whether anything was refused since this was asked last; then it is counted."""

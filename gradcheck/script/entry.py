@@ -66,7 +66,7 @@ class ScriptEntry:
             overrides: arguments of the check.
         """
         try:
-            seconds = SECONDS + float(overrides.get("budget") or 0.0)
+            seconds = SECONDS + sum(float(overrides.get(one) or 0) for one in ("budget", "repair"))
             answer: Outcome | str = in_process(partial(self._work, overrides), seconds)
         except UsageError as error:
             answer = str(error)
@@ -94,7 +94,7 @@ class ScriptEntry:
         work = _Work(self.path, self.wishes)
         try:
             taken, described = work.described()
-            report = work.checked(taken, {**overrides, "workers": 1, "repair": None})
+            report = work.checked(taken, {**overrides, "workers": 1})
             described = replace(described, notes=(*described.notes, *work.more_notes))
             differences = (
                 () if report.ok else (f"it was to pass, and the verdict is {report.verdict}",)

@@ -105,6 +105,7 @@ class Handover:
         run, what, snapshot, extra = point.run, point.step, point.snapshot, point.extra
         tree = nested(self.paths)
         body = run.body(what.loop, snapshot)
+        own = run.own_body(what.loop, snapshot)
         reached = [body, *snapshot.shared.values(), *_objects(snapshot.state)]
         data = data_of(point)
         run.forget(snapshot)
@@ -117,12 +118,12 @@ class Handover:
             _ = body, reached, data
             changed = {**extra, **spread(tree, params)}
             scale = learning_rate / rate
-            after = run.replay(what.loop, snapshot, changed, what.rate, scale)
+            after = run.replay(what.loop, snapshot, changed, what.rate, scale, body=own)
             return filled(tree, lambda path: _value(after, path))
 
         def grad(params: Any) -> Any:
             _ = body, reached, data
-            after = run.replay(what.loop, snapshot, {**extra, **spread(tree, params)})
+            after = run.replay(what.loop, snapshot, {**extra, **spread(tree, params)}, body=own)
             return filled(tree, lambda path: _value(after, places.get(path, path)))
 
         return loss, step, grad

@@ -179,6 +179,12 @@ class Run:
             self._bodies[number, names] = made
         return self._bodies[number, names]
 
+    def own_body(self, number: int, snapshot: Snapshot) -> types.FunctionType:
+        """The same, as a function that can be edited alone."""
+        body = self.body(number, snapshot)
+        code = body.__code__.replace(co_consts=(*body.__code__.co_consts, "of the gradient"))
+        return types.FunctionType(code, body.__globals__, body.__name__, None, body.__closure__)
+
     def replay(
         self,
         number: int,
@@ -187,6 +193,7 @@ class Run:
         rate: Rate | None = None,
         scale: float = 1.0,
         seen: Seen | None = None,
+        body: types.FunctionType | None = None,
     ) -> State:
         """One iteration from a snapshot; what the script holds after it.
 
@@ -197,13 +204,14 @@ class Run:
             rate: the learning rate, if it is scaled.
             scale: by what.
             seen: where to note what the marks see.
+            body: another function that is one pass.
 
         Raises:
             Exception: whatever the script raises.
         """
         state = snapshot.copied(values or {})
         local = None if state.local is None else {**snapshot.shared, **state.local}
-        body = self.body(number, snapshot)
+        body = body or self.body(number, snapshot)
         with self._as_at(snapshot, state), _silence():
             begun = State(self.names, local)
             scaled = rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext()

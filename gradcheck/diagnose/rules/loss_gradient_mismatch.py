@@ -43,7 +43,6 @@ RULE = Rule(
         EditKind.MISSING_FACTOR,
         EditKind.FUNCTION,
         EditKind.WRAPPED,
-        EditKind.TEXT,
         EditKind.CONSTANT,
     ),
 )

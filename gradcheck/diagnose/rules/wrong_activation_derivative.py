@@ -76,7 +76,6 @@ RULE = Rule(
         EditKind.REMOVED_FACTOR,
         EditKind.FUNCTION,
         EditKind.POWER,
-        EditKind.TEXT,
         EditKind.CONSTANT,
         EditKind.SIGN,
         EditKind.OPERATOR,

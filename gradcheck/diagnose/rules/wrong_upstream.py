@@ -54,7 +54,6 @@ RULE = Rule(
     edits=(
         EditKind.NAME,
         EditKind.INDEX,
-        EditKind.TEXT,
         EditKind.MOVED_STATEMENT,
         EditKind.REVERSED_LOOP,
     ),

@@ -1,0 +1,86 @@
+"""What the names of a function held whenever it came to a statement."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from gradcheck.mending.scope import value_of
+from gradcheck.mending.source import STEP
+
+MOST_MOMENTS = 400
+DEPTH = 3
+
+INNER = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One time that a statement was reached: the names of its function, and what was around it."""
+
+    names: Mapping[str, Any]
+    scope: dict[str, Any]
+
+    def value(self, text: str) -> Any:
+        """The value of an expression; None where it has none that is an array or number."""
+        with contextlib.suppress(Exception), np.errstate(all="ignore"):
+            # an expression of the user's own, or one made of their names, that changes nothing
+            result = eval(text, self.scope, dict(self.names))
+            kind = value_of(result)
+            if kind is not None and kind.kind != "list":
+                return np.asarray(result, dtype=np.float64)
+        return None
+
+
+def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> list[Moment]:
+    """The moments at which the lines of a statement are about to be run."""
+    found: list[Moment] = []
+    inside: dict[int, int] = {}
+
+    def at_line(frame: FrameType, event: str, argument: Any) -> Any:
+        here = event == "line" and first <= frame.f_lineno <= last
+        before = inside.get(id(frame), 0)
+        if here and (not before or frame.f_lineno <= before) and len(found) < MOST_MOMENTS:
+            found.append(Moment(copied(_names(frame)), frame.f_globals))
+        inside[id(frame)] = frame.f_lineno if here else 0
+        return at_line
+
+    def at_call(frame: FrameType, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        if code.co_filename != path or code.co_firstlineno > last or code.co_name in INNER:
+            return None
+        return at_line
+
+    before = sys.gettrace()
+    sys.settrace(at_call)
+    try:
+        run()
+    except Exception:  # the user's code may raise whatever it likes
+        pass
+    finally:
+        sys.settrace(before)
+    return found
+
+
+def _names(frame: FrameType) -> dict[str, Any]:
+    """The names of a function; of the body of a script's loop, those of its module."""
+    if frame.f_code.co_name != STEP or frame.f_locals:
+        return frame.f_locals
+    return {name: value for name, value in frame.f_globals.items() if value_of(value) is not None}
+
+
+def copied(value: Any, depth: int = DEPTH) -> Any:
+    """Arrays as they are now, in dicts and lists too."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if depth and type(value) is dict:
+        return {key: copied(item, depth - 1) for key, item in value.items()}
+    if depth and type(value) in (list, tuple):
+        return type(value)(copied(item, depth - 1) for item in value)
+    return value

@@ -1,0 +1,213 @@
+"""Values that are known at some moments of a function: what an expression may be made of."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+
+from gradcheck.mending.context import Context
+from gradcheck.mending.moments import Moment
+from gradcheck.mending.of_factors import DERIVATIVE, sizes_in
+from gradcheck.mending.scope import expressions, inside, value_of
+from gradcheck.user.blocks import Array
+
+MOST_ENTRIES, MOST_PRODUCTS = 48, 400
+MOST_ALIKE, MOST_CALLED, LONGEST = 12, 6, 30
+FORMS = (
+    "1 - {0}",
+    "1 - {0}**2",
+    "{0} * (1 - {0})",
+    "({0} > 0)",
+    "{0}**2",
+    "{1}.sqrt({0})",
+    "{1}.exp({0})",
+    "{1}.sign({0})",
+    "{1}.cos({0})",
+    "{1}.sin({0})",
+)
+"""What is made of a value `{0}` beside itself, with numpy as `{1}`: slopes, for the most part."""
+
+
+class Pool:
+    """Values that are known at some moments: of names, and of what is made of one or two."""
+
+    def __init__(
+        self, context: Context, moments: Sequence[Moment], expected: Sequence[Array]
+    ) -> None:
+        self._context, self._moments, self._expected = context, moments, expected
+        sizes = [one.size for one in expected]
+        rng = np.random.default_rng(0)
+        chosen = np.sort(rng.permutation(sum(sizes))[:MOST_ENTRIES])
+        ends = np.cumsum([0, *sizes])
+        self._picked = [
+            chosen[(first <= chosen) & (chosen < last)] - first for first, last in pairwise(ends)
+        ]
+        self.wanted = self._entries(expected)
+
+    def _entries(self, values: Sequence[Array]) -> Array:
+        shapes = [one.shape for one in self._expected]
+        whole = [np.broadcast_to(one, shape) for one, shape in zip(values, shapes, strict=True)]
+        pairs = zip(whole, self._picked, strict=True)
+        return np.concatenate([one.reshape(-1)[picked] for one, picked in pairs])
+
+    def factors(self) -> dict[float, str]:
+        """Numbers that are known, with what they make of a text; 1 is the first."""
+        factors = {1.0: "{}", -1.0: "-{}", 2.0: "2 * {}", 0.5: "{} / 2", -2.0: "-2 * {}"}
+        numbers: dict[float, str] = {}
+        for text in [*(text for text, _ in sizes_in(self._context) if text != "2"), *self._sizes()]:
+            value = self._value(text, 0)
+            if value is not None and value.size == 1 and value:
+                numbers.setdefault(float(value), text)
+        for number, text in numbers.items():
+            for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
+                factors.setdefault(times / number, f"{form}{{}} / {text}")
+                factors.setdefault(times * number, f"{form}{text} * {{}}")
+        return factors
+
+    def _sizes(self) -> Iterator[str]:
+        """The sizes of the arrays that have names, at the first moment."""
+        moment = self._moments[0]
+        for text, value in {**moment.scope, **moment.names}.items():
+            for axis in range(np.ndim(value)) if isinstance(value, np.ndarray) else ():
+                yield f"{text}.shape[{axis}]" if axis else f"len({text})"
+
+    def rows(self) -> dict[str, Array]:
+        """The entries of all values that have the shape that is wanted, the same ones once."""
+        known = self._known()
+        rows: dict[str, Array] = {}
+        seen: set[bytes] = set()
+        for text, values in (*known.items(), *self._made(known)):
+            try:
+                row = self._entries(values)
+            except ValueError:  # it has another shape
+                continue
+            key = np.round(row, 12).tobytes()
+            telling = np.ptp(row) > 0 if len(row) > 1 else np.any(row)
+            if key not in seen and telling and np.all(np.isfinite(row)):
+                seen.add(key)
+                rows[text] = row
+        return rows
+
+    def _value(self, text: str, index: int) -> Array | None:
+        value = self._moments[index].value(text)
+        return None if value is None else np.asarray(value)
+
+    def _values(self, text: str) -> list[Array] | None:
+        values = []
+        for index in range(len(self._moments)):
+            value = self._value(text, index)
+            if value is None:
+                return None
+            values.append(value)
+        return values
+
+    def _known(self) -> dict[str, list[Array]]:
+        """Those of names, of parts of what they hold, and of the function's own expressions."""
+        moment = self._moments[0]
+        names = dict(moment.names)
+        texts = [*names, *inside(names), *_items(self._context, names)]
+        texts += [
+            name
+            for name, value in moment.scope.items()
+            if not name.startswith("_") and value_of(value) is not None and name not in names
+        ]
+        own = {
+            ast.unparse(node): self._context.source(node) for node in self._context.all_of(ast.expr)
+        }
+        every = [one for one in expressions(self._context.definition) if one[0] not in "[{"]
+        texts += [" ".join(own.get(one, one).split()) for one in every]
+        known = {}
+        for text in sorted(dict.fromkeys(texts), key=len):
+            values = self._values(text)
+            if values is not None:
+                known[text] = values
+        alike = [text for text, own in known.items() if own[0].shape == self._expected[0].shape]
+        for text in [f"{name}({one})" for name in self._functions() for one in alike[:MOST_ALIKE]]:
+            known |= dict(self._asked(text))
+        return known
+
+    def _functions(self) -> list[str]:
+        """What the file calls with one argument: its own functions, slopes first, and numpy's."""
+        calls = [
+            ast.unparse(node.func)
+            for node in ast.walk(self._context.tree)
+            if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
+        ]
+        around = getattr(self._context.definition, "name", "")
+        own = [name for name in self._context.functions if name in calls or DERIVATIVE.search(name)]
+        own = [name for name in own if name != around]
+        own.sort(key=lambda name: not DERIVATIVE.search(name))
+        library = [name for name in calls if name.startswith(f"{self._context.library}.")]
+        return list(dict.fromkeys([*own[:MOST_CALLED], *library[:MOST_CALLED]]))
+
+    def _made(self, known: dict[str, list[Array]]) -> Iterator[tuple[str, list[Array]]]:
+        """Slopes, transposes, sums and products of them."""
+        shape = self._expected[0].shape
+        library = self._context.library or "np"
+        for text, values in known.items():
+            if values[0].shape == shape and len(text) < LONGEST:
+                for form in FORMS:
+                    yield from self._asked(form.format(_plain(text), library))
+            if values[0].ndim == 2 and values[0].shape[::-1] == shape:
+                yield f"{text}.T", [value.T for value in values]
+            if values[0].ndim > len(shape) or (values[0].ndim == 2 and 1 in shape):
+                for axis in ("axis=0", "axis=1", "axis=0, keepdims=True", "axis=1, keepdims=True"):
+                    yield from self._asked(f"{_plain(text)}.sum({axis})")
+                if not shape:
+                    yield f"{library}.sum({text})", [np.asarray(np.sum(value)) for value in values]
+        yield from self._products(known)
+
+    def _asked(self, text: str) -> Iterator[tuple[str, list[Array]]]:
+        values = self._values(text)
+        if values is not None and values[0].shape == self._expected[0].shape:
+            yield text, values
+
+    def _products(self, known: dict[str, list[Array]]) -> Iterator[tuple[str, list[Array]]]:
+        """Products of matrices and vectors that have the shape that is wanted."""
+        shape, count = self._expected[0].shape, 0
+        arrays = [(text, values) for text, values in known.items() if values[0].ndim in (1, 2)]
+        sides = [
+            (f"{_plain(text)}{turn}", [value.T for value in values] if turn else values)
+            for text, values in arrays
+            for turn in (("", ".T") if values[0].ndim == 2 else ("",))
+        ]
+        for (one, left), (other, right) in product(sides, sides):
+            fits = left[0].shape[-1] == right[0].shape[0]
+            if fits and (*left[0].shape[:-1], *right[0].shape[1:]) == shape:
+                pairs = zip(left, right, strict=True)
+                try:
+                    yield f"{one} @ {other}", [np.asarray(a @ b) for a, b in pairs]
+                except ValueError:
+                    continue
+                count += 1
+            elif left[0].ndim == right[0].ndim == 1 and (*left[0].shape, *right[0].shape) == shape:
+                text = f"{self._context.library or 'np'}.outer({one}, {other})"
+                yield text, [np.outer(a, b) for a, b in zip(left, right, strict=True)]
+                count += 1
+            if count > MOST_PRODUCTS:
+                return
+
+
+def _plain(text: str) -> str:
+    """A text as it can be put in front of a power or an attribute."""
+    node = ast.parse(text, mode="eval").body
+    return f"({text})" if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Compare) else text
+
+
+def _items(context: Context, names: dict[str, Any]) -> Iterator[str]:
+    """The items of lists of arrays: the first, the last, and those at and beside a loop's."""
+    numbers = [
+        name
+        for name, value in names.items()
+        if isinstance(value, int) and not isinstance(value, bool)
+    ]
+    indices = ["0", "-1", "-2"]
+    for name in numbers[:3]:
+        indices += [name, f"{name} - 1", f"{name} + 1", f"-{name}"]
+    for text, value in context.known.items():
+        if value.kind == "list" and text.replace(".", "").isidentifier():
+            yield from (f"{text}[{index}]" for index in indices)

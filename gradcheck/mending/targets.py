@@ -1,0 +1,113 @@
+"""What the gradient of a block has to be at a point, and how far a gradient has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradcheck.compare.block import Block
+from gradcheck.compare.verdict import BOUND_FACTOR
+from gradcheck.mending.reading import Read
+from gradcheck.numeric.estimate import Estimates
+from gradcheck.sampling import Indices
+from gradcheck.user.blocks import Array
+
+ROUNDING = 1e-11
+"""What rounding in the gradient may do, relative to the block's largest derivative."""
+
+Standing = tuple[bool | None, ...]
+"""Which blocks are right; None for those that no gradient is returned for."""
+
+LEAST = 1e-9
+PROPORTIONAL = 1e-6
+"""How far from one factor the entries of a block may be that is right but for that."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a gradient has come.
+
+    Attributes:
+        right: which blocks are right.
+        raised: whether it raised.
+        read: what it was.
+        shares: of the blocks that are wrong, the share of their entries that is right.
+    """
+
+    right: Standing
+    raised: bool
+    read: Read
+    shares: tuple[float, ...]
+
+    @property
+    def amount(self) -> float:
+        """How much is right; a block that is not quite right counts less than one that is."""
+        return self.right.count(True) + 0.9 * sum(self.shares)
+
+    def is_beyond(self, base: Progress) -> bool:
+        """Whether more is right than was, and nothing is wrong that was right."""
+        kept = all(now for now, old in zip(self.right, base.right, strict=True) if old)
+        return kept and (self.amount > base.amount + LEAST or self.is_clear(base))
+
+    def is_clear(self, base: Progress) -> bool:
+        """Whether more blocks are right than were, or it no longer raises."""
+        more = self.right.count(True) > base.right.count(True)
+        return more or (base.raised and not self.raised)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the gradient of a block has to be at a point, in the entries that are asked."""
+
+    shape: tuple[int, ...]
+    entries: Indices | None
+    estimates: Estimates
+    allowed: Array
+    largest: float
+    worst: tuple[int, float, float]
+    """An entry that was wrong, what it should be, and how near."""
+
+    @classmethod
+    def of(cls, block: Block, largest: float) -> Target:
+        """That of a block that was measured."""
+        known = np.isfinite(block.numeric.estimates.value + block.numeric.estimates.bound)
+        numeric = block.numeric if known.all() else block.numeric[known]
+        block, estimates = replace(block, numeric=numeric), numeric.estimates
+        largest = max(largest, numeric.largest)
+        allowed = BOUND_FACTOR * estimates.bound + ROUNDING * largest
+        whole = len(numeric.entries) == block.size and np.array_equal(
+            numeric.entries, np.arange(block.size)
+        )
+        middle = (estimates.lower + estimates.upper) / 2
+        near = allowed + (estimates.upper - estimates.lower) / 2
+        distance = np.abs(np.nan_to_num(block.analytic, nan=np.inf) - middle) - near
+        at = int(np.argmax(distance)) if distance.size else None
+        worst = (
+            (0, 0.0, np.inf)
+            if at is None
+            else (int(numeric.entries[at]), float(middle[at]), float(near[at]))
+        )
+        entries = None if whole else numeric.entries
+        return cls(block.shape, entries, estimates, allowed, largest, worst)
+
+    def distance(self, gradient: Array) -> Array:
+        """How far its entries are from what is right."""
+        flat = gradient.reshape(-1)
+        return self.estimates.distance(flat if self.entries is None else flat[self.entries])
+
+    def is_met(self, gradient: Array) -> bool:
+        """Whether all entries are right; the one that was wrong is looked at first."""
+        entry, wanted, near = self.worst
+        if not abs(gradient.item(entry) - wanted) <= near:
+            return False
+        return bool((self.distance(gradient) <= self.allowed).all())
+
+    def share(self, gradient: Array) -> float:
+        """The share of the entries that are right; a half if all are but for one factor."""
+        share = float(np.mean(self.distance(gradient) <= self.allowed))
+        flat = gradient.reshape(-1)
+        mine, true = flat if self.entries is None else flat[self.entries], self.estimates.value
+        length = float(np.sqrt(mine @ mine * (true @ true)))
+        aligned = len(true) > 2 and abs(abs(mine @ true) - length) <= PROPORTIONAL**2 * length
+        return max(share, 0.5) if aligned and length else share

@@ -1,0 +1,263 @@
+"""Many candidates in one code: every statement stands there with its variants, and one is chosen.
+
+To compile a function for each candidate would take longer than to run it. So it is compiled with
+the variants of many: `if 7 in chosen: dW = X.T @ dZ / m`, `else: dW = X.T @ dZ`; a candidate is the
+numbers that are chosen.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from types import CodeType
+
+from gradcheck.mending.context import Edit
+from gradcheck.mending.source import (
+    Function,
+    Piece,
+    UnreadableError,
+    apply,
+    inner_codes,
+    new_code,
+    offsets,
+    span,
+)
+
+CHOSEN = "_variants_that_are_chosen_"
+"""The name in `builtins` that holds their numbers, where no scope of the user's is touched."""
+
+Candidate = tuple[Edit, ...]
+Texts = Mapping[str, bytes]
+"""The files that may be edited, by their path."""
+
+
+Codes = Sequence[tuple[Function, CodeType]]
+Variant = tuple[Codes, frozenset[int]]
+"""Functions with their codes, and the numbers that are to be chosen in these."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What is replaced as a whole, in bytes: a statement alone on its lines, or an expression."""
+
+    path: str
+    start: int
+    end: int
+    indent: bytes | None
+    """Of a statement; None of an expression."""
+
+    def holds(self, edit: Edit) -> bool:
+        """Whether an edit changes nothing else."""
+        return self.path == edit.path and self.start <= edit.start and edit.end <= self.end
+
+
+class Program:
+    """The user's files as they are at a level of the search, with the functions that are edited."""
+
+    def __init__(self, functions: Sequence[Function], texts: Texts) -> None:
+        self.functions, self.texts = functions, texts
+        self._own = [(function, function.code) for function in functions]
+        self._slots: dict[str, list[Slot]] = {path: [] for path in texts}
+        self._now: Codes | None = None
+        self._of_loss: list[tuple[str, int, int]] = []
+        self._spans: dict[Function, tuple[int, int, int]] = {}
+        trees = {path: ast.parse(text) for path, text in texts.items()}
+        starts = {path: offsets(text) for path, text in texts.items()}
+        for function in functions:
+            path, text = function.path, texts[function.path]
+            definition = function.definition(trees[path])
+            first = definition.body if isinstance(definition, ast.Lambda) else definition.body[0]
+            begin, end = span(text, definition)
+            body = starts[path][first.lineno - 1] + first.col_offset
+            if function.of_loss:
+                self._of_loss.append((path, begin, end))
+            self._spans[function] = begin, end, body - begin
+            self._slots[path] += _slots(path, text, starts[path], definition)
+
+    @contextmanager
+    def running(self, codes: Codes, choice: frozenset[int] = frozenset()) -> Iterator[None]:
+        """While it is entered, functions run other codes, with what is chosen in these."""
+        if codes is not self._now:
+            self._now = codes
+            for function, code in (*self._own, *codes):
+                function.run_from_now_on(code)
+        setattr(builtins, CHOSEN, choice)
+        try:
+            yield
+        finally:
+            setattr(builtins, CHOSEN, ())
+
+    def restore(self) -> None:
+        """The functions run what they did when this was made."""
+        with self.running(()):
+            self._now = None
+
+    def slot_of(self, edit: Edit) -> Slot | None:
+        """What an edit is in; None where it is more than one statement."""
+        found = [slot for slot in self._slots[edit.path] if slot.holds(edit)]
+        return min(found, key=lambda slot: slot.end - slot.start, default=None)
+
+    def code_of(self, edits: Sequence[Edit]) -> Codes:
+        """The functions that edits change, with their new code.
+
+        Raises:
+            UnreadableError: it cannot be compiled.
+        """
+        changes = [(edit.path, edit.start, edit.end, edit.replacement) for edit in edits]
+        return self._compiled(changes, is_whole=False)
+
+    def _compiled(self, changes: Sequence[tuple[str, int, int, bytes]], is_whole: bool) -> Codes:
+        found: list[tuple[Function, CodeType]] = []
+        for function in self.functions:
+            begin, end, body = self._spans[function]
+            own = [
+                (start - begin, stop - begin, text)
+                for path, start, stop, text in changes
+                if path == function.path and begin <= start and stop <= end
+            ]
+            if own:
+                edited = apply(self.texts[function.path][begin:end], own)
+                before = None if is_whole or min(own)[0] < body else body
+                found.append((function, new_code(function, edited, before)))
+        return found
+
+    def is_of_loss(self, candidate: Candidate) -> bool:
+        """Whether it edits what the loss runs as well."""
+        return any(
+            path == edit.path and begin <= edit.start and edit.end <= end
+            for edit in candidate
+            for path, begin, end in self._of_loss
+        )
+
+    def variants(self, candidates: Sequence[Candidate]) -> dict[Candidate, Variant]:
+        """For candidates the codes that have many of them; what needs its own is left out."""
+        numbers: dict[tuple[Slot, Candidate], int] = {}
+        choices: dict[Candidate, frozenset[int]] = {}
+        for candidate in candidates:
+            parts: dict[Slot, list[Edit]] = {}
+            for edit in candidate:
+                slot = self.slot_of(edit)
+                if slot is None:
+                    break
+                parts.setdefault(slot, []).append(edit)
+            else:
+                keys = [(slot, tuple(edits)) for slot, edits in parts.items()]
+                choices[candidate] = frozenset(
+                    numbers.setdefault(key, len(numbers)) for key in keys
+                )
+        return dict(self._with(numbers, choices))
+
+    def _with(
+        self,
+        numbers: Mapping[tuple[Slot, Candidate], int],
+        choices: Mapping[Candidate, frozenset[int]],
+    ) -> Iterator[tuple[Candidate, Variant]]:
+        """What cannot be compiled together is compiled in halves."""
+        slots: dict[Slot, list[tuple[int, bytes]]] = {}
+        for (slot, edits), number in numbers.items():
+            slots.setdefault(slot, []).append((number, self._text(slot, edits)))
+        try:
+            codes = self._chained(slots)
+        except UnreadableError:
+            every = sorted(choices, key=lambda one: max(map(self._size, one)))
+            halves = (every[: len(every) // 2], every[len(every) // 2 :])
+            for half in halves if len(every) > 1 else ():
+                own = {candidate: choices[candidate] for candidate in half}
+                used = frozenset().union(*own.values())
+                yield from self._with({key: n for key, n in numbers.items() if n in used}, own)
+        else:
+            for candidate, choice in choices.items():
+                yield candidate, (codes, choice)
+
+    def _chained(self, slots: Mapping[Slot, Sequence[tuple[int, bytes]]]) -> Codes:
+        """The functions with all variants in their slots.
+
+        Raises:
+            UnreadableError: these cannot stand together.
+        """
+        ordered = sorted(slots, key=lambda slot: (slot.path, slot.start))
+        if any(two.start < one.end and one.path == two.path for one, two in pairwise(ordered)):
+            raise UnreadableError("one is inside of another")
+        changes = [
+            (slot.path, slot.start, slot.end, self._chain(slot, texts))
+            for slot, texts in slots.items()
+        ]
+        codes = self._compiled(changes, is_whole=True)
+        if not all(_binds_the_same(code, function.code) for function, code in codes):
+            raise UnreadableError("a variable of one would be that of the others")
+        return codes
+
+    def _size(self, edit: Edit) -> int:
+        slot = self.slot_of(edit)
+        return 0 if slot is None else slot.end - slot.start
+
+    def _text(self, slot: Slot, edits: Candidate) -> bytes:
+        own = [
+            (one.start - slot.start, one.end - slot.start, _on_one_line(one, slot)) for one in edits
+        ]
+        return apply(self.texts[slot.path][slot.start : slot.end], own)
+
+    def _chain(self, slot: Slot, variants: Sequence[tuple[int, bytes]]) -> bytes:
+        """The variants of a slot one after the other, what stands there now the last."""
+        own = self.texts[slot.path][slot.start : slot.end]
+        name = CHOSEN.encode()
+        if slot.indent is None:
+            tests = b"".join(b"(%b) if %d in %b else " % (text, n, name) for n, text in variants)
+            return b"(" + tests + b"(" + own + b"))"
+        between = b"\n" + slot.indent + b"el"
+        tests = between.join(b"if %d in %b: %b" % (n, name, text) for n, text in variants)
+        return tests + between + b"se: " + own
+
+
+def _on_one_line(edit: Edit, slot: Slot) -> bytes:
+    """What an edit puts in, a statement before or after another with a semicolon."""
+    if edit.start < edit.end or slot.indent is None:
+        return edit.replacement
+    before, after = (b"", b"; ") if edit.start == slot.start else (b"; ", b"")
+    return before + edit.replacement.strip() + after
+
+
+def _slots(path: str, text: bytes, starts: Sequence[int], definition: Piece) -> Iterator[Slot]:
+    """The statements of a function that are alone on their lines; else expressions in them."""
+
+    def span_of(node: ast.stmt | ast.expr) -> tuple[int, int]:
+        end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+        return starts[node.lineno - 1] + node.col_offset, end
+
+    if isinstance(definition, ast.Lambda):
+        yield Slot(path, *span_of(definition.body), None)
+        return
+    for node in ast.walk(definition):
+        expressions: list[ast.expr | None] = []
+        match node:
+            case ast.For():
+                expressions = [node.iter]
+            case ast.If() | ast.While():
+                expressions = [node.test]
+            case ast.With():
+                expressions = [item.context_expr for item in node.items]
+            case ast.Assign() | ast.AugAssign() | ast.AnnAssign() | ast.Expr() | ast.Return():
+                start, end = span_of(node)
+                before = text[starts[node.lineno - 1] : start]
+                after = text[end : starts[node.end_lineno or node.lineno]].split(b"#")[0]
+                if before.strip() or after.strip():
+                    expressions = [node.value]
+                else:
+                    yield Slot(path, start, end, before)
+        yield from (Slot(path, *span_of(one), None) for one in expressions if one is not None)
+
+
+def _binds_the_same(new: CodeType, old: CodeType) -> bool:
+    """Whether a function's variables are what they were: a variant's own would be the others'."""
+
+    def bound(code: CodeType) -> tuple[frozenset[str], tuple[str, ...]]:
+        return frozenset(code.co_varnames + code.co_cellvars), code.co_freevars
+
+    def every(code: CodeType) -> list[tuple[frozenset[str], tuple[str, ...]]]:
+        return [bound(code), *(bound(c) for c in inner_codes(code) if c.co_name[0] != "<")]
+
+    return every(new) == every(old)

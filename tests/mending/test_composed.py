@@ -1,0 +1,55 @@
+"""An expression with a value that is wanted, from values that are known; and edits that add up."""
+
+import numpy as np
+import pytest
+
+from gradcheck.mending.composed import Composer
+from gradcheck.mending.context import Edit
+from gradcheck.mending.together import adding_up
+
+DRAWN = np.random.default_rng(8)
+ROWS = {name: DRAWN.normal(size=9) for name in ("up", "slope", "mask", "n + k")}
+FACTORS = {1.0: "{}", -1.0: "-{}", 2.0: "2 * {}", 0.2: "{} / m", 0.4: "2 * {} / m"}
+
+WANTED = {
+    "up": ROWS["up"],
+    "-mask": -ROWS["mask"],
+    "(n + k) / m": ROWS["n + k"] / 5,
+    "up * slope": ROWS["up"] * ROWS["slope"],
+    "up / slope": ROWS["up"] / ROWS["slope"],
+    "mask - up": ROWS["mask"] - ROWS["up"],
+    "2 * (up - mask) / m": 0.4 * (ROWS["up"] - ROWS["mask"]),
+    "up + 2 * mask / m": ROWS["up"] + 0.4 * ROWS["mask"],
+    "up * slope * mask": ROWS["up"] * ROWS["slope"] * ROWS["mask"],
+    "(up - slope) * mask": (ROWS["up"] - ROWS["slope"]) * ROWS["mask"],
+}
+
+
+@pytest.mark.parametrize("text", WANTED)
+def test_what_has_the_value_is_found(text):
+    found = Composer(ROWS, FACTORS).having(WANTED[text])
+    assert text in found
+    names = {name: value for name, value in ROWS.items() if name.isidentifier()}
+    for one in found:
+        value = eval(one.replace("n + k", "nk"), {**names, "nk": ROWS["n + k"], "m": 5})
+        factor = value @ WANTED[text] / (value @ value)
+        np.testing.assert_allclose(factor * value, WANTED[text], rtol=1e-7)
+
+
+def test_a_factor_that_nobody_knows_is_left_out():
+    assert Composer(ROWS, FACTORS).having(0.7 * ROWS["up"]) == ["up"]
+    assert Composer({"n": np.array([2.0])}, FACTORS).having(np.array([1.4])) == []
+    assert Composer(ROWS, FACTORS).having(np.zeros(9)) == []
+
+
+def edit(number):
+    return Edit("net.py", 10 * number, 10 * number + 5, b"", float(number), number, "")
+
+
+def test_changes_that_add_up_to_what_is_missing_are_pairs():
+    changes = [(edit(number), DRAWN.normal(size=6)) for number in range(40)]
+    missing = changes[7][1] + changes[31][1]
+    assert adding_up(changes, missing) == [(changes[7][0], changes[31][0])]
+    assert adding_up(changes, np.zeros(6)) == []
+    same_place = [(edit(3), changes[7][1]), (edit(3), changes[31][1])]
+    assert adding_up(same_place, missing) == []
