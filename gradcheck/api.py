@@ -17,7 +17,7 @@ from gradcheck.user.directions import along
 from gradcheck.user.forms import more_of, of_parameters
 from gradcheck.user.layers import make_layer
 from gradcheck.user.politeness import polite
-from gradcheck.user.problem import Problem, as_data, own_arrays
+from gradcheck.user.problem import Problem, as_data
 from gradcheck.user.steps import LEARNING_RATE_NAMES, make_step
 from gradcheck.user.structures import flatten, flatten_real
 

@@ -28,6 +28,15 @@ def all_finite(array: NDArray[Any]) -> bool:
     return all(bool(np.all(np.isfinite(part))) for part, _ in _parts(array, array))
 
 
+def own_arrays(**data: Any) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    """The user's own arrays of data, with copies of what is in them."""
+    return {
+        name: (array, array.copy())
+        for name, array in data.items()
+        if isinstance(array, np.ndarray) and array.flags.writeable and array.dtype.kind != "O"
+    }
+
+
 def _parts(one: NDArray[Any], other: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     if one.flags.f_contiguous and other.flags.f_contiguous:
         one, other = one.T, other.T

@@ -288,15 +288,6 @@ class Problem:
         return self.parameters.pack(values)
 
 
-def own_arrays(**data: Any) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    """The user's own arrays of data, with copies of what is in them."""
-    return {
-        name: (array, array.copy())
-        for name, array in data.items()
-        if isinstance(array, np.ndarray) and array.flags.writeable and array.dtype.kind != "O"
-    }
-
-
 def as_data(data: Any) -> NDArray[Any] | None:
     """The user's data as an array, if there are any."""
     return None if data is None else np.asarray(to_array(data))
