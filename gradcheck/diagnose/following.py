@@ -247,7 +247,8 @@ def _message(fault: Fault) -> str:
     if fault.cause is not None and fault.cause.name == fault.kind:
         return fault.cause.words
     if fault.cause is not None:
-        why = f": {fault.cause.words}"
+        said = fault.cause.words == f"this is not {fault.expected}"
+        why = "" if said else f": {fault.cause.words}"
     else:
         why = "" if fault.kind in UNTELLING else f": {fault.kind}"
     if fault.actual and fault.expected and fault.actual != fault.expression:
