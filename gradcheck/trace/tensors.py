@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck.trace.array import TracedArray
 from gradcheck.trace.functions import OPERATORS
-from gradcheck.trace.library_functions import TORCHS, words_for
+from gradcheck.trace.library_functions import PLACING, TORCHS, Placed, words_for
 from gradcheck.trace.places import is_users_code
 from gradcheck.trace.recording import apply, open_tape
 from gradcheck.user.objects import attributes, is_object
@@ -164,7 +164,8 @@ def call_torch(name: str, function: Any, arguments: Any, keywords: Mapping[str, 
     named = {key: as_arrays(item) for key, item in keywords.items()}
     if name in TORCHS:
         return TORCHS[name](*given, **words_for(name, named))
-    return apply(open_tape((given, named)), Native(function), given, named, name)
+    made = apply(open_tape((given, named)), Native(function), given, named, name)
+    return Placed(*made) if name in PLACING and isinstance(made, tuple) else made
 
 
 @dataclass(frozen=True, slots=True)
