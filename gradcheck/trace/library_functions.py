@@ -213,8 +213,10 @@ TORCHS: dict[str, Function] = {
     "unbind": lambda x, dim=0: tuple(np.moveaxis(x, dim, 0)),
     "linear": lambda x, w, b=None: x @ w.T if b is None else x @ w.T + b,
     "addmm": lambda c, a, b: c + a @ b,
-    "mse_loss": lambda x, y, reduction="mean": _reduced_by(reduction, np.square(x - y)),
-    "l1_loss": lambda x, y, reduction="mean": _reduced_by(reduction, np.abs(x - y)),
+    "mse_loss": lambda x, target, reduction="mean", **_: _reduced_by(
+        reduction, np.square(x - target)
+    ),
+    "l1_loss": lambda x, target, reduction="mean", **_: _reduced_by(reduction, np.abs(x - target)),
     **dict.fromkeys(("detach", "contiguous", "requires_grad_", "cpu", "numpy"), _same),
     **dict.fromkeys(("float", "double", "to", "type", "type_as"), _astype),
 }

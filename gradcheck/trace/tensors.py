@@ -185,7 +185,8 @@ class Native:
             return torch.from_numpy(np.array(value)) if numbers else value
 
         with torch.no_grad():
-            made = self.function(*map(tensor, arguments), **keywords)
+            named = {key: tensor(value) for key, value in keywords.items()}
+            made = self.function(*map(tensor, arguments), **named)
         return as_arrays(tuple(made) if isinstance(made, tuple) else made)
 
 
@@ -198,7 +199,8 @@ def _with_arrays(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _method(name: str) -> Callable[..., Any]:
     def method(self: TorchArray, *arguments: Any, **keywords: Any) -> Any:
-        return call_torch(name, None, (self, *arguments), keywords)
+        function = getattr(sys.modules["torch"].Tensor, name, None)
+        return call_torch(name, function, (self, *arguments), keywords)
 
     return method
 
@@ -210,7 +212,7 @@ def _complete() -> None:
             method = getattr(TorchArray, f"__{form}__", None)
             if method is not None:
                 setattr(TorchArray, f"__{form}__", _with_arrays(method))
-    for name in TORCHS:
+    for name in (*TORCHS, "sort", "argsort"):
         if not isinstance(getattr(TracedArray, name, None), property):
             setattr(TorchArray, name, _method(name))
 

@@ -311,6 +311,16 @@ def test_the_line_of_a_backward():
     assert "`beta * x` is wanted here" in report.findings[0].message
 
 
+def test_functions_and_tensors_are_as_before_once_they_were_followed():
+    inputs, before = data()[0], data()[0]
+    forward, apply = Swish.__dict__["forward"], torch.autograd.Function.__dict__.get("apply")
+    gradcheck.check(lambda x: Swish.apply(x, BETA).sum(), inputs)
+    assert Swish.__dict__["forward"] is forward
+    assert torch.autograd.Function.__dict__.get("apply") is apply
+    assert type(BETA) is torch.Tensor
+    assert torch.equal(inputs, before)
+
+
 class Activated(torch.nn.Module):
     def __init__(self):
         super().__init__()

@@ -1,8 +1,12 @@
 """The operations of torch: no false alarm, and in float64 all are decided."""
 
+import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck.trace import trace_call
+from gradcheck.user.outputs import leaves
+from gradcheck.user.tensors import to_array
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -152,3 +156,15 @@ def test_every_operation_is_right(dtype, order):
     if dtype == torch.float32:
         others = {name: verdict for name, verdict in others.items() if verdict == "fail"}
     assert not others
+
+
+def test_what_is_followed_computes_what_torch_does():
+    for seed, (name, function, kind, count) in enumerate(functions()):
+        inputs = [drawn(kind, 2 * seed + number, torch.float64) for number in range(count)]
+        trace = trace_call(lambda given, function=function: function(*given), inputs)
+        assert trace.error is None, (name, trace.error)
+        theirs = [to_array(output) for (output,) in leaves(function(*inputs))]
+        ours = [to_array(output) for (output,) in leaves(trace.returned[0])]
+        for one, other in zip(ours, theirs, strict=True):
+            assert np.shape(one) == np.shape(other), name
+            assert np.allclose(one, other), name
