@@ -19,6 +19,7 @@ from gradcheck.trace.library_functions import PLACING, TORCHS, Placed, words_for
 from gradcheck.trace.places import is_users_code
 from gradcheck.trace.recording import apply, open_tape
 from gradcheck.user.objects import attributes, is_object
+from gradcheck.user.outputs import leaves
 from gradcheck.user.tensors import is_jax, is_module, is_tensor, is_torch, to_array
 
 DEEPEST = 3
@@ -175,19 +176,28 @@ class Native:
     function: Callable[..., Any]
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Calls it."""
+        """Calls it; what is differenced is in float64, and torch takes one type at a time."""
         torch = sys.modules["torch"]
+        given = [one for (one,) in leaves([*arguments, *keywords.values()])]
+        kinds = {one.dtype for one in given if _is_float(one)}
 
         def tensor(value: Any) -> Any:
             if type(value) in (list, tuple):
                 return type(value)(map(tensor, value))
-            numbers = isinstance(value, np.ndarray | np.generic)
-            return torch.from_numpy(np.array(value)) if numbers else value
+            if not isinstance(value, np.ndarray | np.generic):
+                return value
+            return torch.from_numpy(
+                np.array(value, np.float64 if len(kinds) > 1 and _is_float(value) else None)
+            )
 
         with torch.no_grad():
             named = {key: tensor(value) for key, value in keywords.items()}
             made = self.function(*map(tensor, arguments), **named)
         return as_arrays(tuple(made) if isinstance(made, tuple) else made)
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f"
 
 
 def _with_arrays(method: Callable[..., Any]) -> Callable[..., Any]:
