@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack
 
+from gradcheck.arrays import own_arrays
 from gradcheck.mending.model import Repair
 from gradcheck.network import MLP
 from gradcheck.options import Edits, Entries, Given, OfCheck, OfLayer, Options, Thoroughness

@@ -251,7 +251,8 @@ def _message(fault: Fault) -> str:
     if fault.kind == EXTRA_TERM and fault.entry is not None:
         return f"`{fault.entry.expression}` in `{fault.expression}` is one term too many"
     if fault.cause is not None:
-        why = f": {fault.cause.words}" if fault.cause.words else ""
+        is_said = fault.cause.words in ("", f"this is not {fault.expected}")
+        why = "" if is_said else f": {fault.cause.words}"
     else:
         why = "" if fault.kind in UNTELLING else f": {fault.kind}"
     if fault.expected and fault.actual.endswith(f" times {fault.expected}"):

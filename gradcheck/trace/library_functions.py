@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 Function = Callable[..., Any]
+
+
+class Placed(NamedTuple):
+    """Entries that were picked, and where they lie."""
+
+    values: Any
+    indices: Any
 
 
 def _reduced(reduce: Function) -> Function:
@@ -42,7 +49,8 @@ def _extreme(reduce: Function, pairwise: Function, where: Function) -> Function:
             return reduce(x)
         if not isinstance(dim, int):
             return pairwise(x, dim)
-        return reduce(x, axis=dim, keepdims=keepdim), where(x, axis=dim, keepdims=keepdim)
+        places = where(x, axis=dim, keepdims=keepdim)
+        return Placed(reduce(x, axis=dim, keepdims=keepdim), places)
 
     return extreme
 
@@ -205,8 +213,10 @@ TORCHS: dict[str, Function] = {
     "unbind": lambda x, dim=0: tuple(np.moveaxis(x, dim, 0)),
     "linear": lambda x, w, b=None: x @ w.T if b is None else x @ w.T + b,
     "addmm": lambda c, a, b: c + a @ b,
-    "mse_loss": lambda x, y, reduction="mean": _reduced_by(reduction, np.square(x - y)),
-    "l1_loss": lambda x, y, reduction="mean": _reduced_by(reduction, np.abs(x - y)),
+    "mse_loss": lambda x, target, reduction="mean", **_: _reduced_by(
+        reduction, np.square(x - target)
+    ),
+    "l1_loss": lambda x, target, reduction="mean", **_: _reduced_by(reduction, np.abs(x - target)),
     **dict.fromkeys(("detach", "contiguous", "requires_grad_", "cpu", "numpy"), _same),
     **dict.fromkeys(("float", "double", "to", "type", "type_as"), _astype),
 }
@@ -222,6 +232,9 @@ def _sum_to(x: Any, shape: tuple[int, ...]) -> Any:
     axes = tuple(i for i, length in enumerate(shape) if length == 1 and x.shape[i] != 1)
     return np.sum(x, axis=axes, keepdims=True) if axes else x
 
+
+PLACING = ("sort", "topk", "kthvalue", "median", "mode", "cummax", "cummin")
+"""What gives places beside its values."""
 
 SETTINGS = ("dtype", "device", "layout", "memory_format", "requires_grad", "non_blocking")
 """Keywords that say where and how numbers are kept."""

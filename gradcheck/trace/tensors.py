@@ -15,10 +15,11 @@ import numpy as np
 
 from gradcheck.trace.array import TracedArray
 from gradcheck.trace.functions import OPERATORS
-from gradcheck.trace.library_functions import TORCHS, words_for
+from gradcheck.trace.library_functions import PLACING, TORCHS, Placed, words_for
 from gradcheck.trace.places import is_users_code
 from gradcheck.trace.recording import apply, open_tape
 from gradcheck.user.objects import attributes, is_object
+from gradcheck.user.outputs import leaves
 from gradcheck.user.tensors import is_jax, is_module, is_tensor, is_torch, to_array
 
 DEEPEST = 3
@@ -164,7 +165,8 @@ def call_torch(name: str, function: Any, arguments: Any, keywords: Mapping[str, 
     named = {key: as_arrays(item) for key, item in keywords.items()}
     if name in TORCHS:
         return TORCHS[name](*given, **words_for(name, named))
-    return apply(open_tape((given, named)), Native(function), given, named, name)
+    made = apply(open_tape((given, named)), Native(function), given, named, name)
+    return Placed(*made) if name in PLACING and isinstance(made, tuple) else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,18 +176,28 @@ class Native:
     function: Callable[..., Any]
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Calls it."""
+        """Calls it; what is differenced is in float64, and torch takes one type at a time."""
         torch = sys.modules["torch"]
+        given = [one for (one,) in leaves([*arguments, *keywords.values()])]
+        kinds = {one.dtype for one in given if _is_float(one)}
 
         def tensor(value: Any) -> Any:
             if type(value) in (list, tuple):
                 return type(value)(map(tensor, value))
-            numbers = isinstance(value, np.ndarray | np.generic)
-            return torch.from_numpy(np.array(value)) if numbers else value
+            if not isinstance(value, np.ndarray | np.generic):
+                return value
+            return torch.from_numpy(
+                np.array(value, np.float64 if len(kinds) > 1 and _is_float(value) else None)
+            )
 
         with torch.no_grad():
-            made = self.function(*map(tensor, arguments), **keywords)
+            named = {key: tensor(value) for key, value in keywords.items()}
+            made = self.function(*map(tensor, arguments), **named)
         return as_arrays(tuple(made) if isinstance(made, tuple) else made)
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f"
 
 
 def _with_arrays(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -197,7 +209,8 @@ def _with_arrays(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _method(name: str) -> Callable[..., Any]:
     def method(self: TorchArray, *arguments: Any, **keywords: Any) -> Any:
-        return call_torch(name, None, (self, *arguments), keywords)
+        function = getattr(sys.modules["torch"].Tensor, name, None)
+        return call_torch(name, function, (self, *arguments), keywords)
 
     return method
 
@@ -209,7 +222,7 @@ def _complete() -> None:
             method = getattr(TorchArray, f"__{form}__", None)
             if method is not None:
                 setattr(TorchArray, f"__{form}__", _with_arrays(method))
-    for name in TORCHS:
+    for name in (*TORCHS, "sort", "argsort"):
         if not isinstance(getattr(TracedArray, name, None), property):
             setattr(TorchArray, name, _method(name))
 

@@ -147,9 +147,13 @@ def _torch_product(
             if "is not implemented" not in str(error):
                 raise
             raise UsageError(f"torch cannot differentiate this: {error}") from None
-    found = [_or_zero(one, value) for one, value in zip(gradients, values, strict=True)]
-    # what the backward pass made without a graph is a constant to torch
-    return [one + 0 * value for one, value in zip(found, values, strict=True)] if again else found
+    pairs = list(zip(gradients, values, strict=True))
+    return [_in_graph(*pair) if again else _or_zero(*pair) for pair in pairs]
+
+
+def _in_graph(gradient: Any, tensor: Any) -> Any:
+    """A gradient to differentiate: what was made without a graph is a constant to torch."""
+    return _or_zero(gradient, tensor) + 0 * tensor
 
 
 def _jax_product(
@@ -280,7 +284,7 @@ def slope_of(
         torch = sys.modules["torch"]
         gradients = torch.autograd.grad(returned, values, create_graph=True, allow_unused=True)
         return sum(
-            (_or_zero(gradient, value) * like(value, one).detach()).sum()
+            (_in_graph(gradient, value) * like(value, one).detach()).sum()
             for gradient, value, one in zip(gradients, values, along, strict=True)
         )
 

@@ -75,3 +75,101 @@ def test_a_custom_vector_jacobian_product(backward, verdict):
     sine.defvjp(lambda x, w: (sine(x, w), (x, w)), backward)
     report = gradcheck.check_layer(sine, None, (X, PARAMS["layers"][0].W))
     assert verdicts(report) == {"x": "ok", "w": verdict}
+
+
+def with_rule(function, forward, backward):
+    made = jax.custom_vjp(function)
+    made.defvjp(forward, backward)
+    return made
+
+
+def gate(x):
+    return x * jax.nn.sigmoid(x)
+
+
+def gate_backward(x, upstream):
+    sigmoid = jax.nn.sigmoid(x)
+    bend = sigmoid * sigmoid
+    return (upstream * (sigmoid + x * bend),)
+
+
+RULE = with_rule(gate, lambda x: (gate(x), x), gate_backward)
+DOUBLED = with_rule(jnp.sin, lambda x: (2 * jnp.sin(x), x), lambda x, up: (up * jnp.cos(x),))
+
+
+@pytest.fixture
+def column():
+    with jax.enable_x64(True):
+        yield jnp.asarray([0.4, -1.3, 2.1, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("function", "name"), [(RULE, ""), (jax.jit(RULE), "gate"), (lambda x: 2 * RULE(x), "gate")]
+)
+def test_the_line_of_a_rule(column, function, name):
+    report = gradcheck.check_layer(function, None, column)
+    assert report.verdict == "fail"
+    assert report.findings[0].location.source == "bend = sigmoid * sigmoid"
+    assert report.findings[0].message.startswith(f"in {name}: " if name else "`")
+
+
+def test_a_rule_under_vmap_is_blamed(column):
+    rows = jnp.stack([column, column[::-1]])
+    report = gradcheck.check(lambda p: jax.vmap(RULE)(p).sum(), rows)
+    assert report.findings[0].location.source == "bend = sigmoid * sigmoid"
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda x: gradcheck.check_layer(DOUBLED, None, x),
+        lambda x: gradcheck.check(lambda x: DOUBLED(x).sum(), x),
+    ],
+)
+def test_a_forward_rule_gives_the_value_of_its_function(column, check):
+    report = check(column)
+    assert report.verdict == "fail"
+    assert "must return the function's own value" in report.findings[0].message
+
+
+def jvp_of(slope):
+    made = jax.custom_jvp(jnp.tanh)
+    made.defjvp(lambda primals, tangents: (made(*primals), slope(*primals) * tangents[0]))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("slope", "verdict"),
+    [(lambda x: 1 - jnp.tanh(x) ** 2, "pass"), (lambda x: 1 - jnp.tanh(x), "fail")],
+)
+@pytest.mark.parametrize("wrap", [lambda function: function, jax.vmap, jax.jit])
+def test_a_custom_jacobian_vector_product(column, slope, verdict, wrap):
+    assert gradcheck.check_layer(wrap(jvp_of(slope)), None, column).verdict == verdict
+
+
+def test_the_second_order(column):
+    assert gradcheck.check_layer(lambda x: jnp.sin(x) * x[::-1], None, column, order=2).ok
+    still = with_rule(
+        jnp.sin, lambda x: (jnp.sin(x), x), lambda x, up: (up * jnp.cos(jax.lax.stop_gradient(x)),)
+    )
+    assert gradcheck.check_layer(still, None, column).ok
+    report = gradcheck.check_layer(still, None, column, order=2)
+    assert verdicts(report) == {"x": "wrong", "upstream": "ok"}
+    assert gradcheck.check(lambda p: jnp.sin(p["a"]).sum(), {"a": column}, order=2).ok
+
+
+def test_settings_of_a_rule_are_not_perturbed(column):
+    power = jax.custom_vjp(lambda n, x: x**n, nondiff_argnums=(0,))
+    power.defvjp(lambda n, x: (x**n, x), lambda n, x, up: (up * n * x ** (n - 1),))
+    assert gradcheck.check_layer(power, None, (3, column)).ok
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_no_false_alarm(column, dtype):
+    report = gradcheck.check_layer(jnp.sin, None, column.astype(dtype))
+    assert report.verdict in ("pass", "inconclusive")
+
+
+def test_what_is_not_searched_for_is_said(column):
+    report = gradcheck.check_layer(RULE, None, column, repair=5)
+    assert "where jax does not run" in report.repair.reason
