@@ -72,9 +72,16 @@ def side_by_side() -> list[tuple[str, str, int, str, str]]:
             if not (report.ok and report.coverage.complete):
                 raise SystemExit(f"the check is not what was to be timed:\n{report}")
 
-        taken: dict[str, list[tuple[float, int]]] = {"scipy approx_derivative": [], "gradcheck": []}
+        asked = [gradcheck.check_jacobian(counted, point, jacobian) for _ in range(REPETITIONS)]
+
+        def slopes(asked=asked) -> None:
+            if abs(asked.pop().pictures.slope_test.order - 2) > 0.1:
+                raise SystemExit("the slope test does not say what it should")
+
+        ways = {"scipy approx_derivative": peer, "gradcheck": own, "slope test alone": slopes}
+        taken: dict[str, list[tuple[float, int]]] = {way: [] for way in ways}
         for _ in range(REPETITIONS):
-            for way, run in zip(taken, (peer, own), strict=True):
+            for way, run in ways.items():
                 calls[0], start = 0, time.perf_counter()
                 run()
                 taken[way].append((time.perf_counter() - start, calls[0]))

@@ -195,7 +195,7 @@ def test_many_values_cost_little_more_than_their_differences(seed, is_sparse):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_values_that_do_not_move_hide_their_noise(seed):
-    """Saturated units at a solution: a residual of 0 is made of numbers that are rounded as 1 is."""
+    """Saturated units at a solution: a residual of 0 is made of numbers rounded as 1 is."""
     rng = np.random.default_rng(seed)
     mixing, point = rng.normal(size=(500, 5)), 8 * rng.normal(size=5)
     data = np.tanh(mixing @ point)

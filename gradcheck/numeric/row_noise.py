@@ -111,16 +111,22 @@ def estimate_row_noise(
             sigma = np.fmax(sigma, float(np.median(quiet / np.fmax(size, TINY))) * size)
             break
         sign = half_turned(sign, rng)
+    least, level, apart = _levels(np.array(found), center, size, sigma)
+    seconds = float(np.median(lines.seconds))
+    return RowNoise(least, level, seconds, len(lines.seconds), apart=apart)
+
+
+def _levels(found: Array, center: Array, size: Array, sigma: Array) -> tuple[Array, Array, Array]:
+    """The least noise of every value, what was seen, and how far repeats were apart."""
     size = np.where(np.isfinite(size), size, np.abs(center))
-    again = np.array(found[POINTS // 2 :: POINTS])
+    again = found[POINTS // 2 :: POINTS]
     apart = np.max(np.abs(again - center), axis=0)
     least = np.fmax(np.fmax(ROUNDING * size, NOISE_FACTOR * apart), TINY)
     if np.any(size) and all(np.array_equal(one.astype(np.float32), one) for one in found):
         least = np.fmax(least, float(np.finfo(np.float32).eps) * size)
     level = np.fmax(least, NOISE_FACTOR * sigma)
     # what does not move on the shortest line hides its noise: 1 - tanh(20) is rounded as 1 is
-    still = np.all(np.array(found[:POINTS]) == center, axis=0)
+    still = np.all(found[:POINTS] == center, axis=0)
     if still.any() and not still.all():
         level[still] = np.fmax(level[still], np.median(level[~still]))
-    seconds = float(np.median(lines.seconds))
-    return RowNoise(least, level, seconds, len(lines.seconds), apart=apart)
+    return least, level, apart
