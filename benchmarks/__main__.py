@@ -8,8 +8,9 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmarks.black_box import screening, two_workers
+from benchmarks.black_box import cheap, screening, two_workers
 from benchmarks.growth import growth, plot
+from benchmarks.memory import memory
 from benchmarks.networks import MAKERS, Setting
 from benchmarks.own import OWN
 from benchmarks.peers import PEERS, Timing
@@ -54,6 +55,12 @@ def main(names: list[str]) -> None:
     print("\nD 100,000 parameters of a loss that nothing is known of")
     print(tabulate(rows, ("gradient", "evaluations", "verdict", "note"), tablefmt="plain"))
     results["screening"] = rows
+    results["cheap"] = bare, checked = cheap()
+    print(f"\n300 parameters, a cheap loss: the check takes {checked / bare:.2f} bare loops")
+    held = memory()
+    print("\nmemory beyond the parameters, in multiples of them")
+    print(tabulate(held, ("check", "parameters", "multiples"), tablefmt="plain", floatfmt=".1f"))
+    results["memory"] = held
     workers = two_workers()
     if workers is not None:
         print(f"\ntwo workers on a loss of 5 ms: {workers[0] / workers[1]:.2f} times one")
