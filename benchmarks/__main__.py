@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmarks.black_box import screening, two_workers
+from benchmarks.black_box import cheap, screening, two_workers
 from benchmarks.growth import growth, plot
 from benchmarks.jacobians import side_by_side as jacobians
+from benchmarks.memory import memory
 from benchmarks.networks import MAKERS, Setting
 from benchmarks.own import OWN
 from benchmarks.peers import PEERS, Timing
@@ -60,6 +61,12 @@ def main(names: list[str]) -> None:
     headers = ("Jacobian", "way", "evaluations", "seconds", "ratios of these")
     print(tabulate(rows, headers, tablefmt="plain", disable_numparse=True))
     results["jacobians"] = rows
+    results["cheap"] = bare, checked = cheap()
+    print(f"\n300 parameters, a cheap loss: the check takes {checked / bare:.2f} bare loops")
+    held = memory()
+    print("\nmemory beyond the parameters, in multiples of them")
+    print(tabulate(held, ("check", "parameters", "multiples"), tablefmt="plain", floatfmt=".1f"))
+    results["memory"] = held
     workers = two_workers()
     if workers is not None:
         print(f"\ntwo workers on a loss of 5 ms: {workers[0] / workers[1]:.2f} times one")

@@ -19,6 +19,10 @@ DEPTH = 4
 MOST = 12
 
 
+MOST_TARGETS = 2**26
+"""More numbers are no targets of a network that is looked for."""
+
+
 def candidate_data(problem: Problem) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
     """Arrays that may be the inputs, and arrays that may be the targets, the likeliest first."""
     if problem.inputs is not None:
@@ -55,6 +59,8 @@ def as_targets(data: NDArray[Any], batch_size: int, outputs: int) -> Iterator[Ar
     """The targets as (m, K), in every way in which they can be that; labels become one-hot."""
     array = np.asarray(data)
     if array.dtype.kind not in "fiub" or not array.size:
+        return
+    if batch_size * outputs > MOST_TARGETS:
         return
     if array.size == batch_size and outputs > 1:
         labels = array.reshape(-1)

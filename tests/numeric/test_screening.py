@@ -92,3 +92,16 @@ def test_few_evaluations_are_enough_for_many_parameters(entry, most):
     assert report.ok == (entry is None)
     assert report.evaluations <= most
     assert entry is None or report.blocks[0].worst.index == (entry,)
+
+
+def test_several_wrong_entries_are_found_one_after_the_other():
+    factors = np.ones(SIZE)
+    factors[[100, 200, 300]] = 1.5
+
+    def wrong(w):
+        return MIXING.T @ np.cos(MIXING @ w) * factors
+
+    point = np.random.default_rng(1).normal(size=SIZE)
+    report = gradcheck.check(lambda w: float(np.sum(np.sin(MIXING @ w))), point, wrong, budget=1e-9)
+    assert report.blocks[0].wrong_entries == 3
+    assert report.evaluations <= 220
