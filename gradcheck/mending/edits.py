@@ -126,10 +126,11 @@ def all_edits(
         for context in contexts:
             of_loss = OF_THE_LOSS if context.of_loss else 1.0
             for edit in make(context):
-                same = context.text[edit.start : edit.end] == edit.replacement
-                if same or context.is_guarded(edit):
+                before = context.text[edit.start : edit.end]
+                if before == edit.replacement or context.is_guarded(edit):
                     continue
-                odd = ODD if ODDITIES.search(edit.replacement) else 1.0
+                is_odd = ODDITIES.search(edit.replacement) and not ODDITIES.search(before)
+                odd = ODD if is_odd else 1.0
                 weight = edit.weight * hints.factor(edit, kind) * odd * of_loss
                 key = _key(edit)
                 if key not in likeliest or likeliest[key].weight > weight:

@@ -46,6 +46,57 @@ def test_a_script_is_taken_apart_and_checked(script, capsys):
     assert main(["run", "line.py"]) == 0
 
 
+IN_CLASS = """
+import numpy as np
+
+rng = np.random.default_rng(4)
+x, y = rng.normal(size=(9, 3)), rng.normal(size=9)
+
+
+class Line:
+    def __init__(self):
+        self.__w = np.ones(3)
+
+    def cost(self):
+        return np.sum((x @ self.__w - y) ** 2)
+
+    def turn(self, speed):
+        self.__w -= speed * (x.T @ (x @ self.__w + y) * 2)
+
+
+line = Line()
+for turn in range(20):
+    cost = line.cost()
+    line.turn(0.01)
+"""
+IN_FUNCTION = "def main():" + LINE.replace("\n", "\n    ") + "\n\nmain()\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong", "right"),
+    [
+        (LINE, "slope = 2 * x.T @ (x @ w - y)", "/ len(y)"),
+        (IN_FUNCTION, "slope = 2 * x.T @ (x @ w - y)", "/ len(y)"),
+        (IN_CLASS, "x @ self.__w + y", "x @ self.__w - y"),
+    ],
+    ids=["loop", "loop in a function", "method"],
+)
+def test_a_script_is_repaired(script, capsys, text, wrong, right):
+    script.write_text(text)
+    assert main(["repair", "line.py", "--write"]) == 0, capsys.readouterr().out
+    mended = script.read_text()
+    assert wrong in text
+    assert right in mended
+    assert len(mended.splitlines()) == len(text.splitlines())
+    assert (script.parent / "line.py.orig").read_text() == text
+    assert main(["run", "line.py"]) == 0
+
+
+def test_a_run_shows_the_patch_of_a_script(script, capsys):
+    assert main(["run", "line.py", "--repair"]) == 1
+    assert "/ len(y)" in capsys.readouterr().out
+
+
 def test_the_json_says_what_was_taken(script, capsys):
     main(["run", "line.py", "--format", "json"])
     case = json.loads(capsys.readouterr().out)["cases"][0]
