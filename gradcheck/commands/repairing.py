@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from typing import Any
 
 from gradcheck.commands.command import Command, tell
 from gradcheck.options import REPAIR_SECONDS
-from gradcheck.report.outcome import UNDECIDED
+from gradcheck.report.outcome import UNDECIDED, Outcome
 
 
 def _repair_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,12 +22,10 @@ def _repair_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _repair(options: argparse.Namespace) -> int:
     from gradcheck.mending.patches import Originals, write
-    from gradcheck.running import run_cases
-    from gradcheck.script import Wishes, find_targets
     from gradcheck.words import printable
 
     statuses, originals = [], Originals()
-    for outcome in run_cases(find_targets(options.targets, Wishes()), {"repair": options.budget}):
+    for outcome in _outcomes(options.targets, {"repair": options.budget}):
         repair = outcome.report_or_reason.repair
         if repair is None:
             reason = outcome.report_or_reason.could_not_check or "interrupted"
@@ -38,6 +38,19 @@ def _repair(options: argparse.Namespace) -> int:
             for path, original in write(repair.patches[0], originals):
                 tell(f"{path} was written; {original} is as it was")
     return max(statuses)
+
+
+def _outcomes(targets: list[str], overrides: dict[str, Any]) -> Iterator[Outcome]:
+    from gradcheck.casefiles import find_cases
+    from gradcheck.running import check_case
+    from gradcheck.script import ScriptEntry, Wishes, find_targets
+
+    for target in targets:
+        scripts = [one for one in find_targets([target], Wishes()) if isinstance(one, ScriptEntry)]
+        for script in scripts:
+            yield script.outcome(overrides)
+        for entry in [] if scripts else find_cases([target]):
+            yield check_case(entry, overrides)
 
 
 COMMAND = Command(

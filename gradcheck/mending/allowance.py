@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from gradcheck.options import Edits
 
+MOST_WAITING = 2.0
+
 
 @dataclass(frozen=True)
 class Allowance:
@@ -31,5 +33,8 @@ class Allowance:
         return time.monotonic() - self.begun
 
     def spent(self, tried: int, computed: float) -> float:
-        """How much is used up after so many edits, and so many seconds of computing."""
-        return tried if self.unit == "edits" else computed
+        """How much is used up after so many edits, and so many seconds of computing.
+
+        A busy machine may make a search take twice as long, and no longer.
+        """
+        return tried if self.unit == "edits" else max(computed, self.seconds() / MOST_WAITING)

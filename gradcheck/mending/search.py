@@ -36,9 +36,6 @@ LISTED = 0.03
 FASTEST, SLOWEST = 0.2, 2.0
 """The least and the most seconds that a candidate may compute to make its gradient once."""
 
-MOST_WAITING = 2.0
-"""Where a busy machine makes a search take more than so many times as long, it ends."""
-
 SELDOM = 0.01
 """Seconds after which it is asked again what was computed."""
 
@@ -94,7 +91,7 @@ class Search:
         self._start: Standing = ()
         self._seen: set[int] = set()
         self._tried = 0
-        self._begun, self._asked, self._computed = time.monotonic(), -math.inf, 0.0
+        self._asked, self._computed = -math.inf, 0.0
         self._mended = self._coincidences = 0
 
     def run(self) -> None:
@@ -280,9 +277,7 @@ class Search:
     def _spent(self) -> float:
         now = time.monotonic()
         if now > self._asked + SELDOM:  # to ask what was computed takes as long as a candidate
-            waited = (now - self._begun) / MOST_WAITING
-            own = max(time.process_time(), waited)
-            self._asked, self._computed = now, self._before.computed + own
+            self._asked, self._computed = now, self._before.computed + time.process_time()
         return self._task.allowance.spent(self._tried, self._computed)
 
     def _run_once(self) -> None:
