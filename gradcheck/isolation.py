@@ -153,7 +153,7 @@ class _Worker:
 
     def __init__(self, jobs: int) -> None:
         methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context(FORKED if FORKED in methods else SPAWNED)
+        context: Any = multiprocessing.get_context(FORKED if FORKED in methods else SPAWNED)
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,))
         with _threads_of(jobs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from gradcheck.compare.point import Point
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.screening import Screened, Screening, screen
+from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 
@@ -41,7 +43,8 @@ def screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
             return None
         left = np.ones(block.size, dtype=bool)
         left[block.numeric.entries] = False
-        rest = np.arange(block.size, dtype=np.int32 if block.size < 2**31 else np.intp)[left]
+        kind: Any = np.int32 if block.size < 2**31 else np.intp
+        rest: Indices = np.arange(block.size, dtype=kind)[left]
         del left
         return screen(screening, index, rest, block.claim)
 

@@ -171,10 +171,10 @@ def _agrees_far(
     """Whether the losses are the same where one entry of a block moves far, and the calls."""
     calls = 0
     for step in FAR:
-        values = [value.copy() for value in point.values]
-        for value in values:
+        moved = [value.copy() for value in point.values]
+        for value in moved:
             value.flat[rng.integers(value.size)] += step
-        values = point.problem.parameters.rounded(values)
+        values = point.problem.parameters.rounded(moved)
         try:
             loss = point.problem.loss(values)
         except UserCodeError:

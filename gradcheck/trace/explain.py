@@ -166,4 +166,4 @@ def _features_of(stack: NDArray[np.float64]) -> Features:
 
 def _norms_of(stack: NDArray[np.float64]) -> NDArray[np.float64]:
     """The norm of each, over its points and entries."""
-    return np.sqrt(np.einsum("rpe,rpe->r", stack, stack))
+    return np.asarray(np.sqrt(np.einsum("rpe,rpe->r", stack, stack)))
