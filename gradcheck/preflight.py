@@ -25,7 +25,7 @@ REPEATABLE = 1e-6
 """Two values of one loss that differ by more, relatively, are not of one function."""
 
 REPEATS = 2
-ASKED_AGAIN = 8
+ASKED_AGAIN = 9
 """So many times in a row a quick loss is called again: it may go on to other data at times."""
 
 QUICK = 0.01
