@@ -7,16 +7,14 @@ by it have more entries that agree with finite differences, and none that no lon
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
-from gradcheck.compare.verdict import judge_entries
+from gradcheck.diagnose.judge import Judge
 from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
@@ -44,8 +42,6 @@ LONGEST_CODE = 60
 SUM = re.compile(r" [+-] (?![^(\[]*[)\]])")
 """A sum or difference outside of all brackets."""
 
-Mask = NDArray[np.bool_]
-
 
 def follow(point: Point, rng: np.random.Generator) -> Search:
     """The faults of the gradient at a point, nearest to the loss first.
@@ -65,7 +61,7 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
             subject,
             [point.values, *nearby],
             wrong,
-            None if raised else _Judge(point),
+            None if raised else Judge(point),
             SECONDS,
         ),
         lambda reason: Search(unfollowed=reason),
@@ -73,36 +69,6 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
     if point.problem.layer and search.doubt is not None and search.doubt.kind == LOSS_CHANGED:
         return replace(search, doubt=None)  # the slope of another function is no other loss
     return search
-
-
-class _Judge:
-    """Whether mended gradients agree with the numeric one in more entries than before."""
-
-    def __init__(self, point: Point) -> None:
-        self._point = point
-        self._right = self._agreeing({})
-
-    def __call__(self, mended: Mapping[str, NDArray[Any]]) -> bool:
-        after = self._agreeing(mended)
-        kept = all(not np.any(old & ~new) for old, new in zip(self._right, after, strict=True))
-        more = any(np.any(new & ~old) for old, new in zip(self._right, after, strict=True))
-        if kept and more:
-            self._right = after
-        return kept and more
-
-    def _agreeing(self, mended: Mapping[str, NDArray[Any]]) -> list[Mask]:
-        masks = []
-        for block in self._point.blocks:
-            value = mended.get(block.name, block.gradient.value)
-            if value is None or np.size(value) != block.size or np.shape(value) != block.shape:
-                masks.append(np.zeros(len(block.numeric.entries), dtype=bool))
-                continue
-            analytic = np.asarray(value, dtype=np.float64).reshape(-1)[block.numeric.entries]
-            judged = judge_entries(
-                analytic, block.numeric, block.precision, None, self._point.scale
-            )
-            masks.append(~judged.wrong)
-        return masks
 
 
 def with_faults(
@@ -131,12 +97,10 @@ def with_faults(
         left = [_doubted(left[0], doubt), *left[1:]] if left else [doubt]
     placed = []
     for finding in findings:
-        about = [fault for fault in left if set(fault.blocks) & set(finding.blocks)]
-        if finding.severity == "error" and finding.code not in weak and about:
-            here = [fault for fault in about if fault.place is not None and fault.expression]
-            if here:
-                left.remove(here[0])
-                finding = _with_fault(finding, here[0], rules)
+        here = [fault for fault in left if _is_told_by(finding, fault, weak, rules)]
+        if here:
+            left.remove(here[0])
+            finding = _with_fault(finding, here[0], rules)
         placed.append(finding)
     named = set().union(*(one.blocks for one in placed if one.code not in weak))
     told = [
@@ -152,6 +116,15 @@ def with_faults(
         *told,
         *(one for one in kept if one.code in weak),
     )
+
+
+def _is_told_by(finding: Finding, fault: Fault, weak: Set[str], rules: Sequence[Rule]) -> bool:
+    """Whether a finding says what a fault is: for sure, or where the fault has no name at all."""
+    if finding.severity != "error" or not set(fault.blocks) & set(finding.blocks):
+        return False
+    if fault.place is None or not fault.expression or finding.code == unknown_cause.RULE.code:
+        return False
+    return finding.code not in weak or _rule_of(fault, rules) is unknown_cause.RULE
 
 
 def _uncertain(rules: Sequence[Rule]) -> frozenset[str]:
