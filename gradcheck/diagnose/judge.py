@@ -22,6 +22,7 @@ class Judge:
         self._right = self._agreeing({})
 
     def __call__(self, mended: Mapping[str, NDArray[Any]]) -> bool:
+        """Whether these agree in more entries, and in all that did before."""
         after = self._agreeing(mended)
         kept = all(not np.any(old & ~new) for old, new in zip(self._right, after, strict=True))
         more = any(np.any(new & ~old) for old, new in zip(self._right, after, strict=True))
