@@ -110,7 +110,9 @@ def test_one_of_several_files_may_not_load(tmp_path, capfd):
 @posix
 @pytest.mark.parametrize(("jobs", "sent"), [("1", signal.SIGINT), ("2", signal.SIGTERM)])
 def test_an_interrupt_keeps_what_is_finished(tmp_path, jobs, sent):
-    slow = f'lambda w: open(r"{tmp_path}/begun", "w").close() or time.sleep(100)'
+    # the first case, which begins at the same time, has ended by then
+    begun = f'open(r"{tmp_path}/begun", "w").close()'
+    slow = f"lambda w: time.sleep(3) or {begun} or time.sleep(100)"
     text = CASE.format("first", "") + CASE.format("slow", slow) + CASE.format("last", "")
     command = [sys.executable, "-m", "gradcheck", "run", str(case_file(tmp_path, text))]
     process = subprocess.Popen(
