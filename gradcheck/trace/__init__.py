@@ -9,7 +9,8 @@ numpy, math and float into the user's modules (`proxies`, `floats`), and leaves 
 Traced arrays (`array`) do every operation on the user's own memory and note it (`recording`,
 `writing`, `storage`) on a tape (`nodes`), with its place and its callers (`places`, `assignments`).
 Tensors of torch and arrays of jax are traced arrays too (`tensors`), and what the two libraries do
-is done by numpy's functions where it has them (`library_functions`).
+is done by numpy's functions where it has them (`library_functions`), as some of scipy's are
+(`scipy_forms`); a sparse matrix is a dense one (`sparse`).
 
 Both functions are followed at several points (`points`). Reverse mode on the loss's tape
 (`reverse`, by the tables of `operations`, `products` and `reductions`, else by `differences`) gives
