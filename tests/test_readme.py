@@ -2,11 +2,11 @@
 
 import importlib.util
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import sweeps
+from forked import run_forked
 
 from gradcheck.cli import main
 from gradcheck.diagnose.rules import RULES
@@ -32,9 +32,7 @@ def without_figures(text):
 def test_the_code_runs_and_prints_what_is_shown(code, tmp_path):
     path = tmp_path / "my_checks.py"
     path.write_text(code, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, path], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = run_forked([path.name], tmp_path)
     assert done.returncode == 0, done.stderr
     if done.stdout:
         assert shown(done.stdout) in without_figures(README)
@@ -42,6 +40,7 @@ def test_the_code_runs_and_prints_what_is_shown(code, tmp_path):
         assert main(["run", f"{path}:my_network"]) == 0
 
 
+@pytest.mark.skipif(not sweeps.ALL, reason="a large network: make test-all")
 def test_the_repair_that_is_shown_is_the_first(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     for command in ("run", "repairing"):
