@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 from mending.planted import PAIRS, SINGLES, UNREPAIRED, source, styles
-from sweeps import sample
+from sweeps import sample, without_slow
 
 import gradcheck
 from gradcheck.options import Edits
@@ -26,7 +26,10 @@ SINGLES_REPAIRED = 0.85
 PAIRS_REPAIRED = 0.6
 OF_STYLE = [[bug for bug in SINGLES if bug.style == style] for style in styles()]
 TRIED = [
-    *(bug for bugs in OF_STYLE for bug in sample(bugs, every=14, first=OF_STYLE.index(bugs))),
+    *without_slow(
+        [bug for bugs in OF_STYLE for bug in sample(bugs, every=14, first=OF_STYLE.index(bugs))],
+        "scalars: helper",
+    ),
     *sample(PAIRS, every=10),
 ]
 
