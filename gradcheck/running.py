@@ -63,10 +63,9 @@ def _is_mendable(report: Report) -> bool:
 def _command(entry: CaseEntry) -> str:
     """The command that searches for the repair of a case."""
     path = Path(inspect.unwrap(entry.make).__code__.co_filename)
-    if path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
     bundled = path.parent.resolve() == bundled_folder()
-    return f"gradcheck repair {shlex.quote(entry.name if bundled else f'{path}:{entry.variant}')}"
+    target = entry.name if bundled else f"{_from_here(path)}:{entry.variant}"
+    return f"gradcheck repair {shlex.quote(target)}"
 
 
 def run_cases(targets: Sequence[Target], overrides: dict[str, Any]) -> Iterator[Outcome]:
@@ -144,7 +143,14 @@ def _of_case(file: CaseFile, number: int, stem: str, overrides: dict[str, Any]) 
 
 
 def _of_script(script: ScriptEntry, name: str, overrides: dict[str, Any]) -> Outcome:
-    return replace(script.outcome(overrides), name=name)
+    outcome = script.outcome(overrides)
+    may_mend = outcome.report is not None and outcome.differences and _is_mendable(outcome.report)
+    command = f"gradcheck repair {shlex.quote(_from_here(script.path))}"
+    return replace(outcome, name=name, repair=command if may_mend else None)
+
+
+def _from_here(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, Path | None]]:
@@ -158,8 +164,12 @@ def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, P
         Formats with their files; None for the standard output.
 
     Raises:
-        UsageError: there is more than one format for the standard output, or none for a file.
+        UsageError: there is more than one format for the standard output, or none for a file,
+            or no folder to write it into.
     """
+    for path in outputs:
+        if not path.parent.is_dir():
+            raise UsageError(f"--output {path}: there is no folder {path.parent}")
     left = list(dict.fromkeys(formats))
     named = bool(left)
     found: dict[Path, str] = {}

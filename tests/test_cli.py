@@ -303,7 +303,7 @@ def test_a_format_may_be_named_for_a_file_of_another_suffix(file, tmp_path):
     [
         (["--format", "json", "--format", "junit"], "only one can be printed"),
         (["--format", "json", "--output", "a.json", "--output", "b"], "no --format left"),
-        (["--format", "json", "--output", "no/such/folder/a.json"], "could not be written"),
+        (["--format", "json", "--output", "no/such/folder/a.json"], "there is no folder"),
     ],
 )
 def test_formats_and_files_that_do_not_fit(capsys, file, options, sentence, monkeypatch):

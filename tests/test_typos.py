@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
+import gradcheck
 from gradcheck.cli import main
 
 TALKS = """
@@ -44,6 +46,11 @@ def test_an_option(capsys):
     with pytest.raises(SystemExit):
         main(["run", "xor", "--fromat", "json"])
     assert "did you mean --format" in capsys.readouterr().err
+
+
+def test_an_argument_of_a_door():
+    with pytest.raises(gradcheck.UsageError, match=r"'rtoll'; did you mean rtol\?"):
+        gradcheck.check(lambda x: float(x @ x), np.ones(2), lambda x: 2 * x, rtoll=0.1)
 
 
 def test_the_beginning_of_codes_lists_their_rules(capsys):

@@ -101,7 +101,7 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
             "missing, which is beyond an edit"
         )
     if watched.is_over():
-        return f"no edit was found in the {allowance} allowed"
+        return f"no edit was found in the {allowance} allowed; a larger budget goes on"
     return "no edit, and no combination of two or three, makes every gradient right"
 
 

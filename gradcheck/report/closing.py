@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -52,7 +53,10 @@ def _of_a_fail(report: Report, failed: Sequence[Block]) -> str:
     if not failed:
         return "the gradient is not the same from call to call"
     errors = [finding for finding in report.findings if finding.severity == "error"]
-    causes = ", ".join(f"{finding.code} {finding.rule}" for finding in errors)
+    counts = Counter(f"{finding.code} {finding.rule}" for finding in errors)
+    causes = ", ".join(
+        cause if count == 1 else f"{cause}, {count} times" for cause, count in counts.items()
+    )
     checked = [block for block in report.blocks if block.verdict != "not checked"]
     gradients = f"{len(checked)} {verb(checked, 'gradient', 'gradients')}"
     wrong = f"{len(failed)} of {gradients} {verb(failed, 'is', 'are')} wrong"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from gradcheck.errors import UsageError
 from gradcheck.user.calls import Raised, UserCodeError
+from gradcheck.words import with_nearest
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -18,9 +20,16 @@ Result = TypeVar("Result")
 
 def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """A door through which no traceback of gradcheck's own comes, whatever is handed in."""
+    parameters = inspect.signature(door).parameters.values()
+    names = [parameter.name for parameter in parameters]
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
     @wraps(door)
     def opened(*given: Arguments.args, **named: Arguments.kwargs) -> Result:
+        unknown = next((name for name in named if name not in names and not takes_any), None)
+        if unknown is not None:
+            what = f"{door.__name__} has no argument {unknown!r}"
+            raise UsageError(with_nearest(what, unknown, names, ""))
         try:
             return door(*given, **named)
         except UsageError:
