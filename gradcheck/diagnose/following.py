@@ -243,6 +243,8 @@ def _fix(fault: Fault) -> str:
     what = f"`{fault.expression}`" if fault.expression else "it"
     if fault.kind == EXTRA_TERM and fault.entry is not None:
         return f"leave `{fault.entry.expression}` out"
+    if fault.kind == CONSTANT_FACTOR and fault.expression:
+        return f"multiply {what} by {fault.factor:.6g}"
     return f"let {what} be {fault.expected}" if fault.expected else f"look at {what}"
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.blame import Blame
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.causes import cause_of
+from gradcheck.trace.compared import same
 from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import (
@@ -124,14 +125,16 @@ def of_mend(
     )
     cause = cause_of(outer or mend, search.points, state, search.known, search.words)
     if cause is not None and outer is None:
-        wrong = replace(wrong, blamed=_of_cause(cause, blamed, state, wrong))
+        wrong = replace(wrong, blamed=_of_cause(search, cause, blamed, state, wrong))
         if wrong.blamed != blamed and kind.actual == blamed.expression:
             wrong = replace(wrong, kind=replace(kind, actual=wrong.blamed.expression))
     return replace(_fault(search, state, mended, wrong), cause=cause), mended
 
 
-def _of_cause(cause: Cause, blamed: Blame, state: State, wrong: _Wrong) -> Blame:
+def _of_cause(search: Followed, cause: Cause, blamed: Blame, state: State, wrong: _Wrong) -> Blame:
     """The place that a cause speaks against, where that is not where the value is made."""
+    if cause.taken_at is not None and _is_handed_over(search, cause.taken_at, state, wrong.node):
+        return blamed.moved_to(state.tape[wrong.node].chain[1].place)
     if cause.node is not None and state.tape[cause.node].place is not None:
         return Blame.at(state.tape[cause.node].chain)
     if cause.name == PENALTY_MISSING:
@@ -145,6 +148,25 @@ def _of_cause(cause: Cause, blamed: Blame, state: State, wrong: _Wrong) -> Blame
         if head is not None:
             return Blame(head, (blamed.place,), head.source)
     return blamed
+
+
+def _is_handed_over(search: Followed, value: int, state: State, node: int) -> bool:
+    """Whether the function that makes a value was given a value of the loss by its caller."""
+    chain = state.tape[node].chain
+    if len(chain) < 2:
+        return False
+    wanted = [point.loss_nodes[value].value for point in search.points]
+    pending, seen = [node], set()
+    while pending:
+        made = state.tape[pending.pop()]
+        if made.index in seen:
+            continue
+        seen.add(made.index)
+        if made.chain[-len(chain) + 1 :] == chain[1:] and len(made.chain) >= len(chain):
+            pending += made.operands  # made inside of the call
+        elif same([values[made.index] for values in state.values], wanted):
+            return True
+    return False
 
 
 def _blocks(state: State, names: frozenset[str]) -> tuple[str, ...]:

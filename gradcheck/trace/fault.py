@@ -98,12 +98,14 @@ class Cause:
         fix: what to write; empty where the right value says it.
         node: the operation of the gradient that is to be changed, where it is another; the words
             are then a sentence about that.
+        taken_at: the value of the loss at which a slope is taken, where that is not its own.
     """
 
     name: str
     words: str
     fix: str = ""
     node: int | None = None
+    taken_at: int | None = None
 
 
 @dataclass(frozen=True)

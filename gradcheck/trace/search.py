@@ -190,9 +190,8 @@ def _rank(mend: Mend) -> tuple[int, int]:
 
 def complexity(factor: float) -> int:
     """How unlikely it is that somebody meant a factor."""
-    if abs(factor - 1) < 1e-9:
-        return 0
-    if abs(factor + 1) < 1e-9:
-        return 1
+    if abs(abs(factor) - 1) < 1e-9:
+        return 0 if factor > 0 else 1
     whole = abs(factor - round(factor)) < 1e-9
-    return 2 if whole or abs(1 / factor - round(1 / factor)) < 1e-9 else 3
+    is_round = whole or abs(1 / factor - round(1 / factor)) < 1e-9
+    return (2 if is_round else 4) + (factor < 0)

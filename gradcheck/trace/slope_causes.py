@@ -114,7 +114,8 @@ def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:
 def _slopes(compared: Compared) -> Iterator[_Slope]:
     candidate = compared.candidate
     if candidate is not None and candidate.kind == SLOPE and candidate.other is not None:
-        yield _Slope(candidate.other, candidate.node, compared.expected, compared.actual)
+        right = [value / compared.factor for value in compared.expected]
+        yield _Slope(candidate.other, candidate.node, right, compared.actual)
         return
     for quantity in compared.slopes:
         arriving = compared.adjoints(quantity.node)
@@ -197,6 +198,7 @@ def _at_output(compared: Compared, slope: _Slope) -> Cause | None:
         fault.SLOPE_AT_OUTPUT,
         f"{_name(compared, slope)} is taken at its output {of}",
         f"take it at {compared.words.name(slope.begin)}, or write it for the output",
+        taken_at=slope.end,
     )
 
 
@@ -252,7 +254,9 @@ def _elsewhere(compared: Compared, slope: _Slope) -> Cause | None:
             values = quantity.values
             if values[0].shape == slope.used[0].shape and _is(compared, slope, values):
                 of = compared.words.quantity(quantity.kind, quantity.node, None)
-                return Cause(fault.SLOPE_ELSEWHERE, f"{_name(compared, slope)} is taken at {of}")
+                words = f"{_name(compared, slope)} is taken at {of}"
+                at = quantity.node if quantity.kind == VALUE else None
+                return Cause(fault.SLOPE_ELSEWHERE, words, taken_at=at)
     if arriving is not None and _is(compared, slope, arriving):
         return Cause(
             fault.SLOPE_ELSEWHERE, f"{_name(compared, slope)} is taken at the upstream gradient"

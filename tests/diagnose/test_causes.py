@@ -140,6 +140,22 @@ def test_a_constant_of_the_loss_that_the_gradient_lacks_is_shown():
     assert "the loss divides by 2.5 (line" in report.findings[0].message
 
 
+def logistic_prime(z):
+    return logistic(z) * (1 - logistic(z))
+
+
+def test_a_helper_that_is_given_the_output_is_blamed_where_it_is_called():
+    def loss(p):
+        return float(np.sum((logistic(X @ p["W"]) - X[:, :2]) ** 2))
+
+    def grad(p):
+        a = logistic(X @ p["W"])
+        return {"W": X.T @ (2 * (a - X[:, :2]) * logistic_prime(a))}
+
+    [first] = gradcheck.check(loss, {"W": RNG.normal(size=(4, 2))}, grad).findings
+    assert (first.code, first.expression) == ("GC301", "logistic_prime(a)")
+
+
 def with_written(g, where, value):
     g["W"][where] = value
     return g
