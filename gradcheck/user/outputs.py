@@ -29,7 +29,7 @@ class Reading:
     Attributes:
         outputs: so many of the first items of a tuple are outputs; 0 where all of it is output.
         arguments: how many arguments `backward` needs.
-        leaves_out: whether what is taken as the cache may be outputs that have no upstream gradient.
+        leaves_out: whether the cache may be outputs that `backward` has no upstream gradient of.
     """
 
     outputs: int
