@@ -171,6 +171,51 @@ def test_a_layer_that_sums_upstream_away_fails(name):
     assert report.verdict == "fail"
 
 
+def gate(x, held):
+    new = np.tanh(x + held)
+    return np.sin(new) * x, new, {"x": x, "new": new}
+
+
+def gate_backward(d_out, dnew_state, kept):
+    to_new = dnew_state + d_out * np.cos(kept["new"]) * kept["x"]
+    below = to_new * (1 - kept["new"] ** 2)
+    return below + d_out * np.sin(kept["new"]), below
+
+
+def gate_in_a_pair(x, held):
+    out, new, kept = gate(x, held)
+    return (out, new), kept
+
+
+@pytest.mark.parametrize("forward", [gate, gate_in_a_pair])
+def test_two_upstream_gradients_and_a_cache(forward):
+    held = RNG.normal(size=X.shape)
+    assert gradcheck.check_layer(forward, gate_backward, (X, held)).ok
+
+    def without_state(first, second, kept):
+        return gate_backward(first, 0 * second, kept)
+
+    report = gradcheck.check_layer(forward, without_state, (X, held))
+    assert [block.verdict for block in report.blocks] == ["wrong", "wrong"]
+
+
+def test_a_backward_that_needs_more_than_there_is_says_how_it_is_called():
+    with pytest.raises(gradcheck.UsageError, match="backward needs 3 arguments, and forward"):
+        gradcheck.check_layer(lambda x: np.sin(x), lambda a, b, c: a, X)
+
+
+def test_a_second_output_without_an_upstream_gradient_is_said_not_to_be_checked():
+    kept = {}
+
+    def forward(x):
+        kept["x"] = x
+        return np.sin(x), x**2
+
+    report = gradcheck.check_layer(forward, lambda upstream: upstream * np.cos(kept["x"]), X)
+    assert report.ok
+    assert any("all but the first are taken as the cache" in note for note in report.notes)
+
+
 def test_lost_repeated_indices_are_found_in_their_rows():
     def lost(upstream, cache):
         gradient = np.zeros(cache[0])

@@ -19,14 +19,17 @@ from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search, find_faults
+from gradcheck.trace.compared import same
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     EXTRA_TERM,
     LOSS_CHANGED,
     OTHER_FORMULA,
+    TRANSPOSED,
     WRONG_OPERAND,
     WRONG_VALUE,
 )
+from gradcheck.trace.misfits import turned
 from gradcheck.words import listed, verb
 
 SECONDS = 3.0
@@ -223,6 +226,9 @@ def _message(fault: Fault) -> str:
         return fault.cause.words
     if fault.kind == EXTRA_TERM and fault.entry is not None:
         return f"`{fault.entry.expression}` in `{fault.expression}` is one term too many"
+    operand = _turned_operand(fault)
+    if operand is not None:
+        return f"{operand[0]} stands transposed: `{operand[1]}` is wanted"
     if fault.cause is not None:
         is_said = fault.cause.words in ("", f"this is not {fault.expected}")
         why = "" if is_said else f": {fault.cause.words}"
@@ -237,7 +243,25 @@ def _message(fault: Fault) -> str:
     return f"{what} is wrong{why}"
 
 
+def _turned_operand(fault: Fault) -> tuple[str, str] | None:
+    """What is written, and what is wanted there, where an operand's transpose is."""
+    entry, actual, expected = fault.entry, fault.actual_value, fault.expected_value
+    if entry is None or entry.expression == fault.expression or fault.cause is None:
+        return None
+    if actual is None or expected is None or fault.cause.name != TRANSPOSED:
+        return None
+    whole, part = fault.expression.replace('"', "'"), entry.expression.replace('"', "'")
+    if part not in whole or not same([actual.T], [expected]):
+        return None
+    if turned(whole) == part:
+        return f"`{fault.expression}`", turned(fault.expression)
+    return f"`{part}` in `{fault.expression}`", turned(part)
+
+
 def _fix(fault: Fault) -> str:
+    operand = _turned_operand(fault)
+    if operand is not None:
+        return f"write `{operand[1]}` there"
     if fault.cause is not None and fault.cause.fix:
         return fault.cause.fix
     what = f"`{fault.expression}`" if fault.expression else "it"

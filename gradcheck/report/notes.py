@@ -165,7 +165,13 @@ def _structure_notes(parameters: Parameters) -> Iterable[str]:
 
 
 def _convention_notes(problem: Problem) -> Iterable[str]:
-    """How complex gradients are read."""
+    """How a layer's outputs and complex gradients are read."""
+    if problem.layer is not None and problem.layer.reading.leaves_out:
+        yield (
+            "forward returned several arrays, and backward takes one upstream gradient: all but "
+            "the first are taken as the cache, and no gradient through them is checked; "
+            "def backward(dout1, dout2) takes one for each"
+        )
     if not has_complex(problem):
         return
     convention = problem.parameters.convention

@@ -95,6 +95,12 @@ def _bracketed(code: str) -> str:
     return code if isinstance(expression, atoms) else f"({code})"
 
 
+def turned(code: str) -> str:
+    """The expression of an operand's transpose."""
+    whole = _bracketed(code)
+    return whole.removesuffix(".T") if whole.endswith(".T") else f"{whole}.T"
+
+
 def _bare(code: str, value: Array) -> tuple[str, Array]:
     """An operand without the transpose, or the new axis, that it was given for the product."""
     if code.endswith(".T"):

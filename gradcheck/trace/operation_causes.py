@@ -22,6 +22,11 @@ from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
 REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
 PRODUCTS = ("matmul", "dot", "multiply")
+ARITHMETIC = (MOVES - {"where", "select", "choose"}) | {
+    *("add", "subtract", "negative", "multiply", "divide", "true_divide", "reciprocal"),
+    *("power", "square", "sqrt"),
+}
+"""What makes no activation by itself."""
 
 
 def softmax_cause(compared: Compared) -> Cause | None:
@@ -245,7 +250,9 @@ def value_cause(compared: Compared) -> Cause | None:
         if quantity.kind != SLOPE or belongs not in ends:
             continue
         other = ends[1 - ends.index(belongs)]
-        if other is not None and same(compared.values(other), compared.actual):
+        if other is None or not _is_activation(compared, min(other, belongs), max(other, belongs)):
+            continue
+        if same(compared.values(other), compared.actual):
             kind = fault.SLOPE_AT_OUTPUT if belongs == ends[1] else fault.SLOPE_AT_INPUT
             used = f"{words.name(other)} is used where {words.name(belongs)} belongs"
             return Cause(kind, used, fix)
@@ -261,3 +268,18 @@ def value_cause(compared: Compared) -> Cause | None:
     if in_product:
         return Cause(fault.OTHER_INPUT, f"{words.name(belongs)} belongs here", fix)
     return None
+
+
+def _is_activation(compared: Compared, begin: int, end: int) -> bool:
+    """Whether a value of the loss is made from another by more than arithmetic and powers."""
+    between, made = {begin}, set()
+    for node in compared.loss_nodes[begin + 1 : end + 1]:
+        if between.intersection(node.operands):
+            between.add(node.index)
+    wanted = {end}
+    for index in sorted(between - {begin}, reverse=True):
+        if index in wanted:
+            node = compared.loss_nodes[index]
+            made.add(base_name(node))
+            wanted.update(between.intersection(node.operands))
+    return not made <= ARITHMETIC

@@ -193,7 +193,7 @@ def written_cause(compared: Compared) -> Cause | None:
     if indices:
         together = np.stack(np.broadcast_arrays(*indices)).reshape(len(indices), -1)
         places, counts = np.unique(together, axis=1, return_counts=True)
-        if np.any(counts > 1):
+        if np.any(counts > 1) and _is_right_added(compared, node):
             often = ", ".join(str(place[0]) for place in places.T[counts > 1][:4])
             return Cause(
                 fault.REPEATED_INDEX,
@@ -227,6 +227,19 @@ def _adds_up(compared: Compared, node: Node) -> bool:
         is_written = ~np.isnan(evaluate(node, own))
         added.append(values[node.index] + np.where(is_written, values[target], 0.0))
     return same(added, compared.expected)
+
+
+def _is_right_added(compared: Compared, node: Node) -> bool:
+    """Whether what is written is what is wanted once it is added for every index that comes."""
+    if base_name(node) != "setitem":
+        return False
+    totals = []
+    for values in compared.state.values:
+        before, key, value = (resolve(argument, values) for argument in node.arguments)
+        total = np.array(before, dtype=float)
+        np.add.at(total, key, value - total[key])
+        totals.append(total)
+    return same(totals, compared.expected)
 
 
 def _is_total(compared: Compared, node: Node) -> bool:

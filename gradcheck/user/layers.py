@@ -238,6 +238,13 @@ def _with_upstream(
                 "number; write def backward(upstream)"
             )
         drawn = np.ones(()) if upstream is None else upstream
+    given = layer.reading.given(drawn, None)
+    if len(given) < layer.reading.arguments:
+        raise UsageError(
+            f"backward needs {layer.reading.arguments} arguments, and forward returned "
+            f"{describe(returned)}; it is called with one upstream gradient for each output, and "
+            "the cache: def backward(dout1, dout2, cache) where forward returns out1, out2, cache"
+        )
     if upstream is None:
         return layer.with_upstream(drawn)
     require_fit(upstream, output)

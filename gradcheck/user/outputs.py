@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,12 @@ class Reading:
     Attributes:
         outputs: so many of the first items of a tuple are outputs; 0 where all of it is output.
         arguments: how many arguments `backward` needs.
+        leaves_out: whether the cache may be outputs that `backward` has no upstream gradient of.
     """
 
     outputs: int
     arguments: int
+    leaves_out: bool = False
 
     def split(self, returned: Any) -> tuple[Any, Any]:
         """The output, or the outputs, and the cache."""
@@ -46,7 +49,7 @@ class Reading:
         if self.arguments == 0:
             return ()
         several = isinstance(upstream, tuple) and 1 < len(upstream) <= self.arguments
-        if several and self.outputs != 1:
+        if several and (self.outputs != 1 or self.arguments == len(upstream) + 1):
             return (*upstream, *((cache,) if self.arguments > len(upstream) else ()))
         return (upstream,) if self.arguments == 1 else (upstream, cache)
 
@@ -60,6 +63,12 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
     if not isinstance(returned, tuple) or hasattr(returned, "_fields") or not returned:
         return [Reading(0, count)]
     length = len(returned)
+    nested = length == 2 and isinstance(returned[0], tuple)
+    if nested and count == len(returned[0]) + 1 > 2:
+        return [Reading(1, count)]
+    held = len(list(takewhile(_is_output, returned)))
+    if length > held == count - 1 > 1:
+        return [Reading(held, count)]
     leading = _leading(needed or [])
     if 1 < leading <= length:
         return [Reading(leading, count)]
@@ -72,8 +81,8 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
         held = min(length, count - bool(CACHE.match((needed or [""])[-1])))
         return [Reading(held, count)]
     if count == 1 and length == 2:
-        return [usual, Reading(2, 1)]
-    return [usual]
+        return [replace(usual, leaves_out=True), Reading(2, 1)]
+    return [replace(usual, leaves_out=count == 1)]
 
 
 def _leading(names: list[str]) -> int:

@@ -131,6 +131,40 @@ def test_a_sum_over_the_wrong_axis_of_a_square_is_no_transpose():
     assert first.message == "`up.sum(axis=1)` goes over axis 1 and must go over axis 0"
 
 
+def straight_back(p, up):
+    return up @ p["V"], np.sin(X @ p["W"]).T @ up
+
+
+def turned_back(p, up):
+    return up @ p["V"].T, up.T @ np.sin(X @ p["W"])
+
+
+@pytest.mark.parametrize(
+    ("turn", "backward", "message"),
+    [
+        (
+            np.asarray,
+            straight_back,
+            "`p['V']` in `up @ p[\"V\"]` stands transposed: `p['V'].T` is wanted",
+        ),
+        (np.transpose, turned_back, '`p["V"].T` stands transposed: `p["V"]` is wanted'),
+    ],
+)
+def test_a_matrix_that_stands_transposed_is_told_with_the_right_one(turn, backward, message):
+    def out(p):
+        return np.tanh(np.sin(X @ p["W"]) @ turn(p["V"]))
+
+    def grad(p):
+        below, by_v = backward(p, 1 - out(p) ** 2)
+        return {"W": X.T @ (below * np.cos(X @ p["W"])), "V": by_v}
+
+    params = {"W": RNG.normal(size=(4, 3)), "V": RNG.normal(size=(3, 3))}
+    [first] = gradcheck.check(lambda p: np.sum(out(p)), params, grad).findings
+    assert first.code == "GC201"
+    assert first.message == message
+    assert first.fix.startswith("write `p[")
+
+
 def test_a_constant_of_the_loss_that_the_gradient_lacks_is_shown():
     report = gradcheck.check_layer(
         lambda x: (softmax(x / 2.5), x),

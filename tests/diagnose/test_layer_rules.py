@@ -133,6 +133,47 @@ def test_a_bug_of_a_layer_is_named(name):
     assert report.findings[0].error_after_fix < 1e-6
 
 
+def normalise_otherwise(change):
+    def backward(upstream, cache):
+        normal, deviation, gamma = cache
+        return change(upstream * gamma, normal, deviation), *normalise_back(0)(upstream, cache)[1:]
+
+    return backward
+
+
+OTHERWISE = {
+    "xhat missing": lambda g, n, s: (g - g.mean(axis=0) - (g * n).mean(axis=0)) / s,
+    "sign": lambda g, n, s: (g - g.mean(axis=0) + n * (g * n).mean(axis=0)) / s,
+    "size": lambda g, n, s: (g - g.sum(axis=0) - n * (g * n).mean(axis=0)) / s,
+    "variance": lambda g, n, s: (g - g.mean(axis=0) - n * (g * n).mean(axis=0)) / s**2,
+}
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_what_a_bug_would_be_right_with_does_not_name_it(name):
+    backward = normalise_otherwise(OTHERWISE[name])
+    report = gradcheck.check_layer(normalise(0), backward, (X, GAMMA, BETA))
+    assert report.findings[0].blocks == ("x",)
+    assert report.findings[0].location is not None
+    assert report.findings[0].code not in ("GC853", "GC301", "GC302")
+
+
+def test_repeated_classes_of_other_samples_are_no_lost_index():
+    classes = np.array([1, 3, 1, 0, 3])
+
+    def forward(scores):
+        shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        return -np.log(shares[np.arange(5), classes]).sum(), shares
+
+    def backward(upstream, shares):
+        slopes = shares.copy()
+        slopes[:, classes] -= 1
+        return upstream * slopes
+
+    report = gradcheck.check_layer(forward, backward, (X[:5],))
+    assert [finding.code for finding in report.findings] == ["GC310"]
+
+
 RIGHT = {
     "dropout": (dropout, lambda u: u * MASK / KEEP, (X,)),
     "batch norm": (normalise(0), normalise_back(0), (X, GAMMA, BETA)),

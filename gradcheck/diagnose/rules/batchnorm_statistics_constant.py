@@ -14,6 +14,9 @@ from gradcheck.user.blocks import Array
 
 FORMULA = "dx = (g - g.mean(axis) - xhat * (g * xhat).mean(axis)) / std,  g = gamma * upstream"
 
+ROUNDING = 1e-6
+"""By how much of the largest an entry may be off, in single precision too."""
+
 
 def _forms(point: LayerPoint) -> Iterator[Form]:
     dimensions = range(point.value.ndim)
@@ -33,18 +36,44 @@ def _along(point: LayerPoint, axes: tuple[int, ...]) -> Iterator[Form]:
     """
     where = f"axis {axes[0]}" if len(axes) == 1 else f"axes {axes}"
     centred = point.value - point.value.mean(axis=axes, keepdims=True)
+    ones = np.ones_like(centred)
     without_mean = point.analytic - point.analytic.mean(axis=axes, keepdims=True)
     projected = centred * (point.analytic * centred).mean(axis=axes, keepdims=True)
-    for start, missing in (
-        (without_mean, "mean and variance"),
-        (point.analytic, "variance"),
+    for start, missing, through in (
+        (without_mean, "mean and variance", 0 * ones),
+        (point.analytic, "variance", ones),
     ):
         denominator = _fitted(start - point.numeric, projected, axes)
         variance = (centred**2).mean(axis=axes, keepdims=True)
         plausible = bool(np.all((denominator > 0.9 * variance) & (denominator < 2 * variance + 1)))
-        corrected = start - projected / denominator if plausible else np.full_like(start, np.nan)
+        told = plausible and _reaches_others(point, axes, through)
+        corrected = start - projected / denominator if told else np.full_like(start, np.nan)
         yield _form(corrected, missing, where)
-    yield _form(without_mean, "mean", where)
+    told = _reaches_others(point, axes, centred)
+    yield _form(without_mean if told else np.full_like(ones, np.nan), "mean", where)
+
+
+def _reaches_others(point: LayerPoint, axes: tuple[int, ...], through: Array) -> bool:
+    """Whether the upstream gradient of one sample reaches the others as multiples of `through`.
+
+    It does by the statistics alone: by the mean all the same, by the variance as the centred
+    values, and where both are taken for constant, not at all.
+    """
+    upstream = point.upstream
+    if upstream is None or upstream.shape != point.value.shape:
+        return False
+    place = tuple(slice(1) if axis in axes else slice(None) for axis in range(upstream.ndim))
+    alone = np.zeros_like(upstream)
+    alone[place] = upstream[place]
+    reached = point.gradient_with(upstream=alone)
+    if reached is None:
+        return False
+    size, others = np.abs(reached).max(), np.ones(reached.shape)
+    others[place] = 0.0
+    products = np.sum(others * reached * through, axis=axes, keepdims=True)
+    squares = np.sum(others * through**2, axis=axes, keepdims=True)
+    rest = others * (reached - through * products / np.maximum(squares, np.finfo(float).tiny))
+    return bool(np.abs(rest).max() <= ROUNDING * size)
 
 
 def _form(corrected: Array, missing: str, where: str) -> Form:

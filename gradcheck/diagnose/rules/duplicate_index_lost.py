@@ -23,7 +23,11 @@ def _forms(point: LayerPoint) -> Iterator[Form]:
         summed = np.zeros_like(point.analytic)
         np.add.at(summed, indices, upstream)
         once = np.setdiff1d(np.arange(len(summed)), repeated)
-        if not len(repeated) or not np.allclose(point.analytic[once], summed[once]):
+        is_one = all(
+            any(np.allclose(point.analytic[row], one) for one in upstream[indices == row])
+            for row in repeated
+        )
+        if not len(repeated) or not is_one or not np.allclose(point.analytic[once], summed[once]):
             continue
         listed = ", ".join(map(str, repeated[:6]))
         yield Form(
