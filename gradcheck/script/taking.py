@@ -68,6 +68,11 @@ class Taking:
     started: float = field(init=False, default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
+        if self.wishes.rate is not None and not self.wishes.rate > 0:
+            raise RefusedError(
+                f"--lr {self.wishes.rate:g}: such a learning rate moves nothing downhill; it must "
+                "be more than 0"
+            )
         self.run = Run(self.script, self._test)
 
     def _test(self, number: int) -> bool:
@@ -174,6 +179,7 @@ class Taking:
         )
         try:
             after = self.run.replay(step.loop, snapshot)
+            step.rate = step.rate.at(snapshot, self.run.rates())
             extra = velocities(self.run, step, snapshot, after)
             point = Point(self.run, step, snapshot, extra)
             after = self.run.replay(step.loop, snapshot, extra)

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from gradcheck.cli import main
-from gradcheck.script import definitions
+from gradcheck.script import ScriptEntry, definitions
 
 LINE = """
 import numpy as np
@@ -165,3 +165,48 @@ def test_nothing_is_written_where_there_is_no_script(script, capsys):
 def test_every_report_says_what_was_taken(script, capsys, form):
     main(["run", "line.py", "--format", form])
     assert "one iteration of the loop at line 9" in capsys.readouterr().out
+
+
+SCHEDULES = {
+    "before": "    pace = 0.3\n    rate = first / (1 + 0.2 * turn)\n",
+    "after": "AFTER    rate *= 0.9\n",
+    "between": "    spoken = cost\n    rate = rate * (1.1 if turn else 0.7)\n",
+    "floor": "    rate = 0.02 + (first - 0.02) * np.cos(0.1 * turn)\n",
+}
+DECAYING = """
+import numpy as np
+rng = np.random.default_rng(8)
+x, t = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
+w, b = rng.normal(size=(3, 2)), np.zeros(2)
+first = rate = 0.3
+for turn in range(20):
+    off = x @ w + b - t
+    cost = np.sum(off ** 2) / 12 + 0.01 * np.sum(w * w)
+{before}    w -= rate * (x.T @ off / 6 + 0.02 * w)
+    b -= rate * off.sum(axis=0) / 6
+{after}"""
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_rate_is_what_it_is_when_the_updates_are_made(name, tmp_path):
+    line = SCHEDULES[name]
+    after = line.startswith("AFTER")
+    parts = {"before": "" if after else line, "after": line[5:] if after else ""}
+    (tmp_path / "script.py").write_text(DECAYING.format(**parts))
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert outcome.script.params == ("w", "b")
+    assert outcome.script.learning_rate != 0.3
+    assert outcome.report.ok, str(outcome.report)
+    assert not outcome.script.notes
+
+
+def test_a_rate_that_is_not_found_as_such_is_a_note_also_with_a_penalty(tmp_path):
+    line = "    pace = first * 0.9 ** turn\n    move = pace * (x.T @ off / 6 + 0.02 * w)\n"
+    text = DECAYING.format(before=line, after="").replace(
+        "w -= rate * (x.T @ off / 6 + 0.02 * w)", "w -= move"
+    )
+    text = text.replace("b -= rate *", "b -= pace *")
+    (tmp_path / "script.py").write_text(text)
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert outcome.report.ok, str(outcome.report)
+    assert "descend cost as with a rate 0." in outcome.script.text()
