@@ -65,7 +65,7 @@ def choose(found: Sequence[Loss], wanted: str | None) -> Found | None:
         return None if implied is None else _with_squares(implied, inferred)
     if written.strong or implied is None:
         return Found(written)
-    kin = [loss for loss in inferred if _proportional(loss.slopes, written.slopes)]
+    kin = [loss for loss in inferred if proportional(loss.slopes, written.slopes)]
     if kin:
         nearest = max(kin, key=_fit)
         if nearest.agreeing > written.agreeing:
@@ -123,7 +123,8 @@ def _with_squares(loss: Loss, inferred: Sequence[Loss], instead: Loss | None = N
     return Found(loss, instead, squares=max(squares, key=_fit, default=None))
 
 
-def _proportional(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+def proportional(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether the slopes of two losses are those of one, times a number."""
     factor = float(one @ other / (other @ other))
     return factor > 0 and bool(
         np.max(np.abs(one - factor * other)) < 1e-3 * float(np.max(np.abs(one)))

@@ -201,6 +201,10 @@ class _Work:
         report = taken.case.check(**overrides)
         if report.verdict != "fail" or not taken.of_step:
             return report
+        if taken.both and taken.found.loss.family and _causes(report) == {"GC604"}:
+            again = taken.handover.case(of_step=True).check(**overrides)
+            if again.ok:  # with a note of its weight decay
+                return again
         return self._as_larger_rate(taken, report, overrides)
 
     def _as_larger_rate(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
@@ -209,7 +213,7 @@ class _Work:
         So is any factor where the code has no rate.
         """
         common = taken.found.loss.common
-        codes = {one.code for one in report.findings if one.severity == "error"}
+        codes = _causes(report)
         explained = taken.handover.point.step.rate.words and not codes <= UNEXPLAINED_FACTOR
         if not common or taken.found.loss.agrees or explained:
             return report
@@ -226,6 +230,10 @@ class _Work:
             "large"
         ]
         return again
+
+
+def _causes(report: Report) -> set[str]:
+    return {one.code for one in report.findings if one.severity == "error"}
 
 
 def _no_loop(taking: Taking) -> str:

@@ -19,6 +19,7 @@ from gradcheck.script.state import Path, Snapshot, State, alike, leaves
 MOST_PARAMETERS = 400
 MOST_ALONE = 40
 NUDGE = 1e-3
+IDLE = "nothing that it changes is a float"
 
 
 @dataclass
@@ -58,7 +59,7 @@ def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
         return None
     changed = _changed(snapshot, after)
     if not changed:
-        passes.why = "nothing that it changes is a float"
+        passes.why = IDLE
         return None
     trial = _Trial(run, number, snapshot, after, changed)
     found = trial.rate(given)

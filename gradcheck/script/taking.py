@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradcheck.casefiles import Case
-from gradcheck.script.choice import Found, choose
+from gradcheck.script.choice import Found, choose, proportional
 from gradcheck.script.gradients import (
     implied_gradients,
     is_of_other_data,
@@ -246,7 +246,12 @@ class Taking:
 
     def _require_one(self, losses: Sequence[Loss], point: Point, implied: Gradients) -> None:
         """Refuses a loop that descends several losses, each with parameters of its own."""
-        strong = {loss.words: loss for loss in losses if loss.strong and loss.kind == ASSIGNED}
+        strong: dict[str, Loss] = {}
+        for loss in losses:
+            if loss.strong and loss.kind == ASSIGNED:
+                kin = (proportional(loss.slopes, other.slopes) for other in strong.values())
+                if loss.words in strong or not any(kin):
+                    strong[loss.words] = loss
         if len(strong) < 2:
             return
         moved = {name: point_fit(point, loss, implied) for name, loss in strong.items()}
