@@ -78,7 +78,7 @@ def choose(found: Sequence[Loss], wanted: str | None) -> Found | None:
 
 def _written(explicit: Sequence[Loss]) -> Loss | None:
     """What the script calls its loss: by its name, how it is kept, and what is computed last."""
-    return max(
+    found = max(
         explicit,
         key=lambda loss: (
             loss.strong,
@@ -88,6 +88,14 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         ),
         default=None,
     )
+    if found is None or not found.summed:
+        return found
+    parts = (
+        loss
+        for loss in explicit
+        if loss.strong and loss.kind == ASSIGNED and loss.words != found.words
+    )  # of which it is the sum over all iterations
+    return next((loss for loss in parts if proportional(loss.slopes, found.slopes)), found)
 
 
 def _wanted(found: Sequence[Loss], wanted: str) -> Loss:

@@ -166,7 +166,8 @@ class _Marker(ast.NodeTransformer):
             for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
                 if may_be_loss(name_of(one)) and not isinstance(one, ast.Starred):
                     load = ast.parse(ast.unparse(one), mode="eval").body
-                    number = self._number(Site(ASSIGNED, ast.unparse(one), node.lineno, ""))
+                    text = "+=" if isinstance(node, ast.AugAssign) else ""
+                    number = self._number(Site(ASSIGNED, ast.unparse(one), node.lineno, text))
                     seen.append(_placed(ast.Expr(self._call("see", [number, load], node)), node))
         if is_update(node):
             self._update(node)

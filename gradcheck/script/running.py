@@ -65,7 +65,7 @@ class Run:
 
     Args:
         script: the script.
-        test: asked of a loop in its second pass; whether it is the training loop.
+        test: asked of a loop in its second pass; the number of the training loop, if it is known.
 
     Attributes:
         marked: the marks.
@@ -74,7 +74,7 @@ class Run:
         snapshots: of its first iterations.
     """
 
-    def __init__(self, script: Script, test: Callable[[int], bool]) -> None:
+    def __init__(self, script: Script, test: Callable[[int], int | None]) -> None:
         self.script = script
         self.marked: Marked = mark(script.tree)
         self.passes = [Passes() for _ in self.marked.loops]
@@ -119,10 +119,10 @@ class Run:
         if before is not None:
             passes.tests += 1
             passes.first = before
-            if self._test(number):
-                self.found, self.snapshots = number, [before, now]
-            else:
-                passes.first = now
+            self.found = self._test(number)
+            if self.found == number:
+                self.snapshots = [before, now]
+            passes.first = now
 
     def see(self, number: int, value: Any) -> Any:
         """A number that may be the loss."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from gradcheck.script.gradients import (
 )
 from gradcheck.script.handover import Handover
 from gradcheck.script.instrument import ASSIGNED
-from gradcheck.script.loops import Step, find_step, further_paths
+from gradcheck.script.loops import IDLE, Step, find_step, further_paths
 from gradcheck.script.losses import Gradients, Loss, Point, candidates
 from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.reading import Script
@@ -75,7 +76,17 @@ class Taking:
             )
         self.run = Run(self.script, self._test)
 
-    def _test(self, number: int) -> bool:
+    def _test(self, number: int) -> int | None:
+        """The loop if it trains, or one within it that did not in the passes that were tested."""
+        loops = self.run.marked.loops
+        within = {id(node) for node in ast.walk(loops[number].node)}
+        for inner, passes in enumerate(self.run.passes[:number]):
+            if passes.why == IDLE and id(loops[inner].node) in within and self._trains(inner):
+                self.run.snapshots = [passes.first] if passes.first else []
+                return inner
+        return number if self._trains(number) else None
+
+    def _trains(self, number: int) -> bool:
         self.step = find_step(self.run, number, self.wishes.rate)
         passes = self.run.passes[number]
         if self.step is None or passes.first is None:
@@ -99,7 +110,7 @@ class Taking:
                 raise
         for number, passes in enumerate(self.run.passes):
             untried = self.step is None and passes.first is not None and not passes.tests
-            if untried and self._test(number) and passes.first:
+            if untried and self._trains(number) and passes.first:
                 self.run.found, self.run.snapshots = number, [passes.first]
         if self.step is None:
             self.step = straight_line(self.run)
