@@ -65,7 +65,7 @@ def choose(found: Sequence[Loss], wanted: str | None) -> Found | None:
         return None if implied is None else _with_squares(implied, inferred)
     if written.strong or implied is None:
         return Found(written)
-    kin = [loss for loss in inferred if _proportional(loss.slopes, written.slopes)]
+    kin = [loss for loss in inferred if proportional(loss.slopes, written.slopes)]
     if kin:
         nearest = max(kin, key=_fit)
         if nearest.agreeing > written.agreeing:
@@ -78,7 +78,7 @@ def choose(found: Sequence[Loss], wanted: str | None) -> Found | None:
 
 def _written(explicit: Sequence[Loss]) -> Loss | None:
     """What the script calls its loss: by its name, how it is kept, and what is computed last."""
-    return max(
+    found = max(
         explicit,
         key=lambda loss: (
             loss.strong,
@@ -88,6 +88,14 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         ),
         default=None,
     )
+    if found is None or not found.summed:
+        return found
+    parts = (
+        loss
+        for loss in explicit
+        if loss.strong and loss.kind == ASSIGNED and loss.words != found.words
+    )  # of which it is the sum over all iterations
+    return next((loss for loss in parts if proportional(loss.slopes, found.slopes)), found)
 
 
 def _wanted(found: Sequence[Loss], wanted: str) -> Loss:
@@ -123,7 +131,8 @@ def _with_squares(loss: Loss, inferred: Sequence[Loss], instead: Loss | None = N
     return Found(loss, instead, squares=max(squares, key=_fit, default=None))
 
 
-def _proportional(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+def proportional(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether the slopes of two losses are those of one, times a number."""
     factor = float(one @ other / (other @ other))
     return factor > 0 and bool(
         np.max(np.abs(one - factor * other)) < 1e-3 * float(np.max(np.abs(one)))

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gradcheck.script.operands import Operands
 from gradcheck.script.words import RATE, is_update, may_be_loss, name_of
 
 HOOKS = "__gradcheck__"
 LEFT, RIGHT = "__gradcheck_left__", "__gradcheck_right__"
 
 ASSIGNED, RETURNED, APPENDED, PRINTED = "assigned", "returned", "appended", "printed"
-DIFFERENCE, LITERAL, INCREMENT = "difference", "literal", "increment"
+DIFFERENCE, LITERAL, INCREMENT, USE = "difference", "literal", "increment", "use"
 
 Loop = ast.For | ast.While
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -165,7 +166,8 @@ class _Marker(ast.NodeTransformer):
             for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
                 if may_be_loss(name_of(one)) and not isinstance(one, ast.Starred):
                     load = ast.parse(ast.unparse(one), mode="eval").body
-                    number = self._number(Site(ASSIGNED, ast.unparse(one), node.lineno, ""))
+                    text = "+=" if isinstance(node, ast.AugAssign) else ""
+                    number = self._number(Site(ASSIGNED, ast.unparse(one), node.lineno, text))
                     seen.append(_placed(ast.Expr(self._call("see", [number, load], node)), node))
         if is_update(node):
             self._update(node)
@@ -176,7 +178,7 @@ class _Marker(ast.NodeTransformer):
 
     def _update(self, node: Any) -> None:
         """Marks the numbers in an update, and what it adds or takes away."""
-        self._literals(node)
+        node.value = Operands(self._literal, self._use).visit(node.value)
         text = ast.unparse(node.target if isinstance(node, ast.AugAssign) else node.targets[0])
         site = Site(INCREMENT, text, node.lineno, "")
         if isinstance(node, ast.AugAssign):
@@ -185,17 +187,9 @@ class _Marker(ast.NodeTransformer):
             right = node.value.right
             node.value.right = self._call("scaled", [self._number(site), right], right)
 
-    def _literals(self, node: Any) -> None:
-        marker = self
-
-        class Literals(ast.NodeTransformer):
-            def visit_Subscript(self, inner: ast.Subscript) -> ast.Subscript:
-                return inner
-
-            def visit_Constant(self, inner: ast.Constant) -> Any:
-                return marker._literal(inner)
-
-        node.value = Literals().visit(node.value)
+    def _use(self, node: Any) -> Any:
+        number = self._number(Site(USE, ast.unparse(node), node.lineno, ""))
+        return self._call("used", [number, node], node)
 
     def _literal(self, node: ast.Constant) -> Any:
         if not isinstance(node.value, float) or node.value <= 0:
@@ -207,7 +201,7 @@ class _Marker(ast.NodeTransformer):
         """What a function returns that is called like a loss."""
         if node.value is not None:
             if is_update(node):
-                self._literals(node)
+                node.value = Operands(self._literal, self._use).visit(node.value)
             name = self._function.name if self._function else ""
             first = node.value.elts[0] if isinstance(node.value, ast.Tuple) else node.value
             if may_be_loss(name) and not isinstance(first, ast.Starred):

@@ -19,6 +19,7 @@ from gradcheck.script.state import Path, Snapshot, State, alike, leaves
 MOST_PARAMETERS = 400
 MOST_ALONE = 40
 NUDGE = 1e-3
+IDLE = "nothing that it changes is a float"
 
 
 @dataclass
@@ -58,14 +59,14 @@ def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
         return None
     changed = _changed(snapshot, after)
     if not changed:
-        passes.why = "nothing that it changes is a float"
+        passes.why = IDLE
         return None
     trial = _Trial(run, number, snapshot, after, changed)
     found = trial.rate(given)
     if found is None:
         passes.why = "no learning rate and no update W -= ... was found in it"
         return None
-    rate, paths = found
+    rate, paths = trial.as_used(*found)
     paths = trial.staying(rate, paths[:MOST_PARAMETERS])
     if not paths:
         passes.why = "what it changes is overwritten, not updated"
@@ -124,6 +125,19 @@ class _Trial:
                     break
         return best or self._increments(1.0 if given is None else given)
 
+    def as_used(self, rate: Rate, paths: list[Path]) -> tuple[Rate, list[Path]]:
+        """The rate as the updates use it, which the loop may have computed of what was found."""
+        self._replayed(rate, 1.0)
+        whole = self.run.rates()
+        self._replayed(rate, 0.5)
+        half = self.run.rates()
+        marks = tuple(mark for mark, value in whole.items() if half.get(mark) == 0.5 * value > 0)
+        if rate.words and len({whole[mark] for mark in marks}) == 1:
+            used = Rate(whole[marks[0]], self.run.marked.sites[marks[0]].name, marks=marks)
+            if set(self._frozen(used, list(self.changed))) >= set(paths):
+                return used, paths
+        return rate, paths
+
     def _increments(self, value: float) -> tuple[Rate, list[Path]] | None:
         """The increments that all changes are made by, where the code has no rate."""
         marks: list[int] = []
@@ -149,7 +163,11 @@ class _Trial:
         after = self._replayed(rate, 0.0)
         if after is None:
             return []
-        return [path for path in paths if alike(after.number(path), self.changed[path])]
+        return [
+            path
+            for path in paths
+            if path != rate.path and alike(after.number(path), self.changed[path])
+        ]
 
     def _halved(self, rate: Rate, paths: list[Path]) -> int:
         """How many of the numbers move half as far with half the rate."""

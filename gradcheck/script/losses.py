@@ -41,6 +41,7 @@ class Loss:
         slopes: its derivatives along some directions.
         agreeing: how many blocks agree with the gradient.
         blocks: of how many.
+        summed: whether it is added to what it was.
         common: by what the gradients of all blocks are larger than its own; None if they differ.
     """
 
@@ -57,6 +58,7 @@ class Loss:
     blocks: int = 0
     common: float | None = None
     order: int = 0
+    summed: bool = False
 
     @property
     def agrees(self) -> bool:
@@ -184,9 +186,8 @@ def _numbers(run: Run, base: Seen, trials: list[_Trial]) -> Iterable[Loss]:
             believed = site.kind != PRINTED and STRONG.search(site.name)
             strong = bool(believed) and not ELSEWHERE.search(site.name)
             words = site.name
-            yield Loss(
-                number, count, site.kind, words, site.line, strong, None, 0, slopes, order=order
-            )
+            told = (number, count, site.kind, words, site.line, strong, None, 0, slopes)
+            yield Loss(*told, order=order, summed=site.text == "+=")
 
 
 def _slopes(trials: list[_Trial], of: Any) -> NDArray[np.float64] | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,18 @@ class Rate:
     marks: tuple[int, ...] = ()
     holder: Any = None
     key: Any = None
+
+    def at(self, snapshot: Snapshot, used: Mapping[int, float]) -> Rate:
+        """What it is in an iteration.
+
+        Args:
+            snapshot: where the iteration begins.
+            used: what its updates use, by the numbers of the marks.
+        """
+        if self.path is not None:
+            return replace(self, value=float(snapshot.state.get(self.path)))
+        values = {used[mark] for mark in self.marks if mark in used}
+        return replace(self, value=values.pop()) if len(values) == 1 else self
 
     @contextmanager
     def scaled(self, state: State, scale: float, marks: dict[int, float]) -> Iterator[None]:

@@ -65,7 +65,7 @@ class Run:
 
     Args:
         script: the script.
-        test: asked of a loop in its second pass; whether it is the training loop.
+        test: asked of a loop in its second pass; the number of the training loop, if it is known.
 
     Attributes:
         marked: the marks.
@@ -74,7 +74,7 @@ class Run:
         snapshots: of its first iterations.
     """
 
-    def __init__(self, script: Script, test: Callable[[int], bool]) -> None:
+    def __init__(self, script: Script, test: Callable[[int], int | None]) -> None:
         self.script = script
         self.marked: Marked = mark(script.tree)
         self.passes = [Passes() for _ in self.marked.loops]
@@ -84,6 +84,7 @@ class Run:
         self._seen: Seen | None = None
         self._replaying = False
         self._scales: dict[int, float] = {}
+        self._used: dict[int, set[float]] = {}
         self._bodies: dict[Any, types.FunctionType] = {}
         self._code = compile(script.tree, str(script.path), "exec")
         self._module = types.ModuleType("__main__")
@@ -118,10 +119,10 @@ class Run:
         if before is not None:
             passes.tests += 1
             passes.first = before
-            if self._test(number):
-                self.found, self.snapshots = number, [before, now]
-            else:
-                passes.first = now
+            self.found = self._test(number)
+            if self.found == number:
+                self.snapshots = [before, now]
+            passes.first = now
 
     def see(self, number: int, value: Any) -> Any:
         """A number that may be the loss."""
@@ -148,6 +149,16 @@ class Run:
         """A number or an increment that may be, or hold, the learning rate."""
         scale = self._scales.get(number, 1.0)
         return value if scale == 1.0 else value * scale
+
+    def used(self, number: int, value: Any) -> Any:
+        """A name like that of a rate, in an update."""
+        if isinstance(value, int | float | np.floating):
+            self._used.setdefault(number, set()).add(float(value))
+        return self.scaled(number, value)
+
+    def rates(self) -> dict[int, float]:
+        """What names like that of a rate were in the last iteration, where each was one number."""
+        return {number: next(iter(own)) for number, own in self._used.items() if len(own) == 1}
 
     def _note(self, number: int, value: Any) -> None:
         seen = self._seen
@@ -216,7 +227,7 @@ class Run:
             begun = State(self.names, local)
             scaled = rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext()
             with scaled, _closures(local or {}):
-                self._seen, self._replaying = seen, True
+                self._seen, self._replaying, self._used = seen, True, {}
                 try:
                     with contextlib.suppress(_StopError, ReturnedError):
                         if local is None:

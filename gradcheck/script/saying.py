@@ -38,7 +38,7 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         tuple(loss_words(taken.found)),
         rate.value if taken.of_step else None,
         said,
-        bool(rate.words),
+        bool(rate.words) and taking.step is not None and rate.value == taking.step.rate.value,
         tuple(notes),
     )
 

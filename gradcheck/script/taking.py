@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradcheck.casefiles import Case
-from gradcheck.script.choice import Found, choose
+from gradcheck.script.choice import Found, choose, proportional
 from gradcheck.script.gradients import (
     implied_gradients,
     is_of_other_data,
@@ -18,7 +19,7 @@ from gradcheck.script.gradients import (
 )
 from gradcheck.script.handover import Handover
 from gradcheck.script.instrument import ASSIGNED
-from gradcheck.script.loops import Step, find_step, further_paths
+from gradcheck.script.loops import IDLE, Step, find_step, further_paths
 from gradcheck.script.losses import Gradients, Loss, Point, candidates
 from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.reading import Script
@@ -68,9 +69,24 @@ class Taking:
     started: float = field(init=False, default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
+        if self.wishes.rate is not None and not self.wishes.rate > 0:
+            raise RefusedError(
+                f"--lr {self.wishes.rate:g}: such a learning rate moves nothing downhill; it must "
+                "be more than 0"
+            )
         self.run = Run(self.script, self._test)
 
-    def _test(self, number: int) -> bool:
+    def _test(self, number: int) -> int | None:
+        """The loop if it trains, or one within it that did not in the passes that were tested."""
+        loops = self.run.marked.loops
+        within = {id(node) for node in ast.walk(loops[number].node)}
+        for inner, passes in enumerate(self.run.passes[:number]):
+            if passes.why == IDLE and id(loops[inner].node) in within and self._trains(inner):
+                self.run.snapshots = [passes.first] if passes.first else []
+                return inner
+        return number if self._trains(number) else None
+
+    def _trains(self, number: int) -> bool:
         self.step = find_step(self.run, number, self.wishes.rate)
         passes = self.run.passes[number]
         if self.step is None or passes.first is None:
@@ -94,7 +110,7 @@ class Taking:
                 raise
         for number, passes in enumerate(self.run.passes):
             untried = self.step is None and passes.first is not None and not passes.tests
-            if untried and self._test(number) and passes.first:
+            if untried and self._trains(number) and passes.first:
                 self.run.found, self.run.snapshots = number, [passes.first]
         if self.step is None:
             self.step = straight_line(self.run)
@@ -174,6 +190,7 @@ class Taking:
         )
         try:
             after = self.run.replay(step.loop, snapshot)
+            step.rate = step.rate.at(snapshot, self.run.rates())
             extra = velocities(self.run, step, snapshot, after)
             point = Point(self.run, step, snapshot, extra)
             after = self.run.replay(step.loop, snapshot, extra)
@@ -240,7 +257,12 @@ class Taking:
 
     def _require_one(self, losses: Sequence[Loss], point: Point, implied: Gradients) -> None:
         """Refuses a loop that descends several losses, each with parameters of its own."""
-        strong = {loss.words: loss for loss in losses if loss.strong and loss.kind == ASSIGNED}
+        strong: dict[str, Loss] = {}
+        for loss in losses:
+            if loss.strong and loss.kind == ASSIGNED:
+                kin = (proportional(loss.slopes, other.slopes) for other in strong.values())
+                if loss.words in strong or not any(kin):
+                    strong[loss.words] = loss
         if len(strong) < 2:
             return
         moved = {name: point_fit(point, loss, implied) for name, loss in strong.items()}

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from gradcheck.cli import main
-from gradcheck.script import definitions
+from gradcheck.script import ScriptEntry, definitions
 
 LINE = """
 import numpy as np
@@ -165,3 +165,115 @@ def test_nothing_is_written_where_there_is_no_script(script, capsys):
 def test_every_report_says_what_was_taken(script, capsys, form):
     main(["run", "line.py", "--format", form])
     assert "one iteration of the loop at line 9" in capsys.readouterr().out
+
+
+SCHEDULES = {
+    "before": "    pace = 0.3\n    rate = first / (1 + 0.2 * turn)\n",
+    "after": "AFTER    rate *= 0.9\n",
+    "between": "    spoken = cost\n    rate = rate * (1.1 if turn else 0.7)\n",
+    "floor": "    rate = 0.02 + (first - 0.02) * np.cos(0.1 * turn)\n",
+}
+DECAYING = """
+import numpy as np
+rng = np.random.default_rng(8)
+x, t = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
+w, b = rng.normal(size=(3, 2)), np.zeros(2)
+first = rate = 0.3
+for turn in range(20):
+    off = x @ w + b - t
+    cost = np.sum(off ** 2) / 12 + 0.01 * np.sum(w * w)
+{before}    w -= rate * (x.T @ off / 6 + 0.02 * w)
+    b -= rate * off.sum(axis=0) / 6
+{after}"""
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_rate_is_what_it_is_when_the_updates_are_made(name, tmp_path):
+    line = SCHEDULES[name]
+    after = line.startswith("AFTER")
+    parts = {"before": "" if after else line, "after": line[5:] if after else ""}
+    (tmp_path / "script.py").write_text(DECAYING.format(**parts))
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert outcome.script.params == ("w", "b")
+    assert outcome.script.learning_rate != 0.3
+    assert outcome.report.ok, str(outcome.report)
+    assert not outcome.script.notes
+
+
+def test_a_rate_that_is_not_found_as_such_is_a_note_also_with_a_penalty(tmp_path):
+    line = "    pace = first * 0.9 ** turn\n    move = pace * (x.T @ off / 6 + 0.02 * w)\n"
+    text = DECAYING.format(before=line, after="").replace(
+        "w -= rate * (x.T @ off / 6 + 0.02 * w)", "w -= move"
+    )
+    text = text.replace("b -= rate *", "b -= pace *")
+    (tmp_path / "script.py").write_text(text)
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert outcome.report.ok, str(outcome.report)
+    assert "descend cost as with a rate 0." in outcome.script.text()
+
+
+def test_the_innermost_loop_is_the_step_where_its_first_pass_does_nothing(tmp_path):
+    (tmp_path / "script.py").write_text("""
+import numpy as np
+rng = np.random.default_rng(5)
+place, goal = rng.normal(size=(9, 2)), rng.normal(size=9)
+w = rng.normal(size=2)
+for turn in range(7):
+    for one in range(9):
+        for other in (0, 1):
+            if other == one:
+                continue
+            off = (place[one] - place[other]) @ w - goal[one]
+            cost = 0.5 * off * off
+            w -= 0.1 * off * (place[one] - place[other])
+""")
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert outcome.script.step == 8
+    assert outcome.report.ok, str(outcome.report)
+
+
+def test_a_sum_of_the_loss_is_no_second_loss(tmp_path):
+    (tmp_path / "script.py").write_text("""
+import numpy as np
+rng = np.random.default_rng(6)
+x, t = rng.normal(size=(24, 3)), rng.normal(size=(24, 2))
+w, b = rng.normal(size=(3, 2)), np.zeros(2)
+for turn in range(9):
+    total_cost = 0.0
+    for begin in range(0, 24, 8):
+        part, wanted = x[begin : begin + 8], t[begin : begin + 8]
+        off = part @ w + b - wanted
+        cost = np.sum(off ** 2) / 8
+        total_cost += cost * 8
+        off = 2 * off
+        w -= 0.01 * part.T @ off
+        b -= 0.01 * off.sum(axis=0) / 8
+""")
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert outcome.script.loss == "cost"
+    assert [one.code for one in outcome.report.findings] == ["GC101"]
+
+
+def test_a_penalty_of_an_inferred_loss_is_weight_decay(tmp_path):
+    (tmp_path / "script.py").write_text("""
+import numpy as np
+rng = np.random.default_rng(7)
+x, t = rng.normal(size=(20, 3)), (rng.random(20) > 0.4) * 1.0
+w, b = rng.normal(size=3), 0.0
+for turn in range(9):
+    y = 1 / (1 + np.exp(-(x @ w + b)))
+    dw = x.T @ (y - t) / 20 + 0.02 * w
+    db = np.mean(y - t)
+    w -= 0.3 * dw
+    b -= 0.3 * db
+""")
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert outcome.report.ok, str(outcome.report)
+    assert "weight decay 0.02 on w" in str(outcome.report)
+
+
+@pytest.mark.parametrize("rate", ["0", "-0.1", "nan"])
+def test_a_rate_that_moves_nothing_is_refused(script, capsys, rate):
+    assert main(["run", script.name, f"--lr={rate}"]) == 2
+    told = capsys.readouterr()
+    assert "such a learning rate moves nothing downhill" in told.out + told.err
