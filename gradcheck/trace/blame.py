@@ -159,7 +159,7 @@ def _is_moved_wrongly(mend: Mend, view: View, source: Node) -> bool:
     """Whether what is wanted is what an operand was, before its entries were put elsewhere."""
     candidate = mend.candidate
     return candidate is not None and any(
-        (one.kind, one.node) == (candidate.kind, candidate.node)
+        (one.kind, one.node, one.other) == (candidate.kind, candidate.node, candidate.other)
         for one in view.explained.get(source.index, ())
     )
 

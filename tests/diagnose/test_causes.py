@@ -190,6 +190,21 @@ def test_a_helper_that_is_given_the_output_is_blamed_where_it_is_called():
     assert (first.code, first.expression) == ("GC301", "logistic_prime(a)")
 
 
+def gate(x):
+    return x * logistic(x), x
+
+
+def gate_slope(up, x):
+    s = logistic(x)
+    bend = s * s
+    return up * (s + x * bend)
+
+
+def test_what_was_made_for_one_use_is_blamed_where_it_is_made():
+    [first] = gradcheck.check_layer(gate, gate_slope, (X,)).findings
+    assert (first.code, first.expression) == ("GC305", "s * s")
+
+
 def with_written(g, where, value):
     g["W"][where] = value
     return g
