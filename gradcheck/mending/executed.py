@@ -26,16 +26,18 @@ def executed(run: Callable[[], object]) -> list[CodeType]:
     return [code for code in codes if is_users_file(code.co_filename)]
 
 
-def run_watched(run: Callable[[], object], watch: Watch) -> None:
-    """Runs the user's code, whatever it raises, with a profile function."""
-    before = sys.getprofile()
-    sys.setprofile(watch)
+def run_watched(run: Callable[[], object], watch: Watch, by_line: bool = False) -> None:
+    """Runs the user's code, whatever it raises, with a profile function, or one for every line."""
+    now: Callable[[], Any] = sys.gettrace if by_line else sys.getprofile
+    put: Callable[[Any], None] = sys.settrace if by_line else sys.setprofile
+    before = now()
+    put(watch)
     try:
         run()
     except Exception:  # the user's code may raise whatever it likes
         pass
     finally:
-        sys.setprofile(before)
+        put(before)
 
 
 def functions_of(codes: Iterable[CodeType]) -> dict[CodeType, list[FunctionType]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.mending.executed import run_watched
 from gradcheck.mending.scope import value_of
 from gradcheck.mending.source import STEP
 
@@ -57,14 +57,7 @@ def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> l
             return None
         return at_line
 
-    before = sys.gettrace()
-    sys.settrace(at_call)
-    try:
-        run()
-    except Exception:  # the user's code may raise whatever it likes
-        pass
-    finally:
-        sys.settrace(before)
+    run_watched(run, at_call, by_line=True)
     return found
 
 

@@ -48,8 +48,8 @@ def kind_of(mend: Mend, state: State, known: Known, words: Words, expression: st
     size = int(np.prod(shape, dtype=int))
     one = [np.reshape(value, -1)[:size].reshape(shape) for value in mend.actual]
     explained = known.explaining(one)
-    is_now = named([one_is for one_is in explained if _is_it(one, one_is.values)], words)
-    is_now = is_now or expression
+    in_order = [quantity for quantity in explained if _is_it(one, quantity.values)]
+    is_now = named(in_order, words) or expression
     if mend.how == ZERO:
         return Kind(EXTRA_TERM, is_now, "nothing")
     if mend.how == OWN:

@@ -75,6 +75,7 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
     scale: Scale | None = None
     held: Mend | None = None
     held_is: set[int] = set()
+    held_spoils = False
     is_part = False
     partial: Mend | None = None
     settled = False
@@ -92,7 +93,8 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
             settled = True
         elif held is None:
             held_is, is_part = already_right(best, view)
-            if held_is or is_part or spoils(best, view):
+            held_spoils = spoils(best, view)
+            if held_is or is_part or held_spoils:
                 held = best
             elif best.outputs >= trials.wrong:
                 return Outcome(best, scale, late=False)
@@ -101,7 +103,7 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
         elif (
             best.outputs >= held.outputs
             and not spoils(best, view)
-            and (spoils(held, view) or is_better(best, held, view, held_is, is_part))
+            and (held_spoils or is_better(best, held, view, held_is, is_part))
         ):
             return Outcome(best, scale, late=False)
     mend = held or partial
