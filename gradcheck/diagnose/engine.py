@@ -135,7 +135,6 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
     for finding in (
         *_direct(evidence),
         *layer_findings(evidence, RULES),
-        *_from_the_chain(evidence),
         *_from_corrections(evidence),
     ):
         if finding.severity != "error":

@@ -11,19 +11,22 @@ from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.mend import OWN, ZERO, Mend
 from gradcheck.trace.operation_causes import (
-    adjoint_cause,
     axis_cause,
     forward_cause,
     product_cause,
+    sample_cause,
     softmax_cause,
     term_cause,
     value_cause,
 )
 from gradcheck.trace.path_causes import index_cause, path_cause, turned_cause, written_cause
+from gradcheck.trace.penalties import penalty_cause
 from gradcheck.trace.points import Point
 from gradcheck.trace.scale_causes import scale_cause
 from gradcheck.trace.slope_causes import other_slope_cause, slope_cause, upstream_cause
 from gradcheck.trace.state import State
+from gradcheck.trace.surplus_causes import again_cause, habit_cause
+from gradcheck.trace.upstream_causes import adjoint_cause, loss_cause, weights_cause
 from gradcheck.trace.words import Words
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
@@ -31,13 +34,19 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     index_cause,
     value_cause,
     upstream_cause,
-    slope_cause,
+    adjoint_cause,
+    weights_cause,
     written_cause,
+    sample_cause,
+    slope_cause,
+    again_cause,
+    habit_cause,
     softmax_cause,
     path_cause,
+    penalty_cause,
     product_cause,
     axis_cause,
-    adjoint_cause,
+    loss_cause,
     other_slope_cause,
     term_cause,
     forward_cause,

@@ -17,7 +17,7 @@ from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Node, evaluate
 from gradcheck.trace.operations import base_name
-from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
+from gradcheck.trace.quantities import SLOPE, VALUE
 
 REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
@@ -140,13 +140,62 @@ def axis_cause(compared: Compared) -> Cause | None:
                 return other_axis(node, axis)
     expected = compared.expected
     for axis in (None, *range(expected[0].ndim)):
-        total = [
-            np.broadcast_to(np.sum(value, axis=axis, keepdims=True), value.shape)
-            for value in expected
-        ]
-        if same(compared.actual, total) and expected[0].size > 1:
-            return Cause(fault.WRONG_AXIS, f"it is summed over {_axes(axis)}, which is too much")
+        for reduce, done in ((np.sum, "summed"), (np.mean, "averaged")):
+            total = [
+                np.broadcast_to(reduce(value, axis=axis, keepdims=True), value.shape)
+                for value in expected
+            ]
+            if same(compared.actual, total) and expected[0].size > 1:
+                words = f"it is {done} over {_axes(axis)}, which is too much"
+                return Cause(fault.WRONG_AXIS, words)
     return None
+
+
+def sample_cause(compared: Compared) -> Cause | None:
+    """Some rows or columns alone, of what is wanted or of what is to be summed."""
+    actual, expected = compared.actual, compared.expected
+    for axis in range(expected[0].ndim if actual[0].shape == expected[0].shape else 0):
+        cause = _some_of(actual, expected, axis)
+        if cause is not None:
+            return cause
+    node = compared.state.tape[compared.operand]
+    while base_name(node) in MOVES and len(node.operands) == 1:
+        whole = [values[node.operands[0]] for values in compared.state.values]
+        for axis in range(whole[0].ndim):
+            total = [np.sum(value, axis=axis).reshape(-1) for value in whole]
+            if same(total, [np.reshape(value, -1) for value in expected]):
+                return Cause(
+                    fault.NOT_ACCUMULATED,
+                    f"only one of {whole[0].shape[axis]} is in it, and all of them add up",
+                    f"add them all up: .sum(axis={axis})",
+                )
+        node = compared.state.tape[node.operands[0]]
+    return None
+
+
+def _some_of(actual: Arrays, expected: Arrays, axis: int) -> Cause | None:
+    """The cause, where the right entries along an axis stand beside zeros."""
+    count = expected[0].shape[axis]
+    right, wrong = [], []
+    for a, b in zip(actual, expected, strict=True):
+        rows, wanted = (np.moveaxis(one, axis, 0).reshape(count, -1) for one in (a, b))
+        close = np.abs(rows - wanted) <= 1e-9 * np.max(np.abs(wanted), initial=0.0)
+        right.append(close.all(axis=1) & wanted.any(axis=1))
+        wrong.append(~rows.any(axis=1) & wanted.any(axis=1))
+    kept, lost = np.all(right, axis=0), np.all(wrong, axis=0)
+    if count < 3 or not kept.any() or not lost.any() or not (kept | lost).all():
+        return None
+    if expected[0].size == count and min(kept.sum(), lost.sum()) > 1:
+        return None  # single entries, which may be 0 for their values
+    if kept.sum() == 1:
+        return Cause(
+            fault.NOT_ACCUMULATED,
+            f"only one of {count} along axis {axis} is in it",
+            "let the others add to it",
+        )
+    verb = "is" if lost.sum() == 1 else "are"
+    words = f"{lost.sum()} of {count} along axis {axis} {verb} left out"
+    return Cause(fault.SOME_LEFT_OUT, words, "take all of them")
 
 
 def other_axis(node: Node, axis: int | None) -> Cause:
@@ -221,20 +270,12 @@ def forward_cause(compared: Compared) -> Cause | None:
     )
 
 
-def adjoint_cause(compared: Compared) -> Cause | None:
-    """The derivative by another value than the one that belongs here."""
-    candidate = compared.candidate
-    if candidate is None or candidate.kind != ADJOINT or not compared.is_use:
-        return None
-    for quantity in compared.known.quantities:
-        is_other = quantity.kind == ADJOINT and quantity.node != candidate.node
-        if is_other and same(compared.actual, quantity.values):
-            used, wanted = (
-                compared.words.quantity(ADJOINT, node, None)
-                for node in (quantity.node, candidate.node)
-            )
-            return Cause(fault.OTHER_ADJOINT, f"{used} is used where {wanted} belongs")
-    return None
+def _is_in_product(compared: Compared) -> bool:
+    """Whether the wrong value goes into a matrix product, turned or reshaped on its way."""
+    node = compared.state.tape[compared.node]
+    while base_name(node) in MOVES and len(compared.state.consumers[node.index]) == 1:
+        node = compared.state.tape[compared.state.consumers[node.index][0]]
+    return base_name(node) in MATRIX_PRODUCTS
 
 
 def value_cause(compared: Compared) -> Cause | None:
@@ -244,7 +285,7 @@ def value_cause(compared: Compared) -> Cause | None:
         return None
     words, belongs = compared.words, candidate.node
     fix = f"use {words.name(belongs)}"
-    in_product = base_name(compared.state.tape[compared.node]) in MATRIX_PRODUCTS
+    in_product = _is_in_product(compared)
     for quantity in () if in_product else compared.known.quantities:
         ends = (quantity.node, quantity.other)
         if quantity.kind != SLOPE or belongs not in ends:
@@ -258,6 +299,13 @@ def value_cause(compared: Compared) -> Cause | None:
             return Cause(kind, used, fix)
     if not compared.is_use:
         return None
+    beyond = None if in_product else compared.adjoints(belongs)
+    for quantity in () if beyond is None else compared.known.quantities:
+        slope = quantity.values
+        fits = quantity.kind == SLOPE and slope[0].shape == compared.actual[0].shape
+        if fits and same(beyond, product(compared.actual, slope)):
+            used = f"a slope is taken at what arrives, and not at {words.name(belongs)}"
+            return Cause(fault.SLOPE_ELSEWHERE, used, fix)
     name = compared.parameters.get(belongs)
     if name is not None:
         moved = less(compared.expected, compared.actual)

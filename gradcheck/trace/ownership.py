@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.places import PACKAGE, is_users_code, is_users_file
+from gradcheck.trace.places import PACKAGE, is_followed
 
 ADAPTERS = "gradcheck.user"
 LIMIT = 50_000
@@ -60,7 +60,7 @@ def is_users_object(kind: type) -> bool:
         return True
     if issubclass(kind, Thread):
         return False
-    return any(is_users_file(file_of(base)) for base in kind.__mro__)
+    return any(is_followed(file_of(base)) for base in kind.__mro__)
 
 
 def file_of(kind: type) -> str:
@@ -79,7 +79,9 @@ def is_users_function(function: FunctionType) -> bool:
     """Whether a function is the user's; of code that was made from text, by its module."""
     file = function.__globals__.get("__file__")
     made = function.__code__.co_filename.startswith("<")
-    return is_users_code(function.__code__) and (not made or file is None or is_users_file(file))
+    return is_followed(function.__code__.co_filename) and (
+        not made or file is None or is_followed(file)
+    )
 
 
 def is_adapter(function: FunctionType) -> bool:

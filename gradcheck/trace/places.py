@@ -15,6 +15,7 @@ import numpy as np
 from gradcheck.user.calls import Location
 
 PACKAGE = Path(__file__).resolve().parent.parent
+NETWORK = str(PACKAGE / "network")
 NOT_USERS = (
     str(Path(np.__file__).resolve().parent),
     str(Path(sysconfig.get_paths()["stdlib"]).resolve()),
@@ -119,6 +120,11 @@ def is_users_file(filename: str) -> bool:
     if PACKAGE in path.parents:
         return "cases" in path.relative_to(PACKAGE).parts
     return not INSTALLED & set(path.parts) and not str(path).startswith(NOT_USERS)
+
+
+def is_followed(filename: str) -> bool:
+    """Whether functions of a file are followed: the user's, and those of `gradcheck.MLP`."""
+    return is_users_file(filename) or filename.startswith(NETWORK)
 
 
 def run_function(function: object, *arguments: object) -> object:

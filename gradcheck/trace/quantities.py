@@ -31,7 +31,16 @@ PATHS = 40
 REACH = 8
 """Along how many elementwise operations a local derivative is taken at most."""
 
-CHAIN = frozenset(ELEMENTWISE) | {"where", "clip", "getitem", "real", "erf", "expit", "float"}
+CHAIN = frozenset(ELEMENTWISE) | {
+    "where",
+    "clip",
+    "getitem",
+    "real",
+    "erf",
+    "expit",
+    "ndtr",
+    "float",
+}
 """The operations along which there are local derivatives."""
 
 Locals = dict[int, Contributions]

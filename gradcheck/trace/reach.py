@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, is_dataclass
 from functools import partial
-from types import FunctionType, MethodType, ModuleType
+from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from gradcheck.trace.ownership import (
     restorer,
     slots,
 )
-from gradcheck.trace.places import is_users_file
+from gradcheck.trace.places import is_followed
 from gradcheck.trace.proxies import is_jaxs, proxy_of
 from gradcheck.trace.sparse import Sparse, is_sparse
 from gradcheck.trace.storage import Storage
@@ -79,6 +79,8 @@ class Reach:
             return traced_number(self.tape, value, name)
         if isinstance(value, ATOMS):
             return value
+        if callable(value) and (stand_in := proxy_of(value, self.tape)) is not value:
+            return stand_in
         if id(value) in self.made:
             return self.made[id(value)]
         if type(value) is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
@@ -168,11 +170,13 @@ class Reach:
             self._partial(value, name)
         elif isinstance(value, dict | list | deque):
             self._container(value, name, numbers)
+        elif isinstance(value, MappingProxyType):
+            self._tuple(tuple(value.values()), name, numbers=False)
         elif isinstance(value, ModuleType):
-            if is_users_file(getattr(value, "__file__", None) or "<frozen>"):
+            if is_followed(getattr(value, "__file__", None) or "<frozen>"):
                 self.module(vars(value))
         elif isinstance(value, type):
-            if is_users_file(file_of(value)):
+            if is_followed(file_of(value)):
                 self._class(value, name)
         else:
             self._object(value, name, numbers)
@@ -236,8 +240,7 @@ class Reach:
                 continue
             self.seen.add(id(cell))
             self.kept.append(cell)
-            new = proxy_of(value, self.tape) if callable(value) else self.traced(value, name)
-            new = self.traced(new, name) if new is value else new
+            new = self.traced(value, name)
             self.undo.append(partial(fill, cell, value))
             if new is not value:
                 cell.cell_contents = new
@@ -258,7 +261,7 @@ class Reach:
 
     def _class(self, kind: type, name: str) -> None:
         for base in kind.__mro__:
-            if base is object or not is_users_file(file_of(base)):
+            if base is object or not is_followed(file_of(base)):
                 continue
             for key, item in list(vars(base).items()):
                 item = getattr(item, "__func__", item)

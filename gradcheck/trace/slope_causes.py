@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import FEWEST, Array, Arrays, Compared, quotient, roughness, same
+from gradcheck.trace.compared import (
+    FEWEST,
+    Array,
+    Arrays,
+    Compared,
+    quotient,
+    roughness,
+    same,
+)
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Reference

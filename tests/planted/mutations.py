@@ -34,9 +34,11 @@ class Pass:
         weight: Callable[[int, Any, Any], Any] | None = None,
         bias: Callable[[int, Any], Any] | None = None,
         back: Callable[[int, Any], Any] | None = None,
+        penalty: Callable[[int, Any], Any] | None = None,
     ) -> dict[str, np.ndarray]:
         """Backprop with hooks: delta(layer, right, arriving), weight(layer, input, delta),
-        bias(layer, delta), back(layer, delta) for what arrives at the layer below."""
+        bias(layer, delta), back(layer, delta) for what arrives at the layer below,
+        penalty(layer, weights) for the derivative of the penalty."""
         net, trace, gradients = self.network, self.trace, {}
         arriving = net.output_gradient(
             trace.activations[-1], net.wanted(self.targets, trace.activations[-1])
@@ -55,7 +57,8 @@ class Pass:
                 current = delta(layer, current, arriving)
             below = trace.activations[layer - 1]
             product = (weight or self.right_weight)(layer, below, current)
-            gradients[f"W{layer}"] = product + net.l2 * self.params[f"W{layer}"]
+            weights = self.params[f"W{layer}"]
+            gradients[f"W{layer}"] = product + (penalty or self.right_penalty)(layer, weights)
             gradients[f"b{layer}"] = (bias or self.right_bias)(layer, current)
             arriving = (back or self.right_back)(layer, current)
         return {name: gradients[name] for name in self.params}
@@ -68,6 +71,9 @@ class Pass:
 
     def right_back(self, layer, delta):
         return self.layout.step_back(delta, self.params[f"W{layer}"])
+
+    def right_penalty(self, layer, weights):
+        return self.network.l2 * weights
 
     def z(self, layer):
         return self.trace.pre_activations[layer - 1]
@@ -122,6 +128,21 @@ def of_back(change):
             return change(run, layer, delta, right) if layer == at else right
 
         return run.backward(back=back)
+
+    return mutation
+
+
+def of_penalty(factor):
+    """A mutation of the penalty's derivative, to so many times the right one."""
+
+    def mutation(run, at):
+        return run.backward(
+            penalty=lambda layer, weights: (
+                factor * run.network.l2 * weights
+                if layer == at
+                else run.right_penalty(layer, weights)
+            )
+        )
 
     return mutation
 
@@ -220,12 +241,8 @@ MUTATIONS = {
     "weight row zero": of_block("W", zero_row),
     "weight column scaled": of_block("W", scaled_column),
     "weight zero": of_block("W", lambda run, n, gradient: 0 * gradient),
-    "penalty missing": of_block(
-        "W", lambda run, n, gradient: gradient - run.network.l2 * run.params[f"W{n}"]
-    ),
-    "penalty flipped": of_block(
-        "W", lambda run, n, gradient: gradient - 2 * run.network.l2 * run.params[f"W{n}"]
-    ),
+    "penalty missing": of_penalty(0),
+    "penalty flipped": of_penalty(-1),
     "penalty on bias": of_block(
         "b", lambda run, n, gradient: gradient + run.network.l2 * run.params[f"b{n}"]
     ),

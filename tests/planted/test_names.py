@@ -31,9 +31,9 @@ NAMES = {
     "weight of last sample": {"GC701"},
     "weight flipped": {"GC106"},
     "weight transposed": {"GC201"},
-    "weight entry 1 % off": {"GC703"},
+    "weight entry 1 % off": {"GC703", "GC105"},
     "weight row zero": {"GC703"},
-    "weight column scaled": {"GC703"},
+    "weight column scaled": {"GC703", "GC105"},
     "weight zero": {"GC408"},
     "penalty missing": {"GC602"},
     "penalty flipped": {"GC603"},
@@ -43,7 +43,7 @@ NAMES = {
     "bias of last sample": {"GC701"},
     "bias over units": {"GC204"},
     "bias flipped": {"GC106"},
-    "bias entry 1 % off": {"GC703"},
+    "bias entry 1 % off": {"GC703", "GC105"},
     "bias zero": {"GC408"},
 }
 SEEDS = range(0, 32, 3)

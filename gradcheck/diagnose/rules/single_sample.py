@@ -8,9 +8,10 @@ import numpy as np
 
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import EditKind, Last, Rule
+from gradcheck.diagnose.rule import EditKind, Last, Rule, Traced
 from gradcheck.finding import Finding
 from gradcheck.recognition.network_view import NetworkView, Placed
+from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 
 MOST_SAMPLES = 512
@@ -77,5 +78,6 @@ RULE = Rule(
     instead="for i in range(m): dW += np.outer(x[i], delta[i])",
     last_resort=True,
     detector=Last(_find),
+    also=(Traced((fault.SOME_LEFT_OUT,)),),
     edits=(EditKind.CONSTANT, EditKind.REMOVED_FACTOR, EditKind.COMPARISON),
 )

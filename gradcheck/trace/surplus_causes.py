@@ -1,0 +1,60 @@
+"""A slope that is multiplied in though the loss has none there, or has it already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from gradcheck.trace import fault
+from gradcheck.trace.compared import FEWEST, Array, Compared, product, quotient, same
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.quantities import SLOPE, VALUE
+
+
+def _sigmoid(z: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-z)))
+
+
+FORMS: Mapping[str, Callable[[Array], Array]] = {
+    "a sigmoid": lambda z: _sigmoid(z) * _sigmoid(-z),
+    "a sigmoid, as written for its output,": lambda a: a * (1 - a),
+    "a tanh": lambda z: 1 - np.tanh(z) ** 2,
+    "a tanh, as written for its output,": lambda a: 1 - a * a,
+    "a relu": lambda z: np.where(z > 0, 1.0, 0.0),
+}
+"""Slopes that people multiply by out of habit, as functions of a value of the loss."""
+
+
+def again_cause(compared: Compared) -> Cause | None:
+    """The cause, where the wrong value is the right one with a slope, which comes in later too."""
+    shape = compared.expected[0].shape
+    for one in compared.known.quantities:
+        if one.kind != SLOPE or one.other is None or one.values[0].shape != shape:
+            continue
+        if same(compared.actual, product(compared.expected, one.values)):
+            name = compared.words.quantity(SLOPE, one.node, one.other)
+            words = f"{name} is in it already, and is multiplied in once more"
+            return Cause(fault.SLOPE_TWICE, words, "take it once")
+    return None
+
+
+def habit_cause(compared: Compared) -> Cause | None:
+    """The cause, where the right value is multiplied by the slope of an activation that is none."""
+    numbers = sum(value.size for value in compared.actual)
+    if compared.actual[0].shape != compared.expected[0].shape or numbers < FEWEST:
+        return None
+    factor = quotient(compared.actual, compared.expected)
+    for one in compared.known.quantities:
+        if one.kind != VALUE or one.values[0].shape != factor[0].shape:
+            continue
+        for name, form in FORMS.items():
+            slope = [form(value) for value in one.values]
+            if np.ptp(slope[0]) and same(factor, slope):
+                at = compared.words.name(one.node)
+                return Cause(
+                    fault.SLOPE_WRONG,
+                    f"the slope of {name} at {at} is multiplied in, and the loss has none there",
+                    "leave that factor out",
+                )
+    return None

@@ -1,0 +1,130 @@
+"""A derivative or a value that is sent back, summed or multiplied where another one belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.trace import fault
+from gradcheck.trace.compared import Arrays, Compared, less, product, quotient, same
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.multiples import proportion
+from gradcheck.trace.names import MOVES
+from gradcheck.trace.nodes import Node
+from gradcheck.trace.operation_causes import MATRIX_PRODUCTS, REDUCTIONS
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.quantities import ADJOINT, VALUE
+
+
+def adjoint_cause(compared: Compared) -> Cause | None:
+    """A derivative by one value, or a value, where the derivative by another belongs."""
+    wanted = compared.derived_by
+    if not compared.is_use or not wanted:
+        return None
+    used = _named(compared)
+    if not used:
+        return None
+    name = f"dL/d{compared.words.name(min(wanted))}"
+    user = _user(compared)
+    if base_name(user) in REDUCTIONS:
+        return Cause(fault.BIAS_OF_ANOTHER, f"{used} is summed, and {name} belongs here")
+    is_sent_back = base_name(user) in MATRIX_PRODUCTS and any(
+        _is_parameter(compared, operand) for operand in user.operands
+    )
+    words = f"{used} is used where {name} belongs"
+    for slope in compared.slopes if is_sent_back else ():
+        arriving = compared.adjoints(slope.node)
+        if arriving is not None and same(compared.actual, arriving):
+            return Cause(fault.RAW_ERROR, f"{used} is sent back, and {name} belongs here")
+    if is_sent_back or used.startswith("dL/d"):
+        return Cause(fault.OTHER_ADJOINT, words)
+    return None
+
+
+def weights_cause(compared: Compared) -> Cause | None:
+    """The derivative by what a matrix product makes, where that by its operand is wanted."""
+    reached = [(node, compared.actual) for node in compared.derived_by]
+    reached += [(one.node, quotient(compared.actual, one.values)) for one in compared.slopes]
+    for node, actual in reached:
+        for made in compared.loss_nodes[node + 1 :]:
+            if node not in made.operands or base_name(made) not in MATRIX_PRODUCTS:
+                continue
+            arriving = compared.adjoints(made.index)
+            if arriving is not None and any(same(actual, one) for one in _forms(arriving, actual)):
+                others = [compared.words.name(one) for one in made.operands if one != node]
+                return Cause(
+                    fault.WEIGHTS_MISSING,
+                    f"the product with {' and '.join(others)} is missing",
+                    f"multiply by {' and '.join(others)} on the way back, transposed",
+                )
+    return None
+
+
+def loss_cause(compared: Compared) -> Cause | None:
+    """The derivative of the squared or the absolute error, where the loss is another."""
+    slopes = compared.slopes
+    for node in (*compared.derived_by, *(one.node for one in slopes)):
+        for error in _errors(compared, node):
+            forms = [("absolute error", [np.sign(value) for value in error])]
+            forms += [("squared error", error)]
+            forms += [("squared error", product(error, one.values)) for one in slopes]
+            for name, form in forms:
+                if form[0].size > 2 and _is_instead(compared, form):
+                    return Cause(
+                        fault.OTHER_LOSS, f"it is the derivative of the {name}, not of the loss"
+                    )
+    return None
+
+
+def _is_instead(compared: Compared, form: Arrays) -> bool:
+    return (
+        proportion(compared.actual, form, 1e-6) is not None
+        and proportion(compared.expected, form, 1e-6) is None
+    )
+
+
+def _errors(compared: Compared, node: int) -> Iterator[Arrays]:
+    """What a value of the loss differs by from the data that it is compared with."""
+    shape = compared.loss_nodes[node].value.shape
+    for leaf in compared.loss_nodes:
+        if leaf.is_leaf and leaf.value.shape == shape and leaf.index not in compared.parameters:
+            yield less(compared.values(node), compared.values(leaf.index))
+
+
+def _user(compared: Compared) -> Node:
+    """What uses the wrong value, turned or reshaped on its way."""
+    tape, consumers = compared.state.tape, compared.state.consumers
+    node = tape[compared.node]
+    while base_name(node) in MOVES and len(consumers[node.index]) == 1:
+        node = tape[consumers[node.index][0]]
+    return node
+
+
+def _is_parameter(compared: Compared, index: int) -> bool:
+    """Whether an operand of the gradient is a parameter, turned or reshaped."""
+    tape = compared.state.tape
+    while base_name(tape[index]) in MOVES and len(tape[index].operands) == 1:
+        index = tape[index].operands[0]
+    values = [known[index] for known in compared.state.values]
+    return any(same(values, compared.values(node)) for node in compared.parameters)
+
+
+def _named(compared: Compared) -> str:
+    """What the wrong value is of the loss; a derivative before a value."""
+    for kind in (ADJOINT, VALUE):
+        for quantity in compared.known.quantities:
+            if quantity.kind == kind and same(compared.actual, quantity.values):
+                return compared.words.quantity(kind, quantity.node, None)
+    return ""
+
+
+def _forms(arriving: Arrays, actual: Arrays) -> Iterator[Arrays]:
+    """A derivative as it may stand for one of another shape: itself, or summed and spread."""
+    yield arriving
+    for axis in range(arriving[0].ndim):
+        total = [np.sum(value, axis=axis, keepdims=True) for value in arriving]
+        try:
+            yield [np.broadcast_to(a, b.shape) for a, b in zip(total, actual, strict=True)]
+        except ValueError:
+            continue
