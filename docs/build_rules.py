@@ -13,13 +13,10 @@ from gradcheck.diagnose.rule import (
     Direct,
     Last,
     LayerForms,
-    Link,
     Note,
-    Penalty,
     Rule,
     Scale,
     Traced,
-    WrongLink,
 )
 from gradcheck.diagnose.rules import RULES
 
@@ -41,13 +38,7 @@ GROUPS = (
 )
 """The first code of every group, and what the group is called."""
 
-LINK = (
-    "The backward pass of the network is made again with {}, at your parameters and at a second "
-    "point. The rule is named where that gives your gradient, within 1e-8 of its largest entry and "
-    "rounding."
-)
-
-HOW: tuple[tuple[type[Detector] | Link, str], ...] = (
+HOW: tuple[tuple[type[Detector], str], ...] = (
     (
         Scale,
         "A constant is fitted to analytic / numeric. The rule is named where the gradient divided "
@@ -57,12 +48,6 @@ HOW: tuple[tuple[type[Detector] | Link, str], ...] = (
         Correction,
         "Your gradient is rearranged. The rule is named where it then agrees with the numeric one, "
         "at your parameters and at a second point.",
-    ),
-    *((link, LINK.format(link.value)) for link in Link),
-    (
-        Penalty,
-        "What differs is fitted as a multiple of the parameters' own values, at your parameters "
-        "and at a second point.",
     ),
     (
         LayerForms,
@@ -152,7 +137,7 @@ def write() -> None:
 
 
 def _how(rule: Rule) -> list[str]:
-    kinds = {d.link if isinstance(d, WrongLink) else type(d) for d in rule.detectors}
+    kinds = {type(detector) for detector in rule.detectors}
     return [text for kind, text in HOW if kind in kinds]
 
 

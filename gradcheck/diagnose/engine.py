@@ -1,4 +1,4 @@
-"""From a point to findings: gates first, then the walk along the chain, then the numbers.
+"""From a point to findings: gates first, then the numbers, then what the trace shows.
 
 Every finding is proved at the user's point and at a second one; a block that one finding explains
 is not explained again, and the finding nearest to the loss comes first.
@@ -13,10 +13,8 @@ import numpy as np
 
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.advice import advice
-from gradcheck.diagnose.chain import walk
-from gradcheck.diagnose.derivation import WalkedLayer
 from gradcheck.diagnose.evidence import Evidence, second_point
-from gradcheck.diagnose.findings import chain_findings, correction_finding, scale_findings
+from gradcheck.diagnose.findings import correction_finding, scale_findings
 from gradcheck.diagnose.following import SECONDS, follow, with_faults, without_rate
 from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
@@ -161,34 +159,6 @@ def _direct(evidence: Evidence, always: bool = False) -> Iterator[Finding]:
     for rule, detector in detectors(RULES, Direct):
         if detector.always or not always:
             yield from detector.find(rule, evidence)
-
-
-def _from_the_chain(evidence: Evidence) -> Iterator[Finding]:
-    """What the walk finds, but for what the numbers alone say as well: one constant."""
-    steps = list(walk(evidence, RULES))
-    for position, step in enumerate(steps):
-        names = _explained_by(evidence, steps, position)
-        for finding in chain_findings(evidence, step, names, steps[position + 1 :], RULES):
-            if not all(_is_scaled(evidence, name) for name in finding.blocks):
-                yield finding
-
-
-def _is_scaled(evidence: Evidence, name: str) -> bool:
-    index = evidence.names.index(name)
-    return any(not match.rule.last_resort for match in match_scales(evidence, index, RULES))
-
-
-def _explained_by(evidence: Evidence, steps: list[WalkedLayer], position: int) -> tuple[str, ...]:
-    """The wrong blocks of a step's layer, and those further down that only inherit its delta."""
-    here = steps[position]
-    indices = [block for block in here.explained if here.is_inherited(block)]
-    indices = indices or list(here.explained)
-    for step in steps[position + 1 :]:
-        if not step.best or not step.best[0].links:
-            indices += [block for block in step.explained if step.is_inherited(block)]
-    return tuple(
-        evidence.names[index] for index in sorted(indices) if evidence.blocks[index].failed
-    )
 
 
 def _from_corrections(evidence: Evidence) -> Iterator[Finding]:

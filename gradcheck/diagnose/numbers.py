@@ -72,23 +72,6 @@ def fitted_ratio(block: Block) -> float | None:
     return float(analytic[usable] @ numeric[usable]) / square if square > 0 else None
 
 
-def name_factor(
-    evidence: Evidence, blocks: Sequence[int], factor: float, rules: Sequence[Rule]
-) -> tuple[Rule, Factor, list[Rule]]:
-    """The rule that names a constant, its words, and other rules that name it as well.
-
-    The blocks are all that have the constant: biases alone are off beside weights that are not.
-    """
-    biases = {layer.bias for layer in evidence.layers}
-    named = [
-        (rule, found)
-        for rule, found in _factors(evidence, blocks[0], rules, factor, biases.issuperset(blocks))
-        if np.isclose(found.value, factor, rtol=1e-6)
-    ]
-    rule, found = named[0]
-    return rule, found, [other for other, _ in named[1:] if not other.last_resort]
-
-
 def _factors(
     evidence: Evidence,
     block: int,

@@ -14,7 +14,6 @@ from gradcheck.user.blocks import Array
 if TYPE_CHECKING:
     from gradcheck.diagnose.evidence import Evidence
     from gradcheck.diagnose.layer_forms import Form, LayerPoint
-    from gradcheck.diagnose.layer_state import LayerState
     from gradcheck.diagnose.sizes import Sizes
 
 
@@ -42,9 +41,6 @@ Factor = Explanation[float]
 Mend = Explanation[Callable[[Array], Array]]
 """A correction: takes the analytic gradient as returned, gives it in the block's shape."""
 
-Variant = Explanation[Array]
-"""What a user's backward pass may use in the place of the right thing."""
-
 
 @dataclass(frozen=True)
 class Scale:
@@ -66,43 +62,6 @@ class Correction:
     """
 
     mends: Callable[[tuple[int, ...], tuple[int, ...], Sizes], Iterator[Mend]]
-
-
-Variants = Callable[["LayerState"], Iterator[Variant]]
-"""The variants at a layer, always in the same order and number for one network."""
-
-
-class Link(Enum):
-    """What of a layer's backward pass may be something else, in words; arrays have (m, n_out)."""
-
-    SLOPE = "another slope of the activation"
-    UPSTREAM = "something else arriving at the layer's output"
-    DELTA = "another delta"
-    LAYER_INPUT = "something else as the input of the layer"
-    """(m, n_in), in the gradient of the weights."""
-    PRODUCT = "another product for the weights"
-    """(n_in, n_out), the gradient of the weights."""
-    BIAS_SUM = "another sum for the bias"
-    """(n_out,), the gradient of the bias."""
-
-
-@dataclass(frozen=True)
-class WrongLink:
-    """A detector: the user's backward pass has a variant in the place of one link."""
-
-    link: Link
-    variants: Variants
-
-
-@dataclass(frozen=True)
-class Penalty:
-    """A detector: the gradient of the loss's penalty is wrong.
-
-    `words` takes the name of the block, the coefficient of its values in the gradient, and the
-    right one; gives message and fix, or None where this is another rule's.
-    """
-
-    words: Callable[[str, float, float], tuple[str, str] | None]
 
 
 @dataclass(frozen=True)
@@ -158,7 +117,7 @@ class Note:
     """Nothing to detect: another stage sees it, and says so in a note of the report."""
 
 
-Detector = Scale | Correction | WrongLink | Penalty | Direct | LayerForms | Last | Traced | Note
+Detector = Scale | Correction | Direct | LayerForms | Last | Traced | Note
 
 
 class EditKind(Enum):

@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from gradcheck.trace.axis_causes import axis_cause, sample_cause
 from gradcheck.trace.compared import Array, Compared, same
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.mend import OWN, ZERO, Mend
 from gradcheck.trace.operation_causes import (
-    axis_cause,
     forward_cause,
     product_cause,
-    sample_cause,
     softmax_cause,
     term_cause,
     value_cause,

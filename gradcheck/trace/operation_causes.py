@@ -1,25 +1,22 @@
-"""What an operation of the backward pass does wrong: a softmax's product, a product, an axis."""
+"""What an operation of the backward pass does wrong: a softmax's product, a product, a term."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck.trace import fault
 from gradcheck.trace.compared import Array, Arrays, Compared, less, product, same
-from gradcheck.trace.edited import agrees, made_of
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import Node, evaluate
+from gradcheck.trace.nodes import evaluate
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import SLOPE, VALUE
 
-REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
 PRODUCTS = ("matmul", "dot", "multiply")
 ARITHMETIC = (MOVES - {"where", "select", "choose"}) | {
@@ -130,110 +127,6 @@ def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:
     return same([a @ b for a, b in zip(left, right, strict=True)], expected)
 
 
-def axis_cause(compared: Compared) -> Cause | None:
-    """A sum or mean over another axis than the right one."""
-    for node in made_of(compared):
-        if base_name(node) not in REDUCTIONS or not node.place:
-            continue
-        for axis, keywords in _other_axes(node, compared):
-            if agrees(compared, node, partial(_with, keywords)):
-                return other_axis(node, axis)
-    expected = compared.expected
-    for axis in (None, *range(expected[0].ndim)):
-        for reduce, done in ((np.sum, "summed"), (np.mean, "averaged")):
-            total = [
-                np.broadcast_to(reduce(value, axis=axis, keepdims=True), value.shape)
-                for value in expected
-            ]
-            if same(compared.actual, total) and expected[0].size > 1:
-                words = f"it is {done} over {_axes(axis)}, which is too much"
-                return Cause(fault.WRONG_AXIS, words)
-    return None
-
-
-def sample_cause(compared: Compared) -> Cause | None:
-    """Some rows or columns alone, of what is wanted or of what is to be summed."""
-    actual, expected = compared.actual, compared.expected
-    for axis in range(expected[0].ndim if actual[0].shape == expected[0].shape else 0):
-        cause = _some_of(actual, expected, axis)
-        if cause is not None:
-            return cause
-    node = compared.state.tape[compared.operand]
-    while base_name(node) in MOVES and len(node.operands) == 1:
-        whole = [values[node.operands[0]] for values in compared.state.values]
-        for axis in range(whole[0].ndim):
-            total = [np.sum(value, axis=axis).reshape(-1) for value in whole]
-            if same(total, [np.reshape(value, -1) for value in expected]):
-                return Cause(
-                    fault.NOT_ACCUMULATED,
-                    f"only one of {whole[0].shape[axis]} is in it, and all of them add up",
-                    f"add them all up: .sum(axis={axis})",
-                )
-        node = compared.state.tape[node.operands[0]]
-    return None
-
-
-def _some_of(actual: Arrays, expected: Arrays, axis: int) -> Cause | None:
-    """The cause, where the right entries along an axis stand beside zeros."""
-    count = expected[0].shape[axis]
-    right, wrong = [], []
-    for a, b in zip(actual, expected, strict=True):
-        rows, wanted = (np.moveaxis(one, axis, 0).reshape(count, -1) for one in (a, b))
-        close = np.abs(rows - wanted) <= 1e-9 * np.max(np.abs(wanted), initial=0.0)
-        right.append(close.all(axis=1) & wanted.any(axis=1))
-        wrong.append(~rows.any(axis=1) & wanted.any(axis=1))
-    kept, lost = np.all(right, axis=0), np.all(wrong, axis=0)
-    if count < 3 or not kept.any() or not lost.any() or not (kept | lost).all():
-        return None
-    if expected[0].size == count and min(kept.sum(), lost.sum()) > 1:
-        return None  # single entries, which may be 0 for their values
-    if kept.sum() == 1:
-        return Cause(
-            fault.NOT_ACCUMULATED,
-            f"only one of {count} along axis {axis} is in it",
-            "let the others add to it",
-        )
-    verb = "is" if lost.sum() == 1 else "are"
-    words = f"{lost.sum()} of {count} along axis {axis} {verb} left out"
-    return Cause(fault.SOME_LEFT_OUT, words, "take all of them")
-
-
-def other_axis(node: Node, axis: int | None) -> Cause:
-    """A reduction that must go over another axis."""
-    source = "" if node.place is None else node.place.source
-    return Cause(
-        fault.WRONG_AXIS,
-        f"`{source}` goes over {_axes(axis_of(node))} and must go over {_axes(axis)}",
-        f"let `{source}` go over {_axes(axis)}",
-        node.index,
-    )
-
-
-def axis_of(node: Node) -> Any:
-    """The axis of a reduction; None for all."""
-    return node.keywords.get("axis", node.arguments[1] if len(node.arguments) > 1 else None)
-
-
-def _axes(axis: Any) -> str:
-    if axis is None:
-        return "all axes"
-    return f"axes {', '.join(map(str, axis))}" if isinstance(axis, tuple) else f"axis {axis}"
-
-
-def _other_axes(node: Node, compared: Compared) -> Iterator[tuple[int | None, dict[str, Any]]]:
-    operand = compared.state.tape[node.operands[0]].value
-    for axis in (None, *range(operand.ndim)):
-        if axis != axis_of(node):
-            keeps = bool(node.keywords.get("keepdims", False))
-            for kept in (keeps, True):
-                yield axis, {"axis": axis, "keepdims": kept}
-
-
-def _with(keywords: dict[str, Any], node: Node) -> Node:
-    others = {key: value for key, value in node.keywords.items() if key not in keywords}
-    return replace(node, arguments=node.arguments[:1], keywords={**others, **keywords})
-
-
 OTHER_TERM: Mapping[str, Callable[..., Any]] = {"add": np.subtract, "subtract": np.add}
 """What to do instead of adding or subtracting."""
 
@@ -300,10 +193,10 @@ def value_cause(compared: Compared) -> Cause | None:
     if not compared.is_use:
         return None
     beyond = None if in_product else compared.adjoints(belongs)
-    for quantity in () if beyond is None else compared.known.quantities:
+    for quantity in compared.known.quantities if beyond is not None else ():
         slope = quantity.values
         fits = quantity.kind == SLOPE and slope[0].shape == compared.actual[0].shape
-        if fits and same(beyond, product(compared.actual, slope)):
+        if fits and same(product(compared.actual, slope), beyond or ()):
             used = f"a slope is taken at what arrives, and not at {words.name(belongs)}"
             return Cause(fault.SLOPE_ELSEWHERE, used, fix)
     name = compared.parameters.get(belongs)

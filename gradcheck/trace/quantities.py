@@ -81,9 +81,17 @@ def quantities_of(points: Sequence[Point]) -> list[Quantity]:
                 fingerprints[numbers[row]] = *key, _fingerprint(stack[row])
     found: dict[Any, Quantity] = {}
     for print_of, one in zip(fingerprints, every, strict=True):
-        if print_of is not None:
-            found.setdefault(print_of, one)
+        known = found.get(print_of)
+        if print_of is not None and (known is None or _goes_over_more(one, known)):
+            found[print_of] = one
     return list(found.values())
+
+
+def _goes_over_more(one: Quantity, other: Quantity) -> bool:
+    """Whether of two equal slopes the one is of the whole function, the other of a part of it."""
+    if one.kind != SLOPE or one.other is None or other.other is None:
+        return False
+    return one.node - one.other > other.node - other.other
 
 
 def _all(points: Sequence[Point]) -> Iterator[Quantity]:

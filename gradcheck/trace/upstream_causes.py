@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.trace import fault
+from gradcheck.trace.axis_causes import REDUCTIONS
 from gradcheck.trace.compared import Arrays, Compared, less, product, quotient, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Node
-from gradcheck.trace.operation_causes import MATRIX_PRODUCTS, REDUCTIONS
+from gradcheck.trace.operation_causes import MATRIX_PRODUCTS
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, VALUE
 
@@ -66,8 +67,10 @@ def loss_cause(compared: Compared) -> Cause | None:
     slopes = compared.slopes
     for node in (*compared.derived_by, *(one.node for one in slopes)):
         for error in _errors(compared, node):
-            forms = [("absolute error", [np.sign(value) for value in error])]
-            forms += [("squared error", error)]
+            forms: list[tuple[str, Arrays]] = [
+                ("absolute error", [np.sign(value) for value in error]),
+                ("squared error", error),
+            ]
             forms += [("squared error", product(error, one.values)) for one in slopes]
             for name, form in forms:
                 if form[0].size > 2 and _is_instead(compared, form):

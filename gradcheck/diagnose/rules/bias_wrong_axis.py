@@ -7,26 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Direct, EditKind, Link, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import Direct, EditKind, Rule, Traced
 from gradcheck.finding import Finding
 from gradcheck.trace import fault
 from gradcheck.trace.fault import Fault
 
 FIX = "sum delta over the samples only: axis=0 in rows, axis=1 with keepdims=True in columns"
-
-
-def _variants(state: LayerState) -> Iterator[Variant]:
-    units, samples = state.delta.shape[1], state.delta.shape[0]
-    everything = np.full(units, state.delta.sum())
-    yield Variant(everything, _message(state, "over everything"), FIX)
-    yield Variant(everything / units, _message(state, "over everything"), FIX)
-    if units == samples:
-        yield Variant(state.delta.sum(axis=1), _message(state, "over the units"), FIX)
-
-
-def _message(state: LayerState, how: str) -> str:
-    return f"the gradient of the bias of layer {state.number} is summed {how}"
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
@@ -74,10 +60,7 @@ RULE = Rule(
     "right.",
     example="db = np.sum(delta)",
     instead="db = np.sum(delta, axis=0)",
-    detector=WrongLink(Link.BIAS_SUM, _variants),
-    also=(
-        Direct(_find),
-        Traced((fault.WRONG_AXIS,), _is_line),
-    ),
+    detector=Direct(_find),
+    also=(Traced((fault.WRONG_AXIS,), _is_line),),
     edits=(EditKind.AXIS, EditKind.SUM),
 )

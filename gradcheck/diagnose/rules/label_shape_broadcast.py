@@ -7,25 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Direct, EditKind, Link, Rule, Variant, WrongLink
+from gradcheck.diagnose.rule import Direct, EditKind, Rule
 from gradcheck.finding import Finding
 
 FIX = "give the targets the shape of the outputs: y.reshape(-1, 1), or flatten the outputs"
 MESSAGE = "targets (m,) are subtracted from outputs (m, 1), which makes a residual of (m, m)"
-
-
-def _variants(state: LayerState) -> Iterator[Variant]:
-    """What sums and means over the (m, m) residual make of delta."""
-    if not state.is_output or state.output.shape[1] != 1:
-        return
-    slope = state.slope()
-    residual = state.output - state.view.targets.T
-    for reduced in (residual.sum(axis=1), residual.sum(axis=0)):
-        error = state.view.scale * reduced[:, None]
-        yield Variant(error, MESSAGE, FIX)
-        if slope is not None:
-            yield Variant(error * slope, MESSAGE, FIX)
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
@@ -71,7 +57,6 @@ RULE = Rule(
     shows="a gradient with a column for each sample, or one made from sums of that residual.",
     example="error = y_pred - y      # (m, 1) - (m,)",
     instead="error = y_pred - y.reshape(-1, 1)",
-    detector=WrongLink(Link.DELTA, _variants),
-    also=(Direct(_find),),
+    detector=Direct(_find),
     edits=(EditKind.COLUMN,),
 )

@@ -5,24 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.raised import raised_products
-from gradcheck.diagnose.rule import Direct, EditKind, Link, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import Direct, EditKind, Rule, Traced
 from gradcheck.finding import Finding
 from gradcheck.trace import fault
-
-
-def _variants(state: LayerState) -> Iterator[Variant]:
-    slope = state.slope()
-    arriving = state.arriving
-    if slope is None or arriving.shape[0] != arriving.shape[1]:
-        return
-    for product in (arriving @ slope, slope @ arriving, arriving @ slope.T, arriving.T @ slope):
-        yield Variant(
-            product,
-            f"delta {state.number} is the matrix product of what arrives and the slope",
-            "multiply them entry by entry: `*`, or np.multiply",
-        )
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
@@ -41,7 +27,7 @@ RULE = Rule(
     shows="the analytic delta is a matrix product with the slope.",
     example="delta1 = np.dot(W2.T @ delta2, slope1)",
     instead="delta1 = (W2.T @ delta2) * slope1",
-    detector=WrongLink(Link.DELTA, _variants),
-    also=(Direct(_find), Traced((fault.MATRIX_PRODUCT,))),
+    detector=Direct(_find),
+    also=(Traced((fault.MATRIX_PRODUCT,)),),
     edits=(EditKind.PRODUCT, EditKind.LIBRARY_FUNCTION),
 )

@@ -2,27 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import EditKind, Link, Rule, Variant, WrongLink
-
-
-def _variants(state: LayerState) -> Iterator[Variant]:
-    weights = state.weights_above
-    if weights is None:
-        return
-    number = state.number
-    for quantity in (state.error, state.arriving_above):
-        if quantity is not None and quantity.shape[1] == weights.shape[1]:
-            yield Variant(
-                quantity @ weights.T,
-                f"what goes back from layer {number + 1} is the error without the slope, not "
-                f"delta {number + 1}",
-                f"send delta {number + 1} back through W{number + 1}: the same delta that makes "
-                "its own gradients",
-            )
-
+from gradcheck.diagnose.rule import EditKind, Rule, Traced
+from gradcheck.trace import fault
 
 RULE = Rule(
     code="GC401",
@@ -32,6 +13,6 @@ RULE = Rule(
     shows="the layer itself is right; every layer below lacks f' of it.",
     example="delta1 = (a2 - y) @ W2.T * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
-    detector=WrongLink(Link.UPSTREAM, _variants),
+    detector=Traced((fault.RAW_ERROR,)),
     edits=(EditKind.NAME, EditKind.MISSING_FACTOR, EditKind.MOVED_STATEMENT),
 )

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import EditKind, Penalty, Rule, Traced
+from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
-
-
-def _words(name: str, found: float, wanted: float) -> tuple[str, str] | None:
-    if wanted == 0 or abs(found) > 1e-6 * abs(wanted):
-        return None
-    return (
-        f"the gradient of {name} lacks the penalty's part, which is {wanted:.6g} times {name}",
-        f"add {wanted:.6g} * {name}: the derivative of the penalty in your loss",
-    )
-
 
 RULE = Rule(
     code="GC602",
@@ -22,7 +12,6 @@ RULE = Rule(
     shows="numeric minus analytic is proportional to the weights.",
     example="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta",
     instead="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
-    detector=Penalty(_words),
-    also=(Traced((fault.PENALTY_MISSING,)),),
+    detector=Traced((fault.PENALTY_MISSING,)),
     edits=(EditKind.MISSING_PENALTY,),
 )

@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import EditKind, Penalty, Rule, Traced
+from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
-
-
-def _words(name: str, found: float, wanted: float) -> tuple[str, str] | None:
-    if wanted == 0:
-        return (
-            f"the gradient of {name} holds {found:.6g} times {name}, and your loss has no such "
-            "penalty",
-            f"drop {found:.6g} * {name}, or put {found / 2:.6g} * sum({name}**2) into the loss",
-        )
-    return (
-        f"the penalty's part in the gradient of {name} is {found:.6g} times {name}, and should be "
-        f"{wanted:.6g} times",
-        f"write {wanted:.6g} * {name}: the derivative of the penalty in your loss",
-    )
-
 
 RULE = Rule(
     code="GC604",
@@ -28,8 +13,7 @@ RULE = Rule(
     shows="numeric minus analytic is proportional to the weights.",
     example="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
     instead="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + 2 * lam * W",
-    detector=Penalty(_words),
-    also=(Traced((fault.PENALTY_WRONG,)),),
+    detector=Traced((fault.PENALTY_WRONG,)),
     edits=(
         EditKind.MISSING_PENALTY,
         EditKind.REMOVED_FACTOR,

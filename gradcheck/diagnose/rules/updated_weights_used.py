@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right
-from gradcheck.diagnose.layer_state import LayerState
-from gradcheck.diagnose.rule import Direct, EditKind, Link, Rule, Traced, Variant, WrongLink
+from gradcheck.diagnose.rule import Direct, EditKind, Rule, Traced
 from gradcheck.finding import Finding
 from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
@@ -68,21 +67,6 @@ def _at_no_learning_rate(evidence: Evidence, point: Point) -> list[Array | None]
     ]
 
 
-def _arrivals(state: LayerState) -> Iterator[Variant]:
-    """Delta sent back through W - lr dW, with the step's own learning rate."""
-    weights, above = state.weights_above, state.delta_above
-    gradient = state.gradients.get(state.number + 1)
-    if weights is None or above is None or gradient is None or not state.rate:
-        return
-    penalty = 2 * state.view.l2 * weights
-    yield Variant(
-        above @ (weights - state.rate * (gradient + penalty)).T,
-        f"delta {state.number + 1} goes back through W{state.number + 1} after the step has "
-        "updated it",
-        "compute all gradients first, and update the parameters after that",
-    )
-
-
 RULE = Rule(
     code="GC404",
     name="updated-weights-used",
@@ -91,6 +75,6 @@ RULE = Rule(
     example="W2 -= lr * dW2;  delta1 = delta2 @ W2.T * slope",
     instead="delta1 = delta2 @ W2.T * slope;  W2 -= lr * dW2",
     detector=Direct(_find),
-    also=(WrongLink(Link.UPSTREAM, _arrivals), Traced((fault.UPDATED_WEIGHTS,))),
+    also=(Traced((fault.UPDATED_WEIGHTS,)),),
     edits=(EditKind.MOVED_STATEMENT, EditKind.NAME, EditKind.COPY),
 )

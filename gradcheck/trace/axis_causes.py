@@ -1,0 +1,124 @@
+"""A sum over the wrong axis, or over some of the rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trace import fault
+from gradcheck.trace.compared import Arrays, Compared, same
+from gradcheck.trace.edited import agrees, made_of
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.names import MOVES
+from gradcheck.trace.nodes import Node
+from gradcheck.trace.operations import base_name
+
+REDUCTIONS = ("sum", "mean", "add.reduce", "max")
+
+
+def axis_cause(compared: Compared) -> Cause | None:
+    """A sum or mean over another axis than the right one."""
+    for node in made_of(compared):
+        if base_name(node) not in REDUCTIONS or not node.place:
+            continue
+        for axis, keywords in _other_axes(node, compared):
+            if agrees(compared, node, partial(_with, keywords)):
+                return other_axis(node, axis)
+    expected = compared.expected
+    for axis in (None, *range(expected[0].ndim)):
+        for reduce, done in ((np.sum, "summed"), (np.mean, "averaged")):
+            total = [
+                np.broadcast_to(reduce(value, axis=axis, keepdims=True), value.shape)
+                for value in expected
+            ]
+            if same(compared.actual, total) and expected[0].size > 1:
+                words = f"it is {done} over {_axes(axis)}, which is too much"
+                return Cause(fault.WRONG_AXIS, words)
+    return None
+
+
+def sample_cause(compared: Compared) -> Cause | None:
+    """Some rows or columns alone, of what is wanted or of what is to be summed."""
+    actual, expected = compared.actual, compared.expected
+    for axis in range(expected[0].ndim if actual[0].shape == expected[0].shape else 0):
+        cause = _some_of(actual, expected, axis)
+        if cause is not None:
+            return cause
+    node = compared.state.tape[compared.operand]
+    while base_name(node) in MOVES and len(node.operands) == 1:
+        whole = [values[node.operands[0]] for values in compared.state.values]
+        for axis in range(whole[0].ndim):
+            total = [np.sum(value, axis=axis).reshape(-1) for value in whole]
+            if same(total, [np.reshape(value, -1) for value in expected]):
+                return Cause(
+                    fault.NOT_ACCUMULATED,
+                    f"only one of {whole[0].shape[axis]} is in it, and all of them add up",
+                    f"add them all up: .sum(axis={axis})",
+                )
+        node = compared.state.tape[node.operands[0]]
+    return None
+
+
+def _some_of(actual: Arrays, expected: Arrays, axis: int) -> Cause | None:
+    """The cause, where the right entries along an axis stand beside zeros."""
+    count = expected[0].shape[axis]
+    right, wrong = [], []
+    for a, b in zip(actual, expected, strict=True):
+        rows, wanted = (np.moveaxis(one, axis, 0).reshape(count, -1) for one in (a, b))
+        close = np.abs(rows - wanted) <= 1e-9 * np.max(np.abs(wanted), initial=0.0)
+        right.append(close.all(axis=1) & wanted.any(axis=1))
+        wrong.append(~rows.any(axis=1) & wanted.any(axis=1))
+    kept, lost = np.all(right, axis=0), np.all(wrong, axis=0)
+    if count < 3 or not kept.any() or not lost.any() or not (kept | lost).all():
+        return None
+    if expected[0].size == count and min(kept.sum(), lost.sum()) > 1:
+        return None  # single entries, which may be 0 for their values
+    if kept.sum() == 1:
+        return Cause(
+            fault.NOT_ACCUMULATED,
+            f"only one of {count} along axis {axis} is in it",
+            "let the others add to it",
+        )
+    verb = "is" if lost.sum() == 1 else "are"
+    words = f"{lost.sum()} of {count} along axis {axis} {verb} left out"
+    return Cause(fault.SOME_LEFT_OUT, words, "take all of them")
+
+
+def other_axis(node: Node, axis: int | None) -> Cause:
+    """A reduction that must go over another axis."""
+    source = "" if node.place is None else node.place.source
+    return Cause(
+        fault.WRONG_AXIS,
+        f"`{source}` goes over {_axes(axis_of(node))} and must go over {_axes(axis)}",
+        f"let `{source}` go over {_axes(axis)}",
+        node.index,
+    )
+
+
+def axis_of(node: Node) -> Any:
+    """The axis of a reduction; None for all."""
+    return node.keywords.get("axis", node.arguments[1] if len(node.arguments) > 1 else None)
+
+
+def _axes(axis: Any) -> str:
+    if axis is None:
+        return "all axes"
+    return f"axes {', '.join(map(str, axis))}" if isinstance(axis, tuple) else f"axis {axis}"
+
+
+def _other_axes(node: Node, compared: Compared) -> Iterator[tuple[int | None, dict[str, Any]]]:
+    operand = compared.state.tape[node.operands[0]].value
+    for axis in (None, *range(operand.ndim)):
+        if axis != axis_of(node):
+            keeps = bool(node.keywords.get("keepdims", False))
+            for kept in (keeps, True):
+                yield axis, {"axis": axis, "keepdims": kept}
+
+
+def _with(keywords: dict[str, Any], node: Node) -> Node:
+    others = {key: value for key, value in node.keywords.items() if key not in keywords}
+    return replace(node, arguments=node.arguments[:1], keywords={**others, **keywords})
