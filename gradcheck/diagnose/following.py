@@ -32,7 +32,7 @@ from gradcheck.trace.fault import (
 from gradcheck.trace.misfits import turned
 from gradcheck.words import listed, verb
 
-SECONDS = 3.0
+SECONDS = 8.0
 """How long the search may take beside the check."""
 
 NUDGES = (0.3, 0.1, 0.3, 0.05)
