@@ -78,12 +78,9 @@ def _find(
     except NotFollowedError as reason:
         return Search(unfollowed=str(reason))
     if not wrong and first.gradient.error is None and not _is_wrong(first):
-        return Search(leaks=first.gradient.leaks, points=1, operations=len(first.nodes))
+        return Search()
     if not adjoints_agree(subject, first, points[0], np.random.default_rng(0)):
-        return Search(
-            unfollowed="the adjoints do not agree with differences of the loss",
-            leaks=first.gradient.leaks,
-        )
+        return Search(unfollowed="the adjoints do not agree with differences of the loss")
     followed = _follow_others(subject, first, points[1:])
     search = _prepared(followed, deadline)
     if first.gradient.error is not None:
@@ -97,15 +94,10 @@ def _find(
     faults, state, late = _one_after_the_other(search, before, judge)
     blocks = {output.name: output.block for output in state.outputs}
     left = tuple(dict.fromkeys(blocks[name] for name in sorted(state.wrong())))
-    missing = [name for name in wrong or () if name not in first.outputs]
     return Search(
         tuple(faults),
         left,
         late,
-        "" if not missing else f"no gradient of {', '.join(missing)} came out of what is followed",
-        first.gradient.leaks,
-        len(followed),
-        len(first.nodes),
         backward=backward_steps(search, before, state, faults),
         doubt=doubt_of(search, faults, wrong or left, left),
     )
@@ -121,9 +113,6 @@ def _of_raised(search: Followed, wrong: Sequence[str] | None) -> Search:
         faults,
         blocks,
         unfollowed="" if found else f"the gradient raised {type(first.gradient.error).__name__}",
-        leaks=first.gradient.leaks,
-        points=len(search.points),
-        operations=len(first.nodes),
         misfit=None if found is None else found[1],
         backward=backward_steps(search, state, state, faults),
     )

@@ -113,13 +113,8 @@ def raising_fault(raised: Raised, blocks: Sequence[str]) -> tuple[Fault, Misfit]
         f"{expression}{shape}, made of {' and '.join(operands)}",
         misfit.fitting_words,
         node.value if culprit is not None else None,
-        None,
-        1.0,
-        None,
-        None,
-        _right_operands(raised, node),
-        tuple(blocks),
-        {},
+        before=_right_operands(raised, node),
+        blocks=tuple(blocks),
     )
     return fault, misfit
 
