@@ -24,7 +24,7 @@ right one (`trial`; of several, `preferences` choose); a factor may be left out 
 
 What that says (`next_fault`) is read from the place (`blame`, `scales`, `returned`), the values
 (`kinds`), what the two say of each other (`causes`, with `edited`), and the user's own names
-(`words`, `operand_text`, from `sources`). Faults of another kind are in `special`, `unwritten` and
+(`words`, `operand_text`, from `sources`). Faults of another kind are in `special` and
 `passes` (with `loops`) and `raising` (with operands that do not fit: `misfits`). The result is a
 `Fault` (`fault`) for each bug, and what each line of the gradient made (`backward`); and where the
 gradient is exactly that of the loss with one operation changed (`doubts`, from `variants` and

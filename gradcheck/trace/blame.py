@@ -31,22 +31,25 @@ class Blame:
     Attributes:
         place: what to change.
         also: the other places.
-        expression: the text of what is wrong.
     """
 
     place: Place | None
-    also: tuple[Place, ...]
-    expression: str
+    also: tuple[Place, ...] = ()
+
+    @property
+    def expression(self) -> str:
+        """The text of what is wrong."""
+        return "" if self.place is None else self.place.source
 
     @classmethod
     def at(cls, chain: Chain) -> Blame:
         """The inmost place of a chain of calls, with the next two; nowhere if it is empty."""
         places = [call.place for call in chain]
-        return cls(places[0], tuple(places[1:3]), places[0].source) if places else cls(None, (), "")
+        return cls(places[0], tuple(places[1:3])) if places else cls(None)
 
     def moved_to(self, place: Place) -> Blame:
         """Another place is blamed, to which this one belongs."""
-        return Blame(place, () if self.place is None else (self.place,), place.source)
+        return Blame(place, () if self.place is None else (self.place,))
 
 
 def blame(
@@ -68,20 +71,20 @@ def blame(
     made = with_place(state, node)
     places = [call.place for call in made.chain]
     if not places:
-        return Blame(None, (), "")
+        return Blame(None)
     if mend.unit.nodes:
         named = [one for one in assignments if one.node == mend.unit.first]
         # what a dict is given under a name got that name before
         named = [one for one in named if one.place.source != one.target] or named
         if is_right and named:
-            return Blame(named[-1].place, (places[0],), named[-1].place.source)
+            return Blame(named[-1].place, (places[0],))
         return Blame.at(made.chain)
     operand = mend.unit.uses[0][1]
     source = _before_movement(state, operand)
     within = _level_in_helper(mend, view, source, made, words)
     if source.chain and (within is not None or view.is_idle(source.index)):
         place = source.chain[within or 0].place
-        return Blame(place, (places[0],), place.source)
+        return Blame(place, (places[0],))
     up = 0
     if mend.unit.kind == CALL or _is_given(made, node, operand):
         up = _levels_up(source.chain, made.chain)
@@ -94,7 +97,7 @@ def blame(
     for level in range(up + 1):
         assignment = _assigned(node, operand, made.chain[level], assignments)
         if assignment is not None:
-            return Blame(assignment.place, (place, *also), assignment.place.source)
+            return Blame(assignment.place, (place, *also))
     added = _added_by_the_loss(mend, view, words)
     if added is None:
         made_at = (
@@ -107,8 +110,8 @@ def blame(
     else:
         made_at = None
     if made_at is not None and made_at.line != place.line:
-        return Blame(made_at, (place, *also), made_at.source)
-    return Blame(place, also, place.source)
+        return Blame(made_at, (place, *also))
+    return Blame(place, also)
 
 
 def blame_use(mend: Mend, view: View, words: Words) -> Blame:
@@ -271,7 +274,7 @@ def handed_on(
     first = mend.unit.first
     named = [one for one in assignments if one.node == first]
     if named:
-        return Blame(named[0].place, (), named[0].place.source)
+        return Blame(named[0].place)
     if view.is_idle(first):
         return blamed
     of_slope = mend.candidate is not None and mend.candidate.kind == SLOPE
@@ -294,4 +297,4 @@ def outside_helper(blamed: Blame, mend: Mend, state: State, helpers: Words | Non
     if helpers is not None:
         up = next(_of_gradient_only(node.chain[:up], helpers), up)
     places = [call.place for call in node.chain]
-    return Blame(places[up], (*places[up + 1 :], *places[:up]), places[up].source)
+    return Blame(places[up], (*places[up + 1 :], *places[:up]))

@@ -158,7 +158,7 @@ def _of_cause(
         place = blamed.place
         head = loop_that_ran_once(state.tape, place) if once else loop_around(place)
         if head is not None:
-            return Blame(head, (blamed.place,), head.source)
+            return Blame(head, (blamed.place,))
     return blamed
 
 

@@ -63,8 +63,7 @@ def next_fault(
         if place.is_right:
             blamed = outside_helper(blamed, place.mend, state)
         if place.assignment is not None:
-            assigned = place.assignment.place
-            blamed = Blame(assigned, (), assigned.source)
+            blamed = Blame(place.assignment.place)
         beside = beside_right_ones(place.mend, state)
         if beside is not None:
             blamed = blamed.moved_to(beside)

@@ -45,8 +45,7 @@ def _of_operations(view: View, wrong: frozenset[str]) -> Special | None:
             mended = _mended(state, replacements, wrong)
             if mended:
                 node = state.tape[series[0][-1]]
-                blame = Blame(node.place, (), node.place.source if node.place else "")
-                return Special(LAST_PASS, blame, node.index, replacements, mended)
+                return Special(LAST_PASS, Blame(node.place), node.index, replacements, mended)
     return None
 
 
@@ -72,9 +71,7 @@ def _of_assignments(
         )
         mended = _mended(state, replacements, wrong)
         if mended:
-            return Special(
-                LAST_PASS, Blame(place, (), place.source), uses[0][0], replacements, mended
-            )
+            return Special(LAST_PASS, Blame(place), uses[0][0], replacements, mended)
     return None
 
 
