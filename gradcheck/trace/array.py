@@ -15,16 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.functions import (
+    IN_PLACE,
     IN_PLACE_METHODS,
     METHODS,
     OPERATORS,
     PROPERTIES,
     QUESTIONS,
-    Attribute,
     Changed,
-    InPlace,
     Method,
-    get_item,
 )
 from gradcheck.trace.nodes import Tape
 from gradcheck.trace.recording import apply, open_tape, plain
@@ -57,7 +55,7 @@ class TracedArray(Traced):
         )
 
     def __getitem__(self, key: Any) -> Any:
-        return apply(self.tape, get_item, (self, key), {}, "getitem")
+        return apply(self.tape, operator.getitem, (self, key), {}, "getitem")
 
     def __setitem__(self, key: Any, value: Any) -> None:
         change(self.tape, "setitem", operator.setitem, self, (key, value), {})
@@ -171,7 +169,7 @@ def call_numpy(
     name = function.__name__
     if name in QUESTIONS:
         return function(*plain(arguments), **plain(keywords))
-    if name in InPlace.FUNCTIONS and arguments:
+    if name in IN_PLACE and arguments:
         return change(tape, name, function, arguments[0], arguments[1:], keywords)
     out = keywords.pop("out", None)
     if out is not None:
@@ -272,7 +270,7 @@ def _changing_method(name: str) -> Callable[..., Any]:
 
 
 def _property(name: str) -> property:
-    function = Attribute(name)
+    function = operator.attrgetter(name)
     return property(lambda self: apply(self.tape, function, (self,), {}, name))
 
 

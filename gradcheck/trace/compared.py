@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.candidates import Candidate
 from gradcheck.trace.explain import Known
-from gradcheck.trace.nodes import Node, carried
+from gradcheck.trace.nodes import Node, carried, evaluate
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import SLOPE, Quantity
 from gradcheck.trace.state import State
@@ -23,6 +23,9 @@ Arrays = Sequence[Array]
 
 TOLERANCE = 1e-6
 STEP = 1e-6
+
+DEEPEST = 12
+"""So many operations back from the wrong value another operation is tried."""
 
 FEWEST = 8
 """Entries from which on a slope can be told to be a function of its input."""
@@ -170,3 +173,30 @@ def roughness(used: Arrays, inputs: Arrays) -> float:
     along = np.abs(np.diff(y[np.argsort(x)])).sum()
     shuffled = np.abs(np.subtract.outer(y, y)).mean() * (len(y) - 1)
     return float(along / shuffled)
+
+
+def made_of(compared: Compared) -> Iterator[Node]:
+    """The operations that make the wrong value, the last first."""
+    tape = compared.state.tape
+    pending = [compared.operand]
+    seen: set[int] = set()
+    while pending and len(seen) < DEEPEST:
+        index = max(pending)
+        pending.remove(index)
+        if index not in seen and not tape[index].is_leaf:
+            seen.add(index)
+            yield tape[index]
+            pending += tape[index].operands
+
+
+def agrees(compared: Compared, changed: Node, change: Callable[[Node], Node]) -> bool:
+    """Whether the value is right, at all points, with an operation changed."""
+    found: list[Array] = []
+    for nodes, known in zip(compared.state.nodes, compared.state.values, strict=True):
+        try:
+            other = evaluate(change(nodes[changed.index]), known)
+            values = carried(nodes, known, {changed.index: other}, compared.operand)
+        except (ValueError, TypeError, IndexError):
+            return False
+        found.append(values.get(compared.operand, known[compared.operand]))
+    return same(found, compared.expected)

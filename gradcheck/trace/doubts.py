@@ -22,12 +22,11 @@ from gradcheck.trace.fault import (
     Cause,
     Fault,
 )
-from gradcheck.trace.formulas import SMALL
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.nodes import Node, constant_of, evaluate
 from gradcheck.trace.points import Array, Point
 from gradcheck.trace.reverse import adjoints
-from gradcheck.trace.variants import variants_of
+from gradcheck.trace.variants import SMALL, variants_of
 
 POINTS = 3
 EXACT = 1e-7

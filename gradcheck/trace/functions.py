@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,12 +64,8 @@ QUESTIONS = split_names(
 """Functions whose results are no part of the computation."""
 
 
-class InPlace:
-    """The functions of numpy that change their first argument."""
-
-    FUNCTIONS: ClassVar[frozenset[str]] = frozenset(
-        ("copyto", "fill_diagonal", "place", "put", "putmask", "put_along_axis")
-    )
+IN_PLACE = split_names("copyto fill_diagonal place put putmask put_along_axis")
+"""The functions of numpy that change their first argument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +77,6 @@ class Method:
     def __call__(self, array: Any, *arguments: Any, **keywords: Any) -> Any:
         """Calls the method."""
         return getattr(array, self.name)(*arguments, **keywords)
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """Reads the attribute of that name."""
-
-    name: str
-
-    def __call__(self, array: Any) -> Any:
-        """Reads the attribute."""
-        return getattr(array, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +133,3 @@ class IntoWhere:
         out = np.array(before)
         self.function(*arguments, out=out, **keywords)
         return out
-
-
-def get_item(array: Any, key: Any) -> Any:
-    """`array[key]`."""
-    return array[key]

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import Array, Arrays, Compared, less, product, same
-from gradcheck.trace.edited import agrees, made_of
+from gradcheck.trace.compared import Array, Arrays, Compared, agrees, less, made_of, product, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES

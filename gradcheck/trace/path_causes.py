@@ -11,13 +11,12 @@ from itertools import combinations
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import Arrays, Compared, less, quotient, same
-from gradcheck.trace.edited import agrees, made_of
+from gradcheck.trace.compared import Arrays, Compared, agrees, less, made_of, quotient, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.nodes import Node, evaluate, resolve
+from gradcheck.trace.of_the_loss import is_square
 from gradcheck.trace.operation_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.operations import base_name
-from gradcheck.trace.penalties import is_square
 from gradcheck.trace.quantities import PATHS
 
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
