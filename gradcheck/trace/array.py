@@ -157,15 +157,7 @@ def call_numpy(
     keywords: dict[str, Any],
     force: bool = False,
 ) -> Any:
-    """A call of a function of numpy's, recorded.
-
-    Args:
-        tape: where to record it.
-        function: numpy's own function.
-        arguments: its positional arguments.
-        keywords: its keyword arguments.
-        force: record it even where none of the arguments is traced.
-    """
+    """A call of a function of numpy's, recorded; if forced, also where nothing traced is given."""
     name = function.__name__
     if name in QUESTIONS:
         return function(*plain(arguments), **plain(keywords))
@@ -184,15 +176,7 @@ def traced_leaf(
     storage: Storage | None = None,
     kind: type[TracedArray] = TracedArray,
 ) -> Any:
-    """A traced view of an array of the user's, in the same memory.
-
-    Args:
-        tape: where its operations are recorded.
-        array: the user's array.
-        name: what it is called.
-        storage: the memory that it shares with other arrays, if it does.
-        kind: the class of the view.
-    """
+    """A traced view of an array of the user's, in the same memory, that others may share."""
     traced = array.view(kind)
     traced.tape = tape
     if storage is None:

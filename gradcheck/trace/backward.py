@@ -37,16 +37,10 @@ Row = tuple[Place, BackwardStep]
 def backward_steps(
     search: Followed, before: State, after: State, faults: Sequence[Fault]
 ) -> tuple[BackwardStep, ...]:
-    """The rows, in the order of execution.
+    """The rows, in the order of execution; `after` is with all faults mended that were found.
 
     What is wrong changes once the faults are mended; where that does not mend all, what a wrong
     block is made of is right only if it is exactly a known quantity.
-
-    Args:
-        search: what is known of the loss.
-        before: the gradient as it is.
-        after: with all faults mended that were found.
-        faults: these.
     """
     table = _Table(search, before, after, faults)
     found = [row for members in _expressions(before) for row in table.rows(members)]

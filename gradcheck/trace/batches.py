@@ -44,14 +44,7 @@ def stacks_of(
 def run_each(
     state: State, nodes: Stacks, uses: Mapping[Edge, NDArray[np.float64]], order: Iterable[int]
 ) -> dict[int, NDArray[np.float64]]:
-    """The values that change, at the first point; NaN where an operation raises.
-
-    Args:
-        state: the state.
-        nodes: the replacements of values.
-        uses: those of single uses.
-        order: what is done again.
-    """
+    """The values that change, at the first point; NaN where an operation raises."""
     changed = dict(nodes)
     for index in order:
         node = state.tape[index]

@@ -87,10 +87,8 @@ def trace_calls(
 ) -> Trace:
     """Follows several calls with one argument, one after the other, until one raises.
 
-    Args:
-        functions: what is called.
-        argument: what each of them is given.
-        also: further functions and objects of the user's that these call or use.
+    Arrays and floats in the argument, in any structure, are leaves. `also` are further functions
+    and objects of the user's that these call or use.
     """
     tape = Tape(kind_for(argument))
     returned: list[Any] = []

@@ -116,13 +116,7 @@ class Compared:
         }
 
     def along(self, begin: int, end: int, inputs: Arrays) -> Iterator[Array]:
-        """The derivative of the user's own elementwise function at other inputs, by differences.
-
-        Args:
-            begin: the value of the loss that the function takes.
-            end: what it makes of it.
-            inputs: by point.
-        """
+        """The derivative of the user's own elementwise function at other inputs, by differences."""
         for value, point in zip(inputs, self.points, strict=True):
             known = [node.value for node in point.loss_nodes]
             above, below = (

@@ -102,12 +102,7 @@ def of_mend(
 ) -> tuple[Fault, State] | None:
     """The fault that a replacement mends, and the state with it mended.
 
-    Args:
-        search: what is followed.
-        state: before it is mended.
-        mend: the replacement.
-        blamed: where it is wrong.
-        outer: one of what is made of it, which may tell the cause.
+    `outer` is a replacement of what is made of it, which may tell the cause.
     """
     mended = state.mend(mend.replacements)
     if mended is None:

@@ -45,13 +45,7 @@ def doubt_of(
     """The operation of the loss that the gradient is not made for.
 
     Another formula for the same thing is looked for in any case, another operation only where no
-    cause was found in the gradient.
-
-    Args:
-        search: both functions.
-        faults: of the gradient.
-        wrong: the blocks whose gradients are wrong.
-        left: those that are so with the faults mended.
+    cause was found in the gradient. `left` are the blocks that are wrong with the faults mended.
     """
     points = search.points
     blocks = [name for name in wrong if name in points[0].outputs and name in points[0].true]

@@ -221,14 +221,7 @@ def evaluate(node: Node, values: Any) -> NDArray[Any]:
 def carried(
     nodes: Sequence[Node], known: Any, changed: Mapping[int, NDArray[Any]], last: int
 ) -> dict[int, NDArray[Any]]:
-    """The values that are others once some are changed, up to a node, with these among them.
-
-    Args:
-        nodes: the tape.
-        known: all values as they are, by index.
-        changed: the changed ones, by index.
-        last: the last node that is evaluated.
-    """
+    """The values that are others once some are changed, with these, up to the last node."""
     values = dict(changed)
     for node in nodes[min(changed) + 1 : last + 1]:
         if node.index not in changed and not values.keys().isdisjoint(node.operands):

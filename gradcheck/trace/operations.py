@@ -143,10 +143,7 @@ def _elementwise(
 def summed_to(g: NDArray[Any], shape: tuple[int, ...], first: int = 0) -> NDArray[Any]:
     """The sum over the axes along which an operand of that shape was broadcast.
 
-    Args:
-        g: what is summed.
-        shape: of the operand.
-        first: how many axes of `g` come before these.
+    So many first axes of `g` come before these.
     """
     g = np.asarray(g)
     shape = (*g.shape[:first], *shape)
@@ -167,15 +164,7 @@ def moved(
     movements: Movements | None = None,
     several: bool = False,
 ) -> Contributions:
-    """The rule of everything that moves data: the same function is run on the positions.
-
-    Args:
-        node: the movement.
-        values: of its operands, by index.
-        g: the adjoint of its result.
-        movements: the positions of other nodes, as far as they are known.
-        several: see `contributions`.
-    """
+    """The rule of everything that moves data: the same function is run on the positions."""
     if movements is None or node.index not in movements:
         found = positions_through(node, values)
         if movements is not None:

@@ -105,11 +105,7 @@ class NotFollowedError(Exception):
 
 
 def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
-    """Follows the loss at a point.
-
-    Raises:
-        NotFollowedError: it raised, or is not made of what can be followed.
-    """
+    """Follows the loss at a point, given by block; raises NotFollowedError where it cannot."""
 
     def of_loss(packed: Any) -> Any:
         return [dict(subject.blocks(packed)), subject.loss(packed)]
@@ -128,16 +124,7 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
 
 
 def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
-    """Follows both functions at a point.
-
-    Args:
-        subject: the functions.
-        values: the point, by block.
-        calls: how often the gradient is called.
-
-    Raises:
-        NotFollowedError: the loss raised, or is not made of what can be followed.
-    """
+    """Follows both functions at a point, given by block, with so many calls of the gradient."""
     loss = follow_loss(subject, values)
     with np.errstate(all="ignore"):
         packed = subject.pack([value.copy() for value in values])

@@ -17,11 +17,9 @@ def carries(unit: Unit, view: View) -> bool:
 
 
 def already_right(mend: Mend, view: View) -> tuple[set[int], bool]:
-    """What the replaced values are already right for.
+    """The values of the loss whose adjoints the replaced values are already.
 
-    Returns:
-        The values of the loss whose adjoints they are; and whether, over a loop, each is at least
-        a part of one.
+    And whether, over a loop, each of them is at least a part of one.
     """
     if mend.candidate is None:
         return set(), False

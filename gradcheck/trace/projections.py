@@ -134,11 +134,7 @@ def with_fixed(
 ) -> Projection:
     """The projection where some values no longer depend on others: they are replaced together.
 
-    Args:
-        projection: of the output.
-        fixed: the values.
-        below: what depends on them; of all else the weights are not wanted.
-        state: the tape.
+    Only of what is below of them the weights are wanted.
     """
     point = projection.point
     movements = state.movements[point]
@@ -148,20 +144,14 @@ def with_fixed(
     return replace(projection, weights=weights)
 
 
-def fitting(
-    effects: NDArray[np.float64], wanted: NDArray[np.float64], free: bool
-) -> NDArray[np.bool_]:
-    """Which replacements could be right, by their effects on the projections of one output.
+def fitting(effects: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which replacements could be right, times some constant.
 
-    Args:
-        effects: of every replacement on every projection, (replacements, projections).
-        wanted: the effect on every projection that would make the output right.
-        free: whether the replacement may be multiplied by a constant.
+    By their effects on the projections of one output, (replacements, projections), and by those
+    that would make it right.
     """
     size = np.maximum(np.max(np.abs(wanted)), 1e-12)
     with np.errstate(all="ignore"):
-        if not free:
-            return np.asarray(np.max(np.abs(effects - wanted), axis=1) <= FIT * size)
         factors = effects @ wanted / np.sum(effects * effects, axis=1)
         left = np.max(np.abs(factors[:, None] * effects - wanted), axis=1)
         return np.asarray(np.isfinite(factors) & (np.abs(factors) > 1e-12) & (left <= FIT * size))

@@ -79,12 +79,7 @@ def _forms(values: Sequence[NDArray[Any]]) -> list[list[NDArray[Any]]]:
 
 
 def raising_fault(raised: Raised, blocks: Sequence[str]) -> tuple[Fault, Misfit] | None:
-    """The fault of a gradient that raised; None where no operation of numpy's failed.
-
-    Args:
-        raised: the gradient.
-        blocks: those that it made no gradient of.
-    """
+    """The fault of a gradient that raised; None where no operation of numpy's failed."""
     gradient = raised.points[0].gradient
     failed = gradient.tape.failed
     if failed is None:

@@ -64,10 +64,7 @@ class Reach:
     def traced(self, value: Any, name: str, numbers: bool = False) -> Any:
         """What stands for a value: arrays in it are traced, containers are changed in place.
 
-        Args:
-            value: anything of the user's.
-            name: how it is reached.
-            numbers: whether Python floats in it become traced numbers too.
+        The name says how it is reached. With `numbers`, Python floats become traced numbers too.
         """
         if isinstance(value, np.ndarray):
             return self._array(value, name)

@@ -99,13 +99,8 @@ def apply(
 ) -> Any:
     """Calls a function that changes none of its arguments, and records it.
 
-    Args:
-        tape: where to record; None where nothing is recorded any more.
-        function: what to call.
-        arguments: its positional arguments, traced or not.
-        keywords: its keyword arguments.
-        name: the standard name of the operation.
-        force: record it even where none of the arguments is traced.
+    Where the tape is None nothing is recorded any more; if forced, it is recorded even where none
+    of the arguments is traced. The name is the standard one of the operation.
     """
     watched = tape is not None and tape.hook is not None and sys.gettrace() is tape.hook
     if not watched:

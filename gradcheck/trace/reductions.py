@@ -28,9 +28,8 @@ Share = Callable[[NDArray[Any], NDArray[Any], tuple[int, ...], Node], NDArray[An
 def reduction(share: Share, default_axis: Any = None) -> Callable[..., Contributions | None]:
     """A rule from the derivative of the result by each entry.
 
-    Args:
-        share: from the operand, the result with the reduced axes kept, those axes, and the node.
-        default_axis: what the function takes where no axis is given.
+    `share` gives that from the operand, the result with the reduced axes kept, those axes, and the
+    node. The default axis is what the function takes where none is given.
     """
 
     def rule(node: Node, out: NDArray[Any], values: Any, g: NDArray[Any]) -> Contributions | None:

@@ -11,12 +11,10 @@ from gradcheck.user.blocks import BARE
 
 
 def returned_place(chain: Chain, block: str) -> Place | None:
-    """The expression that stands for a block in what a function returns.
+    """The expression that stands for a block, a key or `params[2]`, in what a function returns.
 
-    Args:
-        chain: the calls in which the gradient was made; the outermost that returns a dict with
-            the block, or a tuple or list in the order of the blocks, is taken.
-        block: the name of the block, a key or `params[2]`.
+    The outermost call of the chain that returns a dict with the block, or a tuple or list in the
+    order of the blocks, is taken.
     """
     for call in reversed(chain):
         for statement in _returns(call):

@@ -30,14 +30,12 @@ class ScaleFault:
 
     Attributes:
         mend: at that place.
-        operand: whether an operand there is a known value but for the factor.
         is_right: whether the value is right for what comes before, and used as something else.
         joined: the sum to blame instead, in which the value has the wrong sign.
         assignment: the plain assignment to blame instead, if it is one.
     """
 
     mend: Mend
-    operand: bool = False
     is_right: bool = False
     joined: int | None = None
     assignment: Assignment | None = None
@@ -64,7 +62,7 @@ def place_of_scale(
         node = tape[mend.unit.first]
         operands = [index for index in node.operands if index not in scaled]
         if _operand_is_off(node, operands, mend.factor, state, quantities):
-            return ScaleFault(mend, operand=True)
+            return ScaleFault(mend)
     right = _last_right(mends, state, quantities)
     joined = _sign_where_joined(mends, state)
     if joined is not None:

@@ -66,11 +66,7 @@ class Outcome:
 def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool) -> Outcome:
     """The earliest replacement that mends, by the preferences.
 
-    Args:
-        view: what is known about the state.
-        trials: the trials on it.
-        candidates: what can replace values.
-        strict: whether adjoints are only replaced by adjoints, and slopes by slopes.
+    If strict, adjoints are only replaced by adjoints, and slopes by slopes.
     """
     scale: Scale | None = None
     held: Mend | None = None

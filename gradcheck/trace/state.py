@@ -36,13 +36,6 @@ class Replacement:
         """The nodes from which on values change."""
         return [*self.nodes, *(consumer for consumer, _ in self.uses)]
 
-    def scaled(self, factor: float) -> Replacement:
-        """The same with all values times a constant."""
-        return Replacement(
-            {index: factor * value for index, value in self.nodes.items()},
-            {use: factor * value for use, value in self.uses.items()},
-        )
-
 
 @dataclass(frozen=True)
 class State:
@@ -227,11 +220,7 @@ def _has_reference(argument: Any) -> bool:
 def state_of(points: Sequence[Point], tolerance: float, wrong: Sequence[str] | None) -> State:
     """Where nothing is mended yet.
 
-    Args:
-        points: at which the gradient was followed.
-        tolerance: the relative error of what is right.
-        wrong: the blocks that are wrong: what the others are, they must stay; None where the
-            adjoints decide.
+    What the blocks that are not wrong are, they must stay; where None are given, adjoints decide.
     """
     outputs = outputs_of(points, tolerance)
     if wrong is not None:

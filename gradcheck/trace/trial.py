@@ -72,13 +72,7 @@ class Trials:
     def survivors(
         self, unit: Unit, table: Table, allowed: NDArray[np.bool_] | None = None
     ) -> list[Candidate]:
-        """The candidates that could be right, by the projections.
-
-        Args:
-            unit: what they would replace.
-            table: the candidates.
-            allowed: which of them are to be tried; all if left out.
-        """
+        """The candidates, of all or of those allowed, that could be right in a unit's place."""
         if not table.candidates:
             return []
         reached = self.reached(unit)
@@ -98,7 +92,7 @@ class Trials:
                 if kept and len(kept) == len(effects):
                     effect = np.stack([one[0] for one in kept], axis=1)
                     wanted = np.array([one[1] for one in kept])
-                    possible |= fitting(effect, wanted, free=True)
+                    possible |= fitting(effect, wanted)
         if allowed is not None:
             possible &= allowed
         return [table.candidates[number] for number in np.flatnonzero(possible)]

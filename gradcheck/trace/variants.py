@@ -258,14 +258,7 @@ ROWS: dict[tuple[str, ...], Callable[[Node, Tape, Sequence[float]], Variants]] =
 
 
 def variants_of(node: Node, nodes: Tape, constants: Sequence[float], of_formula: bool) -> Variants:
-    """What may be meant in the place of an operation.
-
-    Args:
-        node: the operation.
-        nodes: its tape.
-        constants: those that the gradient has.
-        of_formula: whether other formulas for the same are wanted, or other operations.
-    """
+    """What may be meant in the place of an operation: another formula for the same, or another."""
     for names, variants in (FORMULAS if of_formula else ROWS).items():
         if base_name(node) in names:
             yield from variants(node, nodes, constants)

@@ -57,14 +57,8 @@ def write_back(
 ) -> None:
     """Records an operation that writes into `target`, around doing it.
 
-    Args:
-        tape: where to record.
-        name: the standard name of the operation.
-        function: makes the new value from the arguments, as a new array.
-        arguments: traced or not; what they hold before the writing is recorded.
-        keywords: likewise.
-        target: the traced array that is written to.
-        act: does it.
+    The function makes the new value, as a new array, from what the arguments hold before; `act`
+    does it.
     """
     references = tuple(reference(tape, argument) for argument in arguments)
     named = {key: reference(tape, item) for key, item in keywords.items()}
