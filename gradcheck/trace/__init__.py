@@ -43,7 +43,7 @@ from gradcheck.trace.find import find_faults
 from gradcheck.trace.of_the_loss import may_be_dense, penalised_blocks, without_guards
 from gradcheck.trace.places import Place
 from gradcheck.trace.points import Subject
-from gradcheck.trace.subjects import subject_of_functions, subject_of_problem
+from gradcheck.trace.subjects import subject_of_problem
 
 __all__ = [
     "BackwardStep",
@@ -57,7 +57,6 @@ __all__ = [
     "find_faults",
     "may_be_dense",
     "penalised_blocks",
-    "subject_of_functions",
     "subject_of_problem",
     "trace_call",
     "trace_calls",

@@ -21,14 +21,13 @@ from gradcheck.trace.functions import (
     OPERATORS,
     PROPERTIES,
     QUESTIONS,
-    Changed,
     Method,
 )
 from gradcheck.trace.nodes import Tape
 from gradcheck.trace.recording import apply, open_tape, plain
 from gradcheck.trace.storage import Storage
 from gradcheck.trace.traced import Traced
-from gradcheck.trace.writing import change, compute_into, write_back
+from gradcheck.trace.writing import change, compute_into
 
 
 class TracedArray(Traced):
@@ -214,20 +213,7 @@ def _in_place(
     def operation(self: TracedArray, other: Any) -> Any:
         if self.scalar is not None:
             return apply(self.tape, out_of_place, (self, other), {}, name)
-        tape = open_tape((self, other))
-        if tape is None:
-            function(plain(self), plain(other))
-            return self
-        arguments = (self, other)
-        write_back(
-            tape,
-            name,
-            Changed(function, self.shape, self.dtype),
-            arguments,
-            {},
-            self,
-            lambda: function(plain(self), plain(other)),
-        )
+        change(open_tape((self, other)), name, function, self, (other,), {})
         return self
 
     return operation

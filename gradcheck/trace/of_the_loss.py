@@ -42,26 +42,26 @@ def without_guards(
         bare = {} if loss is None else dict(_guards(loss))
         if loss is None or not bare:
             return None
-        known = [node.value for node in loss.nodes]
+        known = [node.value for node in loss.loss_nodes]
         for index, other in sorted(bare.items()):
             changed = {index: np.broadcast_to(known[other], known[index].shape)}
-            for at, value in carried(loss.nodes, known, changed, loss.index).items():
+            for at, value in carried(loss.loss_nodes, known, changed, loss.loss_index).items():
                 known[at] = value
-        seed = {loss.index: np.ones(known[loss.index].shape)}
-        return loss.gradients(), loss.gradients(adjoints(loss.nodes, known, seed))
+        seed = {loss.loss_index: np.ones(known[loss.loss_index].shape)}
+        return loss.true, loss.gradients(adjoints(loss.loss_nodes, known, seed))
 
 
 def _guards(loss: FollowedLoss) -> Iterator[tuple[int, int]]:
     """The sums with a guard whose log is taken, each with its other term."""
     parameters = set(loss.parameters.values())
-    for node in loss.nodes:
+    for node in loss.loss_nodes:
         if base_name(node) not in LOGS or len(node.operands) != 1:
             continue
-        made = loss.nodes[node.operands[0]]
+        made = loss.loss_nodes[node.operands[0]]
         if base_name(made) != "add" or len(made.arguments) != 2:
             continue
         for term, other in (made.arguments, made.arguments[::-1]):
-            if isinstance(other, Reference) and _is_guard(term, loss.nodes, parameters):
+            if isinstance(other, Reference) and _is_guard(term, loss.loss_nodes, parameters):
                 yield made.index, other.index
 
 
@@ -79,7 +79,7 @@ def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str
         return frozenset()
     alone = {index: name for name, index in loss.parameters.items()}
     found = set()
-    for node in loss.nodes:
+    for node in loss.loss_nodes:
         of = {alone.get(operand) for operand in node.operands}
         if node.is_leaf or len(of) != 1 or None in of:
             continue
@@ -112,7 +112,7 @@ def may_be_dense(subject: Subject, values: Sequence[Array]) -> bool:
     as_it_is: list[str | None] = []
     root: list[int] = []
     names = {index: name for name, index in loss.parameters.items()}
-    for node in loss.nodes:
+    for node in loss.loss_nodes:
         name = names.get(node.index)
         above = frozenset((name,)) if name else frozenset[str]()
         made_of.append(above.union(*(made_of[operand] for operand in node.operands)))

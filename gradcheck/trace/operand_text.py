@@ -8,6 +8,8 @@ from gradcheck.trace.mend import Mend
 from gradcheck.trace.nodes import Node, Reference
 from gradcheck.trace.state import State
 
+MODULES = ("np", "numpy", "math")
+
 
 def text_of_use(made: Node, consumer: Node, operand: int) -> ast.expr | None:
     """The expression that an operand is, in that of the operation that uses it."""
@@ -48,14 +50,10 @@ def operand_text(source: str, position: int | None) -> ast.expr | None:
     elif isinstance(expression, ast.Attribute | ast.Subscript):
         operands = [expression.value]
     elif isinstance(expression, ast.Call):
-        method = isinstance(expression.func, ast.Attribute) and not (
-            isinstance(expression.func.value, ast.Name)
-            and expression.func.value.id in ("np", "numpy", "math")
-        )
-        of = (
-            [expression.func.value] if method and isinstance(expression.func, ast.Attribute) else []
-        )
-        operands = [*of, *expression.args]
+        operands = list(expression.args)
+        function = expression.func
+        if isinstance(function, ast.Attribute) and ast.unparse(function.value) not in MODULES:
+            operands = [function.value, *operands]
     if position is None or position >= len(operands):
         return None
     return operands[position]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.differences import Contributions, Values, differenced
+from gradcheck.trace.differences import Contributions, Values, differenced, summed_to
 from gradcheck.trace.names import CONSTANT, MOVES
 from gradcheck.trace.nodes import Altered, Node, Reference, resolve
 from gradcheck.trace.products import PRODUCTS
@@ -138,23 +138,6 @@ def _elementwise(
         for argument, part, operand in zip(node.arguments, parts, operands, strict=True)
         if isinstance(argument, Reference) and operand.dtype.kind == "f"
     ]
-
-
-def summed_to(g: NDArray[Any], shape: tuple[int, ...], first: int = 0) -> NDArray[Any]:
-    """The sum over the axes along which an operand of that shape was broadcast.
-
-    So many first axes of `g` come before these.
-    """
-    g = np.asarray(g)
-    shape = (*g.shape[:first], *shape)
-    if g.shape == shape:
-        return g
-    while g.ndim > len(shape):
-        g = g.sum(axis=first)
-    for axis, length in enumerate(shape):
-        if length == 1 and g.shape[axis] != 1:
-            g = g.sum(axis=axis, keepdims=True)
-    return np.broadcast_to(g, shape) if g.shape != shape else g
 
 
 def moved(

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.differences import Contributions, summed_to
 from gradcheck.trace.nodes import Node, Reference, resolve
-
-Contributions = list[tuple[int, NDArray[Any]]]
 
 
 def _two(rule: Callable[..., tuple[Any, Any] | None]) -> Callable[..., Contributions | None]:
@@ -54,16 +53,7 @@ def _stacked(g: Any, a: Any, b: Any, left: Any, right: Any) -> tuple[Any, Any]:
     g = g.reshape(*stack, left.shape[-2], right.shape[-1])
     da = g @ np.swapaxes(right, -1, -2)
     db = np.swapaxes(left, -1, -2) @ g
-    return _unstacked(da, left.shape), _unstacked(db, right.shape)
-
-
-def _unstacked(part: Any, shape: tuple[int, ...]) -> Any:
-    while part.ndim > len(shape):
-        part = part.sum(axis=0)
-    for axis, length in enumerate(shape):
-        if length == 1 and part.shape[axis] != 1:
-            part = part.sum(axis=axis, keepdims=True)
-    return part
+    return summed_to(da, left.shape), summed_to(db, right.shape)
 
 
 def _dot(g: Any, a: Any, b: Any) -> tuple[Any, Any] | None:

@@ -161,14 +161,10 @@ def weight_of(
     projection: Projection, nodes: Sequence[int], uses: Sequence[tuple[int, int]], state: State
 ) -> NDArray[np.float64] | None:
     """The derivatives of a projection by the values that a unit replaces, one after the other."""
-    parts: list[NDArray[np.float64]] = []
-    for index in nodes:
-        part = projection.weights.of_nodes.get(index)
-        size = state.values[projection.point][index].size
-        parts.append(np.zeros(size) if part is None else np.asarray(part).reshape(-1))
-    for use in uses:
-        part = projection.weights.of_edges.get(use)
-        size = state.values[projection.point][use[1]].size
-        parts.append(np.zeros(size) if part is None else np.asarray(part).reshape(-1))
-    joined = np.concatenate(parts) if parts else np.zeros(0)
+    weights, values = projection.weights, state.values[projection.point]
+    found = [(weights.of_nodes.get(index), index) for index in nodes]
+    found += [(weights.of_edges.get(use), use[1]) for use in uses]
+    joined = np.concatenate(
+        [np.zeros(values[i].size) if part is None else np.ravel(part) for part, i in found]
+    )
     return joined if joined.any() else None

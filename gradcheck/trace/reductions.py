@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.differences import Contributions
 from gradcheck.trace.nodes import Node, Reference, resolve
-
-Contributions = list[tuple[int, NDArray[Any]]]
 
 
 def _axes(node: Node, values: Any, ndim: int, default: Any) -> tuple[int, ...]:

@@ -217,16 +217,12 @@ def _has_reference(argument: Any) -> bool:
     return type(argument) is dict and any(map(_has_reference, argument.values()))
 
 
-def state_of(points: Sequence[Point], tolerance: float, wrong: Sequence[str] | None) -> State:
-    """Where nothing is mended yet.
-
-    What the blocks that are not wrong are, they must stay; where None are given, adjoints decide.
-    """
-    outputs = outputs_of(points, tolerance)
-    if wrong is not None:
-        outputs = tuple(
-            output if output.block in wrong else _as_it_is(output, points) for output in outputs
-        )
+def state_of(points: Sequence[Point], tolerance: float, wrong: Sequence[str]) -> State:
+    """Where nothing is mended yet; what the blocks that are not wrong are, they must stay."""
+    outputs = tuple(
+        output if output.block in wrong else _as_it_is(output, points)
+        for output in outputs_of(points, tolerance)
+    )
     return State(
         tuple(point.nodes for point in points),
         tuple([node.value for node in point.nodes] for point in points),
