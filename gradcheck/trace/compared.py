@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.candidates import Candidate
 from gradcheck.trace.explain import Known
-from gradcheck.trace.nodes import Node, carried, evaluate
+from gradcheck.trace.nodes import Node, carried, evaluate, latest_first
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import SLOPE, Quantity
 from gradcheck.trace.state import State
@@ -171,16 +172,8 @@ def roughness(used: Arrays, inputs: Arrays) -> float:
 
 def made_of(compared: Compared) -> Iterator[Node]:
     """The operations that make the wrong value, the last first."""
-    tape = compared.state.tape
-    pending = [compared.operand]
-    seen: set[int] = set()
-    while pending and len(seen) < DEEPEST:
-        index = max(pending)
-        pending.remove(index)
-        if index not in seen and not tape[index].is_leaf:
-            seen.add(index)
-            yield tape[index]
-            pending += tape[index].operands
+    made = latest_first(compared.state.tape, [compared.operand])
+    return islice((node for node in made if not node.is_leaf), DEEPEST)
 
 
 def agrees(compared: Compared, changed: Node, change: Callable[[Node], Node]) -> bool:

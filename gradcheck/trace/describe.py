@@ -26,6 +26,7 @@ from gradcheck.trace.fault import (
 from gradcheck.trace.kinds import kind_of, named
 from gradcheck.trace.loops import loop_around, loop_that_ran_once
 from gradcheck.trace.mend import Mend
+from gradcheck.trace.nodes import latest_first
 from gradcheck.trace.operand_text import name_of_operand
 from gradcheck.trace.places import Place
 from gradcheck.trace.points import Point
@@ -207,19 +208,12 @@ def _entry(
 def _before(search: Followed, state: State, node: int) -> tuple[Step, ...]:
     """Right values that a value is made of, the last first."""
     found: list[Step] = []
-    pending, seen = list(state.tape[node].operands), set()
-    while pending and len(found) < STEPS:
-        index = max(pending)
-        pending.remove(index)
-        if index in seen:
-            continue
-        seen.add(index)
-        made = state.tape[index]
-        explained = search.known.explaining([values[index] for values in state.values])
-        place = made.place
-        if place is not None and not made.is_leaf:
+    for made in latest_first(state.tape, state.tape[node].operands):
+        if len(found) == STEPS:
+            break
+        if made.place is not None and not made.is_leaf:
+            explained = search.known.explaining([one[made.index] for one in state.values])
             words = named(explained, search.words)
             if words and words not in [step.words for step in found]:
-                found.append(Step(place, words))
-        pending += made.operands
+                found.append(Step(made.place, words))
     return tuple(found)

@@ -26,7 +26,7 @@ from gradcheck.trace.points import (
     follow,
 )
 from gradcheck.trace.quantities import quantities_of
-from gradcheck.trace.raising import Raised, raising_fault
+from gradcheck.trace.raising import raising_fault
 from gradcheck.trace.series import series_of
 from gradcheck.trace.state import State, state_of
 from gradcheck.trace.words import Words
@@ -101,7 +101,7 @@ def _find(
 
 def _of_raised(search: Followed, wrong: Sequence[str]) -> Search:
     first = search.points[0]
-    found = raising_fault(Raised(search.points, search.known, search.words), wrong)
+    found = raising_fault(search, wrong)
     faults = () if found is None else (found[0],)
     state = state_of(search.points, search.tolerance, wrong)
     return Search(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.nodes import Node
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Place
-from gradcheck.trace.sources import tree_of
+from gradcheck.trace.sources import expression_of, tree_of
 from gradcheck.trace.state import State
 
 BUFFERS = ("zeros", "zeros_like")
@@ -19,11 +19,7 @@ BUFFERS = ("zeros", "zeros_like")
 
 def loop_of_index(place: Place, axis: int) -> Place | None:
     """The header of the loop over the bare name that an expression is indexed with at an axis."""
-    try:
-        expression = ast.parse(place.source, mode="eval").body
-    except SyntaxError:
-        return None
-    indices = _indices(expression)
+    indices = _indices(expression_of(place.source))
     if axis >= len(indices) or not isinstance(indices[axis], ast.Name):
         return None
     name = _names(indices[axis])
@@ -134,7 +130,7 @@ def _indices_written(write: Place) -> list[set[str]]:
     return []
 
 
-def _indices(expression: ast.expr) -> list[ast.expr]:
+def _indices(expression: ast.expr | None) -> list[ast.expr]:
     """What stands between the brackets of a subscript."""
     if not isinstance(expression, ast.Subscript):
         return []

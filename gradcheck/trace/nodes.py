@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -228,6 +228,16 @@ def carried(
             operands = {index: values.get(index, known[index]) for index in node.operands}
             values[node.index] = evaluate(node, operands)
     return values
+
+
+def latest_first(nodes: Sequence[Node], starts: Iterable[int]) -> Iterator[Node]:
+    """Some values, and all that they are made of, each once and the last first."""
+    pending = set(starts)
+    while pending:
+        index = max(pending)
+        pending.remove(index)
+        yield nodes[index]
+        pending.update(nodes[index].operands)
 
 
 def constant_of(argument: Any, nodes: Sequence[Node]) -> float | None:

@@ -6,6 +6,7 @@ import ast
 
 from gradcheck.trace.mend import Mend
 from gradcheck.trace.nodes import Node, Reference
+from gradcheck.trace.sources import expression_of
 from gradcheck.trace.state import State
 
 MODULES = ("np", "numpy", "math")
@@ -36,10 +37,7 @@ def name_of_operand(mend: Mend, state: State) -> str | None:
 
 def operand_text(source: str, position: int | None) -> ast.expr | None:
     """The expression of an operand in that of an operation."""
-    try:
-        expression = ast.parse(source.strip(), mode="eval").body
-    except SyntaxError:
-        return None
+    expression = expression_of(source)
     operands: list[ast.expr] = []
     if isinstance(expression, ast.BinOp):
         operands = [expression.left, expression.right]

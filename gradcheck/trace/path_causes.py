@@ -18,6 +18,7 @@ from gradcheck.trace.of_the_loss import is_square
 from gradcheck.trace.operation_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import PATHS
+from gradcheck.trace.sources import expression_of
 
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
 
@@ -166,10 +167,7 @@ def _read_in(order: Sequence[int], node: Node) -> Node:
 
 def _reordered(source: str, order: Sequence[int]) -> str:
     """The text of a subscript with its indices in another order."""
-    try:
-        expression = ast.parse(source, mode="eval").body
-    except SyntaxError:
-        return ""
+    expression = expression_of(source)
     if not isinstance(expression, ast.Subscript) or not isinstance(expression.slice, ast.Tuple):
         return ""
     indices = [ast.unparse(one) for one in expression.slice.elts]

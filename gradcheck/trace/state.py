@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.nodes import Node, Reference, evaluate
+from gradcheck.trace.nodes import Node, Reference, evaluate, operands_of
 from gradcheck.trace.operations import Movements
 from gradcheck.trace.outputs import Output, outputs_of
 from gradcheck.trace.points import Point
@@ -191,10 +191,8 @@ def _compiled(node: Node) -> Callable[[Values], Any] | None:
     if function is None:
         return None
     arguments = node.arguments
-    simple = not node.keywords or not any(map(_has_reference, node.keywords.values()))
-    if not simple or any(
-        type(item) in (list, tuple) and _has_reference(item) for item in arguments
-    ):
+    nested = [item for item in arguments if not isinstance(item, Reference)]
+    if operands_of(nested) or operands_of(dict(node.keywords)):
         return lambda values: evaluate(node, values)
     slots = [(i, item.index) for i, item in enumerate(arguments) if isinstance(item, Reference)]
     keywords = dict(node.keywords)
@@ -207,14 +205,6 @@ def _compiled(node: Node) -> Callable[[Values], Any] | None:
         return np.asarray(function(*filled, **keywords))
 
     return compute
-
-
-def _has_reference(argument: Any) -> bool:
-    if isinstance(argument, Reference):
-        return True
-    if type(argument) in (list, tuple):
-        return any(map(_has_reference, argument))
-    return type(argument) is dict and any(map(_has_reference, argument.values()))
 
 
 def state_of(points: Sequence[Point], tolerance: float, wrong: Sequence[str]) -> State:

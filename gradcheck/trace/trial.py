@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.batches import run_each, stacks_of
+from gradcheck.trace.batches import run_each
 from gradcheck.trace.candidates import Candidate, Table
 from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.linearity import Linearity, Reached
 from gradcheck.trace.mend import OWN, ZERO, ByPoint, Mend
 from gradcheck.trace.multiples import in_a_row
 from gradcheck.trace.outputs import Output
-from gradcheck.trace.projections import Leaving, Projection, fitting, weight_of, with_fixed
+from gradcheck.trace.projections import FIT, Projection, fitting, weight_of, with_fixed
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import Unit
 
@@ -100,15 +100,14 @@ class Trials:
     def _projections(self, unit: Unit) -> list[list[Projection]]:
         """The projections, with the unit's values independent of each other."""
         members = frozenset(unit.nodes)
-        if len(members) < 2 or not any(
-            self.state.above[index] & ~(1 << index) & _mask(members) for index in members
-        ):
+        mask = sum(1 << index for index in members)
+        if not any(self.state.above[index] & ~(1 << index) & mask for index in members):
             return list(self.projections.values())
         if unit not in self._fixed:
             reached = [
                 several
                 for several in self.projections.values()
-                if any(weight_of(one, unit.nodes, (), self.state) is not None for one in several)
+                if any(weight_of(one, unit.nodes, (), self.state).any() for one in several)
             ]
             below = frozenset(self.state.below(members))
             self._fixed[unit] = [
@@ -126,7 +125,7 @@ class Trials:
     ) -> tuple[NDArray[np.float64], float] | None:
         """What candidates contribute to a projection, and what would be right."""
         weight = weight_of(projection, unit.nodes, unit.uses, self.state)
-        if weight is None:
+        if not weight.any():
             return None
         if weight.size != actual.size:  # several uses of one value
             weight = weight.reshape(-1, actual.size).sum(axis=0)
@@ -149,8 +148,9 @@ class Trials:
         reached = self.reached(unit)
         projections = [several[0] for several in self.projections.values()]
         base = self.state.values[0]
-        nodes, uses = stacks_of(unit, base, table.entries[0][rows])
-        values = run_each(self.state, nodes, uses, reached.region)
+        stacks = self.replacement(unit, table.entries[0][rows], 0, 1.0)
+        uses = stacks.uses
+        values = run_each(self.state, stacks.nodes, uses, reached.region)
         ends = [[node for node in reached.region if node in one.seed] for one in projections]
         if any(map(len, ends)):
             for projection, end in zip(projections, ends, strict=True):
@@ -159,16 +159,21 @@ class Trials:
                     right = [output.is_right(0, value) for value in values[end[0]]]
                     possible[rows] |= np.array(right, dtype=bool)
             return
-        leaving = Leaving.of(reached.uses, projections, base)
-        changes = [
-            uses.get(use, values.get(use[1], base[use[1]])).reshape(-1, base[use[1]].size)
-            - base[use[1]].reshape(-1)
-            for use in leaving.uses
+        leaving = [
+            use for use in reached.uses if any(use in one.weights.of_edges for one in projections)
         ]
-        if changes:
-            whole = [np.broadcast_to(one, (len(rows), one.shape[1])) for one in changes]
-            effects = np.concatenate(whole, axis=1) @ leaving.weights.T
-            possible[rows] = np.any(np.abs(effects - leaving.gaps) <= leaving.allowed, axis=1)
+        if not leaving:
+            return
+        changes = [
+            uses.get((user, made), values.get(made, base[made])).reshape(-1, base[made].size)
+            - base[made].reshape(-1)
+            for user, made in leaving
+        ]
+        whole = [np.broadcast_to(one, (len(rows), one.shape[1])) for one in changes]
+        weights = np.array([weight_of(one, (), leaving, self.state) for one in projections])
+        gaps = np.array([one.gap for one in projections])
+        errors = np.abs(np.concatenate(whole, axis=1) @ weights.T - gaps)
+        possible[rows] = np.any(errors <= FIT * np.maximum(np.abs(gaps), 1e-12), axis=1)
 
     def _output_of(self, projection: Projection) -> Output:
         return next(one for one in self.state.outputs if one.name == projection.output)
@@ -177,20 +182,10 @@ class Trials:
         self, unit: Unit, values: NDArray[np.float64], point: int, factor: float
     ) -> Replacement:
         """The unit's members with values, given one after the other."""
-        present = self.state.values[point]
-        members = unit.replaced
-        parts: list[NDArray[np.float64]] = []
-        start = 0
-        for index in members:
-            size = present[index].size
-            if not unit.is_series and not unit.nodes:
-                start = 0
-            part = factor * values[start : start + size].reshape(present[index].shape)
-            parts.append(part)
-            start += size
-        if unit.nodes:
-            return Replacement(nodes=dict(zip(unit.nodes, parts, strict=True)))
-        return Replacement(uses=dict(zip(unit.uses, parts, strict=True)))
+        parts = unit.split(factor * values, self.state.values[point])
+        return Replacement(
+            dict(zip(unit.nodes, parts, strict=False)), dict(zip(unit.uses, parts, strict=False))
+        )
 
     def attempt(
         self, unit: Unit, values: ByPoint, how: str, candidate: Candidate | None = None
@@ -279,7 +274,3 @@ class Trials:
                 return frozenset()
             mended = frozenset(right & self.wrong if mended is None else mended & right)
         return mended or frozenset()
-
-
-def _mask(indices: Iterable[int]) -> int:
-    return sum(1 << index for index in set(indices))
