@@ -37,28 +37,22 @@ loss before they are used, and a mended gradient is given to the caller's judge.
 
 from __future__ import annotations
 
-from gradcheck.trace.calling import Trace, trace_call, trace_calls
-from gradcheck.trace.fault import BackwardStep, Entry, Fault, Search, Step
+from gradcheck.trace.calling import trace_call
+from gradcheck.trace.fault import BackwardStep, Fault, Search
 from gradcheck.trace.find import find_faults
 from gradcheck.trace.of_the_loss import may_be_dense, penalised_blocks, without_guards
-from gradcheck.trace.places import Place
 from gradcheck.trace.points import Subject
 from gradcheck.trace.subjects import subject_of_problem
 
 __all__ = [
     "BackwardStep",
-    "Entry",
     "Fault",
-    "Place",
     "Search",
-    "Step",
     "Subject",
-    "Trace",
     "find_faults",
     "may_be_dense",
     "penalised_blocks",
     "subject_of_problem",
     "trace_call",
-    "trace_calls",
     "without_guards",
 ]

@@ -99,16 +99,11 @@ def blame(
         if assignment is not None:
             return Blame(assignment.place, (place, *also))
     added = _added_by_the_loss(mend, view, words)
-    if added is None:
-        made_at = (
-            None
-            if _is_moved_wrongly(mend, view, source)
-            else _made_for(mend, state, source, made.chain[up])
-        )
+    made_at = None
+    if added is None and not _is_moved_wrongly(mend, view, source):
+        made_at = _made_for(mend, state, source, made.chain[up])
     elif added in words.parameters.values() and source.chain[0].code is made.chain[0].code:
         made_at = source.chain[0].place
-    else:
-        made_at = None
     if made_at is not None and made_at.line != place.line:
         return Blame(made_at, (place, *also))
     return Blame(place, also)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace.assignments import assignments_noted
+from gradcheck.trace.names import split_names
 from gradcheck.trace.nodes import Leak, Node, Tape
 from gradcheck.trace.places import run_function
 from gradcheck.trace.proxies import importing
@@ -21,20 +22,11 @@ from gradcheck.trace.recording import node_of, plain
 from gradcheck.trace.tensors import kind_for
 from gradcheck.trace.traced import Traced
 
-SEEN_THROUGH = (
-    "layers",
-    "outputs",
-    "forms",
-    "steps",
-    "structures",
-    "packing",
-    "tensors",
-    "gradients",
-    "returned",
-    "problem",
-    "number",
-    "names",
-    "blocks",
+SEEN_THROUGH = split_names(
+    """
+    layers outputs forms steps structures packing tensors gradients returned problem number names
+    blocks
+    """
 )
 """The modules of `gradcheck.user` through which arrays pass on their way to the user's code."""
 

@@ -18,18 +18,8 @@ from gradcheck.trace.places import is_users_code
 from gradcheck.trace.recording import apply, open_tape, plain
 from gradcheck.trace.scipy_forms import FOLLOWED, form_of
 
-UFUNC_OF = {
-    "atan": "arctan",
-    "asin": "arcsin",
-    "acos": "arccos",
-    "pow": "power",
-    "fabs": "absolute",
-    "asinh": "arcsinh",
-    "acosh": "arccosh",
-    "atanh": "arctanh",
-    "atan2": "arctan2",
-}
-"""The standard names of functions of `math` that numpy calls otherwise."""
+UFUNC_OF = {"atan": "arctan", "atan2": "arctan2", "pow": "power"}
+"""The standard names of functions of `math` that numpy calls otherwise, and that have rules."""
 
 UNTRACED = ("random", "testing", "typing", "exceptions", "dtypes", "f2py", "ctypeslib", "ma")
 """The parts of numpy that are left as they are."""

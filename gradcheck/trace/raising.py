@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.blame import Blame
 from gradcheck.trace.describe import Followed
 from gradcheck.trace.fault import RAISES, WRONG_SHAPE, Cause, Fault, Step
 from gradcheck.trace.kinds import named
@@ -71,16 +72,15 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
     misfit = _misfit(search, node, culprit is not None)
     if same_line and failed.name != f"{RAISED} setitem":
         misfit = _misfit(search, failed, False)
-    places = [call.place for call in node.chain]
-    expression = places[0].source if places else ""
+    blamed = Blame.at(node.chain)
+    expression, also = blamed.expression, blamed.also
     operands = [f"{one.words or 'a value'} {one.value.shape}" for one in misfit.operands]
     shape = f" {node.value.shape}" if culprit is not None else ""
-    also = tuple(places[1:3])
     if failed.place is not None and culprit is not None:
         also = (failed.place, *also)
     fault = Fault(
         RAISES if culprit is None else WRONG_SHAPE,
-        places[0] if places else None,
+        blamed.place,
         also,
         expression,
         f"{expression}{shape}, made of {' and '.join(operands)}",
