@@ -175,8 +175,6 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
 
     What it reads from its own names, or from its object, it chose itself.
     """
-    if not made.chain:
-        return False
     code = made.chain[0].code
     if code.co_name in COMPREHENSIONS:
         return True

@@ -71,8 +71,6 @@ def _members(
     shape = state.values[0][members[0]].shape
     size = int(np.prod(shape, dtype=int))
     count = len(members) if unit.is_series or len(unit.nodes) > 1 else 1
-    if mend.actual[0].size != count * size:
-        return
     consumers = unit.nodes or [consumer for consumer, _ in unit.uses]
     wanted = np.reshape(mend.expected[0], (count, size))
     errors = np.abs(np.reshape(mend.actual[0], (count, size)) - wanted)

@@ -77,11 +77,9 @@ def where_returned(search: Followed, view: View, mend: Mend) -> Place | None:
     return returned_place(view.state.tape[mend.unit.first].chain, block)
 
 
-def of_special(search: Followed, state: State, special: Special) -> tuple[Fault, State] | None:
+def of_special(search: Followed, state: State, special: Special) -> tuple[Fault, State]:
     """The fault of a special kind, and the state with it mended."""
     mended = state.mend(special.replacements)
-    if mended is None:
-        return None
     blocks = _blocks(state, special.outputs)
     expression = special.blame.expression
     fault = Fault(
@@ -100,14 +98,12 @@ def of_special(search: Followed, state: State, special: Special) -> tuple[Fault,
 
 def of_mend(
     search: Followed, state: State, mend: Mend, blamed: Blame, outer: Mend | None = None
-) -> tuple[Fault, State] | None:
+) -> tuple[Fault, State]:
     """The fault that a replacement mends, and the state with it mended.
 
     `outer` is a replacement of what is made of it, which may tell the cause.
     """
     mended = state.mend(mend.replacements)
-    if mended is None:
-        return None
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
     told = name_of_operand(mend, state) or blamed.expression
     kind, is_now, should_be = kind_of(mend, state, search.known, search.words, blamed.expression)

@@ -48,38 +48,28 @@ class Linearity:
 
     def reached(self, nodes: Iterable[int], uses: Iterable[Edge] = ()) -> Reached:
         """What is reached by changes of nodes, or of single uses."""
-        state = self.state
-        changed = set(nodes)
+        state, changed = self.state, set(nodes)
         by_use: dict[int, set[int]] = {}
         for consumer, operand in uses:
             by_use.setdefault(consumer, set()).add(operand)
         order = state.below([*changed, *by_use])
-        moving = set(changed)
-        bent: list[int] = []
-        for index in order:
-            if index in changed:
-                continue
-            varying = [
-                operand
-                for operand in self.arguments[index]
-                if operand in moving or operand in by_use.get(index, ())
-            ]
-            if not varying and index not in by_use:
-                continue
-            moving.add(index)
-            if index not in self.always and not self._is_linear(index, varying):
-                bent.append(index)
+        moving = changed.union(order)
         mask = 0
-        for index in bent:
-            mask |= state.above[index]
-        region = [i for i in order if i not in changed and i in moving and mask >> i & 1]
-        inside = set(region)
+        for index in order:
+            if index in changed or index in self.always:
+                continue
+            own = by_use.get(index, ())
+            varying = [one for one in self.arguments[index] if one in moving or one in own]
+            if not self._is_linear(index, varying):
+                mask |= state.above[index]
+        region = [index for index in order if index not in changed and mask >> index & 1]
+        inside = changed.union(region)
         leaving = [
             (index, operand)
             for index in order
-            if index in moving and index not in changed and index not in inside
+            if index not in inside
             for operand in dict.fromkeys(self.arguments[index])
-            if operand in inside or operand in changed or operand in by_use.get(index, ())
+            if operand in inside or operand in by_use.get(index, ())
         ]
         return Reached(order, region, leaving)
 

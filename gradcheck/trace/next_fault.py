@@ -56,14 +56,12 @@ def next_fault(
     if outcome.mend is not None:
         return _of_replacement(search, view, trials, outcome.mend), outcome.late
     if outcome.scale is not None:
-        place = place_of_scale(outcome.scale, state, search.known.quantities, assignments)
+        place = place_of_scale(outcome.scale, state, search.known.quantities)
         blamed = blame(place.mend, view, assignments, search.words, place.is_right)
         if place.joined is not None and state.tape[place.joined].place is not None:
             blamed = Blame.at(state.tape[place.joined].chain)
         if place.is_right:
             blamed = outside_helper(blamed, place.mend, state)
-        if place.assignment is not None:
-            blamed = Blame(place.assignment.place)
         beside = beside_right_ones(place.mend, state)
         if beside is not None:
             blamed = blamed.moved_to(beside)
@@ -74,7 +72,7 @@ def next_fault(
 
 def _of_replacement(
     search: Followed, view: View, trials: Trials, mend: Mend
-) -> tuple[Fault, State] | None:
+) -> tuple[Fault, State]:
     """The fault that a quantity mends, or a factor that is left out of what it is made of."""
     every = search.points[0].gradient.tape.assignments
     assignments = _naming(every)

@@ -45,11 +45,7 @@ def _sums(compared: Compared) -> Iterator[tuple[int, Arrays]]:
     for node in compared.derived_by:
         for made in compared.loss_nodes[node + 1 :]:
             if node in made.operands and base_name(made) in ("subtract", "add"):
-                arriving = compared.adjoints(made.index)
-                if arriving is not None and same(compared.actual, arriving):
-                    yield node, compared.parts(node).get(made.index, compared.actual)
-                else:
-                    yield made.index, compared.actual
+                yield made.index, compared.actual
 
 
 def _left_out(parts: dict[int, Arrays], reached: Arrays) -> list[int]:

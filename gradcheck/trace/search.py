@@ -147,10 +147,6 @@ def _best(
         if unit.is_series
         else candidates.of_shape(shape)
     )
-    if unit.is_series and any(
-        view.state.values[0][index].shape != shape for index in unit.replaced
-    ):
-        return best
     actual = trials.actual(unit)
     for candidate in trials.survivors(unit, table, table.fitting(is_carrying) if strict else None):
         values = [entries[candidate.number] for entries in table.entries]

@@ -127,6 +127,12 @@ class State:
 
     def run(self, point: int, replacement: Replacement, order: Iterable[int]) -> Values | None:
         """The values with replacements, done again in the order given; None if that raises."""
+        try:
+            return self._run(point, replacement, order)
+        except Exception:  # the user's functions may be among them
+            return None
+
+    def _run(self, point: int, replacement: Replacement, order: Iterable[int]) -> Values:
         values = list(self.values[point])
         compiled = self.compiled[point]
         for index, value in replacement.nodes.items():
@@ -134,22 +140,19 @@ class State:
         uses: dict[int, list[tuple[int, NDArray[Any]]]] = {}
         for (consumer, operand), value in replacement.uses.items():
             uses.setdefault(consumer, []).append((operand, value))
-        try:
-            for index in order:
-                function = compiled[index]
-                if index in replacement.nodes or function is None:
-                    continue
-                if index not in uses:
-                    values[index] = function(values)
-                    continue
-                kept = [(operand, values[operand]) for operand, _ in uses[index]]
-                for operand, value in uses[index]:
-                    values[operand] = value
+        for index in order:
+            function = compiled[index]
+            if index in replacement.nodes or function is None:
+                continue
+            if index not in uses:
                 values[index] = function(values)
-                for operand, value in kept:
-                    values[operand] = value
-        except Exception:  # the user's functions may be among them
-            return None
+                continue
+            kept = [(operand, values[operand]) for operand, _ in uses[index]]
+            for operand, value in uses[index]:
+                values[operand] = value
+            values[index] = function(values)
+            for operand, value in kept:
+                values[operand] = value
         return values
 
     def wrong(self) -> frozenset[str]:
@@ -160,14 +163,10 @@ class State:
             if not output.is_right(0, self.values[0][output.node])
         )
 
-    def mend(self, replacements: Sequence[Replacement]) -> State | None:
-        """The state with replacements put in for good; None where it cannot be executed."""
-        values: list[Values] = []
-        for point, replacement in enumerate(replacements):
-            done = self.run(point, replacement, self.below(replacement.starts))
-            if done is None:
-                return None
-            values.append(done)
+    def mend(self, replacements: Sequence[Replacement]) -> State:
+        """The state with replacements put in for good."""
+        order = self.below(replacements[0].starts)
+        values = tuple(self._run(point, one, order) for point, one in enumerate(replacements))
         fixed = frozenset(replacements[0].starts)
         nodes = tuple(
             [
@@ -176,7 +175,7 @@ class State:
             ]
             for tape in self.nodes
         )
-        return State(nodes, tuple(values), self.outputs, self.start, self.mended | fixed)
+        return State(nodes, values, self.outputs, self.start, self.mended | fixed)
 
 
 def _are_alike(one: Any, other: Any) -> bool:

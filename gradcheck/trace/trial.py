@@ -151,14 +151,6 @@ class Trials:
         stacks = self.replacement(unit, table.entries[0][rows], 0, 1.0)
         uses = stacks.uses
         values = run_each(self.state, stacks.nodes, uses, reached.region)
-        ends = [[node for node in reached.region if node in one.seed] for one in projections]
-        if any(map(len, ends)):
-            for projection, end in zip(projections, ends, strict=True):
-                if end and end[0] in values:
-                    output = self._output_of(projection)
-                    right = [output.is_right(0, value) for value in values[end[0]]]
-                    possible[rows] |= np.array(right, dtype=bool)
-            return
         leaving = [
             use for use in reached.uses if any(use in one.weights.of_edges for one in projections)
         ]
@@ -174,9 +166,6 @@ class Trials:
         gaps = np.array([one.gap for one in projections])
         errors = np.abs(np.concatenate(whole, axis=1) @ weights.T - gaps)
         possible[rows] = np.any(errors <= FIT * np.maximum(np.abs(gaps), 1e-12), axis=1)
-
-    def _output_of(self, projection: Projection) -> Output:
-        return next(one for one in self.state.outputs if one.name == projection.output)
 
     def replacement(
         self, unit: Unit, values: NDArray[np.float64], point: int, factor: float
@@ -194,8 +183,6 @@ class Trials:
         reached = self.reached(unit)
         order = set(reached.order)
         hit = [output for output in self.state.outputs if output.node in order]
-        if not any(output.name in self.wrong for output in hit):
-            return None
         if how == ZERO:
             factors = [0.0]
         elif reached.region:

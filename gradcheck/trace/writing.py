@@ -84,8 +84,6 @@ def compute_into(
     out: Any,
 ) -> Any:
     """Calls a function with an `out` argument; gives back that."""
-    if isinstance(out, tuple):
-        out = out[0]
     bare = plain(arguments)
     bare_keywords = plain(dict(keywords))
     if tape is None:
