@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.blame import WRITES
 from gradcheck.trace.describe import Followed
 from gradcheck.trace.fault import BackwardStep, Fault
 from gradcheck.trace.kinds import ORDER, constant
 from gradcheck.trace.multiples import proportion
-from gradcheck.trace.names import CONSTANT, MOVES
+from gradcheck.trace.names import CONSTANT, MOVES, WRITES
 from gradcheck.trace.nodes import OUTPUT, RAISED, Node
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Place

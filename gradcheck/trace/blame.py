@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from gradcheck.trace.mend import Mend
-from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.operand_text import text_of_use, with_place
 from gradcheck.trace.operations import base_name
@@ -21,7 +20,6 @@ from gradcheck.trace.view import View
 from gradcheck.trace.words import Words
 
 COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
-WRITES = ("setitem", "scatter")
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def blame(
             return Blame(named[-1].place, (places[0],))
         return Blame.at(made.chain)
     operand = mend.unit.uses[0][1]
-    source = _before_movement(state, operand)
+    source = state.tape[operand]
     within = _level_in_helper(mend, view, source, made, words)
     if source.chain and (within is not None or view.is_idle(source.index)):
         place = source.chain[within or 0].place
@@ -112,7 +110,7 @@ def blame(
 def blame_use(mend: Mend, view: View, words: Words) -> Blame:
     """The operation that uses what is replaced, or the helper that made too little of it."""
     made = with_place(view.state, view.state.tape[mend.unit.first])
-    source = _before_movement(view.state, mend.unit.uses[0][1])
+    source = view.state.tape[mend.unit.uses[0][1]]
     within = _level_in_helper(mend, view, source, made, words)
     used = Blame.at(made.chain)
     return used if within is None else used.moved_to(source.chain[within].place)
@@ -154,7 +152,7 @@ def _added_by_the_loss(mend: Mend, view: View, words: Words) -> str | None:
 
 
 def _is_moved_wrongly(mend: Mend, view: View, source: Node) -> bool:
-    """Whether what is wanted is what an operand was, before its entries were put elsewhere."""
+    """Whether what is wanted is what an operand is, with its entries elsewhere."""
     candidate = mend.candidate
     return candidate is not None and any(
         (one.kind, one.node, one.other) == (candidate.kind, candidate.node, candidate.other)
@@ -186,18 +184,6 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
     if not isinstance(expression, ast.Name):
         return True
     return expression.id in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-
-
-def _before_movement(state: State, index: int) -> Node:
-    node = state.tape[index]
-    while (
-        len(node.operands) == 1
-        and (base_name(node) in MOVES or node.name == "negative")
-        and base_name(node) not in WRITES
-        and not state.tape[node.operands[0]].is_leaf
-    ):
-        node = state.tape[node.operands[0]]
-    return node
 
 
 def _levels_up(made: Chain, used: Chain) -> int:

@@ -52,11 +52,17 @@ def doubt_of(
     if len(points) < POINTS or len(blocks) < len(wrong) or not wrong:
         return None
     own = [
-        {name: _own(point, name) for name in point.outputs if name in point.true}
+        {
+            name: np.asarray(point.nodes[index].value, dtype=np.float64)
+            for name, index in point.outputs.items()
+            if name in point.true
+        }
         for point in points
     ]
     if any(own[0][name].shape != points[0].true[name].shape for name in own[0]) or all(
-        _is_multiple(points, own, name) for name in wrong
+        # a constant factor has causes of its own
+        proportion([one[name] for one in own], [point.true[name] for point in points]) is not None
+        for name in wrong
     ):
         return None
     kinds = {fault.kind if fault.cause is None else fault.cause.name for fault in faults}
@@ -70,17 +76,6 @@ def doubt_of(
             ):
                 return _fault(points[0].loss_nodes[members[0]], words, of_formula, faults, wrong)
     return None
-
-
-def _own(point: Point, name: str) -> Array:
-    return np.asarray(point.nodes[point.outputs[name]].value, dtype=np.float64)
-
-
-def _is_multiple(points: Sequence[Point], own: Sequence[dict[str, Array]], name: str) -> bool:
-    """Whether a block is the right one times a constant, which has causes of its own."""
-    return (
-        proportion([one[name] for one in own], [point.true[name] for point in points]) is not None
-    )
 
 
 def _variants(search: Followed, of_formula: bool) -> Iterator[tuple[list[int], str, Change]]:

@@ -41,6 +41,7 @@ POINTS = 3
 """At how many points a replacement must hold."""
 
 
+@np.errstate(all="ignore")
 def find_faults(
     subject: Subject,
     points: Sequence[Sequence[Array]],
@@ -60,17 +61,6 @@ def find_faults(
         budget: the time, in seconds of this thread's own work.
     """
     deadline = Deadline.after(budget)
-    with np.errstate(all="ignore"):
-        return _find(subject, points, wrong, judge, deadline)
-
-
-def _find(
-    subject: Subject,
-    points: Sequence[Sequence[Array]],
-    wrong: Sequence[str],
-    judge: Judge | None,
-    deadline: Deadline,
-) -> Search:
     try:
         first = follow(subject, points[0])
     except NotFollowedError as reason:

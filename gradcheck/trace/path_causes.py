@@ -13,6 +13,7 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.compared import Arrays, Compared, agrees, less, made_of, quotient, same
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.names import WRITES
 from gradcheck.trace.nodes import Node, evaluate, resolve
 from gradcheck.trace.of_the_loss import is_square
 from gradcheck.trace.operation_causes import REDUCTIONS, axis_of, other_axis
@@ -173,7 +174,7 @@ def _reordered(source: str, order: Sequence[int]) -> str:
 def written_cause(compared: Compared) -> Cause | None:
     """What is assigned into a buffer where it should be added."""
     node = compared.state.tape[compared.node]
-    if base_name(node) not in ("setitem", "scatter") or len(node.operands) < 1:
+    if base_name(node) not in WRITES or not node.operands:
         return None
     actual, expected = compared.actual[0], compared.expected[0]
     if actual.shape != expected.shape:

@@ -155,6 +155,26 @@ class State:
                 values[operand] = value
         return values
 
+    def mended_by(
+        self, replacements: Iterable[Replacement], order: Sequence[int], wrong: frozenset[str]
+    ) -> frozenset[str]:
+        """The wrong outputs that become right at all points; none if a right one does not stay so.
+
+        The order is what is done again.
+        """
+        changed = set(order)
+        hit = [output for output in self.outputs if output.node in changed]
+        mended = wrong
+        for point, replacement in enumerate(replacements):
+            done = self.run(point, replacement, order)
+            if done is None:
+                return frozenset()
+            right = {output.name for output in hit if output.is_right(point, done[output.node])}
+            mended &= right
+            if not mended or any(output.name not in right | wrong for output in hit):
+                return frozenset()
+        return mended
+
     def wrong(self) -> frozenset[str]:
         """The names of the outputs that are wrong at the first point."""
         return frozenset(

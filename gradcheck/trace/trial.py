@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +14,6 @@ from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.linearity import Linearity, Reached
 from gradcheck.trace.mend import OWN, ZERO, ByPoint, Mend
 from gradcheck.trace.multiples import in_a_row
-from gradcheck.trace.outputs import Output
 from gradcheck.trace.projections import FIT, Projection, fitting, weight_of, with_fixed
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import Unit
@@ -181,38 +179,25 @@ class Trials:
     ) -> Mend | None:
         """The mend by these values times some constant; None where they are none."""
         reached = self.reached(unit)
-        order = set(reached.order)
-        hit = [output for output in self.state.outputs if output.node in order]
         if how == ZERO:
             factors = [0.0]
         elif reached.region:
             factors = [1.0]
         else:
-            factors = self._factors(unit, values, reached, hit)
-        best: tuple[float, frozenset[str]] | None = None
+            factors = self._factors(unit, values, reached)
+        best: Mend | None = None
         for factor in factors:
-            outputs = self._mended_by(unit, values, factor, reached, hit)
-            if outputs and (best is None or len(outputs) > len(best[1])):
-                best = factor, outputs
-        if best is None:
-            return None
-        factor, outputs = best
-        return Mend(
-            unit,
-            how,
-            factor,
-            outputs,
-            candidate,
-            self.actual(unit),
-            [factor * value for value in values],
-            tuple(
+            replacements = tuple(
                 self.replacement(unit, values[point], point, factor) for point in self.state.points
-            ),
-        )
+            )
+            outputs = self.state.mended_by(replacements, reached.order, self.wrong)
+            if outputs and (best is None or len(outputs) > len(best.outputs)):
+                expected = [factor * value for value in values]
+                actual = self.actual(unit)
+                best = Mend(unit, how, factor, outputs, candidate, actual, expected, replacements)
+        return best
 
-    def _factors(
-        self, unit: Unit, values: ByPoint, reached: Reached, hit: Sequence[Output]
-    ) -> list[float]:
+    def _factors(self, unit: Unit, values: ByPoint, reached: Reached) -> list[float]:
         """The constants that make some output right at the first point, as all is linear."""
         if unit not in self._without:
             nothing = self.replacement(unit, values[0], 0, 0.0)
@@ -222,8 +207,9 @@ class Trials:
         if without is None or once is None:
             return []
         factors: list[float] = []
-        for output in hit:
-            if output.name not in self.wrong:
+        order = set(reached.order)
+        for output in self.state.outputs:
+            if output.name not in self.wrong or output.node not in order:
                 continue
             start, end = output.part(without[output.node]), output.part(once[output.node])
             true = output.true[0]
@@ -241,23 +227,3 @@ class Trials:
             if not any(abs(factor - other) <= 1e-9 * abs(factor) for other in factors):
                 factors.append(factor)
         return factors
-
-    def _mended_by(
-        self,
-        unit: Unit,
-        values: ByPoint,
-        factor: float,
-        reached: Reached,
-        hit: Sequence[Output],
-    ) -> frozenset[str]:
-        mended: frozenset[str] | None = None
-        for point in self.state.points:
-            replacement = self.replacement(unit, values[point], point, factor)
-            done = self.state.run(point, replacement, reached.order)
-            if done is None:
-                return frozenset()
-            right = {output.name for output in hit if output.is_right(point, done[output.node])}
-            if any(output.name not in right | self.wrong for output in hit):
-                return frozenset()
-            mended = frozenset(right & self.wrong if mended is None else mended & right)
-        return mended or frozenset()
