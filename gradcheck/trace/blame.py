@@ -246,34 +246,20 @@ def is_of_another_kind(mend: Mend, kinds: Set[str]) -> bool:
     return bool(mend.unit.nodes and kinds) and candidate is not None and candidate.kind not in kinds
 
 
-def handed_on(
-    blamed: Blame, mend: Mend, view: View, assignments: Sequence[Assignment], words: Words
-) -> Blame:
+def handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[Assignment]) -> Blame:
     """Where a right value is taken for one of another kind: named, returned, or called for."""
-    first = mend.unit.first
-    named = [one for one in assignments if one.node == first]
-    if named:
-        return Blame(named[0].place)
-    if view.is_idle(first):
-        return blamed
-    of_slope = mend.candidate is not None and mend.candidate.kind == SLOPE
-    return outside_helper(blamed, mend, view.state, words if of_slope else None)
+    named = [one for one in assignments if one.node == mend.unit.first]
+    return Blame(named[0].place) if named else outside_helper(blamed, mend, state)
 
 
-def outside_helper(blamed: Blame, mend: Mend, state: State, helpers: Words | None = None) -> Blame:
-    """The call of a helper whose result is right, where something is missing after it.
-
-    Where the loss is given, a helper that it does not call is there for what is missing.
-    """
+def outside_helper(blamed: Blame, mend: Mend, state: State) -> Blame:
+    """The call of a helper whose result is right, where something is missing after it."""
     node = state.tape[mend.unit.first]
     users = state.consumers[node.index]
     if not users or not node.chain or blamed.place != node.chain[0].place:
         return blamed
-    depth = max(len(state.tape[user].chain) for user in users)
-    up = len(node.chain) - depth
+    up = len(node.chain) - max(len(state.tape[user].chain) for user in users)
     if not 0 < up < len(node.chain):
         return blamed
-    if helpers is not None:
-        up = next(_of_gradient_only(node.chain[:up], helpers), up)
     places = [call.place for call in node.chain]
     return Blame(places[up], (*places[up + 1 :], *places[:up]))

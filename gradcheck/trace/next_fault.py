@@ -88,7 +88,7 @@ def _of_replacement(
     if view.is_right_forward(mend.unit.first):
         kinds = {VALUE}
     if (not is_right or kinds == {VALUE}) and is_of_another_kind(mend, kinds):
-        blamed = handed_on(blamed, mend, view, every, search.words)
+        blamed = handed_on(blamed, mend, view.state, every)
     if returned is not None:
         blamed = blamed.moved_to(returned)
     return of_mend(search, view.state, mend, blamed)

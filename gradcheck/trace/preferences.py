@@ -84,8 +84,6 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
         if held.candidate is not None and held.candidate.kind == SLOPE:
             return False  # a slope for a slope says more than an adjoint of all that follows
-        if unit.kind == NODE and candidate.node in held_is:
-            return True
         return not all(explained) and (is_part or not _is_made_of(unit, held, view, held_is))
     return False
 

@@ -120,11 +120,9 @@ class Reach:
         storage = self.storages.get(id(owner))
         shares = type(owner) is np.ndarray and owner.dtype == array.dtype
         if storage is None and shares and owner.size > array.size:
-            root = traced_leaf(self.tape, owner, f"memory of {name}")
-            storage = self.storages[id(owner)] = root.storage
-            self.written.append((storage, self.tape.nodes[storage.node].value))
+            storage = traced_leaf(self.tape, owner, f"memory of {name}").storage
         traced = traced_leaf(self.tape, array, name, storage, kind)
-        if storage is None:
+        if id(owner) not in self.storages:
             storage = self.storages[id(owner)] = traced.storage
             self.written.append((storage, self.tape.nodes[storage.node].value))
         self.kept.append((array, owner))
