@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from gradcheck.trace.functions import (
     OPERATORS,
     PROPERTIES,
     QUESTIONS,
-    Method,
+    call_method,
 )
 from gradcheck.trace.nodes import Tape
 from gradcheck.trace.recording import apply, open_tape, plain
@@ -116,7 +117,7 @@ class TracedArray(Traced):
     def view(self, *arguments: Any, **keywords: Any) -> Any:
         """A view; one of another class or type of number is not followed."""
         if not arguments and not keywords:
-            return apply(self.tape, Method("view"), (self,), {}, "view")
+            return apply(self.tape, partial(call_method, "view"), (self,), {}, "view")
         if self.tape is not None and self.tape.open:
             self.tape.leak(f"a view as {getattr(arguments[0], '__name__', arguments[0])}")
         return plain(self).view(*arguments, **keywords)
@@ -220,7 +221,7 @@ def _in_place(
 
 
 def _method(name: str) -> Callable[..., Any]:
-    function = Method(name)
+    function = partial(call_method, name)
 
     def method(self: TracedArray, *arguments: Any, **keywords: Any) -> Any:
         tape = open_tape((self, arguments, keywords))
@@ -234,7 +235,7 @@ def _method(name: str) -> Callable[..., Any]:
 
 def _changing_method(name: str) -> Callable[..., Any]:
     def method(self: TracedArray, *arguments: Any, **keywords: Any) -> Any:
-        return change(self.tape, name, Method(name), self, arguments, keywords)
+        return change(self.tape, name, partial(call_method, name), self, arguments, keywords)
 
     return method
 

@@ -21,7 +21,6 @@ from gradcheck.trace.ownership import (
     UNSEEN,
     boxed,
     file_of,
-    fill,
     given_others,
     is_adapter,
     is_users_function,
@@ -233,7 +232,7 @@ class Reach:
             self.kept.append(cell)
             new = proxy_of(value, self.tape) if callable(value) else self.traced(value, name)
             new = self.traced(new, name) if new is value else new
-            self.undo.append(partial(fill, cell, value))
+            self.undo.append(partial(setattr, cell, "cell_contents", value))
             if new is not value:
                 cell.cell_contents = new
 
