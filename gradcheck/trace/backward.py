@@ -64,7 +64,7 @@ def _expressions(state: State) -> list[list[Node]]:
         if node.place.source.startswith(LOOPS) or base_name(node) in NOTHING:
             continue
         users = [state.tape[user].place for user in state.consumers[node.index]]
-        if not any(user is not None and _is_inside(node.place, user) for user in users):
+        if not any(user and user != node.place and _holds(user, node.place) for user in users):
             groups.setdefault((node.chain, node.name), []).append(node)
     live = state.live if state.outputs else -1
     return [
@@ -93,12 +93,8 @@ def _position(found: Sequence[Row], place: Place) -> int:
     return len(found)
 
 
-def _is_inside(inner: Place, outer: Place) -> bool:
-    """Whether an expression is a part of another."""
-    return inner != outer and _holds(outer, inner)
-
-
 def _holds(outer: Place, inner: Place) -> bool:
+    """Whether an expression is another, or has it as a part."""
     return (
         outer.file == inner.file
         and (outer.line, outer.column) <= (inner.line, inner.column)

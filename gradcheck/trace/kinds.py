@@ -8,12 +8,7 @@ import numpy as np
 
 from gradcheck.trace.compared import Arrays, same
 from gradcheck.trace.explain import Known
-from gradcheck.trace.fault import (
-    CONSTANT_FACTOR,
-    EXTRA_TERM,
-    WRONG_OPERAND,
-    WRONG_VALUE,
-)
+from gradcheck.trace.fault import CONSTANT_FACTOR, EXTRA_TERM, WRONG_OPERAND, WRONG_VALUE
 from gradcheck.trace.mend import OWN, ZERO, Mend
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity

@@ -14,15 +14,10 @@ MODULES = ("np", "numpy", "math")
 
 def text_of_use(made: Node, consumer: Node, operand: int) -> ast.expr | None:
     """The expression that an operand is, in that of the operation that uses it."""
-    position = next(
-        (
-            i
-            for i, argument in enumerate(consumer.arguments)
-            if isinstance(argument, Reference) and argument.index == operand
-        ),
-        None,
-    )
-    return operand_text(made.chain[0].place.source, position)
+    for position, argument in enumerate(consumer.arguments):
+        if isinstance(argument, Reference) and argument.index == operand:
+            return operand_text(made.chain[0].place.source, position)
+    return None
 
 
 def name_of_operand(mend: Mend, state: State) -> str | None:
@@ -35,7 +30,7 @@ def name_of_operand(mend: Mend, state: State) -> str | None:
     return None if text is None else ast.unparse(text)
 
 
-def operand_text(source: str, position: int | None) -> ast.expr | None:
+def operand_text(source: str, position: int) -> ast.expr | None:
     """The expression of an operand in that of an operation."""
     expression = expression_of(source)
     operands: list[ast.expr] = []
@@ -52,9 +47,7 @@ def operand_text(source: str, position: int | None) -> ast.expr | None:
         function = expression.func
         if isinstance(function, ast.Attribute) and ast.unparse(function.value) not in MODULES:
             operands = [function.value, *operands]
-    if position is None or position >= len(operands):
-        return None
-    return operands[position]
+    return operands[position] if position < len(operands) else None
 
 
 def with_place(state: State, node: Node) -> Node:

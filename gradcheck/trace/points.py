@@ -136,10 +136,6 @@ def _unfollowed(trace: Trace) -> str:
     return "the loss is not made of numpy's operations"
 
 
-def _identity(value: Any) -> Any:
-    return value
-
-
 def _with_outputs(gradient: Trace) -> tuple[list[Node], dict[str, int]]:
     nodes = list(gradient.nodes)
     outputs: dict[str, int] = {}
@@ -151,7 +147,7 @@ def _with_outputs(gradient: Trace) -> tuple[list[Node], dict[str, int]]:
         outputs[name] = len(nodes)
         arguments = (Reference(index),)
         nodes.append(
-            Node(len(nodes), OUTPUT, _identity, arguments, {}, made.value, made.chain, 0, (index,))
+            Node(len(nodes), OUTPUT, np.asarray, arguments, {}, made.value, made.chain, 0, (index,))
         )
     return nodes, outputs
 

@@ -18,14 +18,7 @@ from gradcheck.trace.multiples import proportion
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.preferences import already_right, carries, is_better, spoils
 from gradcheck.trace.trial import Trials
-from gradcheck.trace.units import (
-    CALL,
-    EVERYWHERE,
-    NODE,
-    USE,
-    Unit,
-    units_of,
-)
+from gradcheck.trace.units import CALL, EVERYWHERE, NODE, USE, Unit, units_of
 from gradcheck.trace.view import View
 
 FURTHER = 40
