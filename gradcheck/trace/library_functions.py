@@ -123,7 +123,7 @@ ACTIVATIONS: dict[str, Function] = {
     "swish": lambda x, **_: x * sigmoid(x),
     "softmax": lambda x, dim=-1, **_: softmax(x, dim),
     "log_softmax": lambda x, dim=-1, **_: log_softmax(x, dim),
-    "logsumexp": lambda x, dim=None, keepdim=False: logsumexp(x, dim, keepdim),
+    "logsumexp": _reduced(logsumexp),
     "logsigmoid": lambda x, **_: -np.log1p(np.exp(-x)),
     "log_sigmoid": lambda x, **_: -np.log1p(np.exp(-x)),
 }
