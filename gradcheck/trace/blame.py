@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from gradcheck.trace.mend import Mend
@@ -123,18 +123,13 @@ def _level_in_helper(mend: Mend, view: View, source: Node, made: Node, words: Wo
         return None
     used = {call.code for call in made.chain}
     depth = next((i for i, call in enumerate(source.chain) if call.code in used), 0)
+    of_the_loss = {call.code for one in words.nodes for call in one.chain}
     levels = [
         level
-        for level in _of_gradient_only(source.chain[:depth], words)
-        if source.chain[level].code.co_name not in COMPREHENSIONS
+        for level, call in enumerate(source.chain[:depth])
+        if call.code not in of_the_loss and call.code.co_name not in COMPREHENSIONS
     ]
     return levels[-1] if levels else None
-
-
-def _of_gradient_only(chain: Chain, words: Words) -> Iterator[int]:
-    """The calls, from the inmost on, that stand in functions which the loss does not call."""
-    forward = {call.code for one in words.nodes for call in one.chain}
-    return (level for level, call in enumerate(chain) if call.code not in forward)
 
 
 def _added_by_the_loss(mend: Mend, view: View, words: Words) -> str | None:

@@ -110,7 +110,7 @@ def followed(tape: Tape, functions: Sequence[Any], argument: Any) -> Iterator[An
         for name in SEEN_THROUGH:
             module = sys.modules.get(f"gradcheck.user.{name}")
             if module is not None:
-                reach.restoring_swap(vars(module))
+                reach.swap(vars(module))
         traced = reach.traced(argument, "", numbers=True)
         for function in functions:
             reach.traced(function, getattr(function, "__name__", "function"))

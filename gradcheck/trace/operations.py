@@ -99,7 +99,7 @@ def contributions(
     name = base_name(node)
     if name in CONSTANT:
         return []
-    if name in ELEMENTWISE and not _settings(node):
+    if name in ELEMENTWISE and not node.keywords.keys() - {"dtype", "casting"}:
         return _elementwise(ELEMENTWISE[name], node, out, values, g, several)
     if name in MOVES:
         return moved(node, values, g, movements, several)
@@ -108,10 +108,6 @@ def contributions(
     rule = RULES.get(name)
     found = rule(node, out, values, g) if rule is not None else None
     return differenced(node, values, g) if found is None else found
-
-
-def _settings(node: Node) -> bool:
-    return bool(node.keywords.keys() - {"dtype", "casting"})
 
 
 def _elementwise(

@@ -56,10 +56,6 @@ def _stacked(g: Any, a: Any, b: Any, left: Any, right: Any) -> tuple[Any, Any]:
     return summed_to(da, left.shape), summed_to(db, right.shape)
 
 
-def _dot(g: Any, a: Any, b: Any) -> tuple[Any, Any] | None:
-    return _matmul(g, a, b) if a.ndim <= 2 and b.ndim <= 2 else None
-
-
 def _outer(g: Any, a: Any, b: Any) -> tuple[Any, Any]:
     return g @ b.reshape(-1), g.T @ a.reshape(-1)
 
@@ -103,7 +99,7 @@ def _einsum(node: Node, out: NDArray[Any], values: Any, g: NDArray[Any]) -> Cont
 
 PRODUCTS: dict[str, Callable[..., Contributions | None]] = {
     "matmul": _two(_matmul),
-    "dot": _two(_dot),
+    "dot": _two(lambda g, a, b: _matmul(g, a, b) if max(a.ndim, b.ndim) <= 2 else None),
     "outer": _two(_outer),
     "multiply.outer": _two(lambda g, a, b: _outer(g, a, b) if a.ndim == b.ndim == 1 else None),
     "inner": _two(_inner),

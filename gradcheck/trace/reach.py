@@ -177,7 +177,6 @@ class Reach:
             return
         self.seen.add(id(names))
         self.kept.append(names)
-        self.undo.append(restorer(names))
         self.swap(names)
         for key, value in list(names.items()):
             if not key.startswith("__") and not isinstance(value, ATOMS):
@@ -186,18 +185,14 @@ class Reach:
                     names[key] = new
 
     def swap(self, names: dict[str, Any]) -> None:
-        """Replaces numpy, math and float among names; whoever calls this puts them back."""
+        """Replaces numpy, math and float among names; they are put back with everything else."""
+        self.undo.append(restorer(names))
         for key, value in list(names.items()):
             if isinstance(value, ModuleType) or callable(value):
                 new = proxy_of(value, self.tape)
                 if new is not value:
                     names[key] = new
         names.setdefault("float", Float)
-
-    def restoring_swap(self, names: dict[str, Any]) -> None:
-        """As `swap`, and put back with everything else."""
-        self.undo.append(restorer(names))
-        self.swap(names)
 
     def _function(self, function: FunctionType, name: str) -> None:
         if not is_users_function(function):

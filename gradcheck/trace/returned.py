@@ -37,7 +37,7 @@ def _part(value: ast.expr | None, block: str) -> ast.expr | None:
     if isinstance(value, ast.Dict):
         for key, part in zip(value.keys, value.values, strict=True):
             name = key.value if isinstance(key, ast.Constant) else None
-            if isinstance(name, str) and block in (name, name + _rest(block)):
+            if isinstance(name, str) and name in (block, block.partition("[")[0]):
                 return part
     position = re.fullmatch(r"params\[(\d+)\]", block)
     if isinstance(value, ast.Tuple | ast.List) and position:
@@ -46,11 +46,6 @@ def _part(value: ast.expr | None, block: str) -> ast.expr | None:
     if isinstance(value, ast.Tuple):
         return next((found for one in value.elts if (found := _part(one, block))), None)
     return None
-
-
-def _rest(block: str) -> str:
-    """What follows the name in `weights[0]`."""
-    return block[block.index("[") :] if "[" in block else ""
 
 
 def _returns(call: Call) -> list[ast.Return]:
