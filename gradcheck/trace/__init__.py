@@ -28,8 +28,7 @@ names (`words`, `operand_text`, from `sources`). Faults of another kind are in `
 `passes` (with `loops`) and `raising` (with operands that do not fit: `misfits`). The result is a
 `Fault` (`fault`) for each bug, and what each line of the gradient made (`backward`); and where the
 gradient is exactly that of the loss with one operation changed (`doubts`, from `variants`, made by
-`changes`), that too. `find` has the door, and ends by a `deadline`. What a loss tells by itself is
-in `of_the_loss`.
+`changes`), that too. `find` has the door. What a loss tells by itself is in `of_the_loss`.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.

@@ -12,7 +12,6 @@ from gradcheck.trace.blame import Blame
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.causes import cause_of
 from gradcheck.trace.compared import same
-from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import (
     NOT_ACCUMULATED,
@@ -34,6 +33,7 @@ from gradcheck.trace.quantities import ADJOINT
 from gradcheck.trace.returned import returned_place
 from gradcheck.trace.special import Special
 from gradcheck.trace.state import State
+from gradcheck.trace.trial import Deadline
 from gradcheck.trace.units import NODE
 from gradcheck.trace.view import View
 from gradcheck.trace.words import Words

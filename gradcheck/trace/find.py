@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.backward import backward_steps
 from gradcheck.trace.candidates import Candidates
-from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.describe import Followed
 from gradcheck.trace.doubts import doubt_of
 from gradcheck.trace.explain import known_quantities
@@ -29,6 +28,7 @@ from gradcheck.trace.quantities import quantities_of
 from gradcheck.trace.raising import raising_fault
 from gradcheck.trace.series import series_of
 from gradcheck.trace.state import State, state_of
+from gradcheck.trace.trial import Deadline
 from gradcheck.trace.words import Words
 
 Judge = Callable[[Mapping[str, NDArray[Any]]], bool]

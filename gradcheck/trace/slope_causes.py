@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -105,9 +105,9 @@ def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:
         ):
             continue
         if quantity.other == slope.begin and quantity.node < slope.end:
-            return _missing(compared, _Slope(quantity.node, slope.end, slope.right, slope.used))
+            return _missing(compared, replace(slope, begin=quantity.node))
         if quantity.node == slope.end and quantity.other > slope.begin:
-            return _missing(compared, _Slope(slope.begin, quantity.other, slope.right, slope.used))
+            return _missing(compared, replace(slope, end=quantity.other))
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.batches import run_each
 from gradcheck.trace.candidates import Candidate, Table
-from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.linearity import Linearity, Reached
 from gradcheck.trace.mend import OWN, ZERO, ByPoint, Mend
 from gradcheck.trace.multiples import in_a_row
@@ -26,6 +26,31 @@ OUTPUTS = 2
 
 FEWER = 2
 """And at how many points: two can tell, for any constant."""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """When a search is to end: a moment on two clocks, which has passed when it has on both.
+
+    By the work of its own thread, so that a busy machine finds as much.
+
+    Attributes:
+        wall: on `time.perf_counter`, which is quickly asked.
+        own: on `time.thread_time`.
+    """
+
+    wall: float
+    own: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """The moment when this thread will have worked so long."""
+        return cls(time.perf_counter() + seconds, time.thread_time() + seconds)
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether the time is over."""
+        return time.perf_counter() > self.wall and time.thread_time() > self.own
 
 
 @dataclass
