@@ -28,7 +28,8 @@ names (`words`, `operand_text`, from `sources`). Faults of another kind are in `
 `passes` (with `loops`) and `raising` (with operands that do not fit: `misfits`). The result is a
 `Fault` (`fault`) for each bug, and what each line of the gradient made (`backward`); and where the
 gradient is exactly that of the loss with one operation changed (`doubts`, from `variants`, made by
-`changes`), that too. `find` has the door. What a loss tells by itself is in `of_the_loss`.
+`changes`), that too. `find` has the door. What a loss tells by itself is in `of_the_loss`
+and `penalties`.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.
@@ -39,7 +40,8 @@ from __future__ import annotations
 from gradcheck.trace.calling import trace_call
 from gradcheck.trace.fault import BackwardStep, Fault, Search
 from gradcheck.trace.find import find_faults
-from gradcheck.trace.of_the_loss import may_be_dense, penalised_blocks, without_guards
+from gradcheck.trace.of_the_loss import may_be_dense, without_guards
+from gradcheck.trace.penalties import penalised_blocks
 from gradcheck.trace.points import Subject
 from gradcheck.trace.subjects import subject_of_problem
 

@@ -1,4 +1,4 @@
-"""What the operations of a loss tell by themselves: guards, penalties, whether it may be dense."""
+"""What the operations of a loss tell by themselves: guards, and whether it may be dense."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace.names import MOVES, split_names
-from gradcheck.trace.nodes import Node, Reference, carried, constant_of, operands_of
+from gradcheck.trace.nodes import Node, Reference, carried, constant_of
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.points import Array, FollowedLoss, NotFollowedError, Subject, follow_loss
 from gradcheck.trace.reverse import adjoints
@@ -16,9 +16,7 @@ from gradcheck.trace.reverse import adjoints
 LOGS = ("log", "log2", "log10")
 LARGEST_GUARD = 1e-3
 
-SQUARES = ("square", "norm")
 MATRIX_PRODUCTS = split_names("matmul dot inner einsum tensordot")
-PRODUCTS = MATRIX_PRODUCTS | {"multiply", "vdot"}
 
 
 def _followed(subject: Subject, values: Sequence[Array]) -> FollowedLoss | None:
@@ -70,33 +68,6 @@ def _is_guard(term: Any, nodes: Sequence[Node], parameters: set[int]) -> bool:
         return False
     constant = constant_of(term, nodes)
     return constant is not None and 0 < constant <= LARGEST_GUARD
-
-
-def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
-    """The blocks of whose entries alone the loss takes squares; none where it is not followed."""
-    loss = _followed(subject, values)
-    if loss is None:
-        return frozenset()
-    alone = {index: name for name, index in loss.parameters.items()}
-    found = set()
-    for node in loss.loss_nodes:
-        of = {alone.get(operand) for operand in node.operands}
-        if node.is_leaf or len(of) != 1 or None in of:
-            continue
-        owner = of.pop() or ""
-        if base_name(node) in MOVES:
-            alone[node.index] = owner
-        elif is_square(node) and np.any(loss.derivatives.of_nodes.get(node.index, 0)):
-            found.add(owner)
-    return frozenset(found)
-
-
-def is_square(node: Node) -> bool:
-    """Whether an operation squares what it is given, or multiplies it with itself."""
-    name = base_name(node)
-    if name == "power":
-        return len(node.arguments) == 2 and bool(np.all(np.asarray(node.arguments[1]) == 2))
-    return name in SQUARES or (name in PRODUCTS and len(operands_of(node.arguments)) > 1)
 
 
 def may_be_dense(subject: Subject, values: Sequence[Array]) -> bool:

@@ -15,9 +15,9 @@ from gradcheck.trace.compared import Arrays, Compared, agrees, less, made_of, qu
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.names import WRITES
 from gradcheck.trace.nodes import Node, evaluate, resolve
-from gradcheck.trace.of_the_loss import is_square
 from gradcheck.trace.operation_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.operations import base_name
+from gradcheck.trace.penalties import is_square
 from gradcheck.trace.quantities import PATHS
 from gradcheck.trace.sources import expression_of
 
