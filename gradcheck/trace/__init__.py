@@ -23,12 +23,13 @@ right one (`trial`; of several, `preferences` choose); a factor may be left out 
 `linearity` allows it), the others are executed, first many at once (`batches`).
 
 What that says (`next_fault`) is read from the place (`blame`, `scales`, `returned`), the values
-(`kinds`), what the two say of each other (`causes`, with `edited`), and the user's own names
-(`words`, `operand_text`, from `sources`). Faults of another kind are in `special`, `unwritten` and
+(`kinds`), what the two say of each other (`causes`, of what is `compared`), and the user's own
+names (`words`, `operand_text`, from `sources`). Faults of another kind are in `special` and
 `passes` (with `loops`) and `raising` (with operands that do not fit: `misfits`). The result is a
 `Fault` (`fault`) for each bug, and what each line of the gradient made (`backward`); and where the
-gradient is exactly that of the loss with one operation changed (`doubts`, from `variants` and
-`formulas`, made by `changes`), that too. `find` has the door, and ends by a `deadline`.
+gradient is exactly that of the loss with one operation changed (`doubts`, from `variants`, made by
+`changes`), that too. `find` has the door. What a loss tells by itself is in `of_the_loss`
+and `penalties`.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.
@@ -36,31 +37,23 @@ loss before they are used, and a mended gradient is given to the caller's judge.
 
 from __future__ import annotations
 
-from gradcheck.trace.calling import Trace, trace_call, trace_calls
-from gradcheck.trace.fault import BackwardStep, Entry, Fault, Search, Step
+from gradcheck.trace.calling import trace_call
+from gradcheck.trace.fault import BackwardStep, Fault, Search
 from gradcheck.trace.find import find_faults
-from gradcheck.trace.guards import without_guards
+from gradcheck.trace.of_the_loss import may_be_dense, without_guards
 from gradcheck.trace.penalties import penalised_blocks
-from gradcheck.trace.places import Place
 from gradcheck.trace.points import Subject
-from gradcheck.trace.shapes import may_be_dense
-from gradcheck.trace.subjects import subject_of_functions, subject_of_problem
+from gradcheck.trace.subjects import subject_of_problem
 
 __all__ = [
     "BackwardStep",
-    "Entry",
     "Fault",
-    "Place",
     "Search",
-    "Step",
     "Subject",
-    "Trace",
     "find_faults",
     "may_be_dense",
     "penalised_blocks",
-    "subject_of_functions",
     "subject_of_problem",
     "trace_call",
-    "trace_calls",
     "without_guards",
 ]

@@ -9,28 +9,26 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.functions import (
+    IN_PLACE,
     IN_PLACE_METHODS,
     METHODS,
     OPERATORS,
     PROPERTIES,
     QUESTIONS,
-    Attribute,
-    Changed,
-    InPlace,
-    Method,
-    get_item,
+    call_method,
 )
 from gradcheck.trace.nodes import Tape
 from gradcheck.trace.recording import apply, open_tape, plain
 from gradcheck.trace.storage import Storage
 from gradcheck.trace.traced import Traced
-from gradcheck.trace.writing import change, compute_into, write_back
+from gradcheck.trace.writing import change, compute_into
 
 
 class TracedArray(Traced):
@@ -57,7 +55,7 @@ class TracedArray(Traced):
         )
 
     def __getitem__(self, key: Any) -> Any:
-        return apply(self.tape, get_item, (self, key), {}, "getitem")
+        return apply(self.tape, operator.getitem, (self, key), {}, "getitem")
 
     def __setitem__(self, key: Any, value: Any) -> None:
         change(self.tape, "setitem", operator.setitem, self, (key, value), {})
@@ -119,7 +117,7 @@ class TracedArray(Traced):
     def view(self, *arguments: Any, **keywords: Any) -> Any:
         """A view; one of another class or type of number is not followed."""
         if not arguments and not keywords:
-            return apply(self.tape, Method("view"), (self,), {}, "view")
+            return apply(self.tape, partial(call_method, "view"), (self,), {}, "view")
         if self.tape is not None and self.tape.open:
             self.tape.leak(f"a view as {getattr(arguments[0], '__name__', arguments[0])}")
         return plain(self).view(*arguments, **keywords)
@@ -159,19 +157,11 @@ def call_numpy(
     keywords: dict[str, Any],
     force: bool = False,
 ) -> Any:
-    """A call of a function of numpy's, recorded.
-
-    Args:
-        tape: where to record it.
-        function: numpy's own function.
-        arguments: its positional arguments.
-        keywords: its keyword arguments.
-        force: record it even where none of the arguments is traced.
-    """
+    """A call of a function of numpy's, recorded; if forced, also where nothing traced is given."""
     name = function.__name__
     if name in QUESTIONS:
         return function(*plain(arguments), **plain(keywords))
-    if name in InPlace.FUNCTIONS and arguments:
+    if name in IN_PLACE and arguments:
         return change(tape, name, function, arguments[0], arguments[1:], keywords)
     out = keywords.pop("out", None)
     if out is not None:
@@ -186,15 +176,7 @@ def traced_leaf(
     storage: Storage | None = None,
     kind: type[TracedArray] = TracedArray,
 ) -> Any:
-    """A traced view of an array of the user's, in the same memory.
-
-    Args:
-        tape: where its operations are recorded.
-        array: the user's array.
-        name: what it is called.
-        storage: the memory that it shares with other arrays, if it does.
-        kind: the class of the view.
-    """
+    """A traced view of an array of the user's, in the same memory, that others may share."""
     traced = array.view(kind)
     traced.tape = tape
     if storage is None:
@@ -232,27 +214,14 @@ def _in_place(
     def operation(self: TracedArray, other: Any) -> Any:
         if self.scalar is not None:
             return apply(self.tape, out_of_place, (self, other), {}, name)
-        tape = open_tape((self, other))
-        if tape is None:
-            function(plain(self), plain(other))
-            return self
-        arguments = (self, other)
-        write_back(
-            tape,
-            name,
-            Changed(function, self.shape, self.dtype),
-            arguments,
-            {},
-            self,
-            lambda: function(plain(self), plain(other)),
-        )
+        change(open_tape((self, other)), name, function, self, (other,), {})
         return self
 
     return operation
 
 
 def _method(name: str) -> Callable[..., Any]:
-    function = Method(name)
+    function = partial(call_method, name)
 
     def method(self: TracedArray, *arguments: Any, **keywords: Any) -> Any:
         tape = open_tape((self, arguments, keywords))
@@ -266,13 +235,13 @@ def _method(name: str) -> Callable[..., Any]:
 
 def _changing_method(name: str) -> Callable[..., Any]:
     def method(self: TracedArray, *arguments: Any, **keywords: Any) -> Any:
-        return change(self.tape, name, Method(name), self, arguments, keywords)
+        return change(self.tape, name, partial(call_method, name), self, arguments, keywords)
 
     return method
 
 
 def _property(name: str) -> property:
-    function = Attribute(name)
+    function = operator.attrgetter(name)
     return property(lambda self: apply(self.tape, function, (self,), {}, name))
 
 

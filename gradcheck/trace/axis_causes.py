@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import Arrays, Compared, same
-from gradcheck.trace.edited import agrees, made_of
+from gradcheck.trace.compared import Arrays, Compared, agrees, made_of, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Node

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.blame import WRITES
 from gradcheck.trace.describe import Followed
 from gradcheck.trace.fault import BackwardStep, Fault
 from gradcheck.trace.kinds import ORDER, constant
 from gradcheck.trace.multiples import proportion
-from gradcheck.trace.names import CONSTANT, MOVES
+from gradcheck.trace.names import CONSTANT, MOVES, WRITES
 from gradcheck.trace.nodes import OUTPUT, RAISED, Node
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Place
@@ -37,16 +36,10 @@ Row = tuple[Place, BackwardStep]
 def backward_steps(
     search: Followed, before: State, after: State, faults: Sequence[Fault]
 ) -> tuple[BackwardStep, ...]:
-    """The rows, in the order of execution.
+    """The rows, in the order of execution; `after` is with all faults mended that were found.
 
     What is wrong changes once the faults are mended; where that does not mend all, what a wrong
     block is made of is right only if it is exactly a known quantity.
-
-    Args:
-        search: what is known of the loss.
-        before: the gradient as it is.
-        after: with all faults mended that were found.
-        faults: these.
     """
     table = _Table(search, before, after, faults)
     found = [row for members in _expressions(before) for row in table.rows(members)]
@@ -71,7 +64,7 @@ def _expressions(state: State) -> list[list[Node]]:
         if node.place.source.startswith(LOOPS) or base_name(node) in NOTHING:
             continue
         users = [state.tape[user].place for user in state.consumers[node.index]]
-        if not any(user is not None and _is_inside(node.place, user) for user in users):
+        if not any(user and user != node.place and _holds(user, node.place) for user in users):
             groups.setdefault((node.chain, node.name), []).append(node)
     live = state.live if state.outputs else -1
     return [
@@ -100,12 +93,8 @@ def _position(found: Sequence[Row], place: Place) -> int:
     return len(found)
 
 
-def _is_inside(inner: Place, outer: Place) -> bool:
-    """Whether an expression is a part of another."""
-    return inner != outer and _holds(outer, inner)
-
-
 def _holds(outer: Place, inner: Place) -> bool:
+    """Whether an expression is another, or has it as a part."""
     return (
         outer.file == inner.file
         and (outer.line, outer.column) <= (inner.line, inner.column)

@@ -14,7 +14,6 @@ from gradcheck.trace.nodes import Node, Reference
 from gradcheck.trace.operations import ELEMENTWISE, base_name
 from gradcheck.trace.reverse import Edge
 from gradcheck.trace.state import State, Values
-from gradcheck.trace.units import Unit
 
 AT_ONCE = frozenset(ELEMENTWISE) | split_names(
     "where less less_equal greater greater_equal equal not_equal"
@@ -25,33 +24,10 @@ Stacks = Mapping[int, NDArray[np.float64]]
 """By node, its values, one for every replacement."""
 
 
-def stacks_of(
-    unit: Unit, present: Values, entries: NDArray[np.float64]
-) -> tuple[dict[int, NDArray[np.float64]], dict[Edge, NDArray[np.float64]]]:
-    """Several replacements of a unit, a row of entries for each, by value and by use."""
-    several = unit.is_series or bool(unit.nodes)
-    parts, start = [], 0
-    for index in unit.replaced:
-        size = present[index].size
-        part = entries[:, start : start + size]
-        parts.append(part.reshape(-1, *present[index].shape))
-        start += size if several else 0
-    if unit.nodes:
-        return dict(zip(unit.nodes, parts, strict=True)), {}
-    return {}, dict(zip(unit.uses, parts, strict=True))
-
-
 def run_each(
     state: State, nodes: Stacks, uses: Mapping[Edge, NDArray[np.float64]], order: Iterable[int]
 ) -> dict[int, NDArray[np.float64]]:
-    """The values that change, at the first point; NaN where an operation raises.
-
-    Args:
-        state: the state.
-        nodes: the replacements of values.
-        uses: those of single uses.
-        order: what is done again.
-    """
+    """The values that change, at the first point; NaN where an operation raises."""
     changed = dict(nodes)
     for index in order:
         node = state.tape[index]

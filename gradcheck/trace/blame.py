@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 import linecache
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from gradcheck.trace.mend import Mend
-from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.operand_text import text_of_use, with_place
 from gradcheck.trace.operations import base_name
@@ -21,7 +20,6 @@ from gradcheck.trace.view import View
 from gradcheck.trace.words import Words
 
 COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
-WRITES = ("setitem", "scatter")
 
 
 @dataclass(frozen=True)
@@ -31,22 +29,25 @@ class Blame:
     Attributes:
         place: what to change.
         also: the other places.
-        expression: the text of what is wrong.
     """
 
     place: Place | None
-    also: tuple[Place, ...]
-    expression: str
+    also: tuple[Place, ...] = ()
+
+    @property
+    def expression(self) -> str:
+        """The text of what is wrong."""
+        return "" if self.place is None else self.place.source
 
     @classmethod
     def at(cls, chain: Chain) -> Blame:
         """The inmost place of a chain of calls, with the next two; nowhere if it is empty."""
         places = [call.place for call in chain]
-        return cls(places[0], tuple(places[1:3]), places[0].source) if places else cls(None, (), "")
+        return cls(places[0], tuple(places[1:3])) if places else cls(None)
 
     def moved_to(self, place: Place) -> Blame:
         """Another place is blamed, to which this one belongs."""
-        return Blame(place, () if self.place is None else (self.place,), place.source)
+        return Blame(place, () if self.place is None else (self.place,))
 
 
 def blame(
@@ -68,20 +69,20 @@ def blame(
     made = with_place(state, node)
     places = [call.place for call in made.chain]
     if not places:
-        return Blame(None, (), "")
+        return Blame(None)
     if mend.unit.nodes:
         named = [one for one in assignments if one.node == mend.unit.first]
         # what a dict is given under a name got that name before
         named = [one for one in named if one.place.source != one.target] or named
         if is_right and named:
-            return Blame(named[-1].place, (places[0],), named[-1].place.source)
+            return Blame(named[-1].place, (places[0],))
         return Blame.at(made.chain)
     operand = mend.unit.uses[0][1]
-    source = _before_movement(state, operand)
+    source = state.tape[operand]
     within = _level_in_helper(mend, view, source, made, words)
     if source.chain and (within is not None or view.is_idle(source.index)):
         place = source.chain[within or 0].place
-        return Blame(place, (places[0],), place.source)
+        return Blame(place, (places[0],))
     up = 0
     if mend.unit.kind == CALL or _is_given(made, node, operand):
         up = _levels_up(source.chain, made.chain)
@@ -94,27 +95,22 @@ def blame(
     for level in range(up + 1):
         assignment = _assigned(node, operand, made.chain[level], assignments)
         if assignment is not None:
-            return Blame(assignment.place, (place, *also), assignment.place.source)
+            return Blame(assignment.place, (place, *also))
     added = _added_by_the_loss(mend, view, words)
-    if added is None:
-        made_at = (
-            None
-            if _is_moved_wrongly(mend, view, source)
-            else _made_for(mend, state, source, made.chain[up])
-        )
+    made_at = None
+    if added is None and not _is_moved_wrongly(mend, view, source):
+        made_at = _made_for(mend, state, source, made.chain[up])
     elif added in words.parameters.values() and source.chain[0].code is made.chain[0].code:
         made_at = source.chain[0].place
-    else:
-        made_at = None
     if made_at is not None and made_at.line != place.line:
-        return Blame(made_at, (place, *also), made_at.source)
-    return Blame(place, also, place.source)
+        return Blame(made_at, (place, *also))
+    return Blame(place, also)
 
 
 def blame_use(mend: Mend, view: View, words: Words) -> Blame:
     """The operation that uses what is replaced, or the helper that made too little of it."""
     made = with_place(view.state, view.state.tape[mend.unit.first])
-    source = _before_movement(view.state, mend.unit.uses[0][1])
+    source = view.state.tape[mend.unit.uses[0][1]]
     within = _level_in_helper(mend, view, source, made, words)
     used = Blame.at(made.chain)
     return used if within is None else used.moved_to(source.chain[within].place)
@@ -127,18 +123,13 @@ def _level_in_helper(mend: Mend, view: View, source: Node, made: Node, words: Wo
         return None
     used = {call.code for call in made.chain}
     depth = next((i for i, call in enumerate(source.chain) if call.code in used), 0)
+    of_the_loss = {call.code for one in words.nodes for call in one.chain}
     levels = [
         level
-        for level in _of_gradient_only(source.chain[:depth], words)
-        if source.chain[level].code.co_name not in COMPREHENSIONS
+        for level, call in enumerate(source.chain[:depth])
+        if call.code not in of_the_loss and call.code.co_name not in COMPREHENSIONS
     ]
     return levels[-1] if levels else None
-
-
-def _of_gradient_only(chain: Chain, words: Words) -> Iterator[int]:
-    """The calls, from the inmost on, that stand in functions which the loss does not call."""
-    forward = {call.code for one in words.nodes for call in one.chain}
-    return (level for level, call in enumerate(chain) if call.code not in forward)
 
 
 def _added_by_the_loss(mend: Mend, view: View, words: Words) -> str | None:
@@ -156,7 +147,7 @@ def _added_by_the_loss(mend: Mend, view: View, words: Words) -> str | None:
 
 
 def _is_moved_wrongly(mend: Mend, view: View, source: Node) -> bool:
-    """Whether what is wanted is what an operand was, before its entries were put elsewhere."""
+    """Whether what is wanted is what an operand is, with its entries elsewhere."""
     candidate = mend.candidate
     return candidate is not None and any(
         (one.kind, one.node, one.other) == (candidate.kind, candidate.node, candidate.other)
@@ -177,8 +168,6 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
 
     What it reads from its own names, or from its object, it chose itself.
     """
-    if not made.chain:
-        return False
     code = made.chain[0].code
     if code.co_name in COMPREHENSIONS:
         return True
@@ -190,18 +179,6 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
     if not isinstance(expression, ast.Name):
         return True
     return expression.id in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-
-
-def _before_movement(state: State, index: int) -> Node:
-    node = state.tape[index]
-    while (
-        len(node.operands) == 1
-        and (base_name(node) in MOVES or node.name == "negative")
-        and base_name(node) not in WRITES
-        and not state.tape[node.operands[0]].is_leaf
-    ):
-        node = state.tape[node.operands[0]]
-    return node
 
 
 def _levels_up(made: Chain, used: Chain) -> int:
@@ -264,34 +241,20 @@ def is_of_another_kind(mend: Mend, kinds: Set[str]) -> bool:
     return bool(mend.unit.nodes and kinds) and candidate is not None and candidate.kind not in kinds
 
 
-def handed_on(
-    blamed: Blame, mend: Mend, view: View, assignments: Sequence[Assignment], words: Words
-) -> Blame:
+def handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[Assignment]) -> Blame:
     """Where a right value is taken for one of another kind: named, returned, or called for."""
-    first = mend.unit.first
-    named = [one for one in assignments if one.node == first]
-    if named:
-        return Blame(named[0].place, (), named[0].place.source)
-    if view.is_idle(first):
-        return blamed
-    of_slope = mend.candidate is not None and mend.candidate.kind == SLOPE
-    return outside_helper(blamed, mend, view.state, words if of_slope else None)
+    named = [one for one in assignments if one.node == mend.unit.first]
+    return Blame(named[0].place) if named else outside_helper(blamed, mend, state)
 
 
-def outside_helper(blamed: Blame, mend: Mend, state: State, helpers: Words | None = None) -> Blame:
-    """The call of a helper whose result is right, where something is missing after it.
-
-    Where the loss is given, a helper that it does not call is there for what is missing.
-    """
+def outside_helper(blamed: Blame, mend: Mend, state: State) -> Blame:
+    """The call of a helper whose result is right, where something is missing after it."""
     node = state.tape[mend.unit.first]
     users = state.consumers[node.index]
     if not users or not node.chain or blamed.place != node.chain[0].place:
         return blamed
-    depth = max(len(state.tape[user].chain) for user in users)
-    up = len(node.chain) - depth
+    up = len(node.chain) - max(len(state.tape[user].chain) for user in users)
     if not 0 < up < len(node.chain):
         return blamed
-    if helpers is not None:
-        up = next(_of_gradient_only(node.chain[:up], helpers), up)
     places = [call.place for call in node.chain]
-    return Blame(places[up], (*places[up + 1 :], *places[:up]), places[up].source)
+    return Blame(places[up], (*places[up + 1 :], *places[:up]))

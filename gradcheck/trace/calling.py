@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace.assignments import assignments_noted
+from gradcheck.trace.names import split_names
 from gradcheck.trace.nodes import Leak, Node, Tape
 from gradcheck.trace.places import run_function
 from gradcheck.trace.proxies import importing
@@ -21,20 +22,11 @@ from gradcheck.trace.recording import node_of, plain
 from gradcheck.trace.tensors import kind_for
 from gradcheck.trace.traced import Traced
 
-SEEN_THROUGH = (
-    "layers",
-    "outputs",
-    "forms",
-    "steps",
-    "structures",
-    "packing",
-    "tensors",
-    "gradients",
-    "returned",
-    "problem",
-    "number",
-    "names",
-    "blocks",
+SEEN_THROUGH = split_names(
+    """
+    layers outputs forms steps structures packing tensors gradients returned problem number names
+    blocks
+    """
 )
 """The modules of `gradcheck.user` through which arrays pass on their way to the user's code."""
 
@@ -87,10 +79,8 @@ def trace_calls(
 ) -> Trace:
     """Follows several calls with one argument, one after the other, until one raises.
 
-    Args:
-        functions: what is called.
-        argument: what each of them is given.
-        also: further functions and objects of the user's that these call or use.
+    Arrays and floats in the argument, in any structure, are leaves. `also` are further functions
+    and objects of the user's that these call or use.
     """
     tape = Tape(kind_for(argument))
     returned: list[Any] = []
@@ -120,7 +110,7 @@ def followed(tape: Tape, functions: Sequence[Any], argument: Any) -> Iterator[An
         for name in SEEN_THROUGH:
             module = sys.modules.get(f"gradcheck.user.{name}")
             if module is not None:
-                reach.restoring_swap(vars(module))
+                reach.swap(vars(module))
         traced = reach.traced(argument, "", numbers=True)
         for function in functions:
             reach.traced(function, getattr(function, "__name__", "function"))

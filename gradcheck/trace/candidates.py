@@ -114,14 +114,11 @@ class Candidates:
         for quantity in self.quantities:
             first = quantity.values[0]
             if single and first.size == count and first.ndim > 1:
-                for turned in (False, True):
-                    values = [value.T if turned else value for value in quantity.values]
-                    yield (
-                        quantity.kind,
-                        quantity.node,
-                        quantity.other,
-                        [np.ravel(value) for value in values],
-                    )
+                for flat in (
+                    [np.ravel(value) for value in quantity.values],
+                    [np.ravel(value.T) for value in quantity.values],
+                ):
+                    yield quantity.kind, quantity.node, quantity.other, flat
             for axis in range(first.ndim):
                 if first.shape[axis] != count:
                     continue

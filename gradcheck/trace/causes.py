@@ -76,11 +76,8 @@ def _members(
     """The wrong value and the right one; in a loop, in its first, middle, last and worst passes."""
     unit = mend.unit
     members = unit.replaced
-    shape = state.values[0][members[0]].shape
-    size = int(np.prod(shape, dtype=int))
+    shape, size = state.values[0][members[0]].shape, state.values[0][members[0]].size
     count = len(members) if unit.is_series or len(unit.nodes) > 1 else 1
-    if mend.actual[0].size != count * size:
-        return
     consumers = unit.nodes or [consumer for consumer, _ in unit.uses]
     wanted = np.reshape(mend.expected[0], (count, size))
     errors = np.abs(np.reshape(mend.actual[0], (count, size)) - wanted)

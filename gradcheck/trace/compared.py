@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.candidates import Candidate
 from gradcheck.trace.explain import Known
-from gradcheck.trace.nodes import Node, carried
+from gradcheck.trace.nodes import Node, carried, evaluate, latest_first
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import SLOPE, Quantity
 from gradcheck.trace.state import State
@@ -23,6 +24,9 @@ Arrays = Sequence[Array]
 
 TOLERANCE = 1e-6
 STEP = 1e-6
+
+DEEPEST = 12
+"""So many operations back from the wrong value another operation is tried."""
 
 FEWEST = 8
 """Entries from which on a slope can be told to be a function of its input."""
@@ -113,13 +117,7 @@ class Compared:
         }
 
     def along(self, begin: int, end: int, inputs: Arrays) -> Iterator[Array]:
-        """The derivative of the user's own elementwise function at other inputs, by differences.
-
-        Args:
-            begin: the value of the loss that the function takes.
-            end: what it makes of it.
-            inputs: by point.
-        """
+        """The derivative of the user's own elementwise function at other inputs, by differences."""
         for value, point in zip(inputs, self.points, strict=True):
             known = [node.value for node in point.loss_nodes]
             above, below = (
@@ -170,3 +168,22 @@ def roughness(used: Arrays, inputs: Arrays) -> float:
     along = np.abs(np.diff(y[np.argsort(x)])).sum()
     shuffled = np.abs(np.subtract.outer(y, y)).mean() * (len(y) - 1)
     return float(along / shuffled)
+
+
+def made_of(compared: Compared) -> Iterator[Node]:
+    """The operations that make the wrong value, the last first."""
+    made = latest_first(compared.state.tape, [compared.operand])
+    return islice((node for node in made if not node.is_leaf), DEEPEST)
+
+
+def agrees(compared: Compared, changed: Node, change: Callable[[Node], Node]) -> bool:
+    """Whether the value is right, at all points, with an operation changed."""
+    found: list[Array] = []
+    for nodes, known in zip(compared.state.nodes, compared.state.values, strict=True):
+        try:
+            other = evaluate(change(nodes[changed.index]), known)
+            values = carried(nodes, known, {changed.index: other}, compared.operand)
+        except (ValueError, TypeError, IndexError):
+            return False
+        found.append(values.get(compared.operand, known[compared.operand]))
+    return same(found, compared.expected)

@@ -12,7 +12,6 @@ from gradcheck.trace.blame import Blame
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.causes import cause_of
 from gradcheck.trace.compared import same
-from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import (
     NOT_ACCUMULATED,
@@ -23,9 +22,10 @@ from gradcheck.trace.fault import (
     Fault,
     Step,
 )
-from gradcheck.trace.kinds import Kind, kind_of, named
+from gradcheck.trace.kinds import kind_of, named
 from gradcheck.trace.loops import loop_around, loop_that_ran_once
 from gradcheck.trace.mend import Mend
+from gradcheck.trace.nodes import latest_first
 from gradcheck.trace.operand_text import name_of_operand
 from gradcheck.trace.places import Place
 from gradcheck.trace.points import Point
@@ -33,6 +33,7 @@ from gradcheck.trace.quantities import ADJOINT
 from gradcheck.trace.returned import returned_place
 from gradcheck.trace.special import Special
 from gradcheck.trace.state import State
+from gradcheck.trace.trial import Deadline
 from gradcheck.trace.units import NODE
 from gradcheck.trace.view import View
 from gradcheck.trace.words import Words
@@ -76,69 +77,72 @@ def where_returned(search: Followed, view: View, mend: Mend) -> Place | None:
     return returned_place(view.state.tape[mend.unit.first].chain, block)
 
 
-def of_special(search: Followed, state: State, special: Special) -> tuple[Fault, State] | None:
+def of_special(search: Followed, state: State, special: Special) -> tuple[Fault, State]:
     """The fault of a special kind, and the state with it mended."""
     mended = state.mend(special.replacements)
-    if mended is None:
-        return None
-    kind = Kind(special.kind, special.blame.expression, "")
     blocks = _blocks(state, special.outputs)
-    if special.expected is not None:
-        kind = replace(kind, expected=f"dL/d{blocks[0]}")
-    values = (special.actual, special.expected)
-    wrong = _Wrong(special.blame, kind, special.node, blocks, *values, special.blame.expression)
-    return _fault(search, state, mended, wrong), mended
+    expression = special.blame.expression
+    fault = Fault(
+        special.kind,
+        special.blame.place,
+        special.blame.also,
+        expression,
+        actual=expression,
+        expected="" if special.expected is None else f"dL/d{blocks[0]}",
+        actual_value=special.actual,
+        expected_value=special.expected,
+        blocks=blocks,
+    )
+    return _told(fault, search, state, mended, special.node, expression), mended
 
 
 def of_mend(
     search: Followed, state: State, mend: Mend, blamed: Blame, outer: Mend | None = None
-) -> tuple[Fault, State] | None:
+) -> tuple[Fault, State]:
     """The fault that a replacement mends, and the state with it mended.
 
-    Args:
-        search: what is followed.
-        state: before it is mended.
-        mend: the replacement.
-        blamed: where it is wrong.
-        outer: one of what is made of it, which may tell the cause.
+    `outer` is a replacement of what is made of it, which may tell the cause.
     """
     mended = state.mend(mend.replacements)
-    if mended is None:
-        return None
-    kind = kind_of(mend, state, search.known, search.words, blamed.expression)
-    shape = state.values[0][mend.unit.replaced[0]].shape
-    values = [np.asarray(one[0]) for one in (mend.actual, mend.expected)]
-    count = int(np.prod(shape, dtype=int))
-    actual, expected = (value.reshape(shape) if value.size == count else value for value in values)
-    quantity = None if mend.candidate is None else mend.candidate.kind
-    blocks = _blocks(state, mend.outputs)
-    wrong = _Wrong(
-        blamed,
-        kind,
-        mend.unit.first,
-        blocks,
-        actual,
-        expected,
-        name_of_operand(mend, state) or blamed.expression,
-        mend.factor,
-        quantity,
-    )
+    node, blocks = mend.unit.first, _blocks(state, mend.outputs)
+    told = name_of_operand(mend, state) or blamed.expression
+    kind, is_now, should_be = kind_of(mend, state, search.known, search.words, blamed.expression)
     cause = cause_of(outer or mend, search.points, state, search.known, search.words)
     if cause is not None and outer is None:
-        wrong = replace(wrong, blamed=_of_cause(search, cause, blamed, state, wrong))
-        if wrong.blamed != blamed and kind.actual == blamed.expression:
-            wrong = replace(wrong, kind=replace(kind, actual=wrong.blamed.expression))
-    return replace(_fault(search, state, mended, wrong), cause=cause), mended
+        before, blamed = blamed, _of_cause(search, cause, blamed, state, node, blocks[0])
+        if is_now == before.expression:
+            is_now = blamed.expression
+    present = state.values[0][mend.unit.replaced[0]]
+    values = (np.asarray(one[0]) for one in (mend.actual, mend.expected))
+    actual, expected = (
+        value.reshape(present.shape) if value.size == present.size else value for value in values
+    )
+    fault = Fault(
+        kind,
+        blamed.place,
+        blamed.also,
+        blamed.expression,
+        is_now,
+        should_be,
+        actual,
+        expected,
+        mend.factor,
+        blocks=blocks,
+        cause=cause,
+    )
+    return _told(fault, search, state, mended, node, told), mended
 
 
-def _of_cause(search: Followed, cause: Cause, blamed: Blame, state: State, wrong: _Wrong) -> Blame:
+def _of_cause(
+    search: Followed, cause: Cause, blamed: Blame, state: State, node: int, block: str
+) -> Blame:
     """The place that a cause speaks against, where that is not where the value is made."""
-    if cause.taken_at is not None and _is_handed_over(search, cause.taken_at, state, wrong.node):
-        return blamed.moved_to(state.tape[wrong.node].chain[1].place)
+    if cause.taken_at is not None and _is_handed_over(search, cause.taken_at, state, node):
+        return blamed.moved_to(state.tape[node].chain[1].place)
     if cause.node is not None and state.tape[cause.node].place is not None:
         return Blame.at(state.tape[cause.node].chain)
     if cause.name == PENALTY_MISSING:
-        place = returned_place(state.tape[wrong.node].chain, wrong.blocks[0])
+        place = returned_place(state.tape[node].chain, block)
         if place is not None:
             return blamed.moved_to(place)
     if cause.name in (NOT_ACCUMULATED, PASS_MISSING) and blamed.place is not None:
@@ -146,7 +150,7 @@ def _of_cause(search: Followed, cause: Cause, blamed: Blame, state: State, wrong
         place = blamed.place
         head = loop_that_ran_once(state.tape, place) if once else loop_around(place)
         if head is not None:
-            return Blame(head, (blamed.place,), head.source)
+            return Blame(head, (blamed.place,))
     return blamed
 
 
@@ -173,67 +177,39 @@ def _blocks(state: State, names: frozenset[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.block for one in state.outputs if one.name in names))
 
 
-@dataclass(frozen=True)
-class _Wrong:
-    """What is wrong at a place: see `Fault`. `told` is the expression that has these values."""
-
-    blamed: Blame
-    kind: Kind
-    node: int
-    blocks: tuple[str, ...]
-    actual: NDArray[Any] | None
-    expected: NDArray[Any] | None
-    told: str
-    factor: float = 1.0
-    quantity: str | None = None
-
-
-def _fault(search: Followed, state: State, mended: State, wrong: _Wrong) -> Fault:
+def _told(
+    fault: Fault, search: Followed, state: State, mended: State, node: int, expression: str
+) -> Fault:
+    """The fault with an entry of its value, what is right before it, and what it mends."""
     outputs = search.points[0].outputs
-    return Fault(
-        wrong.kind.kind,
-        wrong.blamed.place,
-        wrong.blamed.also,
-        wrong.blamed.expression,
-        wrong.kind.actual,
-        wrong.kind.expected,
-        wrong.actual,
-        wrong.expected,
-        wrong.factor,
-        _entry(wrong),
-        wrong.quantity,
-        _before(search, state, wrong.node),
-        wrong.blocks,
-        {name: mended.values[0][index] for name, index in outputs.items()},
+    return replace(
+        fault,
+        entry=_entry(expression, fault.actual_value, fault.expected_value),
+        before=_before(search, state, node),
+        mended={name: mended.values[0][index] for name, index in outputs.items()},
     )
 
 
-def _entry(wrong: _Wrong) -> Entry | None:
-    actual, expected = wrong.actual, wrong.expected
+def _entry(
+    expression: str, actual: NDArray[Any] | None, expected: NDArray[Any] | None
+) -> Entry | None:
+    """The entry with the largest difference."""
     if actual is None or expected is None or actual.shape != expected.shape or not actual.size:
         return None
-    difference = np.abs(actual - expected)
-    index = np.unravel_index(int(np.argmax(difference)), actual.shape)
+    index = np.unravel_index(int(np.argmax(np.abs(actual - expected))), actual.shape)
     where = tuple(int(i) for i in index)
-    return Entry(wrong.told, where, float(actual[where]), float(expected[where]))
+    return Entry(expression, where, float(actual[where]), float(expected[where]))
 
 
 def _before(search: Followed, state: State, node: int) -> tuple[Step, ...]:
     """Right values that a value is made of, the last first."""
     found: list[Step] = []
-    pending, seen = list(state.tape[node].operands), set()
-    while pending and len(found) < STEPS:
-        index = max(pending)
-        pending.remove(index)
-        if index in seen:
-            continue
-        seen.add(index)
-        made = state.tape[index]
-        explained = search.known.explaining([values[index] for values in state.values])
-        place = made.place
-        if place is not None and not made.is_leaf:
+    for made in latest_first(state.tape, state.tape[node].operands):
+        if len(found) == STEPS:
+            break
+        if made.place is not None and not made.is_leaf:
+            explained = search.known.explaining([one[made.index] for one in state.values])
             words = named(explained, search.words)
             if words and words not in [step.words for step in found]:
-                found.append(Step(place, words))
-        pending += made.operands
+                found.append(Step(made.place, words))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""The derivatives of a single operation by differences of it."""
+"""What reaches the operands of an operation: by differences of it, where no rule tells."""
 
 from __future__ import annotations
 
@@ -51,6 +51,23 @@ def _difference(
         above = evaluate(node, Replaced(values, {index: value + step}))
         below = evaluate(node, Replaced(values, {index: value - step}))
     return np.asarray(above, dtype=np.float64) - np.asarray(below, dtype=np.float64)
+
+
+def summed_to(g: NDArray[Any], shape: tuple[int, ...], first: int = 0) -> NDArray[Any]:
+    """The sum over the axes along which an operand of that shape was broadcast.
+
+    So many first axes of `g` come before these.
+    """
+    g = np.asarray(g)
+    shape = (*g.shape[:first], *shape)
+    if g.shape == shape:
+        return g
+    while g.ndim > len(shape):
+        g = g.sum(axis=first)
+    for axis, length in enumerate(shape):
+        if length == 1 and g.shape[axis] != 1:
+            g = g.sum(axis=axis, keepdims=True)
+    return np.broadcast_to(g, shape) if g.shape != shape else g
 
 
 class Replaced:

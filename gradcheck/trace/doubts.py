@@ -22,12 +22,11 @@ from gradcheck.trace.fault import (
     Cause,
     Fault,
 )
-from gradcheck.trace.formulas import SMALL
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.nodes import Node, constant_of, evaluate
 from gradcheck.trace.points import Array, Point
 from gradcheck.trace.reverse import adjoints
-from gradcheck.trace.variants import variants_of
+from gradcheck.trace.variants import SMALL, variants_of
 
 POINTS = 3
 EXACT = 1e-7
@@ -46,24 +45,24 @@ def doubt_of(
     """The operation of the loss that the gradient is not made for.
 
     Another formula for the same thing is looked for in any case, another operation only where no
-    cause was found in the gradient.
-
-    Args:
-        search: both functions.
-        faults: of the gradient.
-        wrong: the blocks whose gradients are wrong.
-        left: those that are so with the faults mended.
+    cause was found in the gradient. `left` are the blocks that are wrong with the faults mended.
     """
     points = search.points
     blocks = [name for name in wrong if name in points[0].outputs and name in points[0].true]
     if len(points) < POINTS or len(blocks) < len(wrong) or not wrong:
         return None
     own = [
-        {name: _own(point, name) for name in point.outputs if name in point.true}
+        {
+            name: np.asarray(point.nodes[index].value, dtype=np.float64)
+            for name, index in point.outputs.items()
+            if name in point.true
+        }
         for point in points
     ]
     if any(own[0][name].shape != points[0].true[name].shape for name in own[0]) or all(
-        _is_multiple(points, own, name) for name in wrong
+        # a constant factor has causes of its own
+        proportion([one[name] for one in own], [point.true[name] for point in points]) is not None
+        for name in wrong
     ):
         return None
     kinds = {fault.kind if fault.cause is None else fault.cause.name for fault in faults}
@@ -77,17 +76,6 @@ def doubt_of(
             ):
                 return _fault(points[0].loss_nodes[members[0]], words, of_formula, faults, wrong)
     return None
-
-
-def _own(point: Point, name: str) -> Array:
-    return np.asarray(point.nodes[point.outputs[name]].value, dtype=np.float64)
-
-
-def _is_multiple(points: Sequence[Point], own: Sequence[dict[str, Array]], name: str) -> bool:
-    """Whether a block is the right one times a constant, which has causes of its own."""
-    return (
-        proportion([one[name] for one in own], [point.true[name] for point in points]) is not None
-    )
 
 
 def _variants(search: Followed, of_formula: bool) -> Iterator[tuple[list[int], str, Change]]:
@@ -134,7 +122,7 @@ def _is_of(point: Point, own: dict[str, Array], members: Sequence[int], change: 
                 known[node.index] = evaluate(node, known)
                 if known[node.index].shape != node.value.shape:
                     return False
-        gradients = point.by_block(adjoints(nodes, known, {last: np.ones(known[last].shape)}))
+        gradients = point.gradients(adjoints(nodes, known, {last: np.ones(known[last].shape)}))
     except Exception:  # the user's functions may be among the operations
         return False
     error = different = 0.0

@@ -44,12 +44,7 @@ class Known:
     def explaining(
         self, values: Sequence[NDArray[Any]], exact_values: bool = False
     ) -> list[Quantity]:
-        """The quantities that values at all points are.
-
-        Args:
-            values: by point.
-            exact_values: whether values of the loss must be met without a constant factor.
-        """
+        """The quantities that values are; if exact, those of the forward pass with no factor."""
         return self.explaining_each([values], exact_values)[0]
 
     def explaining_each(
@@ -127,11 +122,7 @@ def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
 
 
 def _with_lines(whole: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.float64], int]]:
-    """The wholes, their rows and their columns, as (how many, points, entries).
-
-    Args:
-        whole: several quantities of one shape, (quantities, points, ...).
-    """
+    """Quantities of one shape, their rows and columns, as (how many, points, entries)."""
     count, points = whole.shape[:2]
     yield whole.reshape(count, points, -1), 1
     if whole.ndim != 4:
@@ -146,8 +137,7 @@ def _with_lines(whole: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.float64
 def _features_of(stack: NDArray[np.float64]) -> Features:
     """Numbers that a constant factor and another order of the entries do not change.
 
-    Args:
-        stack: (how many, points, entries).
+    The stack is (how many, points, entries).
     """
     count, points, entries = stack.shape
     cubes, by_point, signed = np.zeros((3, count, points))

@@ -9,7 +9,6 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gradcheck.trace.misfits import Misfit
-from gradcheck.trace.nodes import Leak
 from gradcheck.trace.places import Place
 from gradcheck.user.calls import Location
 
@@ -143,7 +142,6 @@ class Fault:
         factor: the constant that mends it, for a constant factor; else what the expected value
             was multiplied by.
         entry: the entry with the largest difference, if the shapes agree.
-        quantity: the kind of the quantity that is expected (see `quantities`), or None.
         before: right values that it is made of, the last first.
         blocks: the blocks that it makes wrong.
         mended: the gradients with it, and those before it, put right, at the first point.
@@ -159,7 +157,6 @@ class Fault:
     expected_value: NDArray[Any] | None = None
     factor: float = 1.0
     entry: Entry | None = None
-    quantity: str | None = None
     before: tuple[Step, ...] = ()
     blocks: tuple[str, ...] = ()
     mended: Mapping[str, NDArray[Any]] = field(default_factory=dict)
@@ -202,9 +199,6 @@ class Search:
         left: the blocks that are still wrong with all of them mended.
         late: whether the time ran out first.
         unfollowed: why nothing could be followed, in words; empty where it could.
-        leaks: the operations that could not be followed.
-        points: at how many points both functions did the same operations.
-        operations: how many there were in the gradient.
         misfit: of a gradient that raised, the operation whose operands do not fit; else None.
         backward: what the gradient did, in the order of execution.
         doubt: the operation of the loss that may be what is wrong; else None.
@@ -214,9 +208,6 @@ class Search:
     left: tuple[str, ...] = ()
     late: bool = False
     unfollowed: str = ""
-    leaks: tuple[Leak, ...] = ()
-    points: int = 0
-    operations: int = 0
     misfit: Misfit | None = None
     backward: tuple[BackwardStep, ...] = ()
     doubt: Fault | None = None

@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.backward import backward_steps
 from gradcheck.trace.candidates import Candidates
-from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.describe import Followed
 from gradcheck.trace.doubts import doubt_of
 from gradcheck.trace.explain import known_quantities
 from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.next_fault import next_fault
-from gradcheck.trace.outputs import outputs_of
 from gradcheck.trace.points import (
     Array,
     NotFollowedError,
@@ -27,9 +25,10 @@ from gradcheck.trace.points import (
     follow,
 )
 from gradcheck.trace.quantities import quantities_of
-from gradcheck.trace.raising import Raised, raising_fault
+from gradcheck.trace.raising import raising_fault
 from gradcheck.trace.series import series_of
 from gradcheck.trace.state import State, state_of
+from gradcheck.trace.trial import Deadline
 from gradcheck.trace.words import Words
 
 Judge = Callable[[Mapping[str, NDArray[Any]]], bool]
@@ -42,10 +41,11 @@ POINTS = 3
 """At how many points a replacement must hold."""
 
 
+@np.errstate(all="ignore")
 def find_faults(
     subject: Subject,
     points: Sequence[Sequence[Array]],
-    wrong: Sequence[str] | None = None,
+    wrong: Sequence[str],
     judge: Judge | None = None,
     budget: float = 10.0,
 ) -> Search:
@@ -55,41 +55,24 @@ def find_faults(
         subject: the user's functions.
         points: at which they are followed, each by block; three or more, the first is the one that
             was checked. Those where other operations are done are left out.
-        wrong: the blocks whose gradients are wrong; those that the adjoints do not agree with if
-            left out.
+        wrong: the blocks whose gradients are wrong.
         judge: decides whether a mended set of gradients is right in the blocks mended; without
             one the adjoints do.
         budget: the time, in seconds of this thread's own work.
     """
     deadline = Deadline.after(budget)
-    with np.errstate(all="ignore"):
-        return _find(subject, points, wrong, judge, deadline)
-
-
-def _find(
-    subject: Subject,
-    points: Sequence[Sequence[Array]],
-    wrong: Sequence[str] | None,
-    judge: Judge | None,
-    deadline: Deadline,
-) -> Search:
     try:
         first = follow(subject, points[0])
     except NotFollowedError as reason:
         return Search(unfollowed=str(reason))
-    if not wrong and first.gradient.error is None and not _is_wrong(first):
-        return Search(leaks=first.gradient.leaks, points=1, operations=len(first.nodes))
     if not adjoints_agree(subject, first, points[0], np.random.default_rng(0)):
-        return Search(
-            unfollowed="the adjoints do not agree with differences of the loss",
-            leaks=first.gradient.leaks,
-        )
+        return Search(unfollowed="the adjoints do not agree with differences of the loss")
     followed = _follow_others(subject, first, points[1:])
     search = _prepared(followed, deadline)
     if first.gradient.error is not None:
         return _of_raised(search, wrong)
     state = state_of(search.points, search.tolerance, wrong)
-    if wrong and not state.wrong():
+    if not state.wrong():
         followed = [follow(subject, values, calls=2) for values in points[: len(followed)]]
         search = _prepared(followed, deadline)
         state = state_of(search.points, search.tolerance, wrong)
@@ -97,42 +80,27 @@ def _find(
     faults, state, late = _one_after_the_other(search, before, judge)
     blocks = {output.name: output.block for output in state.outputs}
     left = tuple(dict.fromkeys(blocks[name] for name in sorted(state.wrong())))
-    missing = [name for name in wrong or () if name not in first.outputs]
     return Search(
         tuple(faults),
         left,
         late,
-        "" if not missing else f"no gradient of {', '.join(missing)} came out of what is followed",
-        first.gradient.leaks,
-        len(followed),
-        len(first.nodes),
         backward=backward_steps(search, before, state, faults),
-        doubt=doubt_of(search, faults, wrong or left, left),
+        doubt=doubt_of(search, faults, wrong, left),
     )
 
 
-def _of_raised(search: Followed, wrong: Sequence[str] | None) -> Search:
+def _of_raised(search: Followed, wrong: Sequence[str]) -> Search:
     first = search.points[0]
-    blocks = tuple(wrong or first.true)
-    found = raising_fault(Raised(search.points, search.known, search.words), blocks)
+    found = raising_fault(search, wrong)
     faults = () if found is None else (found[0],)
     state = state_of(search.points, search.tolerance, wrong)
     return Search(
         faults,
-        blocks,
+        tuple(wrong),
         unfollowed="" if found else f"the gradient raised {type(first.gradient.error).__name__}",
-        leaks=first.gradient.leaks,
-        points=len(search.points),
-        operations=len(first.nodes),
         misfit=None if found is None else found[1],
         backward=backward_steps(search, state, state, faults),
     )
-
-
-def _is_wrong(point: Point) -> bool:
-    """Whether any gradient at a point differs from the adjoint."""
-    outputs = outputs_of([point], _tolerance([point]))
-    return any(not output.is_right(0, point.nodes[output.node].value) for output in outputs)
 
 
 def _follow_others(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.names import split_names
+
+Shape = tuple[int, ...]
 
 OPERATORS: dict[str, tuple[str, Callable[..., Any], bool | None]] = {
     "add": ("add", operator.add, True),
@@ -64,92 +65,49 @@ QUESTIONS = split_names(
 """Functions whose results are no part of the computation."""
 
 
-class InPlace:
-    """The functions of numpy that change their first argument."""
-
-    FUNCTIONS: ClassVar[frozenset[str]] = frozenset(
-        ("copyto", "fill_diagonal", "place", "put", "putmask", "put_along_axis")
-    )
+IN_PLACE = split_names("copyto fill_diagonal place put putmask put_along_axis")
+"""The functions of numpy that change their first argument."""
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+def call_method(name: str, array: Any, /, *arguments: Any, **keywords: Any) -> Any:
     """Calls the method of that name."""
-
-    name: str
-
-    def __call__(self, array: Any, *arguments: Any, **keywords: Any) -> Any:
-        """Calls the method."""
-        return getattr(array, self.name)(*arguments, **keywords)
+    return getattr(array, name)(*arguments, **keywords)
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """Reads the attribute of that name."""
-
-    name: str
-
-    def __call__(self, array: Any) -> Any:
-        """Reads the attribute."""
-        return getattr(array, self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
+def one_of(function: Callable[..., Any], index: int, /, *arguments: Any, **keywords: Any) -> Any:
     """One of several results."""
-
-    function: Callable[..., Any]
-    index: int
-
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Takes the result out of the others."""
-        return self.function(*arguments, **keywords)[self.index]
+    return function(*arguments, **keywords)[index]
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+def changed(
+    function: Callable[..., Any],
+    shape: Shape,
+    dtype: Any,
+    array: Any,
+    /,
+    *arguments: Any,
+    **keywords: Any,
+) -> NDArray[Any]:
     """What a function that changes its first argument makes of a copy of it."""
-
-    function: Callable[..., Any]
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    def __call__(self, array: Any, *arguments: Any, **keywords: Any) -> NDArray[Any]:
-        """Changes a copy."""
-        changed = np.empty(self.shape, self.dtype)
-        changed[...] = array
-        self.function(changed, *arguments, **keywords)
-        return changed
+    copy = np.empty(shape, dtype)
+    copy[...] = array
+    function(copy, *arguments, **keywords)
+    return copy
 
 
-@dataclass(frozen=True, slots=True)
-class Into:
+def filled(
+    function: Callable[..., Any], shape: Shape, dtype: Any, /, *arguments: Any, **keywords: Any
+) -> NDArray[Any]:
     """What a function leaves in its `out` argument, as a new array."""
-
-    function: Callable[..., Any]
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    def __call__(self, *arguments: Any, **keywords: Any) -> NDArray[Any]:
-        """Fills a new array."""
-        filled = np.empty(self.shape, self.dtype)
-        filled[...] = self.function(*arguments, **keywords)
-        return filled
+    new = np.empty(shape, dtype)
+    new[...] = function(*arguments, **keywords)
+    return new
 
 
-@dataclass(frozen=True, slots=True)
-class IntoWhere:
+def filled_where(
+    function: Callable[..., Any], before: Any, /, *arguments: Any, **keywords: Any
+) -> NDArray[Any]:
     """What a ufunc with `where` leaves in its `out` argument, from what was in it before."""
-
-    function: Callable[..., Any]
-
-    def __call__(self, before: Any, *arguments: Any, **keywords: Any) -> NDArray[Any]:
-        """Fills a copy."""
-        out = np.array(before)
-        self.function(*arguments, out=out, **keywords)
-        return out
-
-
-def get_item(array: Any, key: Any) -> Any:
-    """`array[key]`."""
-    return array[key]
+    out = np.array(before)
+    function(*arguments, out=out, **keywords)
+    return out

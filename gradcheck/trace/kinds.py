@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from gradcheck.trace.compared import Arrays, same
 from gradcheck.trace.explain import Known
-from gradcheck.trace.fault import (
-    CONSTANT_FACTOR,
-    EXTRA_TERM,
-    WRONG_OPERAND,
-    WRONG_VALUE,
-)
+from gradcheck.trace.fault import CONSTANT_FACTOR, EXTRA_TERM, WRONG_OPERAND, WRONG_VALUE
 from gradcheck.trace.mend import OWN, ZERO, Mend
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
@@ -27,31 +21,17 @@ ORDER = (ADJOINT, VALUE, SLOPE, CONTRIBUTION)
 """Which of several quantities that a value is names it."""
 
 
-@dataclass(frozen=True)
-class Kind:
-    """The kind of a fault, in words.
-
-    Attributes:
-        kind: as in `fault`.
-        actual: what stands there.
-        expected: what should stand there.
-    """
-
-    kind: str
-    actual: str
-    expected: str
-
-
-def kind_of(mend: Mend, state: State, known: Known, words: Words, expression: str) -> Kind:
-    """The kind of the fault that a mend shows."""
-    shape = state.values[0][mend.unit.replaced[0]].shape
-    size = int(np.prod(shape, dtype=int))
-    one = [np.reshape(value, -1)[:size].reshape(shape) for value in mend.actual]
+def kind_of(
+    mend: Mend, state: State, known: Known, words: Words, expression: str
+) -> tuple[str, str, str]:
+    """The kind of the fault that a mend shows, what stands there, and what should."""
+    first = state.values[0][mend.unit.replaced[0]]
+    one = [np.reshape(value, -1)[: first.size].reshape(first.shape) for value in mend.actual]
     explained = known.explaining(one)
     in_order = [quantity for quantity in explained if _is_it(one, quantity.values)]
     is_now = named(in_order, words) or expression
     if mend.how == ZERO:
-        return Kind(EXTRA_TERM, is_now, "nothing")
+        return EXTRA_TERM, is_now, "nothing"
     if mend.how == OWN:
         right = [mend.factor * value for value in one]
         wanted = [quantity for quantity in explained if same(right, quantity.values)]
@@ -59,8 +39,8 @@ def kind_of(mend: Mend, state: State, known: Known, words: Words, expression: st
         if should_be and mend.factor:
             is_near = abs(mend.factor - 1) < 1e-3
             is_now = expression if is_near else f"{constant(1 / mend.factor)} times {should_be}"
-            return Kind(CONSTANT_FACTOR, is_now, should_be)
-        return Kind(CONSTANT_FACTOR, expression, f"{constant(mend.factor)} times that")
+            return CONSTANT_FACTOR, is_now, should_be
+        return CONSTANT_FACTOR, expression, f"{constant(mend.factor)} times that"
     candidate = mend.candidate
     should_be = ""
     if candidate is not None:
@@ -70,7 +50,7 @@ def kind_of(mend: Mend, state: State, known: Known, words: Words, expression: st
             is_now = f"{constant(times)} times {should_be}"
         if abs(mend.factor - 1) > 1e-9:
             should_be = f"{constant(mend.factor)} times {should_be}"
-    return Kind(WRONG_OPERAND if mend.unit.uses else WRONG_VALUE, is_now, should_be)
+    return WRONG_OPERAND if mend.unit.uses else WRONG_VALUE, is_now, should_be
 
 
 def named(explained: Sequence[Quantity], words: Words) -> str:

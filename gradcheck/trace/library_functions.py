@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcheck.trace.scipy_forms import log_softmax, logsumexp, softmax
+
 Function = Callable[..., Any]
 
 
@@ -98,20 +100,6 @@ def sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
-def _softmax(x: Any, dim: int = -1, **_: Any) -> Any:
-    powers = np.exp(x - np.max(x, axis=dim, keepdims=True))
-    return powers / np.sum(powers, axis=dim, keepdims=True)
-
-
-def _logsumexp(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    top = np.max(x)
-    return top + np.log(_reduced(np.sum)(np.exp(x - top), dim, keepdim))
-
-
-def _log_softmax(x: Any, dim: int = -1, **_: Any) -> Any:
-    return x - _logsumexp(x, dim, keepdim=True)
-
-
 def _leaky(x: Any, negative_slope: float = 0.01, **_: Any) -> Any:
     return np.where(x > 0, x, negative_slope * x)
 
@@ -133,9 +121,9 @@ ACTIVATIONS: dict[str, Function] = {
     "softplus": lambda x, **_: np.log1p(np.exp(x)),
     "silu": lambda x, **_: x * sigmoid(x),
     "swish": lambda x, **_: x * sigmoid(x),
-    "softmax": _softmax,
-    "log_softmax": _log_softmax,
-    "logsumexp": _logsumexp,
+    "softmax": lambda x, dim=-1, **_: softmax(x, dim),
+    "log_softmax": lambda x, dim=-1, **_: log_softmax(x, dim),
+    "logsumexp": _reduced(logsumexp),
     "logsigmoid": lambda x, **_: -np.log1p(np.exp(-x)),
     "log_sigmoid": lambda x, **_: -np.log1p(np.exp(-x)),
 }

@@ -1,34 +1,29 @@
-"""The loops of the user's source: which stands around a place, or writes by an index."""
+"""The loops of the user's source: which stands around a place, writes by an index, stops short."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.trace.nodes import Node
+from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Place
-from gradcheck.trace.sources import tree_of
+from gradcheck.trace.sources import expression_of, tree_of
+from gradcheck.trace.state import State
+
+BUFFERS = ("zeros", "zeros_like")
 
 
 def loop_of_index(place: Place, axis: int) -> Place | None:
     """The header of the loop over the bare name that an expression is indexed with at an axis."""
-    try:
-        expression = ast.parse(place.source, mode="eval").body
-    except SyntaxError:
+    indices = _indices(expression_of(place.source))
+    if axis >= len(indices) or not isinstance(indices[axis], ast.Name):
         return None
-    if not isinstance(expression, ast.Subscript):
-        return None
-    index = expression.slice
-    items = index.elts if isinstance(index, ast.Tuple) else [index]
-    name = items[axis] if axis < len(items) else None
-    around = [
-        loop
-        for loop in loops_of(place.file)
-        if isinstance(name, ast.Name)
-        and loop.lineno <= place.line <= (loop.end_lineno or loop.lineno)
-        and name.id in {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
-    ]
-    return _header(around, place)
+    name = _names(indices[axis])
+    return _innermost([one for one in _loops_around(place) if name & _names(one.target)], place)
 
 
 def loop_that_ran_once(tape: Sequence[Node], place: Place) -> Place | None:
@@ -39,42 +34,109 @@ def loop_that_ran_once(tape: Sequence[Node], place: Place) -> Place | None:
 
 def loop_around(place: Place) -> Place | None:
     """The header of the innermost loop around a place."""
-    around = [
-        loop
-        for loop in loops_of(place.file)
-        if loop.lineno < place.line <= (loop.end_lineno or loop.lineno)
-    ]
-    return _header(around, place)
+    return _innermost([loop for loop in _loops_around(place) if loop.lineno < place.line], place)
 
 
-def _header(around: Sequence[ast.For], place: Place) -> Place | None:
-    """That of the innermost of some loops around a place."""
-    if not around:
-        return None
-    head = max(around, key=lambda loop: loop.lineno)
-    end = head.iter.end_col_offset or 0
-    return Place(place.file, head.lineno, head.lineno, head.col_offset, end, place.function)
-
-
-def loops_of(file: str) -> list[ast.For]:
-    """All for loops of a file."""
-    return [node for node in ast.walk(tree_of(file)) if isinstance(node, ast.For)]
-
-
-def indices_written(file: str, line: int) -> list[set[str]]:
-    """The names in each index of the subscript that a statement assigns to."""
-    for statement in ast.walk(tree_of(file)):
-        if not isinstance(statement, ast.Assign | ast.AugAssign) or statement.lineno != line:
+def loop_of_missing(
+    write: Place, entries: NDArray[np.intp], shape: tuple[int, ...]
+) -> Place | None:
+    """The header of the loop over the index at which all entries that it misses agree."""
+    names = _indices_written(write)
+    missing = np.unravel_index(entries, shape)
+    for axis, positions in enumerate(missing):
+        if len(set(positions.tolist())) != 1 or shape[axis] == 1 or axis >= len(names):
             continue
-        target: ast.expr = (
-            statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-        )
-        indices: list[ast.expr] = []
-        while isinstance(target, ast.Subscript):
-            index = target.slice
-            indices = [*(index.elts if isinstance(index, ast.Tuple) else [index]), *indices]
-            target = target.value
-        return [
-            {name.id for name in ast.walk(index) if isinstance(name, ast.Name)} for index in indices
-        ]
+        for loop in _loops_around(write):
+            if loop.lineno < write.line and _names(loop.target) & names[axis]:
+                return _header(loop, write)
+    return None
+
+
+def loop_that_stops_short(state: State, node: int) -> Place | None:
+    """The header of the loop that writes items of the list that a buffer of zeros was put into.
+
+    What is put into a list is no operation: the buffers tell, and the source. None where a value
+    is made of anything but such buffers and numbers.
+    """
+    tape = state.tape
+    above = [one for one in tape if state.above[node] >> one.index & 1]
+    if any(
+        np.any(values[one.index]) for one in above if one.value.size > 1 for values in state.values
+    ):
+        return None
+    for one in reversed(above):
+        place = one.place
+        if base_name(one) in BUFFERS and place is not None:
+            for loop in _loops_that_write(place):
+                return _header(loop, place)
+    return None
+
+
+def _loops_that_write(place: Place) -> Iterator[ast.For]:
+    """The loops that assign items, by their own index, of the list that is made at a place."""
+    for function in ast.walk(tree_of(place.file)):
+        if not isinstance(function, ast.FunctionDef) or not _holds(function, place):
+            continue
+        lists = {
+            target.id
+            for statement in ast.walk(function)
+            if isinstance(statement, ast.Assign) and _holds(statement, place)
+            for target in statement.targets
+            if isinstance(target, ast.Name)
+        }
+        for loop in ast.walk(function):
+            if isinstance(loop, ast.For) and any(
+                isinstance(node, ast.Subscript)
+                and isinstance(node.ctx, ast.Store)
+                and isinstance(node.value, ast.Name)
+                and node.value.id in lists
+                and _names(loop.target) & _names(node.slice)
+                for node in ast.walk(loop)
+            ):
+                yield loop
+
+
+def _loops_around(place: Place) -> list[ast.For]:
+    every = ast.walk(tree_of(place.file))
+    return [node for node in every if isinstance(node, ast.For) and _holds(node, place)]
+
+
+def _holds(statement: ast.stmt, place: Place) -> bool:
+    return statement.lineno <= place.line <= (statement.end_lineno or statement.lineno)
+
+
+def _innermost(around: Sequence[ast.For], place: Place) -> Place | None:
+    """The header of the innermost of some loops around a place."""
+    return _header(max(around, key=lambda loop: loop.lineno), place) if around else None
+
+
+def _header(loop: ast.For, place: Place) -> Place:
+    end = loop.iter.end_col_offset or 0
+    return Place(place.file, loop.lineno, loop.lineno, loop.col_offset, end, place.function)
+
+
+def _indices_written(write: Place) -> list[set[str]]:
+    """The names in each index of the subscript that a statement assigns to."""
+    for statement in ast.walk(tree_of(write.file)):
+        if isinstance(statement, ast.Assign | ast.AugAssign) and statement.lineno == write.line:
+            target: ast.expr = (
+                statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+            )
+            indices: list[ast.expr] = []
+            while isinstance(target, ast.Subscript):
+                indices = [*_indices(target), *indices]
+                target = target.value
+            return [_names(index) for index in indices]
     return []
+
+
+def _indices(expression: ast.expr | None) -> list[ast.expr]:
+    """What stands between the brackets of a subscript."""
+    if not isinstance(expression, ast.Subscript):
+        return []
+    index = expression.slice
+    return index.elts if isinstance(index, ast.Tuple) else [index]
+
+
+def _names(expression: ast.expr) -> set[str]:
+    return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}

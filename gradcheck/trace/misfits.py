@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.sources import expression_of
+
 Array = NDArray[Any]
 
 
@@ -87,12 +89,8 @@ def with_a_line_less(code: str, value: Array) -> Iterator[tuple[str, Array]]:
 
 def _bracketed(code: str) -> str:
     """An expression that an operator or an index can stand after."""
-    try:
-        expression = ast.parse(code, mode="eval").body
-    except SyntaxError:
-        return code
-    atoms = ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.Constant
-    return code if isinstance(expression, atoms) else f"({code})"
+    atoms = ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.Constant | None
+    return code if isinstance(expression_of(code), atoms) else f"({code})"
 
 
 def turned(code: str) -> str:

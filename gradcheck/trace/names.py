@@ -33,6 +33,8 @@ MOVES = split_names(
 )
 """Operations that only move data."""
 
+WRITES = ("setitem", "scatter")
+
 BILINEAR = split_names(
     """
     multiply matmul dot outer inner vdot tensordot einsum kron convolve correlate vecdot

@@ -56,15 +56,12 @@ def next_fault(
     if outcome.mend is not None:
         return _of_replacement(search, view, trials, outcome.mend), outcome.late
     if outcome.scale is not None:
-        place = place_of_scale(outcome.scale, state, search.known.quantities, assignments)
+        place = place_of_scale(outcome.scale, state, search.known.quantities)
         blamed = blame(place.mend, view, assignments, search.words, place.is_right)
         if place.joined is not None and state.tape[place.joined].place is not None:
             blamed = Blame.at(state.tape[place.joined].chain)
         if place.is_right:
             blamed = outside_helper(blamed, place.mend, state)
-        if place.assignment is not None:
-            assigned = place.assignment.place
-            blamed = Blame(assigned, (), assigned.source)
         beside = beside_right_ones(place.mend, state)
         if beside is not None:
             blamed = blamed.moved_to(beside)
@@ -75,7 +72,7 @@ def next_fault(
 
 def _of_replacement(
     search: Followed, view: View, trials: Trials, mend: Mend
-) -> tuple[Fault, State] | None:
+) -> tuple[Fault, State]:
     """The fault that a quantity mends, or a factor that is left out of what it is made of."""
     every = search.points[0].gradient.tape.assignments
     assignments = _naming(every)
@@ -91,7 +88,7 @@ def _of_replacement(
     if view.is_right_forward(mend.unit.first):
         kinds = {VALUE}
     if (not is_right or kinds == {VALUE}) and is_of_another_kind(mend, kinds):
-        blamed = handed_on(blamed, mend, view, every, search.words)
+        blamed = handed_on(blamed, mend, view.state, every)
     if returned is not None:
         blamed = blamed.moved_to(returned)
     return of_mend(search, view.state, mend, blamed)

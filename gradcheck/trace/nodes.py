@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -221,20 +221,23 @@ def evaluate(node: Node, values: Any) -> NDArray[Any]:
 def carried(
     nodes: Sequence[Node], known: Any, changed: Mapping[int, NDArray[Any]], last: int
 ) -> dict[int, NDArray[Any]]:
-    """The values that are others once some are changed, up to a node, with these among them.
-
-    Args:
-        nodes: the tape.
-        known: all values as they are, by index.
-        changed: the changed ones, by index.
-        last: the last node that is evaluated.
-    """
+    """The values that are others once some are changed, with these, up to the last node."""
     values = dict(changed)
     for node in nodes[min(changed) + 1 : last + 1]:
         if node.index not in changed and not values.keys().isdisjoint(node.operands):
             operands = {index: values.get(index, known[index]) for index in node.operands}
             values[node.index] = evaluate(node, operands)
     return values
+
+
+def latest_first(nodes: Sequence[Node], starts: Iterable[int]) -> Iterator[Node]:
+    """Some values, and all that they are made of, each once and the last first."""
+    pending = set(starts)
+    while pending:
+        index = max(pending)
+        pending.remove(index)
+        yield nodes[index]
+        pending.update(nodes[index].operands)
 
 
 def constant_of(argument: Any, nodes: Sequence[Node]) -> float | None:

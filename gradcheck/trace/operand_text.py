@@ -6,20 +6,18 @@ import ast
 
 from gradcheck.trace.mend import Mend
 from gradcheck.trace.nodes import Node, Reference
+from gradcheck.trace.sources import expression_of
 from gradcheck.trace.state import State
+
+MODULES = ("np", "numpy", "math")
 
 
 def text_of_use(made: Node, consumer: Node, operand: int) -> ast.expr | None:
     """The expression that an operand is, in that of the operation that uses it."""
-    position = next(
-        (
-            i
-            for i, argument in enumerate(consumer.arguments)
-            if isinstance(argument, Reference) and argument.index == operand
-        ),
-        None,
-    )
-    return operand_text(made.chain[0].place.source, position)
+    for position, argument in enumerate(consumer.arguments):
+        if isinstance(argument, Reference) and argument.index == operand:
+            return operand_text(made.chain[0].place.source, position)
+    return None
 
 
 def name_of_operand(mend: Mend, state: State) -> str | None:
@@ -32,12 +30,9 @@ def name_of_operand(mend: Mend, state: State) -> str | None:
     return None if text is None else ast.unparse(text)
 
 
-def operand_text(source: str, position: int | None) -> ast.expr | None:
+def operand_text(source: str, position: int) -> ast.expr | None:
     """The expression of an operand in that of an operation."""
-    try:
-        expression = ast.parse(source.strip(), mode="eval").body
-    except SyntaxError:
-        return None
+    expression = expression_of(source)
     operands: list[ast.expr] = []
     if isinstance(expression, ast.BinOp):
         operands = [expression.left, expression.right]
@@ -48,17 +43,11 @@ def operand_text(source: str, position: int | None) -> ast.expr | None:
     elif isinstance(expression, ast.Attribute | ast.Subscript):
         operands = [expression.value]
     elif isinstance(expression, ast.Call):
-        method = isinstance(expression.func, ast.Attribute) and not (
-            isinstance(expression.func.value, ast.Name)
-            and expression.func.value.id in ("np", "numpy", "math")
-        )
-        of = (
-            [expression.func.value] if method and isinstance(expression.func, ast.Attribute) else []
-        )
-        operands = [*of, *expression.args]
-    if position is None or position >= len(operands):
-        return None
-    return operands[position]
+        operands = list(expression.args)
+        function = expression.func
+        if isinstance(function, ast.Attribute) and ast.unparse(function.value) not in MODULES:
+            operands = [function.value, *operands]
+    return operands[position] if position < len(operands) else None
 
 
 def with_place(state: State, node: Node) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import Array, Arrays, Compared, less, product, same
+from gradcheck.trace.compared import Arrays, Compared, less, product, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import evaluate
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import SLOPE, VALUE
+from gradcheck.trace.scipy_forms import softmax
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
 PRODUCTS = ("matmul", "dot", "multiply")
@@ -44,7 +46,7 @@ def softmax_cause(compared: Compared) -> Cause | None:
             )
         scores = compared.values(min(compared.derived_by))
         for other in (one for one in range(p[0].ndim) if one != axis):
-            turned = [_softmax(value, other) for value in scores]
+            turned = [softmax(value, other) for value in scores]
             if same(compared.actual, _pulled_back(arriving, turned, other)):
                 return Cause(
                     fault.SOFTMAX_AXIS,
@@ -59,11 +61,6 @@ def softmax_cause(compared: Compared) -> Cause | None:
                 "this does not",
             )
     return None
-
-
-def _softmax(scores: Array, axis: int) -> Array:
-    shares = np.exp(scores - scores.max(axis=axis, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=axis, keepdims=True))
 
 
 def _pulled_back(arriving: Arrays, shares: Arrays, axis: int) -> Arrays:
@@ -100,21 +97,21 @@ def product_cause(compared: Compared) -> Cause | None:
     if base_name(node) not in PRODUCTS or len(operands) != 2:
         return None
     one, other = ([values[index] for values in compared.state.values] for index in operands)
-    if base_name(node) == "multiply":
-        for a, b in ((one, other), (other, one)):
-            for left in (a, _turned(a)):
-                for right in (b, _turned(b)):
-                    if _is_matrix_product(left, right, compared.expected):
-                        return Cause(fault.ELEMENTWISE, "a matrix product belongs here")
-    elif one[0].shape == other[0].shape and same(product(one, other), compared.expected):
-        return Cause(fault.MATRIX_PRODUCT, "the elementwise product belongs here")
-    elif any(
-        _is_matrix_product(left, right, compared.expected)
-        for left in (one, _turned(one))
-        for right in (other, _turned(other))
+    elementwise = base_name(node) == "multiply"
+    if (
+        not elementwise
+        and one[0].shape == other[0].shape
+        and same(product(one, other), compared.expected)
     ):
-        return Cause(fault.TRANSPOSED, "an operand is to be transposed", "transpose the operand")
-    return None
+        return Cause(fault.MATRIX_PRODUCT, "the elementwise product belongs here")
+    pairs = [*itertools.product((one, _turned(one)), (other, _turned(other)))]
+    if elementwise:
+        pairs += [(right, left) for left, right in pairs]
+    if not any(_is_matrix_product(left, right, compared.expected) for left, right in pairs):
+        return None
+    if elementwise:
+        return Cause(fault.ELEMENTWISE, "a matrix product belongs here")
+    return Cause(fault.TRANSPOSED, "an operand is to be transposed", "transpose the operand")
 
 
 def _turned(values: Arrays) -> Arrays:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.differences import Contributions, Values, differenced
+from gradcheck.trace.differences import Contributions, Values, differenced, summed_to
 from gradcheck.trace.names import CONSTANT, MOVES
 from gradcheck.trace.nodes import Altered, Node, Reference, resolve
 from gradcheck.trace.products import PRODUCTS
@@ -99,7 +99,7 @@ def contributions(
     name = base_name(node)
     if name in CONSTANT:
         return []
-    if name in ELEMENTWISE and not _settings(node):
+    if name in ELEMENTWISE and not node.keywords.keys() - {"dtype", "casting"}:
         return _elementwise(ELEMENTWISE[name], node, out, values, g, several)
     if name in MOVES:
         return moved(node, values, g, movements, several)
@@ -108,10 +108,6 @@ def contributions(
     rule = RULES.get(name)
     found = rule(node, out, values, g) if rule is not None else None
     return differenced(node, values, g) if found is None else found
-
-
-def _settings(node: Node) -> bool:
-    return bool(node.keywords.keys() - {"dtype", "casting"})
 
 
 def _elementwise(
@@ -140,26 +136,6 @@ def _elementwise(
     ]
 
 
-def summed_to(g: NDArray[Any], shape: tuple[int, ...], first: int = 0) -> NDArray[Any]:
-    """The sum over the axes along which an operand of that shape was broadcast.
-
-    Args:
-        g: what is summed.
-        shape: of the operand.
-        first: how many axes of `g` come before these.
-    """
-    g = np.asarray(g)
-    shape = (*g.shape[:first], *shape)
-    if g.shape == shape:
-        return g
-    while g.ndim > len(shape):
-        g = g.sum(axis=first)
-    for axis, length in enumerate(shape):
-        if length == 1 and g.shape[axis] != 1:
-            g = g.sum(axis=axis, keepdims=True)
-    return np.broadcast_to(g, shape) if g.shape != shape else g
-
-
 def moved(
     node: Node,
     values: Values,
@@ -167,15 +143,7 @@ def moved(
     movements: Movements | None = None,
     several: bool = False,
 ) -> Contributions:
-    """The rule of everything that moves data: the same function is run on the positions.
-
-    Args:
-        node: the movement.
-        values: of its operands, by index.
-        g: the adjoint of its result.
-        movements: the positions of other nodes, as far as they are known.
-        several: see `contributions`.
-    """
+    """The rule of everything that moves data: the same function is run on the positions."""
     if movements is None or node.index not in movements:
         found = positions_through(node, values)
         if movements is not None:

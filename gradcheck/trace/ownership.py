@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from functools import partial
 from threading import Thread
-from types import CellType, FunctionType, SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,6 @@ def given_others(
     settable: Any = value  # a partial's own way to be changed, which its type does not tell
     settable.__setstate__((value.func, arguments, keywords, value.__dict__ or None))
     return lambda: settable.__setstate__(before)
-
-
-def fill(cell: CellType, value: Any) -> None:
-    """Puts a value into the cell of a closure."""
-    cell.cell_contents = value
 
 
 def slots(kind: type) -> Iterator[str]:

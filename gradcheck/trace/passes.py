@@ -14,7 +14,7 @@ from gradcheck.trace.fault import LAST_PASS
 from gradcheck.trace.nodes import OUTPUT, Assignment
 from gradcheck.trace.places import Place
 from gradcheck.trace.special import Special
-from gradcheck.trace.state import Replacement, State, Values
+from gradcheck.trace.state import Replacement, Values
 from gradcheck.trace.view import View
 
 NEAR = 60
@@ -42,11 +42,10 @@ def _of_operations(view: View, wrong: frozenset[str]) -> Special | None:
                 Replacement(nodes={one[-1]: _total(values, one) for one in series})
                 for values in state.values
             )
-            mended = _mended(state, replacements, wrong)
+            mended = state.mended_by(replacements, state.below(replacements[0].starts), wrong)
             if mended:
                 node = state.tape[series[0][-1]]
-                blame = Blame(node.place, (), node.place.source if node.place else "")
-                return Special(LAST_PASS, blame, node.index, replacements, mended)
+                return Special(LAST_PASS, Blame(node.place), node.index, replacements, mended)
     return None
 
 
@@ -70,11 +69,9 @@ def _of_assignments(
         replacements = tuple(
             Replacement(uses=dict.fromkeys(uses, _total(values, nodes))) for values in state.values
         )
-        mended = _mended(state, replacements, wrong)
+        mended = state.mended_by(replacements, state.below(replacements[0].starts), wrong)
         if mended:
-            return Special(
-                LAST_PASS, Blame(place, (), place.source), uses[0][0], replacements, mended
-            )
+            return Special(LAST_PASS, Blame(place), uses[0][0], replacements, mended)
     return None
 
 
@@ -95,21 +92,3 @@ def _kept(view: View) -> Iterator[list[int]]:
             continue
         if len(state.below([members[-1]])) <= NEAR:
             yield members
-
-
-def _mended(
-    state: State, replacements: tuple[Replacement, ...], wrong: frozenset[str]
-) -> frozenset[str]:
-    """The wrong outputs that become right; none if a right one does not stay so."""
-    order = state.below(replacements[0].starts)
-    mended = wrong
-    for point, replacement in enumerate(replacements):
-        with np.errstate(all="ignore"):
-            done = state.run(point, replacement, order)
-        if done is None:
-            return frozenset()
-        right = {o.name for o in state.outputs if o.is_right(point, done[o.node])}
-        mended &= right
-        if not mended or any(o.name not in right | wrong for o in state.outputs):
-            return frozenset()
-    return mended

@@ -12,13 +12,14 @@ import numpy as np
 
 from gradcheck.trace import fault
 from gradcheck.trace.axis_causes import REDUCTIONS, axis_of, other_axis
-from gradcheck.trace.compared import Arrays, Compared, less, quotient, same
-from gradcheck.trace.edited import agrees, made_of
+from gradcheck.trace.compared import Arrays, Compared, agrees, less, made_of, quotient, same
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.names import WRITES
 from gradcheck.trace.nodes import Node, evaluate, resolve
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.penalties import is_square
 from gradcheck.trace.quantities import PATHS
+from gradcheck.trace.sources import expression_of
 
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
 
@@ -45,11 +46,7 @@ def _sums(compared: Compared) -> Iterator[tuple[int, Arrays]]:
     for node in compared.derived_by:
         for made in compared.loss_nodes[node + 1 :]:
             if node in made.operands and base_name(made) in ("subtract", "add"):
-                arriving = compared.adjoints(made.index)
-                if arriving is not None and same(compared.actual, arriving):
-                    yield node, compared.parts(node).get(made.index, compared.actual)
-                else:
-                    yield made.index, compared.actual
+                yield made.index, compared.actual
 
 
 def _left_out(parts: dict[int, Arrays], reached: Arrays) -> list[int]:
@@ -167,10 +164,7 @@ def _read_in(order: Sequence[int], node: Node) -> Node:
 
 def _reordered(source: str, order: Sequence[int]) -> str:
     """The text of a subscript with its indices in another order."""
-    try:
-        expression = ast.parse(source, mode="eval").body
-    except SyntaxError:
-        return ""
+    expression = expression_of(source)
     if not isinstance(expression, ast.Subscript) or not isinstance(expression.slice, ast.Tuple):
         return ""
     indices = [ast.unparse(one) for one in expression.slice.elts]
@@ -180,7 +174,7 @@ def _reordered(source: str, order: Sequence[int]) -> str:
 def written_cause(compared: Compared) -> Cause | None:
     """What is assigned into a buffer where it should be added."""
     node = compared.state.tape[compared.node]
-    if base_name(node) not in ("setitem", "scatter") or len(node.operands) < 1:
+    if base_name(node) not in WRITES or not node.operands:
         return None
     actual, expected = compared.actual[0], compared.expected[0]
     if actual.shape != expected.shape:

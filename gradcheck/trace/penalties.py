@@ -20,20 +20,14 @@ PRODUCTS = split_names("multiply dot vdot inner matmul einsum tensordot")
 
 
 def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
-    """The blocks of whose entries alone the loss takes squares; none where it is not followed.
-
-    Args:
-        subject: the functions.
-        values: the point, by block.
-    """
+    """The blocks of whose entries alone the loss takes squares; none where it is not followed."""
     try:
         loss = follow_loss(subject, values)
     except NotFollowedError:
         return frozenset()
-    owners = {index: name for name, index in loss.parameters.items()}
-    alone = dict(owners)
+    alone = {index: name for name, index in loss.parameters.items()}
     found = set()
-    for node in loss.nodes:
+    for node in loss.loss_nodes:
         of = {alone.get(operand) for operand in node.operands}
         if node.is_leaf or len(of) != 1 or None in of:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,63 +42,56 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Point:
-    """Both functions, followed at one point.
+class FollowedLoss:
+    """The loss, followed at one point.
 
     Attributes:
-        loss_nodes: the tape of the loss.
-        loss_index: the index of the loss on it.
+        loss_nodes: its tape.
+        loss_index: of the loss on it.
         parameters: the index of every block's leaf on it, by block.
         derivatives: of the loss, by every value on it.
-        gradient: what the gradient did.
-        nodes: the tape of the gradient, with a node of its own for every block's gradient.
-        outputs: the index of that node, by block.
-        start: where on the tape the last call of the gradient began.
-        true: the adjoint of every block.
-        by_block: the derivatives by the blocks, of other adjoints of the loss's tape.
+        subject: whose loss it is.
     """
 
     loss_nodes: list[Node]
     loss_index: int
     parameters: Mapping[str, int]
     derivatives: Adjoints
+    subject: Subject
+
+    def gradients(self, derivatives: Adjoints) -> Mapping[str, Array]:
+        """The derivatives by the blocks, of adjoints of its tape."""
+        found = derivatives.of_nodes
+        if self.subject.cut is not None:
+            (whole,) = self.parameters.values()
+            vector = found.get(whole, np.zeros(self.loss_nodes[whole].value.shape))
+            return dict(zip(self.subject.names, self.subject.cut(vector), strict=True))
+        return {
+            name: np.asarray(found.get(index, np.zeros(self.loss_nodes[index].value.shape)))
+            for name, index in self.parameters.items()
+        }
+
+    @cached_property
+    def true(self) -> Mapping[str, Array]:
+        """The adjoint of every block."""
+        return self.gradients(self.derivatives)
+
+
+@dataclass(frozen=True)
+class Point(FollowedLoss):
+    """Both functions, followed at one point.
+
+    Attributes:
+        gradient: what the gradient did.
+        nodes: its tape, with a node of its own for every block's gradient.
+        outputs: the index of that node, by block.
+        start: where on the tape the last call of the gradient began.
+    """
+
     gradient: Trace
     nodes: list[Node]
     outputs: Mapping[str, int]
     start: int
-    true: Mapping[str, Array]
-    by_block: Callable[[Adjoints], Mapping[str, Array]]
-
-
-@dataclass(frozen=True)
-class FollowedLoss:
-    """The loss, followed at one point.
-
-    Attributes:
-        nodes: its tape.
-        index: of the loss on it.
-        parameters: the index of every block's leaf on it, by block.
-        derivatives: of the loss, by every value on it.
-        subject: whose loss it is.
-    """
-
-    nodes: list[Node]
-    index: int
-    parameters: Mapping[str, int]
-    derivatives: Adjoints
-    subject: Subject
-
-    def gradients(self, derivatives: Adjoints | None = None) -> Mapping[str, Array]:
-        """The derivatives by the blocks; of these adjoints, where some are given."""
-        found = (derivatives or self.derivatives).of_nodes
-        if self.subject.cut is not None:
-            (whole,) = self.parameters.values()
-            vector = found.get(whole, np.zeros(self.nodes[whole].value.shape))
-            return dict(zip(self.subject.names, self.subject.cut(vector), strict=True))
-        return {
-            name: np.asarray(found.get(index, np.zeros(self.nodes[index].value.shape)))
-            for name, index in self.parameters.items()
-        }
 
 
 class NotFollowedError(Exception):
@@ -105,11 +99,7 @@ class NotFollowedError(Exception):
 
 
 def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
-    """Follows the loss at a point.
-
-    Raises:
-        NotFollowedError: it raised, or is not made of what can be followed.
-    """
+    """Follows the loss at a point, given by block; raises NotFollowedError where it cannot."""
 
     def of_loss(packed: Any) -> Any:
         return [dict(subject.blocks(packed)), subject.loss(packed)]
@@ -128,33 +118,14 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
 
 
 def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
-    """Follows both functions at a point.
-
-    Args:
-        subject: the functions.
-        values: the point, by block.
-        calls: how often the gradient is called.
-
-    Raises:
-        NotFollowedError: the loss raised, or is not made of what can be followed.
-    """
+    """Follows both functions at a point, given by block, with so many calls of the gradient."""
     loss = follow_loss(subject, values)
     with np.errstate(all="ignore"):
         packed = subject.pack([value.copy() for value in values])
         gradient = trace_calls([subject.gradient] * calls, packed, subject.users)
     nodes, outputs = _with_outputs(gradient)
-    return Point(
-        loss.nodes,
-        loss.index,
-        loss.parameters,
-        loss.derivatives,
-        gradient,
-        nodes,
-        outputs,
-        gradient.starts[-1],
-        loss.gradients(),
-        loss.gradients,
-    )
+    of_loss = (loss.loss_nodes, loss.loss_index, loss.parameters, loss.derivatives, subject)
+    return Point(*of_loss, gradient, nodes, outputs, gradient.starts[-1])
 
 
 def _unfollowed(trace: Trace) -> str:
@@ -163,10 +134,6 @@ def _unfollowed(trace: Trace) -> str:
         where = f" ({leak.place.file}:{leak.place.line})" if leak.place else ""
         return f"the loss cannot be followed: {leak.operation}{where}"
     return "the loss is not made of numpy's operations"
-
-
-def _identity(value: Any) -> Any:
-    return value
 
 
 def _with_outputs(gradient: Trace) -> tuple[list[Node], dict[str, int]]:
@@ -180,7 +147,7 @@ def _with_outputs(gradient: Trace) -> tuple[list[Node], dict[str, int]]:
         outputs[name] = len(nodes)
         arguments = (Reference(index),)
         nodes.append(
-            Node(len(nodes), OUTPUT, _identity, arguments, {}, made.value, made.chain, 0, (index,))
+            Node(len(nodes), OUTPUT, np.asarray, arguments, {}, made.value, made.chain, 0, (index,))
         )
     return nodes, outputs
 

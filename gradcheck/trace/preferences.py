@@ -17,11 +17,9 @@ def carries(unit: Unit, view: View) -> bool:
 
 
 def already_right(mend: Mend, view: View) -> tuple[set[int], bool]:
-    """What the replaced values are already right for.
+    """The values of the loss whose adjoints the replaced values are already.
 
-    Returns:
-        The values of the loss whose adjoints they are; and whether, over a loop, each is at least
-        a part of one.
+    And whether, over a loop, each of them is at least a part of one.
     """
     if mend.candidate is None:
         return set(), False
@@ -86,8 +84,6 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
         if held.candidate is not None and held.candidate.kind == SLOPE:
             return False  # a slope for a slope says more than an adjoint of all that follows
-        if unit.kind == NODE and candidate.node in held_is:
-            return True
         return not all(explained) and (is_part or not _is_made_of(unit, held, view, held_is))
     return False
 

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.differences import Contributions, summed_to
 from gradcheck.trace.nodes import Node, Reference, resolve
-
-Contributions = list[tuple[int, NDArray[Any]]]
 
 
 def _two(rule: Callable[..., tuple[Any, Any] | None]) -> Callable[..., Contributions | None]:
@@ -54,20 +53,7 @@ def _stacked(g: Any, a: Any, b: Any, left: Any, right: Any) -> tuple[Any, Any]:
     g = g.reshape(*stack, left.shape[-2], right.shape[-1])
     da = g @ np.swapaxes(right, -1, -2)
     db = np.swapaxes(left, -1, -2) @ g
-    return _unstacked(da, left.shape), _unstacked(db, right.shape)
-
-
-def _unstacked(part: Any, shape: tuple[int, ...]) -> Any:
-    while part.ndim > len(shape):
-        part = part.sum(axis=0)
-    for axis, length in enumerate(shape):
-        if length == 1 and part.shape[axis] != 1:
-            part = part.sum(axis=axis, keepdims=True)
-    return part
-
-
-def _dot(g: Any, a: Any, b: Any) -> tuple[Any, Any] | None:
-    return _matmul(g, a, b) if a.ndim <= 2 and b.ndim <= 2 else None
+    return summed_to(da, left.shape), summed_to(db, right.shape)
 
 
 def _outer(g: Any, a: Any, b: Any) -> tuple[Any, Any]:
@@ -113,7 +99,7 @@ def _einsum(node: Node, out: NDArray[Any], values: Any, g: NDArray[Any]) -> Cont
 
 PRODUCTS: dict[str, Callable[..., Contributions | None]] = {
     "matmul": _two(_matmul),
-    "dot": _two(_dot),
+    "dot": _two(lambda g, a, b: _matmul(g, a, b) if max(a.ndim, b.ndim) <= 2 else None),
     "outer": _two(_outer),
     "multiply.outer": _two(lambda g, a, b: _outer(g, a, b) if a.ndim == b.ndim == 1 else None),
     "inner": _two(_inner),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.outputs import Output
 from gradcheck.trace.reverse import Adjoints, Edge, adjoints
-from gradcheck.trace.state import State, Values
+from gradcheck.trace.state import State
 
 FIT = 1e-5
 """The relative error of a projection that a replacement may leave."""
@@ -36,41 +36,6 @@ class Projection:
     gap: float
     seed: Mapping[int, NDArray[np.float64]]
     weights: Adjoints
-
-
-@dataclass(frozen=True)
-class Leaving:
-    """What the uses by which changes leave a region do to the projections.
-
-    Attributes:
-        uses: those that do something.
-        weights: a row for every projection.
-        gaps: of the projections.
-        allowed: the errors that the effects may have.
-    """
-
-    uses: list[Edge]
-    weights: NDArray[np.float64]
-    gaps: NDArray[np.float64]
-    allowed: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, uses: list[Edge], projections: list[Projection], base: Values) -> Leaving:
-        """Of the projections that a region is left by; `base` has the values as they are."""
-        known = [use for use in uses if any(use in one.weights.of_edges for one in projections)]
-        rows = [
-            np.concatenate(
-                [
-                    np.ravel(one.weights.of_edges.get(use, np.zeros(base[use[1]].shape)))
-                    for use in known
-                ]
-                or [np.zeros(0)]
-            )
-            for one in projections
-        ]
-        gaps = np.array([one.gap for one in projections])
-        allowed = 1e-5 * np.maximum(np.abs(gaps), 1e-12)
-        return cls(known, np.array(rows), gaps, allowed)
 
 
 def projections_of(
@@ -134,11 +99,7 @@ def with_fixed(
 ) -> Projection:
     """The projection where some values no longer depend on others: they are replaced together.
 
-    Args:
-        projection: of the output.
-        fixed: the values.
-        below: what depends on them; of all else the weights are not wanted.
-        state: the tape.
+    Only of what is below of them the weights are wanted.
     """
     point = projection.point
     movements = state.movements[point]
@@ -148,37 +109,26 @@ def with_fixed(
     return replace(projection, weights=weights)
 
 
-def fitting(
-    effects: NDArray[np.float64], wanted: NDArray[np.float64], free: bool
-) -> NDArray[np.bool_]:
-    """Which replacements could be right, by their effects on the projections of one output.
+def fitting(effects: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which replacements could be right, times some constant.
 
-    Args:
-        effects: of every replacement on every projection, (replacements, projections).
-        wanted: the effect on every projection that would make the output right.
-        free: whether the replacement may be multiplied by a constant.
+    By their effects on the projections of one output, (replacements, projections), and by those
+    that would make it right.
     """
     size = np.maximum(np.max(np.abs(wanted)), 1e-12)
     with np.errstate(all="ignore"):
-        if not free:
-            return np.asarray(np.max(np.abs(effects - wanted), axis=1) <= FIT * size)
         factors = effects @ wanted / np.sum(effects * effects, axis=1)
         left = np.max(np.abs(factors[:, None] * effects - wanted), axis=1)
         return np.asarray(np.isfinite(factors) & (np.abs(factors) > 1e-12) & (left <= FIT * size))
 
 
 def weight_of(
-    projection: Projection, nodes: Sequence[int], uses: Sequence[tuple[int, int]], state: State
-) -> NDArray[np.float64] | None:
-    """The derivatives of a projection by the values that a unit replaces, one after the other."""
-    parts: list[NDArray[np.float64]] = []
-    for index in nodes:
-        part = projection.weights.of_nodes.get(index)
-        size = state.values[projection.point][index].size
-        parts.append(np.zeros(size) if part is None else np.asarray(part).reshape(-1))
-    for use in uses:
-        part = projection.weights.of_edges.get(use)
-        size = state.values[projection.point][use[1]].size
-        parts.append(np.zeros(size) if part is None else np.asarray(part).reshape(-1))
-    joined = np.concatenate(parts) if parts else np.zeros(0)
-    return joined if joined.any() else None
+    projection: Projection, nodes: Sequence[int], uses: Sequence[Edge], state: State
+) -> NDArray[np.float64]:
+    """The derivatives of a projection by values and by uses, one after the other."""
+    weights, values = projection.weights, state.values[projection.point]
+    found = [(weights.of_nodes.get(index), index) for index in nodes]
+    found += [(weights.of_edges.get(use), use[1]) for use in uses]
+    return np.concatenate(
+        [np.zeros(values[i].size) if part is None else np.ravel(part) for part, i in found]
+    )

@@ -11,27 +11,15 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace.array import call_numpy
-from gradcheck.trace.floats import Float
 from gradcheck.trace.library_functions import ACTIVATIONS
 from gradcheck.trace.names import split_names
 from gradcheck.trace.nodes import Tape
 from gradcheck.trace.places import is_users_code
 from gradcheck.trace.recording import apply, open_tape, plain
 from gradcheck.trace.scipy_forms import FOLLOWED, form_of
-from gradcheck.trace.traced import Traced
 
-UFUNC_OF = {
-    "atan": "arctan",
-    "asin": "arcsin",
-    "acos": "arccos",
-    "pow": "power",
-    "fabs": "absolute",
-    "asinh": "arcsinh",
-    "acosh": "arccosh",
-    "atanh": "arctanh",
-    "atan2": "arctan2",
-}
-"""The standard names of functions of `math` that numpy calls otherwise."""
+UFUNC_OF = {"atan": "arctan", "atan2": "arctan2", "pow": "power"}
+"""The standard names of functions of `math` that numpy calls otherwise, and that have rules."""
 
 UNTRACED = ("random", "testing", "typing", "exceptions", "dtypes", "f2py", "ctypeslib", "ma")
 """The parts of numpy that are left as they are."""
@@ -46,11 +34,19 @@ NOT_FUNCTIONS = split_names(
 )
 
 
-class NumpyProxy:
-    """A module of numpy's whose functions record what they are called on."""
+class ModuleProxy:
+    """A module, `math` or one of jax's, whose functions record what they are called on."""
 
     def __init__(self, module: Any, tape: Tape) -> None:
         self.__dict__.update(_module=module, _tape=tape)
+
+    def __getattr__(self, name: str) -> Any:
+        made = self.__dict__[name] = proxy_of(getattr(self._module, name), self._tape)
+        return made
+
+
+class NumpyProxy(ModuleProxy):
+    """A module of numpy's, with its submodules, and what is indexed in the place of called."""
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._module, name)
@@ -71,18 +67,6 @@ class NumpyProxy:
         return dir(self._module)
 
 
-class JaxProxy:
-    """A module of jax's, whose functions are numpy's."""
-
-    def __init__(self, module: Any, tape: Tape) -> None:
-        self.__dict__.update(_module=module, _tape=tape)
-
-    def __getattr__(self, name: str) -> Any:
-        made = proxy_of(getattr(self._module, name), self._tape)
-        self.__dict__[name] = made
-        return made
-
-
 class IndexProxy:
     """`np.c_`, `np.r_` and the like."""
 
@@ -95,30 +79,18 @@ class IndexProxy:
         return apply(self.tape, lambda *parts: take(parts), keys, {}, self.name, force=True)
 
 
-class MathProxy:
-    """The module `math`, whose functions record what they are called on."""
-
-    def __init__(self, tape: Tape) -> None:
-        self.__dict__.update(_tape=tape)
-
-    def __getattr__(self, name: str) -> Any:
-        made = proxy_of(getattr(math, name), self._tape)
-        self.__dict__[name] = made
-        return made
-
-
 def proxy_of(value: Any, tape: Tape) -> Any:
     """What stands for a value that was taken from numpy or math; the value itself if nothing."""
     if value is np:
         return NumpyProxy(np, tape)
     if value is math:
-        return MathProxy(tape)
+        return ModuleProxy(math, tape)
     if isinstance(value, ModuleType):
         package, *parts = value.__name__.split(".")
         if value.__name__ == "jax.numpy":
             return NumpyProxy(np, tape)
         if package == "jax":
-            return JaxProxy(value, tape)
+            return ModuleProxy(value, tape)
         inside = package in ("numpy", "scipy") and not set(UNTRACED) & set(parts)
         return NumpyProxy(value, tape) if inside else value
     if value is np.float64:
@@ -192,13 +164,7 @@ def _math_function(function: Any, tape: Tape) -> Callable[..., Any]:
     name = UFUNC_OF.get(function.__name__, function.__name__)
 
     def traced(*arguments: Any) -> Any:
-        traced_at_all = any(isinstance(argument, Traced) for argument in arguments)
-        if not traced_at_all and open_tape(arguments) is None:
-            return function(*arguments)
         return apply(open_tape(arguments), function, arguments, {}, name)
 
     traced.__name__ = function.__name__
     return traced
-
-
-__all__ = ["Float", "IndexProxy", "MathProxy", "NumpyProxy", "importing", "is_numpys", "proxy_of"]

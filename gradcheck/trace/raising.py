@@ -10,13 +10,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.explain import Known
+from gradcheck.trace.blame import Blame
+from gradcheck.trace.describe import Followed
 from gradcheck.trace.fault import RAISES, WRONG_SHAPE, Cause, Fault, Step
 from gradcheck.trace.kinds import named
 from gradcheck.trace.loops import loop_of_index
@@ -24,47 +24,26 @@ from gradcheck.trace.misfits import Misfit, Operand, products_of, with_a_line_le
 from gradcheck.trace.nodes import RAISED, Node, Reference
 from gradcheck.trace.operand_text import operand_text
 from gradcheck.trace.operations import base_name
-from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import ADJOINT, VALUE
-from gradcheck.trace.words import Words
 
 BEYOND = re.compile(
     r"index (?P<index>-?\d+) is out of bounds for axis (?P<axis>\d+) with size (?P<size>\d+)"
 )
 
 
-@dataclass(frozen=True)
-class Raised:
-    """The gradients at all points, up to the operation that failed.
-
-    Attributes:
-        points: both functions, at each point.
-        known: the quantities of the loss.
-        words: names them.
-    """
-
-    points: Sequence[Point]
-    known: Known
-    words: Words
-
-    @property
-    def nodes(self) -> Sequence[Node]:
-        """The tape of the gradient at the first point."""
-        return self.points[0].nodes
-
-    def words_of(self, index: int) -> str:
-        """What a value is; empty where nothing explains it."""
-        node = self.nodes[index]
-        values = [point.nodes[index].value for point in self.points]
-        if node.is_leaf or not node.is_float or not any(np.any(value) for value in values):
-            return node.name
-        for form in _forms(values):
-            found = self.known.explaining(form)
-            whole = [one for one in found if one.values[0].size == form[0].size]
-            words = named(whole or found, self.words)
-            if words:
-                return words if whole else f"a row or column of {words}"
-        return ""
+def _words_of(search: Followed, index: int) -> str:
+    """What a value of the gradient is; empty where nothing explains it."""
+    node = search.points[0].nodes[index]
+    values = [point.nodes[index].value for point in search.points]
+    if node.is_leaf or not node.is_float or not any(np.any(value) for value in values):
+        return node.name
+    for form in _forms(values):
+        found = search.known.explaining(form)
+        whole = [one for one in found if one.values[0].size == form[0].size]
+        words = named(whole or found, search.words)
+        if words:
+            return words if whole else f"a row or column of {words}"
+    return ""
 
 
 def _forms(values: Sequence[NDArray[Any]]) -> list[list[NDArray[Any]]]:
@@ -78,48 +57,37 @@ def _forms(values: Sequence[NDArray[Any]]) -> list[list[NDArray[Any]]]:
     return forms
 
 
-def raising_fault(raised: Raised, blocks: Sequence[str]) -> tuple[Fault, Misfit] | None:
-    """The fault of a gradient that raised; None where no operation of numpy's failed.
-
-    Args:
-        raised: the gradient.
-        blocks: those that it made no gradient of.
-    """
-    gradient = raised.points[0].gradient
+def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfit] | None:
+    """The fault of a gradient that raised; None where no operation of numpy's failed."""
+    gradient = search.points[0].gradient
     failed = gradient.tape.failed
     if failed is None:
         return None
     if not isinstance(gradient.error, ValueError):
         outside = _beyond_the_end(failed, gradient.error, tuple(blocks))
-        return None if outside is None else (outside, _misfit(raised, failed, False))
-    culprit = _first_unexplained(raised, failed)
-    node = raised.nodes[culprit] if culprit is not None else failed
+        return None if outside is None else (outside, _misfit(search, failed, False))
+    culprit = _first_unexplained(search, failed)
+    node = search.points[0].nodes[culprit] if culprit is not None else failed
     same_line = node.place and failed.place and node.place.line == failed.place.line
-    misfit = _misfit(raised, node, culprit is not None)
+    misfit = _misfit(search, node, culprit is not None)
     if same_line and failed.name != f"{RAISED} setitem":
-        misfit = _misfit(raised, failed, False)
-    places = [call.place for call in node.chain]
-    expression = places[0].source if places else ""
+        misfit = _misfit(search, failed, False)
+    blamed = Blame.at(node.chain)
+    expression, also = blamed.expression, blamed.also
     operands = [f"{one.words or 'a value'} {one.value.shape}" for one in misfit.operands]
     shape = f" {node.value.shape}" if culprit is not None else ""
-    also = tuple(places[1:3])
     if failed.place is not None and culprit is not None:
         also = (failed.place, *also)
     fault = Fault(
         RAISES if culprit is None else WRONG_SHAPE,
-        places[0] if places else None,
+        blamed.place,
         also,
         expression,
         f"{expression}{shape}, made of {' and '.join(operands)}",
         misfit.fitting_words,
         node.value if culprit is not None else None,
-        None,
-        1.0,
-        None,
-        None,
-        _right_operands(raised, node),
-        tuple(blocks),
-        {},
+        before=_right_operands(search, node),
+        blocks=tuple(blocks),
     )
     return fault, misfit
 
@@ -139,20 +107,20 @@ def _beyond_the_end(
     return Fault(RAISES, head, (failed.place,), head.source, blocks=blocks, cause=cause)
 
 
-def _misfit(raised: Raised, node: Node, has_value: bool) -> Misfit:
+def _misfit(search: Followed, node: Node, has_value: bool) -> Misfit:
     """The operation in words, with a product of its operands that is a known quantity."""
     source = node.place.source if node.place is not None else ""
     operands = [
         Operand(
-            ast.unparse(written) if written is not None else raised.words_of(index) or "a value",
-            raised.words_of(index),
-            raised.nodes[index].value,
+            ast.unparse(written) if written is not None else _words_of(search, index) or "a value",
+            _words_of(search, index),
+            search.points[0].nodes[index].value,
         )
         for index, written in _written_operands(node, source)
     ]
     fitting, words = "", ""
     if len(operands) == 2:
-        fitting, words = _fitting(raised, operands)
+        fitting, words = _fitting(search, operands)
     return Misfit(
         base_name(node).removeprefix(f"{RAISED} "),
         _unparsed(source),
@@ -176,7 +144,7 @@ def _written_operands(node: Node, source: str) -> Iterator[tuple[int, ast.expr |
                     yield item.index, items[number] if number < len(items) else None
 
 
-def _fitting(raised: Raised, operands: Sequence[Operand]) -> tuple[str, str]:
+def _fitting(search: Followed, operands: Sequence[Operand]) -> tuple[str, str]:
     """A product of two operands that is an adjoint or a value of the loss, and what it is."""
     left, right = operands
     pairs = [((left.code, left.value), (right.code, right.value))]
@@ -184,14 +152,14 @@ def _fitting(raised: Raised, operands: Sequence[Operand]) -> tuple[str, str]:
     pairs += [(pairs[0][0], less) for less in with_a_line_less(right.code, right.value)]
     for (one, a), (other, b) in pairs:
         for code, value in products_of(one, other, a, b):
-            for quantity in raised.known.quantities:
+            for quantity in search.known.quantities:
                 its = quantity.values[0]
                 if (
                     quantity.kind in (ADJOINT, VALUE)
                     and its.shape == value.shape != ()
                     and np.allclose(its, value, rtol=1e-6, atol=1e-9 * np.max(np.abs(value)))
                 ):
-                    return code, named([quantity], raised.words)
+                    return code, named([quantity], search.words)
     return "", ""
 
 
@@ -202,25 +170,25 @@ def _unparsed(source: str) -> str:
         return source
 
 
-def _first_unexplained(raised: Raised, failed: Node) -> int | None:
+def _first_unexplained(search: Followed, failed: Node) -> int | None:
     """The value that is unexplained, while all that it is made of is explained."""
     pending = list(failed.operands)
     found: int | None = None
     seen: set[int] = set()
     while pending:
         index = pending.pop(0)
-        if index in seen or raised.words_of(index):
+        if index in seen or _words_of(search, index):
             continue
         seen.add(index)
         found = index if found is None else min(found, index)
-        pending += raised.nodes[index].operands
+        pending += search.points[0].nodes[index].operands
     return found
 
 
-def _right_operands(raised: Raised, node: Node) -> tuple[Step, ...]:
+def _right_operands(search: Followed, node: Node) -> tuple[Step, ...]:
     steps = []
     for index in node.operands:
-        words, place = raised.words_of(index), raised.nodes[index].place
+        words, place = _words_of(search, index), search.points[0].nodes[index].place
         if words and place is not None:
             steps.append(Step(place, words))
     return tuple(steps)

@@ -21,7 +21,6 @@ from gradcheck.trace.ownership import (
     UNSEEN,
     boxed,
     file_of,
-    fill,
     given_others,
     is_adapter,
     is_users_function,
@@ -64,10 +63,7 @@ class Reach:
     def traced(self, value: Any, name: str, numbers: bool = False) -> Any:
         """What stands for a value: arrays in it are traced, containers are changed in place.
 
-        Args:
-            value: anything of the user's.
-            name: how it is reached.
-            numbers: whether Python floats in it become traced numbers too.
+        The name says how it is reached. With `numbers`, Python floats become traced numbers too.
         """
         if isinstance(value, np.ndarray):
             return self._array(value, name)
@@ -125,11 +121,9 @@ class Reach:
         storage = self.storages.get(id(owner))
         shares = type(owner) is np.ndarray and owner.dtype == array.dtype
         if storage is None and shares and owner.size > array.size:
-            root = traced_leaf(self.tape, owner, f"memory of {name}")
-            storage = self.storages[id(owner)] = root.storage
-            self.written.append((storage, self.tape.nodes[storage.node].value))
+            storage = traced_leaf(self.tape, owner, f"memory of {name}").storage
         traced = traced_leaf(self.tape, array, name, storage, kind)
-        if storage is None:
+        if id(owner) not in self.storages:
             storage = self.storages[id(owner)] = traced.storage
             self.written.append((storage, self.tape.nodes[storage.node].value))
         self.kept.append((array, owner))
@@ -187,7 +181,6 @@ class Reach:
             return
         self.seen.add(id(names))
         self.kept.append(names)
-        self.undo.append(restorer(names))
         self.swap(names)
         for key, value in list(names.items()):
             if not key.startswith("__") and not isinstance(value, ATOMS):
@@ -196,18 +189,14 @@ class Reach:
                     names[key] = new
 
     def swap(self, names: dict[str, Any]) -> None:
-        """Replaces numpy, math and float among names; whoever calls this puts them back."""
+        """Replaces numpy, math and float among names; they are put back with everything else."""
+        self.undo.append(restorer(names))
         for key, value in list(names.items()):
             if isinstance(value, ModuleType) or callable(value):
                 new = proxy_of(value, self.tape)
                 if new is not value:
                     names[key] = new
         names.setdefault("float", Float)
-
-    def restoring_swap(self, names: dict[str, Any]) -> None:
-        """As `swap`, and put back with everything else."""
-        self.undo.append(restorer(names))
-        self.swap(names)
 
     def _function(self, function: FunctionType, name: str) -> None:
         if not is_users_function(function):
@@ -241,7 +230,7 @@ class Reach:
             self.seen.add(id(cell))
             self.kept.append(cell)
             new = self.traced(value, name)
-            self.undo.append(partial(fill, cell, value))
+            self.undo.append(partial(setattr, cell, "cell_contents", value))
             if new is not value:
                 cell.cell_contents = new
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck.trace.floats import Float
-from gradcheck.trace.functions import Item
+from gradcheck.trace.functions import one_of
 from gradcheck.trace.nodes import RAISED, Reference, Tape
 from gradcheck.trace.storage import Storage
 from gradcheck.trace.traced import Traced
@@ -99,13 +100,8 @@ def apply(
 ) -> Any:
     """Calls a function that changes none of its arguments, and records it.
 
-    Args:
-        tape: where to record; None where nothing is recorded any more.
-        function: what to call.
-        arguments: its positional arguments, traced or not.
-        keywords: its keyword arguments.
-        name: the standard name of the operation.
-        force: record it even where none of the arguments is traced.
+    Where the tape is None nothing is recorded any more; if forced, it is recorded even where none
+    of the arguments is traced. The name is the standard one of the operation.
     """
     watched = tape is not None and tape.hook is not None and sys.gettrace() is tape.hook
     if not watched:
@@ -144,8 +140,8 @@ def record_failure(
     index = tape.record(
         f"{RAISED} {name}",
         function,
-        tuple(reference(tape, argument) for argument in arguments),
-        {key: reference(tape, item) for key, item in keywords.items()},
+        reference(tape, arguments),
+        reference(tape, dict(keywords)),
         np.nan,
     )
     tape.failed = tape.nodes[index]
@@ -165,7 +161,14 @@ def _wrapped(
         if not any(isinstance(item, np.ndarray | np.generic | float) for item in value):
             return value
         items = [
-            _wrapped(tape, item, f"{name}[{index}]", Item(function, index), arguments, keywords)
+            _wrapped(
+                tape,
+                item,
+                f"{name}[{index}]",
+                partial(one_of, function, index),
+                arguments,
+                keywords,
+            )
             for index, item in enumerate(value)
         ]
         if is_named:
@@ -181,8 +184,8 @@ def _wrapped(
     node = tape.record(
         name,
         function,
-        tuple(reference(tape, argument) for argument in arguments),
-        {key: reference(tape, item) for key, item in keywords.items()} if keywords else {},
+        reference(tape, arguments),
+        reference(tape, dict(keywords)),
         value,
     )
     return _as_traced(tape, value, node, arguments)

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.differences import Contributions
 from gradcheck.trace.nodes import Node, Reference, resolve
 
-Contributions = list[tuple[int, NDArray[Any]]]
+Array = NDArray[Any]
+Axes = tuple[int, ...]
+Share = Callable[[Array, Array, Axes, Node], Array]
 
 
-def _axes(node: Node, values: Any, ndim: int, default: Any) -> tuple[int, ...]:
+def _axes(node: Node, values: Any, ndim: int, default: Any) -> Axes:
     axis = node.keywords.get("axis", node.arguments[1] if len(node.arguments) > 1 else default)
     axis = resolve(axis, values)
     if axis is None:
@@ -22,18 +25,14 @@ def _axes(node: Node, values: Any, ndim: int, default: Any) -> tuple[int, ...]:
     return tuple(int(one) % ndim for one in axes) if ndim else ()
 
 
-Share = Callable[[NDArray[Any], NDArray[Any], tuple[int, ...], Node], NDArray[Any]]
-
-
 def reduction(share: Share, default_axis: Any = None) -> Callable[..., Contributions | None]:
     """A rule from the derivative of the result by each entry.
 
-    Args:
-        share: from the operand, the result with the reduced axes kept, those axes, and the node.
-        default_axis: what the function takes where no axis is given.
+    `share` gives that from the operand, the result with the reduced axes kept, those axes, and the
+    node. The default axis is what the function takes where none is given.
     """
 
-    def rule(node: Node, out: NDArray[Any], values: Any, g: NDArray[Any]) -> Contributions | None:
+    def rule(node: Node, out: Array, values: Any, g: Array) -> Contributions | None:
         first = node.arguments[0] if node.arguments else None
         if not isinstance(first, Reference) or "where" in node.keywords:
             return None
@@ -50,37 +49,27 @@ def reduction(share: Share, default_axis: Any = None) -> Callable[..., Contribut
     return rule
 
 
-def _count(operand: NDArray[Any], axes: tuple[int, ...]) -> int:
+def _count(operand: Array, axes: Axes) -> int:
     return int(np.prod([operand.shape[axis] for axis in axes], dtype=int))
 
 
-def _of_extreme(
-    operand: NDArray[Any], out: NDArray[Any], axes: tuple[int, ...], node: Node
-) -> NDArray[Any]:
+def _of_extreme(operand: Array, out: Array, axes: Axes, node: Node) -> Array:
     at = (operand == out).astype(np.float64)
     return np.asarray(at / np.maximum(at.sum(axis=axes, keepdims=True), 1))
 
 
-def _of_variance(
-    operand: NDArray[Any], out: NDArray[Any], axes: tuple[int, ...], node: Node
-) -> NDArray[Any]:
+def _of_variance(operand: Array, out: Array, axes: Axes, node: Node) -> Array:
     ddof = node.keywords.get("ddof", node.keywords.get("correction", 0))
     centred = operand - operand.mean(axis=axes, keepdims=True)
     return np.asarray(2 * centred / (_count(operand, axes) - ddof))
 
 
-def _of_deviation(
-    operand: NDArray[Any], out: NDArray[Any], axes: tuple[int, ...], node: Node
-) -> NDArray[Any]:
-    with np.errstate(all="ignore"):
-        return np.asarray(_of_variance(operand, out, axes, node) / (2 * out))
+def _of_deviation(operand: Array, out: Array, axes: Axes, node: Node) -> Array:
+    return np.asarray(_of_variance(operand, out, axes, node) / (2 * out))
 
 
-def _of_product(
-    operand: NDArray[Any], out: NDArray[Any], axes: tuple[int, ...], node: Node
-) -> NDArray[Any]:
-    with np.errstate(all="ignore"):
-        return np.asarray(out / operand)
+def _of_product(operand: Array, out: Array, axes: Axes, node: Node) -> Array:
+    return np.asarray(out / operand)
 
 
 _SUM = reduction(lambda operand, out, axes, node: np.ones(()))

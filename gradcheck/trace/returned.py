@@ -11,12 +11,10 @@ from gradcheck.user.blocks import BARE
 
 
 def returned_place(chain: Chain, block: str) -> Place | None:
-    """The expression that stands for a block in what a function returns.
+    """The expression that stands for a block, a key or `params[2]`, in what a function returns.
 
-    Args:
-        chain: the calls in which the gradient was made; the outermost that returns a dict with
-            the block, or a tuple or list in the order of the blocks, is taken.
-        block: the name of the block, a key or `params[2]`.
+    The outermost call of the chain that returns a dict with the block, or a tuple or list in the
+    order of the blocks, is taken.
     """
     for call in reversed(chain):
         for statement in _returns(call):
@@ -39,7 +37,7 @@ def _part(value: ast.expr | None, block: str) -> ast.expr | None:
     if isinstance(value, ast.Dict):
         for key, part in zip(value.keys, value.values, strict=True):
             name = key.value if isinstance(key, ast.Constant) else None
-            if isinstance(name, str) and block in (name, name + _rest(block)):
+            if isinstance(name, str) and name in (block, block.partition("[")[0]):
                 return part
     position = re.fullmatch(r"params\[(\d+)\]", block)
     if isinstance(value, ast.Tuple | ast.List) and position:
@@ -48,11 +46,6 @@ def _part(value: ast.expr | None, block: str) -> ast.expr | None:
     if isinstance(value, ast.Tuple):
         return next((found for one in value.elts if (found := _part(one, block))), None)
     return None
-
-
-def _rest(block: str) -> str:
-    """What follows the name in `weights[0]`."""
-    return block[block.index("[") :] if "[" in block else ""
 
 
 def _returns(call: Call) -> list[ast.Return]:

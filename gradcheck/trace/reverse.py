@@ -29,6 +29,7 @@ class Adjoints:
     of_edges: Mapping[Edge, NDArray[Any]]
 
 
+@np.errstate(all="ignore")
 def adjoints(
     nodes: Sequence[Node],
     values: Sequence[NDArray[Any]],
@@ -51,19 +52,6 @@ def adjoints(
         several: whether the seeds, and so all that is found, are of several numbers along a first
             axis.
     """
-    with np.errstate(all="ignore"):
-        return _adjoints(nodes, values, seeds, fixed, movements, within, several)
-
-
-def _adjoints(
-    nodes: Sequence[Node],
-    values: Sequence[NDArray[Any]],
-    seeds: Mapping[int, NDArray[Any]],
-    fixed: Container[int],
-    movements: Movements | None,
-    within: Container[int] | None,
-    several: bool,
-) -> Adjoints:
     reached: dict[int, NDArray[Any]] = {
         index: np.asarray(seed, dtype=np.float64) for index, seed in seeds.items()
     }

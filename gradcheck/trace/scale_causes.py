@@ -140,16 +140,13 @@ def _kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
     for node in nodes:
         if base_name(node) not in ("divide", "multiply") or len(node.arguments) != 2:
             continue
-        masked = any(_is_mask(nodes[index]) or _uses_mask(nodes, index) for index in node.operands)
+        near = {inner for index in node.operands for inner in (index, *nodes[index].operands)}
+        masked = any(_is_mask(nodes[index]) for index in near)
         for argument in node.arguments:
             number = constant_of(argument, nodes) or 0.0
             if masked and 0 < number < 1 and (_is(ratio, number) or _is(1 / ratio, number)):
                 return number
     return None
-
-
-def _uses_mask(nodes: Sequence[Node], index: int) -> bool:
-    return any(_is_mask(nodes[operand]) for operand in nodes[index].operands)
 
 
 def _is_mask(node: Node) -> bool:

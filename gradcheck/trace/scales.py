@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.mend import Mend
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import OUTPUT, Assignment, Node, constant_of
+from gradcheck.trace.nodes import OUTPUT, Node, constant_of
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Place
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
@@ -30,24 +30,19 @@ class ScaleFault:
 
     Attributes:
         mend: at that place.
-        operand: whether an operand there is a known value but for the factor.
         is_right: whether the value is right for what comes before, and used as something else.
         joined: the sum to blame instead, in which the value has the wrong sign.
-        assignment: the plain assignment to blame instead, if it is one.
     """
 
     mend: Mend
-    operand: bool = False
     is_right: bool = False
     joined: int | None = None
-    assignment: Assignment | None = None
 
 
 def place_of_scale(
     scale: Scale,
     state: State,
     quantities: Sequence[Quantity],
-    assignments: Sequence[Assignment],
 ) -> ScaleFault:
     """An operand off by just that factor, then an operation with a constant, then the first.
 
@@ -64,7 +59,7 @@ def place_of_scale(
         node = tape[mend.unit.first]
         operands = [index for index in node.operands if index not in scaled]
         if _operand_is_off(node, operands, mend.factor, state, quantities):
-            return ScaleFault(mend, operand=True)
+            return ScaleFault(mend)
     right = _last_right(mends, state, quantities)
     joined = _sign_where_joined(mends, state)
     if joined is not None:
@@ -84,14 +79,8 @@ def place_of_scale(
         return ScaleFault(with_constant[0])
     if right is not None:
         return ScaleFault(right, is_right=True)
-    first = mends[0]
-    if first.unit.kind != NODE:
-        for mend in reversed(mends):
-            named = [one for one in assignments if one.node == mend.unit.first]
-            if mend.unit.kind == NODE and named:
-                return ScaleFault(mend, assignment=named[-1])
     blocks = {output.block for output in state.outputs if output.name in scale.outputs}
-    return ScaleFault(first if len(blocks) > 1 else mends[-1])
+    return ScaleFault(mends[0] if len(blocks) > 1 else mends[-1])
 
 
 def beside_right_ones(mend: Mend, state: State) -> Place | None:

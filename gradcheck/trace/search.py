@@ -18,14 +18,7 @@ from gradcheck.trace.multiples import proportion
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.preferences import already_right, carries, is_better, spoils
 from gradcheck.trace.trial import Trials
-from gradcheck.trace.units import (
-    CALL,
-    EVERYWHERE,
-    NODE,
-    USE,
-    Unit,
-    units_of,
-)
+from gradcheck.trace.units import CALL, EVERYWHERE, NODE, USE, Unit, units_of
 from gradcheck.trace.view import View
 
 FURTHER = 40
@@ -66,11 +59,7 @@ class Outcome:
 def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool) -> Outcome:
     """The earliest replacement that mends, by the preferences.
 
-    Args:
-        view: what is known about the state.
-        trials: the trials on it.
-        candidates: what can replace values.
-        strict: whether adjoints are only replaced by adjoints, and slopes by slopes.
+    If strict, adjoints are only replaced by adjoints, and slopes by slopes.
     """
     scale: Scale | None = None
     held: Mend | None = None
@@ -151,10 +140,6 @@ def _best(
         if unit.is_series
         else candidates.of_shape(shape)
     )
-    if unit.is_series and any(
-        view.state.values[0][index].shape != shape for index in unit.replaced
-    ):
-        return best
     actual = trials.actual(unit)
     for candidate in trials.survivors(unit, table, table.fitting(is_carrying) if strict else None):
         values = [entries[candidate.number] for entries in table.entries]

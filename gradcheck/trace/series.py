@@ -54,17 +54,12 @@ def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[S
     for members in [*groups.values(), *(part for part in inner if len(part) in range(2, PATHS))]:
         if len(members) < 2:
             continue
-        for kind in (ADJOINT, VALUE):
-            by_point = []
-            for point in points:
-                source: Any = point.derivatives.of_nodes
-                if kind == VALUE:
-                    source = {index: point.loss_nodes[index].value for index in members}
-                if not all(index in source for index in members):
-                    break
-                by_point.append(tuple(np.asarray(source[index]) for index in members))
-            else:
-                found.append(Series(kind, tuple(members), tuple(by_point)))
+        reached = [point.derivatives.of_nodes for point in points]
+        if all(index in one for one in reached for index in members):
+            adjoints = (tuple(np.asarray(one[index]) for index in members) for one in reached)
+            found.append(Series(ADJOINT, tuple(members), tuple(adjoints)))
+        values = (tuple(point.loss_nodes[index].value for index in members) for point in points)
+        found.append(Series(VALUE, tuple(members), tuple(values)))
     return [*found, *_series_of_parts(points)]
 
 

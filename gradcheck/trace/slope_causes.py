@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import (
-    FEWEST,
-    Array,
-    Arrays,
-    Compared,
-    quotient,
-    roughness,
-    same,
-)
+from gradcheck.trace.compared import FEWEST, Arrays, Compared, quotient, roughness, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Reference
@@ -50,8 +42,8 @@ class _Slope:
 def slope_cause(compared: Compared) -> Cause | None:
     """The cause, where the wrong value is the right one but for its slope."""
     slopes = list(_slopes(compared))
-    finds = (_whole, _one_of_two, _inactive, _twice, _at_output, _form_at_input)
-    for find in (*finds, _of_another, _elsewhere):
+    finds = (_whole, _one_of_two, _inactive, _twice, _at_output, _of_another, _elsewhere)
+    for find in finds:
         for slope in slopes:
             cause = find(compared, slope)
             if cause is not None:
@@ -113,9 +105,9 @@ def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:
         ):
             continue
         if quantity.other == slope.begin and quantity.node < slope.end:
-            return _missing(compared, _Slope(quantity.node, slope.end, slope.right, slope.used))
+            return _missing(compared, replace(slope, begin=quantity.node))
         if quantity.node == slope.end and quantity.other > slope.begin:
-            return _missing(compared, _Slope(slope.begin, quantity.other, slope.right, slope.used))
+            return _missing(compared, replace(slope, end=quantity.other))
     return None
 
 
@@ -217,27 +209,6 @@ def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:
     with np.errstate(all="ignore"):
         elsewhere = compared.along(slope.begin, slope.end, inputs)
         return same(slope.used, elsewhere, LOOSE) and not same(slope.right, slope.used, LOOSE)
-
-
-FORMS: tuple[Callable[[Array], Array], ...] = (
-    lambda a: a * (1 - a),
-    lambda a: 1 - a * a,
-    lambda a: a,
-)
-"""Slopes as they are written for the output of a function."""
-
-
-def _form_at_input(compared: Compared, slope: _Slope) -> Cause | None:
-    inputs, outputs = compared.values(slope.begin), compared.values(slope.end)
-    for form in FORMS:
-        of_output = [form(value) for value in outputs]
-        if same(slope.right, of_output) and same(slope.used, [form(value) for value in inputs]):
-            begin, end = compared.words.name(slope.begin), compared.words.name(slope.end)
-            return Cause(
-                fault.SLOPE_AT_INPUT,
-                f"the formula is that for the output {end}, and it is given the input {begin}",
-            )
-    return None
 
 
 def _of_another(compared: Compared, slope: _Slope) -> Cause | None:

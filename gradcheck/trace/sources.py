@@ -20,6 +20,14 @@ def tree_of(file: str) -> ast.Module:
     return parsed(text_of(file))
 
 
+def expression_of(text: str) -> ast.expr | None:
+    """An expression, parsed; None where it is none."""
+    try:
+        return ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return None
+
+
 @lru_cache(maxsize=64)
 def parsed(text: str) -> ast.Module:
     """A source, parsed, as in `tree_of`; what is kept goes by the text, not by the file's name."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,15 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.blame import Blame
 from gradcheck.trace.fault import EARLIER_CALL, NEVER_WRITTEN, NOT_RETURNED, WRONG_SHAPE
-from gradcheck.trace.loops import indices_written, loops_of
+from gradcheck.trace.loops import loop_of_missing, loop_that_stops_short
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.outputs import Output, provenance
-from gradcheck.trace.places import Place
 from gradcheck.trace.points import Point
 from gradcheck.trace.returned import returned_place
 from gradcheck.trace.state import Replacement, State
-from gradcheck.trace.unwritten import loop_that_stops_short
 from gradcheck.trace.view import View
 
 
@@ -51,10 +48,11 @@ class Special:
 
 def special_fault(view: View, wrong: frozenset[str], points: Sequence[Point]) -> Special | None:
     """The first of these kinds that applies."""
-    found = _never_written(view.state, wrong)
-    if found is None:
-        found = _earlier_call(view, wrong)
-    return found if found is not None else _not_returned(view.state, wrong, points)
+    return (
+        _never_written(view.state, wrong)
+        or _earlier_call(view, wrong)
+        or _not_returned(view.state, wrong, points)
+    )
 
 
 def _chosen(state: State, wrong: frozenset[str]) -> Iterator[Output]:
@@ -70,6 +68,14 @@ def _true(output: Output, state: State, point: int) -> NDArray[Any]:
     return whole
 
 
+def _put_right(kind: str, blame: Blame, node: int, output: Output, state: State) -> Special:
+    """The fault of an output, which the right values in its place mend."""
+    replacements = tuple(
+        Replacement(nodes={output.node: _true(output, state, point)}) for point in state.points
+    )
+    return Special(kind, blame, node, replacements, frozenset((output.name,)))
+
+
 def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
     """Entries that stay as the buffer was made, while statements write the others."""
     tape = state.tape
@@ -80,9 +86,7 @@ def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
             loop = loop_that_stops_short(state, output.node)
             if loop is None:
                 continue
-            whole = tuple(Replacement(nodes={output.node: true}) for true in output.true)
-            blame = Blame(loop, (), loop.source)
-            return Special(NEVER_WRITTEN, blame, output.node, whole, frozenset((output.name,)))
+            return _put_right(NEVER_WRITTEN, Blame(loop), output.node, output, state)
         sources = {int(i) for i in provenance(tape, output.node)[output.entries]}
         if any(tape[i].function is not None and tape[i].operands for i in sources):
             continue
@@ -98,34 +102,9 @@ def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
         if not writes:
             continue
         last = writes[-1].chain[0].place
-        head = _loop_of_missing(last, output.entries, shape)
-        blame = Blame(head or last, (last,) if head else (), (head or last).source)
-        replacements = tuple(
-            Replacement(nodes={output.node: _true(output, state, point)}) for point in state.points
-        )
-        return Special(
-            NEVER_WRITTEN, blame, writes[-1].index, replacements, frozenset((output.name,))
-        )
-    return None
-
-
-def _loop_of_missing(
-    write: Place, entries: NDArray[np.intp], shape: tuple[int, ...]
-) -> Place | None:
-    """The header of the loop over the index at which all missing entries agree."""
-    names = indices_written(write.file, write.line)
-    missing = np.unravel_index(entries, shape)
-    for axis, positions in enumerate(missing):
-        if len(set(positions.tolist())) != 1 or shape[axis] == 1 or axis >= len(names):
-            continue
-        for loop in loops_of(write.file):
-            inside = loop.lineno < write.line <= (loop.end_lineno or loop.lineno)
-            targets = {name.id for name in ast.walk(loop.target) if isinstance(name, ast.Name)}
-            if inside and targets & names[axis]:
-                end = loop.iter.end_col_offset or 0
-                return Place(
-                    write.file, loop.lineno, loop.lineno, loop.col_offset, end, write.function
-                )
+        head = loop_of_missing(last, output.entries, shape)
+        blame = Blame(head, (last,)) if head else Blame(last)
+        return _put_right(NEVER_WRITTEN, blame, writes[-1].index, output, state)
     return None
 
 
@@ -152,9 +131,8 @@ def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:
         Replacement(uses={use: np.zeros_like(values[use[1]]) for use in uses})
         for values in state.values
     )
-    place = tape[uses[0][0]].place
-    blame = Blame(place, (), place.source if place else "")
-    return Special(EARLIER_CALL, blame, uses[0][0], replacements, wrong)
+    first = tape[uses[0][0]]
+    return Special(EARLIER_CALL, Blame(first.place), first.index, replacements, wrong)
 
 
 def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) -> Special | None:
@@ -187,11 +165,8 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
             steps = [value - weights for value, weights in zip(actual, parameters, strict=True)]
             if proportion(actual, true, 1e-6) is None and proportion(steps, true, 1e-6) is None:
                 continue
-            replacements = tuple(Replacement(nodes={output.node: one}) for one in true)
-            place = node.place
-            blame = Blame(place, (), place.source if place else "")
-            names = frozenset((output.name,))
-            return Special(NOT_RETURNED, blame, node.index, replacements, names, actual[0], true[0])
+            special = _put_right(NOT_RETURNED, Blame(node.place), node.index, output, state)
+            return replace(special, actual=actual[0], expected=true[0])
     return None
 
 
@@ -215,17 +190,8 @@ def wrong_shape(
         if view.explained.get(node.index):  # right for something else: it is handed back as this
             returned = returned_place(node.chain, output.block)
             place = named[-1].place if named else returned or place
-        replacements = tuple(Replacement(nodes={output.node: true}) for true in output.true)
-        blame = Blame(place, (), place.source if place else "")
-        return Special(
-            WRONG_SHAPE,
-            blame,
-            node.index,
-            replacements,
-            frozenset((output.name,)),
-            value,
-            output.true[0],
-        )
+        special = _put_right(WRONG_SHAPE, Blame(place), node.index, output, state)
+        return replace(special, actual=value, expected=output.true[0])
     return None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.nodes import Node, Reference, evaluate
+from gradcheck.trace.nodes import Node, Reference, evaluate, operands_of
 from gradcheck.trace.operations import Movements
 from gradcheck.trace.outputs import Output, outputs_of
 from gradcheck.trace.points import Point
@@ -35,13 +35,6 @@ class Replacement:
     def starts(self) -> list[int]:
         """The nodes from which on values change."""
         return [*self.nodes, *(consumer for consumer, _ in self.uses)]
-
-    def scaled(self, factor: float) -> Replacement:
-        """The same with all values times a constant."""
-        return Replacement(
-            {index: factor * value for index, value in self.nodes.items()},
-            {use: factor * value for use, value in self.uses.items()},
-        )
 
 
 @dataclass(frozen=True)
@@ -134,6 +127,12 @@ class State:
 
     def run(self, point: int, replacement: Replacement, order: Iterable[int]) -> Values | None:
         """The values with replacements, done again in the order given; None if that raises."""
+        try:
+            return self._run(point, replacement, order)
+        except Exception:  # the user's functions may be among them
+            return None
+
+    def _run(self, point: int, replacement: Replacement, order: Iterable[int]) -> Values:
         values = list(self.values[point])
         compiled = self.compiled[point]
         for index, value in replacement.nodes.items():
@@ -141,23 +140,40 @@ class State:
         uses: dict[int, list[tuple[int, NDArray[Any]]]] = {}
         for (consumer, operand), value in replacement.uses.items():
             uses.setdefault(consumer, []).append((operand, value))
-        try:
-            for index in order:
-                function = compiled[index]
-                if index in replacement.nodes or function is None:
-                    continue
-                if index not in uses:
-                    values[index] = function(values)
-                    continue
-                kept = [(operand, values[operand]) for operand, _ in uses[index]]
-                for operand, value in uses[index]:
-                    values[operand] = value
+        for index in order:
+            function = compiled[index]
+            if index in replacement.nodes or function is None:
+                continue
+            if index not in uses:
                 values[index] = function(values)
-                for operand, value in kept:
-                    values[operand] = value
-        except Exception:  # the user's functions may be among them
-            return None
+                continue
+            kept = [(operand, values[operand]) for operand, _ in uses[index]]
+            for operand, value in uses[index]:
+                values[operand] = value
+            values[index] = function(values)
+            for operand, value in kept:
+                values[operand] = value
         return values
+
+    def mended_by(
+        self, replacements: Iterable[Replacement], order: Sequence[int], wrong: frozenset[str]
+    ) -> frozenset[str]:
+        """The wrong outputs that become right at all points; none if a right one does not stay so.
+
+        The order is what is done again.
+        """
+        changed = set(order)
+        hit = [output for output in self.outputs if output.node in changed]
+        mended = wrong
+        for point, replacement in enumerate(replacements):
+            done = self.run(point, replacement, order)
+            if done is None:
+                return frozenset()
+            right = {output.name for output in hit if output.is_right(point, done[output.node])}
+            mended &= right
+            if not mended or any(output.name not in right | wrong for output in hit):
+                return frozenset()
+        return mended
 
     def wrong(self) -> frozenset[str]:
         """The names of the outputs that are wrong at the first point."""
@@ -167,14 +183,10 @@ class State:
             if not output.is_right(0, self.values[0][output.node])
         )
 
-    def mend(self, replacements: Sequence[Replacement]) -> State | None:
-        """The state with replacements put in for good; None where it cannot be executed."""
-        values: list[Values] = []
-        for point, replacement in enumerate(replacements):
-            done = self.run(point, replacement, self.below(replacement.starts))
-            if done is None:
-                return None
-            values.append(done)
+    def mend(self, replacements: Sequence[Replacement]) -> State:
+        """The state with replacements put in for good."""
+        order = self.below(replacements[0].starts)
+        values = tuple(self._run(point, one, order) for point, one in enumerate(replacements))
         fixed = frozenset(replacements[0].starts)
         nodes = tuple(
             [
@@ -183,7 +195,7 @@ class State:
             ]
             for tape in self.nodes
         )
-        return State(nodes, tuple(values), self.outputs, self.start, self.mended | fixed)
+        return State(nodes, values, self.outputs, self.start, self.mended | fixed)
 
 
 def _are_alike(one: Any, other: Any) -> bool:
@@ -198,10 +210,8 @@ def _compiled(node: Node) -> Callable[[Values], Any] | None:
     if function is None:
         return None
     arguments = node.arguments
-    simple = not node.keywords or not any(map(_has_reference, node.keywords.values()))
-    if not simple or any(
-        type(item) in (list, tuple) and _has_reference(item) for item in arguments
-    ):
+    nested = [item for item in arguments if not isinstance(item, Reference)]
+    if operands_of(nested) or operands_of(dict(node.keywords)):
         return lambda values: evaluate(node, values)
     slots = [(i, item.index) for i, item in enumerate(arguments) if isinstance(item, Reference)]
     keywords = dict(node.keywords)
@@ -216,28 +226,12 @@ def _compiled(node: Node) -> Callable[[Values], Any] | None:
     return compute
 
 
-def _has_reference(argument: Any) -> bool:
-    if isinstance(argument, Reference):
-        return True
-    if type(argument) in (list, tuple):
-        return any(map(_has_reference, argument))
-    return type(argument) is dict and any(map(_has_reference, argument.values()))
-
-
-def state_of(points: Sequence[Point], tolerance: float, wrong: Sequence[str] | None) -> State:
-    """Where nothing is mended yet.
-
-    Args:
-        points: at which the gradient was followed.
-        tolerance: the relative error of what is right.
-        wrong: the blocks that are wrong: what the others are, they must stay; None where the
-            adjoints decide.
-    """
-    outputs = outputs_of(points, tolerance)
-    if wrong is not None:
-        outputs = tuple(
-            output if output.block in wrong else _as_it_is(output, points) for output in outputs
-        )
+def state_of(points: Sequence[Point], tolerance: float, wrong: Sequence[str]) -> State:
+    """Where nothing is mended yet; what the blocks that are not wrong are, they must stay."""
+    outputs = tuple(
+        output if output.block in wrong else _as_it_is(output, points)
+        for output in outputs_of(points, tolerance)
+    )
     return State(
         tuple(point.nodes for point in points),
         tuple([node.value for node in point.nodes] for point in points),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,9 @@ class Storage:
         if positions is None:
             self.tape.leak("an array was read as another type of number")
             return self.tape.leaf("untracked", view)
-        return self.tape.record("view", Gather(positions), (Reference(self.node),), {}, view)
+        return self.tape.record(
+            "view", partial(_gathered, positions), (Reference(self.node),), {}, view
+        )
 
     def written(self, view: NDArray[Any], node: int) -> None:
         """Notes that a view has got the value of a node."""
@@ -69,33 +72,25 @@ class Storage:
                 node = self.tape.leaf("untracked", self.root)
             else:
                 arguments = (Reference(self.node), Reference(node))
-                node = self.tape.record("scatter", Scatter(positions), arguments, {}, self.root)
+                node = self.tape.record(
+                    "scatter", partial(_scattered, positions), arguments, {}, self.root
+                )
         self.node = node
         self.version += 1
 
 
-@dataclass(frozen=True, slots=True)
-class Gather:
-    """Reads the entries at flat positions."""
-
-    positions: NDArray[np.intp]
-
-    def __call__(self, root: NDArray[Any]) -> NDArray[Any]:
-        """Reads them."""
-        return np.asarray(root).reshape(-1)[self.positions]
+def _gathered(positions: NDArray[np.intp], root: NDArray[Any]) -> NDArray[Any]:
+    """The entries at flat positions."""
+    return np.asarray(root).reshape(-1)[positions]
 
 
-@dataclass(frozen=True, slots=True)
-class Scatter:
+def _scattered(
+    positions: NDArray[np.intp], root: NDArray[Any], entries: NDArray[Any]
+) -> NDArray[Any]:
     """A copy of an array with other entries at flat positions."""
-
-    positions: NDArray[np.intp]
-
-    def __call__(self, root: NDArray[Any], entries: NDArray[Any]) -> NDArray[Any]:
-        """Writes them."""
-        changed = np.array(root, order="C")
-        changed.reshape(-1)[self.positions] = entries
-        return changed
+    changed = np.array(root, order="C")
+    changed.reshape(-1)[positions] = entries
+    return changed
 
 
 def _address(array: NDArray[Any]) -> int:

@@ -1,46 +1,18 @@
-"""What is followed, from plain functions or from a `Problem`."""
+"""What is followed of a `Problem`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from gradcheck.trace.points import Subject
-from gradcheck.user.blocks import cut, path_name
+from gradcheck.user.blocks import cut
 from gradcheck.user.gradients import read_gradients
-from gradcheck.user.objects import Position, steps_from
+from gradcheck.user.objects import Position
 from gradcheck.user.problem import Problem
-from gradcheck.user.structures import flatten, is_leaf
 from gradcheck.user.tensors import to_array
-
-
-def subject_of_functions(
-    loss: Callable[[Any], Any], gradient: Callable[[Any], Any], params: Any
-) -> Subject:
-    """The functions of a structure of arrays, whose gradients come in the same structure."""
-    parameters = flatten(params)
-
-    def by_block(structure: Any) -> Mapping[str, Any]:
-        return {path_name(path): value for path, value in _leaves(structure, ())}
-
-    return Subject(
-        parameters.names,
-        parameters.pack,
-        loss,
-        lambda packed: by_block(gradient(packed)),
-        by_block,
-        (loss, gradient),
-    )
-
-
-def _leaves(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    if is_leaf(value):
-        yield path, value
-    elif isinstance(value, Mapping | list | tuple):
-        for step, item in steps_from(value):
-            yield from _leaves(item, (*path, step))
 
 
 def subject_of_problem(problem: Problem) -> Subject:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.batches import run_each, stacks_of
+from gradcheck.trace.batches import run_each
 from gradcheck.trace.candidates import Candidate, Table
-from gradcheck.trace.deadline import Deadline
 from gradcheck.trace.linearity import Linearity, Reached
 from gradcheck.trace.mend import OWN, ZERO, ByPoint, Mend
 from gradcheck.trace.multiples import in_a_row
-from gradcheck.trace.outputs import Output
-from gradcheck.trace.projections import Leaving, Projection, fitting, weight_of, with_fixed
+from gradcheck.trace.projections import FIT, Projection, fitting, weight_of, with_fixed
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import Unit
 
@@ -28,6 +26,31 @@ OUTPUTS = 2
 
 FEWER = 2
 """And at how many points: two can tell, for any constant."""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """When a search is to end: a moment on two clocks, which has passed when it has on both.
+
+    By the work of its own thread, so that a busy machine finds as much.
+
+    Attributes:
+        wall: on `time.perf_counter`, which is quickly asked.
+        own: on `time.thread_time`.
+    """
+
+    wall: float
+    own: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """The moment when this thread will have worked so long."""
+        return cls(time.perf_counter() + seconds, time.thread_time() + seconds)
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether the time is over."""
+        return time.perf_counter() > self.wall and time.thread_time() > self.own
 
 
 @dataclass
@@ -72,13 +95,7 @@ class Trials:
     def survivors(
         self, unit: Unit, table: Table, allowed: NDArray[np.bool_] | None = None
     ) -> list[Candidate]:
-        """The candidates that could be right, by the projections.
-
-        Args:
-            unit: what they would replace.
-            table: the candidates.
-            allowed: which of them are to be tried; all if left out.
-        """
+        """The candidates, of all or of those allowed, that could be right in a unit's place."""
         if not table.candidates:
             return []
         reached = self.reached(unit)
@@ -98,7 +115,7 @@ class Trials:
                 if kept and len(kept) == len(effects):
                     effect = np.stack([one[0] for one in kept], axis=1)
                     wanted = np.array([one[1] for one in kept])
-                    possible |= fitting(effect, wanted, free=True)
+                    possible |= fitting(effect, wanted)
         if allowed is not None:
             possible &= allowed
         return [table.candidates[number] for number in np.flatnonzero(possible)]
@@ -106,15 +123,14 @@ class Trials:
     def _projections(self, unit: Unit) -> list[list[Projection]]:
         """The projections, with the unit's values independent of each other."""
         members = frozenset(unit.nodes)
-        if len(members) < 2 or not any(
-            self.state.above[index] & ~(1 << index) & _mask(members) for index in members
-        ):
+        mask = sum(1 << index for index in members)
+        if not any(self.state.above[index] & ~(1 << index) & mask for index in members):
             return list(self.projections.values())
         if unit not in self._fixed:
             reached = [
                 several
                 for several in self.projections.values()
-                if any(weight_of(one, unit.nodes, (), self.state) is not None for one in several)
+                if any(weight_of(one, unit.nodes, (), self.state).any() for one in several)
             ]
             below = frozenset(self.state.below(members))
             self._fixed[unit] = [
@@ -132,7 +148,7 @@ class Trials:
     ) -> tuple[NDArray[np.float64], float] | None:
         """What candidates contribute to a projection, and what would be right."""
         weight = weight_of(projection, unit.nodes, unit.uses, self.state)
-        if weight is None:
+        if not weight.any():
             return None
         if weight.size != actual.size:  # several uses of one value
             weight = weight.reshape(-1, actual.size).sum(axis=0)
@@ -155,88 +171,58 @@ class Trials:
         reached = self.reached(unit)
         projections = [several[0] for several in self.projections.values()]
         base = self.state.values[0]
-        nodes, uses = stacks_of(unit, base, table.entries[0][rows])
-        values = run_each(self.state, nodes, uses, reached.region)
-        ends = [[node for node in reached.region if node in one.seed] for one in projections]
-        if any(map(len, ends)):
-            for projection, end in zip(projections, ends, strict=True):
-                if end and end[0] in values:
-                    output = self._output_of(projection)
-                    right = [output.is_right(0, value) for value in values[end[0]]]
-                    possible[rows] |= np.array(right, dtype=bool)
-            return
-        leaving = Leaving.of(reached.uses, projections, base)
-        changes = [
-            uses.get(use, values.get(use[1], base[use[1]])).reshape(-1, base[use[1]].size)
-            - base[use[1]].reshape(-1)
-            for use in leaving.uses
+        stacks = self.replacement(unit, table.entries[0][rows], 0, 1.0)
+        uses = stacks.uses
+        values = run_each(self.state, stacks.nodes, uses, reached.region)
+        leaving = [
+            use for use in reached.uses if any(use in one.weights.of_edges for one in projections)
         ]
-        if changes:
-            whole = [np.broadcast_to(one, (len(rows), one.shape[1])) for one in changes]
-            effects = np.concatenate(whole, axis=1) @ leaving.weights.T
-            possible[rows] = np.any(np.abs(effects - leaving.gaps) <= leaving.allowed, axis=1)
-
-    def _output_of(self, projection: Projection) -> Output:
-        return next(one for one in self.state.outputs if one.name == projection.output)
+        if not leaving:
+            return
+        changes = [
+            uses.get((user, made), values.get(made, base[made])).reshape(-1, base[made].size)
+            - base[made].reshape(-1)
+            for user, made in leaving
+        ]
+        whole = [np.broadcast_to(one, (len(rows), one.shape[1])) for one in changes]
+        weights = np.array([weight_of(one, (), leaving, self.state) for one in projections])
+        gaps = np.array([one.gap for one in projections])
+        errors = np.abs(np.concatenate(whole, axis=1) @ weights.T - gaps)
+        possible[rows] = np.any(errors <= FIT * np.maximum(np.abs(gaps), 1e-12), axis=1)
 
     def replacement(
         self, unit: Unit, values: NDArray[np.float64], point: int, factor: float
     ) -> Replacement:
         """The unit's members with values, given one after the other."""
-        present = self.state.values[point]
-        members = unit.replaced
-        parts: list[NDArray[np.float64]] = []
-        start = 0
-        for index in members:
-            size = present[index].size
-            if not unit.is_series and not unit.nodes:
-                start = 0
-            part = factor * values[start : start + size].reshape(present[index].shape)
-            parts.append(part)
-            start += size
-        if unit.nodes:
-            return Replacement(nodes=dict(zip(unit.nodes, parts, strict=True)))
-        return Replacement(uses=dict(zip(unit.uses, parts, strict=True)))
+        parts = unit.split(factor * values, self.state.values[point])
+        return Replacement(
+            dict(zip(unit.nodes, parts, strict=False)), dict(zip(unit.uses, parts, strict=False))
+        )
 
     def attempt(
         self, unit: Unit, values: ByPoint, how: str, candidate: Candidate | None = None
     ) -> Mend | None:
         """The mend by these values times some constant; None where they are none."""
         reached = self.reached(unit)
-        order = set(reached.order)
-        hit = [output for output in self.state.outputs if output.node in order]
-        if not any(output.name in self.wrong for output in hit):
-            return None
         if how == ZERO:
             factors = [0.0]
         elif reached.region:
             factors = [1.0]
         else:
-            factors = self._factors(unit, values, reached, hit)
-        best: tuple[float, frozenset[str]] | None = None
+            factors = self._factors(unit, values, reached)
+        best: Mend | None = None
         for factor in factors:
-            outputs = self._mended_by(unit, values, factor, reached, hit)
-            if outputs and (best is None or len(outputs) > len(best[1])):
-                best = factor, outputs
-        if best is None:
-            return None
-        factor, outputs = best
-        return Mend(
-            unit,
-            how,
-            factor,
-            outputs,
-            candidate,
-            self.actual(unit),
-            [factor * value for value in values],
-            tuple(
+            replacements = tuple(
                 self.replacement(unit, values[point], point, factor) for point in self.state.points
-            ),
-        )
+            )
+            outputs = self.state.mended_by(replacements, reached.order, self.wrong)
+            if outputs and (best is None or len(outputs) > len(best.outputs)):
+                expected = [factor * value for value in values]
+                actual = self.actual(unit)
+                best = Mend(unit, how, factor, outputs, candidate, actual, expected, replacements)
+        return best
 
-    def _factors(
-        self, unit: Unit, values: ByPoint, reached: Reached, hit: Sequence[Output]
-    ) -> list[float]:
+    def _factors(self, unit: Unit, values: ByPoint, reached: Reached) -> list[float]:
         """The constants that make some output right at the first point, as all is linear."""
         if unit not in self._without:
             nothing = self.replacement(unit, values[0], 0, 0.0)
@@ -246,8 +232,9 @@ class Trials:
         if without is None or once is None:
             return []
         factors: list[float] = []
-        for output in hit:
-            if output.name not in self.wrong:
+        order = set(reached.order)
+        for output in self.state.outputs:
+            if output.name not in self.wrong or output.node not in order:
                 continue
             start, end = output.part(without[output.node]), output.part(once[output.node])
             true = output.true[0]
@@ -265,27 +252,3 @@ class Trials:
             if not any(abs(factor - other) <= 1e-9 * abs(factor) for other in factors):
                 factors.append(factor)
         return factors
-
-    def _mended_by(
-        self,
-        unit: Unit,
-        values: ByPoint,
-        factor: float,
-        reached: Reached,
-        hit: Sequence[Output],
-    ) -> frozenset[str]:
-        mended: frozenset[str] | None = None
-        for point in self.state.points:
-            replacement = self.replacement(unit, values[point], point, factor)
-            done = self.state.run(point, replacement, reached.order)
-            if done is None:
-                return frozenset()
-            right = {output.name for output in hit if output.is_right(point, done[output.node])}
-            if any(output.name not in right | self.wrong for output in hit):
-                return frozenset()
-            mended = frozenset(right & self.wrong if mended is None else mended & right)
-        return mended or frozenset()
-
-
-def _mask(indices: Iterable[int]) -> int:
-    return sum(1 << index for index in set(indices))

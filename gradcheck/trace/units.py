@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gradcheck.trace.names import CONSTANT, MOVES, ROUNDING
 from gradcheck.trace.nodes import OUTPUT, Node
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.reverse import Edge
+from gradcheck.trace.state import Values
 from gradcheck.trace.view import View
 
 NODE = "value"
@@ -68,6 +72,16 @@ class Unit:
     def is_series(self) -> bool:
         """Whether its members get different values."""
         return self.kind in (SERIES, USES)
+
+    def split(self, entries: NDArray[np.float64], present: Values) -> list[NDArray[np.float64]]:
+        """Entries along the last axis for each member, in the shape of its present value."""
+        parts, start = [], 0
+        for index in self.replaced:
+            size, shape = present[index].size, present[index].shape
+            part = entries[..., start : start + size]
+            parts.append(part.reshape((*entries.shape[:-1], *shape)))
+            start += size if self.is_series or self.nodes else 0
+        return parts
 
 
 def units_of(view: View) -> list[Unit]:

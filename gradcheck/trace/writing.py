@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.functions import Changed, Into, IntoWhere
+from gradcheck.trace.functions import changed, filled, filled_where
 from gradcheck.trace.nodes import Tape
 from gradcheck.trace.recording import open_tape, plain, record_failure, reference
 from gradcheck.trace.storage import Storage
@@ -37,7 +38,7 @@ def change(
     write_back(
         tape,
         name,
-        Changed(function, target.shape, target.dtype),
+        partial(changed, function, target.shape, target.dtype),
         (target, *arguments),
         keywords,
         target,
@@ -57,17 +58,10 @@ def write_back(
 ) -> None:
     """Records an operation that writes into `target`, around doing it.
 
-    Args:
-        tape: where to record.
-        name: the standard name of the operation.
-        function: makes the new value from the arguments, as a new array.
-        arguments: traced or not; what they hold before the writing is recorded.
-        keywords: likewise.
-        target: the traced array that is written to.
-        act: does it.
+    The function makes the new value, as a new array, from what the arguments hold before; `act`
+    does it.
     """
-    references = tuple(reference(tape, argument) for argument in arguments)
-    named = {key: reference(tape, item) for key, item in keywords.items()}
+    references, named = reference(tape, arguments), reference(tape, dict(keywords))
     try:
         act()
     except Exception:
@@ -90,8 +84,6 @@ def compute_into(
     out: Any,
 ) -> Any:
     """Calls a function with an `out` argument; gives back that."""
-    if isinstance(out, tuple):
-        out = out[0]
     bare = plain(arguments)
     bare_keywords = plain(dict(keywords))
     if tape is None:
@@ -102,9 +94,9 @@ def compute_into(
         traced.tape, out = tape, traced
         traced.storage = Storage(tape, plain(traced), tape.leaf("buffer", plain(traced)))
         traced.node = traced.storage.node
-    into: Callable[..., Any] = Into(function, out.shape, out.dtype)
+    into = partial(filled, function, out.shape, out.dtype)
     if keywords.get("where", True) is not True:
-        into, arguments = IntoWhere(function), (out, *arguments)
+        into, arguments = partial(filled_where, function), (out, *arguments)
     write_back(
         tape,
         name,

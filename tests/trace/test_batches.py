@@ -3,21 +3,21 @@
 import numpy as np
 
 from benchmarks.edits import edit as edits
-from gradcheck.trace import subject_of_functions
+from gradcheck.trace import subject_of_problem
 from gradcheck.trace.batches import run_each
 from gradcheck.trace.outputs import outputs_of
 from gradcheck.trace.points import follow
 from gradcheck.trace.reverse import adjoints
 from gradcheck.trace.state import Replacement, State
+from gradcheck.user.problem import Problem
 from gradcheck.user.structures import flatten
 
 
 def state_of(net, folder):
     module = edits.module_of((edits.NETS / f"{net}.py").read_text(), folder / f"{net}.py")
-    params = module.params()
-    point = follow(
-        subject_of_functions(module.loss, module.grad, params), list(flatten(params).values)
-    )
+    params = flatten(module.params())
+    subject = subject_of_problem(Problem(params, module.loss, module.grad))
+    point = follow(subject, list(params.values))
     values = [node.value for node in point.nodes]
     return State((point.nodes,), (values,), outputs_of([point], 1e-6), point.start)
 

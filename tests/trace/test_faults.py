@@ -9,7 +9,8 @@ from benchmarks.edits import edit as edits
 from benchmarks.edits.__main__ import render, sample
 from benchmarks.edits.run import run
 from gradcheck.trace import fault as faults
-from gradcheck.trace import find_faults, subject_of_functions
+from gradcheck.trace import find_faults, subject_of_problem
+from gradcheck.user.problem import Problem
 from gradcheck.user.structures import flatten
 
 PLANTED = [
@@ -71,8 +72,8 @@ def searched(module, params, **options):
     points = [values] + [
         [value + 0.1 * rng.normal(size=value.shape) for value in values] for _ in range(4)
     ]
-    subject = subject_of_functions(module.loss, module.grad, params)
-    return find_faults(subject, points, **options)
+    subject = subject_of_problem(Problem(found, module.loss, module.grad))
+    return find_faults(subject, points, found.names, **options)
 
 
 def planted(net, right, wrong, folder):
@@ -83,20 +84,12 @@ def planted(net, right, wrong, folder):
 
 
 @pytest.mark.parametrize("net", edits.nets())
-def test_right_code_has_no_fault(net, tmp_path):
+def test_right_code_that_is_called_wrong_has_no_fault(net, tmp_path):
     module = edits.module_of((edits.NETS / f"{net}.py").read_text(), tmp_path / f"{net}.py")
     search = searched(module, module.params())
     assert search.faults == ()
     assert search.left == ()
     assert search.unfollowed == ""
-
-
-@pytest.mark.parametrize("net", edits.nets())
-def test_right_code_that_is_called_wrong_has_no_fault(net, tmp_path):
-    module = edits.module_of((edits.NETS / f"{net}.py").read_text(), tmp_path / f"{net}.py")
-    params = module.params()
-    search = searched(module, params, wrong=flatten(params).names)
-    assert search.faults == ()
 
 
 @pytest.mark.parametrize(("net", "right", "wrong", "kind"), PLANTED)

@@ -39,7 +39,7 @@ KEPT = []
 
 
 def ours(value):
-    kinds = (traced.Traced, proxies.NumpyProxy, proxies.MathProxy, proxies.IndexProxy)
+    kinds = (traced.Traced, proxies.ModuleProxy, proxies.IndexProxy)
     return isinstance(value, kinds) or value is floats.Float
 
 

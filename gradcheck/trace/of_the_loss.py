@@ -1,0 +1,104 @@
+"""What the operations of a loss tell by themselves: guards, and whether it may be dense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trace.names import MOVES, split_names
+from gradcheck.trace.nodes import Node, Reference, carried, constant_of
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.points import Array, FollowedLoss, NotFollowedError, Subject, follow_loss
+from gradcheck.trace.reverse import adjoints
+
+LOGS = ("log", "log2", "log10")
+LARGEST_GUARD = 1e-3
+
+MATRIX_PRODUCTS = split_names("matmul dot inner einsum tensordot")
+
+
+def _followed(subject: Subject, values: Sequence[Array]) -> FollowedLoss | None:
+    """The loss at a point, given by block; None where it cannot be followed."""
+    try:
+        return follow_loss(subject, values)
+    except NotFollowedError:
+        return None
+
+
+def without_guards(
+    subject: Subject, values: Sequence[Array]
+) -> tuple[Mapping[str, Array], Mapping[str, Array]] | None:
+    """The gradient of the loss by block, and that of the same loss with every guard put to 0.
+
+    A guard is a small number that is added before a log is taken. None where the loss has none,
+    or cannot be followed.
+    """
+    with np.errstate(all="ignore"):
+        loss = _followed(subject, values)
+        bare = {} if loss is None else dict(_guards(loss))
+        if loss is None or not bare:
+            return None
+        known = [node.value for node in loss.loss_nodes]
+        for index, other in sorted(bare.items()):
+            changed = {index: np.broadcast_to(known[other], known[index].shape)}
+            for at, value in carried(loss.loss_nodes, known, changed, loss.loss_index).items():
+                known[at] = value
+        seed = {loss.loss_index: np.ones(known[loss.loss_index].shape)}
+        return loss.true, loss.gradients(adjoints(loss.loss_nodes, known, seed))
+
+
+def _guards(loss: FollowedLoss) -> Iterator[tuple[int, int]]:
+    """The sums with a guard whose log is taken, each with its other term."""
+    parameters = set(loss.parameters.values())
+    for node in loss.loss_nodes:
+        if base_name(node) not in LOGS or len(node.operands) != 1:
+            continue
+        made = loss.loss_nodes[node.operands[0]]
+        if base_name(made) != "add" or len(made.arguments) != 2:
+            continue
+        for term, other in (made.arguments, made.arguments[::-1]):
+            if isinstance(other, Reference) and _is_guard(term, loss.loss_nodes, parameters):
+                yield made.index, other.index
+
+
+def _is_guard(term: Any, nodes: Sequence[Node], parameters: set[int]) -> bool:
+    if isinstance(term, Reference) and term.index in parameters:
+        return False
+    constant = constant_of(term, nodes)
+    return constant is not None and 0 < constant <= LARGEST_GUARD
+
+
+def may_be_dense(subject: Subject, values: Sequence[Array]) -> bool:
+    """Whether no product joins two values that were both made of parameters, in another way.
+
+    A dense network multiplies a parameter as it is with what other parameters made; attention and
+    recurrent networks do not. True where the loss cannot be followed.
+    """
+    loss = _followed(subject, values)
+    if loss is None:
+        return True
+    made_of: list[frozenset[str]] = []
+    as_it_is: list[str | None] = []
+    root: list[int] = []
+    names = {index: name for name, index in loss.parameters.items()}
+    for node in loss.loss_nodes:
+        name = names.get(node.index)
+        above = frozenset((name,)) if name else frozenset[str]()
+        made_of.append(above.union(*(made_of[operand] for operand in node.operands)))
+        moved = base_name(node) in MOVES and len(node.operands) == 1
+        as_it_is.append(as_it_is[node.operands[0]] if moved else name)
+        root.append(root[node.operands[0]] if moved else node.index)
+        is_product = base_name(node) in MATRIX_PRODUCTS and len(node.operands) == 2
+        if not is_product or node.value.size == 1:
+            continue
+        one, other = node.operands
+        if not made_of[one] or not made_of[other] or root[one] == root[other]:
+            continue
+        if not any(
+            as_it_is[mine] is not None and as_it_is[mine] not in made_of[its]
+            for mine, its in ((one, other), (other, one))
+        ):
+            return False
+    return True
