@@ -30,7 +30,7 @@ from gradcheck.trace.fault import (
     WRONG_VALUE,
 )
 from gradcheck.trace.misfits import turned
-from gradcheck.words import listed, verb
+from gradcheck.words import gradient_of, listed, verb
 
 SECONDS = 8.0
 """How long the search may take beside the check."""
@@ -113,7 +113,8 @@ def with_faults(
         for finding in [_of_fault(fault, rules)]
         if finding is not None
     ]
-    kept = [finding for finding in placed if not _is_better_told(finding, told, weak)]
+    by = [*told, *(finding for finding in placed if finding.expression)]
+    kept = [finding for finding in placed if not _is_better_told(finding, by, weak)]
     return (
         *(one for one in kept if one.code not in weak),
         *told,
@@ -171,6 +172,7 @@ def _is_better_told(finding: Finding, told: Sequence[Finding], weak: Set[str]) -
         return False
     unknown = finding.code == unknown_cause.RULE.code
     by = [one for one in told if unknown or one.code != unknown_cause.RULE.code]
+    by = [one for one in by if one is not finding]
     return set().union(*(one.blocks for one in by)).issuperset(finding.blocks)
 
 
@@ -190,8 +192,11 @@ def _with_fault(finding: Finding, fault: Fault, rules: Sequence[Rule]) -> Findin
     if rewritten is not None and is_plain and len(finding.blocks) == 1:
         code = f"({fault.expression})" if SUM.search(fault.expression) else fault.expression
         finding = replace(finding, fix=f"{rewritten.format(code=code)}   ({finding.fix})")
+    blocks = fault.blocks if set(finding.blocks) < set(fault.blocks) else finding.blocks
     return replace(
         finding,
+        blocks=blocks,
+        message=finding.message.replace(gradient_of(finding.blocks), gradient_of(blocks), 1),
         location=None if fault.place is None else fault.place.location,
         also=tuple(place.location for place in fault.also),
         expression=fault.expression,
@@ -208,7 +213,7 @@ def _of_fault(fault: Fault, rules: Sequence[Rule]) -> Finding | None:
         return None
     return replace(
         rule.finding(fault.blocks, _message(fault), _evidence(fault), _fix(fault)),
-        location=None if fault.place is None else fault.place.location,
+        location=fault.place.location if fault.place and fault.place.source else None,
         also=tuple(place.location for place in fault.also),
         expression=fault.expression or None,
         actual=fault.actual,
@@ -279,7 +284,7 @@ def _evidence(fault: Fault) -> list[str]:
     if right:
         lines.append(f"right before it: {', '.join(right)}")
     shape = None if fault.actual_value is None else np.shape(fault.actual_value)
-    if fault.entry is not None:
+    if fault.entry is not None and fault.entry.expression:
         where = f"[{', '.join(map(str, fault.entry.index))}]" if fault.entry.index else ""
         of_shape = f", of shape {shape}" if shape else ""
         lines.append(

@@ -24,11 +24,12 @@ from gradcheck.trace.points import Point
 from gradcheck.trace.scale_causes import scale_cause
 from gradcheck.trace.slope_causes import other_slope_cause, slope_cause, upstream_cause
 from gradcheck.trace.state import State
-from gradcheck.trace.surplus_causes import again_cause, habit_cause
+from gradcheck.trace.surplus_causes import again_cause, clip_cause, habit_cause
 from gradcheck.trace.upstream_causes import adjoint_cause, loss_cause, weights_cause
 from gradcheck.trace.words import Words
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
+    clip_cause,
     turned_cause,
     index_cause,
     value_cause,

@@ -177,16 +177,21 @@ def value_cause(compared: Compared) -> Cause | None:
     fix = f"use {words.name(belongs)}"
     in_product = _is_in_product(compared)
     for quantity in () if in_product else compared.known.quantities:
-        ends = (quantity.node, quantity.other)
-        if quantity.kind != SLOPE or belongs not in ends:
+        begin, end = quantity.other, quantity.node
+        if quantity.kind != SLOPE or begin is None or not _is_activation(compared, begin, end):
             continue
-        other = ends[1 - ends.index(belongs)]
-        if other is None or not _is_activation(compared, min(other, belongs), max(other, belongs)):
-            continue
-        if same(compared.values(other), compared.actual):
-            kind = fault.SLOPE_AT_OUTPUT if belongs == ends[1] else fault.SLOPE_AT_INPUT
-            used = f"{words.name(other)} is used where {words.name(belongs)} belongs"
-            return Cause(kind, used, fix)
+        inputs, outputs = compared.values(begin), compared.values(end)
+        for kind, used, wanted in (
+            (fault.SLOPE_AT_OUTPUT, outputs, inputs),
+            (fault.SLOPE_AT_INPUT, inputs, outputs),
+        ):
+            # of a sigmoid written in two branches, 1 - a does what its output does
+            does = [value * (1 - value) for value in compared.expected]
+            is_wanted = same(wanted, compared.expected) or same(quantity.values, does)
+            if same(used, compared.actual) and is_wanted:
+                name = words.name(end if used is outputs else begin)
+                right = words.name(begin if used is outputs else end)
+                return Cause(kind, f"{name} is used where {right} belongs", f"use {right}")
     if not compared.is_use:
         return None
     beyond = None if in_product else compared.adjoints(belongs)
@@ -203,7 +208,7 @@ def value_cause(compared: Compared) -> Cause | None:
             updated = f"{name} has been updated already"
             return Cause(fault.UPDATED_WEIGHTS, updated, f"{fix} as it was before the update")
         return Cause(fault.OTHER_WEIGHTS, f"it should be {name}", fix)
-    if in_product:
+    if in_product and compared.factor == 1:
         return Cause(fault.OTHER_INPUT, f"{words.name(belongs)} belongs here", fix)
     return None
 

@@ -81,17 +81,11 @@ def quantities_of(points: Sequence[Point]) -> list[Quantity]:
                 fingerprints[numbers[row]] = *key, _fingerprint(stack[row])
     found: dict[Any, Quantity] = {}
     for print_of, one in zip(fingerprints, every, strict=True):
-        known = found.get(print_of)
-        if print_of is not None and (known is None or _goes_over_more(one, known)):
-            found[print_of] = one
+        if print_of is not None and (print_of not in found or one.kind == SLOPE):
+            known = found.setdefault(print_of, one)
+            # of equal slopes, that of the whole function and not of a part of it
+            found[print_of] = max(known, one, key=lambda it: (it.node, it.other or 0))
     return list(found.values())
-
-
-def _goes_over_more(one: Quantity, other: Quantity) -> bool:
-    """Whether of two equal slopes the one is of the whole function, the other of a part of it."""
-    if one.kind != SLOPE or one.other is None or other.other is None:
-        return False
-    return one.node - one.other > other.node - other.other
 
 
 def _all(points: Sequence[Point]) -> Iterator[Quantity]:

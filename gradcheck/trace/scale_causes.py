@@ -37,6 +37,10 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         if _is(ratio, number) and number in divisors:
             words = f"the loss divides by {number}, and this does not"
             return Cause(fault.MEAN_MISSING, words, f"divide by {number}")
+        whole = next((one for one in sorted(divisors) if one % number == 0), None)
+        if _is(ratio, number) and whole is not None:
+            words = f"the loss divides by {whole}, and this lacks the {number} in it"
+            return Cause(fault.MEAN_MISSING, words, f"divide by {number}")
         if _is(ratio, 1 / number) and number in divisors:
             words = f"it is divided by {number} once more than the loss is"
             return Cause(fault.MEAN_TWICE, words, f"divide by {number} once")

@@ -92,7 +92,7 @@ def upstream_cause(compared: Compared) -> Cause | None:
 
 def _whole(compared: Compared, slope: _Slope) -> Cause | None:
     nothing = [np.ones_like(value) for value in slope.right]
-    return _missing(compared, slope) if same(slope.used, nothing) else None
+    return _missing(compared, slope) if same(slope.used, nothing, LOOSE) else None
 
 
 def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:

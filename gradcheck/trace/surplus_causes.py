@@ -1,4 +1,4 @@
-"""A slope that is multiplied in though the loss has none there, or has it already."""
+"""What is done to a right value: a slope that is not in the loss, or a second time; a clip."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.compared import FEWEST, Array, Compared, product, quotient, same
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import SLOPE, VALUE
 
 
@@ -57,4 +58,15 @@ def habit_cause(compared: Compared) -> Cause | None:
                     f"the slope of {name} at {at} is multiplied in, and the loss has none there",
                     "leave that factor out",
                 )
+    return None
+
+
+def clip_cause(compared: Compared) -> Cause | None:
+    """The cause, where the right value is cut off at a bound."""
+    node = compared.state.tape[compared.node]
+    if base_name(node) not in ("clip", "maximum", "minimum") or compared.is_use:
+        return None
+    for operand in node.operands:
+        if same([values[operand] for values in compared.state.values], compared.expected):
+            return Cause(fault.CLIPPED, "it cuts off what is right", "leave the bound out")
     return None

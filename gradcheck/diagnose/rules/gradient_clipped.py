@@ -8,8 +8,9 @@ import numpy as np
 
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right
-from gradcheck.diagnose.rule import Direct, EditKind, Rule
+from gradcheck.diagnose.rule import Direct, EditKind, Rule, Traced
 from gradcheck.finding import Finding
+from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 from gradcheck.words import gradient_of
 
@@ -96,5 +97,6 @@ RULE = Rule(
     example="dW = np.clip(X.T @ delta, -1, 1)",
     instead="dW = X.T @ delta      # and clip in the update",
     detector=Direct(_find),
+    also=(Traced((fault.CLIPPED,)),),
     edits=(EditKind.FUNCTION,),
 )
