@@ -43,7 +43,8 @@ class Found:
 
 def _fit(loss: Loss) -> tuple[Any, ...]:
     """How well an inferred loss fits the gradient; of equals the first stays."""
-    return loss.agreeing, loss.common is not None
+    off = abs(np.log(loss.middle)) if loss.middle > 0 else np.inf
+    return loss.agreeing, loss.common is not None, -round(off, 2)
 
 
 def choose(found: Sequence[Loss], wanted: str | None) -> Found | None:

@@ -43,6 +43,7 @@ class Loss:
         blocks: of how many.
         summed: whether it is added to what it was.
         common: by what the gradients of all blocks are larger than its own; None if they differ.
+        middle: the median of the factors by which they are; 0 if there is none.
     """
 
     site: int
@@ -57,6 +58,7 @@ class Loss:
     agreeing: int = 0
     blocks: int = 0
     common: float | None = None
+    middle: float = 0.0
     order: int = 0
     summed: bool = False
 
@@ -247,9 +249,9 @@ def _compared(loss: Loss, trials: list[_Trial]) -> Loss:
             own.append(trial.slope / slope if slope else float("inf"))
     agreeing = sum(all(abs(r - 1) < CLOSE for r in own) for own in ratios.values())
     every = np.array([ratio for own in ratios.values() for ratio in own])
-    common = None
+    common, middle = None, 0.0
     if every.size and np.all(np.isfinite(every)):
         middle = float(np.median(every))
         if middle > 0 and float(np.ptp(every)) < 2 * CLOSE * middle:
             common = middle
-    return replace(loss, agreeing=agreeing, blocks=len(ratios), common=common)
+    return replace(loss, agreeing=agreeing, blocks=len(ratios), common=common, middle=middle)
