@@ -15,7 +15,7 @@ from gradcheck.trace import penalised_blocks
 from gradcheck.user.blocks import BARE, Array, path_name
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.problem import Problem
-from gradcheck.user.steps import Step
+from gradcheck.user.steps import Step, moved
 
 ROUNDING = 1e-6
 FEWEST_ENTRIES = 3
@@ -212,7 +212,7 @@ class _Off:
         bound = BOUND_FACTOR * (block.numeric.estimates.bound + block.precision)
         if not np.all(np.isfinite(difference)) or not np.any(np.abs(difference) > bound):
             return None
-        weights = _moved(block.value.reshape(-1)[block.numeric.entries], block.analytic)
+        weights = moved(block.value.reshape(-1)[block.numeric.entries], block.analytic)
         return cls(index, weights, difference, bound, numeric)
 
     @property
@@ -238,11 +238,5 @@ def _without_decay(block: Block, decay: float) -> Block:
     value = block.gradient.value
     if value is None:
         return block
-    value = value - decay * _moved(block.value, value)
-    return replace(block, gradient=replace(block.gradient, value=value))
-
-
-def _moved(weights: Array, gradient: Array) -> Array:
-    """The weights that a step moves: of an embedding, those that it looks up."""
-    moved: Array = np.where(gradient == 0, 0.0, weights)
-    return moved
+    less = value - decay * moved(block.value, value)
+    return replace(block, gradient=replace(block.gradient, value=less))

@@ -6,7 +6,7 @@ else that an iteration writes does not. Half the rate makes half the step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -134,6 +134,9 @@ class _Trial:
         marks = tuple(mark for mark, value in whole.items() if half.get(mark) == 0.5 * value > 0)
         if rate.words and len({whole[mark] for mark in marks}) == 1:
             used = Rate(whole[marks[0]], self.run.marked.sites[marks[0]].name, marks=marks)
+            self._replayed(used, 0.5)
+            first = self.run.rates()  # others are given what these have scaled
+            used = replace(used, marks=tuple(one for one in marks if first.get(one) == whole[one]))
             if set(self._frozen(used, list(self.changed))) >= set(paths):
                 return used, paths
         return rate, paths
