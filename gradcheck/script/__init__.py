@@ -12,7 +12,7 @@ run (`definitions`).
 
 from gradcheck.script.definitions import definitions
 from gradcheck.script.entry import ScriptEntry
-from gradcheck.script.targets import find_targets
+from gradcheck.script.targets import find_targets, passed_over
 from gradcheck.script.words import Wishes
 from gradcheck.script.writing import ScriptCase, check_script, write_case
 
@@ -23,5 +23,6 @@ __all__ = [
     "check_script",
     "definitions",
     "find_targets",
+    "passed_over",
     "write_case",
 ]
