@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import pathlib
 import random
 import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,9 @@ class Run:
         self._scales: dict[int, float] = {}
         self._used: dict[int, set[float]] = {}
         self._bodies: dict[Any, types.FunctionType] = {}
+        self._before = frozenset(sys.modules)
+        self._known = 0
+        self._imported: dict[str, dict[str, Any]] = {}
         self._code = compile(script.tree, str(script.path), "exec")
         self._module = types.ModuleType("__main__")
         self.names = vars(self._module)
@@ -97,6 +101,18 @@ class Run:
         with contextlib.suppress(CapturedError), _silence():
             exec(self._code, self.names)
 
+    def _state(self, local: dict[str, Any] | None) -> State:
+        """The variables as they are now; of modules, too, that lie beside the script."""
+        if len(sys.modules) != self._known:
+            self._known = len(sys.modules)
+            folder = self.script.path.parent
+            for name, module in list(sys.modules.items()):
+                file = vars(module).get("__file__") if type(module) is types.ModuleType else None
+                if name not in self._before and file and folder in pathlib.Path(file).parents:
+                    self._imported[name] = vars(module)
+        imported = {name: dict(own) for name, own in self._imported.items()}
+        return State(dict(self.names), local, imported)
+
     # what the marks call
 
     def probe(self, number: int, local: dict[str, Any]) -> None:
@@ -107,14 +123,14 @@ class Run:
         in_function = self.marked.loops[number].function is not None
         if self.found is not None:
             if number == self.found:
-                self.snapshots.append(take_snapshot(self.names, local if in_function else None))
+                self.snapshots.append(take_snapshot(self._state(local if in_function else None)))
                 if len(self.snapshots) >= SNAPSHOTS:
                     raise CapturedError
             return
         passes.hits += 1
         if passes.tests >= MOST_TESTS or passes.hits > MOST_PASSES:
             return
-        now = take_snapshot(self.names, local if in_function else None)
+        now = take_snapshot(self._state(local if in_function else None))
         before, passes.first = passes.first, now
         if before is not None:
             passes.tests += 1
@@ -224,7 +240,7 @@ class Run:
         local = None if state.local is None else {**snapshot.shared, **state.local}
         body = body or self.body(number, snapshot)
         with self._as_at(snapshot, state), _silence():
-            begun = State(self.names, local)
+            begun = replace(state, module=self.names, local=local)
             scaled = rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext()
             with scaled, _closures(local or {}):
                 self._seen, self._replaying, self._used = seen, True, {}
@@ -237,7 +253,7 @@ class Run:
                             local = body(**{name: local[name] for name in accepted})
                 finally:
                     self._seen, self._replaying = None, False
-            after = State(dict(self.names), local)
+            after = self._state(local)
         if not values and seen is None:
             snapshot.share(after)
         return after
@@ -248,10 +264,15 @@ class Run:
         before = dict(self.names)
         states = np.random.get_state(), random.getstate()  # noqa: NPY002
         self.names.update(state.module)
+        imported = {name: dict(self._imported[name]) for name in state.imported}
+        for name, own in state.imported.items():
+            self._imported[name].update(own)
         restore_random(snapshot.numpy_state, snapshot.python_state)
         try:
             yield
         finally:
+            for name, own in imported.items():
+                self._imported[name].update(own)
             for name in [name for name in self.names if name not in before]:
                 del self.names[name]
             self.names.update(before)

@@ -32,21 +32,25 @@ class Attribute(NamedTuple):
 
 
 Path = tuple[Any, ...]
-"""LOCAL or MODULE, a variable's name, and the steps from there to a number or an array."""
+"""One of `PARTS`, a variable's name, and the steps from there to a number or an array."""
 
-LOCAL, MODULE = "local", "module"
+LOCAL, MODULE, IMPORTED = PARTS = ("local", "module", "imported")
 
 
 @dataclass(frozen=True)
 class State:
-    """The variables of a script: the module's, and those of the function that the loop is in."""
+    """The variables of a script: the module's, and those of the function that the loop is in.
+
+    And those of modules of its own that it imports, by the names of these.
+    """
 
     module: dict[str, Any]
     local: dict[str, Any] | None
+    imported: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def part(self, name: str) -> dict[str, Any]:
-        """The variables of the module, or of the function."""
-        return self.module if name == MODULE else (self.local or {})
+        """The variables of the module, of the function, or of others."""
+        return {MODULE: self.module, IMPORTED: self.imported}.get(name, self.local or {})
 
     def get(self, path: Path) -> Any:
         """What lies at a path.
@@ -113,7 +117,8 @@ class Snapshot:
             if isinstance(old, np.ndarray):
                 memo[id(old)] = value
                 kept.append(old)
-        state: State = State(*copy.deepcopy((self.state.module, self.state.local), memo))
+        parts = self.state.module, self.state.local, self.state.imported
+        state: State = State(*copy.deepcopy(parts, memo))
         for path, value in values.items():
             old = self.state.get(path)
             if isinstance(old, list):
@@ -131,10 +136,15 @@ class Snapshot:
                     self.constant[id(before)] = before
 
 
-def take_snapshot(module: dict[str, Any], local: dict[str, Any] | None) -> Snapshot:
+def take_snapshot(state: State) -> Snapshot:
     """A copy of all variables but modules, functions and classes."""
     memo: dict[int, Any] = {}
-    copied = State(_copied(module, memo), None if local is None else _copied(local, memo))
+    local = state.local
+    copied = State(
+        _copied(state.module, memo),
+        None if local is None else _copied(local, memo),
+        {name: _copied(own, memo) for name, own in state.imported.items()},
+    )
     shared = {n: v for n, v in (local or {}).items() if n not in (copied.local or {})}
     return Snapshot(copied, shared, np.random.get_state(), random.getstate())  # noqa: NPY002
 
@@ -172,7 +182,7 @@ def leaves(state: State) -> dict[Path, Any]:
     """The floating-point arrays and numbers of a state, each array once."""
     seen: set[int] = set()
     found: dict[Path, Any] = {}
-    for part in (LOCAL, MODULE):
+    for part in PARTS:
         for name, value in state.part(part).items():
             if not name.startswith("__"):
                 found.update(_below((part, name), value, seen))
@@ -211,8 +221,9 @@ def _items(value: Any) -> list[tuple[Any, Any]]:
 
 def label(path: Path) -> str:
     """A path as the script would write it."""
-    text = str(path[1])
-    for step in path[2:]:
+    begins = 3 if path[0] == IMPORTED else 2
+    text = ".".join(map(str, path[1:begins]))
+    for step in path[begins:]:
         text += f".{step.name}" if isinstance(step, Attribute) else f"[{step!r}]"
     return text
 
