@@ -252,7 +252,7 @@ def _no_loop(taking: Taking) -> str:
             f"{package} makes its gradients: there is none to check (a function with a backward "
             "pass of your own: gradcheck.check_layer)"
         )
-    loops = zip(taking.run.marked.loops, taking.run.passes, strict=True)
-    reasons = [f"line {one.node.lineno}: {passes.why}" for one, passes in loops if passes.why]
+    loops = zip(taking.run.marked.loops, taking.run.passes, strict=False)
+    reasons = [f"{one.place}: {passes.why}" for one, passes in loops if passes.why]
     why = short("; ".join(reasons), 300) or "no loop in it updates a float array"
     return f"no training loop was found ({why}); {what_to_write(taking.run.names)}"

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.script.inferred import Family, families
-from gradcheck.script.instrument import DIFFERENCE, PRINTED
 from gradcheck.script.loops import Step, plain
+from gradcheck.script.marks import DIFFERENCE, PRINTED
 from gradcheck.script.running import Run, Seen
 from gradcheck.script.state import Path, Snapshot, State
 from gradcheck.script.words import STRONG
@@ -35,6 +35,7 @@ class Loss:
         kind: of the mark.
         words: what to call it.
         line: where it stands.
+        place: the same, in words.
         strong: whether its name is believed.
         family: what is made of the pairs that the mark sees, if it is inferred.
         side: which of a pair is the output.
@@ -59,6 +60,7 @@ class Loss:
     blocks: int = 0
     common: float | None = None
     middle: float = 0.0
+    place: str = ""
     order: int = 0
     summed: bool = False
 
@@ -189,7 +191,7 @@ def _numbers(run: Run, base: Seen, trials: list[_Trial]) -> Iterable[Loss]:
             strong = bool(believed) and not ELSEWHERE.search(site.name)
             words = site.name
             told = (number, count, site.kind, words, site.line, strong, None, 0, slopes)
-            yield Loss(*told, order=order, summed=site.text == "+=")
+            yield Loss(*told, place=site.place, order=order, summed=site.text == "+=")
 
 
 def _slopes(trials: list[_Trial], of: Any) -> NDArray[np.float64] | None:
@@ -232,6 +234,7 @@ def _inferred(run: Run, number: int, base: Seen, trials: list[_Trial]) -> Iterab
             family,
             side,
             np.empty(0),
+            place=site.place,
         )
         slopes = _slopes(trials, lambda seen, loss=loss: float(loss.of(seen.differences[number])))
         if slopes is not None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from gradcheck.script.choice import choose
 from gradcheck.script.handover import Handover
-from gradcheck.script.instrument import INCREMENT
 from gradcheck.script.loops import Step
 from gradcheck.script.losses import Point, candidates
+from gradcheck.script.marks import INCREMENT
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import framework
 from gradcheck.script.state import Path, Snapshot, label, last_name, leaves

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.script.instrument import INCREMENT, LITERAL, Site
+from gradcheck.script.marks import INCREMENT, LITERAL, Site
 from gradcheck.script.state import (
     LOCAL,
     MODULE,

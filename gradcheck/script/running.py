@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import pathlib
 import random
 import sys
 import types
@@ -16,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.script.bodies import RETURNED, ReturnedError, body_function, fill_class
-from gradcheck.script.instrument import HOOKS, Marked, mark
+from gradcheck.script.bodies import RETURNED, ReturnedError, body_function, closures, fill_class
+from gradcheck.script.imported import Imported, trees_beside
+from gradcheck.script.instrument import mark
+from gradcheck.script.marks import HOOKS, Marked
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
 from gradcheck.script.state import Path, Snapshot, State, restore_random, take_snapshot
@@ -77,8 +78,8 @@ class Run:
 
     def __init__(self, script: Script, test: Callable[[int], int | None]) -> None:
         self.script = script
-        self.marked: Marked = mark(script.tree)
-        self.passes = [Passes() for _ in self.marked.loops]
+        self.marked: Marked = mark(script.tree, trees_beside(script.tree, script.path.parent))
+        self.passes: list[Passes] = []
         self.found: int | None = None
         self.snapshots: list[Snapshot] = []
         self._test = test
@@ -87,31 +88,23 @@ class Run:
         self._scales: dict[int, float] = {}
         self._used: dict[int, set[float]] = {}
         self._bodies: dict[Any, types.FunctionType] = {}
-        self._before = frozenset(sys.modules)
-        self._known = 0
-        self._imported: dict[str, dict[str, Any]] = {}
         self._code = compile(script.tree, str(script.path), "exec")
         self._module = types.ModuleType("__main__")
         self.names = vars(self._module)
-        self.names.update(__file__=str(script.path), **{HOOKS: self, RETURNED: ReturnedError})
+        hooks = {HOOKS: self, RETURNED: ReturnedError}
+        self.names.update(__file__=str(script.path), **hooks)
+        self._imported = Imported(self.marked, hooks)
 
     def execute(self) -> None:
         """Runs the script, to its end or the third iteration of its training loop."""
         sys.modules["__main__"] = self._module
+        sys.meta_path.insert(0, self._imported)
         with contextlib.suppress(CapturedError), _silence():
             exec(self._code, self.names)
 
     def _state(self, local: dict[str, Any] | None) -> State:
-        """The variables as they are now; of modules, too, that lie beside the script."""
-        if len(sys.modules) != self._known:
-            self._known = len(sys.modules)
-            folder = self.script.path.parent
-            for name, module in list(sys.modules.items()):
-                file = vars(module).get("__file__") if type(module) is types.ModuleType else None
-                if name not in self._before and file and folder in pathlib.Path(file).parents:
-                    self._imported[name] = vars(module)
-        imported = {name: dict(own) for name, own in self._imported.items()}
-        return State(dict(self.names), local, imported)
+        """The variables as they are now."""
+        return State(dict(self.names), local, self._imported.variables())
 
     # what the marks call
 
@@ -119,6 +112,7 @@ class Run:
         """The beginning of a pass of a loop."""
         if self._replaying:
             return
+        self.passes += [Passes() for _ in self.marked.loops[len(self.passes) :]]
         passes = self.passes[number]
         in_function = self.marked.loops[number].function is not None
         if self.found is not None:
@@ -200,7 +194,8 @@ class Run:
         names = None if local is None else frozenset({**snapshot.shared, **local})
         if (number, names) not in self._bodies:
             loop = self.marked.loops[number]
-            made = body_function(loop, str(self.script.path), names, self.names)
+            module = self._imported.names[loop.module] if loop.module else self.names
+            made = body_function(loop, module["__file__"], names, module)
             if local is not None and "self" in local:
                 fill_class(made, local["self"], loop.class_name)
             self._bodies[number, names] = made
@@ -239,10 +234,10 @@ class Run:
         state = snapshot.copied(values or {})
         local = None if state.local is None else {**snapshot.shared, **state.local}
         body = body or self.body(number, snapshot)
-        with self._as_at(snapshot, state), _silence():
+        with self._as_at(snapshot, state), self._imported.as_in(state.imported), _silence():
             begun = replace(state, module=self.names, local=local)
             scaled = rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext()
-            with scaled, _closures(local or {}):
+            with scaled, closures(local or {}):
                 self._seen, self._replaying, self._used = seen, True, {}
                 try:
                     with contextlib.suppress(_StopError, ReturnedError):
@@ -264,15 +259,10 @@ class Run:
         before = dict(self.names)
         states = np.random.get_state(), random.getstate()  # noqa: NPY002
         self.names.update(state.module)
-        imported = {name: dict(self._imported[name]) for name in state.imported}
-        for name, own in state.imported.items():
-            self._imported[name].update(own)
         restore_random(snapshot.numpy_state, snapshot.python_state)
         try:
             yield
         finally:
-            for name, own in imported.items():
-                self._imported[name].update(own)
             for name in [name for name in self.names if name not in before]:
                 del self.names[name]
             self.names.update(before)
@@ -287,24 +277,6 @@ class Run:
             return np.asarray(new - old)
         except ValueError:
             return None
-
-
-@contextlib.contextmanager
-def _closures(local: Mapping[str, Any]) -> Iterator[None]:
-    """Has functions that were defined around the loop see its variables; put back afterwards."""
-    before = {}
-    for function in local.values():
-        if isinstance(function, types.FunctionType):
-            names = function.__code__.co_freevars
-            for name, cell in zip(names, function.__closure__ or (), strict=True):
-                if name in local and not isinstance(local[name], types.FunctionType):
-                    before[id(cell)] = (cell, cell.cell_contents)
-                    cell.cell_contents = local[name]
-    try:
-        yield
-    finally:
-        for cell, value in before.values():
-            cell.cell_contents = value
 
 
 @contextlib.contextmanager
