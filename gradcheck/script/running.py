@@ -249,7 +249,7 @@ class Run:
                 finally:
                     self._seen, self._replaying = None, False
             after = self._state(local)
-        if not values and seen is None:
+        if not values and seen is None and scale == 1.0:  # at a rate of 0 all stays
             snapshot.share(after)
         return after
 
