@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
+import io
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from types import FunctionType
 from typing import Any
+
+import numpy as np
 
 from gradcheck.script.marks import TrainingLoop
 
@@ -140,3 +144,16 @@ def closures(local: Mapping[str, Any]) -> Iterator[None]:
     finally:
         for cell, value in before.values():
             cell.cell_contents = value
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Shows nothing of what the script prints and warns of."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+    ):
+        warnings.simplefilter("ignore")
+        yield

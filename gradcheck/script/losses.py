@@ -178,17 +178,19 @@ class _Trial:
 
 
 def _numbers(run: Run, base: Seen, trials: list[_Trial]) -> Iterable[Loss]:
+    pairs = [pair for own in base.differences.values() for pair in own if np.size(pair[0]) == 1]
+    errors = {abs(float(np.ravel(one)[0] - np.ravel(other)[0])) for one, other in pairs}
     for order, (number, count) in enumerate(base.counts.items()):
         site = run.marked.sites[number]
         if site.kind == DIFFERENCE:
             yield from _inferred(run, number, base, trials)
             continue
-        if number not in base.numbers:
+        strong = site.kind != PRINTED and bool(STRONG.search(site.name))
+        if number not in base.numbers or (not strong and abs(base.numbers[number]) in errors):
             continue
         slopes = _slopes(trials, lambda seen, number=number: seen.numbers[number])
         if slopes is not None:
-            believed = site.kind != PRINTED and STRONG.search(site.name)
-            strong = bool(believed) and not ELSEWHERE.search(site.name)
+            strong = strong and not ELSEWHERE.search(site.name)
             words = site.name
             told = (number, count, site.kind, words, site.line, strong, None, 0, slopes)
             yield Loss(*told, place=site.place, order=order, summed=site.text == "+=")

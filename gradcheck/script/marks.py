@@ -57,6 +57,16 @@ class Marked:
     loops: list[TrainingLoop] = field(default_factory=list)
     updating: set[str] = field(default_factory=set)
 
+    def updated(self, number: int) -> set[str]:
+        """What the statements of a loop update, as it is written."""
+        loop = self.loops[number]
+        lines = range(loop.node.lineno, (loop.node.end_lineno or loop.node.lineno) + 1)
+        return {
+            site.name
+            for site in self.sites
+            if site.kind == INCREMENT and site.file == loop.file and site.line in lines
+        }
+
 
 def _place(line: int, file: str) -> str:
     return f"line {line} of {file}" if file else f"line {line}"

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import random
 import sys
 import types
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradcheck.script.bodies import RETURNED, ReturnedError, body_function, closures, fill_class
+from gradcheck.script.bodies import (
+    RETURNED,
+    ReturnedError,
+    body_function,
+    closures,
+    fill_class,
+    silence,
+)
 from gradcheck.script.imported import Imported, trees_beside
 from gradcheck.script.instrument import mark
-from gradcheck.script.marks import HOOKS, Marked
+from gradcheck.script.marks import HOOKS
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
-from gradcheck.script.state import Path, Snapshot, State, restore_random, take_snapshot
+from gradcheck.script.state import (
+    Path,
+    Snapshot,
+    State,
+    all_moved,
+    restore_random,
+    take_snapshot,
+)
 
 MOST_TESTS, MOST_PASSES = 3, 200
 """How often a loop is tested, and in how many of its passes."""
@@ -78,11 +89,12 @@ class Run:
 
     def __init__(self, script: Script, test: Callable[[int], int | None]) -> None:
         self.script = script
-        self.marked: Marked = mark(script.tree, trees_beside(script.tree, script.path.parent))
+        self.marked = mark(script.tree, trees_beside(script.tree, script.path.parent))
         self.passes: list[Passes] = []
         self.found: int | None = None
         self.snapshots: list[Snapshot] = []
         self._test = test
+        self._patience = MOST_PASSES
         self._seen: Seen | None = None
         self._replaying = False
         self._scales: dict[int, float] = {}
@@ -99,8 +111,16 @@ class Run:
         """Runs the script, to its end or the third iteration of its training loop."""
         sys.modules["__main__"] = self._module
         sys.meta_path.insert(0, self._imported)
-        with contextlib.suppress(CapturedError), _silence():
+        with contextlib.suppress(CapturedError), silence():
             exec(self._code, self.names)
+
+    @property
+    def all_names(self) -> dict[str, Any]:
+        """The variables of the script, and those of modules of its own."""
+        return {
+            **{k: v for own in self._imported.names.values() for k, v in own.items()},
+            **self.names,
+        }
 
     def _state(self, local: dict[str, Any] | None) -> State:
         """The variables as they are now."""
@@ -119,7 +139,11 @@ class Run:
             if number == self.found:
                 self.snapshots.append(take_snapshot(self._state(local if in_function else None)))
                 if len(self.snapshots) >= SNAPSHOTS:
-                    raise CapturedError
+                    first, last = self.snapshots[0].state, self.snapshots[-1].state
+                    if not self._patience or all_moved(first, last, self.marked.updated(number)):
+                        raise CapturedError
+                    self._patience -= 1
+                    self.snapshots.pop()
             return
         passes.hits += 1
         if passes.tests >= MOST_TESTS or passes.hits > MOST_PASSES:
@@ -234,7 +258,7 @@ class Run:
         state = snapshot.copied(values or {})
         local = None if state.local is None else {**snapshot.shared, **state.local}
         body = body or self.body(number, snapshot)
-        with self._as_at(snapshot, state), self._imported.as_in(state.imported), _silence():
+        with self._as_at(snapshot, state), self._imported.as_in(state.imported), silence():
             begun = replace(state, module=self.names, local=local)
             scaled = rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext()
             with scaled, closures(local or {}):
@@ -267,25 +291,3 @@ class Run:
                 del self.names[name]
             self.names.update(before)
             restore_random(*states)
-
-    def moved(self, after: State, before: State, path: Path) -> NDArray[np.float64] | None:
-        """By how much an iteration has moved what lies at a path; None if it is no number now."""
-        old, new = before.number(path), after.number(path)
-        if old is None or new is None:
-            return None
-        try:
-            return np.asarray(new - old)
-        except ValueError:
-            return None
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-        warnings.catch_warnings(),
-        np.errstate(all="ignore"),
-    ):
-        warnings.simplefilter("ignore")
-        yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import random
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -246,3 +246,20 @@ def alike(one: Any, other: Any) -> bool:
         return other.size < one.size and np.array_equal(one, np.broadcast_to(other, one.shape))
     except ValueError:
         return False
+
+
+def movement(after: State, before: State, path: Path) -> NDArray[np.float64] | None:
+    """By how much an iteration has moved what lies at a path; None if it is no number now."""
+    old, new = before.number(path), after.number(path)
+    if old is None or new is None:
+        return None
+    try:
+        return np.asarray(new - old)
+    except ValueError:
+        return None
+
+
+def all_moved(first: State, last: State, updated: Collection[str]) -> bool:
+    """Whether all that a loop updates, as it writes them, has moved between two passes."""
+    paths = [path for path in leaves(first) if label(path) in updated]
+    return not any(alike(first.number(path), last.number(path)) for path in paths)

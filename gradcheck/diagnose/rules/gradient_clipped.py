@@ -8,8 +8,10 @@ import numpy as np
 
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right
-from gradcheck.diagnose.rule import Direct, EditKind, Rule
+from gradcheck.diagnose.rule import Direct, EditKind, Rule, Traced
 from gradcheck.finding import Finding
+from gradcheck.trace import Fault
+from gradcheck.trace.fault import OTHER_ADJOINT, WRONG_VALUE
 from gradcheck.user.blocks import Array
 from gradcheck.words import gradient_of
 
@@ -87,6 +89,11 @@ def _norm(points: tuple[Point, ...]) -> float | None:
     return norms[0] if same and all(0 < ratio < 1 for ratio in ratios) else None
 
 
+def is_clip(fault: Fault) -> bool:
+    """Whether what is wrong is the call of a clip."""
+    return fault.expression.startswith(("np.clip(", "numpy.clip("))
+
+
 RULE = Rule(
     code="GC412",
     name="gradient-clipped",
@@ -96,5 +103,6 @@ RULE = Rule(
     example="dW = np.clip(X.T @ delta, -1, 1)",
     instead="dW = X.T @ delta      # and clip in the update",
     detector=Direct(_find),
+    also=(Traced((WRONG_VALUE, OTHER_ADJOINT), is_clip),),
     edits=(EditKind.FUNCTION,),
 )
