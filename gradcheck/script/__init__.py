@@ -1,7 +1,7 @@
 """An unmodified training script: one iteration of its loop is found, and made a case.
 
-`reading` parses the script and `instrument` marks what could be its loop, its loss and its learning
-rate. `running` runs it up to the loop, in a process of its own (`process`, `playground`), and
+`reading` parses the script and `instrument` marks (`marks`) what could be its loop, its loss and its
+learning rate; modules of its own that it imports are marked, too (`imported`). `running` runs it up to the loop, in a process of its own (`process`, `playground`), and
 replays one iteration (`bodies`) from a copy of what the script holds (`state`). `loops` and `rates`
 tell by experiments which loop is a step and what its parameters and rate are, `losses` and `choice`
 what it descends, `gradients` and `named` where its gradients are; `taking` puts that together,

@@ -201,7 +201,6 @@ class _Work:
         return report
 
     def _checked(self, taken: Taken, overrides: dict[str, Any]) -> Report:
-        overrides = {**overrides, "allow": (*(overrides.get("allow") or ()), CLIPPED)}
         report = taken.case.check(**overrides)
         if report.verdict != "fail":
             return report
@@ -209,7 +208,11 @@ class _Work:
             again = taken.handover.case(of_step=True).check(**overrides)
             if again.ok:  # with a note of its weight decay
                 return again
-        return self._with_a_factor(taken, report, overrides)
+        again = self._with_a_factor(taken, report, overrides)
+        if again.verdict != "fail" or CLIPPED not in _causes(report):
+            return again
+        allowed = (*(overrides.get("allow") or ()), CLIPPED)
+        return taken.case.check(**{**overrides, "allow": allowed})
 
     def _with_a_factor(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
         """A factor of all blocks that no rule explains is one of the learning rate.

@@ -15,7 +15,7 @@ def _variants(state: LayerState) -> Iterator[Variant]:
         yield Variant(
             slope,
             f"the slope of the {state.activation.name} is written for the output a, and given z",
-            f"give it A{state.number}, not Z{state.number}",
+            f"give it the output of layer {state.number}, not what goes into the activation",
         )
 
 

@@ -16,8 +16,8 @@ def _variants(state: LayerState) -> Iterator[Variant]:
             slope,
             f"the slope of the {state.activation.name} is taken at its output: f'(f(z)) in place "
             "of f'(z)",
-            f"give the derivative Z{state.number}, not A{state.number}; or write it in terms of "
-            "the output",
+            f"give the derivative what goes into the {state.activation.name}, not what comes out "
+            "of it; or write it in terms of the output",
         )
 
 

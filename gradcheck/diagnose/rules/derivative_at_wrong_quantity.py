@@ -20,7 +20,8 @@ def _variants(state: LayerState) -> Iterator[Variant]:
                     slope,
                     f"the slope of the {state.activation.name} in delta {state.number} is taken "
                     f"at {words}",
-                    f"take it at Z{state.number}, or from A{state.number} in the form for outputs",
+                    f"take it at what goes into the {state.activation.name}, or from what comes "
+                    "out of it in the form for outputs",
                 )
 
 

@@ -30,7 +30,7 @@ def _variant(state: LayerState, value: np.ndarray) -> Variant:
     return Variant(
         value,
         f"delta {state.number} lacks the slope of the {name}",
-        f"multiply delta {state.number} by the slope of the {name} at Z{state.number}",
+        f"multiply delta {state.number} by the slope of the {name}",
     )
 
 

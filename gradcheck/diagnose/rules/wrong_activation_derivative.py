@@ -57,7 +57,7 @@ def _named(state: LayerState, value: Array, words: str) -> Variant:
     return Variant(
         np.full_like(value, np.nan) if missing else value,
         f"the slope in delta {state.number} is {words}, and the activation is {own}",
-        f"use the derivative of the {own}, at Z{state.number}",
+        f"use the derivative of the {own}, at what goes into it",
     )
 
 

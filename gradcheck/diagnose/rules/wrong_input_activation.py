@@ -11,6 +11,7 @@ from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, Wrong
 from gradcheck.network.rows import Activation
 from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
+from gradcheck.words import output_of
 
 
 def _inputs(state: LayerState) -> Iterator[Variant]:
@@ -21,8 +22,8 @@ def _inputs(state: LayerState) -> Iterator[Variant]:
             yield Variant(
                 quantity,
                 f"the gradient of W{state.number} is made from {words} in place of the layer's "
-                f"input A{state.number - 1}",
-                f"use A{state.number - 1}, the input of layer {state.number}",
+                "input",
+                f"use the input of layer {state.number}",
             )
 
 
@@ -30,16 +31,16 @@ def _values(state: LayerState) -> Iterator[tuple[str, Array]]:
     below = state.number - 1
     for number in range(len(state.view.placed) + 1):
         if number != below:
-            yield f"A{number}", state.trace.activations[number]
+            yield output_of(number), state.trace.activations[number]
         if number:
-            yield f"Z{number}", state.trace.pre_activations[number - 1]
+            yield f"layer {number} before its activation", state.trace.pre_activations[number - 1]
     if below:
         activation = state.view.activation(below)
         if isinstance(activation, Activation):
             z = state.trace.pre_activations[below - 1]
-            yield f"the slope at Z{below}", activation.slope(z)
+            yield f"the slope of layer {below}", activation.slope(z)
             applied = activation.value(state.layer_input)
-            yield f"the activation of A{below}", np.asarray(applied)
+            yield f"the activation of layer {below}'s output", np.asarray(applied)
     yield "ones", np.ones_like(state.layer_input)
     if state.is_output:
         yield "the targets", state.view.targets

@@ -24,7 +24,7 @@ def _variants(state: LayerState) -> Iterator[Variant]:
                 yield Variant(
                     slope,
                     f"delta {state.number} has the slope of layer {number}",
-                    f"take the slope at Z{state.number}, not at Z{number}",
+                    f"take the slope of layer {state.number}, not that of layer {number}",
                 )
 
 

@@ -8,6 +8,7 @@ from gradcheck.diagnose.layer_state import LayerState
 from gradcheck.diagnose.rule import EditKind, Link, Rule, Traced, Variant, WrongLink
 from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
+from gradcheck.words import output_of
 
 
 def _variants(state: LayerState) -> Iterator[Variant]:
@@ -36,8 +37,8 @@ def _quantities(state: LayerState) -> Iterator[tuple[str, Array]]:
         if number > above:
             yield f"delta {number}", delta
     for number in range(1, len(state.view.placed) + 1):
-        yield f"A{number}", state.trace.activations[number]
-        yield f"Z{number}", state.trace.pre_activations[number - 1]
+        yield output_of(number), state.trace.activations[number]
+        yield f"layer {number} before its activation", state.trace.pre_activations[number - 1]
     yield "the targets", state.view.targets
 
 
