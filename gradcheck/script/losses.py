@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck.script.inferred import Family, families
 from gradcheck.script.loops import Step, plain
-from gradcheck.script.marks import DIFFERENCE, PRINTED
+from gradcheck.script.marks import DIFFERENCE, PRINTED, RETURNED
 from gradcheck.script.running import Run, Seen
 from gradcheck.script.state import Path, Snapshot, State
 from gradcheck.script.words import STRONG
@@ -186,8 +186,11 @@ def _numbers(run: Run, base: Seen, trials: list[_Trial]) -> Iterable[Loss]:
             yield from _inferred(run, number, base, trials)
             continue
         strong = site.kind != PRINTED and bool(STRONG.search(site.name))
-        if number not in base.numbers or (not strong and abs(base.numbers[number]) in errors):
+        if number not in base.numbers:
             continue
+        believed = strong and (site.kind != RETURNED or "abs" in site.text)
+        if not believed and abs(base.numbers[number]) in errors:
+            continue  # an error with its sign, or the derivative that a loss returns on demand
         slopes = _slopes(trials, lambda seen, number=number: seen.numbers[number])
         if slopes is not None:
             strong = strong and not ELSEWHERE.search(site.name)
