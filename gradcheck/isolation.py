@@ -136,10 +136,12 @@ def prepare(jobs: int) -> None:
 def _threads_of(jobs: int) -> Iterator[None]:
     """Processes that are begun have their share of the cores, where nothing else is said.
 
-    More threads than cores wait for each other, and take the cores while they do.
+    More threads than cores wait for each other, and take the cores while they do. The progress
+    bars of several processes would write over each other, and are not shown.
     """
     share = str(max(1, (os.cpu_count() or 1) // jobs))
-    own = {name: share for name in THREADS if name not in os.environ}
+    wanted = {**dict.fromkeys(THREADS, share), **({"TQDM_DISABLE": "1"} if jobs > 1 else {})}
+    own = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(own)
     try:
         yield

@@ -184,6 +184,12 @@ def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, P
         own = [name for name, row in RENDERERS.items() if path.suffix.lower() in row.suffixes]
         if path in found:
             continue
+        if not own and not named and path.suffix:
+            known = ", ".join(one for row in RENDERERS.values() for one in row.suffixes)
+            raise UsageError(
+                f"--output {path}: no format is written to {path.suffix} files; there are {known}, "
+                "or name one with --format"
+            )
         if not own or any(not RENDERERS[name].suffixes for name in left):
             unnamed.append(path)
         else:

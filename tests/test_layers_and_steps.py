@@ -335,3 +335,53 @@ def test_a_learning_rate_that_is_none_is_refused(rate):
 def test_an_unknown_option_gets_the_nearest_name():
     with pytest.raises(gradcheck.UsageError, match="did you mean budget"):
         gradcheck.check_step(returns_new, network(), loss=loss, learning_rate=0.1, budgt=3)
+
+
+class Kept:
+    """A layer whose methods return nothing: what they make is kept in attributes."""
+
+    def __init__(self, rng):
+        self.weights, self.biases = rng.normal(size=(3, 2)), np.zeros((1, 2))
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        self.output = inputs @ self.weights + self.biases
+
+    def backward(self, dvalues):
+        self.dweights = self.inputs.T @ dvalues
+        self.dbiases = dvalues.sum(axis=0, keepdims=True)
+        self.dinputs = dvalues @ self.weights.T
+
+
+class Updating:
+    """A layer whose backward pass updates it."""
+
+    def __init__(self, rng, slip=1.0):
+        self.weights, self.bias, self.slip = rng.normal(size=(2, 3)), np.ones((2, 1)), slip
+
+    def forward(self, x):
+        self.x = x
+        return self.weights @ x + self.bias
+
+    def backward(self, upstream, learning_rate):
+        below = self.weights.T @ upstream
+        self.weights = self.weights - learning_rate * self.slip * upstream @ self.x.T
+        self.bias -= learning_rate * upstream
+        return below
+
+
+def test_a_layer_may_keep_its_output_and_its_gradients():
+    layer = Kept(RNG)
+    report = gradcheck.check_layer(layer.forward, layer.backward, RNG.normal(size=(4, 3)))
+    assert report.ok, str(report)
+    assert {block.name for block in report.blocks} >= {"inputs", "weights", "biases"}
+
+
+@pytest.mark.parametrize("slip", [1.0, 2.0])
+def test_a_backward_pass_may_update_its_layer(slip):
+    layer = Updating(RNG, slip)
+    before = layer.weights.copy(), layer.bias.copy()
+    report = gradcheck.check_layer(layer.forward, layer.backward, RNG.normal(size=(3, 1)))
+    assert [block.name for block in report.blocks if block.failed] == ["weights"] * (slip == 2.0)
+    assert np.array_equal(layer.weights, before[0])
+    assert np.array_equal(layer.bias, before[1])

@@ -60,6 +60,44 @@ def test_the_beginning_of_codes_lists_their_rules(capsys):
     assert all(row.startswith(("GC4", " ")) for row in rows)
 
 
+def test_a_word_of_a_name_lists_the_rules_that_have_it(capsys):
+    assert main(["explain", "activation"]) == 0
+    printed = capsys.readouterr().out
+    assert "missing-activation-derivative" in printed
+    assert "sign-flipped" not in printed
+    assert main(["explain", "flipped"]) == 0
+    assert capsys.readouterr().out.startswith("GC106 sign-flipped\n")
+
+
+def test_a_case_of_another_file_or_of_a_folder(tmp_path, monkeypatch, capsys):
+    case = "import gradcheck\n\n\n@gradcheck.case{}\ndef {}():\n    ...\n"
+    (tmp_path / "one.py").write_text(case.format('(name="small")', "made"), encoding="utf-8")
+    (tmp_path / "two.py").write_text(case.format("", "large"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for target, meant in [
+        ("one.py:large", "two.py:large"),
+        ("small", "one.py:small"),
+        ("tow.py", "two.py"),
+        (f"{tmp_path}:smal", "small"),
+    ]:
+        assert main(["run", "--no-isolation", target]) == 2
+        assert f"did you mean {meant}" in capsys.readouterr().err.replace(f"{tmp_path}/", "")
+
+
+def test_scripts_beside_cases_are_not_passed_over_in_silence(tmp_path, capsys):
+    (tmp_path / "train.py").write_text("W = 1.0\nfor _ in range(9):\n    W -= 0.1 * W\n")
+    (tmp_path / "other.py").write_text("total = 0\nfor n in range(9):\n    total += n\n")
+    assert main(["run", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "train.py trains something and holds no case" in said
+    assert "other.py" not in said
+
+
+def test_an_output_of_an_unknown_suffix(tmp_path, capsys):
+    assert main(["run", "xor", "--output", str(tmp_path / "x.pdf")]) == 2
+    assert "no format is written to .pdf files; there are .txt" in capsys.readouterr().err
+
+
 def test_rules_that_are_expected_must_exist(capsys, talks):
     unknown = "GC" + "1001"
     expecting = f'@gradcheck.case(expect={{"rules": ["{unknown}"]}})'

@@ -18,6 +18,8 @@ from gradcheck.casefiles.expectations import Expectation, parse_expectation
 from gradcheck.errors import UsageError
 from gradcheck.user.calls import UserCodeError, call, quietly
 
+WRITTEN = r"@(?:gradcheck\.)?case\b(?:.*?name=[\"']([^\"']+))?.*\n(?:@.*\n)*def (\w+)"
+
 
 @dataclass(frozen=True)
 class CaseEntry:
@@ -140,6 +142,12 @@ def _importing_from(folder: Path) -> Iterator[None]:
             file = getattr(module, "__file__", None)
             if name not in before and file and folder in Path(file).resolve().parents:
                 del sys.modules[name]
+
+
+def written_names(path: Path) -> list[str]:
+    """The names of the cases of a file, as they are written in it; it is not run."""
+    text = path.read_text(encoding="utf-8", errors="replace") if mentions_cases(path) else ""
+    return [named or own for named, own in re.findall(WRITTEN, text)]
 
 
 def mentions_cases(path: Path) -> bool:

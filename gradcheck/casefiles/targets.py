@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gradcheck.casefiles.loading import CaseEntry, load_file, mentions_cases
+from gradcheck.casefiles.loading import CaseEntry, load_file, mentions_cases, written_names
 from gradcheck.errors import UsageError
 from gradcheck.words import with_nearest
 
@@ -39,9 +39,7 @@ class CaseFile:
         found = [entry for entry in entries if entry.variant == self.case]
         if not found:
             names = [entry.variant for entry in entries]
-            there = f"There are: {', '.join(names)}"
-            unknown = f"there is no case {self.target!r}"
-            raise UsageError(with_nearest(unknown, self.case, names, there))
+            raise _no_case(self.target, self.case, names, self.path.parent)
         return found
 
 
@@ -109,11 +107,15 @@ def _find(target: str) -> list[CaseFile]:
         return [CaseFile(bundled[file], name, target)]
     path = Path(file)
     if path.is_dir():
-        return _from_folder(path)
+        return _from_folder(path, name, target)
     if path.is_file():
         return [CaseFile(path.resolve(), name, target)]
     listing = "`gradcheck list` shows the bundled cases"
-    raise UsageError(with_nearest(f"there is no case or file {file!r}", file, bundled, listing))
+    files = [one for one in sorted(Path().glob("*.py")) if mentions_cases(one)]
+    own = [f"{one}:{file}" for one in files if file in written_names(one)]
+    nearest = own[0] if own else file
+    known = [*own, *bundled, *map(str, files)]
+    raise UsageError(with_nearest(f"there is no case or file {file!r}", nearest, known, listing))
 
 
 def _split(target: str) -> tuple[str, str | None]:
@@ -124,9 +126,22 @@ def _split(target: str) -> tuple[str, str | None]:
     return file, name
 
 
-def _from_folder(folder: Path) -> list[CaseFile]:
-    """All files in a folder that mention gradcheck.case; other files are not run."""
+def _from_folder(folder: Path, name: str | None, target: str) -> list[CaseFile]:
+    """All files in a folder that mention gradcheck.case, or have the case; others are not run."""
     paths = [path for path in sorted(folder.resolve().rglob("*.py")) if mentions_cases(path)]
     if not paths:
         raise UsageError(f"no file in {folder} holds a case; mark a function with @gradcheck.case")
-    return [CaseFile(path, None, str(path)) for path in paths]
+    found = [path for path in paths if name is None or name in written_names(path)]
+    if name is not None and not found:
+        names = [one for path in paths for one in written_names(path)]
+        raise _no_case(target, name, names, folder)
+    return [CaseFile(path, name, str(path)) for path in found]
+
+
+def _no_case(target: str, name: str, there: Sequence[str], folder: Path) -> UsageError:
+    """That a file or a folder has no case of a name, and the files beside it that have one."""
+    unknown = f"there is no case {target!r}"
+    beside = [path for path in sorted(folder.glob("*.py")) if name in written_names(path)]
+    if beside:
+        return UsageError(f"{unknown}; did you mean {' or '.join(f'{p}:{name}' for p in beside)}?")
+    return UsageError(with_nearest(unknown, name, there, f"There are: {', '.join(there)}"))

@@ -188,11 +188,13 @@ def _outcomes(options: argparse.Namespace) -> Generator[Outcome]:
     if options.isolated:
         prepare(jobs)
     from gradcheck.running import run_cases, run_isolated
-    from gradcheck.script import Wishes, find_targets
+    from gradcheck.script import Wishes, find_targets, passed_over
 
     given = {field.name: getattr(options, field.name) for field in fields(Options)}
     overrides = {name: value for name, value in given.items() if value is not None}
     wishes = Wishes.of(options.loss, options.params, options.lr)
+    if said := passed_over(options.targets):
+        tell(said)
     targets = find_targets(options.targets, wishes)
     if not options.isolated:
         yield from run_cases(targets, overrides)

@@ -15,7 +15,7 @@ from gradcheck.trace import penalised_blocks
 from gradcheck.user.blocks import BARE, Array, path_name
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.problem import Problem
-from gradcheck.user.steps import Step
+from gradcheck.user.steps import Step, moved
 
 ROUNDING = 1e-6
 FEWEST_ENTRIES = 3
@@ -190,7 +190,7 @@ class _Off:
 
     Attributes:
         index: of the block.
-        weights: its values.
+        weights: its values; 0 for those that the step leaves as they are.
         difference: analytic minus numeric.
         bound: how far these may be from the truth.
         numeric: the numeric gradient.
@@ -212,7 +212,7 @@ class _Off:
         bound = BOUND_FACTOR * (block.numeric.estimates.bound + block.precision)
         if not np.all(np.isfinite(difference)) or not np.any(np.abs(difference) > bound):
             return None
-        weights = block.value.reshape(-1)[block.numeric.entries]
+        weights = moved(block.value.reshape(-1)[block.numeric.entries], block.analytic)
         return cls(index, weights, difference, bound, numeric)
 
     @property
@@ -238,4 +238,5 @@ def _without_decay(block: Block, decay: float) -> Block:
     value = block.gradient.value
     if value is None:
         return block
-    return replace(block, gradient=replace(block.gradient, value=value - decay * block.value))
+    less = value - decay * moved(block.value, value)
+    return replace(block, gradient=replace(block.gradient, value=less))

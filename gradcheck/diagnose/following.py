@@ -17,6 +17,7 @@ from gradcheck.compare.point import Point
 from gradcheck.diagnose.judge import Judge
 from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
+from gradcheck.diagnose.rules.gradient_clipped import is_clip
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search, find_faults
 from gradcheck.trace.compared import same
@@ -229,6 +230,8 @@ def _message(fault: Fault) -> str:
     )
     if fault.cause is not None and (fault.cause.name == fault.kind or fault.cause.node is not None):
         return fault.cause.words
+    if is_clip(fault):
+        return f"{what} cuts off {fault.expected or 'the gradient'}"
     if fault.kind == EXTRA_TERM and fault.entry is not None:
         return f"`{fault.entry.expression}` in `{fault.expression}` is one term too many"
     operand = _turned_operand(fault)
@@ -270,6 +273,8 @@ def _fix(fault: Fault) -> str:
     if fault.cause is not None and fault.cause.fix:
         return fault.cause.fix
     what = f"`{fault.expression}`" if fault.expression else "it"
+    if is_clip(fault):
+        return f"clip in the update, and check the gradient without {what}"
     if fault.kind == EXTRA_TERM and fault.entry is not None:
         return f"leave `{fault.entry.expression}` out"
     if fault.kind == CONSTANT_FACTOR and fault.expression:

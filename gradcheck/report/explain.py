@@ -66,7 +66,7 @@ def find_rule(rules: Sequence[Rule], wanted: str) -> Rule:
 def explain(rules: Sequence[Rule], wanted: str | None, width: int | None = None) -> str:
     """One rule, by its code or name in any case: what it is, how it shows, an example and the fix.
 
-    Of all rules, or of those whose codes begin as wanted, the table.
+    Of all rules, or of those whose codes begin as wanted or whose names have the word, the table.
 
     Raises:
         UsageError: there is no such rule; the message has the nearest ones.
@@ -75,7 +75,10 @@ def explain(rules: Sequence[Rule], wanted: str | None, width: int | None = None)
     of_them = [rule for rule in rules if rule.code.startswith(begins)]
     if wanted is None or (begins.startswith("GC") and len(begins) < 5 and of_them):
         return catalogue(of_them, width)
-    rule = find_rule(rules, wanted)
+    of_them = [rule for rule in rules if begins in rule.name.upper().split("-")]
+    if len(of_them) > 1 and begins not in (rule.name.upper() for rule in of_them):
+        return catalogue(of_them, width)
+    rule = of_them[0] if len(of_them) == 1 else find_rule(rules, wanted)
     return "\n".join(
         (
             f"{rule.code} {rule.name}",

@@ -146,7 +146,7 @@ def _structure_notes(parameters: Parameters) -> Iterable[str]:
         yield f"not checked, as no gradient belongs to them: {listed(without, 9)}"
     others = [shortened(leaf.name) for leaf in parameters.left_out if not leaf.in_object]
     if others:
-        yield f"not checked, as you left them out: {listed(others, 9)}"
+        yield f"not checked, as only= leaves them out: {listed(others, 9)}"
     for names in parameters.ties:
         yield (
             f"{listed([shortened(name) for name in names])} are one array (tied): moved together, "

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
-from collections.abc import Iterable, Iterator
+import io
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
-from gradcheck.script.instrument import TrainingLoop
+import numpy as np
+
+from gradcheck.script.marks import TrainingLoop
 
 NAME = "training_step"
 RETURNED = "__gradcheck_returned__"
@@ -121,3 +126,34 @@ def _stored(statements: Iterable[ast.AST]) -> Iterator[str]:
             )
             continue
         yield from _stored(ast.iter_child_nodes(node))
+
+
+@contextlib.contextmanager
+def closures(local: Mapping[str, Any]) -> Iterator[None]:
+    """Has functions that were defined around the loop see its variables; put back afterwards."""
+    before = {}
+    for function in local.values():
+        if isinstance(function, FunctionType):
+            names = function.__code__.co_freevars
+            for name, cell in zip(names, function.__closure__ or (), strict=True):
+                if name in local and not isinstance(local[name], FunctionType):
+                    before[id(cell)] = (cell, cell.cell_contents)
+                    cell.cell_contents = local[name]
+    try:
+        yield
+    finally:
+        for cell, value in before.values():
+            cell.cell_contents = value
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Shows nothing of what the script prints and warns of."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+    ):
+        warnings.simplefilter("ignore")
+        yield

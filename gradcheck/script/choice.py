@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.script.inferred import SQUARES
-from gradcheck.script.instrument import APPENDED, ASSIGNED, PRINTED, RETURNED
 from gradcheck.script.losses import Loss
+from gradcheck.script.marks import APPENDED, ASSIGNED, PRINTED, RETURNED
 from gradcheck.script.words import RefusedError
 
 EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(loss|cost|J)$")
@@ -43,7 +43,8 @@ class Found:
 
 def _fit(loss: Loss) -> tuple[Any, ...]:
     """How well an inferred loss fits the gradient; of equals the first stays."""
-    return loss.agreeing, loss.common is not None
+    off = abs(np.log(loss.middle)) if loss.middle > 0 else np.inf
+    return loss.agreeing, loss.common is not None, -round(off, 2)
 
 
 def choose(found: Sequence[Loss], wanted: str | None) -> Found | None:
@@ -110,7 +111,7 @@ def _wanted(found: Sequence[Loss], wanted: str) -> Loss:
         written = [loss for loss in fitting if not loss.family]
         fitting = written[-1:] or fitting
     if not fitting:
-        seen = sorted({f"{one.words} (line {one.line})" for one in found if not one.family})
+        seen = sorted({f"{one.words} ({one.place})" for one in found if not one.family})
         told = f"there are {', '.join(seen)}" if seen else "there is none that it computes"
         raise RefusedError(
             f"--loss {wanted}: nothing of that name in the iteration depends on the parameters; "

@@ -40,6 +40,9 @@ MEASURED = 1e-6
 """How precisely the factor of a rate is known."""
 
 CONFIRMING_SECONDS = 2.0
+CLIPPED = "GC412"
+"""What is accepted of a script, which updates: there is the place to clip a gradient."""
+
 UNEXPLAINED_FACTOR = {"GC104", "GC105", "GC412", "GC604", "GC999"}
 """Findings of a factor that no rule explains, as a rate that is a little larger.
 
@@ -199,36 +202,49 @@ class _Work:
 
     def _checked(self, taken: Taken, overrides: dict[str, Any]) -> Report:
         report = taken.case.check(**overrides)
-        if report.verdict != "fail" or not taken.of_step:
+        if report.verdict != "fail":
             return report
         if taken.both and taken.found.loss.family and _causes(report) == {"GC604"}:
             again = taken.handover.case(of_step=True).check(**overrides)
             if again.ok:  # with a note of its weight decay
                 return again
-        return self._as_larger_rate(taken, report, overrides)
+        again = self._with_a_factor(taken, report, overrides)
+        if again.verdict != "fail" or CLIPPED not in _causes(report):
+            return again
+        allowed = (*(overrides.get("allow") or ()), CLIPPED)
+        return taken.case.check(**{**overrides, "allow": allowed})
 
-    def _as_larger_rate(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
+    def _with_a_factor(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
         """A factor of all blocks that no rule explains is one of the learning rate.
 
-        So is any factor where the code has no rate.
+        So is any factor where the code has no rate; where no line says what the loss is, it is
+        the loss's own.
         """
-        common = taken.found.loss.common
-        codes = _causes(report)
-        explained = taken.handover.point.step.rate.words and not codes <= UNEXPLAINED_FACTOR
-        if not common or taken.found.loss.agrees or explained:
+        loss, handover = taken.found.loss, taken.handover
+        explained = handover.point.step.rate.words and not _causes(report) <= UNEXPLAINED_FACTOR
+        if not loss.common or loss.agrees or (not loss.family and explained):
             return report
         worst = [one.worst for one in report.blocks if one.worst and one.worst.numeric]
         ratios = [one.analytic / one.numeric for one in worst]
-        precise = float(np.median(ratios)) if ratios else common
-        handover = replace(taken.handover, rate=taken.handover.rate * precise)
+        precise = float(np.median(ratios)) if ratios else loss.common
+        if loss.family:
+            family = replace(loss.family, scale=loss.family.scale * precise)
+            case = replace(
+                taken, handover=replace(handover, loss=replace(loss, family=family))
+            ).case
+            note = f"the updates descend {loss.words}, times {loss.common:.4g}"
+        elif taken.of_step:
+            case = replace(handover, rate=handover.rate * precise).case(of_step=True)
+            note = (
+                f"the updates descend {loss.words} as with a rate {loss.common:.4g} times as large"
+            )
+        else:
+            return report
         tolerance = max(overrides.get("rtol") or 0.0, MEASURED)
-        again = handover.case(of_step=True).check(**{**overrides, "rtol": tolerance})
+        again = case.check(**{**overrides, "rtol": tolerance})
         if not again.ok:
             return report
-        self.more_notes = [
-            f"the updates descend {taken.found.loss.words} as with a rate {common:.4g} times as "
-            "large"
-        ]
+        self.more_notes = [note]
         return again
 
 
@@ -243,7 +259,7 @@ def _no_loop(taking: Taking) -> str:
             f"{package} makes its gradients: there is none to check (a function with a backward "
             "pass of your own: gradcheck.check_layer)"
         )
-    loops = zip(taking.run.marked.loops, taking.run.passes, strict=True)
-    reasons = [f"line {one.node.lineno}: {passes.why}" for one, passes in loops if passes.why]
+    loops = zip(taking.run.marked.loops, taking.run.passes, strict=False)
+    reasons = [f"{one.place}: {passes.why}" for one, passes in loops if passes.why]
     why = short("; ".join(reasons), 300) or "no loop in it updates a float array"
     return f"no training loop was found ({why}); {what_to_write(taking.run.names)}"

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.casefiles import Case, StepCase
-from gradcheck.script.instrument import HOOKS
 from gradcheck.script.losses import Loss, Point
+from gradcheck.script.marks import HOOKS
 from gradcheck.script.state import Attribute, Path, State, leaves
+from gradcheck.trace.ownership import is_users_object
 
 MOST_DATA = 12
 BATCH = 5000
@@ -137,7 +138,7 @@ def _value(state: State, path: Path) -> Any:
 def _objects(state: State) -> list[Any]:
     """The user's own objects, whose methods the iteration may call."""
     values = [*state.module.values(), *(state.local or {}).values()]
-    return [type(value) for value in values if type(value).__module__ == "__main__"]
+    return [type(value) for value in values if is_users_object(type(value))]
 
 
 def data_of(point: Point) -> dict[str, Any]:

@@ -9,62 +9,52 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
+from gradcheck.script.marks import (
+    APPENDED,
+    ASSIGNED,
+    DIFFERENCE,
+    HOOKS,
+    INCREMENT,
+    LEFT,
+    LITERAL,
+    PRINTED,
+    RETURNED,
+    RIGHT,
+    USE,
+    Function,
+    Marked,
+    Site,
+    TrainingLoop,
+)
 from gradcheck.script.operands import Operands
 from gradcheck.script.words import RATE, is_update, may_be_loss, name_of
 
-HOOKS = "__gradcheck__"
-LEFT, RIGHT = "__gradcheck_left__", "__gradcheck_right__"
 
-ASSIGNED, RETURNED, APPENDED, PRINTED = "assigned", "returned", "appended", "printed"
-DIFFERENCE, LITERAL, INCREMENT, USE = "difference", "literal", "increment", "use"
+def mark(tree: ast.Module, others: Sequence[ast.Module] = ()) -> Marked:
+    """Marks the tree of a script in place.
 
-Loop = ast.For | ast.While
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-@dataclass(frozen=True)
-class Site:
-    """A marked expression: what kind of mark it is, what it is called, and where it stands."""
-
-    kind: str
-    name: str
-    line: int
-    text: str
-    value: float = 0.0
+    Args:
+        tree: the tree.
+        others: those of modules that it imports.
+    """
+    marked = Marked(updating=_updating([tree, *others]))
+    mark_more(tree, marked)
+    return marked
 
 
-@dataclass(frozen=True)
-class TrainingLoop:
-    """A loop that may be the training loop: its body as it is marked, and what it stands in."""
-
-    node: Loop
-    body: list[ast.stmt]
-    function: Function | None
-    class_name: str | None
-
-
-@dataclass
-class Marked:
-    """What the marks are, by their numbers."""
-
-    sites: list[Site] = field(default_factory=list)
-    loops: list[TrainingLoop] = field(default_factory=list)
-
-
-def mark(tree: ast.Module) -> Marked:
-    """Marks a tree in place."""
-    marker = _Marker(tree)
+def mark_more(tree: ast.Module, marked: Marked, module: str = "", file: str = "") -> None:
+    """Marks the tree of a module, too, whose loops outside of functions have run before."""
+    marker = _Marker(tree, marked, module, file)
     tree.body = marker.block(tree.body)
     ast.fix_missing_locations(tree)
-    return marker.marked
 
 
-def _updating(tree: ast.Module) -> set[str]:
+def _updating(trees: Sequence[ast.Module]) -> set[str]:
     """The names of the functions that may update something, or call one that does."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, Function)]
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, Function)]
     found = {one.name for one in functions if any(map(is_update, ast.walk(one)))}
     while True:
         more = {one.name for one in functions if _called(one) & found} - found
@@ -78,9 +68,9 @@ def _called(node: ast.AST) -> set[str]:
 
 
 class _Marker(ast.NodeTransformer):
-    def __init__(self, tree: ast.Module) -> None:
-        self.marked = Marked()
-        self._updating = _updating(tree)
+    def __init__(self, tree: ast.Module, marked: Marked, module: str, file: str) -> None:
+        self.marked = marked
+        self._module, self._file = module, file
         self._functions = {node.name for node in ast.walk(tree) if isinstance(node, Function)}
         self._function: Function | None = None
         self._class: str | None = None
@@ -99,7 +89,7 @@ class _Marker(ast.NodeTransformer):
         return _placed(ast.Call(function, arguments, []), like)
 
     def _number(self, site: Site) -> ast.Constant:
-        self.marked.sites.append(site)
+        self.marked.sites.append(replace(site, file=self._file))
         return ast.Constant(len(self.marked.sites) - 1)
 
     def _see(self, kind: str, name: str, value: ast.expr, like: Any) -> Any:
@@ -130,7 +120,8 @@ class _Marker(ast.NodeTransformer):
 
     def _loop(self, node: Any) -> Any:
         candidate = any(
-            any(map(is_update, ast.walk(one))) or _called(one) & self._updating for one in node.body
+            any(map(is_update, ast.walk(one))) or _called(one) & self.marked.updating
+            for one in node.body
         ) and not any(isinstance(part, ast.Yield | ast.Await) for part in ast.walk(node))
         if isinstance(node, ast.While):
             node.test = self.visit(node.test)
@@ -139,10 +130,11 @@ class _Marker(ast.NodeTransformer):
         self._in_loop = outside
         node.orelse = self.block(node.orelse)
         node.body = body
-        if candidate:
+        if candidate and (self._function or not self._module):
             number = ast.Constant(len(self.marked.loops))
             within = self._class if self._function else None
-            self.marked.loops.append(TrainingLoop(node, body, self._function, within))
+            loop = TrainingLoop(node, body, self._function, within, self._module, self._file)
+            self.marked.loops.append(loop)
             variables = _placed(ast.Call(ast.Name("locals", ast.Load()), [], []), node)
             probe = self._call("probe", [number, variables], node)
             node.body = [_placed(ast.Expr(probe), node), *body]

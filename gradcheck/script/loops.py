@@ -6,7 +6,7 @@ else that an iteration writes does not. Half the rate makes half the step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gradcheck.script.rates import Rate, candidates, increments
 from gradcheck.script.running import Run
-from gradcheck.script.state import Path, Snapshot, State, alike, leaves
+from gradcheck.script.state import Path, Snapshot, State, alike, leaves, movement
 
 MOST_PARAMETERS = 400
 MOST_ALONE = 40
@@ -114,7 +114,7 @@ class _Trial:
     def rate(self, given: float | None) -> tuple[Rate, list[Path]] | None:
         """The rate that leaves the most numbers where they are when it is 0."""
         best: tuple[Rate, list[Path]] | None = None
-        for rate in candidates(self.snapshot, self.run.names, self.run.marked.sites):
+        for rate in candidates(self.snapshot, self.run.all_names, self.run.marked.sites):
             if given is not None and not np.isclose(rate.value, given):
                 continue
             paths = self._frozen(rate, list(self.changed))
@@ -134,6 +134,9 @@ class _Trial:
         marks = tuple(mark for mark, value in whole.items() if half.get(mark) == 0.5 * value > 0)
         if rate.words and len({whole[mark] for mark in marks}) == 1:
             used = Rate(whole[marks[0]], self.run.marked.sites[marks[0]].name, marks=marks)
+            self._replayed(used, 0.5)
+            first = self.run.rates()  # others are given what these have scaled
+            used = replace(used, marks=tuple(one for one in marks if first.get(one) == whole[one]))
             if set(self._frozen(used, list(self.changed))) >= set(paths):
                 return used, paths
         return rate, paths
@@ -176,8 +179,8 @@ class _Trial:
             return 0
         exact, rough = 0, False
         for path in paths:
-            whole = self.run.moved(self.after, self.snapshot.state, path)
-            part = self.run.moved(half, self.snapshot.state, path)
+            whole = movement(self.after, self.snapshot.state, path)
+            part = movement(half, self.snapshot.state, path)
             if whole is None or part is None or whole.shape != part.shape:
                 continue
             size = float(np.max(np.abs(whole), initial=0.0))
@@ -215,7 +218,7 @@ class _Trial:
             self.run.passes[self.number].why = f"a replay raised {error}"
             return False
         for path in paths:
-            step = self.run.moved(self.after, self.snapshot.state, path)
+            step = movement(self.after, self.snapshot.state, path)
             now = after.number(path)
             if step is None or now is None or now.shape != step.shape != moved[path].shape:
                 return True
@@ -229,7 +232,7 @@ class _Trial:
         """Whether a single entry of a single array is changed."""
         if len(paths) > 1 or self.changed[paths[0]].size == 1:
             return False
-        step = self.run.moved(self.after, self.snapshot.state, paths[0])
+        step = movement(self.after, self.snapshot.state, paths[0])
         return step is not None and np.count_nonzero(step) == 1
 
     def _nudged(self, paths: list[Path]) -> dict[Path, NDArray[np.float64]]:

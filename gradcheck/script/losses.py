@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.script.inferred import Family, families
-from gradcheck.script.instrument import DIFFERENCE, PRINTED
 from gradcheck.script.loops import Step, plain
+from gradcheck.script.marks import DIFFERENCE, PRINTED, RETURNED
 from gradcheck.script.running import Run, Seen
 from gradcheck.script.state import Path, Snapshot, State
 from gradcheck.script.words import STRONG
@@ -35,6 +35,7 @@ class Loss:
         kind: of the mark.
         words: what to call it.
         line: where it stands.
+        place: the same, in words.
         strong: whether its name is believed.
         family: what is made of the pairs that the mark sees, if it is inferred.
         side: which of a pair is the output.
@@ -43,6 +44,7 @@ class Loss:
         blocks: of how many.
         summed: whether it is added to what it was.
         common: by what the gradients of all blocks are larger than its own; None if they differ.
+        middle: the median of the factors by which they are; 0 if there is none.
     """
 
     site: int
@@ -57,6 +59,8 @@ class Loss:
     agreeing: int = 0
     blocks: int = 0
     common: float | None = None
+    middle: float = 0.0
+    place: str = ""
     order: int = 0
     summed: bool = False
 
@@ -174,20 +178,25 @@ class _Trial:
 
 
 def _numbers(run: Run, base: Seen, trials: list[_Trial]) -> Iterable[Loss]:
+    pairs = [pair for own in base.differences.values() for pair in own if np.size(pair[0]) == 1]
+    errors = {abs(float(np.ravel(one)[0] - np.ravel(other)[0])) for one, other in pairs}
     for order, (number, count) in enumerate(base.counts.items()):
         site = run.marked.sites[number]
         if site.kind == DIFFERENCE:
             yield from _inferred(run, number, base, trials)
             continue
+        strong = site.kind != PRINTED and bool(STRONG.search(site.name))
         if number not in base.numbers:
             continue
+        believed = strong and (site.kind != RETURNED or "abs" in site.text)
+        if not believed and abs(base.numbers[number]) in errors:
+            continue  # an error with its sign, or the derivative that a loss returns on demand
         slopes = _slopes(trials, lambda seen, number=number: seen.numbers[number])
         if slopes is not None:
-            believed = site.kind != PRINTED and STRONG.search(site.name)
-            strong = bool(believed) and not ELSEWHERE.search(site.name)
+            strong = strong and not ELSEWHERE.search(site.name)
             words = site.name
             told = (number, count, site.kind, words, site.line, strong, None, 0, slopes)
-            yield Loss(*told, order=order, summed=site.text == "+=")
+            yield Loss(*told, place=site.place, order=order, summed=site.text == "+=")
 
 
 def _slopes(trials: list[_Trial], of: Any) -> NDArray[np.float64] | None:
@@ -230,6 +239,7 @@ def _inferred(run: Run, number: int, base: Seen, trials: list[_Trial]) -> Iterab
             family,
             side,
             np.empty(0),
+            place=site.place,
         )
         slopes = _slopes(trials, lambda seen, loss=loss: float(loss.of(seen.differences[number])))
         if slopes is not None:
@@ -247,9 +257,9 @@ def _compared(loss: Loss, trials: list[_Trial]) -> Loss:
             own.append(trial.slope / slope if slope else float("inf"))
     agreeing = sum(all(abs(r - 1) < CLOSE for r in own) for own in ratios.values())
     every = np.array([ratio for own in ratios.values() for ratio in own])
-    common = None
+    common, middle = None, 0.0
     if every.size and np.all(np.isfinite(every)):
         middle = float(np.median(every))
         if middle > 0 and float(np.ptp(every)) < 2 * CLOSE * middle:
             common = middle
-    return replace(loss, agreeing=agreeing, blocks=len(ratios), common=common)
+    return replace(loss, agreeing=agreeing, blocks=len(ratios), common=common, middle=middle)

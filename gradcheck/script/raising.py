@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from gradcheck.script.choice import choose
 from gradcheck.script.handover import Handover
-from gradcheck.script.instrument import INCREMENT
 from gradcheck.script.loops import Step
 from gradcheck.script.losses import Point, candidates
 from gradcheck.script.rates import Rate
@@ -60,13 +59,7 @@ def _raises(taking: Taking, number: int, snapshot: Snapshot) -> bool:
 
 def _updated(taking: Taking, number: int, snapshot: Snapshot) -> list[Path]:
     """What the statements of the loop update; what is named like parameters, if none does."""
-    node = taking.run.marked.loops[number].node
-    last = node.end_lineno or node.lineno
-    targets = {
-        site.name
-        for site in taking.run.marked.sites
-        if site.kind == INCREMENT and node.lineno <= site.line <= last
-    }
+    targets = taking.run.marked.updated(number)
     numbers = leaves(snapshot.state)
     found = [path for path in numbers if label(path) in targets]
     return found or [path for path in numbers if ROLE.match(last_name(path))]

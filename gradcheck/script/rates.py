@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.script.instrument import INCREMENT, LITERAL, Site
+from gradcheck.script.marks import INCREMENT, LITERAL, Site
 from gradcheck.script.state import (
     LOCAL,
     MODULE,
@@ -23,6 +23,7 @@ from gradcheck.script.state import (
     label,
 )
 from gradcheck.script.words import RATE
+from gradcheck.trace.ownership import is_users_object
 
 DEPTH = 5
 
@@ -152,7 +153,7 @@ def increments(sites: Sequence[Site]) -> list[Rate]:
 
 
 def _is_own_class(kind: Any) -> bool:
-    return isinstance(kind, type) and kind.__module__ == "__main__"
+    return isinstance(kind, type) and is_users_object(kind)
 
 
 def _is_rate(value: Any) -> bool:

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import random
 import sys
 import types
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradcheck.script.bodies import RETURNED, ReturnedError, body_function, fill_class
-from gradcheck.script.instrument import HOOKS, Marked, mark
+from gradcheck.script.bodies import (
+    RETURNED,
+    ReturnedError,
+    body_function,
+    closures,
+    fill_class,
+    silence,
+)
+from gradcheck.script.imported import Imported, trees_beside
+from gradcheck.script.instrument import mark
+from gradcheck.script.marks import HOOKS
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
-from gradcheck.script.state import Path, Snapshot, State, restore_random, take_snapshot
+from gradcheck.script.state import (
+    Path,
+    Snapshot,
+    State,
+    all_moved,
+    restore_random,
+    take_snapshot,
+)
 
 MOST_TESTS, MOST_PASSES = 3, 200
 """How often a loop is tested, and in how many of its passes."""
@@ -76,11 +89,12 @@ class Run:
 
     def __init__(self, script: Script, test: Callable[[int], int | None]) -> None:
         self.script = script
-        self.marked: Marked = mark(script.tree)
-        self.passes = [Passes() for _ in self.marked.loops]
+        self.marked = mark(script.tree, trees_beside(script.tree, script.path.parent))
+        self.passes: list[Passes] = []
         self.found: int | None = None
         self.snapshots: list[Snapshot] = []
         self._test = test
+        self._patience = MOST_PASSES
         self._seen: Seen | None = None
         self._replaying = False
         self._scales: dict[int, float] = {}
@@ -89,13 +103,28 @@ class Run:
         self._code = compile(script.tree, str(script.path), "exec")
         self._module = types.ModuleType("__main__")
         self.names = vars(self._module)
-        self.names.update(__file__=str(script.path), **{HOOKS: self, RETURNED: ReturnedError})
+        hooks = {HOOKS: self, RETURNED: ReturnedError}
+        self.names.update(__file__=str(script.path), **hooks)
+        self._imported = Imported(self.marked, hooks)
 
     def execute(self) -> None:
         """Runs the script, to its end or the third iteration of its training loop."""
         sys.modules["__main__"] = self._module
-        with contextlib.suppress(CapturedError), _silence():
+        sys.meta_path.insert(0, self._imported)
+        with contextlib.suppress(CapturedError), silence():
             exec(self._code, self.names)
+
+    @property
+    def all_names(self) -> dict[str, Any]:
+        """The variables of the script, and those of modules of its own."""
+        return {
+            **{k: v for own in self._imported.names.values() for k, v in own.items()},
+            **self.names,
+        }
+
+    def _state(self, local: dict[str, Any] | None) -> State:
+        """The variables as they are now."""
+        return State(dict(self.names), local, self._imported.variables())
 
     # what the marks call
 
@@ -103,18 +132,23 @@ class Run:
         """The beginning of a pass of a loop."""
         if self._replaying:
             return
+        self.passes += [Passes() for _ in self.marked.loops[len(self.passes) :]]
         passes = self.passes[number]
         in_function = self.marked.loops[number].function is not None
         if self.found is not None:
             if number == self.found:
-                self.snapshots.append(take_snapshot(self.names, local if in_function else None))
+                self.snapshots.append(take_snapshot(self._state(local if in_function else None)))
                 if len(self.snapshots) >= SNAPSHOTS:
-                    raise CapturedError
+                    first, last = self.snapshots[0].state, self.snapshots[-1].state
+                    if not self._patience or all_moved(first, last, self.marked.updated(number)):
+                        raise CapturedError
+                    self._patience -= 1
+                    self.snapshots.pop()
             return
         passes.hits += 1
         if passes.tests >= MOST_TESTS or passes.hits > MOST_PASSES:
             return
-        now = take_snapshot(self.names, local if in_function else None)
+        now = take_snapshot(self._state(local if in_function else None))
         before, passes.first = passes.first, now
         if before is not None:
             passes.tests += 1
@@ -184,7 +218,8 @@ class Run:
         names = None if local is None else frozenset({**snapshot.shared, **local})
         if (number, names) not in self._bodies:
             loop = self.marked.loops[number]
-            made = body_function(loop, str(self.script.path), names, self.names)
+            module = self._imported.names[loop.module] if loop.module else self.names
+            made = body_function(loop, module["__file__"], names, module)
             if local is not None and "self" in local:
                 fill_class(made, local["self"], loop.class_name)
             self._bodies[number, names] = made
@@ -223,10 +258,10 @@ class Run:
         state = snapshot.copied(values or {})
         local = None if state.local is None else {**snapshot.shared, **state.local}
         body = body or self.body(number, snapshot)
-        with self._as_at(snapshot, state), _silence():
-            begun = State(self.names, local)
+        with self._as_at(snapshot, state), self._imported.as_in(state.imported), silence():
+            begun = replace(state, module=self.names, local=local)
             scaled = rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext()
-            with scaled, _closures(local or {}):
+            with scaled, closures(local or {}):
                 self._seen, self._replaying, self._used = seen, True, {}
                 try:
                     with contextlib.suppress(_StopError, ReturnedError):
@@ -237,8 +272,8 @@ class Run:
                             local = body(**{name: local[name] for name in accepted})
                 finally:
                     self._seen, self._replaying = None, False
-            after = State(dict(self.names), local)
-        if not values and seen is None:
+            after = self._state(local)
+        if not values and seen is None and scale == 1.0:  # at a rate of 0 all stays
             snapshot.share(after)
         return after
 
@@ -256,43 +291,3 @@ class Run:
                 del self.names[name]
             self.names.update(before)
             restore_random(*states)
-
-    def moved(self, after: State, before: State, path: Path) -> NDArray[np.float64] | None:
-        """By how much an iteration has moved what lies at a path; None if it is no number now."""
-        old, new = before.number(path), after.number(path)
-        if old is None or new is None:
-            return None
-        try:
-            return np.asarray(new - old)
-        except ValueError:
-            return None
-
-
-@contextlib.contextmanager
-def _closures(local: Mapping[str, Any]) -> Iterator[None]:
-    """Has functions that were defined around the loop see its variables; put back afterwards."""
-    before = {}
-    for function in local.values():
-        if isinstance(function, types.FunctionType):
-            names = function.__code__.co_freevars
-            for name, cell in zip(names, function.__closure__ or (), strict=True):
-                if name in local and not isinstance(local[name], types.FunctionType):
-                    before[id(cell)] = (cell, cell.cell_contents)
-                    cell.cell_contents = local[name]
-    try:
-        yield
-    finally:
-        for cell, value in before.values():
-            cell.cell_contents = value
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-        warnings.catch_warnings(),
-        np.errstate(all="ignore"),
-    ):
-        warnings.simplefilter("ignore")
-        yield

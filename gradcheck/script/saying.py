@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from gradcheck.report.script import TakenApart
 from gradcheck.script.choice import Found
-from gradcheck.script.instrument import ASSIGNED, DIFFERENCE
+from gradcheck.script.marks import ASSIGNED, DIFFERENCE
 from gradcheck.script.state import label
 from gradcheck.script.taking import Taken, Taking
 
 
 def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
     """What was found, in words."""
-    loop = taking.run.marked.loops[taken.handover.point.step.loop].node
+    loop = taking.run.marked.loops[taken.handover.point.step.loop]
     rate = taken.handover.point.step.rate
     loss = taken.found.loss
     if taken.handover.point.tolerant:
@@ -30,8 +30,8 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
     return TakenApart(
         taking.script.path.name,
         time.perf_counter() - taking.started,
-        loop.lineno,
-        taken.handover.point.step.words or f"one iteration of the loop at line {loop.lineno}",
+        loop.node.lineno,
+        taken.handover.point.step.words or f"one iteration of the loop at {loop.place}",
         tuple(map(label, taken.handover.paths)),
         loss.words,
         loss.line,
@@ -52,16 +52,16 @@ def loss_words(found: Found) -> list[str]:
     """What is said of a loss, a line each."""
     loss = found.loss
     if loss.kind == DIFFERENCE:
-        said = [f"{loss.words}, line {loss.line} (inferred: your updates descend it)"]
+        said = [f"{loss.words}, {loss.place} (inferred: your updates descend it)"]
         if not loss.agreeing:
-            said = [f"{loss.words}, line {loss.line} (inferred)"]
+            said = [f"{loss.words}, {loss.place} (inferred)"]
     elif loss.kind == ASSIGNED:
-        said = [f"{loss.words}, line {loss.line}"]
+        said = [f"{loss.words}, {loss.place}"]
     else:
-        said = [f"{loss.words}, {loss.kind} at line {loss.line}"]
+        said = [f"{loss.words}, {loss.kind} at {loss.place}"]
     if found.instead is not None:
         other = found.instead
-        said.append(f"not {other.words} (line {other.line}): {found.why}")
+        said.append(f"not {other.words} ({other.place}): {found.why}")
     if found.squares is not None:
         wrong = found.squares.blocks - found.squares.agreeing
         said.append(

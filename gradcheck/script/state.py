@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import random
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -32,21 +32,25 @@ class Attribute(NamedTuple):
 
 
 Path = tuple[Any, ...]
-"""LOCAL or MODULE, a variable's name, and the steps from there to a number or an array."""
+"""One of `PARTS`, a variable's name, and the steps from there to a number or an array."""
 
-LOCAL, MODULE = "local", "module"
+LOCAL, MODULE, IMPORTED = PARTS = ("local", "module", "imported")
 
 
 @dataclass(frozen=True)
 class State:
-    """The variables of a script: the module's, and those of the function that the loop is in."""
+    """The variables of a script: the module's, and those of the function that the loop is in.
+
+    And those of modules of its own that it imports, by the names of these.
+    """
 
     module: dict[str, Any]
     local: dict[str, Any] | None
+    imported: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def part(self, name: str) -> dict[str, Any]:
-        """The variables of the module, or of the function."""
-        return self.module if name == MODULE else (self.local or {})
+        """The variables of the module, of the function, or of others."""
+        return {MODULE: self.module, IMPORTED: self.imported}.get(name, self.local or {})
 
     def get(self, path: Path) -> Any:
         """What lies at a path.
@@ -113,7 +117,8 @@ class Snapshot:
             if isinstance(old, np.ndarray):
                 memo[id(old)] = value
                 kept.append(old)
-        state: State = State(*copy.deepcopy((self.state.module, self.state.local), memo))
+        parts = self.state.module, self.state.local, self.state.imported
+        state: State = State(*copy.deepcopy(parts, memo))
         for path, value in values.items():
             old = self.state.get(path)
             if isinstance(old, list):
@@ -131,10 +136,15 @@ class Snapshot:
                     self.constant[id(before)] = before
 
 
-def take_snapshot(module: dict[str, Any], local: dict[str, Any] | None) -> Snapshot:
+def take_snapshot(state: State) -> Snapshot:
     """A copy of all variables but modules, functions and classes."""
     memo: dict[int, Any] = {}
-    copied = State(_copied(module, memo), None if local is None else _copied(local, memo))
+    local = state.local
+    copied = State(
+        _copied(state.module, memo),
+        None if local is None else _copied(local, memo),
+        {name: _copied(own, memo) for name, own in state.imported.items()},
+    )
     shared = {n: v for n, v in (local or {}).items() if n not in (copied.local or {})}
     return Snapshot(copied, shared, np.random.get_state(), random.getstate())  # noqa: NPY002
 
@@ -172,7 +182,7 @@ def leaves(state: State) -> dict[Path, Any]:
     """The floating-point arrays and numbers of a state, each array once."""
     seen: set[int] = set()
     found: dict[Path, Any] = {}
-    for part in (LOCAL, MODULE):
+    for part in PARTS:
         for name, value in state.part(part).items():
             if not name.startswith("__"):
                 found.update(_below((part, name), value, seen))
@@ -211,8 +221,9 @@ def _items(value: Any) -> list[tuple[Any, Any]]:
 
 def label(path: Path) -> str:
     """A path as the script would write it."""
-    text = str(path[1])
-    for step in path[2:]:
+    begins = 3 if path[0] == IMPORTED else 2
+    text = ".".join(map(str, path[1:begins]))
+    for step in path[begins:]:
         text += f".{step.name}" if isinstance(step, Attribute) else f"[{step!r}]"
     return text
 
@@ -235,3 +246,20 @@ def alike(one: Any, other: Any) -> bool:
         return other.size < one.size and np.array_equal(one, np.broadcast_to(other, one.shape))
     except ValueError:
         return False
+
+
+def movement(after: State, before: State, path: Path) -> NDArray[np.float64] | None:
+    """By how much an iteration has moved what lies at a path; None if it is no number now."""
+    old, new = before.number(path), after.number(path)
+    if old is None or new is None:
+        return None
+    try:
+        return np.asarray(new - old)
+    except ValueError:
+        return None
+
+
+def all_moved(first: State, last: State, updated: Collection[str]) -> bool:
+    """Whether all that a loop updates, as it writes them, has moved between two passes."""
+    paths = [path for path in leaves(first) if label(path) in updated]
+    return not any(alike(first.number(path), last.number(path)) for path in paths)

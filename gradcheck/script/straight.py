@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from gradcheck.script.instrument import TrainingLoop
 from gradcheck.script.loops import Step
+from gradcheck.script.marks import TrainingLoop
 from gradcheck.script.named import named_gradients
 from gradcheck.script.rates import Rate
 from gradcheck.script.running import Passes, Run
@@ -35,7 +35,7 @@ def straight_line(run: Run) -> Step | None:
     run.marked.loops.append(TrainingLoop(node, body, None, None))
     run.passes.append(Passes())
     run.found = len(run.marked.loops) - 1
-    run.snapshots = [take_snapshot(run.names, None)]
+    run.snapshots = [take_snapshot(State(run.names, None))]
     words = f"the lines from {node.lineno} on; there is no loop"
     return Step(run.found, Rate(1.0, ""), paths, words=words)
 

@@ -18,9 +18,9 @@ from gradcheck.script.gradients import (
     velocities,
 )
 from gradcheck.script.handover import Handover
-from gradcheck.script.instrument import ASSIGNED
 from gradcheck.script.loops import IDLE, Step, find_step, further_paths
 from gradcheck.script.losses import Gradients, Loss, Point, candidates
+from gradcheck.script.marks import ASSIGNED
 from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.reading import Script
 from gradcheck.script.running import Run
@@ -150,8 +150,8 @@ class Taking:
                 return one, iterations
         if not found:
             assert self.step is not None
-            line = self.run.marked.loops[self.step.loop].node.lineno
-            raise RefusedError(f"the loop at line {line}: {self._no_loss()}")
+            place = self.run.marked.loops[self.step.loop].place
+            raise RefusedError(f"the loop at {place}: {self._no_loss()}")
         return found[0], iter(found[1:])
 
     def _changes_shape(self, snapshots: Sequence[Snapshot]) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from pathlib import Path
 
 from gradcheck.casefiles import CaseFile, find_files, mentions_cases
 from gradcheck.script.entry import ScriptEntry
-from gradcheck.script.words import Wishes
+from gradcheck.script.words import ROLE, Wishes, has_rate, is_update, name_of
+from gradcheck.words import listed, verb
 
 SUFFIXES = (".py", ".ipynb")
+SHOWN = 3
 
 
 def find_targets(targets: Iterable[str], wishes: Wishes) -> list[CaseFile | ScriptEntry]:
@@ -27,3 +30,38 @@ def find_targets(targets: Iterable[str], wishes: Wishes) -> list[CaseFile | Scri
         else:
             found += find_files([target])
     return found
+
+
+def passed_over(targets: Iterable[str]) -> str:
+    """What to say of the training scripts in folders of cases, none of which is run; else ""."""
+    folders = [path for path in map(Path, targets) if path.is_dir()]
+    found = [
+        path
+        for folder in folders
+        for path in sorted(folder.rglob("*.py"))
+        if not mentions_cases(path) and _trains(path)
+    ]
+    if not found:
+        return ""
+    names = listed([path.name for path in found], SHOWN)
+    return (
+        f"{names} {verb(found, 'trains', 'train')} something and {verb(found, 'holds', 'hold')} no "
+        f"case, and {verb(found, 'was', 'were')} not run: gradcheck run {found[0]} checks one "
+        "iteration of it"
+    )
+
+
+def _trains(path: Path) -> bool:
+    """Whether a loop of a file, or a function of it, makes what looks like an update."""
+    try:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8", errors="replace"))))
+    except (SyntaxError, ValueError):
+        return False
+    loops = any(isinstance(node, ast.For | ast.While) for node in nodes)
+    return loops and any(
+        is_update(node) and (has_rate(node) or _of_weights(node)) for node in nodes
+    )
+
+
+def _of_weights(node: ast.AST) -> bool:
+    return isinstance(node, ast.AugAssign) and bool(ROLE.match(name_of(node.target)))

@@ -83,7 +83,7 @@ def is_update(node: ast.AST) -> bool:
     for part in ast.walk(node.value):
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub):
             own = any(same(target, one) for target in targets for one in ast.walk(part))
-            if own or _has_rate(part.right):
+            if own or has_rate(part.right):
                 return not _is_whole(part.right)
     return False
 
@@ -92,7 +92,8 @@ def _is_whole(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, int)
 
 
-def _has_rate(node: ast.AST) -> bool:
+def has_rate(node: ast.AST) -> bool:
+    """Whether something in it is named like a learning rate."""
     return any(
         isinstance(part, ast.Name | ast.Attribute) and RATE.match(name_of(part))
         for part in ast.walk(node)

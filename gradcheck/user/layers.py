@@ -13,8 +13,8 @@ from gradcheck.user.automatic import automatic_product, product_of, require_orde
 from gradcheck.user.blocks import Leaf, Parameters, describe, path_name
 from gradcheck.user.calls import call, hand_over
 from gradcheck.user.conventions import TORCH, Convention
+from gradcheck.user.held import GRADIENTS, OUTPUTS, asked_with_rate, kept_in, owner_of
 from gradcheck.user.names import has_role, look_beside
-from gradcheck.user.objects import is_object
 from gradcheck.user.outputs import (
     Reading,
     inner,
@@ -26,7 +26,7 @@ from gradcheck.user.outputs import (
 )
 from gradcheck.user.own_backward import argument_names, taken_apart
 from gradcheck.user.structures import flatten
-from gradcheck.user.tensors import is_module, is_real_tensor, to_array
+from gradcheck.user.tensors import is_real_tensor, to_array
 
 TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
 """What the inputs of a loss layer that need no gradient are called."""
@@ -79,7 +79,11 @@ class CheckedLayer:
             return automatic_product(lambda inputs: self.run(inputs)[0], params, upstream)
         output, cache = self.run(params)
         upstream = like_output(upstream, output)
+        if self.reading.rate and self.owned:
+            returned, implied = asked_with_rate(self.backward, upstream, self.owner, self.owned)
+            return {**implied, **({} if returned is None else self._by_name(returned))}
         returned = hand_over(self.backward, *self.reading.given(upstream, cache))
+        returned = kept_in(self.owner, returned, GRADIENTS)
         if not self.owned:
             return self._by_name(returned)
         found = {leaf.name: look_beside(self.owner, leaf.path[1:]) for leaf in self.owned}
@@ -94,8 +98,10 @@ class CheckedLayer:
         """What the forward pass returns."""
         inputs = {name: params.get(name, self.fixed.get(name)) for name in self.names}
         if self.positional:
-            return hand_over(self.forward, *inputs.values())
-        return hand_over(self.forward, **inputs)
+            returned = hand_over(self.forward, *inputs.values())
+        else:
+            returned = hand_over(self.forward, **inputs)
+        return kept_in(self.owner, returned, OUTPUTS)
 
     def with_upstream(self, upstream: Any) -> CheckedLayer:
         """The same layer under another upstream gradient."""
@@ -177,7 +183,7 @@ def make_layer(
             "none of the inputs is a floating-point array; whole numbers are taken as indices"
         )
     fixed = {name: value for name, value in named.items() if name not in params}
-    owner = _owner_of(forward, backward)
+    owner = owner_of(forward, backward)
     parameters = flatten(params) if owner is None else _with_owner(params, owner)
     layer = CheckedLayer(
         forward,
@@ -203,12 +209,6 @@ def make_layer(
         return found[0] if len(found) == 1 else _chosen(found, inputs, rng), parameters
     finally:
         parameters.restore()
-
-
-def _owner_of(forward: Any, backward: Any) -> Any:
-    """The object of the user's whose methods they are, or None."""
-    owners = [getattr(function, "__self__", None) for function in (forward, backward)]
-    return next((one for one in owners if is_object(one) and not is_module(one)), None)
 
 
 def _with_owner(params: Mapping[str, Any], owner: Any) -> Parameters:

@@ -19,6 +19,7 @@ CACHE = re.compile(r"(cache|ctx|context|saved|stored|memory|state)", re.IGNORECA
 UPSTREAM = re.compile(
     r"(d[a-z0-9]{1,5}|d_?[A-Z].*|d_.+|(grad|up|g_|gy|nabla|delta).*|.+_(grad|bar)|[dguv])$"
 )
+RATE = re.compile(r"(lr|l_rate|eta|alpha|step_size|learn\w*_?rate)$")
 NO_UPSTREAM = {"data", "dim", "dims", "dict", "drop", "depth", "dtype", "dense", "diff", "dev"}
 
 
@@ -29,12 +30,14 @@ class Reading:
     Attributes:
         outputs: so many of the first items of a tuple are outputs; 0 where all of it is output.
         arguments: how many arguments `backward` needs.
+        rate: whether the second of them is a learning rate.
         leaves_out: whether the cache may be outputs that `backward` has no upstream gradient of.
     """
 
     outputs: int
     arguments: int
     leaves_out: bool = False
+    rate: bool = False
 
     def split(self, returned: Any) -> tuple[Any, Any]:
         """The output, or the outputs, and the cache."""
@@ -51,6 +54,8 @@ class Reading:
         several = isinstance(upstream, tuple) and 1 < len(upstream) <= self.arguments
         if several and (self.outputs != 1 or self.arguments == len(upstream) + 1):
             return (*upstream, *((cache,) if self.arguments > len(upstream) else ()))
+        if self.rate:
+            return (upstream, 1.0)
         return (upstream,) if self.arguments == 1 else (upstream, cache)
 
 
@@ -61,7 +66,8 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
     needed = _needed(backward)
     count = len(needed) if needed is not None else 2
     if not isinstance(returned, tuple) or hasattr(returned, "_fields") or not returned:
-        return [Reading(0, count)]
+        rate = needed is not None and count == 2 and bool(RATE.match(needed[1]))
+        return [Reading(0, count, rate=rate)]
     length = len(returned)
     nested = length == 2 and isinstance(returned[0], tuple)
     if nested and count == len(returned[0]) + 1 > 2:

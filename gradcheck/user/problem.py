@@ -27,7 +27,7 @@ from gradcheck.user.calls import GRADIENT, LOSS, STEP, UserCodeError, call
 from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
 from gradcheck.user.objects import thawed
-from gradcheck.user.steps import Step
+from gradcheck.user.steps import Step, moved
 from gradcheck.user.tensors import is_jax, to_array
 
 Function = Callable[..., Any]
@@ -233,7 +233,7 @@ class Problem:
             return implied
         if not isinstance(implied, Mapping):
             shrunk = step.decay.get(0, 0.0) if self.parameters.vector is None else 0.0
-            return implied / step.share - (shrunk * values[0] if shrunk else 0.0)
+            return implied / step.share - shrunk * moved(values[0], implied)
         blocks = {path_name(leaf.path): leaf.block for leaf in self.parameters.leaves}
         less = {}
         for name, value in implied.items():
@@ -241,7 +241,7 @@ class Problem:
             shrunk = 0.0 if block is None else step.decay.get(block, 0.0)
             less[name] = value / step.share
             if block is not None and shrunk:
-                less[name] = less[name] - shrunk * values[block]
+                less[name] = less[name] - shrunk * moved(values[block], value)
         return less
 
     def entry_loss(self, values: Sequence[Array]) -> Callable[[int, Any, Any], float]:

@@ -82,6 +82,11 @@ class Step:
         }
 
 
+def moved(weights: Array, gradient: Array) -> Array:
+    """The weights that a step moves, and 0 for others: of an embedding, those that it looks up."""
+    return np.where(gradient == 0, 0.0, weights)
+
+
 def make_step(
     step: Callable[..., Any], learning_rate: float, known: frozenset[str] | None = None
 ) -> Step:

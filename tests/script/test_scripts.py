@@ -80,6 +80,8 @@ SCRIPTS = {
     "printed_mean": Wanted(24, "net.w1 net.w2", 14, 1.0),
     "private_methods": Wanted(23, "self.theta", 17, 0.1),
     "pure_python": Wanted(15, "w b", 19, 0.3),
+    "ratings_pairs": Wanted(17, "users items", 18, 0.01),
+    "ratings_pairs_early": Wanted(17, "users items", 18, 0.01, ("GC404",)),
     "recurrent_adagrad": Wanted(49, "Wxh Whh Why bh by", 55, None),
     "recurrent_same_step": Wanted(49, "Wxh Whh Why bh by", 55, None, ("GC999",)),
     "rows_of_lists": Wanted(16, "coef", 18, 0.3),

@@ -75,7 +75,7 @@ def test_only_what_is_asked_for_is_checked():
     report = gradcheck.check(loss, gradcheck.parameters(params, only="W"), gradient)
     assert report.ok
     assert verdicts(report) == {"W": "ok", "b": "not checked", "scale": "not checked"}
-    assert "as you left them out: b and scale" in str(report)
+    assert "as only= leaves them out: b and scale" in str(report)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import Direct, EditKind, Rule, Traced
 from gradcheck.finding import Finding
-from gradcheck.trace import fault
+from gradcheck.trace import Fault, fault
 from gradcheck.user.blocks import Array
 from gradcheck.words import gradient_of
 
@@ -88,6 +88,11 @@ def _norm(points: tuple[Point, ...]) -> float | None:
     return norms[0] if same and all(0 < ratio < 1 for ratio in ratios) else None
 
 
+def is_clip(fault: Fault) -> bool:
+    """Whether what is wrong is the call of a clip."""
+    return fault.expression.startswith(("np.clip(", "numpy.clip("))
+
+
 RULE = Rule(
     code="GC412",
     name="gradient-clipped",
@@ -97,6 +102,6 @@ RULE = Rule(
     example="dW = np.clip(X.T @ delta, -1, 1)",
     instead="dW = X.T @ delta      # and clip in the update",
     detector=Direct(_find),
-    also=(Traced((fault.CLIPPED,)),),
+    also=(Traced((fault.CLIPPED,)), Traced((fault.WRONG_VALUE, fault.OTHER_ADJOINT), is_clip)),
     edits=(EditKind.FUNCTION,),
 )

@@ -12,6 +12,7 @@ from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
+from gradcheck.user.steps import moved
 from gradcheck.words import gradient_of
 
 
@@ -26,8 +27,11 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
         for index in list(errors):
             error = None
             limit = None if limits is None else limits[index]
-            if limit is not None:
-                error = error_if_right(point, index, limit, gain=4.0)
+            for decay in (0.0, *set(step.decay.values())):
+                if limit is None or error is not None:
+                    break
+                less = limit - decay * moved(point.values[index], limit)
+                error = error_if_right(point, index, less, gain=4.0)
             if error is None:
                 del errors[index]
             else:

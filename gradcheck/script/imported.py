@@ -1,0 +1,94 @@
+"""The modules of its own that a script imports: marked as it is, and put back as it is."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+from collections.abc import Iterator, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from gradcheck.script.instrument import mark_more
+from gradcheck.script.marks import Marked
+from gradcheck.trace.places import is_users_file
+
+
+class Imported(MetaPathFinder):
+    """Finds and marks them.
+
+    Args:
+        marked: gets their marks.
+        hooks: the names that the marks use.
+
+    Attributes:
+        names: the variables of the modules, by the modules' names.
+    """
+
+    def __init__(self, marked: Marked, hooks: dict[str, Any]) -> None:
+        self.names: dict[str, dict[str, Any]] = {}
+        self.marked = marked
+        self.hooks = hooks
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The module, if it is the user's own."""
+        spec = PathFinder.find_spec(fullname, path, target)
+        origin = str(spec.origin) if spec is not None else ""
+        if spec is None or not origin.endswith(".py") or not is_users_file(origin):
+            return None
+        spec.loader = _Loader(fullname, origin, self)
+        return spec
+
+    def variables(self) -> dict[str, dict[str, Any]]:
+        """Those of all modules, as they are now."""
+        return {name: dict(own) for name, own in self.names.items()}
+
+    @contextlib.contextmanager
+    def as_in(self, variables: dict[str, dict[str, Any]]) -> Iterator[None]:
+        """Has them hold others; put back afterwards."""
+        before = self.variables()
+        for name, own in variables.items():
+            self.names[name].update(own)
+        try:
+            yield
+        finally:
+            for name, own in before.items():
+                self.names[name].update(own)
+
+
+class _Loader(SourceFileLoader):
+    def __init__(self, fullname: str, path: str, imported: Imported) -> None:
+        super().__init__(fullname, path)
+        self._imported = imported
+
+    def get_code(self, fullname: str) -> CodeType:
+        tree = ast.parse(self.get_data(self.path))
+        mark_more(tree, self._imported.marked, fullname, Path(self.path).name)
+        return compile(tree, self.path, "exec", dont_inherit=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module).update(self._imported.hooks)
+        self._imported.names[module.__name__] = vars(module)
+        super().exec_module(module)
+
+
+def trees_beside(tree: ast.Module, folder: Path) -> list[ast.Module]:
+    """Those of the modules beside a script that it imports, and that these do."""
+    found: dict[Path, ast.Module] = {}
+    waiting = [tree]
+    while waiting:
+        for node in ast.walk(waiting.pop()):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for path in (folder / f"{name.replace('.', '/')}.py" for name in names):
+                if path not in found and path.is_file():
+                    with contextlib.suppress(SyntaxError, ValueError):
+                        text = path.read_text(encoding="utf-8", errors="replace")
+                        found[path] = ast.parse(text)
+                        waiting.append(found[path])
+    return list(found.values())

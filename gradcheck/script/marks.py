@@ -1,0 +1,72 @@
+"""What the marks in a script are: their kinds, and where they stand."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+HOOKS = "__gradcheck__"
+LEFT, RIGHT = "__gradcheck_left__", "__gradcheck_right__"
+
+ASSIGNED, RETURNED, APPENDED, PRINTED = "assigned", "returned", "appended", "printed"
+DIFFERENCE, LITERAL, INCREMENT, USE = "difference", "literal", "increment", "use"
+
+Loop = ast.For | ast.While
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Site:
+    """A marked expression: what kind of mark it is, what it is called, and where it stands."""
+
+    kind: str
+    name: str
+    line: int
+    text: str
+    value: float = 0.0
+    file: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in words."""
+        return _place(self.line, self.file)
+
+
+@dataclass(frozen=True)
+class TrainingLoop:
+    """A loop that may be the training loop: its body as it is marked, and what it stands in."""
+
+    node: Loop
+    body: list[ast.stmt]
+    function: Function | None
+    class_name: str | None
+    module: str = ""
+    file: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in words."""
+        return _place(self.node.lineno, self.file)
+
+
+@dataclass
+class Marked:
+    """What the marks are, by their numbers, and which functions may update something."""
+
+    sites: list[Site] = field(default_factory=list)
+    loops: list[TrainingLoop] = field(default_factory=list)
+    updating: set[str] = field(default_factory=set)
+
+    def updated(self, number: int) -> set[str]:
+        """What the statements of a loop update, as it is written."""
+        loop = self.loops[number]
+        lines = range(loop.node.lineno, (loop.node.end_lineno or loop.node.lineno) + 1)
+        return {
+            site.name
+            for site in self.sites
+            if site.kind == INCREMENT and site.file == loop.file and site.line in lines
+        }
+
+
+def _place(line: int, file: str) -> str:
+    return f"line {line} of {file}" if file else f"line {line}"

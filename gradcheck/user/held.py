@@ -1,0 +1,52 @@
+"""Layers that keep in attributes what others return, or update themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.user.blocks import Leaf
+from gradcheck.user.calls import hand_over
+from gradcheck.user.names import follow, has_role
+from gradcheck.user.objects import is_object
+from gradcheck.user.tensors import is_module
+
+OUTPUTS = ("output", "outputs", "out", "activation", "a", "A", "y")
+GRADIENTS = ("dinputs", "dinput", "dx", "dX", "d_inputs", "d_input", "grad_input", "input_gradient")
+
+
+def kept_in(owner: Any, returned: Any, names: Sequence[str]) -> Any:
+    """What was returned; of a method that returns nothing, what its object now holds instead."""
+    if returned is not None or owner is None:
+        return returned
+    held = getattr(owner, "__dict__", {})
+    return next((held[name] for name in names if isinstance(held.get(name), np.ndarray)), None)
+
+
+def asked_with_rate(
+    backward: Callable[..., Any], upstream: Any, owner: Any, owned: Sequence[Leaf]
+) -> tuple[Any, dict[str, Any]]:
+    """What a backward pass that updates its object returns; and the gradients that this implies.
+
+    It is given a learning rate of 1; the object's arrays are put back.
+    """
+    arrays = {leaf: follow(owner, leaf.path[1:]) for leaf in owned}
+    before = {leaf: np.array(array) for leaf, array in arrays.items()}
+    attributes = dict(getattr(owner, "__dict__", {}))
+    returned = hand_over(backward, upstream, 1.0)
+    implied = {leaf.name: before[leaf] - follow(owner, leaf.path[1:]) for leaf in owned}
+    getattr(owner, "__dict__", {}).update(attributes)
+    for leaf, array in arrays.items():
+        if isinstance(array, np.ndarray):
+            array[...] = before[leaf]
+    return returned, {
+        name: gradient for name, gradient in implied.items() if has_role(name) or np.any(gradient)
+    }
+
+
+def owner_of(forward: Any, backward: Any) -> Any:
+    """The object of the user's whose methods they are, or None."""
+    owners = [getattr(function, "__self__", None) for function in (forward, backward)]
+    return next((one for one in owners if is_object(one) and not is_module(one)), None)

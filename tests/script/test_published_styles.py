@@ -1,0 +1,181 @@
+"""What scripts that people publish do beside training: modules, idle passes, clips, constants."""
+
+import pytest
+
+from gradcheck.script import ScriptEntry
+
+TABLE = """
+import numpy as np
+rng = np.random.default_rng(8)
+x, t = rng.normal(size=(15, 3)), rng.normal(size=(15, 2))
+"""
+
+
+@pytest.fixture
+def outcome(tmp_path):
+    def taken(text, **modules):
+        for name, own in modules.items():
+            (tmp_path / f"{name}.py").write_text(own)
+        (tmp_path / "main.py").write_text(text)
+        found = ScriptEntry(tmp_path / "main.py").outcome({})
+        assert found.report is not None, found.error
+        return found
+
+    return taken
+
+
+def causes(found):
+    return [one.code for one in found.report.findings if one.severity == "error"]
+
+
+MODEL = """
+import numpy as np
+
+class Map:
+    def __init__(self):
+        self.k = np.random.default_rng(1).normal(size=(3, 2))
+
+    def ahead(self, x):
+        self.x = x
+        return np.tanh(x @ self.k)
+
+    def back(self, y, off, lr=0.05):
+        self.k -= lr * self.x.T @ (off * (1 - y ** 2))
+"""
+FITTING = """
+def gap(y, t):
+    return y - t
+
+def fit(model, x, t, turns):
+    for turn in range(turns):
+        y = model.ahead(x)
+        loss = 0.5 * (gap(y, t) ** 2).sum()
+        model.back(y, gap(y, t))
+"""
+
+
+@pytest.mark.parametrize(("slope", "wrong"), [("(1 - y ** 2)", []), ("(1 - y)", ["GC305"])])
+def test_the_loop_may_be_in_a_module_beside_the_script(outcome, slope, wrong):
+    text = f"{TABLE}from fitting import fit\nfrom model import Map\nfit(Map(), x, t, 9)\n"
+    found = outcome(text, model=MODEL.replace("(1 - y ** 2)", slope), fitting=FITTING)
+    assert found.script.params == ("model.k",)
+    assert "the loop at line 6 of fitting.py" in found.script.text()
+    assert "loss, line 8 of fitting.py" in found.script.text()
+    assert found.script.learning_rate == 0.05
+    assert causes(found) == wrong
+
+
+def test_what_a_module_shares_with_the_script_is_one_array(outcome):
+    net = "import numpy as np\nk = np.full((3, 2), 0.3)\ndef ahead(x):\n    return x @ k\n"
+    found = outcome(
+        f"""{TABLE}
+from net import ahead, k
+for turn in range(9):
+    y = ahead(x)
+    cost = np.mean((y - t) ** 2)
+    k -= 0.1 * 2 * x.T @ (y - t) / t.size
+""",
+        net=net,
+    )
+    assert found.script.params == ("k",)
+    assert found.report.ok, str(found.report)
+
+
+def test_the_passes_looked_at_move_all_that_the_loop_updates(outcome):
+    found = outcome("""
+p, q, c = 0.4, -0.2, 0.1
+for turn in range(3):
+    for i in range(6):
+        for j in range(6):
+            off = p * i + q * j + c - (i - j)
+            square = off * off
+            cost = square
+            p -= 0.001 * 2 * off * i
+            q -= 0.001 * 2 * off * i
+            c -= 0.001 * 2 * off
+""")
+    assert set(found.script.params) == {"p", "q", "c"}
+    assert [block.name for block in found.report.blocks if block.failed] == ["q"]
+
+
+def test_an_error_with_its_sign_is_no_loss(outcome):
+    found = outcome("""
+import numpy as np
+points = np.random.default_rng(2).normal(size=(8, 3))
+goals = points[:, 0] + 1
+k = np.zeros(3)
+for turn in range(4):
+    for number in range(8):
+        error = goals[number] - points[number] @ k
+        k -= 0.1 * error * points[number]
+""")
+    assert "inferred" in found.script.text()
+    assert causes(found) == ["GC106"]
+
+
+def test_a_clip_in_a_script_is_accepted_and_said(outcome):
+    found = outcome(f"""{TABLE}
+k, c = np.ones((3, 2)), np.full((1, 1), 9.0)
+for turn in range(9):
+    off = x @ k + c - t
+    cost = np.sum(off ** 2)
+    dk, dc = 2 * x.T @ off, 2 * np.sum(off).reshape(1, 1)
+    dc = np.clip(dc, -1, 1)
+    k -= 0.001 * dk
+    c -= 0.001 * dc
+""")
+    assert causes(found) == ["GC412"]
+    assert "np.clip(dc, -1, 1)` cuts off" in str(found.report)
+    assert found.report.ok
+
+
+def test_the_constant_of_an_inferred_loss_is_its_own(outcome):
+    found = outcome(f"""{TABLE}
+k = np.ones((3, 2))
+for turn in range(9):
+    off = x @ k - t
+    k -= 0.001 * (1.7 * x.T @ off)
+""")
+    assert "times" in found.script.text()
+    assert found.report.ok, str(found.report)
+
+
+def test_large_arrays_that_are_updated_in_place_are_not_shared_by_replays(outcome):
+    found = outcome("""
+import numpy as np
+rng = np.random.default_rng(3)
+x, t = rng.normal(size=(9, 60)), rng.normal(size=(9, 40))
+k = 0.1 * rng.normal(size=(60, 40))
+for turn in range(5):
+    y = x @ k
+    error = np.sum((y - t) ** 2)
+    k -= 0.001 * 2 * x.T @ (y - t)
+""")
+    assert found.script.loss_line == 8
+    assert found.report.ok, str(found.report)
+    assert "other data" not in found.script.text()
+
+
+def test_a_line_that_hurts_two_blocks_is_one_finding(outcome):
+    found = outcome(f"""{TABLE}
+def bias(delta):
+    return np.sum(delta) / len(delta)
+
+w, b = 0.3 * rng.normal(size=(3, 4)), np.zeros(4)
+v, c = 0.3 * rng.normal(size=(4, 2)), np.zeros(2)
+for turn in range(9):
+    h = np.tanh(x @ w + b)
+    y = h @ v + c
+    cost = np.sum((y - t) ** 2) / (2 * len(t))
+    delta = y - t
+    below = delta @ v.T * (1 - h ** 2)
+    dv, dc = h.T @ delta / len(t), bias(delta)
+    dw, db = x.T @ below / len(t), bias(below)
+    w -= 0.1 * dw
+    b -= 0.1 * db
+    v -= 0.1 * dv
+    c -= 0.1 * dc
+""")
+    assert causes(found) == ["GC204"]
+    assert set(found.report.findings[0].blocks) == {"b", "c"}
+    assert "the same line makes b wrong" in found.report.findings[0].message
