@@ -156,11 +156,12 @@ def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) ->
             raise WrongShapeError(found.shape, shape, found.toarray)
         return _of_sparse(found, shape, more)
     dense = _dense(returned, vectors)
-    if more is not None and not np.any(dense[~_filled(more)]):
+    if more is not None and not more.is_full and not np.any(dense[~_filled(more)]):
         return Matrix(more, dense[more.rows, more.columns])
-    starts = np.arange(shape[1] + 1) * shape[0]
-    rows = np.tile(np.arange(shape[0]), shape[1])
-    return Matrix(Pattern(starts, rows, shape), dense.T.ravel())
+    if more is None or not more.is_full:
+        starts = np.arange(shape[1] + 1) * shape[0]
+        more = Pattern(starts, np.tile(np.arange(shape[0]), shape[1]), shape)
+    return Matrix(more, dense.T.flatten())
 
 
 class WrongShapeError(UsageError):
@@ -198,6 +199,9 @@ def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matr
 
     found = csc_matrix(found, copy=True)
     found.sum_duplicates()
+    found.sort_indices()
+    if more is not None and _is_of(found, more):
+        return Matrix(more, np.asarray(found.data, dtype=np.float64))
     if more is not None:
         # an entry of nan would stay one, so that the places are added and not the values
         places = csc_matrix((np.ones(len(found.data)), found.indices, found.indptr), shape)
@@ -208,6 +212,11 @@ def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matr
     found.sort_indices()
     pattern = Pattern(found.indptr.astype(np.intp), found.indices.astype(np.intp), shape)
     return Matrix(pattern, np.asarray(found.data, dtype=np.float64))
+
+
+def _is_of(found: Any, pattern: Pattern) -> bool:
+    same = np.array_equal(found.indptr, pattern.starts)
+    return same and np.array_equal(found.indices, pattern.rows)
 
 
 def _as_array(value: Any) -> NDArray[Any]:
@@ -252,7 +261,8 @@ def _dense(returned: Any, vectors: Vectors) -> Array:
         ]
         if all(fitting):
             flat = [array.reshape(vectors.rows, -1) for array in arrays]
-            return np.concatenate(flat, axis=1).astype(np.float64)
+            whole = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
+            return whole.astype(np.float64, copy=False)
     if arrays[0].shape != shape:
         raise WrongShapeError(arrays[0].shape, shape, lambda: arrays[0].astype(np.float64))
-    return arrays[0].astype(np.float64)
+    return arrays[0].astype(np.float64, copy=False)
