@@ -133,7 +133,7 @@ def check_layer(
         forward: takes the inputs; returns the output, or a tuple (output, cache).
         backward: takes (upstream, cache), or upstream alone; returns one gradient per input, in a
             tuple, by name (`x` or `dx`), or as one array. None for a function of torch or jax that
-            brings its own: `MyFunction.apply`, a `jax.custom_vjp`.
+            brings its own: `MyFunction.apply`, a `jax.custom_vjp` or `custom_jvp`.
         inputs: a tuple or list (given by position), a dict (given by name), or one array. Of an
             object's methods, its parameters with a gradient (`layer.dW` beside `layer.W`, or after
             those of the inputs) are checked as well. Whole numbers are indices: not perturbed.
