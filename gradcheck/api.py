@@ -82,7 +82,8 @@ def check(
         diagnose: whether the causes of what is wrong are looked for, which takes longer.
         repair: seconds to search your source for the edit that makes a wrong gradient right.
         noise: how far a value of the loss is known to be off; measured if left out.
-        directions: "symmetric", "triangular", "orthogonal", "simplex", a projection; or by block.
+        directions: "symmetric", "triangular", "orthogonal", "sphere", "simplex", or a projection of
+            (vector) or (point, vector); or these by block.
         order: 2 for the gradient of the gradient that torch or jax makes, along random directions.
 
     Raises:

@@ -355,6 +355,21 @@ def test_a_pattern_that_leaves_out_what_the_jacobian_holds():
     assert report.notes[0].startswith("your Jacobian is not 0 outside of sparsity")
 
 
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_of_complex_values_both_parts_are_checked(is_sparse):
+    form = sparse.csr_matrix if is_sparse else np.asarray
+
+    def waves(x):
+        return x * np.exp(1j * x)
+
+    def slopes(x):
+        return form(np.diag((1 + 1j * x) * np.exp(1j * x)))
+
+    assert check_jacobian(waves, AT, slopes).ok
+    report = check_jacobian(waves, AT, lambda x: slopes(x).conj())
+    assert report.findings[0].message.endswith("residual[2].imag have the wrong sign")
+
+
 def test_a_function_without_values():
     report = check_jacobian(lambda x: x[:0], AT, lambda x: np.zeros((0, 3)))
     assert report.could_not_check == "your function returns no values"
@@ -414,6 +429,8 @@ def test_what_solve_ivp_takes():
         lambda y: oscillator(0.2, y, 0.5), at, lambda y: slopes(0.2, y, 0.5), seed=3
     )
     assert report.ok
+    with pytest.raises(gradcheck.UsageError, match=r"oscillator takes the time first"):
+        check_jacobian(oscillator, at, slopes, args=(0.5,))
 
 
 def test_a_function_that_cannot_be_checked():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Vectors:
         of_loss: whether it is the gradient of a loss by these parameters.
         named: what its values are called, if not as usual.
         outside: what the function raised where parameters were moved.
+        is_complex: whether the values are complex: the real parts come first, then the others.
     """
 
     parameters: Parameters
@@ -62,6 +63,7 @@ class Vectors:
     of_loss: bool = False
     named: Callable[[int], str] | None = None
     outside: list[Raised] = field(default_factory=list)
+    is_complex: bool = False
 
     @property
     def point(self) -> Array:
@@ -82,15 +84,15 @@ class Vectors:
 
         Raises:
             UserCodeError: it raised.
-            UsageError: it returned no real numbers, or another number of them.
+            UsageError: it returned no numbers, or another number of them.
         """
         given = call(self.function, FUNCTION, self.pack(flat))
         returned = _as_array(given)
+        self.is_complex |= returned.dtype.kind == "c"
+        if self.is_complex:
+            returned = _both_parts(returned)
         if returned.dtype.kind not in "fiub":
-            raise UsageError(
-                f"{FUNCTION} returned {describe(given)}; it must return real numbers, of complex "
-                "ones both parts"
-            )
+            raise UsageError(f"{FUNCTION} returned {describe(given)}; it must return numbers")
         if self.shape and returned.shape != self.shape:
             raise UsageError(
                 f"{FUNCTION} returned shape {returned.shape} with a parameter moved, and "
@@ -130,6 +132,10 @@ class Vectors:
             return self.named(row)
         if self.of_loss:
             return f"dL/d {self.column_name(row)}"
+        if self.is_complex:
+            half, shape = self.rows // 2, (self.shape[0] // 2, *self.shape[1:])
+            part = "imag" if row >= half else "real"
+            return f"{replace(self, shape=shape, is_complex=False).row_name(row % half)}.{part}"
         index = np.unravel_index(row, self.shape) if self.shape else ()
         return f"{ROW}[{', '.join(map(str, index))}]" if index else ROW
 
@@ -152,6 +158,10 @@ def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) ->
     shape = vectors.rows, len(vectors.point)
     if hasattr(returned, "tocsc"):
         found = returned.tocsc()
+        if vectors.is_complex:
+            from scipy.sparse import vstack
+
+            found = vstack([found.real, found.imag]).tocsc()
         if found.shape != shape:
             raise WrongShapeError(found.shape, shape, found.toarray)
         return _of_sparse(found, shape, more)
@@ -214,6 +224,10 @@ def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matr
     return Matrix(pattern, np.asarray(found.data, dtype=np.float64))
 
 
+def _both_parts(array: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([np.atleast_1d(array.real), np.atleast_1d(array.imag)])
+
+
 def _is_of(found: Any, pattern: Pattern) -> bool:
     same = np.array_equal(found.indptr, pattern.starts)
     return same and np.array_equal(found.indices, pattern.rows)
@@ -248,6 +262,8 @@ def _dense(returned: Any, vectors: Vectors) -> Array:
     elif len(parameters.names) > 1 and isinstance(returned, list | tuple):
         parts = returned if len(returned) == len(parameters.names) else [returned]
     arrays = [_as_array(part) for part in parts]
+    if vectors.is_complex:
+        arrays = [_both_parts(array) for array in arrays]
     for part, array in zip(parts, arrays, strict=True):
         if array.dtype.kind not in "fiub":
             raise UsageError(
