@@ -123,6 +123,7 @@ def judge_together(subject: Subject, found: Agreement) -> Judged:
     rows, columns = found.visible
     row = int(np.argmax(off.excess))
     places = np.flatnonzero(pattern.rows == row)
+    beside = np.searchsorted(pattern.starts, places, side="right") - 1
     apart = float(np.max(np.abs(off.apart)))
     blocks = []
     for name, shape, start, end in _parts(subject):
@@ -137,12 +138,12 @@ def judge_together(subject: Subject, found: Agreement) -> Judged:
                 error_bound=float(np.max(rows * unit) * np.max(columns[part])),
                 resolution=float(np.max(found.resolution[part])),
             )
-        own = places[(start <= pattern.columns[places]) & (pattern.columns[places] < end)]
+        own = np.flatnonzero((start <= beside) & (beside < end))
         if len(own):
-            entry = int(own[np.argmin(np.abs(off.moves[pattern.columns[own]]))])
-            analytic, move = float(subject.matrix.values[entry]), off.moves[pattern.columns[entry]]
-            numeric = analytic + float(off.apart[row] * unit[row] / move)
-            block = replace(block, worst=Worst((entry,), analytic, numeric))
+            nearest = own[np.argmin(np.abs(off.moves[beside[own]]))]
+            analytic = float(subject.matrix.values[places[nearest]])
+            numeric = analytic + float(off.apart[row] * unit[row] / off.moves[beside[nearest]])
+            block = replace(block, worst=Worst((int(places[nearest]),), analytic, numeric))
         blocks.append(_named(block, name, shape, start, subject))
     none, nothing = np.empty(0), np.empty(0, dtype=np.intp)
     wrong = np.empty(0, dtype=bool)
@@ -246,7 +247,8 @@ def _named(block: Block, name: str, shape: Shape, start: int, subject: Subject) 
     worst = block.worst
     if worst is not None:
         entry = worst.index[0]
-        row, column = int(pattern.rows[entry]), int(pattern.columns[entry]) - start
+        row = int(pattern.rows[entry])
+        column = int(np.searchsorted(pattern.starts, entry, side="right")) - 1 - start
         worst = replace(worst, index=_index(row, outer, column, shape))
     return replace(block, name=name, shape=(*outer, *shape), worst=worst)
 

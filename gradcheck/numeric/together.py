@@ -20,6 +20,7 @@ from gradcheck.numeric.steps import LARGEST_LENGTH, MUCH_SMALLER
 DIRECTIONS = 2
 FIRST_STEP = 3e-6
 TRIES = 3
+FALLS = 2.0
 LEAST_MOVE, LARGEST_MOVE = 0.5, 1.5
 SHARP = 1e-4
 """Where an error of this share of an entry's scale might not be seen, all are moved alone."""
@@ -101,22 +102,33 @@ class Together:
 
     def agreement(self) -> Agreement | None:
         """What the directions show, where all agree and show small errors; else None."""
-        every, offs = np.arange(len(self._lengths)), []
-        for _ in range(DIRECTIONS):
-            for _ in range(TRIES):
-                off = self._off(every)
-                apart = float(np.max(np.abs(off.apart)))
-                if not np.isfinite(apart):
-                    return None
-                if np.all(off.excess <= 1):
-                    break
-                shorter = np.cbrt(STATED / (self.step * 2 * apart))
-                self.step *= float(np.clip(shorter, MUCH_SMALLER, 0.5))
-            else:
+        offs: list[Off] = []
+        while len(offs) < DIRECTIONS:
+            off = self._agreeing()
+            if off is None:
                 return None
             offs.append(off)
         worst = max(offs, key=lambda one: float(np.max(one.allowed)))
         return self._shown(worst)
+
+    def _agreeing(self) -> Off | None:
+        """A direction along which all rows agree, at a step that is small enough, if there is one.
+
+        What truncation makes them apart falls with the square of the step.
+        """
+        first, before = self.step, np.inf
+        for _ in range(TRIES):
+            off = self._off(np.arange(len(self._lengths)))
+            apart = float(np.max(np.abs(off.apart)))
+            if np.all(off.excess <= 1):
+                return off
+            if not apart <= before / FALLS:
+                break
+            before = apart
+            shorter = np.cbrt(STATED / (self.step * 2 * apart))
+            self.step *= float(np.clip(shorter, MUCH_SMALLER, 1 / np.sqrt(2 * FALLS)))
+        self.step = first
+        return None
 
     def _shown(self, off: Off) -> Agreement | None:
         pattern, noise = self.columns.pattern, self.columns.noise
@@ -128,7 +140,7 @@ class Together:
         scale, resolution = np.zeros(len(rows)), np.empty(len(columns))
         for group in self._groups:
             some = group if len(self._groups) > 1 else None
-            present = pattern.largest_in_rows(np.ones_like(size), some)
+            present = 1.0 if pattern.is_full else pattern.largest_in_rows(np.ones_like(size), some)
             error = present * rows * columns[group[0]]
             known = pattern.largest_in_rows(size, some) / noise
             scale = np.fmax(scale, np.where(known > SEEN * error, known, 0.0))
@@ -157,7 +169,7 @@ class Together:
                 chosen = half if self._off(half).excess[row] > 1 else other
             found.append(int(chosen[0]))
             if row not in self.columns.pattern.of(found[-1]):
-                by = self.step * self._lengths[chosen]
+                by = FIRST_STEP * self._lengths[chosen]
                 self.columns.leaks.append((chosen, by, np.array([row])))
             rest = np.setdiff1d(rest, found)
         return np.array(found, dtype=np.intp)
