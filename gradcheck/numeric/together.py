@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradcheck.numeric.columns import Columns
+from gradcheck.numeric.columns import MOVED, Columns
 from gradcheck.numeric.estimate import Array, Indices
 from gradcheck.numeric.first import STATED
 from gradcheck.numeric.groups import SEEN, groups_of, length_of
@@ -168,8 +168,9 @@ class Together:
                 half, other = np.array_split(self.rng.permutation(chosen), 2)
                 chosen = half if self._off(half).excess[row] > 1 else other
             found.append(int(chosen[0]))
-            if row not in self.columns.pattern.of(found[-1]):
-                by = FIRST_STEP * self._lengths[chosen]
+            by = FIRST_STEP * self._lengths[chosen]
+            inside = row in self.columns.pattern.of(found[-1])
+            if not inside and abs(self.columns.move(chosen, by)[row]) > MOVED:
                 self.columns.leaks.append((chosen, by, np.array([row])))
             rest = np.setdiff1d(rest, found)
         return np.array(found, dtype=np.intp)
