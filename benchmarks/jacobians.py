@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import scipy.sparse
@@ -67,8 +68,8 @@ def side_by_side() -> list[tuple[str, str, int, str, str]]:
         def peer(counted=counted, point=point, sparsity=sparsity) -> None:
             approx_derivative(counted, point, method="3-point", sparsity=sparsity)
 
-        def own(counted=counted, point=point, jacobian=jacobian) -> None:
-            report = gradcheck.check_jacobian(counted, point, jacobian)
+        def own(counted=counted, point=point, jacobian=jacobian, entries="auto") -> None:
+            report = gradcheck.check_jacobian(counted, point, jacobian, entries=entries)
             if not (report.ok and report.coverage.complete):
                 raise SystemExit(f"the check is not what was to be timed:\n{report}")
 
@@ -78,7 +79,12 @@ def side_by_side() -> list[tuple[str, str, int, str, str]]:
             if abs(asked.pop().pictures.slope_test.order - 2) > 0.1:
                 raise SystemExit("the slope test does not say what it should")
 
-        ways = {"scipy approx_derivative": peer, "gradcheck": own, "slope test alone": slopes}
+        ways = {
+            "scipy approx_derivative": peer,
+            "gradcheck": own,
+            "gradcheck, entries='all'": partial(own, entries="all"),
+            "slope test alone": slopes,
+        }
         taken: dict[str, list[tuple[float, int]]] = {way: [] for way in ways}
         for _ in range(REPETITIONS):
             for way, run in ways.items():

@@ -82,7 +82,8 @@ def check(
         diagnose: whether the causes of what is wrong are looked for, which takes longer.
         repair: seconds to search your source for the edit that makes a wrong gradient right.
         noise: how far a value of the loss is known to be off; measured if left out.
-        directions: "symmetric", "triangular", "orthogonal", "simplex", a projection; or by block.
+        directions: "symmetric", "triangular", "orthogonal", "sphere", "simplex", or a projection of
+            (vector) or (point, vector); or these by block.
         order: 2 for the gradient of the gradient that torch or jax makes, along random directions.
 
     Raises:
@@ -133,7 +134,7 @@ def check_layer(
         forward: takes the inputs; returns the output, or a tuple (output, cache).
         backward: takes (upstream, cache), or upstream alone; returns one gradient per input, in a
             tuple, by name (`x` or `dx`), or as one array. None for a function of torch or jax that
-            brings its own: `MyFunction.apply`, a `jax.custom_vjp`.
+            brings its own: `MyFunction.apply`, a `jax.custom_vjp` or `custom_jvp`.
         inputs: a tuple or list (given by position), a dict (given by name), or one array. Of an
             object's methods, its parameters with a gradient (`layer.dW` beside `layer.W`, or after
             those of the inputs) are checked as well. Whole numbers are indices: not perturbed.

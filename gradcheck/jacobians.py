@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from gradcheck.compare.block import Block
-from gradcheck.compare.columns import Judged, Subject, judge_matrix
+from gradcheck.compare.columns import (
+    Judged,
+    Subject,
+    judge_matrix,
+    judge_together,
+    measured_alone,
+    rounding_share,
+)
 from gradcheck.diagnose.engine import require_rules
 from gradcheck.diagnose.jacobians import findings_of, transposed_finding
 from gradcheck.diagnose.rules import shape_misaligned
@@ -19,9 +26,11 @@ from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.mending.model import Repair
 from gradcheck.numeric.columns import Columns
-from gradcheck.numeric.estimate import Array, Indices
+from gradcheck.numeric.estimate import Array
+from gradcheck.numeric.gradient import Claim
 from gradcheck.numeric.pattern import grouped
 from gradcheck.numeric.row_noise import RowNoise, estimate_row_noise
+from gradcheck.numeric.together import Together
 from gradcheck.options import Options
 from gradcheck.pictures.slope_test import of_vectors
 from gradcheck.pictures.take import Sketch
@@ -29,7 +38,7 @@ from gradcheck.pipeline import generator
 from gradcheck.report.build import accepted_blocks, unchecked_report
 from gradcheck.report.model import Report
 from gradcheck.report.notes import heard_notes
-from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Coverage
+from gradcheck.sampling import Coverage, choose_columns
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Heard, UserCodeError, call, quietly
@@ -47,6 +56,10 @@ from gradcheck.words import Verdict, listed
 
 REPEATABLE = 1e-6
 SYMMETRIC = 1e-9
+FEW_COLUMNS = 30
+"""So many are moved one by one."""
+
+TOGETHER = "moved together, along 2 random directions"
 NO_SEARCH = "the source of a matrix is not searched for an edit"
 
 
@@ -134,9 +147,10 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
         same = len(there.values) == len(matrix.values)
         return there.values if same else matrix.values
 
-    judged, measured, chosen = _judged(point, matrix, ask, options, rng)
+    judged, measured, reason = _judged(point, matrix, ask, options, rng)
     findings = findings_of(judged, matrix, vectors) if options.diagnose else ()
-    coverage = Coverage(len(judged.rows), len(matrix.values), chosen.reason)
+    entries = len(matrix.values) if reason == TOGETHER else len(judged.rows)
+    coverage = Coverage(entries, len(matrix.values), reason)
     report = _report(judged.blocks, findings, coverage, options)
     notes = (*_notes(judged, matrix, measured, vectors), *heard_notes(heard))
     if more is not None and matrix.pattern.is_full and not more.is_full:
@@ -172,54 +186,38 @@ def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> 
     return VectorPoint(vectors, center, noise.at_least(known))
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    columns: Indices
-    reason: str | None
-
-
 def _judged(
     point: VectorPoint,
     matrix: Matrix,
     ask: Callable[[Array], Array],
     options: Options,
     rng: np.random.Generator,
-) -> tuple[Judged, Columns, _Chosen]:
-    group = grouped(matrix.pattern)
-    vectors = point.vectors
+) -> tuple[Judged, Columns, str | None]:
+    """The entries, and why not each was measured by itself."""
+    vectors, pattern = point.vectors, matrix.pattern
     vectors.outside.clear()
-    chosen = _chosen(vectors, group, point.noise.seconds, options, rng)
     measured = Columns(
-        vectors.moved,
-        vectors.point,
-        point.center,
-        point.noise.level,
-        matrix.pattern,
-        group,
-        vectors.box,
+        vectors.moved, vectors.point, point.center, point.noise.level, pattern, vectors.box
     )
     subject = Subject(vectors, measured, point.noise, matrix, ask, options.rtol)
-    return judge_matrix(subject, chosen.columns, rng), measured, chosen
-
-
-def _chosen(
-    vectors: Vectors, group: Indices, seconds: float, options: Options, rng: np.random.Generator
-) -> _Chosen:
-    """The columns to differentiate: those that can move, and that the time is enough for."""
-    free, reason = np.arange(len(group)), None
-    if vectors.box is not None:
-        open_ = vectors.box[0] < vectors.box[1]
-        free, reason = free[open_], None if open_.all() else "the others are held by their bounds"
-    most = len(free)
-    if options.entries == "auto":
-        each = EVALUATIONS_PER_ENTRY * max(seconds, 1e-9) * len(np.unique(group)) / max(most, 1)
-        most = max(1, min(most, int(options.budget / max(each, 1e-12))))
-    elif options.entries != "all":
-        most = min(most, int(options.entries))
-    if most < len(free):
-        reason = f"{most} of {len(free)} columns"
-        free = np.sort(rng.choice(free, most, replace=False))
-    return _Chosen(free, reason)
+    share = rounding_share(subject, rng)
+    together = Together(measured, matrix.values, share, rng)
+    screened = options.entries == "auto" and pattern.shape[1] > FEW_COLUMNS
+    found = together.agreement() if screened or not pattern.is_full else None
+    if screened and found is not None:
+        return judge_together(subject, found), measured, TOGETHER
+    measured.group = grouped(pattern)
+    chosen, reason = choose_columns(
+        measured.group, vectors.box, point.noise.seconds, options.entries, options.budget, rng
+    )
+    left_out = screened and len(chosen) < pattern.shape[1]
+    if found is None and (left_out or not pattern.is_full):
+        chosen = np.union1d(chosen, together.suspects())
+    claimed = matrix.values / point.noise.level[pattern.rows]
+    largest = float(np.max(np.nan_to_num(np.abs(claimed)), initial=0.0))
+    claim = Claim(claimed, share * largest)
+    numeric = measured_alone(subject, claim, chosen, rng)
+    return judge_matrix(subject, claim, numeric), measured, reason
 
 
 def _report(
@@ -257,10 +255,13 @@ def _notes(judged: Judged, matrix: Matrix, measured: Columns, vectors: Vectors) 
             )
     if len(matrix.values) < rows * columns:
         groups = len(np.unique(measured.group))
+        moved = (
+            f"moved in {groups:,} group{'s' * (groups > 1)} that share{'s' * (groups == 1)} no row"
+        )
         kept = "" if judged.missing else "; nothing moved outside of the sparsity pattern"
-        kept = f"group{'s' * (groups > 1)} that share{'s' * (groups == 1)} no row{kept}"
         notes.append(
-            f"{len(matrix.values):,} entries in {columns:,} columns, moved in {groups:,} {kept}"
+            f"{len(matrix.values):,} entries in {columns:,} columns, "
+            f"{moved if groups else 'moved together'}{kept}"
         )
     return notes
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Unpack
 
 from gradcheck.api import Function, check
@@ -13,7 +13,7 @@ from gradcheck.options import Options, Thoroughness
 from gradcheck.report.merge import merged
 from gradcheck.report.model import Report
 from gradcheck.user.bounds import read_bounds
-from gradcheck.user.forms import More, more_of, of_parameters
+from gradcheck.user.forms import More, more_of, of_parameters, takes
 from gradcheck.user.politeness import polite
 from gradcheck.user.structures import flatten_real
 
@@ -139,13 +139,9 @@ def hessian_report(
 
 def _is_product(hessian: Any, more: More) -> bool:
     """Whether a function takes a vector after the parameters."""
-    if not callable(hessian):
-        return False
-    takes = []
-    for given in ((None,), (None, None)):
-        try:
-            inspect.signature(hessian).bind(*given, *more.args, **more.kwargs)
-            takes.append(True)
-        except (TypeError, ValueError):
-            takes.append(False)
-    return takes == [False, True]
+    count = 1 + len(more.args)
+    return (
+        callable(hessian)
+        and not takes(partial(hessian, **more.kwargs), count)
+        and takes(partial(hessian, **more.kwargs), count + 1)
+    )

@@ -10,12 +10,13 @@ import numpy as np
 
 from gradcheck.api import check
 from gradcheck.errors import UsageError
-from gradcheck.matrices import check_hessian, check_jacobian, hessian_report
+from gradcheck.matrices import check_jacobian, hessian_report
+from gradcheck.numeric.estimate import Array
 from gradcheck.options import Options, Thoroughness
 from gradcheck.report.merge import merged
 from gradcheck.report.model import Report
 from gradcheck.user.blocks import Parameters
-from gradcheck.user.forms import more_of
+from gradcheck.user.forms import More, more_of
 from gradcheck.user.politeness import polite
 from gradcheck.user.wrapping import parameters
 
@@ -115,8 +116,9 @@ def check_least_squares(
         jac_sparsity: which entries there may be.
         args: what `fun` and `jac` are given besides.
         kwargs: what they are given by name.
-        others: entries, budget, rtol, seed, allow, diagnose, as in `check`; what else
-            `least_squares` takes says nothing of derivatives.
+        others: entries, budget, rtol, seed, allow, diagnose, as in `check`; and `loss`: where it is
+            a function, the derivatives that it returns are checked, too. What else `least_squares`
+            takes says nothing of derivatives.
 
     Raises:
         UsageError: as `check`, or nothing is given that could be checked.
@@ -128,18 +130,23 @@ def check_least_squares(
     thoroughness = {
         name: value for name, value in others.items() if name in Thoroughness.__annotations__
     }
+    more = more_of(args if isinstance(args, tuple) else (args,), kwargs)
     reports: dict[str, Report] = {}
     if _is_function(jac):
         reports["jac"] = check_jacobian(
             fun,
             where.point,
             jac,
-            args=args if isinstance(args, tuple) else (args,),
-            kwargs=kwargs,
+            args=more.args,
+            kwargs=more.kwargs,
             bounds=where.bounds,
             sparsity=jac_sparsity,
             **thoroughness,
         )
+    loss, scale = others.get("loss"), others.get("f_scale", 1.0)
+    if callable(loss):
+        values = fun(where.point.values[0].copy(), *more.args, **more.kwargs)
+        reports |= _of_loss(loss, np.atleast_1d(values) / scale, thoroughness)
     return _together(reports, where)
 
 
@@ -213,13 +220,43 @@ def _of_constraint(
         count = np.size(fun(where.point.values[0].copy(), *args))
         weights = np.random.default_rng(0).uniform(0.5, 1.5, count)
         weights[1::2] *= -1
-        reports[f"{name} hess"] = check_hessian(
+        slopes = jac if _is_function(jac) and reports[f"{name} jac"].ok else None
+        reports[f"{name} hess"] = hessian_report(
             lambda x: float(np.dot(weights, np.atleast_1d(fun(x)))),
+            slopes and (lambda x: _weighted(weights, slopes(x))),
             where.point,
             lambda x: hess(x, weights),
-            **named,
+            More(),
+            where.bounds,
+            Options.of({key: value for key, value in named.items() if key != "bounds"}),
         )
     return reports
+
+
+def _weighted(weights: Array, rows: Any) -> Array:
+    """The sum of weighted rows of a Jacobian, in any of scipy's forms."""
+    if hasattr(rows, "rmatvec"):
+        return np.asarray(rows.rmatvec(weights))
+    rows = rows if hasattr(rows, "tocsr") else np.reshape(rows, (len(weights), -1))
+    return np.ravel(weights @ rows)
+
+
+def _of_loss(loss: Callable[[Array], Any], residuals: Array, named: Any) -> dict[str, Report]:
+    """The reports of a robust loss: rho(z) gives rho, its slope and its bend at squares."""
+    from scipy.sparse import diags
+
+    def row(order: int) -> Callable[[Array], Any]:
+        return lambda z: np.asarray(loss(z))[order]
+
+    def entries(order: int) -> Callable[[Array], Any]:
+        return lambda z: diags(row(order)(z))
+
+    point = parameters(np.ravel(residuals) ** 2, names=["z"])
+    edges = [(0.0, None)] * residuals.size
+    return {
+        name: check_jacobian(row(order), point, entries(order + 1), bounds=edges, **named)
+        for order, name in enumerate(("loss rho[1]", "loss rho[2]"))
+    }
 
 
 def _together(reports: Mapping[str, Report], where: _Where) -> Report:

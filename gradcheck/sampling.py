@@ -13,6 +13,7 @@ from gradcheck.user.bounds import Bounds
 Indices = NDArray[np.intp]
 
 BLACK_BOX = "black box"
+HELD = "the others are held by their bounds"
 
 EVALUATIONS_PER_ENTRY = 2.2
 """Two, and what pilots and second looks add where a gradient is right."""
@@ -75,10 +76,8 @@ class Selection:
         count = sum(map(len, free))
         if count == self.coverage.entries:
             return self
-        held = "the others are held by their bounds"
-        return replace(
-            self, entries=free, coverage=replace(self.coverage, entries=count, reason=held)
-        )
+        coverage = replace(self.coverage, entries=count, reason=HELD)
+        return replace(self, entries=free, coverage=coverage)
 
 
 def choose_entries(
@@ -119,6 +118,40 @@ def choose_entries(
     )
     duration = EVALUATIONS_PER_ENTRY * sum(counts) * seconds
     return Selection(chosen, Coverage(sum(counts), total, reason), duration)
+
+
+def choose_columns(
+    group: Indices,
+    box: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
+    seconds: float,
+    entries: str | int,
+    budget: float,
+    rng: np.random.Generator,
+) -> tuple[Indices, str | None]:
+    """The columns of a Jacobian to differentiate, and why not all: those that can move, as above.
+
+    Args:
+        group: the columns of one number are moved at once.
+        box: the least and the largest value of every column, if there are any.
+        seconds: what one evaluation takes.
+        entries: "all", a number of columns, or "auto".
+        budget: in seconds, for "auto".
+        rng: draws the samples.
+    """
+    free, reason = np.arange(len(group)), None
+    if box is not None:
+        open_ = box[0] < box[1]
+        free, reason = free[open_], None if open_.all() else HELD
+    most = len(free)
+    if entries == "auto":
+        each = EVALUATIONS_PER_ENTRY * max(seconds, 1e-9) * len(np.unique(group)) / max(most, 1)
+        most = max(1, min(most, int(budget / max(each, 1e-12))))
+    elif entries != "all":
+        most = min(most, int(entries))
+    if most < len(free):
+        reason = f"{most} of {len(free)} columns"
+        free = np.sort(rng.choice(free, most, replace=False))
+    return free, reason
 
 
 def all_entries(parameters: Parameters) -> Selection:

@@ -216,3 +216,40 @@ def test_what_least_squares_takes():
     wrong = lambda *a, **k: jacobian(*a, **k) * [1, -1]  # noqa: E731
     report = check_least_squares(residuals, start, wrong, **given)
     assert report.findings[0].code == "GC106"
+
+
+@pytest.mark.parametrize(("slope", "bend", "wrong"), [(1, 1, []), (2, 1, [1, 2]), (1, -1, [2])])
+def test_a_robust_loss_of_least_squares(slope, bend, wrong):
+    def rho(z):
+        return np.array([np.log1p(z), slope / (1 + z), -bend / (1 + z) ** 2])
+
+    t = np.linspace(0, 2, 9)
+    residuals, start = lambda x: x[0] * np.exp(-x[1] * t) - 1, np.array([2.0, 0.3])
+    report = check_least_squares(residuals, start, loss=rho, f_scale=0.5)
+    found = [name for name, verdict in verdicts(report).items() if verdict == "wrong"]
+    assert found == [f"loss rho[{order}] z" for order in wrong]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        np.asarray,
+        sparse.csr_matrix,
+        aslinearoperator,
+        lambda a: "2-point",
+    ],
+    ids=["dense", "sparse", "operator", "estimated"],
+)
+def test_the_hessian_of_a_constraint(form):
+    def jacobian(x):
+        return form(np.array([[2 * x[0], 1.0], [x[1], x[0]]]))
+
+    def hessian(factor):
+        return lambda x, v: v[0] * np.diag([2.0, 0]) + factor * v[1] * np.array([[0, 1], [1, 0]])
+
+    values = lambda x: np.array([x[0] ** 2 + x[1], x[0] * x[1]])  # noqa: E731
+    given = "2-point" if isinstance(form(np.eye(2)), str) else jacobian
+    for factor, verdict in ((1, "ok"), (2, "wrong")):
+        constraint = NonlinearConstraint(values, -1, 1, jac=given, hess=hessian(factor))
+        report = check_minimize(rosen, [1.0, 2.0], jac=rosen_der, constraints=constraint)
+        assert verdicts(report)["constraint hess x"] == verdict

@@ -1,5 +1,7 @@
 """Jacobians of vector functions: right ones pass, and what is planted in them is found."""
 
+import time
+
 import numpy as np
 import pytest
 import scipy.sparse as sparse
@@ -242,7 +244,83 @@ def test_a_dense_jacobian_with_a_pattern():
     x = np.random.default_rng(2).normal(size=40)
     report = check_jacobian(banded, x, lambda x: bands(x).toarray(), sparsity=bands(x) != 0)
     assert report.ok
+    assert "moved together" in report.notes[0]
+    report = check_jacobian(banded, x, bands, entries="all")
+    assert report.ok
     assert "groups" in report.notes[0]
+
+
+def wide(rows, columns, is_sparse, seed):
+    """A function of many parameters, of sizes from 1e-6 to 1e4, and its Jacobian."""
+    rng = np.random.default_rng(seed)
+    size = 10.0 ** rng.uniform(-6, 4, columns)
+    mixing = rng.normal(size=(rows, columns)) / size / np.sqrt(columns)
+    if is_sparse:
+        mixing[rng.random(mixing.shape) > 6 / columns] = 0
+
+    def values(x):
+        return np.exp(mixing @ x)
+
+    return values, lambda x: values(x)[:, None] * mixing, size * rng.normal(size=columns)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("is_sparse", [True, False])
+def test_many_columns_are_decided_together(is_sparse, seed):
+    values, slopes, x = wide(70, 90, is_sparse, seed)
+    form = sparse.csr_matrix if is_sparse else np.asarray
+    report = check_jacobian(values, x, lambda x: form(slopes(x)))
+    assert report.ok
+    assert report.evaluations <= 40
+    assert report.coverage.complete
+    assert "random directions" in report.coverage.reason
+    assert not check_jacobian(values, x, lambda x: form(slopes(x)), entries="all").coverage.reason
+    right = slopes(x)
+    sizes = np.abs(right * x)
+    sizes[sizes < 0.1 * sizes.max(axis=1, keepdims=True)] = 0
+    shown = np.argwhere(sizes)
+    rng = np.random.default_rng(seed)
+    for row, column in shown[rng.permutation(len(shown))[:1]]:
+        for factor in (0.0, 2.0, -1.0, 1.0001):
+            wrong = right.copy()
+            wrong[row, column] *= factor
+            report = check_jacobian(values, x, form(wrong), diagnose=False)
+            assert report.verdict == "fail", (row, column, factor)
+            assert report.blocks[0].wrong_entries == 1
+    wrong = right[:, [1, 0, *range(2, 90)]]
+    assert check_jacobian(values, x, form(wrong), diagnose=False).verdict == "fail"
+
+
+def test_a_wrong_column_is_found_where_there_is_no_time_for_all():
+    values, slopes, x = wide(40, 200, False, 0)
+
+    def slow(x):
+        end = time.perf_counter() + 2e-3
+        while time.perf_counter() < end:
+            pass
+        return values(x)
+
+    changed = slopes(x)
+    changed[:, 117] *= 1.5
+    report = check_jacobian(slow, x, changed, budget=0.02)
+    assert not report.coverage.complete
+    assert "column of params[117] is 1.5 times" in report.findings[0].message
+
+
+@pytest.mark.parametrize("columns", [4, 50])
+def test_an_entry_that_the_pattern_misses_in_an_empty_column(columns):
+    def values(x):
+        found = x[: columns // 2] ** 2
+        found[1] += np.sin(x[-1])
+        return found
+
+    def slopes(x):
+        return sparse.diags([2 * x[: columns // 2]], [0], (columns // 2, columns))
+
+    x = np.linspace(0.5, 2, columns)
+    report = check_jacobian(values, x, slopes)
+    assert codes(report) == ["GC207"]
+    assert f"d residual[1] / d params[{columns - 1}]" in report.findings[0].evidence[0]
 
 
 @pytest.mark.parametrize("adjoint", [True, False])
@@ -275,6 +353,21 @@ def test_a_pattern_that_leaves_out_what_the_jacobian_holds():
     report = check_jacobian(function, AT, jacobian, sparsity=np.eye(3))
     assert report.ok
     assert report.notes[0].startswith("your Jacobian is not 0 outside of sparsity")
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_of_complex_values_both_parts_are_checked(is_sparse):
+    form = sparse.csr_matrix if is_sparse else np.asarray
+
+    def waves(x):
+        return x * np.exp(1j * x)
+
+    def slopes(x):
+        return form(np.diag((1 + 1j * x) * np.exp(1j * x)))
+
+    assert check_jacobian(waves, AT, slopes).ok
+    report = check_jacobian(waves, AT, lambda x: slopes(x).conj())
+    assert report.findings[0].message.endswith("residual[2].imag have the wrong sign")
 
 
 def test_a_function_without_values():
@@ -336,6 +429,8 @@ def test_what_solve_ivp_takes():
         lambda y: oscillator(0.2, y, 0.5), at, lambda y: slopes(0.2, y, 0.5), seed=3
     )
     assert report.ok
+    with pytest.raises(gradcheck.UsageError, match=r"oscillator takes the time first"):
+        check_jacobian(oscillator, at, slopes, args=(0.5,))
 
 
 def test_a_function_that_cannot_be_checked():

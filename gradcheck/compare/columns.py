@@ -9,14 +9,16 @@ import numpy as np
 
 from gradcheck.compare.block import Block, Worst
 from gradcheck.compare.kinks import NUDGES, TELLING
+from gradcheck.compare.missing import Missing, missing_of
 from gradcheck.compare.precision import COARSEST, ROUNDINGS
 from gradcheck.compare.precision import NUDGES as ASKED
 from gradcheck.compare.verdict import judge_block, judge_entries, total_bound
-from gradcheck.numeric.columns import MOVED, Columns, differentiate_columns
+from gradcheck.numeric.columns import Columns, differentiate_columns
 from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
 from gradcheck.numeric.gradient import BlockGradient, Claim
 from gradcheck.numeric.loss_lines import random_signs, random_sizes
-from gradcheck.numeric.row_noise import RowNoise
+from gradcheck.numeric.row_noise import MANY, RowNoise
+from gradcheck.numeric.together import Agreement
 from gradcheck.user.gradients import Gradient
 from gradcheck.user.vectors import Matrix, Vectors
 
@@ -25,8 +27,6 @@ Shape = tuple[int, ...]
 EPSILON = float(np.finfo(np.float64).eps)
 MOST_ALONE = 64
 """So many columns are moved alone where others of their group may have moved them too."""
-
-MOST_MISSING = 8
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,6 @@ class Subject:
     matrix: Matrix
     ask: Callable[[Array], Array]
     rtol: float | None
-
-
-@dataclass(frozen=True)
-class Missing:
-    """An entry that is not 0, outside of the sparsity pattern."""
-
-    row: int
-    column: int
-    derivative: float
 
 
 @dataclass(frozen=True)
@@ -88,29 +79,29 @@ class Judged:
     places: Indices
 
 
-def judge_matrix(subject: Subject, chosen: Indices, rng: np.random.Generator) -> Judged:
-    """Judges some columns of a Jacobian."""
-    pattern, matrix = subject.matrix.pattern, subject.matrix
-    unit = subject.noise.level[pattern.rows]
-    columns = pattern.columns
-    entries = np.flatnonzero(np.isin(columns, chosen))
-    claim = Claim(matrix.values / unit, _precision(subject, unit, rng))
-    numeric = BlockGradient.of_nothing()
-    if len(entries):
-        numeric = differentiate_columns(subject.measured, subject.noise, claim, entries, rng)
-        numeric = _again_alone(subject, claim, numeric, rng)
-        numeric = _beside_kinks(subject, claim, numeric, rng)
-    missing = _missing(subject)
-    blocks, start = [], 0
-    for name, shape in zip(
-        subject.vectors.parameters.names, subject.vectors.parameters.shapes, strict=True
-    ):
-        end = start + int(np.prod(shape, dtype=int))
+def measured_alone(
+    subject: Subject, claim: Claim, chosen: Indices, rng: np.random.Generator
+) -> BlockGradient:
+    """The derivatives along some columns, each entry by itself."""
+    entries = np.flatnonzero(np.isin(subject.matrix.pattern.columns, chosen))
+    if not len(entries):
+        return BlockGradient.of_nothing()
+    numeric = differentiate_columns(subject.measured, subject.noise, claim, entries, rng)
+    numeric = _again_alone(subject, claim, numeric, rng)
+    return _beside_kinks(subject, claim, numeric, rng)
+
+
+def judge_matrix(subject: Subject, claim: Claim, numeric: BlockGradient) -> Judged:
+    """Judges the entries of a Jacobian that were measured."""
+    pattern, matrix, entries = subject.matrix.pattern, subject.matrix, numeric.entries
+    unit, columns = subject.noise.level[pattern.rows], pattern.columns
+    missing = missing_of(subject.measured)
+    blocks = []
+    for name, shape, start, end in _parts(subject):
         here = np.flatnonzero((columns[entries] >= start) & (columns[entries] < end))
         block = _named(_block(subject, claim, numeric, here), name, shape, start, subject)
         own = [one for one in missing if start <= one.column < end]
         blocks.append(_lacking(block, own, start, subject) if own else block)
-        start = end
     analytic = claim.gradient[entries]
     return Judged(
         tuple(blocks),
@@ -126,19 +117,60 @@ def judge_matrix(subject: Subject, chosen: Indices, rng: np.random.Generator) ->
     )
 
 
-def _precision(subject: Subject, unit: Array, rng: np.random.Generator) -> float:
-    """How far rounding may have moved the largest entries, in units of the noise."""
-    point, rows = subject.vectors.point, subject.matrix.pattern.rows
-    size, moved = np.zeros(subject.matrix.pattern.shape[0]), np.zeros_like(rows, dtype=float)
-    claimed = np.nan_to_num(np.abs(subject.matrix.values / unit))
-    np.maximum.at(size, rows, claimed)
-    for _ in range(ASKED):
+def judge_together(subject: Subject, found: Agreement) -> Judged:
+    """The blocks of a Jacobian of which every row agrees along random directions."""
+    pattern, unit, off = subject.matrix.pattern, subject.noise.level, found.off
+    rows, columns = found.visible
+    row = int(np.argmax(off.excess))
+    places = np.flatnonzero(pattern.rows == row)
+    beside = np.searchsorted(pattern.starts, places, side="right") - 1
+    apart = float(np.max(np.abs(off.apart)))
+    blocks = []
+    for name, shape, start, end in _parts(subject):
+        count = int(pattern.starts[end] - pattern.starts[start])
+        block, part = Block("", (count,), "ok", count), slice(start, end)
+        if count:
+            least = float(np.min(np.abs(off.moves[part])))
+            block = replace(
+                block,
+                max_abs_error=float(np.max(np.abs(off.apart) * unit)) / least,
+                max_rel_error=apart / least / found.scale,
+                error_bound=float(np.max(rows * unit) * np.max(columns[part])),
+                resolution=float(np.max(found.resolution[part])),
+            )
+        own = np.flatnonzero((start <= beside) & (beside < end))
+        if len(own):
+            nearest = own[np.argmin(np.abs(off.moves[beside[own]]))]
+            analytic = float(subject.matrix.values[places[nearest]])
+            numeric = analytic + float(off.apart[row] * unit[row] / off.moves[beside[nearest]])
+            block = replace(block, worst=Worst((int(places[nearest]),), analytic, numeric))
+        blocks.append(_named(block, name, shape, start, subject))
+    none, nothing = np.empty(0), np.empty(0, dtype=np.intp)
+    wrong = np.empty(0, dtype=bool)
+    return Judged(tuple(blocks), nothing, nothing, none, none, none, wrong, (), 0, nothing)
+
+
+def _parts(subject: Subject) -> Iterator[tuple[str, Shape, int, int]]:
+    """The name and the shape of every block of parameters, and its columns."""
+    parameters, start = subject.vectors.parameters, 0
+    for name, shape in zip(parameters.names, parameters.shapes, strict=True):
+        end = start + int(np.prod(shape, dtype=int))
+        yield name, shape, start, end
+        start = end
+
+
+def rounding_share(subject: Subject, rng: np.random.Generator) -> float:
+    """How far rounding may have moved entries, as a share of the largest of their row."""
+    point, pattern, values = subject.vectors.point, subject.matrix.pattern, subject.matrix.values
+    size = pattern.largest_in_rows(np.abs(values))
+    moved = np.zeros(len(size))
+    for _ in range(ASKED if len(size) < MANY else 1):
         nearby = subject.ask(point * (1 + ROUNDINGS * EPSILON * random_signs(point.shape, rng)))
-        moved = np.fmax(moved, np.abs(nearby - subject.matrix.values) / unit)
+        apart = nearby - values
+        moved = np.fmax(moved, pattern.largest_in_rows(np.abs(apart, out=apart)))
     with np.errstate(all="ignore"):
-        relative = np.nan_to_num(moved / size[rows], posinf=0.0)
-    share = ROUNDINGS * (float(np.max(relative, initial=0.0)) + EPSILON)
-    return min(share, COARSEST) * float(np.max(claimed, initial=0.0))
+        relative = np.nan_to_num(moved / size, posinf=0.0)
+    return min(ROUNDINGS * (float(np.max(relative, initial=0.0)) + EPSILON), COARSEST)
 
 
 def _again_alone(
@@ -215,7 +247,8 @@ def _named(block: Block, name: str, shape: Shape, start: int, subject: Subject) 
     worst = block.worst
     if worst is not None:
         entry = worst.index[0]
-        row, column = int(pattern.rows[entry]), int(pattern.columns[entry]) - start
+        row = int(pattern.rows[entry])
+        column = int(np.searchsorted(pattern.starts, entry, side="right")) - 1 - start
         worst = replace(worst, index=_index(row, outer, column, shape))
     return replace(block, name=name, shape=(*outer, *shape), worst=worst)
 
@@ -238,43 +271,3 @@ def _lacking(block: Block, missing: list[Missing], start: int, subject: Subject)
         wrong_entries=block.wrong_entries + len(missing),
         worst=block.worst if block.wrong_entries else worst,
     )
-
-
-def _missing(subject: Subject) -> tuple[Missing, ...]:
-    """The entries that the pattern lacks: by halving the columns that were moved together."""
-    measured = subject.measured
-    found: dict[tuple[int, int], Missing] = {}
-    rows_done: set[int] = set()
-    for columns, by, rows in measured.leaks:
-        for row in rows.tolist():
-            if row in rows_done or len(found) >= MOST_MISSING:
-                continue
-            rows_done.add(row)
-            for column, step in _culprits(measured, columns, by, row):
-                slopes = np.array(list(_slopes(measured, column, step, row)))
-                # at a kink, or a turn, 0 is right
-                if np.all(slopes > 0) or np.all(slopes < 0):
-                    found[row, column] = Missing(row, column, float(np.mean(slopes)))
-    return tuple(found.values())
-
-
-def _slopes(measured: Columns, column: int, step: float, row: int) -> Iterator[float]:
-    """The derivative of a value to both sides, as far as the column can be moved there."""
-    for by in (step, -step):
-        if not measured.outside(np.array([column]), np.array([by]))[0]:
-            move = measured.move(np.array([column]), np.array([by]))[row]
-            if np.isfinite(move):
-                yield float(move / by * measured.noise[row])
-
-
-def _culprits(measured: Columns, columns: Indices, by: Array, row: int) -> list[tuple[int, float]]:
-    """The columns that move a value in which they have no entry, and how far they were moved."""
-    own = [row in measured.pattern.of(column) for column in columns.tolist()]
-    columns, by = columns[~np.array(own, dtype=bool)], by[~np.array(own, dtype=bool)]
-    if not len(columns) or not abs(measured.move(columns, by)[row]) > MOVED:
-        return []
-    if len(columns) == 1:
-        return [(int(columns[0]), float(by[0]))]
-    half = len(columns) // 2
-    parts = ((columns[:half], by[:half]), (columns[half:], by[half:]))
-    return [found for part in parts for found in _culprits(measured, *part, row)]

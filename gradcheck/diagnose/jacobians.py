@@ -157,11 +157,12 @@ def _same(judged: Judged, here: Indices, where: str, vectors: Vectors) -> Findin
     factor = float(np.median(analytic / numeric))
     if not np.all(_agrees(analytic / factor, judged, here)):
         return None
+    many = where.startswith(("rows", "columns"))
     evidence = (f"analytic / numeric = {factor:.7g} in all {len(here)} wrong entries", *evidence)
     if abs(factor + 1) < SAME:
         return sign_flipped.RULE.finding(
             blocks,
-            f"the {where} has the wrong sign",
+            f"the {where} {'have' if many else 'has'} the wrong sign",
             evidence=evidence,
             fix="change the sign",
             error_after_fix=0.0,
@@ -170,9 +171,9 @@ def _same(judged: Judged, here: Indices, where: str, vectors: Vectors) -> Findin
     rule: Rule = factor_two.RULE if twice else wrong_scale.RULE
     return rule.finding(
         blocks,
-        f"the {where} is {factor:.6g} times what it should be",
+        f"the {where} {'are' if many else 'is'} {factor:.6g} times what it should be",
         evidence=evidence,
-        fix=f"divide it by {factor:.6g}",
+        fix=f"divide {'them' if many else 'it'} by {factor:.6g}",
         error_after_fix=0.0,
     )
 

@@ -63,8 +63,8 @@ class Columns:
         center: the values there, (m,).
         noise: of these, (m,).
         pattern: the entries that are asked for.
-        group: the columns of one number are moved at once, (n,).
         box: the least and the largest value of every column, if there are any.
+        group: the columns of one number are moved at once, (n,).
         calls: how many evaluations there were.
         leaks: the columns that were moved, by how much, and the values that moved though none of
             these columns is to have an entry there.
@@ -75,13 +75,12 @@ class Columns:
     center: Array
     noise: Array
     pattern: Pattern
-    group: Indices
     box: tuple[Array, Array] | None = None
+    group: Indices = field(default_factory=lambda: np.empty(0, dtype=np.intp))
     calls: int = 0
     leaks: list[tuple[Indices, Array, Indices]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.columns = self.pattern.columns
         self._forget()
 
     def _forget(self) -> None:
@@ -96,7 +95,7 @@ class Columns:
         """The values on both sides of the point, in units of their noise, for each entry."""
         if 2 * len(self._kept) * len(self.center) > CACHE_NUMBERS:
             self._forget()
-        wanted = self.columns[entries] + 1j * steps
+        wanted = self.pattern.columns[entries] + 1j * steps
         starts = np.flatnonzero(np.append(True, wanted[1:] != wanted[:-1]))[: len(wanted)]
         keys, runs = np.unique(wanted[starts], return_inverse=True)
         self._evaluate(keys[~self._has(keys)])
@@ -114,13 +113,13 @@ class Columns:
     def not_alone(self, entries: Indices, slopes: Array) -> Mask:
         """Where a column that was moved with others gave another slope than this, (n,)."""
         off = np.zeros(len(entries), dtype=bool)
-        first = self._together[self.columns[entries]]
+        first = self._together[self.pattern.columns[entries]]
         rows = np.flatnonzero(first >= 0)
         for number in np.unique(first[rows]).tolist():
             here = rows[first[rows] == number]
             step = np.empty(len(self.point))
             step[self._kept[number].columns] = self._kept[number].steps
-            own = step[self.columns[entries[here]]]
+            own = step[self.pattern.columns[entries[here]]]
             slope = self._pair(entries[here], first[here], own).central()
             off[here] = ~(np.abs(slope - slopes[here]) <= MOVED / own)
         return off
@@ -272,7 +271,7 @@ def differentiate_columns(
         columns.measure,
         0.0,
         levels,
-        columns.point[columns.columns],
+        columns.point[columns.pattern.columns],
         claim,
         limit,
         reference,
@@ -288,7 +287,7 @@ def _pilots(
     columns: Columns, entries: Indices, rows: Indices, claimed: Array, rng: np.random.Generator
 ) -> Indices:
     """Rows to try the step on, which cost few evaluations: what is moved together costs no more."""
-    own = columns.columns[entries[rows]]
+    own = columns.pattern.columns[entries[rows]]
     number = columns.group[own]
     some = np.searchsorted(rows, pilots_of(rows, claimed, MOST_PILOTS, rng))
     chosen = np.zeros(len(rows), dtype=bool)

@@ -14,7 +14,7 @@ single parameters show.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -203,31 +203,36 @@ def _noise_on_short_lines(lines: Lines, signs: Signs) -> float:
     return 0.0
 
 
-def sigma_of(values: Array) -> Array:
+def sigma_of(values: Array, whole: Array | None = None) -> Array:
     """The noise on a line, without what a jump or a kink on one side, or at its centre, makes.
 
     Args:
         values: on one line, or of several functions, a column each.
+        whole: the same with what these make, where it is known.
     """
     middle = len(values) // 2
+    whole = loudest(values) if whole is None else whole
     sides = values[: middle + 1], values[middle:]
-    both = [np.fmax(_sigma_of_order(side, 3), _sigma_of_order(side, 4)) for side in sides]
+    both = [np.fmax(*_sigmas(side, (3, 4))) for side in sides]
     small, large = np.fmin(*both), np.fmax(*both)
-    whole = loudest(values)
     whole = np.where(whole <= ONE_SIDED * large, whole, 3 * large)
     return np.where(large > ONE_SIDED * small, 3 * small, whole)
 
 
 def loudest(values: Array) -> Array:
     """The same with what a jump or a kink makes."""
-    return np.asarray(np.max([_sigma_of_order(values, order) for order in ORDERS], axis=0))
+    return np.asarray(np.max(list(_sigmas(values, ORDERS)), axis=0))
 
 
-def _sigma_of_order(values: Array, order: int) -> Array:
+def _sigmas(values: Array, orders: Sequence[int]) -> Iterator[Array]:
+    """The noise by the differences of some orders, ascending."""
     # divided first: the squares of a large loss overflow, those of a small one vanish
     size = np.fmax(np.max(np.abs(values), axis=0), float(np.finfo(np.float64).tiny))
-    differences = np.diff(values / size, n=order, axis=0)
-    return np.asarray(size * np.sqrt(_gamma(order) * np.mean(differences**2, axis=0)))
+    differences, done = values / size, 0
+    for order in orders:
+        differences, done = np.diff(differences, n=order - done, axis=0), order
+        squares = np.einsum("i...,i...->...", differences, differences)
+        yield np.asarray(size * np.sqrt(_gamma(order) / len(differences) * squares))
 
 
 def _noise_on_longer_lines(lines: Lines, signs: Signs, known: float) -> list[float]:

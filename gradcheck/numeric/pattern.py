@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from gradcheck.numeric.estimate import Indices
+from gradcheck.numeric.estimate import Array, Indices
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Pattern:
     rows: Indices
     shape: tuple[int, int]
 
-    @property
+    @cached_property
     def columns(self) -> Indices:
         """The column of every entry, (k,)."""
         return np.repeat(np.arange(self.shape[1]), np.diff(self.starts))
@@ -32,6 +33,39 @@ class Pattern:
     def is_full(self) -> bool:
         """Whether every entry may be there."""
         return len(self.rows) == self.shape[0] * self.shape[1]
+
+    @property
+    def most(self) -> int:
+        """How many entries a row has at most."""
+        return self.shape[1] if self.is_full else int(np.bincount(self.rows).max(initial=1))
+
+    def times(self, values: Array, vector: Array) -> Array:
+        """The product of a matrix of this pattern with a vector, (m,)."""
+        if self.is_full:
+            return np.asarray(vector @ values.reshape(self.shape[::-1]))
+        return np.asarray(
+            np.bincount(self.rows, values * vector[self.columns], self.shape[0]), dtype=np.float64
+        )
+
+    def largest_in_rows(self, values: Array, columns: Indices | None = None) -> Array:
+        """The largest value of every row, (m,), in some columns; 0 where there is none."""
+        if self.is_full:
+            table = values.reshape(self.shape[::-1])
+            table = table if columns is None else table[columns]
+            return np.asarray(np.max(table, axis=0, initial=0.0))
+        found = np.zeros(self.shape[0])
+        places = slice(None) if columns is None else np.isin(self.columns, columns)
+        np.maximum.at(found, self.rows[places], values[places])
+        return found
+
+    def largest_in_columns(self, values: Array, weights: Array) -> Array:
+        """The largest value of every column, (n,), those of a row times its weight."""
+        if self.is_full:
+            weighted = values.reshape(self.shape[::-1]) * weights
+            return np.asarray(np.max(weighted, axis=1, initial=0.0))
+        found = np.zeros(self.shape[1])
+        np.maximum.at(found, self.columns, values * weights[self.rows])
+        return found
 
     def of(self, column: int) -> Indices:
         """The rows of a column."""

@@ -89,7 +89,8 @@ def estimate_row_noise(
             with np.errstate(all="ignore"):
                 finite = np.isfinite(values).all(axis=0)
                 shown = np.count_nonzero(np.diff(values, n=ORDERS[0], axis=0), axis=0)
-                louder, one = loudest(values), sigma_of(values)
+                louder = loudest(values)
+                one = sigma_of(values, louder)
             size = np.fmax(size, np.max(np.abs(values), axis=0))
             # what grows with the spacing is a kink, or the function that bends
             steady = ~open_ & (louder <= STEADY * loud)

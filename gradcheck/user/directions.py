@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Array, Leaf, Parameters
 from gradcheck.user.bounds import Bounds
+from gradcheck.user.forms import takes
 from gradcheck.user.gradients import read_gradients
 from gradcheck.words import with_nearest
 
@@ -37,6 +39,7 @@ NAMED: Mapping[str, Callable[[Array], Projection]] = {
     "symmetric": lambda value: lambda along: (along + along.T) / 2,
     "triangular": _lower,
     "orthogonal": _orthogonal,
+    "sphere": lambda value: lambda along: along - value * np.vdot(value, along) / np.sum(value**2),
     "simplex": lambda value: lambda along: along - np.mean(along),
 }
 
@@ -47,8 +50,8 @@ def along(
     """Parameters that move along their directions, and the gradient by these.
 
     Args:
-        directions: a name, or a projection of an array on its tangent space, or a dict of these by
-            block.
+        directions: a name, or a projection on the tangent space, of (vector) or (point, vector), or
+            a dict of these by block.
         found: the parameters.
         grad: the user's gradient, of their structure.
         bounds: None; there are no bounds of directions.
@@ -133,6 +136,8 @@ def _basis(given: Any, value: Array, name: str) -> Array:
         given = NAMED[given](value)
     if not callable(given):
         raise UsageError("directions is a name, a projection, or a dict of these by block")
+    if takes(given, 2) and not takes(given, 1):
+        given = partial(given, value)
     if value.size > MOST:
         raise UsageError(f"{name} has {value.size} entries; directions are for at most {MOST}")
     units = np.eye(value.size)

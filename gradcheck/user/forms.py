@@ -30,6 +30,7 @@ class More:
 
 
 NOTHING = More()
+TIME = "t"
 
 
 def more_of(args: Any, kwargs: Any) -> More:
@@ -86,6 +87,14 @@ def _with(function: Callable[..., Any], more: More) -> Callable[..., Any]:
     return lambda packed: function(packed, *more.args, **more.kwargs)
 
 
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments."""
+    try:
+        return _takes(inspect.signature(function), (None,) * count, {})
+    except (TypeError, ValueError):
+        return False
+
+
 def _takes(signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
     try:
         signature.bind(*args, **kwargs)
@@ -114,6 +123,9 @@ def _what_to_write(name: str, signature: inspect.Signature, held: Any, may_be_mo
     else:
         given, others = "params", wanted[1:]
     line = f"lambda params: {name}({', '.join([given, *others])})"
+    if wanted[:1] == [TIME] and len(wanted) > 1:
+        called = f"{name}({', '.join([TIME, 'params', *wanted[2:]])})"
+        return f"{name} takes the time first; write lambda params: {called} with a value for {TIME}"
     if given == "params" and others and may_be_more:
         line = f"args=({', '.join(others)}{',' * (len(others) == 1)}), or {line}"
     return f"{name}({', '.join(wanted)}) cannot be called with what it is given; write {line}"

@@ -1,7 +1,7 @@
 """A function of torch or jax that brings its own backward pass, taken apart into the two.
 
-`torch.autograd.Function.apply` and `jax.custom_vjp` call rules that the user wrote: as a forward
-and a backward function these are followed, blamed and mended like any others.
+`torch.autograd.Function.apply`, `jax.custom_vjp` and `jax.custom_jvp` call rules that the user
+wrote: as a forward and a backward function these are followed, blamed and mended like any others.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def rules_of(function: Any) -> Pair | None:
     torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
     if torch is not None and isinstance(kind, type) and issubclass(kind, torch.autograd.Function):
         return _of_torch(kind, torch) if function.__name__ == "apply" else None
-    return _of_jax(function) if jax is not None and isinstance(function, jax.custom_vjp) else None
+    if jax is None or not isinstance(function, jax.custom_vjp | jax.custom_jvp):
+        return None
+    return _of_jax(function) if isinstance(function, jax.custom_vjp) else _of_tangents(function)
 
 
 def taken_apart(layer: CheckedLayer, start: Mapping[str, Any]) -> CheckedLayer:
@@ -83,8 +85,9 @@ def called_within(run: Callable[[], Any]) -> list[tuple[Any, tuple[Any, ...]]]:
                 _note(kind, calls, undo)
         if jax is not None:
             undo.enter_context(jax.disable_jit())
-            undo.callback(setattr, jax.custom_vjp, "__call__", jax.custom_vjp.__call__)
-            jax.custom_vjp.__call__ = _noting_rule(jax.custom_vjp.__call__, calls)
+            for kind in (jax.custom_vjp, jax.custom_jvp):
+                undo.callback(setattr, kind, "__call__", kind.__call__)
+                kind.__call__ = _noting_rule(kind.__call__, calls)
         run()
     return [(getattr(rule, "apply", rule), given) for rule, given in calls.items()]
 
@@ -185,6 +188,28 @@ def _of_jax(rule: Any) -> Pair:
         fixed = [inputs[position] for position in still]
         rest = [one for position, one in enumerate(inputs) if position not in still]
         return _filled(back(*fixed, kept, upstream), rest)
+
+    return forward, backward
+
+
+def _of_tangents(rule: Any) -> Pair:
+    """Those of a rule that multiplies tangents: with a diagonal, that is the product with either.
+
+    Every input is moved by itself, along the upstream gradient.
+    """
+    ahead, along, still = rule.fun, rule.jvp, rule.nondiff_argnums
+
+    def forward(*inputs: Any) -> Any:
+        return ahead(*inputs), inputs
+
+    def backward(upstream: Any, inputs: Any) -> tuple[Any, ...]:
+        fixed = [inputs[position] for position in still]
+        rest = tuple(one for position, one in enumerate(inputs) if position not in still)
+        found = []
+        for own in range(len(rest)):
+            tangents = [upstream if other == own else 0 * one for other, one in enumerate(rest)]
+            found.append(along(*fixed, rest, tuple(tangents))[1])
+        return tuple(found)
 
     return forward, backward
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Vectors:
         of_loss: whether it is the gradient of a loss by these parameters.
         named: what its values are called, if not as usual.
         outside: what the function raised where parameters were moved.
+        is_complex: whether the values are complex: the real parts come first, then the others.
     """
 
     parameters: Parameters
@@ -62,6 +63,7 @@ class Vectors:
     of_loss: bool = False
     named: Callable[[int], str] | None = None
     outside: list[Raised] = field(default_factory=list)
+    is_complex: bool = False
 
     @property
     def point(self) -> Array:
@@ -82,15 +84,15 @@ class Vectors:
 
         Raises:
             UserCodeError: it raised.
-            UsageError: it returned no real numbers, or another number of them.
+            UsageError: it returned no numbers, or another number of them.
         """
         given = call(self.function, FUNCTION, self.pack(flat))
         returned = _as_array(given)
+        self.is_complex |= returned.dtype.kind == "c"
+        if self.is_complex:
+            returned = _both_parts(returned)
         if returned.dtype.kind not in "fiub":
-            raise UsageError(
-                f"{FUNCTION} returned {describe(given)}; it must return real numbers, of complex "
-                "ones both parts"
-            )
+            raise UsageError(f"{FUNCTION} returned {describe(given)}; it must return numbers")
         if self.shape and returned.shape != self.shape:
             raise UsageError(
                 f"{FUNCTION} returned shape {returned.shape} with a parameter moved, and "
@@ -130,6 +132,10 @@ class Vectors:
             return self.named(row)
         if self.of_loss:
             return f"dL/d {self.column_name(row)}"
+        if self.is_complex:
+            half, shape = self.rows // 2, (self.shape[0] // 2, *self.shape[1:])
+            part = "imag" if row >= half else "real"
+            return f"{replace(self, shape=shape, is_complex=False).row_name(row % half)}.{part}"
         index = np.unravel_index(row, self.shape) if self.shape else ()
         return f"{ROW}[{', '.join(map(str, index))}]" if index else ROW
 
@@ -152,15 +158,20 @@ def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) ->
     shape = vectors.rows, len(vectors.point)
     if hasattr(returned, "tocsc"):
         found = returned.tocsc()
+        if vectors.is_complex:
+            from scipy.sparse import vstack
+
+            found = vstack([found.real, found.imag]).tocsc()
         if found.shape != shape:
             raise WrongShapeError(found.shape, shape, found.toarray)
         return _of_sparse(found, shape, more)
     dense = _dense(returned, vectors)
-    if more is not None and not np.any(dense[~_filled(more)]):
+    if more is not None and not more.is_full and not np.any(dense[~_filled(more)]):
         return Matrix(more, dense[more.rows, more.columns])
-    starts = np.arange(shape[1] + 1) * shape[0]
-    rows = np.tile(np.arange(shape[0]), shape[1])
-    return Matrix(Pattern(starts, rows, shape), dense.T.ravel())
+    if more is None or not more.is_full:
+        starts = np.arange(shape[1] + 1) * shape[0]
+        more = Pattern(starts, np.tile(np.arange(shape[0]), shape[1]), shape)
+    return Matrix(more, dense.T.flatten())
 
 
 class WrongShapeError(UsageError):
@@ -198,6 +209,9 @@ def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matr
 
     found = csc_matrix(found, copy=True)
     found.sum_duplicates()
+    found.sort_indices()
+    if more is not None and _is_of(found, more):
+        return Matrix(more, np.asarray(found.data, dtype=np.float64))
     if more is not None:
         # an entry of nan would stay one, so that the places are added and not the values
         places = csc_matrix((np.ones(len(found.data)), found.indices, found.indptr), shape)
@@ -208,6 +222,15 @@ def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matr
     found.sort_indices()
     pattern = Pattern(found.indptr.astype(np.intp), found.indices.astype(np.intp), shape)
     return Matrix(pattern, np.asarray(found.data, dtype=np.float64))
+
+
+def _both_parts(array: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([np.atleast_1d(array.real), np.atleast_1d(array.imag)])
+
+
+def _is_of(found: Any, pattern: Pattern) -> bool:
+    same = np.array_equal(found.indptr, pattern.starts)
+    return same and np.array_equal(found.indices, pattern.rows)
 
 
 def _as_array(value: Any) -> NDArray[Any]:
@@ -239,6 +262,8 @@ def _dense(returned: Any, vectors: Vectors) -> Array:
     elif len(parameters.names) > 1 and isinstance(returned, list | tuple):
         parts = returned if len(returned) == len(parameters.names) else [returned]
     arrays = [_as_array(part) for part in parts]
+    if vectors.is_complex:
+        arrays = [_both_parts(array) for array in arrays]
     for part, array in zip(parts, arrays, strict=True):
         if array.dtype.kind not in "fiub":
             raise UsageError(
@@ -252,7 +277,8 @@ def _dense(returned: Any, vectors: Vectors) -> Array:
         ]
         if all(fitting):
             flat = [array.reshape(vectors.rows, -1) for array in arrays]
-            return np.concatenate(flat, axis=1).astype(np.float64)
+            whole = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
+            return whole.astype(np.float64, copy=False)
     if arrays[0].shape != shape:
         raise WrongShapeError(arrays[0].shape, shape, lambda: arrays[0].astype(np.float64))
-    return arrays[0].astype(np.float64)
+    return arrays[0].astype(np.float64, copy=False)

@@ -147,6 +147,26 @@ def test_a_custom_jacobian_vector_product(column, slope, verdict, wrap):
     assert gradcheck.check_layer(wrap(jvp_of(slope)), None, column).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda rule, x: gradcheck.check_layer(rule, None, x),
+        lambda rule, x: gradcheck.check(lambda x: jax.vmap(rule)(x).sum(), x),
+    ],
+)
+def test_a_rule_for_tangents_has_its_line(column, check):
+    made = jax.custom_jvp(lambda x: jnp.tanh(x))
+
+    @made.defjvp
+    def rule(primals, tangents):
+        y = jnp.tanh(primals[0])
+        return y, (1 - y) * tangents[0]
+
+    finding = check(made, column).findings[0]
+    assert finding.location.source.strip() == "return y, (1 - y) * tangents[0]"
+    assert "slope of tanh" in finding.message
+
+
 def test_the_second_order(column):
     assert gradcheck.check_layer(lambda x: jnp.sin(x) * x[::-1], None, column, order=2).ok
     still = with_rule(

@@ -161,9 +161,8 @@ def test_outputs_by_name_some_of_them_complex_and_an_index():
         lambda: gradcheck.check_hessian(lambda z: np.sum(np.abs(z)), Z, np.eye(8)),
         lambda: gradcheck.check_step(lambda z: z, Z, loss=np.sum, learning_rate=0.1),
         lambda: gradcheck.check(np.sum, Z, np.abs, directions="simplex"),
-        lambda: gradcheck.check_jacobian(lambda x: 1j * x, W, np.eye(4)),
     ],
 )
 def test_what_is_for_real_numbers_alone_says_so(refused):
-    with pytest.raises(gradcheck.UsageError, match=r"real (parameters|numbers)"):
+    with pytest.raises(gradcheck.UsageError, match="real parameters"):
         refused()

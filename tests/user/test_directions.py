@@ -84,3 +84,18 @@ def test_directions_by_block():
 def test_directions_that_cannot_be_taken(directions, says):
     with pytest.raises(gradcheck.UsageError, match=says):
         gradcheck.check(lambda p: np.sum(p**2), ANY, lambda p: 2 * p, directions=directions)
+
+
+@pytest.mark.parametrize("directions", ["sphere", lambda x, along: along - x * (x @ along)])
+def test_a_quotient_on_the_sphere(directions):
+    matrix, x = np.diag([1.0, 2.0, 4.0]), np.array([2.0, 1.0, 2.0]) / 3
+
+    def quotient(x):
+        return x @ matrix @ x
+
+    def gradient(x):
+        return 2 * (matrix @ x - x * quotient(x))
+
+    assert gradcheck.check(quotient, x, gradient, directions=directions).ok
+    half = gradcheck.check(quotient, x, lambda x: gradient(x) / 2, directions=directions)
+    assert half.verdict == "fail"

@@ -1,0 +1,61 @@
+"""The entries that a sparsity pattern lacks: by halving the columns that were moved together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.numeric.columns import MOVED, Columns
+from gradcheck.numeric.estimate import Array, Indices
+
+MOST_MISSING = 8
+
+
+@dataclass(frozen=True)
+class Missing:
+    """An entry that is not 0, outside of the sparsity pattern."""
+
+    row: int
+    column: int
+    derivative: float
+
+
+def missing_of(measured: Columns) -> tuple[Missing, ...]:
+    """The entries that the pattern lacks, as far as they are looked for."""
+    found: dict[tuple[int, int], Missing] = {}
+    rows_done: set[int] = set()
+    for columns, by, rows in measured.leaks:
+        for row in rows.tolist():
+            if row in rows_done or len(found) >= MOST_MISSING:
+                continue
+            rows_done.add(row)
+            for column, step in _culprits(measured, columns, by, row):
+                slopes = np.array(list(_slopes(measured, column, step, row)))
+                # at a kink, or a turn, 0 is right
+                if np.all(slopes > 0) or np.all(slopes < 0):
+                    found[row, column] = Missing(row, column, float(np.mean(slopes)))
+    return tuple(found.values())
+
+
+def _slopes(measured: Columns, column: int, step: float, row: int) -> Iterator[float]:
+    """The derivative of a value to both sides, as far as the column can be moved there."""
+    for by in (step, -step):
+        if not measured.outside(np.array([column]), np.array([by]))[0]:
+            move = measured.move(np.array([column]), np.array([by]))[row]
+            if np.isfinite(move):
+                yield float(move / by * measured.noise[row])
+
+
+def _culprits(measured: Columns, columns: Indices, by: Array, row: int) -> list[tuple[int, float]]:
+    """The columns that move a value in which they have no entry, and how far they were moved."""
+    own = [row in measured.pattern.of(column) for column in columns.tolist()]
+    columns, by = columns[~np.array(own, dtype=bool)], by[~np.array(own, dtype=bool)]
+    if not len(columns) or not abs(measured.move(columns, by)[row]) > MOVED:
+        return []
+    if len(columns) == 1:
+        return [(int(columns[0]), float(by[0]))]
+    half = len(columns) // 2
+    parts = ((columns[:half], by[:half]), (columns[half:], by[half:]))
+    return [found for part in parts for found in _culprits(measured, *part, row)]
