@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import all_finite
 from gradcheck.compare.block import Block, Worst
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.ladder import BOUND_FACTOR
@@ -64,7 +65,10 @@ def judge_entries(
     bound = total_bound(numeric, precision)
     distance = estimates.distance(analytic)
     scale = scale_of(numeric, analytic, overall, precision) * numeric.shares
-    in_bound = distance <= bound / BOUND_FACTOR + accepted
+    within = bound / BOUND_FACTOR
+    within += accepted
+    in_bound = distance <= within
+    del within  # it may be large
     in_bound &= bound <= BOUND_FACTOR * max(numeric.limit, rtol or 0.0) * scale
     on_kink = estimates.kink & (distance <= precision * numeric.shares + accepted)
     return EntryVerdicts(
@@ -76,7 +80,9 @@ def judge_entries(
 
 def total_bound(numeric: BlockGradient, precision: float) -> Array:
     """How far right derivatives may be apart, numeric and analytic error together, (n,)."""
-    return np.asarray(BOUND_FACTOR * (numeric.estimates.bound + precision * numeric.shares))
+    bound = numeric.estimates.bound + precision * numeric.shares
+    bound *= BOUND_FACTOR
+    return np.asarray(bound)
 
 
 def visible_errors(numeric: BlockGradient, precision: float) -> Array:
@@ -86,8 +92,11 @@ def visible_errors(numeric: BlockGradient, precision: float) -> Array:
     lies between the slopes is right.
     """
     estimates = numeric.estimates
-    excused = estimates.upper - estimates.lower + estimates.bound
-    return np.asarray(excused + total_bound(numeric, precision))
+    visible = total_bound(numeric, precision)
+    visible += estimates.bound
+    if estimates.upper is not estimates.lower:
+        visible += estimates.upper - estimates.lower
+    return visible
 
 
 def scale_of(
@@ -146,11 +155,16 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     entries = judge_entries(analytic, numeric, block.precision, rtol, overall)
     scale = scale_of(numeric, analytic, overall, block.precision)
     zero = count == block.size and is_zero(numeric, analytic, block.precision)
-    error = np.where(np.isfinite(entries.error), entries.error, np.inf)
-    worst = int(np.argmax(error / np.where(np.isfinite(bound), bound, np.inf)))
+    error = entries.error
+    if not all_finite(error):
+        error = np.where(np.isfinite(error), error, np.inf)
+    share = error / (bound if all_finite(bound) else np.where(np.isfinite(bound), bound, np.inf))
+    worst = int(np.argmax(share))
+    del share, bound  # they may be large
     if entries.wrong.any():
         worst = int(np.argmax(np.where(entries.wrong, error, -1.0)))
-    visible = visible_errors(numeric, block.precision) / numeric.shares
+    visible = visible_errors(numeric, block.precision)
+    visible /= numeric.shares
     resolution = None if zero or not scale else float(np.max(visible) / scale)
     return replace(
         block,
