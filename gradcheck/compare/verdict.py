@@ -117,19 +117,23 @@ def is_zero(numeric: BlockGradient, analytic: Array, precision: float) -> bool:
 
     The numeric one is within its bound of 0, and the analytic one is nothing but rounding.
     """
+    if not _largest(analytic) <= max(precision, LEAST_CLAIM):
+        return False
     value, bound = np.abs(numeric.estimates.value), numeric.estimates.bound
-    is_small = bool(np.all(np.isfinite(value)) and np.all(value <= BOUND_FACTOR * bound))
-    return is_small and _largest(analytic) <= max(precision, LEAST_CLAIM)
+    return bool(np.all(np.isfinite(value)) and np.all(value <= BOUND_FACTOR * bound))
 
 
 def _largest_derivative(numeric: BlockGradient) -> float:
     estimates = numeric.estimates
-    slopes = (estimates.value, estimates.lower, estimates.upper)
-    own = max(float(np.nanmax(np.abs(slope), initial=0.0)) for slope in slopes)
-    return max(own, numeric.largest)
+    ends = [one for one in (estimates.lower, estimates.upper) if one is not estimates.value]
+    own = (float(np.nanmax(np.abs(end), initial=0.0)) for end in ends)
+    return max([numeric.largest, *own])
 
 
 def _largest(values: Array) -> float:
+    largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
+    if np.isfinite(largest):
+        return largest
     return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
 
 
