@@ -64,13 +64,13 @@ def judge_entries(
         accepted = rtol * np.fmax(np.abs(analytic), np.abs(estimates.value))
     bound = total_bound(numeric, precision)
     distance = estimates.distance(analytic)
-    scale = scale_of(numeric, analytic, overall, precision) * numeric.shares
+    scale = scale_of(numeric, analytic, overall, precision) * _shares(numeric)
     within = bound / BOUND_FACTOR
     within += accepted
     in_bound = distance <= within
     del within  # it may be large
     in_bound &= bound <= BOUND_FACTOR * max(numeric.limit, rtol or 0.0) * scale
-    on_kink = estimates.kink & (distance <= precision * numeric.shares + accepted)
+    on_kink = estimates.kink & (distance <= precision * _shares(numeric) + accepted)
     return EntryVerdicts(
         wrong=~np.isfinite(analytic) | (distance > bound + accepted),
         ok=in_bound | on_kink,
@@ -80,9 +80,14 @@ def judge_entries(
 
 def total_bound(numeric: BlockGradient, precision: float) -> Array:
     """How far right derivatives may be apart, numeric and analytic error together, (n,)."""
-    bound = numeric.estimates.bound + precision * numeric.shares
+    bound = numeric.estimates.bound + precision * _shares(numeric)
     bound *= BOUND_FACTOR
     return np.asarray(bound)
+
+
+def _shares(numeric: BlockGradient) -> Array | float:
+    """The scale of every entry by that of the block; one number where it is the same for all."""
+    return 1.0 if numeric.share is None else numeric.share
 
 
 def visible_errors(numeric: BlockGradient, precision: float) -> Array:
@@ -168,7 +173,7 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     if entries.wrong.any():
         worst = int(np.argmax(np.where(entries.wrong, error, -1.0)))
     visible = visible_errors(numeric, block.precision)
-    visible /= numeric.shares
+    visible /= _shares(numeric)
     resolution = None if zero or not scale else float(np.max(visible) / scale)
     return replace(
         block,
