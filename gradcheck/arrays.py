@@ -20,7 +20,10 @@ def largest_difference(one: NDArray[Any], other: NDArray[Any]) -> float:
 def same_numbers(one: NDArray[Any], other: NDArray[Any]) -> bool:
     """Whether two arrays of one shape hold the same numbers; nan is the same as nan."""
     floating = one.dtype.kind in "fc"
-    return all(np.array_equal(a, b, equal_nan=floating) for a, b in _parts(one, other))
+    return all(
+        np.array_equal(a, b) or (floating and np.array_equal(a, b, equal_nan=True))
+        for a, b in _parts(one, other)
+    )
 
 
 def all_finite(array: NDArray[Any]) -> bool:

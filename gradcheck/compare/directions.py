@@ -75,7 +75,7 @@ class Chosen:
 def chosen_of(block: Block, rng: np.random.Generator) -> Chosen:
     """The entries of a block through which the network is tied to the loss."""
     sizes = np.abs(block.value.reshape(-1))
-    smallest = np.argpartition(sizes, min(len(sizes), SMALLEST) - 1)[:SMALLEST]
+    smallest = np.argpartition(sizes, min(len(sizes), SMALLEST) - 1)[:SMALLEST].copy()
     repeated = rng.permutation(np.flatnonzero(are_special(sizes)))[:SMALLEST]
     ends = np.array([np.argmin(block.value), np.argmax(block.value)])
     special = np.unique(np.concatenate([smallest, repeated, ends]))

@@ -96,8 +96,10 @@ def measure_by_structure(
         gradients = structured_gradient(network, tier, effort.begin("weights", weights))
     except KeyboardInterrupt:
         return replace(point, interrupted=True)
-    engine = as_blocks(view, point.values, gradients, RESOLUTION_LIMIT)
-    widened = tuple(_widened(numeric, SAME_GRADIENT * mismatch) for numeric in engine)
+    widened = tuple(
+        _widened(numeric, SAME_GRADIENT * mismatch)
+        for numeric in as_blocks(view, point.values, gradients, RESOLUTION_LIMIT)
+    )
     return _tied(point, point.measured(NumericGradient(widened, 0)), tier, calls, rng)
 
 
@@ -192,11 +194,11 @@ def _suspects(block: Block, chosen: Chosen) -> Indices:
     """
     if not block.gradient.comparable or not block.size:
         return chosen.entries[:0]
-    far, found = block.numeric.estimates.distance(block.analytic), chosen.entries[:0]
-    for entries in (np.arange(block.size), chosen.special):
-        off = far[entries]
-        worst = entries[np.argpartition(off, -min(WORST, len(off)))[-WORST:]]
-        found = np.union1d(found, worst)
+    far = block.numeric.estimates.distance(block.analytic)
+    worst, special = (
+        np.argpartition(off, -min(WORST, len(off)))[-WORST:] for off in (far, far[chosen.special])
+    )
+    found = np.union1d(worst, chosen.special[special])
     claim, numeric = block.claim, block.numeric[found]
     return found[judge_entries(claim.gradient[found], numeric, claim.precision, None, 0.0).wrong]
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import all_finite
 from gradcheck.compare.block import Block, Worst
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.ladder import BOUND_FACTOR
@@ -63,10 +64,13 @@ def judge_entries(
         accepted = rtol * np.fmax(np.abs(analytic), np.abs(estimates.value))
     bound = total_bound(numeric, precision)
     distance = estimates.distance(analytic)
-    scale = scale_of(numeric, analytic, overall, precision) * numeric.shares
-    in_bound = distance <= bound / BOUND_FACTOR + accepted
+    scale = scale_of(numeric, analytic, overall, precision) * _shares(numeric)
+    within = bound / BOUND_FACTOR
+    within += accepted
+    in_bound = distance <= within
+    del within  # it may be large
     in_bound &= bound <= BOUND_FACTOR * max(numeric.limit, rtol or 0.0) * scale
-    on_kink = estimates.kink & (distance <= precision * numeric.shares + accepted)
+    on_kink = estimates.kink & (distance <= precision * _shares(numeric) + accepted)
     return EntryVerdicts(
         wrong=~np.isfinite(analytic) | (distance > bound + accepted),
         ok=in_bound | on_kink,
@@ -76,7 +80,14 @@ def judge_entries(
 
 def total_bound(numeric: BlockGradient, precision: float) -> Array:
     """How far right derivatives may be apart, numeric and analytic error together, (n,)."""
-    return np.asarray(BOUND_FACTOR * (numeric.estimates.bound + precision * numeric.shares))
+    bound = numeric.estimates.bound + precision * _shares(numeric)
+    bound *= BOUND_FACTOR
+    return np.asarray(bound)
+
+
+def _shares(numeric: BlockGradient) -> Array | float:
+    """The scale of every entry by that of the block; one number where it is the same for all."""
+    return 1.0 if numeric.share is None else numeric.share
 
 
 def visible_errors(numeric: BlockGradient, precision: float) -> Array:
@@ -86,8 +97,11 @@ def visible_errors(numeric: BlockGradient, precision: float) -> Array:
     lies between the slopes is right.
     """
     estimates = numeric.estimates
-    excused = estimates.upper - estimates.lower + estimates.bound
-    return np.asarray(excused + total_bound(numeric, precision))
+    visible = total_bound(numeric, precision)
+    visible += estimates.bound
+    if estimates.upper is not estimates.lower:
+        visible += estimates.upper - estimates.lower
+    return visible
 
 
 def scale_of(
@@ -108,19 +122,23 @@ def is_zero(numeric: BlockGradient, analytic: Array, precision: float) -> bool:
 
     The numeric one is within its bound of 0, and the analytic one is nothing but rounding.
     """
+    if not _largest(analytic) <= max(precision, LEAST_CLAIM):
+        return False
     value, bound = np.abs(numeric.estimates.value), numeric.estimates.bound
-    is_small = bool(np.all(np.isfinite(value)) and np.all(value <= BOUND_FACTOR * bound))
-    return is_small and _largest(analytic) <= max(precision, LEAST_CLAIM)
+    return bool(np.all(np.isfinite(value)) and np.all(value <= BOUND_FACTOR * bound))
 
 
 def _largest_derivative(numeric: BlockGradient) -> float:
     estimates = numeric.estimates
-    slopes = (estimates.value, estimates.lower, estimates.upper)
-    own = max(float(np.nanmax(np.abs(slope), initial=0.0)) for slope in slopes)
-    return max(own, numeric.largest)
+    ends = [one for one in (estimates.lower, estimates.upper) if one is not estimates.value]
+    own = (float(np.nanmax(np.abs(end), initial=0.0)) for end in ends)
+    return max([numeric.largest, *own])
 
 
 def _largest(values: Array) -> float:
+    largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
+    if np.isfinite(largest):
+        return largest
     return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
 
 
@@ -146,11 +164,16 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     entries = judge_entries(analytic, numeric, block.precision, rtol, overall)
     scale = scale_of(numeric, analytic, overall, block.precision)
     zero = count == block.size and is_zero(numeric, analytic, block.precision)
-    error = np.where(np.isfinite(entries.error), entries.error, np.inf)
-    worst = int(np.argmax(error / np.where(np.isfinite(bound), bound, np.inf)))
+    error = entries.error
+    if not all_finite(error):
+        error = np.where(np.isfinite(error), error, np.inf)
+    share = error / (bound if all_finite(bound) else np.where(np.isfinite(bound), bound, np.inf))
+    worst = int(np.argmax(share))
+    del share, bound  # they may be large
     if entries.wrong.any():
         worst = int(np.argmax(np.where(entries.wrong, error, -1.0)))
-    visible = visible_errors(numeric, block.precision) / numeric.shares
+    visible = visible_errors(numeric, block.precision)
+    visible /= _shares(numeric)
     resolution = None if zero or not scale else float(np.max(visible) / scale)
     return replace(
         block,

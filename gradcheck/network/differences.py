@@ -29,6 +29,12 @@ LARGEST = 700.0
 
 TINY = np.finfo(np.float64).tiny
 
+SERIES = 1.5e-8
+"""Up to here two terms of d / expm1(d) and of d / tanh(d) leave out less than a rounding."""
+
+MANY = 2**10
+"""Of fewer numbers it takes as long to ask how small they are as to work them out."""
+
 
 def sigmoid(z: Array) -> Array:
     """1 / (1 + exp(-z)), from exp of -|z| only."""
@@ -57,21 +63,23 @@ def sigmoid_difference(z: Array) -> Change:
     """The form E / (1 / (s(z) s(-z)) + E / s(-z))."""
     inverse_slope = 1 / np.maximum(sigmoid_slope(z), TINY)
     factor = 1 + np.exp(np.minimum(z, LARGEST))
-    return _quotient(np.expm1, factor, inverse_slope)
+    return _quotient(np.expm1, factor, inverse_slope, factor - inverse_slope / 2)
 
 
 def tanh_difference(z: Array) -> Change:
     """The addition theorem, t / (1 / (1 - a^2) + t a / (1 - a^2)) with t = tanh(d)."""
     inverse_slope = 1 / np.maximum(tanh_slope(z), TINY)
     factor = inverse_slope * np.tanh(z)
-    return _quotient(np.tanh, factor, inverse_slope)
+    return _quotient(np.tanh, factor, inverse_slope, factor)
 
 
-def _quotient(function: Change, factor: Array, constant: Array) -> Change:
-    """The form g / (constant + g factor) with g = function(d)."""
+def _quotient(function: Change, factor: Array, constant: Array, linear: Array) -> Change:
+    """The form g / (constant + g factor) with g = function(d); of a tiny d, `_by_series`."""
 
     def change(d: Array) -> Array:
         fused = quotient(function.__name__, d, factor, constant)
+        if fused is None:
+            fused = _by_series(d, constant, linear)
         if fused is not None:
             return fused
         growth = function(d)
@@ -81,6 +89,15 @@ def _quotient(function: Change, factor: Array, constant: Array) -> Change:
         return growth
 
     return change
+
+
+def _by_series(d: Array, constant: Array, linear: Array) -> Array | None:
+    """The form d / (constant + linear d); None where d is too large for it, or short work."""
+    if d.size < MANY or not np.vdot(d, d) <= SERIES**2:
+        return None
+    below = d * linear
+    below += constant
+    return np.divide(d, below, out=below)
 
 
 def relu_difference(z: Array) -> Change:
@@ -239,8 +256,13 @@ def binary_difference(z: Array, targets: Array, unit_axis: int) -> Change:
     certain = bool(np.all((targets == 0) | (targets == 1)))
     sign = 1 - 2 * targets
     slope, other_slope = sigmoid(sign * z if certain else z), sigmoid(-z)
+    inverse = 1 / np.maximum(slope, TINY)
+    constant, linear = sign * inverse, (1 - inverse) / 2
 
     def change(d: Array) -> Array:
+        tiny = _by_series(d, constant, linear) if certain else None
+        if tiny is not None:
+            return summed(tiny, unit_axis)
         growth = d * (sign if certain else 1 - targets)
         np.expm1(growth, out=growth)
         growth *= slope

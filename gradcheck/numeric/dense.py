@@ -135,7 +135,7 @@ class Batch:
 
     @cached_property
     def each_output(self) -> tuple[Change, ...]:
-        """The same for single outputs, with d of shape (1, n, anything)."""
+        """The same for single outputs, d of shape (n, anything), summed over the samples."""
         return tuple(
             self.loss_change_of(_one_column(unit), 0) for unit in range(self.targets.shape[1])
         )
@@ -153,7 +153,7 @@ class Batch:
 
     @cached_property
     def margins(self) -> tuple[Array | None, ...]:
-        """How far every z is from the nearest kink, per layer; None where there is none."""
+        """How far every z may move as a kink counts, per layer; None where there is none."""
         return tuple(map(self._margin, range(len(self.network.layers))))
 
     def _margin(self, layer: int) -> Array | None:
@@ -161,12 +161,15 @@ class Batch:
         distances = [np.abs(z - kink) for kink in self.network.layers[layer].kinks]
         if self.network.target_kinks and layer == len(self.network.layers) - 1:
             distances.append(np.abs(self.output(layer) - self.targets) / STEEPEST)
-        return np.minimum.reduce(distances) if distances else None
+        return np.minimum.reduce(distances) / REACH if distances else None
 
 
 def _one_column(unit: int) -> Callable[[Array], Array]:
-    return lambda array: array[None, :, unit, None]
+    return lambda array: array[:, unit, None]
 
+
+REACH = 1e4
+"""A kink counts as crossed by moves this much smaller: rounding may have put z on this side."""
 
 STEEPEST = 2.0
 """No output of a network moves faster than this with its z."""

@@ -14,12 +14,12 @@ import numpy as np
 from gradcheck.numeric.dense import Array, Batch
 from gradcheck.numeric.propagation import Mask, along_lines
 
-STEP = 1e-7
+STEP = 1e-11
 RATIO = 3.0
 """The outer step by the inner: no power of two, so that both are rounded differently."""
 
-CHUNK_NUMBERS = 2**15
-"""As many numbers are worked on at once: 256 KiB, which a cache holds several of."""
+CHUNK_NUMBERS = 2**16
+"""As many numbers are worked on at once: 512 KiB, which a cache holds some of."""
 
 STRAIGHT = 1e-10
 FINER = 1e-2

@@ -104,7 +104,7 @@ def _prepared(batch: Batch, layer: int, unit: int) -> Change:
     layers = batch.network.layers
     last = len(layers) - 1
     if layer == last:
-        return lambda d: np.asarray(_at_output(batch, unit, d).sum(axis=0))
+        return lambda d: _at_output(batch, unit, d)
     z, a = (array[:, unit, None] for array in (batch.pre_activation(layer), batch.output(layer)))
     change = layers[layer].change(z, a, 1)
     weights = layers[layer + 1].weights[unit]
@@ -120,16 +120,16 @@ def _prepared(batch: Batch, layer: int, unit: int) -> Change:
         # one output at a time: long rows, on which numpy is fast
         losses = np.zeros(d.shape[1])
         for output, weight in zip(batch.each_output, weights, strict=True):
-            losses += output((moved * weight)[None]).sum(axis=0)
+            losses += output(moved * weight)
         return losses
 
     return total
 
 
 def _at_output(batch: Batch, unit: int, d: Array) -> Array:
-    """The change of every sample's loss for changes of one output's z, (n, weights)."""
+    """The change of the loss for changes of one output's z, (n, weights) -> (weights,)."""
     if batch.network.separable:
-        return batch.each_output[unit](d[None])
+        return batch.each_output[unit](d)
     moved = np.zeros((batch.targets.shape[1], *d.shape))
     moved[unit] = d
-    return batch.all_outputs(moved)
+    return np.asarray(batch.all_outputs(moved).sum(axis=0))

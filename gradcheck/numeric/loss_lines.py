@@ -18,6 +18,7 @@ EXACT = 1e-7
 """Larger spacings are no powers of 2: those hide the rounding of a parameter to float32."""
 
 
+MANY = 2**14
 EXPONENT = 0x7FF << 52
 """The bits of a float64 that are its power of 2."""
 
@@ -38,7 +39,9 @@ def random_sizes(point: Array, rng: np.random.Generator) -> Array:
 
 
 def half_turned(sign: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.int8]:
-    """The signs with half of them the other way."""
+    """The signs with half of them, of very many about half, the other way."""
+    if sign.size >= MANY:
+        return random_signs(sign.shape, rng)
     turned = np.ones(sign.size, dtype=np.int8)
     turned[: (sign.size + 1) // 2] = -1
     return np.asarray(sign * rng.permutation(turned).reshape(sign.shape), dtype=np.int8)
@@ -66,11 +69,12 @@ class Lines:
             first: the place of the first point, in spacings from the point of the check.
         """
         values = np.empty(POINTS)
+        pairs = zip(self._point, signs, strict=True)
+        steps = [self._step(block, sign, spacing) for block, sign in pairs]
         for index in range(POINTS):
-            moved = [
-                self._moved(block, sign, first + index, spacing)
-                for block, sign in zip(self._point, signs, strict=True)
-            ]
+            moved = [np.multiply(step, first + index) for step in steps]
+            for block, of_block in zip(self._point, moved, strict=True):
+                of_block += block
             start = time.perf_counter()
             values[index] = self._loss(moved)
             self.seconds.append(time.perf_counter() - start)
@@ -79,7 +83,7 @@ class Lines:
         return values
 
     @staticmethod
-    def _moved(block: Array, sign: NDArray[np.int8], place: int, spacing: float) -> Array:
+    def _step(block: Array, sign: NDArray[np.int8], spacing: float) -> Array:
         along = np.abs(block, out=np.empty(block.shape))
         zeros = along == 0
         if zeros.any():
@@ -92,6 +96,4 @@ class Lines:
             exponents = along.view(np.int64)
             exponents &= EXPONENT
         along *= sign
-        along *= place
-        along += block
         return np.asarray(along)

@@ -153,11 +153,12 @@ class NetworkView:
         terms = self.loss_function.output_terms(
             self.activations[-1], z, a, self.targets, ROWS.unit_axis
         )
-        penalty = sum(
-            self.l2 * float(np.sum(placed.weights(values) ** 2))
-            + self.l2_bias * float(np.sum(placed.bias(values) ** 2))
-            for placed in self.placed
-        )
+        penalty = 0.0
+        for placed in self.placed:
+            if self.l2:
+                penalty += self.l2 * float(np.sum(placed.weights(values) ** 2))
+            if self.l2_bias:
+                penalty += self.l2_bias * float(np.sum(placed.bias(values) ** 2))
         return self.scale * float(terms.sum()) + penalty
 
     def parameters(self, values: Sequence[Array]) -> tuple[LayerParameters, ...]:

@@ -17,8 +17,9 @@ from gradcheck.network.activations import by_rank
 from gradcheck.network.losses import CANDIDATES
 from gradcheck.network.passes import LayerParameters, forward
 from gradcheck.network.rows import AnyActivation, Loss
+from gradcheck.recognition.nearby import Nearby
 from gradcheck.recognition.network_view import ROWS, NetworkView, Placed
-from gradcheck.user.blocks import Array
+from gradcheck.user.blocks import Array, spread_of
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.problem import Problem
 
@@ -38,7 +39,7 @@ LOSS_GROUPS = tuple(tuple(rows) for _, rows in groupby(CANDIDATES, lambda row: r
 class Losses:
     """The user's loss at a few points, and how far, relatively, a network's may be from it."""
 
-    points: tuple[tuple[Array, ...], ...]
+    points: Sequence[Sequence[Array]]
     values: Array
     tolerance: float
     off: float = 0.0
@@ -61,14 +62,15 @@ def measure(problem: Problem, noise: float, rng: np.random.Generator) -> tuple[L
         The losses, or None where they cannot be had there, and the number of calls.
     """
     parameters = problem.parameters
-    points: list[tuple[Array, ...]] = []
+    spreads = [spread_of(value, NUDGE) for value in parameters.values]
+    points: list[Sequence[Array]] = []
     values: list[float] = []
     calls = 0
     while calls < 2 * POINTS and len(points) < POINTS:
         calls += 1
-        point = parameters.nudged(parameters.values, NUDGE, rng)
+        point = Nearby(parameters, spreads, rng)
         try:
-            loss = problem.loss(point)
+            loss = problem.loss(tuple(point))
         except (UserCodeError, UsageError):
             continue
         if np.isfinite(loss):

@@ -19,6 +19,7 @@ from gradcheck.network.losses import REDUCTIONS
 from gradcheck.network.rows import AnyActivation, Loss
 from gradcheck.recognition.data import as_rows, as_targets, candidate_data
 from gradcheck.recognition.layers import Layer
+from gradcheck.recognition.nearby import LARGE
 from gradcheck.recognition.network_view import NetworkView, Placed
 from gradcheck.recognition.probes import LOSS_GROUPS, Losses, Misfit, Prober, solve
 from gradcheck.recognition.structures import structures
@@ -81,15 +82,12 @@ def recognise(
     return None
 
 
-LARGE = 10**5
-"""Weights of a layer from which they are not held for all points together."""
-
-
 @dataclass
 class _Search:
     """What was tried so far, and what that took in multiplications.
 
-    `ends` hold what the parts that were run gave, by their layers, inputs and activations; `layers`
+    `ends` hold what the parts that were run gave, by their layers, inputs and activations, `before`
+    their z, by the same but for the last activation; `layers`
     W and b of every layer, stacked over the points; `squares` the sums of squared weights and
     biases, with what they and another column leave of the losses.
     """
@@ -97,6 +95,7 @@ class _Search:
     losses: Losses
     effort: float = 0.0
     ends: dict[tuple[object, ...], Ends] = field(default_factory=dict)
+    before: dict[tuple[object, ...], Array] = field(default_factory=dict)
     layers: dict[Placed, tuple[Array, Array]] = field(default_factory=dict)
     squares: dict[tuple[Placed, ...], tuple[Array, Misfit]] = field(default_factory=dict)
 
@@ -122,11 +121,20 @@ class _Search:
         placed = candidate.placed[: len(activations)]
         key = (placed, id(candidate.inputs), tuple(one.name for one in activations))
         if key not in self.ends:
-            z = self._after(placed[-1], self._ends(candidate, activations[:-1])[1])
+            z = self._z(candidate, placed, activations[:-1])
             self.ends[key] = z, activations[-1].activate(z, -1)
             size = placed[-1].n_in * placed[-1].n_out
             self.effort += len(candidate.inputs) * size * len(self.losses.points)
         return self.ends[key]
+
+    def _z(
+        self, candidate: Candidate, placed: tuple[Placed, ...], below: tuple[AnyActivation, ...]
+    ) -> Array:
+        """The last of these layers' z at every point, whatever activation follows."""
+        key = (placed, id(candidate.inputs), tuple(one.name for one in below))
+        if key not in self.before:
+            self.before[key] = self._after(placed[-1], self._ends(candidate, below)[1])
+        return self.before[key]
 
     def _after(self, place: Placed, below: Array) -> Array:
         """A layer's z at every point."""

@@ -55,6 +55,20 @@ class Leaf:
     part: str = ""
 
 
+def spread_of(value: Array, size: float) -> float:
+    """The standard deviation of noise of a size, in those of a block, or in 0.1 if that is more."""
+    return size * max(0.1, float(np.std(value)))
+
+
+def moved_about(value: Array, spread: float, rng: np.random.Generator) -> Array:
+    """A block with noise added that is uniform, so that it is bounded."""
+    moved = np.asarray(rng.random(value.shape))
+    moved -= 0.5
+    moved *= math.sqrt(12) * spread
+    moved += value
+    return moved
+
+
 @dataclass(frozen=True)
 class Parameters:
     """The point at which gradients are checked, and the way back to the user's structure.
@@ -159,20 +173,8 @@ class Parameters:
     def nudged(
         self, values: Sequence[Array], size: float, rng: np.random.Generator
     ) -> tuple[Array, ...]:
-        """A point nearby, as the user's functions will see it.
-
-        `size` is the standard deviation of the noise, in those of the block; a block that spreads
-        by less than 0.1 is moved as if by 0.1. The noise is uniform, so that it is bounded.
-        """
-        nearby = []
-        for value in values:
-            spread = size * max(0.1, float(np.std(value)))
-            moved = np.asarray(rng.random(value.shape))
-            moved -= 0.5
-            moved *= math.sqrt(12) * spread
-            moved += value
-            nearby.append(moved)
-        return self.rounded(nearby)
+        """A point nearby, as the user's functions will see it; `size` is that of `spread_of`."""
+        return self.rounded([moved_about(value, spread_of(value, size), rng) for value in values])
 
     def narrowed(self, kept: Sequence[int]) -> Parameters:
         """These parameters without the others, which the user's functions see as they were."""

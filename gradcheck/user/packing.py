@@ -30,6 +30,14 @@ def dataclass_pack(value: Any, packs: list[tuple[Any, Pack]]) -> Pack:
 def leaf_pack(leaf: Any, places: Places) -> Pack:
     """An array or number of the user's own kind around a block, which may lie there flipped."""
     build = _builder(leaf)
+    [(block, flipped), *more] = places
+    if type(leaf) is np.ndarray and not flipped and not more:
+
+        def pack_plain(arrays: Sequence[Any]) -> Any:
+            array = arrays[block]
+            return copy.copy(leaf) if array is None else array
+
+        return pack_plain
 
     def pack(arrays: Sequence[Any]) -> Any:
         array = joined(arrays, places, leaf)

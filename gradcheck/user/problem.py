@@ -280,7 +280,13 @@ class Problem:
         if self.fresh_data or self.bounds or self.batched or self.private_copies:
             return self.loss
         function, pack, number = self.loss_function, self.parameters.pack, self._number
-        return lambda values: number(call(function, LOSS, pack(values)))
+        alone = self.gradient_function is not None
+
+        def quick_loss(values: Sequence[Array]) -> float:
+            returned = call(function, LOSS, pack(values))
+            return returned if alone and type(returned) is float else number(returned)
+
+        return quick_loss
 
     def _pack(self, values: Sequence[Array]) -> Any:
         if self.private_copies:
