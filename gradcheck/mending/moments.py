@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
+from functools import cache
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -24,18 +25,23 @@ INNER = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 class Moment:
     """One time that a statement was reached: the names of its function, and what was around it."""
 
-    names: Mapping[str, Any]
+    names: dict[str, Any]
     scope: dict[str, Any]
 
     def value(self, text: str) -> Any:
         """The value of an expression; None where it has none that is an array or number."""
         with contextlib.suppress(Exception), np.errstate(all="ignore"):
             # an expression of the user's own, or one made of their names, that changes nothing
-            result = eval(text, self.scope, dict(self.names))
+            result = eval(_compiled(text), self.scope, self.names)
             kind = value_of(result)
             if kind is not None and kind.kind != "list":
                 return np.asarray(result, dtype=np.float64)
         return None
+
+
+@cache
+def _compiled(text: str) -> CodeType:
+    return compile(text, "<expression>", "eval")
 
 
 def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> list[Moment]:
