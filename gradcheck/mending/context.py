@@ -146,7 +146,11 @@ class Context:
         start, end = self.span(node)
         before, after = self.text[first:start].decode(), self.text[end:last].decode()
         bare, bracketed = (f"({before}{text}{after})" for text in (by, f"({by})"))
-        return by if ast.dump(ast.parse(bare)) == ast.dump(ast.parse(bracketed)) else f"({by})"
+        try:
+            needs_none = ast.dump(ast.parse(bare)) == ast.dump(ast.parse(bracketed))
+        except SyntaxError:  # `1.T`
+            needs_none = False
+        return by if needs_none else f"({by})"
 
     def is_made_later(self, text: str, node: ast.expr) -> bool:
         """Whether a name or attribute is first assigned at a node's line or after it."""

@@ -48,7 +48,6 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.COLUMN: of_operands.columns,
     EditKind.CONSTANT: of_calls.constants,
     EditKind.MISSING_FACTOR: of_factors.missing_factor,
-    EditKind.MISSING_PENALTY: of_factors.missing_penalty,
     EditKind.MOVED_STATEMENT: of_statements.moved_statements,
     EditKind.WRAPPED: of_calls.wrapped,
     EditKind.ALL_OF_A_NAME: of_operands.all_of_a_name,
@@ -56,7 +55,6 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.LIKE_OTHERS: of_statements.like_others,
     EditKind.REVERSED_LOOP: of_statements.reversed_loops,
     EditKind.KEPT_RESULT: of_statements.kept_results,
-    EditKind.MISSING_WEIGHTS: of_factors.missing_weights,
     EditKind.OPERATOR: of_terms.operators,
     EditKind.BRACKETS: of_terms.brackets,
     EditKind.INNER_FACTOR: of_terms.inner_factors,
@@ -70,7 +68,6 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.REPEATED_ENTRIES: of_insertions.repeated_entries,
     EditKind.COPY: of_insertions.copies,
     EditKind.SOFTMAX: of_templates.softmax,
-    EditKind.NORMALISATION: of_templates.normalisation,
 }
 """What makes all edits of a kind in a function."""
 

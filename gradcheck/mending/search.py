@@ -92,7 +92,7 @@ class Search:
         self._start: Standing = ()
         self._seen: set[int] = set()
         self._tried = 0
-        self._asked, self._computed = -math.inf, 0.0
+        self._asked, self._computed, self._begun = -math.inf, 0.0, time.process_time()
         self._mended = self._coincidences = 0
 
     def run(self) -> None:
@@ -278,7 +278,8 @@ class Search:
     def _spent(self) -> float:
         now = time.monotonic()
         if now > self._asked + SELDOM:  # to ask what was computed takes as long as a candidate
-            self._asked, self._computed = now, self._before.computed + time.process_time()
+            computed = time.process_time() - self._begun  # of a script, not what ran before it
+            self._asked, self._computed = now, self._before.computed + computed
         return self._task.allowance.spent(self._tried, self._computed)
 
     def _run_once(self) -> None:

@@ -148,10 +148,9 @@ def _told(text: str, moments: Sequence[Moment], wanted: Wanted) -> list[Told]:
     """The moments at which an expression has the wrong value, and what it should be at them."""
     known = [(moment, value) for moment in moments if (value := moment.value(text)) is not None]
     actual, expected = wanted.actual, wanted.expected
-    if actual.shape == expected.shape:
-        for moment, value in known:
-            if value.shape == actual.shape and _are_close(value, actual):
-                return [(moment, expected)]
+    for moment, value in known:
+        if value.shape == actual.shape and _are_close(value, actual):
+            return [(moment, expected)]
     if actual.size == expected.size:
         for order in (1, -1):
             told = _one_after_the_other(known[::order], actual.reshape(-1), expected.reshape(-1))
@@ -211,7 +210,11 @@ def _parts(
                 wanted = []
                 for moment, value in zip(moments, expected, strict=True):
                     own, beside = (moment.value(context.source(one)) for one in (part, other))
-                    if own is None or beside is None:
+                    if (
+                        own is None
+                        or beside is None
+                        or np.broadcast(own, beside).shape != value.shape
+                    ):
                         break
                     with np.errstate(all="ignore"):
                         solved = _shrunk(np.asarray(solve(value, beside)), own.shape)
@@ -223,7 +226,7 @@ def _parts(
 
 
 def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:
-    """The array of a shape that this one is when it is stretched; what is not known is nan."""
+    """The array of a shape that this one is when it is stretched, or itself; nan is not known."""
     if value.shape == shape:
         return value
     known = np.where(np.isfinite(value), value, np.nan)
@@ -234,7 +237,7 @@ def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:
     mean = np.nanmean(known, axis=tuple(axes), keepdims=True)
     close = np.abs(known - mean) <= CLOSE * np.nanmax(np.abs(known))
     same = mean.size == np.prod(shape) and np.all(close | np.isnan(known))
-    return mean.reshape(shape) if same else None
+    return mean.reshape(shape) if same else value if shape else None
 
 
 def _changes(before: str, after: str) -> float:

@@ -35,5 +35,5 @@ RULE = Rule(
     example="delta1 = delta2 * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
     detector=WrongLink(Link.UPSTREAM, _variants),
-    edits=(EditKind.MISSING_WEIGHTS, EditKind.NAME),
+    edits=(EditKind.NAME,),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import EditKind, Penalty, Rule, Traced
+from gradcheck.diagnose.rule import Penalty, Rule, Traced
 from gradcheck.trace import fault
 
 
@@ -24,5 +24,4 @@ RULE = Rule(
     instead="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
     detector=Penalty(_words),
     also=(Traced((fault.PENALTY_MISSING,)),),
-    edits=(EditKind.MISSING_PENALTY,),
 )

@@ -31,7 +31,6 @@ RULE = Rule(
     detector=Penalty(_words),
     also=(Traced((fault.PENALTY_WRONG,)),),
     edits=(
-        EditKind.MISSING_PENALTY,
         EditKind.REMOVED_FACTOR,
         EditKind.CONSTANT,
         EditKind.NAME,
