@@ -103,7 +103,8 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
     if watched.is_over():
         lines = list(map(str, sorted({line for _, line in watched.lines})))
         begun = f", which began at line {listed(lines)}" if lines else ""
-        return f"no edit was found in the {allowance} allowed{begun}; a larger budget (--budget) goes on"
+        more = "a larger budget (--budget) goes on"
+        return f"no edit was found in the {allowance} allowed{begun}; {more}"
     return "no edit, and no combination of two or three, makes every gradient right"
 
 
