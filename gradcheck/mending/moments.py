@@ -48,17 +48,22 @@ def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> l
     """The moments at which the lines of a statement are about to be run."""
     found: list[Moment] = []
     inside: dict[int, int] = {}
+    around: dict[CodeType, FrameType] = {}
 
     def at_line(frame: FrameType, event: str, argument: Any) -> Any:
         here = event == "line" and first <= frame.f_lineno <= last
         before = inside.get(id(frame), 0)
         if here and (not before or frame.f_lineno <= before) and len(found) < MOST_MOMENTS:
-            found.append(Moment(copied(_names(frame)), frame.f_globals))
+            outer = around.get(frame.f_code)
+            names = {**(outer.f_locals if outer else {}), **_names(frame)}
+            found.append(Moment(copied(names), frame.f_globals))
         inside[id(frame)] = frame.f_lineno if here else 0
         return at_line
 
     def at_call(frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
+        if code.co_filename == path:
+            around.update((one, frame) for one in code.co_consts if isinstance(one, CodeType))
         if code.co_filename != path or code.co_firstlineno > last or code.co_name in INNER:
             return None
         return at_line
