@@ -136,21 +136,24 @@ class Context:
             return replace(edit, start=edit.start - 1, end=edit.end + 1)
         return edit
 
-    def fitting(self, node: ast.expr, by: str) -> str:
-        """A text that is to be put in an expression's place, in brackets if it needs them there."""
+    def fitted(self, node: ast.expr, by: str, weight: float) -> Edit:
+        """The same for any expression, in brackets if the text needs them there."""
         whole: ast.AST = node
         while isinstance(above := self.parents.get(whole), ast.expr):
             whole = above
         assert isinstance(whole, ast.expr)
         first, last = self.span(whole)
-        start, end = self.span(node)
-        before, after = self.text[first:start].decode(), self.text[end:last].decode()
+        edit = self.whole_replaced(node, f"({by})", weight)
+        before = self.text[min(first, edit.start) : edit.start].decode()
+        after = self.text[edit.end : max(last, edit.end)].decode()
         bare, bracketed = (f"({before}{text}{after})" for text in (by, f"({by})"))
         try:
             needs_none = ast.dump(ast.parse(bare)) == ast.dump(ast.parse(bracketed))
         except SyntaxError:  # `1.T`
             needs_none = False
-        return by if needs_none else f"({by})"
+        text = by if needs_none else f"({by})"
+        words = f"{self.source(node)}  ->  {by}"
+        return replace(edit, replacement=text.encode("utf-8"), words=words)
 
     def is_made_later(self, text: str, node: ast.expr) -> bool:
         """Whether a name or attribute is first assigned at a node's line or after it."""

@@ -190,7 +190,7 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told]) -> list[Edit]
                 if text != own:
                     turned = 0.0 if text.startswith(own) or own not in text else 0.1
                     weight = 2.0 + 0.25 * _changes(own, text) + turned
-                    edits.append(context.replaced(part, context.fitting(part, text), weight))
+                    edits.append(context.fitted(part, text, weight))
     edits.sort(key=lambda edit: (edit.weight, edit.end - edit.start))
     return [one for one in edits if one.weight <= edits[0].weight + MUCH_LESS_NATURAL][:MOST_EDITS]
 
