@@ -141,7 +141,6 @@ class EditKind(Enum):
     COLUMN = auto()
     CONSTANT = auto()
     MISSING_FACTOR = auto()
-    MISSING_PENALTY = auto()
     MOVED_STATEMENT = auto()
     WRAPPED = auto()
     ALL_OF_A_NAME = auto()
@@ -149,7 +148,6 @@ class EditKind(Enum):
     LIKE_OTHERS = auto()
     REVERSED_LOOP = auto()
     KEPT_RESULT = auto()
-    MISSING_WEIGHTS = auto()
     OPERATOR = auto()
     BRACKETS = auto()
     INNER_FACTOR = auto()
@@ -163,7 +161,6 @@ class EditKind(Enum):
     REPEATED_ENTRIES = auto()
     COPY = auto()
     SOFTMAX = auto()
-    NORMALISATION = auto()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Expressions that have a value that is wanted, made of others whose values are known.
 
-With the entries of every value as a row, `r a`, `r a b`, `r a / b`, `k (a + s b)`, and where these
-are none `r a b c` and `r (a + s b) c` are compared with what is wanted as directions; the factors
+With the entries of every value as a row, `r a`, `r a b`, `r a / b`, `k (a + s b)`, or `r a b c` and
+`r (a + s b) c` are compared with what is wanted as directions; the factors
 r and k have to be known as well.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -29,6 +30,11 @@ class Rows:
 
     values: Array
     text: Callable[[int], str]
+
+    @cached_property
+    def squares(self) -> Array:
+        """The squares of their lengths."""
+        return np.asarray(np.sum(self.values**2, axis=1))
 
     def first(self, most: int) -> Rows:
         """So many of them."""
@@ -51,7 +57,7 @@ class Rows:
         def text(index: int) -> str:
             sign, rest = divmod(index, count * count)
             one, other = divmod(rest, count)
-            right = _operand(self.text(other), True) if sign else self.text(other)
+            right = _operand(self.text(other), "-") if sign else self.text(other)
             return f"{self.text(one)} {'+-'[sign]} {right}"
 
         return Rows(values.reshape(-1, self.values.shape[1]), text)
@@ -61,7 +67,7 @@ class Rows:
 
         def text(index: int) -> str:
             one, two = divmod(index, count)
-            return f"{_operand(self.text(one))} {symbol} {_operand(other.text(two), True)}"
+            return f"{_operand(self.text(one))} {symbol} {_operand(other.text(two), symbol)}"
 
         return Rows(values.reshape(-1, self.values.shape[1]), text)
 
@@ -78,24 +84,35 @@ class Composer:
     values: Mapping[str, Array]
     factors: Mapping[float, str]
 
-    def having(self, wanted: Array) -> list[str]:
-        """Expressions that have these entries."""
-        texts = sorted(self.values, key=len)[:MOST]
-        if not texts or not np.any(wanted) or not np.all(np.isfinite(wanted)):
+    @cached_property
+    def _every(self) -> Rows:
+        texts = sorted(self.values, key=len)
+        return Rows(np.array([self.values[text] for text in texts]), texts.__getitem__)
+
+    @cached_property
+    def _of_two(self) -> tuple[Rows, ...]:
+        rows = self._every.first(MOST)
+        return rows, rows.times(rows), rows.by(rows)
+
+    @cached_property
+    def _of_three(self) -> tuple[Rows, ...]:
+        few = self._every.first(MOST_OF_THREE)
+        return few.times(few).times(few), few.plus().times(few)
+
+    def having(self, wanted: Array, of_three: bool = False) -> list[str]:
+        """Expressions of one or two values that have these entries, or of three."""
+        if not self.values or not np.any(wanted):
             return []
-        rows = Rows(np.array([self.values[text] for text in texts]), texts.__getitem__)
-        few = rows.first(MOST_OF_THREE)
         with np.errstate(all="ignore"):
-            found = [
-                *self._multiples(wanted, rows),
-                *self._sums(wanted, rows),
-                *self._multiples(wanted, rows.times(rows)),
-                *self._multiples(wanted, rows.by(rows)),
-            ]
-            if not found:
+            if of_three:
+                found = [text for rows in self._of_three for text in self._multiples(wanted, rows)]
+            else:
+                rows, products, quotients = self._of_two
                 found = [
-                    *self._multiples(wanted, few.times(few).times(few)),
-                    *self._multiples(wanted, few.plus().times(few)),
+                    *self._multiples(wanted, self._every),
+                    *self._sums(wanted, rows),
+                    *self._multiples(wanted, products),
+                    *self._multiples(wanted, quotients),
                 ]
         return list(dict.fromkeys(found))
 
@@ -104,10 +121,10 @@ class Composer:
 
         Where another fault adds to what is wanted, it is its factor.
         """
-        for index, factor in _aligned(rows.values, wanted[None, :])[0]:
+        for index, factor in _aligned(rows, wanted[None, :])[0]:
             form, text = self._form(factor, len(wanted)), rows.text(index)
             if form is not None and form != "{}":
-                yield form.format(_operand(text, True))
+                yield form.format(_operand(text))
             if form is not None or len(wanted) >= FEW_ENTRIES:
                 yield text
 
@@ -116,17 +133,19 @@ class Composer:
 
         What is a multiple of what is wanted itself is no term.
         """
-        multiples = {index for index, _ in _aligned(rows.values, wanted[None, :])[0]}
+        multiples = {index for index, _ in _aligned(rows, wanted[None, :])[0]}
         for outer, form in list(self.factors.items())[:MOST_OUTER]:
             if outer < 0:
                 continue
             rest = wanted[None, :] / outer - rows.values
-            for one, found in enumerate(_aligned(rows.values, rest)):
+            for one, found in enumerate(_aligned(rows, rest)):
                 for other, factor in found:
                     known = self._form(abs(factor), len(wanted))
                     if known is None or one == other or one in multiples:
                         continue
-                    term = known.format(_operand(rows.text(other), factor < 0 or known != "{}"))
+                    term = rows.text(other)
+                    if factor < 0 or known != "{}":
+                        term = known.format(_operand(term, "-"))
                     inner = f"{rows.text(one)} {'-' if factor < 0 else '+'} {term}"
                     yield inner if form == "{}" else form.format(f"({inner})")
 
@@ -139,26 +158,29 @@ class Composer:
         return None
 
 
-def _aligned(rows: Array, wanted: Array) -> list[list[tuple[int, float]]]:
+def _aligned(rows: Rows, wanted: Array) -> list[list[tuple[int, float]]]:
     """For every row of what is wanted the rows that it is a multiple of, with the factors."""
-    dots = wanted @ rows.T
-    squares, others = np.sum(rows**2, axis=1), np.sum(wanted**2, axis=1)
+    dots = wanted @ rows.values.T
     found: list[list[tuple[int, float]]] = [[] for _ in wanted]
-    near = dots**2 >= (1 - 1e-9) * squares[None, :] * others[:, None]
-    for one, other in zip(*np.nonzero(near), strict=True):
-        factor, scale = dots[one, other] / squares[other], np.max(np.abs(wanted[one]))
-        if scale > 0 and np.max(np.abs(wanted[one] - factor * rows[other])) <= EXACT * scale:
-            found[one].append((int(other), float(factor)))
+    bounds = (1 - 1e-9) * rows.squares[None, :] * np.sum(wanted**2, axis=1)[:, None]
+    ones, others = np.nonzero((dots**2 >= bounds) & (bounds > 0))
+    factors = dots[ones, others] / rows.squares[others]
+    left = np.abs(wanted[ones] - factors[:, None] * rows.values[others]).max(axis=1, initial=0.0)
+    near = left <= EXACT * np.abs(wanted[ones]).max(axis=1, initial=0.0)
+    if wanted.shape[1] < FEW_ENTRIES:
+        near &= np.abs(np.abs(factors) - 1) <= EXACT
+    for one, other, factor in zip(ones[near], others[near], factors[near], strict=True):
+        found[one].append((int(other), float(factor)))
     return found
 
 
-def _operand(text: str, is_right: bool = False) -> str:
-    """A text as a factor, in brackets where it needs them."""
-    try:
-        node = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return f"({text})"
+def _operand(text: str, after: str = "") -> str:
+    """A text as a factor, after a sign or nothing, in brackets where it needs them."""
+    node = ast.parse(text, mode="eval").body
     loose = ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda | ast.UnaryOp
-    if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Pow):
-        return f"({text})" if is_right or isinstance(node.op, ast.Add | ast.Sub) else text
+    if isinstance(node, ast.BinOp):
+        tight = ast.Pow if after == "/" else ast.Pow | ast.Mult | ast.Div
+        if not after or after == "-":
+            tight = ast.Pow | ast.Mult | ast.Div | ast.MatMult
+        return text if isinstance(node.op, tight) else f"({text})"
     return f"({text})" if isinstance(node, loose) else text

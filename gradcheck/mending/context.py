@@ -50,6 +50,7 @@ class Context:
         known: the values of all its expressions, as far as they are known, lists too.
         of_loss: whether the loss runs it as well.
         pointed: the lines that the diagnosis points at.
+        only_pointed: whether no other lines are looked at.
     """
 
     path: str
@@ -60,6 +61,7 @@ class Context:
     known: Values
     of_loss: bool
     pointed: frozenset[int] = frozenset()
+    only_pointed: bool = False
 
     @cached_property
     def library(self) -> str | None:
@@ -134,6 +136,25 @@ class Context:
             return replace(edit, start=edit.start - 1, end=edit.end + 1)
         return edit
 
+    def fitted(self, node: ast.expr, by: str, weight: float) -> Edit:
+        """The same for any expression, in brackets if the text needs them there."""
+        whole: ast.AST = node
+        while isinstance(above := self.parents.get(whole), ast.expr):
+            whole = above
+        assert isinstance(whole, ast.expr)
+        first, last = self.span(whole)
+        edit = self.whole_replaced(node, f"({by})", weight)
+        before = self.text[min(first, edit.start) : edit.start].decode()
+        after = self.text[edit.end : max(last, edit.end)].decode()
+        bare, bracketed = (f"({before}{text}{after})" for text in (by, f"({by})"))
+        try:
+            needs_none = ast.dump(ast.parse(bare)) == ast.dump(ast.parse(bracketed))
+        except SyntaxError:  # `1.T`
+            needs_none = False
+        text = by if needs_none else f"({by})"
+        words = f"{self.source(node)}  ->  {by}"
+        return replace(edit, replacement=text.encode("utf-8"), words=words)
+
     def is_made_later(self, text: str, node: ast.expr) -> bool:
         """Whether a name or attribute is first assigned at a node's line or after it."""
         lines = self._assigned_lines.get(text)
@@ -199,7 +220,12 @@ class Context:
         for node in nodes:  # which grows while it is read
             if not isinstance(node, Definition):
                 nodes += ast.iter_child_nodes(node)
-        return nodes
+        return [node for node in nodes if self._is_looked_at(node)]
+
+    def _is_looked_at(self, node: ast.AST) -> bool:
+        if not self.only_pointed or not isinstance(node, ast.expr | ast.stmt):
+            return True
+        return any(node.lineno <= line <= (node.end_lineno or 0) for line in self.pointed)
 
     def all_of(self, kind: type[Node]) -> Iterator[Node]:
         """The nodes of one kind."""

@@ -48,7 +48,6 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.COLUMN: of_operands.columns,
     EditKind.CONSTANT: of_calls.constants,
     EditKind.MISSING_FACTOR: of_factors.missing_factor,
-    EditKind.MISSING_PENALTY: of_factors.missing_penalty,
     EditKind.MOVED_STATEMENT: of_statements.moved_statements,
     EditKind.WRAPPED: of_calls.wrapped,
     EditKind.ALL_OF_A_NAME: of_operands.all_of_a_name,
@@ -56,7 +55,6 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.LIKE_OTHERS: of_statements.like_others,
     EditKind.REVERSED_LOOP: of_statements.reversed_loops,
     EditKind.KEPT_RESULT: of_statements.kept_results,
-    EditKind.MISSING_WEIGHTS: of_factors.missing_weights,
     EditKind.OPERATOR: of_terms.operators,
     EditKind.BRACKETS: of_terms.brackets,
     EditKind.INNER_FACTOR: of_terms.inner_factors,
@@ -70,7 +68,6 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.REPEATED_ENTRIES: of_insertions.repeated_entries,
     EditKind.COPY: of_insertions.copies,
     EditKind.SOFTMAX: of_templates.softmax,
-    EditKind.NORMALISATION: of_templates.normalisation,
 }
 """What makes all edits of a kind in a function."""
 
@@ -113,15 +110,29 @@ class Hints:
         return at_the_line * (OF_THE_RULE if kind in self.kinds else 1.0)
 
 
-def all_edits(
-    contexts: Sequence[Context], hints: Hints, constructed: Sequence[Edit] = ()
-) -> list[Edit]:
-    """All edits of some functions: those that were constructed first, then the likeliest."""
-    likeliest: dict[tuple[str, int, int, bytes], Edit] = {}
-    for edit in constructed:
-        weighed = replace(edit, weight=edit.weight * AT_THE_LINE * OF_THE_RULE)
-        likeliest.setdefault(_key(edit), weighed)
-    first = set(likeliest)
+def weighed(constructed: Sequence[Edit]) -> list[Edit]:
+    """What was constructed for the value that is wanted, as what the diagnosis means."""
+    return [replace(edit, weight=edit.weight * AT_THE_LINE * OF_THE_RULE) for edit in constructed]
+
+
+def all_edits(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
+    """All edits of some functions: at the lines that are pointed at, then all others."""
+    seen: set[tuple[str, int, int, bytes]] = set()
+    near = [replace(one, only_pointed=True) for one in contexts if one.pointed]
+    for some in (near, contexts):
+        likeliest: dict[tuple[str, int, int, bytes], Edit] = {}
+        for edit, weight in _made(some, hints):
+            key = (edit.path, edit.start, edit.end, edit.replacement)
+            is_here = some is contexts or (edit.path, edit.line) in hints.lines
+            better = key not in likeliest or likeliest[key].weight > weight
+            if is_here and better and key not in seen:
+                likeliest[key] = replace(edit, weight=weight)
+        seen |= likeliest.keys()
+        yield from sorted(likeliest.values(), key=lambda edit: (edit.weight, edit.path, edit.start))
+
+
+def _made(contexts: Sequence[Context], hints: Hints) -> Iterator[tuple[Edit, float]]:
+    """Edits with their weights; a text may come more than once."""
     for kind, make in MAKERS.items():
         for context in contexts:
             of_loss = OF_THE_LOSS if context.of_loss else 1.0
@@ -131,15 +142,4 @@ def all_edits(
                     continue
                 is_odd = ODDITIES.search(edit.replacement) and not ODDITIES.search(before)
                 odd = ODD if is_odd else 1.0
-                weight = edit.weight * hints.factor(edit, kind) * odd * of_loss
-                key = _key(edit)
-                if key not in likeliest or likeliest[key].weight > weight:
-                    likeliest[key] = replace(edit, weight=weight)
-    return sorted(
-        likeliest.values(),
-        key=lambda edit: (_key(edit) not in first, edit.weight, edit.path, edit.start),
-    )
-
-
-def _key(edit: Edit) -> tuple[str, int, int, bytes]:
-    return edit.path, edit.start, edit.end, edit.replacement
+                yield edit, edit.weight * hints.factor(edit, kind) * odd * of_loss

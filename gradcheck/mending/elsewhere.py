@@ -46,16 +46,18 @@ class State:
     def made(self) -> Iterator[None]:
         """While it is entered, the functions hold the changed data."""
         before = [copy(held.value) for held, _ in self.puts]
-        last = [items.pop() for items in self.lists]
+        whole = [items.copy() for items in self.lists]
         try:
+            for items in self.lists:
+                del items[-1:]
             for held, new in self.puts:
                 held.put(copy(new))
             yield
         finally:
             for (held, _), value in zip(self.puts, before, strict=True):
                 held.put_back(value)
-            for items, item in zip(self.lists, last, strict=True):
-                items.append(item)
+            for items, every in zip(self.lists, whole, strict=True):
+                items[:] = every
 
 
 class Data:

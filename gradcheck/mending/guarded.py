@@ -7,56 +7,18 @@ no mend of a gradient.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
-OUTSIDE = frozenset(
-    {
-        "exec",
-        "input",
-        "joblib",
-        "logger",
-        "logging",
-        "open",
-        "os",
-        "pathlib",
-        "pickle",
-        "plt",
-        "requests",
-        "shutil",
-        "signal",
-        "socket",
-        "subprocess",
-        "sys",
-        "tempfile",
-        "threading",
-        "urllib",
-        "wandb",
-        "warnings",
-    }
+OUTSIDE = re.compile(
+    r"exec|input|joblib|logger|logging|open|os|pathlib|pickle|plt|requests|shutil|signal|"
+    r"socket|subprocess|sys|tempfile|threading|urllib|wandb|warnings"
 )
 """Names whose calls, and whose attributes' calls, are about something else than numbers."""
 
-WRITING = frozenset(
-    {
-        "dump",
-        "flush",
-        "mkdir",
-        "rename",
-        "rmdir",
-        "save",
-        "savefig",
-        "savetxt",
-        "savez",
-        "savez_compressed",
-        "to_csv",
-        "tofile",
-        "touch",
-        "unlink",
-        "write",
-        "write_bytes",
-        "write_text",
-        "writelines",
-    }
+WRITING = re.compile(
+    r"dump|flush|mkdir|rename|rmdir|save|savefig|savetxt|savez|savez_compressed|to_csv|tofile|"
+    r"touch|unlink|write|write_bytes|write_text|writelines"
 )
 """Methods and functions of modules that write, or remove what was written."""
 
@@ -85,8 +47,8 @@ def _reaches_out(statement: ast.stmt) -> bool:
 
 
 def _is_outside(function: ast.expr) -> bool:
-    if isinstance(function, ast.Attribute) and function.attr in WRITING:
+    if isinstance(function, ast.Attribute) and WRITING.fullmatch(function.attr):
         return True
     while isinstance(function, ast.Attribute | ast.Call | ast.Subscript):
         function = function.func if isinstance(function, ast.Call) else function.value
-    return isinstance(function, ast.Name) and function.id in OUTSIDE
+    return isinstance(function, ast.Name) and OUTSIDE.fullmatch(function.id) is not None

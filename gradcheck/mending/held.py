@@ -69,10 +69,15 @@ def _fits(array: Any, new: Any) -> bool:
 
 @dataclass
 class Holdings:
-    """All that is found from some functions and objects: arrays, numbers, and lists of samples."""
+    """All that is found from some functions and objects: arrays, numbers, and lists of samples.
+
+    `containers` are lists and dicts, `objects` have attributes.
+    """
 
     held: list[Held] = field(default_factory=list)
     lists: list[list[Any]] = field(default_factory=list)
+    containers: list[list[Any] | dict[Any, Any]] = field(default_factory=list)
+    objects: list[Any] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
     _arrays: dict[int, int] = field(default_factory=dict)
 
@@ -91,8 +96,12 @@ class Holdings:
         elif isinstance(value, int | float | np.number) and not isinstance(value, bool):
             if put is not None:
                 self.held.append(Held(value, path, (put,)))
-        elif depth >= 0 and id(value) not in self._seen:
-            self._seen.add(id(value))
+        elif depth >= 0 and (type(value) is tuple or id(value) not in self._seen):
+            self._seen.add(id(value))  # one tuple may be the defaults of two functions
+            if type(value) in (list, dict):
+                self.containers.append(value)
+            elif hasattr(value, "__dict__") and is_object(value):
+                self.objects.append(value)
             if isinstance(value, list) and _are_samples(value):
                 self.lists.append(value)
             for inner, inner_put, step in _inside(value, put):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
+from functools import cache
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -24,35 +25,45 @@ INNER = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 class Moment:
     """One time that a statement was reached: the names of its function, and what was around it."""
 
-    names: Mapping[str, Any]
+    names: dict[str, Any]
     scope: dict[str, Any]
 
     def value(self, text: str) -> Any:
         """The value of an expression; None where it has none that is an array or number."""
         with contextlib.suppress(Exception), np.errstate(all="ignore"):
             # an expression of the user's own, or one made of their names, that changes nothing
-            result = eval(text, self.scope, dict(self.names))
+            result = eval(_compiled(text), self.scope, self.names)
             kind = value_of(result)
             if kind is not None and kind.kind != "list":
                 return np.asarray(result, dtype=np.float64)
         return None
 
 
+@cache
+def _compiled(text: str) -> CodeType:
+    return compile(text, "<expression>", "eval")
+
+
 def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> list[Moment]:
     """The moments at which the lines of a statement are about to be run."""
     found: list[Moment] = []
     inside: dict[int, int] = {}
+    around: dict[CodeType, FrameType] = {}
 
     def at_line(frame: FrameType, event: str, argument: Any) -> Any:
         here = event == "line" and first <= frame.f_lineno <= last
         before = inside.get(id(frame), 0)
         if here and (not before or frame.f_lineno <= before) and len(found) < MOST_MOMENTS:
-            found.append(Moment(copied(_names(frame)), frame.f_globals))
+            outer = around.get(frame.f_code)
+            names = {**(outer.f_locals if outer else {}), **_names(frame)}
+            found.append(Moment(copied(names), frame.f_globals))
         inside[id(frame)] = frame.f_lineno if here else 0
         return at_line
 
     def at_call(frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
+        if code.co_filename == path:
+            around.update((one, frame) for one in code.co_consts if isinstance(one, CodeType))
         if code.co_filename != path or code.co_firstlineno > last or code.co_name in INNER:
             return None
         return at_line

@@ -1,4 +1,4 @@
-"""Edits of factors: sizes, signs, slopes, weights and penalties that are missing or too many."""
+"""Edits of factors: sizes, signs and slopes that are missing or too many."""
 
 from __future__ import annotations
 
@@ -12,23 +12,8 @@ from gradcheck.mending.scope import Value
 
 DERIVATIVE = re.compile(r"prime|deriv|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE)
 FLAG = re.compile(r"\b(deriv\w*|prime|grad\w*|backward)\s*=\s*(?:True|False)")
-SLOPES = (
-    "{0} * (1 - {0})",
-    "(1 - {0}**2)",
-    "({0} > 0)",
-    "{1}.exp({0})",
-    "{1}.cos({0})",
-    "{1}.sin({0})",
-    "2 * {0}",
-    "/ {0}",
-    "/ (1 + {0}**2)",
-    "/ (1 + {1}.exp(-{0}))",
-)
-"""Slopes of a value `{0}`, with numpy as `{1}`."""
-
 MOST_SLOPES = 12
 MOST_FACTORS = 4
-STRENGTH = re.compile(r"lam|reg|decay|alpha|l2|beta|wd", re.IGNORECASE)
 
 
 def scaled(context: Context) -> Iterator[Edit]:
@@ -111,7 +96,7 @@ def signs(context: Context) -> Iterator[Edit]:
 
 
 def missing_factor(context: Context) -> Iterator[Edit]:
-    """A whole expression times a value or its slope, by a function or written out; or plus it."""
+    """A whole expression times a value or its slope by a function; or plus it."""
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"
@@ -133,11 +118,6 @@ def missing_factor(context: Context) -> Iterator[Edit]:
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
             yield context.replaced(node, f"{text} * {atom}", 8.5)
-            operand = atom if re.fullmatch(r"[\w.\[\]\"']+", atom) else f"({atom})"
-            for form in SLOPES:
-                factor = form.format(operand, context.library or "np")
-                product = f"{text} {factor}" if form[0] == "/" else f"{text} * {factor}"
-                yield context.replaced(node, product, 13.0 if form in SLOPES[:3] else 20.0)
 
 
 def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
@@ -146,44 +126,6 @@ def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
         return False
     pairs = zip(shape[::-1], target[::-1], strict=False)
     return all(one in (1, other) for one, other in pairs)
-
-
-def missing_weights(context: Context) -> Iterator[Edit]:
-    """A whole expression, or one operand, brought through a matrix."""
-    matrices = [text for text, value in context.values.items() if len(value.shape) == 2]
-    for node in context.wholes():
-        target = target_value(context, node)
-        if target is None or len(target.shape) != 2:
-            continue
-        operands = (node.left, node.right) if isinstance(node, ast.BinOp) else ()
-        for part in (node, *operands):
-            text = grouped(context.source(part), part)
-            for matrix in matrices:
-                for product in (f"{text} @ {matrix}.T", f"{matrix}.T @ {text}"):
-                    yield context.replaced(part, f"({product})", 22.0)
-
-
-def missing_penalty(context: Context) -> Iterator[Edit]:
-    """A whole expression plus a strength times an array of its shape, over m or not."""
-    strengths = [
-        text
-        for text, value in context.values.items()
-        if value.kind == "float" and STRENGTH.search(text)
-    ]
-    sizes = [text for text, weight in sizes_in(context) if weight == 3.0]
-    for node in context.wholes():
-        target = target_value(context, node)
-        if target is None:
-            continue
-        text = context.source(node)
-        for strength in strengths:
-            for atom, value in context.values.items():
-                if value.kind == "array" and value.shape == target.shape:
-                    term = f"{text} + {strength} * {atom}"
-                    yield context.replaced(node, term, 12.0)
-                    yield context.replaced(node, f"{text} + 2 * {strength} * {atom}", 13.0)
-                    for size in sizes:
-                        yield context.replaced(node, f"{term} / {size}", 14.0)
 
 
 def target_value(context: Context, node: ast.expr) -> Value | None:

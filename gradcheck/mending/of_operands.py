@@ -82,8 +82,8 @@ def indices(context: Context) -> Iterator[Edit]:
         match index:
             case ast.BinOp(op=ast.Add() | ast.Sub(), right=ast.Constant()):  # `l` for `l - 1`
                 yield context.replaced(index, context.source(index.left), 7.0)
-        yield context.replaced(index, f"{text} - 1", 8.0)
-        yield context.replaced(index, f"{text} + 1", 8.0)
+        yield context.replaced(index, f"{text} - 1", 7.0)
+        yield context.replaced(index, f"{text} + 1", 7.0)
         yield context.replaced(index, f"-{grouped(text, index)}", 11.0)
         for name, value in context.values.items():
             if value.kind == "int" and name.isidentifier() and name != text:

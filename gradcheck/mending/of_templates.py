@@ -1,4 +1,4 @@
-"""Whole backward passes of softmax and of normalisation, in the user's names."""
+"""The whole backward pass of softmax, in the user's names."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.of_factors import stretches, target_value
+from gradcheck.mending.of_factors import target_value
 
 SOFTMAX = re.compile(rb"softmax|exp\(", re.IGNORECASE)
-NORMALISED = re.compile(rb"var\b|std|norm(?!al)", re.IGNORECASE)
-"""What a file has that computes one."""
-
 MOST_ALIKE = 8
 """With more arrays of one shape, too many could be meant."""
 
@@ -27,26 +24,6 @@ def softmax(context: Context) -> Iterator[Edit]:
             for axis in _axes(context, alike):
                 total = f"({d} * {s}).sum({axis})"
                 yield context.replaced(node, f"{s} * ({d} - {total})", 28.0)
-
-
-def normalisation(context: Context) -> Iterator[Edit]:
-    """Through a mean and a variance: less its mean, less its part along what is normalised."""
-    if not NORMALISED.search(context.text):
-        return
-    for node, alike in _targets(context):
-        shape = context.values[alike[0]].shape
-        spreads = [
-            text
-            for text, value in context.values.items()
-            if value.kind == "array" and stretches(value.shape, shape)
-        ]
-        for d, unit in permutations(alike, 2):
-            for axis in _axes(context, alike):
-                mean, along = f"{d}.mean({axis})", f"{unit} * ({d} * {unit}).mean({axis})"
-                for spread in spreads:
-                    whole = f"({d} - {mean} - {along})"
-                    yield context.replaced(node, f"{whole} / {spread}", 30.0)
-                    yield context.replaced(node, f"{whole} * {spread}", 30.0)
 
 
 def _targets(context: Context) -> Iterator[tuple[ast.expr, list[str]]]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 
+from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Context
 from gradcheck.mending.moments import Moment
 from gradcheck.mending.of_factors import DERIVATIVE, sizes_in
 from gradcheck.mending.scope import expressions, inside, value_of
 from gradcheck.user.blocks import Array
 
-MOST_ENTRIES, MOST_PRODUCTS = 48, 400
-MOST_ALIKE, MOST_CALLED, LONGEST = 12, 6, 30
+MOST_ENTRIES, MOST_PRODUCTS = 24, 400
+MOST_ALIKE, MOST_CALLED, MOST_EQUAL, LONGEST = 12, 6, 2, 30
 FORMS = (
     "1 - {0}",
     "1 - {0}**2",
@@ -35,18 +38,26 @@ FORMS = (
 class Pool:
     """Values that are known at some moments: of names, and of what is made of one or two."""
 
-    def __init__(
-        self, context: Context, moments: Sequence[Moment], expected: Sequence[Array]
-    ) -> None:
-        self._context, self._moments, self._expected = context, moments, expected
-        sizes = [one.size for one in expected]
+    def __init__(self, context: Context, moments: Sequence[Moment], node: ast.expr) -> None:
+        self._context, self._moments, self._node = context, moments, node
+        self._composers: dict[bytes, Composer] = {}
+
+    def having(self, expected: Sequence[Array], of_three: bool) -> list[str]:
+        """Expressions that have these values at the moments; what is not finite is not asked."""
+        self._expected = expected
+        known = np.concatenate([np.isfinite(one).reshape(-1) for one in expected])
+        if not known.any():
+            return []
         rng = np.random.default_rng(0)
-        chosen = np.sort(rng.permutation(sum(sizes))[:MOST_ENTRIES])
-        ends = np.cumsum([0, *sizes])
+        chosen = np.sort(rng.permutation(np.flatnonzero(known))[:MOST_ENTRIES])
+        ends = np.cumsum([0, *(one.size for one in expected)])
         self._picked = [
             chosen[(first <= chosen) & (chosen < last)] - first for first, last in pairwise(ends)
         ]
-        self.wanted = self._entries(expected)
+        key = repr([one.shape for one in expected]).encode() + chosen.tobytes()
+        if key not in self._composers:
+            self._composers[key] = Composer(self._rows(), self._factors)
+        return self._composers[key].having(self._entries(expected), of_three)
 
     def _entries(self, values: Sequence[Array]) -> Array:
         shapes = [one.shape for one in self._expected]
@@ -54,7 +65,8 @@ class Pool:
         pairs = zip(whole, self._picked, strict=True)
         return np.concatenate([one.reshape(-1)[picked] for one, picked in pairs])
 
-    def factors(self) -> dict[float, str]:
+    @cached_property
+    def _factors(self) -> dict[float, str]:
         """Numbers that are known, with what they make of a text; 1 is the first."""
         factors = {1.0: "{}", -1.0: "-{}", 2.0: "2 * {}", 0.5: "{} / 2", -2.0: "-2 * {}"}
         numbers: dict[float, str] = {}
@@ -75,11 +87,11 @@ class Pool:
             for axis in range(np.ndim(value)) if isinstance(value, np.ndarray) else ():
                 yield f"{text}.shape[{axis}]" if axis else f"len({text})"
 
-    def rows(self) -> dict[str, Array]:
-        """The entries of all values that have the shape that is wanted, the same ones once."""
-        known = self._known()
+    def _rows(self) -> dict[str, Array]:
+        """The entries of all values that have the shape that is wanted, of equal ones two."""
+        known = {**self._known, **self._called()}
         rows: dict[str, Array] = {}
-        seen: set[bytes] = set()
+        seen: Counter[bytes] = Counter()
         for text, values in (*known.items(), *self._made(known)):
             try:
                 row = self._entries(values)
@@ -87,8 +99,8 @@ class Pool:
                 continue
             key = np.round(row, 12).tobytes()
             telling = np.ptp(row) > 0 if len(row) > 1 else np.any(row)
-            if key not in seen and telling and np.all(np.isfinite(row)):
-                seen.add(key)
+            if seen[key] < MOST_EQUAL and telling and np.all(np.isfinite(row)):
+                seen[key] += 1
                 rows[text] = row
         return rows
 
@@ -105,6 +117,7 @@ class Pool:
             values.append(value)
         return values
 
+    @cached_property
     def _known(self) -> dict[str, list[Array]]:
         """Those of names, of parts of what they hold, and of the function's own expressions."""
         moment = self._moments[0]
@@ -122,13 +135,18 @@ class Pool:
         texts += [" ".join(own.get(one, one).split()) for one in every]
         known = {}
         for text in sorted(dict.fromkeys(texts), key=len):
-            values = self._values(text)
+            is_old = not text.isidentifier() and self._context.is_made_later(text, self._node)
+            values = None if is_old else self._values(text)
             if values is not None:
                 known[text] = values
-        alike = [text for text, own in known.items() if own[0].shape == self._expected[0].shape]
-        for text in [f"{name}({one})" for name in self._functions() for one in alike[:MOST_ALIKE]]:
-            known |= dict(self._asked(text))
         return known
+
+    def _called(self) -> dict[str, list[Array]]:
+        """Those of functions of what has the shape that is wanted."""
+        shape = self._expected[0].shape
+        alike = [text for text, own in self._known.items() if own[0].shape == shape][:MOST_ALIKE]
+        texts = [f"{name}({one})" for name in self._functions() for one in alike]
+        return dict(pair for text in texts for pair in self._asked(text))
 
     def _functions(self) -> list[str]:
         """What the file calls with one argument: its own functions, slopes first, and numpy's."""

@@ -101,7 +101,10 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
             "missing, which is beyond an edit"
         )
     if watched.is_over():
-        return f"no edit was found in the {allowance} allowed; a larger budget goes on"
+        lines = list(map(str, sorted({line for _, line in watched.lines})))
+        begun = f", which began at line {listed(lines)}" if lines else ""
+        more = "a larger budget (--budget) goes on"
+        return f"no edit was found in the {allowance} allowed{begun}; {more}"
     return "no edit, and no combination of two or three, makes every gradient right"
 
 
@@ -114,6 +117,7 @@ class _Watched:
         self.refusal: str | None = None
         self.mended: list[Mended] = []
         self.coincidence: Mended | None = None
+        self.lines = task.hints.lines
         self._task = task
         self._advance = advance
         self._counts = Counts()

@@ -16,15 +16,14 @@ PRODUCTS = ("dot", "matmul")
 
 
 def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding]) -> list[Mended]:
-    """The likeliest first; of those that say the same, the shortest alone."""
+    """The likeliest first; of those that say the same, that alone."""
     texts: dict[str, ast.Module] = {path: ast.parse(text) for path, text in before.items()}
     chosen: dict[tuple[str, ...], Mended] = {}
     for one in sorted(mended, key=lambda one: _rank(one, before, findings)):
         changed = [path for path in before if one.texts[path] != before[path]]
         trees = {**texts, **{path: ast.parse(one.texts[path]) for path in changed}}
         meaning = tuple(normal(trees[path]) for path in before)
-        if meaning not in chosen or _length(one) < _length(chosen[meaning]):
-            chosen[meaning] = one
+        chosen.setdefault(meaning, one)
     return list(chosen.values())
 
 

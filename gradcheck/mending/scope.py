@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,53 +19,11 @@ from gradcheck.user.tensors import is_tensor, to_array
 
 MOST_KEYS = 60
 
-PURE = frozenset(
-    [
-        "abs",
-        "arctan",
-        "clip",
-        "concatenate",
-        "cos",
-        "cosh",
-        "cumsum",
-        "diff",
-        "dot",
-        "einsum",
-        "exp",
-        "expand_dims",
-        "hstack",
-        "log",
-        "log1p",
-        "matmul",
-        "max",
-        "maximum",
-        "mean",
-        "min",
-        "minimum",
-        "multiply",
-        "outer",
-        "power",
-        "ravel",
-        "repeat",
-        "reshape",
-        "sign",
-        "sin",
-        "sinh",
-        "sqrt",
-        "square",
-        "std",
-        "stack",
-        "sum",
-        "swapaxes",
-        "tan",
-        "tanh",
-        "tile",
-        "trace",
-        "transpose",
-        "var",
-        "vstack",
-        "where",
-    ]
+PURE = re.compile(
+    r"abs|arctan|clip|concatenate|cos|cosh|cumsum|diff|dot|einsum|exp|expand_dims|hstack|log|"
+    r"log1p|matmul|max|maximum|mean|min|minimum|multiply|outer|power|ravel|repeat|reshape|sign|"
+    r"sin|sinh|sqrt|square|std|stack|sum|swapaxes|tan|tanh|tile|trace|transpose|var|vstack|"
+    r"where"
 )
 """Functions of numpy's and methods of arrays that change nothing."""
 
@@ -181,7 +140,7 @@ def _can_be_asked(node: ast.AST) -> bool:
         return False
     calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
     return all(
-        (isinstance(one, ast.Attribute) and one.attr in PURE)
+        (isinstance(one, ast.Attribute) and PURE.fullmatch(one.attr))
         or (isinstance(one, ast.Name) and one.id == "len")
         for one in calls
     )

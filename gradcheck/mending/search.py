@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import tee
 
 from gradcheck.compare.point import Point
 from gradcheck.mending.allowance import Allowance
@@ -13,7 +14,7 @@ from gradcheck.mending.answers import Answers
 from gradcheck.mending.candidate import Mended, Proof, TooSlowError, Watch, applied
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
-from gradcheck.mending.edits import Hints, all_edits
+from gradcheck.mending.edits import Hints, all_edits, weighed
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge, is_mended
 from gradcheck.mending.source import Function, UnreadableError
@@ -91,7 +92,7 @@ class Search:
         self._start: Standing = ()
         self._seen: set[int] = set()
         self._tried = 0
-        self._asked, self._computed = -math.inf, 0.0
+        self._asked, self._computed, self._begun = -math.inf, 0.0, time.process_time()
         self._mended = self._coincidences = 0
 
     def run(self) -> None:
@@ -105,24 +106,24 @@ class Search:
         program = Program(self._task.functions, texts)
         contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
         made = [self._constructed(contexts, wanted) for wanted in self._task.hints.wanted]
-        first = [edit for one in made for edit in one]
-        edits = all_edits(contexts, self._task.hints, first)
+        first = weighed([edit for one in made for edit in one])
         base = self._judge.progress(self._judge.right_blocks() or self._start)
         self._surroundings.restore()
         self._try_each(program, of_different_faults(made), before)
-        early = self._helpful(program, before, edits[: len(first)], base)[0]
+        early = self._helpful(program, before, first, base)[0]
         if not self._mended and depth < DEPTH:
             last = self._last
             self._last = self._spent() + DEEPEN * (last - self._spent())
             self._follow(program, before, [one for one in early if one[1].is_clear(base)], depth)
             self._last = self._last if self._mended else last
+        edits, again = tee(all_edits(contexts, self._task.hints))
         helpful, pairs = self._helpful(program, before, edits, base)
         self._try_each(program, pairs, before)
         if self._mended or depth >= DEPTH or self._is_over():
             return
         self._follow(program, before, [*early, *helpful], depth)
         if not depth:
-            self._try_each(program, likely_pairs(edits), ())
+            self._try_each(program, likely_pairs([*first, *again]), ())
 
     def _constructed(self, contexts: Sequence[Context], wanted: Wanted) -> list[Edit]:
         """Edits that give an expression the value that is wanted, unless it takes too long."""
@@ -154,7 +155,7 @@ class Search:
             self._try_all(program, batch, before)
 
     def _helpful(
-        self, program: Program, before: Candidate, edits: Sequence[Edit], base: Progress
+        self, program: Program, before: Candidate, edits: Iterable[Edit], base: Progress
     ) -> tuple[list[tuple[Edit, Progress]], list[tuple[Edit, Edit]]]:
         """Tries single edits: those that help and are not enough, and pairs that may be."""
         wanted, own = self._judge.pick(base)
@@ -277,7 +278,8 @@ class Search:
     def _spent(self) -> float:
         now = time.monotonic()
         if now > self._asked + SELDOM:  # to ask what was computed takes as long as a candidate
-            self._asked, self._computed = now, self._before.computed + time.process_time()
+            computed = time.process_time() - self._begun  # of a script, not what ran before it
+            self._asked, self._computed = now, self._before.computed + computed
         return self._task.allowance.spent(self._tried, self._computed)
 
     def _run_once(self) -> None:

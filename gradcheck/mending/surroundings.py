@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.recognition.data import arrays_in
-from gradcheck.user.objects import is_object
+from gradcheck.mending.held import Holdings
 from gradcheck.user.problem import Problem
 
-DEPTH = 4
 MOST_BYTES = 2**27
+MOST_ITEMS = 500
+"""Of longer lists and dicts it is asked no more than how long they are."""
 
 
 class Surroundings:
-    """Arrays that the user's functions hold, as they are now, and the attributes that objects have.
+    """What the user's functions hold, as it is now, and the attributes that objects have.
 
     Args:
         problem: what is checked.
@@ -25,27 +26,28 @@ class Surroundings:
     """
 
     def __init__(self, problem: Problem, functions: Sequence[Any]) -> None:
-        self._arrays: list[tuple[NDArray[Any], NDArray[Any], bytes]] = []
         self._problem = problem
-        seen: set[int] = set()
+        self._arrays: list[tuple[NDArray[Any], NDArray[Any], bytes]] = []
         left = MOST_BYTES
-        holders = [*functions, problem.loss_function, problem.gradient_function]
-        for holder in holders:
-            for array in arrays_in(holder, DEPTH, seen) if holder is not None else ():
-                left -= array.nbytes
-                if array.flags.writeable and left > 0:
-                    self._arrays.append((array, array.copy(), array.tobytes()))
-        self._objects = [
-            (one, dict(vars(one)))
-            for one in _objects_in(problem.parameters.owner, DEPTH)
-            if hasattr(one, "__dict__")
-        ]
+        held = Holdings.of([*functions, problem.loss_function, problem.gradient_function])
+        for array in (one.value for one in held.held if one.is_array):
+            left -= array.nbytes
+            if array.flags.writeable and left > 0:
+                self._arrays.append((array, array.copy(), array.tobytes()))
+        owned = Holdings.of([problem.parameters.owner])
+        self._containers = [(one, one.copy()) for one in (*held.containers, *owned.containers)]
+        self._objects = [(one, dict(vars(one))) for one in owned.objects]
 
     def restore(self) -> None:
         """Puts back what was changed; attributes are what they were."""
         for array, before, numbers in self._arrays:
             if array.tobytes() != numbers and array.shape == before.shape:
                 np.copyto(array, before)
+        for container, items in self._containers:
+            if not _is_same(container, items):
+                container.clear()
+                put = container.update if isinstance(container, dict) else container.extend
+                put(items)
         for one, attributes in self._objects:
             for name in vars(one).keys() - attributes:
                 delattr(one, name)
@@ -56,17 +58,11 @@ class Surroundings:
         self._problem.parameters.restore()
 
 
-def _objects_in(value: Any, depth: int) -> list[Any]:
-    """The user's own objects: the parameters' owner, and those in its lists and attributes."""
-    if depth < 0:
-        return []
-    if isinstance(value, list | tuple):
-        return [inner for item in value for inner in _objects_in(item, depth - 1)]
-    if not is_object(value):
-        return []
-    inner = (
-        [one for item in vars(value).values() for one in _objects_in(item, depth - 1)]
-        if hasattr(value, "__dict__")
-        else []
-    )
-    return [value, *inner]
+def _is_same(now: Any, before: Any) -> bool:
+    if len(now) != len(before):
+        return False
+    if len(now) > MOST_ITEMS:
+        return True
+    if isinstance(now, dict):
+        return list(now) == list(before) and all(map(is_, now.values(), before.values()))
+    return all(map(is_, now, before))

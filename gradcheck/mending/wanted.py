@@ -7,23 +7,32 @@ made of these is an edit like any other, and is tried before all others.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import product
 
 import numpy as np
 
-from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.moments import Moment, moments_at
 from gradcheck.mending.pool import Pool
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
 
-MOST_EDITS, MOST_STRIDE, MOST_RETURNED = 8, 4, 12
+MOST_EDITS, MOST_MOMENTS, MOST_RETURNED = 8, 4, 12
 MUCH_LESS_NATURAL = 4.0
 CLOSE = 1e-9
+
+SOLVED: dict[type[ast.operator], tuple[Callable[[Array, Array], Array], ...]] = {
+    ast.Add: (np.subtract, np.subtract),
+    ast.Sub: (np.add, lambda whole, left: left - whole),
+    ast.Mult: (np.divide, np.divide),
+    ast.Div: (np.multiply, lambda whole, left: left / whole),
+}
+"""What the left and the right operand should be, of what is wanted and the other operand."""
+
+Told = tuple[Moment, Array]
+"""A moment, and what an expression should be at it."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +100,9 @@ def _constructed_in(
         nodes = [node for node in nodes if node in (statement, getattr(statement, "value", None))]
     for node in nodes:
         told = _told(context.source(node), moments, wanted)
-        if told is not None:
+        if told:
             # of a loop's later passes, the wrong ones before may be what is wrong with them
-            return _edits(context, node, *told) or _edits(context, node, told[0][:1], told[1][:1])
+            return _edits(context, node, told[:MOST_MOMENTS]) or _edits(context, node, told[:1])
     return []
 
 
@@ -135,40 +144,32 @@ def _nodes(context: Context, statement: ast.stmt | ast.expr, wanted: Wanted) -> 
     return sorted(nodes, key=distance)
 
 
-def _told(
-    text: str, moments: Sequence[Moment], wanted: Wanted
-) -> tuple[list[Moment], list[Array]] | None:
+def _told(text: str, moments: Sequence[Moment], wanted: Wanted) -> list[Told]:
     """The moments at which an expression has the wrong value, and what it should be at them."""
-    values = [moment.value(text) for moment in moments]
-    shape = wanted.actual.shape
-    for moment, value in zip(moments, values, strict=True):
-        same = value is not None and value.shape == shape == wanted.expected.shape
-        if value is not None and same and _are_close(value, wanted.actual):
-            return [moment], [wanted.expected]
-    known = [pair for pair in zip(moments, values, strict=True) if pair[1] is not None]
-    for stride, order in product(range(1, MOST_STRIDE + 1), (1, -1)):
-        for first in range(stride):
-            chosen = known[first::stride][::order]
-            if sum(value.size for _, value in chosen if value is not None) == wanted.actual.size:
-                told = _split(chosen, wanted)
-                if told is not None:
-                    return told
-    return None
+    known = [(moment, value) for moment in moments if (value := moment.value(text)) is not None]
+    actual, expected = wanted.actual, wanted.expected
+    for moment, value in known:
+        if value.shape == actual.shape and _are_close(value, actual):
+            return [(moment, expected)]
+    if actual.size == expected.size:
+        for order in (1, -1):
+            told = _one_after_the_other(known[::order], actual.reshape(-1), expected.reshape(-1))
+            if told:
+                return told
+    return []
 
 
-def _split(
-    chosen: Sequence[tuple[Moment, Array | None]], wanted: Wanted
-) -> tuple[list[Moment], list[Array]] | None:
-    """What is wanted at every moment, if the values are one after the other what is wrong."""
-    values = [value for _, value in chosen if value is not None]
-    if len(values) < 2 or not _are_close(
-        np.concatenate([value.reshape(-1) for value in values]), wanted.actual.reshape(-1)
-    ):
-        return None
-    ends = np.cumsum([value.size for value in values])[:-1]
-    parts = np.split(wanted.expected.reshape(-1), ends)
-    pairs = zip(values, parts, strict=True)
-    return [moment for moment, _ in chosen], [part.reshape(one.shape) for one, part in pairs]
+def _one_after_the_other(
+    known: Sequence[tuple[Moment, Array]], actual: Array, expected: Array
+) -> list[Told]:
+    """What is wanted at every moment, if the values at some are one after the other what is."""
+    told, start = [], 0
+    for moment, value in known:
+        end = start + value.size
+        if end <= actual.size and _are_close(value.reshape(-1), actual[start:end]):
+            told.append((moment, expected[start:end].reshape(value.shape)))
+            start = end
+    return told if start == actual.size else []
 
 
 def _are_close(one: Array, other: Array) -> bool:
@@ -176,22 +177,67 @@ def _are_close(one: Array, other: Array) -> bool:
     return bool(np.all(np.abs(one - other) <= CLOSE * scale))
 
 
-def _edits(
-    context: Context, node: ast.expr, moments: Sequence[Moment], expected: Sequence[Array]
-) -> list[Edit]:
-    pool = Pool(context, moments, expected)
-    own = context.source(node)
-    parent = context.parents.get(node)
-    edits = []
-    for text in Composer(pool.rows(), pool.factors()).having(pool.wanted):
-        weight = 5.0 + 0.25 * _changes(own, text)
-        is_loose = isinstance(ast.parse(text, mode="eval").body, ast.BinOp | ast.UnaryOp)
-        is_part = isinstance(parent, ast.BinOp | ast.UnaryOp | ast.Attribute | ast.Subscript)
-        by = f"({text})" if is_loose and is_part else text
-        if by != own:
-            edits.append(context.whole_replaced(node, by, weight))
-    edits.sort(key=lambda edit: edit.weight)
+def _edits(context: Context, node: ast.expr, told: Sequence[Told]) -> list[Edit]:
+    """Edits of an expression, or of an operand in it, that give it the value that is wanted."""
+    moments = [moment for moment, _ in told]
+    pool = Pool(context, moments, node)
+    parts = list(_parts(context, node, moments, [value for _, value in told]))
+    edits: list[Edit] = []
+    for of_three in (False, True):
+        for part, expected in parts if not edits else ():
+            own = context.source(part)
+            for text in pool.having(expected, of_three):
+                if text != own:
+                    turned = 0.0 if text.startswith(own) or own not in text else 0.1
+                    weight = 2.0 + 0.25 * _changes(own, text) + turned
+                    edits.append(context.fitted(part, text, weight))
+    edits.sort(key=lambda edit: (edit.weight, edit.end - edit.start))
     return [one for one in edits if one.weight <= edits[0].weight + MUCH_LESS_NATURAL][:MOST_EDITS]
+
+
+def _parts(
+    context: Context, node: ast.expr, moments: Sequence[Moment], expected: Sequence[Array]
+) -> Iterator[tuple[ast.expr, Sequence[Array]]]:
+    """An expression and the operands in it, with what each should be while all others stay."""
+    yield node, expected
+    match node:
+        case ast.UnaryOp(ast.USub(), operand):
+            yield from _parts(context, operand, moments, [-one for one in expected])
+        case ast.BinOp(left, op, right) if type(op) in SOLVED:
+            for part, other, solve in zip(
+                (left, right), (right, left), SOLVED[type(op)], strict=True
+            ):
+                wanted = []
+                for moment, value in zip(moments, expected, strict=True):
+                    own, beside = (moment.value(context.source(one)) for one in (part, other))
+                    if (
+                        own is None
+                        or beside is None
+                        or np.broadcast(own, beside).shape != value.shape
+                    ):
+                        break
+                    with np.errstate(all="ignore"):
+                        solved = _shrunk(np.asarray(solve(value, beside)), own.shape)
+                    if solved is None:
+                        break
+                    wanted.append(solved)
+                else:
+                    yield from _parts(context, part, moments, wanted)
+
+
+def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:
+    """The array of a shape that this one is when it is stretched, or itself; nan is not known."""
+    if value.shape == shape:
+        return value
+    known = np.where(np.isfinite(value), value, np.nan)
+    more = value.ndim - len(shape)
+    axes = [axis for axis in range(value.ndim) if axis < more or shape[axis - more] == 1]
+    if more < 0 or not np.isfinite(known).any():
+        return None
+    mean = np.nanmean(known, axis=tuple(axes), keepdims=True)
+    close = np.abs(known - mean) <= CLOSE * np.nanmax(np.abs(known))
+    same = mean.size == np.prod(shape) and np.all(close | np.isnan(known))
+    return mean.reshape(shape) if same else value if shape else None
 
 
 def _changes(before: str, after: str) -> float:

@@ -58,7 +58,7 @@ def finding(code):
     ("code", "kind"),
     [
         ("GC303", EditKind.MISSING_FACTOR),
-        ("GC402", EditKind.MISSING_WEIGHTS),
+        ("GC402", EditKind.NAME),
         ("GC502", EditKind.SCALE),
         ("GC603", EditKind.SIGN),
         ("GC854", EditKind.MISSING_FACTOR),

@@ -321,7 +321,6 @@ UNREPAIRED = frozenset(
         "lists_in_loops: wrong z",
         "lists_in_loops: wrong z + mean in the loop",
         "scalars: bias without slope",
-        "scalars: helper",
         "scalars: no minus + assigned",
         "scalars: output for sum",
         "scalars: wrong input",

@@ -24,7 +24,10 @@ def grad(w):
 def test_no_more_edits_are_tried_than_are_allowed():
     found = gradcheck.repair(loss, np.ones(3), grad, budget=Edits(7))
     assert found.tried == 7
-    assert found.reason == "no edit was found in the 7 edits allowed; a larger budget goes on"
+    assert found.reason == (
+        "no edit was found in the 7 edits allowed, which began at line 21; "
+        "a larger budget (--budget) goes on"
+    )
 
 
 def test_no_edits_are_no_budget():

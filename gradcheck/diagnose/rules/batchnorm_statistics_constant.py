@@ -103,5 +103,5 @@ RULE = Rule(
     instead="g = gamma * upstream;  dx = (g - g.mean(0) - xhat * (g * xhat).mean(0)) / std",
     detector=LayerForms(_forms),
     also=(Traced((fault.STATISTICS_CONSTANT,)),),
-    edits=(EditKind.MISSING_FACTOR, EditKind.ASSIGNED_OR_ADDED, EditKind.NORMALISATION),
+    edits=(EditKind.MISSING_FACTOR, EditKind.ASSIGNED_OR_ADDED),
 )

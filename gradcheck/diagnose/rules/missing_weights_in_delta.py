@@ -13,5 +13,5 @@ RULE = Rule(
     example="delta1 = delta2 * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
     detector=Traced((fault.WEIGHTS_MISSING,)),
-    edits=(EditKind.MISSING_WEIGHTS, EditKind.NAME),
+    edits=(EditKind.NAME,),
 )

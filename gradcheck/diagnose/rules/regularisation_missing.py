@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck.diagnose.rule import EditKind, Rule, Traced
+from gradcheck.diagnose.rule import Rule, Traced
 from gradcheck.trace import fault
 
 RULE = Rule(
@@ -13,5 +13,4 @@ RULE = Rule(
     example="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta",
     instead="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
     detector=Traced((fault.PENALTY_MISSING,)),
-    edits=(EditKind.MISSING_PENALTY,),
 )

@@ -15,7 +15,6 @@ RULE = Rule(
     instead="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + 2 * lam * W",
     detector=Traced((fault.PENALTY_WRONG,)),
     edits=(
-        EditKind.MISSING_PENALTY,
         EditKind.REMOVED_FACTOR,
         EditKind.CONSTANT,
         EditKind.NAME,
