@@ -31,7 +31,7 @@ def unforgiving(monkeypatch):
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """The search for a faulty expression has time enough, however busy the machine is."""
-    monkeypatch.setattr("gradcheck.diagnose.following.SECONDS", 10.0)
+    monkeypatch.setattr("gradcheck.diagnose.tracing.SECONDS", 10.0)
 
 
 @pytest.fixture(autouse=True)

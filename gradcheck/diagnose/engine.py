@@ -15,13 +15,14 @@ from gradcheck.compare.point import Point
 from gradcheck.diagnose.advice import advice
 from gradcheck.diagnose.evidence import Evidence, second_point
 from gradcheck.diagnose.findings import correction_finding, scale_findings
-from gradcheck.diagnose.following import SECONDS, follow, with_faults, without_rate
+from gradcheck.diagnose.following import with_faults, without_rate
 from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
 from gradcheck.diagnose.raised import exception_finding
 from gradcheck.diagnose.rule import Direct, Last, detectors
 from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated, unknown_cause
 from gradcheck.diagnose.sizes import read_sizes
+from gradcheck.diagnose.tracing import SECONDS, follow
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding, one_for_each_line
 from gradcheck.preflight import Preflight

@@ -12,19 +12,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
-from gradcheck.diagnose.judge import Judge
 from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.diagnose.rules.gradient_clipped import is_clip
 from gradcheck.finding import Finding
-from gradcheck.trace import Fault, Search, find_faults
+from gradcheck.trace import Fault, Search
 from gradcheck.trace.compared import same
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     EXTRA_TERM,
-    LOSS_CHANGED,
     OTHER_FORMULA,
     TRANSPOSED,
     WRONG_OPERAND,
@@ -33,46 +30,12 @@ from gradcheck.trace.fault import (
 from gradcheck.trace.misfits import turned
 from gradcheck.words import gradient_of, listed, verb
 
-SECONDS = 8.0
-"""How long the search may take beside the check."""
-
-NUDGES = (0.3, 0.1, 0.3, 0.05)
-"""The points at which both functions are followed besides the user's, in spreads of a block."""
-
 UNTELLING = (WRONG_VALUE, WRONG_OPERAND)
 """Kinds of faults that say no more than that something is wrong."""
 
 LONGEST_CODE = 60
 SUM = re.compile(r" [+-] (?![^(\[]*[)\]])")
 """A sum or difference outside of all brackets."""
-
-
-def follow(point: Point, rng: np.random.Generator) -> Search:
-    """The faults of the gradient at a point, nearest to the loss first.
-
-    Args:
-        point: compared, with a block that failed.
-        rng: for the points beside it.
-    """
-    parameters = point.problem.parameters
-    nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]
-    raised = any(block.verdict == "raised" for block in point.blocks)
-    verdicts = ("raised",) if raised else ("wrong", "shape", "missing")
-    wrong = [block.name for block in point.blocks if block.verdict in verdicts]
-    search = ask_trace(
-        point,
-        lambda subject: find_faults(
-            subject,
-            [point.values, *nearby],
-            wrong,
-            None if raised else Judge(point),
-            SECONDS,
-        ),
-        lambda reason: Search(unfollowed=reason),
-    )
-    if point.problem.layer and search.doubt is not None and search.doubt.kind == LOSS_CHANGED:
-        return replace(search, doubt=None)  # the slope of another function is no other loss
-    return search
 
 
 def with_faults(
@@ -213,7 +176,9 @@ def _of_fault(fault: Fault, rules: Sequence[Rule]) -> Finding | None:
     if rule is unknown_cause.RULE and (fault.place is None or not fault.expression):
         return None
     return replace(
-        rule.finding(fault.blocks, _message(fault), _evidence(fault), _fix(fault)),
+        rule.finding(
+            fault.blocks, _message(fault), _evidence(fault), _fix(fault), fault.error_after_fix
+        ),
         location=fault.place.location if fault.place and fault.place.source else None,
         also=tuple(place.location for place in fault.also),
         expression=fault.expression or None,

@@ -146,6 +146,7 @@ class Fault:
         before: right values that it is made of, the last first.
         blocks: the blocks that it makes wrong.
         mended: the gradients with it, and those before it, put right, at the first point.
+        error_after_fix: the largest relative error of these; None where it was not measured.
     """
 
     kind: str
@@ -161,6 +162,7 @@ class Fault:
     before: tuple[Step, ...] = ()
     blocks: tuple[str, ...] = ()
     mended: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    error_after_fix: float | None = None
     cause: Cause | None = None
 
 

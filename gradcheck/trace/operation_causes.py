@@ -181,16 +181,16 @@ def value_cause(compared: Compared) -> Cause | None:
         if quantity.kind != SLOPE or begin is None or not _is_activation(compared, begin, end):
             continue
         inputs, outputs = compared.values(begin), compared.values(end)
-        for kind, used, wanted in (
+        for kind, given, wanted in (
             (fault.SLOPE_AT_OUTPUT, outputs, inputs),
             (fault.SLOPE_AT_INPUT, inputs, outputs),
         ):
             # of a sigmoid written in two branches, 1 - a does what its output does
             does = [value * (1 - value) for value in compared.expected]
             is_wanted = same(wanted, compared.expected) or same(quantity.values, does)
-            if same(used, compared.actual) and is_wanted:
-                name = words.name(end if used is outputs else begin)
-                right = words.name(begin if used is outputs else end)
+            if same(given, compared.actual) and is_wanted:
+                name = words.name(end if given is outputs else begin)
+                right = words.name(begin if given is outputs else end)
                 return Cause(kind, f"{name} is used where {right} belongs", f"use {right}")
     if not compared.is_use:
         return None
@@ -201,13 +201,13 @@ def value_cause(compared: Compared) -> Cause | None:
         if fits and same(product(compared.actual, slope), beyond or ()):
             used = f"a slope is taken at what arrives, and not at {words.name(belongs)}"
             return Cause(fault.SLOPE_ELSEWHERE, used, fix)
-    name = compared.parameters.get(belongs)
-    if name is not None:
+    parameter = compared.parameters.get(belongs)
+    if parameter is not None:
         moved = less(compared.expected, compared.actual)
-        if proportion(moved, [point.true[name] for point in compared.points], 1e-6):
-            updated = f"{name} has been updated already"
+        if proportion(moved, [point.true[parameter] for point in compared.points], 1e-6):
+            updated = f"{parameter} has been updated already"
             return Cause(fault.UPDATED_WEIGHTS, updated, f"{fix} as it was before the update")
-        return Cause(fault.OTHER_WEIGHTS, f"it should be {name}", fix)
+        return Cause(fault.OTHER_WEIGHTS, f"it should be {parameter}", fix)
     if in_product and compared.factor == 1:
         return Cause(fault.OTHER_INPUT, f"{words.name(belongs)} belongs here", fix)
     return None

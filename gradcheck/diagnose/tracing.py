@@ -1,0 +1,60 @@
+"""The user's own computation, followed for the expressions at fault."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck.compare.followed import ask_trace
+from gradcheck.compare.point import Point
+from gradcheck.diagnose.evidence import error_if_right, largest_error
+from gradcheck.diagnose.judge import Judge
+from gradcheck.trace import Fault, Search, find_faults
+from gradcheck.trace.fault import LOSS_CHANGED
+
+SECONDS = 8.0
+"""How long the search may take beside the check."""
+
+NUDGES = (0.3, 0.1, 0.3, 0.05)
+"""The points at which both functions are followed besides the user's, in spreads of a block."""
+
+
+def follow(point: Point, rng: np.random.Generator) -> Search:
+    """The faults of the gradient at a point, nearest to the loss first.
+
+    Args:
+        point: compared, with a block that failed.
+        rng: for the points beside it.
+    """
+    parameters = point.problem.parameters
+    nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]
+    raised = any(block.verdict == "raised" for block in point.blocks)
+    verdicts = ("raised",) if raised else ("wrong", "shape", "missing")
+    wrong = [block.name for block in point.blocks if block.verdict in verdicts]
+    search = ask_trace(
+        point,
+        lambda subject: find_faults(
+            subject,
+            [point.values, *nearby],
+            wrong,
+            None if raised else Judge(point),
+            SECONDS,
+        ),
+        lambda reason: Search(unfollowed=reason),
+    )
+    if point.problem.layer and search.doubt is not None and search.doubt.kind == LOSS_CHANGED:
+        return replace(search, doubt=None)  # the slope of another function is no other loss
+    return replace(search, faults=tuple(_measured(fault, point) for fault in search.faults))
+
+
+def _measured(fault: Fault, point: Point) -> Fault:
+    """A fault with the largest relative error that its blocks have once it is put right."""
+    names = point.problem.parameters.names
+    errors = [
+        error_if_right(point, names.index(name), np.asarray(fault.mended[name]))
+        for name in fault.blocks
+        if name in fault.mended
+    ]
+    error = largest_error(errors) if len(errors) == len(fault.blocks) else None
+    return replace(fault, error_after_fix=error)
