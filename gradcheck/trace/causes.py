@@ -25,7 +25,12 @@ from gradcheck.trace.scale_causes import scale_cause
 from gradcheck.trace.slope_causes import other_slope_cause, slope_cause, upstream_cause
 from gradcheck.trace.state import State
 from gradcheck.trace.surplus_causes import again_cause, clip_cause, habit_cause
-from gradcheck.trace.upstream_causes import adjoint_cause, loss_cause, weights_cause
+from gradcheck.trace.upstream_causes import (
+    adjoint_cause,
+    loss_cause,
+    sent_back_cause,
+    weights_cause,
+)
 from gradcheck.trace.words import Words
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
@@ -34,7 +39,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     index_cause,
     value_cause,
     upstream_cause,
-    adjoint_cause,
+    sent_back_cause,
     weights_cause,
     written_cause,
     sample_cause,
@@ -46,6 +51,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     penalty_cause,
     product_cause,
     axis_cause,
+    adjoint_cause,
     loss_cause,
     other_slope_cause,
     term_cause,

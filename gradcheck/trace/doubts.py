@@ -16,6 +16,7 @@ from gradcheck.trace.fault import (
     EXTRA_TERM,
     LOSS_CHANGED,
     OTHER_FORMULA,
+    OTHER_LOSS,
     SLOPE_WRONG,
     WRONG_OPERAND,
     WRONG_VALUE,
@@ -35,7 +36,9 @@ EXACT = 1e-7
 SHARE = 1e-3
 """What part they may be of those that the gradient has as the derivative of the loss."""
 
-UNNAMED = frozenset({CONSTANT_FACTOR, EXTRA_TERM, SLOPE_WRONG, WRONG_OPERAND, WRONG_VALUE})
+UNNAMED = frozenset(
+    {CONSTANT_FACTOR, EXTRA_TERM, OTHER_LOSS, SLOPE_WRONG, WRONG_OPERAND, WRONG_VALUE}
+)
 """Kinds of faults, and causes, that do not say what the gradient is instead."""
 
 

@@ -16,7 +16,7 @@ from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import evaluate
 from gradcheck.trace.operations import base_name
-from gradcheck.trace.quantities import SLOPE, VALUE
+from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.scipy_forms import softmax
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
@@ -192,25 +192,37 @@ def value_cause(compared: Compared) -> Cause | None:
                 name = words.name(end if given is outputs else begin)
                 right = words.name(begin if given is outputs else end)
                 return Cause(kind, f"{name} is used where {right} belongs", f"use {right}")
+    parameter = compared.parameters.get(belongs)
+    if parameter is not None and _is_updated(compared, parameter):
+        updated = f"{parameter} has been updated already"
+        return Cause(fault.UPDATED_WEIGHTS, updated, f"{fix} as it was before the update")
     if not compared.is_use:
         return None
     beyond = None if in_product else compared.adjoints(belongs)
-    for quantity in compared.known.quantities if beyond is not None else ():
+    arrives = beyond is not None and any(
+        one.kind == ADJOINT and same(compared.actual, one.values)
+        for one in compared.known.quantities
+    )
+    for quantity in compared.known.quantities if arrives else ():
         slope = quantity.values
         fits = quantity.kind == SLOPE and slope[0].shape == compared.actual[0].shape
         if fits and same(product(compared.actual, slope), beyond or ()):
             used = f"a slope is taken at what arrives, and not at {words.name(belongs)}"
             return Cause(fault.SLOPE_ELSEWHERE, used, fix)
-    parameter = compared.parameters.get(belongs)
     if parameter is not None:
-        moved = less(compared.expected, compared.actual)
-        if proportion(moved, [point.true[parameter] for point in compared.points], 1e-6):
-            updated = f"{parameter} has been updated already"
-            return Cause(fault.UPDATED_WEIGHTS, updated, f"{fix} as it was before the update")
         return Cause(fault.OTHER_WEIGHTS, f"it should be {parameter}", fix)
     if in_product and compared.factor == 1:
         return Cause(fault.OTHER_INPUT, f"{words.name(belongs)} belongs here", fix)
     return None
+
+
+def _is_updated(compared: Compared, parameter: str) -> bool:
+    """Whether a parameter, turned perhaps, has been moved along its own gradient."""
+    moved = less(compared.expected, compared.actual)
+    true = [point.true[parameter] for point in compared.points]
+    if true[0].shape != moved[0].shape:
+        true = [value.T for value in true]
+    return bool(proportion(moved, true, 1e-6))
 
 
 def _is_activation(compared: Compared, begin: int, end: int) -> bool:

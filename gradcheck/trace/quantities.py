@@ -47,7 +47,7 @@ Locals = dict[int, Contributions]
 """By node, the derivatives of each entry by that of each operand."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quantity:
     """A quantity that is known from the loss.
 
@@ -79,13 +79,30 @@ def quantities_of(points: Sequence[Point]) -> list[Quantity]:
             stack = stack.reshape(len(numbers), len(points), -1)
             for row in np.flatnonzero(_are_usable(key[0], stack)):
                 fingerprints[numbers[row]] = *key, _fingerprint(stack[row])
-    found: dict[Any, Quantity] = {}
+    equal: dict[Any, list[Quantity]] = {}
     for print_of, one in zip(fingerprints, every, strict=True):
-        if print_of is not None and (print_of not in found or one.kind == SLOPE):
-            known = found.setdefault(print_of, one)
-            # of equal slopes, that of the whole function and not of a part of it
-            found[print_of] = max(known, one, key=lambda it: (it.node, it.other or 0))
-    return list(found.values())
+        if print_of is not None:
+            equal.setdefault(print_of, []).append(one)
+    return [_told(ones) for ones in equal.values()]
+
+
+def _told(equal: Sequence[Quantity]) -> Quantity:
+    """The one that is told of equal quantities: the first; of slopes that of the whole function.
+
+    A part of it may have the same slope (the inverse of 1 + exp(-|z|) by |z|, in a sigmoid), and
+    so has what is more than it, as the sum of its output and a constant.
+    """
+    if equal[0].kind != SLOPE:
+        return equal[0]
+    chosen = {min(equal, key=lambda one: one.other or 0)}
+    while more := [
+        one
+        for one in equal
+        if one not in chosen
+        and any(one.node == held.node or one.other == held.other for held in chosen)
+    ]:
+        chosen.update(more)
+    return min(chosen, key=lambda one: (one.node, -(one.other or 0)))
 
 
 def _all(points: Sequence[Point]) -> Iterator[Quantity]:

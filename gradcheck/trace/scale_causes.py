@@ -48,6 +48,11 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         return Cause(
             fault.FACTOR_TWO, f"it is {'twice' if ratio > 1 else 'half'} what it should be"
         )
+    own = state.tape[mend.unit.first]
+    if not _excess(ratio) and any(
+        _is(ratio, constant_of(one, state.tape) or 0.0) for one in own.arguments
+    ):
+        return Cause(fault.SCALE, f"the factor {ratio:.6g} is too much", "leave it out")
     for one in sorted(sizes):
         for other in sorted(divisors | {1}):
             if one != other and (_is(ratio, one / other) or _is(ratio, other / one)):

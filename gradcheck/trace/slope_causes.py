@@ -130,8 +130,9 @@ def _name(compared: Compared, slope: _Slope) -> str:
 
 def _missing(compared: Compared, slope: _Slope) -> Cause:
     """What is missing: a slope, or the factor that the loss multiplies by."""
-    end = compared.loss_nodes[slope.end]
-    if base_name(end) in ("multiply", "divide") and slope.begin in end.operands:
+    nodes = compared.loss_nodes[slope.begin + 1 : slope.end + 1]
+    end = next(node for node in nodes if slope.begin in node.operands)
+    if base_name(end) in ("multiply", "divide"):
         for index in set(end.operands) - {slope.begin}:
             if _behind(compared, index) in compared.parameters:
                 name = compared.words.name(index)
@@ -151,7 +152,7 @@ def _missing(compared: Compared, slope: _Slope) -> Cause:
                     fault.MASK_MISSING,
                     f"the mask {name} is missing",
                     f"multiply by {name} on the way back too",
-                    _made_for(compared, slope.end),
+                    _made_for(compared, end.index),
                 )
     if _behind(compared, slope.begin) in compared.parameters and base_name(end) == "exp":
         return Cause(

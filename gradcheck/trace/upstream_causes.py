@@ -18,29 +18,35 @@ from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, VALUE
 
 
-def adjoint_cause(compared: Compared) -> Cause | None:
-    """A derivative by one value, or a value, where the derivative by another belongs."""
-    wanted = compared.derived_by
-    if not compared.is_use or not wanted:
-        return None
-    used = _named(compared)
+def sent_back_cause(compared: Compared) -> Cause | None:
+    """Another derivative than the one that belongs here, summed or sent back through weights."""
+    used, user = _named(compared), _user(compared)
     if not used:
         return None
-    name = f"dL/d{compared.words.name(min(wanted))}"
-    user = _user(compared)
+    name = f"dL/d{compared.words.name(min(compared.derived_by))}"
     if base_name(user) in REDUCTIONS:
         return Cause(fault.BIAS_OF_ANOTHER, f"{used} is summed, and {name} belongs here")
-    is_sent_back = base_name(user) in MATRIX_PRODUCTS and any(
-        _is_parameter(compared, operand) for operand in user.operands
-    )
-    words = f"{used} is used where {name} belongs"
-    for slope in compared.slopes if is_sent_back else ():
+    for slope in compared.slopes if _is_sent_back(compared, user) else ():
         arriving = compared.adjoints(slope.node)
         if arriving is not None and same(compared.actual, arriving):
             return Cause(fault.RAW_ERROR, f"{used} is sent back, and {name} belongs here")
-    if is_sent_back or used.startswith("dL/d"):
-        return Cause(fault.OTHER_ADJOINT, words)
     return None
+
+
+def adjoint_cause(compared: Compared) -> Cause | None:
+    """A derivative by one value, or a value, where the derivative by another belongs."""
+    used = _named(compared)
+    if used.startswith("dL/d") or (used and _is_sent_back(compared, _user(compared))):
+        name = f"dL/d{compared.words.name(min(compared.derived_by))}"
+        return Cause(fault.OTHER_ADJOINT, f"{used} is used where {name} belongs")
+    return None
+
+
+def _is_sent_back(compared: Compared, user: Node) -> bool:
+    """Whether a matrix product with a parameter takes what is wrong."""
+    return base_name(user) in MATRIX_PRODUCTS and any(
+        _is_parameter(compared, operand) for operand in user.operands
+    )
 
 
 def weights_cause(compared: Compared) -> Cause | None:
@@ -114,7 +120,9 @@ def _is_parameter(compared: Compared, index: int) -> bool:
 
 
 def _named(compared: Compared) -> str:
-    """What the wrong value is of the loss; a derivative before a value."""
+    """What is used of the loss where a derivative belongs; itself a derivative before a value."""
+    if not compared.is_use or not compared.derived_by:
+        return ""
     for kind in (ADJOINT, VALUE):
         for quantity in compared.known.quantities:
             if quantity.kind == kind and same(compared.actual, quantity.values):
