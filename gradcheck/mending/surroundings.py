@@ -34,8 +34,9 @@ class Surroundings:
             left -= array.nbytes
             if array.flags.writeable and left > 0:
                 self._arrays.append((array, array.copy(), array.tobytes()))
+        own = Holdings.of(functions)  # of a script, those of the problem are not the user's
         owned = Holdings.of([problem.parameters.owner])
-        self._containers = [(one, one.copy()) for one in (*held.containers, *owned.containers)]
+        self._containers = [(one, one.copy()) for one in (*own.containers, *owned.containers)]
         self._objects = [(one, dict(vars(one))) for one in owned.objects]
 
     def restore(self) -> None:
@@ -45,8 +46,8 @@ class Surroundings:
                 np.copyto(array, before)
         for container, items in self._containers:
             if not _is_same(container, items):
-                container.clear()
                 put = container.update if isinstance(container, dict) else container.extend
+                container.clear()
                 put(items)
         for one, attributes in self._objects:
             for name in vars(one).keys() - attributes:

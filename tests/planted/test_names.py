@@ -22,6 +22,7 @@ NAMES = {
     "delta slightly off": {"GC105"},
     "delta of last sample": {"GC701"},
     "delta without first sample": {"GC702", "GC701", "GC408"},
+    "delta clipped": {"GC412"},
     "delta zero": {"GC408"},
     "back through turned weights": {"GC201"},
     "back through half the weights": {"GC103"},
@@ -49,7 +50,7 @@ NAMES = {
 SEEDS = range(0, 32, 3)
 EVERY = 9
 NO_CAUSE = {"GC999", "GC408"}
-MISNAMED = {"slope of relu": 1}
+MISNAMED = {"slope of relu": 1, "slope doubled": 1}
 """In how many of the networks a bug may get another name. In none, of the other bugs."""
 
 
