@@ -236,7 +236,7 @@ def _message(fault: Fault) -> str:
         why = "" if fault.kind in UNTELLING else f": {fault.kind}"
     if fault.expected and fault.actual.endswith(f" times {fault.expected}"):
         return f"{what} is {fault.actual}{why}"
-    if fault.expected and fault.actual not in ("", fault.expression, fault.expected):
+    if fault.expected and _says_more(fault.actual, fault):
         return f"{what} is {fault.actual}; {fault.expected} is wanted here{why}"
     if fault.expected:
         return f"{what} is wrong; {fault.expected} is wanted here{why}"
@@ -262,29 +262,52 @@ def _fix(fault: Fault) -> str:
     operand = _turned_operand(fault)
     if operand is not None:
         return f"write `{operand[1]}` there"
-    if fault.cause is not None and fault.cause.fix:
-        return fault.cause.fix
+    known = fault.fix or ("" if fault.cause is None else fault.cause.fix)
+    if known:
+        return known
     what = f"`{fault.expression}`" if fault.expression else "it"
     if fault.kind == EXTRA_TERM and fault.entry is not None:
         return f"leave `{fault.entry.expression}` out"
     if fault.kind == CONSTANT_FACTOR and fault.expression:
         return f"multiply {what} by {fault.factor:.6g}"
-    return f"let {what} be {fault.expected}" if fault.expected else f"look at {what}"
+    if "dL/d" not in fault.expected or fault.kind not in UNTELLING:
+        return f"let {what} be {fault.expected}" if fault.expected else f"look at {what}"
+    if _says_more(fault.actual, fault):
+        return f"make {fault.expected} of it"
+    return f"look for what {what} lacks{_ratios(fault)}"
+
+
+def _ratios(fault: Fault) -> str:
+    """How the wrong value compares to the right one, entry for entry."""
+    actual, expected = fault.actual_value, fault.expected_value
+    if actual is None or expected is None or actual.shape != expected.shape:
+        return ""
+    known = (expected != 0) & np.isfinite(actual) & np.isfinite(expected)
+    if not np.any(known):
+        return ": it should be 0"
+    ratios = actual[known] / expected[known]
+    return f": entry for entry it is {ratios.min():.3g} to {ratios.max():.3g} times what is wanted"
+
+
+def _says_more(actual: str, fault: Fault) -> bool:
+    """Whether what a value is says more than its source, and than what is wanted."""
+    return actual != fault.expected and actual.strip("`") not in fault.expression
 
 
 def _evidence(fault: Fault) -> list[str]:
     """The chain of right values before it, and one entry with both numbers."""
     lines = []
-    right = [f"{step.words} (line {step.place.line})" for step in reversed(fault.before)]
+    right = [_with_line(step.words, step.place.line) for step in reversed(fault.before)]
     if right:
         lines.append(f"right before it: {', '.join(right)}")
-    shape = None if fault.actual_value is None else np.shape(fault.actual_value)
-    if fault.entry is not None:
-        where = f"[{', '.join(map(str, fault.entry.index))}]" if fault.entry.index else ""
-        of_shape = f", of shape {shape}" if shape else ""
+    entry = fault.entry
+    if entry is not None:
+        where = f"[{', '.join(map(str, entry.index))}]" if entry.index else ""
+        of_shape = f", of shape {entry.shape}" if entry.shape else ""
+        in_pass = f"in pass {entry.number} of {entry.passes}, " if entry.passes > 1 else ""
         lines.append(
-            f"`{fault.entry.expression}`{where} is {fault.entry.actual:.6g} and should be "
-            f"{fault.entry.expected:.6g}{of_shape}"
+            f"{in_pass}`{entry.expression}`{where} is {entry.actual + 0.0:.6g} and should be "
+            f"{entry.expected + 0.0:.6g}{of_shape}"
         )
     if fault.mended:
         lines.append(
@@ -293,3 +316,7 @@ def _evidence(fault: Fault) -> list[str]:
             "differences"
         )
     return lines
+
+
+def _with_line(words: str, line: int) -> str:
+    return words if words.endswith(f"line {line}") else f"{words} (line {line})"

@@ -84,12 +84,18 @@ class Entry:
         index: where in it the entry is.
         actual: what it is.
         expected: what it should be.
+        shape: of the value.
+        number: of the pass of a loop, counted from 1.
+        passes: how many these are.
     """
 
     expression: str
     index: tuple[int, ...]
     actual: float
     expected: float
+    shape: tuple[int, ...] = ()
+    number: int = 1
+    passes: int = 1
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,7 @@ class Fault:
         actual: what stands there, in words.
         expected: what should stand there, in words.
         cause: why it is wrong, where that is known.
+        fix: what to write there, where the user's function has it at hand.
         actual_value: its value at the first point; None where there is none.
         expected_value: what it should be, likewise.
         factor: the constant that mends it, for a constant factor; else what the expected value
@@ -161,6 +168,7 @@ class Fault:
     blocks: tuple[str, ...] = ()
     mended: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     cause: Cause | None = None
+    fix: str = ""
 
 
 @dataclass(frozen=True)

@@ -115,11 +115,12 @@ def product_cause(compared: Compared) -> Cause | None:
 
 
 def _turned(values: Arrays) -> Arrays:
-    return [value.T for value in values]
+    return [value.swapaxes(-1, -2) if value.ndim > 1 else value for value in values]
 
 
 def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:
-    if left[0].ndim != 2 or right[0].ndim != 2 or left[0].shape[1] != right[0].shape[0]:
+    shape, other = left[0].shape, right[0].shape
+    if len(shape) < 2 or shape[:-2] != other[:-2] or shape[-1] != other[-2]:
         return False
     return same([a @ b for a, b in zip(left, right, strict=True)], expected)
 

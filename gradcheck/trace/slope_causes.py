@@ -149,7 +149,7 @@ def _missing(compared: Compared, slope: _Slope) -> Cause:
                 name = compared.words.name(argument.index) if argument is not value else "its mask"
                 return Cause(
                     fault.MASK_MISSING,
-                    f"the mask {name} is missing",
+                    f"{name} is missing" if "mask" in name else f"the mask {name} is missing",
                     f"multiply by {name} on the way back too",
                     _made_for(compared, slope.end),
                 )

@@ -17,6 +17,9 @@ from gradcheck.trace.sources import parsed, text_of
 UNTELLING = ("<module>", "<lambda>", "forward", "__call__", "loss", "cost", "predict")
 """Functions whose names say nothing of what they compute."""
 
+PLACES, LONG = 3, 60
+"""At most so many uses of a value are told, and so much of each."""
+
 SHORT = 40
 """Expressions longer than this are not names."""
 
@@ -75,8 +78,25 @@ class Words:
                 and self._made_by_helper(node, other)
             ):
                 by = function.function
-            return f"the slope of {by} at {self.name(other)}"
+            return f"the slope of {by} at {self.name(self._named_sum(other))}"
         return self.name(node)
+
+    def way_back(self, kind: str, node: int, other: int | None) -> str:
+        """How a derivative comes about: what the loss makes of its value, and where."""
+        if kind not in (ADJOINT, CONTRIBUTION):
+            return ""
+        users = self._users.get(node, []) if other is None else [other]
+        while len(users) == 1 and base_name(self.nodes[users[0]]) in (*MOVES, "add"):
+            users = self._users.get(users[0], [])
+        users = [one for one in users if self.nodes[one].is_float and one <= self.loss]
+        places = list(dict.fromkeys(self.nodes[one].place for one in users))
+        known = [place for place in places if place is not None]
+        if not known or len(known) < len(places) or len(known) > PLACES:
+            return ""
+        told = ", ".join(f"`{one.source[:LONG]}` (line {one.line})" for one in known)
+        if len(users) == 1 and users[0] != self.loss:
+            return f"bring {self.quantity(ADJOINT, users[0], None)} back through {told}"
+        return f"bring back what arrives at {told}"
 
     def _named_sum(self, index: int) -> int:
         """The value that has a name, of which a value without one is a term: X @ W of X @ W + b."""
