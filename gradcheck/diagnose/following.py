@@ -236,7 +236,7 @@ def _message(fault: Fault) -> str:
         why = "" if fault.kind in UNTELLING else f": {fault.kind}"
     if fault.expected and fault.actual.endswith(f" times {fault.expected}"):
         return f"{what} is {fault.actual}{why}"
-    if fault.expected and _says_more(fault.actual, fault):
+    if fault.expected and fault.is_something:
         return f"{what} is {fault.actual}; {fault.expected} is wanted here{why}"
     if fault.expected:
         return f"{what} is wrong; {fault.expected} is wanted here{why}"
@@ -272,32 +272,15 @@ def _fix(fault: Fault) -> str:
         return f"multiply {what} by {fault.factor:.6g}"
     if "dL/d" not in fault.expected or fault.kind not in UNTELLING:
         return f"let {what} be {fault.expected}" if fault.expected else f"look at {what}"
-    if _says_more(fault.actual, fault):
+    if fault.is_something:
         return f"make {fault.expected} of it"
-    return f"look for what {what} lacks{_ratios(fault)}"
-
-
-def _ratios(fault: Fault) -> str:
-    """How the wrong value compares to the right one, entry for entry."""
-    actual, expected = fault.actual_value, fault.expected_value
-    if actual is None or expected is None or actual.shape != expected.shape:
-        return ""
-    known = (expected != 0) & np.isfinite(actual) & np.isfinite(expected)
-    if not np.any(known):
-        return ": it should be 0"
-    ratios = actual[known] / expected[known]
-    return f": entry for entry it is {ratios.min():.3g} to {ratios.max():.3g} times what is wanted"
-
-
-def _says_more(actual: str, fault: Fault) -> bool:
-    """Whether what a value is says more than its source, and than what is wanted."""
-    return actual != fault.expected and actual.strip("`") not in fault.expression
+    return f"look for what {what} lacks{fault.ratios}"
 
 
 def _evidence(fault: Fault) -> list[str]:
     """The chain of right values before it, and one entry with both numbers."""
     lines = []
-    right = [_with_line(step.words, step.place.line) for step in reversed(fault.before)]
+    right = [str(step) for step in reversed(fault.before)]
     if right:
         lines.append(f"right before it: {', '.join(right)}")
     entry = fault.entry
@@ -316,7 +299,3 @@ def _evidence(fault: Fault) -> list[str]:
             "differences"
         )
     return lines
-
-
-def _with_line(words: str, line: int) -> str:
-    return words if words.endswith(f"line {line}") else f"{words} (line {line})"

@@ -78,9 +78,14 @@ def what_to_write(
         return ""
     named = [one for one in assignments if not one.returned]
     sites = list(_sites(mend, state, place, named))
-    names = set.intersection(*(set(site.scope) for site in sites)) - {told} if sites else ()
+    if not sites:
+        return ""
+    common = set.intersection(*(set(site.scope) for site in sites)) - {told}
+    names = [one for one in common if not told.startswith(f"{one}[")]
     copies = {one.target for one in named}
-    ordered = sorted(names, key=lambda text: (not text.isidentifier(), text in copies, len(text)))
+    ordered = sorted(
+        names, key=lambda text: (not text.isidentifier(), text in copies, len(text), text)
+    )
     what = f"`{told}`" if len(told) <= SHORT else "it"
     with np.errstate(all="ignore"):
         found = chain(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.misfits import Misfit
@@ -130,6 +131,10 @@ class Step:
     place: Place
     words: str
 
+    def __str__(self) -> str:
+        line = f"line {self.place.line}"
+        return self.words if self.words.endswith(line) else f"{self.words} ({line})"
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -169,6 +174,22 @@ class Fault:
     mended: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     cause: Cause | None = None
     fix: str = ""
+
+    @property
+    def is_something(self) -> bool:
+        """Whether what stands there is known by more than its source."""
+        return self.actual != self.expected and self.actual.strip("`") not in self.expression
+
+    @property
+    def ratios(self) -> str:
+        """How the wrong value compares to the right one, in words that follow others."""
+        actual, expected = self.actual_value, self.expected_value
+        if actual is None or expected is None or actual.shape != expected.shape:
+            return ""
+        if not np.any(expected):
+            return ": it should be 0"
+        ratios = actual[expected != 0] / expected[expected != 0]
+        return f": entry for entry it is {ratios.min():.3g} to {ratios.max():.3g} times what it should be"
 
 
 @dataclass(frozen=True)
