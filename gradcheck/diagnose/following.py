@@ -280,9 +280,8 @@ def _fix(fault: Fault) -> str:
 def _evidence(fault: Fault) -> list[str]:
     """The chain of right values before it, and one entry with both numbers."""
     lines = []
-    right = [str(step) for step in reversed(fault.before)]
-    if right:
-        lines.append(f"right before it: {', '.join(right)}")
+    if fault.before:
+        lines.append(f"right before it: {', '.join(map(str, reversed(fault.before)))}")
     entry = fault.entry
     if entry is not None:
         where = f"[{', '.join(map(str, entry.index))}]" if entry.index else ""

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 
 import numpy as np
 
 from gradcheck.trace.compared import Array, Arrays, same
 from gradcheck.trace.mend import Mend
-from gradcheck.trace.nodes import Assignment, Reference, evaluate
-from gradcheck.trace.operand_text import operand_text, with_place
+from gradcheck.trace.nodes import Assignment, evaluate
 from gradcheck.trace.places import Place
+from gradcheck.trace.scope import Operand, names_at, operands_of_expression
 from gradcheck.trace.sources import expression_of
 from gradcheck.trace.state import Replacement, State
-from gradcheck.trace.words import SHORT, assigned_name
+from gradcheck.trace.words import SHORT
 
-PASSES, BACK, AHEAD = 5, 3000, 300
-"""In so many passes of a loop it must fit; so much of the tape is read for what has a name."""
+PASSES, LARGE = 4, 50_000
+"""In so many passes of a loop it must fit; of arrays with more entries nothing is asked."""
 
 Form = tuple[str, Callable[[Array, Array], Array]]
 
@@ -58,13 +56,15 @@ class Site:
         uses: the operands of the wrong expression: text, operation and value.
         actual: the wrong value, by point.
         expected: the right one.
+        differs: where they are not the same.
     """
 
     node: int
     scope: dict[str, int]
-    uses: list[tuple[str, int, int]]
+    uses: list[Operand]
     actual: Arrays
     expected: Arrays
+    differs: Arrays
 
 
 def what_to_write(
@@ -102,7 +102,8 @@ def _sites(
     members, unit = mend.unit.replaced, mend.unit
     count = len(members) if unit.is_series or len(unit.nodes) > 1 else 1
     shape = state.values[0][members[0]].shape
-    if any(value.size != count * int(np.prod(shape)) for value in mend.expected):
+    size = int(np.prod(shape))
+    if size > LARGE or any(value.size != count * size for value in mend.expected):
         return
     for number in sorted({*np.linspace(0, count - 1, PASSES).astype(int).tolist()}):
         node = unit.nodes[number] if unit.nodes else unit.uses[number][0]
@@ -113,51 +114,10 @@ def _sites(
             for nodes, values in zip(state.nodes, state.values, strict=True)
         ]
         if np.any(expected[0]) and not same(actual, expected):
-            scope = _scope(state, node, place, assignments)
-            uses = _uses(state, node, place) if unit.nodes else []
-            yield Site(node, scope, uses, actual, expected)
-
-
-def _scope(
-    state: State, index: int, place: Place, assignments: Sequence[Assignment]
-) -> dict[str, int]:
-    """What the function at a place has made or read before an operation, and reads after it."""
-    tape, calls = state.tape, with_place(state, state.tape[index]).chain
-    level = next((i for i, one in enumerate(calls) if one.place.function == place.function), -1)
-    scope: dict[str, int] = {}
-    for node in tape[max(0, index - BACK) : index + AHEAD] if level >= 0 else ():
-        depth = len(node.chain) - len(calls) + level
-        if depth < 0 or node.chain[depth + 1 :] != calls[level + 1 :]:
-            continue
-        call = node.chain[depth]
-        if call.code is not calls[level].code:
-            continue
-        source = call.place.source
-        for position, argument in enumerate(node.arguments) if depth == 0 else ():
-            text = _text(source, position)
-            if text and isinstance(argument, Reference) and argument.index < index:
-                earlier = scope.setdefault(text, argument.index)
-                scope[text] = argument.index if node.index <= index else earlier
-        if node.index >= index:
-            continue
-        plain = [
-            one.target for one in assignments if (one.node, one.code) == (node.index, call.code)
-        ]
-        for name in filter(None, (assigned_name(call.place), *plain)):
-            known = re.compile(rf"\b{re.escape(name)}\b")
-            scope = {text: at for text, at in scope.items() if not known.search(text)}
-            scope[name] = node.index
-        if depth == 0 and len(source) <= SHORT and expression_of(source) is not None:
-            scope[source] = node.index
-    return {text: at for text, at in scope.items() if tape[at].is_float}
-
-
-@lru_cache(maxsize=4096)
-def _text(source: str, position: int) -> str:
-    """The operand of an operation, if that is a name, an attribute or an item."""
-    operand = operand_text(source, position)
-    is_plain = isinstance(operand, ast.Name | ast.Attribute | ast.Subscript)
-    return ast.unparse(operand) if operand is not None and is_plain else ""
+            scope = names_at(state, node, place, assignments)
+            uses = operands_of_expression(state, node, place) if unit.nodes else []
+            differs = [~np.isclose(*pair, 1e-9, 0) for pair in zip(actual, expected, strict=True)]
+            yield Site(node, scope, uses, actual, expected, differs)
 
 
 def _fitting(
@@ -186,7 +146,7 @@ def _fits(
     """Whether a form of a value makes the wrong one right, or put in for an operand of it."""
     for point, (wrong, wanted) in enumerate(zip(site.actual, site.expected, strict=True)):
         own = state.values[point][site.scope[name]]
-        differs = ~np.isclose(wrong, wanted, 1e-9, 0)
+        differs = site.differs[point]
         try:
             made = (
                 _redone(state, point, site, operand, form(wrong, own))
@@ -210,28 +170,6 @@ def _redone(state: State, point: int, site: Site, operand: str, other: Array) ->
     order = sorted({at for _, at, _ in site.uses if at >= consumer})
     done = state.run(point, Replacement(uses={(consumer, used): other}), order)
     return np.asarray(np.nan if done is None else done[site.node])
-
-
-def _uses(state: State, node: int, place: Place) -> list[tuple[str, int, int]]:
-    """What the operations of an expression use: its text, the operation, the value."""
-    found: list[tuple[str, int, int]] = []
-    pending = [node]
-    while pending:
-        made = state.tape[pending.pop()]
-        own = made.place
-        if own is None or (own.file, own.function, own.line) != (
-            place.file,
-            place.function,
-            place.line,
-        ):
-            continue
-        for position, argument in enumerate(made.arguments):
-            if isinstance(argument, Reference):
-                text = _text(own.source, position)
-                found.append((text, made.index, argument.index))
-                if not text or text.endswith(".T"):
-                    pending.append(argument.index)
-    return found
 
 
 def _in_brackets(text: str, words: str) -> str:

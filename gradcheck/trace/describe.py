@@ -146,7 +146,8 @@ def _fix(
     factor = known.removeprefix("multiply by ")
     if code.startswith("multiply") and factor != known and f"`{factor}`" not in code:
         return f"{code}, {factor}"
-    if known and (cause is None or cause.name != TRANSPOSED or not code):
+    is_code = bool(code) and cause is not None and cause.name == TRANSPOSED
+    if known and not is_code and not (code and known.startswith("use `")):
         return known
     wanted = mend.candidate
     if code or wanted is None:

@@ -189,7 +189,9 @@ class Fault:
         if not np.any(expected):
             return ": it should be 0"
         ratios = actual[expected != 0] / expected[expected != 0]
-        return f": entry for entry it is {ratios.min():.3g} to {ratios.max():.3g} times what it should be"
+        return (
+            f": entry for entry it is {ratios.min():.3g} to {ratios.max():.3g} times what is wanted"
+        )
 
 
 @dataclass(frozen=True)

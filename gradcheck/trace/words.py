@@ -75,7 +75,7 @@ class Words:
         if kind == ADJOINT:
             name = self.name(self._named_sum(node))
             return (
-                "dL/dL"
+                "1"
                 if node == self.loss
                 else f"dL/d({name})"
                 if " " in name and "`" not in name
