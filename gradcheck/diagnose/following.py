@@ -19,6 +19,7 @@ from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search, find_faults
+from gradcheck.trace.at_hand import DROP
 from gradcheck.trace.compared import same
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
@@ -190,6 +191,8 @@ def _with_fault(finding: Finding, fault: Fault, rules: Sequence[Rule]) -> Findin
     if rewritten is not None and is_plain and len(finding.blocks) == 1:
         code = f"({fault.expression})" if SUM.search(fault.expression) else fault.expression
         finding = replace(finding, fix=f"{rewritten.format(code=code)}   ({finding.fix})")
+    if fault.fix.startswith(DROP):
+        finding = replace(finding, fix=fault.fix)
     return replace(
         finding,
         location=None if fault.place is None else fault.place.location,
@@ -260,11 +263,9 @@ def _turned_operand(fault: Fault) -> tuple[str, str] | None:
 
 def _fix(fault: Fault) -> str:
     operand = _turned_operand(fault)
-    if operand is not None:
-        return f"write `{operand[1]}` there"
     known = fault.fix or ("" if fault.cause is None else fault.cause.fix)
-    if known:
-        return known
+    if operand is not None or known:
+        return known if operand is None else f"write `{operand[1]}` there"
     what = f"`{fault.expression}`" if fault.expression else "it"
     if fault.kind == EXTRA_TERM and fault.entry is not None:
         return f"leave `{fault.entry.expression}` out"
@@ -282,8 +283,7 @@ def _evidence(fault: Fault) -> list[str]:
     lines = []
     if fault.before:
         lines.append(f"right before it: {', '.join(map(str, reversed(fault.before)))}")
-    entry = fault.entry
-    if entry is not None:
+    if (entry := fault.entry) is not None:
         where = f"[{', '.join(map(str, entry.index))}]" if entry.index else ""
         of_shape = f", of shape {entry.shape}" if entry.shape else ""
         in_pass = f"in pass {entry.number} of {entry.passes}, " if entry.passes > 1 else ""

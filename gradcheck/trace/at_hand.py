@@ -21,6 +21,8 @@ from gradcheck.trace.words import SHORT
 PASSES, LARGE = 4, 50_000
 """In so many passes of a loop it must fit; of arrays with more entries nothing is asked."""
 
+DROP = "leave the"
+
 Form = tuple[str, Callable[[Array, Array], Array]]
 
 PLAIN: tuple[Form, ...] = (
@@ -170,6 +172,22 @@ def _redone(state: State, point: int, site: Site, operand: str, other: Array) ->
     order = sorted({at for _, at, _ in site.uses if at >= consumer})
     done = state.run(point, Replacement(uses={(consumer, used): other}), order)
     return np.asarray(np.nan if done is None else done[site.node])
+
+
+def number_to_drop(expression: str, factor: float) -> str:
+    """What to write where a number in an expression is the constant that it has too much."""
+    for node in ast.walk(expression_of(expression) or ast.Module([], [])):
+        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div):
+            continue
+        for side in (node.left, node.right):
+            number = side.value if isinstance(side, ast.Constant) else None
+            if not isinstance(number, int | float):
+                continue
+            divides = isinstance(node.op, ast.Div) and side is node.right
+            if np.isclose(number if divides else 1 / (number or np.nan), factor, 1e-9):
+                what = "division by" if divides else "factor"
+                return f"{DROP} {what} {number} out of `{ast.unparse(node)}`"
+    return ""
 
 
 def _in_brackets(text: str, words: str) -> str:

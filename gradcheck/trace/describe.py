@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.at_hand import what_to_write
+from gradcheck.trace.at_hand import number_to_drop, what_to_write
 from gradcheck.trace.blame import Blame
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.causes import cause_of
@@ -26,7 +26,7 @@ from gradcheck.trace.fault import (
 )
 from gradcheck.trace.kinds import kind_of, named
 from gradcheck.trace.loops import loop_around, loop_that_ran_once
-from gradcheck.trace.mend import Mend, in_order
+from gradcheck.trace.mend import OWN, Mend, in_order
 from gradcheck.trace.nodes import latest_first
 from gradcheck.trace.operand_text import name_of_operand
 from gradcheck.trace.places import Place
@@ -141,8 +141,10 @@ def _fix(
     mend: Mend, search: Followed, right: State, place: Place | None, told: str, cause: Cause | None
 ) -> str:
     """What to write: code, where what is at hand there makes it right; else in words."""
-    code = what_to_write(mend, right, place, told, search.points[0].gradient.tape.assignments)
     known = "" if cause is None else cause.fix
+    if mend.how == OWN and place is not None:
+        return number_to_drop(place.source, mend.factor) or known
+    code = what_to_write(mend, right, place, told, search.points[0].gradient.tape.assignments)
     factor = known.removeprefix("multiply by ")
     if code.startswith("multiply") and factor != known and f"`{factor}`" not in code:
         return f"{code}, {factor}"

@@ -86,7 +86,7 @@ def test_the_names_are_those_that_the_function_unpacks():
         inner, outer = weights
         mid = np.tanh(DAYS @ inner)
         back = -np.sin(mid @ outer)
-        return [DAYS.T @ ((back @ outer.T) * (1 - mid**2)), mid.T @ np.abs(back)]
+        return [DAYS.T @ ((back @ outer.T) * (1 - mid**2)), np.abs(mid.T @ back)]
 
     report = gradcheck.check(total, list(START.values()), grad)
     finding = report.findings[0]
