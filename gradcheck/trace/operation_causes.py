@@ -14,10 +14,11 @@ from gradcheck.trace.compared import Arrays, Compared, less, product, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import evaluate
+from gradcheck.trace.nodes import carried, evaluate
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import SLOPE, VALUE
 from gradcheck.trace.scipy_forms import softmax
+from gradcheck.trace.slope_causes import behind
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
 PRODUCTS = ("matmul", "dot", "multiply")
@@ -188,6 +189,9 @@ def value_cause(compared: Compared) -> Cause | None:
             kind = fault.SLOPE_AT_OUTPUT if belongs == ends[1] else fault.SLOPE_AT_INPUT
             used = f"{words.name(other)} is used where {words.name(belongs)} belongs"
             return Cause(kind, used, fix)
+    if _is_updated(compared, belongs):
+        updated = f"{words.name(belongs)} has been updated already"
+        return Cause(fault.UPDATED_WEIGHTS, updated, f"{fix} as it was before the update")
     if not compared.is_use:
         return None
     beyond = None if in_product else compared.adjoints(belongs)
@@ -199,14 +203,31 @@ def value_cause(compared: Compared) -> Cause | None:
             return Cause(fault.SLOPE_ELSEWHERE, used, fix)
     name = compared.parameters.get(belongs)
     if name is not None:
-        moved = less(compared.expected, compared.actual)
-        if proportion(moved, [point.true[name] for point in compared.points], 1e-6):
-            updated = f"{name} has been updated already"
-            return Cause(fault.UPDATED_WEIGHTS, updated, f"{fix} as it was before the update")
         return Cause(fault.OTHER_WEIGHTS, f"it should be {name}", fix)
     if in_product:
         return Cause(fault.OTHER_INPUT, f"{words.name(belongs)} belongs here", fix)
     return None
+
+
+def _is_updated(compared: Compared, belongs: int) -> bool:
+    """Whether the wrong value is that of a parameter, or a part of one, after a step."""
+    leaf = behind(compared, belongs)
+    name = compared.parameters.get(leaf)
+    is_moved = base_name(compared.state.tape[compared.operand]) in MOVES
+    if name is None or name not in compared.points[0].true:
+        return False
+    if not (compared.is_use or is_moved):
+        return False
+    steps = [
+        carried(point.loss_nodes, values, {leaf: point.true[name]}, belongs)[belongs]
+        for point in compared.points
+        for values in [[node.value for node in point.loss_nodes]]
+    ]
+    moved = less(compared.expected, compared.actual)
+    parts = [steps, [step.T for step in steps]]
+    if moved[0].size == 1:
+        parts += [[step.flat[entry] for step in steps] for entry in range(steps[0].size)]
+    return any(proportion(moved, part, 1e-6) is not None for part in parts)
 
 
 def _is_activation(compared: Compared, begin: int, end: int) -> bool:

@@ -104,8 +104,10 @@ class Words:
         if kind not in (ADJOINT, CONTRIBUTION):
             return ""
         users = self._users.get(node, []) if other is None else [other]
-        while len(users) == 1 and self._only_moves(node, users[0]):
-            users = self._users.get(users[0], [])
+        made = node
+        while len(users) == 1 and self._only_moves(node, made, users[0]):
+            made = users[0]
+            users = self._users.get(made, [])
         users = [one for one in users if self.nodes[one].is_float and one <= self.loss]
         places = list(dict.fromkeys(self.nodes[one].place for one in users))
         known = [place for place in places if place is not None]
@@ -116,12 +118,13 @@ class Words:
             return f"bring {self.quantity(ADJOINT, users[0], None)} back through {told}"
         return f"bring back what arrives at {told}"
 
-    def _only_moves(self, node: int, user: int) -> bool:
+    def _only_moves(self, node: int, made: int, user: int) -> bool:
         """Whether what is made of a value is the same with another layout, or a term added."""
         name = base_name(self.nodes[user])
         told = self.name(user)
         is_same = told.startswith("`") or told == self.name(self._named_sum(node))
-        return name in MOVES or (name == "add" and is_same)
+        is_added = name == "add" or (name == "subtract" and self.nodes[user].operands[0] == made)
+        return name in MOVES or (is_added and is_same)
 
     def _named_sum(self, index: int) -> int:
         """The value that has a name, of which a value without one is a term: X @ W of X @ W + b."""

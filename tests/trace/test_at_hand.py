@@ -166,3 +166,28 @@ def test_no_fix_repeats_what_is_wanted():
 
     finding = gradcheck.check(total, {"K": START["K"]}, grad).findings[0]
     assert not finding.fix.startswith("let")
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_a_weight_that_the_step_has_changed_is_told_without_its_rate(turned):
+    def step(p):
+        if not turned:
+            return one_entry_after_the_other(p)
+        u = np.tanh(DAYS @ p["K"])
+        gap = u @ p["M"] - PRICE
+        p["M"] = p["M"] - 0.02 * u.T @ gap
+        p["K"] = p["K"] - 0.02 * DAYS.T @ ((gap @ p["M"].T) * (1 - u**2))
+        return p
+
+    def one_entry_after_the_other(p):
+        gap = p["K"][1] @ p["M"][:, 0] - 1.5
+        for k in range(4):
+            p["K"][1][k] -= 0.02 * gap * p["M"][k][0]
+            p["M"][k][0] -= 0.02 * gap * p["K"][1][k]
+        return p
+
+    def single(p):
+        return 0.5 * (p["K"][1] @ p["M"][:, 0] - 1.5) ** 2
+
+    report = gradcheck.check_step(step, START, loss=loss if turned else single, learning_rate=0.02)
+    assert "GC404" in [finding.code for finding in report.findings]
