@@ -10,14 +10,13 @@ import re
 from collections.abc import Sequence, Set
 from dataclasses import replace
 
-import numpy as np
-
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.diagnose.rules.gradient_clipped import is_clip
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search
+from gradcheck.trace.at_hand import DROP
 from gradcheck.trace.compared import same
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
@@ -156,6 +155,8 @@ def _with_fault(finding: Finding, fault: Fault, rules: Sequence[Rule]) -> Findin
     if rewritten is not None and is_plain and len(finding.blocks) == 1:
         code = f"({fault.expression})" if SUM.search(fault.expression) else fault.expression
         finding = replace(finding, fix=f"{rewritten.format(code=code)}   ({finding.fix})")
+    if fault.fix.startswith(DROP):
+        finding = replace(finding, fix=fault.fix)
     blocks = fault.blocks if set(finding.blocks) < set(fault.blocks) else finding.blocks
     return replace(
         finding,
@@ -209,7 +210,7 @@ def _message(fault: Fault) -> str:
         why = "" if fault.kind in UNTELLING else f": {fault.kind}"
     if fault.expected and fault.actual.endswith(f" times {fault.expected}"):
         return f"{what} is {fault.actual}{why}"
-    if fault.expected and fault.actual not in ("", fault.expression, fault.expected):
+    if fault.expected and fault.is_something:
         return f"{what} is {fault.actual}; {fault.expected} is wanted here{why}"
     if fault.expected:
         return f"{what} is wrong; {fault.expected} is wanted here{why}"
@@ -233,10 +234,9 @@ def _turned_operand(fault: Fault) -> tuple[str, str] | None:
 
 def _fix(fault: Fault) -> str:
     operand = _turned_operand(fault)
-    if operand is not None:
-        return f"write `{operand[1]}` there"
-    if fault.cause is not None and fault.cause.fix:
-        return fault.cause.fix
+    known = fault.fix or ("" if fault.cause is None else fault.cause.fix)
+    if operand is not None or known:
+        return known if operand is None else f"write `{operand[1]}` there"
     what = f"`{fault.expression}`" if fault.expression else "it"
     if is_clip(fault):
         return f"clip in the update, and check the gradient without {what}"
@@ -244,22 +244,25 @@ def _fix(fault: Fault) -> str:
         return f"leave `{fault.entry.expression}` out"
     if fault.kind == CONSTANT_FACTOR and fault.expression:
         return f"multiply {what} by {fault.factor:.6g}"
-    return f"let {what} be {fault.expected}" if fault.expected else f"look at {what}"
+    if "dL/d" not in fault.expected or fault.kind not in UNTELLING:
+        return f"let {what} be {fault.expected}" if fault.expected else f"look at {what}"
+    if fault.is_something:
+        return f"make {fault.expected} of it"
+    return f"look for what {what} lacks{fault.ratios}"
 
 
 def _evidence(fault: Fault) -> list[str]:
     """The chain of right values before it, and one entry with both numbers."""
     lines = []
-    right = [f"{step.words} (line {step.place.line})" for step in reversed(fault.before)]
-    if right:
-        lines.append(f"right before it: {', '.join(right)}")
-    shape = None if fault.actual_value is None else np.shape(fault.actual_value)
-    if fault.entry is not None and fault.entry.expression:
-        where = f"[{', '.join(map(str, fault.entry.index))}]" if fault.entry.index else ""
-        of_shape = f", of shape {shape}" if shape else ""
+    if fault.before:
+        lines.append(f"right before it: {', '.join(map(str, reversed(fault.before)))}")
+    if (entry := fault.entry) is not None and entry.expression:
+        where = f"[{', '.join(map(str, entry.index))}]" if entry.index else ""
+        of_shape = f", of shape {entry.shape}" if entry.shape else ""
+        in_pass = f"in pass {entry.number} of {entry.passes}, " if entry.passes > 1 else ""
         lines.append(
-            f"`{fault.entry.expression}`{where} is {fault.entry.actual:.6g} and should be "
-            f"{fault.entry.expected:.6g}{of_shape}"
+            f"{in_pass}`{entry.expression}`{where} is {entry.actual + 0.0:.6g} and should be "
+            f"{entry.expected + 0.0:.6g}{of_shape}"
         )
     if fault.mended:
         lines.append(

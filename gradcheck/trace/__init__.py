@@ -24,7 +24,8 @@ right one (`trial`; of several, `preferences` choose); a factor may be left out 
 
 What that says (`next_fault`) is read from the place (`blame`, `scales`, `returned`), the values
 (`kinds`), what the two say of each other (`causes`, of what is `compared`), and the user's own
-names (`words`, `operand_text`, from `sources`). Faults of another kind are in `special` and
+names (`words`, `operand_text`, from `sources`), and so is what to write there (`at_hand`, of what
+is in `scope`). Faults of another kind are in `special` and
 `passes` (with `loops`) and `raising` (with operands that do not fit: `misfits`). The result is a
 `Fault` (`fault`) for each bug, and what each line of the gradient made (`backward`); and where the
 gradient is exactly that of the loss with one operation changed (`doubts`, from `variants`, made by

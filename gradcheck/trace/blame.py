@@ -100,7 +100,9 @@ def blame(
     made_at = None
     if added is None and not _is_moved_wrongly(mend, view, source):
         made_at = _made_for(mend, state, source, made.chain[up])
-    elif added in words.parameters.values() and source.chain[0].code is made.chain[0].code:
+    elif (
+        added in [*map(words.name, words.parameters)] and source.chain[0].code is made.chain[0].code
+    ):
         made_at = source.chain[0].place
     if made_at is not None and made_at.line != place.line:
         return Blame(made_at, (place, *also))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.at_hand import number_to_drop, what_to_write
 from gradcheck.trace.blame import Blame
 from gradcheck.trace.candidates import Candidates
 from gradcheck.trace.causes import cause_of
@@ -17,6 +18,7 @@ from gradcheck.trace.fault import (
     NOT_ACCUMULATED,
     PASS_MISSING,
     PENALTY_MISSING,
+    TRANSPOSED,
     Cause,
     Entry,
     Fault,
@@ -24,7 +26,7 @@ from gradcheck.trace.fault import (
 )
 from gradcheck.trace.kinds import kind_of, named
 from gradcheck.trace.loops import loop_around, loop_that_ran_once
-from gradcheck.trace.mend import Mend
+from gradcheck.trace.mend import OWN, Mend, in_order
 from gradcheck.trace.nodes import latest_first
 from gradcheck.trace.operand_text import name_of_operand
 from gradcheck.trace.places import Place
@@ -103,6 +105,7 @@ def of_mend(
 
     `outer` is a replacement of what is made of it, which may tell the cause.
     """
+    mend = in_order(mend, state)
     mended = state.mend(mend.replacements)
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
     told = name_of_operand(mend, state) or blamed.expression
@@ -129,8 +132,29 @@ def of_mend(
         mend.factor,
         blocks=blocks,
         cause=cause,
+        fix=_fix(mend, search, replace(state, values=mended.values), blamed.place, told, cause),
     )
-    return _told(fault, search, state, mended, node, told), mended
+    return _told(fault, search, state, mended, node, told, present.shape), mended
+
+
+def _fix(
+    mend: Mend, search: Followed, right: State, place: Place | None, told: str, cause: Cause | None
+) -> str:
+    """What to write: code, where what is at hand there makes it right; else in words."""
+    known = "" if cause is None else cause.fix
+    if mend.how == OWN and place is not None:
+        return number_to_drop(place.source, mend.factor) or known
+    code = what_to_write(mend, right, place, told, search.points[0].gradient.tape.assignments)
+    factor = known.removeprefix("multiply by ")
+    if code.startswith("multiply") and factor != known and f"`{factor}`" not in code:
+        return f"{code}, {factor}"
+    is_code = bool(code) and cause is not None and cause.name == TRANSPOSED
+    if known and not is_code and not (code and known.startswith("use `")):
+        return known
+    wanted = mend.candidate
+    if code or wanted is None:
+        return code
+    return search.words.way_back(wanted.kind, wanted.node, wanted.other)
 
 
 def _of_cause(
@@ -178,27 +202,40 @@ def _blocks(state: State, names: frozenset[str]) -> tuple[str, ...]:
 
 
 def _told(
-    fault: Fault, search: Followed, state: State, mended: State, node: int, expression: str
+    fault: Fault,
+    search: Followed,
+    state: State,
+    mended: State,
+    node: int,
+    expression: str,
+    shape: tuple[int, ...] | None = None,
 ) -> Fault:
     """The fault with an entry of its value, what is right before it, and what it mends."""
     outputs = search.points[0].outputs
     return replace(
         fault,
-        entry=_entry(expression, fault.actual_value, fault.expected_value),
+        entry=_entry(expression, fault.actual_value, fault.expected_value, shape),
         before=_before(search, state, node),
         mended={name: mended.values[0][index] for name, index in outputs.items()},
     )
 
 
 def _entry(
-    expression: str, actual: NDArray[Any] | None, expected: NDArray[Any] | None
+    expression: str,
+    actual: NDArray[Any] | None,
+    expected: NDArray[Any] | None,
+    shape: tuple[int, ...] | None,
 ) -> Entry | None:
-    """The entry with the largest difference."""
+    """The entry with the largest difference; of a loop, with the pass that it is of."""
     if actual is None or expected is None or actual.shape != expected.shape or not actual.size:
         return None
-    index = np.unravel_index(int(np.argmax(np.abs(actual - expected))), actual.shape)
-    where = tuple(int(i) for i in index)
-    return Entry(expression, where, float(actual[where]), float(expected[where]))
+    if shape is None or actual.size == np.prod(shape):
+        shape = actual.shape
+    passes = actual.size // int(np.prod(shape))
+    largest = int(np.argmax(np.abs(actual - expected)))
+    number, *where = (int(i) for i in np.unravel_index(largest, (passes, *shape)))
+    numbers = float(actual.flat[largest]), float(expected.flat[largest])
+    return Entry(expression, tuple(where), *numbers, shape, number + 1, passes)
 
 
 def _before(search: Followed, state: State, node: int) -> tuple[Step, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.misfits import Misfit
@@ -85,12 +86,18 @@ class Entry:
         index: where in it the entry is.
         actual: what it is.
         expected: what it should be.
+        shape: of the value.
+        number: of the pass of a loop, counted from 1.
+        passes: how many these are.
     """
 
     expression: str
     index: tuple[int, ...]
     actual: float
     expected: float
+    shape: tuple[int, ...] = ()
+    number: int = 1
+    passes: int = 1
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,10 @@ class Step:
     place: Place
     words: str
 
+    def __str__(self) -> str:
+        line = f"line {self.place.line}"
+        return self.words if self.words.endswith(line) else f"{self.words} ({line})"
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -138,6 +149,7 @@ class Fault:
         actual: what stands there, in words.
         expected: what should stand there, in words.
         cause: why it is wrong, where that is known.
+        fix: what to write there, where the user's function has it at hand.
         actual_value: its value at the first point; None where there is none.
         expected_value: what it should be, likewise.
         factor: the constant that mends it, for a constant factor; else what the expected value
@@ -164,6 +176,25 @@ class Fault:
     mended: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     error_after_fix: float | None = None
     cause: Cause | None = None
+    fix: str = ""
+
+    @property
+    def is_something(self) -> bool:
+        """Whether what stands there is known by more than its source."""
+        return self.actual != self.expected and self.actual.strip("`") not in self.expression
+
+    @property
+    def ratios(self) -> str:
+        """How the wrong value compares to the right one, in words that follow others."""
+        actual, expected = self.actual_value, self.expected_value
+        if actual is None or expected is None or actual.shape != expected.shape:
+            return ""
+        if not np.any(expected):
+            return ": it should be 0"
+        ratios = actual[expected != 0] / expected[expected != 0]
+        return (
+            f": entry for entry it is {ratios.min():.3g} to {ratios.max():.3g} times what is wanted"
+        )
 
 
 @dataclass(frozen=True)

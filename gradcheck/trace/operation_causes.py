@@ -14,10 +14,11 @@ from gradcheck.trace.compared import Arrays, Compared, less, product, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import evaluate
+from gradcheck.trace.nodes import carried, evaluate
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.scipy_forms import softmax
+from gradcheck.trace.slope_causes import behind
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
 PRODUCTS = ("matmul", "dot", "multiply")
@@ -115,11 +116,12 @@ def product_cause(compared: Compared) -> Cause | None:
 
 
 def _turned(values: Arrays) -> Arrays:
-    return [value.T for value in values]
+    return [value.swapaxes(-1, -2) if value.ndim > 1 else value for value in values]
 
 
 def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:
-    if left[0].ndim != 2 or right[0].ndim != 2 or left[0].shape[1] != right[0].shape[0]:
+    shape, other = left[0].shape, right[0].shape
+    if len(shape) < 2 or shape[:-2] != other[:-2] or shape[-1] != other[-2]:
         return False
     return same([a @ b for a, b in zip(left, right, strict=True)], expected)
 
@@ -192,9 +194,8 @@ def value_cause(compared: Compared) -> Cause | None:
                 name = words.name(end if given is outputs else begin)
                 right = words.name(begin if given is outputs else end)
                 return Cause(kind, f"{name} is used where {right} belongs", f"use {right}")
-    parameter = compared.parameters.get(belongs)
-    if parameter is not None and _is_updated(compared, parameter):
-        updated = f"{parameter} has been updated already"
+    if _is_updated(compared, belongs):
+        updated = f"{words.name(belongs)} has been updated already"
         return Cause(fault.UPDATED_WEIGHTS, updated, f"{fix} as it was before the update")
     if not compared.is_use:
         return None
@@ -209,6 +210,7 @@ def value_cause(compared: Compared) -> Cause | None:
         if fits and same(product(compared.actual, slope), beyond or ()):
             used = f"a slope is taken at what arrives, and not at {words.name(belongs)}"
             return Cause(fault.SLOPE_ELSEWHERE, used, fix)
+    parameter = compared.parameters.get(belongs)
     if parameter is not None:
         return Cause(fault.OTHER_WEIGHTS, f"it should be {parameter}", fix)
     if in_product and compared.factor == 1:
@@ -216,13 +218,25 @@ def value_cause(compared: Compared) -> Cause | None:
     return None
 
 
-def _is_updated(compared: Compared, parameter: str) -> bool:
-    """Whether a parameter, turned perhaps, has been moved along its own gradient."""
+def _is_updated(compared: Compared, belongs: int) -> bool:
+    """Whether the wrong value is that of a parameter, or a part of one, after a step."""
+    leaf = behind(compared, belongs)
+    name = compared.parameters.get(leaf)
+    is_moved = base_name(compared.state.tape[compared.operand]) in MOVES
+    if name is None or name not in compared.points[0].true:
+        return False
+    if not (compared.is_use or is_moved):
+        return False
+    steps = [
+        carried(point.loss_nodes, values, {leaf: point.true[name]}, belongs)[belongs]
+        for point in compared.points
+        for values in [[node.value for node in point.loss_nodes]]
+    ]
     moved = less(compared.expected, compared.actual)
-    true = [point.true[parameter] for point in compared.points]
-    if true[0].shape != moved[0].shape:
-        true = [value.T for value in true]
-    return bool(proportion(moved, true, 1e-6))
+    parts = [steps, [step.T for step in steps]]
+    if moved[0].size == 1:
+        parts += [[step.flat[entry] for step in steps] for entry in range(steps[0].size)]
+    return any(proportion(moved, part, 1e-6) is not None for part in parts)
 
 
 def _is_activation(compared: Compared, begin: int, end: int) -> bool:

@@ -119,7 +119,8 @@ def turned_cause(compared: Compared) -> Cause | None:
     shape = actual[0].shape
     if actual[0].ndim > 4 or actual[0].size < 2 or expected[0].shape != shape:
         return None
-    if len(shape) == 2 and shape[0] == shape[1] and same([one.T for one in actual], expected):
+    turned = [one.swapaxes(-1, -2) if len(shape) > 1 else one for one in actual]
+    if same(turned, expected):
         used_by = [one for one in compared.state.tape if compared.operand in one.operands]
         reduced = used_by[0] if len(used_by) == 1 else compared.state.tape[compared.node]
         if base_name(reduced) in REDUCTIONS and reduced.place and axis_of(reduced) in (0, 1):
@@ -131,10 +132,18 @@ def turned_cause(compared: Compared) -> Cause | None:
             if any(same(actual, one.values) for one in compared.known.quantities):
                 words = "it has to be turned round on the way back"
                 return Cause(fault.REVERSED, words, "turn it round: [::-1] along each of its axes")
-            return Cause(
-                fault.TURNED, "its entries are in the reverse order", "leave them as they are"
-            )
+            along = ", ".join("::-1" if axis in axes else ":" for axis in every)
+            is_turned = any(_turns_round(node) for node in made_of(compared))
+            fix = "leave `[::-1]` out" if is_turned else f"turn it round: `[{along}]`"
+            return Cause(fault.TURNED, "its entries are in the reverse order", fix)
     return None
+
+
+def _turns_round(node: Node) -> bool:
+    """Whether an operation turns the entries round."""
+    key = node.arguments[1:2]
+    steps = [one.step for part in key for one in np.atleast_1d(part) if isinstance(one, slice)]
+    return base_name(node) in ("flip", "fliplr", "flipud", "rot90") or -1 in steps
 
 
 def index_cause(compared: Compared) -> Cause | None:
@@ -255,6 +264,8 @@ def _is_total(compared: Compared, node: Node) -> bool:
 
 def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:
     """The arrays of whole numbers among some arguments."""
+    if isinstance(arguments, list) and all(isinstance(one, int) for one in arguments):
+        arguments = np.array(arguments, dtype=int)
     if isinstance(arguments, tuple | list):
         for one in arguments:
             yield from _indices(one, compared)

@@ -134,7 +134,7 @@ def _missing(compared: Compared, slope: _Slope) -> Cause:
     end = next(node for node in nodes if slope.begin in node.operands)
     if base_name(end) in ("multiply", "divide"):
         for index in set(end.operands) - {slope.begin}:
-            if _behind(compared, index) in compared.parameters:
+            if behind(compared, index) in compared.parameters:
                 name = compared.words.name(index)
                 return Cause(
                     fault.GAMMA_MISSING, f"the factor {name} is missing", f"multiply by {name}"
@@ -150,11 +150,11 @@ def _missing(compared: Compared, slope: _Slope) -> Cause:
                 name = compared.words.name(argument.index) if argument is not value else "its mask"
                 return Cause(
                     fault.MASK_MISSING,
-                    f"the mask {name} is missing",
+                    f"{name} is missing" if "mask" in name else f"the mask {name} is missing",
                     f"multiply by {name} on the way back too",
                     _made_for(compared, end.index),
                 )
-    if _behind(compared, slope.begin) in compared.parameters and base_name(end) == "exp":
+    if behind(compared, slope.begin) in compared.parameters and base_name(end) == "exp":
         return Cause(
             fault.PARAMETERISATION,
             f"this is the derivative by {compared.words.name(slope.end)}, and the parameter is "
@@ -175,7 +175,7 @@ def _made_for(compared: Compared, node: int) -> int | None:
     return None
 
 
-def _behind(compared: Compared, index: int) -> int:
+def behind(compared: Compared, index: int) -> int:
     """What a value is before it was moved or laid out."""
     node = compared.loss_nodes[index]
     while base_name(node) in MOVES and len(node.operands) == 1:

@@ -8,14 +8,25 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import Node
+from gradcheck.trace.nodes import Node, Reference
+from gradcheck.trace.operand_text import operand_text
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Place
 from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE
 from gradcheck.trace.sources import parsed, text_of
+from gradcheck.user.blocks import BARE
 
-UNTELLING = ("<module>", "<lambda>", "forward", "__call__", "loss", "cost", "predict")
+UNTELLING = (
+    *("<module>", "<lambda>", "forward", "backward", "__call__", "loss", "cost", "predict"),
+    *("apply", "compute", "updateOutput"),
+)
 """Functions whose names say nothing of what they compute."""
+
+PLACES, LONG = 3, 60
+"""At most so many uses of a value are told, and so much of each."""
+
+NOT_USERS = (BARE, "data")
+"""Structures that have no name of the user's."""
 
 SHORT = 40
 """Expressions longer than this are not names."""
@@ -37,13 +48,17 @@ class Words:
 
     def name(self, index: int) -> str:
         """The user's name of a value."""
-        if index in self.parameters:
-            return self.parameters[index]
         if index == self.loss:
             return "the loss"
         node = self.nodes[index]
         if node.is_leaf:
-            return node.name or "params"
+            own = self.parameters.get(index, node.name) or BARE
+            is_users = own.partition("[")[0] not in NOT_USERS
+            return (
+                own
+                if is_users
+                else self._given.get(index, own.removeprefix("data['").removesuffix("']"))
+            )
         place = node.place
         if place is not None:
             assigned = assigned_name(place)
@@ -58,25 +73,58 @@ class Words:
     def quantity(self, kind: str, node: int, other: int | None) -> str:
         """A quantity in words: `dL/dA1`, `the slope of tanh at Z1`."""
         if kind == ADJOINT:
-            return f"dL/d{self.name(self._named_sum(node))}"
+            name = self.name(self._named_sum(node))
+            return (
+                "1"
+                if node == self.loss
+                else f"dL/d({name})"
+                if " " in name and "`" not in name
+                else f"dL/d{name}"
+            )
         if kind == PRODUCT and other is not None:
             return f"{self.quantity(ADJOINT, other, None)} times {self.name(node)}"
         if kind == CONTRIBUTION and other is not None:
             return f"the part of dL/d{self.name(node)} that comes through {self.name(other)}"
         if kind == SLOPE and other is not None:
             name = base_name(self.nodes[node])
-            function = self.nodes[node].place
             by = self.name(node)
             if name in ("tanh", "exp", "sin", "cos", "sqrt", "log"):
                 by = name
-            elif (
-                function is not None
-                and function.function not in UNTELLING
-                and self._made_by_helper(node, other)
-            ):
-                by = function.function
-            return f"the slope of {by} at {self.name(other)}"
+            elif self._made_by_helper(node, other):
+                *owner, function = self.nodes[node].chain[0].code.co_qualname.split(".")
+                if function not in UNTELLING:
+                    by = function
+                elif owner and owner[-1] != "<locals>" and self.nodes[other].chain:
+                    by = owner[-1]
+            return f"the slope of {by} at {self.name(self._named_sum(other))}"
         return self.name(node)
+
+    def way_back(self, kind: str, node: int, other: int | None) -> str:
+        """How a derivative comes about: what the loss makes of its value, and where."""
+        if kind not in (ADJOINT, CONTRIBUTION):
+            return ""
+        users = self._users.get(node, []) if other is None else [other]
+        made = node
+        while len(users) == 1 and self._only_moves(node, made, users[0]):
+            made = users[0]
+            users = self._users.get(made, [])
+        users = [one for one in users if self.nodes[one].is_float and one <= self.loss]
+        places = list(dict.fromkeys(self.nodes[one].place for one in users))
+        known = [place for place in places if place is not None]
+        if not known or len(known) < len(places) or len(known) > PLACES:
+            return ""
+        told = ", ".join(f"`{one.source[:LONG]}` (line {one.line})" for one in known)
+        if len(users) == 1 and users[0] != self.loss and not self.name(users[0]).startswith("the "):
+            return f"bring {self.quantity(ADJOINT, users[0], None)} back through {told}"
+        return f"bring back what arrives at {told}"
+
+    def _only_moves(self, node: int, made: int, user: int) -> bool:
+        """Whether what is made of a value is the same with another layout, or a term added."""
+        name = base_name(self.nodes[user])
+        told = self.name(user)
+        is_same = told.startswith("`") or told == self.name(self._named_sum(node))
+        is_added = name == "add" or (name == "subtract" and self.nodes[user].operands[0] == made)
+        return name in MOVES or (is_added and is_same)
 
     def _named_sum(self, index: int) -> int:
         """The value that has a name, of which a value without one is a term: X @ W of X @ W + b."""
@@ -90,6 +138,19 @@ class Words:
         end = self._named_sum(users[0])
         place = self.nodes[end].place
         return end if place and assigned_name(place) else index
+
+    @cached_property
+    def _given(self) -> dict[int, str]:
+        """What functions call the leaves that they use, where they call nothing else so."""
+        found: dict[str, set[int]] = {}
+        for node in self.nodes:
+            for position, argument in enumerate(node.arguments if node.place else ()):
+                if isinstance(argument, Reference) and node.place:
+                    text = operand_text(node.place.source, position)
+                    if isinstance(text, ast.Name | ast.Attribute):
+                        found.setdefault(ast.unparse(text), set()).add(argument.index)
+        given = {name: uses.pop() for name, uses in found.items() if len(uses) == 1}
+        return {index: name for name, index in sorted(given.items(), reverse=True)}
 
     @cached_property
     def _users(self) -> dict[int, list[int]]:

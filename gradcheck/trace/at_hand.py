@@ -1,0 +1,200 @@
+"""What to write in the place of a wrong value: what the user's function has at hand there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from gradcheck.trace.compared import Array, Arrays, same
+from gradcheck.trace.mend import Mend
+from gradcheck.trace.nodes import Assignment, evaluate
+from gradcheck.trace.places import Place
+from gradcheck.trace.scope import Operand, names_at, operands_of_expression
+from gradcheck.trace.sources import expression_of
+from gradcheck.trace.state import Replacement, State
+from gradcheck.trace.words import SHORT
+
+PASSES, LARGE = 4, 50_000
+"""In so many passes of a loop it must fit; of arrays with more entries nothing is asked."""
+
+DROP = "leave the"
+
+Form = tuple[str, Callable[[Array, Array], Array]]
+
+PLAIN: tuple[Form, ...] = (
+    ("`{0}`", lambda wrong, own: own),
+    ("`{0}.T`", lambda wrong, own: own.T),
+    ("`{0}.swapaxes(-1, -2)`", lambda wrong, own: _swapped(own)),
+)
+SLOPES: tuple[Form, ...] = (
+    ("`-{0}`", lambda wrong, own: -own),
+    ("`1 - {0}`", lambda wrong, own: 1 - own),
+    ("`1 - {0}**2`", lambda wrong, own: 1 - own * own),
+    ("`{0} * (1 - {0})`", lambda wrong, own: own * (1 - own)),
+    ("`{0} > 0`", lambda wrong, own: 1.0 * (own > 0)),
+)
+CHANGED: tuple[Form, ...] = (
+    *(
+        (f"multiply {{1}} by {of}", lambda w, own, form=form: w * form(w, own))
+        for of, form in (PLAIN[0], *SLOPES[1:])
+    ),
+    ("divide {1} by `{0}`", lambda wrong, own: wrong / own),
+    ("add `{0}` to {1}", lambda wrong, own: wrong + own),
+    ("take `{0}` off {1}", lambda wrong, own: wrong - own),
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A wrong value, in one pass of a loop.
+
+    Attributes:
+        node: the operation that makes or uses it.
+        scope: the values that the function has there, by what they are called.
+        uses: the operands of the wrong expression: text, operation and value.
+        actual: the wrong value, by point.
+        expected: the right one.
+        differs: where they are not the same.
+    """
+
+    node: int
+    scope: dict[str, int]
+    uses: list[Operand]
+    actual: Arrays
+    expected: Arrays
+    differs: Arrays
+
+
+def what_to_write(
+    mend: Mend, state: State, place: Place | None, told: str, assignments: Sequence[Assignment]
+) -> str:
+    """The code that makes a value right; empty where nothing at hand does.
+
+    The state has the values with the mend, and the operations without it.
+    """
+    if mend.candidate is None or place is None or not told:
+        return ""
+    named = [one for one in assignments if not one.returned]
+    sites = list(_sites(mend, state, place, named))
+    if not sites:
+        return ""
+    common = set.intersection(*(set(site.scope) for site in sites)) - {told}
+    names = [one for one in common if not told.startswith(f"{one}[")]
+    copies = {one.target for one in named}
+    ordered = sorted(
+        names, key=lambda text: (not text.isidentifier(), text in copies, len(text), text)
+    )
+    what = f"`{told}`" if len(told) <= SHORT else "it"
+    with np.errstate(all="ignore"):
+        found = chain(
+            _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
+            _inside(sites, state, ordered),
+            _fitting(CHANGED, sites, state, ordered, what),
+        )
+        return next(found, "")
+
+
+def _sites(
+    mend: Mend, state: State, place: Place, assignments: Sequence[Assignment]
+) -> Iterator[Site]:
+    members, unit = mend.unit.replaced, mend.unit
+    count = len(members) if unit.is_series or len(unit.nodes) > 1 else 1
+    shape = state.values[0][members[0]].shape
+    size = int(np.prod(shape))
+    if size > LARGE or any(value.size != count * size for value in mend.expected):
+        return
+    for number in sorted({*np.linspace(0, count - 1, PASSES).astype(int).tolist()}):
+        node = unit.nodes[number] if unit.nodes else unit.uses[number][0]
+        expected = [np.reshape(value, (count, *shape))[number] for value in mend.expected]
+        # made anew: what the passes before made wrong is right by now
+        actual = [
+            evaluate(nodes[node], values) if unit.nodes else values[members[number]]
+            for nodes, values in zip(state.nodes, state.values, strict=True)
+        ]
+        if np.any(expected[0]) and not same(actual, expected):
+            scope = names_at(state, node, place, assignments)
+            uses = operands_of_expression(state, node, place) if unit.nodes else []
+            differs = [~np.isclose(*pair, 1e-9, 0) for pair in zip(actual, expected, strict=True)]
+            yield Site(node, scope, uses, actual, expected, differs)
+
+
+def _fitting(
+    forms: Sequence[Form], sites: Sequence[Site], state: State, names: Sequence[str], what: str
+) -> Iterator[str]:
+    """What makes every wrong value right, with one of the names in it."""
+    for words, form in forms:
+        for name in names:
+            if all(_fits(form, site, state, name) for site in sites):
+                text = words if "{1}" in words else f"write {words} for {{1}}"
+                yield text.format(_in_brackets(name, words), what)
+
+
+def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterator[str]:
+    """An operand of the wrong expression for which another value belongs."""
+    for text, *_ in sites[0].uses if sites else ():
+        for words, form in PLAIN if text else ():
+            for name in names:
+                if all(_fits(form, site, state, name, text) for site in sites):
+                    yield f"write {words.format(_in_brackets(name, words))} for `{text}`"
+
+
+def _fits(
+    form: Callable[[Array, Array], Array], site: Site, state: State, name: str, operand: str = ""
+) -> bool:
+    """Whether a form of a value makes the wrong one right, or put in for an operand of it."""
+    for point, (wrong, wanted) in enumerate(zip(site.actual, site.expected, strict=True)):
+        own = state.values[point][site.scope[name]]
+        differs = site.differs[point]
+        try:
+            made = (
+                _redone(state, point, site, operand, form(wrong, own))
+                if operand
+                else form(wrong, own)
+            )
+            if np.shape(made) == np.shape(wanted) and np.all(wanted[differs]):
+                made = np.where(differs, made, wanted)  # what is written elsewhere is right
+        except ValueError:  # the shapes do not fit
+            return False
+        if not np.all(np.isfinite(made)) or not same([made], [wanted]):
+            return False
+    return True
+
+
+def _redone(state: State, point: int, site: Site, operand: str, other: Array) -> Array:
+    """The wrong expression with another value for an operand."""
+    _, consumer, used = next(one for one in site.uses if one[0] == operand)
+    if other.shape != state.tape[used].value.shape:
+        return np.asarray(np.nan)
+    order = sorted({at for _, at, _ in site.uses if at >= consumer})
+    done = state.run(point, Replacement(uses={(consumer, used): other}), order)
+    return np.asarray(np.nan if done is None else done[site.node])
+
+
+def number_to_drop(expression: str, factor: float) -> str:
+    """What to write where a number in an expression is the constant that it has too much."""
+    for node in ast.walk(expression_of(expression) or ast.Module([], [])):
+        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div):
+            continue
+        for side in (node.left, node.right):
+            number = side.value if isinstance(side, ast.Constant) else None
+            if not isinstance(number, int | float):
+                continue
+            divides = isinstance(node.op, ast.Div) and side is node.right
+            if np.isclose(number if divides else 1 / (number or np.nan), factor, 1e-9):
+                what = "division by" if divides else "factor"
+                return f"{DROP} {what} {number} out of `{ast.unparse(node)}`"
+    return ""
+
+
+def _in_brackets(text: str, words: str) -> str:
+    """A text as an operand of what the words have beside it."""
+    is_sum = isinstance(expression_of(text), ast.BinOp | ast.UnaryOp | ast.Compare)
+    return f"({text})" if is_sum and "`{0}`" not in words else text
+
+
+def _swapped(value: Array) -> Array:
+    return value.swapaxes(-1, -2) if value.ndim > 2 else np.asarray(np.nan)

@@ -1,0 +1,193 @@
+"""What a finding says to write: what the user's function has at hand at the wrong line."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+
+RNG = np.random.default_rng(17)
+DAYS, PRICE = RNG.normal(size=(6, 3)), RNG.normal(size=(6, 2))
+SIGNAL, SCALE = RNG.normal(size=(5, 4, 3)), RNG.uniform(0.5, 2.0, size=3)
+START = {"K": RNG.normal(size=(3, 4)), "M": RNG.normal(size=(4, 2))}
+
+
+def loss(p):
+    return 0.5 * np.sum((np.tanh(DAYS @ p["K"]) @ p["M"] - PRICE) ** 2)
+
+
+def other_name(p):
+    u = np.tanh(DAYS @ p["K"])
+    gap = u @ p["M"] - PRICE
+    slope = 1 - u**2
+    down = (gap @ p["M"].T) * u
+    return {"K": DAYS.T @ down, "M": u.T @ gap}, slope
+
+
+def factor_left_out(p):
+    u = np.tanh(DAYS @ p["K"])
+    gap = u @ p["M"] - PRICE
+    down = gap @ p["M"].T
+    return {"K": DAYS.T @ down, "M": u.T @ gap}
+
+
+def other_operand(p):
+    u = np.tanh(DAYS @ p["K"])
+    gap = u @ p["M"] - PRICE
+    down = (gap @ p["M"].T) * (1 - u**2)
+    return {"K": DAYS.T @ down, "M": u.T @ (u @ p["M"])}, down
+
+
+def plus_for_minus(p):
+    u = np.tanh(DAYS @ p["K"])
+    gap = u @ p["M"] - PRICE
+    down = (gap @ p["M"].T) * (1 + np.square(u))
+    return {"K": DAYS.T @ down, "M": u.T @ gap}
+
+
+@pytest.mark.parametrize(
+    ("grad", "code", "fix"),
+    [
+        (lambda p: other_name(p)[0], "GC", "write `slope` for `u`"),
+        (factor_left_out, "GC303", "multiply `gap @ p['M'].T` by `1 - u**2`"),
+        (lambda p: other_operand(p)[0], "GC", "write `gap` for `u @ p['M']`"),
+        (plus_for_minus, "GC305", "write `1 - np.square(u)` for `1 + np.square(u)`"),
+    ],
+)
+def test_the_fix_is_code_of_what_is_at_hand(grad, code, fix):
+    finding = gradcheck.check(loss, START, grad).findings[0]
+    assert finding.code.startswith(code)
+    assert finding.fix.replace('"', "'").startswith(fix)
+
+
+def bucket_loss(p):
+    return np.sum(np.sin(p["table"][[2, 0, 2, 1]] @ np.array([1.0, -2.0])))
+
+
+def bucket_grad(p):
+    rows = [2, 0, 2, 1]
+    sums = np.zeros_like(p["table"])
+    sums[rows] += np.outer(np.cos(p["table"][rows] @ np.array([1.0, -2.0])), [1.0, -2.0])
+    return {"table": sums}
+
+
+def test_a_list_of_indices_that_repeats_is_seen():
+    table = {"table": np.random.default_rng(5).normal(size=(3, 2))}
+    finding = gradcheck.check(bucket_loss, table, bucket_grad).findings[0]
+    assert finding.code == "GC855"
+    assert "np.add.at" in finding.fix
+
+
+def test_the_names_are_those_that_the_function_unpacks():
+    def total(weights):
+        inner, outer = weights
+        return np.sum(np.cos(np.tanh(DAYS @ inner) @ outer))
+
+    def grad(weights):
+        inner, outer = weights
+        mid = np.tanh(DAYS @ inner)
+        back = -np.sin(mid @ outer)
+        return [DAYS.T @ ((back @ outer.T) * (1 - mid**2)), np.abs(mid.T @ back)]
+
+    report = gradcheck.check(total, list(START.values()), grad)
+    finding = report.findings[0]
+    assert finding.blocks == ("params[1]",)
+    assert finding.expected == "dL/douter"
+
+
+def test_the_pass_and_the_shape_are_the_users():
+    def steps(p):
+        state = np.zeros(4)
+        seen = []
+        for row in DAYS:
+            seen.append(state)
+            state = np.tanh(row @ p["K"] + 0.5 * state)
+        return state, seen
+
+    def grad(p):
+        state, seen = steps(p)
+        back, total = state, np.zeros_like(p["K"])
+        for row, before in zip(DAYS[::-1], seen[::-1], strict=True):
+            now = np.tanh(row @ p["K"] + 0.5 * before)
+            inner = back * (1 - now**2)
+            total += np.outer(row, now)
+            back = 0.5 * inner
+        return {"K": total}
+
+    report = gradcheck.check(lambda p: 0.5 * np.sum(steps(p)[0] ** 2), {"K": START["K"]}, grad)
+    finding = report.findings[0]
+    assert finding.fix == "write `inner` for `now`"
+    assert any("in pass " in line and "of shape (3, 4)" in line for line in finding.evidence)
+
+
+def test_a_batch_of_matrices_that_is_turned_once_too_often_is_called_so():
+    def mixed(p):
+        return np.sum(np.tanh(SIGNAL @ p["Q"] @ (SIGNAL @ p["R"]).transpose(0, 2, 1)) ** 3)
+
+    def grad(p):
+        one, other = SIGNAL @ p["Q"], SIGNAL @ p["R"]
+        out = np.tanh(one @ other.transpose(0, 2, 1))
+        back = 3 * out**2 * (1 - out**2)
+        ones = back.transpose(0, 2, 1) @ other
+        others = back.transpose(0, 2, 1) @ one
+        return {
+            "Q": np.einsum("nti,nto->io", SIGNAL, ones),
+            "R": np.einsum("nti,nto->io", SIGNAL, others),
+        }
+
+    rng = np.random.default_rng(3)
+    weights = {"Q": 0.5 * rng.normal(size=(3, 2)), "R": 0.5 * rng.normal(size=(3, 2))}
+    finding = gradcheck.check(mixed, weights, grad).findings[0]
+    assert finding.code == "GC201"
+    assert finding.fix == "write `back` for `back.transpose(0, 2, 1)`"
+
+
+def test_a_value_in_the_reverse_order_is_to_be_turned():
+    taps = {"taps": np.array([0.3, -1.1, 0.8])}
+    line = RNG.normal(size=9)
+
+    def total(p):
+        return np.sum(np.exp(np.convolve(line, p["taps"], mode="valid")))
+
+    def grad(p):
+        up = np.exp(np.convolve(line, p["taps"], mode="valid"))
+        return {"taps": np.correlate(line, up, mode="valid")}
+
+    finding = gradcheck.check(total, taps, grad).findings[0]
+    assert "reverse order" in finding.message
+    assert finding.fix == "turn it round: `[::-1]`"
+
+
+def test_no_fix_repeats_what_is_wanted():
+    def total(p):
+        return np.sum(np.sin(DAYS @ p["K"]))
+
+    def grad(p):
+        return {"K": DAYS.T @ np.cos(DAYS @ p["K"] + 0.3)}
+
+    finding = gradcheck.check(total, {"K": START["K"]}, grad).findings[0]
+    assert not finding.fix.startswith("let")
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_a_weight_that_the_step_has_changed_is_told_without_its_rate(turned):
+    def step(p):
+        if not turned:
+            return one_entry_after_the_other(p)
+        u = np.tanh(DAYS @ p["K"])
+        gap = u @ p["M"] - PRICE
+        p["M"] = p["M"] - 0.02 * u.T @ gap
+        p["K"] = p["K"] - 0.02 * DAYS.T @ ((gap @ p["M"].T) * (1 - u**2))
+        return p
+
+    def one_entry_after_the_other(p):
+        gap = p["K"][1] @ p["M"][:, 0] - 1.5
+        for k in range(4):
+            p["K"][1][k] -= 0.02 * gap * p["M"][k][0]
+            p["M"][k][0] -= 0.02 * gap * p["K"][1][k]
+        return p
+
+    def single(p):
+        return 0.5 * (p["K"][1] @ p["M"][:, 0] - 1.5) ** 2
+
+    report = gradcheck.check_step(step, START, loss=loss if turned else single, learning_rate=0.02)
+    assert "GC404" in [finding.code for finding in report.findings]
