@@ -93,6 +93,10 @@ class Watch:
         finally:
             self._most = None
 
+    def stop(self) -> None:
+        """Rings no more: a process that goes on would be ended by it when it comes to its end."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
     def _ring(self, number: int, frame: FrameType | None) -> None:
         if self._most is None:
             return

@@ -99,7 +99,10 @@ class Search:
         """Searches from the user's source."""
         none: Standing = (False,) * len(self._task.point.problem.parameters.names)
         self._start = self._judge.right_blocks() or none
-        self._level(self._task.texts, (), 0)
+        try:
+            self._level(self._task.texts, (), 0)
+        finally:
+            self._watch.stop()
 
     def _level(self, texts: Texts, before: Candidate, depth: int) -> None:
         """All single edits of a program; where none is enough, those that help are kept."""

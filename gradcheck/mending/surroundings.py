@@ -45,8 +45,8 @@ class Surroundings:
                 np.copyto(array, before)
         for container, items in self._containers:
             if not _is_same(container, items):
-                container.clear()
                 put = container.update if isinstance(container, dict) else container.extend
+                container.clear()
                 put(items)
         for one, attributes in self._objects:
             for name in vars(one).keys() - attributes:
