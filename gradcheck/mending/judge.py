@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -66,29 +66,36 @@ class Judge:
         pairs = zip(point.blocks, self._largest, strict=True)
         return point, [Target.of(block, largest) for block, largest in pairs]
 
-    def _nearby(self, size: float, start: Standing | None) -> Asked | None:
+    def _nearby(self, base: Point, size: float, start: Standing | None) -> Iterator[Asked]:
         """Another point; nearer, where what is right at the user's would not be right there.
 
         There the loss is too near to where it is flat to tell.
         """
         first = None
         for nearer in NEARER:
-            with suppress(UserCodeError):
-                nearby = self._base.nudged(size / nearer, self._rng)
+            with suppress(UserCodeError, UsageError):
+                nearby = base.nudged(size / nearer, self._rng)
                 if nearby is None:
                     continue
                 entries = [self._chosen(block.size, FURTHER_ENTRIES) for block in nearby.blocks]
                 asked = self._asked(nearby.measured(nearby.perturb(entries, self._rng)))
                 if _is_kept(start, self._right(asked)):
-                    return asked
+                    yield asked
+                    return
                 first = first or asked
-        return first
+        if first is not None and base is self._base:
+            yield first
+
+    def _turned(self) -> Point:
+        """The user's point with other signs, so that units that are all on are off."""
+        values = [one * self._rng.choice((-1.0, 1.0), one.shape) for one in self._base.values]
+        return Point.at(self._base.problem, values, self._base.center, self._base.noise)
 
     def prepare(self, data: Data) -> None:
         """Measures the loss as it was, elsewhere too; call this before anything is edited."""
         start = self.right_blocks()
-        nearby = (self._nearby(size, start) for size in NUDGES)
-        self.further = tuple(one for one in nearby if one is not None)
+        bases = [(self._base, size) for size in NUDGES] + [(self._turned(), NUDGES[-1])]
+        self.further = tuple(one for place in bases for one in self._nearby(*place, start))
         self._surveyed = self._affordable_blocks()
         if not self._surveyed:
             return
@@ -181,7 +188,7 @@ class Judge:
             errors += [
                 float(np.max(target.distance(one), initial=0.0)) / (target.largest or 1.0)
                 for target, one in zip(targets, self.read, strict=True)
-                if isinstance(one, np.ndarray)
+                if isinstance(one, np.ndarray) and target.is_telling
             ]
         return max(errors)
 
