@@ -111,7 +111,7 @@ def missing_factor(context: Context) -> Iterator[Edit]:
             continue
         text = grouped(context.source(node), node)
         for slope in written:
-            yield context.replaced(node, f"{text} * {slope}", 8.5)
+            yield context.replaced(node, f"{text} * {slope}", 5.0)
         for atom, value in context.values.items():
             if value.kind == "array" and stretches(value.shape, target.shape):
                 yield context.replaced(node, f"{text} * {atom}", 12.0)

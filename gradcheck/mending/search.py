@@ -113,14 +113,15 @@ class Search:
         base = self._judge.progress(self._judge.right_blocks() or self._start)
         self._surroundings.restore()
         self._try_each(program, of_different_faults(made), before)
-        early = self._helpful(program, before, first, base)[0]
+        changes: list[tuple[Edit, Array]] = []
+        early = self._helpful(program, before, first, base, changes)[0]
         if not self._mended and depth < DEPTH:
             last = self._last
             self._last = self._spent() + DEEPEN * (last - self._spent())
             self._follow(program, before, [one for one in early if one[1].is_clear(base)], depth)
             self._last = self._last if self._mended else last
         edits, again = tee(all_edits(contexts, self._task.hints))
-        helpful, pairs = self._helpful(program, before, edits, base)
+        helpful, pairs = self._helpful(program, before, edits, base, changes)
         self._try_each(program, pairs, before)
         if self._mended or depth >= DEPTH or self._is_over():
             return
@@ -158,13 +159,20 @@ class Search:
             self._try_all(program, batch, before)
 
     def _helpful(
-        self, program: Program, before: Candidate, edits: Iterable[Edit], base: Progress
+        self,
+        program: Program,
+        before: Candidate,
+        edits: Iterable[Edit],
+        base: Progress,
+        changes: list[tuple[Edit, Array]],
     ) -> tuple[list[tuple[Edit, Progress]], list[tuple[Edit, Edit]]]:
-        """Tries single edits: those that help and are not enough, and pairs that may be."""
+        """Tries single edits: those that help and are not enough, and pairs that may be.
+
+        What each changes is added to the `changes` of those before.
+        """
         wanted, own = self._judge.pick(base)
         deepen = self._spent() + DEEPEN * (self._last - self._spent())
         helpful: list[tuple[Edit, Progress]] = []
-        changes: list[tuple[Edit, Array]] = []
         clear = 0
 
         def keep(candidate: Candidate, right: Standing) -> None:
