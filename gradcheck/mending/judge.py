@@ -86,15 +86,25 @@ class Judge:
         if first is not None and base is self._base:
             yield first
 
-    def _turned(self) -> Point:
-        """The user's point with other signs, so that units that are all on are off."""
-        values = [one * self._rng.choice((-1.0, 1.0), one.shape) for one in self._base.values]
-        return Point.at(self._base.problem, values, self._base.center, self._base.noise)
+    def _turned(self) -> list[Point]:
+        """Two points with other signs, so that units that are on at one are off at the other."""
+        signs = [self._rng.choice((-1.0, 1.0), one.shape) for one in self._base.values]
+        problem, center, noise = self._base.problem, self._base.center, self._base.noise
+        return [
+            Point.at(
+                problem,
+                [way * one * sign for one, sign in zip(self._base.values, signs, strict=True)],
+                center,
+                noise,
+            )
+            for way in (1, -1)
+        ]
 
     def prepare(self, data: Data) -> None:
         """Measures the loss as it was, elsewhere too; call this before anything is edited."""
         start = self.right_blocks()
-        bases = [(self._base, size) for size in NUDGES] + [(self._turned(), NUDGES[-1])]
+        bases = [(self._base, size) for size in NUDGES]
+        bases += [(one, NUDGES[-1]) for one in self._turned()]
         self.further = tuple(one for place in bases for one in self._nearby(*place, start))
         self._surveyed = self._affordable_blocks()
         if not self._surveyed:
