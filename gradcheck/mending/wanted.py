@@ -20,7 +20,7 @@ from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
 
 MOST_EDITS, MOST_MOMENTS, MOST_RETURNED = 8, 4, 12
-MUCH_LESS_NATURAL = 4.0
+MUCH_LESS_NATURAL, UNNATURAL = 4.0, 12.0
 CLOSE = 1e-9
 
 SOLVED: dict[type[ast.operator], tuple[Callable[[Array, Array], Array], ...]] = {
@@ -65,18 +65,21 @@ def constructed(
     contexts: Sequence[Context], wanted: Wanted, run: Callable[[], object]
 ) -> list[Edit]:
     """Edits after which an expression has the value that is wanted, the nearest first."""
+    edits: list[Edit] = []
     for context in contexts:
         statement = _statement(context, wanted) if context.path == wanted.path else None
         if statement is not None:
             edits = _constructed_in(context, statement, wanted, run)
-            if edits or not any(isinstance(one, ast.Call) for one in ast.walk(statement)):
+            calls = any(isinstance(one, ast.Call) for one in ast.walk(statement))
+            if not calls or (edits and edits[0].weight < UNNATURAL):
                 return edits
     called = [(one, node) for one in contexts for node in _returned(one)][:MOST_RETURNED]
-    return [
+    returned = [
         edit
         for context, node in called
         for edit in _constructed_in(context, node, wanted, run, whole=True)
     ]
+    return sorted([*edits, *returned], key=lambda edit: edit.weight)
 
 
 def _returned(context: Context) -> list[ast.stmt | ast.expr]:
