@@ -115,7 +115,7 @@ class Composer:
                     *self._multiples(wanted, products),
                     *self._multiples(wanted, quotients),
                 ]
-        return [text for text in dict.fromkeys(found) if not is_roundabout(text)]
+        return list(dict.fromkeys(found))
 
     def _multiples(self, wanted: Array, rows: Rows) -> Iterator[str]:
         """Rows that are what is wanted but for a factor; without it too, which may stand elsewhere.

@@ -13,6 +13,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
+from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.moments import Moment, moments_at
 from gradcheck.mending.pool import INDEX, Pool
@@ -195,9 +196,14 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told]) -> list[Edit]
     edits: list[Edit] = []
     for of_three in (False, True):
         for part, expected in parts if not edits else ():
-            own = context.source(part)
+            own, around = context.source(part), context.parents.get(part)
+            whole = context.source(around) if isinstance(around, ast.BinOp) else "="
             for text in pool.having(expected, of_three):
-                if text != own:
+                if (
+                    text != own
+                    and not is_roundabout(text.replace(own, "own"))
+                    and whole not in text
+                ):
                     turned = 0.0 if text.startswith(own) or own not in text else 0.1
                     weight = 2.0 + 0.25 * _changes(own, text) + turned + _lost(own, text)
                     edits.append(context.fitted(part, text, weight))
