@@ -30,12 +30,14 @@ class Proof:
         varied: what was changed there, beside the parameters: "other x and y".
         holds: whether it is right there too; else it is only with the data at hand.
         left: the names of blocks that no gradient is returned for.
+        part: those that are right now, where others are wrong still.
     """
 
     points: int
     varied: tuple[str, ...]
     holds: bool
     left: tuple[str, ...]
+    part: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,10 @@ class Watch:
             yield
         finally:
             self._most = None
+
+    def stop(self) -> None:
+        """Rings no more: a process that goes on would be ended by it when it comes to its end."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
         if self._most is None:

@@ -8,6 +8,7 @@ r and k have to be known as well.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -172,6 +173,43 @@ def _aligned(rows: Rows, wanted: Array) -> list[list[tuple[int, float]]]:
     for one, other, factor in zip(ones[near], others[near], factors[near], strict=True):
         found[one].append((int(other), float(factor)))
     return found
+
+
+def is_roundabout(text: str) -> bool:
+    """Whether an expression takes back what it does, as `a**2 / a` or `1 - (1 - a)` do."""
+    for node in ast.walk(ast.parse(text, mode="eval")):
+        over, under = Counter(_factors(node)), Counter(_factors(node, False))
+        if over & under or any(count > 1 and ")" in one for one, count in (over + under).items()):
+            return True
+        terms = list(_terms(node))
+        bases = [{*_factors(term), *_factors(term, False)} for term in terms]
+        rests = {f"1 - {base}" for one in bases for base in one}
+        constants = sum(isinstance(term, ast.Constant) for term in terms)
+        twice = len(terms) > len(set(map(ast.unparse, terms)))
+        if len(terms) > 1 and (constants > 1 or twice or any(rests & one for one in bases)):
+            return True
+    return False
+
+
+def _factors(node: ast.AST, over: bool = True) -> Iterator[str]:
+    """The factors over or under the line of a fraction, powers left out."""
+    match node:
+        case ast.BinOp(left, ast.Mult() | ast.Div() as op, right):
+            yield from _factors(left, over)
+            yield from _factors(right, over == isinstance(op, ast.Mult))
+        case ast.BinOp(left, ast.Pow(), _) if over:
+            yield ast.unparse(left)
+        case _ if over and not isinstance(node, ast.Expression | ast.Constant):
+            yield ast.unparse(node)
+
+
+def _terms(node: ast.AST) -> Iterator[ast.AST]:
+    """The terms of a sum or difference."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        yield from _terms(node.left)
+        yield from _terms(node.right)
+    else:
+        yield node
 
 
 def _operand(text: str, after: str = "") -> str:

@@ -125,7 +125,7 @@ def _are_samples(items: list[Any]) -> bool:
 def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path]]:
     """What a container, function or object holds, what replaces it there, and the step to it."""
     if isinstance(value, Mapping):
-        for key in list(value)[:MOST_ITEMS]:
+        for key in [key for key in value if key != "__builtins__"][:MOST_ITEMS]:
             setter = functools.partial(value.__setitem__, key) if type(value) is dict else None
             yield value[key], setter, (str(key),)
     elif isinstance(value, list):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ FURTHER_ENTRIES, ELSEWHERE_ENTRIES, PICKED = 12, 6, 24
 EVALUATIONS, AFFORDABLE = 60, 1.0
 """About so many losses measure a block elsewhere; so many seconds may be spent on all of them."""
 
-NUDGES = (0.3, 0.05)
+NUDGES, NEARER = (0.3, 0.05), (1, 4, 16)
 SAME_LOSS = 1e-12
 
 Asked = tuple[Point, Sequence[Target]]
@@ -42,6 +42,7 @@ class Judge:
     def __init__(self, point: Point, missing: frozenset[int], seed: int) -> None:
         self.raised = False
         self.read: Read = ()
+        self.further: tuple[Asked, ...] = ()
         self.elsewhere: tuple[tuple[State, Asked], ...] = ()
         self._missing = missing
         self._picked: list[tuple[int, Indices]] = []
@@ -65,27 +66,49 @@ class Judge:
         pairs = zip(point.blocks, self._largest, strict=True)
         return point, [Target.of(block, largest) for block, largest in pairs]
 
-    @cached_property
-    def further(self) -> tuple[Asked, ...]:
-        """Other points, measured with the loss as it was."""
-        points = []
-        for size in NUDGES:
-            try:
-                nearby = self._base.nudged(size, self._rng)
-                if nearby is not None:
-                    entries = [self._chosen(block.size, FURTHER_ENTRIES) for block in nearby.blocks]
-                    points.append(self._asked(nearby.measured(nearby.perturb(entries, self._rng))))
-            except UserCodeError:
-                continue
-        return tuple(points)
+    def _nearby(self, base: Point, size: float, start: Standing | None) -> Iterator[Asked]:
+        """Another point; nearer, where what is right at the user's would not be right there.
+
+        There the loss is too near to where it is flat to tell.
+        """
+        first = None
+        for nearer in NEARER:
+            with suppress(UserCodeError, UsageError):
+                nearby = base.nudged(size / nearer, self._rng)
+                if nearby is None:
+                    continue
+                entries = [self._chosen(block.size, FURTHER_ENTRIES) for block in nearby.blocks]
+                asked = self._asked(nearby.measured(nearby.perturb(entries, self._rng)))
+                if _is_kept(start, self._right(asked)):
+                    yield asked
+                    return
+                first = first or asked
+        if first is not None and base is self._base:
+            yield first
+
+    def _turned(self) -> list[Point]:
+        """Two points with other signs, so that units that are on at one are off at the other."""
+        signs = [self._rng.choice((-1.0, 1.0), one.shape) for one in self._base.values]
+        problem, center, noise = self._base.problem, self._base.center, self._base.noise
+        return [
+            Point.at(
+                problem,
+                [way * one * sign for one, sign in zip(self._base.values, signs, strict=True)],
+                center,
+                noise,
+            )
+            for way in (1, -1)
+        ]
 
     def prepare(self, data: Data) -> None:
         """Measures the loss as it was, elsewhere too; call this before anything is edited."""
-        _ = self.further
+        start = self.right_blocks()
+        bases = [(self._base, size) for size in NUDGES]
+        bases += [(one, NUDGES[-1]) for one in self._turned()]
+        self.further = tuple(one for place in bases for one in self._nearby(*place, start))
         self._surveyed = self._affordable_blocks()
         if not self._surveyed:
             return
-        start = self.right_blocks()
         for states in (data.redrawn(), data.cut()):
             measured = (self._measured(state, start) for state in states)
             found = next((one for one in measured if one is not None), None)
@@ -175,7 +198,7 @@ class Judge:
             errors += [
                 float(np.max(target.distance(one), initial=0.0)) / (target.largest or 1.0)
                 for target, one in zip(targets, self.read, strict=True)
-                if isinstance(one, np.ndarray)
+                if isinstance(one, np.ndarray) and target.is_telling
             ]
         return max(errors)
 
@@ -205,10 +228,7 @@ class Judge:
                 return None
             asked = self._asked(point)
             right = self._right(asked)
-        if (self.raised and not before) or (
-            start is not None
-            and any(old and not new for old, new in zip(start, right, strict=True))
-        ):
+        if (self.raised and not before) or not _is_kept(start, right):
             return None
         return state, asked
 
@@ -255,6 +275,11 @@ class Judge:
 def is_mended(right: Standing) -> bool:
     """Whether every gradient that is returned is right, and one is."""
     return any(right) and False not in right
+
+
+def _is_kept(start: Standing | None, right: Standing) -> bool:
+    """Whether all is right that was."""
+    return start is None or not any(a and not b for a, b in zip(start, right, strict=True))
 
 
 def _untold(function: Function | None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import CodeType, FrameType
 from typing import Any
@@ -23,10 +23,14 @@ INNER = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 
 @dataclass(frozen=True)
 class Moment:
-    """One time that a statement was reached: the names of its function, and what was around it."""
+    """One time that a statement was reached: the names of its function, and what was around it.
+
+    `returned` holds what the statement has returned, if it has.
+    """
 
     names: dict[str, Any]
     scope: dict[str, Any]
+    returned: list[Any] = field(default_factory=list)
 
     def value(self, text: str) -> Any:
         """The value of an expression; None where it has none that is an array or number."""
@@ -50,13 +54,18 @@ def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> l
     inside: dict[int, int] = {}
     around: dict[CodeType, FrameType] = {}
 
+    latest: dict[int, Moment] = {}
+
     def at_line(frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "return" and inside.get(id(frame)) and id(frame) in latest:
+            latest.pop(id(frame)).returned.append(copied(argument))
         here = event == "line" and first <= frame.f_lineno <= last
         before = inside.get(id(frame), 0)
         if here and (not before or frame.f_lineno <= before) and len(found) < MOST_MOMENTS:
             outer = around.get(frame.f_code)
             names = {**(outer.f_locals if outer else {}), **_names(frame)}
             found.append(Moment(copied(names), frame.f_globals))
+            latest[id(frame)] = found[-1]
         inside[id(frame)] = frame.f_lineno if here else 0
         return at_line
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from gradcheck.mending.context import Context, Edit, grouped
 from gradcheck.mending.scope import Value
@@ -104,11 +104,14 @@ def missing_factor(context: Context) -> Iterator[Edit]:
         for name in context.functions
     ]
     slopes = list(dict.fromkeys(slopes))[:MOST_SLOPES]
+    written = list(dict.fromkeys(_written_slopes(context)))
     for node in context.wholes():
         target = target_value(context, node)
         if target is None or target.kind not in ("array", "float"):
             continue
         text = grouped(context.source(node), node)
+        for slope in written:
+            yield context.replaced(node, f"{text} * {slope}", 5.0)
         for atom, value in context.values.items():
             if value.kind == "array" and stretches(value.shape, target.shape):
                 yield context.replaced(node, f"{text} * {atom}", 12.0)
@@ -118,6 +121,18 @@ def missing_factor(context: Context) -> Iterator[Edit]:
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
             yield context.replaced(node, f"{text} * {atom}", 8.5)
+
+
+def _written_slopes(context: Context) -> Iterator[str]:
+    """The slopes that stand in other products: `y * (1 - y)`, `(1 - h**2)`."""
+    for node in context.all_of(ast.BinOp):
+        factors = _chain(node)
+        for before, factor in pairwise([None, *factors]) if len(factors) > 1 else ():
+            match factor:
+                case ast.BinOp(ast.Constant(), ast.Sub(), right):
+                    text, rest = f"({context.source(factor)})", context.source(right)
+                    is_whole = before is not None and context.source(before) == rest
+                    yield f"{rest} * {text}" if is_whole else text
 
 
 def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:

@@ -92,7 +92,18 @@ def indices(context: Context) -> Iterator[Edit]:
 
 
 def transposes(context: Context) -> Iterator[Edit]:
-    """A transpose left out, or put in."""
+    """A transpose left out, or put in; of more than two axes, as another in the function is."""
+    known = {}
+    for call in context.all_of(ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in ("transpose", "swapaxes"):
+            turned, text = call.func.value, context.source(call)
+            yield context.replaced(call, context.source(turned), 5.0)
+            value = context.value(turned)
+            known[text[len(context.source(turned)) :]] = value and len(value.shape)
+    for node in context.atoms() if known else ():
+        value, turns = context.value(node), known.items()
+        for turn in [one for one, count in turns if value and count == len(value.shape)]:
+            yield context.replaced(node, f"{context.source(node)}{turn}", 6.0)
     for attribute in context.all_of(ast.Attribute):
         if attribute.attr == "T":
             yield context.replaced(attribute, context.source(attribute.value), 5.0)

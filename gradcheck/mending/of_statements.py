@@ -68,7 +68,8 @@ def like_others(context: Context) -> Iterator[Edit]:
 
 
 def moved_statements(context: Context) -> Iterator[Edit]:
-    """A statement that comes earlier or later among its neighbours."""
+    """A statement that comes earlier or later among its neighbours, or after its loop."""
+    yield from _ends_of_loops(context)
     for block in context.blocks():
         spans = [context.span(statement) for statement in block]
         if any(one[1] > other[0] for one, other in pairwise(spans)):
@@ -79,6 +80,19 @@ def moved_statements(context: Context) -> Iterator[Edit]:
             for place in range(len(block)):
                 if abs(place - index) and not isinstance(block[place], ast.Return):
                     yield _moved(context, block, spans, index, place)
+
+
+def _ends_of_loops(context: Context) -> Iterator[Edit]:
+    """The last statement of a loop after it: a return there ends the first pass."""
+    for node in context.nodes():
+        if isinstance(node, ast.For | ast.While) and len(node.body) > 1 and not node.orelse:
+            last, outer = node.body[-1], context.span(node)[0]
+            start, end = context.starts[last.lineno - 1], context.span(last)[0]
+            indent = context.text[context.starts[node.lineno - 1] : outer]
+            if last.lineno == last.end_lineno and not indent.strip():
+                weight = 5.0 if isinstance(last, ast.Return) else 10.0
+                words = f"{context.source(last)}  moved out of the loop"
+                yield Edit(context.path, start, end, indent, weight, last.lineno, words)
 
 
 def _moved(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -20,11 +21,15 @@ from gradcheck.user.blocks import Array
 
 MOST_ENTRIES, MOST_PRODUCTS = 24, 400
 MOST_ALIKE, MOST_CALLED, MOST_EQUAL, LONGEST = 12, 6, 2, 30
+INDEX = re.compile(r"\[-?([A-Za-z_]\w*)")
+"""The variable that an index begins with."""
+PLACE = re.compile(r'[\w.]+(\["\w+"\])?')
 FORMS = (
     "1 - {0}",
     "1 - {0}**2",
     "{0} * (1 - {0})",
     "({0} > 0)",
+    "{0}[::-1]",
     "{0}**2",
     "{1}.sqrt({0})",
     "{1}.exp({0})",
@@ -134,11 +139,21 @@ class Pool:
         every = [one for one in expressions(self._context.definition) if one[0] not in "[{"]
         texts += [" ".join(own.get(one, one).split()) for one in every]
         known = {}
-        for text in sorted(dict.fromkeys(texts), key=len):
+        whole = self._context.source(self._node)
+        moved = set(INDEX.findall(whole))
+        texts.sort(
+            key=lambda text: (text != whole, not moved & set(INDEX.findall(text)), len(text))
+        )
+        for text in dict.fromkeys(texts):
             is_old = not text.isidentifier() and self._context.is_made_later(text, self._node)
             values = None if is_old else self._values(text)
             if values is not None:
                 known[text] = values
+        returned = [np.asarray(one) for moment in self._moments for one in moment.returned]
+        if isinstance(self._context.parents.get(self._node), ast.Return) and len(returned) == len(
+            self._moments
+        ):
+            known.setdefault(whole, returned)
         return known
 
     def _called(self) -> dict[str, list[Array]]:
@@ -167,7 +182,8 @@ class Pool:
         shape = self._expected[0].shape
         library = self._context.library or "np"
         for text, values in known.items():
-            if values[0].shape == shape and len(text) < LONGEST:
+            is_own = text == self._context.source(self._node)
+            if values[0].shape == shape and (is_own or len(text) < LONGEST):
                 for form in FORMS:
                     yield from self._asked(form.format(_plain(text), library))
             if values[0].ndim == 2 and values[0].shape[::-1] == shape:
@@ -221,11 +237,11 @@ def _items(context: Context, names: dict[str, Any]) -> Iterator[str]:
     numbers = [
         name
         for name, value in names.items()
-        if isinstance(value, int) and not isinstance(value, bool)
+        if isinstance(value, int | np.integer) and not isinstance(value, bool)
     ]
     indices = ["0", "-1", "-2"]
     for name in numbers[:3]:
         indices += [name, f"{name} - 1", f"{name} + 1", f"-{name}"]
     for text, value in context.known.items():
-        if value.kind == "list" and text.replace(".", "").isidentifier():
+        if value.kind == "list" and PLACE.fullmatch(text):
             yield from (f"{text}[{index}]" for index in indices)

@@ -28,10 +28,11 @@ from gradcheck.mending.judge import Judge
 from gradcheck.mending.model import Repair
 from gradcheck.mending.patches import make_patch
 from gradcheck.mending.ranking import ranked
-from gradcheck.mending.search import SLOWEST, Before, Search, Task
+from gradcheck.mending.search import SLOWEST, Search
 from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import blocks_without_gradient, editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
+from gradcheck.mending.task import Before, Task
 from gradcheck.options import Edits
 from gradcheck.progress import Advance
 from gradcheck.sandbox.confinement import confine
@@ -81,7 +82,7 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
             break
     reason = None
     if not watched.mended:
-        reason = watched.refusal or _why_none(point, allowance, watched)
+        reason = watched.refusal or _why_none(point, allowance, watched) + _part(watched.part)
     likeliest = ranked(watched.mended, texts, diagnosis.findings)
     patches = tuple(make_patch(one, texts) for one in likeliest)
     return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
@@ -108,6 +109,14 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
     return "no edit, and no combination of two or three, makes every gradient right"
 
 
+def _part(mended: Mended | None) -> str:
+    """What makes some blocks right, if nothing makes all."""
+    if mended is None:
+        return ""
+    lines = [f"line {edit.line}, {edit.words}" for edit in mended.edits]
+    return f"; {listed(lines)}, makes {listed(mended.proof.part)} right"
+
+
 class _Watched:
     """Processes that search, one after the other, and what they have sent."""
 
@@ -117,6 +126,7 @@ class _Watched:
         self.refusal: str | None = None
         self.mended: list[Mended] = []
         self.coincidence: Mended | None = None
+        self.part: Mended | None = None
         self.lines = task.hints.lines
         self._task = task
         self._advance = advance
@@ -165,7 +175,9 @@ class _Watched:
         return True
 
     def _hear(self, mended: Mended) -> None:
-        if mended.proof.holds:
+        if mended.proof.part:
+            self.part = mended
+        elif mended.proof.holds:
             self.mended.append(mended)
         else:
             self.coincidence = mended

@@ -20,7 +20,7 @@ from gradcheck.user.tensors import is_tensor, to_array
 MOST_KEYS = 60
 
 PURE = re.compile(
-    r"abs|arctan|clip|concatenate|cos|cosh|cumsum|diff|dot|einsum|exp|expand_dims|hstack|log|"
+    r"abs|arctan|clip|concatenate|convolve|correlate|cos|cosh|cumsum|diff|dot|einsum|exp|expand_dims|hstack|log|"
     r"log1p|matmul|max|maximum|mean|min|minimum|multiply|outer|power|ravel|repeat|reshape|sign|"
     r"sin|sinh|sqrt|square|std|stack|sum|swapaxes|tan|tanh|tile|trace|transpose|var|vstack|"
     r"where"
@@ -117,9 +117,10 @@ def inside(names: Mapping[str, Any]) -> list[str]:
         if isinstance(value, dict) and len(value) <= MOST_KEYS:
             texts += [f"{name}[{key!r}]".replace("'", '"') for key in value if isinstance(key, str)]
         elif is_object(value) and hasattr(value, "__dict__"):
-            texts += [
-                f"{name}.{key}" for key in list(vars(value))[:MOST_KEYS] if key.isidentifier()
-            ]
+            own = [key for key in list(vars(value))[:MOST_KEYS] if key.isidentifier()]
+            texts += [f"{name}.{key}" for key in own]
+            held = {f"{name}.{key}": vars(value)[key] for key in own}
+            texts += inside({text: one for text, one in held.items() if isinstance(one, dict)})
     return texts
 
 

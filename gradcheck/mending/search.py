@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import tee
 
-from gradcheck.compare.point import Point
-from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.answers import Answers
 from gradcheck.mending.candidate import Mended, Proof, TooSlowError, Watch, applied
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
-from gradcheck.mending.edits import Hints, all_edits, weighed
+from gradcheck.mending.edits import all_edits, weighed
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge, is_mended
-from gradcheck.mending.source import Function, UnreadableError
+from gradcheck.mending.source import UnreadableError
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import Progress, Standing
+from gradcheck.mending.task import Before, Task
 from gradcheck.mending.together import adding_up, batches, likely_pairs, of_different_faults
 from gradcheck.mending.variants import Candidate, Program, Texts
 from gradcheck.mending.wanted import Wanted, constructed
@@ -45,25 +43,6 @@ CONSTRUCTING = 2.0
 
 CALLS, PROOF_CALLS = 50, 20
 """A candidate may take as long as so many losses, and its proof so many times as long as that."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is searched, and how much that may use up."""
-
-    point: Point
-    functions: tuple[Function, ...]
-    texts: Texts
-    hints: Hints
-    allowance: Allowance
-
-
-@dataclass(frozen=True)
-class Before:
-    """What earlier processes did: how many candidates, the last of which hung, in how long."""
-
-    tried: int = 0
-    computed: float = 0.0
 
 
 class Search:
@@ -93,12 +72,13 @@ class Search:
         self._seen: set[int] = set()
         self._tried = 0
         self._asked, self._computed, self._begun = -math.inf, 0.0, time.process_time()
-        self._mended = self._coincidences = 0
+        self._mended = self._coincidences = self._most_right = 0
 
     def run(self) -> None:
         """Searches from the user's source."""
         none: Standing = (False,) * len(self._task.point.problem.parameters.names)
         self._start = self._judge.right_blocks() or none
+        self._most_right = self._start.count(True)
         try:
             self._level(self._task.texts, (), 0)
         finally:
@@ -113,14 +93,15 @@ class Search:
         base = self._judge.progress(self._judge.right_blocks() or self._start)
         self._surroundings.restore()
         self._try_each(program, of_different_faults(made), before)
-        early = self._helpful(program, before, first, base)[0]
+        changes: list[tuple[Edit, Array]] = []
+        early = self._helpful(program, before, first, base, changes)[0]
         if not self._mended and depth < DEPTH:
             last = self._last
             self._last = self._spent() + DEEPEN * (last - self._spent())
             self._follow(program, before, [one for one in early if one[1].is_clear(base)], depth)
             self._last = self._last if self._mended else last
         edits, again = tee(all_edits(contexts, self._task.hints))
-        helpful, pairs = self._helpful(program, before, edits, base)
+        helpful, pairs = self._helpful(program, before, edits, base, changes)
         self._try_each(program, pairs, before)
         if self._mended or depth >= DEPTH or self._is_over():
             return
@@ -158,13 +139,20 @@ class Search:
             self._try_all(program, batch, before)
 
     def _helpful(
-        self, program: Program, before: Candidate, edits: Iterable[Edit], base: Progress
+        self,
+        program: Program,
+        before: Candidate,
+        edits: Iterable[Edit],
+        base: Progress,
+        changes: list[tuple[Edit, Array]],
     ) -> tuple[list[tuple[Edit, Progress]], list[tuple[Edit, Edit]]]:
-        """Tries single edits: those that help and are not enough, and pairs that may be."""
+        """Tries single edits: those that help and are not enough, and pairs that may be.
+
+        What each changes is added to the `changes` of those before.
+        """
         wanted, own = self._judge.pick(base)
         deepen = self._spent() + DEEPEN * (self._last - self._spent())
         helpful: list[tuple[Edit, Progress]] = []
-        changes: list[tuple[Edit, Array]] = []
         clear = 0
 
         def keep(candidate: Candidate, right: Standing) -> None:
@@ -176,6 +164,7 @@ class Search:
             if progress.is_beyond(base):
                 helpful.append((candidate[0], progress))
                 clear += progress.is_clear(base)
+                self._tell_part(program, (*before, *candidate), right)
 
         for candidates in batches((edit,) for edit in edits):
             if clear and self._spent() > deepen:
@@ -264,6 +253,16 @@ class Search:
             return
         self._coincidences += not mended.proof.holds
         self._answers.mended(mended)
+
+    def _tell_part(self, program: Program, edits: Candidate, right: Standing) -> None:
+        """Sends edits that make more blocks right than any before, while others stay wrong."""
+        if right.count(True) <= self._most_right or self._mended:
+            return
+        self._most_right = right.count(True)
+        names = self._task.point.problem.parameters.names
+        now = zip(names, right, self._start, strict=True)
+        part = tuple(name for name, standing, before in now if standing and not before)
+        self._answers.mended(Mended(edits, program.texts, 0.0, Proof(1, (), False, (), part)))
 
     def _is_new(self, texts: Texts) -> bool:
         """Whether a candidate is still to be tried; it is counted."""

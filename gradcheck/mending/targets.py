@@ -19,7 +19,7 @@ ROUNDING = 1e-11
 Standing = tuple[bool | None, ...]
 """Which blocks are right; None for those that no gradient is returned for."""
 
-LEAST = 1e-9
+LEAST, TELLING = 1e-9, 1e-2
 PROPORTIONAL = 1e-6
 """How far from one factor the entries of a block may be that is right but for that."""
 
@@ -90,6 +90,11 @@ class Target:
         )
         entries = None if whole else numeric.entries
         return cls(block.shape, entries, estimates, allowed, largest, worst)
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether it is known well enough to say how near a gradient is."""
+        return float(np.max(self.allowed, initial=0.0)) <= TELLING * (self.largest or 1.0)
 
     def distance(self, gradient: Array) -> Array:
         """How far its entries are from what is right."""

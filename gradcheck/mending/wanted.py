@@ -13,14 +13,15 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
+from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.moments import Moment, moments_at
-from gradcheck.mending.pool import Pool
+from gradcheck.mending.pool import INDEX, Pool
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
 
 MOST_EDITS, MOST_MOMENTS, MOST_RETURNED = 8, 4, 12
-MUCH_LESS_NATURAL = 4.0
+MUCH_LESS_NATURAL, UNNATURAL = 4.0, 12.0
 CLOSE = 1e-9
 
 SOLVED: dict[type[ast.operator], tuple[Callable[[Array, Array], Array], ...]] = {
@@ -65,18 +66,21 @@ def constructed(
     contexts: Sequence[Context], wanted: Wanted, run: Callable[[], object]
 ) -> list[Edit]:
     """Edits after which an expression has the value that is wanted, the nearest first."""
+    edits: list[Edit] = []
     for context in contexts:
         statement = _statement(context, wanted) if context.path == wanted.path else None
         if statement is not None:
             edits = _constructed_in(context, statement, wanted, run)
-            if edits or not any(isinstance(one, ast.Call) for one in ast.walk(statement)):
+            calls = any(isinstance(one, ast.Call) for one in ast.walk(statement))
+            if not calls or (edits and edits[0].weight < UNNATURAL):
                 return edits
     called = [(one, node) for one in contexts for node in _returned(one)][:MOST_RETURNED]
-    return [
+    returned = [
         edit
         for context, node in called
         for edit in _constructed_in(context, node, wanted, run, whole=True)
     ]
+    return sorted([*edits, *returned], key=lambda edit: edit.weight)
 
 
 def _returned(context: Context) -> list[ast.stmt | ast.expr]:
@@ -99,7 +103,7 @@ def _constructed_in(
     if whole:
         nodes = [node for node in nodes if node in (statement, getattr(statement, "value", None))]
     for node in nodes:
-        told = _told(context.source(node), moments, wanted)
+        told = _told(context.source(node), moments, wanted, whole)
         if told:
             # of a loop's later passes, the wrong ones before may be what is wrong with them
             return _edits(context, node, told[:MOST_MOMENTS]) or _edits(context, node, told[:1])
@@ -144,9 +148,16 @@ def _nodes(context: Context, statement: ast.stmt | ast.expr, wanted: Wanted) -> 
     return sorted(nodes, key=distance)
 
 
-def _told(text: str, moments: Sequence[Moment], wanted: Wanted) -> list[Told]:
+def _told(
+    text: str, moments: Sequence[Moment], wanted: Wanted, is_returned: bool = False
+) -> list[Told]:
     """The moments at which an expression has the wrong value, and what it should be at them."""
-    known = [(moment, value) for moment in moments if (value := moment.value(text)) is not None]
+    known = []
+    for moment in moments:
+        returned = moment.returned[0] if is_returned and moment.returned else None
+        value = returned if isinstance(returned, np.ndarray) else moment.value(text)
+        if value is not None:
+            known.append((moment, value))
     actual, expected = wanted.actual, wanted.expected
     for moment, value in known:
         if value.shape == actual.shape and _are_close(value, actual):
@@ -185,11 +196,16 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told]) -> list[Edit]
     edits: list[Edit] = []
     for of_three in (False, True):
         for part, expected in parts if not edits else ():
-            own = context.source(part)
+            own, around = context.source(part), context.parents.get(part)
+            whole = context.source(around) if isinstance(around, ast.BinOp) else "="
             for text in pool.having(expected, of_three):
-                if text != own:
+                if (
+                    text != own
+                    and not is_roundabout(text.replace(own, "own"))
+                    and whole not in text
+                ):
                     turned = 0.0 if text.startswith(own) or own not in text else 0.1
-                    weight = 2.0 + 0.25 * _changes(own, text) + turned
+                    weight = 2.0 + 0.25 * _changes(own, text) + turned + _lost(own, text)
                     edits.append(context.fitted(part, text, weight))
     edits.sort(key=lambda edit: (edit.weight, edit.end - edit.start))
     return [one for one in edits if one.weight <= edits[0].weight + MUCH_LESS_NATURAL][:MOST_EDITS]
@@ -238,6 +254,12 @@ def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:
     close = np.abs(known - mean) <= CLOSE * np.nanmax(np.abs(known))
     same = mean.size == np.prod(shape) and np.all(close | np.isnan(known))
     return mean.reshape(shape) if same else value if shape else None
+
+
+def _lost(before: str, after: str) -> int:
+    """Whether an index that a loop moves is given up, which is right for its first pass alone."""
+    old, new = (set(INDEX.findall(text)) for text in (before, after))
+    return int(bool(old - new) and not new)
 
 
 def _changes(before: str, after: str) -> float:

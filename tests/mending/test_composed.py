@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradcheck.mending.composed import Composer
+from gradcheck.mending.composed import Composer, is_roundabout
 from gradcheck.mending.context import Edit
 from gradcheck.mending.together import adding_up
 
@@ -43,6 +43,19 @@ def test_a_factor_that_nobody_knows_is_left_out():
     assert Composer(ROWS, FACTORS).having(0.7 * ROWS["up"]) == ["up"]
     assert Composer({"n": np.array([2.0])}, FACTORS).having(np.array([1.4])) == []
     assert Composer(ROWS, FACTORS).having(np.zeros(9)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["up**2 / up", "(n / n**2).T", "sign(n) * sign(n)", "1 - n - (1 - m)", "n**2 + n * (1 - n)"],
+)
+def test_what_takes_itself_back_is_not_offered(text):
+    assert is_roundabout(text)
+
+
+@pytest.mark.parametrize("text", ["up * h * (1 - h)", "2 * (up - mask) / m", "up * up", "1 - h**2"])
+def test_what_people_write_is_offered(text):
+    assert not is_roundabout(text)
 
 
 def edit(number):

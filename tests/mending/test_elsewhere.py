@@ -2,12 +2,15 @@
 
 import ast
 import importlib.util
+import signal
 import sys
 
 import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck.mending.candidate import Watch
+from gradcheck.mending.held import Holdings
 from gradcheck.mending.ranking import normal
 from gradcheck.mending.redrawn import redrawn, redrawn_number
 from gradcheck.options import Edits
@@ -130,6 +133,35 @@ loss, grad, PARAMS = fit.loss, fit.grad, RNG.normal(size=(4, 1))
 """
 
 
+ALL_ON = """
+X, Y = RNG.random((6, 4)), RNG.random(6)
+
+def loss(w):
+    return np.sum(np.maximum(X @ w, 0) * Y)
+
+def grad(w):
+    z = X @ w
+    up = np.minimum(0, Y)
+    return X.T @ up
+
+PARAMS = RNG.random(4)
+"""
+
+FLAT = """
+X, Y = RNG.normal(size=(3, 2)), np.array([1.0, 0.0, 1.0])
+
+def loss(p):
+    out = 1 / (1 + np.exp(-(X @ p["w"] + p["c"])))
+    return -np.sum(Y * np.log(out) + (1 - Y) * np.log(1 - out))
+
+def grad(p):
+    off = 1 / (1 + np.exp(-(X @ p["w"] + p["c"]))) - Y
+    return {"w": 2 * X.T @ off, "c": np.sum(off)}
+
+PARAMS = {"w": 14 * RNG.normal(size=2), "c": np.array(11.0)}
+"""
+
+
 @pytest.fixture
 def repaired(tmp_path, request):
     def repair(text, edits=700):
@@ -207,6 +239,11 @@ def test_the_users_data_are_as_they_were(repaired):
     assert set(module.SIDE) == {2.0}
 
 
+def test_units_that_are_all_on_are_off_at_another_point(repaired):
+    found, _ = repaired(ALL_ON)
+    assert all("z > 0" in text or "z >= 0" in text for text in words(found)), str(found)
+
+
 def test_a_patch_says_what_it_was_proved_with(repaired):
     found, _ = repaired(MARGIN)
     assert "points, with other" in str(found)
@@ -280,6 +317,24 @@ def test_what_is_sorted_stays_sorted():
 def test_numbers_between_0_and_1_stay_there():
     assert 0 < redrawn_number(0.9, RNG) < 1
     assert redrawn_number(1.0, RNG) is None
+
+
+def test_a_point_that_tells_nothing_proves_no_error(repaired):
+    found, _ = repaired(FLAT)
+    assert found.ok, str(found)
+    assert found.patches[0].error < 1e-4
+
+
+def test_what_is_held_is_no_builtin():
+    names = {"__builtins__": {"len": len}, "deep": [np.ones(2)]}
+    found = Holdings.of([names])
+    assert [one.path for one in found.held] == [("deep", "*")]
+    assert names["__builtins__"] not in found.containers
+
+
+def test_nothing_rings_after_a_search():
+    Watch(5.0).stop()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_patches_that_say_the_same_are_one():

@@ -17,8 +17,87 @@ X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=6)
 START = DRAWN.normal(size=4)
 """
 
+STACKED = """
+X, Y = DRAWN.normal(size=(2, 4, 3)), DRAWN.normal(size=(2, 5, 4))
+START = DRAWN.normal(size=(3, 5))
+
+def loss(w):
+    return np.sum(np.sin(X @ w) * Y.transpose(0, 2, 1))
+
+def grad(w):
+    up = np.cos(X @ w) * Y.transpose(0, 2, 1)
+    return np.sum(X.transpose(0, 2, 1) @ up, axis=0)
+"""
+
 PROGRAMS = {
     # name: (program, right text, wrong text)
+    "a transpose of many axes": (STACKED, "X.transpose(0, 2, 1) @ up", "X @ up"),
+    "a transpose of many axes too many": (STACKED, "@ up,", "@ up.transpose(0, 2, 1),"),
+    "a slope that stands beside": (
+        """
+START = {"top": DRAWN.normal(size=3), "low": DRAWN.normal(size=3)}
+X, Y = DRAWN.normal(size=3), 0.3
+
+def squash(z):
+    return 1 / (1 + np.exp(-z))
+
+def loss(p):
+    return 0.5 * (squash(p["top"] @ squash(p["low"] * X)) - Y) ** 2
+
+def grad(p):
+    h = squash(p["low"] * X)
+    out = squash(p["top"] @ h)
+    off = out - Y
+    low = off * out * (1 - out) * p["top"] * h * (1 - h) * X
+    top = off * h * out * (1 - out)
+    return {"top": top, "low": low}
+""",
+        "off * h * out * (1 - out)\n",
+        "off * h\n",
+    ),
+    "a bound for a mask": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.maximum(X @ w, 0) * Y)
+
+def grad(w):
+    z = X @ w
+    up = Y * (z > 0)
+    return X.T @ up
+""",
+        "Y * (z > 0)",
+        "np.maximum(0, Y)",
+    ),
+    "a return in a loop": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.cosh(X @ w))
+
+def grad(w):
+    total = np.zeros(4)
+    for row in X:
+        total += np.sinh(row @ w) * row
+    return total
+""",
+        "    return total",
+        "        return total",
+    ),
+    "a reversed kernel": (
+        """
+SIGNAL, START = DRAWN.normal(size=9), DRAWN.normal(size=4)
+
+def loss(k):
+    return np.sum(np.cosh(np.convolve(SIGNAL, k, mode="valid")))
+
+def grad(k):
+    up = np.sinh(np.convolve(SIGNAL, k, mode="valid"))
+    return np.correlate(SIGNAL, up, mode="valid")[::-1]
+""",
+        'up, mode="valid")[::-1]',
+        'up, mode="valid")',
+    ),
     "an operator": (
         VECTORS
         + """
@@ -238,6 +317,114 @@ def test_a_bug_of_the_kind_is_mended(kind, load):
     assert found.ok, found.reason
     mended = load(found.patches[0].changed[0].after.decode())
     assert gradcheck.check(mended.loss, mended.START, mended.grad).ok
+
+
+LAYERS = """
+WEIGHTS = DRAWN.normal(size=(5, 3))
+
+class Inner:
+    def forward(self, x):
+        self.x = x
+        return np.sinh(x @ WEIGHTS)
+
+    def backward(self, up):
+        made = []
+        dz = up * np.cosh(self.x @ WEIGHTS)
+        made.append(dz @ WEIGHTS.T)
+        return made[0]
+
+
+class Gate:
+    def __init__(self):
+        self.inner = Inner()
+        self.kept = {"masks": []}
+
+    def forward(self, x):
+        self.kept["masks"].append(DRAWN.random(x.shape) > 0.5)
+        return self.inner.forward(x * self.kept["masks"][0])
+
+    def backward(self, up):
+        return self.inner.backward(up)
+
+
+gate = Gate()
+
+def forward(x):
+    gate.kept["masks"] = [np.arange(x.size).reshape(x.shape) % 3 > 0]
+    return gate.forward(x)
+"""
+
+
+def test_a_wrapper_mends_what_its_layer_returned(load):
+    module = load(HEAD + LAYERS)
+    layer = gradcheck.LayerCase(
+        module.forward, module.gate.backward, [module.DRAWN.normal(size=(4, 5))]
+    )
+    found = gradcheck.repair(layer, budget=BUDGET)
+    assert 'self.inner.backward(up) * self.kept["masks"][0]' in found.patches[0].diff, str(found)
+
+
+def test_an_index_that_a_loop_moves_is_kept(load):
+    module = load(
+        HEAD
+        + """
+X, Y = DRAWN.normal(size=(6, 3)), DRAWN.normal(size=(6, 2))
+START = [DRAWN.normal(size=(3, 2))]
+
+def outputs(ws):
+    made = [X]
+    for w in ws:
+        made.append(np.tanh(made[-1] @ w))
+    return made
+
+def loss(ws):
+    return 0.5 * np.sum((outputs(ws)[-1] - Y) ** 2)
+
+def grad(ws):
+    made = outputs(ws)
+    up, found = made[-1] - Y, []
+    for layer in np.arange(1, len(ws) + 1)[::-1]:
+        up = up * (1 - made[layer] ** 2)
+        found.insert(0, (up.T @ made[layer]).T)
+        up = up @ ws[layer - 1].T
+    return found
+"""
+    )
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=BUDGET)
+    assert "made[layer - 1]" in found.patches[0].words, str(found)
+
+
+TWO = """
+X = DRAWN.normal(size=(5, 3))
+START = {"a": DRAWN.normal(size=3), "b": DRAWN.normal(size=3)}
+
+def loss(p):
+    return np.sum(np.sin(X @ p["a"])) + 0.2 * np.sum(np.exp(X @ p["b"]))
+
+def grad(p):
+    half = 0.5
+    a = X.T @ np.cos(X @ p["a"])
+    b = 0.2 * X.T @ np.exp(X @ p["b"])
+    return {"a": a, "b": b}
+"""
+
+
+def test_an_edit_for_each_block_is_one_patch(load):
+    wrong = TWO.replace('@ np.cos(X @ p["a"])', '@ np.sin(X @ p["a"])').replace(
+        "b = 0.2", "b = 0.7"
+    )
+    module = load(HEAD + wrong)
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=BUDGET)
+    assert found.ok, str(found)
+    assert "np.cos" in found.patches[0].diff
+
+
+def test_what_makes_one_block_right_is_named_where_no_more_is_found(load):
+    wrong = TWO.replace('X.T @ np.cos(X @ p["a"])', "np.arange(3.0) ** half")
+    module = load(HEAD + wrong.replace("b = 0.2", "b = 0.7"))
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=Edits(300))
+    assert not found.ok
+    assert "makes b right" in found.reason
 
 
 def test_an_update_at_once_reads_a_copy(load):
