@@ -43,7 +43,8 @@ CONFIRMING_SECONDS = 2.0
 CLIPPED = "GC412"
 """What is accepted of a script, which updates: there is the place to clip a gradient."""
 
-UNEXPLAINED_FACTOR = {"GC104", "GC105", "GC412", "GC604", "GC999"}
+SIZES = {"GC101", "GC102", "GC104"}
+UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
 """Findings of a factor that no rule explains, as a rate that is a little larger.
 
 GC604 is one where the part of a penalty is off by the same factor as all else.
@@ -221,8 +222,9 @@ class _Work:
         the loss's own.
         """
         loss, handover = taken.found.loss, taken.handover
-        explained = handover.point.step.rate.words and not _causes(report) <= UNEXPLAINED_FACTOR
-        if not loss.common or loss.agrees or (not loss.family and explained):
+        rate = handover.point.step.rate
+        explained = rate.words and not _causes(report) <= UNEXPLAINED_FACTOR
+        if not loss.common or loss.agrees:
             return report
         worst = [one.worst for one in report.blocks if one.worst and one.worst.numeric]
         ratios = [one.analytic / one.numeric for one in worst]
@@ -234,6 +236,9 @@ class _Work:
             ).case
             note = f"the updates descend {loss.words}, times {loss.common:.4g}"
         elif taken.of_step:
+            if rate.words and not explained:
+                sized = taken.case.check(**handover.data(), **overrides)
+                report, explained = (sized, True) if _causes(sized) & SIZES else (report, False)
             case = replace(handover, rate=handover.rate * precise).case(of_step=True)
             note = (
                 f"the updates descend {loss.words} as with a rate {loss.common:.4g} times as large"
@@ -244,8 +249,18 @@ class _Work:
         again = case.check(**{**overrides, "rtol": tolerance})
         if not again.ok:
             return report
+        if explained and not loss.family:
+            return _of_the_factor(report)
         self.more_notes = [note]
-        return again
+        return again if loss.family else replace(again, up_to="the rate")
+
+
+def _of_the_factor(report: Report) -> Report:
+    """The report of gradients that are wrong by one factor alone, without what is of others."""
+    wrong = tuple(block.name for block in report.blocks if block.failed)
+    kept = [one for one in report.findings if one.code not in UNEXPLAINED_FACTOR]
+    found = [replace(one, blocks=wrong) if one.severity == "error" else one for one in kept]
+    return replace(report, findings=tuple(found))
 
 
 def _causes(report: Report) -> set[str]:

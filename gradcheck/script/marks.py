@@ -17,7 +17,12 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Site:
-    """A marked expression: what kind of mark it is, what it is called, and where it stands."""
+    """A marked expression: what kind of mark it is, what it is called, and where it stands.
+
+    Attributes:
+        function: the line of the function that it stands in; 0 in a module.
+        parts: the names of losses that it is made of: local variables, and functions `f()`.
+    """
 
     kind: str
     name: str
@@ -25,6 +30,8 @@ class Site:
     text: str
     value: float = 0.0
     file: str = ""
+    function: int = 0
+    parts: frozenset[str] = frozenset()
 
     @property
     def place(self) -> str:
@@ -51,11 +58,12 @@ class TrainingLoop:
 
 @dataclass
 class Marked:
-    """What the marks are, by their numbers, and which functions may update something."""
+    """What the marks are, by their numbers, which functions may update something, and the loss."""
 
     sites: list[Site] = field(default_factory=list)
     loops: list[TrainingLoop] = field(default_factory=list)
     updating: set[str] = field(default_factory=set)
+    wanted: str | None = None
 
     def updated(self, number: int) -> set[str]:
         """What the statements of a loop update, as it is written."""

@@ -74,7 +74,7 @@ class Taking:
                 f"--lr {self.wishes.rate:g}: such a learning rate moves nothing downhill; it must "
                 "be more than 0"
             )
-        self.run = Run(self.script, self._test)
+        self.run = Run(self.script, self._test, self.wishes.loss)
 
     def _test(self, number: int) -> int | None:
         """The loop if it trains, or one within it that did not in the passes that were tested."""
