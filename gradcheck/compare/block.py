@@ -123,8 +123,9 @@ class Block:
 
     @property
     def is_flat(self) -> bool:
-        """Whether its derivatives are zero, to rounding, and its gradient says so."""
-        return self.verdict == "ok" and bool(self.entries) and self.resolution is None
+        """Whether its derivatives are zero, to rounding, and its gradient is exactly that."""
+        found = self.verdict == "ok" and bool(self.entries) and self.resolution is None
+        return found and not np.any(self.analytic)
 
     def divided(self, share: float) -> Block:
         """The block with its gradient divided by a number."""

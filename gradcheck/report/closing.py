@@ -73,7 +73,7 @@ def _of_the_undecided(report: Report, _: Sequence[Block]) -> str:
     if not any(block.entries for block in report.blocks):
         return "there are no entries, so nothing was tested"
     if all(block.is_flat or block.verdict == "not checked" for block in report.blocks):
-        return "all gradients and differences are exactly 0 at this point, so nothing was tested"
+        return "all gradients and differences are 0 at this point, so nothing was tested"
     if all(block.verdict in ("ok", "not checked") for block in report.blocks):
         return "entries moved together do not give what the gradient says"
     unclear = [block.name for block in report.blocks if block.verdict == "inconclusive"]

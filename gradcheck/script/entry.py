@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.casefiles import what_to_write
+from gradcheck.casefiles import what_of_checks, what_to_write
 from gradcheck.errors import UsageError
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
@@ -82,6 +82,8 @@ class ScriptEntry:
         if isinstance(answer, Outcome):
             return answer
         reason = f"{self.path.name} holds no case, and could not be taken apart: {answer}"
+        if told := what_of_checks(self.path):
+            reason = f"{self.path.name}: {told}"
         return Outcome(self.name, None, "pass", "pass", (reason,), reason)
 
     def found(self) -> TakenApart | str:
