@@ -33,6 +33,7 @@ class CaseEntry:
         summary: the first line of the function's docstring: the bug.
         network: the file's NETWORK, or "".
         source: the file's SOURCE, or "".
+        file: where it was found.
     """
 
     name: str
@@ -41,6 +42,7 @@ class CaseEntry:
     summary: str = ""
     network: str = ""
     source: str = ""
+    file: str = ""
 
     @property
     def variant(self) -> str:
@@ -89,6 +91,7 @@ def load_file(path: Path) -> list[CaseEntry]:
                     summary=(function.__doc__ or "").strip().partition("\n")[0],
                     network=str(getattr(module, "NETWORK", "")),
                     source=str(getattr(module, "SOURCE", "")),
+                    file=str(path),
                 )
             )
     if not entries:
@@ -112,7 +115,7 @@ def _recorded(path: Path) -> list[CaseEntry]:
         for number, line in enumerate(lines)
     ]
     return [
-        CaseEntry(name, _returning(case), None)
+        CaseEntry(name, _returning(case), None, file=str(path))
         for name, (_, case) in zip(names, checks, strict=True)
     ]
 

@@ -15,6 +15,7 @@ from gradcheck.preflight import Preflight
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.complexes import has_complex
+from gradcheck.user.names import kept_gradients
 from gradcheck.user.problem import Problem
 from gradcheck.words import listed, shortened, verb
 
@@ -143,7 +144,12 @@ def _reason(block: Block, quantum: float) -> str:
 
 
 def _structure_notes(parameters: Parameters) -> Iterable[str]:
-    without = [shortened(leaf.name) for leaf in parameters.left_out if leaf.in_object]
+    beside = kept_gradients([leaf.path for leaf in (*parameters.leaves, *parameters.left_out)])
+    without = [
+        shortened(leaf.name)
+        for leaf in parameters.left_out
+        if leaf.in_object and leaf.path not in beside
+    ]
     if without:
         yield f"not checked, as no gradient belongs to them: {listed(without, 9)}"
     others = [shortened(leaf.name) for leaf in parameters.left_out if not leaf.in_object]

@@ -212,6 +212,8 @@ class _Work:
             if again.ok:  # with a note of its weight decay
                 return again
         again = self._with_a_factor(taken, report, overrides)
+        if again.verdict == "fail" and taken.found.loss.family and not _fits(again):
+            return _undecided(again, taken.found.loss.words)
         if again.verdict != "fail" or CLIPPED not in _causes(report):
             return again
         allowed = (*(overrides.get("allow") or ()), CLIPPED)
@@ -255,6 +257,26 @@ class _Work:
             return _of_the_factor(report)
         self.more_notes = [note]
         return again if loss.family else replace(again, up_to="the rate")
+
+
+def _fits(report: Report) -> bool:
+    """Whether a loss that is inferred agrees with some gradient, or a rule names the fault."""
+    some = any(block.verdict == "ok" for block in report.blocks)
+    return some or not _causes(report) <= UNEXPLAINED_FACTOR | {"GC104", "GC703"}
+
+
+def _undecided(report: Report, loss: str) -> Report:
+    """The report where the loss that is inferred need not be the one that is descended."""
+    blocks = tuple(
+        replace(block, verdict="inconclusive") if block.failed else block for block in report.blocks
+    )
+    why = (
+        f"no line says what the loss is, and the updates do not descend {loss}, whatever its "
+        "factor; --loss NAME|LINE says which it is"
+    )
+    return replace(
+        report, verdict="inconclusive", blocks=blocks, findings=(), layers=(), could_not_check=why
+    )
 
 
 def _of_the_factor(report: Report) -> Report:

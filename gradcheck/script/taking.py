@@ -134,7 +134,20 @@ class Taking:
         order = [*reversed(likely), *reversed(others)]
         if self._changes_shape(snapshots):
             order = snapshots[:1]
-        yield from filter(None, map(self._at, order))
+        refused, found = None, False
+        for snapshot in order:
+            try:
+                taken = self._at(snapshot)
+            except RefusedError as error:
+                if self.wishes.loss is None:
+                    raise
+                refused = error  # the loss may be computed in another iteration
+                continue
+            if taken is not None:
+                found = True
+                yield taken
+        if refused is not None and not found:
+            raise refused
 
     def taken(self) -> tuple[Taken, Iterator[Taken]]:
         """The first iteration that computes a loss, else the likeliest; and others.
