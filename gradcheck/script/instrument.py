@@ -89,10 +89,6 @@ class _Marker(ast.NodeTransformer):
             found += made if isinstance(made, list) else [made]
         return found
 
-    def _is_wanted(self, node: ast.stmt, name: str) -> bool:
-        """Whether it is what the user says is the loss, by its name or line."""
-        return self.marked.wanted in (name, name.removesuffix("()"), str(node.lineno))
-
     def _call(self, name: str, arguments: list[ast.expr], like: ast.AST) -> Any:
         function = ast.Attribute(ast.Name(HOOKS, ast.Load()), name, ast.Load())
         return _placed(ast.Call(function, arguments, []), like)
@@ -168,7 +164,7 @@ class _Marker(ast.NodeTransformer):
         parts = called_losses(node.value)
         for target in targets:
             for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
-                made = self._is_wanted(node, ast.unparse(one)) or (
+                made = self.marked.is_wanted(ast.unparse(one), node.lineno) or (
                     bool(parts) and isinstance(one, ast.Name)
                 )
                 if (made or may_be_loss(name_of(one))) and not isinstance(one, ast.Starred):
@@ -213,7 +209,7 @@ class _Marker(ast.NodeTransformer):
             name = self._function.name if self._function else ""
             first = node.value.elts[0] if isinstance(node.value, ast.Tuple) else node.value
             parts = self._function and local_losses(self._function, first)
-            told = parts or may_be_loss(name) or self._is_wanted(node, f"{name}()")
+            told = parts or may_be_loss(name) or self.marked.is_wanted(f"{name}()", node.lineno)
             if told and not isinstance(first, ast.Starred):
                 seen = self._see(RETURNED, f"{name}()", first, node)
                 if isinstance(node.value, ast.Tuple):

@@ -65,6 +65,22 @@ class Marked:
     updating: set[str] = field(default_factory=set)
     wanted: str | None = None
 
+    def may_come_to(self, number: int) -> bool:
+        """Whether a loop computes what the user says is the loss, or calls what may compute it."""
+        loop = self.loops[number]
+        function = loop.function.lineno if loop.function else 0
+        parts = [part for statement in loop.body for part in ast.walk(statement)]
+        lines = {getattr(part, "lineno", 0) for part in parts}
+        sites = [site for site in self.sites if self.is_wanted(site.name, site.line)]
+        return not sites or any(
+            site.file != loop.file or site.function != function or site.line in lines
+            for site in sites
+        )
+
+    def is_wanted(self, name: str, line: int) -> bool:
+        """Whether something is what the user says is the loss, by its name or line."""
+        return self.wanted in (name, name.removesuffix("()"), str(line))
+
     def updated(self, number: int) -> set[str]:
         """What the statements of a loop update, as it is written."""
         loop = self.loops[number]

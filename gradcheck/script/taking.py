@@ -91,6 +91,9 @@ class Taking:
         passes = self.run.passes[number]
         if self.step is None or passes.first is None:
             return False
+        if self.wishes.loss is not None and not self.run.marked.may_come_to(number):
+            self.step, passes.why = None, f"it does not come to {self.wishes.loss}"
+            return False
         with contextlib.suppress(RefusedError):  # which is said when the loop is looked at
             if self._at(passes.first) is None:
                 passes.why = self._no_loss()
