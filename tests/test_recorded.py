@@ -43,7 +43,7 @@ def test_the_checks_of_a_file_are_made(file, capsys):
     assert "analytic" in said
     assert "repair can try: gradcheck repair energies.py:17" in said
     file.write_text(TEXT.replace("SLOPE", "sinh") + "\n")
-    assert main(["run", "-q", "energies.py"]) == 0
+    assert main(["run", "energies.py"]) == 0, capsys.readouterr().out
 
 
 def test_the_check_of_a_file_is_repaired(file, capsys):

@@ -28,6 +28,14 @@ from gradcheck.script.reading import framework, read_script
 from gradcheck.script.saying import described
 from gradcheck.script.state import label
 from gradcheck.script.taking import Taken, Taking
+from gradcheck.script.verdicts import (
+    SIZES,
+    UNEXPLAINED_FACTOR,
+    causes,
+    fits,
+    of_the_factor,
+    undecided,
+)
 from gradcheck.script.words import RefusedError, Wishes, short
 
 SECONDS = 120.0
@@ -42,13 +50,6 @@ MEASURED = 1e-6
 CONFIRMING_SECONDS = 2.0
 CLIPPED = "GC412"
 """What is accepted of a script, which updates: there is the place to clip a gradient."""
-
-SIZES = {"GC101", "GC102", "GC104"}
-UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
-"""Findings of a factor that no rule explains, as a rate that is a little larger.
-
-GC604 is one where the part of a penalty is off by the same factor as all else.
-"""
 
 
 @dataclass(frozen=True)
@@ -207,14 +208,14 @@ class _Work:
         report = taken.case.check(**overrides)
         if report.verdict != "fail":
             return report
-        if taken.both and taken.found.loss.family and _causes(report) == {"GC604"}:
+        if taken.both and taken.found.loss.family and causes(report) == {"GC604"}:
             again = taken.handover.case(of_step=True).check(**overrides)
             if again.ok:  # with a note of its weight decay
                 return again
         again = self._with_a_factor(taken, report, overrides)
-        if again.verdict == "fail" and taken.found.loss.family and not _fits(again):
-            return _undecided(again, taken.found.loss.words)
-        if again.verdict != "fail" or CLIPPED not in _causes(report):
+        if again.verdict == "fail" and taken.found.loss.family and not fits(again):
+            return undecided(again, taken.found.loss.words)
+        if again.verdict != "fail" or CLIPPED not in causes(report):
             return again
         allowed = (*(overrides.get("allow") or ()), CLIPPED)
         return taken.case.check(**{**overrides, "allow": allowed})
@@ -227,7 +228,7 @@ class _Work:
         """
         loss, handover = taken.found.loss, taken.handover
         rate = handover.point.step.rate
-        explained = rate.words and not _causes(report) <= UNEXPLAINED_FACTOR
+        explained = rate.words and not causes(report) <= UNEXPLAINED_FACTOR
         if not loss.common or loss.agrees:
             return report
         worst = [one.worst for one in report.blocks if one.worst and one.worst.numeric]
@@ -242,7 +243,7 @@ class _Work:
         elif taken.of_step:
             if rate.words and not explained:
                 sized = taken.case.check(**handover.data(), **overrides)
-                report, explained = (sized, True) if _causes(sized) & SIZES else (report, False)
+                report, explained = (sized, True) if causes(sized) & SIZES else (report, False)
             case = replace(handover, rate=handover.rate * precise).case(of_step=True)
             note = (
                 f"the updates descend {loss.words} as with a rate {loss.common:.4g} times as large"
@@ -254,41 +255,9 @@ class _Work:
         if not again.ok:
             return report
         if explained and not loss.family:
-            return _of_the_factor(report)
+            return of_the_factor(report)
         self.more_notes = [note]
         return again if loss.family else replace(again, up_to="the rate")
-
-
-def _fits(report: Report) -> bool:
-    """Whether a loss that is inferred agrees with some gradient, or a rule names the fault."""
-    some = any(block.verdict == "ok" for block in report.blocks)
-    return some or not _causes(report) <= UNEXPLAINED_FACTOR | {"GC104", "GC703"}
-
-
-def _undecided(report: Report, loss: str) -> Report:
-    """The report where the loss that is inferred need not be the one that is descended."""
-    blocks = tuple(
-        replace(block, verdict="inconclusive") if block.failed else block for block in report.blocks
-    )
-    why = (
-        f"no line says what the loss is, and the updates do not descend {loss}, whatever its "
-        "factor; --loss NAME|LINE says which it is"
-    )
-    return replace(
-        report, verdict="inconclusive", blocks=blocks, findings=(), layers=(), could_not_check=why
-    )
-
-
-def _of_the_factor(report: Report) -> Report:
-    """The report of gradients that are wrong by one factor alone, without what is of others."""
-    wrong = tuple(block.name for block in report.blocks if block.failed)
-    kept = [one for one in report.findings if one.code not in UNEXPLAINED_FACTOR]
-    found = [replace(one, blocks=wrong) if one.severity == "error" else one for one in kept]
-    return replace(report, findings=tuple(found))
-
-
-def _causes(report: Report) -> set[str]:
-    return {one.code for one in report.findings if one.severity == "error"}
 
 
 def _no_loop(taking: Taking) -> str:
