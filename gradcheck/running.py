@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -62,7 +61,7 @@ def _is_mendable(report: Report) -> bool:
 
 def _command(entry: CaseEntry) -> str:
     """The command that searches for the repair of a case."""
-    path = Path(inspect.unwrap(entry.make).__code__.co_filename)
+    path = Path(entry.file)
     bundled = path.parent.resolve() == bundled_folder()
     target = entry.name if bundled else f"{_from_here(path)}:{entry.variant}"
     return f"gradcheck repair {shlex.quote(target)}"

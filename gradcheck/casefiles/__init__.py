@@ -8,7 +8,14 @@ from gradcheck.casefiles.cases import (
     StepCase,
     case,
 )
-from gradcheck.casefiles.loading import CaseEntry, load_file, mentions_cases, what_to_write
+from gradcheck.casefiles.loading import (
+    CaseEntry,
+    load_file,
+    mentions_cases,
+    what_of_checks,
+    what_to_write,
+)
+from gradcheck.casefiles.recorded import made_checks
 from gradcheck.casefiles.targets import (
     CaseFile,
     bundled_files,
@@ -33,6 +40,8 @@ __all__ = [
     "find_files",
     "kept_apart",
     "load_file",
+    "made_checks",
     "mentions_cases",
+    "what_of_checks",
     "what_to_write",
 ]

@@ -15,6 +15,7 @@ from typing import Any
 
 from gradcheck.casefiles.cases import MARK, Case, Maker
 from gradcheck.casefiles.expectations import Expectation, parse_expectation
+from gradcheck.casefiles.recorded import made_checks, recording
 from gradcheck.errors import UsageError
 from gradcheck.user.calls import UserCodeError, call, quietly
 
@@ -32,6 +33,7 @@ class CaseEntry:
         summary: the first line of the function's docstring: the bug.
         network: the file's NETWORK, or "".
         source: the file's SOURCE, or "".
+        file: where it was found.
     """
 
     name: str
@@ -40,6 +42,7 @@ class CaseEntry:
     summary: str = ""
     network: str = ""
     source: str = ""
+    file: str = ""
 
     @property
     def variant(self) -> str:
@@ -72,6 +75,8 @@ def load_file(path: Path) -> list[CaseEntry]:
     Raises:
         UsageError: the file does not import, or holds no case.
     """
+    if not mentions_cases(path) and made_checks(path):
+        return _recorded(path)
     module = _load_module(path)
     entries = []
     for function in vars(module).values():
@@ -86,11 +91,48 @@ def load_file(path: Path) -> list[CaseEntry]:
                     summary=(function.__doc__ or "").strip().partition("\n")[0],
                     network=str(getattr(module, "NETWORK", "")),
                     source=str(getattr(module, "SOURCE", "")),
+                    file=str(path),
                 )
             )
     if not entries:
         raise UsageError(f"{path} holds no case; {what_to_write(vars(module))}")
     return entries
+
+
+def _recorded(path: Path) -> list[CaseEntry]:
+    """The checks that a file without cases makes itself, when it is run."""
+    failed = None
+    with recording() as checks:
+        try:
+            _load_module(path, "__main__")
+        except UsageError as error:  # of a file that goes on as if a check had been made
+            failed = error
+    if not checks:
+        raise failed or UsageError(f"{path}: {what_of_checks(path)}")
+    lines = [line for line, _ in checks]
+    names = [
+        f"{path.stem}:{line}" + (f"-{lines[:number].count(line)}" if line in lines[:number] else "")
+        for number, line in enumerate(lines)
+    ]
+    return [
+        CaseEntry(name, _returning(case), None, file=str(path))
+        for name, (_, case) in zip(names, checks, strict=True)
+    ]
+
+
+def _returning(case: Case) -> Maker:
+    return lambda: case
+
+
+def what_of_checks(path: Path) -> str:
+    """What to say of a file that makes a check itself; "" of any other."""
+    check = made_checks(path)
+    if check is None:
+        return ""
+    return (
+        f"this file calls {check[0]} at line {check[1]}: run it with python, or put a "
+        "@gradcheck.case in its place"
+    )
 
 
 def what_to_write(names: Mapping[str, Any]) -> str:
@@ -111,13 +153,14 @@ def what_to_write(names: Mapping[str, Any]) -> str:
     )
 
 
-def _load_module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"gradcheck_case_{path.stem}", path)
+def _load_module(path: Path, name: str = "") -> ModuleType:
+    own = f"gradcheck_case_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name or own, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     with _importing_from(path.parent), quietly():
-        sys.modules[module.__name__] = module
+        sys.modules[own] = module
         try:
             call(spec.loader.exec_module, f"importing {path.name}", module)
         except UserCodeError as error:
@@ -125,7 +168,7 @@ def _load_module(path: Path) -> ModuleType:
                 f"{path} could not be imported: {error.raised.summary_and_place}"
             ) from None
         finally:
-            sys.modules.pop(module.__name__, None)
+            sys.modules.pop(own, None)
     return module
 
 

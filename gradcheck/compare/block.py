@@ -121,6 +121,12 @@ class Block:
         flat = self.gradient.value.reshape(-1)
         return flat if len(self.numeric.entries) == self.size else flat[self.numeric.entries]
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether its derivatives are zero, to rounding, and its gradient is exactly that."""
+        found = self.verdict == "ok" and bool(self.entries) and self.resolution is None
+        return found and not np.any(self.analytic)
+
     def divided(self, share: float) -> Block:
         """The block with its gradient divided by a number."""
         if self.gradient.value is None:

@@ -8,13 +8,16 @@ from gradcheck.compare.block import Block
 from gradcheck.recognition.layers import Layer
 
 
-def describe_layers(blocks: Sequence[Block], layers: Sequence[Layer]) -> tuple[str, ...]:
+def describe_layers(
+    blocks: Sequence[Block], layers: Sequence[Layer], is_network: bool
+) -> tuple[str, ...]:
     """Which layers are right and which are wrong, from the output backward, and what follows.
 
-    Returns nothing where everything is right, where the layers are not known, or where no
-    gradient was computed.
+    Returns nothing where everything is right, where the layers are not known (of no network that
+    is known, weights without biases need not be any), or where no gradient was computed.
     """
-    if not layers or not any(block.failed and block.verdict != "raised" for block in blocks):
+    known = is_network or (len(layers) > 1 and all(layer.bias is not None for layer in layers))
+    if not known or not any(block.failed and block.verdict != "raised" for block in blocks):
         return ()
     lines = [_layer_line(blocks, layer) for layer in reversed(layers)]
     inference = infer_place(blocks, layers)

@@ -72,6 +72,17 @@ def fitted_ratio(block: Block) -> float | None:
     return float(analytic[usable] @ numeric[usable]) / square if square > 0 else None
 
 
+def one_ratio(block: Block) -> float | None:
+    """The same, where it is that of every entry."""
+    ratio = fitted_ratio(block)
+    if ratio is None:
+        return None
+    estimates = block.numeric.estimates
+    off = np.abs(block.analytic - ratio * estimates.value)
+    close = 1e-6 * abs(ratio) * np.max(np.abs(estimates.value), initial=0.0)
+    return ratio if np.all(off <= 2 * abs(ratio) * estimates.bound + close) else None
+
+
 def _factors(
     evidence: Evidence,
     block: int,

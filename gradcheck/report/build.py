@@ -47,7 +47,8 @@ def build_report(
         evaluations=preflight.evaluations + point.evaluations + diagnosis.evaluations,
         seconds=0.0,
         layers=tuple(
-            _tidied(line, names) for line in describe_layers(point.blocks, diagnosis.layers)
+            _tidied(line, names)
+            for line in describe_layers(point.blocks, diagnosis.layers, view is not None)
         ),
         notes=notes_of(point, preflight, diagnosis, heard),
         details=details_of(point, view),
@@ -134,7 +135,7 @@ def _verdict(point: Point, preflight: Preflight, accepted: set[str]) -> Verdict:
     tested = [block for block in counted if block.verdict != "not checked" and block.size]
     if not tested and not accepted:
         return "inconclusive"
-    if tested and all(block.name in preflight.ignored for block in tested):
+    if tested and all(block.name in preflight.ignored or block.is_flat for block in tested):
         return "inconclusive"
     return "pass"
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def summary_line(report: Report) -> str:
     """The verdict, and what it rests on."""
-    return f"{report.verdict}: {reason_of(report)}"
+    up_to = f", up to {report.up_to}" if report.up_to else ""
+    return f"{report.verdict}{up_to}: {reason_of(report)}"
 
 
 def cause_line(report: Report) -> str:
@@ -71,6 +72,8 @@ def _of_the_undecided(report: Report, _: Sequence[Block]) -> str:
         return unused.message
     if not any(block.entries for block in report.blocks):
         return "there are no entries, so nothing was tested"
+    if all(block.is_flat or block.verdict == "not checked" for block in report.blocks):
+        return "all gradients and differences are 0 at this point, so nothing was tested"
     if all(block.verdict in ("ok", "not checked") for block in report.blocks):
         return "entries moved together do not give what the gradient says"
     unclear = [block.name for block in report.blocks if block.verdict == "inconclusive"]

@@ -49,6 +49,7 @@ class Report:
         not_zero: the inputs of a layer whose gradient is not zero under an upstream gradient of
             zero.
         printed: what the user's code printed, as far as it is kept; `-v` shows it.
+        up_to: what a pass leaves open, or "".
     """
 
     verdict: Verdict
@@ -68,6 +69,7 @@ class Report:
     repair: Repair | None = None
     not_zero: tuple[str, ...] = ()
     printed: str = ""
+    up_to: str = ""
 
     @property
     def ok(self) -> bool:

@@ -10,15 +10,18 @@ from gradcheck.compare.adaptive import EXACT
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
-from gradcheck.diagnose.numbers import fitted_ratio
+from gradcheck.diagnose.numbers import one_ratio
 from gradcheck.preflight import Preflight
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.complexes import has_complex
+from gradcheck.user.names import kept_gradients
 from gradcheck.user.problem import Problem
 from gradcheck.words import listed, shortened, verb
 
 SAME_RATE = 1e-6
+UNEXPLAINED = {"GC105", "GC999"}
+"""Findings of a factor that may as well be one of the learning rate."""
 
 
 def notes_of(
@@ -31,9 +34,9 @@ def notes_of(
         *_structure_notes(point.problem.parameters),
         *_convention_notes(point.problem),
         *_update_notes(point.problem),
-        *_learning_rate_notes(point),
+        *_learning_rate_notes(point, diagnosis),
         *_state_notes(point, preflight),
-        *_flat_notes(point, preflight),
+        *_flat_notes(point, preflight, diagnosis),
         *diagnosis.notes,
         *_excuse_notes([block.name for block in point.blocks if block.excused]),
         *_screening_notes(point),
@@ -141,7 +144,12 @@ def _reason(block: Block, quantum: float) -> str:
 
 
 def _structure_notes(parameters: Parameters) -> Iterable[str]:
-    without = [shortened(leaf.name) for leaf in parameters.left_out if leaf.in_object]
+    beside = kept_gradients([leaf.path for leaf in (*parameters.leaves, *parameters.left_out)])
+    without = [
+        shortened(leaf.name)
+        for leaf in parameters.left_out
+        if leaf.in_object and leaf.path not in beside
+    ]
     if without:
         yield f"not checked, as no gradient belongs to them: {listed(without, 9)}"
     others = [shortened(leaf.name) for leaf in parameters.left_out if not leaf.in_object]
@@ -198,7 +206,7 @@ def _update_notes(problem: Problem) -> Iterable[str]:
         )
 
 
-def _learning_rate_notes(point: Point) -> Iterable[str]:
+def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
     """An adaptive step; or one whose learning rate is not the one that was given."""
     step = point.problem.step
     if step is None:
@@ -213,8 +221,10 @@ def _learning_rate_notes(point: Point) -> Iterable[str]:
             "enters it cannot be read from it: check that one with gradcheck.check"
         )
         return
+    if {one.code for one in diagnosis.findings if one.severity == "error"} - UNEXPLAINED:
+        return
     wrong = [block for block in point.blocks if block.failed]
-    ratios = [ratio for block in wrong if (ratio := fitted_ratio(block)) is not None]
+    ratios = [ratio for block in wrong if (ratio := one_ratio(block)) is not None]
     if len(ratios) < len(point.blocks) or min(ratios, default=0.0) <= 0:
         return
     if max(ratios) - min(ratios) <= SAME_RATE * max(ratios):
@@ -238,14 +248,11 @@ def _state_notes(point: Point, preflight: Preflight) -> Iterable[str]:
         yield f"not parameters, ignored: {', '.join(point.surplus)}"
 
 
-def _flat_notes(point: Point, preflight: Preflight) -> Iterable[str]:
+def _flat_notes(point: Point, preflight: Preflight, diagnosis: Diagnosis) -> Iterable[str]:
     flat = [
         block.name
         for block in point.blocks
-        if block.verdict == "ok"
-        and block.entries
-        and not np.any(block.numeric.estimates.value)
-        and block.name not in preflight.ignored
+        if block.is_flat and block.name not in preflight.ignored
     ]
     if 0 < len(preflight.ignored) < len(point.blocks):
         right = [block.name for block in point.blocks if block.verdict == "ok"]
@@ -255,10 +262,11 @@ def _flat_notes(point: Point, preflight: Preflight) -> Iterable[str]:
                 f"{listed(unused)}: your loss does not depend on "
                 f"{'it' if len(unused) == 1 else 'them'} at all, and the gradient says so too"
             )
-    if flat:
+    if flat and not all(block.is_flat for block in point.blocks):
+        off = " (units that are off?)" if "relu" in str(diagnosis.view) else ""
         yield (
-            f"{', '.join(flat)}: the gradient is exactly zero here (units that are off?), so "
-            "little was tested; choose another point to test it"
+            f"{', '.join(flat)}: the gradient is exactly zero here{off}, so little was tested; "
+            "choose another point to test it"
         )
 
 

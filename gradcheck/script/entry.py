@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.casefiles import what_to_write
+from gradcheck.casefiles import what_of_checks, what_to_write
 from gradcheck.errors import UsageError
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
@@ -28,6 +28,14 @@ from gradcheck.script.reading import framework, read_script
 from gradcheck.script.saying import described
 from gradcheck.script.state import label
 from gradcheck.script.taking import Taken, Taking
+from gradcheck.script.verdicts import (
+    SIZES,
+    UNEXPLAINED_FACTOR,
+    causes,
+    fits,
+    of_the_factor,
+    undecided,
+)
 from gradcheck.script.words import RefusedError, Wishes, short
 
 SECONDS = 120.0
@@ -42,12 +50,6 @@ MEASURED = 1e-6
 CONFIRMING_SECONDS = 2.0
 CLIPPED = "GC412"
 """What is accepted of a script, which updates: there is the place to clip a gradient."""
-
-UNEXPLAINED_FACTOR = {"GC104", "GC105", "GC412", "GC604", "GC999"}
-"""Findings of a factor that no rule explains, as a rate that is a little larger.
-
-GC604 is one where the part of a penalty is off by the same factor as all else.
-"""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class ScriptEntry:
         if isinstance(answer, Outcome):
             return answer
         reason = f"{self.path.name} holds no case, and could not be taken apart: {answer}"
+        if told := what_of_checks(self.path):
+            reason = f"{self.path.name}: {told}"
         return Outcome(self.name, None, "pass", "pass", (reason,), reason)
 
     def found(self) -> TakenApart | str:
@@ -204,12 +208,14 @@ class _Work:
         report = taken.case.check(**overrides)
         if report.verdict != "fail":
             return report
-        if taken.both and taken.found.loss.family and _causes(report) == {"GC604"}:
+        if taken.both and taken.found.loss.family and causes(report) == {"GC604"}:
             again = taken.handover.case(of_step=True).check(**overrides)
             if again.ok:  # with a note of its weight decay
                 return again
         again = self._with_a_factor(taken, report, overrides)
-        if again.verdict != "fail" or CLIPPED not in _causes(report):
+        if again.verdict == "fail" and taken.found.loss.family and not fits(again):
+            return undecided(again, taken.found.loss.words)
+        if again.verdict != "fail" or CLIPPED not in causes(report):
             return again
         allowed = (*(overrides.get("allow") or ()), CLIPPED)
         return taken.case.check(**{**overrides, "allow": allowed})
@@ -221,8 +227,9 @@ class _Work:
         the loss's own.
         """
         loss, handover = taken.found.loss, taken.handover
-        explained = handover.point.step.rate.words and not _causes(report) <= UNEXPLAINED_FACTOR
-        if not loss.common or loss.agrees or (not loss.family and explained):
+        rate = handover.point.step.rate
+        explained = rate.words and not causes(report) <= UNEXPLAINED_FACTOR
+        if not loss.common or loss.agrees:
             return report
         worst = [one.worst for one in report.blocks if one.worst and one.worst.numeric]
         ratios = [one.analytic / one.numeric for one in worst]
@@ -234,6 +241,9 @@ class _Work:
             ).case
             note = f"the updates descend {loss.words}, times {loss.common:.4g}"
         elif taken.of_step:
+            if rate.words and not explained:
+                sized = taken.case.check(**handover.data(), **overrides)
+                report, explained = (sized, True) if causes(sized) & SIZES else (report, False)
             case = replace(handover, rate=handover.rate * precise).case(of_step=True)
             note = (
                 f"the updates descend {loss.words} as with a rate {loss.common:.4g} times as large"
@@ -244,12 +254,10 @@ class _Work:
         again = case.check(**{**overrides, "rtol": tolerance})
         if not again.ok:
             return report
+        if explained and not loss.family:
+            return of_the_factor(report)
         self.more_notes = [note]
-        return again
-
-
-def _causes(report: Report) -> set[str]:
-    return {one.code for one in report.findings if one.severity == "error"}
+        return again if loss.family else replace(again, up_to="the rate")
 
 
 def _no_loop(taking: Taking) -> str:

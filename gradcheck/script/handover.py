@@ -101,6 +101,18 @@ class Handover:
             return StepCase(step, params, loss=loss, learning_rate=self.rate)
         return Case(loss, params, grad)
 
+    def data(self) -> dict[str, Any]:
+        """What looks like inputs and targets, by these names: a table, and what is as long."""
+        found = [value for value in data_of(self.point).values() if isinstance(value, np.ndarray)]
+        tables = [value for value in found if value.ndim == 2]
+        pairs = (
+            {"inputs": one, "targets": other}
+            for one in tables
+            for other in found
+            if other is not one and other.ndim and other.shape[0] in one.shape
+        )
+        return next(pairs, {})
+
     def _functions(self) -> tuple[Any, Any, Any]:
         point, chosen, rate, places = self.point, self.loss, self.rate, self.gradients
         run, what, snapshot, extra = point.run, point.step, point.snapshot, point.extra

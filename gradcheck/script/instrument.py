@@ -30,17 +30,19 @@ from gradcheck.script.marks import (
     TrainingLoop,
 )
 from gradcheck.script.operands import Operands
+from gradcheck.script.parts import accumulated, called_losses, local_losses
 from gradcheck.script.words import RATE, is_update, may_be_loss, name_of
 
 
-def mark(tree: ast.Module, others: Sequence[ast.Module] = ()) -> Marked:
+def mark(tree: ast.Module, others: Sequence[ast.Module] = (), wanted: str | None = None) -> Marked:
     """Marks the tree of a script in place.
 
     Args:
         tree: the tree.
         others: those of modules that it imports.
+        wanted: what the user says is the loss.
     """
-    marked = Marked(updating=_updating([tree, *others]))
+    marked = Marked(wanted=wanted, updating=_updating([tree, *others]))
     mark_more(tree, marked)
     return marked
 
@@ -48,7 +50,10 @@ def mark(tree: ast.Module, others: Sequence[ast.Module] = ()) -> Marked:
 def mark_more(tree: ast.Module, marked: Marked, module: str = "", file: str = "") -> None:
     """Marks the tree of a module, too, whose loops outside of functions have run before."""
     marker = _Marker(tree, marked, module, file)
+    before = len(marked.loops)
     tree.body = marker.block(tree.body)
+    for loop in marked.loops[before:]:
+        loop.body.extend(accumulated(loop, tree))
     ast.fix_missing_locations(tree)
 
 
@@ -89,14 +94,16 @@ class _Marker(ast.NodeTransformer):
         return _placed(ast.Call(function, arguments, []), like)
 
     def _number(self, site: Site) -> ast.Constant:
-        self.marked.sites.append(replace(site, file=self._file))
+        function = self._function.lineno if self._function else 0
+        self.marked.sites.append(replace(site, file=self._file, function=function))
         return ast.Constant(len(self.marked.sites) - 1)
 
     def _see(self, kind: str, name: str, value: ast.expr, like: Any) -> Any:
-        text = ast.unparse(value)
-        return self._call(
-            "see", [self._number(Site(kind, name, like.lineno, text)), self.visit(value)], like
-        )
+        parts = called_losses(value)
+        if kind == RETURNED and self._function:
+            parts = local_losses(self._function, value)
+        site = Site(kind, name, like.lineno, ast.unparse(value), parts=parts)
+        return self._call("see", [self._number(site), self.visit(value)], like)
 
     def visit_FunctionDef(self, node: Any) -> Any:
         """A function: its own scope."""
@@ -154,12 +161,17 @@ class _Marker(ast.NodeTransformer):
         """What is called like a loss is seen after it is assigned."""
         seen: list[ast.stmt] = []
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        parts = called_losses(node.value)
         for target in targets:
             for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
-                if may_be_loss(name_of(one)) and not isinstance(one, ast.Starred):
+                made = self.marked.is_wanted(ast.unparse(one), node.lineno) or (
+                    bool(parts) and isinstance(one, ast.Name)
+                )
+                if (made or may_be_loss(name_of(one))) and not isinstance(one, ast.Starred):
                     load = ast.parse(ast.unparse(one), mode="eval").body
                     text = "+=" if isinstance(node, ast.AugAssign) else ""
-                    number = self._number(Site(ASSIGNED, ast.unparse(one), node.lineno, text))
+                    site = Site(ASSIGNED, ast.unparse(one), node.lineno, text, parts=parts)
+                    number = self._number(site)
                     seen.append(_placed(ast.Expr(self._call("see", [number, load], node)), node))
         if is_update(node):
             self._update(node)
@@ -196,7 +208,9 @@ class _Marker(ast.NodeTransformer):
                 node.value = Operands(self._literal, self._use).visit(node.value)
             name = self._function.name if self._function else ""
             first = node.value.elts[0] if isinstance(node.value, ast.Tuple) else node.value
-            if may_be_loss(name) and not isinstance(first, ast.Starred):
+            parts = self._function and local_losses(self._function, first)
+            told = parts or may_be_loss(name) or self.marked.is_wanted(f"{name}()", node.lineno)
+            if told and not isinstance(first, ast.Starred):
                 seen = self._see(RETURNED, f"{name}()", first, node)
                 if isinstance(node.value, ast.Tuple):
                     rest = [self.visit(item) for item in node.value.elts[1:]]
@@ -230,7 +244,7 @@ class _Marker(ast.NodeTransformer):
 
     def _printed(self, node: Any, text: str) -> Any:
         """Marks the numbers in what is printed, where its text speaks of a loss."""
-        told = may_be_loss(text) and "acc" not in text.lower()
+        told = (may_be_loss(text) and "acc" not in text.lower()) or bool(called_losses(node))
         if isinstance(node, ast.JoinedStr):
             for part in node.values:
                 if isinstance(part, ast.FormattedValue):
@@ -242,7 +256,7 @@ class _Marker(ast.NodeTransformer):
             node.elts = [self._printed(one, text) for one in node.elts]
         elif isinstance(node, ast.Call) and name_of(node.func) in ("format", "str", "round"):
             node.args = [self._printed(one, text) for one in node.args]
-        elif isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript) and (
+        elif isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.BinOp) and (
             told or may_be_loss(name_of(node.func if isinstance(node, ast.Call) else node))
         ):
             return self._see(PRINTED, ast.unparse(node), node, node)

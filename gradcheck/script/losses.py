@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck.script.inferred import Family, families
 from gradcheck.script.loops import Step, plain
-from gradcheck.script.marks import DIFFERENCE, PRINTED, RETURNED
+from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED
 from gradcheck.script.running import Run, Seen
 from gradcheck.script.state import Path, Snapshot, State
 from gradcheck.script.words import STRONG
@@ -163,7 +163,8 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
             if path in gradients and gradients[path].shape == direction.shape:
                 slope = float(np.sum(gradients[path] * direction))
             trials.append(_Trial(path, width, sides[0], sides[1], slope))
-    return [_compared(loss, trials) for loss in _numbers(point.run, base, trials)]
+    found = list(_numbers(point.run, base, trials))
+    return [_compared(loss, trials) for loss in _with_wholes(found, point.run, base)]
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,32 @@ def _numbers(run: Run, base: Seen, trials: list[_Trial]) -> Iterable[Loss]:
             words = site.name
             told = (number, count, site.kind, words, site.line, strong, None, 0, slopes)
             yield Loss(*told, place=site.place, order=order, summed=site.text == "+=")
+
+
+def _with_wholes(found: list[Loss], run: Run, base: Seen) -> list[Loss]:
+    """The same, where a loss is believed before its parts.
+
+    Those are a variable of the function that returns it, and a function that is called for every
+    element of it.
+    """
+    believed: dict[int, bool] = {}
+    sites = {loss.site: run.marked.sites[loss.site] for loss in found}
+    returned = {site.name for site in sites.values() if site.kind == RETURNED}
+    written = [loss for loss in found if not loss.family]
+    for loss in written:
+        whole = sites[loss.site]
+        for other in written:
+            part = sites[other.site]
+            if whole.kind == RETURNED:
+                local = part.kind == ASSIGNED and part.function == whole.function
+                is_part = local and part.name in whole.parts and part.file == whole.file
+            else:
+                named = part.name in whole.parts or not whole.parts & returned
+                often = base.counts[other.site] > 2 * base.counts[loss.site]
+                is_part = bool(whole.parts) and part.kind == RETURNED and named and often
+            if is_part and base.numbers[loss.site] != base.numbers[other.site]:
+                believed[loss.site], believed[other.site] = True, False
+    return [replace(one, strong=believed.get(one.site, one.strong)) for one in found]
 
 
 def _slopes(trials: list[_Trial], of: Any) -> NDArray[np.float64] | None:

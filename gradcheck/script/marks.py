@@ -17,7 +17,12 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Site:
-    """A marked expression: what kind of mark it is, what it is called, and where it stands."""
+    """A marked expression: what kind of mark it is, what it is called, and where it stands.
+
+    Attributes:
+        function: the line of the function that it stands in; 0 in a module.
+        parts: the names of losses that it is made of: local variables, and functions `f()`.
+    """
 
     kind: str
     name: str
@@ -25,6 +30,8 @@ class Site:
     text: str
     value: float = 0.0
     file: str = ""
+    function: int = 0
+    parts: frozenset[str] = frozenset()
 
     @property
     def place(self) -> str:
@@ -51,11 +58,28 @@ class TrainingLoop:
 
 @dataclass
 class Marked:
-    """What the marks are, by their numbers, and which functions may update something."""
+    """What the marks are, by their numbers, which functions may update something, and the loss."""
 
     sites: list[Site] = field(default_factory=list)
     loops: list[TrainingLoop] = field(default_factory=list)
     updating: set[str] = field(default_factory=set)
+    wanted: str | None = None
+
+    def may_come_to(self, number: int) -> bool:
+        """Whether a loop computes what the user says is the loss, or calls what may compute it."""
+        loop = self.loops[number]
+        function = loop.function.lineno if loop.function else 0
+        parts = [part for statement in loop.body for part in ast.walk(statement)]
+        lines = {getattr(part, "lineno", 0) for part in parts}
+        sites = [site for site in self.sites if self.is_wanted(site.name, site.line)]
+        return not sites or any(
+            site.file != loop.file or site.function != function or site.line in lines
+            for site in sites
+        )
+
+    def is_wanted(self, name: str, line: int) -> bool:
+        """Whether something is what the user says is the loss, by its name or line."""
+        return self.wanted in (name, name.removesuffix("()"), str(line))
 
     def updated(self, number: int) -> set[str]:
         """What the statements of a loop update, as it is written."""

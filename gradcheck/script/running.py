@@ -79,6 +79,7 @@ class Run:
     Args:
         script: the script.
         test: asked of a loop in its second pass; the number of the training loop, if it is known.
+        wanted: what the user says is the loss.
 
     Attributes:
         marked: the marks.
@@ -87,9 +88,11 @@ class Run:
         snapshots: of its first iterations.
     """
 
-    def __init__(self, script: Script, test: Callable[[int], int | None]) -> None:
+    def __init__(
+        self, script: Script, test: Callable[[int], int | None], wanted: str | None = None
+    ) -> None:
         self.script = script
-        self.marked = mark(script.tree, trees_beside(script.tree, script.path.parent))
+        self.marked = mark(script.tree, trees_beside(script.tree, script.path.parent), wanted)
         self.passes: list[Passes] = []
         self.found: int | None = None
         self.snapshots: list[Snapshot] = []

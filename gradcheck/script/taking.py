@@ -74,7 +74,7 @@ class Taking:
                 f"--lr {self.wishes.rate:g}: such a learning rate moves nothing downhill; it must "
                 "be more than 0"
             )
-        self.run = Run(self.script, self._test)
+        self.run = Run(self.script, self._test, self.wishes.loss)
 
     def _test(self, number: int) -> int | None:
         """The loop if it trains, or one within it that did not in the passes that were tested."""
@@ -90,6 +90,9 @@ class Taking:
         self.step = find_step(self.run, number, self.wishes.rate)
         passes = self.run.passes[number]
         if self.step is None or passes.first is None:
+            return False
+        if self.wishes.loss is not None and not self.run.marked.may_come_to(number):
+            self.step, passes.why = None, f"it does not come to {self.wishes.loss}"
             return False
         with contextlib.suppress(RefusedError):  # which is said when the loop is looked at
             if self._at(passes.first) is None:
@@ -134,7 +137,20 @@ class Taking:
         order = [*reversed(likely), *reversed(others)]
         if self._changes_shape(snapshots):
             order = snapshots[:1]
-        yield from filter(None, map(self._at, order))
+        refused, found = None, False
+        for snapshot in order:
+            try:
+                taken = self._at(snapshot)
+            except RefusedError as error:
+                if self.wishes.loss is None:
+                    raise
+                refused = error  # the loss may be computed in another iteration
+                continue
+            if taken is not None:
+                found = True
+                yield taken
+        if refused is not None and not found:
+            raise refused
 
     def taken(self) -> tuple[Taken, Iterator[Taken]]:
         """The first iteration that computes a loss, else the likeliest; and others.

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable
 from pathlib import Path
 
-from gradcheck.casefiles import CaseFile, find_files, mentions_cases
+from gradcheck.casefiles import CaseFile, find_files, made_checks, mentions_cases
 from gradcheck.script.entry import ScriptEntry
 from gradcheck.script.words import ROLE, Wishes, has_rate, is_update, name_of
 from gradcheck.words import listed, verb
@@ -16,7 +16,7 @@ SHOWN = 3
 
 
 def find_targets(targets: Iterable[str], wishes: Wishes) -> list[CaseFile | ScriptEntry]:
-    """The files that targets name, none of them imported; one that holds no case is a script.
+    """The files that targets name, none imported; one without a case or a check is a script.
 
     Raises:
         UsageError: a target does not exist.
@@ -25,7 +25,8 @@ def find_targets(targets: Iterable[str], wishes: Wishes) -> list[CaseFile | Scri
     found: list[CaseFile | ScriptEntry] = [] if wanted else [*find_files([])]
     for target in wanted:
         path = Path(target)
-        if path.is_file() and path.suffix in SUFFIXES and not mentions_cases(path):
+        is_script = path.is_file() and path.suffix in SUFFIXES and not mentions_cases(path)
+        if is_script and not (wishes == Wishes() and _checks(path)):
             found.append(ScriptEntry(path.resolve(), wishes))
         else:
             found += find_files([target])
@@ -49,6 +50,12 @@ def passed_over(targets: Iterable[str]) -> str:
         f"case, and {verb(found, 'was', 'were')} not run: gradcheck run {found[0]} checks one "
         "iteration of it"
     )
+
+
+def _checks(path: Path) -> bool:
+    """Whether a file makes checks of its own when it is run."""
+    check = made_checks(path)
+    return check is not None and check[2]
 
 
 def _trains(path: Path) -> bool:

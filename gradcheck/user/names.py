@@ -141,6 +141,22 @@ def found_beside(owner: Any, path: Path) -> tuple[Any, str, Any] | None:
     return None
 
 
+def kept_gradients(paths: Sequence[Path]) -> set[Path]:
+    """Of what lies in an object, the gradients that it keeps beside its parameters."""
+    beside: dict[tuple[Path, Path], list[str]] = {}
+    for path in paths:
+        for depth, step in enumerate(path):
+            if isinstance(step, str):
+                beside.setdefault((path[:depth], path[depth + 1 :]), []).append(step)
+    return {
+        (*before, own, *after)
+        for (before, after), names in beside.items()
+        for name in names
+        for own in _keys_for(name, dict.fromkeys(other for other in names if other != name))
+        if own in SIBLINGS.get(name, ()) or _undressed(own) != own
+    }
+
+
 def _keys_for(name: Any, mapping: Mapping[Any, Any]) -> list[Any]:
     """The keys of a mapping that could hold the gradient of `name`, the best first."""
     if name in mapping:

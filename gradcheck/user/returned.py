@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Leaf, Parameters, Path, cut, describe
-from gradcheck.user.names import ABSENT, PARAMETERS, follow, is_intermediate, look_beside, look_up
+from gradcheck.user.names import (
+    ABSENT,
+    PARAMETERS,
+    follow,
+    is_intermediate,
+    kept_gradients,
+    look_beside,
+    look_up,
+)
 from gradcheck.user.objects import Position, is_object
 from gradcheck.user.tensors import to_array
 from gradcheck.words import listed, printable
@@ -137,7 +145,9 @@ def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
     """By the structure of the parameters if it is the same, else one item per block."""
     paths = [leaf.path for leaf in parameters.leaves]
     same_structure = [follow(returned, path) for path in paths]
-    if all(value is not ABSENT for value in same_structure):
+    beside = kept_gradients([leaf.path for leaf in parameters.leaves if leaf.in_object])
+    found = zip(same_structure, paths, strict=True)
+    if all(value is not ABSENT or path in beside for value, path in found):
         firsts = {path[0] for path in paths}
         extra = [one for i, one in enumerate(returned) if Position(i) not in firsts]
         if all(one is None or _is_empty(one) for one in extra):

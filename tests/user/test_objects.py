@@ -194,3 +194,25 @@ def test_a_dataclass_is_a_container():
     missing = gradcheck.check(loss, point, lambda p: {"W": grad(p).W})
     assert [block.verdict for block in missing.blocks] == ["ok", "missing"]
     assert np.array_equal(point.W, np.ones(3))
+
+
+def test_gradients_that_an_object_keeps_are_no_parameters_beside_those_that_are_returned():
+    class Affine:
+        def __init__(self):
+            self.weight, self.bias = np.array([0.3, -0.7]), np.array([0.2])
+            self.gradWeight, self.gradBias = np.zeros(2), np.zeros(1)
+
+    def loss(layers):
+        return sum(np.sum(one.weight**2) + 3 * np.sum(one.bias) for one in layers)
+
+    def gradients(layers):
+        for one in layers:
+            one.gradWeight = 2 * one.weight
+        return [{"weight": one.gradWeight, "bias": np.array([3.0])} for one in layers]
+
+    report = gradcheck.check(loss, [Affine(), Affine()], gradients)
+    assert report.ok, str(report)
+    assert [block.name for block in report.blocks if block.verdict == "ok"] == [
+        f"params[{number}].{name}" for number in (0, 1) for name in ("weight", "bias")
+    ]
+    assert not any("no gradient belongs" in note for note in report.notes)

@@ -1,0 +1,85 @@
+"""The checks that a file makes itself, as it runs, in the place of cases."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+import gradcheck
+from gradcheck.casefiles.cases import Case, HessianCase, JacobianCase, LayerCase, StepCase
+from gradcheck.report.model import Report
+from gradcheck.sampling import Coverage
+
+CHECKS: dict[str, type[Case]] = {
+    "check": Case,
+    "check_layer": LayerCase,
+    "check_step": StepCase,
+    "check_jacobian": JacobianCase,
+    "check_hessian": HessianCase,
+    "assert_gradients": Case,
+    "assert_layer": LayerCase,
+    "assert_step": StepCase,
+}
+WITHIN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While)
+STAND_IN = Report("pass", (), (), None, Coverage(0, 0, "it is checked later"), 0, 0.0)
+
+
+def made_checks(path: Path) -> tuple[str, int, bool] | None:
+    """The first call of a check in a file, its line, and whether running the file comes to it."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
+    except (SyntaxError, ValueError):
+        return None
+    known: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [one.asname or one.name for one in node.names if one.name == "gradcheck"]
+            known |= {f"{name}.{check}": check for name in names for check in CHECKS}
+        elif isinstance(node, ast.ImportFrom) and node.module == "gradcheck":
+            known |= {one.asname or one.name: one.name for one in node.names if one.name in CHECKS}
+    within = {
+        id(part) for node in ast.walk(tree) if isinstance(node, WITHIN) for part in ast.walk(node)
+    }
+    calls = [
+        (id(node) in within, node.lineno, known[name])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and (name := ast.unparse(node.func)) in known
+    ]
+    if not calls:
+        return None
+    inside, line, name = min(calls)
+    return f"gradcheck.{name}", line, not inside
+
+
+@contextmanager
+def recording() -> Iterator[list[tuple[int, Case]]]:
+    """Keeps the checks that are asked for, with their lines, instead of carrying them out."""
+    found: list[tuple[int, Case]] = []
+
+    def recorder(kind: type[Case]) -> Any:
+        def record(*args: Any, **kwargs: Any) -> Report:
+            arguments = [_as_now(one) for one in args]
+            case = kind(*arguments, **{name: _as_now(one) for name, one in kwargs.items()})
+            found.append((sys._getframe(1).f_lineno, case))
+            return STAND_IN
+
+        return record
+
+    with patch.multiple(gradcheck, **{name: recorder(kind) for name, kind in CHECKS.items()}):
+        yield found
+
+
+def _as_now(value: Any) -> Any:
+    """Arrays as they are now, also in lists and dicts; the file may go on to change them."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (list, tuple):
+        return type(value)(map(_as_now, value))
+    return {key: _as_now(one) for key, one in value.items()} if type(value) is dict else value

@@ -1,0 +1,47 @@
+"""What a report of a script says where one factor, or another loss, may explain it all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gradcheck.report.model import Report
+
+SIZES = {"GC101", "GC102", "GC104"}
+UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
+"""Findings of a factor that no rule explains, as a rate that is a little larger.
+
+GC604 is one where the part of a penalty is off by the same factor as all else.
+"""
+
+
+def fits(report: Report) -> bool:
+    """Whether a loss that is inferred agrees with some gradient, or a rule names the fault."""
+    some = any(block.verdict == "ok" for block in report.blocks)
+    return some or not causes(report) <= UNEXPLAINED_FACTOR | {"GC104", "GC703"}
+
+
+def undecided(report: Report, loss: str) -> Report:
+    """The report where the loss that is inferred need not be the one that is descended."""
+    blocks = tuple(
+        replace(block, verdict="inconclusive") if block.failed else block for block in report.blocks
+    )
+    why = (
+        f"no line says what the loss is, and the updates do not descend {loss}, whatever its "
+        "factor; --loss NAME|LINE says which it is"
+    )
+    return replace(
+        report, verdict="inconclusive", blocks=blocks, findings=(), layers=(), could_not_check=why
+    )
+
+
+def of_the_factor(report: Report) -> Report:
+    """The report of gradients that are wrong by one factor alone, without what is of others."""
+    wrong = tuple(block.name for block in report.blocks if block.failed)
+    kept = [one for one in report.findings if one.code not in UNEXPLAINED_FACTOR]
+    found = [replace(one, blocks=wrong) if one.severity == "error" else one for one in kept]
+    return replace(report, findings=tuple(found))
+
+
+def causes(report: Report) -> set[str]:
+    """The codes of what is wrong."""
+    return {one.code for one in report.findings if one.severity == "error"}

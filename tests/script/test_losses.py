@@ -1,0 +1,130 @@
+"""Which number of a script is taken as its loss, and what a constant beside it may be."""
+
+from textwrap import dedent
+
+import pytest
+
+from gradcheck.script import ScriptEntry, Wishes
+
+DATA = """
+import numpy as np
+
+rng = np.random.default_rng(5)
+x, t = rng.normal(size=(24, 3)), rng.normal(size=24)
+w = rng.normal(size=3)
+"""
+
+WHOLE = """
+def measured(w):
+    squares_cost = np.sum((x @ w - t) ** 2)
+    squares_cost += 0.1 * np.sum(w**2)
+    return squares_cost / len(t)
+
+
+for turn in range(40):
+    g = (2 * x.T @ (x @ w - t) + 0.2 * w)SIZE
+    w = w - 0.02 * g
+    if turn % 8 == 0:
+        print("now at", measured(w))
+"""
+
+ELEMENTS = """
+@np.vectorize
+def mse(out, wanted):
+    return (out - wanted) ** 2
+
+
+pace = 0.03
+for turn in range(40):
+    out = x @ w
+    level = np.sum(mse(out, t)) / len(t)
+    print(level)
+    w = w - pace * (2 * x.T @ (out - t)SIZE)
+"""
+
+TERMS = """
+table = np.abs(rng.normal(size=(4, 3))) + 0.5
+left, right = rng.uniform(size=(4, 2)), rng.uniform(size=(2, 3))
+pace = 0.01
+for turn in range(20):
+    for i in range(4):
+        for j in range(3):
+            gap = table[i, j] - left[i] @ right[:, j]
+            old = left[i].copy()
+            left[i] = left[i] + pace * (2 * gap * right[:, j] - 0.3 * left[i])
+            right[:, j] = right[:, j] + pace * (2 * gap * old - 0.3 * right[:, j])
+    err = 0
+    for i in range(4):
+        for j in range(3):
+            err = err + (table[i, j] - left[i] @ right[:, j]) ** 2
+            err = err + 0.15 * (left[i] @ left[i] + right[:, j] @ right[:, j])
+"""
+
+
+@pytest.fixture
+def outcome(tmp_path):
+    def of(text, loss=None):
+        path = tmp_path / "numbers.py"
+        path.write_text(dedent(DATA + text))
+        found = ScriptEntry(path, Wishes(loss)).outcome({})
+        assert found.report is not None, found.error
+        return found
+
+    return of
+
+
+@pytest.mark.parametrize("text", [WHOLE, ELEMENTS])
+def test_the_loss_is_the_whole_and_not_a_part_of_it(outcome, text):
+    right = outcome(text.replace("SIZE", " / len(t)"))
+    assert right.report.ok, str(right.report)
+    assert right.script.loss in ("measured()", "level")
+    assert not right.script.notes
+    wrong = outcome(text.replace("SIZE", ""))
+    assert [one.code for one in wrong.report.findings if one.severity == "error"] == ["GC101"]
+    assert set(wrong.report.findings[0].blocks) == {"w"}
+
+
+def test_a_loss_that_is_added_up_after_the_steps_is_that_of_a_step_in_its_terms(outcome):
+    right = outcome(TERMS)
+    assert right.script.loss == "err"
+    assert right.report.ok, str(right.report)
+    assert not right.report.notes, right.report.notes
+    wrong = outcome(TERMS.replace("2 * gap * old", "3 * gap * old"))
+    assert {block.name: block.verdict for block in wrong.report.blocks} == {
+        "left": "ok",
+        "right": "wrong",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "loss"),
+    [(WHOLE, "measured"), (WHOLE, "squares_cost"), (ELEMENTS, "level"), (TERMS, "err")],
+)
+def test_the_loss_that_is_said_may_be_any_that_is_computed(outcome, text, loss):
+    found = outcome(text.replace("SIZE", " / len(t)"), loss)
+    assert found.script.loss.removesuffix("()") == loss
+
+
+def test_a_factor_that_is_no_size_of_the_data_leaves_the_rate_open(outcome):
+    found = outcome(WHOLE.replace("SIZE", " / 31.7"))
+    assert str(found.report).splitlines()[-1].startswith("pass, up to the rate: 1 gradient agrees")
+
+
+def test_a_ratio_of_sizes_is_no_rate(outcome):
+    found = outcome(WHOLE.replace("SIZE", " / x.shape[1]"))
+    assert found.report.verdict == "fail"
+    assert found.report.findings[0].code == "GC104"
+    assert "24 / 3" in found.report.findings[0].message
+
+
+def test_an_inferred_loss_that_no_gradient_fits_decides_nothing(outcome):
+    found = outcome(
+        """
+for turn in range(30):
+    gap = x @ w - t
+    w = w - 0.01 * x.T @ np.cos(3 * gap)
+"""
+    )
+    assert found.report.verdict == "inconclusive"
+    assert "no line says what the loss is" in str(found.report)
+    assert not found.report.findings
