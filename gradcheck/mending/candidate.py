@@ -85,10 +85,6 @@ class Watch:
         signal.signal(signal.SIGALRM, self._ring)
         signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
 
-    def stop(self) -> None:
-        """Lets the clock ring no more: a script's process goes on after its search."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
         """Raises after about so many seconds of computing, or many times as long of waiting."""
