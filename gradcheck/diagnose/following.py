@@ -225,7 +225,9 @@ def _message(fault: Fault) -> str:
     if fault.cause is not None and (fault.cause.name == fault.kind or fault.cause.node is not None):
         return fault.cause.words
     if fault.kind == EXTRA_TERM and fault.entry is not None:
-        return f"`{fault.entry.expression}` in `{fault.expression}` is one term too many"
+        is_part = fault.entry.expression != fault.expression
+        within = f" in `{fault.expression}`" if is_part else ""
+        return f"`{fault.entry.expression}`{within} is one term too many"
     operand = _turned_operand(fault)
     if operand is not None:
         return f"{operand[0]} stands transposed: `{operand[1]}` is wanted"

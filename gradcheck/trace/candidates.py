@@ -65,10 +65,12 @@ class Candidates:
     Attributes:
         quantities: what is known.
         series: what is known of the loops.
+        meant: the constants that have a meaning, as `meant_by` gives them.
     """
 
     quantities: Sequence[Quantity]
     series: Sequence[Series]
+    meant: NDArray[np.float64]
     _tables: dict[Any, Table] = field(default_factory=dict)
 
     def of_shape(self, shape: Shape) -> Table:

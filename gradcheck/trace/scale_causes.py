@@ -10,6 +10,7 @@ from gradcheck.trace import fault
 from gradcheck.trace.compared import same
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.meaning import sizes_of
 from gradcheck.trace.mend import Mend
 from gradcheck.trace.nodes import Node, constant_of
 from gradcheck.trace.operations import base_name
@@ -29,7 +30,7 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
     if abs(ratio + 1) < CLOSE:
         return Cause(fault.SIGN, "its sign is wrong", "turn its sign round")
     nodes = points[0].loss_nodes
-    divisors, sizes = _divisors(nodes), _sizes(nodes)
+    divisors, sizes = _divisors(nodes), sizes_of(nodes)
     keep = _kept_share(nodes, ratio)
     if keep is not None:
         return Cause(fault.KEEP_MISSING, f"the loss divides what it keeps by {keep:.6g}")
@@ -122,17 +123,6 @@ def _divisors(nodes: Sequence[Node]) -> set[int]:
             constants = (constant_of(side, nodes) for side in node.arguments)
             found |= {1 / one for one in constants if one}
     return {round(one) for one in found if one > 1 and abs(one - round(one)) < CLOSE * one}
-
-
-def _sizes(nodes: Sequence[Node]) -> set[int]:
-    """The lengths of the arrays of the loss, their products, and how often its loops ran."""
-    found: set[int] = set()
-    passes: dict[object, int] = {}
-    for node in nodes:
-        found |= {length for length in (*node.value.shape, node.value.size) if length > 1}
-        if not node.is_leaf:
-            passes[node.chain, node.name] = passes.get((node.chain, node.name), 0) + 1
-    return found | {count for count in passes.values() if count > 2}
 
 
 def _kept_share(nodes: Sequence[Node], ratio: float) -> float | None:

@@ -220,7 +220,12 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
         node = tape[index]
         if node.is_leaf or node.value.dtype.kind not in "fb" or base_name(node) in CONSTANT:
             continue
-        operands = [one for one in node.operands if view.may_be_replaced_in_use(one)]
+        is_sum = base_name(node) in ("add", "subtract")  # any term may be one too many
+        operands = [
+            one
+            for one in node.operands
+            if view.may_be_replaced_in_use(one) or (is_sum and one in view.carrying)
+        ]
         known = view.is_known(index)
         for outer in range(1, min(OUTER + 1, len(node.chain))):
             for operand in () if known else operands:
@@ -260,11 +265,11 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
             continue
         if view.is_known(index):
             continue
-        for operand in node.operands:
-            if view.may_be_replaced_in_use(operand):
-                position = node.operands.index(operand)
+        for position, operand in enumerate(node.operands):
+            if tape[operand].is_float:
                 key = (node.chain, node.name, position, tape[operand].value.shape)
                 groups.setdefault(key, []).append((index, operand))
     for uses in groups.values():
-        if len(uses) > 1:
+        # what is right in one pass may be wrong in the next because of what that made of it
+        if len(uses) > 1 and any(view.may_be_replaced_in_use(operand) for _, operand in uses):
             yield Unit(USES, uses[0][0] - 0.5, uses=tuple(uses))
