@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.judge import Judge
-from gradcheck.diagnose.rule import Rule, Traced, detectors
+from gradcheck.diagnose.rule import Rule, Scale, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search, find_faults
@@ -24,6 +24,7 @@ from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     EXTRA_TERM,
     LOSS_CHANGED,
+    NUMBER,
     OTHER_FORMULA,
     TRANSPOSED,
     WRONG_OPERAND,
@@ -99,6 +100,7 @@ def with_faults(
     if doubt is not None and weak.issuperset(errors) and failed <= set(doubt.blocks):
         left = [_doubted(left[0], doubt), *left[1:]] if left else [doubt]
     placed = []
+    findings = [one for one in findings if not _is_a_number(one, left, rules)]
     for finding in findings:
         here = [fault for fault in left if _is_told_by(finding, fault, weak, rules)]
         if here:
@@ -114,10 +116,38 @@ def with_faults(
         if finding is not None
     ]
     kept = [finding for finding in placed if not _is_better_told(finding, told, weak)]
-    return (
-        *(one for one in kept if one.code not in weak),
-        *told,
-        *(one for one in kept if one.code in weak),
+    return _merged(
+        [
+            *(one for one in kept if one.code not in weak),
+            *told,
+            *(one for one in kept if one.code in weak),
+        ],
+        weak,
+    )
+
+
+def _merged(findings: Sequence[Finding], weak: Set[str]) -> tuple[Finding, ...]:
+    """One finding for each place, that of a certain cause, with all that it makes wrong."""
+    merged: dict[object, Finding] = {}
+    for number, finding in enumerate(findings):
+        key = finding.location if finding.severity == "error" else None
+        first = merged.setdefault(key or number, finding)
+        if first is not finding:
+            one, other = (finding, first) if first.code in weak else (first, finding)
+            blocks = tuple(dict.fromkeys((*first.blocks, *finding.blocks)))
+            evidence = tuple(dict.fromkeys((*one.evidence, *other.evidence[-1:])))
+            merged[key or number] = replace(one, blocks=blocks, evidence=evidence)
+    return tuple(merged.values())
+
+
+def _is_a_number(finding: Finding, faults: Sequence[Fault], rules: Sequence[Rule]) -> bool:
+    """Whether what a finding says of the sizes of a factor is a number of the text."""
+    scales = {rule.code for rule, _ in detectors(rules, Scale)}
+    return finding.code in scales and any(
+        one.cause is not None
+        and one.cause.name == NUMBER
+        and set(finding.blocks) <= set(one.blocks)
+        for one in faults
     )
 
 

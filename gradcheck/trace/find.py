@@ -134,7 +134,17 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
     return Followed(
         tuple(points),
         known_quantities(quantities, tolerance),
-        Candidates(quantities, series_of(points, quantities), meant_by(points)),
+        Candidates(
+            quantities,
+            series_of(points, quantities),
+            meant_by(points),
+            frozenset(
+                operand
+                for node in first.loss_nodes
+                for operand in node.operands
+                if first.loss_nodes[operand].chain[1:] != node.chain[1:]
+            ),
+        ),
         words,
         tolerance,
         deadline,

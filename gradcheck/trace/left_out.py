@@ -23,7 +23,7 @@ from gradcheck.trace.view import View
 def factor_left_out(
     view: View, trials: Trials, quantities: Sequence[Quantity], mend: Mend
 ) -> Mend | None:
-    """The last uses of a known value where it, times a value of the loss, mends the same outputs."""
+    """The last uses of a known value where it, times a value of the loss, mends the same."""
     if mend.unit.kind not in (NODE, USE):
         return None
     above = view.state.above[mend.unit.first]

@@ -88,9 +88,14 @@ def quantities_of(points: Sequence[Point]) -> list[Quantity]:
 
 
 def _goes_over_more(one: Quantity, other: Quantity) -> bool:
-    """Whether of two equal slopes the one is of the whole function, the other of a part of it."""
+    """Whether of two equal slopes the one is of the whole function, the other of a part of it.
+
+    Of the same function, where it is taken at a value itself, not at a term of that.
+    """
     if one.kind != SLOPE or one.other is None or other.other is None:
         return False
+    if one.node == other.node:
+        return one.other > other.other
     return one.node - one.other > other.node - other.other
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from gradcheck.trace.nodes import Node, constant_of
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import VALUE
+from gradcheck.trace.sources import expression_of
 from gradcheck.trace.state import State
 
 CLOSE = 1e-6
@@ -29,6 +31,11 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         return penalty
     if abs(ratio + 1) < CLOSE:
         return Cause(fault.SIGN, "its sign is wrong", "turn its sign round")
+    written = _written(state.tape[mend.unit.first], ratio)
+    if written:
+        words = f"the factor {written} is too much"
+        two = fault.FACTOR_TWO if _is(ratio, 2) or _is(ratio, 0.5) else fault.NUMBER
+        return Cause(two, words, f"leave the factor `{written}` out")
     nodes = points[0].loss_nodes
     divisors, sizes = _divisors(nodes), sizes_of(nodes)
     keep = _kept_share(nodes, ratio)
@@ -50,6 +57,20 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
             if one != other and (_is(ratio, one / other) or _is(ratio, other / one)):
                 return Cause(fault.OTHER_SIZE, f"{one} stands where {other} belongs")
     return _of_a_constant(nodes, ratio) or Cause(fault.SCALE, _excess(ratio))
+
+
+def _written(node: Node, ratio: float) -> str:
+    """A number in the text of a product that is the factor; empty where there is none."""
+    made = None if node.place is None else expression_of(node.place.source)
+    for one in () if made is None else ast.walk(made):
+        if not isinstance(one, ast.BinOp) or not isinstance(one.op, ast.Mult | ast.Div):
+            continue
+        for side in (one.left, one.right):
+            if isinstance(side, ast.Constant) and isinstance(side.value, int | float):
+                divides = side is one.right and isinstance(one.op, ast.Div)
+                if side.value not in (0, 1) and _is(1 / ratio if divides else ratio, side.value):
+                    return ast.unparse(side)
+    return ""
 
 
 def _of_a_constant(nodes: Sequence[Node], ratio: float) -> Cause | None:

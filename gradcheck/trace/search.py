@@ -162,7 +162,7 @@ def _best(
         in_its_place = not strict and bool(unit.nodes) and candidate.kind == ADJOINT
         if mend is None or not (in_its_place or is_meant(mend.factor, candidates.meant)):
             continue
-        if best is None or _rank(mend) > _rank(best):
+        if best is None or _rank(mend, candidates) > _rank(best, candidates):
             best = mend
         if trials.is_late:
             break
@@ -187,8 +187,11 @@ def _without(unit: Unit, view: View, trials: Trials) -> Mend | None:
     return trials.attempt(unit, zeros, ZERO)
 
 
-def _rank(mend: Mend) -> tuple[int, int]:
-    return len(mend.outputs), -complexity(mend.factor)
+def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool]:
+    """The outputs count, then the constant; what a function hands out says more than its steps."""
+    one = mend.candidate
+    is_handed = one is not None and one.kind == VALUE and one.node in candidates.handed
+    return len(mend.outputs), -complexity(mend.factor), is_handed
 
 
 def complexity(factor: float) -> int:

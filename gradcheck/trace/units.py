@@ -242,7 +242,9 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
         wrong = [
             use
             for use in uses
-            if base_name(tape[use[0]]) in UNCHANGING or not view.is_known(use[0])
+            if base_name(tape[use[0]]) in UNCHANGING
+            or not view.is_known(use[0])
+            or view.is_same(*use)
         ]
         for chosen in (uses, wrong) if wrong else ():
             if frozenset(chosen) not in seen and not inner.issuperset(one for one, _ in chosen):
