@@ -36,6 +36,8 @@ PASSES = 8
 
 ENDS = 2
 
+SUMS = ("add", "subtract")
+
 UNCHANGING = MOVES | {"negative", OUTPUT}
 """Operations whose result is known whenever the operand is, whether it belongs there or not."""
 
@@ -220,7 +222,7 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
         node = tape[index]
         if node.is_leaf or node.value.dtype.kind not in "fb" or base_name(node) in CONSTANT:
             continue
-        is_sum = base_name(node) in ("add", "subtract")  # any term may be one too many
+        is_sum = base_name(node) in SUMS  # any term may be one too many
         operands = [
             one
             for one in node.operands
@@ -268,7 +270,9 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
         if view.is_known(index):
             continue
         for position, operand in enumerate(node.operands):
-            if tape[operand].is_float:
+            if view.may_be_replaced_in_use(operand) or (
+                tape[operand].is_float and base_name(node) in SUMS
+            ):
                 key = (node.chain, node.name, position, tape[operand].value.shape)
                 groups.setdefault(key, []).append((index, operand))
     for uses in groups.values():
