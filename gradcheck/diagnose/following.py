@@ -24,6 +24,7 @@ from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     EXTRA_TERM,
     LOSS_CHANGED,
+    MEAN_MISSING,
     NUMBER,
     OTHER_FORMULA,
     TRANSPOSED,
@@ -177,7 +178,12 @@ def without_rate(
     every = {block.name for block in point.blocks}
     if point.problem.step is None or named:
         return search
-    is_rate = [one.kind == CONSTANT_FACTOR and every == set(one.blocks) for one in search.faults]
+    is_rate = [
+        one.kind == CONSTANT_FACTOR
+        and every == set(one.blocks)
+        and (one.cause is None or one.cause.name != MEAN_MISSING)
+        for one in search.faults
+    ]
     return replace(search, faults=()) if is_rate == [True] else search
 
 
