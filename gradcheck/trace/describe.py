@@ -17,6 +17,7 @@ from gradcheck.trace.fault import (
     NOT_ACCUMULATED,
     PASS_MISSING,
     PENALTY_MISSING,
+    SOME_LEFT_OUT,
     Cause,
     Entry,
     Fault,
@@ -37,6 +38,9 @@ from gradcheck.trace.trial import Deadline
 from gradcheck.trace.units import NODE
 from gradcheck.trace.view import View
 from gradcheck.trace.words import Words
+
+OF_PASSES = (NOT_ACCUMULATED, PASS_MISSING, SOME_LEFT_OUT)
+"""Causes that a loop has which ends too early."""
 
 STEPS = 3
 """How many right values before the wrong one are told."""
@@ -109,7 +113,7 @@ def of_mend(
     kind, is_now, should_be = kind_of(mend, state, search.known, search.words, blamed.expression)
     cause = cause_of(outer or mend, search.points, state, search.known, search.words)
     left = None if blamed.place is None else left_at_once(blamed.place)
-    if left is not None:
+    if left is not None and (cause is None or cause.name in OF_PASSES):
         words = f"`{left[0].source}` ends the loop at line {left[1]} in its first pass"
         cause = Cause(PASS_MISSING, words, f"write `{left[0].source}` one level further out", node)
         blamed = blamed.moved_to(left[0])

@@ -82,19 +82,20 @@ def quantities_of(points: Sequence[Point]) -> list[Quantity]:
     found: dict[Any, Quantity] = {}
     for print_of, one in zip(fingerprints, every, strict=True):
         known = found.get(print_of)
-        if print_of is not None and (known is None or _goes_over_more(one, known)):
+        if print_of is not None and (known is None or _goes_over_more(one, known, points)):
             found[print_of] = one
     return list(found.values())
 
 
-def _goes_over_more(one: Quantity, other: Quantity) -> bool:
+def _goes_over_more(one: Quantity, other: Quantity, points: Sequence[Point]) -> bool:
     """Whether of two equal slopes the one is of the whole function, the other of a part of it.
 
-    Of the same function, where it is taken at a value itself, not at a term of that.
+    Of the same function, where it is taken at a sum, not at a term of that.
     """
     if one.kind != SLOPE or one.other is None or other.other is None:
         return False
-    if one.node == other.node:
+    later = points[0].loss_nodes[max(one.other, other.other)]
+    if one.node == other.node and base_name(later) == "add":
         return one.other > other.other
     return one.node - one.other > other.node - other.other
 
