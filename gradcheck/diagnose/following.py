@@ -15,7 +15,8 @@ import numpy as np
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.judge import Judge
-from gradcheck.diagnose.rule import Rule, Scale, Traced, detectors
+from gradcheck.diagnose.merging import is_a_number, is_better_told, merged
+from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search, find_faults
@@ -25,7 +26,6 @@ from gradcheck.trace.fault import (
     EXTRA_TERM,
     LOSS_CHANGED,
     MEAN_MISSING,
-    NUMBER,
     OTHER_FORMULA,
     TRANSPOSED,
     WRONG_OPERAND,
@@ -101,7 +101,7 @@ def with_faults(
     if doubt is not None and weak.issuperset(errors) and failed <= set(doubt.blocks):
         left = [_doubted(left[0], doubt), *left[1:]] if left else [doubt]
     placed = []
-    findings = [one for one in findings if not _is_a_number(one, left, rules)]
+    findings = [one for one in findings if not is_a_number(one, left, rules)]
     for finding in findings:
         here = [fault for fault in left if _is_told_by(finding, fault, weak, rules)]
         if here:
@@ -116,39 +116,14 @@ def with_faults(
         for finding in [_of_fault(fault, rules)]
         if finding is not None
     ]
-    kept = [finding for finding in placed if not _is_better_told(finding, told, weak)]
-    return _merged(
+    kept = [finding for finding in placed if not is_better_told(finding, told, weak)]
+    return merged(
         [
             *(one for one in kept if one.code not in weak),
             *told,
             *(one for one in kept if one.code in weak),
         ],
         weak,
-    )
-
-
-def _merged(findings: Sequence[Finding], weak: Set[str]) -> tuple[Finding, ...]:
-    """One finding for each place, that of a certain cause, with all that it makes wrong."""
-    merged: dict[object, Finding] = {}
-    for number, finding in enumerate(findings):
-        key = finding.location if finding.severity == "error" else None
-        first = merged.setdefault(key or number, finding)
-        if first is not finding:
-            one, other = (finding, first) if first.code in weak else (first, finding)
-            blocks = tuple(dict.fromkeys((*first.blocks, *finding.blocks)))
-            evidence = tuple(dict.fromkeys((*one.evidence, *other.evidence[-1:])))
-            merged[key or number] = replace(one, blocks=blocks, evidence=evidence)
-    return tuple(merged.values())
-
-
-def _is_a_number(finding: Finding, faults: Sequence[Fault], rules: Sequence[Rule]) -> bool:
-    """Whether what a finding says of the sizes of a factor is a number of the text."""
-    scales = {rule.code for rule, _ in detectors(rules, Scale)}
-    return finding.code in scales and any(
-        one.cause is not None
-        and one.cause.name == NUMBER
-        and set(finding.blocks) <= set(one.blocks)
-        for one in faults
     )
 
 
@@ -196,18 +171,6 @@ def _doubted(fault: Fault, doubt: Fault) -> Fault:
         words = "; or ".join(filter(None, (fault.cause.words, cause.words)))
         cause = replace(fault.cause, words=words)
     return replace(fault, cause=cause, also=(doubt.place, *fault.also))
-
-
-def _is_better_told(finding: Finding, told: Sequence[Finding], weak: Set[str]) -> bool:
-    """Whether a finding of no certain cause is about nothing but what the faults explain.
-
-    A constant that is known stays where the faults have no name for it.
-    """
-    if finding.code not in weak:
-        return False
-    unknown = finding.code == unknown_cause.RULE.code
-    by = [one for one in told if unknown or one.code != unknown_cause.RULE.code]
-    return set().union(*(one.blocks for one in by)).issuperset(finding.blocks)
 
 
 def _rule_of(fault: Fault, rules: Sequence[Rule]) -> Rule:
