@@ -11,6 +11,7 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from gradcheck.compare.point import Point
+from gradcheck.diagnose.merging import is_a_number, is_better_told, merged
 from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.diagnose.rules.gradient_clipped import is_clip
@@ -21,6 +22,7 @@ from gradcheck.trace.compared import same
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     EXTRA_TERM,
+    MEAN_MISSING,
     OTHER_FORMULA,
     TRANSPOSED,
     WRONG_OPERAND,
@@ -62,6 +64,7 @@ def with_faults(
     if doubt is not None and weak.issuperset(errors) and failed <= set(doubt.blocks):
         left = [_doubted(left[0], doubt), *left[1:]] if left else [doubt]
     placed = []
+    findings = [one for one in findings if not is_a_number(one, left, rules)]
     for finding in findings:
         here = [fault for fault in left if _is_told_by(finding, fault, weak, rules)]
         if here:
@@ -77,11 +80,14 @@ def with_faults(
         if finding is not None
     ]
     by = [*told, *(finding for finding in placed if finding.expression)]
-    kept = [finding for finding in placed if not _is_better_told(finding, by, weak)]
-    return (
-        *(one for one in kept if one.code not in weak),
-        *told,
-        *(one for one in kept if one.code in weak),
+    kept = [finding for finding in placed if not is_better_told(finding, by, weak)]
+    return merged(
+        [
+            *(one for one in kept if one.code not in weak),
+            *told,
+            *(one for one in kept if one.code in weak),
+        ],
+        weak,
     )
 
 
@@ -111,7 +117,12 @@ def without_rate(
     every = {block.name for block in point.blocks}
     if point.problem.step is None or named:
         return search
-    is_rate = [one.kind == CONSTANT_FACTOR and every == set(one.blocks) for one in search.faults]
+    is_rate = [
+        one.kind == CONSTANT_FACTOR
+        and every == set(one.blocks)
+        and (one.cause is None or one.cause.name != MEAN_MISSING)
+        for one in search.faults
+    ]
     return replace(search, faults=()) if is_rate == [True] else search
 
 
@@ -124,19 +135,6 @@ def _doubted(fault: Fault, doubt: Fault) -> Fault:
         words = "; or ".join(filter(None, (fault.cause.words, cause.words)))
         cause = replace(fault.cause, words=words)
     return replace(fault, cause=cause, also=(doubt.place, *fault.also))
-
-
-def _is_better_told(finding: Finding, told: Sequence[Finding], weak: Set[str]) -> bool:
-    """Whether a finding of no certain cause is about nothing but what the faults explain.
-
-    A constant that is known stays where the faults have no name for it.
-    """
-    if finding.code not in weak:
-        return False
-    unknown = finding.code == unknown_cause.RULE.code
-    by = [one for one in told if unknown or one.code != unknown_cause.RULE.code]
-    by = [one for one in by if one is not finding]
-    return set().union(*(one.blocks for one in by)).issuperset(finding.blocks)
 
 
 def _rule_of(fault: Fault, rules: Sequence[Rule]) -> Rule:
@@ -199,7 +197,9 @@ def _message(fault: Fault) -> str:
     if is_clip(fault):
         return f"{what} cuts off {fault.expected or 'the gradient'}"
     if fault.kind == EXTRA_TERM and fault.entry is not None:
-        return f"`{fault.entry.expression}` in `{fault.expression}` is one term too many"
+        is_part = fault.entry.expression != fault.expression
+        within = f" in `{fault.expression}`" if is_part else ""
+        return f"`{fault.entry.expression}`{within} is one term too many"
     operand = _turned_operand(fault)
     if operand is not None:
         return f"{operand[0]} stands transposed: `{operand[1]}` is wanted"

@@ -22,7 +22,7 @@ from gradcheck.diagnose.rules import (
 from gradcheck.finding import Finding
 from gradcheck.numeric.estimate import Array, Indices, Mask
 from gradcheck.user.vectors import Matrix, Vectors
-from gradcheck.words import listed
+from gradcheck.words import listed, verb
 
 SAME = 1e-6
 """A factor that is the same to so much is one."""
@@ -93,21 +93,22 @@ def _by_lines(judged: Judged, vectors: Vectors) -> list[Finding]:
     exchanged = _exchanged(judged, lines, numbers, by_rows, vectors)
     if exchanged is not None:
         return [exchanged]
-    found = []
+    kind, name = ("row", vectors.row_name) if by_rows else ("column", vectors.column_name)
+    found, unknown = [], []
     for number in numbers[:MOST_LINES]:
         here = wrong[lines[wrong] == number]
-        name = vectors.row_name(number) if by_rows else vectors.column_name(number)
-        where = f"{'row' if by_rows else 'column'} of {name}"
-        one = _same(judged, here, where, vectors)
+        one = _same(judged, here, f"{kind} of {name(number)}", vectors)
         if one is None:
-            one = unknown_cause.RULE.finding(
-                _blocks(judged.columns[here], vectors),
-                f"{len(here)} entries in the {where} are wrong",
-                evidence=_worst(judged, here, vectors),
-                fix=f"compare the formula of the {where} with the derivative of what your function "
-                "computes",
-            )
-        found.append(one)
+            unknown.append(number)
+        else:
+            found.append(one)
+    if unknown:
+        where = f"{kind}{verb(unknown, '', 's')} of {listed([name(one) for one in unknown])}"
+        here = wrong[np.isin(lines[wrong], unknown)]
+        words = f"{len(here)} entries in the {where} are wrong"
+        fix = f"compare the formula of the {where} with the derivative of what your function "
+        blocks, evidence = _blocks(judged.columns[here], vectors), _worst(judged, here, vectors)
+        found.append(unknown_cause.RULE.finding(blocks, words, evidence, f"{fix}computes"))
     return found
 
 

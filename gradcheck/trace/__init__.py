@@ -20,7 +20,8 @@ known (`outputs`, `view`), the earliest value is looked for (`search`, over the 
 replaced by a known quantity (`candidates`), makes wrong parts right at all points and spoils no
 right one (`trial`; of several, `preferences` choose); a factor may be left out inside of it
 (`left_out`). Most replacements are dismissed by random projections (`projections`, where
-`linearity` allows it), the others are executed, first many at once (`batches`).
+`linearity` allows it), the others are executed, first many at once (`batches`). A constant that
+nobody can have meant (`meaning`) explains nothing.
 
 What that says (`next_fault`) is read from the place (`blame`, `scales`, `returned`), the values
 (`kinds`), what the two say of each other (`causes`, of what is `compared`), and the user's own

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gradcheck.trace.mend import Mend
 from gradcheck.trace.nodes import OUTPUT, Assignment, Node
-from gradcheck.trace.operand_text import text_of_use, with_place
+from gradcheck.trace.operand_text import place_of_use, text_of_use, with_place
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.places import Call, Chain, Place
 from gradcheck.trace.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
@@ -106,6 +106,8 @@ def blame(
         made_at = source.chain[0].place
     if made_at is not None and made_at.line != place.line:
         return Blame(made_at, (place, *also))
+    if mend.candidate is not None and base_name(node) in ("add", "subtract") and not up:
+        place = place_of_use(made, node, operand) or place
     return Blame(place, also)
 
 
@@ -113,6 +115,8 @@ def blame_use(mend: Mend, view: View, words: Words) -> Blame:
     """The operation that uses what is replaced, or the helper that made too little of it."""
     made = with_place(view.state, view.state.tape[mend.unit.first])
     source = view.state.tape[mend.unit.uses[0][1]]
+    if len(mend.unit.uses) > 1 and source.chain:
+        return Blame.at(source.chain)
     within = _level_in_helper(mend, view, source, made, words)
     used = Blame.at(made.chain)
     return used if within is None else used.moved_to(source.chain[within].place)

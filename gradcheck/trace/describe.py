@@ -18,6 +18,7 @@ from gradcheck.trace.fault import (
     NOT_ACCUMULATED,
     PASS_MISSING,
     PENALTY_MISSING,
+    SOME_LEFT_OUT,
     TRANSPOSED,
     Cause,
     Entry,
@@ -25,7 +26,7 @@ from gradcheck.trace.fault import (
     Step,
 )
 from gradcheck.trace.kinds import kind_of, named
-from gradcheck.trace.loops import loop_around, loop_that_ran_once
+from gradcheck.trace.loops import left_at_once, loop_around, loop_that_ran_once
 from gradcheck.trace.mend import OWN, Mend, in_order
 from gradcheck.trace.nodes import latest_first
 from gradcheck.trace.operand_text import name_of_operand
@@ -39,6 +40,9 @@ from gradcheck.trace.trial import Deadline
 from gradcheck.trace.units import NODE
 from gradcheck.trace.view import View
 from gradcheck.trace.words import Words
+
+OF_PASSES = (NOT_ACCUMULATED, PASS_MISSING, SOME_LEFT_OUT)
+"""Causes that a loop has which ends too early."""
 
 STEPS = 3
 """How many right values before the wrong one are told."""
@@ -111,7 +115,12 @@ def of_mend(
     told = name_of_operand(mend, state) or blamed.expression
     kind, is_now, should_be = kind_of(mend, state, search.known, search.words, blamed.expression)
     cause = cause_of(outer or mend, search.points, state, search.known, search.words)
-    if cause is not None and outer is None:
+    left = None if blamed.place is None else left_at_once(blamed.place)
+    if left is not None and (cause is None or cause.name in OF_PASSES):
+        words = f"`{left[0].source}` ends the loop at line {left[1]} in its first pass"
+        cause = Cause(PASS_MISSING, words, f"write `{left[0].source}` one level further out", node)
+        blamed = blamed.moved_to(left[0])
+    elif cause is not None and outer is None:
         before, blamed = blamed, _of_cause(search, cause, blamed, state, node, blocks[0])
         if is_now == before.expression:
             is_now = blamed.expression

@@ -72,6 +72,7 @@ MEAN_TWICE = "mean taken twice"
 FACTOR_TWO = "factor two"
 OTHER_SIZE = "another size"
 SCALE = "constant"
+NUMBER = "a number too many"
 
 OTHER_FORMULA = "another formula than the loss's"
 LOSS_CHANGED = "exact for another loss"

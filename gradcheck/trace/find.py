@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from gradcheck.trace.describe import Followed
 from gradcheck.trace.doubts import doubt_of
 from gradcheck.trace.explain import known_quantities
 from gradcheck.trace.fault import Fault, Search
+from gradcheck.trace.meaning import meant_by
 from gradcheck.trace.next_fault import next_fault
+from gradcheck.trace.outputs import outputs_of
 from gradcheck.trace.points import (
     Array,
     NotFollowedError,
@@ -24,7 +26,7 @@ from gradcheck.trace.points import (
     comparable,
     follow,
 )
-from gradcheck.trace.quantities import quantities_of
+from gradcheck.trace.quantities import ADJOINT, Quantity, quantities_of
 from gradcheck.trace.raising import raising_fault
 from gradcheck.trace.series import series_of
 from gradcheck.trace.state import State, state_of
@@ -123,7 +125,7 @@ def _follow_others(
 def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
     first = points[0]
     tolerance = _tolerance(points)
-    quantities = quantities_of(points)
+    quantities = [*quantities_of(points), *_parts_of_gradients(points, tolerance)]
     words = Words(
         first.loss_nodes,
         first.loss_index,
@@ -132,11 +134,29 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
     return Followed(
         tuple(points),
         known_quantities(quantities, tolerance),
-        Candidates(quantities, series_of(points, quantities)),
+        Candidates(
+            quantities,
+            series_of(points, quantities),
+            meant_by(points),
+            frozenset(
+                operand
+                for node in first.loss_nodes
+                for operand in node.operands
+                if first.loss_nodes[operand].chain[1:] != node.chain[1:]
+            ),
+        ),
         words,
         tolerance,
         deadline,
     )
+
+
+def _parts_of_gradients(points: Sequence[Point], tolerance: float) -> Iterator[Quantity]:
+    """The derivatives by what one statement of a gradient makes of a block."""
+    for output in outputs_of(points, tolerance):
+        node = points[0].parameters.get(output.block)
+        if node is not None and output.entries is not None and any(map(np.any, output.true)):
+            yield Quantity(ADJOINT, node, None, output.true)
 
 
 def _tolerance(points: Sequence[Point]) -> float:

@@ -70,7 +70,8 @@ IN_PLACE = split_names("copyto fill_diagonal place put putmask put_along_axis")
 
 
 def call_method(name: str, array: Any, /, *arguments: Any, **keywords: Any) -> Any:
-    """Calls the method of that name."""
+    """Calls the method of that name; of a float, which looks like an array, that of numpy's."""
+    array = np.float64(array) if type(array) is float else array
     return getattr(array, name)(*arguments, **keywords)
 
 

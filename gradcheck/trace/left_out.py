@@ -14,6 +14,7 @@ from gradcheck.trace.candidates import Candidate, Table
 from gradcheck.trace.mend import QUANTITY, Mend
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.quantities import ADJOINT, PRODUCT, SLOPE, VALUE, Quantity
+from gradcheck.trace.reverse import Edge
 from gradcheck.trace.trial import Trials
 from gradcheck.trace.units import NODE, USE, Unit
 from gradcheck.trace.view import View
@@ -22,7 +23,7 @@ from gradcheck.trace.view import View
 def factor_left_out(
     view: View, trials: Trials, quantities: Sequence[Quantity], mend: Mend
 ) -> Mend | None:
-    """The last use of a known value where it, times a value of the loss, mends the same outputs."""
+    """The last uses of a known value where it, times a value of the loss, mends the same."""
     if mend.unit.kind not in (NODE, USE):
         return None
     above = view.state.above[mend.unit.first]
@@ -34,13 +35,20 @@ def factor_left_out(
         if not above >> index & 1 or node.value.dtype.kind != "f" or trials.is_late:
             continue
         for operand in dict.fromkeys(node.operands):
-            unit = Unit(USE, index, uses=((index, operand),))
             known = {one.kind for one in view.explained.get(operand, ())}
             factors = values if ADJOINT in known else adjoints if known else []
-            found = _with_factor(unit, view, trials, factors)
-            if found is not None and found.outputs >= mend.outputs:
-                return found
+            for uses in (wrong_uses(operand, view), ((index, operand),)):
+                unit = Unit(USE, index, uses=uses)
+                found = _with_factor(unit, view, trials, factors)
+                if found is not None and found.outputs >= mend.outputs:
+                    return found
     return None
+
+
+def wrong_uses(operand: int, view: View) -> tuple[Edge, ...]:
+    """The uses of a value by what wrong outputs are made of."""
+    order = set(view.order)
+    return tuple((user, operand) for user in view.state.consumers[operand] if user in order)
 
 
 def _varies(quantity: Quantity) -> bool:

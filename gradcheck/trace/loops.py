@@ -32,6 +32,16 @@ def loop_that_ran_once(tape: Sequence[Node], place: Place) -> Place | None:
     return loop_around(place) if times == 1 else None
 
 
+def left_at_once(place: Place) -> tuple[Place, int] | None:
+    """A return that ends a loop around a place in its first pass, and the line of the loop."""
+    for loop in sorted(_loops_around(place), key=lambda loop: loop.lineno):
+        for one in loop.body:
+            if isinstance(one, ast.Return) and one.lineno > place.line:
+                ends = one.end_lineno or one.lineno, one.col_offset, one.end_col_offset or 0
+                return Place(place.file, one.lineno, *ends, place.function), loop.lineno
+    return None
+
+
 def loop_around(place: Place) -> Place | None:
     """The header of the innermost loop around a place."""
     return _innermost([loop for loop in _loops_around(place) if loop.lineno < place.line], place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -65,9 +66,26 @@ def next_fault(
         beside = beside_right_ones(place.mend, state)
         if beside is not None:
             blamed = blamed.moved_to(beside)
-        return of_mend(search, state, place.mend, blamed), outcome.late
+        return of_mend(search, state, _shared(place.mend, state, wrong), blamed), outcome.late
     special = wrong_shape(view, wrong, assignments)
     return (None if special is None else of_special(search, state, special)), outcome.late
+
+
+def _shared(mend: Mend, state: State, wrong: frozenset[str]) -> Mend:
+    """The mend of a size, for all blocks if those that it leaves wrong are off by it as well."""
+    others = [output for output in state.outputs if output.name in wrong - mend.outputs]
+    if abs(abs(mend.factor) - 1) < 1e-9 or not all(
+        output.entries is None
+        and output.agrees(point, mend.factor * output.part(state.values[point][output.node]))
+        for output in others
+        for point in state.points
+    ):
+        return mend
+    replacements = tuple(
+        replace(one, nodes={**one.nodes, **{each.node: each.true[point] for each in others}})
+        for point, one in enumerate(mend.replacements)
+    )
+    return replace(mend, outputs=wrong, replacements=replacements)
 
 
 def _of_replacement(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from gradcheck.trace.mend import Mend
 from gradcheck.trace.nodes import Node, Reference
+from gradcheck.trace.places import Place
 from gradcheck.trace.sources import expression_of
 from gradcheck.trace.state import State
 
@@ -18,6 +20,16 @@ def text_of_use(made: Node, consumer: Node, operand: int) -> ast.expr | None:
         if isinstance(argument, Reference) and argument.index == operand:
             return operand_text(made.chain[0].place.source, position)
     return None
+
+
+def place_of_use(made: Node, consumer: Node, operand: int) -> Place | None:
+    """Where in that expression the operand stands; None where it is spread over lines."""
+    text, place = text_of_use(made, consumer, operand), made.chain[0].place
+    if text is None or place.line != place.end_line or text.end_col_offset is None:
+        return None
+    first, last = place.column + text.col_offset, place.column + text.end_col_offset
+    part = replace(place, column=first, end_column=last)
+    return part if part.source == ast.get_source_segment(place.source, text) else None
 
 
 def name_of_operand(mend: Mend, state: State) -> str | None:

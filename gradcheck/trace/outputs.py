@@ -98,7 +98,7 @@ def _parts(
     groups: dict[Any, list[int]] = {}
     for source in np.unique(sources).tolist():
         made = nodes[source]
-        key = made.chain[:1] if made.function is not None and made.chain else "constant"
+        key = made.chain if made.function is not None and made.chain else "constant"
         groups.setdefault(key, []).append(source)
     if not 1 < len(groups) <= PARTS:
         return [None]
@@ -107,7 +107,10 @@ def _parts(
 
 
 def provenance(nodes: Sequence[Node], node: int) -> NDArray[np.intp]:
-    """For every entry of a node the index of the node that it was moved from unchanged."""
+    """For every entry of a node the index of the node that it was moved from unchanged.
+
+    The gradient that an update implies is the updated parameters, entry by entry.
+    """
     entries = np.arange(nodes[node].value.size)
     found = np.full(entries.size, node)
     pending = [(node, entries, entries, 0)]
@@ -115,9 +118,13 @@ def provenance(nodes: Sequence[Node], node: int) -> NDArray[np.intp]:
         index, wanted, targets, depth = pending.pop()
         found[targets] = index
         made = nodes[index]
-        if depth > DEPTH or made.function is None or base_name(made) not in MOVES:
+        if depth > DEPTH or made.function is None or not made.is_float:
             continue
-        if not made.is_float:
+        if not made.chain and base_name(made) in ("subtract", "divide"):
+            if nodes[max(made.operands)].value.shape == made.value.shape:
+                pending.append((max(made.operands), wanted, targets, depth + 1))
+            continue
+        if base_name(made) not in MOVES:
             continue
         values = {operand: nodes[operand].value for operand in made.operands}
         positions, starts = positions_through(made, values)

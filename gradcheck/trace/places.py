@@ -86,11 +86,6 @@ Chain = tuple[Call, ...]
 
 
 @lru_cache(maxsize=65536)
-def _call(file: str, code: CodeType, instruction: int) -> Call:
-    return Call(code, instruction, file)
-
-
-@lru_cache(maxsize=65536)
 def _place(file: str, lines: bytes, code: CodeType, instruction: int) -> Place:
     positions = _positions(lines, code)
     line, end_line, column, end_column = positions[instruction // 2]
@@ -134,6 +129,19 @@ def run_function(function: object, *arguments: object) -> object:
 
 _END = run_function.__code__
 
+_calls: dict[tuple[int, int], tuple[CodeType, Call | None]] = {}
+"""By the identity of a code, which they keep alive, and the instruction; None if not the user's."""
+
+MOST_CALLS = 2**17
+
+
+def _call(code: CodeType, instruction: int) -> Call | None:
+    if len(_calls) > MOST_CALLS:
+        _calls.clear()
+    call = Call(code, instruction, code.co_filename) if is_users_code(code) else None
+    _calls[id(code), instruction] = code, call
+    return call
+
 
 def chain_of_calls() -> tuple[Chain, int]:
     """The user's calls that lead here, the innermost first, and what identifies that frame."""
@@ -144,9 +152,11 @@ def chain_of_calls() -> tuple[Chain, int]:
         code = frame.f_code
         if code is _END:
             break
-        if is_users_code(code):
+        known = _calls.get((id(code), frame.f_lasti))
+        call = _call(code, frame.f_lasti) if known is None else known[1]
+        if call is not None:
             if not calls:
                 innermost = id(frame)
-            calls.append(_call(code.co_filename, code, frame.f_lasti))
+            calls.append(call)
         frame = frame.f_back
     return tuple(calls), innermost

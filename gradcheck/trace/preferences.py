@@ -82,6 +82,8 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
             return False
         return bool(unit.uses) or (unit.first not in below and not all(explained))
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
+        if abs(held.factor - 1) > 1e-9 >= abs(mend.factor - 1):
+            return True  # the whole derivative belongs where it is wanted as it is
         if held.candidate is not None and held.candidate.kind == SLOPE:
             return False  # a slope for a slope says more than an adjoint of all that follows
         return not all(explained) and (is_part or not _is_made_of(unit, held, view, held_is))

@@ -95,9 +95,9 @@ def _projections(
 
 
 def with_fixed(
-    projection: Projection, fixed: frozenset[int], below: frozenset[int], state: State
+    projection: Projection, fixed: frozenset[int | Edge], below: frozenset[int], state: State
 ) -> Projection:
-    """The projection where some values no longer depend on others: they are replaced together.
+    """The projection where values, or uses, no longer depend on others: they are replaced together.
 
     Only of what is below of them the weights are wanted.
     """

@@ -34,7 +34,7 @@ def adjoints(
     nodes: Sequence[Node],
     values: Sequence[NDArray[Any]],
     seeds: Mapping[int, NDArray[Any]],
-    fixed: Container[int] = (),
+    fixed: Container[int | Edge] = (),
     movements: Movements | None = None,
     within: Container[int] | None = None,
     several: bool = False,
@@ -45,7 +45,7 @@ def adjoints(
         nodes: the tape.
         values: by index.
         seeds: the derivatives of the number by the values that it is made of directly.
-        fixed: values that are held fast: nothing reaches their operands through them.
+        fixed: values that are held fast: nothing reaches their operands through them; and uses.
         movements: where the entries of what moves data come from, as far as that is known; more
             is noted in it.
         within: the operations that are gone back through; all if left out.
@@ -68,5 +68,6 @@ def adjoints(
         for operand, part in contributions(node, values[index], values, g, movements, several):
             edge = (index, operand)
             uses[edge] = uses[edge] + part if edge in uses else part
-            reached[operand] = reached[operand] + part if operand in reached else part
+            if edge not in fixed:
+                reached[operand] = reached[operand] + part if operand in reached else part
     return Adjoints(reached, uses)

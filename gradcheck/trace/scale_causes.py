@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,11 +11,13 @@ from gradcheck.trace import fault
 from gradcheck.trace.compared import same
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.meaning import sizes_of
 from gradcheck.trace.mend import Mend
 from gradcheck.trace.nodes import Node, constant_of
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import VALUE
+from gradcheck.trace.sources import expression_of
 from gradcheck.trace.state import State
 
 CLOSE = 1e-6
@@ -28,8 +31,13 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         return penalty
     if abs(ratio + 1) < CLOSE:
         return Cause(fault.SIGN, "its sign is wrong", "turn its sign round")
+    written = _written(state.tape[mend.unit.first], ratio)
+    if written:
+        words = f"the factor {written} is too much"
+        two = fault.FACTOR_TWO if _is(ratio, 2) or _is(ratio, 0.5) else fault.NUMBER
+        return Cause(two, words, f"leave the factor `{written}` out")
     nodes = points[0].loss_nodes
-    divisors, sizes = _divisors(nodes), _sizes(nodes)
+    divisors, sizes = _divisors(nodes), sizes_of(nodes)
     keep = _kept_share(nodes, ratio)
     if keep is not None:
         return Cause(fault.KEEP_MISSING, f"the loss divides what it keeps by {keep:.6g}")
@@ -58,6 +66,20 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
             if one != other and (_is(ratio, one / other) or _is(ratio, other / one)):
                 return Cause(fault.OTHER_SIZE, f"{one} stands where {other} belongs")
     return _of_a_constant(nodes, ratio) or Cause(fault.SCALE, _excess(ratio))
+
+
+def _written(node: Node, ratio: float) -> str:
+    """A number in the text of a product that is the factor; empty where there is none."""
+    made = None if node.place is None else expression_of(node.place.source)
+    for one in () if made is None else ast.walk(made):
+        if not isinstance(one, ast.BinOp) or not isinstance(one.op, ast.Mult | ast.Div):
+            continue
+        for side in (one.left, one.right):
+            if isinstance(side, ast.Constant) and isinstance(side.value, int | float):
+                divides = side is one.right and isinstance(one.op, ast.Div)
+                if side.value not in (0, 1) and _is(1 / ratio if divides else ratio, side.value):
+                    return ast.unparse(side)
+    return ""
 
 
 def _of_a_constant(nodes: Sequence[Node], ratio: float) -> Cause | None:
@@ -131,17 +153,6 @@ def _divisors(nodes: Sequence[Node]) -> set[int]:
             constants = (constant_of(side, nodes) for side in node.arguments)
             found |= {1 / one for one in constants if one}
     return {round(one) for one in found if one > 1 and abs(one - round(one)) < CLOSE * one}
-
-
-def _sizes(nodes: Sequence[Node]) -> set[int]:
-    """The lengths of the arrays of the loss, their products, and how often its loops ran."""
-    found: set[int] = set()
-    passes: dict[object, int] = {}
-    for node in nodes:
-        found |= {length for length in (*node.value.shape, node.value.size) if length > 1}
-        if not node.is_leaf:
-            passes[node.chain, node.name] = passes.get((node.chain, node.name), 0) + 1
-    return found | {count for count in passes.values() if count > 2}
 
 
 def _kept_share(nodes: Sequence[Node], ratio: float) -> float | None:

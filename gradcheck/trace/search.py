@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.trace.candidates import Candidates
+from gradcheck.trace.meaning import is_meant
 from gradcheck.trace.mend import QUANTITY, ZERO, Mend
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.preferences import already_right, carries, is_better, spoils
+from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.trial import Trials
 from gradcheck.trace.units import CALL, EVERYWHERE, NODE, USE, Unit, units_of
 from gradcheck.trace.view import View
@@ -72,7 +74,7 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
         if trials.is_late:
             return Outcome(held or partial, scale, late=True)
         far = _is_far(unit, held) or _is_far(unit, partial)
-        scale = _with_own(unit, view, trials, scale)
+        scale = _with_own(unit, view, trials, candidates, scale)
         if far or (settled and scale is not None and scale.outputs >= trials.wrong):
             continue
         best = _best(unit, view, trials, candidates, strict)
@@ -111,12 +113,21 @@ def _is_far(unit: Unit, mend: Mend | None) -> bool:
     return mend is not None and unit.position > mend.unit.position + FURTHER
 
 
-def _with_own(unit: Unit, view: View, trials: Trials, scale: Scale | None) -> Scale | None:
-    """The places of a constant factor, with this one if it is another of them."""
+def _with_own(
+    unit: Unit, view: View, trials: Trials, candidates: Candidates, scale: Scale | None
+) -> Scale | None:
+    """The places of a constant factor, with this one if it is another of them.
+
+    A factor that nobody can have meant is one of an adjoint, or fits by chance.
+    """
     if not unit.nodes or not carries(unit, view):
         return scale
     mend = trials.own(unit)
     if mend is None or abs(mend.factor - 1) <= 1e-9:
+        return scale
+    kinds = {one.kind for one in view.explained.get(unit.first, ())}
+    is_one = VALUE not in kinds and bool(kinds & {ADJOINT, CONTRIBUTION})
+    if not (is_one or is_meant(mend.factor, candidates.meant)):
         return scale
     if scale is None or len(mend.outputs) > len(scale.outputs):
         return Scale((mend,))
@@ -133,6 +144,8 @@ def _best(
     if unit.kind == EVERYWHERE:
         return None
     best = _without(unit, view, trials)
+    if unit.uses and not view.may_be_replaced_in_use(unit.replaced[0]):
+        return best
     is_carrying = carries(unit, view)
     shape = view.state.values[0][unit.replaced[0]].shape
     table = (
@@ -146,7 +159,10 @@ def _best(
         if proportion(actual, values) is not None and not _is_other_mean(unit, view):
             continue
         mend = trials.attempt(unit, values, QUANTITY, candidate)
-        if mend is not None and (best is None or _rank(mend) > _rank(best)):
+        in_its_place = not strict and bool(unit.nodes) and candidate.kind == ADJOINT
+        if mend is None or not (in_its_place or is_meant(mend.factor, candidates.meant)):
+            continue
+        if best is None or _rank(mend, candidates) > _rank(best, candidates):
             best = mend
         if trials.is_late:
             break
@@ -171,8 +187,11 @@ def _without(unit: Unit, view: View, trials: Trials) -> Mend | None:
     return trials.attempt(unit, zeros, ZERO)
 
 
-def _rank(mend: Mend) -> tuple[int, int]:
-    return len(mend.outputs), -complexity(mend.factor)
+def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool]:
+    """The outputs count, then the constant; what a function hands out says more than its steps."""
+    one = mend.candidate
+    is_handed = one is not None and one.kind == VALUE and one.node in candidates.handed
+    return len(mend.outputs), -complexity(mend.factor), is_handed
 
 
 def complexity(factor: float) -> int:

@@ -15,6 +15,7 @@ from gradcheck.trace.linearity import Linearity, Reached
 from gradcheck.trace.mend import OWN, ZERO, ByPoint, Mend
 from gradcheck.trace.multiples import in_a_row
 from gradcheck.trace.projections import FIT, Projection, fitting, weight_of, with_fixed
+from gradcheck.trace.reverse import Edge
 from gradcheck.trace.state import Replacement, State
 from gradcheck.trace.units import Unit
 
@@ -122,17 +123,20 @@ class Trials:
 
     def _projections(self, unit: Unit) -> list[list[Projection]]:
         """The projections, with the unit's values independent of each other."""
-        members = frozenset(unit.nodes)
-        mask = sum(1 << index for index in members)
-        if not any(self.state.above[index] & ~(1 << index) & mask for index in members):
+        members: frozenset[int | Edge] = frozenset(unit.nodes or unit.uses)
+        starts = unit.nodes or tuple(consumer for consumer, _ in unit.uses)
+        mask = sum(1 << index for index in set(starts))
+        own = [1 << index if unit.nodes else 0 for index in unit.replaced]
+        above = [self.state.above[index] for index in unit.replaced]
+        if not any(made & ~itself & mask for made, itself in zip(above, own, strict=True)):
             return list(self.projections.values())
         if unit not in self._fixed:
             reached = [
                 several
                 for several in self.projections.values()
-                if any(weight_of(one, unit.nodes, (), self.state).any() for one in several)
+                if any(weight_of(one, unit.nodes, unit.uses, self.state).any() for one in several)
             ]
-            below = frozenset(self.state.below(members))
+            below = frozenset(self.state.below(starts))
             self._fixed[unit] = [
                 [with_fixed(one, members, below, self.state) for one in several[:FEWER]]
                 for several in reached[:OUTPUTS]

@@ -36,6 +36,8 @@ PASSES = 8
 
 ENDS = 2
 
+SUMS = ("add", "subtract")
+
 UNCHANGING = MOVES | {"negative", OUTPUT}
 """Operations whose result is known whenever the operand is, whether it belongs there or not."""
 
@@ -220,7 +222,12 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
         node = tape[index]
         if node.is_leaf or node.value.dtype.kind not in "fb" or base_name(node) in CONSTANT:
             continue
-        operands = [one for one in node.operands if view.may_be_replaced_in_use(one)]
+        is_sum = base_name(node) in SUMS  # any term may be one too many
+        operands = [
+            one
+            for one in node.operands
+            if view.may_be_replaced_in_use(one) or (is_sum and one in view.carrying)
+        ]
         known = view.is_known(index)
         for outer in range(1, min(OUTER + 1, len(node.chain))):
             for operand in () if known else operands:
@@ -237,7 +244,9 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
         wrong = [
             use
             for use in uses
-            if base_name(tape[use[0]]) in UNCHANGING or not view.is_known(use[0])
+            if base_name(tape[use[0]]) in UNCHANGING
+            or not view.is_known(use[0])
+            or view.is_same(*use)
         ]
         for chosen in (uses, wrong) if wrong else ():
             if frozenset(chosen) not in seen and not inner.issuperset(one for one, _ in chosen):
@@ -260,11 +269,13 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
             continue
         if view.is_known(index):
             continue
-        for operand in node.operands:
-            if view.may_be_replaced_in_use(operand):
-                position = node.operands.index(operand)
+        for position, operand in enumerate(node.operands):
+            if view.may_be_replaced_in_use(operand) or (
+                tape[operand].is_float and base_name(node) in SUMS
+            ):
                 key = (node.chain, node.name, position, tape[operand].value.shape)
                 groups.setdefault(key, []).append((index, operand))
     for uses in groups.values():
-        if len(uses) > 1:
+        # what is right in one pass may be wrong in the next because of what that made of it
+        if len(uses) > 1 and any(view.may_be_replaced_in_use(operand) for _, operand in uses):
             yield Unit(USES, uses[0][0] - 0.5, uses=tuple(uses))

@@ -46,9 +46,12 @@ class View:
         """Whether an operation changes nothing: what is left of one whose operand was dropped."""
         node = self.state.tape[index]
         return base_name(node) in ("multiply", "divide", "add", "subtract") and any(
-            all(np.array_equal(values[index], values[operand]) for values in self.state.values)
-            for operand in node.operands
+            self.is_same(index, operand) for operand in node.operands
         )
+
+    def is_same(self, index: int, operand: int) -> bool:
+        """Whether an operation hands its operand on, as an absolute value of what is positive."""
+        return all(np.array_equal(values[index], values[operand]) for values in self.state.values)
 
     def may_be_replaced_in_use(self, index: int) -> bool:
         """Whether a value is right for something, so that one use of it may be the wrong one."""

@@ -13,13 +13,12 @@ def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
     yield Factor(
         2.0,
         "twice what the loss has",
-        "drop the 2: the derivative of half the square is (a - y); or take the half out of the "
-        "loss",
+        "drop a 2, or take the half out of the loss",
     )
     yield Factor(
         0.5,
         "half of what the loss has",
-        "multiply by 2: the derivative of the square is 2 (a - y); or put a half into the loss",
+        "multiply by 2, or put a half into the loss",
     )
 
 

@@ -38,7 +38,9 @@ def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:
         return
     name, size = evidence.names[block], evidence.blocks[block].size
     where = _where(wrong, shape)
-    if where is None or 2 * len(wrong) > size:
+    block_at = evidence.blocks[block]
+    moved = np.count_nonzero(block_at.analytic) or size  # an update of one row moves no other
+    if where is None or 2 * len(wrong) > min(size, moved):
         return
     yield rule.finding(
         (name,),

@@ -41,7 +41,7 @@ RULE = Rule(
     example="dW = 0.1 * X.T @ delta      # the learning rate belongs into the update",
     instead="dW = X.T @ delta",
     detector=Scale(_factors),
-    also=(Traced((fault.SCALE,)),),
+    also=(Traced((fault.SCALE, fault.NUMBER)),),
     last_resort=True,
     edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.CONSTANT, EditKind.INNER_FACTOR),
 )

@@ -1,0 +1,56 @@
+"""Which constants somebody can have meant: sizes, numbers of the text, and what they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.nodes import Node
+from gradcheck.trace.points import Point
+
+MOST = 80
+"""Of more numbers some two make almost anything."""
+
+POWERS = (-2, -1, 1, 2)
+
+CLOSE = 1e-8
+
+
+def sizes_of(nodes: Sequence[Node]) -> set[int]:
+    """The lengths of arrays, their products, and how often loops ran."""
+    found: set[int] = set()
+    passes: dict[object, int] = {}
+    for node in nodes:
+        found |= {length for length in (*node.value.shape, node.value.size) if length > 1}
+        if not node.is_leaf:
+            passes[node.chain, node.name] = passes.get((node.chain, node.name), 0) + 1
+    return found | {count for count in passes.values() if count > 2}
+
+
+def meant_by(points: Sequence[Point]) -> NDArray[np.float64]:
+    """The logarithms, in order, of the constants that have a meaning in two functions.
+
+    A power of a size or of a number of the text, or a product of two of these.
+    """
+    first = points[0]
+    numbers = {2.0} | {float(size) for size in sizes_of(first.loss_nodes)}
+    for node in (*first.loss_nodes, *first.nodes):
+        numbers.update(
+            abs(float(argument))
+            for argument in node.arguments
+            if isinstance(argument, int | float | np.number) and np.isfinite(argument)
+        )
+    logs = np.log(sorted(numbers - {0.0, 1.0})[:MOST])
+    powers = np.append(np.outer(logs, POWERS), 0.0)
+    return np.sort(np.add.outer(powers, powers), axis=None)
+
+
+def is_meant(factor: float, meant: NDArray[np.float64]) -> bool:
+    """Whether a constant has a meaning."""
+    if not factor:
+        return True
+    log = np.log(abs(factor))
+    near = np.searchsorted(meant, (log - CLOSE, log + CLOSE))
+    return bool(near[0] < near[1])

@@ -1,0 +1,219 @@
+"""Which expression a finding blames: the wrong term, the wrong call, one place once."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+from benchmarks.edits.edit import module_of
+
+HEAD = """
+import math
+import numpy as np
+
+rng = np.random.default_rng(8)
+"""
+
+GATED = """
+XS, Y = rng.normal(size=(5, 3)), rng.normal(size=4)
+
+def params():
+    return {
+        "A": rng.normal(size=(3, 4)), "B": rng.normal(size=(4, 4)), "G": rng.uniform(0.3, 0.9, 4)
+    }
+
+def states(p):
+    found = [np.zeros(4)]
+    for x in XS:
+        found.append(np.tanh(x @ p["A"] + (p["G"] * found[-1]) @ p["B"]) + 0.5 * found[-1])
+    return found
+
+def loss(p):
+    return np.sum((states(p)[-1] - Y) ** 2)
+
+def grad(p):
+    s = states(p)
+    dA, dB, dG = np.zeros((3, 4)), np.zeros((4, 4)), np.zeros(4)
+    carried = 2 * (s[-1] - Y)
+    for t in range(len(XS), 0, -1):
+        made = s[t] - 0.5 * s[t - 1]
+        inner = carried * (1 - made**2)
+        dA += np.outer(XS[t - 1], inner)
+        dB += np.outer(p["G"] * s[t - 1], inner)
+        through = p["B"] @ inner
+        dG += through * s[t - 1]
+        carried = 0.5 * carried + through  # WRONG
+    return {"A": dA, "B": dB, "G": dG}
+"""
+
+CENTRED = """
+X, Y = rng.normal(size=(6, 4)), rng.normal(size=(6, 4))
+
+def params():
+    return {"W": rng.normal(size=(4, 4)), "g": rng.uniform(0.5, 2, 4)}
+
+def normed(x):
+    centred = x - np.mean(x, axis=1, keepdims=True)
+    size = 1 / np.sqrt(np.mean(centred**2, axis=1, keepdims=True))
+    return centred * size, size
+
+def loss(p):
+    return np.sum((normed(X @ p["W"])[0] * p["g"] - Y) ** 2)
+
+def grad(p):
+    unit, size = normed(X @ p["W"])
+    up = 2 * (unit * p["g"] - Y)
+    own = up * p["g"]
+    shift = np.mean(own, axis=1, keepdims=True)
+    along = np.mean(own * unit, axis=1, keepdims=True) + shift  # WRONG
+    return {"W": X.T @ (size * (own - shift - unit * along)), "g": np.sum(up * unit, axis=0)}
+"""
+
+EARLY = """
+X, Y = rng.normal(size=(6, 3)), rng.normal(size=6)
+
+def params():
+    return {"w": rng.normal(size=3)}
+
+def loss(p):
+    return 0.5 * np.sum((X @ p["w"] - Y) ** 2)
+
+def grad(p):
+    error = X @ p["w"] - Y
+    found = np.zeros(3)
+    for row, e in zip(X, error):
+        found = found + e * row
+        return {"w": found}  # WRONG
+"""
+
+TABLE = """
+RATE, PRICE = 0.02, 4.1
+
+def params():
+    return {"tax": rng.uniform(1, 2, 5), "fee": rng.uniform(1, 2, 4)}
+
+def loss(p):
+    gap = PRICE - p["tax"][3] - p["fee"][2]
+    return gap**2 + RATE * (p["tax"][3] ** 2 + p["fee"][2] ** 2)
+
+def by_tax(p):
+    return 2 * RATE * 3 - 2 * (PRICE - p["tax"][3] - p["fee"][2])  # WRONG
+
+def grad(p):
+    found = {"tax": np.zeros(5), "fee": np.zeros(4)}
+    found["tax"][3] = by_tax(p)
+    found["fee"][2] = 2 * RATE * p["fee"][2] - 2 * (PRICE - p["tax"][3] - p["fee"][2])
+    return found
+"""
+
+STABLE = """
+X, Y = rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
+
+def squash(z):
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1 / (1 + e), e / (1 + e))
+
+def bend(z):
+    s = squash(z)
+    return s * (1 - s)
+
+def params():
+    return {"A": rng.normal(size=(3, 4)), "B": rng.normal(size=(4, 2))}
+
+def loss(p):
+    return np.sum((squash(X @ p["A"]) @ p["B"] - Y) ** 2)
+
+def grad(p):
+    z = X @ p["A"]
+    a = squash(z)
+    up = 2 * (a @ p["B"] - Y)
+    back = up @ p["B"].T
+    return {"A": X.T @ (back * bend(a)), "B": a.T @ up}  # WRONG
+"""
+
+TWICE = """
+X, Y = rng.normal(size=(6, 3)), rng.normal(size=6)
+
+def params():
+    return {"w": rng.normal(size=3), "c": rng.normal(size=())}
+
+def loss(p):
+    return np.mean(np.abs(X @ p["w"] + p["c"] - Y) ** 3)
+
+def grad(p):
+    gap = X @ p["w"] + p["c"] - Y
+    slope = 3 * gap * np.abs(gap) / len(Y)
+    return {"w": 3.0 * (X.T @ slope), "c": np.sum(slope)}  # WRONG
+"""
+
+ENTRIES = """
+def params():
+    return {"w": np.array([0.4, -0.7])}
+
+def output(p):
+    return math.tanh(p["w"][0] * 0.8 + p["w"][1] * 1.7)
+
+def loss(p):
+    return (output(p) - 0.2) ** 2
+
+def step(p):
+    out, w = output(p), p["w"]
+    error = 2 * (out - 0.2)
+    by_first = error * (1 - out**2) * 0.8
+    by_second = error * 1.7  # WRONG
+    w[0] = w[0] - 0.1 * by_first
+    w[1] = w[1] - 0.1 * by_second
+    return p
+"""
+
+CASES = {
+    "a term that is wrong in every pass": (GATED, None, "through"),
+    "a term too many": (CENTRED, None, None),
+    "a return in a loop": (EARLY, "GC407", 'return {"w": found}'),
+    "an index for a value": (TABLE, None, None),
+    "an output where the input belongs": (STABLE, "GC301", "bend(a)"),
+    "a number of the text": (TWICE, "GC105", "3.0 * (X.T @ slope)"),
+}
+
+
+def made(source, folder):
+    module = module_of(HEAD + source, folder / "user.py")
+    return module, (HEAD + source)[: (HEAD + source).index("# WRONG")].count("\n") + 1
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_expression_that_is_wrong_is_blamed(name, tmp_path):
+    source, code, expression = CASES[name]
+    module, line = made(source, tmp_path)
+    found = gradcheck.check(module.loss, module.params(), module.grad).findings
+    errors = [one for one in found if one.severity == "error"]
+    assert [one.location.line for one in errors] == [line]
+    assert code is None or errors[0].code == code
+    assert expression is None or errors[0].expression == expression
+
+
+def test_an_update_is_not_blamed_for_what_enters_it(tmp_path):
+    module, line = made(ENTRIES, tmp_path)
+    options = {"loss": module.loss, "learning_rate": 0.1}
+    report = gradcheck.check_step(module.step, module.params(), **options)
+    assert [one.location.line for one in report.findings if one.location] == [line]
+
+
+def test_a_gradient_by_the_exponential_of_its_parameters_is_named_by_its_numbers():
+    weights = np.array([0.7, -0.4, 1.1])
+
+    def loss(p):
+        return float(np.sum(np.sort(np.exp(p) * weights) ** 2))
+
+    report = gradcheck.check(loss, np.log([1.3, 0.8, 0.2]), lambda p: 2 * np.exp(p) * weights**2)
+    assert [one.code for one in report.findings if one.severity == "error"] == ["GC605"]
+
+
+def test_rows_of_a_jacobian_without_a_cause_are_one_finding():
+    def both(p):
+        return np.array([p[0] * p[1], p[0] + p[1] ** 2, p[0] * p[1] ** 3])
+
+    def wrong(p):
+        return np.array([[p[1] + 1, p[0] + 2], [2.0, p[1]], [p[1] ** 2, p[0] * p[1] ** 2]])
+
+    report = gradcheck.check_jacobian(both, np.array([1.3, 0.6]), wrong)
+    assert len([one for one in report.findings if one.severity == "error"]) == 1
