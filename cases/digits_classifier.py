@@ -117,7 +117,7 @@ def published():
 @gradcheck.case(
     expect={
         "blocks": ["hidden_layer.weights", "hidden_layer.biases", "output_layer.biases"],
-        "rules": ["bias-from-wrong-quantity", "gradient-missing"],
+        "rules": ["missing-activation-derivative", "gradient-missing"],
     }
 )
 def outer():

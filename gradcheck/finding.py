@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gradcheck.user.calls import Location
-from gradcheck.words import listed
 
 
 @dataclass(frozen=True)
@@ -52,26 +50,3 @@ class Finding:
     actual: str | None = None
     expected: str | None = None
     severity: str = "error"
-
-
-def one_for_each_line(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings, of which those of one rule at one line are one."""
-    found: dict[Hashable, list[Finding]] = {}
-    for number, finding in enumerate(findings):
-        place = finding.location
-        key = number if place is None else (finding.code, place.file, place.line, place.column)
-        found.setdefault(key, []).append(finding)
-    return tuple(_joined(same) if len(same) > 1 else same[0] for same in found.values())
-
-
-def _joined(findings: Sequence[Finding]) -> Finding:
-    first, blocks = findings[0], {name: None for one in findings for name in one.blocks}
-    others = listed([name for name in blocks if name not in first.blocks])
-    errors = [one.error_after_fix for one in findings if one.error_after_fix is not None]
-    return replace(
-        first,
-        blocks=tuple(blocks),
-        message=f"{first.message}; the same line makes {others} wrong" if others else first.message,
-        error_after_fix=max(errors) if len(errors) == len(findings) else None,
-        also=tuple(dict.fromkeys(place for one in findings for place in one.also)),
-    )

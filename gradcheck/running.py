@@ -51,11 +51,13 @@ def check_case(entry: CaseEntry, overrides: dict[str, Any]) -> Outcome:
 
 def _is_mendable(report: Report) -> bool:
     """Whether an edit is likely to mend what was found, or the cause is not known."""
+    from gradcheck.diagnose.rule import Traced, detectors
     from gradcheck.diagnose.rules import RULES
 
     if report.repair is not None or not any(block.failed for block in report.blocks):
         return False
-    mended = {rule.code for rule in RULES if rule.edits or rule.code == UNKNOWN}
+    followed = {rule.code for rule, _ in detectors(RULES, Traced)}
+    mended = {UNKNOWN, *followed, *(rule.code for rule in RULES if rule.edits)}
     return any(one.code in mended and one.severity == "error" for one in report.findings)
 
 

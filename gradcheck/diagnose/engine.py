@@ -24,7 +24,7 @@ from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated, unkn
 from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.diagnose.tracing import SECONDS, follow
 from gradcheck.errors import UsageError
-from gradcheck.finding import Finding, one_for_each_line
+from gradcheck.finding import Finding
 from gradcheck.preflight import Preflight
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.layers import Layer
@@ -93,13 +93,11 @@ def diagnose(
         notes = (*notes, f"the search for the faulty expression ended after {SECONDS:g} s")
     return replace(
         diagnosis,
-        findings=one_for_each_line(
-            with_faults(
-                findings,
-                without_rate(search, point, findings, RULES),
-                {block.name for block in point.blocks if block.failed},
-                RULES,
-            )
+        findings=with_faults(
+            findings,
+            without_rate(search, point, findings, RULES),
+            {block.name for block in point.blocks if block.failed},
+            RULES,
         ),
         notes=notes,
         backward=search.backward,

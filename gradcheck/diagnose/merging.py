@@ -10,20 +10,33 @@ from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault
 from gradcheck.trace.fault import NUMBER
+from gradcheck.words import listed
 
 
 def merged(findings: Sequence[Finding], weak: Set[str]) -> tuple[Finding, ...]:
     """One finding for each place, that of a certain cause, with all that it makes wrong."""
-    merged: dict[object, Finding] = {}
+    groups: dict[object, list[Finding]] = {}
     for number, finding in enumerate(findings):
         key = finding.location if finding.severity == "error" else None
-        first = merged.setdefault(key or number, finding)
-        if first is not finding:
-            one, other = (finding, first) if first.code in weak else (first, finding)
-            blocks = tuple(dict.fromkeys((*first.blocks, *finding.blocks)))
-            evidence = tuple(dict.fromkeys((*one.evidence, *other.evidence[-1:])))
-            merged[key or number] = replace(one, blocks=blocks, evidence=evidence)
-    return tuple(merged.values())
+        groups.setdefault(key or number, []).append(finding)
+    return tuple(_joined(same, weak) if len(same) > 1 else same[0] for same in groups.values())
+
+
+def _joined(findings: Sequence[Finding], weak: Set[str]) -> Finding:
+    told = next((one for one in findings if one.code not in weak), findings[0])
+    rest = [one for one in findings if one is not told]
+    blocks = tuple(dict.fromkeys(name for one in findings for name in one.blocks))
+    others = listed([name for name in blocks if name not in told.blocks])
+    errors = [one.error_after_fix for one in findings if one.error_after_fix is not None]
+    last = (line for one in rest for line in one.evidence[-1:])
+    return replace(
+        told,
+        blocks=blocks,
+        message=f"{told.message}; the same line makes {others} wrong" if others else told.message,
+        evidence=tuple(dict.fromkeys((*told.evidence, *last))),
+        error_after_fix=max(errors) if len(errors) == len(findings) else None,
+        also=tuple(dict.fromkeys(place for one in findings for place in one.also)),
+    )
 
 
 def is_a_number(finding: Finding, faults: Sequence[Fault], rules: Sequence[Rule]) -> bool:

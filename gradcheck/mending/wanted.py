@@ -197,13 +197,15 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told]) -> list[Edit]
     for of_three in (False, True):
         for part, expected in parts if not edits else ():
             own, around = context.source(part), context.parents.get(part)
-            whole = context.source(around) if isinstance(around, ast.BinOp) else "="
+            within = around if part is not node and isinstance(around, ast.BinOp) else None
+            is_factor = within is not None and isinstance(within.op, ast.Mult | ast.Div)
+            before = own if within is None else context.source(within)
             for text in pool.having(expected, of_three):
-                if (
-                    text != own
-                    and not is_roundabout(text.replace(own, "own"))
-                    and whole not in text
-                ):
+                after = before.replace(own, f"({text})", 1)
+                takes_back = is_roundabout(after) and not is_roundabout(before)
+                # what a factor is multiplied by is told of the whole product
+                is_more = is_factor and text != own and own in text
+                if text != own and not takes_back and not is_more:
                     turned = 0.0 if text.startswith(own) or own not in text else 0.1
                     weight = 2.0 + 0.25 * _changes(own, text) + turned + _lost(own, text)
                     edits.append(context.fitted(part, text, weight))

@@ -238,7 +238,7 @@ def _entry(
     """The entry with the largest difference; of a loop, with the pass that it is of."""
     if actual is None or expected is None or actual.shape != expected.shape or not actual.size:
         return None
-    if shape is None or actual.size == np.prod(shape):
+    if shape is None or actual.size == np.prod(shape) or actual.size % np.prod(shape):
         shape = actual.shape
     passes = actual.size // int(np.prod(shape))
     largest = int(np.argmax(np.abs(actual - expected)))

@@ -121,7 +121,9 @@ def _turned(values: Arrays) -> Arrays:
 
 def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:
     shape, other = left[0].shape, right[0].shape
-    if len(shape) < 2 or shape[:-2] != other[:-2] or shape[-1] != other[-2]:
+    if len(shape) < 2 or len(other) != len(shape) or shape[:-2] != other[:-2]:
+        return False
+    if shape[-1] != other[-2]:
         return False
     return same([a @ b for a, b in zip(left, right, strict=True)], expected)
 

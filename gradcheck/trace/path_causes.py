@@ -19,6 +19,7 @@ from gradcheck.trace.nodes import Node, evaluate, resolve
 from gradcheck.trace.operations import base_name
 from gradcheck.trace.penalties import is_square
 from gradcheck.trace.quantities import PATHS
+from gradcheck.trace.slope_causes import behind
 from gradcheck.trace.sources import expression_of
 
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
@@ -75,7 +76,7 @@ def _total(parts: Sequence[Arrays]) -> Arrays:
 def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     nodes, words = compared.loss_nodes, compared.words
     through = ", ".join(dict.fromkeys(words.name(user) for user in missing[:4]))
-    if node in compared.parameters and all(
+    if behind(compared, node) in compared.parameters and all(
         is_square(nodes[user]) and set(nodes[user].operands) == {node} for user in missing
     ):
         return Cause(
