@@ -138,10 +138,9 @@ class Context:
 
     def fitted(self, node: ast.expr, by: str, weight: float) -> Edit:
         """The same for any expression, in brackets if the text needs them there."""
-        whole: ast.AST = node
+        whole = node
         while isinstance(above := self.parents.get(whole), ast.expr):
             whole = above
-        assert isinstance(whole, ast.expr)
         first, last = self.span(whole)
         edit = self.whole_replaced(node, f"({by})", weight)
         before = self.text[min(first, edit.start) : edit.start].decode()

@@ -14,11 +14,10 @@ from gradcheck.trace.compared import Arrays, Compared, less, product, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import carried, evaluate
-from gradcheck.trace.operations import base_name
+from gradcheck.trace.nodes import Node, carried, evaluate
+from gradcheck.trace.operations import base_name, before_moves
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.scipy_forms import softmax
-from gradcheck.trace.slope_causes import behind
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
 PRODUCTS = ("matmul", "dot", "multiply")
@@ -164,12 +163,13 @@ def forward_cause(compared: Compared) -> Cause | None:
     )
 
 
-def _is_in_product(compared: Compared) -> bool:
-    """Whether the wrong value goes into a matrix product, turned or reshaped on its way."""
-    node = compared.state.tape[compared.node]
-    while base_name(node) in MOVES and len(compared.state.consumers[node.index]) == 1:
-        node = compared.state.tape[compared.state.consumers[node.index][0]]
-    return base_name(node) in MATRIX_PRODUCTS
+def user_of(compared: Compared) -> Node:
+    """What uses the wrong value, turned or reshaped on its way."""
+    tape, consumers = compared.state.tape, compared.state.consumers
+    node = tape[compared.node]
+    while base_name(node) in MOVES and len(consumers[node.index]) == 1:
+        node = tape[consumers[node.index][0]]
+    return node
 
 
 def value_cause(compared: Compared) -> Cause | None:
@@ -179,7 +179,9 @@ def value_cause(compared: Compared) -> Cause | None:
         return None
     words, belongs = compared.words, candidate.node
     fix = f"use {words.name(belongs)}"
-    in_product = _is_in_product(compared)
+    in_product = base_name(user_of(compared)) in MATRIX_PRODUCTS
+    # of a sigmoid written in two branches, 1 - a does what its output does
+    does = [value * (1 - value) for value in compared.expected]
     for quantity in () if in_product else compared.known.quantities:
         begin, end = quantity.other, quantity.node
         if quantity.kind != SLOPE or begin is None or not _is_activation(compared, begin, end):
@@ -189,8 +191,6 @@ def value_cause(compared: Compared) -> Cause | None:
             (fault.SLOPE_AT_OUTPUT, outputs, inputs),
             (fault.SLOPE_AT_INPUT, inputs, outputs),
         ):
-            # of a sigmoid written in two branches, 1 - a does what its output does
-            does = [value * (1 - value) for value in compared.expected]
             is_wanted = same(wanted, compared.expected) or same(quantity.values, does)
             if same(given, compared.actual) and is_wanted:
                 name = words.name(end if given is outputs else begin)
@@ -222,7 +222,7 @@ def value_cause(compared: Compared) -> Cause | None:
 
 def _is_updated(compared: Compared, belongs: int) -> bool:
     """Whether the wrong value is that of a parameter, or a part of one, after a step."""
-    leaf = behind(compared, belongs)
+    leaf = before_moves(compared.loss_nodes, belongs)
     name = compared.parameters.get(leaf)
     is_moved = base_name(compared.state.tape[compared.operand]) in MOVES
     if name is None or name not in compared.points[0].true:

@@ -8,7 +8,7 @@ operation (`differenced`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -73,6 +73,13 @@ WITH_SETTINGS = frozenset(("constant_values", "dtype", "axis", "order", "mode", 
 def base_name(node: Node) -> str:
     """The name of an operation without the index of its result."""
     return node.name.partition("[")[0]
+
+
+def before_moves(nodes: Sequence[Node], index: int) -> int:
+    """What a value was before it was only moved or laid out."""
+    while base_name(nodes[index]) in MOVES and len(nodes[index].operands) == 1:
+        index = nodes[index].operands[0]
+    return index
 
 
 def contributions(

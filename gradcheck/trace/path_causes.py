@@ -16,10 +16,9 @@ from gradcheck.trace.compared import Arrays, Compared, agrees, less, made_of, qu
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.names import WRITES
 from gradcheck.trace.nodes import Node, evaluate, resolve
-from gradcheck.trace.operations import base_name
+from gradcheck.trace.operations import base_name, before_moves
 from gradcheck.trace.penalties import is_square
 from gradcheck.trace.quantities import PATHS
-from gradcheck.trace.slope_causes import behind
 from gradcheck.trace.sources import expression_of
 
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
@@ -76,7 +75,7 @@ def _total(parts: Sequence[Arrays]) -> Arrays:
 def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     nodes, words = compared.loss_nodes, compared.words
     through = ", ".join(dict.fromkeys(words.name(user) for user in missing[:4]))
-    if behind(compared, node) in compared.parameters and all(
+    if before_moves(compared.loss_nodes, node) in compared.parameters and all(
         is_square(nodes[user]) and set(nodes[user].operands) == {node} for user in missing
     ):
         return Cause(

@@ -10,9 +10,8 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.compared import FEWEST, Arrays, Compared, quotient, roughness, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Reference
-from gradcheck.trace.operations import base_name
+from gradcheck.trace.operations import base_name, before_moves
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
 
 LOOSE = 1e-5
@@ -134,7 +133,7 @@ def _missing(compared: Compared, slope: _Slope) -> Cause:
     end = next(node for node in nodes if slope.begin in node.operands)
     if base_name(end) in ("multiply", "divide"):
         for index in set(end.operands) - {slope.begin}:
-            if behind(compared, index) in compared.parameters:
+            if before_moves(compared.loss_nodes, index) in compared.parameters:
                 name = compared.words.name(index)
                 return Cause(
                     fault.GAMMA_MISSING, f"the factor {name} is missing", f"multiply by {name}"
@@ -154,7 +153,8 @@ def _missing(compared: Compared, slope: _Slope) -> Cause:
                     f"multiply by {name} on the way back too",
                     _made_for(compared, end.index),
                 )
-    if behind(compared, slope.begin) in compared.parameters and base_name(end) == "exp":
+    begin = before_moves(compared.loss_nodes, slope.begin)
+    if begin in compared.parameters and base_name(end) == "exp":
         return Cause(
             fault.PARAMETERISATION,
             f"this is the derivative by {compared.words.name(slope.end)}, and the parameter is "
@@ -173,14 +173,6 @@ def _made_for(compared: Compared, node: int) -> int | None:
         if arriving is not None and same(values, arriving):
             return operand
     return None
-
-
-def behind(compared: Compared, index: int) -> int:
-    """What a value is before it was moved or laid out."""
-    node = compared.loss_nodes[index]
-    while base_name(node) in MOVES and len(node.operands) == 1:
-        node = compared.loss_nodes[node.operands[0]]
-    return node.index
 
 
 def _twice(compared: Compared, slope: _Slope) -> Cause | None:

@@ -11,16 +11,15 @@ from gradcheck.trace.axis_causes import REDUCTIONS
 from gradcheck.trace.compared import Arrays, Compared, less, product, quotient, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.multiples import proportion
-from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Node
-from gradcheck.trace.operation_causes import MATRIX_PRODUCTS
-from gradcheck.trace.operations import base_name
+from gradcheck.trace.operation_causes import MATRIX_PRODUCTS, user_of
+from gradcheck.trace.operations import base_name, before_moves
 from gradcheck.trace.quantities import ADJOINT, VALUE
 
 
 def sent_back_cause(compared: Compared) -> Cause | None:
     """Another derivative than the one that belongs here, summed or sent back through weights."""
-    used, user = _named(compared), _user(compared)
+    used, user = _named(compared), user_of(compared)
     if not used:
         return None
     name = f"dL/d{compared.words.name(min(compared.derived_by))}"
@@ -36,7 +35,7 @@ def sent_back_cause(compared: Compared) -> Cause | None:
 def adjoint_cause(compared: Compared) -> Cause | None:
     """A derivative by one value, or a value, where the derivative by another belongs."""
     used = _named(compared)
-    if used.startswith("dL/d") or (used and _is_sent_back(compared, _user(compared))):
+    if used.startswith("dL/d") or (used and _is_sent_back(compared, user_of(compared))):
         name = f"dL/d{compared.words.name(min(compared.derived_by))}"
         return Cause(fault.OTHER_ADJOINT, f"{used} is used where {name} belongs")
     return None
@@ -101,21 +100,10 @@ def _errors(compared: Compared, node: int) -> Iterator[Arrays]:
             yield less(compared.values(node), compared.values(leaf.index))
 
 
-def _user(compared: Compared) -> Node:
-    """What uses the wrong value, turned or reshaped on its way."""
-    tape, consumers = compared.state.tape, compared.state.consumers
-    node = tape[compared.node]
-    while base_name(node) in MOVES and len(consumers[node.index]) == 1:
-        node = tape[consumers[node.index][0]]
-    return node
-
-
 def _is_parameter(compared: Compared, index: int) -> bool:
     """Whether an operand of the gradient is a parameter, turned or reshaped."""
-    tape = compared.state.tape
-    while base_name(tape[index]) in MOVES and len(tape[index].operands) == 1:
-        index = tape[index].operands[0]
-    values = [known[index] for known in compared.state.values]
+    moved = before_moves(compared.state.tape, index)
+    values = [known[moved] for known in compared.state.values]
     return any(same(values, compared.values(node)) for node in compared.parameters)
 
 

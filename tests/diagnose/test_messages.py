@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 from planted.mutations import MUTATIONS, Pass
-from planted.networks import random_setup
+from planted.networks import checked, random_setup
 from sweeps import sample
-
-import gradcheck
 
 SAVED = Path(__file__).with_name("messages.txt")
 SEED = 13
@@ -24,13 +22,7 @@ NETWORK, DATA = SETUP.network, (SETUP.inputs, SETUP.targets)
 def section(name):
     """The findings of a planted bug on one network, as text."""
     layer = 1 + list(MUTATIONS).index(name) % len(NETWORK.layers)
-    report = gradcheck.check(
-        lambda params: NETWORK.loss(params, *DATA),
-        SETUP.params,
-        lambda params: MUTATIONS[name](Pass(NETWORK, params, *DATA), layer),
-        inputs=SETUP.inputs,
-        targets=SETUP.targets,
-    )
+    report = checked(SETUP, lambda params: MUTATIONS[name](Pass(NETWORK, params, *DATA), layer))
     lines = [f"{name}, layer {layer}"]
     for finding in report.findings:
         lines.append(f"  {finding.code} {finding.rule}: {finding.message}")

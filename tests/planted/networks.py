@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+import gradcheck
 from gradcheck.network import MLP
 
 HIDDEN = ("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "elu", "softplus")
@@ -49,3 +50,16 @@ def random_setup(seed: int) -> Setup:
     if loss == "categorical_cross_entropy":
         targets = targets / targets.sum(axis=layout.unit_axis, keepdims=True)
     return Setup(network, network.init(seed), inputs, targets)
+
+
+def checked(setup: Setup, gradient, **options):
+    """The report on the loss of a network and a gradient of its parameters."""
+    net, data = setup.network, (setup.inputs, setup.targets)
+    return gradcheck.check(
+        lambda params: net.loss(params, *data),
+        setup.params,
+        gradient,
+        inputs=setup.inputs,
+        targets=setup.targets,
+        **options,
+    )

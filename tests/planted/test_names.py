@@ -2,11 +2,9 @@
 
 import pytest
 from planted.mutations import MUTATIONS, Pass
-from planted.networks import random_setup
+from planted.networks import checked, random_setup
 from planted.test_mutations import CLEARLY_CHANGED, changes, layer_of
 from sweeps import sample
-
-import gradcheck
 
 NAMES = {
     "slope missing": {"GC303"},
@@ -68,13 +66,8 @@ def named(seed, name):
     setup = random_setup(seed)
     net, data = setup.network, (setup.inputs, setup.targets)
     layer = layer_of(seed, name, net)
-    report = gradcheck.check(
-        lambda params: net.loss(params, *data),
-        setup.params,
-        lambda params: MUTATIONS[name](Pass(net, params, *data), layer),
-        inputs=setup.inputs,
-        targets=setup.targets,
-        entries="all",
+    report = checked(
+        setup, lambda params: MUTATIONS[name](Pass(net, params, *data), layer), entries="all"
     )
     first = report.findings[0].code if report.findings else None
     return first, {code for finding in report.findings for code in finding.equally}

@@ -178,4 +178,4 @@ for turn in range(9):
 """)
     assert causes(found) == ["GC204"]
     assert set(found.report.findings[0].blocks) == {"b", "c"}
-    assert "the same line makes" in found.report.findings[0].message
+    assert "the same line makes c wrong" in found.report.findings[0].message
