@@ -16,6 +16,7 @@ from gradcheck.trace.explain import Known
 from gradcheck.trace.nodes import Node, carried, evaluate, latest_first
 from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import SLOPE, Quantity
+from gradcheck.trace.scope import names_at
 from gradcheck.trace.state import State
 from gradcheck.trace.words import Words
 
@@ -115,6 +116,20 @@ class Compared:
             ]
             for user in users
         }
+
+    def text_of(self, values: Arrays) -> str:
+        """What the function at fault calls some values; empty where it does not have them."""
+        place = self.state.tape[self.node].place
+        if place is None:
+            return ""
+        assignments = [a for a in self.points[0].gradient.tape.assignments if not a.returned]
+        scope = names_at(self.state, self.node, place, assignments)
+        texts = (
+            text
+            for text, index in scope.items()
+            if same(values, [known[index] for known in self.state.values])
+        )
+        return min(texts, key=lambda text: (not text.isidentifier(), len(text)), default="")
 
     def along(self, begin: int, end: int, inputs: Arrays) -> Iterator[Array]:
         """The derivative of the user's own elementwise function at other inputs, by differences."""

@@ -114,7 +114,12 @@ def of_mend(
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
     told = name_of_operand(mend, state) or blamed.expression
     kind, is_now, should_be = kind_of(mend, state, search.known, search.words, blamed.expression)
-    cause = cause_of(outer or mend, search.points, state, search.known, search.words)
+    asked = (
+        cause_of(one, search.points, state, search.known, search.words)
+        for one in (outer, mend)
+        if one is not None
+    )
+    cause = next(filter(None, asked), None)
     left = None if blamed.place is None else left_at_once(blamed.place)
     if left is not None and (cause is None or cause.name in OF_PASSES):
         words = f"`{left[0].source}` ends the loop at line {left[1]} in its first pass"
@@ -155,8 +160,10 @@ def _fix(
         return number_to_drop(place.source, mend.factor) or known
     code = what_to_write(mend, right, place, told, search.points[0].gradient.tape.assignments)
     factor = known.removeprefix("multiply by ")
-    if code.startswith("multiply") and factor != known and f"`{factor}`" not in code:
+    if code.startswith("multiply") and factor != known and factor not in code:
         return f"{code}, {factor}"
+    if code.startswith("add ") and known.startswith("add "):
+        return f"{code}, {known.removeprefix('add ')}"
     is_code = bool(code) and cause is not None and cause.name == TRANSPOSED
     if known and not is_code and not (code and known.startswith("use `")):
         return known

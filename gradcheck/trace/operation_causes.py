@@ -35,14 +35,18 @@ def softmax_cause(compared: Compared) -> Cause | None:
         if arriving is None:
             continue
         p, name = compared.values(shares), compared.words.name(shares)
+        fix = _softmax_fix(compared, name, p, arriving, axis)
         if same(compared.actual, arriving):
             return Cause(
-                fault.SOFTMAX_MISSING, f"the derivative of the softmax that makes {name} is missing"
+                fault.SOFTMAX_MISSING,
+                f"the derivative of the softmax that makes {name} is missing",
+                fix,
             )
         if same(compared.actual, [g * s * (1 - s) for g, s in zip(arriving, p, strict=True)]):
             return Cause(
                 fault.SOFTMAX_DIAGONAL,
                 f"p * (1 - p), where p is {name}, is the diagonal of the softmax's Jacobian alone",
+                fix,
             )
         scores = compared.values(min(compared.derived_by))
         for other in (one for one in range(p[0].ndim) if one != axis):
@@ -51,6 +55,7 @@ def softmax_cause(compared: Compared) -> Cause | None:
                 return Cause(
                     fault.SOFTMAX_AXIS,
                     f"the softmax that makes {name} goes along axis {axis}, and this along {other}",
+                    fix,
                 )
         sums = [np.sum(value, axis=axis) for value in compared.actual]
         size = float(np.max(np.abs(compared.actual[0])))
@@ -59,8 +64,18 @@ def softmax_cause(compared: Compared) -> Cause | None:
                 fault.SOFTMAX_WRONG,
                 f"along axis {axis} the derivative by the scores of a softmax adds up to 0, and "
                 "this does not",
+                fix,
             )
     return None
+
+
+def _softmax_fix(compared: Compared, name: str, p: Arrays, arriving: Arrays, axis: int) -> str:
+    shares, upstream = compared.text_of(p) or "p", compared.text_of(arriving) or "g"
+    meant = [f"p is {name}"] if shares == "p" else []
+    meant += [f"g is dL/d{name}"] if upstream == "g" else []
+    where = f", where {' and '.join(meant)}" if meant else ""
+    total = f"np.sum({upstream} * {shares}, axis={axis}, keepdims=True)"
+    return f"write `{shares} * ({upstream} - {total})`{where}"
 
 
 def _pulled_back(arriving: Arrays, shares: Arrays, axis: int) -> Arrays:

@@ -233,30 +233,37 @@ def _adds_up(compared: Compared, node: Node) -> bool:
 
 
 def _is_right_added(compared: Compared, node: Node) -> bool:
-    """Whether what is written is what is wanted once it is added for every index that comes."""
-    if base_name(node) != "setitem":
+    """Whether what a place writes is what is wanted once it is added for every index that comes."""
+    writes = _writes_of(compared, node)
+    if not writes:
         return False
     totals = []
     for values in compared.state.values:
-        before, key, value = (resolve(argument, values) for argument in node.arguments)
-        total = np.array(before, dtype=float)
-        np.add.at(total, key, value - total[key])
+        total = np.array(resolve(writes[0].arguments[0], values), dtype=float)
+        for one in writes:
+            before, key, value = (resolve(argument, values) for argument in one.arguments)
+            np.add.at(total, key, value - before[key])
         totals.append(total)
     return same(totals, compared.expected)
 
 
+def _writes_of(compared: Compared, node: Node) -> list[Node]:
+    """What is written into buffers of one shape where a node writes, in every pass."""
+    return [
+        one
+        for one in compared.state.tape
+        if one.chain == node.chain and one.name == "setitem" and one.value.shape == node.value.shape
+    ]
+
+
 def _is_total(compared: Compared, node: Node) -> bool:
     """Whether all that a loop writes into a buffer, added up, is what is wanted."""
-    writes = [
-        one for one in compared.state.tape if one.chain == node.chain and one.name == "setitem"
-    ]
+    writes = _writes_of(compared, node)
     totals = []
     for values in compared.state.values:
         total = np.zeros_like(values[node.index])
         for one in writes:
             _, key, value = (resolve(argument, values) for argument in one.arguments)
-            if total.shape != one.value.shape:
-                return False
             np.add.at(total, key, value)
         totals.append(total)
     return len(writes) > 1 and same(totals, compared.expected)

@@ -86,7 +86,9 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
             return True  # the whole derivative belongs where it is wanted as it is
         if held.candidate is not None and held.candidate.kind == SLOPE:
             return False  # a slope for a slope says more than an adjoint of all that follows
-        return not all(explained) and (is_part or not _is_made_of(unit, held, view, held_is))
+        if is_part or (held.candidate is not None and held.candidate.node == candidate.node):
+            return not all(explained)  # what is wanted of both is made wrong between them
+        return not all(explained) and not _is_made_of(unit, held, view, held_is)
     return False
 
 

@@ -82,21 +82,23 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
             continue
         if scale is not None and scale.outputs >= best.outputs:
             settled = True
-        elif held is None:
-            held_is, is_part = already_right(best, view)
-            held_spoils = spoils(best, view)
-            if held_is or is_part or held_spoils:
-                held = best
-            elif best.outputs >= trials.wrong:
-                return Outcome(best, scale, late=False)
-            else:
-                partial = best
-        elif (
-            best.outputs >= held.outputs
-            and not spoils(best, view)
-            and (held_spoils or is_better(best, held, view, held_is, is_part))
+            continue
+        best_spoils = spoils(best, view)
+        if held is not None and (
+            not best.outputs >= held.outputs
+            or best_spoils
+            or not (held_spoils or is_better(best, held, view, held_is, is_part))
         ):
+            continue
+        is_first = held is None
+        held_is, is_part = already_right(best, view)
+        held_spoils = best_spoils
+        if held_is or is_part or held_spoils:
+            held = best
+        elif not is_first or best.outputs >= trials.wrong:
             return Outcome(best, scale, late=False)
+        else:
+            partial = best
     mend = held or partial
     if mend is not None and scale is not None and _comes_first(scale, mend):
         mend = None

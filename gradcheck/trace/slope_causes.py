@@ -79,7 +79,9 @@ def upstream_cause(compared: Compared) -> Cause | None:
     missing = quotient(compared.expected, compared.actual)
     for quantity in compared.known.quantities:
         values = quantity.values
-        if quantity.kind == ADJOINT and np.ptp(values[0]) > 0 and same(missing, values):
+        if quantity.kind != ADJOINT or quantity.node in compared.derived_by:
+            continue  # what is wanted does not arrive there
+        if np.ptp(values[0]) > 0 and same(missing, values):
             arriving = compared.words.quantity(ADJOINT, quantity.node, None)
             return Cause(
                 fault.UPSTREAM_MISSING,

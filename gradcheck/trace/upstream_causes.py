@@ -11,7 +11,7 @@ from gradcheck.trace.axis_causes import REDUCTIONS
 from gradcheck.trace.compared import Arrays, Compared, less, product, quotient, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.multiples import proportion
-from gradcheck.trace.nodes import Node
+from gradcheck.trace.nodes import Node, carried
 from gradcheck.trace.operation_causes import MATRIX_PRODUCTS, user_of
 from gradcheck.trace.operations import base_name, before_moves
 from gradcheck.trace.quantities import ADJOINT, VALUE
@@ -23,13 +23,23 @@ def sent_back_cause(compared: Compared) -> Cause | None:
     if not used:
         return None
     name = f"dL/d{compared.words.name(min(compared.derived_by))}"
-    if base_name(user) in REDUCTIONS:
+    if base_name(user) in REDUCTIONS and _is_of_a_parameter(compared, user):
         return Cause(fault.BIAS_OF_ANOTHER, f"{used} is summed, and {name} belongs here")
     for slope in compared.slopes if _is_sent_back(compared, user) else ():
         arriving = compared.adjoints(slope.node)
         if arriving is not None and same(compared.actual, arriving):
             return Cause(fault.RAW_ERROR, f"{used} is sent back, and {name} belongs here")
     return None
+
+
+def _is_of_a_parameter(compared: Compared, user: Node) -> bool:
+    """Whether a sum is the derivative by a parameter once the right values are summed."""
+    sums = [
+        carried(compared.state.tape, known, {compared.operand: right}, user.index)[user.index]
+        for known, right in zip(compared.state.values, compared.expected, strict=True)
+    ]
+    wanted = (compared.adjoints(node) for node in compared.parameters)
+    return any(one is not None and proportion(sums, one, 1e-6) for one in wanted)
 
 
 def adjoint_cause(compared: Compared) -> Cause | None:

@@ -77,6 +77,73 @@ def test_a_list_of_indices_that_repeats_is_seen():
     assert "np.add.at" in finding.fix
 
 
+def counted_grad(p):
+    """Every pass of the loop adds to rows that repeat within it."""
+    sums = np.zeros_like(p["table"])
+    for rows in np.array([[2, 0, 2, 2], [1, 1, 0, 1]]):
+        sums[rows] += np.ones((4, 2))
+    return {"table": sums}
+
+
+def test_indices_that_repeat_in_every_pass_of_a_loop_are_seen():
+    table = {"table": np.random.default_rng(5).normal(size=(3, 2))}
+    rows = [2, 0, 2, 2, 1, 1, 0, 1]
+    finding = gradcheck.check(lambda p: np.sum(p["table"][rows]), table, counted_grad).findings[0]
+    assert (finding.code, finding.location.source) == (
+        "GC855",
+        "sums[rows] += np.ones((4, 2))",
+    )
+
+
+def scaled_loss(p):
+    return np.sum(np.tanh(p["scale"] * centred(p)) @ np.array([1.0, -0.5]))
+
+
+def centred(p):
+    made = DAYS @ p["M"]
+    return made - made.mean(axis=0)
+
+
+def scaled_grad(p):
+    back = (1 - np.tanh(p["scale"] * centred(p)) ** 2) * np.array([1.0, -0.5])
+    return {"M": DAYS.T @ (back - back.mean(axis=0)), "scale": np.sum(back * centred(p), axis=0)}
+
+
+def test_a_factor_that_is_left_out_before_a_mean_is_that_factor():
+    rng = np.random.default_rng(6)
+    params = {"M": rng.normal(size=(DAYS.shape[1], 2)), "scale": np.array([1.7, 0.6])}
+    finding = gradcheck.check(scaled_loss, params, scaled_grad).findings[0]
+    assert finding.code == "GC854"
+    assert finding.fix == "multiply it by `p['scale']`"
+
+
+AIM = np.eye(4)[np.arange(len(DAYS)) % 4]
+
+
+def softmax_loss(p):
+    return -np.sum(AIM * np.log(shares(p)))
+
+
+def shares(p):
+    raised = np.exp(DAYS @ p["M"])
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+def softmax_grad(p):
+    mix = shares(p)
+    up = -AIM / mix
+    part = up * mix
+    return {"M": DAYS.T @ (part - part.sum(axis=1, keepdims=True))}
+
+
+def test_the_jacobian_of_a_softmax_is_written_out():
+    params = {"M": np.random.default_rng(7).normal(size=(DAYS.shape[1], 4))}
+    finding = gradcheck.check(softmax_loss, params, softmax_grad).findings[0]
+    assert finding.code == "GC310"
+    assert finding.location.source == "part - part.sum(axis=1, keepdims=True)"
+    assert finding.fix == "write `mix * (up - np.sum(up * mix, axis=1, keepdims=True))`"
+
+
 def test_the_names_are_those_that_the_function_unpacks():
     def total(weights):
         inner, outer = weights
