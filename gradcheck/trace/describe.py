@@ -160,8 +160,8 @@ def _fix(
         return number_to_drop(place.source, mend.factor) or known
     code = what_to_write(mend, right, place, told, search.points[0].gradient.tape.assignments)
     factor = known.removeprefix("multiply by ")
-    if code.startswith("multiply") and factor != known and factor not in code:
-        return f"{code}, {factor}"
+    if code.startswith("multiply") and factor != known:
+        return code if factor in code else f"{code}, {factor}"
     if code.startswith("add ") and known.startswith("add "):
         return f"{code}, {known.removeprefix('add ')}"
     is_code = bool(code) and cause is not None and cause.name == TRANSPOSED

@@ -140,7 +140,7 @@ def test_the_jacobian_of_a_softmax_is_written_out():
     params = {"M": np.random.default_rng(7).normal(size=(DAYS.shape[1], 4))}
     finding = gradcheck.check(softmax_loss, params, softmax_grad).findings[0]
     assert finding.code == "GC310"
-    assert finding.location.source == "part - part.sum(axis=1, keepdims=True)"
+    assert finding.expression == "part - part.sum(axis=1, keepdims=True)"
     assert finding.fix == "write `mix * (up - np.sum(up * mix, axis=1, keepdims=True))`"
 
 
