@@ -133,19 +133,19 @@ class CheckedLayer:
         return named
 
     def _by_name(self, returned: Any) -> Any:
-        if isinstance(returned, tuple | list) and len(returned) == len(self.names):
-            pairs = zip(self.names, returned, strict=True)
-            return {name: value for name, value in pairs if name not in self.fixed}
+        checked = [name for name in self.names if name not in self.fixed]
         if isinstance(returned, Mapping):
             fixed = {alias for name in self.fixed for alias in (name, f"d{name}")}
             return {name: value for name, value in returned.items() if name not in fixed}
-        checked = [name for name in self.names if name not in self.fixed]
-        if not isinstance(returned, tuple | list):
-            targets = [name for name in checked if name.lower() in TARGETS]
-            if len(checked) - len(targets) == 1:
-                return {name: returned for name in checked if name not in targets}
-        if isinstance(returned, tuple | list) and len(returned) == len(checked):
-            return dict(zip(checked, returned, strict=True))
+        if isinstance(returned, tuple | list):
+            for names in (self.names, checked):
+                if len(returned) == len(names):
+                    pairs = zip(names, returned, strict=True)
+                    return {name: value for name, value in pairs if name in checked}
+        else:
+            needed = [name for name in checked if name.lower() not in TARGETS]
+            if len(needed) == 1:
+                return {needed[0]: returned}
         raise UsageError(
             f"backward returned {describe(returned)}; it must return one gradient for each of "
             f"{', '.join(checked)}, in this order or by name"

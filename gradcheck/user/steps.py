@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import BARE, Array, describe
+from gradcheck.user.blocks import Array, describe
 from gradcheck.user.calls import hand_over
 from gradcheck.user.structures import flatten
 
@@ -49,7 +49,7 @@ class Step:
         rounding = float(np.finfo(np.float64).eps) * float(np.max(np.abs(value), initial=0.0))
         return rounding / self.learning_rate
 
-    def gradient(self, params: Any, learning_rate: float | None = None) -> Any:
+    def gradient(self, params: Any, learning_rate: float | None = None) -> dict[str, Array]:
         """The implied gradient, by the names of the blocks.
 
         Raises:
@@ -64,18 +64,14 @@ class Step:
         if after is None or set(after) != set(before):
             after = _leaves(params, params) or {}
         implied = {name: (value - after.get(name, value)) / rate for name, value in before.items()}
-        if self.known is not None:
-            implied = {
-                name: value
-                for name, value in implied.items()
-                if name in self.known and np.any(value)
-            }
-        return implied[BARE] if list(implied) == [BARE] else implied
+        if self.known is None:
+            return implied
+        return {name: one for name, one in implied.items() if name in self.known and np.any(one)}
 
-    def less_momentum(self, implied: Any, again: Any) -> Any:
+    def less_momentum(
+        self, implied: Mapping[str, Array], again: Mapping[str, Array]
+    ) -> dict[str, Array]:
         """The gradient from what two updates in a row, at one point, imply."""
-        if not isinstance(implied, Mapping):
-            return again - self.momentum.get(BARE, 0.0) * implied
         return {
             name: again[name] - self.momentum[name] * value if name in self.momentum else value
             for name, value in implied.items()
