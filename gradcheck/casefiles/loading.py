@@ -50,12 +50,7 @@ class CaseEntry:
         return self.name.partition(":")[2]
 
     def build(self) -> tuple[Case, Expectation]:
-        """The case, made anew, and what is expected of it.
-
-        Raises:
-            UserCodeError: the function raised.
-            UsageError: it did not return a Case, or what is expected makes no sense.
-        """
+        """The case, made anew, and what is expected of it."""
         with quietly():
             case = call(self.make, f"the case {self.name}")
         if not isinstance(case, Case):
@@ -71,9 +66,6 @@ def load_file(path: Path) -> list[CaseEntry]:
 
     The file's folder is first on the import path while it loads, and the modules imported from
     there are forgotten afterwards, so that two folders may each hold a `model.py`.
-
-    Raises:
-        UsageError: the file does not import, or holds no case.
     """
     if not mentions_cases(path) and made_checks(path):
         return _recorded(path)

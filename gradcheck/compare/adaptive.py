@@ -22,9 +22,6 @@ def undecided_if_adaptive(point: Point) -> Point:
     """The point of a step; where that is adaptive, it says nothing of the size of a gradient.
 
     Every entry then moves by the same, whatever its derivative is, and in the right direction.
-
-    Args:
-        point: judged.
     """
     step = point.problem.step
     moved = None if step is None else _moves(point.blocks)

@@ -104,21 +104,12 @@ class Point:
         return replace(point, surplus=gradients.surplus)
 
     def ask_gradient(self) -> Point:
-        """The point with the user's gradient after the gates, and what it raised if it did.
-
-        Raises:
-            UsageError: it cannot be read as the gradient of these parameters.
-        """
+        """The point with the user's gradient after the gates, and what it raised if it did."""
         gradients, raised = ask_gradients(self.problem, self.values)
         return replace(self.with_gradients(gradients), raised=raised)
 
     def nudged(self, size: float, rng: np.random.Generator) -> Point | None:
-        """A point nearby, every block moved by a share of its spread; None without a finite loss.
-
-        Raises:
-            UserCodeError: the loss raised there.
-            UsageError: it returned no number.
-        """
+        """A point nearby, every block moved by a share of its spread; None without a finite loss."""
         values = self.problem.parameters.nudged(self.values, size, rng)
         center = self.problem.loss(values)
         if not np.isfinite(center):
@@ -164,9 +155,6 @@ class Point:
             entries: the flat indices, per block.
             rng: chooses the entries that the step is tried on.
             effort: in how many processes, and who is told.
-
-        Raises:
-            UserCodeError: the loss raised wherever an entry was moved.
         """
         expected = EVALUATIONS_PER_ENTRY * sum(map(len, entries))
         refused: Refused = {}

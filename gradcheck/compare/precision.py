@@ -39,10 +39,6 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
 
     Code that computes its loss in float32 computes its gradient in float32, whatever type it
     returns, so the noise of the loss counts too.
-
-    Args:
-        point: with the gradients.
-        rng: for the nudges.
     """
     epsilons = [block.gradient.epsilon for block in point.blocks]
     epsilon = max([*epsilons, min(point.noise.relative, 1e-6)])
@@ -87,11 +83,7 @@ def _nearby(point: Point, rng: np.random.Generator) -> list[float]:
 
 
 def with_stability(point: Point) -> Point:
-    """The point with whether a second call of the gradient gives the same, for every block.
-
-    Raises:
-        UsageError: what it returned cannot be read.
-    """
+    """The point with whether a second call of the gradient gives the same, for every block."""
     again = point.ask_gradient()
     return point.with_blocks(
         replace(block, stable=not _differ(block, other.gradient, BOUND_FACTOR * block.precision))

@@ -21,11 +21,7 @@ DIRECTIONS = 3
 
 
 def screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
-    """Screens what was left out of every block, and perturbs the suspects one by one.
-
-    Raises:
-        UserCodeError: the loss raised at a perturbed entry.
-    """
+    """Screens what was left out of every block, and perturbs the suspects one by one."""
     calls = 0
 
     def loss(values: Sequence[Array]) -> float:

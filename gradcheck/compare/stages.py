@@ -42,17 +42,7 @@ class Plan:
 
 
 def compare(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
-    """Compares the user's gradient with finite differences at a point.
-
-    Args:
-        point: with the analytic gradients.
-        plan: how to compare them.
-        rng: for whatever is drawn.
-
-    Raises:
-        UserCodeError: the loss raised.
-        UsageError: the gradient cannot be read as one of these parameters.
-    """
+    """Compares the user's gradient with finite differences at a point."""
     point = with_precision(point, rng)
     point = with_stability(point)
     point = _measured(point, plan, rng)

@@ -65,18 +65,9 @@ def measure_by_structure(
 ) -> Point:
     """The point with the numeric gradient of every entry, if the network is the user's.
 
-    Args:
-        point: with the gradients.
-        identity: the network that was recognised.
-        effort: the seconds that the literal tier may take, and who is told.
-        rng: chooses what is compared.
-
     Returns:
         The point, measured and tied; or not tied, with what the attempt cost; or, interrupted,
         with what came of the perturbations of the user's own loss.
-
-    Raises:
-        UserCodeError: the loss raised at a perturbed entry.
     """
     view, losses = identity.view, identity.losses
     network = None if view is None else dense_network(view, point.values)
@@ -104,13 +95,7 @@ def measure_by_structure(
 
 
 def measured_again(point: Point, identity: Identity, entries: Sequence[Indices]) -> Point | None:
-    """Another point of a loss that the network was tied to; None where its value is another.
-
-    Args:
-        point: with the gradients.
-        identity: the network.
-        entries: the flat indices to measure, per block.
-    """
+    """Another point of a loss that the network was tied to; None where its value is another."""
     view = identity.view
     network = None if view is None else dense_network(view, point.values)
     if view is None or network is None:

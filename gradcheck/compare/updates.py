@@ -31,10 +31,6 @@ def find_momentum(problem: Problem, step: Step) -> dict[str, float]:
     At one point, what a step with momentum implies is i_(t+1) = mu i_t + g, so that the
     differences from call to call shrink by mu, whatever the velocity was at first; Nesterov's form
     does the same (Sutskever et al. 2013).
-
-    Raises:
-        UserCodeError: the step raised.
-        UsageError: it cannot be read.
     """
     parameters = problem.parameters
     calls = [
@@ -74,10 +70,6 @@ def less_update(point: Point, rng: np.random.Generator) -> Point:
     """The point of a step, less what the step is found to add to the gradient.
 
     Its problem then knows of it; the point of anything else than a step is left as it is.
-
-    Args:
-        point: measured.
-        rng: for points beside it, where so few entries decay that these have to tell.
     """
     step = point.problem.step
     if step is None or step.share != 1.0 or step.decay:

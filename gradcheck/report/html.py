@@ -40,11 +40,7 @@ Told = tuple[str | None, "Report", str]
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """A page with every report, which says how it came out.
-
-    Raises:
-        UsageError: jinja2 is not installed.
-    """
+    """A page with every report, which says how it came out."""
     return page([(outcome.name, _with_how(outcome)) for outcome in outcomes])
 
 
@@ -57,11 +53,7 @@ def _with_how(outcome: Outcome) -> Report:
 
 
 def pages(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """A page for each file of cases, and "index.html", which has the totals and leads to them.
-
-    Raises:
-        UsageError: jinja2 is not installed.
-    """
+    """A page for each file of cases, and "index.html", which has the totals and leads to them."""
     files: dict[str, list[tuple[str | None, Report]]] = {}
     for outcome in outcomes:
         file = outcome.name.rpartition(":")[0] or outcome.name
@@ -77,14 +69,7 @@ def pages(outcomes: Sequence[Outcome]) -> dict[str, str]:
 
 
 def page(reports: Sequence[tuple[str | None, Report]]) -> str:
-    """One page for all reports, each with the name of its case.
-
-    Args:
-        reports: names, None where a report has none, and reports.
-
-    Raises:
-        UsageError: jinja2 is not installed.
-    """
+    """One page for all reports, each with the name of its case."""
     told = _told(reports, "")
     return _rendered(told, told if len(told) > 1 else ())
 

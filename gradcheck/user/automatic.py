@@ -66,11 +66,7 @@ def _or_zero(gradient: Any, tensor: Any) -> Any:
 
 
 def backward(loss: Any) -> None:
-    """Runs torch's backward pass from a loss.
-
-    Raises:
-        UsageError: the loss does not depend on anything that takes gradients.
-    """
+    """Runs torch's backward pass from a loss."""
     if not loss.requires_grad:
         raise UsageError(
             "your loss returned a tensor without a graph, so .backward() cannot give its "
@@ -101,9 +97,6 @@ def automatic_product(
         params: the inputs.
         upstream: in the structure of the outputs.
         again: whether the product will be differentiated itself.
-
-    Raises:
-        UsageError: the inputs are no tensors, or the outputs do not depend on them.
     """
     values = [value for (value,) in leaves(params) if _takes_gradients(value)]
     if not values:
@@ -195,11 +188,7 @@ def _require_same(own: NDArray[Any], by_rule: NDArray[Any]) -> None:
 
 
 def require_order(order: int, by_hand: Any) -> None:
-    """Refuses an order that is not offered.
-
-    Raises:
-        UsageError: it is neither 1 nor 2, or there is a gradient by hand.
-    """
+    """Refuses an order that is not offered."""
     if order not in (1, 2):
         raise UsageError(f"order is {order!r}; it must be 1, or 2 for the gradient's own gradient")
     if order == 2 and by_hand is not None:
@@ -225,9 +214,6 @@ def product_of(
 
     Returns:
         A function of the inputs and the upstream gradient by name, and these.
-
-    Raises:
-        UsageError: the inputs are no tensors.
     """
 
     def outputs_of(inputs: Mapping[str, Any]) -> Any:
@@ -258,11 +244,7 @@ def slope_of(
     parameters: Parameters,
     rng: np.random.Generator,
 ) -> Callable[[Any], Any]:
-    """The loss itself (order 1); or its slope along a random direction by its library (order 2).
-
-    Raises:
-        UsageError: the order is not offered, or when it is called, the loss returns no tensor.
-    """
+    """The loss itself (order 1); or its slope along a random direction by its library (order 2)."""
     require_order(order, by_hand)
     if order == 1:
         return loss

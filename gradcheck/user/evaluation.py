@@ -70,10 +70,6 @@ def entry_losses(
         seconds: what one evaluation takes.
         expected: how many evaluations there will be, about.
         refused: told where the loss raised, which is nan then.
-
-    Raises:
-        UserCodeError: the loss raised, and nobody is told.
-        UsageError: there is no joblib, which several workers need.
     """
     advance = effort.begin("losses", expected)
     if problem.batched:
@@ -143,11 +139,7 @@ def _in_stacks(problem: Problem, values: Sequence[Array], advance: Advance) -> E
 
 
 def stack_losses(problem: Problem, stacks: Sequence[Array], count: int) -> Array:
-    """The losses of a stack of parameters.
-
-    Raises:
-        UsageError: the loss does not take a stack.
-    """
+    """The losses of a stack of parameters."""
     returned = np.asarray(call(problem.loss_function, LOSS, problem.parameters.pack(stacks)))
     if returned.shape != (count,):
         raise UsageError(

@@ -69,10 +69,6 @@ def read_gradients(returned: Any, parameters: Parameters, copy: bool = True) -> 
         returned: what it returned.
         parameters: the blocks.
         copy: whether the gradients stay as they are when the user's arrays change.
-
-    Raises:
-        UsageError: it cannot be read as the gradients of these parameters.
-        UserCodeError: it raised when it was read.
     """
     gradients: Gradients = call(_read, GRADIENT, returned, parameters, copy)
     return gradients
@@ -87,9 +83,6 @@ def ask_gradients(
         problem: of the user's.
         values: the point.
         keep: as in `Problem.gradient`; then the gradients are not copied either.
-
-    Raises:
-        UsageError: it cannot be read as the gradients of these parameters.
     """
     before = _kept_beside(problem.parameters)
     try:
@@ -159,9 +152,6 @@ def returned_arrays(returned: Any, parameters: Parameters) -> dict[str, NDArray[
     """The very arrays that a gradient function returned, by the names of their blocks.
 
     What it left in an object, or returned as anything else than arrays, is not among them.
-
-    Raises:
-        UsageError: it cannot be read as the gradients of these parameters.
     """
     if returned is None or returned is parameters.owner:
         return {}

@@ -160,12 +160,7 @@ def make_layer(
     rng: np.random.Generator,
     order: int = 1,
 ) -> tuple[CheckedLayer, Parameters]:
-    """The layer as a scalar problem, and what is differentiated: inputs, and the owner's arrays.
-
-    Raises:
-        UsageError: there is no floating-point input.
-        UserCodeError: the forward function raised.
-    """
+    """The layer as a scalar problem, and what is differentiated: inputs, and the owner's arrays."""
     positional = not isinstance(inputs, Mapping)
     if positional:
         values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
@@ -254,11 +249,7 @@ def _with_upstream(
 def _chosen(
     found: Sequence[CheckedLayer], params: Mapping[str, Any], rng: np.random.Generator
 ) -> CheckedLayer:
-    """Of an output with a cache, and two outputs, the one under which the layer is right.
-
-    Raises:
-        UsageError: it is so under both or neither, and the arguments' names do not tell.
-    """
+    """Of an output with a cache, and two outputs, the one under which the layer is right."""
     right = [layer for layer in found if _is_right(layer, params, rng)]
     if len(right) == 1 or found[0].reading.arguments == 1:
         return (right or found)[0]

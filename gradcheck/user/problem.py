@@ -126,10 +126,6 @@ class Problem:
         Args:
             values: the blocks.
             keep: the function is given these very arrays, and the caller sees what it does to them.
-
-        Raises:
-            UserCodeError: the user's function raised.
-            UsageError: there is no gradient in what it returned.
         """
         if self.parameters.in_place:
             self.loss(values)  # a backward pass may read what the forward pass left in the object
@@ -209,11 +205,7 @@ class Problem:
     def implied_gradient(
         self, values: Sequence[Array], learning_rate: float, packed: Any = None
     ) -> Any:
-        """What the step implies at a learning rate; one with momentum is made twice for that.
-
-        Raises:
-            UserCodeError: the step raised.
-        """
+        """What the step implies at a learning rate; one with momentum is made twice for that."""
         step = self.step
         if step is None:
             return None

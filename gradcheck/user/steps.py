@@ -50,11 +50,7 @@ class Step:
         return rounding / self.learning_rate
 
     def gradient(self, params: Any, learning_rate: float | None = None) -> dict[str, Array]:
-        """The implied gradient, by the names of the blocks.
-
-        Raises:
-            UsageError: the step neither returns parameters nor changes those it is given.
-        """
+        """The implied gradient, by the names of the blocks."""
         rate = self.learning_rate if learning_rate is None else learning_rate
         old = flatten(params)
         before = dict(zip(old.names, old.values, strict=True))
@@ -86,11 +82,7 @@ def moved(weights: Array, gradient: Array) -> Array:
 def make_step(
     step: Callable[..., Any], learning_rate: float, known: frozenset[str] | None = None
 ) -> Step:
-    """The step with its learning rate, and the names of the arrays of an object.
-
-    Raises:
-        UsageError: the learning rate is not a positive number.
-    """
+    """The step with its learning rate, and the names of the arrays of an object."""
     if not callable(step):
         raise UsageError(f"step is {describe(step)}; it must be a function of the parameters")
     if isinstance(learning_rate, bool) or not isinstance(learning_rate, int | float):

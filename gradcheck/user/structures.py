@@ -44,19 +44,12 @@ def flatten(params: Any) -> Parameters:
     is found in containers is copied; objects are changed in place, and `restore` puts them back.
     Anything else found in a container (None, text, integers that are settings) is handed on to
     the user's functions as it is. What `gradcheck.parameters` made is taken as it is.
-
-    Raises:
-        UsageError: there is no array in `params`, or one that has no gradient (object).
     """
     return params if isinstance(params, Parameters) else read_structure(params)
 
 
 def flatten_real(params: Any, what: str) -> Parameters:
-    """As `flatten`, for what takes no complex parameters.
-
-    Raises:
-        UsageError: as `flatten`, or one is complex.
-    """
+    """As `flatten`, for what takes no complex parameters."""
     found = flatten(params)
     for leaf in found.leaves:
         if leaf.part:
@@ -73,9 +66,6 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
     Args:
         params: the structure.
         in_place: whether containers are treated as objects are: the very arrays are perturbed.
-
-    Raises:
-        UsageError: as `flatten`.
     """
     if holds_itself(params):
         raise UsageError(f"params is {describe(params)} that contains itself, or goes too deep")

@@ -80,12 +80,7 @@ class Vectors:
         return self.parameters.pack([part.copy() for part in cut(flat, self.parameters.shapes)])
 
     def asked(self, flat: Array) -> NDArray[np.float64]:
-        """What the function returns, (m,).
-
-        Raises:
-            UserCodeError: it raised.
-            UsageError: it returned no numbers, or another number of them.
-        """
+        """What the function returns, (m,)."""
         given = call(self.function, FUNCTION, self.pack(flat))
         returned = _as_array(given)
         self.is_complex |= returned.dtype.kind == "c"
@@ -151,9 +146,6 @@ def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) ->
         returned: a dense array, a sparse matrix, or arrays by block.
         vectors: the function.
         more: entries that there are besides, as 0.
-
-    Raises:
-        UsageError: it cannot be read, or has another shape.
     """
     shape = vectors.rows, len(vectors.point)
     if hasattr(returned, "tocsc"):
@@ -188,11 +180,7 @@ class WrongShapeError(UsageError):
 
 
 def read_pattern(given: Any, shape: tuple[int, int]) -> Pattern | None:
-    """What `sparsity` says: an array or a sparse matrix that is not 0 where entries may be.
-
-    Raises:
-        UsageError: it has another shape.
-    """
+    """What `sparsity` says: an array or a sparse matrix that is not 0 where entries may be."""
     if given is None:
         return None
     from scipy.sparse import csc_matrix
