@@ -109,7 +109,7 @@ class Point:
         return replace(self.with_gradients(gradients), raised=raised)
 
     def nudged(self, size: float, rng: np.random.Generator) -> Point | None:
-        """A point nearby, every block moved by a share of its spread; None without a finite loss."""
+        """A point nearby, blocks moved by a share of their spread; None without a finite loss."""
         values = self.problem.parameters.nudged(self.values, size, rng)
         center = self.problem.loss(values)
         if not np.isfinite(center):
