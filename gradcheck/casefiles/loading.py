@@ -8,7 +8,9 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -107,13 +109,9 @@ def _recorded(path: Path) -> list[CaseEntry]:
         for number, line in enumerate(lines)
     ]
     return [
-        CaseEntry(name, _returning(case), None, file=str(path))
+        CaseEntry(name, partial(copy, case), None, file=str(path))
         for name, (_, case) in zip(names, checks, strict=True)
     ]
-
-
-def _returning(case: Case) -> Maker:
-    return lambda: case
 
 
 def what_of_checks(path: Path) -> str:

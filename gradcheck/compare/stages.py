@@ -21,7 +21,6 @@ from gradcheck.numeric.screening import Screened, Screening, screen
 from gradcheck.recognition.identify import Identity
 from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
-from gradcheck.user.calls import UserCodeError
 from gradcheck.user.evaluation import ALONE, Effort
 
 SCREENED_ALONG = 3
@@ -104,10 +103,7 @@ def _screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
     def loss(values: Sequence[Array]) -> float:
         nonlocal calls
         calls += 1
-        try:
-            return point.problem.loss(point.problem.parameters.rounded(values))
-        except UserCodeError:
-            return float("nan")
+        return point.problem.loss_or_nan(point.problem.parameters.rounded(values))
 
     screening = Screening(loss, point.values, point.center, point.noise.level, SCREENED_ALONG, rng)
 

@@ -71,7 +71,8 @@ def measure_by_structure(
     """
     view, losses = identity.view, identity.losses
     network = None if view is None else dense_network(view, point.values)
-    if view is None or losses is None or network is None or not _pays(point):
+    few = sum(block.size for block in point.blocks) <= CALLS_PER_BLOCK * len(point.blocks)
+    if view is None or losses is None or network is None or few:
         return point
     mismatch = _mismatch(view, losses, point)
     allowed = max(TOLERANCE, 50 * point.noise.relative)
@@ -139,11 +140,6 @@ def _tied(point: Point, measured: Point, tier: str, calls: int, rng: np.random.G
     )
     tie = Tie(tier, 1 + POINTS + calls + spent)
     return replace(point.measured(NumericGradient(confirmed, spent)), tie=tie)
-
-
-def _pays(point: Point) -> bool:
-    """Whether there are so many entries that the engine with its tie is quicker than the loss."""
-    return sum(block.size for block in point.blocks) > CALLS_PER_BLOCK * len(point.blocks)
 
 
 def _mismatch(view: NetworkView, losses: Losses, point: Point) -> float:

@@ -84,10 +84,12 @@ def ask_gradients(
         values: the point.
         keep: as in `Problem.gradient`; then the gradients are not copied either.
     """
-    before = _kept_beside(problem.parameters)
+    parameters = problem.parameters
+    leaves = parameters.leaves if parameters.in_place else ()
+    before = [look_beside(parameters.owner, leaf.path) for leaf in leaves]
     try:
         returned = problem.gradient(values, keep=keep)
-        return read_gradients(returned, problem.parameters, copy=not keep), None
+        return read_gradients(returned, parameters, copy=not keep), None
     except UserCodeError as error:
         return _made_before(error.raised, problem, before), error.raised
 
@@ -104,13 +106,6 @@ def _made_before(raised: Raised, problem: Problem, before: Sequence[Any]) -> Gra
     except UsageError:
         return nothing
     return Gradients(tuple(RAISED if one.verdict == "missing" else one for one in found))
-
-
-def _kept_beside(parameters: Parameters) -> list[Any]:
-    """The gradients that an object keeps beside its parameters, by leaf."""
-    if not parameters.in_place:
-        return []
-    return [look_beside(parameters.owner, leaf.path) for leaf in parameters.leaves]
 
 
 def _made_beside(

@@ -103,17 +103,12 @@ class CheckedLayer:
             returned = hand_over(self.forward, **inputs)
         return kept_in(self.owner, returned, OUTPUTS)
 
-    def with_upstream(self, upstream: Any) -> CheckedLayer:
-        """The same layer under another upstream gradient."""
-        return replace(self, upstream=upstream)
-
     def with_zero_upstream(self) -> CheckedLayer:
         """The same layer under an upstream gradient of zero."""
-        return self.with_upstream(
-            mapped(
-                lambda item: None if item is None else np.zeros_like(to_array(item)), self.upstream
-            )
+        zero = mapped(
+            lambda item: None if item is None else np.zeros_like(to_array(item)), self.upstream
         )
+        return replace(self, upstream=zero)
 
     def _with_owned(self, returned: Any) -> dict[str, Any]:
         """The gradients by name, where those of the owner's parameters may follow the inputs'."""
@@ -240,10 +235,9 @@ def _with_upstream(
             f"{describe(returned)}; it is called with one upstream gradient for each output, and "
             "the cache: def backward(dout1, dout2, cache) where forward returns out1, out2, cache"
         )
-    if upstream is None:
-        return layer.with_upstream(drawn)
-    require_fit(upstream, output)
-    return layer.with_upstream(upstream)
+    if upstream is not None:
+        require_fit(upstream, output)
+    return replace(layer, upstream=drawn if upstream is None else upstream)
 
 
 def _chosen(

@@ -113,6 +113,13 @@ class Problem:
             values = [value[None] for value in values]
         return self._number(call(self.loss_function, LOSS, self._pack(values)))
 
+    def loss_or_nan(self, values: Sequence[Array]) -> float:
+        """The loss, nan where it raises: whether it does is asked elsewhere."""
+        try:
+            return self.loss(values)
+        except UserCodeError:
+            return float("nan")
+
     def _number(self, returned: Any) -> float:
         if self.gradient_function is None and not differentiates_itself(returned):
             returned = as_pair(returned)[0]
@@ -214,7 +221,9 @@ class Problem:
         implied: dict[str, Array] = call(step.gradient, STEP, packed, learning_rate)
         if step.momentum:
             again = self._pack([value.copy(order="K") for value in values])
-            implied = step.less_momentum(implied, call(step.gradient, STEP, again, learning_rate))
+            second = call(step.gradient, STEP, again, learning_rate)
+            for name in step.momentum.keys() & implied:
+                implied[name] = second[name] - step.momentum[name] * implied[name]
         if step.share != 1.0 or step.decay:
             blocks = {path_name(leaf.path): leaf.block for leaf in self.parameters.leaves}
             for name, value in implied.items():

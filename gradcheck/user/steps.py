@@ -64,15 +64,6 @@ class Step:
             return implied
         return {name: one for name, one in implied.items() if name in self.known and np.any(one)}
 
-    def less_momentum(
-        self, implied: Mapping[str, Array], again: Mapping[str, Array]
-    ) -> dict[str, Array]:
-        """The gradient from what two updates in a row, at one point, imply."""
-        return {
-            name: again[name] - self.momentum[name] * value if name in self.momentum else value
-            for name, value in implied.items()
-        }
-
 
 def moved(weights: Array, gradient: Array) -> Array:
     """The weights that a step moves, and 0 for others: of an embedding, those that it looks up."""
@@ -103,17 +94,12 @@ def _learning_rate_argument(step: Callable[..., Any]) -> str | None:
 
 def _leaves(structure: Any, params: Any) -> dict[str, NDArray[Any]] | None:
     """The arrays of a structure by name; None where it is none of parameters."""
-    if structure is None or (
-        type(structure) is not type(params) and not _both_arrays(structure, params)
-    ):
+    kinds = np.ndarray | np.floating | float
+    both_arrays = isinstance(structure, kinds) and isinstance(params, kinds)
+    if structure is None or (type(structure) is not type(params) and not both_arrays):
         return None
     try:
         found = flatten(structure)
     except UsageError:
         return None
     return dict(zip(found.names, found.values, strict=True))
-
-
-def _both_arrays(one: Any, other: Any) -> bool:
-    kinds = np.ndarray | np.floating | float
-    return isinstance(one, kinds) and isinstance(other, kinds)

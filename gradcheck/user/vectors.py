@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
-from gradcheck.numeric.estimate import Array, Indices
+from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.pattern import Pattern
 from gradcheck.user.blocks import Parameters, cut, describe
 from gradcheck.user.bounds import Bounds
@@ -205,7 +205,8 @@ def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matr
         places = csc_matrix((np.ones(len(found.data)), found.indices, found.indptr), shape)
         places = places + csc_matrix((np.ones(len(more.rows)), more.rows, more.starts), shape)
         places.sort_indices()
-        values = np.asarray(found[places.indices, _columns(places)]).ravel()
+        columns = np.repeat(np.arange(shape[1]), np.diff(places.indptr))
+        values = np.asarray(found[places.indices, columns]).ravel()
         found = csc_matrix((values, places.indices, places.indptr), shape)
     found.sort_indices()
     pattern = Pattern(found.indptr.astype(np.intp), found.indices.astype(np.intp), shape)
@@ -226,10 +227,6 @@ def _as_array(value: Any) -> NDArray[Any]:
         return np.asarray(to_array(value))
     except ValueError:  # rows of different length
         return np.empty(0, dtype=object)
-
-
-def _columns(found: Any) -> Indices:
-    return np.repeat(np.arange(found.shape[1]), np.diff(found.indptr))
 
 
 def _filled(pattern: Pattern) -> NDArray[np.bool_]:
