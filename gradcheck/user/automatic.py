@@ -6,18 +6,18 @@ A gradient of None, which torch gives for what a loss does not depend on, is zer
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import Parameters
+from gradcheck.user.blocks import Parameters, Path
+from gradcheck.user.names import follow
 from gradcheck.user.outputs import leaves, mapped, random_like
 from gradcheck.user.tensors import (
     is_jax,
-    is_module,
     is_real_tensor,
     is_tensor,
     is_torch,
@@ -36,29 +36,15 @@ def clear_gradients(holder: Any) -> None:
         tensor.grad = None
 
 
-def left_by_backward(structure: Any, paths: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+def left_by_backward(structure: Any, paths: Mapping[str, Path]) -> dict[str, Any]:
     """The `.grad` of the torch tensors that paths lead to, by name; none where all are None."""
     if "torch" not in sys.modules:
         return {}
-    tensors = {name: tensor_at(structure, path) for name, path in paths.items()}
+    tensors = {name: follow(structure, path) for name, path in paths.items()}
     tensors = {name: one for name, one in tensors.items() if is_torch(one) and one.requires_grad}
     if all(one.grad is None for one in tensors.values()):
         return {}
     return {name: _or_zero(one.grad, one) for name, one in tensors.items()}
-
-
-def tensor_at(structure: Any, path: Sequence[Any]) -> Any:
-    """What a path leads to in a structure of the user's."""
-    for step in path:
-        if is_module(structure):
-            return dict(structure.named_parameters()).get(step)
-        if hasattr(step, "index") and not isinstance(step, str):
-            structure = structure[step.index]
-        elif isinstance(structure, Mapping):
-            structure = structure[step]
-        else:
-            structure = getattr(structure, step)
-    return structure
 
 
 def _or_zero(gradient: Any, tensor: Any) -> Any:
@@ -256,13 +242,13 @@ def slope_of(
         if is_jax(returned):
             jax = sys.modules["jax"]
             gradient = jax.grad(loss)(packed)
-            values = [tensor_at(gradient, firsts[block]) for block in range(len(along))]
+            values = [follow(gradient, firsts[block]) for block in range(len(along))]
             return sum((value * one).sum() for value, one in zip(values, along, strict=True))
         if not is_torch(returned) or not returned.requires_grad:
             raise UsageError(
                 "order=2 needs a loss that torch or jax can differentiate, and no grad beside it"
             )
-        values = [tensor_at(packed, firsts[block]) for block in range(len(along))]
+        values = [follow(packed, firsts[block]) for block in range(len(along))]
         torch = sys.modules["torch"]
         gradients = torch.autograd.grad(returned, values, create_graph=True, allow_unused=True)
         return sum(
