@@ -6,61 +6,37 @@ The names are loaded when they are first used, so that importing the package cos
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.version import __version__
+from gradcheck.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from gradcheck.api import (
-        assert_gradients,
-        assert_layer,
-        assert_step,
-        check,
-        check_layer,
-        check_step,
-        repair,
-    )
-    from gradcheck.casefiles import Case, HessianCase, JacobianCase, LayerCase, StepCase, case
-    from gradcheck.compare.block import Block, Worst
-    from gradcheck.errors import GradientMismatch, UsageError
-    from gradcheck.finding import Finding
-    from gradcheck.matrices import check_hessian, check_jacobian
-    from gradcheck.mending.model import Patch, Repair
-    from gradcheck.network import MLP
-    from gradcheck.optimize import check_least_squares, check_minimize
-    from gradcheck.report.model import Report
-    from gradcheck.sampling import Coverage
-    from gradcheck.user.wrapping import parameters
-
-__all__ = [
-    "MLP",
-    "Block",
-    "Case",
-    "Coverage",
-    "Finding",
-    "GradientMismatch",
-    "HessianCase",
-    "JacobianCase",
-    "LayerCase",
-    "Patch",
-    "Repair",
-    "Report",
-    "StepCase",
-    "UsageError",
-    "Worst",
-    "__version__",
-    "assert_gradients",
-    "assert_layer",
-    "assert_step",
-    "case",
-    "check",
-    "check_hessian",
-    "check_jacobian",
-    "check_layer",
-    "check_least_squares",
-    "check_minimize",
-    "check_step",
-    "parameters",
-    "repair",
-]
+    from gradcheck.api import assert_gradients as assert_gradients
+    from gradcheck.api import assert_layer as assert_layer
+    from gradcheck.api import assert_step as assert_step
+    from gradcheck.api import check as check
+    from gradcheck.api import check_layer as check_layer
+    from gradcheck.api import check_step as check_step
+    from gradcheck.api import repair as repair
+    from gradcheck.casefiles import Case as Case
+    from gradcheck.casefiles import HessianCase as HessianCase
+    from gradcheck.casefiles import JacobianCase as JacobianCase
+    from gradcheck.casefiles import LayerCase as LayerCase
+    from gradcheck.casefiles import StepCase as StepCase
+    from gradcheck.casefiles import case as case
+    from gradcheck.compare.block import Block as Block
+    from gradcheck.compare.block import Worst as Worst
+    from gradcheck.errors import GradientMismatch as GradientMismatch
+    from gradcheck.errors import UsageError as UsageError
+    from gradcheck.finding import Finding as Finding
+    from gradcheck.matrices import check_hessian as check_hessian
+    from gradcheck.matrices import check_jacobian as check_jacobian
+    from gradcheck.mending.model import Patch as Patch
+    from gradcheck.mending.model import Repair as Repair
+    from gradcheck.network import MLP as MLP
+    from gradcheck.optimize import check_least_squares as check_least_squares
+    from gradcheck.optimize import check_minimize as check_minimize
+    from gradcheck.report.model import Report as Report
+    from gradcheck.sampling import Coverage as Coverage
+    from gradcheck.user.wrapping import parameters as parameters
 
 _HOMES = {
     "api": (
@@ -85,6 +61,7 @@ _HOMES = {
     "user.wrapping": ("parameters",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = ["__version__", *_HOME_OF]
 
 
 def __getattr__(name: str) -> Any:

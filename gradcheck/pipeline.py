@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -107,7 +108,11 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
         preflight = still_repeatable(with_ignored(preflight, point), point)
         if not preflight.usable:
             raise _nothing_to_compare(preflight, problem, heard)
-        if point.failed and options.diagnose and _may_be_dense(point):
+        if (
+            point.failed
+            and options.diagnose
+            and ask_trace(point, partial(may_be_dense, values=point.values), lambda _: True)
+        ):
             identity = search_further(identity, point.problem, rng)
         point = excuse(point, rng)
         diagnosis = Diagnosis(view=identity.view)
@@ -145,11 +150,6 @@ def _with_inner(report: Report, problem: Problem, options: Options) -> Report:
             if alone.verdict == "fail" and one.severity == "error"
         ]
     return replace(report, findings=tuple(inner) or report.findings, repair=repair)
-
-
-def _may_be_dense(point: Point) -> bool:
-    """Whether it is worth looking for a network among the unusual ones."""
-    return ask_trace(point, lambda subject: may_be_dense(subject, point.values), lambda _: True)
 
 
 def _nothing_to_compare(

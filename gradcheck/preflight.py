@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -127,7 +127,7 @@ def run_preflight(
     if not preflight.usable:
         return preflight, None
     difference = max(abs(value - center) for value in preflight.repeated)
-    noise = estimate_noise(_nan_where_it_raises(problem), values, center, difference, rng)
+    noise = estimate_noise(problem.loss_or_nan, values, center, difference, rng)
     noise = noise.at_least(problem.noise).at_rounding(_half(problem), center)
     evaluations = preflight.evaluations + noise.evaluations
     preflight = replace(preflight, evaluations=evaluations)
@@ -275,15 +275,3 @@ def _changed(problem: Problem, call: str, given: Sequence[Array]) -> Change | No
     )
     data = problem.restore_data()
     return Change(call, blocks, data) if blocks or data else None
-
-
-def _nan_where_it_raises(problem: Problem) -> Callable[[Sequence[Array]], float]:
-    """The loss for points a little beside the user's: whether it raises there is asked later."""
-
-    def loss(values: Sequence[Array]) -> float:
-        try:
-            return problem.loss(values)
-        except UserCodeError:
-            return float("nan")
-
-    return loss

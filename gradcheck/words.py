@@ -57,11 +57,6 @@ def gradient_of(names: Sequence[str]) -> str:
     return f"the gradients of {listed(names)} are"
 
 
-def output_of(layer: int) -> str:
-    """What comes out of a layer; of layer 0, the data."""
-    return f"the output of layer {layer}" if layer else "the data"
-
-
 def with_nearest(sentence: str, name: str, known: Iterable[str], then: str = "") -> str:
     """A sentence about a name that is not known, with the known names that are nearest to it.
 

@@ -55,11 +55,7 @@ class Expectation:
 
 
 def parse_expectation(expect: str | Mapping[str, Any]) -> Expectation:
-    """What is expected, from how a case says it.
-
-    Raises:
-        UsageError: an unknown verdict or key.
-    """
+    """What is expected, from how a case says it."""
     if isinstance(expect, str):
         if expect not in VERDICTS:
             raise UsageError(f"expect is {expect!r}; it must be one of {', '.join(VERDICTS)}")

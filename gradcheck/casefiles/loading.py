@@ -8,7 +8,9 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -50,12 +52,7 @@ class CaseEntry:
         return self.name.partition(":")[2]
 
     def build(self) -> tuple[Case, Expectation]:
-        """The case, made anew, and what is expected of it.
-
-        Raises:
-            UserCodeError: the function raised.
-            UsageError: it did not return a Case, or what is expected makes no sense.
-        """
+        """The case, made anew, and what is expected of it."""
         with quietly():
             case = call(self.make, f"the case {self.name}")
         if not isinstance(case, Case):
@@ -71,9 +68,6 @@ def load_file(path: Path) -> list[CaseEntry]:
 
     The file's folder is first on the import path while it loads, and the modules imported from
     there are forgotten afterwards, so that two folders may each hold a `model.py`.
-
-    Raises:
-        UsageError: the file does not import, or holds no case.
     """
     if not mentions_cases(path) and made_checks(path):
         return _recorded(path)
@@ -115,13 +109,9 @@ def _recorded(path: Path) -> list[CaseEntry]:
         for number, line in enumerate(lines)
     ]
     return [
-        CaseEntry(name, _returning(case), None, file=str(path))
+        CaseEntry(name, partial(copy, case), None, file=str(path))
         for name, (_, case) in zip(names, checks, strict=True)
     ]
-
-
-def _returning(case: Case) -> Maker:
-    return lambda: case
 
 
 def what_of_checks(path: Path) -> str:

@@ -28,11 +28,7 @@ class CaseFile:
     target: str
 
     def entries(self) -> list[CaseEntry]:
-        """The wanted cases; the file is imported for them.
-
-        Raises:
-            UsageError: it does not import, or does not hold the case.
-        """
+        """The wanted cases; the file is imported for them."""
         entries = load_file(self.path)
         if self.case is None:
             return entries
@@ -56,12 +52,7 @@ def bundled_files() -> list[Path]:
 
 
 def find_cases(targets: Iterable[str]) -> list[CaseEntry]:
-    """The cases that the targets of a command line name; all bundled ones where there are none.
-
-    Raises:
-        UsageError: a target does not exist, does not import, or does not hold the case that is
-            wanted of it; the message has the nearest names.
-    """
+    """The cases that the targets of a command line name; all bundled ones where there are none."""
     files = find_files(targets)
     return [
         replace(entry, name=f"{stem}:{entry.variant}")
@@ -71,11 +62,7 @@ def find_cases(targets: Iterable[str]) -> list[CaseEntry]:
 
 
 def find_files(targets: Iterable[str]) -> list[CaseFile]:
-    """The files that the targets name, none of them imported; all bundled ones where none is.
-
-    Raises:
-        UsageError: a target does not exist; the message has the nearest names.
-    """
+    """The files that the targets name, none of them imported; all bundled ones where none is."""
     wanted = list(targets)
     if not wanted:
         return [CaseFile(path, None, path.stem) for path in bundled_files()]

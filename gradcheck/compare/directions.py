@@ -109,11 +109,6 @@ def measured_along(
     """The derivatives of the user's own loss along directions, a block for each.
 
     Two evaluations settle one that agrees with what is known.
-
-    Args:
-        point: measured; its numeric gradient decides when to stop.
-        directions: to move along.
-        rng: for the engine.
     """
     tried = [_quickly(point, one) for one in directions]
     rest = [one for one, (found, _) in zip(directions, tried, strict=True) if found is None]

@@ -31,13 +31,7 @@ def unfollowable(point: Point) -> str:
 def ask_trace(
     point: Point, ask: Callable[[Subject], Said], otherwise: Callable[[str], Said]
 ) -> Said:
-    """What the trace says of the functions of a point.
-
-    Args:
-        point: the point.
-        ask: a door of the trace.
-        otherwise: what is said instead, by the reason, where they cannot be followed.
-    """
+    """What the trace says of the functions of a point."""
     reason = unfollowable(point)
     if reason:
         return otherwise(reason)

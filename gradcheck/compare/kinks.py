@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries
-from gradcheck.numeric.gradient import BlockGradient
+from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
 
 Mask = NDArray[np.bool_]
@@ -27,7 +27,11 @@ TELLING = 0.5
 FEW = 16
 
 
-@dataclass(frozen=True)
+NOTHING, RIGHT, SMALL, WRONG = range(4)
+"""What a point beside the kink says of an entry; small is right, but says little."""
+
+
+@dataclass
 class _Doubt:
     """What is not settled of the perturbed entries of one block, (n,) each.
 
@@ -36,43 +40,58 @@ class _Doubt:
         suspect: wrong at one point beside the kink; what is wrong at two is wrong.
         small: right there, but so much smaller that this says little.
         bound: the smallest of the derivatives beside the kink; infinite where none was asked.
+        said: what the point that is asked now says.
     """
 
     open: Mask
     suspect: Mask
     small: Mask
     bound: Array
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """What a point beside the kink says of the entries that were asked, (n,) each.
-
-    Attributes:
-        right: they are right there.
-        small: right, but so much smaller that this says little.
-        wrong: they are wrong there.
-        bound: that of the derivatives there; infinite where it was not asked.
-    """
-
-    right: Mask
-    small: Mask
-    wrong: Mask
-    bound: Array
+    said: Indices
 
     @classmethod
-    def none(cls, count: int) -> _Answer:
-        """Of nothing that was asked."""
-        nothing = np.zeros(count, dtype=bool)
-        return cls(nothing, nothing, nothing, np.full(count, np.inf))
+    def of(cls, block: Block) -> _Doubt:
+        """The entries of a block at a kink, and those that do not agree."""
+        nothing = np.zeros(len(block.numeric.entries), dtype=bool)
+        off = nothing
+        if block.gradient.verdict == "ok":
+            judged = judge_entries(block.analytic, block.numeric, block.precision, None, 0.0)
+            off = judged.wrong | block.numeric.estimates.kink
+        said = np.full(nothing.shape, NOTHING)
+        return cls(off, nothing.copy(), nothing.copy(), np.full(nothing.shape, np.inf), said)
 
-    def __or__(self, other: _Answer) -> _Answer:
-        return _Answer(
-            self.right | other.right,
-            self.small | other.small,
-            self.wrong | other.wrong,
-            np.fmin(self.bound, other.bound),
-        )
+    def hear(self, here: Block, nearby: Block, asked: Mask) -> None:
+        """What the derivatives of the block beside the kink say of those here."""
+        analytic, bound = nearby.analytic, nearby.numeric.estimates.bound
+        if nearby.gradient.verdict != "ok":
+            analytic = np.full(len(analytic), np.nan)
+        judged = judge_entries(analytic, nearby.numeric, here.precision, None, here.numeric.largest)
+        small = np.abs(analytic) < TELLING * np.abs(here.analytic[asked])
+        said = np.where(judged.wrong, WRONG, NOTHING)
+        self.said[asked] = np.where(judged.ok, np.where(small, SMALL, RIGHT), said)
+        self.bound[asked] = np.fmin(self.bound[asked], bound)
+
+    def settle(self, block: Block) -> Block:
+        """The block, with what is settled by what was said.
+
+        What is right beside the kink is right here, to what could be seen there; nothing excuses
+        what is wrong there too, not the slopes on its sides.
+        """
+        right = (self.said == RIGHT) & ~self.suspect
+        wrong = (self.said == WRONG) & self.suspect & (not block.numeric.coarse)
+        self.open &= ~(right | wrong)
+        self.suspect |= self.said == WRONG
+        self.small |= self.said == SMALL
+        self.said[:] = NOTHING
+        block = _without_range(block, right, block.analytic, self.bound, kink=True)
+        estimates = block.numeric.estimates
+        bound = np.where(estimates.kink, 0.0, estimates.bound)
+        return _without_range(block, wrong, estimates.value, bound, kink=False)
+
+    def excuse(self, block: Block) -> Block:
+        """The block, with what was small at every point taken as right."""
+        where = self.open & self.small & ~self.suspect
+        return _without_range(block, where, block.analytic, self.bound, kink=True)
 
 
 def beside_kinks(point: Point, rng: np.random.Generator) -> Point:
@@ -84,54 +103,22 @@ def beside_kinks(point: Point, rng: np.random.Generator) -> Point:
     """
     if not any(block.numeric.estimates.kink.any() for block in point.blocks):
         return point
-    doubts = [_doubt(block) for block in point.blocks]
+    doubts = [_Doubt.of(block) for block in point.blocks]
     for size in NUDGES:
         few = [_some(doubt.open, rng) for doubt in doubts]
-        answers, calls = _ask(point, few, size, rng)
+        calls = _ask(point, doubts, few, size, rng)
         rest = [
-            doubt.open & ~asked & (answer.right | answer.small).any()
-            for doubt, asked, answer in zip(doubts, few, answers, strict=True)
+            doubt.open & ~asked & np.isin(doubt.said, (RIGHT, SMALL)).any()
+            for doubt, asked in zip(doubts, few, strict=True)
         ]
-        others, more_calls = _ask(point, rest, size, rng)
-        settled = [
-            _settle(block, doubt, answer | other)
-            for block, doubt, answer, other in zip(
-                point.blocks, doubts, answers, others, strict=True
-            )
-        ]
-        doubts = [doubt for _, doubt in settled]
+        calls += _ask(point, doubts, rest, size, rng)
+        pairs = zip(doubts, point.blocks, strict=True)
         point = replace(
-            point.with_blocks(block for block, _ in settled),
-            evaluations=point.evaluations + calls + more_calls,
+            point.with_blocks(doubt.settle(block) for doubt, block in pairs),
+            evaluations=point.evaluations + calls,
         )
-    return point.with_blocks(
-        _settled(block, doubt.open & doubt.small & ~doubt.suspect, doubt.bound)
-        for block, doubt in zip(point.blocks, doubts, strict=True)
-    )
-
-
-def _doubt(block: Block) -> _Doubt:
-    """The entries of a block at a kink, and those that do not agree."""
-    count = len(block.numeric.entries)
-    nothing, unknown = np.zeros(count, dtype=bool), np.full(count, np.inf)
-    if block.gradient.verdict != "ok":
-        return _Doubt(nothing, nothing, nothing, unknown)
-    judged = judge_entries(block.analytic, block.numeric, block.precision, None, 0.0)
-    return _Doubt(judged.wrong | block.numeric.estimates.kink, nothing, nothing, unknown)
-
-
-def _settle(block: Block, doubt: _Doubt, answer: _Answer) -> tuple[Block, _Doubt]:
-    """The block and what is left in doubt, once a point beside the kink was asked."""
-    right = answer.right & ~doubt.suspect
-    wrong = answer.wrong & doubt.suspect & (not block.numeric.coarse)
-    bound = np.fmin(doubt.bound, answer.bound)
-    left = _Doubt(
-        doubt.open & ~right & ~wrong,
-        doubt.suspect | answer.wrong,
-        doubt.small | answer.small,
-        bound,
-    )
-    return _condemning(_settled(block, right, bound), wrong), left
+    pairs = zip(doubts, point.blocks, strict=True)
+    return point.with_blocks(doubt.excuse(block) for doubt, block in pairs)
 
 
 def _some(where: Mask, rng: np.random.Generator) -> Mask:
@@ -142,70 +129,34 @@ def _some(where: Mask, rng: np.random.Generator) -> Mask:
 
 
 def _ask(
-    point: Point, asked: Sequence[Mask], size: float, rng: np.random.Generator
-) -> tuple[list[_Answer], int]:
-    """Checks entries of each block at a point that is nudged, and how many calls that took."""
-    nothing = [_Answer.none(len(where)) for where in asked]
+    point: Point,
+    doubts: Sequence[_Doubt],
+    asked: Sequence[Mask],
+    size: float,
+    rng: np.random.Generator,
+) -> int:
+    """Checks entries of each block at a point that is nudged; how many calls that took."""
     if not any(where.any() for where in asked):
-        return nothing, 0
-    entries = [
-        block.numeric.entries[where] for block, where in zip(point.blocks, asked, strict=True)
-    ]
-    nearby = point.beside(size, rng, entries)
+        return 0
+    pairs = zip(point.blocks, asked, strict=True)
+    nearby = point.beside(size, rng, [block.numeric.entries[where] for block, where in pairs])
     if nearby is None or nearby.raised is not None:
-        return nothing, 0
-    answers = [
-        _answer(here, block, where)
-        for here, block, where in zip(point.blocks, nearby.blocks, asked, strict=True)
-    ]
-    return answers, nearby.evaluations + 1
+        return 0
+    for doubt, here, there, where in zip(doubts, point.blocks, nearby.blocks, asked, strict=True):
+        doubt.hear(here, there, where)
+    return nearby.evaluations + 1
 
 
-def _answer(here: Block, nearby: Block, asked: Mask) -> _Answer:
-    """What the derivatives of a block beside the kink say of those here."""
-    analytic = nearby.analytic
-    if nearby.gradient.verdict != "ok":
-        analytic = np.full(len(analytic), np.nan)
-    judged = judge_entries(analytic, nearby.numeric, here.precision, None, here.numeric.largest)
-    telling = ~(np.abs(analytic) < TELLING * np.abs(here.analytic[asked]))
-    answer = _Answer.none(len(asked))
-    right, small, wrong = answer.right.copy(), answer.small.copy(), answer.wrong.copy()
-    right[asked] = judged.ok & telling
-    small[asked] = judged.ok & ~telling
-    wrong[asked] = judged.wrong
-    answer.bound[asked] = nearby.numeric.estimates.bound
-    return _Answer(right, small, wrong, answer.bound)
-
-
-def _settled(block: Block, where: Mask, bound: Array) -> Block:
-    """Entries that are right beside the kink are right here, to what could be seen there."""
+def _without_range(block: Block, where: Mask, value: Array, bound: Array, *, kink: bool) -> Block:
+    """The block, some of whose derivatives are one value and no range."""
     if not where.any():
         return block
-    estimates, analytic = block.numeric.estimates, block.analytic
-    return _with_range(
-        block,
-        np.where(where, bound, estimates.bound),
-        np.where(where, analytic, estimates.lower),
-        np.where(where, analytic, estimates.upper),
-        estimates.kink | where,
+    own = block.numeric.estimates
+    estimates = replace(
+        own,
+        bound=np.where(where, bound, own.bound),
+        lower=np.where(where, value, own.lower),
+        upper=np.where(where, value, own.upper),
+        kink=np.where(where, kink, own.kink),
     )
-
-
-def _condemning(block: Block, where: Mask) -> Block:
-    """Nothing excuses an entry that is wrong beside the kink too: not the slopes on its sides."""
-    if not where.any():
-        return block
-    estimates = block.numeric.estimates
-    return _with_range(
-        block,
-        np.where(where & estimates.kink, 0.0, estimates.bound),
-        np.where(where, estimates.value, estimates.lower),
-        np.where(where, estimates.value, estimates.upper),
-        estimates.kink & ~where,
-    )
-
-
-def _with_range(block: Block, bound: Array, lower: Array, upper: Array, kink: Mask) -> Block:
-    estimates = replace(block.numeric.estimates, bound=bound, lower=lower, upper=upper, kink=kink)
-    numeric: BlockGradient = replace(block.numeric, estimates=estimates)
-    return replace(block, numeric=numeric)
+    return replace(block, numeric=replace(block.numeric, estimates=estimates))

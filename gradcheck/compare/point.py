@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 
 from gradcheck.compare.block import Block
-from gradcheck.compare.ties import settle_ties
 from gradcheck.errors import UsageError
 from gradcheck.numeric.blackbox import numeric_gradient
 from gradcheck.numeric.gradient import NumericGradient
@@ -18,8 +17,10 @@ from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Indices
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import Raised, UserCodeError
 from gradcheck.user.evaluation import ALONE, Effort, Refused, entry_losses
-from gradcheck.user.gradients import Gradients, ask_gradients
+from gradcheck.user.gradients import Gradient, Gradients, ask_gradients
 from gradcheck.user.problem import Problem
+
+TIE_STEP = 1e-4
 
 
 @dataclass(frozen=True)
@@ -99,26 +100,17 @@ class Point:
 
     def with_gradients(self, gradients: Gradients) -> Point:
         """The point with what the user's gradient function returned here."""
-        pairs = zip(self.blocks, settle_ties(self.problem, self.values, gradients), strict=True)
+        pairs = zip(self.blocks, _settle_ties(self.problem, self.values, gradients), strict=True)
         point = self.with_blocks(replace(block, gradient=gradient) for block, gradient in pairs)
         return replace(point, surplus=gradients.surplus)
 
     def ask_gradient(self) -> Point:
-        """The point with the user's gradient after the gates, and what it raised if it did.
-
-        Raises:
-            UsageError: it cannot be read as the gradient of these parameters.
-        """
+        """The point with the user's gradient after the gates, and what it raised if it did."""
         gradients, raised = ask_gradients(self.problem, self.values)
         return replace(self.with_gradients(gradients), raised=raised)
 
     def nudged(self, size: float, rng: np.random.Generator) -> Point | None:
-        """A point nearby, every block moved by a share of its spread; None without a finite loss.
-
-        Raises:
-            UserCodeError: the loss raised there.
-            UsageError: it returned no number.
-        """
+        """A point nearby, blocks moved by a share of their spread; None without a finite loss."""
         values = self.problem.parameters.nudged(self.values, size, rng)
         center = self.problem.loss(values)
         if not np.isfinite(center):
@@ -164,9 +156,6 @@ class Point:
             entries: the flat indices, per block.
             rng: chooses the entries that the step is tried on.
             effort: in how many processes, and who is told.
-
-        Raises:
-            UserCodeError: the loss raised wherever an entry was moved.
         """
         expected = EVALUATIONS_PER_ENTRY * sum(map(len, entries))
         refused: Refused = {}
@@ -199,3 +188,33 @@ class Point:
             edges={**self.edges, **numeric.edges},
             interrupted=self.interrupted or numeric.interrupted,
         )
+
+
+def _settle_ties(
+    problem: Problem, values: Sequence[Array], gradients: Gradients
+) -> tuple[Gradient, ...]:
+    """The gradient of every block, summed over its places where these were given parts of one.
+
+    The loss tells: along the gradient its slope is nearer to that of the whole, or of the sum.
+    """
+    blocks = list(gradients.blocks)
+    for block in gradients.alike:
+        places = sum(leaf.block == block for leaf in problem.parameters.leaves)
+        gradient = blocks[block].value
+        if gradient is not None:
+            slope = _slope_along(problem, values, block, gradient)
+            if abs(slope - 1) > abs(slope - places):
+                blocks[block] = replace(blocks[block], value=places * gradient)
+    return tuple(blocks)
+
+
+def _slope_along(problem: Problem, values: Sequence[Array], block: int, gradient: Array) -> float:
+    """The loss's slope along an analytic gradient, as a multiple of what that says."""
+    length = float(np.linalg.norm(gradient))
+    step = TIE_STEP * max(1.0, float(np.linalg.norm(values[block]))) * gradient / length
+    losses = []
+    for sign in (1.0, -1.0):
+        moved = [value.copy(order="K") for value in values]
+        moved[block] += sign * step
+        losses.append(problem.loss_or_nan(moved))
+    return (losses[0] - losses[1]) / (2 * float(np.sum(step * gradient)))

@@ -20,7 +20,6 @@ from gradcheck.numeric.loss_lines import random_signs
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import Gradient, ask_gradients
-from gradcheck.user.problem import Problem
 
 NUDGES = 2
 ROUNDINGS = 4.0
@@ -39,10 +38,6 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
 
     Code that computes its loss in float32 computes its gradient in float32, whatever type it
     returns, so the noise of the loss counts too.
-
-    Args:
-        point: with the gradients.
-        rng: for the nudges.
     """
     epsilons = [block.gradient.epsilon for block in point.blocks]
     epsilon = max([*epsilons, min(point.noise.relative, 1e-6)])
@@ -62,7 +57,7 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
     if any(0 < rounding >= size for size, rounding in zip(sizes, roundings, strict=True)):
         moves = _nearby(point, rng)
     most = max(min(LARGEST_AMPLIFICATION * epsilon, COARSEST), ROUNDINGS * epsilon)
-    linear = ROUNDINGS * epsilon / NEARBY
+    linear, step = ROUNDINGS * epsilon / NEARBY, point.problem.step
     blocks = []
     for block, size, rounding, movement, move in zip(
         point.blocks, sizes, roundings, moved, moves, strict=True
@@ -72,7 +67,8 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
         tiny = LARGEST_AMPLIFICATION * epsilon * max(away, *sizes)
         is_rounding = size <= min(rounding, tiny)
         precision = rounding if is_rounding else min(rounding, most * size)
-        precision += _cancellation(point.problem, block.value)
+        if step is not None:  # the rounding of the new parameters, in (old - new) / learning_rate
+            precision += (2 + 2 * bool(step.momentum)) * step.cancellation(block.value)
         blocks.append(replace(block, precision=precision))
     return point.with_blocks(blocks)
 
@@ -87,11 +83,7 @@ def _nearby(point: Point, rng: np.random.Generator) -> list[float]:
 
 
 def with_stability(point: Point) -> Point:
-    """The point with whether a second call of the gradient gives the same, for every block.
-
-    Raises:
-        UsageError: what it returned cannot be read.
-    """
+    """The point with whether a second call of the gradient gives the same, for every block."""
     again = point.ask_gradient()
     return point.with_blocks(
         replace(block, stable=not _differ(block, other.gradient, BOUND_FACTOR * block.precision))
@@ -123,13 +115,6 @@ def _movements(point: Point, nearby: list[Array]) -> list[float]:
         else 0.0
         for block, after in zip(point.blocks, nudged.blocks, strict=True)
     ]
-
-
-def _cancellation(problem: Problem, value: Array) -> float:
-    """What the rounding of the new parameters does to (old - new) / learning_rate."""
-    if problem.step is None:
-        return 0.0
-    return (2 + 2 * bool(problem.step.momentum)) * problem.step.cancellation(value)
 
 
 def _nudged(value: Array, size: float, rng: np.random.Generator) -> Array:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from gradcheck.compare.adaptive import undecided_if_adaptive
+from gradcheck.compare.block import Block
 from gradcheck.compare.kinks import beside_kinks
 from gradcheck.compare.point import Point
 from gradcheck.compare.precision import with_precision, with_stability
-from gradcheck.compare.screened import screen_the_rest
 from gradcheck.compare.structure import measure_by_structure, measured_again
-from gradcheck.compare.updates import less_update
+from gradcheck.compare.updates import less_update, undecided_if_adaptive
 from gradcheck.compare.verdict import judge_block
+from gradcheck.numeric.estimate import Estimates
+from gradcheck.numeric.gradient import BlockGradient
+from gradcheck.numeric.screening import Screened, Screening, screen
 from gradcheck.recognition.identify import Identity
 from gradcheck.sampling import Indices
+from gradcheck.user.blocks import Array
 from gradcheck.user.evaluation import ALONE, Effort
+
+SCREENED_ALONG = 3
+"""So many random directions test the entries that are not perturbed one by one."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +49,7 @@ class Plan:
 
 
 def compare(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
-    """Compares the user's gradient with finite differences at a point.
-
-    Args:
-        point: with the analytic gradients.
-        plan: how to compare them.
-        rng: for whatever is drawn.
-
-    Raises:
-        UserCodeError: the loss raised.
-        UsageError: the gradient cannot be read as one of these parameters.
-    """
+    """Compares the user's gradient with finite differences at a point."""
     point = with_precision(point, rng)
     point = with_stability(point)
     point = _measured(point, plan, rng)
@@ -95,5 +92,58 @@ def _measure(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
             return point
     point = point.measured(point.perturb(plan.entries, rng, plan.effort))
     if plan.screening and not point.interrupted:
-        point = screen_the_rest(point, rng)
+        point = _screen_the_rest(point, rng)
     return point
+
+
+def _screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
+    """Screens what was left out of every block, and perturbs the suspects one by one."""
+    calls = 0
+
+    def loss(values: Sequence[Array]) -> float:
+        nonlocal calls
+        calls += 1
+        return point.problem.loss_or_nan(point.problem.parameters.rounded(values))
+
+    screening = Screening(loss, point.values, point.center, point.noise.level, SCREENED_ALONG, rng)
+
+    def screened(index: int, block: Block) -> Screened | None:
+        if block.gradient.verdict != "ok" or len(block.numeric.entries) == block.size:
+            return None
+        left = np.ones(block.size, dtype=bool)
+        left[block.numeric.entries] = False
+        kind: Any = np.int32 if block.size < 2**31 else np.intp
+        rest: Indices = np.arange(block.size, dtype=kind)[left]
+        del left
+        return screen(screening, index, rest, block.claim)
+
+    point = point.with_blocks(
+        replace(block, screened=screened(index, block)) for index, block in enumerate(point.blocks)
+    )
+    suspects = [
+        np.array(sorted(block.screened.suspects) if block.screened else [], dtype=np.intp)
+        for block in point.blocks
+    ]
+    more = point.perturb(suspects, rng)
+    merged = tuple(
+        _merged(block.numeric, other)
+        for block, other in zip(point.blocks, more.blocks, strict=True)
+    )
+    evaluations = more.evaluations + calls
+    return point.measured(replace(more, blocks=merged, evaluations=evaluations))
+
+
+def _merged(one: BlockGradient, other: BlockGradient) -> BlockGradient:
+    if not len(other.entries):
+        return one
+    order = np.argsort(np.concatenate([one.entries, other.entries]))
+    pairs = (
+        (getattr(one.estimates, name), getattr(other.estimates, name))
+        for name in ("value", "bound", "lower", "upper", "kink")
+    )
+    return replace(
+        one,
+        entries=np.concatenate([one.entries, other.entries])[order],
+        share=np.concatenate([one.shares, other.shares])[order],
+        estimates=Estimates(*(np.concatenate(pair)[order] for pair in pairs)),
+    )

@@ -65,22 +65,14 @@ def measure_by_structure(
 ) -> Point:
     """The point with the numeric gradient of every entry, if the network is the user's.
 
-    Args:
-        point: with the gradients.
-        identity: the network that was recognised.
-        effort: the seconds that the literal tier may take, and who is told.
-        rng: chooses what is compared.
-
     Returns:
         The point, measured and tied; or not tied, with what the attempt cost; or, interrupted,
         with what came of the perturbations of the user's own loss.
-
-    Raises:
-        UserCodeError: the loss raised at a perturbed entry.
     """
     view, losses = identity.view, identity.losses
     network = None if view is None else dense_network(view, point.values)
-    if view is None or losses is None or network is None or not _pays(point):
+    few = sum(block.size for block in point.blocks) <= CALLS_PER_BLOCK * len(point.blocks)
+    if view is None or losses is None or network is None or few:
         return point
     mismatch = _mismatch(view, losses, point)
     allowed = max(TOLERANCE, 50 * point.noise.relative)
@@ -104,13 +96,7 @@ def measure_by_structure(
 
 
 def measured_again(point: Point, identity: Identity, entries: Sequence[Indices]) -> Point | None:
-    """Another point of a loss that the network was tied to; None where its value is another.
-
-    Args:
-        point: with the gradients.
-        identity: the network.
-        entries: the flat indices to measure, per block.
-    """
+    """Another point of a loss that the network was tied to; None where its value is another."""
     view = identity.view
     network = None if view is None else dense_network(view, point.values)
     if view is None or network is None:
@@ -154,11 +140,6 @@ def _tied(point: Point, measured: Point, tier: str, calls: int, rng: np.random.G
     )
     tie = Tie(tier, 1 + POINTS + calls + spent)
     return replace(point.measured(NumericGradient(confirmed, spent)), tie=tie)
-
-
-def _pays(point: Point) -> bool:
-    """Whether there are so many entries that the engine with its tie is quicker than the loss."""
-    return sum(block.size for block in point.blocks) > CALLS_PER_BLOCK * len(point.blocks)
 
 
 def _mismatch(view: NetworkView, losses: Losses, point: Point) -> float:

@@ -143,13 +143,7 @@ def _largest(values: Array) -> float:
 
 
 def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
-    """The block with its verdict, from the gates and from its entries.
-
-    Args:
-        block: with the analytic gradient and the numeric one.
-        rtol: a relative error that the user accepts on top of the bound, or None.
-        overall: the largest derivative of all blocks.
-    """
+    """The block with its verdict, from the gates and from its entries."""
     numeric, gradient = block.numeric, block.gradient
     count = len(numeric.entries)
     shape = None if gradient.value is None else gradient.value.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ class LayerPoint:
             np.array((inputs or {}).get(name, value))
             for name, value in zip(parameters.names, self.values, strict=True)
         ]
-        layer = self.layer if upstream is None else self.layer.with_upstream(upstream)
+        layer = self.layer if upstream is None else replace(self.layer, upstream=upstream)
         try:
             returned = call(layer.gradient, "your backward", parameters.pack(exchanged))
             gradient = read_gradients(returned, parameters).blocks[self.block]

@@ -3,9 +3,8 @@
 from gradcheck.network.activations import ACTIVATIONS, PUBLIC_ACTIVATIONS
 from gradcheck.network.layouts import LAYOUTS
 from gradcheck.network.losses import LOSSES, PUBLIC_LOSSES
-from gradcheck.network.mlp import MLP
+from gradcheck.network.mlp import MLP, Training
 from gradcheck.network.passes import Trace
-from gradcheck.network.training import Training
 
 __all__ = [
     "ACTIVATIONS",

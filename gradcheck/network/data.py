@@ -12,11 +12,7 @@ from gradcheck.words import with_nearest
 
 
 def require_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """The name, if it is known.
-
-    Raises:
-        ValueError: it is not; the message has the nearest names.
-    """
+    """The name, if it is known."""
     names = list(known)
     if name in names:
         return name
@@ -25,11 +21,7 @@ def require_name(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def require_sizes(sizes: Sequence[int], activations: Sequence[str]) -> tuple[int, ...]:
-    """The sizes as a tuple, if they and the activations make a network.
-
-    Raises:
-        ValueError: they do not.
-    """
+    """The sizes as a tuple, if they and the activations make a network."""
     if isinstance(activations, str):
         raise ValueError(
             f"activations is the text {activations!r}; give one name per layer, in a list"
@@ -50,11 +42,7 @@ def require_sizes(sizes: Sequence[int], activations: Sequence[str]) -> tuple[int
 
 
 def require_shape(params: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
-    """The parameter of that name, if it is there and has the shape that the network gives it.
-
-    Raises:
-        ValueError: it is not, or has another shape, which broadcasting could hide.
-    """
+    """The parameter of that name, if it is there and has the shape that the network gives it."""
     if name not in params:
         raise ValueError(f"params has no {name}; it holds {', '.join(map(str, params))}")
     value = params[name]
@@ -64,11 +52,7 @@ def require_shape(params: Mapping[str, Array], name: str, shape: tuple[int, ...]
 
 
 def as_inputs(inputs: ArrayLike, features: int, layout: Layout) -> Array:
-    """The inputs as a matrix in the layout; a vector is one sample.
-
-    Raises:
-        ValueError: they do not have as many features as the network.
-    """
+    """The inputs as a matrix in the layout; a vector is one sample."""
     data = _as_floating(inputs)
     if data.ndim == 1:
         data = data.reshape(layout.data_shape(1, data.size))
@@ -86,9 +70,6 @@ def as_targets(targets: ArrayLike, outputs: Array, layout: Layout, of_labels: bo
 
     Where the loss is `of_labels`, class labels (whole numbers, one per sample) become one-hot; one
     output also takes a flat vector; a single sample too.
-
-    Raises:
-        ValueError: their shape is not that of the outputs.
     """
     wanted = np.asarray(targets)
     batch_size = outputs.shape[layout.sample_axis]

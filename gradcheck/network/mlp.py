@@ -25,9 +25,21 @@ from gradcheck.network.layouts import LAYOUTS, Array, Layout
 from gradcheck.network.losses import PUBLIC_LOSSES
 from gradcheck.network.passes import LayerParameters, Trace, forward, trace
 from gradcheck.network.rows import AnyActivation, Loss
-from gradcheck.network.training import Training, train
 
 Params = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What training led to.
+
+    Attributes:
+        params: the parameters at the end.
+        losses: the loss over all samples, at the start and after every epoch.
+    """
+
+    params: dict[str, Array]
+    losses: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -183,10 +195,41 @@ class MLP:
         *,
         seed: int = 0,
     ) -> Training:
-        """Mini-batch gradient descent; see `gradcheck.network.training.train`."""
+        """Mini-batch gradient descent: every epoch goes once through all samples, shuffled anew.
+
+        Args:
+            params: where to start; not changed.
+            inputs: the data.
+            targets: the targets, as `loss` takes them.
+            learning_rate: the step is this times the gradient.
+            epochs: how often to go through the samples.
+            batch_size: samples per step; the last batch of an epoch may be smaller.
+            seed: of the shuffle.
+
+        Raises:
+            ValueError: a learning rate, number of epochs or batch size that is not positive.
+        """
+        if not (learning_rate > 0 and epochs >= 0 and batch_size > 0):
+            raise ValueError(
+                f"learning_rate {learning_rate!r} and batch_size {batch_size!r} must be positive, "
+                f"and epochs {epochs!r} must not be negative"
+            )
         data = as_inputs(inputs, self.sizes[0], self.arrangement)
         wanted = self.wanted(targets, self.forward(params, data))
-        return train(self, params, data, wanted, learning_rate, epochs, batch_size, seed=seed)
+        rng, axis = np.random.default_rng(seed), self.arrangement.sample_axis
+        current = {name: np.array(value) for name, value in params.items()}
+        losses = [self.loss(current, data, wanted)]
+        for _ in range(epochs):
+            order = rng.permutation(data.shape[axis])
+            for start in range(0, len(order), batch_size):
+                batch = order[start : start + batch_size]
+                gradients = self.backward(
+                    current, data.take(batch, axis=axis), wanted.take(batch, axis=axis)
+                )
+                for name, gradient in gradients.items():
+                    current[name] = current[name] - learning_rate * gradient
+            losses.append(self.loss(current, data, wanted))
+        return Training(current, tuple(losses))
 
     def _parameters(self, params: Params) -> list[LayerParameters]:
         return [

@@ -36,14 +36,6 @@ class Trace:
     deltas: tuple[Array, ...]
 
 
-def forward_layer(
-    layer_input: Array, layer: LayerParameters, layout: Layout
-) -> tuple[Array, Array]:
-    """Z and A of one layer, from A of the layer below."""
-    pre_activation = layout.multiply(layer_input, layer.weights) + layer.bias
-    return pre_activation, layer.activation.activate(pre_activation, layout.unit_axis)
-
-
 def forward(
     inputs: Array, layers: Sequence[LayerParameters], layout: Layout
 ) -> tuple[list[Array], list[Array]]:
@@ -51,9 +43,8 @@ def forward(
     pre_activations: list[Array] = []
     activations = [inputs]
     for layer in layers:
-        pre_activation, activation = forward_layer(activations[-1], layer, layout)
-        pre_activations.append(pre_activation)
-        activations.append(activation)
+        pre_activations.append(layout.multiply(activations[-1], layer.weights) + layer.bias)
+        activations.append(layer.activation.activate(pre_activations[-1], layout.unit_axis))
     return pre_activations, activations
 
 

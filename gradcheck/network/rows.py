@@ -262,11 +262,7 @@ Row = TypeVar("Row", AnyActivation, Loss)
 
 
 def table(rows: Iterable[Row]) -> Mapping[str, Row]:
-    """The rows by name.
-
-    Raises:
-        ValueError: two have one name.
-    """
+    """The rows by name."""
     named: dict[str, Row] = {}
     for row in rows:
         if row.name in named:

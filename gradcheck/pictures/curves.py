@@ -62,11 +62,7 @@ def require_plots(path: Path) -> None:
 
 
 def plot(curves: Sequence[Curve], path: Path) -> None:
-    """Saves the curves in the format of the file's suffix; what was there stays until it is done.
-
-    Raises:
-        UsageError: as `require_plots`, or the file cannot be written.
-    """
+    """Saves the curves in the format of the file's suffix, whole or not at all."""
     require_plots(path)
     drawn = io.BytesIO()
     try:

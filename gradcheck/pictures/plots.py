@@ -48,13 +48,6 @@ def figures(pictures: Pictures, blocks: Iterable[Block]) -> dict[str, Figure]:
 
     And "slope ratio layer 1". Of many blocks as many are drawn as on the HTML page, the wrong ones
     first.
-
-    Args:
-        pictures: what there is to draw.
-        blocks: with their verdicts.
-
-    Raises:
-        UsageError: matplotlib is not installed.
     """
     found: dict[str, Figure] = {}
     if pictures.layers:

@@ -36,12 +36,7 @@ Remainder = Callable[[float], float]
 
 
 def slope_test(remainder: Remainder, noise: float) -> SlopeTest:
-    """The test along one line.
-
-    Args:
-        remainder: what is left at a step.
-        noise: how much of it may be noise.
-    """
+    """The test along one line."""
     left = np.array([remainder(step) for step in STEPS])
     usable = np.isfinite(left) & (left > CLEAR * noise)
     end = len(left) if usable.all() else int(np.argmin(usable))

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby, pairwise
+from typing import Any
 
 from gradcheck.pictures import drawing
 from gradcheck.pictures.charts import Chart, Point, finite, heat_map_caption, heat_map_title
-from gradcheck.pictures.drawing import Tick
 from gradcheck.pictures.model import HeatMap
 
 WIDTH, HEIGHT = 360, 280
@@ -29,62 +28,25 @@ LINE_SAMPLE = "M-8 0h16"
 """What a line looks like in the legend."""
 
 
-@dataclass(frozen=True)
-class Series:
-    """Points or lines of a plot, and the legend's sample of them, `at` so far from the left."""
-
-    label: str
-    style: str
-    path: str
-    sample: str
-    at: float
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A chart on the page: its paths, and its ticks with their positions and labels."""
-
-    chart: Chart
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    guide: str
-    series: tuple[Series, ...]
-
-
-@dataclass(frozen=True)
-class Cells:
-    """A heat map.
-
-    `paths` are the colour steps with the path of their cells, which is stroked one cell wide;
-    `worst` is the cell to mark, `last` the last row and column of the matrix.
-    """
-
-    title: str
-    caption: str
-    rows: int
-    columns: int
-    cell: tuple[float, float]
-    paths: tuple[tuple[int, str], ...]
-    worst: tuple[int, int]
-    last: tuple[int, int]
-    untested: bool
-
-
-def plot(chart: Chart) -> Plot:
-    """Where everything of a chart stands."""
+def plot(chart: Chart) -> dict[str, Any]:
+    """A chart as the template draws it: its paths, and its ticks with positions and labels."""
     ticks = drawing.decade_ticks if chart.logarithmic else drawing.linear_ticks
     guide = (_place(chart, point) for point in chart.guide)
-    return Plot(
-        chart,
-        tuple((round(_distance(chart, at), 2), label) for at, label in ticks(chart.across)),
-        tuple((round(_height(chart, at), 2), label) for at, label in ticks(chart.upwards)),
-        f"M{'L'.join(guide)}" if chart.guide else "",
-        _series(chart),
-    )
+    return {
+        "chart": chart,
+        "x_ticks": [(round(_distance(chart, at), 2), label) for at, label in ticks(chart.across)],
+        "y_ticks": [(round(_height(chart, at), 2), label) for at, label in ticks(chart.upwards)],
+        "guide": f"M{'L'.join(guide)}" if chart.guide else "",
+        "series": _series(chart),
+    }
 
 
-def cells(heat_map: HeatMap) -> Cells | None:
-    """The cells of a heat map, one path per colour; None where there are none."""
+def cells(heat_map: HeatMap) -> dict[str, Any] | None:
+    """A heat map as the template draws it, one path per colour; None where there are none.
+
+    The paths are stroked one cell wide; `worst` is the cell to mark, `last` the last row and
+    column of the matrix.
+    """
     rows, columns = len(heat_map.errors), max(map(len, heat_map.errors), default=0)
     if not rows or not columns:
         return None
@@ -96,26 +58,27 @@ def cells(heat_map: HeatMap) -> Cells | None:
             if step is not None:
                 paths.setdefault(step, []).append(f"M{column} {row}h{length}")
             column += length
-    return Cells(
-        title=heat_map_title(heat_map),
-        caption=heat_map_caption(heat_map),
-        rows=rows,
-        columns=columns,
-        cell=(min(LARGEST_CELL, MAP_WIDTH / columns), min(LARGEST_CELL, MAP_HEIGHT / rows)),
-        paths=tuple((step, "".join(path)) for step, path in sorted(paths.items())),
-        worst=heat_map.worst,
-        last=(heat_map.shape[0] - 1, heat_map.shape[1] - 1),
-        untested=any(error is None for errors in heat_map.errors for error in errors),
-    )
+    return {
+        "title": heat_map_title(heat_map),
+        "caption": heat_map_caption(heat_map),
+        "rows": rows,
+        "columns": columns,
+        "cell": (min(LARGEST_CELL, MAP_WIDTH / columns), min(LARGEST_CELL, MAP_HEIGHT / rows)),
+        "paths": [(step, "".join(path)) for step, path in sorted(paths.items())],
+        "worst": heat_map.worst,
+        "last": (heat_map.shape[0] - 1, heat_map.shape[1] - 1),
+        "untested": any(error is None for errors in heat_map.errors for error in errors),
+    }
 
 
 def _step(error: float | None) -> int | None:
     return None if error is None else drawing.colour_step(error)
 
 
-def _series(chart: Chart) -> tuple[Series, ...]:
-    """The series that have something to show, side by side in the legend."""
-    shown, at = [], LEFT + 8.0
+def _series(chart: Chart) -> list[dict[str, Any]]:
+    """The series that have something to show, with samples side by side in the legend."""
+    shown: list[dict[str, Any]] = []
+    at = LEFT + 8.0
     for series in chart.series:
         mark = MARKS.get(series.style)
         if finite(series.points):
@@ -123,9 +86,10 @@ def _series(chart: Chart) -> tuple[Series, ...]:
                 _line(chart, series.points) if mark is None else _marks(chart, series.points, mark)
             )
             sample = LINE_SAMPLE if mark is None else f"M0 0{mark}"
-            shown.append(Series(series.label, series.style, path, sample, at))
+            named = {"label": series.label, "style": series.style}
+            shown.append({**named, "path": path, "sample": sample, "at": at})
             at += 36 + 6.2 * len(series.label)
-    return tuple(shown)
+    return shown
 
 
 def _marks(chart: Chart, points: Sequence[Point], mark: str) -> str:

@@ -172,11 +172,7 @@ def _own_step_curve(point: Point) -> StepCurve | None:
 def _step_curve(
     blocks: Sequence[Block], loss: Callable[[Sequence[Array]], float]
 ) -> StepCurve | None:
-    """Central differences of the entry furthest off, at steps from tiny to large.
-
-    Raises:
-        UserCodeError: the loss raised.
-    """
+    """Central differences of the entry furthest off, at steps from tiny to large."""
     index = _worst_block(blocks)
     block = None if index is None else blocks[index]
     if index is None or block is None or block.worst is None or not block.worst.numeric:

@@ -24,11 +24,7 @@ def catalogue(rules: Sequence[Rule], width: int | None = None) -> str:
 
 
 def as_json(rules: Sequence[Rule], wanted: str | None) -> str:
-    """All rules, or one, as a JSON document.
-
-    Raises:
-        UsageError: there is no such rule; the message has the nearest ones.
-    """
+    """All rules, or one, as a JSON document."""
     chosen = sorted(rules, key=_code) if wanted is None else [find_rule(rules, wanted)]
     return json.dumps(
         {
@@ -49,11 +45,7 @@ def as_json(rules: Sequence[Rule], wanted: str | None) -> str:
 
 
 def find_rule(rules: Sequence[Rule], wanted: str) -> Rule:
-    """The rule of a code or name, in any case.
-
-    Raises:
-        UsageError: there is no such rule; the message has the nearest ones.
-    """
+    """The rule of a code or name, in any case."""
     key = wanted.strip().lower()
     rule = next((rule for rule in rules if key in (rule.code.lower(), rule.name)), None)
     if rule is None:
@@ -67,9 +59,6 @@ def explain(rules: Sequence[Rule], wanted: str | None, width: int | None = None)
     """One rule, by its code or name in any case: what it is, how it shows, an example and the fix.
 
     Of all rules, or of those whose codes begin as wanted or whose names have the word, the table.
-
-    Raises:
-        UsageError: there is no such rule; the message has the nearest ones.
     """
     begins = "" if wanted is None else wanted.strip().upper()
     of_them = [rule for rule in rules if rule.code.startswith(begins)]

@@ -14,8 +14,8 @@ from gradcheck.report.closing import summary_line
 from gradcheck.report.outcome import AS_EXPECTED, WRONG, Outcome
 from gradcheck.words import printable, printable_lines
 
-_OF_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
-_OF_PROPERTIES = {**_OF_DATA, ":": "%3A", ",": "%2C"}
+_OF_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_OF_PROPERTIES = _OF_DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
@@ -60,10 +60,6 @@ def _place(outcome: Outcome, finding: Finding) -> dict[str, str]:
 
 def _command(level: str, properties: dict[str, str], message: str) -> str:
     listed = ",".join(
-        f"{key}={_escaped(printable(value), _OF_PROPERTIES)}" for key, value in properties.items()
+        f"{key}={printable(value).translate(_OF_PROPERTIES)}" for key, value in properties.items()
     )
-    return f"::{level} {listed}::{_escaped(printable_lines(message), _OF_DATA)}"
-
-
-def _escaped(text: str, escapes: dict[str, str]) -> str:
-    return "".join(escapes.get(character, character) for character in text)
+    return f"::{level} {listed}::{printable_lines(message).translate(_OF_DATA)}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.errors import UsageError
-from gradcheck.finding import Finding
 from gradcheck.pictures import drawing, network_svg, svg
 from gradcheck.pictures.charts import scatter_chart, slope_chart, slope_test_chart, step_chart
+from gradcheck.pictures.model import Pictures
 from gradcheck.report.backward import HEADERS, backward_rows, backward_title
 from gradcheck.report.closing import reason_of
 from gradcheck.report.text import how_it_came_out, layer_lines
@@ -34,57 +35,12 @@ DARK = ((35, 43, 54), (88, 70, 44), (172, 100, 40), (240, 150, 80), (255, 232, 1
 """The colours of heat maps, from no error to the largest, away from the background."""
 
 
-@dataclass(frozen=True)
-class BlockPictures:
-    """What is drawn of a block: its heat map and its derivatives, or None."""
-
-    name: str
-    failed: bool
-    cells: svg.Cells | None
-    scatter: svg.Plot | None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A report as it stands on the page, the pictures of wrong blocks first."""
-
-    name: str | None
-    anchor: str
-    report: Report
-    closing: str
-    facts: tuple[tuple[str, str], ...]
-    findings: tuple[tuple[str, Finding], ...]
-    lines: tuple[str, ...]
-    network: tuple[network_svg.Column, ...]
-    pictures: tuple[BlockPictures, ...]
-    blocks_left_out: int
-    plots: tuple[svg.Plot, ...]
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A case in the list on top: where it is told in full, and how it came out."""
-
-    name: str | None
-    target: str
-    report: Report
-    closing: str
-
-
-@dataclass(frozen=True)
-class Totals:
-    """How many reports came to each verdict, and in how many each rule was found."""
-
-    verdicts: tuple[tuple[str, int], ...]
-    rules: tuple[tuple[str, int], ...]
+Told = tuple[str | None, "Report", str]
+"""A case: its name, None where it has none, its report, and where on the pages that is."""
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """A page with every report, which says how it came out.
-
-    Raises:
-        UsageError: jinja2 is not installed.
-    """
+    """A page with every report, which says how it came out."""
     return page([(outcome.name, _with_how(outcome)) for outcome in outcomes])
 
 
@@ -97,69 +53,51 @@ def _with_how(outcome: Outcome) -> Report:
 
 
 def pages(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """A page for each file of cases, and "index.html", which has the totals and leads to them.
-
-    Raises:
-        UsageError: jinja2 is not installed.
-    """
+    """A page for each file of cases, and "index.html", which has the totals and leads to them."""
     files: dict[str, list[tuple[str | None, Report]]] = {}
     for outcome in outcomes:
         file = outcome.name.rpartition(":")[0] or outcome.name
         files.setdefault(file, []).append((outcome.name, _with_how(outcome)))
     taken = {"index"}
-    found, listed = {}, []
+    found: dict[str, str] = {}
+    told: list[Told] = []
     for file, reports in files.items():
         name = f"{_unique(file, taken)}.html"
         found[name] = page(reports)
-        listed += _listed(reports, name)
-    return {"index.html": _rendered((), listed), **found}
+        told += _told(reports, name)
+    return {"index.html": _rendered((), told), **found}
 
 
 def page(reports: Sequence[tuple[str | None, Report]]) -> str:
-    """One page for all reports, each with the name of its case.
-
-    Args:
-        reports: names, None where a report has none, and reports.
-
-    Raises:
-        UsageError: jinja2 is not installed.
-    """
-    taken: set[str] = set()
-    entries = [
-        _entry(name, report, f"case-{number}", taken)
-        for number, (name, report) in enumerate(reports, start=1)
-    ]
-    return _rendered(entries, _listed(reports, "") if len(reports) > 1 else ())
+    """One page for all reports, each with the name of its case."""
+    told = _told(reports, "")
+    return _rendered(told, told if len(told) > 1 else ())
 
 
-def _listed(reports: Sequence[tuple[str | None, Report]], file: str) -> list[Listed]:
+def _told(reports: Sequence[tuple[str | None, Report]], file: str) -> list[Told]:
     return [
-        Listed(name, f"{file}#case-{number}", report, reason_of(report))
+        (name, report, f"{file}#case-{number}")
         for number, (name, report) in enumerate(reports, start=1)
     ]
 
 
-def _totals(listed: Sequence[Listed]) -> Totals:
-    verdicts = Counter(each.report.verdict for each in listed)
+def _rendered(told: Sequence[Told], listed: Sequence[Told]) -> str:
+    """A page that tells some cases in full, and lists some with their totals on top."""
+    verdicts = Counter(report.verdict for _, report, _ in listed)
     rules = Counter(
         rule
-        for each in listed
-        for rule in {f"{found.code} {found.rule}" for found in each.report.findings}
+        for _, report, _ in listed
+        for rule in {f"{found.code} {found.rule}" for found in report.findings}
     )
-    return Totals(
-        tuple((verdict, verdicts[verdict]) for verdict in VERDICTS),
-        tuple(sorted(rules.items(), key=lambda item: (-item[1], item[0]))),
-    )
-
-
-def _rendered(entries: Sequence[Entry], listed: Sequence[Listed]) -> str:
     return str(
         _environment()
         .get_template(TEMPLATE)
         .render(
-            entries=entries,
+            told=told,
             listed=listed,
-            totals=_totals(listed),
+            verdicts=[(verdict, verdicts[verdict]) for verdict in VERDICTS],
+            rules=sorted(rules.items(), key=lambda item: (-item[1], item[0])),
+            unique=partial(_unique, taken=set()),
             version=__version__,
             light=_shades(LIGHT),
             dark=_shades(DARK),
@@ -189,8 +127,14 @@ def _environment() -> Environment:
         "backward_rows": backward_rows,
         "breakable": _breakable,
         "backward_title": backward_title,
+        "block_pictures": _block_pictures,
+        "closing": reason_of,
+        "columns": network_svg.columns,
         "entry": lambda worst, name: drawing.entry_name(name, worst.index),
+        "facts": _facts,
+        "layer_lines": layer_lines,
         "place": place,
+        "plots": _plots,
         "short": shortened,
         "standing": drawing.standing,
         "symbol": drawing.SYMBOLS.__getitem__,
@@ -215,25 +159,12 @@ def _visible(value: Any) -> Any:
     return value
 
 
-def _entry(name: str | None, report: Report, anchor: str, taken: set[str]) -> Entry:
-    pictured = drawing.pictured_blocks(report.pictures, report.blocks)
-    pictures = report.pictures
+def _plots(pictures: Pictures) -> list[dict[str, Any]]:
+    """What is drawn of the whole gradient."""
     curves = [] if pictures.step_curve is None else [step_chart(pictures.step_curve)]
     curves += [] if pictures.slope_test is None else [slope_test_chart(pictures.slope_test)]
     curves += map(slope_chart, pictures.slope_ratios)
-    return Entry(
-        name=name,
-        anchor=anchor,
-        report=report,
-        closing=reason_of(report),
-        facts=_facts(report),
-        findings=tuple((_unique(finding.code, taken), finding) for finding in report.findings),
-        lines=layer_lines(report),
-        network=network_svg.columns(pictures),
-        pictures=_block_pictures(report, pictured[: drawing.MOST_BLOCKS]),
-        blocks_left_out=max(0, len(pictured) - drawing.MOST_BLOCKS),
-        plots=tuple(map(svg.plot, curves)),
-    )
+    return [svg.plot(curve) for curve in curves]
 
 
 def _facts(report: Report) -> tuple[tuple[str, str], ...]:
@@ -253,19 +184,21 @@ def _facts(report: Report) -> tuple[tuple[str, str], ...]:
     return tuple(facts)
 
 
-def _block_pictures(report: Report, names: Sequence[str]) -> tuple[BlockPictures, ...]:
+def _block_pictures(report: Report) -> tuple[list[dict[str, Any]], int]:
+    """The heat maps and derivatives of blocks, wrong ones first, and how many are left out."""
+    names = drawing.pictured_blocks(report.pictures, report.blocks)
     heat_maps = {heat_map.block: heat_map for heat_map in report.pictures.heat_maps}
     scatters = {scatter.block: scatter for scatter in report.pictures.scatters if scatter.numeric}
     failed = {block.name for block in report.blocks if block.failed}
-    return tuple(
-        BlockPictures(
-            name=name,
-            failed=name in failed,
-            cells=svg.cells(heat_maps[name]) if name in heat_maps else None,
-            scatter=svg.plot(scatter_chart(scatters[name])) if name in scatters else None,
-        )
-        for name in names
-    )
+    drawn = [
+        {
+            "failed": name in failed,
+            "cells": svg.cells(heat_maps[name]) if name in heat_maps else None,
+            "scatter": svg.plot(scatter_chart(scatters[name])) if name in scatters else None,
+        }
+        for name in names[: drawing.MOST_BLOCKS]
+    ]
+    return drawn, len(names) - len(drawn)
 
 
 def _unique(code: str, taken: set[str]) -> str:

@@ -14,12 +14,7 @@ ORDER: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
 
 
 def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report:
-    """The report of all, their blocks named after what each is of.
-
-    Args:
-        reports: at least one, by what they are of.
-        notes: what is said besides.
-    """
+    """The report of all, their blocks named after what each is of."""
     every = list(reports.values())
     last = every[-1]
     reasons = [

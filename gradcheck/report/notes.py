@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from gradcheck.compare.adaptive import EXACT
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
+from gradcheck.compare.updates import EXACT
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.numbers import one_ratio
 from gradcheck.preflight import Preflight

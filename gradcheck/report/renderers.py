@@ -37,11 +37,7 @@ class Renderer:
         return path.suffix.lower() in (*self.suffixes, *self.also)
 
     def render(self, outcomes: Sequence[Outcome], **options: str | None) -> str:
-        """The whole text; of the options, a format takes those that it knows.
-
-        Raises:
-            UsageError: what the format needs is not installed.
-        """
+        """The whole text; of the options, a format takes those that it knows."""
         taken = {name: options[name] for name in self.takes if options.get(name) is not None}
         text: str = import_module(f"{__package__}.{self.file}").render(outcomes, **taken)
         return text

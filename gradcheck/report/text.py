@@ -67,14 +67,11 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     lines = [f"{expected} of {len(outcomes)} cases came out as expected"]
     for outcome in outcomes:
         if outcome.status != AS_EXPECTED:
-            lines.append(printable_lines(f"  {outcome.name}: {_what_came_instead(outcome)}"))
+            came = "; ".join(outcome.differences) or "interrupted"
+            if outcome.report is not None and outcome.expected == "pass":
+                came = summary_line(outcome.report)
+            lines.append(printable_lines(f"  {outcome.name}: {came}"))
     return "\n".join(lines)
-
-
-def _what_came_instead(outcome: Outcome) -> str:
-    if outcome.report is not None and outcome.expected == "pass":
-        return summary_line(outcome.report)
-    return "; ".join(outcome.differences) or "interrupted"
 
 
 def how_it_came_out(outcome: Outcome) -> str:
@@ -120,7 +117,9 @@ def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -
         sections += [f"printed: {line}" for line in report.printed.splitlines()]
     if report.repair is not None:
         sections += ["", f"repair: {report.repair.text(style.verbose)}"]
-    sections.append(summary_line(report) + _what_next(report))
+    errors = [finding.code for finding in report.findings if finding.severity == "error"]
+    more = f". More: gradcheck explain {errors[0]}" if errors else ""
+    sections.append(summary_line(report) + more)
     return "\n".join((_laid_out(sections[:1], style), table, _laid_out(sections[1:], style)))
 
 
@@ -143,11 +142,6 @@ def _shown(report: Report, style: Style) -> tuple[list[Block], int]:
     kept = max(0, MOST_ROWS - len(others))
     shown = {id(block) for block in (*others, *agreeing[:kept])}
     return [block for block in blocks if id(block) in shown], len(agreeing[kept:])
-
-
-def _what_next(report: Report) -> str:
-    codes = list(dict.fromkeys(f.code for f in report.findings if f.severity == "error"))
-    return f". More: gradcheck explain {codes[0]}" if codes else ""
 
 
 def _heading(report: Report, name: str | None) -> str:

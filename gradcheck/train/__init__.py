@@ -60,12 +60,6 @@ def train_case(
         epochs: how many; None for as many as the file's own training has, or 100.
         learning_rate: None for the file's own, or 0.1.
         begin: shows progress.
-
-    Returns:
-        A curve per variant; when the user interrupts, those so far.
-
-    Raises:
-        UsageError: there is no such case, it has nothing to train, or an option makes no sense.
     """
     _require(seed, epochs, learning_rate)
     file, variants = _chosen(target)

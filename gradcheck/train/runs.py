@@ -38,18 +38,7 @@ class Run:
 
 
 def make_run(entry: CaseEntry, seed: int, epochs: int | None, learning_rate: float | None) -> Run:
-    """The training of a case: by its file's own `train`, its step, or plain gradient descent.
-
-    Args:
-        entry: the case.
-        seed: for the file's own training.
-        epochs: how many; None for as many as the file says, or 100.
-        learning_rate: None for the file's own, or 0.1.
-
-    Raises:
-        UsageError: it is a layer, or has a learning rate of its own and another is asked for.
-        UserCodeError: the case function raised.
-    """
+    """The training of a case: by its file's own `train`, its step, or plain gradient descent."""
     own = own_training(entry)
     if own is not None:
         return _own_run(own, entry, seed, epochs, learning_rate)

@@ -6,18 +6,18 @@ A gradient of None, which torch gives for what a loss does not depend on, is zer
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import Parameters
+from gradcheck.user.blocks import Parameters, Path
+from gradcheck.user.names import follow
 from gradcheck.user.outputs import leaves, mapped, random_like
 from gradcheck.user.tensors import (
     is_jax,
-    is_module,
     is_real_tensor,
     is_tensor,
     is_torch,
@@ -36,29 +36,15 @@ def clear_gradients(holder: Any) -> None:
         tensor.grad = None
 
 
-def left_by_backward(structure: Any, paths: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+def left_by_backward(structure: Any, paths: Mapping[str, Path]) -> dict[str, Any]:
     """The `.grad` of the torch tensors that paths lead to, by name; none where all are None."""
     if "torch" not in sys.modules:
         return {}
-    tensors = {name: tensor_at(structure, path) for name, path in paths.items()}
+    tensors = {name: follow(structure, path) for name, path in paths.items()}
     tensors = {name: one for name, one in tensors.items() if is_torch(one) and one.requires_grad}
     if all(one.grad is None for one in tensors.values()):
         return {}
     return {name: _or_zero(one.grad, one) for name, one in tensors.items()}
-
-
-def tensor_at(structure: Any, path: Sequence[Any]) -> Any:
-    """What a path leads to in a structure of the user's."""
-    for step in path:
-        if is_module(structure):
-            return dict(structure.named_parameters()).get(step)
-        if hasattr(step, "index") and not isinstance(step, str):
-            structure = structure[step.index]
-        elif isinstance(structure, Mapping):
-            structure = structure[step]
-        else:
-            structure = getattr(structure, step)
-    return structure
 
 
 def _or_zero(gradient: Any, tensor: Any) -> Any:
@@ -66,11 +52,7 @@ def _or_zero(gradient: Any, tensor: Any) -> Any:
 
 
 def backward(loss: Any) -> None:
-    """Runs torch's backward pass from a loss.
-
-    Raises:
-        UsageError: the loss does not depend on anything that takes gradients.
-    """
+    """Runs torch's backward pass from a loss."""
     if not loss.requires_grad:
         raise UsageError(
             "your loss returned a tensor without a graph, so .backward() cannot give its "
@@ -101,9 +83,6 @@ def automatic_product(
         params: the inputs.
         upstream: in the structure of the outputs.
         again: whether the product will be differentiated itself.
-
-    Raises:
-        UsageError: the inputs are no tensors, or the outputs do not depend on them.
     """
     values = [value for (value,) in leaves(params) if _takes_gradients(value)]
     if not values:
@@ -195,11 +174,7 @@ def _require_same(own: NDArray[Any], by_rule: NDArray[Any]) -> None:
 
 
 def require_order(order: int, by_hand: Any) -> None:
-    """Refuses an order that is not offered.
-
-    Raises:
-        UsageError: it is neither 1 nor 2, or there is a gradient by hand.
-    """
+    """Refuses an order that is not offered."""
     if order not in (1, 2):
         raise UsageError(f"order is {order!r}; it must be 1, or 2 for the gradient's own gradient")
     if order == 2 and by_hand is not None:
@@ -225,9 +200,6 @@ def product_of(
 
     Returns:
         A function of the inputs and the upstream gradient by name, and these.
-
-    Raises:
-        UsageError: the inputs are no tensors.
     """
 
     def outputs_of(inputs: Mapping[str, Any]) -> Any:
@@ -258,11 +230,7 @@ def slope_of(
     parameters: Parameters,
     rng: np.random.Generator,
 ) -> Callable[[Any], Any]:
-    """The loss itself (order 1); or its slope along a random direction by its library (order 2).
-
-    Raises:
-        UsageError: the order is not offered, or when it is called, the loss returns no tensor.
-    """
+    """The loss itself (order 1); or its slope along a random direction by its library (order 2)."""
     require_order(order, by_hand)
     if order == 1:
         return loss
@@ -274,13 +242,13 @@ def slope_of(
         if is_jax(returned):
             jax = sys.modules["jax"]
             gradient = jax.grad(loss)(packed)
-            values = [tensor_at(gradient, firsts[block]) for block in range(len(along))]
+            values = [follow(gradient, firsts[block]) for block in range(len(along))]
             return sum((value * one).sum() for value, one in zip(values, along, strict=True))
         if not is_torch(returned) or not returned.requires_grad:
             raise UsageError(
                 "order=2 needs a loss that torch or jax can differentiate, and no grad beside it"
             )
-        values = [tensor_at(packed, firsts[block]) for block in range(len(along))]
+        values = [follow(packed, firsts[block]) for block in range(len(along))]
         torch = sys.modules["torch"]
         gradients = torch.autograd.grad(returned, values, create_graph=True, allow_unused=True)
         return sum(

@@ -44,11 +44,7 @@ class Bounds:
 
 
 def read_bounds(given: Any, parameters: Parameters) -> Bounds | None:
-    """What `bounds` of a door says: pairs (low, high) as scipy takes them, or a dict by block.
-
-    Raises:
-        UsageError: it cannot be read, or a parameter is outside.
-    """
+    """What `bounds` of a door says: pairs (low, high) as scipy takes them, or a dict by block."""
     if given is None:
         return None
     if isinstance(given, Mapping):

@@ -43,8 +43,16 @@ def with_convention(problem: Problem, rng: np.random.Generator) -> Problem:
         slopes = _slopes(problem, entries)
     except (UserCodeError, UsageError):  # the comparison says so, and where
         return problem
-    agreeing = np.array([_agreeing(claimed, slopes) for claimed in claims])
-    alike = [round(_likeness(claimed, slopes), 3) for claimed in claims]
+    largest = [np.full(len(one), np.max(np.abs(one), initial=0.0)) for one in slopes]
+    numeric, near = np.concatenate(slopes), NEAR * np.concatenate(largest)
+    block = np.repeat(np.arange(len(slopes)), list(map(len, slopes)))
+    analytic = np.array([np.concatenate(claimed) for claimed in claims])
+    agrees = np.abs(analytic - numeric) <= near
+    agreeing = np.array([np.bincount(block, one, len(slopes)) for one in agrees])
+    # the cosine of the angle between them
+    along = np.nan_to_num(analytic) @ np.nan_to_num(numeric)
+    sizes = np.linalg.norm(np.nan_to_num(analytic), axis=1) * np.linalg.norm(np.nan_to_num(numeric))
+    alike = np.round(np.divide(along, sizes, out=np.zeros(len(sizes)), where=sizes > 0), 3)
     ranked = sorted(range(len(claims)), key=lambda one: (-agreeing[one].sum(), -alike[one], one))
     best = ranked[0]
     convention = CONVENTIONS[best]
@@ -99,18 +107,3 @@ def _slopes(problem: Problem, entries: Sequence[NDArray[np.intp]]) -> Slopes:
             slopes[row] = (sides[0] - sides[1]) / (2 * ROUGH * size)
         found.append(slopes)
     return found
-
-
-def _agreeing(claimed: Slopes, slopes: Slopes) -> list[int]:
-    """How many entries of every block agree."""
-    return [
-        int(np.count_nonzero(np.abs(own - one) <= NEAR * np.max(np.abs(one), initial=0.0)))
-        for own, one in zip(claimed, slopes, strict=True)
-    ]
-
-
-def _likeness(claimed: Slopes, slopes: Slopes) -> float:
-    """The cosine of the angle between them."""
-    one, other = np.nan_to_num(np.concatenate(claimed)), np.nan_to_num(np.concatenate(slopes))
-    sizes = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float(one @ other) / sizes if sizes else 0.0

@@ -55,9 +55,6 @@ def along(
         found: the parameters.
         grad: the user's gradient, of their structure.
         bounds: None; there are no bounds of directions.
-
-    Raises:
-        UsageError: they cannot be read, or are no projection.
     """
     if found.in_place or bounds is not None or not callable(grad):
         raise UsageError(

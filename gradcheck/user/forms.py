@@ -49,9 +49,6 @@ def of_parameters(
         parameters: what it is to be called with.
         more: what it is given beside them.
         later: names that the second argument may have, which it is given when it is called.
-
-    Raises:
-        UsageError: it cannot be called with them; the message says what to write.
     """
     if not callable(function):
         return function

@@ -69,10 +69,6 @@ def read_gradients(returned: Any, parameters: Parameters, copy: bool = True) -> 
         returned: what it returned.
         parameters: the blocks.
         copy: whether the gradients stay as they are when the user's arrays change.
-
-    Raises:
-        UsageError: it cannot be read as the gradients of these parameters.
-        UserCodeError: it raised when it was read.
     """
     gradients: Gradients = call(_read, GRADIENT, returned, parameters, copy)
     return gradients
@@ -87,14 +83,13 @@ def ask_gradients(
         problem: of the user's.
         values: the point.
         keep: as in `Problem.gradient`; then the gradients are not copied either.
-
-    Raises:
-        UsageError: it cannot be read as the gradients of these parameters.
     """
-    before = _kept_beside(problem.parameters)
+    parameters = problem.parameters
+    leaves = parameters.leaves if parameters.in_place else ()
+    before = [look_beside(parameters.owner, leaf.path) for leaf in leaves]
     try:
         returned = problem.gradient(values, keep=keep)
-        return read_gradients(returned, problem.parameters, copy=not keep), None
+        return read_gradients(returned, parameters, copy=not keep), None
     except UserCodeError as error:
         return _made_before(error.raised, problem, before), error.raised
 
@@ -111,13 +106,6 @@ def _made_before(raised: Raised, problem: Problem, before: Sequence[Any]) -> Gra
     except UsageError:
         return nothing
     return Gradients(tuple(RAISED if one.verdict == "missing" else one for one in found))
-
-
-def _kept_beside(parameters: Parameters) -> list[Any]:
-    """The gradients that an object keeps beside its parameters, by leaf."""
-    if not parameters.in_place:
-        return []
-    return [look_beside(parameters.owner, leaf.path) for leaf in parameters.leaves]
 
 
 def _made_beside(
@@ -159,9 +147,6 @@ def returned_arrays(returned: Any, parameters: Parameters) -> dict[str, NDArray[
     """The very arrays that a gradient function returned, by the names of their blocks.
 
     What it left in an object, or returned as anything else than arrays, is not among them.
-
-    Raises:
-        UsageError: it cannot be read as the gradients of these parameters.
     """
     if returned is None or returned is parameters.owner:
         return {}

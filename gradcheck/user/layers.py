@@ -103,17 +103,12 @@ class CheckedLayer:
             returned = hand_over(self.forward, **inputs)
         return kept_in(self.owner, returned, OUTPUTS)
 
-    def with_upstream(self, upstream: Any) -> CheckedLayer:
-        """The same layer under another upstream gradient."""
-        return replace(self, upstream=upstream)
-
     def with_zero_upstream(self) -> CheckedLayer:
         """The same layer under an upstream gradient of zero."""
-        return self.with_upstream(
-            mapped(
-                lambda item: None if item is None else np.zeros_like(to_array(item)), self.upstream
-            )
+        zero = mapped(
+            lambda item: None if item is None else np.zeros_like(to_array(item)), self.upstream
         )
+        return replace(self, upstream=zero)
 
     def _with_owned(self, returned: Any) -> dict[str, Any]:
         """The gradients by name, where those of the owner's parameters may follow the inputs'."""
@@ -133,19 +128,19 @@ class CheckedLayer:
         return named
 
     def _by_name(self, returned: Any) -> Any:
-        if isinstance(returned, tuple | list) and len(returned) == len(self.names):
-            pairs = zip(self.names, returned, strict=True)
-            return {name: value for name, value in pairs if name not in self.fixed}
+        checked = [name for name in self.names if name not in self.fixed]
         if isinstance(returned, Mapping):
             fixed = {alias for name in self.fixed for alias in (name, f"d{name}")}
             return {name: value for name, value in returned.items() if name not in fixed}
-        checked = [name for name in self.names if name not in self.fixed]
-        if not isinstance(returned, tuple | list):
-            targets = [name for name in checked if name.lower() in TARGETS]
-            if len(checked) - len(targets) == 1:
-                return {name: returned for name in checked if name not in targets}
-        if isinstance(returned, tuple | list) and len(returned) == len(checked):
-            return dict(zip(checked, returned, strict=True))
+        if isinstance(returned, tuple | list):
+            for names in (self.names, checked):
+                if len(returned) == len(names):
+                    pairs = zip(names, returned, strict=True)
+                    return {name: value for name, value in pairs if name in checked}
+        else:
+            needed = [name for name in checked if name.lower() not in TARGETS]
+            if len(needed) == 1:
+                return {needed[0]: returned}
         raise UsageError(
             f"backward returned {describe(returned)}; it must return one gradient for each of "
             f"{', '.join(checked)}, in this order or by name"
@@ -160,12 +155,7 @@ def make_layer(
     rng: np.random.Generator,
     order: int = 1,
 ) -> tuple[CheckedLayer, Parameters]:
-    """The layer as a scalar problem, and what is differentiated: inputs, and the owner's arrays.
-
-    Raises:
-        UsageError: there is no floating-point input.
-        UserCodeError: the forward function raised.
-    """
+    """The layer as a scalar problem, and what is differentiated: inputs, and the owner's arrays."""
     positional = not isinstance(inputs, Mapping)
     if positional:
         values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
@@ -245,20 +235,15 @@ def _with_upstream(
             f"{describe(returned)}; it is called with one upstream gradient for each output, and "
             "the cache: def backward(dout1, dout2, cache) where forward returns out1, out2, cache"
         )
-    if upstream is None:
-        return layer.with_upstream(drawn)
-    require_fit(upstream, output)
-    return layer.with_upstream(upstream)
+    if upstream is not None:
+        require_fit(upstream, output)
+    return replace(layer, upstream=drawn if upstream is None else upstream)
 
 
 def _chosen(
     found: Sequence[CheckedLayer], params: Mapping[str, Any], rng: np.random.Generator
 ) -> CheckedLayer:
-    """Of an output with a cache, and two outputs, the one under which the layer is right.
-
-    Raises:
-        UsageError: it is so under both or neither, and the arguments' names do not tell.
-    """
+    """Of an output with a cache, and two outputs, the one under which the layer is right."""
     right = [layer for layer in found if _is_right(layer, params, rng)]
     if len(right) == 1 or found[0].reading.arguments == 1:
         return (right or found)[0]

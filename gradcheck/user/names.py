@@ -8,6 +8,7 @@ from typing import Any
 
 from gradcheck.user.blocks import Path, path_name
 from gradcheck.user.objects import Position, attributes, is_object
+from gradcheck.user.tensors import is_module
 
 PREFIXES = ("d", "d_", "grad_", "g", "g_", "nabla_", "delta_", "D", "grad", "dL_d", "dJ_d")
 SUFFIXES = ("_grad", "_gradient", "_g")
@@ -106,6 +107,8 @@ def follow(value: Any, path: Path) -> Any:
             if not isinstance(value, list | tuple) or step.index >= len(value):
                 return ABSENT
             value = value[step.index]
+        elif is_module(value):
+            value = dict(value.named_parameters()).get(step, ABSENT)
         elif isinstance(value, Mapping) and step in value:
             value = value[step]
         elif is_object(value) and isinstance(step, str) and hasattr(value, step):

@@ -23,10 +23,6 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
 
     Returns:
         The problem, and what the first call of the gradient gave; None where it was not called.
-
-    Raises:
-        UsageError: none of them has one.
-        UserCodeError: the loss raised.
     """
     parameters = problem.parameters
     if not any(_may_be_none(problem, block) for block in range(len(parameters.names))):

@@ -17,11 +17,7 @@ ROUNDED = 1e-9
 
 
 def as_number(returned: Any) -> float:
-    """The loss as a float; arrays of one element count as numbers.
-
-    Raises:
-        UsageError: it is not one real number.
-    """
+    """The loss as a float; arrays of one element count as numbers."""
     if returned is None:
         raise UsageError(
             "your loss returned None; it must return one number (is a return missing?)"
@@ -54,11 +50,7 @@ def as_number(returned: Any) -> float:
 
 
 def as_pair(returned: Any) -> tuple[Any, Any]:
-    """The loss and the gradients, from a function that returns both.
-
-    Raises:
-        UsageError: it did not.
-    """
+    """The loss and the gradients, from a function that returns both."""
     if isinstance(returned, tuple | list) and len(returned) == 2:
         return returned[0], returned[1]
     raise UsageError(

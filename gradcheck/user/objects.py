@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -24,6 +24,8 @@ from gradcheck.user.tensors import (
 )
 
 Array = NDArray[np.float64]
+Path = tuple[Any, ...]
+
 PLAIN = (
     type,
     str,
@@ -179,82 +181,62 @@ def attributes(value: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Contents:
-    """The floating-point arrays and numbers in an object's attributes, with their paths.
+class Walk:
+    """A walk through the attributes of objects.
 
-    `torch` are its modules and tensors, `fixed` the arrays that cannot be changed.
-    """
-
-    slots: list[tuple[tuple[Any, ...], Slot]]
-    torch: list[Any]
-    fixed: list[tuple[tuple[Any, ...], tuple[int, ...]]]
-
-
-def look_into(value: Any, whole: bool = False) -> Contents:
-    """The floating-point arrays and numbers in an object's attributes, with their paths.
-
-    An array that is found in several places has a slot in each. A `torch.nn.Module` has its
-    parameters by their own names.
-
-    Args:
-        value: the object, or with `whole` a container too.
+    Attributes:
         whole: every array is perturbed itself, whatever its type.
+        torch: the modules and torch tensors met.
+        fixed: the paths and shapes of arrays that cannot be changed.
+        working: the arrays that are perturbed, by the identity of the original.
     """
-    walk = _Walk(whole, {id(value)}, {}, [], [])
-    slots = [
-        ((*(place.step for place in slot.way), slot.place.step), slot)
-        for slot in walk.slots(value, ())
-    ]
-    return Contents(slots, walk.torch, walk.fixed)
-
-
-@dataclass(frozen=True)
-class _Walk:
-    """One walk through an object: what it has seen, and the arrays that it will perturb."""
 
     whole: bool
-    seen: set[int]
-    working: dict[int, Array | None]
-    torch: list[Any]
-    fixed: list[tuple[tuple[Any, ...], tuple[int, ...]]]
+    torch: list[Any] = field(default_factory=list)
+    fixed: list[tuple[Path, tuple[int, ...]]] = field(default_factory=list)
+    working: dict[int, Array | None] = field(default_factory=dict)
 
-    def slots(self, holder: Any, way: tuple[Place, ...]) -> Iterator[Slot]:
+    def slots(self, value: Any, path: Path = ()) -> Iterator[tuple[Path, Slot]]:
+        """The paths and slots of the floating-point arrays and numbers in an object's attributes.
+
+        An array that is found in several places has a slot in each. A `torch.nn.Module` has its
+        parameters by their own names.
+        """
+        return self._below(value, path, (), {id(value)})
+
+    def _below(
+        self, holder: Any, path: Path, way: tuple[Place, ...], seen: set[int]
+    ) -> Iterator[tuple[Path, Slot]]:
         if is_module(holder):
             self.torch.append(holder)
             for name, tensor in module_parameters(holder):
                 if tensor.requires_grad:
-                    yield _tensor_slot(Place({name: tensor}, name, tensor), way)
+                    yield (*path, name), _tensor_slot(Place({name: tensor}, name, tensor), way)
                 else:
-                    steps = (*(outer.step for outer in way), name)
-                    self.fixed.append((steps, tuple(tensor.shape)))
+                    self.fixed.append(((*path, name), tuple(tensor.shape)))
             return
         for step, value in steps_from(holder):
-            place = Place(holder, step, value)
+            place, there = Place(holder, step, value), (*path, step)
             if isinstance(value, float | np.floating):
                 if not isinstance(holder, tuple):
-                    yield Slot(place, way, None)
+                    yield there, Slot(place, way, None)
             elif isinstance(value, np.ndarray):
-                yield from self._array(place, way)
+                if id(value) not in self.working:
+                    self.working[id(value)] = value if self.whole else _working_array(place)
+                working = self.working[id(value)]
+                if value.dtype.kind in "fc" and working is not None:
+                    yield there, Slot(place, way, working, itself=working is value)
+                elif value.dtype.kind in "fc":
+                    self.fixed.append((there, value.shape))
             elif is_real_tensor(value):
                 if not is_jax(value):
                     self.torch.append(value)
-                yield _tensor_slot(place, way)
-            elif id(value) in self.seen or len(way) > DEEPEST:
+                yield there, _tensor_slot(place, way)
+            elif id(value) in seen or len(way) > DEEPEST:
                 continue
             elif isinstance(value, Mapping | list | tuple) or is_object(value):
-                self.seen.add(id(value))
-                yield from self.slots(value, (*way, place))
-
-    def _array(self, place: Place, way: tuple[Place, ...]) -> Iterator[Slot]:
-        array = place.original
-        if id(array) not in self.working:
-            self.working[id(array)] = array if self.whole else _working_array(place)
-        working = self.working[id(array)]
-        if array.dtype.kind in "fc" and working is not None:
-            yield Slot(place, way, working, itself=working is array)
-        elif array.dtype.kind in "fc":
-            steps = (*(outer.step for outer in way), place.step)
-            self.fixed.append((steps, array.shape))
+                seen.add(id(value))
+                yield from self._below(value, there, (*way, place), seen)
 
 
 def _tensor_slot(place: Place, way: tuple[Place, ...]) -> Slot:

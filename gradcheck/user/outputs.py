@@ -151,11 +151,7 @@ def mapped(change: Callable[..., Any], structure: Any, *others: Any) -> Any:
 
 
 def inner(upstream: Any, output: Any) -> float:
-    """The sum of upstream times output, of complex ones that by the parts.
-
-    Raises:
-        UsageError: the output has another shape than at first.
-    """
+    """The sum of upstream times output, of complex ones that by the parts."""
     sums = []
     for value, along in leaves(output, upstream):
         if along is None:
@@ -175,9 +171,6 @@ def random_like(output: Any, rng: np.random.Generator) -> Any:
     """Normal numbers in the structure of the output: never all of one sign, never all ones.
 
     Whole numbers beside others take no upstream gradient: it is 0 there, and None for None.
-
-    Raises:
-        UsageError: there is none that a gradient could flow to.
     """
     kinds = [np.asarray(to_array(value)).dtype.kind for (value,) in leaves(output)]
     continuous = "f" in kinds or "c" in kinds
@@ -200,11 +193,7 @@ def random_like(output: Any, rng: np.random.Generator) -> Any:
 
 
 def require_fit(upstream: Any, output: Any) -> None:
-    """Refuses an upstream gradient of another structure or shape than the output.
-
-    Raises:
-        UsageError: it is of another.
-    """
+    """Refuses an upstream gradient of another structure or shape than the output."""
     try:
         pairs = list(leaves(output, upstream))
     except (TypeError, KeyError, ValueError, IndexError):

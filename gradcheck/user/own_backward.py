@@ -52,7 +52,12 @@ def taken_apart(layer: CheckedLayer, start: Mapping[str, Any]) -> CheckedLayer:
     if their_error:
         shape = not our_error and "invalid gradient" in their_error
         return apart if shape or our_error == their_error else layer
-    return apart if not our_error and _are_same(ours, theirs) else layer
+    pairs = [] if our_error else [map(to_array, pair) for pair in leaves(ours, theirs)]
+    same = not our_error and all(
+        one.shape == other.shape and np.allclose(one, other, rtol=1e-4, equal_nan=True)
+        for one, other in pairs
+    )
+    return apart if same else layer
 
 
 def _asked(layer: CheckedLayer, start: Mapping[str, Any]) -> tuple[Any, str]:
@@ -61,14 +66,6 @@ def _asked(layer: CheckedLayer, start: Mapping[str, Any]) -> tuple[Any, str]:
         return (layer.run(start)[0], layer.gradient(start)), ""
     except Exception as error:
         return None, repr(error)
-
-
-def _are_same(ours: Any, theirs: Any) -> bool:
-    pairs = [(to_array(one), to_array(other)) for one, other in leaves(ours, theirs)]
-    return all(
-        one.shape == other.shape and np.allclose(one, other, rtol=1e-4, equal_nan=True)
-        for one, other in pairs
-    )
 
 
 Called = dict[Any, tuple[Any, ...]]
@@ -221,13 +218,13 @@ def _listed(value: Any) -> Sequence[Any]:
 def _filled(returned: Any, inputs: Sequence[Any]) -> tuple[Any, ...]:
     """The gradients, zero where None was returned for what has one."""
     return tuple(
-        0 * one if gradient is None and _has_gradient(one) else gradient
+        0 * one if gradient is None and (is_real_tensor(one) or _is_floating(one)) else gradient
         for gradient, one in zip(_listed(returned), inputs, strict=True)
     )
 
 
-def _has_gradient(value: Any) -> bool:
-    return is_real_tensor(value) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+def _is_floating(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
 def argument_names(forward: Callable[..., Any], count: int) -> list[str]:

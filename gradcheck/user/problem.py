@@ -113,6 +113,13 @@ class Problem:
             values = [value[None] for value in values]
         return self._number(call(self.loss_function, LOSS, self._pack(values)))
 
+    def loss_or_nan(self, values: Sequence[Array]) -> float:
+        """The loss, nan where it raises: whether it does is asked elsewhere."""
+        try:
+            return self.loss(values)
+        except UserCodeError:
+            return float("nan")
+
     def _number(self, returned: Any) -> float:
         if self.gradient_function is None and not differentiates_itself(returned):
             returned = as_pair(returned)[0]
@@ -126,10 +133,6 @@ class Problem:
         Args:
             values: the blocks.
             keep: the function is given these very arrays, and the caller sees what it does to them.
-
-        Raises:
-            UserCodeError: the user's function raised.
-            UsageError: there is no gradient in what it returned.
         """
         if self.parameters.in_place:
             self.loss(values)  # a backward pass may read what the forward pass left in the object
@@ -209,40 +212,27 @@ class Problem:
     def implied_gradient(
         self, values: Sequence[Array], learning_rate: float, packed: Any = None
     ) -> Any:
-        """What the step implies at a learning rate; one with momentum is made twice for that.
-
-        Raises:
-            UserCodeError: the step raised.
-        """
-        if self.step is None:
+        """What the step implies at a learning rate; one with momentum is made twice for that."""
+        step = self.step
+        if step is None:
             return None
         if packed is None:
             packed = self._pack([value.copy(order="K") for value in values])
-        implied = call(self.step.gradient, STEP, packed, learning_rate)
-        if self.step.momentum:
+        implied: dict[str, Array] = call(step.gradient, STEP, packed, learning_rate)
+        if step.momentum:
             again = self._pack([value.copy(order="K") for value in values])
-            implied = self.step.less_momentum(
-                implied, call(self.step.gradient, STEP, again, learning_rate)
-            )
-        return self._less_decay(implied, values)
-
-    def _less_decay(self, implied: Any, values: Sequence[Array]) -> Any:
-        """What a step implies without its weight decay, and as a whole gradient."""
-        step = self.step
-        if step is None or (step.share == 1.0 and not step.decay):
-            return implied
-        if not isinstance(implied, Mapping):
-            shrunk = step.decay.get(0, 0.0) if self.parameters.vector is None else 0.0
-            return implied / step.share - shrunk * moved(values[0], implied)
-        blocks = {path_name(leaf.path): leaf.block for leaf in self.parameters.leaves}
-        less = {}
-        for name, value in implied.items():
-            block = blocks.get(name)
-            shrunk = 0.0 if block is None else step.decay.get(block, 0.0)
-            less[name] = value / step.share
-            if block is not None and shrunk:
-                less[name] = less[name] - shrunk * moved(values[block], value)
-        return less
+            second = call(step.gradient, STEP, again, learning_rate)
+            for name in step.momentum.keys() & implied:
+                implied[name] = second[name] - step.momentum[name] * implied[name]
+        if step.share != 1.0 or step.decay:
+            blocks = {path_name(leaf.path): leaf.block for leaf in self.parameters.leaves}
+            for name, value in implied.items():
+                block = blocks.get(name)
+                implied[name] = value / step.share
+                if block is not None and block in step.decay:
+                    shrunk = step.decay[block] * moved(values[block], value)
+                    implied[name] = implied[name] - shrunk
+        return implied[BARE] if list(implied) == [BARE] else implied
 
     def entry_loss(self, values: Sequence[Array]) -> Callable[[int, Any, Any], float]:
         """The loss at `values` with one entry set to another value, on arrays of its own.

@@ -110,11 +110,7 @@ def _by_name(
 
 
 def _inside(returned: Mapping[Any, Any], parameters: Parameters) -> list[tuple[Any, Path] | None]:
-    """The gradients of what one container of an object holds, by the names that it has in there.
-
-    Raises:
-        UsageError: several containers hold these names, and none is called `params`.
-    """
+    """The gradients of what one container of an object holds, by the names that it has in there."""
     leaves = parameters.leaves
     found = [
         look_up(returned, leaf.path[1:])
@@ -234,11 +230,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def as_array(value: Any, name: str, is_complex: bool = False) -> NDArray[Any]:
-    """A returned gradient as an array.
-
-    Raises:
-        UsageError: it is none of numbers; of real ones, unless the parameter is complex.
-    """
+    """A returned gradient as an array."""
     if isinstance(value, np.ma.MaskedArray) and value.dtype.kind in "fiu":
         value = np.ma.filled(value.astype(np.float64), np.nan)  # what is masked is no gradient
     try:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import BARE, Array, describe
+from gradcheck.user.blocks import Array, describe
 from gradcheck.user.calls import hand_over
 from gradcheck.user.structures import flatten
 
@@ -49,12 +49,8 @@ class Step:
         rounding = float(np.finfo(np.float64).eps) * float(np.max(np.abs(value), initial=0.0))
         return rounding / self.learning_rate
 
-    def gradient(self, params: Any, learning_rate: float | None = None) -> Any:
-        """The implied gradient, by the names of the blocks.
-
-        Raises:
-            UsageError: the step neither returns parameters nor changes those it is given.
-        """
+    def gradient(self, params: Any, learning_rate: float | None = None) -> dict[str, Array]:
+        """The implied gradient, by the names of the blocks."""
         rate = self.learning_rate if learning_rate is None else learning_rate
         old = flatten(params)
         before = dict(zip(old.names, old.values, strict=True))
@@ -64,22 +60,9 @@ class Step:
         if after is None or set(after) != set(before):
             after = _leaves(params, params) or {}
         implied = {name: (value - after.get(name, value)) / rate for name, value in before.items()}
-        if self.known is not None:
-            implied = {
-                name: value
-                for name, value in implied.items()
-                if name in self.known and np.any(value)
-            }
-        return implied[BARE] if list(implied) == [BARE] else implied
-
-    def less_momentum(self, implied: Any, again: Any) -> Any:
-        """The gradient from what two updates in a row, at one point, imply."""
-        if not isinstance(implied, Mapping):
-            return again - self.momentum.get(BARE, 0.0) * implied
-        return {
-            name: again[name] - self.momentum[name] * value if name in self.momentum else value
-            for name, value in implied.items()
-        }
+        if self.known is None:
+            return implied
+        return {name: one for name, one in implied.items() if name in self.known and np.any(one)}
 
 
 def moved(weights: Array, gradient: Array) -> Array:
@@ -90,11 +73,7 @@ def moved(weights: Array, gradient: Array) -> Array:
 def make_step(
     step: Callable[..., Any], learning_rate: float, known: frozenset[str] | None = None
 ) -> Step:
-    """The step with its learning rate, and the names of the arrays of an object.
-
-    Raises:
-        UsageError: the learning rate is not a positive number.
-    """
+    """The step with its learning rate, and the names of the arrays of an object."""
     if not callable(step):
         raise UsageError(f"step is {describe(step)}; it must be a function of the parameters")
     if isinstance(learning_rate, bool) or not isinstance(learning_rate, int | float):
@@ -115,17 +94,12 @@ def _learning_rate_argument(step: Callable[..., Any]) -> str | None:
 
 def _leaves(structure: Any, params: Any) -> dict[str, NDArray[Any]] | None:
     """The arrays of a structure by name; None where it is none of parameters."""
-    if structure is None or (
-        type(structure) is not type(params) and not _both_arrays(structure, params)
-    ):
+    kinds = np.ndarray | np.floating | float
+    both_arrays = isinstance(structure, kinds) and isinstance(params, kinds)
+    if structure is None or (type(structure) is not type(params) and not both_arrays):
         return None
     try:
         found = flatten(structure)
     except UsageError:
         return None
     return dict(zip(found.names, found.values, strict=True))
-
-
-def _both_arrays(one: Any, other: Any) -> bool:
-    kinds = np.ndarray | np.floating | float
-    return isinstance(one, kinds) and isinstance(other, kinds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from gradcheck.user.blocks import (
     keyed_name,
     path_name,
 )
-from gradcheck.user.objects import Slot, is_object, look_into, steps_from
+from gradcheck.user.objects import Slot, Walk, is_object, steps_from
 from gradcheck.user.packing import Places, container_pack, dataclass_pack, joined, leaf_pack
 from gradcheck.user.tensors import (
     frozen,
@@ -44,19 +44,12 @@ def flatten(params: Any) -> Parameters:
     is found in containers is copied; objects are changed in place, and `restore` puts them back.
     Anything else found in a container (None, text, integers that are settings) is handed on to
     the user's functions as it is. What `gradcheck.parameters` made is taken as it is.
-
-    Raises:
-        UsageError: there is no array in `params`, or one that has no gradient (object).
     """
     return params if isinstance(params, Parameters) else read_structure(params)
 
 
 def flatten_real(params: Any, what: str) -> Parameters:
-    """As `flatten`, for what takes no complex parameters.
-
-    Raises:
-        UsageError: as `flatten`, or one is complex.
-    """
+    """As `flatten`, for what takes no complex parameters."""
     found = flatten(params)
     for leaf in found.leaves:
         if leaf.part:
@@ -73,63 +66,63 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
     Args:
         params: the structure.
         in_place: whether containers are treated as objects are: the very arrays are perturbed.
-
-    Raises:
-        UsageError: as `flatten`.
     """
     if holds_itself(params):
         raise UsageError(f"params is {describe(params)} that contains itself, or goes too deep")
-    reader = _Reader(in_place)
+    reader = _Reader(Walk(in_place))
     pack = reader.read(params, ())
     if not reader.found:
         raise UsageError(
             f"params holds no arrays (it is {describe(params)}); give an array, a dict, list or "
             "tuple of arrays, or an object whose attributes hold arrays"
         )
-    firsts = [reader.found[reader.blocks.index(block)] for block in range(reader.count)]
-    values = tuple(_as_float64(leaf) for leaf in firsts)
-    names = _unique_names(reader.found)
-    still = frozen([leaf.value for leaf in firsts])
-    found = Parameters(
-        names=tuple(
-            names[reader.blocks.index(block)] + (f".{leaf.part}" if leaf.part else "")
-            for block, leaf in enumerate(firsts)
-        ),
+    leaves = _named(reader.found)
+    firsts = {
+        leaf.block: (found, leaf) for found, leaf in [*zip(reader.found, leaves, strict=True)][::-1]
+    }
+    blocks = [firsts[block] for block in range(len(firsts))]
+    values = tuple(_as_float64(found) for found, _ in blocks)
+    still = frozen([found.value for found, _ in blocks])
+    walk = reader.walk
+    whole = Parameters(
+        names=tuple(leaf.name + (f".{leaf.part}" if leaf.part else "") for _, leaf in blocks),
         values=values,
-        dtypes=tuple(leaf.array.dtype for leaf in firsts),
-        storage=tuple(_storage(leaf) for leaf in firsts),
+        dtypes=tuple(found.array.dtype for found, _ in blocks),
+        storage=tuple(_storage(found) for found, _ in blocks),
         pack=pack,
         working=tuple(
-            None if leaf.slot is None or leaf.part else leaf.slot.working for leaf in firsts
+            None if found.slot is None or found.part else found.slot.working for found, _ in blocks
         ),
         leaves=(
-            *(
-                Leaf(leaf.path, name, leaf.array.shape, block, flipped, leaf.in_object, leaf.part)
-                for leaf, name, block, flipped in zip(
-                    reader.found, names, reader.blocks, reader.transposed, strict=True
-                )
-            ),
+            *leaves,
             *(
                 Leaf(path, path_name(path), shape, None, in_object=True)
-                for path, shape in reader.fixed
+                for path, shape in walk.fixed
             ),
         ),
         owner=params,
         origin=tuple((slot, joined(values, places)) for places, slot in reader.placed),
-        torch=tuple(reader.torch),
-        undo=tuple(map(saved_state, reader.torch)),
+        torch=tuple(walk.torch),
+        undo=tuple(map(saved_state, walk.torch)),
     )
     moving = [block for block, is_still in enumerate(still) if not is_still]
-    return found.narrowed(moving) if any(still) else found
+    return whole.narrowed(moving) if any(still) else whole
 
 
-def _unique_names(found: Sequence[_Found]) -> list[str]:
-    """The paths as the user would write them; with keys in brackets where two would be the same."""
-    names = [path_name(leaf.path) for leaf in found]
-    counts = Counter(name for name, leaf in zip(names, found, strict=True) if leaf.part != "imag")
+def _named(found: Sequence[_Found]) -> list[Leaf]:
+    """With the paths as the user would write them; keys in brackets where two would be the same."""
+    counts = Counter(path_name(leaf.path) for leaf in found if leaf.part != "imag")
     return [
-        keyed_name(leaf.path) if counts[name] > 1 else name
-        for leaf, name in zip(found, names, strict=True)
+        Leaf(
+            one.path,
+            keyed_name(one.path) if counts[path_name(one.path)] > 1 else path_name(one.path),
+            one.array.shape,
+            one.block,
+            one.transposed,
+            one.in_object,
+            one.part,
+        )
+        for one in found
     ]
 
 
@@ -145,11 +138,15 @@ def is_leaf(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class _Found:
+    """An array or number of the user's, or a part of a complex one, and the block that it is."""
+
     path: Path
     value: Any
     slot: Slot | None = None
     in_object: bool = False
     part: str = ""
+    block: int = 0
+    transposed: bool = False
 
     @property
     def array(self) -> NDArray[Any]:
@@ -159,55 +156,47 @@ class _Found:
 
 @dataclass
 class _Reader:
-    """One reading of a structure: the leaves found so far, and which of them are one array."""
+    """One reading of a structure: what was found so far, and where it lies in the user's memory."""
 
-    in_place: bool = False
+    walk: Walk
     found: list[_Found] = field(default_factory=list)
-    blocks: list[int] = field(default_factory=list)
-    transposed: list[bool] = field(default_factory=list)
-    fixed: list[tuple[Path, tuple[int, ...]]] = field(default_factory=list)
     placed: list[tuple[Places, Slot]] = field(default_factory=list)
-    torch: list[Any] = field(default_factory=list)
     count: int = 0
     _known: dict[Any, int] = field(default_factory=dict)
 
     def read(self, value: Any, path: Path) -> Pack:
         """Appends the leaves below `value`, and returns what rebuilds it."""
+        in_place, is_record = self.walk.whole, is_dataclass(value) and not isinstance(value, type)
         if is_object(value) and not is_dataclass(value):
-            return self._read_object(value, path, in_object=True)
-        if self.in_place and isinstance(value, Mapping | list | tuple):
-            return self._read_object(value, path, in_object=False)
+            return self._in_memory(value, self.walk.slots(value, path), not is_module(value))
+        if in_place and (is_record or isinstance(value, Mapping | list | tuple)):
+            return self._in_memory(value, self.walk.slots(value, path), False)
         if is_leaf(value):
-            slot = _own_slot(value) if self.in_place else None
-            places = self._add(_Found(path, value, slot))
-            if slot is not None:
-                return lambda arrays: _put(slot, joined(arrays, places, value), value)
-            return leaf_pack(value, places)
+            slots = [slot for _, slot in self.walk.slots([value])] if in_place else []
+            if slots:
+                return self._in_memory(value, [(path, slots[0])], False)
+            return leaf_pack(value, self._add(_Found(path, value)))
         if isinstance(value, Mapping | list | tuple):
             packs = [(step, self.read(item, (*path, step))) for step, item in steps_from(value)]
             return container_pack(value, packs)
-        if is_dataclass(value) and not isinstance(value, type):
-            if self.in_place:
-                return self._read_object(value, path, in_object=False)
+        if is_record:
             named = [(field.name, getattr(value, field.name)) for field in fields(value)]
             packs = [(name, self.read(item, (*path, name))) for name, item in named]
             return dataclass_pack(value, packs)
         return lambda arrays: value
 
-    def _read_object(self, value: Any, path: Path, in_object: bool) -> Pack:
-        contents = look_into(value, self.in_place)
-        self.torch += contents.torch
-        self.fixed += [((*path, *steps), shape) for steps, shape in contents.fixed]
+    def _in_memory(self, value: Any, slots: Iterable[tuple[Path, Slot]], in_object: bool) -> Pack:
+        """Of what is changed where it is."""
         placed = []
-        for steps, slot in contents.slots:
-            places = self._add(
-                _Found((*path, *steps), slot.original, slot, in_object and not is_module(value))
-            )
-            placed.append((places, slot))
+        for path, slot in slots:
+            placed.append((self._add(_Found(path, slot.original, slot, in_object)), slot))
+        self.placed += placed
 
         def pack(arrays: Sequence[Any]) -> Any:
             for places, slot in placed:
-                _put(slot, joined(arrays, places, slot.original), value)
+                array = joined(arrays, places, slot.original)
+                if array is not None:
+                    slot.put(array)
             return value
 
         return pack
@@ -215,10 +204,7 @@ class _Reader:
     def _add(self, leaf: _Found) -> Places:
         """The leaf's block, and whether it lies there transposed; both parts' of a complex one."""
         parts = ("real", "imag") if np.iscomplexobj(leaf.array) else ("",)
-        places = tuple(self._add_part(replace(leaf, part=part)) for part in parts)
-        if leaf.slot is not None:
-            self.placed.append((places, leaf.slot))
-        return places
+        return tuple(self._add_part(replace(leaf, part=part)) for part in parts)
 
     def _add_part(self, leaf: _Found) -> tuple[int, bool]:
         """A new block if it is new."""
@@ -229,9 +215,7 @@ class _Reader:
             self.count += 1
             if keys:
                 self._known[keys[0]] = block
-        self.found.append(leaf)
-        self.blocks.append(block)
-        self.transposed.append(flipped)
+        self.found.append(replace(leaf, block=block, transposed=flipped))
         return block, flipped
 
 
@@ -248,17 +232,6 @@ def _memory(leaf: _Found) -> list[tuple[Any, ...]]:
     return [
         (leaf.part, in_place, start, view.shape, view.strides, view.dtype.str) for view in views
     ]
-
-
-def _own_slot(value: Any) -> Slot | None:
-    """The slot of a bare array that is perturbed itself."""
-    return next((slot for _, slot in look_into([value], whole=True).slots), None)
-
-
-def _put(slot: Slot, array: Any, value: Any) -> Any:
-    if array is not None:
-        slot.put(array)
-    return value
 
 
 def _storage(leaf: _Found) -> np.dtype[Any]:

@@ -93,11 +93,7 @@ def put_numbers(tensor: Any, array: NDArray[Any]) -> None:
 
 
 def module_parameters(module: Any) -> Iterator[tuple[str, Any]]:
-    """The floating-point parameters of a module by their own names.
-
-    Raises:
-        UsageError: they are not in the memory of this machine.
-    """
+    """The floating-point parameters of a module by their own names."""
     for name, parameter in module.named_parameters():
         if parameter.device.type != "cpu":
             raise UsageError(

@@ -31,7 +31,7 @@ def returned_so_far(raised: Raised) -> Any:
         stopped = _Stopped.at(location.file, location.line, scope)
         if stopped is None:
             return None
-        made = stopped.made()
+        made = stopped.of(stopped.returned)
         if not _is_empty(made):
             return made
         if not stopped.hands_through:
@@ -79,10 +79,6 @@ class _Stopped:
         innermost = max(around, key=lambda node: (node.lineno, node.col_offset), default=None)
         return None if innermost is None else cls(innermost, line, scope, tree)
 
-    def made(self) -> Any:
-        """What it would have returned."""
-        return None if self._returned is None else self._of(self._returned)
-
     def may_write(self, holder: Any, attribute: str) -> bool:
         """Whether a statement to come may change an attribute: one that uses it, but to return it.
 
@@ -107,7 +103,7 @@ class _Stopped:
     @property
     def hands_through(self) -> bool:
         """Whether it returns what the call that raised would have returned, as that came."""
-        value = self._returned
+        value = self.returned
         if isinstance(value, ast.Name):
             stores = [
                 statement.value
@@ -120,7 +116,7 @@ class _Stopped:
         return len(calls) == 1 and calls[0] is value
 
     @cached_property
-    def _returned(self) -> ast.expr | None:
+    def returned(self) -> ast.expr | None:
         """The expression of the one return statement to come."""
         if isinstance(self.function, ast.Lambda):
             return self.function.body
@@ -150,12 +146,13 @@ class _Stopped:
             and not isinstance(node, ast.If | ast.With | ast.Try)
         ]
 
-    def _of(self, value: ast.expr) -> Any:
+    def of(self, value: ast.expr | None) -> Any:
+        """What an expression that is returned is made of, as far as it was made."""
         if isinstance(value, ast.Tuple | ast.List):
-            return [self._of(item) for item in value.elts]
+            return [self.of(item) for item in value.elts]
         if isinstance(value, ast.Dict):
             return {
-                key.value: self._of(item)
+                key.value: self.of(item)
                 for key, item in zip(value.keys, value.values, strict=True)
                 if isinstance(key, ast.Constant)
             }
@@ -165,25 +162,19 @@ class _Stopped:
 
     def _is_left_alone(self, name: str) -> bool:
         """Whether a variable is only written into, read from by item, and returned."""
-        whole = {
-            id(node)
-            for statement in self._to_come
-            for node in ast.walk(statement)
-            if isinstance(node, ast.Name) and node.id == name
-        }
-        for statement in self._to_come:
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Subscript) or (
-                    isinstance(node, ast.Attribute) and node.attr not in CHANGING
-                ):
-                    whole.discard(id(node.value))
-            if isinstance(statement, ast.Return) and statement.value is not None:
-                whole -= {id(node) for node in _handed_back(statement.value)}
-            if isinstance(statement, ast.Assign) and isinstance(
-                statement.targets[0], ast.Subscript
+        nodes = [node for statement in self._to_come for node in ast.walk(statement)]
+        harmless: set[int] = set()
+        for node in nodes:
+            if isinstance(node, ast.Return):
+                harmless.update(map(id, ast.walk(node)))
+            elif (
+                isinstance(node, ast.Subscript)
+                or (isinstance(node, ast.Attribute) and node.attr not in CHANGING)
+                or (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript))
             ):
-                whole.discard(id(statement.value))
-        return not whole
+                harmless.add(id(node.value))
+        uses = (node for node in nodes if isinstance(node, ast.Name) and node.id == name)
+        return all(id(node) in harmless for node in uses)
 
     def _settled(self, holder: Any) -> Any:
         if isinstance(holder, np.ndarray):
@@ -227,16 +218,6 @@ class _Stopped:
             loop.lineno < statement.lineno <= (loop.end_lineno or 0) for loop in self._loops
         )
         return not inside or not isinstance(statement, ast.Assign)
-
-
-def _handed_back(value: ast.expr) -> Iterator[ast.expr]:
-    yield value
-    if isinstance(value, ast.Tuple | ast.List):
-        for item in value.elts:
-            yield from _handed_back(item)
-    if isinstance(value, ast.Dict):
-        for item in value.values:
-            yield from _handed_back(item)
 
 
 def _targets(statement: ast.stmt) -> Iterator[ast.expr]:

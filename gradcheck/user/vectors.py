@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
-from gradcheck.numeric.estimate import Array, Indices
+from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.pattern import Pattern
 from gradcheck.user.blocks import Parameters, cut, describe
 from gradcheck.user.bounds import Bounds
@@ -80,12 +80,7 @@ class Vectors:
         return self.parameters.pack([part.copy() for part in cut(flat, self.parameters.shapes)])
 
     def asked(self, flat: Array) -> NDArray[np.float64]:
-        """What the function returns, (m,).
-
-        Raises:
-            UserCodeError: it raised.
-            UsageError: it returned no numbers, or another number of them.
-        """
+        """What the function returns, (m,)."""
         given = call(self.function, FUNCTION, self.pack(flat))
         returned = _as_array(given)
         self.is_complex |= returned.dtype.kind == "c"
@@ -151,9 +146,6 @@ def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) ->
         returned: a dense array, a sparse matrix, or arrays by block.
         vectors: the function.
         more: entries that there are besides, as 0.
-
-    Raises:
-        UsageError: it cannot be read, or has another shape.
     """
     shape = vectors.rows, len(vectors.point)
     if hasattr(returned, "tocsc"):
@@ -188,11 +180,7 @@ class WrongShapeError(UsageError):
 
 
 def read_pattern(given: Any, shape: tuple[int, int]) -> Pattern | None:
-    """What `sparsity` says: an array or a sparse matrix that is not 0 where entries may be.
-
-    Raises:
-        UsageError: it has another shape.
-    """
+    """What `sparsity` says: an array or a sparse matrix that is not 0 where entries may be."""
     if given is None:
         return None
     from scipy.sparse import csc_matrix
@@ -217,7 +205,8 @@ def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matr
         places = csc_matrix((np.ones(len(found.data)), found.indices, found.indptr), shape)
         places = places + csc_matrix((np.ones(len(more.rows)), more.rows, more.starts), shape)
         places.sort_indices()
-        values = np.asarray(found[places.indices, _columns(places)]).ravel()
+        columns = np.repeat(np.arange(shape[1]), np.diff(places.indptr))
+        values = np.asarray(found[places.indices, columns]).ravel()
         found = csc_matrix((values, places.indices, places.indptr), shape)
     found.sort_indices()
     pattern = Pattern(found.indptr.astype(np.intp), found.indices.astype(np.intp), shape)
@@ -238,10 +227,6 @@ def _as_array(value: Any) -> NDArray[Any]:
         return np.asarray(to_array(value))
     except ValueError:  # rows of different length
         return np.empty(0, dtype=object)
-
-
-def _columns(found: Any) -> Indices:
-    return np.repeat(np.arange(found.shape[1]), np.diff(found.indptr))
 
 
 def _filled(pattern: Pattern) -> NDArray[np.bool_]:

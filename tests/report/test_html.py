@@ -209,23 +209,23 @@ def test_an_axis_has_round_numbers_within_it(values):
 
 def test_points_are_where_their_numbers_say():
     plot = svg.plot(scatter_chart(Scatter("W1", (1e-3, 1.0), (1e-3, 0.1), (False, True))))
-    right, wrong = plot.series
-    assert (right.style, wrong.style) == ("dots", "crosses")
-    x, y = (float(part) for part in re.match(r"M(\S+) (\S+?)h0$", right.path).groups())
+    right, wrong = plot["series"]
+    assert (right["style"], wrong["style"]) == ("dots", "crosses")
+    x, y = (float(part) for part in re.match(r"M(\S+) (\S+?)h0$", right["path"]).groups())
     assert x < (svg.LEFT + svg.RIGHT) / 2
     assert y > (svg.TOP + svg.BOTTOM) / 2  # upwards is to smaller numbers
-    assert wrong.path.endswith(svg.CROSS)
+    assert wrong["path"].endswith(svg.CROSS)
 
 
 def test_a_heat_map_has_one_path_per_colour_and_all_cells():
     errors = tuple(tuple(10.0 ** -(row % 13) for _ in range(64)) for row in range(64))
     cells = svg.cells(HeatMap("W1", (128, 64), errors, (2, 1), (1, 2), (3, 2)))
-    assert len(cells.paths) <= drawing.COLOUR_STEPS
-    lengths = re.findall(r"h(\d+)", "".join(path for _, path in cells.paths))
+    assert len(cells["paths"]) <= drawing.COLOUR_STEPS
+    lengths = re.findall(r"h(\d+)", "".join(path for _, path in cells["paths"]))
     assert sum(map(int, lengths)) == 64 * 64
-    assert cells.worst == (1, 2)
-    assert "W1[3, 2]" in cells.caption
-    assert "2 by 1 entries" in cells.caption
+    assert cells["worst"] == (1, 2)
+    assert "W1[3, 2]" in cells["caption"]
+    assert "2 by 1 entries" in cells["caption"]
 
 
 @pytest.mark.parametrize(
