@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 
 from gradcheck.finding import Finding
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.variants import Texts
 
-Rank = tuple[int, int, int, float, int]
+Rank = tuple[int, int, int, int, float]
+
+TOKEN = re.compile(r"\w+|[^\w\s]")
 
 PRODUCTS = ("dot", "matmul")
 
@@ -28,16 +32,25 @@ def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding])
 
 
 def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
-    """The number of edits, the distance from the diagnosis, oddities, weight, and length."""
+    """The number of edits, the distance from the diagnosis, oddities, changed tokens, weight."""
     places = [place for one in findings for place in (one.location, *one.also) if place]
     named = {(place.file, place.line) for place in places}
     distance = sum((edit.path, edit.line) not in named for edit in mended.edits)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
-    return len(mended.edits), distance, odd, mended.weight, _length(mended)
+    changed = sum(_changed(mended.texts[path], before[path]) for path in before)
+    return len(mended.edits), distance, odd, changed, mended.weight
 
 
-def _length(mended: Mended) -> int:
-    return sum(map(len, mended.texts.values()))
+def _changed(after: bytes, before: bytes) -> int:
+    """How many names, numbers and signs come or go."""
+    lines = [text.decode().splitlines() for text in (before, after)]
+    ours, theirs = (
+        [token for line in own if line not in other for token in TOKEN.findall(line)]
+        for own, other in (lines, lines[::-1])
+    )
+    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
+    same = sum(block.size for block in matcher.get_matching_blocks())
+    return len(ours) + len(theirs) - 2 * same
 
 
 def _oddity(after: bytes, before: bytes) -> int:

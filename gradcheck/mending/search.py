@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from itertools import tee
+from itertools import chain, tee
 
 from gradcheck.mending.answers import Answers
 from gradcheck.mending.candidate import Mended, Proof, TooSlowError, Watch, applied
@@ -88,13 +88,18 @@ class Search:
         """All single edits of a program; where none is enough, those that help are kept."""
         program = Program(self._task.functions, texts)
         contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
-        made = [self._constructed(contexts, wanted) for wanted in self._task.hints.wanted]
-        first = weighed([edit for one in made for edit in one])
         base = self._judge.progress(self._judge.right_blocks() or self._start)
         self._surroundings.restore()
-        self._try_each(program, of_different_faults(made), before)
         changes: list[tuple[Edit, Array]] = []
-        early = self._helpful(program, before, first, base, changes)[0]
+        said = [one.edits(contexts) for one in self._task.hints.said]
+        early = self._helpful(program, before, chain(*said), base, changes)[0]
+        self._try_each(program, () if self._mended else of_different_faults(said), before)
+        first: list[Edit] = []
+        if not self._mended:
+            made = [self._constructed(contexts, wanted) for wanted in self._task.hints.wanted]
+            first = weighed(list(chain(*made)))
+            self._try_each(program, of_different_faults(made), before)
+            early += self._helpful(program, before, first, base, changes)[0]
         if not self._mended and depth < DEPTH:
             last = self._last
             self._last = self._spent() + DEEPEN * (last - self._spent())

@@ -17,6 +17,7 @@ from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.moments import Moment, moments_at
 from gradcheck.mending.pool import INDEX, Pool
+from gradcheck.mending.said import Span, last_line, nodes_near, statement_at
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
 
@@ -42,13 +43,13 @@ class Wanted:
 
     Attributes:
         path: of the file.
-        span: the first line and column, the last line and the column after it.
+        span: where it stands.
         actual: what it is; of several passes of a loop, flat and one after the other.
         expected: what it should be.
     """
 
     path: str
-    span: tuple[int, int, int, int]
+    span: Span
     actual: Array
     expected: Array
 
@@ -68,7 +69,7 @@ def constructed(
     """Edits after which an expression has the value that is wanted, the nearest first."""
     edits: list[Edit] = []
     for context in contexts:
-        statement = _statement(context, wanted) if context.path == wanted.path else None
+        statement = statement_at(context, wanted.span[0]) if context.path == wanted.path else None
         if statement is not None:
             edits = _constructed_in(context, statement, wanted, run)
             calls = any(isinstance(one, ast.Call) for one in ast.walk(statement))
@@ -98,8 +99,8 @@ def _constructed_in(
     whole: bool = False,
 ) -> list[Edit]:
     """Edits of an expression of a statement that has the wrong value; or of what it returns."""
-    moments = moments_at(context.path, statement.lineno, _last_line(statement), run)
-    nodes = _nodes(context, statement, wanted)
+    moments = moments_at(context.path, statement.lineno, last_line(statement), run)
+    nodes = nodes_near(statement, wanted.span)
     if whole:
         nodes = [node for node in nodes if node in (statement, getattr(statement, "value", None))]
     for node in nodes:
@@ -108,44 +109,6 @@ def _constructed_in(
             # of a loop's later passes, the wrong ones before may be what is wrong with them
             return _edits(context, node, told[:MOST_MOMENTS]) or _edits(context, node, told[:1])
     return []
-
-
-def _statement(context: Context, wanted: Wanted) -> ast.stmt | ast.expr | None:
-    """The innermost statement of a function that a place is in; the body of a lambda."""
-    line = wanted.span[0]
-    definition = context.definition
-    if isinstance(definition, ast.Lambda):
-        body = definition.body
-        return body if body.lineno <= line <= (body.end_lineno or body.lineno) else None
-    found = [one for one in context.all_of(ast.stmt) if one.lineno <= line <= _last_line(one)]
-    return max(found, key=lambda one: one.lineno, default=None)
-
-
-def _last_line(statement: ast.stmt | ast.expr) -> int:
-    """The last line of a statement; of one with others inside, of what stands before them."""
-    body = getattr(statement, "body", None)
-    if isinstance(body, list) and body:
-        return max(statement.lineno, int(body[0].lineno) - 1)
-    return statement.end_lineno or statement.lineno
-
-
-def _nodes(context: Context, statement: ast.stmt | ast.expr, wanted: Wanted) -> list[ast.expr]:
-    """The expressions of a statement, that at the place first, then those around it."""
-    first, last = statement.lineno, _last_line(statement)
-    nodes = [
-        node
-        for node in ast.walk(statement)
-        if isinstance(node, ast.expr)
-        and first <= node.lineno <= last
-        and not isinstance(getattr(node, "ctx", None), ast.Store)
-        and not isinstance(node, ast.Constant)
-    ]
-
-    def distance(node: ast.expr) -> int:
-        own = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
-        return sum(abs((one or 0) - other) for one, other in zip(own, wanted.span, strict=True))
-
-    return sorted(nodes, key=distance)
 
 
 def _told(
