@@ -12,7 +12,8 @@ from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.context import Context, Edit, grouped
 from gradcheck.user.calls import Location
 
-CODE = re.compile(r"`([^`]+)`")
+CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
+"""Code, and the number that is a factor too much."""
 JOINED = ("{0} * {1}", "{0} / {1}", "{0} + {1}", "{0} - {1}")
 WEIGHT = 0.3
 
@@ -40,7 +41,7 @@ class Said:
 
     def edits(self, contexts: Sequence[Context]) -> list[Edit]:
         """What the words may mean: the code put there, joined to what is there, or left out."""
-        codes = [" ".join(code.split()) for code in CODE.findall(self.fix)]
+        codes = [" ".join((code or number).split()) for code, number in CODE.findall(self.fix)]
         trees = {code: tree for code in codes if (tree := _parsed(code)) is not None}
         edits = []
         for context in contexts if trees else ():
@@ -69,9 +70,12 @@ def _edits(
         yield from (context.fitted(one, code, WEIGHT) for one in chosen)
         for node in nodes:
             if isinstance(node, ast.BinOp):
-                sides = {ast.unparse(node.right): node.left, ast.unparse(node.left): node.right}
-                if text in sides:
-                    yield context.fitted(node, context.source(sides[text]), WEIGHT)
+                left, right = map(context.source, (node.left, node.right))
+                if ast.unparse(node.right) == text:
+                    yield context.fitted(node, left, WEIGHT)
+                elif ast.unparse(node.left) == text:
+                    rest = f"1 / {right}" if isinstance(node.op, ast.Div) else right
+                    yield context.fitted(node, rest, WEIGHT)
         for form in JOINED:
             for one in chosen:
                 if ast.unparse(one) != text:

@@ -156,24 +156,40 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told]) -> list[Edit]
     moments = [moment for moment, _ in told]
     pool = Pool(context, moments, node)
     parts = list(_parts(context, node, moments, [value for _, value in told]))
-    edits: list[Edit] = []
     for of_three in (False, True):
-        for part, expected in parts if not edits else ():
-            own, around = context.source(part), context.parents.get(part)
-            within = around if part is not node and isinstance(around, ast.BinOp) else None
-            is_factor = within is not None and isinstance(within.op, ast.Mult | ast.Div)
-            before = own if within is None else context.source(within)
-            for text in pool.having(expected, of_three):
-                after = before.replace(own, f"({text})", 1)
-                takes_back = is_roundabout(after) and not is_roundabout(before)
-                # what a factor is multiplied by is told of the whole product
-                is_more = is_factor and text != own and own in text
-                if text != own and not takes_back and not is_more:
-                    turned = 0.0 if text.startswith(own) or own not in text else 0.1
-                    weight = 2.0 + 0.25 * _changes(own, text) + turned + _lost(own, text)
-                    edits.append(context.fitted(part, text, weight))
-    edits.sort(key=lambda edit: (edit.weight, edit.end - edit.start))
-    return [one for one in edits if one.weight <= edits[0].weight + MUCH_LESS_NATURAL][:MOST_EDITS]
+        found = [
+            (_weight(context.source(part), text), context.span(part), part, text)
+            for part, expected in parts
+            for text in pool.having(expected, of_three)
+        ]
+        edits: list[Edit] = []
+        for weight, _, part, text in sorted(found, key=lambda one: one[:2]):
+            is_far = bool(edits) and weight > edits[0].weight + MUCH_LESS_NATURAL
+            if is_far or len(edits) == MOST_EDITS:
+                break
+            if _is_plain(context, node, part, text):
+                edits.append(context.fitted(part, text, weight))
+        if edits:
+            return edits
+    return []
+
+
+def _weight(own: str, text: str) -> float:
+    """How unnatural it is to write a text for another."""
+    turned = 0.0 if text.startswith(own) or own not in text else 0.1
+    return 2.0 + 0.25 * _changes(own, text) + turned + _lost(own, text)
+
+
+def _is_plain(context: Context, node: ast.expr, part: ast.expr, text: str) -> bool:
+    """Whether a text for a part of an expression is another, and takes back nothing beside it."""
+    own, around = context.source(part), context.parents.get(part)
+    within = around if part is not node and isinstance(around, ast.BinOp) else None
+    before = own if within is None else context.source(within)
+    after = before.replace(own, f"({text})", 1)
+    # what a factor is multiplied by is told of the whole product
+    is_factor = within is not None and isinstance(within.op, ast.Mult | ast.Div)
+    is_same = text == own or (is_factor and own in text)
+    return not is_same and (not is_roundabout(after) or is_roundabout(before))
 
 
 def _parts(
