@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dis import Instruction, get_instructions
 from types import CodeType
 
-HOOKS, SEE = "__gradcheck__", "see"
+HOOKS, CALLED, SEE = "__gradcheck_", "__gradcheck__", "see"
+"""How the names begin that `script` puts into a code, and what its marks call."""
 
 Mark = tuple[int, str]
 """Its number, and the name that it sees after this is assigned; none where a return is seen."""
@@ -16,7 +17,7 @@ Mark = tuple[int, str]
 def marks_in(code: CodeType) -> tuple[Mark, ...]:
     """The marks in a code, as `script` puts them there."""
     every = list(get_instructions(code))
-    starts = [index for index, one in enumerate(every) if one.argval == HOOKS]
+    starts = [index for index, one in enumerate(every) if one.argval == CALLED]
     return tuple(_mark(every[index + 2 :]) for index in starts if every[index + 1].argval == SEE)
 
 
@@ -44,7 +45,7 @@ def marked(text: str, marks: Sequence[Mark]) -> ast.Module:
                     items[0] = _see(number, items[0], node)
                 else:
                     node.value = _see(number, node.value, node)
-    return ast.fix_missing_locations(tree)
+    return tree
 
 
 def _after(statement: ast.stmt, marks: Sequence[Mark]) -> list[ast.stmt]:
@@ -61,5 +62,8 @@ def _after(statement: ast.stmt, marks: Sequence[Mark]) -> list[ast.stmt]:
 
 
 def _see(number: int, seen: ast.expr, like: ast.AST) -> ast.expr:
-    function = ast.Attribute(ast.Name(HOOKS, ast.Load()), SEE, ast.Load())
-    return ast.copy_location(ast.Call(function, [ast.Constant(number), seen], []), like)
+    function = ast.Attribute(ast.Name(CALLED, ast.Load()), SEE, ast.Load())
+    call = ast.Call(function, [ast.Constant(number), seen], [])
+    for node in (call, function, function.value, *call.args):
+        ast.copy_location(node, like)
+    return call

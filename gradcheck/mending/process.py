@@ -45,7 +45,7 @@ from gradcheck.words import listed, printable
 PATIENCE = 5.0
 """A process that computes for so many times a candidate's limit and sends nothing is stopped."""
 
-RESTARTS = 5
+RESTARTS, MOST_SHOWN = 5, 5
 
 REACHES_OUT = (
     "your functions write, remove or start something themselves, which is not allowed where edits "
@@ -84,7 +84,7 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
     if not watched.mended:
         reason = watched.refusal or _why_none(point, allowance, watched) + _part(watched.part)
     likeliest = ranked(watched.mended, texts, diagnosis.findings)
-    patches = tuple(make_patch(one, texts) for one in likeliest)
+    patches = tuple(make_patch(one, texts) for one in likeliest[:MOST_SHOWN])
     return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
 
 

@@ -10,9 +10,10 @@ from difflib import SequenceMatcher
 
 from gradcheck.finding import Finding
 from gradcheck.mending.candidate import Mended
+from gradcheck.mending.said import SAID
 from gradcheck.mending.variants import Texts
 
-Rank = tuple[int, int, int, int, float]
+Rank = tuple[int, int, int, bool, int, float]
 
 TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -32,25 +33,29 @@ def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding])
 
 
 def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
-    """The number of edits, the distance from the diagnosis, oddities, changed tokens, weight."""
+    """The number of edits, distance from the diagnosis, oddities; what is not said, words, weight."""
     places = [place for one in findings for place in (one.location, *one.also) if place]
     named = {(place.file, place.line) for place in places}
     distance = sum((edit.path, edit.line) not in named for edit in mended.edits)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
-    changed = sum(_changed(mended.texts[path], before[path]) for path in before)
-    return len(mended.edits), distance, odd, changed, mended.weight
+    changed = changed_words(mended.texts, before)
+    is_own = any(edit.weight > SAID for edit in mended.edits)
+    return len(mended.edits), distance, odd, is_own, changed, mended.weight
+
+
+def changed_words(after: Texts, before: Texts) -> int:
+    """How many names, numbers and signs are put in, left out, or others now."""
+    return sum(_changed(after[path], before[path]) for path in before)
 
 
 def _changed(after: bytes, before: bytes) -> int:
-    """How many names, numbers and signs come or go."""
     lines = [text.decode().splitlines() for text in (before, after)]
     ours, theirs = (
         [token for line in own if line not in other for token in TOKEN.findall(line)]
         for own, other in (lines, lines[::-1])
     )
-    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
-    same = sum(block.size for block in matcher.get_matching_blocks())
-    return len(ours) + len(theirs) - 2 * same
+    changes = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+    return sum(max(i2 - i1, j2 - j1) for kind, i1, i2, j1, j2 in changes if kind != "equal")
 
 
 def _oddity(after: bytes, before: bytes) -> int:
@@ -76,6 +81,8 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
                 if isinstance(node.right, ast.Constant):
                     yield f"{function.name}: / {node.right.value!r}"
+            elif isinstance(node, ast.BinOp) and isinstance(node.right, ast.UnaryOp):
+                yield f"{function.name}: a sign after another"
             elif isinstance(node, ast.Tuple):
                 names = [item.id for item in node.elts if isinstance(item, ast.Name)]
                 if len(names) > len(set(names)):

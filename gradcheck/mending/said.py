@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from gradcheck.finding import Finding
 from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.of_factors import target_value
 from gradcheck.user.calls import Location
 
 CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
 """Code, and the number that is a factor too much."""
 JOINED = ("{0} * {1}", "{0} / {1}", "{0} + {1}", "{0} - {1}")
-WEIGHT = 0.3
+SAID = 0.3
+"""The weight of what is said."""
 
 Span = tuple[int, int, int, int]
 """The first line and column of a place, its last line and the column after it."""
@@ -49,6 +51,8 @@ class Said:
             if statement is not None:
                 nodes = nodes_near(statement, self.span)
                 edits += list(_edits(context, nodes, trees))
+                if nodes and self.fix.startswith("leave"):
+                    edits += list(_nothing(context, nodes[0]))
         edits = [one for one in edits if not is_roundabout(one.replacement.decode())]
         return list(dict.fromkeys(edits))
 
@@ -67,20 +71,33 @@ def _edits(
     named = [node for node in nodes if ast.unparse(node) in texts.values()]
     chosen = list(dict.fromkeys([*named, *nodes[:1]]))
     for code, text in texts.items():
-        yield from (context.fitted(one, code, WEIGHT) for one in chosen)
+        yield from (context.fitted(one, code, SAID) for one in chosen)
         for node in nodes:
             if isinstance(node, ast.BinOp):
                 left, right = map(context.source, (node.left, node.right))
                 if ast.unparse(node.right) == text:
-                    yield context.fitted(node, left, WEIGHT)
+                    yield context.fitted(node, left, SAID)
                 elif ast.unparse(node.left) == text:
                     rest = f"1 / {right}" if isinstance(node.op, ast.Div) else right
-                    yield context.fitted(node, rest, WEIGHT)
+                    yield context.fitted(node, rest, SAID)
         for form in JOINED:
             for one in chosen:
                 if ast.unparse(one) != text:
                     own, more = grouped(context.source(one), one), grouped(code, codes[code])
-                    yield context.fitted(one, form.format(own, more), WEIGHT)
+                    yield context.fitted(one, form.format(own, more), SAID)
+
+
+def _nothing(context: Context, node: ast.expr) -> Iterator[Edit]:
+    """Zeros for a whole array, like another that is at hand."""
+    own = target_value(context, node)
+    alike = [
+        text
+        for text, value in context.values.items()
+        if value == own and value.shape and not context.is_made_later(text, node)
+    ]
+    if alike and context.library:
+        zeros = f"{context.library}.zeros_like({min(alike, key=len)})"
+        yield context.fitted(node, zeros, SAID)
 
 
 def statement_at(context: Context, line: int) -> ast.stmt | ast.expr | None:
