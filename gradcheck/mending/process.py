@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -41,6 +42,9 @@ from gradcheck.sandbox.harmless import Refusals
 from gradcheck.trace.tensors import JaxArray, kind_for
 from gradcheck.user.calls import UserCodeError
 from gradcheck.words import listed, printable
+
+TICK = 0.02
+"""By so many seconds the system may count less than a process does that has used all."""
 
 PATIENCE = 5.0
 """A process that computes for so many times a candidate's limit and sends nothing is stopped."""
@@ -101,7 +105,7 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
             f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
             "missing, which is beyond an edit"
         )
-    if watched.is_over():
+    if watched.is_over(beyond=-TICK):
         lines = list(map(str, sorted({line for _, line in watched.lines})))
         begun = f", which began at line {listed(lines)}" if lines else ""
         more = "a larger budget (--budget) goes on"
@@ -138,9 +142,10 @@ class _Watched:
         In a process that is closed off already, as that of a script, it runs here.
         """
         if Refusals.here is not None:
-            answers = Answers(self._counts, Refusals.here, self._hear)
+            answers, begun = Answers(self._counts, Refusals.here, self._hear), time.process_time()
             _try_candidates(self._task, answers, Before())
             self.tried, self.refused = self._counts.read()
+            self.computed += time.process_time() - begun
             return True
         before = Before(self.tried, self.computed)
         with (

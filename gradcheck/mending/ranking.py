@@ -83,6 +83,8 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
                     yield f"{function.name}: / {node.right.value!r}"
             elif isinstance(node, ast.BinOp) and isinstance(node.right, ast.UnaryOp):
                 yield f"{function.name}: a sign after another"
+            elif isinstance(node, ast.Call) and len({*map(ast.dump, node.args)}) < len(node.args):
+                yield f"{function.name}: an argument twice"
             elif isinstance(node, ast.Tuple):
                 names = [item.id for item in node.elts if isinstance(item, ast.Name)]
                 if len(names) > len(set(names)):
