@@ -51,6 +51,8 @@ PATIENCE = 5.0
 
 RESTARTS, MOST_SHOWN = 5, 5
 
+BROKE_OFF = "an edit that was tried ended the search every time it was begun again"
+
 REACHES_OUT = (
     "your functions write, remove or start something themselves, which is not allowed where edits "
     "are tried"
@@ -81,9 +83,8 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
     hints = Hints.of(diagnosis.findings, diagnosis.faults)
     task = Task(point, tuple(functions), texts, hints, allowance)
     watched = _Watched(task, advance)
-    for _ in range(RESTARTS):
-        if watched.run() or watched.is_over():
-            break
+    if not any(watched.run() or watched.is_over() for _ in range(RESTARTS)):
+        watched.refusal = watched.refusal or BROKE_OFF
     reason = None
     if not watched.mended:
         reason = watched.refusal or _why_none(point, allowance, watched) + _part(watched.part)

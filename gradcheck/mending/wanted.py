@@ -183,13 +183,16 @@ def _weight(own: str, text: str) -> float:
 def _is_plain(context: Context, node: ast.expr, part: ast.expr, text: str) -> bool:
     """Whether a text for a part of an expression is another, and takes back nothing beside it."""
     own, around = context.source(part), context.parents.get(part)
-    within = around if part is not node and isinstance(around, ast.BinOp) else None
-    before = own if within is None else context.source(within)
-    after = before.replace(own, f"({text})", 1)
+    is_factor = part is not node and isinstance(around, ast.BinOp)
+    whole = around if is_factor and isinstance(around, ast.expr) else part
+    first, last = context.span(whole)
+    start, end = context.span(part)
+    before, after = context.text[first:start].decode(), context.text[end:last].decode()
     # what a factor is multiplied by is told of the whole product
-    is_factor = within is not None and isinstance(within.op, ast.Mult | ast.Div)
-    is_same = text == own or (is_factor and own in text)
-    return not is_same and (not is_roundabout(after) or is_roundabout(before))
+    is_product = isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div)
+    is_same = text == own or (is_factor and is_product and own in text)
+    now = f"({before}({text}){after})"
+    return not is_same and (not is_roundabout(now) or is_roundabout(f"({before}{own}{after})"))
 
 
 def _parts(
