@@ -11,7 +11,7 @@ import ast
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -175,6 +175,7 @@ def _aligned(rows: Rows, wanted: Array) -> list[list[tuple[int, float]]]:
     return found
 
 
+@cache
 def is_roundabout(text: str) -> bool:
     """Whether an expression takes back what it does, as `a**2 / a` or `1 - (1 - a)` do."""
     for node in ast.walk(ast.parse(text, mode="eval")):

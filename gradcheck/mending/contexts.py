@@ -46,8 +46,9 @@ def contexts_of(
                 atoms = {text: value for text, value in known.items() if _is_atom(text, value)}
                 text, called = texts[function.path], _callable_in(function, names)
                 lines = frozenset(line for path, line in pointed if path == function.path)
+                of_loss = function.of_loss and not function.marks  # which does more than the loss
                 contexts[node] = Context(
-                    function.path, text, node, atoms, called, known, function.of_loss, lines
+                    function.path, text, node, atoms, called, known, of_loss, lines
                 )
     return list(contexts.values())
 

@@ -23,8 +23,10 @@ from gradcheck.mending import (
     of_terms,
 )
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.said import Said
 from gradcheck.mending.wanted import Wanted
 from gradcheck.trace import Fault
+from gradcheck.user.calls import Location
 
 Maker = Callable[[Context], Iterator[Edit]]
 
@@ -87,20 +89,22 @@ ODDITIES = re.compile(rb"-\w+\.shape|\.shape\[-?\d\] [*/]|-\w*cache|^\d+ [*/]|le
 
 @dataclass(frozen=True)
 class Hints:
-    """The lines that the diagnosis points at, what mends what it found, and the values it wants."""
+    """The lines that the diagnosis points at, what mends what it found, what it says and wants."""
 
     lines: frozenset[tuple[str, int]] = frozenset()
     kinds: frozenset[EditKind] = frozenset()
+    said: tuple[Said, ...] = ()
     wanted: tuple[Wanted, ...] = ()
 
     @classmethod
     def of(cls, findings: Sequence[Finding], faults: Sequence[Fault] = ()) -> Hints:
         """The hints of some findings, and of the faults behind them."""
         codes = {finding.code for finding in findings}
-        places = [place for one in findings for place in (one.location, *one.also) if place]
+        places = [place for one in findings for place in _places(one)]
         return cls(
             frozenset((place.file, place.line) for place in places),
             frozenset(kind for rule in RULES if rule.code in codes for kind in rule.edits),
+            tuple(Said.of(one, place) for one in findings for place in _places(one)),
             tuple(one for one in map(Wanted.of, faults) if one is not None),
         )
 
@@ -108,6 +112,10 @@ class Hints:
         """By how much more natural an edit is than it would be without these hints."""
         at_the_line = AT_THE_LINE if (edit.path, edit.line) in self.lines else 1.0
         return at_the_line * (OF_THE_RULE if kind in self.kinds else 1.0)
+
+
+def _places(finding: Finding) -> list[Location]:
+    return [place for place in (finding.location, *finding.also) if place]
 
 
 def weighed(constructed: Sequence[Edit]) -> list[Edit]:

@@ -21,9 +21,11 @@ from gradcheck.user.calls import Raised, UserCodeError
 from gradcheck.user.problem import Function
 
 MOST_ENTRIES = 2000
-FURTHER_ENTRIES, ELSEWHERE_ENTRIES, PICKED = 12, 6, 24
+FURTHER_ENTRIES, ELSEWHERE_ENTRIES, LEAST_ENTRIES, MANY, PICKED = 48, 24, 3, 6, 24
+"""How many entries are asked at another point, and on other data; of a block; so many are many."""
+
 EVALUATIONS, AFFORDABLE = 60, 1.0
-"""About so many losses measure a block elsewhere; so many seconds may be spent on all of them."""
+"""About so many losses measure a block elsewhere, which is done where it takes so many seconds."""
 
 NUDGES, NEARER = (0.3, 0.05), (1, 4, 16)
 SAME_LOSS = 1e-12
@@ -44,7 +46,7 @@ class Judge:
         self.read: Read = ()
         self.further: tuple[Asked, ...] = ()
         self.elsewhere: tuple[tuple[State, Asked], ...] = ()
-        self._missing = missing
+        self._missing, self._turn = missing, 0
         self._picked: list[tuple[int, Indices]] = []
         self._rng = np.random.default_rng(seed)
         self._reader = Reader(point.problem.parameters)
@@ -66,6 +68,16 @@ class Judge:
         pairs = zip(point.blocks, self._largest, strict=True)
         return point, [Target.of(block, largest) for block, largest in pairs]
 
+    def _asked_at(self, point: Point, most: int) -> Asked:
+        """A point with some entries of every block measured; of many, of every other in turn."""
+        count, self._turn = len(point.blocks), 1 - self._turn
+        share = max(LEAST_ENTRIES, most // count)
+        entries = [
+            self._chosen(block.size, share if count <= MANY or index % 2 == self._turn else 0)
+            for index, block in enumerate(point.blocks)
+        ]
+        return self._asked(point.measured(point.perturb(entries, self._rng)))
+
     def _nearby(self, base: Point, size: float, start: Standing | None) -> Iterator[Asked]:
         """Another point; nearer, where what is right at the user's would not be right there.
 
@@ -77,8 +89,7 @@ class Judge:
                 nearby = base.nudged(size / nearer, self._rng)
                 if nearby is None:
                     continue
-                entries = [self._chosen(block.size, FURTHER_ENTRIES) for block in nearby.blocks]
-                asked = self._asked(nearby.measured(nearby.perturb(entries, self._rng)))
+                asked = self._asked_at(nearby, FURTHER_ENTRIES)
                 if _is_kept(start, self._right(asked)):
                     yield asked
                     return
@@ -106,8 +117,7 @@ class Judge:
         bases = [(self._base, size) for size in NUDGES]
         bases += [(one, NUDGES[-1]) for one in self._turned()]
         self.further = tuple(one for place in bases for one in self._nearby(*place, start))
-        self._surveyed = self._affordable_blocks()
-        if not self._surveyed:
+        if self._base.noise.seconds * EVALUATIONS > AFFORDABLE:
             return
         for states in (data.redrawn(), data.cut()):
             measured = (self._measured(state, start) for state in states)
@@ -202,14 +212,6 @@ class Judge:
             ]
         return max(errors)
 
-    def _affordable_blocks(self) -> frozenset[int]:
-        """The blocks that are measured on other data: all, or as many as a slow loss allows."""
-        seconds = self._base.noise.seconds * EVALUATIONS
-        count = len(self._largest) if seconds <= 0 else int(min(1e9, AFFORDABLE / seconds))
-        blocks = self._base.blocks
-        wrong_first = sorted(range(len(blocks)), key=lambda index: not blocks[index].failed)
-        return frozenset(wrong_first[:count])
-
     def _measured(self, state: State, start: Standing | None) -> tuple[State, Asked] | None:
         """The point as it is in a state; None where that makes no sense."""
         before = self.raised
@@ -222,11 +224,9 @@ class Judge:
                 if not np.isfinite(center):
                     return None
                 point = Point.at(problem, self._base.values, center, self._base.noise)
-                entries = [self._chosen(block.size, ELSEWHERE_ENTRIES) for block in point.blocks]
-                point = point.measured(point.perturb(entries, self._rng))
+                asked = self._asked_at(point, ELSEWHERE_ENTRIES)
             except (UserCodeError, UsageError):
                 return None
-            asked = self._asked(point)
             right = self._right(asked)
         if (self.raised and not before) or not _is_kept(start, right):
             return None

@@ -183,6 +183,8 @@ def constants(context: Context) -> Iterator[Edit]:
         near = {"0", "1", "2", "0.5", "3"}
         if isinstance(node.value, int):
             near |= {str(node.value + 1), str(max(0, node.value - 1))}
+        around = context.parents.get(node)
+        is_power = isinstance(around, ast.BinOp) and isinstance(around.op, ast.Pow)
         for other in near | {text.decode() for text in elsewhere}:
             if other != own:
-                yield context.replaced(node, other, 11.0)
+                yield context.replaced(node, other, 7.0 if is_power else 11.0)

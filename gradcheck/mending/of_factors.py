@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 from gradcheck.mending.context import Context, Edit, grouped
 from gradcheck.mending.scope import Value
 
-DERIVATIVE = re.compile(r"prime|deriv|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE)
+DERIVATIVE = re.compile(r"prime|deriv|^der_?|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE)
 FLAG = re.compile(r"\b(deriv\w*|prime|grad\w*|backward)\s*=\s*(?:True|False)")
 MOST_SLOPES = 12
 MOST_FACTORS = 4
@@ -112,6 +112,9 @@ def missing_factor(context: Context) -> Iterator[Edit]:
         text = grouped(context.source(node), node)
         for slope in written:
             yield context.replaced(node, f"{text} * {slope}", 5.0)
+        for called, value in context.known.items():
+            if value == target and called.endswith(")"):  # `np.exp(logarithms)`
+                yield context.replaced(node, f"{text} * {called}", 9.5)
         for atom, value in context.values.items():
             if value.kind == "array" and stretches(value.shape, target.shape):
                 yield context.replaced(node, f"{text} * {atom}", 12.0)
@@ -124,11 +127,13 @@ def missing_factor(context: Context) -> Iterator[Edit]:
 
 
 def _written_slopes(context: Context) -> Iterator[str]:
-    """The slopes that stand in other products: `y * (1 - y)`, `(1 - h**2)`."""
+    """The slopes that stand in other products: `y * (1 - y)`, `(1 - h**2)`, `prime(z)`."""
     for node in context.all_of(ast.BinOp):
         factors = _chain(node)
         for before, factor in pairwise([None, *factors]) if len(factors) > 1 else ():
             match factor:
+                case ast.Call(ast.Name(name)) if DERIVATIVE.search(name):
+                    yield context.source(factor)
                 case ast.BinOp(ast.Constant(), ast.Sub(), right):
                     text, rest = f"({context.source(factor)})", context.source(right)
                     is_whole = before is not None and context.source(before) == rest

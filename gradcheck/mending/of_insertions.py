@@ -27,11 +27,11 @@ def inserted(context: Context) -> Iterator[Edit]:
             continue
         name = context.source(target)
         for size, weight in sizes:
-            yield _after(context, statement, f"{name} /= {size}", weight + 3.5)
-            yield _after(context, statement, f"{name} *= {size}", weight + 5.5)
-        yield _after(context, statement, f"{name} *= -1", 9.0)
+            yield after(context, statement, f"{name} /= {size}", weight + 3.5)
+            yield after(context, statement, f"{name} *= {size}", weight + 5.5)
+        yield after(context, statement, f"{name} *= -1", 9.0)
         for part in OF_BIASES.get(len(value.shape), ()):
-            yield _after(context, statement, f"{name}{part} = 0", 12.0)
+            yield after(context, statement, f"{name}{part} = 0", 12.0)
 
 
 def resets(context: Context) -> Iterator[Edit]:
@@ -159,7 +159,7 @@ def _added_to(context: Context) -> dict[str, Value]:
     return {name: value for name, value in added.items() if name not in bound}
 
 
-def _after(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
+def after(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
     end = context.span(statement)[1]
     addition = context.newline + _indent(context, statement) + text.encode()
     words = f"{text}  after  {context.source(statement).split(chr(10))[0]}"

@@ -20,13 +20,15 @@ def names(context: Context) -> Iterator[Edit]:
         if own is None or isinstance(context.parents.get(node), ast.keyword):
             continue
         for other, value in context.values.items():
-            if other == text or value.kind != own.kind or context.is_made_later(other, node):
+            is_number = own.kind == "int" and value.kind == "float"  # an index for its entry
+            if other == text or (value.kind != own.kind and not is_number):
+                continue
+            if context.is_made_later(other, node):
                 continue
             weight = 6.0 if value.shape == own.shape else 8.0
             if _same_but_for_number(other, text):
                 weight -= 1.0
-            if value.kind != "array":
-                weight += 3.0
+            weight += {"array": 0.0, "float": 1.0}.get(value.kind, 3.0)
             if isinstance(
                 context.parents.get(node), ast.Tuple
             ):  # what is handed on is seldom wrong
@@ -131,6 +133,7 @@ def products(context: Context) -> Iterator[Edit]:
             case ast.Call(ast.Attribute(ast.Name(), name), [one, other]) if name in PRODUCTS:
                 left, right = context.source(one), context.source(other)
                 yield context.replaced(call, f"{context.source(call.func)}({right}, {left})", 7.0)
+                yield from (context.replaced(call, side, 8.0) for side in (left, right))
                 yield from _products_of(context, call, left, right)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.of_insertions import after
 from gradcheck.mending.of_operands import NUMBER
 
 
@@ -68,9 +69,10 @@ def like_others(context: Context) -> Iterator[Edit]:
 
 
 def moved_statements(context: Context) -> Iterator[Edit]:
-    """A statement that comes earlier or later among its neighbours, or after its loop."""
+    """A statement that comes earlier or later among its neighbours, after its loop, or again."""
     yield from _ends_of_loops(context)
     for block in context.blocks():
+        yield from _again(context, block)
         spans = [context.span(statement) for statement in block]
         if any(one[1] > other[0] for one, other in pairwise(spans)):
             continue  # two on one line
@@ -80,6 +82,18 @@ def moved_statements(context: Context) -> Iterator[Edit]:
             for place in range(len(block)):
                 if abs(place - index) and not isinstance(block[place], ast.Return):
                     yield _moved(context, block, spans, index, place)
+
+
+def _again(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
+    """What is made of a name, made again after that is bound to something else."""
+    for place, statement in enumerate(block):
+        if not isinstance(statement, ast.Assign):
+            continue
+        read = {one.id for one in ast.walk(statement.value) if isinstance(one, ast.Name)}
+        for later in block[place + 1 :]:
+            names = [ast.unparse(one) for one in getattr(later, "targets", ())]
+            if read & {*names}:
+                yield after(context, later, context.source(statement), 9.0)
 
 
 def _ends_of_loops(context: Context) -> Iterator[Edit]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -42,10 +43,15 @@ from gradcheck.trace.tensors import JaxArray, kind_for
 from gradcheck.user.calls import UserCodeError
 from gradcheck.words import listed, printable
 
+TICK = 0.02
+"""By so many seconds the system may count less than a process does that has used all."""
+
 PATIENCE = 5.0
 """A process that computes for so many times a candidate's limit and sends nothing is stopped."""
 
-RESTARTS = 5
+RESTARTS, MOST_SHOWN = 5, 5
+
+BROKE_OFF = "an edit that was tried ended the search every time it was begun again"
 
 REACHES_OUT = (
     "your functions write, remove or start something themselves, which is not allowed where edits "
@@ -77,14 +83,13 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
     hints = Hints.of(diagnosis.findings, diagnosis.faults)
     task = Task(point, tuple(functions), texts, hints, allowance)
     watched = _Watched(task, advance)
-    for _ in range(RESTARTS):
-        if watched.run() or watched.is_over():
-            break
+    if not any(watched.run() or watched.is_over() for _ in range(RESTARTS)):
+        watched.refusal = watched.refusal or BROKE_OFF
     reason = None
     if not watched.mended:
         reason = watched.refusal or _why_none(point, allowance, watched) + _part(watched.part)
     likeliest = ranked(watched.mended, texts, diagnosis.findings)
-    patches = tuple(make_patch(one, texts) for one in likeliest)
+    patches = tuple(make_patch(one, texts) for one in likeliest[:MOST_SHOWN])
     return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
 
 
@@ -101,7 +106,7 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
             f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
             "missing, which is beyond an edit"
         )
-    if watched.is_over():
+    if watched.is_over(beyond=-TICK):
         lines = list(map(str, sorted({line for _, line in watched.lines})))
         begun = f", which began at line {listed(lines)}" if lines else ""
         more = "a larger budget (--budget) goes on"
@@ -138,9 +143,10 @@ class _Watched:
         In a process that is closed off already, as that of a script, it runs here.
         """
         if Refusals.here is not None:
-            answers = Answers(self._counts, Refusals.here, self._hear)
+            answers, begun = Answers(self._counts, Refusals.here, self._hear), time.process_time()
             _try_candidates(self._task, answers, Before())
             self.tried, self.refused = self._counts.read()
+            self.computed += time.process_time() - begun
             return True
         before = Before(self.tried, self.computed)
         with (

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 
 from gradcheck.finding import Finding
 from gradcheck.mending.candidate import Mended
+from gradcheck.mending.said import SAID
 from gradcheck.mending.variants import Texts
 
-Rank = tuple[int, int, int, float, int]
+Rank = tuple[int, int, int, bool, int, float]
+
+TOKEN = re.compile(r"\w+|[^\w\s]")
 
 PRODUCTS = ("dot", "matmul")
 
@@ -28,16 +33,29 @@ def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding])
 
 
 def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
-    """The number of edits, the distance from the diagnosis, oddities, weight, and length."""
+    """The number of edits, distance from the diagnosis, oddities; what is not said, words, weight."""
     places = [place for one in findings for place in (one.location, *one.also) if place]
     named = {(place.file, place.line) for place in places}
     distance = sum((edit.path, edit.line) not in named for edit in mended.edits)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
-    return len(mended.edits), distance, odd, mended.weight, _length(mended)
+    changed = changed_words(mended.texts, before)
+    is_own = any(edit.weight > SAID for edit in mended.edits)
+    return len(mended.edits), distance, odd, is_own, changed, mended.weight
 
 
-def _length(mended: Mended) -> int:
-    return sum(map(len, mended.texts.values()))
+def changed_words(after: Texts, before: Texts) -> int:
+    """How many names, numbers and signs are put in, left out, or others now."""
+    return sum(_changed(after[path], before[path]) for path in before)
+
+
+def _changed(after: bytes, before: bytes) -> int:
+    lines = [text.decode().splitlines() for text in (before, after)]
+    ours, theirs = (
+        [token for line in own if line not in other for token in TOKEN.findall(line)]
+        for own, other in (lines, lines[::-1])
+    )
+    changes = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+    return sum(max(i2 - i1, j2 - j1) for kind, i1, i2, j1, j2 in changes if kind != "equal")
 
 
 def _oddity(after: bytes, before: bytes) -> int:
@@ -63,6 +81,10 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
                 if isinstance(node.right, ast.Constant):
                     yield f"{function.name}: / {node.right.value!r}"
+            elif isinstance(node, ast.BinOp) and isinstance(node.right, ast.UnaryOp):
+                yield f"{function.name}: a sign after another"
+            elif isinstance(node, ast.Call) and len({*map(ast.dump, node.args)}) < len(node.args):
+                yield f"{function.name}: an argument twice"
             elif isinstance(node, ast.Tuple):
                 names = [item.id for item in node.elts if isinstance(item, ast.Name)]
                 if len(names) > len(set(names)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from itertools import tee
+from itertools import chain, tee
 
 from gradcheck.mending.answers import Answers
 from gradcheck.mending.candidate import Mended, Proof, TooSlowError, Watch, applied
@@ -14,6 +14,7 @@ from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import all_edits, weighed
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge, is_mended
+from gradcheck.mending.ranking import changed_words
 from gradcheck.mending.source import UnreadableError
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import Progress, Standing
@@ -24,13 +25,16 @@ from gradcheck.mending.wanted import Wanted, constructed
 from gradcheck.user.blocks import Array
 
 DEPTH = 3
-MOST_PATCHES = 5
+MOST_PATCHES, PLAIN = 12, 3
 PARTIAL = 3
 DEEPEN = 0.4
 """The share of what is left after which an edit that helps is followed at once."""
 
-LISTED = 0.03
-"""The share of the whole allowance that is spent on looking for others after the first patch."""
+LISTED, LISTED_PLAINER = 0.03, 0.15
+"""The share of the whole allowance that is spent on looking for others after the first patch.
+
+One that changes more than so many words may not be the plainest.
+"""
 
 FASTEST, SLOWEST = 0.2, 2.0
 """The least and the most seconds that a candidate may compute to make its gradient once."""
@@ -88,13 +92,18 @@ class Search:
         """All single edits of a program; where none is enough, those that help are kept."""
         program = Program(self._task.functions, texts)
         contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
-        made = [self._constructed(contexts, wanted) for wanted in self._task.hints.wanted]
-        first = weighed([edit for one in made for edit in one])
         base = self._judge.progress(self._judge.right_blocks() or self._start)
         self._surroundings.restore()
-        self._try_each(program, of_different_faults(made), before)
         changes: list[tuple[Edit, Array]] = []
-        early = self._helpful(program, before, first, base, changes)[0]
+        said = [one.edits(contexts) for one in self._task.hints.said]
+        early = self._helpful(program, before, chain(*said), base, changes)[0]
+        self._try_each(program, () if self._mended else of_different_faults(said), before)
+        first: list[Edit] = []
+        if not self._mended:
+            made = [self._constructed(contexts, wanted) for wanted in self._task.hints.wanted]
+            first = weighed(list(chain(*made)))
+            self._try_each(program, of_different_faults(made), before)
+            early += self._helpful(program, before, first, base, changes)[0]
         if not self._mended and depth < DEPTH:
             last = self._last
             self._last = self._spent() + DEEPEN * (last - self._spent())
@@ -248,7 +257,9 @@ class Search:
         """Sends what is proved; of what holds for these data alone, the first."""
         if mended.proof.holds:
             self._mended += 1
-            self._last = min(self._last, self._spent() + LISTED * self._task.allowance.amount)
+            is_plain = changed_words(mended.texts, self._task.texts) <= PLAIN
+            more = (LISTED if is_plain else LISTED_PLAINER) * self._task.allowance.amount
+            self._last = min(self._last, self._spent() + more)
         elif self._coincidences:
             return
         self._coincidences += not mended.proof.holds

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from gradcheck.compare.point import Point
 from gradcheck.mending.executed import executed, functions_of
+from gradcheck.mending.marks import Mark, marked, marks_in
 from gradcheck.user.calls import cell_name
 from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem
@@ -46,6 +47,7 @@ class Function:
     `functions` are all that share its code: closures may be made of one definition many times.
     `names` are those of the definitions and classes that it is in, itself the last; `occurrence` is
     which of those with the same names it is, from 0. `of_loss` says that the loss runs it as well.
+    `marks` are where a script's loss is seen in it.
     """
 
     functions: tuple[FunctionType, ...]
@@ -53,6 +55,7 @@ class Function:
     names: tuple[str, ...]
     occurrence: int
     of_loss: bool = False
+    marks: tuple[Mark, ...] = ()
 
     @property
     def code(self) -> CodeType:
@@ -125,7 +128,8 @@ def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
         except UnreadableError as error:
             refused.append(str(error))
         else:
-            functions.append(Function(tuple(same), path, names, occurrence, code in of_loss))
+            marks = marks_in(code)
+            functions.append(Function(tuple(same), path, names, occurrence, code in of_loss, marks))
     return functions, refused
 
 
@@ -232,7 +236,8 @@ def new_code(function: Function, definition: bytes, body: int | None = None) -> 
     if free and body is not None:
         definition = _mentioning(free, definition, body, name == LAMBDA)
     try:
-        code = compile(before + definition.decode("utf-8") + after, function.path, "exec")
+        text = before + definition.decode("utf-8") + after
+        code = compile(marked(text, function.marks) if function.marks else text, function.path, "exec")
     except (SyntaxError, ValueError) as error:
         raise UnreadableError(str(error)) from None
     found = next((one for one in inner_codes(code) if one.co_name == name), None)

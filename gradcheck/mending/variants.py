@@ -16,6 +16,7 @@ from itertools import pairwise
 from types import CodeType
 
 from gradcheck.mending.context import Edit
+from gradcheck.mending.marks import HOOKS
 from gradcheck.mending.source import (
     Function,
     Piece,
@@ -255,7 +256,8 @@ def _binds_the_same(new: CodeType, old: CodeType) -> bool:
     """Whether a function's variables are what they were: a variant's own would be the others'."""
 
     def bound(code: CodeType) -> tuple[frozenset[str], tuple[str, ...]]:
-        return frozenset(code.co_varnames + code.co_cellvars), code.co_freevars
+        names = [one for one in code.co_varnames + code.co_cellvars if not one.startswith(HOOKS)]
+        return frozenset(names), code.co_freevars
 
     def every(code: CodeType) -> list[tuple[frozenset[str], tuple[str, ...]]]:
         return [bound(code), *(bound(c) for c in inner_codes(code) if c.co_name[0] != "<")]

@@ -17,6 +17,7 @@ from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.moments import Moment, moments_at
 from gradcheck.mending.pool import INDEX, Pool
+from gradcheck.mending.said import Span, last_line, nodes_near, statement_at
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
 
@@ -42,13 +43,13 @@ class Wanted:
 
     Attributes:
         path: of the file.
-        span: the first line and column, the last line and the column after it.
+        span: where it stands.
         actual: what it is; of several passes of a loop, flat and one after the other.
         expected: what it should be.
     """
 
     path: str
-    span: tuple[int, int, int, int]
+    span: Span
     actual: Array
     expected: Array
 
@@ -68,7 +69,7 @@ def constructed(
     """Edits after which an expression has the value that is wanted, the nearest first."""
     edits: list[Edit] = []
     for context in contexts:
-        statement = _statement(context, wanted) if context.path == wanted.path else None
+        statement = statement_at(context, wanted.span[0]) if context.path == wanted.path else None
         if statement is not None:
             edits = _constructed_in(context, statement, wanted, run)
             calls = any(isinstance(one, ast.Call) for one in ast.walk(statement))
@@ -98,8 +99,8 @@ def _constructed_in(
     whole: bool = False,
 ) -> list[Edit]:
     """Edits of an expression of a statement that has the wrong value; or of what it returns."""
-    moments = moments_at(context.path, statement.lineno, _last_line(statement), run)
-    nodes = _nodes(context, statement, wanted)
+    moments = moments_at(context.path, statement.lineno, last_line(statement), run)
+    nodes = nodes_near(statement, wanted.span)
     if whole:
         nodes = [node for node in nodes if node in (statement, getattr(statement, "value", None))]
     for node in nodes:
@@ -108,44 +109,6 @@ def _constructed_in(
             # of a loop's later passes, the wrong ones before may be what is wrong with them
             return _edits(context, node, told[:MOST_MOMENTS]) or _edits(context, node, told[:1])
     return []
-
-
-def _statement(context: Context, wanted: Wanted) -> ast.stmt | ast.expr | None:
-    """The innermost statement of a function that a place is in; the body of a lambda."""
-    line = wanted.span[0]
-    definition = context.definition
-    if isinstance(definition, ast.Lambda):
-        body = definition.body
-        return body if body.lineno <= line <= (body.end_lineno or body.lineno) else None
-    found = [one for one in context.all_of(ast.stmt) if one.lineno <= line <= _last_line(one)]
-    return max(found, key=lambda one: one.lineno, default=None)
-
-
-def _last_line(statement: ast.stmt | ast.expr) -> int:
-    """The last line of a statement; of one with others inside, of what stands before them."""
-    body = getattr(statement, "body", None)
-    if isinstance(body, list) and body:
-        return max(statement.lineno, int(body[0].lineno) - 1)
-    return statement.end_lineno or statement.lineno
-
-
-def _nodes(context: Context, statement: ast.stmt | ast.expr, wanted: Wanted) -> list[ast.expr]:
-    """The expressions of a statement, that at the place first, then those around it."""
-    first, last = statement.lineno, _last_line(statement)
-    nodes = [
-        node
-        for node in ast.walk(statement)
-        if isinstance(node, ast.expr)
-        and first <= node.lineno <= last
-        and not isinstance(getattr(node, "ctx", None), ast.Store)
-        and not isinstance(node, ast.Constant)
-    ]
-
-    def distance(node: ast.expr) -> int:
-        own = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
-        return sum(abs((one or 0) - other) for one, other in zip(own, wanted.span, strict=True))
-
-    return sorted(nodes, key=distance)
 
 
 def _told(
@@ -193,24 +156,43 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told]) -> list[Edit]
     moments = [moment for moment, _ in told]
     pool = Pool(context, moments, node)
     parts = list(_parts(context, node, moments, [value for _, value in told]))
-    edits: list[Edit] = []
     for of_three in (False, True):
-        for part, expected in parts if not edits else ():
-            own, around = context.source(part), context.parents.get(part)
-            within = around if part is not node and isinstance(around, ast.BinOp) else None
-            is_factor = within is not None and isinstance(within.op, ast.Mult | ast.Div)
-            before = own if within is None else context.source(within)
-            for text in pool.having(expected, of_three):
-                after = before.replace(own, f"({text})", 1)
-                takes_back = is_roundabout(after) and not is_roundabout(before)
-                # what a factor is multiplied by is told of the whole product
-                is_more = is_factor and text != own and own in text
-                if text != own and not takes_back and not is_more:
-                    turned = 0.0 if text.startswith(own) or own not in text else 0.1
-                    weight = 2.0 + 0.25 * _changes(own, text) + turned + _lost(own, text)
-                    edits.append(context.fitted(part, text, weight))
-    edits.sort(key=lambda edit: (edit.weight, edit.end - edit.start))
-    return [one for one in edits if one.weight <= edits[0].weight + MUCH_LESS_NATURAL][:MOST_EDITS]
+        found = [
+            (_weight(context.source(part), text), context.span(part), part, text)
+            for part, expected in parts
+            for text in pool.having(expected, of_three)
+        ]
+        edits: list[Edit] = []
+        for weight, _, part, text in sorted(found, key=lambda one: one[:2]):
+            is_far = bool(edits) and weight > edits[0].weight + MUCH_LESS_NATURAL
+            if is_far or len(edits) == MOST_EDITS:
+                break
+            if _is_plain(context, node, part, text):
+                edits.append(context.fitted(part, text, weight))
+        if edits:
+            return edits
+    return []
+
+
+def _weight(own: str, text: str) -> float:
+    """How unnatural it is to write a text for another."""
+    turned = 0.0 if text.startswith(own) or own not in text else 0.1
+    return 2.0 + 0.25 * _changes(own, text) + turned + _lost(own, text)
+
+
+def _is_plain(context: Context, node: ast.expr, part: ast.expr, text: str) -> bool:
+    """Whether a text for a part of an expression is another, and takes back nothing beside it."""
+    own, around = context.source(part), context.parents.get(part)
+    is_factor = part is not node and isinstance(around, ast.BinOp)
+    whole = around if is_factor and isinstance(around, ast.expr) else part
+    first, last = context.span(whole)
+    start, end = context.span(part)
+    before, after = context.text[first:start].decode(), context.text[end:last].decode()
+    # what a factor is multiplied by is told of the whole product
+    is_product = isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div)
+    is_same = text == own or (is_factor and is_product and own in text)
+    now = f"({before}({text}){after})"
+    return not is_same and (not is_roundabout(now) or is_roundabout(f"({before}{own}{after})"))
 
 
 def _parts(

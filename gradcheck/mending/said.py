@@ -1,0 +1,137 @@
+"""What the diagnosis says to write, as edits: they are tried before all others."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gradcheck.finding import Finding
+from gradcheck.mending.composed import is_roundabout
+from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.of_factors import target_value
+from gradcheck.user.calls import Location
+
+CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
+"""Code, and the number that is a factor too much."""
+JOINED = ("{0} * {1}", "{0} / {1}", "{0} + {1}", "{0} - {1}")
+SAID = 0.3
+"""The weight of what is said."""
+
+Span = tuple[int, int, int, int]
+"""The first line and column of a place, its last line and the column after it."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A fix in words, with code in backticks, and the place that it is about."""
+
+    path: str
+    span: Span
+    fix: str
+
+    @classmethod
+    def of(cls, finding: Finding, place: Location) -> Said:
+        """What a finding says of one of its places."""
+        last = place.end_line or place.line
+        return cls(
+            place.file,
+            (place.line, place.column or 0, last, place.end_column or 0),
+            finding.fix,
+        )
+
+    def edits(self, contexts: Sequence[Context]) -> list[Edit]:
+        """What the words may mean: the code put there, joined to what is there, or left out."""
+        codes = [" ".join((code or number).split()) for code, number in CODE.findall(self.fix)]
+        trees = {code: tree for code in codes if (tree := _parsed(code)) is not None}
+        edits = []
+        for context in contexts if trees else ():
+            statement = statement_at(context, self.span[0]) if context.path == self.path else None
+            if statement is not None:
+                nodes = nodes_near(statement, self.span)
+                edits += list(_edits(context, nodes, trees))
+                if nodes and self.fix.startswith("leave"):
+                    edits += list(_nothing(context, nodes[0]))
+        edits = [one for one in edits if not is_roundabout(one.replacement.decode())]
+        return list(dict.fromkeys(edits))
+
+
+def _parsed(code: str) -> ast.expr | None:
+    try:
+        return ast.parse(code, mode="eval").body
+    except SyntaxError:
+        return None
+
+
+def _edits(
+    context: Context, nodes: Sequence[ast.expr], codes: dict[str, ast.expr]
+) -> Iterator[Edit]:
+    texts = {code: ast.unparse(tree) for code, tree in codes.items()}
+    named = [node for node in nodes if ast.unparse(node) in texts.values()]
+    chosen = list(dict.fromkeys([*named, *nodes[:1]]))
+    for code, text in texts.items():
+        yield from (context.fitted(one, code, SAID) for one in chosen)
+        for node in nodes:
+            if isinstance(node, ast.BinOp):
+                left, right = map(context.source, (node.left, node.right))
+                if ast.unparse(node.right) == text:
+                    yield context.fitted(node, left, SAID)
+                elif ast.unparse(node.left) == text:
+                    rest = f"1 / {right}" if isinstance(node.op, ast.Div) else right
+                    yield context.fitted(node, rest, SAID)
+        for form in JOINED:
+            for one in chosen:
+                if ast.unparse(one) != text:
+                    own, more = grouped(context.source(one), one), grouped(code, codes[code])
+                    yield context.fitted(one, form.format(own, more), SAID)
+
+
+def _nothing(context: Context, node: ast.expr) -> Iterator[Edit]:
+    """Zeros for a whole array, like another that is at hand."""
+    own = target_value(context, node)
+    alike = [
+        text
+        for text, value in context.values.items()
+        if value == own and value.shape and not context.is_made_later(text, node)
+    ]
+    if alike and context.library:
+        zeros = f"{context.library}.zeros_like({min(alike, key=len)})"
+        yield context.fitted(node, zeros, SAID)
+
+
+def statement_at(context: Context, line: int) -> ast.stmt | ast.expr | None:
+    """The innermost statement of a function that a line is in; the body of a lambda."""
+    definition = context.definition
+    if isinstance(definition, ast.Lambda):
+        body = definition.body
+        return body if body.lineno <= line <= (body.end_lineno or body.lineno) else None
+    found = [one for one in context.all_of(ast.stmt) if one.lineno <= line <= last_line(one)]
+    return max(found, key=lambda one: one.lineno, default=None)
+
+
+def last_line(statement: ast.stmt | ast.expr) -> int:
+    """The last line of a statement; of one with others inside, of what stands before them."""
+    body = getattr(statement, "body", None)
+    if isinstance(body, list) and body:
+        return max(statement.lineno, int(body[0].lineno) - 1)
+    return statement.end_lineno or statement.lineno
+
+
+def nodes_near(statement: ast.stmt | ast.expr, span: Span) -> list[ast.expr]:
+    """The expressions of a statement, that at a place first, then those around it."""
+    first, last = statement.lineno, last_line(statement)
+    nodes = [
+        node
+        for node in ast.walk(statement)
+        if isinstance(node, ast.expr)
+        and first <= node.lineno <= last
+        and not isinstance(getattr(node, "ctx", None), ast.Store)
+        and not isinstance(node, ast.Constant)
+    ]
+
+    def distance(node: ast.expr) -> int:
+        own = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
+        return sum(abs((one or 0) - other) for one, other in zip(own, span, strict=True))
+
+    return sorted(nodes, key=distance)
