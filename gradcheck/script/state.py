@@ -114,8 +114,8 @@ class Snapshot:
         kept = []
         for path, value in values.items():
             old = self.state.get(path)
-            if isinstance(old, np.ndarray):
-                memo[id(old)] = value
+            if isinstance(old, np.ndarray):  # an iteration may change it in place
+                memo[id(old)] = value.copy() if isinstance(value, np.ndarray) else value
                 kept.append(old)
         parts = self.state.module, self.state.local, self.state.imported
         state: State = State(*copy.deepcopy(parts, memo))
