@@ -29,7 +29,6 @@ from gradcheck.script.saying import described
 from gradcheck.script.state import label
 from gradcheck.script.taking import Taken, Taking
 from gradcheck.script.verdicts import (
-    SIZES,
     UNEXPLAINED_FACTOR,
     causes,
     fits,
@@ -197,7 +196,10 @@ class _Work:
         for other in self._others:
             if other.found.loss.words != taken.found.loss.words:
                 continue
-            again = self._checked(other, {**overrides, "budget": CONFIRMING_SECONDS})
+            confirming = {**overrides, "budget": CONFIRMING_SECONDS}
+            again = self._checked(other, {**confirming, "diagnose": False})
+            if again.verdict == "fail":
+                again = self._checked(other, confirming)
             decided = report.verdict == "inconclusive" and again.ok
             if again.verdict == "fail" or decided:
                 return again
@@ -205,7 +207,10 @@ class _Work:
         return report
 
     def _checked(self, taken: Taken, overrides: dict[str, Any]) -> Report:
-        report = taken.case.check(**overrides)
+        loss, rate = taken.found.loss, taken.handover.point.step.rate
+        by_one_factor = taken.of_step and rate.words and loss.common and not loss.family
+        data = taken.handover.data() if by_one_factor and not loss.agrees else {}
+        report = taken.case.check(**data, **overrides)
         if report.verdict != "fail":
             return report
         if taken.both and taken.found.loss.family and causes(report) == {"GC604"}:
@@ -241,9 +246,6 @@ class _Work:
             ).case
             note = f"the updates descend {loss.words}, times {loss.common:.4g}"
         elif taken.of_step:
-            if rate.words and not explained:
-                sized = taken.case.check(**handover.data(), **overrides)
-                report, explained = (sized, True) if causes(sized) & SIZES else (report, False)
             case = replace(handover, rate=handover.rate * precise).case(of_step=True)
             note = (
                 f"the updates descend {loss.words} as with a rate {loss.common:.4g} times as large"

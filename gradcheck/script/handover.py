@@ -65,8 +65,8 @@ def filled(tree: Tree, of: Callable[[Path], Any]) -> Any:
 def spread(tree: Tree, values: Any, found: dict[Path, Any] | None = None) -> dict[Path, Any]:
     """The values of a structure by their paths."""
     found = {} if found is None else found
-    if isinstance(tree, tuple):  # a copy, which an iteration may change in place
-        found[tree] = values.copy() if isinstance(values, np.ndarray) else values
+    if isinstance(tree, tuple):
+        found[tree] = values
     elif tree is not None:
         for key in range(len(tree)) if isinstance(tree, list) else tree:
             spread(tree[key], values[key], found)

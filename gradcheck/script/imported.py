@@ -16,6 +16,9 @@ from gradcheck.script.marks import Marked
 from gradcheck.trace.places import is_users_file
 
 
+MOST_FOLDERS = 50
+
+
 class Imported(MetaPathFinder):
     """Finds and marks them.
 
@@ -77,18 +80,29 @@ class _Loader(SourceFileLoader):
 
 
 def trees_beside(tree: ast.Module, folder: Path) -> list[ast.Module]:
-    """Those of the modules beside a script that it imports, and that these do."""
+    """Those of the user's modules that a script imports, and of these modules' packages.
+
+    They are looked for in the folder of the script, the one around it, and those within.
+    """
+    homes = [folder, folder.parent, *sorted(folder.glob("*/"))[:MOST_FOLDERS]]
     found: dict[Path, ast.Module] = {}
-    waiting = [tree]
+    waiting = [(tree, folder)]
     while waiting:
-        for node in ast.walk(waiting.pop()):
-            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                names = [node.module or ""]
-            for path in (folder / f"{name.replace('.', '/')}.py" for name in names):
+        tree, own = waiting.pop()
+        for name in _imported(tree):
+            places = [home / name.replace(".", "/") for home in dict.fromkeys((own, *homes))]
+            for path in (one for at in places for one in (Path(f"{at}.py"), *at.glob("*.py"))):
                 if path not in found and path.is_file():
                     with contextlib.suppress(SyntaxError, ValueError):
                         text = path.read_text(encoding="utf-8", errors="replace")
                         found[path] = ast.parse(text)
-                        waiting.append(found[path])
+                        waiting.append((found[path], path.parent))
     return list(found.values())
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (one.name for one in node.names)

@@ -236,9 +236,9 @@ class _Marker(ast.NodeTransformer):
             node.args = [
                 self._literal(one) if isinstance(one, ast.Constant) else one for one in node.args
             ]
-            for keyword in node.keywords:
-                if isinstance(keyword.value, ast.Constant) and RATE.match(keyword.arg or ""):
-                    keyword.value = self._literal(keyword.value)
+        for keyword in node.keywords if self._in_loop else []:
+            if isinstance(keyword.value, ast.Constant) and RATE.match(keyword.arg or ""):
+                keyword.value = self._literal(keyword.value)
         self.generic_visit(node)
         return node
 

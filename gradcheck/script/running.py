@@ -30,6 +30,7 @@ from gradcheck.script.state import (
     Snapshot,
     State,
     all_moved,
+    leaves,
     restore_random,
     take_snapshot,
 )
@@ -261,6 +262,8 @@ class Run:
         state = snapshot.copied(values or {})
         local = None if state.local is None else {**snapshot.shared, **state.local}
         body = body or self.body(number, snapshot)
+        is_plain = not values and seen is None and scale == 1.0
+        arrays = leaves(state) if is_plain else {}
         with self._as_at(snapshot, state), self._imported.as_in(state.imported), silence():
             begun = replace(state, module=self.names, local=local)
             scaled = rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext()
@@ -276,8 +279,8 @@ class Run:
                 finally:
                     self._seen, self._replaying = None, False
             after = self._state(local)
-        if not values and seen is None and scale == 1.0:  # at a rate of 0 all stays
-            snapshot.share(after)
+        if is_plain:  # at a rate of 0 all stays
+            snapshot.share(arrays)
         return after
 
     @contextlib.contextmanager

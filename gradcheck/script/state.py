@@ -89,7 +89,7 @@ class Snapshot:
     Attributes:
         state: the variables that are copied for every replay.
         shared: the variables of the function that are not copied.
-        constant: arrays that an iteration leaves alone, by their ids; these are shared.
+        constant: arrays that an iteration does not change in place, by their ids; these are shared.
     """
 
     state: State
@@ -114,8 +114,8 @@ class Snapshot:
         kept = []
         for path, value in values.items():
             old = self.state.get(path)
-            if isinstance(old, np.ndarray):
-                memo[id(old)] = value
+            if isinstance(old, np.ndarray):  # an iteration may change it in place
+                memo[id(old)] = value.copy() if isinstance(value, np.ndarray) else value
                 kept.append(old)
         parts = self.state.module, self.state.local, self.state.imported
         state: State = State(*copy.deepcopy(parts, memo))
@@ -127,12 +127,16 @@ class Snapshot:
                 state.put(path, value)
         return state
 
-    def share(self, after: State) -> None:
-        """Shares from now on the large arrays that an iteration has left alone."""
+    def share(self, begun: Mapping[Path, Any]) -> None:
+        """Shares from now on the large arrays that an iteration has not changed in place.
+
+        Args:
+            begun: the arrays with which it began.
+        """
         for path, before in leaves(self.state).items():
             if isinstance(before, np.ndarray) and before.size > WORTH_SHARING:
-                now = after.number(path)
-                if now is not None and now.dtype == before.dtype and np.array_equal(now, before):
+                now = begun.get(path)
+                if now is not None and np.array_equal(now, before):
                     self.constant[id(before)] = before
 
 

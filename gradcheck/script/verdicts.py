@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from gradcheck.report.model import Report
 
-SIZES = {"GC101", "GC102", "GC104"}
 UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
 """Findings of a factor that no rule explains, as a rate that is a little larger.
 
