@@ -196,10 +196,11 @@ def _judged(
     """The entries, and why not each was measured by itself."""
     vectors, pattern = point.vectors, matrix.pattern
     vectors.outside.clear()
-    measured = Columns(
-        vectors.moved, vectors.point, point.center, point.noise.level, pattern, vectors.box
-    )
-    subject = Subject(vectors, measured, point.noise, matrix, ask, options.rtol)
+    with np.errstate(all="ignore"):
+        terms = np.sqrt(pattern.times(matrix.values**2, vectors.point**2))
+    noise = point.noise.of_sums(terms)
+    measured = Columns(vectors.moved, vectors.point, point.center, noise.level, pattern, vectors.box)
+    subject = Subject(vectors, measured, noise, matrix, ask, options.rtol)
     share = rounding_share(subject, rng)
     together = Together(measured, matrix.values, share, rng)
     screened = options.entries == "auto" and pattern.shape[1] > FEW_COLUMNS
@@ -208,12 +209,12 @@ def _judged(
         return judge_together(subject, found), measured, TOGETHER
     measured.group = grouped(pattern)
     chosen, reason = choose_columns(
-        measured.group, vectors.box, point.noise.seconds, options.entries, options.budget, rng
+        measured.group, vectors.box, noise.seconds, options.entries, options.budget, rng
     )
     left_out = screened and len(chosen) < pattern.shape[1]
     if found is None and (left_out or not pattern.is_full):
         chosen = np.union1d(chosen, together.suspects())
-    claimed = matrix.values / point.noise.level[pattern.rows]
+    claimed = matrix.values / noise.level[pattern.rows]
     largest = float(np.max(np.nan_to_num(np.abs(claimed)), initial=0.0))
     claim = Claim(claimed, share * largest)
     numeric = measured_alone(subject, claim, chosen, rng)

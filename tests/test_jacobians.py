@@ -151,6 +151,18 @@ def test_a_sparse_jacobian_takes_few_evaluations():
     assert report.evaluations < 200
 
 
+@pytest.mark.parametrize("seed", [22, 60])
+def test_values_are_no_more_precise_than_the_terms_that_cancel_in_them(seed):
+    rng = np.random.default_rng(seed)
+    mixing = rng.normal(size=(120, 40)) * (rng.random((120, 40)) < 0.13)
+    x, sizes = rng.normal(size=40), 10.0 ** rng.uniform(-5, 5, 120)
+
+    def slopes(x):
+        return sparse.csr_matrix((sizes * np.cos(mixing @ x))[:, None] * mixing)
+
+    assert check_jacobian(lambda x: sizes * np.sin(mixing @ x), x, slopes).ok
+
+
 def test_what_is_wrong_in_a_sparse_jacobian():
     def wrong(x):
         found = bands(x).tolil()

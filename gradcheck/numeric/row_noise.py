@@ -59,6 +59,10 @@ class RowNoise:
         least, level = np.fmax(self.least, known), np.fmax(self.level, known)
         return replace(self, least=least, level=level, known=bool(np.any(level > self.level)))
 
+    def of_sums(self, terms: Array) -> RowNoise:
+        """The same, of values made of terms of such sizes: they are rounded, and may cancel."""
+        return replace(self, level=np.fmax(self.level, ROUNDING * np.nan_to_num(terms, posinf=0)))
+
 
 def estimate_row_noise(
     function: Vector, point: Array, center: Array, rng: np.random.Generator
