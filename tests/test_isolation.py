@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -162,3 +163,27 @@ def _refuse():
 
 def _unsendable():
     return lambda: None
+
+
+ORPHAN = """
+import os, signal, sys, time
+from gradcheck.sandbox.forked import forked
+
+with forked(lambda sender: time.sleep(600)) as (_, process):
+    print(process.pid, flush=True)
+    time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_what_is_forked_does_not_outlive_a_parent_that_is_killed():
+    done = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    status = Path(f"/proc/{done.stdout.strip()}/stat")
+    for _ in range(100):
+        if not status.exists() or status.read_text().rsplit(")")[1].split()[0] == "Z":
+            return
+        time.sleep(0.1)
+    os.kill(int(done.stdout), signal.SIGKILL)
+    pytest.fail("the forked process still runs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
+
+PARENT_DEATH_SIGNAL = 1
 
 
 @contextmanager
@@ -24,7 +27,7 @@ def forked(work: Callable[..., None], *arguments: Any) -> Iterator[tuple[Connect
     """
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(work, sender, arguments))
+    process = context.Process(target=_run, args=(os.getpid(), receiver, work, sender, arguments))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of forking beside threads: the child starts none
         process.start()
@@ -39,10 +42,26 @@ def forked(work: Callable[..., None], *arguments: Any) -> Iterator[tuple[Connect
         receiver.close()
 
 
-def _run(work: Callable[..., None], sender: Connection, arguments: tuple[Any, ...]) -> None:
+def _run(
+    parent: int,
+    receiver: Connection,
+    work: Callable[..., None],
+    sender: Connection,
+    arguments: tuple[Any, ...],
+) -> None:
     end = os._exit  # which the work may come to refuse
     os.setsid()
+    receiver.close()  # or an answer that nobody reads any more would be waited with for ever
+    _end_with(parent)
     with contextlib.suppress(BrokenPipeError, MemoryError):
         work(sender, *arguments)
     sender.close()
     end(0)  # nothing of the parent's is to be tidied up here
+
+
+def _end_with(parent: int) -> None:
+    """Has this process killed when its parent is, where the system can do that."""
+    with contextlib.suppress(OSError, AttributeError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
