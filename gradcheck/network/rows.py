@@ -23,12 +23,7 @@ Elementwise = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Rank:
-    """How usual an activation is: 1 is the most usual; None where networks do not have it.
-
-    Attributes:
-        hidden: among those of hidden layers.
-        output: among those of output layers.
-    """
+    """How usual an activation is: 1 is the most usual; None where networks do not have it."""
 
     hidden: int | None
     output: int | None
@@ -92,16 +87,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class Softmax:
-    """A softmax: every output depends on all pre-activations of its sample.
-
-    Attributes:
-        name: as in the table.
-        rank: how usual it is.
-        mixes: "units"; "samples" where it is normalised over those, by mistake.
-        public: whether `MLP` takes it.
-        of_probabilities: it gives them.
-        kinks: it has none.
-    """
+    """A softmax: every output depends on all pre-activations of its sample."""
 
     name: str
     rank: Rank

@@ -15,13 +15,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Series:
-    """Points of a chart, by the label and the style that the legend shows.
-
-    Attributes:
-        label: what the legend calls them.
-        style: "dots", "crosses", "solid" or "dashed".
-        points: x and y, some of which may not be finite.
-    """
+    """Points of a chart, by the label and the style that the legend shows."""
 
     label: str
     style: str
