@@ -62,7 +62,6 @@ def _is_mendable(report: Report) -> bool:
 
 
 def _command(entry: CaseEntry) -> str:
-    """The command that searches for the repair of a case."""
     path = Path(entry.file)
     bundled = path.parent.resolve() == bundled_folder()
     target = entry.name if bundled else f"{_from_here(path)}:{entry.variant}"

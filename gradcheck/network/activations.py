@@ -80,7 +80,6 @@ def _silu_slope(z: Array) -> Array:
 
 
 def _leaky_relu(name: str, leak: float, rank: Rank, public: bool = False) -> Activation:
-    """The row of a leaky relu."""
 
     def slope(z: Array) -> Array:
         return np.where(z > 0, 1.0, leak).astype(z.dtype)
