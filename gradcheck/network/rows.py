@@ -40,7 +40,6 @@ class Activation:
         difference: z -> (d -> f(z + d) - f(z)), to full relative accuracy.
         kinks: the z at which the slope jumps, ascending.
         rank: how usual it is.
-        slope_from_output: f' written in terms of a, or None where there is no such form.
         public: whether `MLP` takes it.
         of_probabilities: whether its outputs are probabilities, as cross-entropies need them.
 
@@ -54,7 +53,6 @@ class Activation:
     difference: Difference
     kinks: tuple[float, ...]
     rank: Rank
-    slope_from_output: Elementwise | None = None
     public: bool = False
     of_probabilities: bool = False
 
