@@ -46,11 +46,7 @@ class Options:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:
-        """Those of a call.
-
-        Raises:
-            UsageError: there is none of a name that was given.
-        """
+        """Those of a call."""
         known = [field.name for field in fields(cls)]
         for name in given:
             if name not in known:

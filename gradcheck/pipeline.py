@@ -160,7 +160,6 @@ def _nothing_to_compare(
 
 
 def _repaired(point: Point, diagnosis: Diagnosis, options: Options, begin: Begin) -> Repair | None:
-    """What a search of the user's source found, if one is wanted."""
     if options.repair is None or diagnosis.interrupted:
         return None
     from gradcheck.mending.process import repair

@@ -105,10 +105,6 @@ def run_preflight(
         What was learnt; and the user's point with the gradients, whose problem is from now on
         called with private copies and fresh data if the user's code changes what it is given;
         None where the loss is of no use.
-
-    Raises:
-        UserCodeError: the loss raised.
-        UsageError: the loss did not return one number.
     """
     values = problem.parameters.values
     given = [value.copy(order="K") for value in values]
@@ -132,7 +128,9 @@ def run_preflight(
     evaluations = preflight.evaluations + noise.evaluations
     preflight = replace(preflight, evaluations=evaluations)
     try:
-        problem = _with_momentum(problem)
+        momentum = {} if problem.step is None else find_momentum(problem, problem.step)
+        if problem.step is not None and momentum:  # its gradient is told from two updates
+            problem = replace(problem, step=replace(problem.step, momentum=momentum))
         preflight, gradients = _with_gradient(preflight, problem, rng)
     except (UserCodeError, UsageError):  # the comparison says so, and where
         return preflight, Point.at(problem, values, center, noise).ask_gradient()
@@ -223,16 +221,6 @@ def _with_gradient(
         without_upstream=_without_upstream(problem),
     )
     return learnt, gradients
-
-
-def _with_momentum(problem: Problem) -> Problem:
-    """The problem of a step with momentum, whose gradient is then told from two updates."""
-    if problem.step is None:
-        return problem
-    momentum = find_momentum(problem, problem.step)
-    if not momentum:
-        return problem
-    return replace(problem, step=replace(problem.step, momentum=momentum))
 
 
 def _without_upstream(problem: Problem) -> Mapping[str, Array]:

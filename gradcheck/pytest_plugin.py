@@ -130,11 +130,7 @@ class CaseFile(pytest.File):
     """A file of functions that are marked with `@gradcheck.case`."""
 
     def collect(self) -> Iterable[CaseItem]:
-        """The cases of the file; none where it does not speak of them.
-
-        Raises:
-            CollectError: the file does not import, or holds no case.
-        """
+        """The cases of the file; none where it does not speak of them."""
         from gradcheck.casefiles import load_file, mentions_cases
         from gradcheck.errors import UsageError
         from gradcheck.words import printable
@@ -162,11 +158,7 @@ class CaseItem(pytest.Item):
         self.entry = entry
 
     def runtest(self) -> None:
-        """Makes the case and checks it.
-
-        Raises:
-            Failed: it did not come out as expected, or could not be checked.
-        """
+        """Makes the case and checks it."""
         from gradcheck.report.closing import cause_line
         from gradcheck.report.text import report_text
         from gradcheck.running import check_case

@@ -62,7 +62,6 @@ def _is_mendable(report: Report) -> bool:
 
 
 def _command(entry: CaseEntry) -> str:
-    """The command that searches for the repair of a case."""
     path = Path(entry.file)
     bundled = path.parent.resolve() == bundled_folder()
     target = entry.name if bundled else f"{_from_here(path)}:{entry.variant}"
@@ -157,16 +156,8 @@ def _from_here(path: Path) -> str:
 def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, Path | None]]:
     """Which format goes where: a file has the next one named that its suffix may have.
 
-    Args:
-        formats: as named; none is text.
-        outputs: the files to write.
-
     Returns:
         Formats with their files; None for the standard output.
-
-    Raises:
-        UsageError: there is more than one format for the standard output, or none for a file,
-            or no folder to write it into.
     """
     for path in outputs:
         if not path.parent.is_dir():
@@ -210,11 +201,7 @@ def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, P
 def write_files(
     outcomes: Sequence[Outcome], pairs: Sequence[tuple[str, Path | None]], hints: str | None
 ) -> None:
-    """Writes every format that has a file.
-
-    Raises:
-        UsageError: a file cannot be written, or what a format needs is not installed.
-    """
+    """Writes every format that has a file."""
     for name, path in pairs:
         if path is not None:
             write_atomically(
@@ -223,11 +210,7 @@ def write_files(
 
 
 def write_pages(outcomes: Sequence[Outcome], folder: Path) -> None:
-    """Writes a page for each file of cases, and index.html with the totals.
-
-    Raises:
-        UsageError: the folder cannot be written to, or jinja2 is not installed.
-    """
+    """Writes a page for each file of cases, and index.html with the totals."""
     from gradcheck.report.html import pages
 
     found = pages(outcomes)

@@ -15,13 +15,7 @@ from gradcheck.words import with_nearest
 
 @dataclass(frozen=True)
 class CaseFile:
-    """A file of cases, and the one that is wanted of it; None for all.
-
-    Attributes:
-        path: of the file.
-        case: the name of the case.
-        target: as it was given.
-    """
+    """A file of cases, and the one that is wanted of it; None for all."""
 
     path: Path
     case: str | None

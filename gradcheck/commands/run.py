@@ -77,7 +77,6 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
-    """How a case is checked, and where."""
     add = parser.add_argument
     add(
         "--entries",

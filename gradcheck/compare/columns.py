@@ -31,16 +31,7 @@ MOST_ALONE = 64
 
 @dataclass(frozen=True)
 class Subject:
-    """A vector function, what is claimed of it, and what measures it.
-
-    Attributes:
-        vectors: the function.
-        measured: evaluates it.
-        noise: of its values.
-        matrix: the Jacobian that is claimed.
-        ask: the same entries elsewhere.
-        rtol: a relative error that the user accepts on top of the bound, or None.
-    """
+    """A vector function, what is claimed of it, and what measures it."""
 
     vectors: Vectors
     measured: Columns

@@ -122,7 +122,6 @@ def beside_kinks(point: Point, rng: np.random.Generator) -> Point:
 
 
 def _some(where: Mask, rng: np.random.Generator) -> Mask:
-    """A few of the entries, at random."""
     chosen = np.zeros(len(where), dtype=bool)
     chosen[rng.permutation(np.flatnonzero(where))[:FEW]] = True
     return chosen

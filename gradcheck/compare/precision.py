@@ -18,7 +18,6 @@ from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.errors import UsageError
 from gradcheck.numeric.loss_lines import random_signs
 from gradcheck.user.blocks import Array
-from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import Gradient, ask_gradients
 
 NUDGES = 2
@@ -43,11 +42,7 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
     epsilon = max([*epsilons, min(point.noise.relative, 1e-6)])
     moved = [0.0] * len(point.blocks)
     for _ in range(NUDGES):
-        nearby = [_nudged(value, ROUNDINGS * epsilon, rng) for value in point.values]
-        try:
-            found = _movements(point, nearby)
-        except (UserCodeError, UsageError):
-            break
+        found = _movements(point, ROUNDINGS * epsilon, rng)
         moved = [max(pair) for pair in zip(moved, found, strict=True)]
     sizes = [_largest(block.gradient.value) for block in point.blocks]
     roundings = [
@@ -55,7 +50,7 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
     ]
     moves = [0.0] * len(sizes)
     if any(0 < rounding >= size for size, rounding in zip(sizes, roundings, strict=True)):
-        moves = _nearby(point, rng)
+        moves = _movements(point, NEARBY, rng)
     most = max(min(LARGEST_AMPLIFICATION * epsilon, COARSEST), ROUNDINGS * epsilon)
     linear, step = ROUNDINGS * epsilon / NEARBY, point.problem.step
     blocks = []
@@ -71,15 +66,6 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
             precision += (2 + 2 * bool(step.momentum)) * step.cancellation(block.value)
         blocks.append(replace(block, precision=precision))
     return point.with_blocks(blocks)
-
-
-def _nearby(point: Point, rng: np.random.Generator) -> list[float]:
-    """How far the gradient of every block moves a little way off."""
-    moved = [_nudged(value, NEARBY, rng) for value in point.values]
-    try:
-        return _movements(point, moved)
-    except (UserCodeError, UsageError):
-        return [0.0] * len(point.blocks)
 
 
 def with_stability(point: Point) -> Point:
@@ -103,10 +89,14 @@ def _differ(block: Block, other: Gradient, rounding: float) -> bool:
     return largest_difference(one.value, other.value) > rounding
 
 
-def _movements(point: Point, nearby: list[Array]) -> list[float]:
-    """How far the analytic gradient of every block is elsewhere from where it was."""
-    nudged, _ = ask_gradients(point.problem, nearby, keep=True)
-    nearby.clear()  # it may be large
+def _movements(point: Point, size: float, rng: np.random.Generator) -> list[float]:
+    """How far the gradient of every block moves where all entries do by a share of themselves."""
+    try:
+        nearby = [_nudged(value, size, rng) for value in point.values]
+        nudged, _ = ask_gradients(point.problem, nearby, keep=True)
+    except UsageError:
+        return [0.0] * len(point.blocks)
+    del nearby  # it may be large
     return [
         largest_difference(after.value, block.gradient.value)
         if block.gradient.value is not None

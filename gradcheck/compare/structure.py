@@ -117,20 +117,17 @@ def _tied(point: Point, measured: Point, tier: str, calls: int, rng: np.random.G
     directions = directions_of(measured, chosen, rng) if is_exact else []
     along = measured_along(measured, directions, rng)
     agree, nearby = agree_nearby(measured, chosen, rng) if is_exact else (True, 0)
-    spent = along.evaluations + nearby
-    if along.interrupted or not (agree and agree_along(measured, directions, along)):
-        spent += point.evaluations
-        return replace(point, evaluations=spent, interrupted=along.interrupted)
-    alone = [
-        _suspects(block, one) if is_exact else one.entries
-        for block, one in zip(measured.blocks, chosen, strict=True)
-    ]
-    sample = point.perturb(alone, rng)
-    spent += sample.evaluations
-    pairs = list(zip(measured.blocks, sample.blocks, strict=True))
-    if sample.interrupted or not all(_agree(block.numeric, own) for block, own in pairs):
-        spent += point.evaluations
-        return replace(point, evaluations=spent, interrupted=sample.interrupted)
+    spent, stopped, sample = along.evaluations + nearby, along.interrupted, None
+    if agree and not stopped and agree_along(measured, directions, along):
+        alone = [
+            _suspects(block, one) if is_exact else one.entries
+            for block, one in zip(measured.blocks, chosen, strict=True)
+        ]
+        sample = point.perturb(alone, rng)
+        spent, stopped = spent + sample.evaluations, sample.interrupted
+    pairs = [] if sample is None else zip(measured.blocks, sample.blocks, strict=True)
+    if sample is None or stopped or not all(_agree(block.numeric, own) for block, own in pairs):
+        return replace(point, evaluations=point.evaluations + spent, interrupted=stopped)
     shown = [[own] for own in sample.blocks]
     for one, own in zip(directions, along.blocks, strict=True):
         shown[one.block].append(own)

@@ -232,7 +232,6 @@ class _Off:
 
 
 def _without_decay(block: Block, decay: float) -> Block:
-    """The block with its gradient less c W."""
     value = block.gradient.value
     if value is None:
         return block

@@ -33,13 +33,7 @@ LEAST_CLAIM = 1e-300
 
 @dataclass(frozen=True)
 class EntryVerdicts:
-    """The verdict of every perturbed entry of a block, (n,) each.
-
-    Attributes:
-        wrong: the derivative is certainly wrong.
-        ok: it is right, to a small enough error.
-        error: the distance to what would be right.
-    """
+    """The verdict of every perturbed entry of a block, (n,) each."""
 
     wrong: NDArray[np.bool_]
     ok: NDArray[np.bool_]

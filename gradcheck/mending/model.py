@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gradcheck.user.calls import Location, place
 from gradcheck.words import listed
@@ -43,7 +43,7 @@ class Patch:
     diff: str
     error: float
     points: int
-    changed: tuple[Changed, ...]
+    changed: tuple[Changed, ...] = field(repr=False)
     left: tuple[str, ...] = ()
     varied: tuple[str, ...] = ()
 
@@ -77,7 +77,7 @@ class Repair:
     tried: int = 0
     seconds: float = 0.0
     reason: str | None = None
-    refused: int = 0
+    refused: int = field(default=0, repr=False)
 
     @property
     def ok(self) -> bool:

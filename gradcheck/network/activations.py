@@ -80,7 +80,6 @@ def _silu_slope(z: Array) -> Array:
 
 
 def _leaky_relu(name: str, leak: float, rank: Rank, public: bool = False) -> Activation:
-    """The row of a leaky relu."""
 
     def slope(z: Array) -> Array:
         return np.where(z > 0, 1.0, leak).astype(z.dtype)
@@ -88,20 +87,11 @@ def _leaky_relu(name: str, leak: float, rank: Rank, public: bool = False) -> Act
     def value(z: Array) -> Array:
         return np.where(z > 0, z, leak * z)
 
-    return Activation(name, value, slope, leaky_difference(leak), (0.0,), rank, slope, public)
+    return Activation(name, value, slope, leaky_difference(leak), (0.0,), rank, public)
 
 
 _ROWS: tuple[AnyActivation, ...] = (
-    Activation(
-        "linear",
-        np.asarray,
-        np.ones_like,
-        linear_difference,
-        (),
-        Rank(5, 3),
-        np.ones_like,
-        public=True,
-    ),
+    Activation("linear", np.asarray, np.ones_like, linear_difference, (), Rank(5, 3), public=True),
     Activation(
         "sigmoid",
         sigmoid,
@@ -109,20 +99,10 @@ _ROWS: tuple[AnyActivation, ...] = (
         sigmoid_difference,
         (),
         Rank(1, 1),
-        lambda a: np.asarray(a * (1 - a)),
         public=True,
         of_probabilities=True,
     ),
-    Activation(
-        "tanh",
-        np.tanh,
-        tanh_slope,
-        tanh_difference,
-        (),
-        Rank(2, 4),
-        lambda a: np.asarray(1 - a * a),
-        public=True,
-    ),
+    Activation("tanh", np.tanh, tanh_slope, tanh_difference, (), Rank(2, 4), public=True),
     Activation(
         "relu",
         lambda z: np.maximum(z, 0),
@@ -130,20 +110,10 @@ _ROWS: tuple[AnyActivation, ...] = (
         relu_difference,
         (0.0,),
         Rank(3, 5),
-        _relu_slope,
         public=True,
     ),
     _leaky_relu("leaky_relu", LEAK, Rank(4, 6), public=True),
-    Activation(
-        "elu",
-        _elu,
-        _elu_slope,
-        elu_difference,
-        (),
-        Rank(6, 8),
-        lambda a: np.where(a > 0, 1.0, a + 1),
-        public=True,
-    ),
+    Activation("elu", _elu, _elu_slope, elu_difference, (), Rank(6, 8), public=True),
     Activation(
         "softplus",
         lambda z: np.logaddexp(0, z),
@@ -151,7 +121,6 @@ _ROWS: tuple[AnyActivation, ...] = (
         softplus_difference,
         (),
         Rank(7, 7),
-        lambda a: np.asarray(-np.expm1(-a)),
         public=True,
     ),
     Activation("gelu", _gelu, _gelu_slope, gelu_difference, (), Rank(8, 9), public=True),

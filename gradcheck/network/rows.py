@@ -23,12 +23,7 @@ Elementwise = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Rank:
-    """How usual an activation is: 1 is the most usual; None where networks do not have it.
-
-    Attributes:
-        hidden: among those of hidden layers.
-        output: among those of output layers.
-    """
+    """How usual an activation is: 1 is the most usual; None where networks do not have it."""
 
     hidden: int | None
     output: int | None
@@ -45,7 +40,6 @@ class Activation:
         difference: z -> (d -> f(z + d) - f(z)), to full relative accuracy.
         kinks: the z at which the slope jumps, ascending.
         rank: how usual it is.
-        slope_from_output: f' written in terms of a, or None where there is no such form.
         public: whether `MLP` takes it.
         of_probabilities: whether its outputs are probabilities, as cross-entropies need them.
 
@@ -59,7 +53,6 @@ class Activation:
     difference: Difference
     kinks: tuple[float, ...]
     rank: Rank
-    slope_from_output: Elementwise | None = None
     public: bool = False
     of_probabilities: bool = False
 
@@ -92,16 +85,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class Softmax:
-    """A softmax: every output depends on all pre-activations of its sample.
-
-    Attributes:
-        name: as in the table.
-        rank: how usual it is.
-        mixes: "units"; "samples" where it is normalised over those, by mistake.
-        public: whether `MLP` takes it.
-        of_probabilities: it gives them.
-        kinks: it has none.
-    """
+    """A softmax: every output depends on all pre-activations of its sample."""
 
     name: str
     rank: Rank

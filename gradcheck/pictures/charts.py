@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gradcheck.pictures.drawing import NO_ERROR, Span, entry_name, exponent, span_of
-from gradcheck.pictures.model import HeatMap, Scatter, SlopeRatio, SlopeTest, StepCurve
+from gradcheck.pictures.model import HeatMap, Pictures, Scatter, SlopeRatio, SlopeTest, StepCurve
 from gradcheck.words import shortened
 
 Point = tuple[float, float]
@@ -15,13 +15,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Series:
-    """Points of a chart, by the label and the style that the legend shows.
-
-    Attributes:
-        label: what the legend calls them.
-        style: "dots", "crosses", "solid" or "dashed".
-        points: x and y, some of which may not be finite.
-    """
+    """Points of a chart, by the label and the style that the legend shows."""
 
     label: str
     style: str
@@ -61,6 +55,17 @@ class Chart:
 def finite(points: Iterable[Point]) -> list[Point]:
     """The points that can be drawn."""
     return [point for point in points if all(map(math.isfinite, point))]
+
+
+def charts_of(pictures: Pictures) -> dict[str, Chart]:
+    """The plots of the whole gradient, by name."""
+    found = {}
+    if pictures.step_curve is not None:
+        found["step curve"] = step_chart(pictures.step_curve)
+    if pictures.slope_test is not None:
+        found["slope test"] = slope_test_chart(pictures.slope_test)
+    slopes = {f"slope ratio layer {one.layer}": slope_chart(one) for one in pictures.slope_ratios}
+    return found | slopes
 
 
 def scatter_chart(scatter: Scatter) -> Chart:

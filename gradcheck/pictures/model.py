@@ -29,14 +29,7 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Analytic against numeric derivatives of a block: the worst entries and others at random.
-
-    Attributes:
-        block: the name of the block.
-        numeric: what the finite differences give, (n,).
-        analytic: what the user's code gives, (n,).
-        wrong: which of them are wrong, (n,).
-    """
+    """Analytic against numeric derivatives of a block: the worst entries and others at random."""
 
     block: str
     numeric: tuple[float, ...]
@@ -91,14 +84,7 @@ class SlopeTest:
 
 @dataclass(frozen=True)
 class SlopeRatio:
-    """The user's delta by the right one, against the pre-activation: 1 where a slope is right.
-
-    Attributes:
-        layer: its number.
-        activation: its name.
-        pre_activation: z of some units and samples, (n,).
-        ratio: of the deltas there, (n,).
-    """
+    """The user's delta by the right one, against the pre-activation: 1 where a slope is right."""
 
     layer: int
     activation: str
@@ -108,14 +94,7 @@ class SlopeRatio:
 
 @dataclass(frozen=True)
 class LayerPicture:
-    """A layer of the network as it is drawn.
-
-    Attributes:
-        number: counted from the input, from 1.
-        units: how many it has.
-        activation: its name, or None where it is not known.
-        blocks: the names of its blocks, with their verdicts.
-    """
+    """A layer of the network as it is drawn."""
 
     number: int
     units: int

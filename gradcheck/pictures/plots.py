@@ -13,13 +13,11 @@ from gradcheck.errors import UsageError
 from gradcheck.pictures import drawing, network_svg
 from gradcheck.pictures.charts import (
     Chart,
+    charts_of,
     finite,
     heat_map_caption,
     heat_map_title,
     scatter_chart,
-    slope_chart,
-    slope_test_chart,
-    step_chart,
 )
 from gradcheck.pictures.drawing import Span, within
 from gradcheck.pictures.model import HeatMap, Pictures
@@ -59,13 +57,7 @@ def figures(pictures: Pictures, blocks: Iterable[Block]) -> dict[str, Figure]:
             found[f"heat map {printable(name)}"] = _heat_map(heat_maps[name])
         if name in scatters:
             found[f"scatter {printable(name)}"] = _chart(scatter_chart(scatters[name]))
-    if pictures.step_curve is not None:
-        found["step curve"] = _chart(step_chart(pictures.step_curve))
-    if pictures.slope_test is not None:
-        found["slope test"] = _chart(slope_test_chart(pictures.slope_test))
-    for slope in pictures.slope_ratios:
-        found[f"slope ratio layer {slope.layer}"] = _chart(slope_chart(slope))
-    return found
+    return found | {name: _chart(chart) for name, chart in charts_of(pictures).items()}
 
 
 def _empty(title: str, size: tuple[float, float] = (5.0, 4.0)) -> tuple[Figure, Axes]:

@@ -77,20 +77,14 @@ class Sketch:
         drawn = (_scatter(block, self.scale, rng) for block in compared)
         scatters = tuple(scatter for scatter in drawn if scatter.numeric)
         heat_maps = tuple(_heat_map(block, self.scale) for block in matrices)
-        if self.view is None:
-            return Pictures(
-                heat_maps=heat_maps,
-                scatters=scatters,
-                step_curve=self.step_curve,
-                slope_test=self.slope_test(),
-            )
+        view = self.view
         return Pictures(
-            inputs=self.view.placed[0].n_in,
-            layers=_layers(self.view, self.blocks),
+            inputs=None if view is None else view.placed[0].n_in,
+            layers=() if view is None else _layers(view, self.blocks),
             heat_maps=heat_maps,
             scatters=scatters,
-            step_curve=_step_curve(self.blocks, self.view.loss),
-            slope_ratios=_slope_ratios(self.view, self.blocks),
+            step_curve=self.step_curve if view is None else _step_curve(self.blocks, view.loss),
+            slope_ratios=() if view is None else _slope_ratios(view, self.blocks),
             slope_test=self.slope_test(),
         )
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck.compare.block import Block
@@ -34,11 +33,15 @@ def reason_of(report: Report) -> str:
     """What the verdict rests on, in a sentence."""
     if report.could_not_check:
         return report.could_not_check
-    return REASONS[report.verdict](report, [block for block in report.blocks if block.failed])
-
-
-def _of_a_pass(report: Report, failed: Sequence[Block]) -> str:
+    if report.verdict == "inconclusive":
+        return _of_the_undecided(report)
+    failed = [block for block in report.blocks if block.failed]
     checked = [block for block in report.blocks if block.verdict != "not checked"]
+    of = _of_a_pass if report.verdict == "pass" else _of_a_fail
+    return of(report, failed, checked)
+
+
+def _of_a_pass(report: Report, failed: Sequence[Block], checked: Sequence[Block]) -> str:
     if failed:
         return f"{len(failed)} of {len(checked)} gradients differ as allowed"
     reason = f"{len(checked)} {verb(checked, 'gradient agrees', 'gradients agree')}"
@@ -48,7 +51,7 @@ def _of_a_pass(report: Report, failed: Sequence[Block]) -> str:
     return reason if report.coverage.complete else f"{reason} in the entries checked"
 
 
-def _of_a_fail(report: Report, failed: Sequence[Block]) -> str:
+def _of_a_fail(report: Report, failed: Sequence[Block], checked: Sequence[Block]) -> str:
     if report.not_zero and not failed:
         return "the gradient is not zero where the upstream gradient is"
     if not failed:
@@ -58,13 +61,12 @@ def _of_a_fail(report: Report, failed: Sequence[Block]) -> str:
     causes = ", ".join(
         cause if count == 1 else f"{cause}, {count} times" for cause, count in counts.items()
     )
-    checked = [block for block in report.blocks if block.verdict != "not checked"]
     gradients = f"{len(checked)} {verb(checked, 'gradient', 'gradients')}"
     wrong = f"{len(failed)} of {gradients} {verb(failed, 'is', 'are')} wrong"
     return f"{wrong} ({causes})" if causes else wrong
 
 
-def _of_the_undecided(report: Report, _: Sequence[Block]) -> str:
+def _of_the_undecided(report: Report) -> str:
     if report.coverage.interrupted:
         return "interrupted before all was checked"
     unused = next((finding for finding in report.findings if finding.code == "GC805"), None)
@@ -78,9 +80,3 @@ def _of_the_undecided(report: Report, _: Sequence[Block]) -> str:
         return "entries moved together do not give what the gradient says"
     unclear = [block.name for block in report.blocks if block.verdict == "inconclusive"]
     return f"{', '.join(unclear)} could not be decided"
-
-
-REASONS: Mapping[str, Callable[[Report, Sequence[Block]], str]] = MappingProxyType(
-    {"pass": _of_a_pass, "fail": _of_a_fail, "inconclusive": _of_the_undecided}
-)
-"""What each verdict rests on, of a report and its blocks that failed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from operator import attrgetter
 from textwrap import fill
 
 from tabulate import tabulate
@@ -16,7 +17,7 @@ from gradcheck.words import with_nearest
 
 def catalogue(rules: Sequence[Rule], width: int | None = None) -> str:
     """Every rule with how it shows, by code; as wide as the terminal."""
-    rows = [(rule.code, rule.name, rule.shows) for rule in sorted(rules, key=_code)]
+    rows = [(rule.code, rule.name, rule.shows) for rule in sorted(rules, key=attrgetter("code"))]
     left = None if width is None else width - 10 - max(len(name) for _, name, _ in rows)
     wraps = None if left is None else [None, None, max(left, NARROWEST)]
     headers = ("code", "rule", "how it shows")
@@ -25,7 +26,7 @@ def catalogue(rules: Sequence[Rule], width: int | None = None) -> str:
 
 def as_json(rules: Sequence[Rule], wanted: str | None) -> str:
     """All rules, or one, as a JSON document."""
-    chosen = sorted(rules, key=_code) if wanted is None else [find_rule(rules, wanted)]
+    chosen = sorted(rules, key=attrgetter("code")) if wanted is None else [find_rule(rules, wanted)]
     return json.dumps(
         {
             "rules": [
@@ -80,7 +81,3 @@ def explain(rules: Sequence[Rule], wanted: str | None, width: int | None = None)
             f"    right:  {rule.instead}",
         )
     )
-
-
-def _code(rule: Rule) -> str:
-    return rule.code

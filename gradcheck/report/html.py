@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.errors import UsageError
 from gradcheck.pictures import drawing, network_svg, svg
-from gradcheck.pictures.charts import scatter_chart, slope_chart, slope_test_chart, step_chart
-from gradcheck.pictures.model import Pictures
+from gradcheck.pictures.charts import charts_of, scatter_chart
 from gradcheck.report.backward import HEADERS, backward_rows, backward_title
 from gradcheck.report.closing import reason_of
 from gradcheck.report.text import how_it_came_out, layer_lines
@@ -134,7 +133,7 @@ def _environment() -> Environment:
         "facts": _facts,
         "layer_lines": layer_lines,
         "place": place,
-        "plots": _plots,
+        "plots": lambda pictures: map(svg.plot, charts_of(pictures).values()),
         "short": shortened,
         "standing": drawing.standing,
         "symbol": drawing.SYMBOLS.__getitem__,
@@ -157,14 +156,6 @@ def _visible(value: Any) -> Any:
     if isinstance(value, str) and not hasattr(value, "__html__"):
         return printable_lines(value)
     return value
-
-
-def _plots(pictures: Pictures) -> list[dict[str, Any]]:
-    """What is drawn of the whole gradient."""
-    curves = [] if pictures.step_curve is None else [step_chart(pictures.step_curve)]
-    curves += [] if pictures.slope_test is None else [slope_test_chart(pictures.slope_test)]
-    curves += map(slope_chart, pictures.slope_ratios)
-    return [svg.plot(curve) for curve in curves]
 
 
 def _facts(report: Report) -> tuple[tuple[str, str], ...]:

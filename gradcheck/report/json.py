@@ -9,7 +9,6 @@ from dataclasses import fields, is_dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from gradcheck.mending.model import Repair
 from gradcheck.user.calls import Location
 from gradcheck.version import __version__
 
@@ -18,6 +17,12 @@ if TYPE_CHECKING:
     from gradcheck.report.outcome import Outcome
 
 SCHEMA = 1
+
+TOLD = (
+    *("network", "coverage", "evaluations", "seconds", "could_not_check", "blocks", "findings"),
+    *("layers", "notes", "printed", "details", "backward", "reproduce", "repair"),
+)
+"""The fields of a report that stand in the document as they are, in its order."""
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
@@ -50,20 +55,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "verdict": report.verdict,
         "expected": "pass",
         "as_expected": report.ok,
-        "network": report.network,
-        "coverage": _plain(report.coverage),
-        "evaluations": report.evaluations,
-        "seconds": report.seconds,
-        "could_not_check": report.could_not_check,
-        "blocks": [_plain(block) for block in report.blocks],
-        "findings": [_plain(finding) for finding in report.findings],
-        "layers": list(report.layers),
-        "notes": list(report.notes),
-        "printed": report.printed,
-        "details": list(report.details),
-        "backward": [_plain(step) for step in report.backward],
-        "reproduce": report.reproduce,
-        "repair": None if report.repair is None else _repair_dict(report.repair),
+        **{name: _plain(getattr(report, name)) for name in TOLD},
     }
 
 
@@ -72,26 +64,6 @@ def schema() -> dict[str, Any]:
     text = resources.files("gradcheck.report").joinpath("schema.json").read_text("utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
-
-
-def _repair_dict(repair: Repair) -> dict[str, Any]:
-    return {
-        "patches": [
-            {
-                "words": patch.words,
-                "location": _plain(patch.location),
-                "diff": patch.diff,
-                "error": _plain(patch.error),
-                "points": patch.points,
-                "left": list(patch.left),
-                "varied": list(patch.varied),
-            }
-            for patch in repair.patches
-        ],
-        "tried": repair.tried,
-        "seconds": repair.seconds,
-        "reason": repair.reason,
-    }
 
 
 def _plain(value: Any) -> Any:

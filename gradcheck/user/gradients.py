@@ -171,7 +171,6 @@ def _merged(gradients: list[Gradient]) -> Gradient:
 
 
 def _are_alike(gradients: list[Gradient]) -> bool:
-    """Whether the places of one array were all given the same gradient."""
     given = [gradient.value for gradient in gradients if gradient.verdict == "ok"]
     first = given[0] if given else None
     return (

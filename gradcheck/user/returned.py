@@ -68,7 +68,6 @@ def _assigned(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[s
 
 
 def _pieces(returned: Any, parameters: Parameters, shape: tuple[int, ...]) -> list[Any]:
-    """The gradient of a vector, cut as the vector is."""
     vector = as_array(returned, "the vector")
     if vector.shape != shape:
         raise UsageError(

@@ -84,7 +84,6 @@ def make_step(
 
 
 def _learning_rate_argument(step: Callable[..., Any]) -> str | None:
-    """The name of the second argument, if it is the learning rate."""
     try:
         names = list(inspect.signature(step).parameters)
     except (TypeError, ValueError):

@@ -9,7 +9,6 @@ from gradcheck.network.activations import ACTIVATIONS, LEAK, PUBLIC_ACTIVATIONS
 from gradcheck.network.rows import Activation, Softmax
 
 ELEMENTWISE = [row for row in ACTIVATIONS.values() if isinstance(row, Activation)]
-INVERTIBLE = [row for row in ELEMENTWISE if row.slope_from_output is not None]
 SOFTMAX = ACTIVATIONS["softmax"]
 POINTS = np.array([-6.0, -3.3, -1.7, -0.9, -0.31, -0.05, 0.04, 0.27, 0.8, 1.9, 3.1, 5.5])
 
@@ -38,16 +37,6 @@ def by_name(rows):
 @pytest.mark.parametrize("row", **by_name(ELEMENTWISE))
 def test_slope_is_the_derivative_of_the_value(row):
     np.testing.assert_allclose(row.slope(POINTS), richardson(row.value, POINTS), rtol=0, atol=1e-11)
-
-
-@pytest.mark.parametrize("row", **by_name(INVERTIBLE))
-def test_slope_from_output_is_the_slope(row):
-    outputs = row.value(POINTS)
-    np.testing.assert_allclose(row.slope_from_output(outputs), row.slope(POINTS), rtol=1e-10)
-
-
-def test_only_gelu_of_the_public_ones_has_no_slope_from_output():
-    assert [row.name for row in ELEMENTWISE if row.public and row not in INVERTIBLE] == ["gelu"]
 
 
 def test_the_public_names_are_those_of_the_contract():

@@ -3,6 +3,17 @@
 import numpy as np
 from planted.mutations import MUTATIONS, of_back, of_bias, of_delta, of_weight, slope
 
+SLOPES_FROM_OUTPUT = {
+    "linear": np.ones_like,
+    "sigmoid": lambda a: a * (1 - a),
+    "tanh": lambda a: 1 - a * a,
+    "relu": lambda a: (a > 0).astype(a.dtype),
+    "leaky_relu": lambda a: np.where(a > 0, 1.0, 0.01),
+    "elu": lambda a: np.where(a > 0, 1.0, a + 1),
+    "softplus": lambda a: -np.expm1(-a),
+}
+"""The slopes of activations, written in terms of their outputs."""
+
 
 def neighbour(run, layer):
     """The layer below, or above where there is none."""
@@ -17,8 +28,7 @@ def neighbours_slope(run, layer, right, arriving):
 
 
 def slope_from_output_of_pre_activation(run, layer, right, arriving):
-    activation = run.network.activation(layer)
-    form = getattr(activation, "slope_from_output", None)
+    form = SLOPES_FROM_OUTPUT.get(run.network.activation(layer).name)
     return right if form is None else arriving * form(run.z(layer))
 
 
