@@ -183,7 +183,7 @@ def test_what_is_near_a_kink_and_not_on_it_is_told_exactly(distance):
 @pytest.mark.parametrize("tier", TIERS)
 def test_what_is_held_besides_the_result_is_little(tier):
     net = MLP([400, 600, 10], ["tanh", "softmax"], "categorical_cross_entropy")
-    params, (inputs, targets) = net.init(0), data(net, 1500 if tier == SHARED_LINES else 20)
+    params, (inputs, targets) = net.init(0), data(net, 3000 if tier == SHARED_LINES else 20)
     _, _, network = prepared(net, params, inputs, targets)
     tracemalloc.start()
     found = structured_gradient(network, tier)
