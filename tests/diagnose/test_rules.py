@@ -112,7 +112,7 @@ FACTORS = {
 WAYS = list(product(LAYOUT_NAMES, [True, False], FACTORS))
 
 
-@pytest.mark.parametrize(("layout", "with_network", "factor"), sample(WAYS, every=3))
+@pytest.mark.parametrize(("layout", "with_network", "factor"), sample(WAYS, every=5))
 def test_a_constant_factor_is_named(layout, with_network, factor):
     def scaled(network, *data):
         gradients = network.backward(*data)

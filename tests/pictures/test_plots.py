@@ -31,7 +31,7 @@ def draw(report):
 
 def test_every_kind_of_picture_has_a_name():
     names = ["network", "heat map W1", "scatter W1", "step curve", "slope test"]
-    assert list(draw(report_of())) == [*names, "slope ratio layer 1"]
+    assert list(report_of().plot()) == [*names, "slope ratio layer 1"]
 
 
 def test_no_picture_is_no_figure():

@@ -51,6 +51,7 @@ PLANTED = [
     ("layer_norm", "d_gain = np.sum(error * unit, axis=0)", "d_gain = np.sum(error, axis=0)", None),
     ("digit_samples", "return sigmoid(z) * (1 - sigmoid(z))", "return sigmoid(z)", None),
     ("helpers_chain", "return up * elu_slope(z)", "return elu_slope(z)", None),
+    ("rnn", "g[\"bh\"] += draw.sum(axis=0)", "g[\"bh\"] += draw.sum(axis=1)", faults.WRONG_AXIS),
     ("lstm", "raw[k].sum(axis=0)", "raw[k].sum(axis=1)", faults.WRONG_AXIS),
     ("rnn", "g[\"Why\"] += hs[t].T @ dy", "g[\"Why\"] += hs[t] @ dy", faults.TRANSPOSED),
     ("flat_theta", "D3 = A3 - Y", "D3 = A3 + Y", faults.SIGN),
