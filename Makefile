@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Programs that the tests start find the package compiled, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 # The tests run in as many processes as there are cores; WORKERS=0 runs them in one.
 WORKERS ?= auto
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal

@@ -41,23 +41,28 @@ FLOORS = (
     ("cli",),
     ("__main__", "__init__"),
 )
+TREES = {}
 EXTRAS = {"pytest", "hypothesis", "matplotlib", "jinja2", "joblib", "numba", "torch", "jax"}
 
 
-def room(module):
-    return module.removeprefix("gradcheck.").partition(".")[0]
+@pytest.fixture(scope="module", autouse=True)
+def trees():
+    TREES.update((path, ast.parse(path.read_text(encoding="utf-8"))) for path in MODULES)
+
+
+def room(path):
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
 def floor(name):
     return next(number for number, rooms in enumerate(FLOORS) if name in rooms)
 
 
-def imports(path, when_loaded=False):
+def imports(tree, when_loaded=False):
     """The modules that a file imports, those for type checkers alone left out.
 
     With `when_loaded`, without those that a function imports when it is called.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     inside = {
         id(inner)
         for node in ast.walk(tree)
@@ -79,38 +84,28 @@ def imports(path, when_loaded=False):
             yield node.module
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_run_one_way(path):
-    own = room(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
-    for module in imports(path):
-        if module.startswith("gradcheck."):
-            assert floor(room(module)) <= floor(own), f"{own} imports {module} from above"
+def test_imports_run_one_way():
+    for path, tree in TREES.items():
+        own = room(path)
+        used = {module.split(".")[1] for module in imports(tree) if module[:10] == "gradcheck."}
+        assert all(floor(one) <= floor(own) for one in used), f"{path} imports from above"
+        assert own not in ("network", "numeric") or used <= {own, "errors", "words"}, path
 
 
-@pytest.mark.parametrize("ground", ["network", "numeric"])
-def test_the_ground_floor_knows_little(ground):
-    allowed = {ground, "errors", "words"}
-    for path in MODULES:
-        if room(".".join(path.relative_to(PACKAGE).with_suffix("").parts)) == ground:
-            used = {room(name) for name in imports(path) if name.startswith("gradcheck.")}
-            assert used <= allowed, path
+def test_no_extra_is_needed():
+    for path, tree in TREES.items():
+        own = {"pytest"} if path.stem == "pytest_plugin" else set()
+        loaded = {name.partition(".")[0] for name in imports(tree, when_loaded=True)}
+        assert not loaded & (EXTRAS - own), path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_extra_is_needed(path):
-    own = {"pytest"} if path.stem == "pytest_plugin" else set()
-    loaded = imports(path, when_loaded=True)
-    assert not {name.partition(".")[0] for name in loaded} & (EXTRAS - own)
+def test_only_the_command_line_prints():
+    printing = {path for path, tree in TREES.items() if any(map(is_print, ast.walk(tree)))}
+    assert all(path.name == "cli.py" or path.parent.name == "commands" for path in printing)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_the_command_line_prints(path):
-    calls = [
-        node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"
-    ]
-    assert not calls or path.name == "cli.py" or path.parent.name == "commands"
+def is_print(node):
+    return isinstance(node, ast.Call) and getattr(node.func, "id", None) == "print"
 
 
 def test_the_list_of_rules_is_the_folder():
@@ -158,11 +153,13 @@ UNGROUPED = {"refine", "screen", "_along"}
 """Functions of the engine whose arguments are still to be grouped."""
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_file_is_one_room_and_a_function_does_one_thing(path):
-    text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= LONGEST_FILE
-    for node in ast.walk(ast.parse(text)):
+def test_a_file_is_one_room():
+    for path in MODULES:
+        assert path.read_text(encoding="utf-8").count("\n") <= LONGEST_FILE, path
+
+
+def test_a_function_does_one_thing():
+    for node in (node for tree in TREES.values() for node in ast.walk(tree)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if node.name not in DOORS:
                 assert node.end_lineno - node.lineno < LONGEST_FUNCTION, node.name

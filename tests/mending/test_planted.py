@@ -28,7 +28,7 @@ OF_STYLE = [[bug for bug in SINGLES if bug.style == style] for style in styles()
 QUICK = [without_slow(bugs, "scalars: helper") for bugs in OF_STYLE]
 TRIED = [
     *(bug for bugs in QUICK for bug in sample(bugs, every=14, first=QUICK.index(bugs))),
-    *sample(PAIRS, every=10),
+    *sample(PAIRS, every=20),
 ]
 
 _numbers = itertools.count()

@@ -3,8 +3,11 @@
 The activation is one that no network is recognised by.
 """
 
+from itertools import product
+
 import numpy as np
 import pytest
+from sweeps import sample
 
 import gradcheck
 
@@ -43,8 +46,10 @@ def test_what_is_right_passes_and_the_rest_is_said_to_be_screened():
     assert any("moved together, along random directions" in note for note in report.notes)
 
 
-@pytest.mark.parametrize("factor", [1.01, 2.0, 0.0, -1.0])
-@pytest.mark.parametrize("entry", [(0, 0), (31, 17), (59, 79)])
+ENTRIES = list(product([(0, 0), (31, 17), (59, 79)], [1.01, 2.0, 0.0, -1.0]))
+
+
+@pytest.mark.parametrize(("entry", "factor"), sample(ENTRIES, every=5))
 def test_one_wrong_entry_of_thousands_is_found(entry, factor):
     def change(gradient):
         gradient[entry] *= factor
@@ -75,7 +80,7 @@ def test_a_number_of_entries_is_what_was_asked_for():
     assert not any("moved together" in note for note in report.notes)
 
 
-SIZE = 100_000
+SIZE = 40_000
 MIXING = np.random.default_rng(0).normal(size=(40, SIZE)) / np.sqrt(SIZE)
 
 

@@ -32,6 +32,16 @@ def one_unit_a_layer(distance):
     return change
 
 
+def all_units(setup, rng):
+    """Every unit of a layer is near its kink, at one distance, for one sample."""
+    net = setup.network
+    samples = setup.inputs.shape[net.arrangement.sample_axis]
+    for layer in net.layers[:-1]:
+        sample, distance = int(rng.integers(samples)), rng.choice(DISTANCES)
+        for unit in range(net.sizes[layer]):
+            place(setup, layer, unit, sample, distance)
+
+
 def dead(setup, rng):
     setup.params["b1"] -= 20
 
@@ -84,6 +94,7 @@ DISTANCES = [0.0, *(sign * 10.0**-k for k in range(9, 3, -1) for sign in (1, -1)
 
 CONDITIONS = {
     **{f"kink at {d:g}": Condition(one_unit_a_layer(d), KINKED) for d in DISTANCES},
+    "all by kinks": Condition(all_units, KINKED),
     "dead": Condition(dead, ("relu",)),
     "half dead": Condition(half_dead, ("relu",)),
     "saturated": Condition(saturated, ("sigmoid", "tanh")),

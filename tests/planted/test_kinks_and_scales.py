@@ -12,7 +12,7 @@ from sweeps import sample
 import gradcheck
 
 SEEDS = range(15)
-EVERY = 7
+EVERY = 14
 
 INCONCLUSIVE = {
     "kink at 1e-09": 1,
@@ -55,6 +55,8 @@ def test_no_false_alarm_and_few_undecided(name):
         )
         assert report.verdict != "fail", (seed, str(case.setup.network), str(report))
         undecided += report.verdict == "inconclusive"
+        some = [block for block in report.blocks if block.verdict == "inconclusive"]
+        assert all(block.resolution > 1e-4 for block in some), str(report)
     assert undecided <= INCONCLUSIVE.get(name, 0)
 
 
@@ -83,14 +85,14 @@ def assert_never_passes(name, mutation_of, layers_of):
         assert report.verdict != "pass", (layer, str(case.setup.network), str(report))
 
 
-@pytest.mark.parametrize("name", CONDITIONS)
+@pytest.mark.parametrize("name", sample(list(CONDITIONS), every=2))
 def test_a_missing_slope_never_passes(name):
     assert_never_passes(
         name, lambda case, layer: MUTATIONS["slope missing"], lambda net: net.layers[:-1]
     )
 
 
-@pytest.mark.parametrize("name", CONDITIONS)
+@pytest.mark.parametrize("name", sample(list(CONDITIONS), every=2, first=1))
 def test_an_entry_two_percent_off_never_passes(name):
     assert_never_passes(name, entry_two_percent_off, lambda net: net.layers)
 
@@ -173,3 +175,33 @@ def test_a_float32_loss_that_hardly_changes_is_not_called_flat(slope):
         diagnose=False,
     )
     assert report.verdict != "fail", str(report)
+
+
+def test_ties_of_a_maximum_and_the_absolute_value_at_zero_are_kinks():
+    report = gradcheck.check(
+        lambda w: float(np.max(w) + np.abs(w[2])),
+        np.array([1.0, 1.0, 0.0]),
+        lambda w: np.eye(3)[np.argmax(w)] + np.array([0.0, 0.0, np.sign(w[2])]),
+    )
+    assert report.ok
+    assert report.blocks[0].kinks == 3
+
+
+def test_a_gradient_that_is_wrong_beside_the_kink_too_is_wrong_on_it():
+    report = gradcheck.check(
+        lambda w: float(np.abs(w).sum()), np.zeros(2), lambda w: np.where(w == 0, 3.0, -np.sign(w))
+    )
+    assert report.verdict == "fail"
+
+
+@pytest.mark.parametrize("seed", sample(range(6), every=6))
+def test_many_samples_have_many_kinks_and_no_false_alarm(seed):
+    network = gradcheck.MLP([5, 8, 8, 1], ["relu", "relu", "linear"], "squared_error_mean")
+    rng = np.random.default_rng(seed)
+    inputs, targets = rng.standard_normal((400, 5)), rng.standard_normal((400, 1))
+    report = gradcheck.check(
+        lambda p: network.loss(p, inputs, targets),
+        network.init(seed),
+        lambda p: network.backward(p, inputs, targets),
+    )
+    assert report.ok, str(report)

@@ -81,7 +81,7 @@ def all_named(name):
     return {seed: named(seed, name) for seed in tried}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sample(list(NAMES), 3, first=1))
 def test_a_planted_bug_is_named_first_or_as_equal(name):
     missed = {
         seed: (first, equally)
@@ -91,6 +91,6 @@ def test_a_planted_bug_is_named_first_or_as_equal(name):
     assert len(missed) <= MISNAMED.get(name, 0), missed
 
 
-@pytest.mark.parametrize("name", sorted(set(MUTATIONS) - set(NAMES)))
+@pytest.mark.parametrize("name", sample(sorted(set(MUTATIONS) - set(NAMES)), 2))
 def test_what_no_rule_describes_gets_no_confident_name(name):
     assert {first for first, _ in all_named(name).values()} <= NO_CAUSE

@@ -3,10 +3,12 @@
 
 import numpy as np
 import pytest
+from sweeps import ALL, sample
 
 import gradcheck
 from benchmarks.edits import edit as edits
-from benchmarks.edits.__main__ import render, sample
+from benchmarks.edits.__main__ import render
+from benchmarks.edits.__main__ import sample as random_edits
 from benchmarks.edits.run import run
 from gradcheck.trace import fault as faults
 from gradcheck.trace import find_faults, subject_of_problem
@@ -49,6 +51,7 @@ PLANTED = [
     ("layer_norm", "d_gain = np.sum(error * unit, axis=0)", "d_gain = np.sum(error, axis=0)", None),
     ("digit_samples", "return sigmoid(z) * (1 - sigmoid(z))", "return sigmoid(z)", None),
     ("helpers_chain", "return up * elu_slope(z)", "return elu_slope(z)", None),
+    ("rnn", "g[\"bh\"] += draw.sum(axis=0)", "g[\"bh\"] += draw.sum(axis=1)", faults.WRONG_AXIS),
     ("lstm", "raw[k].sum(axis=0)", "raw[k].sum(axis=1)", faults.WRONG_AXIS),
     ("rnn", "g[\"Why\"] += hs[t].T @ dy", "g[\"Why\"] += hs[t] @ dy", faults.TRANSPOSED),
     ("flat_theta", "D3 = A3 - Y", "D3 = A3 + Y", faults.SIGN),
@@ -83,7 +86,7 @@ def planted(net, right, wrong, folder):
     return edits.module_of(source.replace(right, wrong), folder / f"{net}.py"), line
 
 
-@pytest.mark.parametrize("net", edits.nets())
+@pytest.mark.parametrize("net", sample(list(edits.nets()), every=2))
 def test_right_code_that_is_called_wrong_has_no_fault(net, tmp_path):
     module = edits.module_of((edits.NETS / f"{net}.py").read_text(), tmp_path / f"{net}.py")
     search = searched(module, module.params())
@@ -92,7 +95,13 @@ def test_right_code_that_is_called_wrong_has_no_fault(net, tmp_path):
     assert search.unfollowed == ""
 
 
-@pytest.mark.parametrize(("net", "right", "wrong", "kind"), PLANTED)
+OF_KIND = {row[-1]: row for row in reversed(PLANTED) if row[-1]}
+LONG = ("lstm", "conv_loops", "two_convolutions", "digit_samples")
+OTHERS = [row for row in PLANTED if row[-1] is None and row[0] not in LONG]
+TRIED = PLANTED if ALL else [*OF_KIND.values(), *sample(OTHERS, every=2)]
+
+
+@pytest.mark.parametrize(("net", "right", "wrong", "kind"), TRIED)
 def test_a_planted_bug_is_found_at_its_line(net, right, wrong, kind, tmp_path):
     module, line = planted(net, right, wrong, tmp_path)
     search = searched(module, module.params())
@@ -161,8 +170,8 @@ def test_code_that_raises_has_its_fault_where_the_shape_went_wrong(tmp_path):
 def test_random_edits_are_mostly_found():
     """A small part of `make edits`."""
     nets = ["dense_rows", "flat_theta", "attention", "batch_norm", "rnn", "embedding"]
-    outcomes = [one for one in map(run, sample(18, 7, nets)) if one is not None]
-    assert len(outcomes) >= 12
+    outcomes = [one for one in map(run, random_edits(12, 7, nets)) if one is not None]
+    assert len(outcomes) >= 8
     for raises, floor in ((False, 0.6), (True, 0.8)):
         found = [one.found for one in outcomes if one.raises is raises]
         assert sum(found) >= floor * len(found)
