@@ -15,6 +15,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
+from gradcheck.mending.context import grouped
 from gradcheck.user.blocks import Array
 
 EXACT = 1e-7
@@ -215,11 +216,4 @@ def _terms(node: ast.AST) -> Iterator[ast.AST]:
 
 def _operand(text: str, after: str = "") -> str:
     """A text as a factor, after a sign or nothing, in brackets where it needs them."""
-    node = ast.parse(text, mode="eval").body
-    loose = ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda | ast.UnaryOp
-    if isinstance(node, ast.BinOp):
-        tight = ast.Pow if after == "/" else ast.Pow | ast.Mult | ast.Div
-        if not after or after == "-":
-            tight = ast.Pow | ast.Mult | ast.Div | ast.MatMult
-        return text if isinstance(node.op, tight) else f"({text})"
-    return f"({text})" if isinstance(node, loose) else text
+    return grouped(text, ast.parse(text, mode="eval").body, after)

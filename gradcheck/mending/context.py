@@ -114,6 +114,13 @@ class Context:
         start, end = self.span(node)
         return self.text[start:end].decode("utf-8")
 
+    def operand(self, node: ast.expr) -> str:
+        """The text of a node, in brackets unless it needs none wherever it stands."""
+        text = self.source(node)
+        tight = ast.Name | ast.Attribute | ast.Subscript | ast.Constant | ast.Call
+        is_power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+        return text if is_power or isinstance(node, tight) else f"({text})"
+
     def replaced(self, node: ast.expr | ast.stmt, by: str, weight: float) -> Edit:
         """The edit that puts another text in a node's place."""
         start, end = self.span(node)
@@ -250,13 +257,14 @@ class Context:
                     yield block
 
 
-def grouped(text: str, node: ast.expr) -> str:
-    """An expression's text as an operand of a product."""
-    loose = ast.BinOp | ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda | ast.UnaryOp
-    tight = isinstance(node, ast.BinOp) and isinstance(
-        node.op, ast.Mult | ast.Div | ast.MatMult | ast.Pow
-    )
-    return f"({text})" if isinstance(node, loose) and not tight else text
+def grouped(text: str, node: ast.expr, after: str = "") -> str:
+    """An expression's text as an operand after nothing or an operator, in brackets if needed."""
+    if isinstance(node, ast.BinOp):
+        tight = {"/": (ast.Pow,), "*": (ast.Pow, ast.Mult, ast.Div)}
+        more = (ast.Pow, ast.Mult, ast.Div, ast.MatMult)
+        return text if isinstance(node.op, tight.get(after, more)) else f"({text})"
+    loose = ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda | ast.UnaryOp
+    return f"({text})" if isinstance(node, loose) else text
 
 
 def _parts(value: ast.expr) -> Iterator[ast.expr]:

@@ -6,9 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 from itertools import combinations
-from typing import TypeGuard
 
+from gradcheck.diagnose.rule import EditKind
 from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.of_parts import formed
 
 REDUCTIONS = ("sum", "mean")
 REDUCED = (*REDUCTIONS, "max", "min", "prod", "std", "var")
@@ -77,19 +78,6 @@ def _axes_of(count: int) -> list[str]:
     return single + several
 
 
-def sums(context: Context) -> Iterator[Edit]:
-    """A whole expression summed over an axis, or a sum left out."""
-    for whole in context.wholes():
-        text = grouped(context.source(whole), whole)
-        if isinstance(whole, ast.BinOp) and not text.startswith("("):
-            text = f"({text})"
-        for axis in ("axis=0", "axis=1", "axis=0, keepdims=True", "axis=1, keepdims=True", ""):
-            yield context.replaced(whole, f"{text}.sum({axis})", 7.0)
-    for node in context.all_of(ast.Call):
-        if node.args and isinstance(node.func, ast.Attribute) and node.func.attr in REDUCTIONS:
-            yield context.replaced(node, context.source(node.args[0]), 8.0)
-
-
 def flags(context: Context) -> Iterator[Edit]:
     """A flag of a call turned round, left out or put in."""
     known = {
@@ -111,48 +99,30 @@ def flags(context: Context) -> Iterator[Edit]:
 
 
 def functions(context: Context) -> Iterator[Edit]:
-    """Another function of the user's with the same arguments."""
+    """Another function of the user's with the same arguments, or one of numpy's used alike."""
     for node in context.all_of(ast.Call):
         own = context.source(node.func)
-        if own in context.functions:
-            for other in context.functions:
-                if other != own:
-                    yield context.replaced(node.func, other, 8.0)
-
-
-def wrapped(context: Context) -> Iterator[Edit]:
-    """A call left out around its argument; or one that the file makes, put around a name."""
-    libraries = ("np.", "numpy.", "math.")
-    known = {
-        context.source(node.func)
-        for node in ast.walk(context.tree)
-        if _takes_one(node) and ast.unparse(node.func).startswith(libraries)
-    }
-    known |= {context.source(n.func) for n in ast.walk(context.definition) if _takes_one(n)}
-    for node in context.all_of(ast.Call):
-        if _takes_one(node):
-            yield context.replaced(node, context.source(node.args[0]), 9.0)
-    for atom in context.atoms():
-        value = context.value(atom)
-        if value is not None and value.kind != "int":
-            for name in sorted(known | set(context.functions)):
-                yield context.replaced(atom, f"{name}({context.source(atom)})", 11.0)
-
-
-def _takes_one(node: ast.AST) -> TypeGuard[ast.Call]:
-    """Whether it is a call with one argument."""
-    return isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
-
-
-def library_functions(context: Context) -> Iterator[Edit]:
-    """A function of numpy's for one that is used alike."""
-    for node in context.all_of(ast.Call):
+        for other in context.functions if own in context.functions else ():
+            if other != own:
+                yield context.replaced(node.func, other, 8.0)
         for group in ALIKE:
             if isinstance(node.func, ast.Attribute) and node.func.attr in group:
                 owner = context.source(node.func.value)
                 for other in group:
                     if other != node.func.attr:
                         yield context.replaced(node.func, f"{owner}.{other}", 7.0)
+
+
+def wrapped(context: Context) -> Iterator[Edit]:
+    """A call left out around its argument; or one that the file makes, put around a name."""
+    yield from formed(EditKind.WRAPPED)(context)
+    calls = [ast.unparse(one.func) for one in ast.walk(context.tree) if isinstance(one, ast.Call)]
+    known = {name for name in calls if name.startswith(("np.", "numpy.", "math."))}
+    for atom in context.atoms():
+        value = context.value(atom)
+        if value is not None and value.kind != "int":
+            for name in sorted(known | set(context.functions)):
+                yield context.replaced(atom, f"{name}({context.source(atom)})", 11.0)
 
 
 def comparisons(context: Context) -> Iterator[Edit]:

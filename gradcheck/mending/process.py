@@ -20,7 +20,6 @@ import numpy as np
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.errors import UsageError
-from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.answers import Answers, Counts
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
@@ -33,7 +32,7 @@ from gradcheck.mending.search import SLOWEST, Search
 from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import blocks_without_gradient, editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
-from gradcheck.mending.task import Before, Task
+from gradcheck.mending.task import Allowance, Before, Task
 from gradcheck.options import Edits
 from gradcheck.progress import Advance
 from gradcheck.sandbox.confinement import confine
