@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
@@ -21,8 +21,7 @@ CALLED = re.compile(rb"[\w\])]\($")
 LIBRARY_ATTRIBUTES = ("T", "shape", "size", "ndim", "dtype")
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(NamedTuple):
     """One change of a file's text, from byte `start` to byte `end`.
 
     `weight` says how unnatural it is: the search begins with the smallest. `line` counts from 1.
@@ -140,7 +139,7 @@ class Context:
         before, after = self.text[: edit.start], self.text[edit.end :]
         bracketed = before.endswith(b"(") and after.startswith(b")")
         if by.startswith("(") and bracketed and not CALLED.search(before[-2:]):
-            return replace(edit, start=edit.start - 1, end=edit.end + 1)
+            return edit._replace(start=edit.start - 1, end=edit.end + 1)
         return edit
 
     def fitted(self, node: ast.expr, by: str, weight: float) -> Edit:
@@ -159,7 +158,7 @@ class Context:
             needs_none = False
         text = by if needs_none else f"({by})"
         words = f"{self.source(node)}  ->  {by}"
-        return replace(edit, replacement=text.encode("utf-8"), words=words)
+        return edit._replace(replacement=text.encode("utf-8"), words=words)
 
     def is_made_later(self, text: str, node: ast.expr) -> bool:
         """Whether a name or attribute is first assigned at a node's line or after it."""

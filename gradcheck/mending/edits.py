@@ -97,7 +97,7 @@ def _places(finding: Finding) -> list[Location]:
 
 def weighed(constructed: Sequence[Edit]) -> list[Edit]:
     """What was constructed for the value that is wanted, as what the diagnosis means."""
-    return [replace(edit, weight=edit.weight * AT_THE_LINE * OF_THE_RULE) for edit in constructed]
+    return [edit._replace(weight=edit.weight * AT_THE_LINE * OF_THE_RULE) for edit in constructed]
 
 
 def all_edits(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
@@ -111,7 +111,7 @@ def all_edits(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
             is_here = some is contexts or (edit.path, edit.line) in hints.lines
             better = key not in likeliest or likeliest[key].weight > weight
             if is_here and better and key not in seen:
-                likeliest[key] = replace(edit, weight=weight)
+                likeliest[key] = edit._replace(weight=weight)
         seen |= likeliest.keys()
         yield from sorted(likeliest.values(), key=lambda edit: (edit.weight, edit.path, edit.start))
 

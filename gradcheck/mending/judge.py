@@ -133,14 +133,15 @@ class Judge:
         """What is not the same at all points, beside the parameters."""
         return tuple(state.words for state, _ in self.elsewhere)
 
-    def right_blocks(self, of_loss: bool = True) -> Standing | None:
-        """Which blocks are right at the user's point; None where the loss is not what it was.
+    def keeps_loss(self) -> bool:
+        """Whether the loss is what it was."""
+        return self._same_loss(self._few[0])
 
-        Where two calls gave different gradients, a second one has to be right as well. A candidate
-        that is not `of_loss` cannot have changed the loss.
+    def right_blocks(self) -> Standing:
+        """Which blocks are right at the user's point.
+
+        Where two calls gave different gradients, a second one has to be right as well.
         """
-        if of_loss and not self._same_loss(self._few[0]):
-            return None
         right = self._right(self._few)
         if self._base.unstable and any(right):
             again = self._right(self._few)

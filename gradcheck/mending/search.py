@@ -79,8 +79,7 @@ class Search:
 
     def run(self) -> None:
         """Searches from the user's source."""
-        none: Standing = (False,) * len(self._task.point.problem.parameters.names)
-        self._start = self._judge.right_blocks() or none
+        self._start = self._judge.right_blocks()
         self._most_right = self._start.count(True)
         try:
             self._level(self._task.texts, (), 0)
@@ -91,7 +90,7 @@ class Search:
         """All single edits of a program; where none is enough, those that help are kept."""
         program = Program(self._task.functions, texts)
         contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
-        base = self._judge.progress(self._judge.right_blocks() or self._start)
+        base = self._judge.progress(self._judge.right_blocks())
         self._surroundings.restore()
         said = [one.edits(contexts) for one in self._task.hints.said]
         early = self._helpful(program, before, chain(*said), base)
@@ -155,7 +154,7 @@ class Search:
         def keep(candidate: Candidate, right: Standing) -> None:
             nonlocal clear
             progress = self._judge.progress(right, base)
-            if progress.is_beyond(base):
+            if progress.is_beyond(base) and self._keeps_loss(program, candidate):
                 helpful.append((candidate[0], progress))
                 clear += progress.is_clear(base)
                 self._tell_part(program, (*before, *candidate), right)
@@ -190,18 +189,23 @@ class Search:
                 continue
             try:
                 with program.running(codes, choice), self._watch.at_most(self._limit):
-                    right = self._judge.right_blocks(program.is_of_loss(candidate))
-                if right is None or self._answers.refused():
-                    continue
-                if is_mended(right):
+                    right = self._judge.right_blocks()
+                    if self._answers.refused():
+                        continue
+                    mended = is_mended(right) and self._keeps_loss(program, candidate)
+                    if keep is not None and not is_mended(right):
+                        keep(candidate, right)
+                if mended:
                     self._prove(program, before, candidate, right)
-                elif keep is not None:
-                    keep(candidate, right)
             except TooSlowError:
                 continue
             finally:
                 self._surroundings.restore()
         program.restore()
+
+    def _keeps_loss(self, program: Program, candidate: Candidate) -> bool:
+        """Whether a candidate that is run leaves the loss as it was, which few can change."""
+        return not program.is_of_loss(candidate) or self._judge.keeps_loss()
 
     def _prove(
         self, program: Program, before: Candidate, candidate: Candidate, right: Standing
