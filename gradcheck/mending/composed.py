@@ -80,15 +80,17 @@ class Composer:
 
     Attributes:
         values: the entries that are looked at, by the text of the expression.
+        near: texts that stand in the wrong expression, which come before shorter ones.
         factors: numbers, with what they make of a text `{}`.
     """
 
     values: Mapping[str, Array]
     factors: Mapping[float, str]
+    near: frozenset[str] = frozenset()
 
     @cached_property
     def _every(self) -> Rows:
-        texts = sorted(self.values, key=len)
+        texts = sorted(self.values, key=lambda text: (text not in self.near, len(text)))
         return Rows(np.array([self.values[text] for text in texts]), texts.__getitem__)
 
     @cached_property
