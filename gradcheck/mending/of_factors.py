@@ -25,7 +25,7 @@ def scaled(context: Context) -> Iterator[Edit]:
         value = context.value(node) if far else target_value(context, node)
         if far and value is not None and value.kind in ("list", "int"):
             continue
-        text = context.operand(node) if far else grouped(context.source(node), node)
+        text = grouped(context.source(node), node, "*" if far else "")
         for size, weight in sizes:
             times = f"{size} * {text}" if far else f"{text} * {size}"
             yield context.whole_replaced(node, f"{text} / {size}", weight + far)

@@ -12,7 +12,10 @@ from gradcheck.mending.candidate import Mended
 from gradcheck.mending.said import SAID
 from gradcheck.mending.variants import Texts
 
-Rank = tuple[int, int, int, bool, int, float, int]
+Rank = tuple[int, int, int, bool, float, int]
+
+WORDS = 4.0
+"""So much weight makes an edit as unnatural as one more word."""
 
 TOKEN, WORD = re.compile(r"\w+|[^\w\s]"), re.compile(r"[\w.]+|[-+/*@<>=]")
 
@@ -27,7 +30,7 @@ def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding])
 
 
 def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
-    """How many edits, how far from the diagnosis, how odd; not said, in many words, weight."""
+    """How many edits, how far from the diagnosis, how odd, not said; words and weight; length."""
     places = [place for one in findings for place in (one.location, *one.also) if place]
     named = {(place.file, place.line) for place in places}
     distance = sum((edit.path, edit.line) not in named for edit in mended.edits)
@@ -35,7 +38,7 @@ def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
     changed = changed_words(mended.texts, before)
     is_own = any(edit.weight > SAID for edit in mended.edits)
     length = sum(map(len, mended.texts.values()))
-    return len(mended.edits), distance, odd, is_own, changed, mended.weight, length
+    return len(mended.edits), distance, odd, is_own, changed + mended.weight / WORDS, length
 
 
 def changed_words(after: Texts, before: Texts) -> int:
