@@ -34,41 +34,30 @@ OPPOSITE = {
 def axes(context: Context) -> Iterator[Edit]:
     """Another axis of a sum, or others; its axis kept or not."""
     for node in context.all_of(ast.Call):
-        text = context.source(node)
-        given, count = _given_axis(context, node)
-        if given is not None:
-            for axis in ("-1", "None", *_axes_of(count)):
-                far = 1.0 if axis.startswith("(") else 0.0
-                yield context.replaced(given, axis, 5.0 + far)
-            if not any(other.arg == "keepdims" for other in node.keywords):
+        if not isinstance(node.func, ast.Attribute):
+            continue
+        name, text, owner = node.func.attr, context.source(node), node.func.value
+        is_method = context.value(owner) is not None or not node.args
+        value = context.value(owner if is_method else node.args[0])
+        place = 0 if is_method else 1
+        given = {one.arg: one.value for one in node.keywords}
+        axis = given.get("axis")
+        if axis is None and name in REDUCED and len(node.args) > place:
+            axis = node.args[place]
+        others = _axes_of(max(2, len(value.shape) if value is not None else 2))
+        if axis is not None:
+            for other in ("-1", "None", *others):
+                yield context.replaced(axis, other, 6.0 if other.startswith("(") else 5.0)
+            if "keepdims" not in given:
                 yield context.replaced(node, f"{text[:-1]}, keepdims=True)", 5.0)
-        for keyword in node.keywords:
-            if keyword.arg == "keepdims":
-                value = "False" if context.source(keyword.value) == "True" else "True"
-                yield context.replaced(keyword.value, value, 5.0)
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        if name in REDUCTIONS and given is None:
+        elif name in REDUCTIONS:
             comma = ", " if node.args else ""
-            for axis in _axes_of(count):
-                for more in (f"axis={axis}", f"axis={axis}, keepdims=True"):
+            for other in others:
+                for more in (f"axis={other}", f"axis={other}, keepdims=True"):
                     yield context.replaced(node, f"{text[:-1]}{comma}{more})", 6.0)
-
-
-def _given_axis(context: Context, node: ast.Call) -> tuple[ast.expr | None, int]:
-    """What a call has for its axis, by name or by place; and how many axes there are."""
-    if not isinstance(node.func, ast.Attribute):
-        return None, 2
-    is_method = context.value(node.func.value) is not None
-    array = node.func.value if is_method else node.args[0] if node.args else None
-    value = None if array is None else context.value(array)
-    given = next((one.value for one in node.keywords if one.arg == "axis"), None)
-    place = 0 if is_method or array is node.func.value else 1
-    name = node.func.attr
-    if given is None and name in REDUCED and len(node.args) > place:
-        given = node.args[place]
-    named = [one.value for one in ast.walk(given) if isinstance(one, ast.Constant)] if given else []
-    least = max((one for one in named if isinstance(one, int)), default=0) + 1
-    return given, max(2, least, len(value.shape) if value is not None else 2)
+        if "keepdims" in given:
+            kept = given["keepdims"]
+            yield context.replaced(kept, str(context.source(kept) != "True"), 5.0)
 
 
 def _axes_of(count: int) -> list[str]:

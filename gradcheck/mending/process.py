@@ -110,7 +110,7 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
         begun = f", which began at line {listed(lines)}" if lines else ""
         more = "a larger budget (--budget) goes on"
         return f"no edit was found in the {allowance} allowed{begun}; {more}"
-    return "no edit, and no combination of two or three, makes every gradient right"
+    return "no edit makes every gradient right, nor one after another that makes more of them right"
 
 
 def _part(mended: Mended | None) -> str:
