@@ -15,6 +15,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
+from gradcheck.mending.context import grouped
 from gradcheck.user.blocks import Array
 
 EXACT = 1e-7
@@ -79,15 +80,17 @@ class Composer:
 
     Attributes:
         values: the entries that are looked at, by the text of the expression.
+        near: texts that stand in the wrong expression, which come before shorter ones.
         factors: numbers, with what they make of a text `{}`.
     """
 
     values: Mapping[str, Array]
     factors: Mapping[float, str]
+    near: frozenset[str] = frozenset()
 
     @cached_property
     def _every(self) -> Rows:
-        texts = sorted(self.values, key=len)
+        texts = sorted(self.values, key=lambda text: (text not in self.near, len(text)))
         return Rows(np.array([self.values[text] for text in texts]), texts.__getitem__)
 
     @cached_property
@@ -215,11 +218,4 @@ def _terms(node: ast.AST) -> Iterator[ast.AST]:
 
 def _operand(text: str, after: str = "") -> str:
     """A text as a factor, after a sign or nothing, in brackets where it needs them."""
-    node = ast.parse(text, mode="eval").body
-    loose = ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda | ast.UnaryOp
-    if isinstance(node, ast.BinOp):
-        tight = ast.Pow if after == "/" else ast.Pow | ast.Mult | ast.Div
-        if not after or after == "-":
-            tight = ast.Pow | ast.Mult | ast.Div | ast.MatMult
-        return text if isinstance(node.op, tight) else f"({text})"
-    return f"({text})" if isinstance(node, loose) else text
+    return grouped(text, ast.parse(text, mode="eval").body, after)

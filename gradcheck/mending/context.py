@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
@@ -21,8 +21,7 @@ CALLED = re.compile(rb"[\w\])]\($")
 LIBRARY_ATTRIBUTES = ("T", "shape", "size", "ndim", "dtype")
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(NamedTuple):
     """One change of a file's text, from byte `start` to byte `end`.
 
     `weight` says how unnatural it is: the search begins with the smallest. `line` counts from 1.
@@ -114,6 +113,13 @@ class Context:
         start, end = self.span(node)
         return self.text[start:end].decode("utf-8")
 
+    def operand(self, node: ast.expr) -> str:
+        """The text of a node, in brackets unless it needs none wherever it stands."""
+        text = self.source(node)
+        tight = ast.Name | ast.Attribute | ast.Subscript | ast.Constant | ast.Call
+        is_power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+        return text if is_power or isinstance(node, tight) else f"({text})"
+
     def replaced(self, node: ast.expr | ast.stmt, by: str, weight: float) -> Edit:
         """The edit that puts another text in a node's place."""
         start, end = self.span(node)
@@ -133,7 +139,7 @@ class Context:
         before, after = self.text[: edit.start], self.text[edit.end :]
         bracketed = before.endswith(b"(") and after.startswith(b")")
         if by.startswith("(") and bracketed and not CALLED.search(before[-2:]):
-            return replace(edit, start=edit.start - 1, end=edit.end + 1)
+            return edit._replace(start=edit.start - 1, end=edit.end + 1)
         return edit
 
     def fitted(self, node: ast.expr, by: str, weight: float) -> Edit:
@@ -152,7 +158,7 @@ class Context:
             needs_none = False
         text = by if needs_none else f"({by})"
         words = f"{self.source(node)}  ->  {by}"
-        return replace(edit, replacement=text.encode("utf-8"), words=words)
+        return edit._replace(replacement=text.encode("utf-8"), words=words)
 
     def is_made_later(self, text: str, node: ast.expr) -> bool:
         """Whether a name or attribute is first assigned at a node's line or after it."""
@@ -250,13 +256,14 @@ class Context:
                     yield block
 
 
-def grouped(text: str, node: ast.expr) -> str:
-    """An expression's text as an operand of a product."""
-    loose = ast.BinOp | ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda | ast.UnaryOp
-    tight = isinstance(node, ast.BinOp) and isinstance(
-        node.op, ast.Mult | ast.Div | ast.MatMult | ast.Pow
-    )
-    return f"({text})" if isinstance(node, loose) and not tight else text
+def grouped(text: str, node: ast.expr, after: str = "") -> str:
+    """An expression's text as an operand after nothing or an operator, in brackets if needed."""
+    if isinstance(node, ast.BinOp):
+        tight = {"/": (ast.Pow,), "*": (ast.Pow, ast.Mult, ast.Div)}
+        more = (ast.Pow, ast.Mult, ast.Div, ast.MatMult)
+        return text if isinstance(node.op, tight.get(after, more)) else f"({text})"
+    loose = ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda | ast.UnaryOp
+    return f"({text})" if isinstance(node, loose) else text
 
 
 def _parts(value: ast.expr) -> Iterator[ast.expr]:

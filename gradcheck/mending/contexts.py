@@ -10,7 +10,7 @@ import numpy
 
 from gradcheck.mending.context import Context
 from gradcheck.mending.scope import NOT_NUMBERS, Value, expressions, observe
-from gradcheck.mending.source import Function, Piece, definitions
+from gradcheck.mending.source import Function, Piece, definitions, inner_codes
 
 SMALL = 9
 """So many nodes a call has that may be a number of something."""
@@ -57,7 +57,7 @@ def _inside(definition: Piece, code: CodeType) -> Iterator[tuple[Piece, CodeType
     """A definition and those in it, with their codes."""
     yield definition, code
     codes: dict[str, list[CodeType]] = {}
-    for inner in _codes_in(code):
+    for inner in inner_codes(code):
         codes.setdefault(inner.co_name, []).append(inner)
     for names, node in definitions(definition):
         same = codes.get(names[-1])
@@ -88,13 +88,6 @@ def _is_atom(text: str, value: Value) -> bool:
     return value.kind not in NOT_NUMBERS and isinstance(
         ast.parse(text, mode="eval").body, ast.Name | ast.Attribute | ast.Subscript
     )
-
-
-def _codes_in(code: CodeType) -> Iterator[CodeType]:
-    for one in code.co_consts:
-        if isinstance(one, CodeType):
-            yield one
-            yield from _codes_in(one)
 
 
 def _callable_in(function: Function, names: tuple[str, ...]) -> tuple[str, ...]:

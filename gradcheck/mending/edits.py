@@ -5,24 +5,15 @@ Weights say how unnatural an edit is: what people forget or mix up most often co
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.diagnose.rules import RULES
 from gradcheck.finding import Finding
-from gradcheck.mending import (
-    of_calls,
-    of_factors,
-    of_insertions,
-    of_operands,
-    of_parts,
-    of_statements,
-    of_templates,
-    of_terms,
-)
+from gradcheck.mending import of_calls, of_factors, of_insertions, of_operands, of_statements
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.of_parts import formed
 from gradcheck.mending.said import Said
 from gradcheck.mending.wanted import Wanted
 from gradcheck.trace import Fault
@@ -34,42 +25,32 @@ Maker = Callable[[Context], Iterator[Edit]]
 MAKERS: Mapping[EditKind, Maker] = {
     EditKind.SCALE: of_factors.scaled,
     EditKind.SIGN: of_factors.signs,
-    EditKind.REMOVED_FACTOR: of_factors.removed_factor,
+    EditKind.REMOVED_FACTOR: formed(EditKind.REMOVED_FACTOR),
     EditKind.TRANSPOSE: of_operands.transposes,
     EditKind.AXIS: of_calls.axes,
-    EditKind.SUM: of_calls.sums,
+    EditKind.SUM: formed(EditKind.SUM),
     EditKind.COMPARISON: of_calls.comparisons,
     EditKind.FLAG: of_calls.flags,
     EditKind.ASSIGNED_OR_ADDED: of_statements.assigned_or_added,
     EditKind.PRODUCT: of_operands.products,
     EditKind.NAME: of_operands.names,
     EditKind.FUNCTION: of_calls.functions,
-    EditKind.LIBRARY_FUNCTION: of_calls.library_functions,
     EditKind.INDEX: of_operands.indices,
-    EditKind.POWER: of_operands.powers,
-    EditKind.COLUMN: of_operands.columns,
+    EditKind.POWER: formed(EditKind.POWER),
+    EditKind.COLUMN: formed(EditKind.COLUMN),
     EditKind.CONSTANT: of_calls.constants,
     EditKind.MISSING_FACTOR: of_factors.missing_factor,
     EditKind.MOVED_STATEMENT: of_statements.moved_statements,
     EditKind.WRAPPED: of_calls.wrapped,
-    EditKind.ALL_OF_A_NAME: of_operands.all_of_a_name,
     EditKind.OTHER_NAME: of_operands.other_names,
-    EditKind.LIKE_OTHERS: of_statements.like_others,
-    EditKind.REVERSED_LOOP: of_statements.reversed_loops,
     EditKind.KEPT_RESULT: of_statements.kept_results,
-    EditKind.OPERATOR: of_terms.operators,
-    EditKind.BRACKETS: of_terms.brackets,
-    EditKind.INNER_FACTOR: of_terms.inner_factors,
-    EditKind.PART: of_parts.parts,
-    EditKind.WHOLE_ARRAY: of_parts.whole_arrays,
-    EditKind.WITHOUT_BIAS: of_parts.without_bias,
-    EditKind.OTHER_LIST: of_parts.other_lists,
+    EditKind.OPERATOR: of_operands.operators,
+    EditKind.BRACKETS: of_operands.brackets,
+    EditKind.PART: formed(EditKind.PART),
     EditKind.INSERTED: of_insertions.inserted,
-    EditKind.RESET: of_insertions.resets,
     EditKind.IN_PLACE: of_insertions.in_place,
     EditKind.REPEATED_ENTRIES: of_insertions.repeated_entries,
     EditKind.COPY: of_insertions.copies,
-    EditKind.SOFTMAX: of_templates.softmax,
 }
 """What makes all edits of a kind in a function."""
 
@@ -81,10 +62,6 @@ OF_THE_RULE = 0.4
 
 OF_THE_LOSS = 2.0
 """The factor on the weight of an edit of what the loss runs as well, which is right."""
-
-ODD = 4.0
-ODDITIES = re.compile(rb"-\w+\.shape|\.shape\[-?\d\] [*/]|-\w*cache|^\d+ [*/]|len\([^)]*\) [*/]")
-"""What nobody means: a size that is negative, or is divided."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +97,7 @@ def _places(finding: Finding) -> list[Location]:
 
 def weighed(constructed: Sequence[Edit]) -> list[Edit]:
     """What was constructed for the value that is wanted, as what the diagnosis means."""
-    return [replace(edit, weight=edit.weight * AT_THE_LINE * OF_THE_RULE) for edit in constructed]
+    return [edit._replace(weight=edit.weight * AT_THE_LINE * OF_THE_RULE) for edit in constructed]
 
 
 def all_edits(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
@@ -134,7 +111,7 @@ def all_edits(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
             is_here = some is contexts or (edit.path, edit.line) in hints.lines
             better = key not in likeliest or likeliest[key].weight > weight
             if is_here and better and key not in seen:
-                likeliest[key] = replace(edit, weight=weight)
+                likeliest[key] = edit._replace(weight=weight)
         seen |= likeliest.keys()
         yield from sorted(likeliest.values(), key=lambda edit: (edit.weight, edit.path, edit.start))
 
@@ -148,6 +125,4 @@ def _made(contexts: Sequence[Context], hints: Hints) -> Iterator[tuple[Edit, flo
                 before = context.text[edit.start : edit.end]
                 if before == edit.replacement or context.is_guarded(edit):
                     continue
-                is_odd = ODDITIES.search(edit.replacement) and not ODDITIES.search(before)
-                odd = ODD if is_odd else 1.0
-                yield edit, edit.weight * hints.factor(edit, kind) * odd * of_loss
+                yield edit, edit.weight * hints.factor(edit, kind) * of_loss

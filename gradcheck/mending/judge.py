@@ -16,12 +16,11 @@ from gradcheck.mending.elsewhere import Data, State
 from gradcheck.mending.reading import Read, Reader
 from gradcheck.mending.targets import Progress, Standing, Target
 from gradcheck.sampling import Indices
-from gradcheck.user.blocks import Array
 from gradcheck.user.calls import Raised, UserCodeError
 from gradcheck.user.problem import Function
 
 MOST_ENTRIES = 2000
-FURTHER_ENTRIES, ELSEWHERE_ENTRIES, LEAST_ENTRIES, MANY, PICKED = 48, 24, 3, 6, 24
+FURTHER_ENTRIES, ELSEWHERE_ENTRIES, LEAST_ENTRIES, MANY = 48, 24, 3, 6
 """How many entries are asked at another point, and on other data; of a block; so many are many."""
 
 EVALUATIONS, AFFORDABLE = 60, 1.0
@@ -47,7 +46,6 @@ class Judge:
         self.further: tuple[Asked, ...] = ()
         self.elsewhere: tuple[tuple[State, Asked], ...] = ()
         self._missing, self._turn = missing, 0
-        self._picked: list[tuple[int, Indices]] = []
         self._rng = np.random.default_rng(seed)
         self._reader = Reader(point.problem.parameters)
         center = point.problem.loss([value.copy() for value in point.values])
@@ -135,14 +133,15 @@ class Judge:
         """What is not the same at all points, beside the parameters."""
         return tuple(state.words for state, _ in self.elsewhere)
 
-    def right_blocks(self, of_loss: bool = True) -> Standing | None:
-        """Which blocks are right at the user's point; None where the loss is not what it was.
+    def keeps_loss(self) -> bool:
+        """Whether the loss is what it was."""
+        return self._same_loss(self._few[0])
 
-        Where two calls gave different gradients, a second one has to be right as well. A candidate
-        that is not `of_loss` cannot have changed the loss.
+    def right_blocks(self) -> Standing:
+        """Which blocks are right at the user's point.
+
+        Where two calls gave different gradients, a second one has to be right as well.
         """
-        if of_loss and not self._same_loss(self._few[0]):
-            return None
         right = self._right(self._few)
         if self._base.unstable and any(right):
             again = self._right(self._few)
@@ -161,29 +160,6 @@ class Judge:
             else:
                 shares.append(target.share(one))
         return Progress(right, self.raised, self.read, tuple(shares))
-
-    def pick(self, base: Progress) -> tuple[Array, Array | None]:
-        """Chooses entries of the wrong blocks, for `picked`: what these should be, and are."""
-        rng, wanted = np.random.default_rng(0), [np.empty(0)]
-        self._picked = []
-        for index, (one, target) in enumerate(zip(base.right, self._few[1], strict=True)):
-            if one is False:
-                values = target.estimates.value
-                chosen = np.sort(rng.permutation(len(values))[:PICKED])
-                entries = chosen if target.entries is None else target.entries[chosen]
-                self._picked.append((index, entries))
-                wanted.append(values[chosen])
-        self.read = base.read
-        return np.concatenate(wanted), self.picked()
-
-    def picked(self) -> Array | None:
-        """The chosen entries of the gradient that was judged last; None where some are missing."""
-        read = [self.read[index] if self.read else None for index, _ in self._picked]
-        arrays = [one for one in read if isinstance(one, np.ndarray)]
-        if not arrays or len(arrays) < len(self._picked):
-            return None
-        pairs = zip(arrays, self._picked, strict=True)
-        return np.concatenate([one.reshape(-1)[entries] for one, (_, entries) in pairs])
 
     def proved(self) -> float | None:
         """The largest relative error, if all is right in every entry and at every point.

@@ -6,9 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 from itertools import combinations
-from typing import TypeGuard
 
+from gradcheck.diagnose.rule import EditKind
 from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.of_parts import formed
 
 REDUCTIONS = ("sum", "mean")
 REDUCED = (*REDUCTIONS, "max", "min", "prod", "std", "var")
@@ -33,41 +34,30 @@ OPPOSITE = {
 def axes(context: Context) -> Iterator[Edit]:
     """Another axis of a sum, or others; its axis kept or not."""
     for node in context.all_of(ast.Call):
-        text = context.source(node)
-        given, count = _given_axis(context, node)
-        if given is not None:
-            for axis in ("-1", "None", *_axes_of(count)):
-                far = 1.0 if axis.startswith("(") else 0.0
-                yield context.replaced(given, axis, 5.0 + far)
-            if not any(other.arg == "keepdims" for other in node.keywords):
+        if not isinstance(node.func, ast.Attribute):
+            continue
+        name, text, owner = node.func.attr, context.source(node), node.func.value
+        is_method = context.value(owner) is not None or not node.args
+        value = context.value(owner if is_method else node.args[0])
+        place = 0 if is_method else 1
+        given = {one.arg: one.value for one in node.keywords}
+        axis = given.get("axis")
+        if axis is None and name in REDUCED and len(node.args) > place:
+            axis = node.args[place]
+        others = _axes_of(max(2, len(value.shape) if value is not None else 2))
+        if axis is not None:
+            for other in ("-1", "None", *others):
+                yield context.replaced(axis, other, 6.0 if other.startswith("(") else 5.0)
+            if "keepdims" not in given:
                 yield context.replaced(node, f"{text[:-1]}, keepdims=True)", 5.0)
-        for keyword in node.keywords:
-            if keyword.arg == "keepdims":
-                value = "False" if context.source(keyword.value) == "True" else "True"
-                yield context.replaced(keyword.value, value, 5.0)
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        if name in REDUCTIONS and given is None:
+        elif name in REDUCTIONS:
             comma = ", " if node.args else ""
-            for axis in _axes_of(count):
-                for more in (f"axis={axis}", f"axis={axis}, keepdims=True"):
+            for other in others:
+                for more in (f"axis={other}", f"axis={other}, keepdims=True"):
                     yield context.replaced(node, f"{text[:-1]}{comma}{more})", 6.0)
-
-
-def _given_axis(context: Context, node: ast.Call) -> tuple[ast.expr | None, int]:
-    """What a call has for its axis, by name or by place; and how many axes there are."""
-    if not isinstance(node.func, ast.Attribute):
-        return None, 2
-    is_method = context.value(node.func.value) is not None
-    array = node.func.value if is_method else node.args[0] if node.args else None
-    value = None if array is None else context.value(array)
-    given = next((one.value for one in node.keywords if one.arg == "axis"), None)
-    place = 0 if is_method or array is node.func.value else 1
-    name = node.func.attr
-    if given is None and name in REDUCED and len(node.args) > place:
-        given = node.args[place]
-    named = [one.value for one in ast.walk(given) if isinstance(one, ast.Constant)] if given else []
-    least = max((one for one in named if isinstance(one, int)), default=0) + 1
-    return given, max(2, least, len(value.shape) if value is not None else 2)
+        if "keepdims" in given:
+            kept = given["keepdims"]
+            yield context.replaced(kept, str(context.source(kept) != "True"), 5.0)
 
 
 def _axes_of(count: int) -> list[str]:
@@ -75,19 +65,6 @@ def _axes_of(count: int) -> list[str]:
     single = [str(axis) for axis in range(count)]
     several = [str(axes) for size in range(2, count) for axes in combinations(range(count), size)]
     return single + several
-
-
-def sums(context: Context) -> Iterator[Edit]:
-    """A whole expression summed over an axis, or a sum left out."""
-    for whole in context.wholes():
-        text = grouped(context.source(whole), whole)
-        if isinstance(whole, ast.BinOp) and not text.startswith("("):
-            text = f"({text})"
-        for axis in ("axis=0", "axis=1", "axis=0, keepdims=True", "axis=1, keepdims=True", ""):
-            yield context.replaced(whole, f"{text}.sum({axis})", 7.0)
-    for node in context.all_of(ast.Call):
-        if node.args and isinstance(node.func, ast.Attribute) and node.func.attr in REDUCTIONS:
-            yield context.replaced(node, context.source(node.args[0]), 8.0)
 
 
 def flags(context: Context) -> Iterator[Edit]:
@@ -111,48 +88,30 @@ def flags(context: Context) -> Iterator[Edit]:
 
 
 def functions(context: Context) -> Iterator[Edit]:
-    """Another function of the user's with the same arguments."""
+    """Another function of the user's with the same arguments, or one of numpy's used alike."""
     for node in context.all_of(ast.Call):
         own = context.source(node.func)
-        if own in context.functions:
-            for other in context.functions:
-                if other != own:
-                    yield context.replaced(node.func, other, 8.0)
-
-
-def wrapped(context: Context) -> Iterator[Edit]:
-    """A call left out around its argument; or one that the file makes, put around a name."""
-    libraries = ("np.", "numpy.", "math.")
-    known = {
-        context.source(node.func)
-        for node in ast.walk(context.tree)
-        if _takes_one(node) and ast.unparse(node.func).startswith(libraries)
-    }
-    known |= {context.source(n.func) for n in ast.walk(context.definition) if _takes_one(n)}
-    for node in context.all_of(ast.Call):
-        if _takes_one(node):
-            yield context.replaced(node, context.source(node.args[0]), 9.0)
-    for atom in context.atoms():
-        value = context.value(atom)
-        if value is not None and value.kind != "int":
-            for name in sorted(known | set(context.functions)):
-                yield context.replaced(atom, f"{name}({context.source(atom)})", 11.0)
-
-
-def _takes_one(node: ast.AST) -> TypeGuard[ast.Call]:
-    """Whether it is a call with one argument."""
-    return isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
-
-
-def library_functions(context: Context) -> Iterator[Edit]:
-    """A function of numpy's for one that is used alike."""
-    for node in context.all_of(ast.Call):
+        for other in context.functions if own in context.functions else ():
+            if other != own:
+                yield context.replaced(node.func, other, 8.0)
         for group in ALIKE:
             if isinstance(node.func, ast.Attribute) and node.func.attr in group:
                 owner = context.source(node.func.value)
                 for other in group:
                     if other != node.func.attr:
                         yield context.replaced(node.func, f"{owner}.{other}", 7.0)
+
+
+def wrapped(context: Context) -> Iterator[Edit]:
+    """A call left out around its argument; or one that the file makes, put around a name."""
+    yield from formed(EditKind.WRAPPED)(context)
+    calls = [ast.unparse(one.func) for one in ast.walk(context.tree) if isinstance(one, ast.Call)]
+    known = {name for name in calls if name.startswith(("np.", "numpy.", "math."))}
+    for atom in context.atoms():
+        value = context.value(atom)
+        if value is not None and value.kind != "int":
+            for name in sorted(known | set(context.functions)):
+                yield context.replaced(atom, f"{name}({context.source(atom)})", 11.0)
 
 
 def comparisons(context: Context) -> Iterator[Edit]:

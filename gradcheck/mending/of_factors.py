@@ -10,20 +10,34 @@ from itertools import combinations, pairwise
 from gradcheck.mending.context import Context, Edit, grouped
 from gradcheck.mending.scope import Value
 
-DERIVATIVE = re.compile(r"prime|deriv|^der_?|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE)
+DERIVATIVE = re.compile(
+    r"prime|deriv|^der_?|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE
+)
 FLAG = re.compile(r"\b(deriv\w*|prime|grad\w*|backward)\s*=\s*(?:True|False)")
 MOST_SLOPES = 12
 MOST_FACTORS = 4
 
 
 def scaled(context: Context) -> Iterator[Edit]:
-    """A whole expression times or divided by a size in scope, or 2."""
+    """A whole expression, or one operand, times or divided by a size, a number or an array."""
     sizes = list(sizes_in(context))
-    for node in context.wholes():
-        text = grouped(context.source(node), node)
+    for node, far in [*((one, 0.0) for one in context.wholes()), *_operands(context)]:
+        value = context.value(node) if far else target_value(context, node)
+        if far and value is not None and value.kind in ("list", "int"):
+            continue
+        text = grouped(context.source(node), node, "*" if far else "")
         for size, weight in sizes:
-            yield context.whole_replaced(node, f"{text} / {size}", weight)
-            yield context.whole_replaced(node, f"{text} * {size}", weight + 1)
+            times = f"{size} * {text}" if far else f"{text} * {size}"
+            yield context.whole_replaced(node, f"{text} / {size}", weight + far)
+            yield context.whole_replaced(node, times, weight + (far or 1.0))
+        for atom, other in context.values.items():
+            if value is None or other.kind not in ("array", value.kind) or atom == text:
+                continue
+            same = other.shape == value.shape
+            if same or stretches(other.shape, value.shape):
+                weight = (9.0 if same else 12.0) + far / 4
+                yield context.replaced(node, f"{text} * {atom}", weight)
+                yield context.replaced(node, f"{text} / {atom}", weight + 2.0)
 
 
 def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
@@ -49,24 +63,15 @@ def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
             yield text, 7.0
 
 
-def removed_factor(context: Context) -> Iterator[Edit]:
-    """One operand of a product, quotient or sum left out."""
+def several_left_out(context: Context) -> Iterator[Edit]:
+    """Some of the factors of a product left out together."""
     for node in context.all_of(ast.BinOp):
-        left, right = context.source(node.left), context.source(node.right)
         parts = _chain(node)
         if 2 < len(parts) <= MOST_FACTORS and not isinstance(context.parents.get(node), ast.BinOp):
-            for count in range(1, len(parts)):
+            for count in range(1, len(parts) - 1):
                 for kept in combinations(parts, count):
                     rest = " * ".join(grouped(context.source(part), part) for part in kept)
                     yield context.replaced(node, rest, 6.5)
-        if isinstance(node.op, ast.Div | ast.FloorDiv):
-            yield context.replaced(node, left, 4.0)
-        elif isinstance(node.op, ast.Mult):
-            yield context.replaced(node, left, 6.0)
-            yield context.replaced(node, right, 6.0)
-        elif isinstance(node.op, ast.Add | ast.Sub):
-            yield context.replaced(node, left, 9.0)
-            yield context.replaced(node, right, 10.0)
 
 
 def _chain(node: ast.expr) -> list[ast.expr]:
@@ -77,26 +82,19 @@ def _chain(node: ast.expr) -> list[ast.expr]:
 
 
 def signs(context: Context) -> Iterator[Edit]:
-    """The sign of a whole expression, or of one term; the order of a difference."""
+    """The sign of an expression or operand; the order of a difference."""
     for whole in context.wholes():
-        if isinstance(whole, ast.UnaryOp) and isinstance(whole.op, ast.USub):
-            yield context.replaced(whole, context.source(whole.operand), 3.0)
-        else:
-            yield context.replaced(whole, f"-{grouped(context.source(whole), whole)}", 4.0)
-    for unary in context.all_of(ast.UnaryOp):
-        if isinstance(unary.op, ast.USub):
-            yield context.replaced(unary, context.source(unary.operand), 5.0)
+        yield context.replaced(whole, f"-{grouped(context.source(whole), whole)}", 4.0)
+    for node, far in _operands(context):
+        yield context.replaced(node, f"-{context.operand(node)}", 3.5 + far)
     for node in context.all_of(ast.BinOp):
         left, right = context.source(node.left), context.source(node.right)
         if isinstance(node.op, ast.Sub):
             yield context.replaced(node, f"{right} - {grouped(left, node.left)}", 4.0)
-            yield context.replaced(node, f"{left} + {right}", 8.0)
-        elif isinstance(node.op, ast.Add):
-            yield context.replaced(node, f"{left} - {grouped(right, node.right)}", 8.0)
 
 
 def missing_factor(context: Context) -> Iterator[Edit]:
-    """A whole expression times a value or its slope by a function; or plus it."""
+    """A whole expression times a slope, or what stands elsewhere; or plus a value."""
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"
@@ -116,14 +114,11 @@ def missing_factor(context: Context) -> Iterator[Edit]:
             if value == target and called.endswith(")"):  # `np.exp(logarithms)`
                 yield context.replaced(node, f"{text} * {called}", 9.5)
         for atom, value in context.values.items():
-            if value.kind == "array" and stretches(value.shape, target.shape):
-                yield context.replaced(node, f"{text} * {atom}", 12.0)
             if value.shape != target.shape or value.kind != target.kind:
                 continue
             yield context.replaced(node, f"{text} + {atom}", 13.0)
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
-            yield context.replaced(node, f"{text} * {atom}", 8.5)
 
 
 def _written_slopes(context: Context) -> Iterator[str]:
@@ -161,3 +156,16 @@ def target_value(context: Context, node: ast.expr) -> Value | None:
     atoms = [atom for atom in ast.walk(node) if isinstance(atom, ast.Name | ast.Attribute)]
     values = {context.value(atom) for atom in atoms} - {None}
     return values.pop() if len(values) == 1 else None
+
+
+def _operands(context: Context) -> Iterator[tuple[ast.expr, float]]:
+    """Terms of sums, operands of products of matrices, arguments of calls; how far these are."""
+    for node in context.nodes():
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.MatMult):
+            for side in (node.left, node.right):
+                if not isinstance(side, ast.Constant):
+                    yield side, 4.0
+        elif isinstance(node, ast.Call):
+            for argument in node.args:
+                if not isinstance(argument, ast.Constant | ast.Starred | ast.Tuple | ast.List):
+                    yield argument, 6.0

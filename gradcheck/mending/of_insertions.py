@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_factors import sizes_in
-from gradcheck.mending.scope import Value
 
 IN_PLACE = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.Div: "/="}
 AT = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
@@ -32,19 +31,6 @@ def inserted(context: Context) -> Iterator[Edit]:
         yield after(context, statement, f"{name} *= -1", 9.0)
         for part in OF_BIASES.get(len(value.shape), ()):
             yield after(context, statement, f"{name}{part} = 0", 12.0)
-
-
-def resets(context: Context) -> Iterator[Edit]:
-    """What a function adds to and has not made is 0 at its beginning."""
-    body = context.definition.body
-    if not isinstance(body, list):
-        return
-    first = body[0]
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(body) > 1:
-        first = body[1]
-    for name, value in _added_to(context).items():
-        text = f"{name}[...] = 0" if value.kind == "array" else f"{name} = 0"
-        yield _before(context, first, text, 8.0)
 
 
 def in_place(context: Context) -> Iterator[Edit]:
@@ -145,32 +131,12 @@ def _base(statement: ast.AST) -> ast.expr | None:
     return target if isinstance(target, NAMED) else None
 
 
-def _added_to(context: Context) -> dict[str, Value]:
-    """What is added to in a function, by name, and bound nowhere in it."""
-    added: dict[str, Value] = {}
-    bound = set()
-    for node in context.nodes():
-        if isinstance(node, ast.Assign):
-            bound |= {context.source(target) for target in node.targets}
-        target = _base(node) if isinstance(node, ast.AugAssign) else None
-        value = None if target is None else context.value(target)
-        if target is not None and value is not None and value.kind in ("array", "float"):
-            added[context.source(target)] = value
-    return {name: value for name, value in added.items() if name not in bound}
-
-
 def after(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
+    """A statement put in after another."""
     end = context.span(statement)[1]
     addition = context.newline + _indent(context, statement) + text.encode()
     words = f"{text}  after  {context.source(statement).split(chr(10))[0]}"
     return Edit(context.path, end, end, addition, weight, statement.lineno, words)
-
-
-def _before(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
-    start = context.span(statement)[0]
-    addition = text.encode() + context.newline + _indent(context, statement)
-    words = f"{text}  before  {context.source(statement).split(chr(10))[0]}"
-    return Edit(context.path, start, start, addition, weight, statement.lineno, words)
 
 
 def _indent(context: Context, statement: ast.stmt) -> bytes:

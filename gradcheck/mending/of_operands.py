@@ -1,4 +1,4 @@
-"""Edits of what is multiplied: other names, indices, transposes, kinds and orders of products."""
+"""Edits of what is multiplied: other names, indices, operators, kinds and orders of products."""
 
 from __future__ import annotations
 
@@ -6,11 +6,39 @@ import ast
 import re
 from collections.abc import Iterator
 
+from gradcheck.diagnose.rule import EditKind
 from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.of_parts import formed
 
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
 NUMBER = re.compile(r"\d+")
 NEAR = range(-2, 2)
+OTHER: dict[type[ast.operator], tuple[str, float]] = {
+    ast.Add: ("-", 8.0),
+    ast.Sub: ("+", 8.0),
+    ast.Mult: ("/", 7.5),
+    ast.Div: ("*", 7.5),
+}
+"""The operator that is written for another."""
+
+
+def operators(context: Context) -> Iterator[Edit]:
+    """Minus for plus, a quotient for a product, or the other way."""
+    for node in context.all_of(ast.BinOp):
+        if type(node.op) in OTHER:
+            symbol, weight = OTHER[type(node.op)]
+            text = f"{context.source(node.left)} {symbol} {context.operand(node.right)}"
+            yield context.replaced(node, text, weight)
+
+
+def brackets(context: Context) -> Iterator[Edit]:
+    """Brackets around a comparison: `u * (z > 0)` for `u * z > 0`."""
+    for node in context.all_of(ast.Compare):
+        if isinstance(node.left, ast.BinOp):
+            (start, _), (_, end) = context.span(node.left.right), context.span(node)
+            left, mask = context.span(node.left)[0], context.text[start:end].decode()
+            before = context.text[left:start].decode()
+            yield context.replaced(node, f"{before}({mask})", 5.0)
 
 
 def names(context: Context) -> Iterator[Edit]:
@@ -55,23 +83,6 @@ def other_names(context: Context) -> Iterator[Edit]:
                 yield context.replaced(node, other, (6.0 if own is None else 9.0) + far)
 
 
-def all_of_a_name(context: Context) -> Iterator[Edit]:
-    """One name for another, or a function of it, everywhere in a whole expression."""
-    for node in context.wholes():
-        atoms = [one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)]
-        texts = [context.source(one) for one in atoms if context.value(one) is not None]
-        start, end = context.span(node)
-        text = context.text[start:end].decode("utf-8")
-        for own in {one for one in texts if texts.count(one) > 1}:
-            value = context.values.get(own)
-            word = re.compile(rf"(?<![\w.]){re.escape(own)}(?![\w(])")
-            others = [name for name, other in context.values.items() if other == value]
-            calls = [f"{name}({own})" for name in context.functions]
-            for other in (*others, *calls):
-                if other != own:
-                    yield context.replaced(node, word.sub(other, text), 9.0)
-
-
 def indices(context: Context) -> Iterator[Edit]:
     """An index one more or one less."""
     for node in context.all_of(ast.Subscript):
@@ -95,27 +106,17 @@ def indices(context: Context) -> Iterator[Edit]:
 
 def transposes(context: Context) -> Iterator[Edit]:
     """A transpose left out, or put in; of more than two axes, as another in the function is."""
+    yield from formed(EditKind.TRANSPOSE)(context)
     known = {}
     for call in context.all_of(ast.Call):
         if isinstance(call.func, ast.Attribute) and call.func.attr in ("transpose", "swapaxes"):
             turned, text = call.func.value, context.source(call)
-            yield context.replaced(call, context.source(turned), 5.0)
             value = context.value(turned)
             known[text[len(context.source(turned)) :]] = value and len(value.shape)
     for node in context.atoms() if known else ():
         value, turns = context.value(node), known.items()
         for turn in [one for one, count in turns if value and count == len(value.shape)]:
             yield context.replaced(node, f"{context.source(node)}{turn}", 6.0)
-    for attribute in context.all_of(ast.Attribute):
-        if attribute.attr == "T":
-            yield context.replaced(attribute, context.source(attribute.value), 5.0)
-    for node in context.atoms():
-        value = context.value(node)
-        parent = context.parents.get(node)
-        if value is None or len(value.shape) != 2:
-            continue
-        if not (isinstance(parent, ast.Attribute) and parent.attr in ("T", "shape")):
-            yield context.replaced(node, f"{context.source(node)}.T", 6.0)
 
 
 def products(context: Context) -> Iterator[Edit]:
@@ -133,7 +134,6 @@ def products(context: Context) -> Iterator[Edit]:
             case ast.Call(ast.Attribute(ast.Name(), name), [one, other]) if name in PRODUCTS:
                 left, right = context.source(one), context.source(other)
                 yield context.replaced(call, f"{context.source(call.func)}({right}, {left})", 7.0)
-                yield from (context.replaced(call, side, 8.0) for side in (left, right))
                 yield from _products_of(context, call, left, right)
 
 
@@ -147,34 +147,6 @@ def _products_of(context: Context, node: ast.expr, left: str, right: str) -> Ite
         yield context.replaced(node, f"{library}.outer({one}, {other})", weight)
         yield context.replaced(node, f"{library}.dot({one}, {other})", weight + 0.5)
     yield context.replaced(node, f"{library}.multiply({left}, {right})", 9.0)
-
-
-def columns(context: Context) -> Iterator[Edit]:
-    """A flat vector as a column or a row."""
-    for node in context.atoms():
-        value = context.value(node)
-        if value is not None and len(value.shape) == 1 and value.kind == "array":
-            text = context.source(node)
-            yield context.replaced(node, f"{text}.reshape(-1, 1)", 9.0)
-            yield context.replaced(node, f"{text}.reshape(1, -1)", 9.0)
-        if value is not None and len(value.shape) == 2 and 1 in value.shape:
-            yield context.replaced(node, f"{context.source(node)}.ravel()", 14.0)
-
-
-def powers(context: Context) -> Iterator[Edit]:
-    """A square left out, or put in."""
-    for product in context.all_of(ast.BinOp):
-        if isinstance(product.op, ast.Pow):
-            yield context.replaced(product, context.source(product.left), 8.0)
-    for node in context.atoms():
-        value = context.value(node)
-        if value is not None and value.kind != "int":
-            text = context.source(node)
-            yield context.replaced(node, f"{text}**2", 10.0)
-            yield context.replaced(node, f"(1 - {text})", 12.0)
-    for call in context.all_of(ast.Call):
-        if not isinstance(context.parents.get(call), ast.Expr):
-            yield context.replaced(call, f"{context.source(call)} ** 2", 10.0)
 
 
 def _same_but_for_number(one: str, other: str) -> bool:

@@ -1,13 +1,18 @@
-"""Edits of which part of an array is read: all but its first column, turned round, another list."""
+"""Edits of one part of an expression: left out, or turned, squared, summed, read in part."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from gradcheck.mending.context import Context, Edit
+from gradcheck.diagnose.rule import EditKind
+from gradcheck.mending.context import LIBRARY_ATTRIBUTES, Context, Edit, grouped
+from gradcheck.mending.of_factors import several_left_out
 
-PARTS = {
+Form = tuple[str, int | None, float]
+"""What a text `{}` becomes, of how many axes it has to be, and how unnatural that is."""
+
+SLICES = {
     1: ("[1:]", "[:-1]", "[::-1]"),
     2: ("[:, 1:]", "[:, :-1]", "[1:]", "[:-1]", "[::-1, ::-1]", "[::-1]", "[:, ::-1]"),
     3: ("[::-1]", "[:, ::-1]", "[..., ::-1]", "[..., ::-1, ::-1]", "[::-1, ::-1]", "[..., 1:]"),
@@ -15,65 +20,87 @@ PARTS = {
 }
 """Parts that are read of arrays, by how many axes these have, the likeliest first."""
 
+SLICED: Sequence[Form] = [
+    (f"{{}}{part}", axes, 10.0 + 0.5 * more)
+    for axes, parts in SLICES.items()
+    for more, part in enumerate(parts)
+]
+FORMS: Mapping[EditKind, Sequence[Form]] = {
+    EditKind.TRANSPOSE: [("{}.T", 2, 6.0)],
+    EditKind.POWER: [("{}**2", None, 10.0), ("(1 - {})", None, 12.0)],
+    EditKind.COLUMN: [
+        ("{}.reshape(-1, 1)", 1, 9.0),
+        ("{}.reshape(1, -1)", 1, 9.0),
+        ("{}.ravel()", 2, 14.0),
+    ],
+    EditKind.PART: SLICED,
+}
+"""What becomes of names, attributes and items."""
 
-def parts(context: Context) -> Iterator[Edit]:
-    """A part of an array: without the units that are always 1, or the other way round."""
-    for node in context.atoms():
-        value = context.value(node)
-        if value is None or value.kind != "array":
-            continue
-        parent = context.parents.get(node)
-        if isinstance(parent, ast.Attribute) and parent.attr in ("shape", "size", "dtype", "ndim"):
-            continue
-        for more, part in enumerate(PARTS.get(len(value.shape), ())):
-            yield context.replaced(node, f"{context.source(node)}{part}", 10.0 + 0.5 * more)
-    for whole in context.wholes():
-        value = context.value(whole)
-        if value is not None and value.kind == "array" and not isinstance(whole, ast.Name):
-            for more, part in enumerate(PARTS.get(len(value.shape), ())):
-                yield context.replaced(whole, f"({context.source(whole)}){part}", 11.0 + 0.5 * more)
-
-
-def whole_arrays(context: Context) -> Iterator[Edit]:
-    """All of an array for a part of it."""
-    for node in context.all_of(ast.Subscript):
-        inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        if isinstance(node.ctx, ast.Load) and any(isinstance(one, ast.Slice) for one in inner):
-            yield context.replaced(node, context.source(node.value), 9.0)
-
-
-def without_bias(context: Context) -> Iterator[Edit]:
-    """Zeros for the entries of an array that belong to biases, as a penalty leaves them out."""
-    library = context.library
-    if library is None:
-        return
-    for node in context.atoms():
-        value, text = context.value(node), context.source(node)
-        if value is None or isinstance(context.parents.get(node), ast.Attribute):
-            continue
-        if value.kind == "array" and len(value.shape) == 1:
-            yield context.replaced(node, f"{library}.r_[0, {text}[1:]]", 13.0)
-        elif value.kind == "array" and len(value.shape) == 2:
-            zeros = f"{library}.zeros(len({text}))"
-            yield context.replaced(node, f"{library}.c_[{zeros}, {text}[:, 1:]]", 13.0)
+WHOLE_FORMS: Mapping[EditKind, Sequence[Form]] = {
+    EditKind.SUM: [
+        (f"{{}}.sum({axis})", None, 7.0)
+        for axis in ("axis=0", "axis=1", "axis=0, keepdims=True", "axis=1, keepdims=True", "")
+    ],
+    EditKind.PART: [(form, axes, weight + 1.0) for form, axes, weight in SLICED],
+}
+"""What becomes of what is assigned or returned."""
 
 
-def other_lists(context: Context) -> Iterator[Edit]:
-    """Another list in a list's place, at the same index."""
-    lists = {text: value for text, value in context.known.items() if value.kind == "list"}
-    for node in context.nodes():
-        if not isinstance(node, ast.Name | ast.Attribute) or not isinstance(node.ctx, ast.Load):
-            continue
-        own, text = context.value(node), context.source(node)
-        if own is None or own.kind != "list":
-            continue
-        for other, value in lists.items():
-            if other == text or not other.replace(".", "").isidentifier():
-                continue
-            same = value.shape == own.shape
-            yield context.replaced(node, other, 6.5 if same else 7.5)
-            parent = context.parents.get(node)
-            if isinstance(parent, ast.Subscript) and not isinstance(parent.slice, ast.Slice):
-                index = context.source(parent.slice)
-                for moved in (f"{index} - 1", f"{index} + 1"):
-                    yield context.replaced(parent, f"{other}[{moved}]", 14.0)
+def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
+    """What makes the edits of a kind that put something around a part, or leave it out."""
+
+    def make(context: Context) -> Iterator[Edit]:
+        if kind is EditKind.REMOVED_FACTOR:
+            yield from several_left_out(context)
+        for node in context.all_of(ast.expr):
+            for part, own, weight in _inside(node):
+                if own is kind:
+                    text = context.source(part)
+                    around = isinstance(context.parents.get(node), ast.BinOp)
+                    yield context.replaced(node, grouped(text, part) if around else text, weight)
+        for node in context.atoms() if kind in FORMS else ():
+            parent, value = context.parents.get(node), context.value(node)
+            is_asked = isinstance(parent, ast.Attribute) and parent.attr in LIBRARY_ATTRIBUTES
+            if value is not None and value.kind != "int" and not is_asked:
+                for form, axes, weight in FORMS[kind]:
+                    if axes in (None, len(value.shape)):
+                        yield context.replaced(node, form.format(context.source(node)), weight)
+        for node in context.wholes() if kind in WHOLE_FORMS else ():
+            value, text = context.value(node), context.source(node)
+            text = f"({text})" if not isinstance(node, ast.Name | ast.Attribute) else text
+            for form, axes, weight in WHOLE_FORMS[kind]:
+                if axes is None or (value is not None and axes == len(value.shape)):
+                    yield context.replaced(node, form.format(text), weight)
+
+    return make
+
+
+def _inside(node: ast.expr) -> Iterator[tuple[ast.expr, EditKind, float]]:
+    """The parts that may stand in the place of an expression."""
+    factor = EditKind.REMOVED_FACTOR
+    match node:
+        case ast.BinOp(left, ast.Div() | ast.FloorDiv(), _):
+            yield left, factor, 4.0
+        case ast.BinOp(left, ast.Pow(), _):
+            yield left, EditKind.POWER, 8.0
+        case ast.BinOp(left, op, right):
+            weight = 9.0 if isinstance(op, ast.Add | ast.Sub) else 6.0
+            yield left, factor, weight
+            yield right, factor, weight
+        case ast.UnaryOp(ast.USub(), operand):
+            yield operand, factor, 4.0
+        case ast.Attribute(value, "T") | ast.Call(ast.Attribute(value, "transpose" | "swapaxes")):
+            yield value, EditKind.TRANSPOSE, 5.0
+        case ast.Subscript(value, index) if isinstance(node.ctx, ast.Load):
+            if any(isinstance(one, ast.Slice) for one in ast.iter_child_nodes(index)) or isinstance(
+                index, ast.Slice
+            ):
+                yield value, EditKind.PART, 9.0
+        case ast.Call(ast.Attribute(attr="sum" | "mean"), [first, *_]):
+            yield first, EditKind.SUM, 8.0
+        case ast.Call(_, [one]) if not node.keywords:
+            yield one, EditKind.WRAPPED, 9.0
+        case ast.Call(ast.Attribute(attr="dot" | "matmul"), [one, other]):
+            yield one, factor, 8.0
+            yield other, factor, 8.0

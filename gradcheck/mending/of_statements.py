@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
-from itertools import pairwise
 
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_insertions import after
-from gradcheck.mending.of_operands import NUMBER
 
 
 def assigned_or_added(context: Context) -> Iterator[Edit]:
@@ -47,41 +44,11 @@ def _with_operator(
     )
 
 
-def like_others(context: Context) -> Iterator[Edit]:
-    """What another statement assigns, with this one's number: `dW1 = ...` as `dW2 = ...` has it."""
-    made = [
-        (ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target), node.value)
-        for node in context.nodes()
-        if isinstance(node, ast.Assign | ast.AugAssign)
-    ]
-    for target, value in made:
-        for other, right in made:
-            if other == target or NUMBER.sub("#", other) != NUMBER.sub("#", target):
-                continue
-            pairs = zip(NUMBER.findall(other), NUMBER.findall(target), strict=True)
-            old, new = next((one, two) for one, two in pairs if one != two)
-            text, more = context.source(right), int(new) - int(old)
-            same = re.sub(rf"(?<!\d){old}(?!\d)", new, text)
-            parts = re.split(r"(\d+)", text)
-            moved = "".join(str(max(0, int(one) + more)) if one.isdigit() else one for one in parts)
-            yield context.replaced(value, same, 8.0)
-            yield context.replaced(value, moved, 8.5)
-
-
 def moved_statements(context: Context) -> Iterator[Edit]:
-    """A statement that comes earlier or later among its neighbours, after its loop, or again."""
+    """A statement after its loop, or again."""
     yield from _ends_of_loops(context)
     for block in context.blocks():
         yield from _again(context, block)
-        spans = [context.span(statement) for statement in block]
-        if any(one[1] > other[0] for one, other in pairwise(spans)):
-            continue  # two on one line
-        for index, statement in enumerate(block):
-            if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr | ast.For):
-                continue
-            for place in range(len(block)):
-                if abs(place - index) and not isinstance(block[place], ast.Return):
-                    yield _moved(context, block, spans, index, place)
 
 
 def _again(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
@@ -107,42 +74,6 @@ def _ends_of_loops(context: Context) -> Iterator[Edit]:
                 weight = 5.0 if isinstance(last, ast.Return) else 10.0
                 words = f"{context.source(last)}  moved out of the loop"
                 yield Edit(context.path, start, end, indent, weight, last.lineno, words)
-
-
-def _moved(
-    context: Context,
-    block: list[ast.stmt],
-    spans: list[tuple[int, int]],
-    index: int,
-    place: int,
-) -> Edit:
-    first, last = min(index, place), max(index, place)
-    texts = [context.text[slice(*spans[number])] for number in range(first, last + 1)]
-    texts.insert(place - first, texts.pop(index - first))
-    gaps = [context.text[spans[number][1] : spans[number + 1][0]] for number in range(first, last)]
-    whole = b"".join(text + gap for text, gap in zip(texts, [*gaps, b""], strict=True))
-    where = "after" if place > index else "before"
-    moved, other = (context.source(block[one]).split("\n")[0] for one in (index, place))
-    return Edit(
-        context.path,
-        spans[first][0],
-        spans[last][1],
-        whole,
-        12.0 + 0.1 * abs(place - index),
-        block[first].lineno,
-        f"{moved}  moved {where}  {other}",
-    )
-
-
-def reversed_loops(context: Context) -> Iterator[Edit]:
-    """A loop the other way round."""
-    for node in context.all_of(ast.For):
-        text = context.source(node.iter)
-        inner = node.iter.args if isinstance(node.iter, ast.Call) else []
-        if text.startswith("reversed(") and len(inner) == 1:
-            yield context.replaced(node.iter, context.source(inner[0]), 8.0)
-        else:
-            yield context.replaced(node.iter, f"reversed({text})", 8.0)
 
 
 def kept_results(context: Context) -> Iterator[Edit]:

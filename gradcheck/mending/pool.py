@@ -61,7 +61,7 @@ class Pool:
         ]
         key = repr([one.shape for one in expected]).encode() + chosen.tobytes()
         if key not in self._composers:
-            self._composers[key] = Composer(self._rows(), self._factors)
+            self._composers[key] = Composer(self._rows(), self._factors, self._near())
         return self._composers[key].having(self._entries(expected), of_three)
 
     def _entries(self, values: Sequence[Array]) -> Array:
@@ -69,6 +69,10 @@ class Pool:
         whole = [np.broadcast_to(one, shape) for one, shape in zip(values, shapes, strict=True)]
         pairs = zip(whole, self._picked, strict=True)
         return np.concatenate([one.reshape(-1)[picked] for one, picked in pairs])
+
+    def _near(self) -> frozenset[str]:
+        parts = [one for one in ast.walk(self._node) if isinstance(one, ast.expr)]
+        return frozenset(" ".join(self._context.source(one).split()) for one in parts)
 
     @cached_property
     def _factors(self) -> dict[float, str]:
@@ -149,7 +153,8 @@ class Pool:
             values = None if is_old else self._values(text)
             if values is not None:
                 known[text] = values
-        returned = [np.asarray(one) for moment in self._moments for one in moment.returned]
+        every = [one for moment in self._moments for one in moment.returned]
+        returned = [np.asarray(one) for one in every if isinstance(one, np.ndarray | np.floating)]
         if isinstance(self._context.parents.get(self._node), ast.Return) and len(returned) == len(
             self._moments
         ):

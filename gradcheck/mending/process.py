@@ -20,7 +20,6 @@ import numpy as np
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.errors import UsageError
-from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.answers import Answers, Counts
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
@@ -33,7 +32,7 @@ from gradcheck.mending.search import SLOWEST, Search
 from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import blocks_without_gradient, editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
-from gradcheck.mending.task import Before, Task
+from gradcheck.mending.task import Allowance, Before, Task
 from gradcheck.options import Edits
 from gradcheck.progress import Advance
 from gradcheck.sandbox.confinement import confine
@@ -111,7 +110,7 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
         begun = f", which began at line {listed(lines)}" if lines else ""
         more = "a larger budget (--budget) goes on"
         return f"no edit was found in the {allowance} allowed{begun}; {more}"
-    return "no edit, and no combination of two or three, makes every gradient right"
+    return "no edit makes every gradient right, nor one after another that makes more of them right"
 
 
 def _part(mended: Mended | None) -> str:

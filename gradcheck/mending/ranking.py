@@ -6,56 +6,48 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 
 from gradcheck.finding import Finding
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.said import SAID
 from gradcheck.mending.variants import Texts
 
-Rank = tuple[int, int, int, bool, int, float]
+Rank = tuple[int, int, int, bool, float, int]
 
-TOKEN = re.compile(r"\w+|[^\w\s]")
+WORDS = 4.0
+"""So much weight makes an edit as unnatural as one more word."""
 
-PRODUCTS = ("dot", "matmul")
+TOKEN, WORD = re.compile(r"\w+|[^\w\s]"), re.compile(r"[\w.]+|[-+/*@<>=]")
 
 
 def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding]) -> list[Mended]:
-    """The likeliest first; of those that say the same, that alone."""
-    texts: dict[str, ast.Module] = {path: ast.parse(text) for path, text in before.items()}
-    chosen: dict[tuple[str, ...], Mended] = {}
+    """The likeliest first; of those that say the same in other words' order, that alone."""
+    chosen: dict[object, Mended] = {}
     for one in sorted(mended, key=lambda one: _rank(one, before, findings)):
-        changed = [path for path in before if one.texts[path] != before[path]]
-        trees = {**texts, **{path: ast.parse(one.texts[path]) for path in changed}}
-        meaning = tuple(normal(trees[path]) for path in before)
-        chosen.setdefault(meaning, one)
+        words = [tuple(sorted(WORD.findall(one.texts[path].decode()))) for path in before]
+        chosen.setdefault((*words, *(edit.line for edit in one.edits)), one)
     return list(chosen.values())
 
 
 def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
-    """The number of edits, distance from the diagnosis, oddities; what is not said, words, weight."""
+    """How many edits, how far from the diagnosis, how odd, not said; words and weight; length."""
     places = [place for one in findings for place in (one.location, *one.also) if place]
     named = {(place.file, place.line) for place in places}
     distance = sum((edit.path, edit.line) not in named for edit in mended.edits)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
     changed = changed_words(mended.texts, before)
     is_own = any(edit.weight > SAID for edit in mended.edits)
-    return len(mended.edits), distance, odd, is_own, changed, mended.weight
+    length = sum(map(len, mended.texts.values()))
+    return len(mended.edits), distance, odd, is_own, changed + mended.weight / WORDS, length
 
 
 def changed_words(after: Texts, before: Texts) -> int:
-    """How many names, numbers and signs are put in, left out, or others now."""
-    return sum(_changed(after[path], before[path]) for path in before)
-
-
-def _changed(after: bytes, before: bytes) -> int:
-    lines = [text.decode().splitlines() for text in (before, after)]
-    ours, theirs = (
-        [token for line in own if line not in other for token in TOKEN.findall(line)]
-        for own, other in (lines, lines[::-1])
-    )
-    changes = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
-    return sum(max(i2 - i1, j2 - j1) for kind, i1, i2, j1, j2 in changes if kind != "equal")
+    """How many names, numbers and signs are put in, left out, or others now; 1 for other order."""
+    changed = 0
+    for path in before:
+        now, old = (Counter(TOKEN.findall(one[path].decode())) for one in (after, before))
+        changed += max((now - old).total(), (old - now).total(), after[path] != before[path])
+    return changed
 
 
 def _oddity(after: bytes, before: bytes) -> int:
@@ -104,55 +96,3 @@ def _sized(node: ast.AST) -> str | None:
     else:
         return None
     return node.id if isinstance(node, ast.Name) else None
-
-
-def normal(node: ast.AST) -> str:
-    """A tree as text in which the order of factors and terms, and where a sign stands, are one."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-        return f"({' '.join(sorted(_terms(node, 1)))})"
-    if isinstance(node, ast.BinOp | ast.UnaryOp) and isinstance(
-        node.op, ast.Mult | ast.Div | ast.USub
-    ):
-        return _product(node)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-        return f"({normal(node.left)} @ {normal(node.right)})"
-    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in PRODUCTS:
-        return f"({' @ '.join(normal(argument) for argument in node.args)})"
-    parts = []
-    for _, value in ast.iter_fields(node):
-        items = value if isinstance(value, list) else [value]
-        texts = [normal(item) if isinstance(item, ast.AST) else repr(item) for item in items]
-        parts.append(f"[{' '.join(texts)}]" if isinstance(value, list) else texts[0])
-    return f"{type(node).__name__}({', '.join(parts)})"
-
-
-def _terms(node: ast.expr, sign: int) -> Iterator[str]:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-        yield from _terms(node.left, sign)
-        yield from _terms(node.right, -sign if isinstance(node.op, ast.Sub) else sign)
-    else:
-        text = _product(node)
-        negative = text.startswith("-") != (sign < 0)
-        yield f"{'-' if negative else '+'}{text.lstrip('-')}"
-
-
-def _product(node: ast.expr) -> str:
-    factors: list[str] = []
-    sign = _gather(node, "*", factors)
-    count = Counter(factor[1:] for factor in factors if factor[0] == "*")
-    count.subtract(factor[1:] for factor in factors if factor[0] == "/")
-    left = [
-        f"{'*' if more > 0 else '/'}{one}" for one, more in count.items() for _ in range(abs(more))
-    ]
-    return f"{'-' if sign < 0 else ''}({' '.join(sorted(left))})"
-
-
-def _gather(node: ast.expr, where: str, factors: list[str]) -> int:
-    """Adds the factors of a product or quotient to a list; the sign of all."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_gather(node.operand, where, factors)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
-        other = where if isinstance(node.op, ast.Mult) else "*/"[where == "*"]
-        return _gather(node.left, where, factors) * _gather(node.right, other, factors)
-    factors.append(f"{where}{normal(node)}")
-    return 1

@@ -127,7 +127,8 @@ def nodes_near(statement: ast.stmt | ast.expr, span: Span) -> list[ast.expr]:
         if isinstance(node, ast.expr)
         and first <= node.lineno <= last
         and not isinstance(getattr(node, "ctx", None), ast.Store)
-        and not isinstance(node, ast.Constant)
+        and not isinstance(node, ast.Constant | ast.Starred)
+        and not _is_slice(node)
     ]
 
     def distance(node: ast.expr) -> int:
@@ -135,3 +136,9 @@ def nodes_near(statement: ast.stmt | ast.expr, span: Span) -> list[ast.expr]:
         return sum(abs((one or 0) - other) for one, other in zip(own, span, strict=True))
 
     return sorted(nodes, key=distance)
+
+
+def _is_slice(node: ast.expr) -> bool:
+    """Whether it stands nowhere but in an index."""
+    parts = node.elts if isinstance(node, ast.Tuple) else [node]
+    return any(isinstance(one, ast.Slice) for one in parts)

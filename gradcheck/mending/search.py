@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, tee
+from itertools import chain
 
 from gradcheck.mending.answers import Answers
 from gradcheck.mending.candidate import Mended, Proof, TooSlowError, Watch, applied
@@ -19,10 +19,9 @@ from gradcheck.mending.source import UnreadableError
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import Progress, Standing
 from gradcheck.mending.task import Before, Task
-from gradcheck.mending.together import adding_up, batches, likely_pairs, of_different_faults
+from gradcheck.mending.together import batches, of_different_faults
 from gradcheck.mending.variants import Candidate, Program, Texts
 from gradcheck.mending.wanted import Wanted, constructed
-from gradcheck.user.blocks import Array
 
 DEPTH = 3
 MOST_PATCHES, PLAIN = 12, 3
@@ -80,8 +79,7 @@ class Search:
 
     def run(self) -> None:
         """Searches from the user's source."""
-        none: Standing = (False,) * len(self._task.point.problem.parameters.names)
-        self._start = self._judge.right_blocks() or none
+        self._start = self._judge.right_blocks()
         self._most_right = self._start.count(True)
         try:
             self._level(self._task.texts, (), 0)
@@ -92,31 +90,25 @@ class Search:
         """All single edits of a program; where none is enough, those that help are kept."""
         program = Program(self._task.functions, texts)
         contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
-        base = self._judge.progress(self._judge.right_blocks() or self._start)
+        base = self._judge.progress(self._judge.right_blocks())
         self._surroundings.restore()
-        changes: list[tuple[Edit, Array]] = []
         said = [one.edits(contexts) for one in self._task.hints.said]
-        early = self._helpful(program, before, chain(*said), base, changes)[0]
+        early = self._helpful(program, before, chain(*said), base)
         self._try_each(program, () if self._mended else of_different_faults(said), before)
-        first: list[Edit] = []
         if not self._mended:
             made = [self._constructed(contexts, wanted) for wanted in self._task.hints.wanted]
-            first = weighed(list(chain(*made)))
             self._try_each(program, of_different_faults(made), before)
-            early += self._helpful(program, before, first, base, changes)[0]
+            first = weighed(list(chain(*made)))
+            early += self._helpful(program, before, first, base)
         if not self._mended and depth < DEPTH:
             last = self._last
             self._last = self._spent() + DEEPEN * (last - self._spent())
             self._follow(program, before, [one for one in early if one[1].is_clear(base)], depth)
             self._last = self._last if self._mended else last
-        edits, again = tee(all_edits(contexts, self._task.hints))
-        helpful, pairs = self._helpful(program, before, edits, base, changes)
-        self._try_each(program, pairs, before)
+        helpful = self._helpful(program, before, all_edits(contexts, self._task.hints), base)
         if self._mended or depth >= DEPTH or self._is_over():
             return
         self._follow(program, before, [*early, *helpful], depth)
-        if not depth:
-            self._try_each(program, likely_pairs([*first, *again]), ())
 
     def _constructed(self, contexts: Sequence[Context], wanted: Wanted) -> list[Edit]:
         """Edits that give an expression the value that is wanted, unless it takes too long."""
@@ -153,24 +145,16 @@ class Search:
         before: Candidate,
         edits: Iterable[Edit],
         base: Progress,
-        changes: list[tuple[Edit, Array]],
-    ) -> tuple[list[tuple[Edit, Progress]], list[tuple[Edit, Edit]]]:
-        """Tries single edits: those that help and are not enough, and pairs that may be.
-
-        What each changes is added to the `changes` of those before.
-        """
-        wanted, own = self._judge.pick(base)
+    ) -> list[tuple[Edit, Progress]]:
+        """Tries single edits: those that help and are not enough."""
         deepen = self._spent() + DEEPEN * (self._last - self._spent())
         helpful: list[tuple[Edit, Progress]] = []
         clear = 0
 
         def keep(candidate: Candidate, right: Standing) -> None:
             nonlocal clear
-            picked = None if own is None else self._judge.picked()
-            if picked is not None and own is not None:
-                changes.append((candidate[0], picked - own))
             progress = self._judge.progress(right, base)
-            if progress.is_beyond(base):
+            if progress.is_beyond(base) and self._keeps_loss(program, candidate):
                 helpful.append((candidate[0], progress))
                 clear += progress.is_clear(base)
                 self._tell_part(program, (*before, *candidate), right)
@@ -179,7 +163,7 @@ class Search:
             if clear and self._spent() > deepen:
                 break
             self._try_all(program, candidates, before, keep)
-        return helpful, [] if own is None or self._mended else adding_up(changes, wanted - own)
+        return helpful
 
     def _try_all(
         self,
@@ -205,18 +189,23 @@ class Search:
                 continue
             try:
                 with program.running(codes, choice), self._watch.at_most(self._limit):
-                    right = self._judge.right_blocks(program.is_of_loss(candidate))
-                if right is None or self._answers.refused():
-                    continue
-                if is_mended(right):
+                    right = self._judge.right_blocks()
+                    if self._answers.refused():
+                        continue
+                    mended = is_mended(right) and self._keeps_loss(program, candidate)
+                    if keep is not None and not is_mended(right):
+                        keep(candidate, right)
+                if mended:
                     self._prove(program, before, candidate, right)
-                elif keep is not None:
-                    keep(candidate, right)
             except TooSlowError:
                 continue
             finally:
                 self._surroundings.restore()
         program.restore()
+
+    def _keeps_loss(self, program: Program, candidate: Candidate) -> bool:
+        """Whether a candidate that is run leaves the loss as it was, which few can change."""
+        return not program.is_of_loss(candidate) or self._judge.keeps_loss()
 
     def _prove(
         self, program: Program, before: Candidate, candidate: Candidate, right: Standing

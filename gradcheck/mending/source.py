@@ -237,7 +237,9 @@ def new_code(function: Function, definition: bytes, body: int | None = None) -> 
         definition = _mentioning(free, definition, body, name == LAMBDA)
     try:
         text = before + definition.decode("utf-8") + after
-        code = compile(marked(text, function.marks) if function.marks else text, function.path, "exec")
+        code = compile(
+            marked(text, function.marks) if function.marks else text, function.path, "exec"
+        )
     except (SyntaxError, ValueError) as error:
         raise UnreadableError(str(error)) from None
     found = next((one for one in inner_codes(code) if one.co_name == name), None)

@@ -8,8 +8,8 @@ import pytest
 
 import gradcheck
 from gradcheck.mending import candidate
-from gradcheck.mending.allowance import Allowance
 from gradcheck.mending.silence import WAITS, Silence
+from gradcheck.mending.task import Allowance
 from gradcheck.options import Edits
 
 

@@ -391,7 +391,7 @@ def grad(ws):
 """
     )
     found = gradcheck.repair(module.loss, module.START, module.grad, budget=BUDGET)
-    assert "made[layer - 1]" in found.patches[0].words, str(found)
+    assert "made[layer - 1]" in found.patches[0].diff, str(found)
 
 
 TWO = """

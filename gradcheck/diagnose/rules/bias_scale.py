@@ -34,5 +34,5 @@ RULE = Rule(
     example="dW = X.T @ delta / m;  db = delta.sum(axis=0)",
     instead="dW = X.T @ delta / m;  db = delta.sum(axis=0) / m",
     detector=Scale(_factors, only_bias=True),
-    edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.LIBRARY_FUNCTION),
+    edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.FUNCTION),
 )

@@ -50,5 +50,5 @@ RULE = Rule(
     example="db1 = delta2.sum(axis=0);  db2 = delta2.sum(axis=0)",
     instead="db1 = delta1.sum(axis=0);  db2 = delta2.sum(axis=0)",
     detector=Direct(_find),
-    edits=(EditKind.NAME, EditKind.INDEX, EditKind.LIKE_OTHERS, EditKind.OTHER_NAME),
+    edits=(EditKind.NAME, EditKind.INDEX, EditKind.OTHER_NAME),
 )

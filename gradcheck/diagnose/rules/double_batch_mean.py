@@ -30,5 +30,5 @@ RULE = Rule(
     instead="delta = (a - y) / m;  dW = X.T @ delta",
     detector=Scale(_factors),
     also=(Traced((fault.MEAN_TWICE,)),),
-    edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.LIBRARY_FUNCTION),
+    edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.FUNCTION),
 )

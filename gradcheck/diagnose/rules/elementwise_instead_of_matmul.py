@@ -28,5 +28,5 @@ RULE = Rule(
     instead="delta1 = W2.T @ delta2 * slope1",
     detector=Direct(_find),
     also=(Traced((fault.ELEMENTWISE,)),),
-    edits=(EditKind.PRODUCT, EditKind.LIBRARY_FUNCTION),
+    edits=(EditKind.PRODUCT, EditKind.FUNCTION),
 )

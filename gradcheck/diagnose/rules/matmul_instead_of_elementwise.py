@@ -29,5 +29,5 @@ RULE = Rule(
     instead="delta1 = (W2.T @ delta2) * slope1",
     detector=Direct(_find),
     also=(Traced((fault.MATRIX_PRODUCT,)),),
-    edits=(EditKind.PRODUCT, EditKind.LIBRARY_FUNCTION),
+    edits=(EditKind.PRODUCT, EditKind.FUNCTION),
 )

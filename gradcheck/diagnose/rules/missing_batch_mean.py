@@ -35,6 +35,6 @@ RULE = Rule(
     instead="dW1 = X.T @ dZ1 / m      (or sum instead of mean in the loss: the two must agree)",
     detector=Scale(_factors),
     also=(Traced((fault.MEAN_MISSING,)),),
-    edits=(EditKind.SCALE, EditKind.LIBRARY_FUNCTION, EditKind.INSERTED),
+    edits=(EditKind.SCALE, EditKind.FUNCTION, EditKind.INSERTED),
     rewritten="{code} / m",
 )

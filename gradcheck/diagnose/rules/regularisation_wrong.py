@@ -14,10 +14,5 @@ RULE = Rule(
     example="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
     instead="loss += lam * np.sum(W ** 2);  dW = X.T @ delta + 2 * lam * W",
     detector=Traced((fault.PENALTY_WRONG,)),
-    edits=(
-        EditKind.REMOVED_FACTOR,
-        EditKind.CONSTANT,
-        EditKind.NAME,
-        EditKind.WITHOUT_BIAS,
-    ),
+    edits=(EditKind.REMOVED_FACTOR, EditKind.CONSTANT, EditKind.NAME),
 )

@@ -96,5 +96,5 @@ RULE = Rule(
     last_resort=True,
     detector=Last(find),
     also=(Traced((fault.SPOILED,)),),
-    edits=(EditKind.CONSTANT, EditKind.REMOVED_FACTOR, EditKind.INDEX, EditKind.WHOLE_ARRAY),
+    edits=(EditKind.CONSTANT, EditKind.REMOVED_FACTOR, EditKind.INDEX, EditKind.PART),
 )

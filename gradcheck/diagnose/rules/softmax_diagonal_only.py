@@ -14,5 +14,5 @@ RULE = Rule(
     example="delta = (p - y) * p * (1 - p)      # with a squared error",
     instead="g = p - y;  delta = p * (g - (p * g).sum(axis=1, keepdims=True))",
     detector=Traced((fault.SOFTMAX_DIAGONAL,)),
-    edits=(EditKind.REMOVED_FACTOR, EditKind.FUNCTION, EditKind.SOFTMAX),
+    edits=(EditKind.REMOVED_FACTOR, EditKind.FUNCTION),
 )

@@ -43,5 +43,5 @@ RULE = Rule(
     detector=Scale(_factors),
     also=(Traced((fault.SCALE, fault.NUMBER)),),
     last_resort=True,
-    edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.CONSTANT, EditKind.INNER_FACTOR),
+    edits=(EditKind.SCALE, EditKind.REMOVED_FACTOR, EditKind.CONSTANT),
 )

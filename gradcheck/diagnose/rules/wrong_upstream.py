@@ -14,10 +14,5 @@ RULE = Rule(
     example="delta1 = delta3 @ W2.T * slope1",
     instead="delta1 = delta2 @ W2.T * slope1",
     detector=Traced((fault.OTHER_ADJOINT,)),
-    edits=(
-        EditKind.NAME,
-        EditKind.INDEX,
-        EditKind.MOVED_STATEMENT,
-        EditKind.REVERSED_LOOP,
-    ),
+    edits=(EditKind.NAME, EditKind.INDEX, EditKind.MOVED_STATEMENT),
 )

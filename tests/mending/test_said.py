@@ -1,0 +1,128 @@
+"""What the diagnosis says to write is tried first, and plain patches come before others."""
+
+import importlib.util
+import sys
+
+import pytest
+
+import gradcheck
+import gradcheck.cli
+from gradcheck.mending.candidate import Mended, Proof
+from gradcheck.mending.context import Edit
+from gradcheck.mending.ranking import changed_words, ranked
+from gradcheck.options import Edits
+
+HEAD = "import numpy as np\n\nDRAWN = np.random.default_rng(6)\n"
+FEW = Edits(30)
+"""So few edits that nothing but what is said can be found by them."""
+
+GATES = """
+START = {"a": DRAWN.normal(size=(4, 3)), "b": DRAWN.normal(size=(4, 3))}
+X, Y = DRAWN.normal(size=(6, 3)), DRAWN.normal(size=(6, 4))
+
+def loss(p):
+    return np.sum(np.tanh(X @ p["a"].T) * np.sin(X @ p["b"].T) * Y)
+
+def grad(p):
+    gate, cell = np.tanh(X @ p["a"].T), np.sin(X @ p["b"].T)
+    dgate = Y * cell * (1 - gate**2)
+    dcell = Y * gate * np.cos(X @ p["b"].T)
+    dA = dgate.T @ X
+    dB = dcell.T @ X
+    return {"a": dA, "b": dB}
+"""
+
+BUGS = {
+    # name: (right text, wrong text)
+    "another name": ("dcell.T @ X", "cell.T @ X"),
+    "a factor left out": ("Y * gate * np.cos", "Y * np.cos"),
+    "a number too many": ("dgate.T @ X", "3 * dgate.T @ X"),
+    "a term too many": ("dB = dcell.T @ X", "dB = dcell.T @ X + dA"),
+    "a number in each": None,
+}
+
+
+def module_of(text, folder, name):
+    path = folder / f"{name}.py"
+    path.write_text(HEAD + text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_what_the_diagnosis_names_is_tried_first(bug, tmp_path):
+    right, wrong = BUGS[bug] or ("", "")
+    program = GATES.replace(right, wrong) if right else GATES
+    if bug == "a number in each":
+        program = program.replace("dgate.T @ X", "dgate.T @ X * 2").replace(
+            "dcell.T @ X", "dcell.T @ X / 4"
+        )
+    module = module_of(program, tmp_path, "said_" + bug.replace(" ", "_"))
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=FEW)
+    del sys.modules[module.__name__]
+    assert found.ok, str(found)
+    if right:
+        assert right in found.patches[0].changed[0].after.decode(), str(found)
+
+
+def test_the_plainest_of_what_is_proved_is_shown():
+    before = {"net.py": b"s = total / n + mean\n"}
+    texts = (b"s = (x * y).mean(axis=-1, keepdims=True)\n", b"s = total / n\n")
+    mended = [
+        Mended((Edit("net.py", 4, 20, text[4:-1], 1.0, 1, ""),), {"net.py": text}, 0.0, PROVED)
+        for text in texts
+    ]
+    assert [one.texts["net.py"] for one in ranked(mended, before, [])] == [texts[1], texts[0]]
+    assert changed_words({"net.py": texts[1]}, before) == 2
+
+
+PROVED = Proof(3, (), True, ())
+
+SCRIPT = """
+import math
+import random
+
+random.seed(2)
+RATE = 0.2
+data = [(0.3, 0.8), (0.9, 0.1), (0.5, 0.6)]
+slope, shift = 0.4, -0.3
+
+
+def squash(z):
+    return 1 / (1 + math.exp(-z))
+
+
+def one_step(slope, shift):
+    x, wanted = data[random.randint(0, 2)]
+    guess = squash(slope * x + shift)
+    error = guess - wanted
+    loss = error * error
+    back = 2 * error * guess * (1 - guess)
+    return back * shift * RATE, back * RATE
+
+
+for epoch in range(40):
+    by_slope, by_shift = one_step(slope, shift)
+    slope -= by_slope
+    shift -= by_shift
+"""
+
+
+def test_a_loss_that_is_a_local_of_the_edited_function(tmp_path, capsys):
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPT, encoding="utf-8")
+    gradcheck.cli.main(["repair", str(path)])
+    out = capsys.readouterr().out
+    assert "+    return back * x * RATE, back * RATE" in out
+
+
+def test_a_script_whose_search_its_budget_ended_says_so(tmp_path, capsys):
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPT.replace("guess * (1 - guess)", "math.cos(guess)"), encoding="utf-8")
+    gradcheck.cli.main(["repair", "--budget", "0.5", str(path)])
+    out = capsys.readouterr().out
+    assert "in the 0.5 s allowed" in out
+    assert "no edit makes every gradient right" not in out
