@@ -180,6 +180,11 @@ def _convention_notes(problem: Problem) -> Iterable[str]:
             "the first are taken as the cache, and no gradient through them is checked; "
             "def backward(dout1, dout2) takes one for each"
         )
+    if problem.layer is not None and (name := problem.layer.reading.left_out):
+        yield (
+            f"backward does nothing with {name}, which is 1 by default: right where this loss "
+            f"comes last, and not where it is weighted or added to others; multiply by {name}"
+        )
     if not has_complex(problem):
         return
     convention = problem.parameters.convention

@@ -33,6 +33,7 @@ from gradcheck.script.verdicts import (
     causes,
     fits,
     of_the_factor,
+    other_counts,
     undecided,
 )
 from gradcheck.script.words import RefusedError, Wishes, short
@@ -130,6 +131,8 @@ class _Work:
         self.wishes = wishes
         self.more_notes: list[str] = []
         self._others: Iterator[Taken] = iter(())
+        self._as_it_is: Report
+        self._factor = 1.0
 
     def described(self) -> tuple[Taken | Minimised, TakenApart]:
         """The iteration to check, and what it is.
@@ -196,8 +199,11 @@ class _Work:
         for other in self._others:
             if other.found.loss.words != taken.found.loss.words:
                 continue
+            if report.up_to and other_counts(taken.found.loss.common, other.found.loss.common):
+                self.more_notes = ["the factor of all gradients is another one in each iteration"]
+                return self._as_it_is
             confirming = {**overrides, "budget": CONFIRMING_SECONDS}
-            again = self._checked(other, {**confirming, "diagnose": False})
+            again = self._rated(other, report, confirming)
             if again.verdict == "fail":
                 again = self._checked(other, confirming)
             decided = report.verdict == "inconclusive" and again.ok
@@ -205,6 +211,13 @@ class _Work:
                 return again
             break
         return report
+
+    def _rated(self, taken: Taken, first: Report, overrides: dict[str, Any]) -> Report:
+        """The same check as gave the first report, of another iteration."""
+        if not first.up_to:
+            return self._checked(taken, {**overrides, "diagnose": False})
+        case = replace(taken.handover, rate=taken.handover.rate * self._factor).case(of_step=True)
+        return case.check(**{**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)})
 
     def _checked(self, taken: Taken, overrides: dict[str, Any]) -> Report:
         loss, rate = taken.found.loss, taken.handover.point.step.rate
@@ -258,7 +271,7 @@ class _Work:
             return report
         if explained and not loss.family:
             return of_the_factor(report)
-        self.more_notes = [note]
+        self.more_notes, self._as_it_is, self._factor = [note], report, precise
         return again if loss.family else replace(again, up_to="the rate")
 
 

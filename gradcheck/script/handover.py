@@ -13,7 +13,6 @@ from gradcheck.casefiles import Case, StepCase
 from gradcheck.script.losses import Loss, Point
 from gradcheck.script.marks import HOOKS
 from gradcheck.script.state import Attribute, Path, State, leaves
-from gradcheck.trace.ownership import is_users_object
 
 MOST_DATA = 12
 BATCH = 5000
@@ -96,7 +95,7 @@ class Handover:
         loss, step, grad = self._functions()
         tree = nested(self.paths)
         state = self.point.snapshot.state
-        params = filled(tree, lambda path: _value(state, path))
+        params = filled(tree, lambda path: _beside_zero(_value(state, path)))
         if of_step:
             return StepCase(step, params, loss=loss, learning_rate=self.rate)
         return Case(loss, params, grad)
@@ -119,7 +118,7 @@ class Handover:
         tree = nested(self.paths)
         body = run.body(what.loop, snapshot)
         own = run.own_body(what.loop, snapshot)
-        reached = [body, *snapshot.shared.values(), *_objects(snapshot.state)]
+        reached = [body, *snapshot.shared.values(), *run.own_definitions]
         data = data_of(point)
         run.forget(snapshot)
 
@@ -147,10 +146,12 @@ def _value(state: State, path: Path) -> Any:
     return np.array(value) if isinstance(value, list) else value
 
 
-def _objects(state: State) -> list[Any]:
-    """The user's own objects, whose methods the iteration may call."""
-    values = [*state.module.values(), *(state.local or {}).values()]
-    return [type(value) for value in values if is_users_object(type(value))]
+def _beside_zero(value: Any) -> Any:
+    """A parameter whose entries of 0 are moved: biases of 0 hide faults, and lie at kinks."""
+    array = np.asarray(value)
+    noise = 0.01 * np.random.default_rng(0).standard_normal(array.shape)
+    moved = np.where(array == 0, noise, array)
+    return moved if array.ndim else float(moved)
 
 
 def data_of(point: Point) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from gradcheck.script.instrument import mark_more
 from gradcheck.script.marks import Marked
+from gradcheck.trace.ownership import is_users_object
 from gradcheck.trace.places import is_users_file
-
 
 MOST_FOLDERS = 50
 
@@ -98,6 +98,13 @@ def trees_beside(tree: ast.Module, folder: Path) -> list[ast.Module]:
                         found[path] = ast.parse(text)
                         waiting.append((found[path], path.parent))
     return list(found.values())
+
+
+def defined(names: dict[str, Any]) -> list[Any]:
+    """The functions and the user's own classes among the variables of a module."""
+    values = list(names.values())
+    kinds = [one for one in values if isinstance(one, type) and is_users_object(one)]
+    return [*kinds, *(one for one in values if isinstance(one, FunctionType))]
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:

@@ -221,7 +221,7 @@ class _Marker(ast.NodeTransformer):
                 node.value = self.visit(node.value)
         return node
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:
+    def visit_Call(self, node: ast.Call) -> Any:
         """What is appended and printed, and the numbers that a function is called with."""
         name = name_of(node.func)
         if name == "append" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
@@ -240,6 +240,8 @@ class _Marker(ast.NodeTransformer):
             if isinstance(keyword.value, ast.Constant) and RATE.match(keyword.arg or ""):
                 keyword.value = self._literal(keyword.value)
         self.generic_visit(node)
+        if name == "dot" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
+            return self._call("dot", [node.func.value, *node.args], node)
         return node
 
     def _printed(self, node: Any, text: str) -> Any:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from gradcheck.script.inferred import Family, families
 from gradcheck.script.loops import Step, plain
-from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED
-from gradcheck.script.running import Run, Seen
+from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED, Seen
+from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State
 from gradcheck.script.words import STRONG
 

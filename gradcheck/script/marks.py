@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from typing import Any
 
 HOOKS = "__gradcheck__"
 LEFT, RIGHT = "__gradcheck_left__", "__gradcheck_right__"
@@ -90,6 +91,17 @@ class Marked:
             for site in self.sites
             if site.kind == INCREMENT and site.file == loop.file and site.line in lines
         }
+
+
+@dataclass
+class Seen:
+    """What the marks of an iteration saw: how often, and what at last (of differences, all)."""
+
+    counts: dict[int, int] = field(default_factory=dict)
+    numbers: dict[int, float] = field(default_factory=dict)
+    differences: dict[int, list[tuple[Any, Any]]] = field(default_factory=dict)
+    wanted: tuple[int, int] | None = None
+    value: Any = None
 
 
 def _place(line: int, file: str) -> str:

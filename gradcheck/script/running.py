@@ -7,7 +7,7 @@ import random
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,9 @@ from gradcheck.script.bodies import (
     fill_class,
     silence,
 )
-from gradcheck.script.imported import Imported, trees_beside
+from gradcheck.script.imported import Imported, defined, trees_beside
 from gradcheck.script.instrument import mark
-from gradcheck.script.marks import HOOKS
+from gradcheck.script.marks import HOOKS, Seen
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
 from gradcheck.script.state import (
@@ -51,17 +51,6 @@ class _StopError(BaseException):
 
 class CapturedError(BaseException):
     """The script has come to the iteration at which it stops."""
-
-
-@dataclass
-class Seen:
-    """What the marks of an iteration saw: how often, and what at last (of differences, all)."""
-
-    counts: dict[int, int] = field(default_factory=dict)
-    numbers: dict[int, float] = field(default_factory=dict)
-    differences: dict[int, list[tuple[Any, Any]]] = field(default_factory=dict)
-    wanted: tuple[int, int] | None = None
-    value: Any = None
 
 
 @dataclass
@@ -126,6 +115,11 @@ class Run:
             **self.names,
         }
 
+    @property
+    def own_definitions(self) -> list[Any]:
+        """The functions and classes of the script, and of modules of its own."""
+        return [one for own in (*self._imported.names.values(), self.names) for one in defined(own)]
+
     def _state(self, local: dict[str, Any] | None) -> State:
         """The variables as they are now."""
         return State(dict(self.names), local, self._imported.variables())
@@ -182,6 +176,10 @@ class Run:
             seen.differences.setdefault(number, []).append(pair)
             self._note(number, None)
         return result
+
+    def dot(self, left: Any, right: Any) -> Any:
+        """`left.dot(right)`, by the function, which sees what is followed on either side."""
+        return np.dot(left, right) if type(left) is np.ndarray else left.dot(right)
 
     def scaled(self, number: int, value: Any) -> Any:
         """A number or an increment that may be, or hold, the learning rate."""

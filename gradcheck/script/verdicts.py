@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradcheck.report.model import Report
+from gradcheck.script.losses import CLOSE
 
 UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
 """Findings of a factor that no rule explains, as a rate that is a little larger.
@@ -39,6 +40,13 @@ def of_the_factor(report: Report) -> Report:
     kept = [one for one in report.findings if one.code not in UNEXPLAINED_FACTOR]
     found = [replace(one, blocks=wrong) if one.severity == "error" else one for one in kept]
     return replace(report, findings=tuple(found))
+
+
+def other_counts(one: float | None, other: float | None) -> bool:
+    """Whether two factors are of two counts, or divided by these, as the sizes of batches are."""
+    counts = [max(factor, 1 / factor) for factor in (one or 1.0, other or 1.0)]
+    near = all(abs(count - round(count)) < CLOSE * count for count in counts)
+    return near and round(counts[0]) != round(counts[1])
 
 
 def causes(report: Report) -> set[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gradcheck.user.blocks import Leaf
+from gradcheck.user.blocks import Leaf, Parameters, path_name
 from gradcheck.user.calls import hand_over
 from gradcheck.user.names import follow, has_role
 from gradcheck.user.objects import is_object
+from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import is_module
 
 OUTPUTS = ("output", "outputs", "out", "activation", "a", "A", "y")
@@ -50,3 +52,17 @@ def owner_of(forward: Any, backward: Any) -> Any:
     """The object of the user's whose methods they are, or None."""
     owners = [getattr(function, "__self__", None) for function in (forward, backward)]
     return next((one for one in owners if is_object(one) and not is_module(one)), None)
+
+
+def with_owner(params: Mapping[str, Any], owner: Any) -> Parameters:
+    """The inputs together with an object's arrays, these by their own names where no input's."""
+    key = next(name for name in ("layer", "owner", "self_") if name not in params)
+    found = flatten({**params, key: owner})
+    own = {f"{key}.{path_name(leaf.path[1:])}" for leaf in found.leaves if leaf.in_object}
+    short = {name: name.removeprefix(f"{key}.") for name in own}
+    short = {name: new for name, new in short.items() if new not in params}
+    return replace(
+        found,
+        names=tuple(short.get(name, name) for name in found.names),
+        leaves=tuple(replace(leaf, name=short.get(leaf.name, leaf.name)) for leaf in found.leaves),
+    )

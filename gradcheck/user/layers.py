@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,10 +11,10 @@ import numpy as np
 
 from gradcheck.errors import UsageError
 from gradcheck.user.automatic import automatic_product, product_of, require_order
-from gradcheck.user.blocks import Leaf, Parameters, describe, path_name
+from gradcheck.user.blocks import Leaf, Parameters, describe
 from gradcheck.user.calls import call, hand_over
 from gradcheck.user.conventions import TORCH, Convention
-from gradcheck.user.held import GRADIENTS, OUTPUTS, asked_with_rate, kept_in, owner_of
+from gradcheck.user.held import GRADIENTS, OUTPUTS, asked_with_rate, kept_in, owner_of, with_owner
 from gradcheck.user.names import has_role, look_beside
 from gradcheck.user.outputs import (
     Reading,
@@ -32,7 +33,7 @@ TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
 """What the inputs of a loss layer that need no gradient are called."""
 
 ROUGH = 1e-5
-"""The step, and the relative error, that tell one reading of a layer from another."""
+"""The step, and the relative error, that tell two readings apart."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class CheckedLayer:
 
     def _with_owned(self, returned: Any) -> dict[str, Any]:
         """The gradients by name, where those of the owner's parameters may follow the inputs'."""
-        count = len([name for name in self.names if name not in self.fixed])
+        count = len(self.names) - len(self.fixed)
         if not isinstance(returned, tuple | list) or len(returned) <= count:
             return dict(self._by_name(returned))
         named = dict(self._by_name(returned[:count]))
@@ -174,7 +175,7 @@ def make_layer(
         )
     fixed = {name: value for name, value in named.items() if name not in params}
     owner = owner_of(forward, backward)
-    parameters = flatten(params) if owner is None else _with_owner(params, owner)
+    parameters = flatten(params) if owner is None else with_owner(params, owner)
     layer = CheckedLayer(
         forward,
         backward,
@@ -195,24 +196,12 @@ def make_layer(
         ]
         if backward is None and order == 1:
             return taken_apart(found[0], start), parameters
-        inputs = {name: start[name] for name in params}
-        return found[0] if len(found) == 1 else _chosen(found, inputs, rng), parameters
+        chosen = found[0]
+        if len(found) > 1:
+            chosen = _chosen(found, {name: start[name] for name in params}, rng)
+        return chosen if upstream is not None else _at_its_default(chosen, start), parameters
     finally:
         parameters.restore()
-
-
-def _with_owner(params: Mapping[str, Any], owner: Any) -> Parameters:
-    """The inputs together with an object's arrays, these by their own names where no input's."""
-    key = next(name for name in ("layer", "owner", "self_") if name not in params)
-    found = flatten({**params, key: owner})
-    own = {f"{key}.{path_name(leaf.path[1:])}" for leaf in found.leaves if leaf.in_object}
-    short = {name: name.removeprefix(f"{key}.") for name in own}
-    short = {name: new for name, new in short.items() if new not in params}
-    return replace(
-        found,
-        names=tuple(short.get(name, name) for name in found.names),
-        leaves=tuple(replace(leaf, name=short.get(leaf.name, leaf.name)) for leaf in found.leaves),
-    )
 
 
 def _with_upstream(
@@ -252,6 +241,24 @@ def _chosen(
         "arguments of backward accordingly, def backward(dout1, dout2) or "
         "def backward(upstream, cache); or let forward return ((out1, out2), cache)"
     )
+
+
+def _at_its_default(layer: CheckedLayer, params: Mapping[str, Any]) -> CheckedLayer:
+    """The layer as a loss whose `backward(dout=1)` does nothing with it, where it is one."""
+    try:
+        given = next(iter(inspect.signature(layer.backward or layer.forward).parameters.values()))
+        under = [
+            replace(layer, upstream=np.full((), number)).gradient(params) for number in (1.0, 0.0)
+        ]
+        is_loss = given.default == 1 and np.shape(to_array(layer.run(params)[0])) == ()
+        same = all(np.array_equal(under[0][name], under[1][name]) for name in under[0])
+        some = any(np.any(value) for value in under[0].values())
+    except Exception:  # which is left to the check
+        return layer
+    if not (is_loss and same and some):
+        return layer
+    reading = replace(layer.reading, arguments=0, left_out=given.name)
+    return replace(layer, reading=reading, upstream=np.ones(()))
 
 
 def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Generator) -> bool:

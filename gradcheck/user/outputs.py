@@ -31,6 +31,7 @@ class Reading:
         outputs: so many of the first items of a tuple are outputs; 0 where all of it is output.
         arguments: how many arguments `backward` needs.
         rate: whether the second of them is a learning rate.
+        left_out: the argument of `backward`, 1 by default, that it does nothing with.
         leaves_out: whether the cache may be outputs that `backward` has no upstream gradient of.
     """
 
@@ -38,6 +39,7 @@ class Reading:
     arguments: int
     leaves_out: bool = False
     rate: bool = False
+    left_out: str = ""
 
     def split(self, returned: Any) -> tuple[Any, Any]:
         """The output, or the outputs, and the cache."""

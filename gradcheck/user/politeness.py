@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import linecache
 import sys
 import traceback
 from collections.abc import Callable
@@ -30,6 +31,7 @@ def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         if unknown is not None:
             what = f"{door.__name__} has no argument {unknown!r}"
             raise UsageError(with_nearest(what, unknown, names, ""))
+        linecache.checkcache()  # of a file that was rewritten, the lines that it has now
         try:
             return door(*given, **named)
         except UsageError:

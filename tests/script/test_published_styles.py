@@ -179,3 +179,121 @@ for turn in range(9):
     assert causes(found) == ["GC204"]
     assert set(found.report.findings[0].blocks) == {"b", "c"}
     assert "the same line makes c wrong" in found.report.findings[0].message
+
+
+PACKAGE = {
+    "layers": """
+class Map:
+    def __init__(self, k):
+        self.k = k
+
+    def ahead(self, x):
+        self.x = x
+        return x.dot(self.k)
+
+    def back(self, above):
+        self.dk = self.x.T.dot(above)
+        return above.dot(self.k.T)
+
+
+class Ramp:
+    def ahead(self, x):
+        self.x = x
+        return x * (x > 0)
+
+    def back(self, above):
+        return above * (self.x > 0)
+""",
+    "nets": """
+class Chain:
+    def __init__(self, layers, judge, mover):
+        self.layers, self.judge, self.mover = layers, judge, mover
+
+    def fit(self, x, t, turns):
+        for turn in range(turns):
+            y = x
+            for layer in self.layers:
+                y = layer.ahead(y)
+            loss = self.judge.of(y, t)
+            above = self.judge.back()
+            for layer in self.layers[::-1]:
+                above = layer.back(above)
+            self.mover.step(self.layers, lr=0.02)
+""",
+    "judges": """
+class Squares:
+    def of(self, y, t):
+        self.off = y - t
+        return float((self.off ** 2).sum())
+
+    def back(self):
+        return 2 * self.off
+""",
+    "movers": """
+class Descent:
+    def step(self, layers, lr=1.0):
+        for layer in layers:
+            if hasattr(layer, "k"):
+                layer.k -= lr * layer.dk
+""",
+}
+
+
+@pytest.mark.parametrize("bug", ["", "judges.py", "layers.py"])
+def test_a_package_of_layers_is_followed_into_every_module(tmp_path, bug):
+    home = tmp_path / "parts" / "net"
+    home.mkdir(parents=True)
+    (home / "__init__.py").write_text(
+        "from .nets import Chain\nfrom .judges import Squares\n"
+        "from .layers import Map, Ramp\nfrom .movers import Descent\n"
+    )
+    for name, text in PACKAGE.items():
+        if bug == f"{name}.py":
+            text = text.replace("2 * self.off", "2 * self.off ** 3")
+            text = text.replace("above * (self.x > 0)", "above * self.x")
+        (home / f"{name}.py").write_text(text)
+    (tmp_path / "main.py").write_text("""
+import sys
+import numpy as np
+sys.path.insert(0, "parts")
+from net import Chain, Descent, Map, Ramp, Squares
+rng = np.random.default_rng(6)
+x, t = np.array([[0, 0], [0, 1], [2, 0], [1, 1]]), rng.normal(size=(4, 2))
+layers = [Map(rng.normal(size=(2, 5))), Ramp(), Map(rng.normal(size=(5, 2)))]
+Chain(layers, Squares(), Descent()).fit(x, t, 50)
+""")
+    found = ScriptEntry(tmp_path / "main.py").outcome({})
+    assert found.report is not None, found.error
+    assert found.script.params == ("self.layers[0].k", "self.layers[2].k")
+    assert found.script.learning_rate == 0.02
+    assert found.report.ok == (not bug), str(found.report)
+    places = [one.location.file for one in found.report.findings if one.location]
+    assert not bug or places[0].endswith(bug), str(found.report)
+
+
+def test_a_sum_of_gradients_begins_at_zero_in_every_replay(outcome):
+    found = outcome(f"""{TABLE}
+k, dk = np.ones((3, 2)), np.zeros((3, 2))
+for turn in range(9):
+    off = x @ k - t
+    cost = np.sum(off ** 2)
+    dk += 2 * x.T @ off
+    k -= 0.01 * dk
+    dk = np.zeros((3, 2))
+""")
+    assert found.script.learning_rate == 0.01
+    assert found.report.ok, str(found.report)
+
+
+def test_a_factor_that_differs_between_iterations_is_no_rate(outcome):
+    found = outcome("""
+import numpy as np
+rng = np.random.default_rng(4)
+groups = [rng.normal(size=(n, 3)) for n in (7, 3, 5, 9, 4)]
+k = np.full(3, 0.5)
+for turn in range(4):
+    for group in groups:
+        cost = 0.5 * np.sum((group @ k - 1) ** 2)
+        k -= 0.01 * group.T @ (group @ k - 1) / len(group)
+""")
+    assert not found.report.ok

@@ -89,6 +89,11 @@ def test_a_loss_whose_upstream_has_a_default():
         return np.sum(x**2)
 
     assert check_layer(forward, lambda dout=1: 2 * cache["x"] * dout, X).ok
+    report = check_layer(forward, lambda dout=1: 2 * cache["x"], X)
+    assert report.ok
+    assert "does nothing with dout, which is 1 by default" in str(report)
+    assert not check_layer(forward, lambda dout=1: 3 * cache["x"], X).ok
+    assert not check_layer(forward, lambda dout: 2 * cache["x"], X).ok
     assert check_layer(forward, lambda: 2 * cache["x"], X).ok
     assert check_layer(forward, lambda: cache["x"], X).verdict == "fail"
 
