@@ -491,3 +491,63 @@ def test_any_shape(rows, columns, seed, is_sparse):
         wrong[row, column] *= 1.01
         report = check_jacobian(values, at, form(wrong), diagnose=False)
         assert report.blocks[0].wrong_entries == 1
+
+
+MIXED = np.array([[1 + 2j, 0.5, -1j], [2 - 1j, 1j, 0.3]])
+COMPLEX = np.array([0.4 - 1j, 1.2 + 0.3j, -0.5 + 0.8j])
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_by_complex_parameters_both_parts_are_checked(is_sparse):
+    form = sparse.csr_matrix if is_sparse else np.asarray
+    right = MIXED * np.cos(COMPLEX)
+    report = check_jacobian(lambda z: MIXED @ np.sin(z), COMPLEX, form(right))
+    assert report.ok
+    assert [block.name for block in report.blocks] == ["params.real", "params.imag"]
+    assert "that by y is i times it" in report.notes[0]
+    for part in (1, 1j):
+        wrong = right.copy()
+        wrong[1, 2] += 1e-6 * part
+        assert not check_jacobian(lambda z: MIXED @ np.sin(z), COMPLEX, form(wrong)).ok
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (lambda g: g, "dF/dx + i dF/dy, as torch"),
+        (np.conj, "dF/dx - i dF/dy, as jax"),
+        (lambda g: g / 2, "by conj(z)"),
+        (lambda g: g.conj() / 2, "by z, "),
+    ],
+)
+def test_real_values_by_complex_parameters_follow_a_convention(written, words):
+    def power(p):
+        return np.abs(MIXED @ p["z"]) ** 2 * p["gain"]
+
+    def slopes(p):
+        out = MIXED @ p["z"]
+        by_gain = np.abs(out)[:, None] ** 2
+        return {"z": written(2 * p["gain"] * out[:, None] * MIXED.conj()), "gain": by_gain}
+
+    params = {"z": COMPLEX, "gain": 0.7}
+    report = check_jacobian(power, params, slopes)
+    assert report.ok
+    assert words in report.notes[0]
+    assert (
+        check_jacobian(power, params, lambda p: {**slopes(p), "z": 1.5 * slopes(p)["z"]}).verdict
+        == "fail"
+    )
+
+
+def test_what_has_no_complex_derivative_is_given_by_both_parts():
+    def squared(z):
+        return np.conj(z) ** 2
+
+    def slopes(z):
+        x, y = np.diag(2 * z.real), np.diag(2 * z.imag)
+        return np.block([[x, -y], [-y, -x]])
+
+    assert not check_jacobian(squared, COMPLEX, slopes).notes
+    assert check_jacobian(squared, COMPLEX, slopes).ok
+    report = check_jacobian(squared, COMPLEX, lambda z: np.diag(2 * z.conj()))
+    assert "not complex-differentiable" in report.notes[0]

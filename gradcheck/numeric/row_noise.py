@@ -18,6 +18,7 @@ from gradcheck.numeric.noise import (
     loudest,
     sigma_of,
 )
+from gradcheck.numeric.pattern import Pattern
 
 Vector = Callable[[Array], Array]
 
@@ -59,9 +60,11 @@ class RowNoise:
         least, level = np.fmax(self.least, known), np.fmax(self.level, known)
         return replace(self, least=least, level=level, known=bool(np.any(level > self.level)))
 
-    def of_sums(self, terms: Array) -> RowNoise:
-        """The same, of values made of terms of such sizes: they are rounded, and may cancel."""
-        return replace(self, level=np.fmax(self.level, ROUNDING * np.nan_to_num(terms, posinf=0)))
+    def of_sums(self, pattern: Pattern, values: Array, point: Array) -> RowNoise:
+        """The same, of values whose terms are as large as entries times parameters, and cancel."""
+        with np.errstate(all="ignore"):
+            terms = np.nan_to_num(np.sqrt(pattern.times(values**2, point**2)), posinf=0.0)
+        return replace(self, level=np.fmax(self.level, ROUNDING * terms))
 
 
 def estimate_row_noise(
