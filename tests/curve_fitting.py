@@ -473,9 +473,7 @@ def diode(x):
 
 def diode_jacobian(x):
     power = np.exp(VOLTS / (0.0257 * x[1]))
-    return columns(
-        power - 1, -x[0] * power * VOLTS / (0.0257 * x[1] ** 2), -VOLTS / x[2] ** 2
-    )
+    return columns(power - 1, -x[0] * power * VOLTS / (0.0257 * x[1] ** 2), -VOLTS / x[2] ** 2)
 
 
 VOLTS = np.linspace(0.1, 0.7, 9)

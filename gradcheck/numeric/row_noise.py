@@ -32,6 +32,9 @@ CALM = 64 * ROUNDING
 STEADY = 8.0
 """Noise grows by no more from one spacing of the line to the next."""
 
+MOST_MORE = 64.0
+"""Few points on a line show no less than this share of the noise."""
+
 TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -64,7 +67,8 @@ class RowNoise:
         """The same, of values whose terms are as large as entries times parameters, and cancel."""
         with np.errstate(all="ignore"):
             terms = np.nan_to_num(np.sqrt(pattern.times(values**2, point**2)), posinf=0.0)
-        return replace(self, level=np.fmax(self.level, ROUNDING * terms))
+        level = np.fmin(ROUNDING * terms, MOST_MORE * self.level)  # a wrong entry may be any size
+        return replace(self, level=np.fmax(self.level, level))
 
 
 def estimate_row_noise(
