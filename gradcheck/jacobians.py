@@ -42,6 +42,7 @@ from gradcheck.sampling import Coverage, choose_columns
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Heard, UserCodeError, call, quietly
+from gradcheck.user.complex_jacobians import convention_of, notes_of
 from gradcheck.user.problem import Problem
 from gradcheck.user.vectors import (
     FUNCTION,
@@ -133,6 +134,7 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
         from gradcheck.products import check_products
 
         return check_products(problem, point, returned, options)
+    vectors.parameters = convention_of(returned, vectors, rng)
     more = read_pattern(problem.sparsity, (vectors.rows, len(vectors.point)))
     try:
         matrix = read_matrix(returned, vectors, more)
@@ -152,13 +154,14 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     entries = len(matrix.values) if reason == TOGETHER else len(judged.rows)
     coverage = Coverage(entries, len(matrix.values), reason)
     report = _report(judged.blocks, findings, coverage, options)
-    notes = (*_notes(judged, matrix, measured, vectors), *heard_notes(heard))
+    notes = notes_of(returned, vectors, bool(judged.wrong.any()))
+    notes += (*_notes(judged, matrix, measured, vectors), *heard_notes(heard))
     if more is not None and matrix.pattern.is_full and not more.is_full:
-        notes = ("your Jacobian is not 0 outside of sparsity=, so that all was moved", *notes)
+        notes.insert(0, "your Jacobian is not 0 outside of sparsity=, so that all was moved")
     evaluations = point.noise.evaluations + 1 + measured.calls
     slopes = partial(of_vectors, vectors, point.noise, point.center, matrix, options.seed)
     sketch = Sketch(None, (), 0.0, None, options.seed, slopes)
-    return replace(report, notes=notes, evaluations=evaluations, sketch=sketch)
+    return replace(report, notes=tuple(notes), evaluations=evaluations, sketch=sketch)
 
 
 def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> VectorPoint:
@@ -196,10 +199,9 @@ def _judged(
     """The entries, and why not each was measured by itself."""
     vectors, pattern = point.vectors, matrix.pattern
     vectors.outside.clear()
-    with np.errstate(all="ignore"):
-        terms = np.sqrt(pattern.times(matrix.values**2, vectors.point**2))
-    noise = point.noise.of_sums(terms)
-    measured = Columns(vectors.moved, vectors.point, point.center, noise.level, pattern, vectors.box)
+    flat, box = vectors.point, vectors.box
+    noise = point.noise.of_sums(pattern, matrix.values, flat)
+    measured = Columns(vectors.moved, flat, point.center, noise.level, pattern, box)
     subject = Subject(vectors, measured, noise, matrix, ask, options.rtol)
     share = rounding_share(subject, rng)
     together = Together(measured, matrix.values, share, rng)
@@ -209,14 +211,12 @@ def _judged(
         return judge_together(subject, found), measured, TOGETHER
     measured.group = grouped(pattern)
     chosen, reason = choose_columns(
-        measured.group, vectors.box, noise.seconds, options.entries, options.budget, rng
+        measured.group, box, noise.seconds, options.entries, options.budget, rng
     )
-    left_out = screened and len(chosen) < pattern.shape[1]
-    if found is None and (left_out or not pattern.is_full):
+    if found is None and ((screened and len(chosen) < len(flat)) or not pattern.is_full):
         chosen = np.union1d(chosen, together.suspects())
     claimed = matrix.values / noise.level[pattern.rows]
-    largest = float(np.max(np.nan_to_num(np.abs(claimed)), initial=0.0))
-    claim = Claim(claimed, share * largest)
+    claim = Claim(claimed, share * float(np.max(np.nan_to_num(np.abs(claimed)), initial=0.0)))
     numeric = measured_alone(subject, claim, chosen, rng)
     return judge_matrix(subject, claim, numeric), measured, reason
 
@@ -241,16 +241,15 @@ def _notes(judged: Judged, matrix: Matrix, measured: Columns, vectors: Vectors) 
         names = [vectors.column_name(column) for column in np.unique(judged.columns[unknown])[:7]]
         why = "your function is not finite when they are moved"
         if vectors.outside:
-            why = (
-                f"your function raises when they are moved: {vectors.outside[0].summary_and_place}"
-            )
+            raised = vectors.outside[0].summary_and_place
+            why = f"your function raises when they are moved: {raised}"
         notes.append(f"not judged: {listed(names)}, as {why}; bounds= says where it may be asked")
-    rows, columns = matrix.pattern.shape
+    pattern, (rows, columns) = matrix.pattern, matrix.pattern.shape
     if vectors.of_loss:
         apart = np.abs(matrix.values - matrix.transposed())
         if np.any(apart > SYMMETRIC * np.max(np.abs(matrix.values), initial=0.0)):
             worst = int(np.argmax(apart))
-            row, column = int(matrix.pattern.rows[worst]), int(matrix.pattern.columns[worst])
+            row, column = int(pattern.rows[worst]), int(pattern.columns[worst])
             notes.append(
                 f"your Hessian is not symmetric: [{row}, {column}] is not [{column}, {row}]"
             )

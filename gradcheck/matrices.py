@@ -15,7 +15,7 @@ from gradcheck.report.model import Report
 from gradcheck.user.bounds import read_bounds
 from gradcheck.user.forms import More, more_of, of_parameters, takes
 from gradcheck.user.politeness import polite
-from gradcheck.user.structures import flatten_real
+from gradcheck.user.structures import flatten, flatten_real
 
 
 @polite
@@ -56,7 +56,7 @@ def check_jacobian(
     Raises:
         UsageError: as `check`.
     """
-    found = flatten_real(params, "check_jacobian")
+    found = flatten(params)
     more = more_of(args, kwargs)
     function, jacobian = (of_parameters(each, found, more) for each in (function, jacobian))
     if jacobian is True:

@@ -309,6 +309,175 @@ def arrhenius_jacobian(x):
     return columns(power, -x[0] * power / (8.314 * THERMAL), 1e12 * THERMAL)
 
 
+def penalty(x):
+    return np.append(np.sqrt(1e-5) * (x - 1), x @ x - 0.25)
+
+
+def penalty_jacobian(x):
+    return np.vstack([np.sqrt(1e-5) * np.eye(len(x)), 2 * x])
+
+
+def variably_dimensioned(x):
+    off = np.arange(1, len(x) + 1) @ (x - 1)
+    return np.concatenate([x - 1, [off, off**2]])
+
+
+def variably_dimensioned_jacobian(x):
+    number = np.arange(1, len(x) + 1)
+    return np.vstack([np.eye(len(x)), number, 2 * (number @ (x - 1)) * number])
+
+
+WATSON = np.arange(1, 30)[:, None] / 29
+
+
+def watson(x):
+    power = np.arange(len(x))
+    polynomial = WATSON**power @ x
+    slope = WATSON ** (power[1:] - 1) @ (power[1:] * x[1:])
+    return np.concatenate([slope - polynomial**2 - 1, [x[0], x[1] - x[0] ** 2 - 1]])
+
+
+def watson_jacobian(x):
+    power = np.arange(len(x))
+    values = WATSON**power
+    slopes = power * WATSON ** np.maximum(power - 1, 0)
+    last = np.zeros((2, len(x)))
+    last[0, 0], last[1, :2] = 1, (-2 * x[0], 1)
+    return np.vstack([slopes - 2 * (values @ x)[:, None] * values, last])
+
+
+def brown_almost_linear(x):
+    return np.append(x[:-1] + np.sum(x) - len(x) - 1, np.prod(x) - 1)
+
+
+def brown_almost_linear_jacobian(x):
+    return np.vstack([np.eye(len(x))[:-1] + 1, np.prod(x) / x])
+
+
+def boundary_value(x):
+    """y'' = (y + t + 1)^3 / 2, 0 at both ends."""
+    h = 1 / (len(x) + 1)
+    t = h * np.arange(1, len(x) + 1)
+    beside = np.append(x[1:], 0) + np.insert(x[:-1], 0, 0)
+    return 2 * x - beside + h**2 * (x + t + 1) ** 3 / 2
+
+
+def boundary_value_jacobian(x):
+    h, n = 1 / (len(x) + 1), len(x)
+    own = 2 + 1.5 * h**2 * (x + h * np.arange(1, n + 1) + 1) ** 2
+    return np.diag(own) - np.eye(n, k=1) - np.eye(n, k=-1)
+
+
+def integral_equation(x):
+    t, weights = _kernel(len(x))
+    return x + weights @ (x + t + 1) ** 3 / 2
+
+
+def integral_equation_jacobian(x):
+    t, weights = _kernel(len(x))
+    return np.eye(len(x)) + weights * (1.5 * (x + t + 1) ** 2)
+
+
+def _kernel(n):
+    t = np.arange(1, n + 1) / (n + 1)
+    return t, np.minimum(np.outer(t, 1 - t), np.outer(1 - t, t)) / (n + 1)
+
+
+def broyden_tridiagonal(x):
+    return (3 - 2 * x) * x - np.insert(x[:-1], 0, 0) - 2 * np.append(x[1:], 0) + 1
+
+
+def broyden_tridiagonal_jacobian(x):
+    return np.diag(3 - 4 * x) - np.eye(len(x), k=-1) - 2 * np.eye(len(x), k=1)
+
+
+def _band(n):
+    return sum(np.eye(n, k=k) for k in (-5, -4, -3, -2, -1, 1))
+
+
+def broyden_banded(x):
+    return x * (2 + 5 * x**2) + 1 - _band(len(x)) @ (x + x**2)
+
+
+def broyden_banded_jacobian(x):
+    return np.diag(2 + 15 * x**2) - _band(len(x)) * (1 + 2 * x)
+
+
+def linear_of_rank_1(x):
+    return np.arange(1, 9) * (np.arange(1, len(x) + 1) @ x) - 1
+
+
+def linear_of_rank_1_jacobian(x):
+    return np.outer(np.arange(1, 9), np.arange(1, len(x) + 1)).astype(float)
+
+
+def chebyquad(x):
+    angles = np.outer(np.arange(1, len(x) + 1), np.arccos(2 * x - 1))
+    order = np.arange(1, len(x) + 1)
+    exact = np.where(order % 2, 0, -1 / (order**2 - 1.0 + (order == 1)))
+    return np.mean(np.cos(angles), axis=1) - exact
+
+
+def chebyquad_jacobian(x):
+    order, angle = np.arange(1, len(x) + 1)[:, None], np.arccos(2 * x - 1)
+    return 2 * order * np.sin(order * angle) / np.sin(angle) / len(x)
+
+
+PEAKS = np.linspace(1, 250, 50)
+
+
+def two_peaks(x):
+    """A decay and two Gaussian peaks."""
+    decay = x[0] * np.exp(-x[1] * PEAKS)
+    return decay + sum(x[i] * np.exp(-(((PEAKS - x[i + 1]) / x[i + 2]) ** 2)) for i in (2, 5)) - 90
+
+
+def two_peaks_jacobian(x):
+    decay = np.exp(-x[1] * PEAKS)
+    found = [decay, -x[0] * PEAKS * decay]
+    for i in (2, 5):
+        off = (PEAKS - x[i + 1]) / x[i + 2]
+        bell = np.exp(-(off**2))
+        slope = 2 * x[i] * bell * off / x[i + 2]
+        found += [bell, slope, slope * off]
+    return columns(*found)
+
+
+def rational(x):
+    """A quotient of two cubics."""
+    return np.polyval(x[3::-1], THERMAL) / (1 + THERMAL * np.polyval(x[:3:-1], THERMAL)) - 10
+
+
+def rational_jacobian(x):
+    power = THERMAL[:, None] ** np.arange(4)
+    above, below = power @ x[:4], 1 + THERMAL * (power[:, :3] @ x[4:])
+    return np.hstack(
+        [power / below[:, None], -(above / below**2)[:, None] * power[:, 1:]],
+    )
+
+
+def roots_of_power(x):
+    return x[0] * (x[1] + THERMAL) ** (-1 / x[2]) + 35
+
+
+def roots_of_power_jacobian(x):
+    base = x[1] + THERMAL
+    power = base ** (-1 / x[2])
+    return columns(power, -x[0] * power / (x[2] * base), x[0] * power * np.log(base) / x[2] ** 2)
+
+
+def diode(x):
+    """A current of 1e-12, a resistance of 1e6 and an ideality of about 1 in one vector."""
+    return x[0] * np.expm1(VOLTS / (0.0257 * x[1])) + VOLTS / x[2] - 1e-6
+
+
+def diode_jacobian(x):
+    power = np.exp(VOLTS / (0.0257 * x[1]))
+    return columns(power - 1, -x[0] * power * VOLTS / (0.0257 * x[1] ** 2), -VOLTS / x[2] ** 2)
+
+
+VOLTS = np.linspace(0.1, 0.7, 9)
+
 FITS = (
     Fit("rosenbrock", rosenbrock, rosenbrock_jacobian, (-1.2, 1.0)),
     Fit("freudenstein", freudenstein, freudenstein_jacobian, (0.5, -2.0)),
@@ -331,4 +500,53 @@ FITS = (
     Fit("michaelis", michaelis, michaelis_jacobian, (205.0, 0.08)),
     Fit("logistic", logistic, logistic_jacobian, (70.0, 2.3, 0.7)),
     Fit("arrhenius", arrhenius, arrhenius_jacobian, (1.3e6, 2.4e4, 1.7e-12)),
+    Fit("penalty", penalty, penalty_jacobian, (1.0, 2.0, 3.0, 4.0)),
+    Fit(
+        "variably dimensioned",
+        variably_dimensioned,
+        variably_dimensioned_jacobian,
+        (0.75, 0.5, 0.25, 0.1),
+    ),
+    Fit("watson", watson, watson_jacobian, (0.1, 1.0, -0.3, 1.2, -1.5, 1.0)),
+    Fit(
+        "brown almost linear",
+        brown_almost_linear,
+        brown_almost_linear_jacobian,
+        (0.5, 0.6, 0.7, 0.8, 0.9),
+    ),
+    Fit("boundary value", boundary_value, boundary_value_jacobian, (-0.1, -0.2, -0.2, -0.1)),
+    Fit(
+        "integral equation",
+        integral_equation,
+        integral_equation_jacobian,
+        (-0.1, -0.2, -0.2, -0.1),
+    ),
+    Fit(
+        "broyden tridiagonal",
+        broyden_tridiagonal,
+        broyden_tridiagonal_jacobian,
+        (-1.0, -0.9, -1.1, -0.8, -1.2),
+    ),
+    Fit(
+        "broyden banded",
+        broyden_banded,
+        broyden_banded_jacobian,
+        (-1.0, -0.9, -1.1, -0.8, -1.2, -1.0, -0.7),
+    ),
+    Fit("linear of rank 1", linear_of_rank_1, linear_of_rank_1_jacobian, (1.0, 1.2, 0.9, 1.1)),
+    Fit("chebyquad", chebyquad, chebyquad_jacobian, (0.15, 0.32, 0.51, 0.68, 0.83)),
+    Fit(
+        "two peaks",
+        two_peaks,
+        two_peaks_jacobian,
+        (94.0, 0.0105, 99.0, 63.0, 25.0, 71.0, 180.0, 20.0),
+    ),
+    Fit(
+        "rational",
+        rational,
+        rational_jacobian,
+        (1.1, -0.12, 4e-3, -1.4e-6, -5.8e-3, 2.4e-4, -1.2e-7),
+    ),
+    Fit("roots of power", roots_of_power, roots_of_power_jacobian, (-2000.0, 45.0, 0.85)),
+    Fit("diode", diode, diode_jacobian, (1.3e-12, 1.4, 2.2e6)),
 )

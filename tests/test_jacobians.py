@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import OptimizeResult, least_squares, root
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
-from sweeps import sample
+from sweeps import ALL, sample
 
 import gradcheck
 from gradcheck import check_jacobian
@@ -30,22 +30,27 @@ def codes(report):
     return [finding.code for finding in report.findings]
 
 
+SEEN = 1e-4
+"""An entry is tried that moves its value by more than this share of what another one does."""
+
+
 @pytest.mark.parametrize("fit", sample(FITS, every=2), ids=lambda fit: fit.name)
 def test_the_jacobians_of_curve_fitting(fit):
     at = np.array(fit.at)
     assert check_jacobian(fit.residuals, at, fit.jacobian).ok
     right = fit.jacobian(at)
+    moves = np.abs(right * at)
+    entries = np.argwhere(moves > SEEN * moves.max(axis=1, keepdims=True))
     rng = np.random.default_rng(len(fit.name))
-    entries = np.argwhere(right)
-    for row, column in entries[rng.permutation(len(entries))[:3]]:
-        for factor in (0.0, 2.0, -1.0, 1.0001):
-            wrong = right.copy()
-            wrong[row, column] *= factor
-            report = check_jacobian(fit.residuals, at, wrong, diagnose=False)
-            assert report.verdict != "pass", (row, column, factor)
-    wrong = right.copy()
-    wrong[0, :2] = wrong[0, 1::-1]
-    assert right[0, 0] == right[0, 1] or not check_jacobian(fit.residuals, at, wrong).ok
+    for row, column in rng.permutation(entries)[: None if ALL else 3]:
+        wrong = [right.copy() for _ in range(5)]
+        for one, factor in zip(wrong, (0.0, 2.0, -1.0, 1.001), strict=False):
+            one[row, column] *= factor
+        other = (column + 1) % len(at)
+        wrong[-1][row, [column, other]] = right[row, [other, column]]
+        for number, one in enumerate(wrong[: 4 + (right[row, column] != right[row, other])]):
+            report = check_jacobian(fit.residuals, at, one, diagnose=False)
+            assert report.verdict != "pass", (row, column, number)
 
 
 @pytest.mark.parametrize(
@@ -492,3 +497,63 @@ def test_any_shape(rows, columns, seed, is_sparse):
         wrong[row, column] *= 1.01
         report = check_jacobian(values, at, form(wrong), diagnose=False)
         assert report.blocks[0].wrong_entries == 1
+
+
+MIXED = np.array([[1 + 2j, 0.5, -1j], [2 - 1j, 1j, 0.3]])
+COMPLEX = np.array([0.4 - 1j, 1.2 + 0.3j, -0.5 + 0.8j])
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_by_complex_parameters_both_parts_are_checked(is_sparse):
+    form = sparse.csr_matrix if is_sparse else np.asarray
+    right = MIXED * np.cos(COMPLEX)
+    report = check_jacobian(lambda z: MIXED @ np.sin(z), COMPLEX, form(right))
+    assert report.ok
+    assert [block.name for block in report.blocks] == ["params.real", "params.imag"]
+    assert "that by y is i times it" in report.notes[0]
+    for part in (1, 1j):
+        wrong = right.copy()
+        wrong[1, 2] += 1e-6 * part
+        assert not check_jacobian(lambda z: MIXED @ np.sin(z), COMPLEX, form(wrong)).ok
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (lambda g: g, "dF/dx + i dF/dy, as torch"),
+        (np.conj, "dF/dx - i dF/dy, as jax"),
+        (lambda g: g / 2, "by conj(z)"),
+        (lambda g: g.conj() / 2, "by z, "),
+    ],
+)
+def test_real_values_by_complex_parameters_follow_a_convention(written, words):
+    def power(p):
+        return np.abs(MIXED @ p["z"]) ** 2 * p["gain"]
+
+    def slopes(p):
+        out = MIXED @ p["z"]
+        by_gain = np.abs(out)[:, None] ** 2
+        return {"z": written(2 * p["gain"] * out[:, None] * MIXED.conj()), "gain": by_gain}
+
+    params = {"z": COMPLEX, "gain": 0.7}
+    report = check_jacobian(power, params, slopes)
+    assert report.ok
+    assert words in report.notes[0]
+    assert (
+        check_jacobian(power, params, lambda p: {**slopes(p), "z": 1.5 * slopes(p)["z"]}).verdict
+        == "fail"
+    )
+
+
+def test_what_has_no_complex_derivative_is_given_by_both_parts():
+    def squared(z):
+        return np.conj(z) ** 2
+
+    def slopes(z):
+        x, y = np.diag(2 * z.real), np.diag(2 * z.imag)
+        return np.block([[x, -y], [-y, -x]])
+
+    assert not check_jacobian(squared, COMPLEX, slopes).notes
+    assert check_jacobian(squared, COMPLEX, slopes).ok
+    report = check_jacobian(squared, COMPLEX, lambda z: np.diag(2 * z.conj()))
+    assert "not complex-differentiable" in report.notes[0]

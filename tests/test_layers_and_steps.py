@@ -385,3 +385,12 @@ def test_a_backward_pass_may_update_its_layer(slip):
     assert [block.name for block in report.blocks if block.failed] == ["weights"] * (slip == 2.0)
     assert np.array_equal(layer.weights, before[0])
     assert np.array_equal(layer.bias, before[1])
+
+
+@pytest.mark.parametrize("near", [1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("rounded", [np.floor, np.trunc, np.round])
+def test_beside_a_jump_a_smaller_step_decides(rounded, near):
+    jump = 0.5 if rounded is np.round else 2.0
+    x = np.array([0.3, 1.2, -0.7, jump + near])
+    assert gradcheck.check_layer(rounded, lambda upstream: 0 * upstream, x).ok
+    assert not gradcheck.check_layer(rounded, lambda upstream: upstream, x).ok

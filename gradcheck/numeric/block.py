@@ -83,6 +83,8 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     estimates = _at_special(along, entries, first, settled, limit, estimates)
     if len(open_):
         share = _shares(first.sizes, estimates, estimates.bound, outside, lines)
+        if np.all(np.abs(estimates.value) <= estimates.bound):  # all that moved was a jump
+            reference = max(reference, abs(along.center) / length_of(first.sizes))
     return BlockGradient(
         entries,
         estimates,

@@ -18,6 +18,7 @@ from gradcheck.numeric.noise import (
     loudest,
     sigma_of,
 )
+from gradcheck.numeric.pattern import Pattern
 
 Vector = Callable[[Array], Array]
 
@@ -30,6 +31,9 @@ MANY = 64
 CALM = 64 * ROUNDING
 STEADY = 8.0
 """Noise grows by no more from one spacing of the line to the next."""
+
+MOST_MORE = 64.0
+"""Few points on a line show no less than this share of the noise."""
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -59,9 +63,12 @@ class RowNoise:
         least, level = np.fmax(self.least, known), np.fmax(self.level, known)
         return replace(self, least=least, level=level, known=bool(np.any(level > self.level)))
 
-    def of_sums(self, terms: Array) -> RowNoise:
-        """The same, of values made of terms of such sizes: they are rounded, and may cancel."""
-        return replace(self, level=np.fmax(self.level, ROUNDING * np.nan_to_num(terms, posinf=0)))
+    def of_sums(self, pattern: Pattern, values: Array, point: Array) -> RowNoise:
+        """The same, of values whose terms are as large as entries times parameters, and cancel."""
+        with np.errstate(all="ignore"):
+            terms = np.nan_to_num(np.sqrt(pattern.times(values**2, point**2)), posinf=0.0)
+        level = np.fmin(ROUNDING * terms, MOST_MORE * self.level)  # a wrong entry may be any size
+        return replace(self, level=np.fmax(self.level, level))
 
 
 def estimate_row_noise(

@@ -16,6 +16,7 @@ from gradcheck.numeric.pattern import Pattern
 from gradcheck.user.blocks import Parameters, cut, describe
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Raised, UserCodeError, call
+from gradcheck.user.complex_jacobians import of_both_parts
 from gradcheck.user.tensors import to_array
 
 FUNCTION = "your function"
@@ -148,9 +149,11 @@ def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) ->
         more: entries that there are besides, as 0.
     """
     shape = vectors.rows, len(vectors.point)
+    if vectors.parameters.has_complex:
+        returned = of_both_parts(returned, vectors)
     if hasattr(returned, "tocsc"):
         found = returned.tocsc()
-        if vectors.is_complex:
+        if vectors.is_complex and found.shape != shape:
             from scipy.sparse import vstack
 
             found = vstack([found.real, found.imag]).tocsc()
@@ -247,7 +250,7 @@ def _dense(returned: Any, vectors: Vectors) -> Array:
     elif len(parameters.names) > 1 and isinstance(returned, list | tuple):
         parts = returned if len(returned) == len(parameters.names) else [returned]
     arrays = [_as_array(part) for part in parts]
-    if vectors.is_complex:
+    if vectors.is_complex and arrays[0].shape != shape:
         arrays = [_both_parts(array) for array in arrays]
     for part, array in zip(parts, arrays, strict=True):
         if array.dtype.kind not in "fiub":
