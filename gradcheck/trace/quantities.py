@@ -160,7 +160,9 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
     derivative.
     """
     first = points[0]
-    nodes, reached = first.loss_nodes, first.derivatives.of_nodes
+    nodes = first.loss_nodes
+    # a step's own gradient may stand between forward pass and loss, which does not move with it
+    reached = {index: g for index, g in first.derivatives.of_nodes.items() if np.any(g)}
     above: list[int] = []
     users: dict[int, set[int]] = {}
     for node in nodes[: first.loss_index + 1]:

@@ -61,8 +61,27 @@ def other_slope_cause(compared: Compared) -> Cause | None:
     if not smooth:
         return None
     least = min(rough for rough, _ in smooth)
-    slope = max((slope for rough, slope in smooth if rough <= NEAR * least), key=lambda s: s.end)
+    near = [slope for rough, slope in smooth if rough <= NEAR * least]
+    handed = [slope for slope in near if _is_handed_out(compared, slope.end)]
+    slope = min(handed, key=lambda s: s.end) if handed else max(near, key=lambda s: s.end)
     return Cause(fault.SLOPE_WRONG, f"this is not {_name(compared, slope)}")
+
+
+def derivative_cause(compared: Compared) -> Cause | None:
+    """A derivative that is made for itself, and wrong, whatever is wrong in it."""
+    wanted, words = compared.candidate, compared.words
+    if wanted is None or wanted.kind != SLOPE or wanted.other is None or compared.is_use:
+        return None
+    fix = f"differentiate {words.name(wanted.node)} by {words.name(wanted.other)} anew"
+    name = words.quantity(SLOPE, wanted.node, wanted.other)
+    return Cause(fault.SLOPE_WRONG, f"this is not {name}", fix)
+
+
+def _is_handed_out(compared: Compared, node: int) -> bool:
+    """Whether a value of the loss is used outside of the function that makes it."""
+    own = compared.loss_nodes[node].chain[1:]
+    users = (one for one in compared.loss_nodes[node + 1 :] if node in one.operands)
+    return bool(own) and any(user.chain[1:] != own for user in users)
 
 
 def _is_of_the_error(compared: Compared, slope: _Slope) -> bool:
@@ -127,10 +146,12 @@ def _name(compared: Compared, slope: _Slope) -> str:
     return compared.words.quantity(SLOPE, slope.end, slope.begin)
 
 
-def _missing(compared: Compared, slope: _Slope) -> Cause:
+def _missing(compared: Compared, slope: _Slope) -> Cause | None:
     """What is missing: a slope, or the factor that the loss multiplies by."""
     nodes = compared.loss_nodes[slope.begin + 1 : slope.end + 1]
-    end = next(node for node in nodes if slope.begin in node.operands)
+    end = next((node for node in nodes if slope.begin in node.operands), None)
+    if end is None:
+        return None
     if base_name(end) in ("multiply", "divide"):
         for index in set(end.operands) - {slope.begin}:
             if before_moves(compared.loss_nodes, index) in compared.parameters:
