@@ -87,9 +87,10 @@ class Written:
 
     def cause(self, known: Known, state: State, parameters: Sequence[Arrays]) -> Cause | None:
         """Why the value is wrong, by what makes it right."""
-        name, words = SAYS.get(self.code.partition(" ")[0], ("", ""))
-        is_made_of_it = not self.operand and state.above[self.at] >> self.node & 1
-        if not name or (name == OTHER_OPERAND and is_made_of_it):
+        if not self.code:
+            return None
+        name, words = SAYS[self.code.partition(" ")[0]]
+        if name == OTHER_OPERAND and not self.operand and state.above[self.at] >> self.node & 1:
             return None  # what is done to it is too much
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
         if name == OTHER_OPERAND:

@@ -24,11 +24,11 @@ from gradcheck.trace.traced import Traced
 
 SEEN_THROUGH = split_names(
     """
-    layers outputs forms steps structures packing tensors gradients returned problem number names
-    blocks
+    user.layers user.outputs user.forms user.steps user.structures user.packing user.tensors
+    user.gradients user.returned user.problem user.number user.names user.blocks script.handover
     """
 )
-"""The modules of `gradcheck.user` through which arrays pass on their way to the user's code."""
+"""The modules of gradcheck through which arrays pass on their way to the user's code."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def followed(tape: Tape, functions: Sequence[Any], argument: Any) -> Iterator[An
         reach.undo.append(partial(setattr, vectorize, "__call__", vectorize.__call__))
         vectorize.__call__ = vectorizing(vectorize.__call__, tape)
         for name in SEEN_THROUGH:
-            module = sys.modules.get(f"gradcheck.user.{name}")
+            module = sys.modules.get(f"gradcheck.{name}")
             if module is not None:
                 reach.swap(vars(module))
         traced = reach.traced(argument, "", numbers=True)

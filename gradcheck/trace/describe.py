@@ -164,7 +164,7 @@ def _fix(mend: Mend, search: Followed, place: Place | None, code: str, cause: Ca
     if code.startswith("multiply") and factor != known and f"`{factor}`" not in code:
         return f"{code}, {factor}"
     is_code = bool(code) and cause is not None and cause.name == TRANSPOSED
-    if known and not is_code and not (code and known.startswith("use `")):
+    if known and not is_code and not (code and known.startswith("use ")):
         return known
     wanted = mend.candidate
     if code or wanted is None:

@@ -41,7 +41,7 @@ class _Slope:
 def slope_cause(compared: Compared) -> Cause | None:
     """The cause, where the wrong value is the right one but for its slope."""
     slopes = list(_slopes(compared))
-    finds = (_whole, _one_of_two, _inactive, _twice, _at_output, _of_another, _elsewhere)
+    finds = (_whole, _one_of_two, _inactive, _twice, _at_output, _itself, _of_another, _elsewhere)
     for find in finds:
         for slope in slopes:
             cause = find(compared, slope)
@@ -64,7 +64,8 @@ def other_slope_cause(compared: Compared) -> Cause | None:
     near = [slope for rough, slope in smooth if rough <= NEAR * least]
     handed = [slope for slope in near if _is_handed_out(compared, slope.end)]
     slope = min(handed, key=lambda s: s.end) if handed else max(near, key=lambda s: s.end)
-    return Cause(fault.SLOPE_WRONG, f"this is not {_name(compared, slope)}")
+    name = _name(compared, slope)
+    return Cause(fault.SLOPE_WRONG, f"this is not {name}", f"use {name}")
 
 
 def derivative_cause(compared: Compared) -> Cause | None:
@@ -214,6 +215,15 @@ def _at_output(compared: Compared, slope: _Slope) -> Cause | None:
         f"take it at {compared.words.name(slope.begin)}, or write it for the output",
         taken_at=slope.end,
     )
+
+
+def _itself(compared: Compared, slope: _Slope) -> Cause | None:
+    """The function where its slope belongs."""
+    if not same(slope.used, compared.values(slope.end)):
+        return None
+    name = _name(compared, slope)
+    words = f"{name.replace('slope', 'value', 1)} stands where its slope belongs"
+    return Cause(fault.SLOPE_WRONG, words, f"use {name}")
 
 
 def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:
