@@ -196,10 +196,12 @@ def _message(fault: Fault) -> str:
         return fault.cause.words
     if is_clip(fault):
         return f"{what} cuts off {fault.expected or 'the gradient'}"
-    if fault.kind == EXTRA_TERM and fault.entry is not None:
+    if fault.kind == EXTRA_TERM and fault.entry is not None and fault.cause is None:
         is_part = fault.entry.expression != fault.expression
         within = f" in `{fault.expression}`" if is_part else ""
         return f"`{fault.entry.expression}`{within} is one term too many"
+    if fault.kind == EXTRA_TERM and fault.cause is not None:
+        return f"{what} is wrong: {fault.cause.words}"
     operand = _turned_operand(fault)
     if operand is not None:
         return f"{operand[0]} stands transposed: `{operand[1]}` is wanted"

@@ -10,9 +10,20 @@ from itertools import chain
 import numpy as np
 
 from gradcheck.trace.compared import Array, Arrays, same
+from gradcheck.trace.explain import Known
+from gradcheck.trace.fault import (
+    EXTRA_TERM,
+    FACTOR_MISSING,
+    OTHER_ADJOINT,
+    OTHER_OPERAND,
+    OTHER_WEIGHTS,
+    PATH_MISSING,
+    Cause,
+)
 from gradcheck.trace.mend import Mend
 from gradcheck.trace.nodes import Assignment, evaluate
 from gradcheck.trace.places import Place
+from gradcheck.trace.quantities import ADJOINT, VALUE
 from gradcheck.trace.scope import Operand, names_at, operands_of_expression
 from gradcheck.trace.sources import expression_of
 from gradcheck.trace.state import Replacement, State
@@ -46,6 +57,50 @@ CHANGED: tuple[Form, ...] = (
     ("add `{0}` to {1}", lambda wrong, own: wrong + own),
     ("take `{0}` off {1}", lambda wrong, own: wrong - own),
 )
+SAYS = {
+    "multiply": (FACTOR_MISSING, "the factor `{0}` is missing"),
+    "divide": (FACTOR_MISSING, "the division by `{0}` is missing"),
+    "add": (PATH_MISSING, "`{0}` is to be added"),
+    "take": (EXTRA_TERM, "`{0}` is in it, which is one term too many"),
+    "write": (OTHER_OPERAND, "`{0}` belongs here"),
+}
+"""Why a value is wrong, by the first word of what to write."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What to write in the place of a wrong value.
+
+    Attributes:
+        code: in words; empty where nothing at hand makes it right.
+        value: the text of what is at hand.
+        node: that value, or one in a loop.
+        at: the wrong value.
+        operand: what it stands for in the wrong expression; empty for the whole.
+    """
+
+    code: str = ""
+    value: str = ""
+    node: int = -1
+    at: int = -1
+    operand: str = ""
+
+    def cause(self, known: Known, state: State, parameters: Sequence[Arrays]) -> Cause | None:
+        """Why the value is wrong, by what makes it right."""
+        if not self.code:
+            return None
+        name, words = SAYS[self.code.partition(" ")[0]]
+        if name == OTHER_OPERAND and not self.operand and state.above[self.at] >> self.node & 1:
+            return None  # what is done to it is too much
+        words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
+        if name == OTHER_OPERAND:
+            values = [at_point[self.node] for at_point in state.values]
+            kinds = {one.kind for one in known.explaining(values)}
+            if ADJOINT in kinds and VALUE not in kinds:
+                name = OTHER_ADJOINT
+            elif any(same(values, one) for one in parameters):
+                name = OTHER_WEIGHTS
+        return Cause(name, words)
 
 
 @dataclass(frozen=True)
@@ -71,22 +126,24 @@ class Site:
 
 def what_to_write(
     mend: Mend, state: State, place: Place | None, told: str, assignments: Sequence[Assignment]
-) -> str:
-    """The code that makes a value right; empty where nothing at hand does.
+) -> Written:
+    """The code that makes a value right, of what is at hand there.
 
     The state has the values with the mend, and the operations without it.
     """
     if mend.candidate is None or place is None or not told:
-        return ""
+        return Written()
     named = [one for one in assignments if not one.returned]
     sites = list(_sites(mend, state, place, named))
     if not sites:
-        return ""
+        return Written()
     common = set.intersection(*(set(site.scope) for site in sites)) - {told}
     names = [one for one in common if not told.startswith(f"{one}[")]
     copies = {one.target for one in named}
+    made = sites[0].scope  # what is equal to another value is first told by where it comes from
     ordered = sorted(
-        names, key=lambda text: (not text.isidentifier(), text in copies, len(text), text)
+        names,
+        key=lambda text: (not text.isidentifier(), text in copies, made[text], len(text), text),
     )
     what = f"`{told}`" if len(told) <= SHORT else "it"
     with np.errstate(all="ignore"):
@@ -95,7 +152,7 @@ def what_to_write(
             _inside(sites, state, ordered),
             _fitting(CHANGED, sites, state, ordered, what),
         )
-        return next(found, "")
+        return next(found, Written())
 
 
 def _sites(
@@ -124,22 +181,27 @@ def _sites(
 
 def _fitting(
     forms: Sequence[Form], sites: Sequence[Site], state: State, names: Sequence[str], what: str
-) -> Iterator[str]:
+) -> Iterator[Written]:
     """What makes every wrong value right, with one of the names in it."""
     for words, form in forms:
         for name in names:
             if all(_fits(form, site, state, name) for site in sites):
                 text = words if "{1}" in words else f"write {words} for {{1}}"
-                yield text.format(_in_brackets(name, words), what)
+                own = _in_brackets(name, words)
+                value = words.split("`")[1].format(own)
+                yield Written(text.format(own, what), value, sites[0].scope[name], sites[0].node)
 
 
-def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterator[str]:
+def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterator[Written]:
     """An operand of the wrong expression for which another value belongs."""
-    for text, *_ in sites[0].uses if sites else ():
-        for words, form in PLAIN if text else ():
+    for text, *_ in sites[0].uses:
+        forms = PLAIN if text.isidentifier() else (*PLAIN, *SLOPES)
+        for words, form in forms if text else ():
             for name in names:
                 if all(_fits(form, site, state, name, text) for site in sites):
-                    yield f"write {words.format(_in_brackets(name, words))} for `{text}`"
+                    value = words.format(_in_brackets(name, words))
+                    code = f"write {value} for `{text}`"
+                    yield Written(code, value.strip("`"), sites[0].scope[name], sites[0].node, text)
 
 
 def _fits(

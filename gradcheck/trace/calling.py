@@ -16,7 +16,7 @@ from gradcheck.trace.assignments import assignments_noted
 from gradcheck.trace.names import split_names
 from gradcheck.trace.nodes import Leak, Node, Tape
 from gradcheck.trace.places import run_function
-from gradcheck.trace.proxies import importing
+from gradcheck.trace.proxies import importing, vectorizing
 from gradcheck.trace.reach import Reach
 from gradcheck.trace.recording import node_of, plain
 from gradcheck.trace.tensors import kind_for
@@ -24,11 +24,11 @@ from gradcheck.trace.traced import Traced
 
 SEEN_THROUGH = split_names(
     """
-    layers outputs forms steps structures packing tensors gradients returned problem number names
-    blocks
+    user.layers user.outputs user.forms user.steps user.structures user.packing user.tensors
+    user.gradients user.returned user.problem user.number user.names user.blocks script.handover
     """
 )
-"""The modules of `gradcheck.user` through which arrays pass on their way to the user's code."""
+"""The modules of gradcheck through which arrays pass on their way to the user's code."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,11 @@ def followed(tape: Tape, functions: Sequence[Any], argument: Any) -> Iterator[An
     try:
         reach.undo.append(partial(setattr, builtins, "__import__", builtins.__import__))
         vars(builtins)["__import__"] = importing(builtins.__import__, tape)
+        vectorize: Any = np.vectorize
+        reach.undo.append(partial(setattr, vectorize, "__call__", vectorize.__call__))
+        vectorize.__call__ = vectorizing(vectorize.__call__, tape)
         for name in SEEN_THROUGH:
-            module = sys.modules.get(f"gradcheck.user.{name}")
+            module = sys.modules.get(f"gradcheck.{name}")
             if module is not None:
                 reach.swap(vars(module))
         traced = reach.traced(argument, "", numbers=True)

@@ -67,12 +67,14 @@ class Candidates:
         series: what is known of the loops.
         meant: the constants that have a meaning, as `meant_by` gives them.
         handed: the values of the loss that are used outside of the function that makes them.
+        parameters: those that are the blocks.
     """
 
     quantities: Sequence[Quantity]
     series: Sequence[Series]
     meant: NDArray[np.float64]
     handed: frozenset[int] = frozenset()
+    parameters: frozenset[int] = frozenset()
     _tables: dict[Any, Table] = field(default_factory=dict)
 
     def of_shape(self, shape: Shape) -> Table:

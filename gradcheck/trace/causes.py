@@ -10,25 +10,33 @@ from gradcheck.trace.axis_causes import axis_cause, sample_cause
 from gradcheck.trace.compared import Array, Compared, same
 from gradcheck.trace.explain import Known
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.index_causes import index_cause, place_cause
 from gradcheck.trace.mend import OWN, ZERO, Mend
 from gradcheck.trace.operation_causes import (
     forward_cause,
     product_cause,
     softmax_cause,
     term_cause,
+    update_cause,
     value_cause,
 )
-from gradcheck.trace.path_causes import index_cause, path_cause, turned_cause, written_cause
+from gradcheck.trace.path_causes import path_cause, turned_cause, written_cause
 from gradcheck.trace.penalties import penalty_cause
 from gradcheck.trace.points import Point
 from gradcheck.trace.scale_causes import scale_cause
-from gradcheck.trace.slope_causes import other_slope_cause, slope_cause, upstream_cause
+from gradcheck.trace.slope_causes import (
+    derivative_cause,
+    other_slope_cause,
+    slope_cause,
+    upstream_cause,
+)
 from gradcheck.trace.state import State
 from gradcheck.trace.surplus_causes import again_cause, clip_cause, habit_cause
 from gradcheck.trace.upstream_causes import (
     adjoint_cause,
     loss_cause,
     sent_back_cause,
+    summed_cause,
     weights_cause,
 )
 from gradcheck.trace.words import Words
@@ -41,21 +49,24 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     upstream_cause,
     sent_back_cause,
     weights_cause,
+    place_cause,
     written_cause,
     sample_cause,
     slope_cause,
+    softmax_cause,
     again_cause,
     habit_cause,
-    softmax_cause,
     path_cause,
     penalty_cause,
     product_cause,
     axis_cause,
     adjoint_cause,
+    summed_cause,
     loss_cause,
     other_slope_cause,
     term_cause,
     forward_cause,
+    derivative_cause,
 )
 """In this order; the first that applies is the cause."""
 
@@ -65,7 +76,7 @@ def cause_of(
 ) -> Cause | None:
     """The cause of what a mend puts right; None where none is known."""
     if mend.how == ZERO:
-        return None
+        return update_cause(mend, points, state, words)
     if mend.how == OWN:
         return scale_cause(mend, points, state, known)
     with np.errstate(all="ignore"):

@@ -27,7 +27,7 @@ from gradcheck.trace.fault import (
 )
 from gradcheck.trace.kinds import kind_of, named
 from gradcheck.trace.loops import left_at_once, loop_around, loop_that_ran_once
-from gradcheck.trace.mend import OWN, Mend, in_order
+from gradcheck.trace.mend import OWN, QUANTITY, Mend, in_order
 from gradcheck.trace.nodes import latest_first
 from gradcheck.trace.operand_text import name_of_operand
 from gradcheck.trace.places import Place
@@ -129,6 +129,15 @@ def of_mend(
         before, blamed = blamed, _of_cause(search, cause, blamed, state, node, blocks[0])
         if is_now == before.expression:
             is_now = blamed.expression
+    right = replace(state, values=mended.values)
+    named_there = search.points[0].gradient.tape.assignments
+    written = what_to_write(mend, right, blamed.place, told, named_there)
+    if cause is None and mend.how == QUANTITY:
+        parameters = [
+            [point.loss_nodes[index].value for point in search.points]
+            for index in search.points[0].parameters.values()
+        ]
+        cause = written.cause(search.known, right, parameters)
     present = state.values[0][mend.unit.replaced[0]]
     values = (np.asarray(one[0]) for one in (mend.actual, mend.expected))
     actual, expected = (
@@ -146,26 +155,23 @@ def of_mend(
         mend.factor,
         blocks=blocks,
         cause=cause,
-        fix=_fix(mend, search, replace(state, values=mended.values), blamed.place, told, cause),
+        fix=_fix(mend, search, blamed.place, written.code, cause),
     )
     return _told(fault, search, state, mended, node, told, present.shape), mended
 
 
-def _fix(
-    mend: Mend, search: Followed, right: State, place: Place | None, told: str, cause: Cause | None
-) -> str:
+def _fix(mend: Mend, search: Followed, place: Place | None, code: str, cause: Cause | None) -> str:
     """What to write: code, where what is at hand there makes it right; else in words."""
     known = "" if cause is None else cause.fix
     if mend.how == OWN and place is not None:
         return number_to_drop(place.source, mend.factor) or known
-    code = what_to_write(mend, right, place, told, search.points[0].gradient.tape.assignments)
     factor = known.removeprefix("multiply by ")
     if code.startswith("multiply") and factor != known:
         return code if factor in code else f"{code}, {factor}"
     if code.startswith("add ") and known.startswith("add "):
         return f"{code}, {known.removeprefix('add ')}"
     is_code = bool(code) and cause is not None and cause.name == TRANSPOSED
-    if known and not is_code and not (code and known.startswith("use `")):
+    if known and not is_code and not (code and known.startswith("use ")):
         return known
     wanted = mend.candidate
     if code or wanted is None:

@@ -144,6 +144,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
                 for operand in node.operands
                 if first.loss_nodes[operand].chain[1:] != node.chain[1:]
             ),
+            frozenset(first.parameters.values()),
         ),
         words,
         tolerance,

@@ -19,11 +19,11 @@ BUFFERS = ("zeros", "zeros_like")
 
 def loop_of_index(place: Place, axis: int) -> Place | None:
     """The header of the loop over the bare name that an expression is indexed with at an axis."""
-    indices = _indices(expression_of(place.source))
+    indices = indices_in(expression_of(place.source))
     if axis >= len(indices) or not isinstance(indices[axis], ast.Name):
         return None
-    name = _names(indices[axis])
-    return _innermost([one for one in _loops_around(place) if name & _names(one.target)], place)
+    name = names_in(indices[axis])
+    return _innermost([one for one in _loops_around(place) if name & names_in(one.target)], place)
 
 
 def loop_that_ran_once(tape: Sequence[Node], place: Place) -> Place | None:
@@ -57,7 +57,7 @@ def loop_of_missing(
         if len(set(positions.tolist())) != 1 or shape[axis] == 1 or axis >= len(names):
             continue
         for loop in _loops_around(write):
-            if loop.lineno < write.line and _names(loop.target) & names[axis]:
+            if loop.lineno < write.line and names_in(loop.target) & names[axis]:
                 return _header(loop, write)
     return None
 
@@ -82,6 +82,11 @@ def loop_that_stops_short(state: State, node: int) -> Place | None:
     return None
 
 
+def names_of_loops(place: Place) -> list[str]:
+    """What the loops around a place count with."""
+    return [name for loop in _loops_around(place) for name in sorted(names_in(loop.target))]
+
+
 def _loops_that_write(place: Place) -> Iterator[ast.For]:
     """The loops that assign items, by their own index, of the list that is made at a place."""
     for function in ast.walk(tree_of(place.file)):
@@ -100,7 +105,7 @@ def _loops_that_write(place: Place) -> Iterator[ast.For]:
                 and isinstance(node.ctx, ast.Store)
                 and isinstance(node.value, ast.Name)
                 and node.value.id in lists
-                and _names(loop.target) & _names(node.slice)
+                and names_in(loop.target) & names_in(node.slice)
                 for node in ast.walk(loop)
             ):
                 yield loop
@@ -134,13 +139,13 @@ def _indices_written(write: Place) -> list[set[str]]:
             )
             indices: list[ast.expr] = []
             while isinstance(target, ast.Subscript):
-                indices = [*_indices(target), *indices]
+                indices = [*indices_in(target), *indices]
                 target = target.value
-            return [_names(index) for index in indices]
+            return [names_in(index) for index in indices]
     return []
 
 
-def _indices(expression: ast.expr | None) -> list[ast.expr]:
+def indices_in(expression: ast.expr | None) -> list[ast.expr]:
     """What stands between the brackets of a subscript."""
     if not isinstance(expression, ast.Subscript):
         return []
@@ -148,5 +153,6 @@ def _indices(expression: ast.expr | None) -> list[ast.expr]:
     return index.elts if isinstance(index, ast.Tuple) else [index]
 
 
-def _names(expression: ast.expr) -> set[str]:
+def names_in(expression: ast.expr) -> set[str]:
+    """The names in an expression."""
     return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}

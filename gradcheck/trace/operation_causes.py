@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,16 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.compared import Arrays, Compared, less, product, same
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.mend import Mend
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES
 from gradcheck.trace.nodes import Node, carried, evaluate
 from gradcheck.trace.operations import base_name, before_moves
+from gradcheck.trace.points import Point
 from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.scipy_forms import softmax
+from gradcheck.trace.state import State
+from gradcheck.trace.words import Words
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
 PRODUCTS = ("matmul", "dot", "multiply")
@@ -212,8 +216,7 @@ def value_cause(compared: Compared) -> Cause | None:
                 right = words.name(begin if given is outputs else end)
                 return Cause(kind, f"{name} is used where {right} belongs", f"use {right}")
     if _is_updated(compared, belongs):
-        updated = f"{words.name(belongs)} has been updated already"
-        return Cause(fault.UPDATED_WEIGHTS, updated, f"{fix} as it was before the update")
+        return _updated(words, belongs)
     if not compared.is_use:
         return None
     beyond = None if in_product else compared.adjoints(belongs)
@@ -233,6 +236,23 @@ def value_cause(compared: Compared) -> Cause | None:
     if in_product and compared.factor == 1:
         return Cause(fault.OTHER_INPUT, f"{words.name(belongs)} belongs here", fix)
     return None
+
+
+def update_cause(mend: Mend, points: Sequence[Point], state: State, words: Words) -> Cause | None:
+    """What is taken off a parameter, where it is the parameter alone that belongs there."""
+    consumer, operand = mend.unit.uses[0]
+    for other in set(state.tape[consumer].operands) - {operand}:
+        values = [known[other] for known in state.values]
+        for index in points[0].parameters.values():
+            if same(values, [point.loss_nodes[index].value for point in points]):
+                return _updated(words, index)
+    return None
+
+
+def _updated(words: Words, parameter: int) -> Cause:
+    name = words.name(parameter)
+    fix = f"use {name} as it was before the update"
+    return Cause(fault.UPDATED_WEIGHTS, f"{name} has been updated already", fix)
 
 
 def _is_updated(compared: Compared, belongs: int) -> bool:

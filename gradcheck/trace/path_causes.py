@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
 from itertools import combinations
 
 import numpy as np
 
 from gradcheck.trace import fault
 from gradcheck.trace.axis_causes import REDUCTIONS, axis_of, other_axis
-from gradcheck.trace.compared import Arrays, Compared, agrees, less, made_of, quotient, same
+from gradcheck.trace.compared import Array, Arrays, Compared, less, made_of, quotient, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.names import WRITES
+from gradcheck.trace.names import MOVES, WRITES, split_names
 from gradcheck.trace.nodes import Node, evaluate, resolve
 from gradcheck.trace.operations import base_name, before_moves
 from gradcheck.trace.penalties import is_square
 from gradcheck.trace.quantities import PATHS
-from gradcheck.trace.sources import expression_of
 
+SLIDES = split_names("convolve correlate convolve2d correlate2d")
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
 
 
@@ -40,6 +37,10 @@ def _sums(compared: Compared) -> Iterator[tuple[int, Arrays]]:
     """The values of the loss whose derivative is wrong, with what stands in its place."""
     for node in compared.derived_by:
         yield node, compared.actual
+        laid = _laid_out(compared, node)
+        if laid != node:
+            shape = compared.loss_nodes[laid].value.shape
+            yield laid, [value.reshape(shape) for value in compared.actual]
     for quantity in compared.slopes:
         yield quantity.node, quotient(compared.actual, quantity.values)
     # what is taken off every sample is made of them all: the way through it may be missing
@@ -47,6 +48,20 @@ def _sums(compared: Compared) -> Iterator[tuple[int, Arrays]]:
         for made in compared.loss_nodes[node + 1 :]:
             if node in made.operands and base_name(made) in ("subtract", "add"):
                 yield made.index, compared.actual
+
+
+def _laid_out(compared: Compared, node: int) -> int:
+    """What a value of the loss is once it has been cut and reshaped; itself where it is not."""
+    users = [user for user, of in compared.points[0].derivatives.of_edges if of == node]
+    if len(users) != 1 or base_name(compared.loss_nodes[users[0]]) not in MOVES:
+        return node
+    arriving = compared.adjoints(users[0])
+    is_same = arriving is not None and all(map(_in_one_order, arriving, compared.expected))
+    return _laid_out(compared, users[0]) if is_same else node
+
+
+def _in_one_order(one: Array, other: Array) -> bool:
+    return one.size == other.size and same([np.ravel(one)], [np.ravel(other)])
 
 
 def _left_out(parts: dict[int, Arrays], reached: Arrays) -> list[int]:
@@ -135,7 +150,9 @@ def turned_cause(compared: Compared) -> Cause | None:
             along = ", ".join("::-1" if axis in axes else ":" for axis in every)
             is_turned = any(_turns_round(node) for node in made_of(compared))
             fix = "leave `[::-1]` out" if is_turned else f"turn it round: `[{along}]`"
-            return Cause(fault.TURNED, "its entries are in the reverse order", fix)
+            slides = any(base_name(one) in SLIDES for one in made_of(compared))
+            kind = fault.REVERSED if slides else fault.TURNED
+            return Cause(kind, "its entries are in the reverse order", fix)
     return None
 
 
@@ -144,40 +161,6 @@ def _turns_round(node: Node) -> bool:
     key = node.arguments[1:2]
     steps = [one.step for part in key for one in np.atleast_1d(part) if isinstance(one, slice)]
     return base_name(node) in ("flip", "fliplr", "flipud", "rot90") or -1 in steps
-
-
-def index_cause(compared: Compared) -> Cause | None:
-    """An entry that is read with two of its indices exchanged."""
-    if not np.any(compared.expected[0]):
-        return None  # any entry that is 0 would do
-    for node in made_of(compared):
-        key = node.arguments[1] if base_name(node) == "getitem" else None
-        if not isinstance(key, tuple) or node.place is None:
-            continue
-        for pair in combinations(range(len(key)), 2):
-            order = list(range(len(key)))
-            order[pair[0]], order[pair[1]] = reversed(pair)
-            if agrees(compared, node, partial(_read_in, order)):
-                source = node.place.source
-                right = _reordered(source, order)
-                fix = f"write `{right}`" if right else "exchange them"
-                words = f"two indices of `{source}` are exchanged"
-                return Cause(fault.TRANSPOSED, words, fix, node.index)
-    return None
-
-
-def _read_in(order: Sequence[int], node: Node) -> Node:
-    array, key = node.arguments
-    return replace(node, arguments=(array, tuple(key[i] for i in order)))
-
-
-def _reordered(source: str, order: Sequence[int]) -> str:
-    """The text of a subscript with its indices in another order."""
-    expression = expression_of(source)
-    if not isinstance(expression, ast.Subscript) or not isinstance(expression.slice, ast.Tuple):
-        return ""
-    indices = [ast.unparse(one) for one in expression.slice.elts]
-    return f"{ast.unparse(expression.value)}[{', '.join(indices[i] for i in order)}]"
 
 
 def written_cause(compared: Compared) -> Cause | None:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import Compared, less
+from gradcheck.trace.compared import Compared, less, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.multiples import proportion
 from gradcheck.trace.names import MOVES, split_names
 from gradcheck.trace.nodes import Node, operands_of
-from gradcheck.trace.operations import base_name
+from gradcheck.trace.operations import base_name, before_moves
 from gradcheck.trace.points import Array, NotFollowedError, Subject, follow_loss
 
 SQUARES = split_names("square norm")
@@ -49,6 +49,14 @@ def is_square(node: Node) -> bool:
 
 def penalty_cause(compared: Compared) -> Cause | None:
     """What is off by a multiple of the parameter itself: the loss's penalty, or one it lacks."""
+    wanted = compared.candidate
+    for user in compared.loss_nodes if wanted is not None else ():
+        node = user.operands[0] if len(set(user.operands)) == 1 else -1
+        if wanted is None or before_moves(compared.loss_nodes, node) != wanted.node:
+            continue
+        cause = _other_penalty(compared, node, user)
+        if cause is not None:
+            return cause
     for node in set(compared.derived_by) & set(compared.parameters):
         values, name = compared.values(node), compared.words.name(node)
         if proportion(compared.expected, values, 1e-6) is not None:
@@ -72,3 +80,33 @@ def penalty_cause(compared: Compared) -> Cause | None:
             f"add {right:.6g} * {name} instead" if right else f"leave {name} out",
         )
     return None
+
+
+def _other_penalty(compared: Compared, node: int, user: Node) -> Cause | None:
+    """Something else in the place of the derivative of what the loss makes of a parameter alone."""
+    part, values = compared.parts(node).get(user.index), compared.values(node)
+    if part is None or not is_square(user) or part[0].size != compared.expected[0].size:
+        return None
+    right = [np.reshape(one, compared.expected[0].shape) for one in part]
+    name, penalty = compared.words.name(node), compared.words.name(user.index)
+    if same(right, compared.expected) and proportion(right, values, 1e-6) is None:
+        if proportion(compared.actual, values, 1e-6) is None:
+            return None
+        return Cause(
+            fault.PENALTY_WRONG,
+            f"the penalty of the loss is {penalty}, and this the derivative of a sum of squares",
+            f"let the loss have the squares of {name}, or differentiate {penalty}",
+        )
+    made = compared.state.tape[compared.operand]
+    numbers = [one for one in made.arguments if isinstance(one, int | float)]
+    left = less(compared.actual, less(compared.expected, right))
+    times = proportion(right, values, 1e-6)
+    if base_name(made) not in ("add", "subtract") or len(numbers) != 1 or times is None:
+        return None
+    if not same(left, [np.full(one.shape, np.ravel(left[0])[0]) for one in left]):
+        return None
+    words = (
+        f"the number {abs(numbers[0]):.6g} stands in it where {times:.6g} * {name} belongs, the "
+    )
+    words += f"derivative of {penalty}"
+    return Cause(fault.PENALTY_WRONG, words, f"let {times:.6g} * {name} be the penalty's part")

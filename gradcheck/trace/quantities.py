@@ -83,10 +83,10 @@ def quantities_of(points: Sequence[Point]) -> list[Quantity]:
     for print_of, one in zip(fingerprints, every, strict=True):
         if print_of is not None:
             equal.setdefault(print_of, []).append(one)
-    return [_told(ones) for ones in equal.values()]
+    return [_told(ones, points[0].loss_nodes) for ones in equal.values()]
 
 
-def _told(equal: Sequence[Quantity]) -> Quantity:
+def _told(equal: Sequence[Quantity], nodes: Sequence[Node]) -> Quantity:
     """The one that is told of equal quantities: the first; of slopes that of the whole function.
 
     A part of it may have the same slope (the inverse of 1 + exp(-|z|) by |z|, in a sigmoid), and
@@ -102,7 +102,12 @@ def _told(equal: Sequence[Quantity]) -> Quantity:
         and any(one.node == held.node or one.other == held.other for held in chosen)
     ]:
         chosen.update(more)
-    return min(chosen, key=lambda one: (one.node, -(one.other or 0)))
+
+    def is_inside(one: Quantity) -> bool:
+        end, begin = nodes[one.node].chain[:1], nodes[one.other or 0].chain[:1]
+        return bool(begin) and begin[0].code is end[0].code if end else False
+
+    return min(chosen, key=lambda one: (one.node, is_inside(one), -(one.other or 0)))
 
 
 def _all(points: Sequence[Point]) -> Iterator[Quantity]:
@@ -160,7 +165,9 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
     derivative.
     """
     first = points[0]
-    nodes, reached = first.loss_nodes, first.derivatives.of_nodes
+    nodes = first.loss_nodes
+    # a step's own gradient may stand between forward pass and loss, which does not move with it
+    reached = {index: g for index, g in first.derivatives.of_nodes.items() if np.any(g)}
     above: list[int] = []
     users: dict[int, set[int]] = {}
     for node in nodes[: first.loss_index + 1]:

@@ -69,6 +69,14 @@ def _text(source: str, position: int) -> str:
     return ast.unparse(operand) if operand is not None and is_plain else ""
 
 
+@lru_cache(maxsize=4096)
+def _whole_text(source: str, position: int) -> str:
+    """The operand of an operation, whatever it is, if that is short."""
+    operand = operand_text(source, position)
+    text = "" if operand is None else ast.unparse(operand)
+    return text if len(text) <= SHORT else ""
+
+
 def operands_of_expression(state: State, node: int, place: Place) -> list[Operand]:
     """What the operations of an expression use: its text, the operation, the value."""
     found: list[Operand] = []
@@ -85,7 +93,10 @@ def operands_of_expression(state: State, node: int, place: Place) -> list[Operan
         for position, argument in enumerate(made.arguments):
             if isinstance(argument, Reference):
                 text = _text(own.source, position)
-                found.append((text, made.index, argument.index))
-                if not text or text.endswith(".T"):
+                is_plain = bool(text) and not text.endswith(".T")
+                found.append(
+                    (text or _whole_text(own.source, position), made.index, argument.index)
+                )
+                if not is_plain:
                     pending.append(argument.index)
     return found

@@ -69,11 +69,11 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
     held_spoils = False
     is_part = False
     partial: Mend | None = None
-    settled = False
+    settled = is_answer = False
     for unit in units_of(view):
         if trials.is_late:
             return Outcome(held or partial, scale, late=True)
-        far = _is_far(unit, held) or _is_far(unit, partial)
+        far = _is_far(unit, held) or (_is_far(unit, partial) and not is_answer)
         scale = _with_own(unit, view, trials, candidates, scale)
         if far or (settled and scale is not None and scale.outputs >= trials.wrong):
             continue
@@ -99,6 +99,10 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
             return Outcome(best, scale, late=False)
         else:
             partial = best
+            # a part of one block's own gradient: what makes it wrong may come later on the tape
+            is_answer = best.candidate is not None and (
+                best.candidate.node in candidates.parameters
+            )
     mend = held or partial
     if mend is not None and scale is not None and _comes_first(scale, mend):
         mend = None

@@ -41,7 +41,7 @@ class _Slope:
 def slope_cause(compared: Compared) -> Cause | None:
     """The cause, where the wrong value is the right one but for its slope."""
     slopes = list(_slopes(compared))
-    finds = (_whole, _one_of_two, _inactive, _twice, _at_output, _of_another, _elsewhere)
+    finds = (_whole, _one_of_two, _inactive, _twice, _at_output, _itself, _of_another, _elsewhere)
     for find in finds:
         for slope in slopes:
             cause = find(compared, slope)
@@ -61,8 +61,28 @@ def other_slope_cause(compared: Compared) -> Cause | None:
     if not smooth:
         return None
     least = min(rough for rough, _ in smooth)
-    slope = max((slope for rough, slope in smooth if rough <= NEAR * least), key=lambda s: s.end)
-    return Cause(fault.SLOPE_WRONG, f"this is not {_name(compared, slope)}")
+    near = [slope for rough, slope in smooth if rough <= NEAR * least]
+    handed = [slope for slope in near if _is_handed_out(compared, slope.end)]
+    slope = min(handed, key=lambda s: s.end) if handed else max(near, key=lambda s: s.end)
+    name = _name(compared, slope)
+    return Cause(fault.SLOPE_WRONG, f"this is not {name}", f"use {name}")
+
+
+def derivative_cause(compared: Compared) -> Cause | None:
+    """A derivative that is made for itself, and wrong, whatever is wrong in it."""
+    wanted, words = compared.candidate, compared.words
+    if wanted is None or wanted.kind != SLOPE or wanted.other is None or compared.is_use:
+        return None
+    fix = f"differentiate {words.name(wanted.node)} by {words.name(wanted.other)} anew"
+    name = words.quantity(SLOPE, wanted.node, wanted.other)
+    return Cause(fault.SLOPE_WRONG, f"this is not {name}", fix)
+
+
+def _is_handed_out(compared: Compared, node: int) -> bool:
+    """Whether a value of the loss is used outside of the function that makes it."""
+    own = compared.loss_nodes[node].chain[1:]
+    users = (one for one in compared.loss_nodes[node + 1 :] if node in one.operands)
+    return bool(own) and any(user.chain[1:] != own for user in users)
 
 
 def _is_of_the_error(compared: Compared, slope: _Slope) -> bool:
@@ -129,10 +149,12 @@ def _name(compared: Compared, slope: _Slope) -> str:
     return compared.words.quantity(SLOPE, slope.end, slope.begin)
 
 
-def _missing(compared: Compared, slope: _Slope) -> Cause:
+def _missing(compared: Compared, slope: _Slope) -> Cause | None:
     """What is missing: a slope, or the factor that the loss multiplies by."""
     nodes = compared.loss_nodes[slope.begin + 1 : slope.end + 1]
-    end = next(node for node in nodes if slope.begin in node.operands)
+    end = next((node for node in nodes if slope.begin in node.operands), None)
+    if end is None:
+        return None
     if base_name(end) in ("multiply", "divide"):
         for index in set(end.operands) - {slope.begin}:
             if before_moves(compared.loss_nodes, index) in compared.parameters:
@@ -195,6 +217,15 @@ def _at_output(compared: Compared, slope: _Slope) -> Cause | None:
         f"take it at {compared.words.name(slope.begin)}, or write it for the output",
         taken_at=slope.end,
     )
+
+
+def _itself(compared: Compared, slope: _Slope) -> Cause | None:
+    """The function where its slope belongs."""
+    if not same(slope.used, compared.values(slope.end)):
+        return None
+    name = _name(compared, slope)
+    words = f"{name.replace('slope', 'value', 1)} stands where its slope belongs"
+    return Cause(fault.SLOPE_WRONG, words, f"use {name}")
 
 
 def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:

@@ -33,6 +33,8 @@ def again_cause(compared: Compared) -> Cause | None:
     for one in compared.known.quantities:
         if one.kind != SLOPE or one.other is None or one.values[0].shape != shape:
             continue
+        if len(np.unique(one.values[0])) < 3 < one.values[0].size:
+            continue  # a mask, or classes: twice is once
         if same(compared.actual, product(compared.expected, one.values)):
             name = compared.words.quantity(SLOPE, one.node, one.other)
             words = f"{name} is in it already, and is multiplied in once more"
@@ -67,6 +69,17 @@ def clip_cause(compared: Compared) -> Cause | None:
     if base_name(node) not in ("clip", "maximum", "minimum") or compared.is_use:
         return None
     for operand in node.operands:
-        if same([values[operand] for values in compared.state.values], compared.expected):
+        arriving = [values[operand] for values in compared.state.values]
+        for made in compared.loss_nodes:
+            beyond = compared.adjoints(made.index) if base_name(made) == base_name(node) else None
+            if beyond is not None and made.place and same(arriving, beyond):
+                name = compared.words.name(made.index)
+                return Cause(
+                    fault.SLOPE_ELSEWHERE,
+                    f"`{made.place.source}` of the loss is done to the derivative as well, which "
+                    "is to be multiplied by its slope",
+                    f"multiply what arrives by `{name.strip('`')} > 0` instead",
+                )
+        if same(arriving, compared.expected):
             return Cause(fault.CLIPPED, "it cuts off what is right", "leave the bound out")
     return None

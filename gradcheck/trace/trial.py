@@ -160,6 +160,8 @@ class Trials:
 
     def own(self, unit: Unit) -> Mend | None:
         """The mend by the unit's own values times a constant; None where they are none."""
+        if self.reached(unit).region:
+            return None  # where not all is linear no constant can be told
         actual = self.actual(unit)
         table = Table((Candidate(OWN, -1, None, 0),), tuple(value[None] for value in actual))
         return self.attempt(unit, actual, OWN) if self.survivors(unit, table) else None

@@ -42,6 +42,20 @@ def _is_of_a_parameter(compared: Compared, user: Node) -> bool:
     return any(one is not None and proportion(sums, one, 1e-6) for one in wanted)
 
 
+def summed_cause(compared: Compared) -> Cause | None:
+    """Something else than the derivative that a sum for a bias is to be made of."""
+    node = compared.state.tape[compared.operand]
+    if base_name(node) not in REDUCTIONS or compared.is_use or node.place is None:
+        return None
+    for index in compared.derived_by:
+        for made in compared.loss_nodes[index + 1 :]:
+            if index in made.operands and made.value.size > compared.loss_nodes[index].value.size:
+                name = compared.words.quantity(ADJOINT, made.index, None)
+                words = f"{name} is to be summed, and something else is"
+                return Cause(fault.BIAS_OF_ANOTHER, words, f"sum {name}")
+    return None
+
+
 def adjoint_cause(compared: Compared) -> Cause | None:
     """A derivative by one value, or a value, where the derivative by another belongs."""
     used = _named(compared)

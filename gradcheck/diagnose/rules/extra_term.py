@@ -1,0 +1,18 @@
+"""GC414: a term is added that the derivative does not have."""
+
+from __future__ import annotations
+
+from gradcheck.diagnose.rule import EditKind, Rule, Traced
+from gradcheck.trace import fault
+
+RULE = Rule(
+    code="GC414",
+    name="extra-term",
+    what="A sum of the backward pass has one term too many: counted twice, added in a step that "
+    "has none, or of a loss that is not this one.",
+    shows="without that term the gradient is right.",
+    example="db = dz.sum(axis=0) + dz.mean(axis=0)",
+    instead="db = dz.sum(axis=0)",
+    detector=Traced((fault.EXTRA_TERM,)),
+    edits=(EditKind.REMOVED_FACTOR, EditKind.PART),
+)

@@ -1,0 +1,18 @@
+"""GC413: a product of the chain rule lacks one of its factors."""
+
+from __future__ import annotations
+
+from gradcheck.diagnose.rule import EditKind, Rule, Traced
+from gradcheck.trace import fault
+
+RULE = Rule(
+    code="GC413",
+    name="missing-factor",
+    what="A step of the chain rule is a product, and one of its factors is left out: what the "
+    "value is multiplied by in the loss, or its own derivative.",
+    shows="times one value that is at hand there, the gradient is right.",
+    example="ds = W.T @ dz        # the loss has W @ (r * s)",
+    instead="ds = r * (W.T @ dz)",
+    detector=Traced((fault.FACTOR_MISSING,)),
+    edits=(EditKind.MISSING_FACTOR,),
+)

@@ -1,0 +1,18 @@
+"""GC415: another value stands where one that is at hand belongs."""
+
+from __future__ import annotations
+
+from gradcheck.diagnose.rule import EditKind, Rule, Traced
+from gradcheck.trace import fault
+
+RULE = Rule(
+    code="GC415",
+    name="wrong-operand",
+    what="An expression uses another value than the one that belongs there: a name like it, a "
+    "neighbour's, an index in the place of what it points to.",
+    shows="with the other value in that one place, the gradient is right.",
+    example="dgate = dstate * state      # the loss has gate * before",
+    instead="dgate = dstate * before",
+    detector=Traced((fault.OTHER_OPERAND,)),
+    edits=(EditKind.NAME, EditKind.INDEX, EditKind.OTHER_NAME),
+)

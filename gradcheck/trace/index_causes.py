@@ -1,0 +1,100 @@
+"""Indices of the backward pass: two that are exchanged, one that is another than it should be."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import combinations
+
+import numpy as np
+
+from gradcheck.trace import fault
+from gradcheck.trace.compared import Array, Compared, agrees, made_of, same
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.loops import indices_in, names_in, names_of_loops
+from gradcheck.trace.nodes import Node, resolve
+from gradcheck.trace.operations import base_name
+from gradcheck.trace.places import Place
+from gradcheck.trace.sources import expression_of
+
+WRITTEN = 4000
+"""Of a loop that writes oftener nothing is asked."""
+
+
+def index_cause(compared: Compared) -> Cause | None:
+    """An entry that is read with two of its indices exchanged."""
+    if not np.any(compared.expected[0]):
+        return None  # any entry that is 0 would do
+    for node in made_of(compared):
+        key = node.arguments[1] if base_name(node) == "getitem" else None
+        if not isinstance(key, tuple) or node.place is None:
+            continue
+        for pair in combinations(range(len(key)), 2):
+            order = list(range(len(key)))
+            order[pair[0]], order[pair[1]] = reversed(pair)
+            if agrees(compared, node, partial(_read_in, order)):
+                source = node.place.source
+                right = _reordered(source, order)
+                fix = f"write `{right}`" if right else "exchange them"
+                words = f"two indices of `{source}` are exchanged"
+                return Cause(fault.TRANSPOSED, words, fix, node.index)
+    return None
+
+
+def _read_in(order: Sequence[int], node: Node) -> Node:
+    array, key = node.arguments
+    return replace(node, arguments=(array, tuple(key[i] for i in order)))
+
+
+def _reordered(source: str, order: Sequence[int]) -> str:
+    """The text of a subscript with its indices in another order."""
+    expression = expression_of(source)
+    indices = [ast.unparse(one) for one in indices_in(expression)]
+    if not isinstance(expression, ast.Subscript) or len(indices) != len(order):
+        return ""
+    return f"{ast.unparse(expression.value)}[{', '.join(indices[i] for i in order)}]"
+
+
+def place_cause(compared: Compared) -> Cause | None:
+    """What a loop writes, which is right but for one of the indices that it is written at."""
+    node, wanted = compared.state.tape[compared.operand], compared.expected[0]
+    if node.name != "setitem" or node.place is None or wanted.shape != node.value.shape:
+        return None
+    writes = [
+        one for one in compared.state.tape if one.name == "setitem" and one.chain == node.chain
+    ]
+    for axis in range(wanted.ndim) if 1 < len(writes) <= WRITTEN else ():
+        values = compared.state.values[0]
+        if all(
+            _belongs_elsewhere(one, resolve(one.arguments[2], values), axis, wanted)
+            for one in writes
+        ):
+            return _of_index(node.place, axis)
+    return None
+
+
+def _belongs_elsewhere(node: Node, value: Array, axis: int, wanted: Array) -> bool:
+    """Whether what is written is what is wanted at another, or the same, index along an axis."""
+    key = node.arguments[1]
+    if not isinstance(key, tuple) or len(key) <= axis or not isinstance(key[axis], int):
+        return False
+    for other in range(wanted.shape[axis]):
+        part = np.asarray(wanted[(*key[:axis], other, *key[axis + 1 :])])
+        if np.any(part) and same([np.broadcast_to(value, part.shape)], [part]):
+            return True
+    return False
+
+
+def _of_index(place: Place, axis: int) -> Cause | None:
+    expression = expression_of(place.source)
+    indices = indices_in(expression)
+    if expression is None or axis >= len(indices):
+        return None
+    index = ast.unparse(indices[axis])
+    free = [name for name in names_of_loops(place) if name not in names_in(expression)]
+    words = f"what is written there belongs at another index than `{index}`"
+    if len(free) > 1:
+        return Cause(fault.OTHER_INDEX, words, f"look at the index `{index}`")
+    return Cause(fault.OTHER_INDEX, words, f"write `{free[0]}` for the index `{index}`")
