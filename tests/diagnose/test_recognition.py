@@ -49,12 +49,7 @@ def words(network, seed=0, layout_data=True, wrong=False):
     return report.network
 
 
-USUAL = [
-    (*end, hidden, layout)
-    for layout in ("rows", "columns")
-    for hidden in HIDDEN[:3]
-    for end in ENDS
-]
+USUAL = [(*end, *kind) for kind in product(HIDDEN[:3], ("rows", "columns")) for end in ENDS]
 
 
 @pytest.mark.parametrize(("output", "loss", "hidden", "layout"), sample(USUAL, every=5))
