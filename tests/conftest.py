@@ -15,7 +15,7 @@ settings.register_profile(
     "sample",
     deadline=None,
     derandomize=True,
-    max_examples=15,
+    max_examples=10,
     suppress_health_check=[HealthCheck.too_slow],  # on a busy machine, all are slow
 )
 settings.register_profile("all", settings.get_profile("sample"), max_examples=300)

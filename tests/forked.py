@@ -20,7 +20,7 @@ class Done:
     stderr: str
 
 
-def run_forked(arguments, folder, seconds=60):
+def run_forked(arguments, folder, seconds=300):
     """What `python ARGUMENTS` comes to in a folder: a script, or `-m` and a module.
 
     Raises:

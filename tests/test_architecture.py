@@ -63,25 +63,16 @@ def imports(tree, when_loaded=False):
 
     With `when_loaded`, without those that a function imports when it is called.
     """
-    inside = {
-        id(inner)
-        for node in ast.walk(tree)
-        if when_loaded and isinstance(node, ast.FunctionDef)
-        for inner in ast.walk(node)
-    }
-    typing_only = inside | {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+    if isinstance(tree, ast.Import):
+        yield from (alias.name for alias in tree.names)
+    elif isinstance(tree, ast.ImportFrom) and tree.module:
+        yield tree.module
+    elif isinstance(tree, ast.If) and "TYPE_CHECKING" in ast.unparse(tree.test):
+        return
+    elif not (when_loaded and isinstance(tree, ast.FunctionDef)):
+        for inner in ast.iter_child_nodes(tree):
+            if isinstance(inner, ast.stmt | ast.ExceptHandler | ast.match_case):
+                yield from imports(inner, when_loaded)
 
 
 def test_imports_run_one_way():

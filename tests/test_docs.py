@@ -29,7 +29,8 @@ PROGRAMS = {"gradcheck": "gradcheck", "pytest": "pytest"}
 EXTRAS = ("torch", "jax")
 """The pages of that name need the extra of that name."""
 
-SECONDS = 60
+SECONDS = 300
+"""After which a program hangs, however busy the machine is."""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def run(folder, *arguments):
     done = subprocess.run(
         [sys.executable, "-m", "gradcheck", *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         check=False,

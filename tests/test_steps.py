@@ -84,6 +84,11 @@ FORMS = {
     "moving average": moving_average,
 }
 
+STARTED = pytest.mark.parametrize(
+    ("form", "zero"), sample(list(product(FORMS, [True, False])), every=3)
+)
+"""Every form, with a velocity that is zero at first or not; a sample has half of them."""
+
 
 def momentum_step(form, zero=True, factors=None, decay=None, in_place=False):
     """A step whose velocity is in a closure."""
@@ -116,8 +121,7 @@ def codes(report):
     return [(finding.code, finding.blocks) for finding in report.findings]
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("zero", [True, False])
+@STARTED
 def test_momentum_in_a_closure_is_told_and_passes(form, zero):
     report = check(momentum_step(FORMS[form], zero))
     assert report.ok, str(report)
@@ -125,8 +129,7 @@ def test_momentum_in_a_closure_is_told_and_passes(form, zero):
     assert any("your step has momentum 0.9" in note for note in report.notes)
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("zero", [True, False])
+@STARTED
 def test_momentum_that_updates_in_place_is_told_and_passes(form, zero):
     report = check(momentum_step(FORMS[form], zero, in_place=True), diagnose=False)
     assert report.ok, str(report)
@@ -182,8 +185,7 @@ class Network:
             setattr(self, name, getattr(self, name) + change)
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("zero", [True, False])
+@STARTED
 def test_momentum_in_an_object_is_told_and_passes(form, zero):
     net, before = Network(FORMS[form], zero), params()
     velocity = start(zero)
@@ -196,7 +198,7 @@ def test_momentum_in_an_object_is_told_and_passes(form, zero):
     assert all(np.array_equal(net.velocity[name], velocity[name]) for name in NAMES)
 
 
-@pytest.mark.parametrize(("form", "zero"), sample(list(product(FORMS, [True, False])), every=3))
+@STARTED
 def test_a_wrong_gradient_in_an_object_with_momentum_is_found(form, zero):
     net = Network(FORMS[form], zero, {"W1": 2.0})
     report = gradcheck.check_step(Network.step, net, loss=Network.loss, learning_rate=RATE)
@@ -306,8 +308,7 @@ def test_momentum_with_decoupled_decay_passes(form, decay, zero):
     assert codes(report) == []
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("zero", [True, False])
+@STARTED
 def test_momentum_of_the_decayed_gradient_passes(form, zero):
     velocity = start(zero)
 

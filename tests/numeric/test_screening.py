@@ -80,7 +80,7 @@ def test_a_number_of_entries_is_what_was_asked_for():
     assert not any("moved together" in note for note in report.notes)
 
 
-SIZE = 40_000
+SIZE = 100_000
 MIXING = np.random.default_rng(0).normal(size=(40, SIZE)) / np.sqrt(SIZE)
 
 

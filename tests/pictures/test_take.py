@@ -1,6 +1,7 @@
 """The numbers behind the pictures, and the details, of real checks."""
 
 import pickle
+from functools import cache
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ PARAMS = NET.init(0)
 X, Y = RNG.normal(size=(12, 60)), RNG.integers(0, 3, 12)
 
 
-def check(change=None):
+def checked_anew(change=None):
     def grad(p):
         gradients = NET.backward(p, X, Y)
         return gradients if change is None else change(p, gradients)
@@ -21,6 +22,9 @@ def check(change=None):
     return gradcheck.check(
         lambda p: NET.loss(p, X, Y), PARAMS, grad, inputs=X, targets=Y, network=NET
     )
+
+
+check = cache(checked_anew)
 
 
 def one_wrong(p, gradients):
@@ -126,7 +130,7 @@ def test_a_report_is_still_small_to_print():
 def test_pictures_are_made_when_they_are_asked_for(monkeypatch):
     made = []
     monkeypatch.setattr("gradcheck.pictures.take._heat_map", lambda *_: made.append(1))
-    report = check(one_wrong)
+    report = checked_anew(one_wrong)
     assert not made
     assert len(report.pictures.heat_maps) == len(made) == 2
 

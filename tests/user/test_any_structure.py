@@ -258,45 +258,32 @@ CONTAINERS = structures(arrays(), objects=False)
 FLOATS = structures(arrays(dtypes=("f8", "f4"))).filter(lambda value: not is_fixed(value))
 
 
-@pytest.mark.parametrize("way", ["in the same structure", "by name", "in order"])
+KINDS = {"container": CONTAINERS, "object": FLOATS}
+
+
+@pytest.mark.parametrize("way", RETURNED)
+@pytest.mark.parametrize("kind", KINDS)
 @SETTINGS
-@given(structure=CONTAINERS)
-def test_right_gradients_of_any_container_pass(way, structure):
+@given(data=st.data())
+def test_right_gradients_of_any_structure_pass(kind, way, data):
+    structure = data.draw(KINDS[kind])
     assume(way == "in the same structure" or not isinstance(structure, np.ndarray))
     report, _ = check(structure, way)
     assert report.ok, str(report)
     assert checked(report) == dict.fromkeys(leaves_of(structure), "ok")
 
 
-@pytest.mark.parametrize("way", ["in the same structure", "by name", "in order"])
+@pytest.mark.parametrize("way", RETURNED)
+@pytest.mark.parametrize("kind", KINDS)
 @SETTINGS
-@given(structure=CONTAINERS, bug=st.sampled_from(BUGS), which=st.integers(min_value=0, max_value=5))
-def test_one_wrong_gradient_of_any_container_is_found(way, structure, bug, which):
+@given(data=st.data(), bug=st.sampled_from(BUGS), which=st.integers(min_value=0, max_value=5))
+def test_one_wrong_gradient_of_any_structure_is_found(kind, way, data, bug, which):
+    structure = data.draw(KINDS[kind])
     assume(way == "in the same structure" or not isinstance(structure, np.ndarray))
     report, wrong = check(structure, way, bug, which)
     assert report.verdict == "fail", str(report)
     assert {name for name, verdict in checked(report).items() if verdict != "ok"} == {wrong}
-    assert checked(report)[wrong] == "wrong"
-
-
-@pytest.mark.parametrize("way", ["in the same structure", "by name", "in order"])
-@SETTINGS
-@given(structure=FLOATS)
-def test_right_gradients_of_any_object_pass(way, structure):
-    assume(way == "in the same structure" or not isinstance(structure, np.ndarray))
-    report, _ = check(structure, way)
-    assert report.ok, str(report)
-    assert checked(report) == dict.fromkeys(leaves_of(structure), "ok")
-
-
-@pytest.mark.parametrize("way", ["in the same structure", "by name"])
-@SETTINGS
-@given(structure=FLOATS, bug=st.sampled_from(BUGS), which=st.integers(min_value=0, max_value=5))
-def test_one_wrong_gradient_of_any_object_is_found(way, structure, bug, which):
-    assume(way == "in the same structure" or not isinstance(structure, np.ndarray))
-    report, wrong = check(structure, way, bug, which)
-    assert report.verdict == "fail", str(report)
-    assert {name for name, verdict in checked(report).items() if verdict != "ok"} == {wrong}
+    assert kind == "object" or checked(report)[wrong] == "wrong"
 
 
 WRITEABLE = structures(
