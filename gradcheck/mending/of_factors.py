@@ -118,6 +118,7 @@ def missing_factor(context: Context) -> Iterator[Edit]:
             if value.shape != target.shape or value.kind != target.kind:
                 continue
             yield context.replaced(node, f"{text} + {atom}", 13.0)
+            yield context.replaced(node, f"{text} * {atom}", 8.5)
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
 
