@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from dis import Instruction, get_instructions
 from types import CodeType
@@ -10,24 +11,30 @@ from types import CodeType
 HOOKS, CALLED, SEE = "__gradcheck_", "__gradcheck__", "see"
 """How the names begin that `script` puts into a code, and what its marks call."""
 
+ENDS = re.compile("POP_TOP|RETURN_VALUE|STORE")
+
 Mark = tuple[int, str]
 """Its number, and the name that it sees after this is assigned; none where a return is seen."""
 
 
 def marks_in(code: CodeType) -> tuple[Mark, ...]:
-    """The marks in a code, as `script` puts them there."""
+    """The marks in a code, as `script` puts them there; those of what is printed are left out."""
     every = list(get_instructions(code))
     starts = [index for index, one in enumerate(every) if one.argval == CALLED]
-    return tuple(_mark(every[index + 2 :]) for index in starts if every[index + 1].argval == SEE)
+    marks = [_mark(every[index + 2 :]) for index in starts if every[index + 1].argval == SEE]
+    return tuple(one for one in marks if one is not None)
 
 
-def _mark(rest: Sequence[Instruction]) -> Mark:
-    """What a mark is, from its number on."""
+def _mark(rest: Sequence[Instruction]) -> Mark | None:
+    """What a mark is, from its number on: a name and nothing after it, or a part of a return."""
     number, seen, *after = rest
-    is_name = seen.opname.startswith("LOAD_FAST") or seen.opname == "LOAD_DEREF"
     called = next(index for index, one in enumerate(after) if one.opname == "CALL")
+    end = next((one.opname for one in after[called:] if ENDS.match(one.opname)), "")
+    if end == "RETURN_VALUE":
+        return number.argval, ""
+    is_name = seen.opname.startswith("LOAD_FAST") or seen.opname == "LOAD_DEREF"
     alone = called <= 1 and after[called + 1].opname == "POP_TOP"
-    return number.argval, seen.argval if is_name and alone else ""
+    return (number.argval, seen.argval) if is_name and alone else None
 
 
 def marked(text: str, marks: Sequence[Mark]) -> ast.Module:

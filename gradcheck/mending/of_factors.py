@@ -104,19 +104,21 @@ def missing_factor(context: Context) -> Iterator[Edit]:
     slopes = list(dict.fromkeys(slopes))[:MOST_SLOPES]
     written = list(dict.fromkeys(_written_slopes(context)))
     for node in context.wholes():
-        target = target_value(context, node)
+        target, text = target_value(context, node), grouped(context.source(node), node)
+        is_returned = isinstance(context.parents.get(node), ast.Return)
+        for called, value in context.known.items():
+            fits = value == target or (target is None and is_returned and value.kind == "array")
+            if fits and called.endswith(")"):  # `np.exp(logarithms)`
+                yield context.replaced(node, f"{text} * {called}", 9.5)
         if target is None or target.kind not in ("array", "float"):
             continue
-        text = grouped(context.source(node), node)
         for slope in written:
             yield context.replaced(node, f"{text} * {slope}", 5.0)
-        for called, value in context.known.items():
-            if value == target and called.endswith(")"):  # `np.exp(logarithms)`
-                yield context.replaced(node, f"{text} * {called}", 9.5)
         for atom, value in context.values.items():
             if value.shape != target.shape or value.kind != target.kind:
                 continue
             yield context.replaced(node, f"{text} + {atom}", 13.0)
+            yield context.replaced(node, f"{text} * {atom}", 8.5)
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
 

@@ -77,6 +77,8 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
                 yield f"{function.name}: a sign after another"
             elif isinstance(node, ast.Call) and len({*map(ast.dump, node.args)}) < len(node.args):
                 yield f"{function.name}: an argument twice"
+            elif isinstance(node, ast.Call) and _is_of_itself(node.args):
+                yield f"{function.name}: a term times itself"
             elif isinstance(node, ast.Tuple):
                 names = [item.id for item in node.elts if isinstance(item, ast.Name)]
                 if len(names) > len(set(names)):
@@ -85,6 +87,14 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
                 yield f"{function.name}: out"
             elif (sized := _sized(node)) in made:
                 yield f"{function.name}: size of {sized}"
+
+
+def _is_of_itself(arguments: Sequence[ast.expr]) -> bool:
+    """Whether two are a sum and one of its terms, as in `np.dot(a - b, b.T)`."""
+    match arguments:
+        case [ast.BinOp(left, ast.Add() | ast.Sub(), right), ast.Attribute(value, "T")]:
+            return ast.unparse(value) in (ast.unparse(left), ast.unparse(right))
+    return False
 
 
 def _sized(node: ast.AST) -> str | None:

@@ -15,6 +15,7 @@ from gradcheck.user.calls import Location
 
 CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
 """Code, and the number that is a factor too much."""
+OTHER_NUMBER = re.compile(r"put (\d[\w.]*) in the place of (\d[\w.]*)")
 JOINED = ("{0} * {1}", "{0} / {1}", "{0} + {1}", "{0} - {1}")
 SAID = 0.3
 """The weight of what is said."""
@@ -45,12 +46,17 @@ class Said:
         """What the words may mean: the code put there, joined to what is there, or left out."""
         codes = [" ".join((code or number).split()) for code, number in CODE.findall(self.fix)]
         trees = {code: tree for code in codes if (tree := _parsed(code)) is not None}
+        numbers = dict(OTHER_NUMBER.findall(self.fix))
         edits = []
-        for context in contexts if trees else ():
+        for context in contexts if trees or numbers else ():
             statement = statement_at(context, self.span[0]) if context.path == self.path else None
             if statement is not None:
                 nodes = nodes_near(statement, self.span)
                 edits += list(_edits(context, nodes, trees))
+                for node in context.all_of(ast.Constant) if numbers else ():
+                    other = numbers.get(context.source(node))
+                    if other and node in ast.walk(statement):
+                        edits.append(context.replaced(node, other, SAID))
                 if nodes and self.fix.startswith("leave"):
                     edits += list(_nothing(context, nodes[0]))
         edits = [one for one in edits if not is_roundabout(one.replacement.decode())]

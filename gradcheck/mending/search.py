@@ -19,7 +19,7 @@ from gradcheck.mending.source import UnreadableError
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import Progress, Standing
 from gradcheck.mending.task import Before, Task
-from gradcheck.mending.together import batches, of_different_faults
+from gradcheck.mending.together import batches, of_different_faults, united
 from gradcheck.mending.variants import Candidate, Program, Texts
 from gradcheck.mending.wanted import Wanted, constructed
 
@@ -159,10 +159,14 @@ class Search:
                 clear += progress.is_clear(base)
                 self._tell_part(program, (*before, *candidate), right)
 
+        together: list[Candidate] = []
         for candidates in batches((edit,) for edit in edits):
             if clear and self._spent() > deepen:
                 break
             self._try_all(program, candidates, before, keep)
+            if clear and not together:
+                together = united(helpful, base)
+                self._try_each(program, together, before)
         return helpful
 
     def _try_all(

@@ -253,9 +253,9 @@ def _step_code(function: Function, body: bytes) -> CodeType:
     code = function.code
     stored = {one.argval for one in get_instructions(code) if one.opname == "STORE_GLOBAL"}
     head = [f"def {STEP}({', '.join(code.co_varnames[: code.co_argcount])}):"]
-    head += [f" global {', '.join(sorted(stored | {ONCE}))}"] if stored else []
+    head += [f" global {', '.join(sorted(stored))}"] if stored else []
     text = "\n".join([*head, f" for {ONCE} in (0,):", body.decode("utf-8")])
-    text += "" if stored else "\n return locals()"
+    text += "" if ONCE in stored else "\n return locals()"
     try:
         made = compile(text, function.path, "exec")
     except (SyntaxError, ValueError) as error:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, islice, product
 
 from gradcheck.mending.context import Edit
+from gradcheck.mending.targets import Progress
 from gradcheck.mending.variants import Candidate
 
 FIRST_BATCH, LARGEST_BATCH = 8, 96
 """How many candidates are compiled together."""
 
-SOME = 4
+SOME, FEW, MOST = 4, 2, 16
 
 
 def are_apart(one: Edit, other: Edit) -> bool:
@@ -23,6 +24,18 @@ def of_different_faults(made: Sequence[Sequence[Edit]]) -> Iterator[Candidate]:
     """Two edits together, each of which gives another expression the value that it should have."""
     for one, other in combinations(made, 2):
         yield from (pair for pair in product(one[:SOME], other[:SOME]) if are_apart(*pair))
+
+
+def united(helpful: Sequence[tuple[Edit, Progress]], base: Progress) -> list[Candidate]:
+    """Edits together that make all blocks right, of those that make each right alone."""
+    wrong = [index for index, right in enumerate(base.right) if right is False]
+    choices = [[edit for edit, one in helpful if one.right[index]][:FEW] for index in wrong]
+    candidates = (tuple(dict.fromkeys(edits)) for edits in islice(product(*choices), MOST))
+    return [
+        edits
+        for edits in candidates
+        if len(edits) > 1 and all(are_apart(*pair) for pair in combinations(edits, 2))
+    ]
 
 
 def batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:

@@ -22,7 +22,7 @@ from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
 
 MOST_EDITS, MOST_MOMENTS, MOST_RETURNED = 8, 4, 12
-MUCH_LESS_NATURAL, UNNATURAL = 4.0, 12.0
+MUCH_LESS_NATURAL, UNNATURAL = 4.0, 9.0
 CLOSE = 1e-9
 
 SOLVED: dict[type[ast.operator], tuple[Callable[[Array, Array], Array], ...]] = {

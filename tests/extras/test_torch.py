@@ -478,3 +478,36 @@ def test_a_repair_of_a_backward(tmp_path, monkeypatch):
         Curve.apply, None, data()[0], repair=gradcheck.options.Edits(400)
     )
     assert any("1 - y**2" in patch.diff for patch in report.repair.patches)
+
+
+def test_a_factor_that_a_backward_forgets(tmp_path, monkeypatch):
+    path = tmp_path / "bends.py"
+    path.write_text(
+        """
+import torch
+
+class Bend(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, beta):
+        s = torch.sigmoid(beta * x)
+        ctx.save_for_backward(x, s)
+        ctx.beta = beta
+        return x * s
+
+    @staticmethod
+    def backward(ctx, upstream):
+        x, s = ctx.saved_tensors
+        beta = ctx.beta
+        return upstream * (s + x * s * (1 - s)), None
+
+def bend(x):
+    return Bend.apply(x, 1.7)
+""",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from bends import bend
+
+    start = torch.linspace(-1.5, 1.8, 9, dtype=torch.float64)
+    report = gradcheck.check_layer(bend, None, start, repair=gradcheck.options.Edits(900))
+    assert "+        return upstream * (s + beta * x" in report.repair.patches[0].diff

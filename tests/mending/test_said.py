@@ -126,3 +126,35 @@ def test_a_script_whose_search_its_budget_ended_says_so(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "in the 0.5 s allowed" in out
     assert "no edit makes every gradient right" not in out
+
+
+INSIDE = """
+import numpy as np
+
+X = np.array([[0.2, 1.1], [-0.7, 0.4], [1.3, -0.5], [0.6, 0.9]])
+Y = np.array([0.3, -0.2, 0.9, 0.1])
+
+
+def main():
+    global latest
+    slope, shift = np.array([0.5, -0.3]), 0.2
+    for epoch in range(30):
+        off = X @ slope + shift - Y
+        loss = np.mean(off**2)
+        latest = loss
+        by_slope = 2 * X.T @ off / len(off)
+        by_shift = 2 * np.sum(off)
+        slope = slope - 0.1 * by_slope
+        shift = shift - 0.1 * by_shift
+
+
+main()
+"""
+
+
+def test_a_loop_in_a_function_that_changes_a_global_is_edited(tmp_path, capsys):
+    path = tmp_path / "train.py"
+    path.write_text(INSIDE, encoding="utf-8")
+    gradcheck.cli.main(["repair", str(path)])
+    out = capsys.readouterr().out
+    assert "+        by_shift = 2 * np." in out
