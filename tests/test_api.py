@@ -1,3 +1,10 @@
+"""What a check does when it is called again."""
+
+import numpy as np
+
+import gradcheck
+
+
 def test_a_file_that_is_rewritten_shows_the_lines_that_it_has_now(tmp_path):
     path, names = tmp_path / "slope.py", {}
     for text in (

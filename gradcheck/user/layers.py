@@ -206,9 +206,8 @@ def make_layer(
         ]
         if backward is None and order == 1:
             return taken_apart(found[0], start), parameters
-        chosen = found[0]
-        if len(found) > 1:
-            chosen = _chosen(found, {name: start[name] for name in params}, rng)
+        inputs = {name: start[name] for name in params}
+        chosen = _chosen(found, inputs, rng) if found[1:] else found[0]
         return chosen if upstream is not None else _at_its_default(chosen, start), parameters
     finally:
         parameters.restore()
@@ -263,11 +262,10 @@ def _at_its_default(layer: CheckedLayer, params: Mapping[str, Any]) -> CheckedLa
         given = next(iter(inspect.signature(layer.backward or layer.forward).parameters.values()))
         under = [layer.with_upstream(np.full((), number)).gradient(params) for number in (1.0, 0.0)]
         is_loss = given.default == 1 and np.shape(to_array(layer.run(params)[0])) == ()
-        same = all(np.array_equal(under[0][name], under[1][name]) for name in under[0])
-        some = any(np.any(value) for value in under[0].values())
+        same = all(np.array_equal(one, under[1][name]) for name, one in under[0].items())
     except Exception:  # which is left to the check
         return layer
-    if not (is_loss and same and some):
+    if not (is_loss and same and any(map(np.any, under[0].values()))):
         return layer
     reading = replace(layer.reading, arguments=0, left_out=given.name)
     return replace(layer, reading=reading, upstream=np.ones(()))
