@@ -59,12 +59,20 @@ def test_the_jacobians_of_curve_fitting(fit):
         (lambda a: a.T, "GC201", "transpose"),
         (lambda a: -a, "GC106", "the Jacobian has the wrong sign"),
         (lambda a: a * [1, -1, 1], "GC106", "the column of params[1] has the wrong sign"),
-        (lambda a: a * [[1], [1], [2]], "GC103", "the row of residual[2] is 2 times"),
+        (lambda a: a * [[1], [1], [2]], "GC103", "the row of function(params)[2] is 2 times"),
         (lambda a: a * [1, 1, 0.3], "GC105", "the column of params[2] is 0.3 times"),
-        (lambda a: a[[1, 0, 2]], "GC411", "the rows of residual[0] and residual[1] are exchanged"),
+        (
+            lambda a: a[[1, 0, 2]],
+            "GC411",
+            "the rows of function(params)[0] and function(params)[1] are exchanged",
+        ),
         (lambda a: a[:, [0, 2, 1]], "GC411", "the columns of params[1] and params[2]"),
-        (lambda a: a * [[1], [0], [1]], "GC408", "the row of residual[1]: 0 in 2 entries"),
-        (lambda a: a * [[1, 1, 1], [1, 1, 1], [1, 3, 1]], "GC703", "d residual[2] / d params[1]"),
+        (lambda a: a * [[1], [0], [1]], "GC408", "the row of function(params)[1]: 0 in 2 entries"),
+        (
+            lambda a: a * [[1, 1, 1], [1, 1, 1], [1, 3, 1]],
+            "GC703",
+            "d function(params)[2] / d params[1]",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(change, code, says):
@@ -111,7 +119,7 @@ def test_parameters_in_blocks_and_values_in_an_array():
 
     report = check_jacobian(product, params, wrong)
     assert [block.verdict for block in report.blocks] == ["ok", "wrong"]
-    assert "residual[1, 0]" in report.findings[0].message
+    assert "product(...)[1, 0]" in report.findings[0].message
 
 
 def test_sizes_from_the_least_to_the_largest():
@@ -179,8 +187,8 @@ def test_what_is_wrong_in_a_sparse_jacobian():
     x = np.random.default_rng(1).normal(size=60)
     report = check_jacobian(banded, x, wrong)
     assert codes(report) == ["GC207", "GC703"]
-    assert "d residual[20] / d params[19]" in report.findings[0].evidence[0]
-    assert "d residual[7] / d params[8]" in report.findings[1].message
+    assert "d banded(params)[20] / d params[19]" in report.findings[0].evidence[0]
+    assert "d banded(params)[7] / d params[8]" in report.findings[1].message
     assert report.blocks[0].wrong_entries == 2
 
 
@@ -255,7 +263,7 @@ def test_an_entry_that_the_pattern_misses_and_a_group_covers():
 
     report = check_jacobian(both, np.array([0.7, 1.2]), one)
     assert codes(report) == ["GC207"]
-    assert "d residual[0] / d params[1]" in report.findings[0].evidence[0]
+    assert "d both(params)[0] / d params[1]" in report.findings[0].evidence[0]
 
 
 def test_a_dense_jacobian_with_a_pattern():
@@ -338,7 +346,7 @@ def test_an_entry_that_the_pattern_misses_in_an_empty_column(columns):
     x = np.linspace(0.5, 2, columns)
     report = check_jacobian(values, x, slopes)
     assert codes(report) == ["GC207"]
-    assert f"d residual[1] / d params[{columns - 1}]" in report.findings[0].evidence[0]
+    assert f"d values(params)[1] / d params[{columns - 1}]" in report.findings[0].evidence[0]
 
 
 @pytest.mark.parametrize("adjoint", [True, False])
@@ -385,7 +393,7 @@ def test_of_complex_values_both_parts_are_checked(is_sparse):
 
     assert check_jacobian(waves, AT, slopes).ok
     report = check_jacobian(waves, AT, lambda x: slopes(x).conj())
-    assert report.findings[0].message.endswith("residual[2].imag have the wrong sign")
+    assert report.findings[0].message.endswith("waves(params)[2].imag have the wrong sign")
 
 
 def test_a_function_without_values():

@@ -81,7 +81,12 @@ def of_parameters(
 def _with(function: Callable[..., Any], more: More) -> Callable[..., Any]:
     if more is NOTHING:
         return function
-    return lambda packed: function(packed, *more.args, **more.kwargs)
+
+    def called(packed: Any) -> Any:
+        return function(packed, *more.args, **more.kwargs)
+
+    called.__name__ = getattr(function, "__name__", called.__name__)
+    return called
 
 
 def takes(function: Callable[..., Any], count: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from gradcheck.user.calls import hand_over
 from gradcheck.user.names import follow, has_role
 from gradcheck.user.objects import is_object
 from gradcheck.user.structures import flatten
-from gradcheck.user.tensors import is_module
+from gradcheck.user.tensors import is_module, to_array
 
 OUTPUTS = ("output", "outputs", "out", "activation", "a", "A", "y")
 GRADIENTS = ("dinputs", "dinput", "dx", "dX", "d_inputs", "d_input", "grad_input", "input_gradient")
@@ -25,6 +26,16 @@ def kept_in(owner: Any, returned: Any, names: Sequence[str]) -> Any:
         return returned
     held = getattr(owner, "__dict__", {})
     return next((held[name] for name in names if isinstance(held.get(name), np.ndarray)), None)
+
+
+def gradients_of(owner: Any, returned: Any) -> Any:
+    """What a backward pass returned or keeps, of `(dx, [dw, db])` all and of `(dx, [])` the one."""
+    returned = kept_in(owner, returned, GRADIENTS)
+    if type(returned) is not tuple or len(returned) != 2 or type(returned[1]) not in (list, tuple):
+        return returned
+    if any(not isinstance(one, np.ndarray) for one in returned[1]):
+        return returned
+    return (returned[0], *returned[1]) if returned[1] else returned[0]
 
 
 def asked_with_rate(
@@ -66,3 +77,18 @@ def with_owner(params: Mapping[str, Any], owner: Any) -> Parameters:
         names=tuple(short.get(name, name) for name in found.names),
         leaves=tuple(replace(leaf, name=short.get(leaf.name, leaf.name)) for leaf in found.leaves),
     )
+
+
+def at_its_default(layer: Any, params: Mapping[str, Any]) -> Any:
+    """The layer as a loss whose `backward(dout=1)` does nothing with it, where it is one."""
+    try:
+        given = next(iter(inspect.signature(layer.backward or layer.forward).parameters.values()))
+        under = [layer.with_upstream(np.full((), number)).gradient(params) for number in (1.0, 0.0)]
+        is_loss = given.default == 1 and np.shape(to_array(layer.run(params)[0])) == ()
+        same = all(np.array_equal(one, under[1][name]) for name, one in under[0].items())
+    except Exception:  # which is left to the check
+        return layer
+    if not (is_loss and same and any(map(np.any, under[0].values()))):
+        return layer
+    reading = replace(layer.reading, arguments=0, left_out=given.name)
+    return replace(layer, reading=reading, upstream=np.ones(()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +13,15 @@ from gradcheck.user.automatic import automatic_product, product_of, require_orde
 from gradcheck.user.blocks import Leaf, Parameters, describe
 from gradcheck.user.calls import call, hand_over
 from gradcheck.user.conventions import TORCH, Convention
-from gradcheck.user.held import GRADIENTS, OUTPUTS, asked_with_rate, kept_in, owner_of, with_owner
+from gradcheck.user.held import (
+    OUTPUTS,
+    asked_with_rate,
+    at_its_default,
+    gradients_of,
+    kept_in,
+    owner_of,
+    with_owner,
+)
 from gradcheck.user.names import has_role, look_beside
 from gradcheck.user.outputs import (
     Reading,
@@ -84,7 +91,7 @@ class CheckedLayer:
             returned, implied = asked_with_rate(self.backward, upstream, self.owner, self.owned)
             return {**implied, **({} if returned is None else self._by_name(returned))}
         returned = hand_over(self.backward, *self.reading.given(upstream, cache))
-        returned = kept_in(self.owner, returned, GRADIENTS)
+        returned = gradients_of(self.owner, returned)
         if not self.owned:
             return self._by_name(returned)
         found = {leaf.name: look_beside(self.owner, leaf.path[1:]) for leaf in self.owned}
@@ -196,10 +203,9 @@ def make_layer(
         ]
         if backward is None and order == 1:
             return taken_apart(found[0], start), parameters
-        chosen = found[0]
-        if len(found) > 1:
-            chosen = _chosen(found, {name: start[name] for name in params}, rng)
-        return chosen if upstream is not None else _at_its_default(chosen, start), parameters
+        inputs = {name: start[name] for name in params}
+        chosen = _chosen(found, inputs, rng) if found[1:] else found[0]
+        return chosen if upstream is not None else at_its_default(chosen, start), parameters
     finally:
         parameters.restore()
 
@@ -241,24 +247,6 @@ def _chosen(
         "arguments of backward accordingly, def backward(dout1, dout2) or "
         "def backward(upstream, cache); or let forward return ((out1, out2), cache)"
     )
-
-
-def _at_its_default(layer: CheckedLayer, params: Mapping[str, Any]) -> CheckedLayer:
-    """The layer as a loss whose `backward(dout=1)` does nothing with it, where it is one."""
-    try:
-        given = next(iter(inspect.signature(layer.backward or layer.forward).parameters.values()))
-        under = [
-            replace(layer, upstream=np.full((), number)).gradient(params) for number in (1.0, 0.0)
-        ]
-        is_loss = given.default == 1 and np.shape(to_array(layer.run(params)[0])) == ()
-        same = all(np.array_equal(under[0][name], under[1][name]) for name in under[0])
-        some = any(np.any(value) for value in under[0].values())
-    except Exception:  # which is left to the check
-        return layer
-    if not (is_loss and same and some):
-        return layer
-    reading = replace(layer.reading, arguments=0, left_out=given.name)
-    return replace(layer, reading=reading, upstream=np.ones(()))
 
 
 def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Generator) -> bool:

@@ -123,7 +123,7 @@ class Vectors:
         raise IndexError(column)
 
     def row_name(self, row: int) -> str:
-        """A value of the function in words: `residual[3]`."""
+        """A value of the function in words: `fun(x)[3]`, or `residual[3]` of one without a name."""
         if self.named is not None:
             return self.named(row)
         if self.of_loss:
@@ -133,7 +133,10 @@ class Vectors:
             part = "imag" if row >= half else "real"
             return f"{replace(self, shape=shape, is_complex=False).row_name(row % half)}.{part}"
         index = np.unravel_index(row, self.shape) if self.shape else ()
-        return f"{ROW}[{', '.join(map(str, index))}]" if index else ROW
+        called, names = getattr(self.function, "__name__", ""), self.parameters.names
+        given = names[0] if len(names) == 1 else "..."
+        text = f"{called}({given})" if called.isidentifier() else ROW
+        return f"{text}[{', '.join(map(str, index))}]" if index else text
 
     def column_name(self, column: int) -> str:
         """A parameter as the user would write it."""

@@ -164,3 +164,24 @@ def test_the_targets_of_a_loss_need_no_gradient():
         "x": "ok",
         "t": "not checked",
     }
+
+
+class Rows:
+    def __init__(self):
+        self.w, self.b = np.ones((3, 2)), np.full(2, 0.5)
+        self.params = [self.w, self.b]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w + self.b
+
+    def backward(self, up):
+        return up @ self.w.T, [self.x.T @ up, up.sum(axis=0)]
+
+
+def test_gradients_of_parameters_may_come_in_a_list_after_that_of_the_input():
+    layer = Rows()
+    report = check_layer(layer.forward, layer.backward, X)
+    assert report.ok
+    assert {"x", "w", "b"} <= {block.name for block in report.blocks if block.verdict == "ok"}
+    assert check_layer(np.tanh, lambda up: (up, []), np.zeros(3)).ok
