@@ -161,8 +161,8 @@ def _fix(mend: Mend, search: Followed, place: Place | None, code: str, cause: Ca
     if mend.how == OWN and place is not None:
         return number_to_drop(place.source, mend.factor) or known
     factor = known.removeprefix("multiply by ")
-    if code.startswith("multiply") and factor != known and f"`{factor}`" not in code:
-        return f"{code}, {factor}"
+    if code.startswith("multiply") and factor != known:
+        return code if f"`{factor}`" in code else f"{code}, {factor}"
     is_code = bool(code) and cause is not None and cause.name == TRANSPOSED
     if known and not is_code and not (code and known.startswith("use ")):
         return known
