@@ -75,14 +75,14 @@ class Written:
         code: in words; empty where nothing at hand makes it right.
         value: the text of what is at hand.
         node: that value, or one in a loop.
-        at: the wrong value.
+        made_of: what the whole wrong value is made of.
         operand: what it stands for in the wrong expression; empty for the whole.
     """
 
     code: str = ""
     value: str = ""
     node: int = -1
-    at: int = -1
+    made_of: Sequence[int] = ()
     operand: str = ""
 
     def cause(self, known: Known, state: State, parameters: Sequence[Arrays]) -> Cause | None:
@@ -90,7 +90,7 @@ class Written:
         if not self.code:
             return None
         name, words = SAYS[self.code.partition(" ")[0]]
-        if name == OTHER_OPERAND and not self.operand and state.above[self.at] >> self.node & 1:
+        if name == OTHER_OPERAND and self.node in self.made_of:
             return None  # what is done to it is too much
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
         if name == OTHER_OPERAND:
@@ -137,7 +137,8 @@ def what_to_write(
     sites = list(_sites(mend, state, place, named))
     if not sites:
         return Written()
-    common = set.intersection(*(set(site.scope) for site in sites)) - {told}
+    common = set.intersection(*(set(site.scope) for site in sites))
+    common -= set() if mend.unit.uses else {told}
     names = [one for one in common if not told.startswith(f"{one}[")]
     copies = {one.target for one in named}
     made = sites[0].scope  # what is equal to another value is first told by where it comes from
@@ -188,8 +189,9 @@ def _fitting(
             if all(_fits(form, site, state, name) for site in sites):
                 text = words if "{1}" in words else f"write {words} for {{1}}"
                 own = _in_brackets(name, words)
+                made_of = state.tape[sites[0].node].operands if sites[0].uses else ()
                 value = words.split("`")[1].format(own)
-                yield Written(text.format(own, what), value, sites[0].scope[name], sites[0].node)
+                yield Written(text.format(own, what), value, sites[0].scope[name], made_of)
 
 
 def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterator[Written]:
@@ -201,7 +203,7 @@ def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterat
                 if all(_fits(form, site, state, name, text) for site in sites):
                     value = words.format(_in_brackets(name, words))
                     code = f"write {value} for `{text}`"
-                    yield Written(code, value.strip("`"), sites[0].scope[name], sites[0].node, text)
+                    yield Written(code, value.strip("`"), sites[0].scope[name], (), text)
 
 
 def _fits(

@@ -15,6 +15,7 @@ from gradcheck.trace.blame import (
     is_of_another_kind,
     outside_helper,
 )
+from gradcheck.trace.candidates import Candidate
 from gradcheck.trace.describe import Followed, of_mend, of_special, where_returned
 from gradcheck.trace.fault import Fault
 from gradcheck.trace.left_out import factor_left_out
@@ -96,7 +97,12 @@ def _of_replacement(
     assignments = _naming(every)
     explained = view.explained.get(mend.unit.first, ())
     kinds = {one.kind for one in explained}
-    is_right = bool(kinds & {ADJOINT, CONTRIBUTION})
+    wanted = mend.candidate
+    is_right = any(
+        one.kind in (ADJOINT, CONTRIBUTION)
+        and (wanted is None or (one.kind, one.node, one.other) != _what(wanted))
+        for one in explained
+    )
     returned = where_returned(search, view, mend)
     if not explained or returned is not None:
         inner = factor_left_out(view, trials, search.known.quantities, mend)
@@ -110,6 +116,10 @@ def _of_replacement(
     if returned is not None:
         blamed = blamed.moved_to(returned)
     return of_mend(search, view.state, mend, blamed)
+
+
+def _what(wanted: Candidate) -> tuple[str, int, int | None]:
+    return wanted.kind, wanted.node, wanted.other
 
 
 def _naming(assignments: Sequence[Assignment]) -> list[Assignment]:

@@ -161,28 +161,17 @@ def _numpy_function(function: Any, tape: Tape) -> Callable[..., Any]:
 
 
 def vectorizing(real: Callable[..., Any], tape: Tape) -> Callable[..., Any]:
-    """What stands for a call of `np.vectorize`: the user's function on whole arrays.
-
-    Or entry by entry, where it takes single numbers.
-    """
+    """What stands for a call of `np.vectorize`: the function on whole arrays, if that is it."""
 
     def traced(self: np.vectorize, *arguments: Any, **keywords: Any) -> Any:
         wanted = real(self, *plain(arguments), **plain(keywords))
-        if not tape.open or keywords or not isinstance(wanted, np.ndarray):
+        if not tape.open:
             return wanted
         try:
-            whole = self.pyfunc(*arguments)
-            if np.array_equal(plain(whole), wanted):
-                return whole
+            whole = self.pyfunc(*arguments, **keywords)
         except Exception:  # it takes single numbers
-            pass
-        places = [np.arange(np.size(one)).reshape(np.shape(one)) for one in arguments]
-        chosen = zip(*(one.flat for one in np.broadcast_arrays(*places)), strict=True)
-        flat = [np.ravel(one) for one in arguments]
-        entries = [
-            self.pyfunc(*(one[at] for one, at in zip(flat, where, strict=True))) for where in chosen
-        ]
-        return proxy_of(np.array, tape)(entries).reshape(wanted.shape)
+            return wanted
+        return whole if np.array_equal(plain(whole), wanted) else wanted
 
     return traced
 

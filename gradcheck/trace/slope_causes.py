@@ -177,6 +177,16 @@ def _missing(compared: Compared, slope: _Slope) -> Cause | None:
                     f"multiply by {name} on the way back too",
                     _made_for(compared, end.index),
                 )
+        others = set(end.operands) - {slope.begin}
+        made_of_it = {slope.begin}
+        for node in nodes:
+            if made_of_it.intersection(node.operands):
+                made_of_it.add(node.index)
+        if end.index == slope.end and len(others) == 1 and others.isdisjoint(made_of_it):
+            name = compared.words.name(others.pop())
+            what = "factor" if base_name(end) == "multiply" else "division by"
+            fix = f"{base_name(end)} by {name}"
+            return Cause(fault.FACTOR_MISSING, f"the {what} {name} is missing", fix)
     begin = before_moves(compared.loss_nodes, slope.begin)
     if begin in compared.parameters and base_name(end) == "exp":
         return Cause(

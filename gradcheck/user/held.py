@@ -83,7 +83,9 @@ def at_its_default(layer: Any, params: Mapping[str, Any]) -> Any:
     """The layer as a loss whose `backward(dout=1)` does nothing with it, where it is one."""
     try:
         given = next(iter(inspect.signature(layer.backward or layer.forward).parameters.values()))
-        under = [layer.with_upstream(np.full((), number)).gradient(params) for number in (1.0, 0.0)]
+        under = [
+            replace(layer, upstream=np.full((), number)).gradient(params) for number in (1.0, 0.0)
+        ]
         is_loss = given.default == 1 and np.shape(to_array(layer.run(params)[0])) == ()
         same = all(np.array_equal(one, under[1][name]) for name, one in under[0].items())
     except Exception:  # which is left to the check

@@ -1,0 +1,259 @@
+"""Bugs that people report, each named at its line by what makes it right there."""
+
+import pytest
+
+import gradcheck
+from benchmarks.edits.edit import module_of
+
+HEAD = """
+import math
+import numpy as np
+
+rng = np.random.default_rng(21)
+X, Y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
+"""
+
+GATE = """
+def params():
+    shapes = {"U": (4, 3), "V": (4, 3), "B": (3, 3)}
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+def made(p):
+    open_, held = 1 / (1 + np.exp(-X @ p["U"])), np.tanh(X @ p["V"])
+    return open_, held, (open_ * held) @ p["B"]
+
+def loss(p):
+    return 0.5 * np.sum((made(p)[2] - Y) ** 2)
+
+def grad(p):
+    open_, held, out = made(p)
+    gap = out - Y
+    both = gap @ p["B"].T
+    d_open = both * held * open_ * (1 - open_)
+    d_held = (open_ * both) * (1 - held**2)
+    return {"U": X.T @ d_open, "V": X.T @ d_held, "B": (open_ * held).T @ gap}
+"""
+
+ROWS = """
+def params():
+    return {"W": rng.normal(size=(4, 3)), "c": rng.normal(size=3)}
+
+def loss(p):
+    return np.sum(np.cos(X @ p["W"] + p["c"]))
+
+def grad(p):
+    slope = -np.sin(X @ p["W"] + p["c"])
+    dW, dc = np.zeros((4, 3)), np.zeros(3)
+    for j in range(3):
+        k = (j + 1) % 3
+        for i in range(4):
+            total = 0.0
+            for n in range(6):
+                total += X[n, i] * slope[n, j]
+            dW[i, j] = total
+    dc = slope.sum(axis=0)
+    return {"W": dW, "c": dc}
+"""
+
+RECTIFIED = """
+def params():
+    first = {"A": rng.uniform(0.1, 1, (4, 3)), "c": rng.uniform(0.1, 1, 3)}
+    return first | {"V": rng.normal(size=(3, 3))}
+
+def loss(p):
+    h = np.maximum(0, abs(X) @ p["A"] + p["c"])
+    return np.sum(np.sin(h @ p["V"]))
+
+def grad(p):
+    h = np.maximum(0, abs(X) @ p["A"] + p["c"])
+    up = np.cos(h @ p["V"])
+    back = up @ p["V"].T
+    back = back * (h > 0)
+    return {"A": abs(X).T @ back, "c": np.sum(back, axis=0), "V": h.T @ up}
+"""
+
+CLASSES = """
+PICKED = np.eye(3)[rng.integers(0, 3, 6)]
+
+def params():
+    return {"W": rng.normal(size=(4, 3))}
+
+def shares(z):
+    e = np.exp(z)
+    return e / e.sum(axis=1, keepdims=True)
+
+def loss(p):
+    return -np.sum(PICKED * np.log(shares(X @ p["W"])))
+
+def grad(p):
+    s = shares(X @ p["W"])
+    up = -PICKED / s
+    dz = s * (up - np.sum(up * s, axis=1, keepdims=True))
+    return {"W": X.T @ dz}
+"""
+
+TIED = """
+def params():
+    return rng.normal(size=12)
+
+def loss(t):
+    E = t[:12].reshape(4, 3)
+    code = np.tanh(X @ E)
+    return 0.5 * np.sum((code @ E.T - X) ** 2)
+
+def grad(t):
+    E = t[:12].reshape(4, 3)
+    code = np.tanh(X @ E)
+    gap = code @ E.T - X
+    inner = (gap @ E) * (1 - code**2)
+    both = gap.T @ code + X.T @ inner
+    return both.ravel()
+"""
+
+SLID = """
+LINE = rng.normal(size=9)
+
+def params():
+    return {"taps": rng.normal(size=3)}
+
+def loss(p):
+    return np.sum(np.sin(np.convolve(LINE, p["taps"], mode="valid")))
+
+def grad(p):
+    up = np.cos(np.convolve(LINE, p["taps"], mode="valid"))
+    taken = np.correlate(LINE, up, mode="valid")[::-1]
+    return {"taps": taken}
+"""
+
+RATED = """
+def params():
+    return {"bias": np.array([0.3, -0.2, 0.9])}
+
+def loss(p):
+    return np.sum((p["bias"][2] - 1.7) ** 4) + 0.05 * p["bias"][2] ** 2
+
+def grad(p):
+    found = np.zeros(3)
+    found[2] = 4 * (p["bias"][2] - 1.7) ** 3 + 2 * 0.05 * p["bias"][2]
+    return {"bias": found}
+"""
+
+SINGLE = """
+def half(x):
+    return np.maximum(x, 0.5 * x)
+
+half = np.vectorize(half)
+
+def params():
+    return {"W": rng.normal(size=(4, 3))}
+
+def loss(p):
+    return np.sum(half(X @ p["W"]) ** 2)
+
+def grad(p):
+    z = X @ p["W"]
+    back = 2 * half(z) * np.where(z > 0, 1.0, 0.5)
+    return {"W": X.T @ back}
+"""
+
+NORMED = """
+def params():
+    return {"W": rng.normal(size=(3, 4))}
+
+def loss(p):
+    return np.sum(np.cos(X @ p["W"].T)) + 0.3 * np.linalg.norm(p["W"], 2)
+
+def grad(p):
+    u, _, v = np.linalg.svd(p["W"])
+    dW = -np.sin(X @ p["W"].T).T @ X
+    dW = dW + 0.3 * np.outer(u[:, 0], v[0])
+    return {"W": dW}
+"""
+
+CASES = {
+    "a factor is left out": (GATE, "(open_ * both)", "both", "GC413", "`open_`"),
+    "a term is too many": (GATE, "gap @ p", "(gap + held) @ p", "GC414", "leave `held` out"),
+    "another value": (
+        GATE,
+        "both * held * open_",
+        "both * gap * open_",
+        "GC415",
+        "`held` for `gap`",
+    ),
+    "the function for its slope": (
+        GATE,
+        "(1 - held**2)",
+        "held",
+        "GC305",
+        "write `1 - held**2` for `held`",
+    ),
+    "another index": (
+        ROWS,
+        "dW[i, j] = total",
+        "dW[i, k] = total",
+        "GC416",
+        "`j` for the index `k`",
+    ),
+    "a relu on the way back": (
+        RECTIFIED,
+        "back * (h > 0)",
+        "np.maximum(0, back)",
+        "GC307",
+        "h > 0",
+    ),
+    "a sum of another product": (
+        RECTIFIED,
+        "np.sum(back, axis=0)",
+        "np.sum(back.T @ back, axis=0)",
+        "GC501",
+        "sum dL/d",
+    ),
+    "the diagonal of a softmax": (
+        CLASSES,
+        "s * (up - np.sum(up * s, axis=1, keepdims=True))",
+        "up * s * (1 - s)",
+        "GC309",
+        "p * (d - (d * p)",
+    ),
+    "one of two ways of a flat vector": (
+        TIED,
+        "gap.T @ code + X.T @ inner",
+        "gap.T @ code",
+        "GC407",
+        "X @ E",
+    ),
+    "taps in the reverse order": (SLID, '"valid")[::-1]', '"valid")', "GC856", "[::-1]"),
+    "a number for what it counts": (
+        RATED,
+        '0.05 * p["bias"][2]\n    return {',
+        "0.05 * 2\n    return {",
+        "GC604",
+        "0.1 * ",
+    ),
+    "a vectorised function": (SINGLE, "X.T @ back", "X.T @ back / 2", "GC103", "division by 2"),
+    "squares for another norm": (
+        NORMED,
+        "0.3 * np.outer(u[:, 0], v[0])",
+        '0.6 * p["W"]',
+        "GC604",
+        "squares",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bug_is_named_at_its_line_with_what_to_write(name, tmp_path):
+    source, right, wrong, code, fix = CASES[name]
+    whole = HEAD + source
+    assert whole.count(right) == 1
+    assert gradcheck.check(*_taken(whole, tmp_path / "right.py")).ok
+    report = gradcheck.check(*_taken(whole.replace(right, wrong), tmp_path / "wrong.py"))
+    first = report.findings[0]
+    assert first.code == code, str(report)
+    assert fix in first.fix, first.fix
+    assert first.location.line == whole[: whole.index(right)].count("\n") + 1
+
+
+def _taken(source, path):
+    module = module_of(source, path)
+    return module.loss, module.params(), module.grad
