@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmarks.black_box import cheap, screening, two_workers
+from benchmarks.black_box import cheap, dask, screening, two_workers
 from benchmarks.growth import growth, plot
 from benchmarks.jacobians import side_by_side as jacobians
 from benchmarks.memory import memory
@@ -67,23 +67,23 @@ def main(names: list[str]) -> None:
     print("\nmemory beyond the parameters, in multiples of them")
     print(tabulate(held, ("check", "parameters", "multiples"), tablefmt="plain", floatfmt=".1f"))
     results["memory"] = held
-    workers = two_workers()
-    if workers is not None:
-        print(f"\ntwo workers on a loss of 5 ms: {workers[0] / workers[1]:.2f} times one")
-        results["workers"] = workers
+    for name, what, measure in (
+        ("workers", "two workers on a loss of 5 ms", two_workers),
+        ("dask", "a Dask cluster of two on a loss of 20 ms, 2,000 entries", dask),
+    ):
+        taken = measure()
+        if taken is not None:
+            print(f"\n{what}: {taken[0] / taken[1]:.2f} times one")
+            results[name] = taken
     grown = growth()
-    print("\nshared lines, 784-n-10, m = 32")
-    print(
-        tabulate(
-            [
-                (f"{size:,}", f"{seconds:.4f}", f"{seconds / size * 1e9:.1f}")
-                for size, seconds in grown
-            ],
-            ("parameters", "seconds", "ns per parameter"),
-            tablefmt="plain",
-            disable_numparse=True,
-        )
-    )
+    print("\nseconds by parameters; 784-n-10, m = 32, and a loss that nothing is known of")
+    rows = [
+        (name, f"{size:,}", f"{seconds:.4g}", f"{seconds / size * 1e6:.3g}")
+        for name, curve in grown.items()
+        for size, seconds in curve
+    ]
+    headers = ("", "parameters", "seconds", "us per parameter")
+    print(tabulate(rows, headers, tablefmt="plain", disable_numparse=True))
     results["growth"] = grown
     if plot(grown, HERE / "growth.svg"):
         print("growth.svg was drawn")

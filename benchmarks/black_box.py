@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -13,9 +14,11 @@ WRONG = ((), (777,), (5,), (99_999,), (31_415,), (100, 200, 300))
 CHEAP = 300
 TURNS = 20
 LOSS_SECONDS = 0.005
+DASK_SECONDS, DASK_ENTRIES = 0.02, 2000
 
 
-def _problem(size: int):
+def problem(size: int):
+    """A loss of so many parameters, a point, and its gradient."""
     rng = np.random.default_rng(0)
     mixing = rng.normal(size=(40, size)) / np.sqrt(size)
     point = rng.normal(size=size)
@@ -31,7 +34,7 @@ def _problem(size: int):
 
 def screening() -> list[tuple[str, int, str, str]]:
     """(gradient, evaluations, verdict, smallest visible error): a right one, and single errors."""
-    loss, point, grad = _problem(SIZE)
+    loss, point, grad = problem(SIZE)
     rows = []
     for entries in WRONG:
         factors = np.ones(SIZE)
@@ -53,7 +56,7 @@ def screening() -> list[tuple[str, int, str, str]]:
 
 def cheap() -> tuple[float, float]:
     """The seconds of a bare loop and of a check, of a loss of some ten microseconds."""
-    loss, point, grad = _problem(CHEAP)
+    loss, point, grad = problem(CHEAP)
 
     def loop() -> None:
         for entry, before in enumerate(point.tolist()):
@@ -75,21 +78,40 @@ def cheap() -> tuple[float, float]:
 
 def two_workers() -> tuple[float, float] | None:
     """The seconds of one and of two workers on a loss of 5 ms; None without joblib."""
-    try:
-        import joblib  # noqa: F401  # only whether it is there
-    except ImportError:
+    if not find_spec("joblib"):
         return None
-    plain, point, grad = _problem(800)
+    loss, point, grad = _slow(800, LOSS_SECONDS)
+    taken = [_taken(loss, point, grad, workers) for workers in (1, 2)]
+    return taken[0], taken[1]
+
+
+def dask() -> tuple[float, float] | None:
+    """Those of one process and of a Dask cluster of two, on 2,000 entries of 20 ms; or None."""
+    if not find_spec("joblib") or not find_spec("distributed"):
+        return None
+    import joblib
+    from distributed import Client, LocalCluster
+
+    loss, point, grad = _slow(DASK_ENTRIES, DASK_SECONDS)
+    alone = _taken(loss, point, grad, 1)
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with cluster, Client(cluster), joblib.parallel_config(backend="dask"):
+        return alone, _taken(loss, point, grad, 2)
+
+
+def _slow(size: int, least: float):
+    plain, point, grad = problem(size)
 
     def loss(w: np.ndarray) -> float:
-        end = time.perf_counter() + LOSS_SECONDS
+        end = time.perf_counter() + least
         while time.perf_counter() < end:
             pass
         return plain(w)
 
-    taken = []
-    for workers in (1, 2):
-        start = time.perf_counter()
-        gradcheck.check(loss, point, grad, entries="all", workers=workers)
-        taken.append(time.perf_counter() - start)
-    return taken[0], taken[1]
+    return loss, point, grad
+
+
+def _taken(loss, point: np.ndarray, grad, workers: int) -> float:
+    start = time.perf_counter()
+    gradcheck.check(loss, point, grad, entries="all", workers=workers)
+    return time.perf_counter() - start

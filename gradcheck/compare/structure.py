@@ -196,8 +196,11 @@ def _as_stated(block: Block, shown: Sequence[BlockGradient]) -> Block:
     """
     own = [one.estimates.bound[~one.estimates.kink] for one in shown]
     bounds = np.concatenate([bound[np.isfinite(bound)] for bound in own])
-    estimates = block.numeric.estimates
-    bound = np.fmax(estimates.bound, float(bounds.max(initial=0.0)))
+    estimates, least = block.numeric.estimates, float(bounds.max(initial=0.0))
+    if np.max(estimates.bound, initial=0.0) <= least:
+        bound = np.broadcast_to(least, estimates.bound.shape)
+    else:
+        bound = np.fmax(estimates.bound, least)
     return replace(block, numeric=replace(block.numeric, estimates=replace(estimates, bound=bound)))
 
 

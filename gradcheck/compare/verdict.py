@@ -41,7 +41,12 @@ class EntryVerdicts:
 
 
 def judge_entries(
-    analytic: Array, numeric: BlockGradient, precision: float, rtol: float | None, overall: float
+    analytic: Array,
+    numeric: BlockGradient,
+    precision: float,
+    rtol: float | None,
+    overall: float,
+    bound: Array | None = None,
 ) -> EntryVerdicts:
     """Judges the analytic derivatives of the perturbed entries.
 
@@ -51,12 +56,13 @@ def judge_entries(
         precision: the rounding error of the analytic derivatives, absolute.
         rtol: a relative error that the user accepts on top of the bound, or None.
         overall: the largest derivative of all blocks; the scale of a block that is flat.
+        bound: `total_bound`, where it is known.
     """
     estimates = numeric.estimates
     accepted: Array | float = 0.0
     if rtol:
         accepted = rtol * np.fmax(np.abs(analytic), np.abs(estimates.value))
-    bound = total_bound(numeric, precision)
+    bound = total_bound(numeric, precision) if bound is None else bound
     distance = estimates.distance(analytic)
     scale = scale_of(numeric, analytic, overall, precision) * _shares(numeric)
     within = bound / BOUND_FACTOR
@@ -149,7 +155,7 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     if not count:
         return replace(block, verdict="not checked" if block.size else "ok")
     analytic = block.analytic
-    entries = judge_entries(analytic, numeric, block.precision, rtol, overall)
+    entries = judge_entries(analytic, numeric, block.precision, rtol, overall, bound)
     scale = scale_of(numeric, analytic, overall, block.precision)
     zero = count == block.size and is_zero(numeric, analytic, block.precision)
     error = entries.error

@@ -137,7 +137,8 @@ class Estimates:
     def distance(self, claimed: Array) -> Array:
         """How far a claimed derivative is outside of what is right, (n,)."""
         if self.lower is self.upper:
-            return np.asarray(np.abs(claimed - self.lower))
+            apart = np.asarray(claimed - self.lower)
+            return np.abs(apart, out=apart)
         return np.maximum(np.maximum(self.lower - claimed, claimed - self.upper), 0.0)
 
     def put(self, where: Indices, other: Estimates) -> Estimates:

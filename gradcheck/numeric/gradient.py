@@ -62,7 +62,9 @@ class BlockGradient:
     @property
     def largest(self) -> float:
         """The largest derivative."""
-        return float(np.nanmax(np.abs(self.estimates.value), initial=self.outside))
+        value, outside = self.estimates.value, self.outside  # no copy is made: it may be large
+        ends = np.fmax.reduce(value, initial=outside), -np.fmin.reduce(value, initial=-outside)
+        return float(max(ends))
 
     @property
     def known(self) -> Indices:
