@@ -142,6 +142,7 @@ class EditKind(Enum):
     MISSING_FACTOR = auto()
     MOVED_STATEMENT = auto()
     WRAPPED = auto()
+    ALL_OF_A_NAME = auto()
     OTHER_NAME = auto()
     KEPT_RESULT = auto()
     OPERATOR = auto()

@@ -76,7 +76,9 @@ def flags(context: Context) -> Iterator[Edit]:
         for keyword in node.keywords
         if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, bool)
     } - {"keepdims", "axis"}
-    for node in context.all_of(ast.Call):
+    calls = list(context.all_of(ast.Call))
+    beside = {(context.source(one.func), word.arg) for one in calls for word in one.keywords}
+    for node in calls:
         for keyword in node.keywords:
             if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, bool):
                 yield context.replaced(keyword.value, str(not keyword.value.value), 6.0)
@@ -84,7 +86,8 @@ def flags(context: Context) -> Iterator[Edit]:
         if isinstance(node.func, ast.Name) and node.func.id in context.functions and node.args:
             for name in known - given:
                 text = context.source(node)
-                yield context.replaced(node, f"{text[:-1]}, {name}=True)", 9.0)
+                weight = 5.0 if (node.func.id, name) in beside else 9.0
+                yield context.replaced(node, f"{text[:-1]}, {name}=True)", weight)
 
 
 def functions(context: Context) -> Iterator[Edit]:

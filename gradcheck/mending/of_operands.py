@@ -83,6 +83,23 @@ def other_names(context: Context) -> Iterator[Edit]:
                 yield context.replaced(node, other, (6.0 if own is None else 9.0) + far)
 
 
+def all_of_a_name(context: Context) -> Iterator[Edit]:
+    """One name for another, or a function of it, everywhere in a whole expression."""
+    for node in context.wholes():
+        atoms = [one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)]
+        texts = [context.source(one) for one in atoms if context.value(one) is not None]
+        start, end = context.span(node)
+        text = context.text[start:end].decode("utf-8")
+        for own in {one for one in texts if texts.count(one) > 1}:
+            value = context.values.get(own)
+            word = re.compile(rf"(?<![\w.]){re.escape(own)}(?![\w(])")
+            others = [name for name, other in context.values.items() if other == value]
+            calls = [f"{name}({own})" for name in context.functions]
+            for other in (*others, *calls):
+                if other != own:
+                    yield context.replaced(node, word.sub(other, text), 9.0)
+
+
 def indices(context: Context) -> Iterator[Edit]:
     """An index one more or one less."""
     for node in context.all_of(ast.Subscript):

@@ -14,5 +14,11 @@ RULE = Rule(
     example="delta = error * z * (1 - z)",
     instead="delta = error * a * (1 - a)",
     detector=Traced((fault.SLOPE_AT_INPUT,)),
-    edits=(EditKind.NAME, EditKind.FLAG, EditKind.FUNCTION, EditKind.WRAPPED),
+    edits=(
+        EditKind.NAME,
+        EditKind.FLAG,
+        EditKind.FUNCTION,
+        EditKind.WRAPPED,
+        EditKind.ALL_OF_A_NAME,
+    ),
 )
