@@ -67,24 +67,22 @@ def place_cause(compared: Compared) -> Cause | None:
     ]
     for axis in range(wanted.ndim) if 1 < len(writes) <= WRITTEN else ():
         values = compared.state.values[0]
-        if all(
-            _belongs_elsewhere(one, resolve(one.arguments[2], values), axis, wanted)
-            for one in writes
-        ):
+        off = [_off_by(one, resolve(one.arguments[2], values), axis, wanted) for one in writes]
+        if None not in off and any(off):
             return _of_index(node.place, axis)
     return None
 
 
-def _belongs_elsewhere(node: Node, value: Array, axis: int, wanted: Array) -> bool:
-    """Whether what is written is what is wanted at another, or the same, index along an axis."""
+def _off_by(node: Node, value: Array, axis: int, wanted: Array) -> int | None:
+    """How far from where it is written, along an axis, a value belongs; None if nowhere there."""
     key = node.arguments[1]
     if not isinstance(key, tuple) or len(key) <= axis or not isinstance(key[axis], int):
-        return False
-    for other in range(wanted.shape[axis]):
+        return None
+    for other in sorted(range(wanted.shape[axis]), key=lambda one: one != key[axis]):
         part = np.asarray(wanted[(*key[:axis], other, *key[axis + 1 :])])
         if np.any(part) and same([np.broadcast_to(value, part.shape)], [part]):
-            return True
-    return False
+            return other - int(key[axis])
+    return None
 
 
 def _of_index(place: Place, axis: int) -> Cause | None:

@@ -73,9 +73,9 @@ def derivative_cause(compared: Compared) -> Cause | None:
     wanted, words = compared.candidate, compared.words
     if wanted is None or wanted.kind != SLOPE or wanted.other is None or compared.is_use:
         return None
+    what = f"this is not {words.quantity(SLOPE, wanted.node, wanted.other)}"
     fix = f"differentiate {words.name(wanted.node)} by {words.name(wanted.other)} anew"
-    name = words.quantity(SLOPE, wanted.node, wanted.other)
-    return Cause(fault.SLOPE_WRONG, f"this is not {name}", fix)
+    return Cause(fault.SLOPE_WRONG, what, fix)
 
 
 def _is_handed_out(compared: Compared, node: int) -> bool:
@@ -183,10 +183,9 @@ def _missing(compared: Compared, slope: _Slope) -> Cause | None:
             if made_of_it.intersection(node.operands):
                 made_of_it.add(node.index)
         if end.index == slope.end and len(others) == 1 and others.isdisjoint(made_of_it):
-            name = compared.words.name(others.pop())
-            what = "factor" if base_name(end) == "multiply" else "division by"
-            fix = f"{base_name(end)} by {name}"
-            return Cause(fault.FACTOR_MISSING, f"the {what} {name} is missing", fix)
+            name, done = compared.words.name(others.pop()), base_name(end)
+            what = f"the {'factor' if done == 'multiply' else 'division by'} {name} is missing"
+            return Cause(fault.FACTOR_MISSING, what, f"{done} by {name}")
     begin = before_moves(compared.loss_nodes, slope.begin)
     if begin in compared.parameters and base_name(end) == "exp":
         return Cause(
@@ -233,9 +232,8 @@ def _itself(compared: Compared, slope: _Slope) -> Cause | None:
     """The function where its slope belongs."""
     if not same(slope.used, compared.values(slope.end)):
         return None
-    name = _name(compared, slope)
-    words = f"{name.replace('slope', 'value', 1)} stands where its slope belongs"
-    return Cause(fault.SLOPE_WRONG, words, f"use {name}")
+    words = f"{_name(compared, slope).replace('slope', 'value', 1)} stands where its slope belongs"
+    return Cause(fault.SLOPE_WRONG, words, f"use {_name(compared, slope)}")
 
 
 def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:
