@@ -55,9 +55,8 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     agrees = np.abs(claimed - estimates.value) <= near
     moving = ~first.pair.is_flat(along.center) & (claimed != 0)
     exact = not first.quantum and bool(np.count_nonzero(agrees & moving) >= TELLING)
-    on_stairs, jump = np.zeros(len(entries), dtype=bool), 0.0
-    if not exact:
-        on_stairs, jump = _stairs(along, entries, first, claimed)
+    nowhere = np.zeros(len(entries), dtype=bool)
+    on_stairs, jump = (nowhere, 0.0) if exact else _stairs(along, entries, first, claimed)
     agrees &= ~on_stairs
     scale, reference = _scale(along, first, agrees, claimed, bool(on_stairs.any()))
     limit = along.limit * max(scale, outside.derivative) * shares

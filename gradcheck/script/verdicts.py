@@ -13,11 +13,14 @@ UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
 GC604 is one where the part of a penalty is off by the same factor as all else.
 """
 
+OF_THE_LOSS = {"GC104", "GC405", "GC413", "GC414", "GC415", "GC416", "GC601", "GC703"}
+"""Findings that the derivative of any loss but the one that is descended may give."""
+
 
 def fits(report: Report) -> bool:
     """Whether a loss that is inferred agrees with some gradient, or a rule names the fault."""
     some = any(block.verdict == "ok" for block in report.blocks)
-    return some or not causes(report) <= UNEXPLAINED_FACTOR | {"GC104", "GC703"}
+    return some or not causes(report) <= UNEXPLAINED_FACTOR | OF_THE_LOSS
 
 
 def undecided(report: Report, loss: str) -> Report:

@@ -28,7 +28,6 @@ from gradcheck.trace.slope_causes import (
     derivative_cause,
     other_slope_cause,
     slope_cause,
-    upstream_cause,
 )
 from gradcheck.trace.state import State
 from gradcheck.trace.surplus_causes import again_cause, clip_cause, habit_cause
@@ -37,6 +36,7 @@ from gradcheck.trace.upstream_causes import (
     loss_cause,
     sent_back_cause,
     summed_cause,
+    upstream_cause,
     weights_cause,
 )
 from gradcheck.trace.words import Words

@@ -92,25 +92,6 @@ def _is_of_the_error(compared: Compared, slope: _Slope) -> bool:
     return is_square and arriving is not None and not np.ptp(arriving[0])
 
 
-def upstream_cause(compared: Compared) -> Cause | None:
-    """The cause, where the right value is the wrong one times a derivative that arrives there."""
-    if compared.actual[0].shape != compared.expected[0].shape:
-        return None
-    missing = quotient(compared.expected, compared.actual)
-    for quantity in compared.known.quantities:
-        values = quantity.values
-        if quantity.kind != ADJOINT or quantity.node in compared.derived_by:
-            continue  # what is wanted does not arrive there
-        if np.ptp(values[0]) > 0 and same(missing, values):
-            arriving = compared.words.quantity(ADJOINT, quantity.node, None)
-            return Cause(
-                fault.UPSTREAM_MISSING,
-                f"{arriving}, which arrives there, is left out",
-                f"multiply by {arriving}",
-            )
-    return None
-
-
 def _whole(compared: Compared, slope: _Slope) -> Cause | None:
     nothing = [np.ones_like(value) for value in slope.right]
     return _missing(compared, slope) if same(slope.used, nothing, LOOSE) else None

@@ -17,6 +17,25 @@ from gradcheck.trace.operations import base_name, before_moves
 from gradcheck.trace.quantities import ADJOINT, VALUE
 
 
+def upstream_cause(compared: Compared) -> Cause | None:
+    """The cause, where the right value is the wrong one times a derivative that arrives there."""
+    if compared.actual[0].shape != compared.expected[0].shape:
+        return None
+    missing = quotient(compared.expected, compared.actual)
+    for quantity in compared.known.quantities:
+        values = quantity.values
+        if quantity.kind != ADJOINT or quantity.node in compared.derived_by:
+            continue  # what is wanted does not arrive there
+        if np.ptp(values[0]) > 0 and same(missing, values):
+            arriving = compared.words.quantity(ADJOINT, quantity.node, None)
+            return Cause(
+                fault.UPSTREAM_MISSING,
+                f"{arriving}, which arrives there, is left out",
+                f"multiply by {arriving}",
+            )
+    return None
+
+
 def sent_back_cause(compared: Compared) -> Cause | None:
     """Another derivative than the one that belongs here, summed or sent back through weights."""
     used, user = _named(compared), user_of(compared)

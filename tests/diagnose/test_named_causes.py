@@ -213,7 +213,7 @@ CASES = {
         "s * (up - np.sum(up * s, axis=1, keepdims=True))",
         "up * s * (1 - s)",
         "GC309",
-        "p * (d - (d * p)",
+        "write `s * (up - np.sum(up * s, axis=1, keepdims=True))`",
     ),
     "one of two ways of a flat vector": (
         TIED,

@@ -22,6 +22,7 @@ NAMES = {
     "delta without first sample": {"GC702", "GC701", "GC408"},
     "delta clipped": {"GC412"},
     "delta zero": {"GC408"},
+    "back through updated weights": {"GC404"},
     "back through turned weights": {"GC201"},
     "back through half the weights": {"GC103"},
     "weight from own output": {"GC406"},
