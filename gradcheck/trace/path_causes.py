@@ -216,9 +216,15 @@ def _adds_up(compared: Compared, node: Node) -> bool:
 
 
 def _is_right_added(compared: Compared, node: Node) -> bool:
-    """Whether what a place writes is what is wanted once it is added for every index that comes."""
-    writes = _writes_of(compared, node)
-    if not writes:
+    """Whether what is written is what is wanted once it is added for every index that comes.
+
+    Once, or in every pass of a loop.
+    """
+    return any(_are_right_added(compared, one) for one in ([node], _writes_of(compared, node)))
+
+
+def _are_right_added(compared: Compared, writes: Sequence[Node]) -> bool:
+    if not writes or writes[0].name != "setitem":
         return False
     totals = []
     for values in compared.state.values:

@@ -85,7 +85,19 @@ def counted_grad(p):
     return {"table": sums}
 
 
-def test_indices_that_repeat_in_every_pass_of_a_loop_are_seen():
+def called_grad(p):
+    """Every call of a helper fills an array of its own, in which rows repeat."""
+    return {"table": sum(of_rows(p, rows) for rows in ([2, 0, 2, 2], [1, 1, 0, 1]))}
+
+
+def of_rows(p, rows):
+    sums = np.zeros_like(p["table"])
+    sums[rows] += np.ones((4, 2))
+    return sums
+
+
+@pytest.mark.parametrize("counted_grad", [counted_grad, called_grad])
+def test_indices_that_repeat_in_every_pass_of_a_loop_are_seen(counted_grad):
     table = {"table": np.random.default_rng(5).normal(size=(3, 2))}
     rows = [2, 0, 2, 2, 1, 1, 0, 1]
     finding = gradcheck.check(lambda p: np.sum(p["table"][rows]), table, counted_grad).findings[0]
