@@ -77,17 +77,20 @@ def test_a_list_of_indices_that_repeats_is_seen():
     assert "np.add.at" in finding.fix
 
 
+PASSES = [2, 0, 2, 2], [1, 1, 0, 1]
+
+
 def counted_grad(p):
     """Every pass of the loop adds to rows that repeat within it."""
     sums = np.zeros_like(p["table"])
-    for rows in np.array([[2, 0, 2, 2], [1, 1, 0, 1]]):
+    for rows in PASSES:
         sums[rows] += np.ones((4, 2))
     return {"table": sums}
 
 
 def called_grad(p):
     """Every call of a helper fills an array of its own, in which rows repeat."""
-    return {"table": sum(of_rows(p, rows) for rows in ([2, 0, 2, 2], [1, 1, 0, 1]))}
+    return {"table": sum(of_rows(p, rows) for rows in PASSES)}
 
 
 def of_rows(p, rows):
@@ -96,15 +99,15 @@ def of_rows(p, rows):
     return sums
 
 
-@pytest.mark.parametrize("counted_grad", [counted_grad, called_grad])
-def test_indices_that_repeat_in_every_pass_of_a_loop_are_seen(counted_grad):
+@pytest.mark.parametrize("grad", [counted_grad, called_grad])
+def test_indices_that_repeat_in_every_pass_of_a_loop_are_seen(grad):
+    def total(p):
+        return sum(np.sum(p["table"][rows]) for rows in PASSES)
+
     table = {"table": np.random.default_rng(5).normal(size=(3, 2))}
-    rows = [2, 0, 2, 2, 1, 1, 0, 1]
-    finding = gradcheck.check(lambda p: np.sum(p["table"][rows]), table, counted_grad).findings[0]
-    assert (finding.code, finding.location.source) == (
-        "GC855",
-        "sums[rows] += np.ones((4, 2))",
-    )
+    finding = gradcheck.check(total, table, grad).findings[0]
+    assert finding.code == "GC855"
+    assert finding.location.source.startswith("sums[rows] +=")
 
 
 def scaled_loss(p):
