@@ -130,6 +130,19 @@ def test_a_term_in_a_lower_precision_is_no_false_alarm_and_hides_no_missing_grad
         assert check(loss, params, missing, seed=seed).verdict != "pass"
 
 
+def test_a_gradient_in_float32_of_terms_that_cancel_is_right_of_a_loss_in_float64():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(400, 5)) + 3
+    y = X @ np.ones(5)
+
+    def grad(w):
+        x, target = X.astype(np.float32), y.astype(np.float32)
+        return 2 * x.T @ (x @ w.astype(np.float32) - target) / np.float32(len(x))
+
+    near = np.ones(5) + 1e-3 * rng.normal(size=5)
+    assert check(lambda w: float(np.mean((X @ w - y) ** 2)), near, grad).ok
+
+
 @pytest.mark.parametrize("steps", [16, 64, 256])
 def test_a_loss_in_steps_is_undecided_and_says_so(steps):
     x = np.array([0.31, -0.77, 1.13])
