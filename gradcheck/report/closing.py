@@ -74,8 +74,6 @@ def _of_the_undecided(report: Report) -> str:
         return unused.message
     if not any(block.entries for block in report.blocks):
         return "there are no entries, so nothing was tested"
-    if all(block.is_flat or block.verdict == "not checked" for block in report.blocks):
-        return "all gradients and differences are 0 at this point, so nothing was tested"
     if all(block.verdict in ("ok", "not checked") for block in report.blocks):
         return "entries moved together do not give what the gradient says"
     unclear = [block.name for block in report.blocks if block.verdict == "inconclusive"]

@@ -267,7 +267,7 @@ def _flat_notes(point: Point, preflight: Preflight, diagnosis: Diagnosis) -> Ite
                 f"{listed(unused)}: your loss does not depend on "
                 f"{'it' if len(unused) == 1 else 'them'} at all, and the gradient says so too"
             )
-    if flat and not all(block.is_flat for block in point.blocks):
+    if flat and point.problem.layer is None:
         off = " (units that are off?)" if "relu" in str(diagnosis.view) else ""
         yield (
             f"{', '.join(flat)}: the gradient is exactly zero here{off}, so little was tested; "
