@@ -124,6 +124,11 @@ class Judge:
                 self.elsewhere = (*self.elsewhere, found)
 
     @property
+    def targets(self) -> Sequence[Target]:
+        """What the gradients of the blocks have to be at the user's point, in some entries."""
+        return self._few[1]
+
+    @property
     def points(self) -> int:
         """At how many points a patch is proved."""
         return 1 + len(self.further) + len(self.elsewhere)

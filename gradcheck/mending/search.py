@@ -9,6 +9,7 @@ from itertools import chain
 
 from gradcheck.mending.answers import Answers
 from gradcheck.mending.candidate import Mended, Proof, TooSlowError, Watch, applied
+from gradcheck.mending.changes import Changes
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import all_edits, weighed
@@ -92,20 +93,23 @@ class Search:
         contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
         base = self._judge.progress(self._judge.right_blocks())
         self._surroundings.restore()
+        changes = Changes(base, self._judge.targets)
         said = [one.edits(contexts) for one in self._task.hints.said]
-        early = self._helpful(program, before, chain(*said), base)
+        early = self._helpful(program, before, chain(*said), changes)
         self._try_each(program, () if self._mended else of_different_faults(said), before)
         if not self._mended:
             made = [self._constructed(contexts, wanted) for wanted in self._task.hints.wanted]
             self._try_each(program, of_different_faults(made), before)
             first = weighed(list(chain(*made)))
-            early += self._helpful(program, before, first, base)
+            early += self._helpful(program, before, first, changes)
         if not self._mended and depth < DEPTH:
             last = self._last
             self._last = self._spent() + DEEPEN * (last - self._spent())
             self._follow(program, before, [one for one in early if one[1].is_clear(base)], depth)
             self._last = self._last if self._mended else last
-        helpful = self._helpful(program, before, all_edits(contexts, self._task.hints), base)
+        edits = all_edits(contexts, self._task.hints)
+        helpful = self._helpful(program, before, edits, changes)
+        self._try_each(program, () if self._mended else changes.pairs(), before)
         if self._mended or depth >= DEPTH or self._is_over():
             return
         self._follow(program, before, [*early, *helpful], depth)
@@ -140,19 +144,16 @@ class Search:
             self._try_all(program, batch, before)
 
     def _helpful(
-        self,
-        program: Program,
-        before: Candidate,
-        edits: Iterable[Edit],
-        base: Progress,
+        self, program: Program, before: Candidate, edits: Iterable[Edit], changes: Changes
     ) -> list[tuple[Edit, Progress]]:
         """Tries single edits: those that help and are not enough."""
-        deepen = self._spent() + DEEPEN * (self._last - self._spent())
+        base, deepen = changes.base, self._spent() + DEEPEN * (self._last - self._spent())
         helpful: list[tuple[Edit, Progress]] = []
         clear = 0
 
         def keep(candidate: Candidate, right: Standing) -> None:
             nonlocal clear
+            changes.add(candidate[0], self._judge.read)
             progress = self._judge.progress(right, base)
             if progress.is_beyond(base) and self._keeps_loss(program, candidate):
                 helpful.append((candidate[0], progress))

@@ -1,9 +1,11 @@
-"""An expression with a value that is wanted, from values that are known."""
+"""An expression with a value that is wanted, from values that are known; and edits that add up."""
 
 import numpy as np
 import pytest
 
+from gradcheck.mending.changes import adding_up
 from gradcheck.mending.composed import Composer, is_roundabout
+from gradcheck.mending.context import Edit
 
 DRAWN = np.random.default_rng(8)
 ROWS = {name: DRAWN.normal(size=9) for name in ("up", "slope", "mask", "n + k")}
@@ -54,3 +56,16 @@ def test_what_takes_itself_back_is_not_offered(text):
 @pytest.mark.parametrize("text", ["up * h * (1 - h)", "2 * (up - mask) / m", "up * up", "1 - h**2"])
 def test_what_people_write_is_offered(text):
     assert not is_roundabout(text)
+
+
+def edit(number):
+    return Edit("net.py", 10 * number, 10 * number + 5, b"", float(number), number, "")
+
+
+def test_changes_that_add_up_to_what_is_missing_are_pairs():
+    changes = [(edit(number), DRAWN.normal(size=6)) for number in range(40)]
+    missing = changes[7][1] + changes[31][1]
+    assert adding_up(changes, missing) == [(changes[7][0], changes[31][0])]
+    assert adding_up(changes, np.zeros(6)) == []
+    same_place = [(edit(3), changes[7][1]), (edit(3), changes[31][1])]
+    assert adding_up(same_place, missing) == []
