@@ -419,6 +419,37 @@ def test_an_edit_for_each_block_is_one_patch(load):
     assert "np.cos" in found.patches[0].diff
 
 
+TERMS = """
+X, Y = DRAWN.normal(size=(7, 3)), DRAWN.normal(size=(7, 2))
+START = {"W": DRAWN.normal(size=(3, 2)), "g": DRAWN.uniform(0.5, 2, 2)}
+
+def root(z):
+    return np.sqrt(np.mean(z**2, axis=0) + 0.1)
+
+def loss(p):
+    z = X @ p["W"]
+    return 0.5 * np.sum((np.tanh(p["g"] * z / root(z)) - Y) ** 2)
+
+def grad(p):
+    m = len(X)
+    z = X @ p["W"]
+    s = root(z)
+    out = np.tanh(p["g"] * z / s)
+    d = (out - Y) * (1 - out**2)
+    up = d * p["g"]
+    ds = np.sum(up * z, axis=0) / s**2
+    dz = up * s - z * ds / m
+    return {"W": X.T @ dz, "g": np.sum(d * z / s, axis=0)}
+"""
+
+
+def test_two_wrong_terms_of_one_block_are_one_patch(load):
+    module = load(HEAD + TERMS)
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=BUDGET)
+    assert found.ok, str(found)
+    assert "up / s" in found.patches[0].diff
+
+
 def test_what_makes_one_block_right_is_named_where_no_more_is_found(load):
     wrong = TWO.replace('X.T @ np.cos(X @ p["a"])', "np.arange(3.0) ** half")
     module = load(HEAD + wrong.replace("b = 0.2", "b = 0.7"))
