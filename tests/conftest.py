@@ -1,6 +1,7 @@
 """What all tests share: one thread for each process, and how many examples hypothesis makes."""
 
 import os
+import sys
 
 import pytest
 import sweeps
@@ -10,6 +11,8 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB
 
 for name in THREADS:  # numpy reads them when it is loaded: in xdist's workers, and in subprocesses
     os.environ.setdefault(name, "1")
+
+sys.dont_write_bytecode = True  # what a test writes anew within a second would be what it was
 
 settings.register_profile(
     "sample",
