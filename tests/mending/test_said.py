@@ -111,20 +111,27 @@ for epoch in range(40):
 """
 
 
-def test_a_loss_that_is_a_local_of_the_edited_function(tmp_path, capsys):
-    path = tmp_path / "train.py"
-    path.write_text(SCRIPT, encoding="utf-8")
-    gradcheck.cli.main(["repair", str(path)])
-    out = capsys.readouterr().out
-    assert "+    return back * x * RATE, back * RATE" in out
+@pytest.fixture
+def repaired(tmp_path, capsys):
+    """What `gradcheck repair` prints for a script."""
+
+    def run(script, *options):
+        path = tmp_path / "train.py"
+        path.write_text(script, encoding="utf-8")
+        gradcheck.cli.main(["repair", *options, str(path)])
+        return capsys.readouterr().out
+
+    return run
 
 
-def test_a_script_whose_search_its_budget_ended_says_so(tmp_path, capsys):
-    path = tmp_path / "train.py"
-    path.write_text(SCRIPT.replace("guess * (1 - guess)", "math.cos(guess)"), encoding="utf-8")
-    gradcheck.cli.main(["repair", "--budget", "0.5", str(path)])
-    out = capsys.readouterr().out
-    assert "in the 0.5 s allowed" in out
+def test_a_loss_that_is_a_local_of_the_edited_function(repaired):
+    assert "+    return back * x * RATE, back * RATE" in repaired(SCRIPT)
+
+
+def test_a_script_whose_search_its_budget_ended_says_so(repaired):
+    far_off = SCRIPT.replace("guess * (1 - guess)", "(math.sin(7 * x) + math.cos(guess) ** 3)")
+    out = repaired(far_off, "--budget", "0.05")
+    assert "in the 0.05 s allowed" in out
     assert "no edit makes every gradient right" not in out
 
 
@@ -152,9 +159,5 @@ main()
 """
 
 
-def test_a_loop_in_a_function_that_changes_a_global_is_edited(tmp_path, capsys):
-    path = tmp_path / "train.py"
-    path.write_text(INSIDE, encoding="utf-8")
-    gradcheck.cli.main(["repair", str(path)])
-    out = capsys.readouterr().out
-    assert "+        by_shift = 2 * np." in out
+def test_a_loop_in_a_function_that_changes_a_global_is_edited(repaired):
+    assert "+        by_shift = 2 * np." in repaired(INSIDE)
