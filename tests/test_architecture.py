@@ -41,6 +41,19 @@ FLOORS = (
     ("cli",),
     ("__main__", "__init__"),
 )
+TRACE_FLOORS = (
+    "record",
+    "adjoints",
+    "locating",
+    "wording",
+    "fault",
+    "causes",
+    "faults",
+    "find",
+    "__init__",
+)
+"""The rooms and modules of `trace/`, from the ground up."""
+
 TREES = {}
 EXTRAS = {"pytest", "hypothesis", "matplotlib", "jinja2", "joblib", "numba", "torch", "jax"}
 
@@ -81,6 +94,16 @@ def test_imports_run_one_way():
         used = {module.split(".")[1] for module in imports(tree) if module[:10] == "gradcheck."}
         assert all(floor(one) <= floor(own) for one in used), f"{path} imports from above"
         assert own not in ("network", "numeric") or used <= {own, "errors", "words"}, path
+
+
+def test_the_rooms_of_the_trace_are_in_one_line():
+    for path, tree in TREES.items():
+        if room(path) == "trace":
+            own = path.relative_to(PACKAGE / "trace").with_suffix("").parts[0]
+            modules = [module.split(".") for module in imports(tree)]
+            used = {parts[2] for parts in modules if parts[1:2] == ["trace"] and parts[2:]}
+            above = used - set(TRACE_FLOORS[: TRACE_FLOORS.index(own) + 1])
+            assert not above, f"{path} imports from {above}"
 
 
 def test_no_extra_is_needed():

@@ -17,8 +17,8 @@ from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.diagnose.rules.gradient_clipped import is_clip
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search
-from gradcheck.trace.at_hand import DROP
-from gradcheck.trace.compared import same
+from gradcheck.trace.causes.at_hand import DROP
+from gradcheck.trace.causes.compared import same
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     EXTRA_TERM,
@@ -28,7 +28,7 @@ from gradcheck.trace.fault import (
     WRONG_OPERAND,
     WRONG_VALUE,
 )
-from gradcheck.trace.misfits import turned
+from gradcheck.trace.wording.misfits import turned
 from gradcheck.words import gradient_of, listed, verb
 
 UNTELLING = (WRONG_VALUE, WRONG_OPERAND)

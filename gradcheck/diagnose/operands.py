@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.misfits import Misfit, products_of
+from gradcheck.trace.wording.misfits import Misfit, products_of
 from gradcheck.user.calls import Raised
 
 Array = NDArray[Any]

@@ -14,7 +14,7 @@ from gradcheck.diagnose.operands import (
 )
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
-from gradcheck.trace.misfits import Misfit
+from gradcheck.trace.wording.misfits import Misfit
 from gradcheck.user.calls import Raised
 
 TELLING = ("dL/d", "the slope", "the part")

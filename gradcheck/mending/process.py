@@ -38,7 +38,7 @@ from gradcheck.progress import Advance
 from gradcheck.sandbox.confinement import confine
 from gradcheck.sandbox.forked import forked
 from gradcheck.sandbox.harmless import Refusals
-from gradcheck.trace.tensors import JaxArray, kind_for
+from gradcheck.trace.record.tensors import JaxArray, kind_for
 from gradcheck.user.calls import UserCodeError
 from gradcheck.words import listed, printable
 

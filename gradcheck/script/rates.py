@@ -23,7 +23,7 @@ from gradcheck.script.state import (
     label,
 )
 from gradcheck.script.words import RATE
-from gradcheck.trace.ownership import is_users_object
+from gradcheck.trace.record.ownership import is_users_object
 
 DEPTH = 5
 

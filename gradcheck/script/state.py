@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.array import traced_leaf
-from gradcheck.trace.ownership import is_users_object
-from gradcheck.trace.recording import open_tape
+from gradcheck.trace.record.array import traced_leaf
+from gradcheck.trace.record.ownership import is_users_object
+from gradcheck.trace.record.recording import open_tape
 
 SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "argparse")

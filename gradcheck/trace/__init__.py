@@ -2,36 +2,19 @@
 
 The way of the data:
 
-    functions, points -> tapes -> adjoints -> quantities -> replacements -> faults
+    functions, points -> tapes -> adjoints -> quantities -> replacements -> causes -> faults
 
-A run (`calling`) makes everything traced that the functions reach (`reach`), puts stand-ins for
-numpy, math and float into the user's modules (`proxies`, `floats`), and leaves all as it was found.
-Traced arrays (`array`) do every operation on the user's own memory and note it (`recording`,
-`writing`, `storage`) on a tape (`nodes`), with its place and its callers (`places`, `assignments`).
-Tensors of torch and arrays of jax are traced arrays too (`tensors`), and what the two libraries do
-is done by numpy's functions where it has them (`library_functions`), as some of scipy's are
-(`scipy_forms`); a sparse matrix is a dense one (`sparse`).
+Each step is a room, and imports run down this list only:
 
-Both functions are followed at several points (`points`). Reverse mode on the loss's tape
-(`reverse`, by the tables of `operations`, `products` and `reductions`, else by `differences`) gives
-the adjoint of every value; with the values themselves and local derivatives these are what is known
-(`quantities`, and over loops `series`). On the gradient's tape (`state`), whose wrong parts are
-known (`outputs`, `view`), the earliest value is looked for (`search`, over the `units`) that,
-replaced by a known quantity (`candidates`), makes wrong parts right at all points and spoils no
-right one (`trial`; of several, `preferences` choose); a factor may be left out inside of it
-(`left_out`). Most replacements are dismissed by random projections (`projections`, where
-`linearity` allows it), the others are executed, first many at once (`batches`). A constant that
-nobody can have meant (`meaning`) explains nothing.
+- `record` follows the user's functions and notes on a tape what they do, where, and with what;
+- `adjoints` differentiates the loss's tape: what is known of the loss at several points;
+- `locating` looks on the gradient's tape for the earliest value that, replaced by a known quantity,
+  makes the gradient right;
+- `wording` reads the user's source for names;
+- `causes` says why the value there is wrong;
+- `faults` makes a `Fault` (`fault`) of it for each bug, those included that no replacement shows.
 
-What that says (`next_fault`) is read from the place (`blame`, `scales`, `returned`), the values
-(`kinds`), what the two say of each other (`causes`, of what is `compared`), and the user's own
-names (`words`, `operand_text`, from `sources`), and so is what to write there (`at_hand`, of what
-is in `scope`). Faults of another kind are in `special` and
-`passes` (with `loops`) and `raising` (with operands that do not fit: `misfits`). The result is a
-`Fault` (`fault`) for each bug, and what each line of the gradient made (`backward`); and where the
-gradient is exactly that of the loss with one operation changed (`doubts`, from `variants`, made by
-`changes`), that too. `find` has the door. What a loss tells by itself is in `of_the_loss`
-and `penalties`.
+`find` has the door.
 
 The numeric gradient stays the judge: the adjoints are compared with differences of the user's own
 loss before they are used, and a mended gradient is given to the caller's judge.
@@ -39,13 +22,13 @@ loss before they are used, and a mended gradient is given to the caller's judge.
 
 from __future__ import annotations
 
-from gradcheck.trace.calling import trace_call
+from gradcheck.trace.adjoints.of_the_loss import may_be_dense, without_guards
+from gradcheck.trace.adjoints.points import Subject
+from gradcheck.trace.adjoints.subjects import subject_of_problem
+from gradcheck.trace.causes.penalties import penalised_blocks
 from gradcheck.trace.fault import BackwardStep, Fault, Search
 from gradcheck.trace.find import find_faults
-from gradcheck.trace.of_the_loss import may_be_dense, without_guards
-from gradcheck.trace.penalties import penalised_blocks
-from gradcheck.trace.points import Subject
-from gradcheck.trace.subjects import subject_of_problem
+from gradcheck.trace.record.calling import trace_call
 
 __all__ = [
     "BackwardStep",

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.misfits import Misfit
-from gradcheck.trace.places import Place
+from gradcheck.trace.record.places import Place
+from gradcheck.trace.wording.misfits import Misfit
 from gradcheck.user.calls import Location
 
 WRONG_OPERAND = "wrong operand"

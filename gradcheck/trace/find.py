@@ -8,16 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.backward import backward_steps
-from gradcheck.trace.candidates import Candidates
-from gradcheck.trace.describe import Followed
-from gradcheck.trace.doubts import doubt_of
-from gradcheck.trace.explain import known_quantities
-from gradcheck.trace.fault import Fault, Search
-from gradcheck.trace.meaning import meant_by
-from gradcheck.trace.next_fault import next_fault
-from gradcheck.trace.outputs import outputs_of
-from gradcheck.trace.points import (
+from gradcheck.trace.adjoints.points import (
     Array,
     NotFollowedError,
     Point,
@@ -26,12 +17,21 @@ from gradcheck.trace.points import (
     comparable,
     follow,
 )
-from gradcheck.trace.quantities import ADJOINT, Quantity, quantities_of
-from gradcheck.trace.raising import raising_fault
-from gradcheck.trace.series import series_of
-from gradcheck.trace.state import State, state_of
-from gradcheck.trace.trial import Deadline
-from gradcheck.trace.words import Words
+from gradcheck.trace.adjoints.quantities import ADJOINT, Quantity, quantities_of
+from gradcheck.trace.adjoints.series import series_of
+from gradcheck.trace.fault import Fault, Search
+from gradcheck.trace.faults.backward import backward_steps
+from gradcheck.trace.faults.describe import Followed
+from gradcheck.trace.faults.doubts import doubt_of
+from gradcheck.trace.faults.next_fault import next_fault
+from gradcheck.trace.faults.raising import raising_fault
+from gradcheck.trace.locating.candidates import Candidates
+from gradcheck.trace.locating.explain import known_quantities
+from gradcheck.trace.locating.meaning import meant_by
+from gradcheck.trace.locating.outputs import outputs_of
+from gradcheck.trace.locating.state import State, state_of
+from gradcheck.trace.locating.trial import Deadline
+from gradcheck.trace.wording.words import Words
 
 Judge = Callable[[Mapping[str, NDArray[Any]]], bool]
 """Whether mended gradients agree with the numeric one in the blocks that a fault is to mend."""

@@ -4,11 +4,11 @@ import numpy as np
 
 from benchmarks.edits import edit as edits
 from gradcheck.trace import subject_of_problem
-from gradcheck.trace.batches import run_each
-from gradcheck.trace.outputs import outputs_of
-from gradcheck.trace.points import follow
-from gradcheck.trace.reverse import adjoints
-from gradcheck.trace.state import Replacement, State
+from gradcheck.trace.adjoints.points import follow
+from gradcheck.trace.adjoints.reverse import adjoints
+from gradcheck.trace.locating.batches import run_each
+from gradcheck.trace.locating.outputs import outputs_of
+from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.user.problem import Problem
 from gradcheck.user.structures import flatten
 

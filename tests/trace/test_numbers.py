@@ -4,8 +4,8 @@ import computations
 import numpy as np
 import pytest
 
-from gradcheck.trace.calling import trace_call
-from gradcheck.trace.reverse import adjoints
+from gradcheck.trace.adjoints.reverse import adjoints
+from gradcheck.trace.record.calling import trace_call
 
 point = computations.point
 KINDS = {**computations.SMALL, **computations.LONGER}

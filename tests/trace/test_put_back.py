@@ -11,8 +11,8 @@ import helpers
 import numpy as np
 import pytest
 
-from gradcheck.trace import floats, proxies, traced
-from gradcheck.trace.calling import trace_call
+from gradcheck.trace.record import floats, proxies, traced
+from gradcheck.trace.record.calling import trace_call
 
 
 class Net:

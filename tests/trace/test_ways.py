@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck.trace.sources import tree_of
+from gradcheck.trace.record.sources import tree_of
 
 RNG = np.random.default_rng(41)
 X, Y = RNG.normal(size=(5, 3)), RNG.normal(size=(5, 2))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.nodes import Node, evaluate
+from gradcheck.trace.record.nodes import Node, evaluate
 
 Values = Any
 """The values of nodes, by index."""

@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.names import MOVES, split_names
-from gradcheck.trace.nodes import Node, Reference, carried, constant_of
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.points import Array, FollowedLoss, NotFollowedError, Subject, follow_loss
-from gradcheck.trace.reverse import adjoints
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.points import (
+    Array,
+    FollowedLoss,
+    NotFollowedError,
+    Subject,
+    follow_loss,
+)
+from gradcheck.trace.adjoints.reverse import adjoints
+from gradcheck.trace.record.names import MOVES, split_names
+from gradcheck.trace.record.nodes import Node, Reference, carried, constant_of
 
 LOGS = ("log", "log2", "log10")
 LARGEST_GUARD = 1e-3

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.differences import Contributions, Values, differenced, summed_to
-from gradcheck.trace.names import CONSTANT, MOVES
-from gradcheck.trace.nodes import Altered, Node, Reference, resolve
-from gradcheck.trace.products import PRODUCTS
-from gradcheck.trace.reductions import REDUCTIONS
+from gradcheck.trace.adjoints.differences import Contributions, Values, differenced, summed_to
+from gradcheck.trace.adjoints.products import PRODUCTS
+from gradcheck.trace.adjoints.reductions import REDUCTIONS
+from gradcheck.trace.record.names import CONSTANT, MOVES
+from gradcheck.trace.record.nodes import Altered, Node, Reference, resolve
 
 Movements = dict[int, tuple[NDArray[np.intp] | None, list[tuple[int, int]]]]
 """By node, where the entries of what moves data come from."""

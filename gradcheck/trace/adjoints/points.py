@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.calling import Trace, trace_calls
-from gradcheck.trace.nodes import OUTPUT, Node, Reference
-from gradcheck.trace.reverse import Adjoints, adjoints
+from gradcheck.trace.adjoints.reverse import Adjoints, adjoints
+from gradcheck.trace.record.calling import Trace, trace_calls
+from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
 
 Array = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.differences import Contributions, summed_to
-from gradcheck.trace.nodes import Node, Reference, resolve
+from gradcheck.trace.adjoints.differences import Contributions, summed_to
+from gradcheck.trace.record.nodes import Node, Reference, resolve
 
 
 def _two(rule: Callable[..., tuple[Any, Any] | None]) -> Callable[..., Contributions | None]:

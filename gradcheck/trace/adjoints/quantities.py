@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.differences import Contributions
-from gradcheck.trace.nodes import Node
-from gradcheck.trace.operations import ELEMENTWISE, base_name, contributions
-from gradcheck.trace.points import Point
+from gradcheck.trace.adjoints.differences import Contributions
+from gradcheck.trace.adjoints.operations import ELEMENTWISE, base_name, contributions
+from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.record.nodes import Node
 
 ADJOINT = "adjoint"
 VALUE = "value"

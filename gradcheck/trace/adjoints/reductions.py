@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.differences import Contributions
-from gradcheck.trace.nodes import Node, Reference, resolve
+from gradcheck.trace.adjoints.differences import Contributions
+from gradcheck.trace.record.nodes import Node, Reference, resolve
 
 Array = NDArray[Any]
 Axes = tuple[int, ...]

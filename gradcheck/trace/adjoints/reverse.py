@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.nodes import Node
-from gradcheck.trace.operations import Movements, contributions
+from gradcheck.trace.adjoints.operations import Movements, contributions
+from gradcheck.trace.record.nodes import Node
 
 Edge = tuple[int, int]
 """A use of a value: the index of the operation, and that of its operand."""

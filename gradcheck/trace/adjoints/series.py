@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.points import Point
-from gradcheck.trace.quantities import (
+from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
     CONTRIBUTION,
     PATHS,

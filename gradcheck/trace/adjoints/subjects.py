@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.points import Subject
+from gradcheck.trace.adjoints.points import Subject
 from gradcheck.user.blocks import cut
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.objects import Position

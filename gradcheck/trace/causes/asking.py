@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from gradcheck.trace.axis_causes import axis_cause, sample_cause
-from gradcheck.trace.compared import Array, Compared, same
-from gradcheck.trace.explain import Known
-from gradcheck.trace.fault import Cause
-from gradcheck.trace.index_causes import index_cause, place_cause
-from gradcheck.trace.mend import OWN, ZERO, Mend
-from gradcheck.trace.operation_causes import (
+from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.causes.axis_causes import axis_cause, sample_cause
+from gradcheck.trace.causes.compared import Array, Compared, same
+from gradcheck.trace.causes.index_causes import index_cause, place_cause
+from gradcheck.trace.causes.operation_causes import (
     forward_cause,
     product_cause,
     softmax_cause,
@@ -20,18 +18,16 @@ from gradcheck.trace.operation_causes import (
     update_cause,
     value_cause,
 )
-from gradcheck.trace.path_causes import path_cause, turned_cause, written_cause
-from gradcheck.trace.penalties import penalty_cause
-from gradcheck.trace.points import Point
-from gradcheck.trace.scale_causes import scale_cause
-from gradcheck.trace.slope_causes import (
+from gradcheck.trace.causes.path_causes import path_cause, turned_cause, written_cause
+from gradcheck.trace.causes.penalties import penalty_cause
+from gradcheck.trace.causes.scale_causes import scale_cause
+from gradcheck.trace.causes.slope_causes import (
     derivative_cause,
     other_slope_cause,
     slope_cause,
 )
-from gradcheck.trace.state import State
-from gradcheck.trace.surplus_causes import again_cause, clip_cause, habit_cause
-from gradcheck.trace.upstream_causes import (
+from gradcheck.trace.causes.surplus_causes import again_cause, clip_cause, habit_cause
+from gradcheck.trace.causes.upstream_causes import (
     adjoint_cause,
     loss_cause,
     sent_back_cause,
@@ -39,7 +35,11 @@ from gradcheck.trace.upstream_causes import (
     upstream_cause,
     weights_cause,
 )
-from gradcheck.trace.words import Words
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.locating.explain import Known
+from gradcheck.trace.locating.mend import OWN, ZERO, Mend
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.wording.words import Words
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     clip_cause,

@@ -9,8 +9,8 @@ from itertools import chain
 
 import numpy as np
 
-from gradcheck.trace.compared import Array, Arrays, same
-from gradcheck.trace.explain import Known
+from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
+from gradcheck.trace.causes.compared import Array, Arrays, same
 from gradcheck.trace.fault import (
     EXTRA_TERM,
     FACTOR_MISSING,
@@ -20,14 +20,14 @@ from gradcheck.trace.fault import (
     PATH_MISSING,
     Cause,
 )
-from gradcheck.trace.mend import Mend
-from gradcheck.trace.nodes import Assignment, evaluate
-from gradcheck.trace.places import Place
-from gradcheck.trace.quantities import ADJOINT, VALUE
-from gradcheck.trace.scope import Operand, names_at, operands_of_expression
-from gradcheck.trace.sources import expression_of
-from gradcheck.trace.state import Replacement, State
-from gradcheck.trace.words import SHORT
+from gradcheck.trace.locating.explain import Known
+from gradcheck.trace.locating.mend import Mend
+from gradcheck.trace.locating.state import Replacement, State
+from gradcheck.trace.record.nodes import Assignment, evaluate
+from gradcheck.trace.record.places import Place
+from gradcheck.trace.record.sources import expression_of
+from gradcheck.trace.wording.scope import Operand, names_at, operands_of_expression
+from gradcheck.trace.wording.words import SHORT
 
 PASSES, LARGE = 4, 50_000
 """In so many passes of a loop it must fit; of arrays with more entries nothing is asked."""

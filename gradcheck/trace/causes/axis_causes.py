@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import Arrays, Compared, agrees, made_of, same
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.causes.compared import Arrays, Compared, agrees, made_of, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import Node
-from gradcheck.trace.operations import base_name
+from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.nodes import Node
 
 REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 

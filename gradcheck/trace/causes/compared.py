@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.candidates import Candidate
-from gradcheck.trace.explain import Known
-from gradcheck.trace.nodes import Node, carried, evaluate, latest_first
-from gradcheck.trace.points import Point
-from gradcheck.trace.quantities import SLOPE, Quantity
-from gradcheck.trace.scope import names_at
-from gradcheck.trace.state import State
-from gradcheck.trace.words import Words
+from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.adjoints.quantities import SLOPE, Quantity
+from gradcheck.trace.locating.candidates import Candidate
+from gradcheck.trace.locating.explain import Known
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.record.nodes import Node, carried, evaluate, latest_first
+from gradcheck.trace.wording.scope import names_at
+from gradcheck.trace.wording.words import Words
 
 Array = NDArray[Any]
 Arrays = Sequence[Array]

@@ -11,13 +11,13 @@ from itertools import combinations
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import Array, Compared, agrees, made_of, same
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.causes.compared import Array, Compared, agrees, made_of, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.loops import indices_in, names_in, names_of_loops
-from gradcheck.trace.nodes import Node, resolve
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.places import Place
-from gradcheck.trace.sources import expression_of
+from gradcheck.trace.record.nodes import Node, resolve
+from gradcheck.trace.record.places import Place
+from gradcheck.trace.record.sources import expression_of
+from gradcheck.trace.wording.loops import indices_in, names_in, names_of_loops
 
 WRITTEN = 4000
 """Of a loop that writes oftener nothing is asked."""

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradcheck.trace.compared import Arrays, same
-from gradcheck.trace.explain import Known
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
+from gradcheck.trace.causes.compared import Arrays, same
 from gradcheck.trace.fault import CONSTANT_FACTOR, EXTRA_TERM, WRONG_OPERAND, WRONG_VALUE
-from gradcheck.trace.mend import OWN, ZERO, Mend
-from gradcheck.trace.multiples import proportion
-from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
-from gradcheck.trace.state import State
-from gradcheck.trace.words import Words
+from gradcheck.trace.locating.explain import Known
+from gradcheck.trace.locating.mend import OWN, ZERO, Mend
+from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.wording.words import Words
 
 LOOSE = 1e-6
 

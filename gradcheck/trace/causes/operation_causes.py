@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import Arrays, Compared, less, product, same
+from gradcheck.trace.adjoints.operations import base_name, before_moves
+from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
+from gradcheck.trace.causes.compared import Arrays, Compared, less, product, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.mend import Mend
-from gradcheck.trace.multiples import proportion
-from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import Node, carried, evaluate
-from gradcheck.trace.operations import base_name, before_moves
-from gradcheck.trace.points import Point
-from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
-from gradcheck.trace.scipy_forms import softmax
-from gradcheck.trace.state import State
-from gradcheck.trace.words import Words
+from gradcheck.trace.locating.mend import Mend
+from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.nodes import Node, carried, evaluate
+from gradcheck.trace.record.scipy_forms import softmax
+from gradcheck.trace.wording.words import Words
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
 PRODUCTS = ("matmul", "dot", "multiply")

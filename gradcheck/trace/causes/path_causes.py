@@ -8,14 +8,14 @@ from itertools import combinations
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.axis_causes import REDUCTIONS, axis_of, other_axis
-from gradcheck.trace.compared import Array, Arrays, Compared, less, made_of, quotient, same
+from gradcheck.trace.adjoints.operations import base_name, before_moves
+from gradcheck.trace.adjoints.quantities import PATHS
+from gradcheck.trace.causes.axis_causes import REDUCTIONS, axis_of, other_axis
+from gradcheck.trace.causes.compared import Array, Arrays, Compared, less, made_of, quotient, same
+from gradcheck.trace.causes.penalties import is_square
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.names import MOVES, WRITES, split_names
-from gradcheck.trace.nodes import Node, evaluate, resolve
-from gradcheck.trace.operations import base_name, before_moves
-from gradcheck.trace.penalties import is_square
-from gradcheck.trace.quantities import PATHS
+from gradcheck.trace.record.names import MOVES, WRITES, split_names
+from gradcheck.trace.record.nodes import Node, evaluate, resolve
 
 SLIDES = split_names("convolve correlate convolve2d correlate2d")
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))

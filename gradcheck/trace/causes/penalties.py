@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import Compared, less, same
+from gradcheck.trace.adjoints.operations import base_name, before_moves
+from gradcheck.trace.adjoints.points import Array, NotFollowedError, Subject, follow_loss
+from gradcheck.trace.causes.compared import Compared, less, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.multiples import proportion
-from gradcheck.trace.names import MOVES, split_names
-from gradcheck.trace.nodes import Node, operands_of
-from gradcheck.trace.operations import base_name, before_moves
-from gradcheck.trace.points import Array, NotFollowedError, Subject, follow_loss
+from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.record.names import MOVES, split_names
+from gradcheck.trace.record.nodes import Node, operands_of
 
 SQUARES = split_names("square norm")
 PRODUCTS = split_names("multiply dot vdot inner matmul einsum tensordot")

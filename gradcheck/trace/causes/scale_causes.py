@@ -8,17 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import same
-from gradcheck.trace.explain import Known
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.adjoints.quantities import VALUE
+from gradcheck.trace.causes.compared import same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.meaning import sizes_of
-from gradcheck.trace.mend import Mend
-from gradcheck.trace.nodes import Node, constant_of
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.points import Point
-from gradcheck.trace.quantities import VALUE
-from gradcheck.trace.sources import expression_of
-from gradcheck.trace.state import State
+from gradcheck.trace.locating.explain import Known
+from gradcheck.trace.locating.meaning import sizes_of
+from gradcheck.trace.locating.mend import Mend
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.record.nodes import Node, constant_of
+from gradcheck.trace.record.sources import expression_of
 
 CLOSE = 1e-6
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import FEWEST, Arrays, Compared, quotient, roughness, same
+from gradcheck.trace.adjoints.operations import base_name, before_moves
+from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
+from gradcheck.trace.causes.compared import FEWEST, Arrays, Compared, quotient, roughness, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.nodes import Reference
-from gradcheck.trace.operations import base_name, before_moves
-from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE
+from gradcheck.trace.record.nodes import Reference
 
 LOOSE = 1e-5
 """The tolerance of slopes by differences."""

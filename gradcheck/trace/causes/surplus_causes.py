@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.compared import FEWEST, Array, Compared, product, quotient, same
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
+from gradcheck.trace.causes.compared import FEWEST, Array, Compared, product, quotient, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.quantities import SLOPE, VALUE
 
 
 def _sigmoid(z: Array) -> Array:

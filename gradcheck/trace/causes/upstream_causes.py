@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.axis_causes import REDUCTIONS
-from gradcheck.trace.compared import Arrays, Compared, less, product, quotient, same
+from gradcheck.trace.adjoints.operations import base_name, before_moves
+from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
+from gradcheck.trace.causes.axis_causes import REDUCTIONS
+from gradcheck.trace.causes.compared import Arrays, Compared, less, product, quotient, same
+from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS, user_of
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.multiples import proportion
-from gradcheck.trace.nodes import Node, carried
-from gradcheck.trace.operation_causes import MATRIX_PRODUCTS, user_of
-from gradcheck.trace.operations import base_name, before_moves
-from gradcheck.trace.quantities import ADJOINT, VALUE
+from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.record.nodes import Node, carried
 
 
 def upstream_cause(compared: Compared) -> Cause | None:

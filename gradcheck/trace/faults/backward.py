@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.describe import Followed
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
+from gradcheck.trace.causes.kinds import ORDER, constant
 from gradcheck.trace.fault import BackwardStep, Fault
-from gradcheck.trace.kinds import ORDER, constant
-from gradcheck.trace.multiples import proportion
-from gradcheck.trace.names import CONSTANT, MOVES, WRITES
-from gradcheck.trace.nodes import OUTPUT, RAISED, Node
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.places import Place
-from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
-from gradcheck.trace.state import State
-from gradcheck.trace.words import assigned_name
+from gradcheck.trace.faults.describe import Followed
+from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.record.names import CONSTANT, MOVES, WRITES
+from gradcheck.trace.record.nodes import OUTPUT, RAISED, Node
+from gradcheck.trace.record.places import Place
+from gradcheck.trace.wording.words import assigned_name
 
 RIGHT, WRONG, INHERITED, UNKNOWN = "right", "wrong", "inherited", "unknown"
 

@@ -8,16 +8,16 @@ import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from gradcheck.trace.mend import Mend
-from gradcheck.trace.nodes import OUTPUT, Assignment, Node
-from gradcheck.trace.operand_text import place_of_use, text_of_use, with_place
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.places import Call, Chain, Place
-from gradcheck.trace.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
-from gradcheck.trace.state import State
-from gradcheck.trace.units import CALL
-from gradcheck.trace.view import View
-from gradcheck.trace.words import Words
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
+from gradcheck.trace.locating.mend import Mend
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import CALL
+from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.record.places import Call, Chain, Place
+from gradcheck.trace.wording.operand_text import place_of_use, text_of_use, with_place
+from gradcheck.trace.wording.words import Words
 
 COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 

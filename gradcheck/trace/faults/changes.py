@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from gradcheck.trace.nodes import Altered, Node, Reference, constant_of, evaluate
-from gradcheck.trace.operations import contributions
+from gradcheck.trace.adjoints.operations import contributions
+from gradcheck.trace.record.nodes import Altered, Node, Reference, constant_of, evaluate
 
 Array = NDArray[Any]
 Tape = Sequence[Node]

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.at_hand import number_to_drop, what_to_write
-from gradcheck.trace.blame import Blame
-from gradcheck.trace.candidates import Candidates
-from gradcheck.trace.causes import cause_of
-from gradcheck.trace.compared import same
-from gradcheck.trace.explain import Known
+from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.adjoints.quantities import ADJOINT
+from gradcheck.trace.causes.asking import cause_of
+from gradcheck.trace.causes.at_hand import number_to_drop, what_to_write
+from gradcheck.trace.causes.compared import same
+from gradcheck.trace.causes.kinds import kind_of, named
 from gradcheck.trace.fault import (
     NOT_ACCUMULATED,
     PASS_MISSING,
@@ -25,21 +25,21 @@ from gradcheck.trace.fault import (
     Fault,
     Step,
 )
-from gradcheck.trace.kinds import kind_of, named
-from gradcheck.trace.loops import left_at_once, loop_around, loop_that_ran_once
-from gradcheck.trace.mend import OWN, QUANTITY, Mend, in_order
-from gradcheck.trace.nodes import latest_first
-from gradcheck.trace.operand_text import name_of_operand
-from gradcheck.trace.places import Place
-from gradcheck.trace.points import Point
-from gradcheck.trace.quantities import ADJOINT
-from gradcheck.trace.returned import returned_place
-from gradcheck.trace.special import Special
-from gradcheck.trace.state import State
-from gradcheck.trace.trial import Deadline
-from gradcheck.trace.units import NODE
-from gradcheck.trace.view import View
-from gradcheck.trace.words import Words
+from gradcheck.trace.faults.blame import Blame
+from gradcheck.trace.faults.special import Special
+from gradcheck.trace.locating.candidates import Candidates
+from gradcheck.trace.locating.explain import Known
+from gradcheck.trace.locating.mend import OWN, QUANTITY, Mend, in_order
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.trial import Deadline
+from gradcheck.trace.locating.units import NODE
+from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.nodes import latest_first
+from gradcheck.trace.record.places import Place
+from gradcheck.trace.wording.loops import left_at_once, loop_around, loop_that_ran_once
+from gradcheck.trace.wording.operand_text import name_of_operand
+from gradcheck.trace.wording.returned import returned_place
+from gradcheck.trace.wording.words import Words
 
 OF_PASSES = (NOT_ACCUMULATED, PASS_MISSING, SOME_LEFT_OUT)
 """Causes that a loop has which ends too early."""

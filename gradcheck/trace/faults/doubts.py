@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradcheck.trace.changes import Change, constants_of
-from gradcheck.trace.describe import Followed
+from gradcheck.trace.adjoints.points import Array, Point
+from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     EXTRA_TERM,
@@ -23,11 +23,11 @@ from gradcheck.trace.fault import (
     Cause,
     Fault,
 )
-from gradcheck.trace.multiples import proportion
-from gradcheck.trace.nodes import Node, constant_of, evaluate
-from gradcheck.trace.points import Array, Point
-from gradcheck.trace.reverse import adjoints
-from gradcheck.trace.variants import SMALL, variants_of
+from gradcheck.trace.faults.changes import Change, constants_of
+from gradcheck.trace.faults.describe import Followed
+from gradcheck.trace.faults.variants import SMALL, variants_of
+from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.record.nodes import Node, constant_of, evaluate
 
 POINTS = 3
 EXACT = 1e-7

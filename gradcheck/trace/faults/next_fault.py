@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.trace.blame import (
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
+from gradcheck.trace.fault import Fault
+from gradcheck.trace.faults.blame import (
     Blame,
     blame,
     blame_use,
@@ -15,23 +18,20 @@ from gradcheck.trace.blame import (
     is_of_another_kind,
     outside_helper,
 )
-from gradcheck.trace.candidates import Candidate
-from gradcheck.trace.describe import Followed, of_mend, of_special, where_returned
-from gradcheck.trace.fault import Fault
-from gradcheck.trace.left_out import factor_left_out
-from gradcheck.trace.mend import Mend
-from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import Assignment
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.passes import last_pass
-from gradcheck.trace.projections import projections_of
-from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, VALUE
-from gradcheck.trace.scales import beside_right_ones, place_of_scale
-from gradcheck.trace.search import Outcome, first_mend
-from gradcheck.trace.special import special_fault, wrong_shape
-from gradcheck.trace.state import State
-from gradcheck.trace.trial import Trials
-from gradcheck.trace.view import View, view_of
+from gradcheck.trace.faults.describe import Followed, of_mend, of_special, where_returned
+from gradcheck.trace.faults.passes import last_pass
+from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
+from gradcheck.trace.faults.special import special_fault, wrong_shape
+from gradcheck.trace.locating.candidates import Candidate
+from gradcheck.trace.locating.left_out import factor_left_out
+from gradcheck.trace.locating.mend import Mend
+from gradcheck.trace.locating.projections import projections_of
+from gradcheck.trace.locating.search import Outcome, first_mend
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.trial import Trials
+from gradcheck.trace.locating.view import View, view_of
+from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.nodes import Assignment
 
 
 def next_fault(

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.blame import Blame
 from gradcheck.trace.fault import LAST_PASS
-from gradcheck.trace.nodes import OUTPUT, Assignment
-from gradcheck.trace.places import Place
-from gradcheck.trace.special import Special
-from gradcheck.trace.state import Replacement, Values
-from gradcheck.trace.view import View
+from gradcheck.trace.faults.blame import Blame
+from gradcheck.trace.faults.special import Special
+from gradcheck.trace.locating.state import Replacement, Values
+from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.nodes import OUTPUT, Assignment
+from gradcheck.trace.record.places import Place
 
 NEAR = 60
 """By how many operations a gradient is reached from what a loop adds up."""

@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.blame import Blame
-from gradcheck.trace.describe import Followed
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
+from gradcheck.trace.causes.kinds import named
 from gradcheck.trace.fault import RAISES, WRONG_SHAPE, Cause, Fault, Step
-from gradcheck.trace.kinds import named
-from gradcheck.trace.loops import loop_of_index
-from gradcheck.trace.misfits import Misfit, Operand, products_of, with_a_line_less
-from gradcheck.trace.nodes import RAISED, Node, Reference
-from gradcheck.trace.operand_text import operand_text
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.quantities import ADJOINT, VALUE
+from gradcheck.trace.faults.blame import Blame
+from gradcheck.trace.faults.describe import Followed
+from gradcheck.trace.record.nodes import RAISED, Node, Reference
+from gradcheck.trace.wording.loops import loop_of_index
+from gradcheck.trace.wording.misfits import Misfit, Operand, products_of, with_a_line_less
+from gradcheck.trace.wording.operand_text import operand_text
 
 BEYOND = re.compile(
     r"index (?P<index>-?\d+) is out of bounds for axis (?P<axis>\d+) with size (?P<size>\d+)"

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.mend import Mend
-from gradcheck.trace.multiples import proportion
-from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import OUTPUT, Node, constant_of
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.places import Place
-from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
-from gradcheck.trace.returned import returned_place
-from gradcheck.trace.search import Scale
-from gradcheck.trace.state import State
-from gradcheck.trace.units import NODE
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE, Quantity
+from gradcheck.trace.locating.mend import Mend
+from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.search import Scale
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import NODE
+from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.nodes import OUTPUT, Node, constant_of
+from gradcheck.trace.record.places import Place
+from gradcheck.trace.wording.returned import returned_place
 
 PRODUCTS = ("multiply", "divide", "matmul", "dot")
 

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.blame import Blame
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.fault import EARLIER_CALL, NEVER_WRITTEN, NOT_RETURNED, WRONG_SHAPE
-from gradcheck.trace.loops import loop_of_missing, loop_that_stops_short
-from gradcheck.trace.multiples import proportion
-from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import OUTPUT, Assignment, Node
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.outputs import Output, provenance
-from gradcheck.trace.points import Point
-from gradcheck.trace.returned import returned_place
-from gradcheck.trace.state import Replacement, State
-from gradcheck.trace.view import View
+from gradcheck.trace.faults.blame import Blame
+from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.outputs import Output, provenance
+from gradcheck.trace.locating.state import Replacement, State
+from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.wording.loops import loop_of_missing, loop_that_stops_short
+from gradcheck.trace.wording.returned import returned_place
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from functools import partial
 
 import numpy as np
 
-from gradcheck.trace.changes import (
+from gradcheck.trace.adjoints.differences import Replaced
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.faults.changes import (
     Array,
     Change,
     Tape,
@@ -24,9 +26,7 @@ from gradcheck.trace.changes import (
     times,
     with_constant,
 )
-from gradcheck.trace.differences import Replaced
-from gradcheck.trace.nodes import Node, Reference
-from gradcheck.trace.operations import base_name
+from gradcheck.trace.record.nodes import Node, Reference
 
 SMALL = 0.011
 """Constants up to this keep from dividing by nothing."""

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.differences import Replaced
-from gradcheck.trace.names import split_names
-from gradcheck.trace.nodes import Node, Reference
-from gradcheck.trace.operations import ELEMENTWISE, base_name
-from gradcheck.trace.reverse import Edge
-from gradcheck.trace.state import State, Values
+from gradcheck.trace.adjoints.differences import Replaced
+from gradcheck.trace.adjoints.operations import ELEMENTWISE, base_name
+from gradcheck.trace.adjoints.reverse import Edge
+from gradcheck.trace.locating.state import State, Values
+from gradcheck.trace.record.names import split_names
+from gradcheck.trace.record.nodes import Node, Reference
 
 AT_ONCE = frozenset(ELEMENTWISE) | split_names(
     "where less less_equal greater greater_equal equal not_equal"

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
-from gradcheck.trace.series import Series
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
+from gradcheck.trace.adjoints.series import Series
 
 TURNED = 7
 """Arrays whose last two axes are longer than this are no kernels to be turned round."""

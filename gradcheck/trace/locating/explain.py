@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.quantities import VALUE, Quantity
+from gradcheck.trace.adjoints.quantities import VALUE, Quantity
 
 LINES = 24
 """Of how many rows or columns at most single ones are known quantities too."""

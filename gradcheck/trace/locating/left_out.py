@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradcheck.trace.candidates import Candidate, Table
-from gradcheck.trace.mend import QUANTITY, Mend
-from gradcheck.trace.multiples import proportion
-from gradcheck.trace.quantities import ADJOINT, PRODUCT, SLOPE, VALUE, Quantity
-from gradcheck.trace.reverse import Edge
-from gradcheck.trace.trial import Trials
-from gradcheck.trace.units import NODE, USE, Unit
-from gradcheck.trace.view import View
+from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE, Quantity
+from gradcheck.trace.adjoints.reverse import Edge
+from gradcheck.trace.locating.candidates import Candidate, Table
+from gradcheck.trace.locating.mend import QUANTITY, Mend
+from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.trial import Trials
+from gradcheck.trace.locating.units import NODE, USE, Unit
+from gradcheck.trace.locating.view import View
 
 
 def factor_left_out(

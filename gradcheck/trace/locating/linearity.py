@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from gradcheck.trace.names import BILINEAR, LINEAR
-from gradcheck.trace.nodes import Reference, operands_of
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.reverse import Edge
-from gradcheck.trace.state import State
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.reverse import Edge
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.record.names import BILINEAR, LINEAR
+from gradcheck.trace.record.nodes import Reference, operands_of
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.nodes import Node
-from gradcheck.trace.points import Point
+from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.record.nodes import Node
 
 MOST = 80
 """Of more numbers some two make almost anything."""

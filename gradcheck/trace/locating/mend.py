@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.candidates import Candidate
-from gradcheck.trace.state import Replacement, State
-from gradcheck.trace.units import Unit
+from gradcheck.trace.locating.candidates import Candidate
+from gradcheck.trace.locating.state import Replacement, State
+from gradcheck.trace.locating.units import Unit
 
 QUANTITY = "quantity"
 OWN = "own value times a constant"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import Node
-from gradcheck.trace.operations import base_name, positions_through
-from gradcheck.trace.points import Point
+from gradcheck.trace.adjoints.operations import base_name, positions_through
+from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.nodes import Node
 
 PARTS = 40
 """Into how many parts a block is split at most."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gradcheck.trace.mend import Mend
-from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
-from gradcheck.trace.units import NODE, Unit
-from gradcheck.trace.view import View
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
+from gradcheck.trace.locating.mend import Mend
+from gradcheck.trace.locating.units import NODE, Unit
+from gradcheck.trace.locating.view import View
 
 
 def carries(unit: Unit, view: View) -> bool:

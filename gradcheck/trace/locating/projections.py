@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.outputs import Output
-from gradcheck.trace.reverse import Adjoints, Edge, adjoints
-from gradcheck.trace.state import State
+from gradcheck.trace.adjoints.reverse import Adjoints, Edge, adjoints
+from gradcheck.trace.locating.outputs import Output
+from gradcheck.trace.locating.state import State
 
 FIT = 1e-5
 """The relative error of a projection that a replacement may leave."""

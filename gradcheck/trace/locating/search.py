@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.trace.candidates import Candidates
-from gradcheck.trace.meaning import is_meant
-from gradcheck.trace.mend import QUANTITY, ZERO, Mend
-from gradcheck.trace.multiples import proportion
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.preferences import already_right, carries, is_better, spoils
-from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, VALUE
-from gradcheck.trace.trial import Trials
-from gradcheck.trace.units import CALL, EVERYWHERE, NODE, USE, Unit, units_of
-from gradcheck.trace.view import View
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
+from gradcheck.trace.locating.candidates import Candidates
+from gradcheck.trace.locating.meaning import is_meant
+from gradcheck.trace.locating.mend import QUANTITY, ZERO, Mend
+from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.preferences import already_right, carries, is_better, spoils
+from gradcheck.trace.locating.trial import Trials
+from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, USE, Unit, units_of
+from gradcheck.trace.locating.view import View
 
 FURTHER = 40
 """How many operations further a better place is looked for once one has been found."""

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.nodes import Node, Reference, evaluate, operands_of
-from gradcheck.trace.operations import Movements
-from gradcheck.trace.outputs import Output, outputs_of
-from gradcheck.trace.points import Point
-from gradcheck.trace.reverse import Edge
+from gradcheck.trace.adjoints.operations import Movements
+from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.adjoints.reverse import Edge
+from gradcheck.trace.locating.outputs import Output, outputs_of
+from gradcheck.trace.record.nodes import Node, Reference, evaluate, operands_of
 
 Values = list[NDArray[Any]]
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.batches import run_each
-from gradcheck.trace.candidates import Candidate, Table
-from gradcheck.trace.linearity import Linearity, Reached
-from gradcheck.trace.mend import OWN, ZERO, ByPoint, Mend
-from gradcheck.trace.multiples import in_a_row
-from gradcheck.trace.projections import FIT, Projection, fitting, weight_of, with_fixed
-from gradcheck.trace.reverse import Edge
-from gradcheck.trace.state import Replacement, State
-from gradcheck.trace.units import Unit
+from gradcheck.trace.adjoints.reverse import Edge
+from gradcheck.trace.locating.batches import run_each
+from gradcheck.trace.locating.candidates import Candidate, Table
+from gradcheck.trace.locating.linearity import Linearity, Reached
+from gradcheck.trace.locating.mend import OWN, ZERO, ByPoint, Mend
+from gradcheck.trace.locating.multiples import in_a_row
+from gradcheck.trace.locating.projections import FIT, Projection, fitting, weight_of, with_fixed
+from gradcheck.trace.locating.state import Replacement, State
+from gradcheck.trace.locating.units import Unit
 
 EXECUTIONS = 4000
 """How many operations may be done again for the candidates of one unit; else it is not tried."""

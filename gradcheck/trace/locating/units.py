@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.names import CONSTANT, MOVES, ROUNDING
-from gradcheck.trace.nodes import OUTPUT, Node
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.reverse import Edge
-from gradcheck.trace.state import Values
-from gradcheck.trace.view import View
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.reverse import Edge
+from gradcheck.trace.locating.state import Values
+from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.names import CONSTANT, MOVES, ROUNDING
+from gradcheck.trace.record.nodes import OUTPUT, Node
 
 NODE = "value"
 USE = "use"

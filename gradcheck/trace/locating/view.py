@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.trace.explain import Known
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.quantities import ADJOINT, SLOPE, VALUE, Quantity
-from gradcheck.trace.state import State
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE, Quantity
+from gradcheck.trace.locating.explain import Known
+from gradcheck.trace.locating.state import State
 
 
 @dataclass(frozen=True)

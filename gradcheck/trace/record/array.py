@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.functions import (
+from gradcheck.trace.record.functions import (
     IN_PLACE,
     IN_PLACE_METHODS,
     METHODS,
@@ -24,11 +24,11 @@ from gradcheck.trace.functions import (
     QUESTIONS,
     call_method,
 )
-from gradcheck.trace.nodes import Tape
-from gradcheck.trace.recording import apply, open_tape, plain
-from gradcheck.trace.storage import Storage
-from gradcheck.trace.traced import Traced
-from gradcheck.trace.writing import change, compute_into
+from gradcheck.trace.record.nodes import Tape
+from gradcheck.trace.record.recording import apply, open_tape, plain
+from gradcheck.trace.record.storage import Storage
+from gradcheck.trace.record.traced import Traced
+from gradcheck.trace.record.writing import change, compute_into
 
 
 class TracedArray(Traced):

@@ -14,11 +14,11 @@ from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any
 
-from gradcheck.trace.nodes import Assignment, Tape
-from gradcheck.trace.places import Place, is_users_code
-from gradcheck.trace.recording import node_of
-from gradcheck.trace.sources import parsed, text_of
-from gradcheck.trace.traced import Traced
+from gradcheck.trace.record.nodes import Assignment, Tape
+from gradcheck.trace.record.places import Place, is_users_code
+from gradcheck.trace.record.recording import node_of
+from gradcheck.trace.record.sources import parsed, text_of
+from gradcheck.trace.record.traced import Traced
 
 
 @contextmanager

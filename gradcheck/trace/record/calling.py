@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.assignments import assignments_noted
-from gradcheck.trace.names import split_names
-from gradcheck.trace.nodes import Leak, Node, Tape
-from gradcheck.trace.places import run_function
-from gradcheck.trace.proxies import importing, vectorizing
-from gradcheck.trace.reach import Reach
-from gradcheck.trace.recording import node_of, plain
-from gradcheck.trace.tensors import kind_for
-from gradcheck.trace.traced import Traced
+from gradcheck.trace.record.assignments import assignments_noted
+from gradcheck.trace.record.names import split_names
+from gradcheck.trace.record.nodes import Leak, Node, Tape
+from gradcheck.trace.record.places import run_function
+from gradcheck.trace.record.proxies import importing, vectorizing
+from gradcheck.trace.record.reach import Reach
+from gradcheck.trace.record.recording import node_of, plain
+from gradcheck.trace.record.tensors import kind_for
+from gradcheck.trace.record.traced import Traced
 
 SEEN_THROUGH = split_names(
     """

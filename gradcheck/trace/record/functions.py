@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.names import split_names
+from gradcheck.trace.record.names import split_names
 
 Shape = tuple[int, ...]
 

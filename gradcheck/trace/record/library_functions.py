@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcheck.trace.scipy_forms import log_softmax, logsumexp, softmax
+from gradcheck.trace.record.scipy_forms import log_softmax, logsumexp, softmax
 
 Function = Callable[..., Any]
 

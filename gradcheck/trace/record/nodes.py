@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.places import Chain, Place, chain_of_calls
+from gradcheck.trace.record.places import Chain, Place, chain_of_calls
 
 OUTPUT = "output"
 RAISED = "raised"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.places import PACKAGE, is_followed
+from gradcheck.trace.record.places import PACKAGE, is_followed
 
 ADAPTERS = "gradcheck.user"
 LIMIT = 50_000

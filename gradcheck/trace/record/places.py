@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck.user.calls import Location
 
-PACKAGE = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parents[2]
 NETWORK = str(PACKAGE / "network")
 NOT_USERS = (
     str(Path(np.__file__).resolve().parent),

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.array import call_numpy
-from gradcheck.trace.library_functions import ACTIVATIONS
-from gradcheck.trace.names import split_names
-from gradcheck.trace.nodes import Tape
-from gradcheck.trace.places import is_users_code
-from gradcheck.trace.recording import apply, open_tape, plain
-from gradcheck.trace.scipy_forms import FOLLOWED, form_of
+from gradcheck.trace.record.array import call_numpy
+from gradcheck.trace.record.library_functions import ACTIVATIONS
+from gradcheck.trace.record.names import split_names
+from gradcheck.trace.record.nodes import Tape
+from gradcheck.trace.record.places import is_users_code
+from gradcheck.trace.record.recording import apply, open_tape, plain
+from gradcheck.trace.record.scipy_forms import FOLLOWED, form_of
 
 UFUNC_OF = {"atan": "arctan", "atan2": "arctan2", "pow": "power"}
 """The standard names of functions of `math` that numpy calls otherwise, and that have rules."""

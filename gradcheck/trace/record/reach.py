@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.array import TracedArray, traced_leaf, traced_number
-from gradcheck.trace.floats import Float
-from gradcheck.trace.nodes import Tape
-from gradcheck.trace.ownership import (
+from gradcheck.trace.record.array import TracedArray, traced_leaf, traced_number
+from gradcheck.trace.record.floats import Float
+from gradcheck.trace.record.nodes import Tape
+from gradcheck.trace.record.ownership import (
     ATOMS,
     LIMIT,
     UNSEEN,
@@ -29,10 +29,10 @@ from gradcheck.trace.ownership import (
     restorer,
     slots,
 )
-from gradcheck.trace.places import is_followed
-from gradcheck.trace.proxies import is_jaxs, proxy_of
-from gradcheck.trace.sparse import Sparse, is_sparse
-from gradcheck.trace.storage import Storage
+from gradcheck.trace.record.places import is_followed
+from gradcheck.trace.record.proxies import is_jaxs, proxy_of
+from gradcheck.trace.record.sparse import Sparse, is_sparse
+from gradcheck.trace.record.storage import Storage
 from gradcheck.user.tensors import is_jax, is_real_tensor, is_tensor, to_array
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.nodes import Reference, Tape
+from gradcheck.trace.record.nodes import Reference, Tape
 
 
 @dataclass(slots=True, eq=False)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.nodes import Tape
-from gradcheck.trace.storage import Storage
+from gradcheck.trace.record.nodes import Tape
+from gradcheck.trace.record.storage import Storage
 
 
 class Traced(np.ndarray[Any, Any]):

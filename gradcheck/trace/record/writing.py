@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.functions import changed, filled, filled_where
-from gradcheck.trace.nodes import Tape
-from gradcheck.trace.recording import open_tape, plain, record_failure, reference
-from gradcheck.trace.storage import Storage
-from gradcheck.trace.traced import Traced
+from gradcheck.trace.record.functions import changed, filled, filled_where
+from gradcheck.trace.record.nodes import Tape
+from gradcheck.trace.record.recording import open_tape, plain, record_failure, reference
+from gradcheck.trace.record.storage import Storage
+from gradcheck.trace.record.traced import Traced
 
 
 def change(

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.nodes import Node
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.places import Place
-from gradcheck.trace.sources import expression_of, tree_of
-from gradcheck.trace.state import State
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.places import Place
+from gradcheck.trace.record.sources import expression_of, tree_of
 
 BUFFERS = ("zeros", "zeros_like")
 

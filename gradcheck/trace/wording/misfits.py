@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.sources import expression_of
+from gradcheck.trace.record.sources import expression_of
 
 Array = NDArray[Any]
 

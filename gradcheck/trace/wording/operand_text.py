@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from gradcheck.trace.mend import Mend
-from gradcheck.trace.nodes import Node, Reference
-from gradcheck.trace.places import Place
-from gradcheck.trace.sources import expression_of
-from gradcheck.trace.state import State
+from gradcheck.trace.locating.mend import Mend
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.record.places import Place
+from gradcheck.trace.record.sources import expression_of
 
 MODULES = ("np", "numpy", "math")
 

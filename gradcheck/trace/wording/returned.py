@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
-from gradcheck.trace.places import Call, Chain, Place
-from gradcheck.trace.sources import tree_of
+from gradcheck.trace.record.places import Call, Chain, Place
+from gradcheck.trace.record.sources import tree_of
 from gradcheck.user.blocks import BARE
 
 

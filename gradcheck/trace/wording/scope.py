@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from gradcheck.trace.nodes import Assignment, Reference
-from gradcheck.trace.operand_text import operand_text, with_place
-from gradcheck.trace.places import Place
-from gradcheck.trace.sources import expression_of
-from gradcheck.trace.state import State
-from gradcheck.trace.words import SHORT, assigned_name
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.record.nodes import Assignment, Reference
+from gradcheck.trace.record.places import Place
+from gradcheck.trace.record.sources import expression_of
+from gradcheck.trace.wording.operand_text import operand_text, with_place
+from gradcheck.trace.wording.words import SHORT, assigned_name
 
 BACK, AHEAD = 2000, 300
 """So much of the tape is read for what has a name."""

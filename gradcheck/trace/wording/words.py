@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from gradcheck.trace.names import MOVES
-from gradcheck.trace.nodes import Node, Reference
-from gradcheck.trace.operand_text import operand_text
-from gradcheck.trace.operations import base_name
-from gradcheck.trace.places import Place
-from gradcheck.trace.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE
-from gradcheck.trace.sources import parsed, text_of
+from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE
+from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.record.places import Place
+from gradcheck.trace.record.sources import parsed, text_of
+from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.user.blocks import BARE
 
 UNTELLING = (
