@@ -78,12 +78,14 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
         if far or (settled and scale is not None and scale.outputs >= trials.wrong):
             continue
         best = _best(unit, view, trials, candidates, strict)
-        if best is None or (partial is not None and not best.outputs > partial.outputs):
+        if best is None or (partial is not None and not _says_more(best, partial)):
             continue
         if scale is not None and scale.outputs >= best.outputs:
             settled = True
             continue
         best_spoils = spoils(best, view)
+        if held is not None and not best_spoils and _is_simpler(best, held):
+            held = None
         if held is not None and (
             not best.outputs >= held.outputs
             or best_spoils
@@ -113,6 +115,17 @@ def _comes_first(scale: Scale, mend: Mend) -> bool:
     """Whether a constant factor is to be mended before a replacement."""
     earlier = scale.mends[0].unit.position < mend.unit.position
     return scale.outputs >= mend.outputs or (earlier and complexity(mend.factor) > 0)
+
+
+def _says_more(mend: Mend, partial: Mend) -> bool:
+    """Whether it mends more than another, or needs no factor where that does."""
+    return mend.outputs > partial.outputs or _is_simpler(mend, partial)
+
+
+def _is_simpler(mend: Mend, other: Mend) -> bool:
+    """Whether it needs no factor where the other does, and mends what that leaves wrong."""
+    needs = complexity(mend.factor) == 0 < complexity(other.factor)
+    return needs and not mend.outputs < other.outputs
 
 
 def _is_far(unit: Unit, mend: Mend | None) -> bool:
