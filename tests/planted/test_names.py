@@ -19,7 +19,7 @@ NAMES = {
     "delta twice": {"GC103"},
     "delta slightly off": {"GC105"},
     "delta of last sample": {"GC701"},
-    "delta without first sample": {"GC702", "GC701", "GC408"},
+    "delta without first sample": {"GC702", "GC701", "GC408", "GC414"},
     "delta clipped": {"GC412"},
     "delta zero": {"GC408"},
     "back through updated weights": {"GC404"},
@@ -49,7 +49,7 @@ NAMES = {
 SEEDS = range(0, 32, 3)
 EVERY = 9
 NO_CAUSE = {"GC999", "GC408"}
-MISNAMED = {"slope of relu": 1, "slope doubled": 1}
+MISNAMED = {"slope of relu": 1, "delta clipped": 1}
 """In how many of the networks a bug may get another name. In none, of the other bugs."""
 
 

@@ -105,7 +105,7 @@ def _told(equal: Sequence[Quantity], nodes: Sequence[Node]) -> Quantity:
 
     def is_inside(one: Quantity) -> bool:
         end, begin = nodes[one.node].chain[:1], nodes[one.other or 0].chain[:1]
-        return bool(begin) and begin[0].code is end[0].code if end else False
+        return not begin or begin[0].code is end[0].code if end else False
 
     return min(chosen, key=lambda one: (one.node, is_inside(one), -(one.other or 0)))
 
@@ -191,6 +191,24 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
             known = all(begin in one for one in slopes)
             if known and _stays_inside(begin, inside, above[end.index], users):
                 yield Quantity(SLOPE, end.index, begin, tuple(one[begin] for one in slopes))
+
+
+def slopes_around(points: Sequence[Point], begin: int) -> Iterator[Quantity]:
+    """The slopes of what the loss makes of a value and does not use.
+
+    A cross-entropy of scores goes round the sigmoid, whose outputs the same function computes.
+    """
+    nodes, used = points[0].loss_nodes, used_values(points[0])
+    for end in nodes[begin + 1 :]:
+        if end.index in used or base_name(end) not in CHAIN or is_own(end):
+            continue
+        slopes = []
+        for point in points:
+            values = [node.value for node in point.loss_nodes]
+            reached = dict(enumerate(values))
+            slopes.append(_chained(point.loss_nodes, values, end.index, reached, {}))
+        if all(begin in one for one in slopes) and np.ptp(slopes[0][begin]):
+            yield Quantity(SLOPE, end.index, begin, tuple(one[begin] for one in slopes))
 
 
 def _chained(

@@ -43,8 +43,10 @@ def axis_cause(compared: Compared) -> Cause | None:
 def sample_cause(compared: Compared) -> Cause | None:
     """Some rows or columns alone, of what is wanted or of what is to be summed."""
     actual, expected = compared.actual, compared.expected
+    is_written = base_name(compared.state.tape[compared.operand]) in ("setitem", "scatter")
+    fewest = 2 if is_written else 3
     for axis in range(expected[0].ndim if actual[0].shape == expected[0].shape else 0):
-        cause = _some_of(actual, expected, axis)
+        cause = _some_of(actual, expected, axis, fewest)
         if cause is not None:
             return cause
     node = compared.state.tape[compared.operand]
@@ -62,17 +64,17 @@ def sample_cause(compared: Compared) -> Cause | None:
     return None
 
 
-def _some_of(actual: Arrays, expected: Arrays, axis: int) -> Cause | None:
-    """The cause, where the right entries along an axis stand beside zeros."""
+def _some_of(actual: Arrays, expected: Arrays, axis: int, fewest: int) -> Cause | None:
+    """The cause, where the right entries along an axis, of so many, stand beside zeros."""
     count = expected[0].shape[axis]
-    right, wrong = [], []
-    for a, b in zip(actual, expected, strict=True):
-        rows, wanted = (np.moveaxis(one, axis, 0).reshape(count, -1) for one in (a, b))
-        close = np.abs(rows - wanted) <= 1e-9 * np.max(np.abs(wanted), initial=0.0)
-        right.append(close.all(axis=1) & wanted.any(axis=1))
-        wrong.append(~rows.any(axis=1) & wanted.any(axis=1))
-    kept, lost = np.all(right, axis=0), np.all(wrong, axis=0)
-    if count < 3 or not kept.any() or not lost.any() or not (kept | lost).all():
+    rows, wanted = (
+        np.concatenate([np.moveaxis(one, axis, 0).reshape(count, -1) for one in several], axis=1)
+        for several in (actual, expected)
+    )
+    close = np.abs(rows - wanted) <= 1e-9 * np.max(np.abs(wanted), initial=0.0)
+    kept = close.all(axis=1) & wanted.any(axis=1)
+    lost = ~rows.any(axis=1) & wanted.any(axis=1)
+    if count < fewest or not kept.any() or not lost.any() or not (kept | lost).all():
         return None
     if expected[0].size == count and min(kept.sum(), lost.sum()) > 1:
         return None  # single entries, which may be 0 for their values

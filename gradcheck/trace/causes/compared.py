@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.points import Point
-from gradcheck.trace.adjoints.quantities import SLOPE, Quantity
+from gradcheck.trace.adjoints.quantities import SLOPE, Quantity, slopes_around
 from gradcheck.trace.locating.candidates import Candidate
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
@@ -94,17 +94,33 @@ class Compared:
         ]
 
     @cached_property
-    def slopes(self) -> list[Quantity]:
-        """The slopes along which what is wanted is made; the shortest first."""
+    def slopes(self) -> list[tuple[Quantity, Arrays]]:
+        """The slopes along which what is wanted is made, with what arrives; the shortest first."""
         ends = set(self.derived_by)
-        found = []
-        for quantity in self.known.quantities:
-            if quantity.kind != SLOPE or quantity.other not in ends:
-                continue
-            arriving = self.adjoints(quantity.node)
-            if arriving is not None and same(product(arriving, quantity.values), self.expected):
-                found.append(quantity)
-        return sorted(found, key=lambda one: one.node)
+        known = (q for q in self.known.quantities if q.kind == SLOPE and q.other in ends)
+        around = (q for begin in ends for q in slopes_around(self.points, begin))
+        found = [
+            (quantity, arriving)
+            for quantity in (*known, *around)
+            for arriving in self.arriving(quantity.node)
+            if same(product(arriving, quantity.values), self.expected)
+        ]
+        return sorted(found, key=lambda pair: pair[0].node)
+
+    def arriving(self, node: int) -> Iterator[Arrays]:
+        """What the derivative by a value of the loss can be.
+
+        Where the loss goes round the value, as a cross-entropy of scores does, it is what the
+        gradient has in its place: an operand of what is wrong, or that itself.
+        """
+        adjoint = self.adjoints(node)
+        if adjoint is not None:
+            yield adjoint
+            return
+        for operand in (*self.state.tape[self.operand].operands, self.operand):
+            values = [known[operand] for known in self.state.values]
+            if values[0].shape == self.expected[0].shape:
+                yield values
 
     def parts(self, node: int) -> dict[int, Arrays]:
         """What each use of a value of the loss contributes to its derivative, by the user."""

@@ -13,7 +13,8 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
-from gradcheck.trace.causes.compared import Arrays, Compared, less, product, same
+from gradcheck.trace.causes.compared import Arrays, Compared, less, product, quotient, same
+from gradcheck.trace.causes.surplus_causes import FORMS
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.multiples import proportion
@@ -34,10 +35,7 @@ ARITHMETIC = (MOVES - {"where", "select", "choose"}) | {
 
 def softmax_cause(compared: Compared) -> Cause | None:
     """The cause, where the derivative by the scores of a softmax is wanted."""
-    for shares, axis in _softmaxes(compared):
-        arriving = compared.adjoints(shares)
-        if arriving is None:
-            continue
+    for shares, axis, arriving in _softmaxes(compared):
         p, name = compared.values(shares), compared.words.name(shares)
         fix = _softmax_fix(compared, name, p, arriving, axis)
         if same(compared.actual, arriving):
@@ -52,10 +50,19 @@ def softmax_cause(compared: Compared) -> Cause | None:
                 f"p * (1 - p), where p is {name}, is the diagonal of the softmax's Jacobian alone",
                 fix,
             )
-        scores = compared.values(min(compared.derived_by))
+        scores = [compared.values(node) for node in compared.derived_by]
+        used = quotient(compared.actual, arriving)
+        for of, form in FORMS.items():
+            if any(same(used, map(form, values)) for values in scores):
+                return Cause(
+                    fault.SLOPE_WRONG,
+                    f"the slope of {of} stands where the derivative of the softmax that makes "
+                    f"{name} belongs",
+                    fix,
+                )
         for other in (one for one in range(p[0].ndim) if one != axis):
-            turned = [softmax(value, other) for value in scores]
-            if same(compared.actual, _pulled_back(arriving, turned, other)):
+            turned = ([softmax(value, other) for value in values] for values in scores)
+            if any(same(compared.actual, _pulled_back(arriving, p, other)) for p in turned):
                 return Cause(
                     fault.SOFTMAX_AXIS,
                     f"the softmax that makes {name} goes along axis {axis}, and this along {other}",
@@ -89,24 +96,23 @@ def _pulled_back(arriving: Arrays, shares: Arrays, axis: int) -> Arrays:
     ]
 
 
-def _softmaxes(compared: Compared) -> Iterator[tuple[int, int]]:
-    """The shares that a softmax makes of what the derivative is wanted by, and along which axis."""
+def _softmaxes(compared: Compared) -> Iterator[tuple[int, int, Arrays]]:
+    """The shares that a softmax makes of what the derivative is wanted by.
+
+    With the axis, and what arrives there.
+    """
     shape = compared.expected[0].shape
     if not shape or not compared.derived_by:
         return
-    for quantity in compared.known.quantities:
-        p = quantity.values
-        if quantity.kind != VALUE or p[0].shape != shape or np.any(p[0] < 0):
-            continue
-        if quantity.node <= min(compared.derived_by):
+    for made in compared.loss_nodes[min(compared.derived_by) + 1 :]:
+        if not made.is_float or made.value.shape != shape or np.any(made.value < 0):
             continue
         for axis in range(len(shape)):
-            if shape[axis] > 1 and np.allclose(p[0].sum(axis=axis), 1):
-                arriving = compared.adjoints(quantity.node)
-                if arriving is not None and same(
-                    compared.expected, _pulled_back(arriving, p, axis)
-                ):
-                    yield quantity.node, axis
+            if shape[axis] > 1 and np.allclose(made.value.sum(axis=axis), 1):
+                p = compared.values(made.index)
+                for arriving in compared.arriving(made.index):
+                    if same(compared.expected, _pulled_back(arriving, p, axis)):
+                        yield made.index, axis, arriving
 
 
 def product_cause(compared: Compared) -> Cause | None:

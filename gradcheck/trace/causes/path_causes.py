@@ -41,7 +41,7 @@ def _sums(compared: Compared) -> Iterator[tuple[int, Arrays]]:
         if laid != node:
             shape = compared.loss_nodes[laid].value.shape
             yield laid, [value.reshape(shape) for value in compared.actual]
-    for quantity in compared.slopes:
+    for quantity, _ in compared.slopes:
         yield quantity.node, quotient(compared.actual, quantity.values)
     # what is taken off every sample is made of them all: the way through it may be missing
     for node in compared.derived_by:

@@ -30,12 +30,14 @@ class _Slope:
         end: what it makes of it.
         right: the slope, by point.
         used: what stands in its place; nan where nothing shows it.
+        arriving: what it is multiplied by; None where that is not known.
     """
 
     begin: int
     end: int
     right: Arrays
     used: Arrays
+    arriving: Arrays | None
 
 
 def slope_cause(compared: Compared) -> Cause | None:
@@ -87,9 +89,8 @@ def _is_handed_out(compared: Compared, node: int) -> bool:
 
 def _is_of_the_error(compared: Compared, slope: _Slope) -> bool:
     """Whether it is the slope of a square that the loss adds up: of an error, not of a unit."""
-    arriving = compared.adjoints(slope.end)
     is_square = base_name(compared.loss_nodes[slope.end]) in ("power", "square", "multiply")
-    return is_square and arriving is not None and not np.ptp(arriving[0])
+    return is_square and slope.arriving is not None and not np.ptp(slope.arriving[0])
 
 
 def _whole(compared: Compared, slope: _Slope) -> Cause | None:
@@ -117,13 +118,13 @@ def _slopes(compared: Compared) -> Iterator[_Slope]:
     candidate = compared.candidate
     if candidate is not None and candidate.kind == SLOPE and candidate.other is not None:
         right = [value / compared.factor for value in compared.expected]
-        yield _Slope(candidate.other, candidate.node, right, compared.actual)
+        arriving = compared.adjoints(candidate.node)
+        yield _Slope(candidate.other, candidate.node, right, compared.actual, arriving)
         return
-    for quantity in compared.slopes:
-        arriving = compared.adjoints(quantity.node)
-        if arriving is not None and quantity.other is not None:
+    for quantity, arriving in compared.slopes:
+        if quantity.other is not None:
             used = quotient(compared.actual, arriving)
-            yield _Slope(quantity.other, quantity.node, quantity.values, used)
+            yield _Slope(quantity.other, quantity.node, quantity.values, used, arriving)
 
 
 def _name(compared: Compared, slope: _Slope) -> str:
@@ -242,7 +243,6 @@ def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
 
 
 def _elsewhere(compared: Compared, slope: _Slope) -> Cause | None:
-    arriving = compared.adjoints(slope.end)
     for quantity in compared.known.quantities:
         if quantity.kind in (ADJOINT, VALUE) and quantity.node not in (slope.begin, slope.end):
             values = quantity.values
@@ -251,7 +251,7 @@ def _elsewhere(compared: Compared, slope: _Slope) -> Cause | None:
                 words = f"{_name(compared, slope)} is taken at {of}"
                 at = quantity.node if quantity.kind == VALUE else None
                 return Cause(fault.SLOPE_ELSEWHERE, words, taken_at=at)
-    if arriving is not None and _is(compared, slope, arriving):
+    if slope.arriving is not None and _is(compared, slope, slope.arriving):
         return Cause(
             fault.SLOPE_ELSEWHERE, f"{_name(compared, slope)} is taken at the upstream gradient"
         )

@@ -44,9 +44,8 @@ def sent_back_cause(compared: Compared) -> Cause | None:
     name = f"dL/d{compared.words.name(min(compared.derived_by))}"
     if base_name(user) in REDUCTIONS and _is_of_a_parameter(compared, user):
         return Cause(fault.BIAS_OF_ANOTHER, f"{used} is summed, and {name} belongs here")
-    for slope in compared.slopes if _is_sent_back(compared, user) else ():
-        arriving = compared.adjoints(slope.node)
-        if arriving is not None and same(compared.actual, arriving):
+    for _, arriving in compared.slopes if _is_sent_back(compared, user) else ():
+        if same(compared.actual, arriving):
             return Cause(fault.RAW_ERROR, f"{used} is sent back, and {name} belongs here")
     return None
 
@@ -94,7 +93,7 @@ def _is_sent_back(compared: Compared, user: Node) -> bool:
 def weights_cause(compared: Compared) -> Cause | None:
     """The derivative by what a matrix product makes, where that by its operand is wanted."""
     reached = [(node, compared.actual) for node in compared.derived_by]
-    reached += [(one.node, quotient(compared.actual, one.values)) for one in compared.slopes]
+    reached += [(one.node, quotient(compared.actual, one.values)) for one, _ in compared.slopes]
     for node, actual in reached:
         for made in compared.loss_nodes[node + 1 :]:
             if node not in made.operands or base_name(made) not in MATRIX_PRODUCTS:
@@ -112,7 +111,7 @@ def weights_cause(compared: Compared) -> Cause | None:
 
 def loss_cause(compared: Compared) -> Cause | None:
     """The derivative of the squared or the absolute error, where the loss is another."""
-    slopes = compared.slopes
+    slopes = [one for one, _ in compared.slopes]
     for node in (*compared.derived_by, *(one.node for one in slopes)):
         for error in _errors(compared, node):
             forms: list[tuple[str, Arrays]] = [

@@ -16,12 +16,13 @@ from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.meaning import is_meant
-from gradcheck.trace.locating.mend import QUANTITY, ZERO, Mend
+from gradcheck.trace.locating.mend import QUANTITY, ZERO, ByPoint, Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.preferences import already_right, carries, is_better, spoils
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, USE, Unit, units_of
 from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.nodes import evaluate
 
 FURTHER = 40
 """How many operations further a better place is looked for once one has been found."""
@@ -123,9 +124,14 @@ def _says_more(mend: Mend, partial: Mend) -> bool:
 
 
 def _is_simpler(mend: Mend, other: Mend) -> bool:
-    """Whether it needs no factor where the other does, and mends what that leaves wrong."""
-    needs = complexity(mend.factor) == 0 < complexity(other.factor)
-    return needs and not mend.outputs < other.outputs
+    """Whether it needs no factor where the other does, and mends what that leaves wrong.
+
+    A size is no such factor: the division by it may come later.
+    """
+    is_odd = other.factor < 0 or complexity(other.factor) > 2
+    return (
+        mend.factor == 1 and other.how == QUANTITY and is_odd and not mend.outputs < other.outputs
+    )
 
 
 def _is_far(unit: Unit, mend: Mend | None) -> bool:
@@ -177,15 +183,34 @@ def _best(
         values = [entries[candidate.number] for entries in table.entries]
         if proportion(actual, values) is not None and not _is_other_mean(unit, view):
             continue
+        if _decides_nothing(unit, values, view):
+            continue
         mend = trials.attempt(unit, values, QUANTITY, candidate)
         in_its_place = not strict and bool(unit.nodes) and candidate.kind == ADJOINT
         if mend is None or not (in_its_place or is_meant(mend.factor, candidates.meant)):
             continue
+        if mend.factor != 1 and values[0].size > 1 and not any(map(np.ptp, values)):
+            continue  # a constant alone, whatever it is of
         if best is None or _rank(mend, candidates) > _rank(best, candidates):
             best = mend
         if trials.is_late:
             break
     return best
+
+
+def _decides_nothing(unit: Unit, values: ByPoint, view: View) -> bool:
+    """Whether comparisons come out the same for all entries: many values would do that."""
+    tape = view.state.tape
+    if not unit.uses or unit.is_series or any(tape[user].is_float for user, _ in unit.uses):
+        return False
+    masks = [
+        evaluate(
+            tape[user], {**dict(enumerate(known)), operand: value.reshape(known[operand].shape)}
+        )
+        for user, operand in unit.uses
+        for known, value in zip(view.state.values, values, strict=True)
+    ]
+    return not any(np.ptp(mask.astype(np.int8)) for mask in masks if mask.size)
 
 
 def _is_other_mean(unit: Unit, view: View) -> bool:

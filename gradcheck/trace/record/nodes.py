@@ -54,6 +54,7 @@ class Node:
         chain: the places of the call and of its callers, the innermost first.
         frame: tells one run of a function from another.
         operands: the nodes it was made from.
+        library_call: the number of the call of a library that made it on the way; 0 if none did.
     """
 
     index: int
@@ -65,6 +66,7 @@ class Node:
     chain: Chain
     frame: int
     operands: tuple[int, ...]
+    library_call: int = 0
 
     @property
     def place(self) -> Place | None:
@@ -142,6 +144,8 @@ class Tape:
     open: bool = True
     hook: Callable[..., Any] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _last: tuple[Chain, tuple[int, ...]] = ((), ())
+    _library_calls: int = 0
 
     def record(
         self,
@@ -152,7 +156,7 @@ class Tape:
         value: Any,
     ) -> int:
         """The index of a new node."""
-        chain, frame = chain_of_calls() if function is not None else ((), 0)
+        chain, frame, within = chain_of_calls() if function is not None else ((), 0, ())
         operands = operands_of(arguments)
         if keywords:
             operands += operands_of(dict(keywords))
@@ -170,9 +174,17 @@ class Tape:
                     chain,
                     frame,
                     tuple(dict.fromkeys(operands)),
+                    self._number_of_call(chain, within),
                 )
             )
         return index
+
+    def _number_of_call(self, chain: Chain, within: tuple[int, ...]) -> int:
+        """The number of the library's call; it is the last one as long as that goes on."""
+        if not (chain == self._last[0] and within > self._last[1] > ()):
+            self._library_calls += 1
+        self._last = chain, within
+        return self._library_calls if within else 0
 
     def leaf(self, name: str, value: Any) -> int:
         """The index of a new node that nothing made."""
@@ -180,7 +192,7 @@ class Tape:
 
     def leak(self, operation: str) -> None:
         """Notes an operation that is not followed."""
-        chain, _ = chain_of_calls()
+        chain, *_ = chain_of_calls()
         self.leaks.append(Leak(operation, chain[0].place if chain else None))
 
 

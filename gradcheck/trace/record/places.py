@@ -16,6 +16,7 @@ from gradcheck.user.calls import Location
 
 PACKAGE = Path(__file__).resolve().parents[2]
 NETWORK = str(PACKAGE / "network")
+TRACE = str(PACKAGE / "trace")
 NOT_USERS = (
     str(Path(np.__file__).resolve().parent),
     str(Path(sysconfig.get_paths()["stdlib"]).resolve()),
@@ -143,10 +144,20 @@ def _call(code: CodeType, instruction: int) -> Call | None:
     return call
 
 
-def chain_of_calls() -> tuple[Chain, int]:
-    """The user's calls that lead here, the innermost first, and what identifies that frame."""
+@lru_cache(maxsize=4096)
+def _is_library(filename: str) -> bool:
+    """Whether a file, which is not the user's, computes: neither the trace nor numpy does."""
+    return not filename.startswith((TRACE, NOT_USERS[0], "<"))
+
+
+def chain_of_calls() -> tuple[Chain, int, tuple[int, ...]]:
+    """The user's calls that lead here, the innermost first, and what identifies that frame.
+
+    And how far the library that the innermost has called is: by its frames, the outermost first.
+    """
     frame: FrameType | None = sys._getframe(2)
     calls: list[Call] = []
+    within: list[int] = []
     innermost = 0
     while frame is not None:
         code = frame.f_code
@@ -158,5 +169,7 @@ def chain_of_calls() -> tuple[Chain, int]:
             if not calls:
                 innermost = id(frame)
             calls.append(call)
+        elif not calls and _is_library(code.co_filename):
+            within.append(frame.f_lasti)
         frame = frame.f_back
-    return tuple(calls), innermost
+    return tuple(calls), innermost, tuple(reversed(within))

@@ -60,14 +60,16 @@ class Words:
                 else self._given.get(index, own.removeprefix("data['").removesuffix("']"))
             )
         place = node.place
-        if place is not None:
+        is_inside = self._stays_inside(index)
+        if place is not None and not is_inside:
             assigned = assigned_name(place)
             if assigned:
                 return assigned
         if base_name(node) in MOVES and len(node.operands) == 1:
             return self.name(node.operands[0])
         if place is not None and 0 < len(place.source) <= SHORT:
-            return f"`{place.source}`"
+            within = f"the {base_name(node)} in " if is_inside else ""
+            return f"{within}`{place.source}`"
         return f"the {base_name(node)} at line {place.line}" if place else base_name(node)
 
     def quantity(self, kind: str, node: int, other: int | None) -> str:
@@ -78,7 +80,7 @@ class Words:
                 "1"
                 if node == self.loss
                 else f"dL/d({name})"
-                if " " in name and "`" not in name
+                if name.startswith("the ")
                 else f"dL/d{name}"
             )
         if kind == PRODUCT and other is not None:
@@ -117,6 +119,11 @@ class Words:
         if len(users) == 1 and users[0] != self.loss and not self.name(users[0]).startswith("the "):
             return f"bring {self.quantity(ADJOINT, users[0], None)} back through {told}"
         return f"bring back what arrives at {told}"
+
+    def _stays_inside(self, index: int) -> bool:
+        """Whether a library makes a value on its way, so that nothing of the user's names it."""
+        call, users = self.nodes[index].library_call, self._users.get(index, [])
+        return bool(call and users) and all(self.nodes[one].library_call == call for one in users)
 
     def _only_moves(self, node: int, made: int, user: int) -> bool:
         """Whether what is made of a value is the same with another layout, or a term added."""
