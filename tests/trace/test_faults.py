@@ -123,15 +123,29 @@ def test_the_mended_gradients_are_right(tmp_path):
         assert np.allclose(search.faults[-1].mended[name], value, rtol=1e-6)
 
 
-def test_several_bugs_are_found_one_after_the_other(tmp_path):
-    source = (edits.NETS / "dense_rows.py").read_text()
-    source = source.replace("(out - Y) / len(X)", "(out - Y)")
-    source = source.replace("dA1 * (1 - A1**2)", "dA1 * (1 - Z1**2)")
+TWO = [
+    (
+        "dense_rows",
+        ("(out - Y) / len(X)", "(out - Y)"),
+        ("dA1 * (1 - A1**2)", "dA1 * (1 - Z1**2)"),
+        {"dZ2 = (out - Y)", "dZ1 = dA1 * (1 - Z1**2)"},
+    ),
+    (
+        "autoencoder",  # one replacement with a factor of -1 would do for both
+        ('g["W"] + X.T @ dz', 'g["W"] - X.T @ dz'),
+        ("dz = up * (1 - code**2)", "dz = up"),
+        {'g["W"] = g["W"] - X.T @ dz', "dz = up"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("net", "one", "other", "wanted"), TWO)
+def test_two_bugs_are_found_one_after_the_other(net, one, other, wanted, tmp_path):
+    source = (edits.NETS / f"{net}.py").read_text().replace(*one).replace(*other)
     module = edits.module_of(source, tmp_path / "two.py")
     search = searched(module, module.params())
     lines = source.split("\n")
-    texts = {lines[fault.place.line - 1].strip() for fault in search.faults}
-    assert texts == {"dZ2 = (out - Y)", "dZ1 = dA1 * (1 - Z1**2)"}
+    assert {lines[fault.place.line - 1].strip() for fault in search.faults} == wanted
     assert search.left == ()
 
 

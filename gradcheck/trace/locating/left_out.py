@@ -79,7 +79,7 @@ def _with_factor(
         if proportion(actual, values) is not None:
             continue
         mend = trials.attempt(unit, values, QUANTITY, candidate)
-        if mend is not None and abs(abs(mend.factor) - 1) < 1e-9:
+        if mend is not None and mend.factor == 1:
             return mend
     return None
 
