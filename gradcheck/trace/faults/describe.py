@@ -112,7 +112,8 @@ def of_mend(
     mend = in_order(mend, state)
     mended = state.mend(mend.replacements)
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
-    told = name_of_operand(mend, state) or blamed.expression
+    operand = name_of_operand(mend, state, blamed.place)
+    told = blamed.expression if operand is None else operand
     kind, is_now, should_be = kind_of(mend, state, search.known, search.words, blamed.expression)
     asked = (
         cause_of(one, search.points, state, search.known, search.words)
@@ -250,6 +251,8 @@ def _entry(
 ) -> Entry | None:
     """The entry with the largest difference; of a loop, with the pass that it is of."""
     if actual is None or expected is None or actual.shape != expected.shape or not actual.size:
+        return None
+    if not expression:
         return None
     if shape is None or actual.size == np.prod(shape) or actual.size % np.prod(shape):
         shape = actual.shape
