@@ -53,6 +53,8 @@ def message_of(fault: Fault) -> str:
         return f"{f'`{part}`' if part else what} is {is_now}{within}: {words}"
     if part and not fault.is_something:
         what = f"`{part}` in {what}"
+    if fault.cause is not None and fault.expected.endswith(" times that"):
+        return f"{what} is wrong: {fault.cause.words}"
     if fault.cause is not None:
         is_said = fault.cause.words in ("", f"this is not {fault.expected}")
         why = "" if is_said else f": {fault.cause.words}"
@@ -69,7 +71,7 @@ def message_of(fault: Fault) -> str:
 
 def _part(fault: Fault) -> str:
     """The operand that is wrong in an expression, as it stands there; empty for the whole."""
-    if fault.entry is None or fault.kind != WRONG_OPERAND:
+    if fault.entry is None or fault.kind not in (WRONG_OPERAND, CONSTANT_FACTOR):
         return ""
     part = fault.entry.expression
     whole = fault.expression.replace('"', "'")
@@ -108,12 +110,15 @@ def fix_of(fault: Fault) -> str:
     known = fault.fix or ("" if fault.cause is None else fault.cause.fix)
     if operand is not None or known:
         return known if operand is None else f"write `{operand[1]}` there"
-    what = f"`{fault.expression}`" if fault.expression else "it"
+    text = _part(fault) or fault.expression
+    what = f"`{text}`" if text else "it"
     if is_clip(fault):
         return f"clip in the update, and check the gradient without {what}"
     if fault.kind == EXTRA_TERM and fault.entry is not None:
         return f"leave `{fault.entry.expression}` out"
-    if fault.kind == CONSTANT_FACTOR and fault.expression:
+    if fault.kind == CONSTANT_FACTOR and fault.factor == -1 and text:
+        return f"change the sign of {what}"
+    if fault.kind == CONSTANT_FACTOR and text:
         return f"multiply {what} by {fault.factor:.6g}"
     if _shapes(fault) is not None:
         return f"return an entry for each entry of {listed(fault.blocks)}, in the same shape"

@@ -96,6 +96,44 @@ def test_the_fix_is_code_of_what_is_at_hand(grad, code, fix):
     assert finding.fix.replace('"', "'").startswith(fix)
 
 
+def penalised_loss(p):
+    return loss(p) + 0.05 * np.sum(p["M"] ** 2)
+
+
+def taken_off(p):
+    gradients = right(p)
+    gradients["M"] = gradients["M"] - 0.1*p["M"]  # fmt: skip
+    return gradients
+
+
+def right(p):
+    u = np.tanh(DAYS @ p["K"])
+    gap = u @ p["M"] - PRICE
+    return {"K": DAYS.T @ (gap @ p["M"].T * (1 - u**2)), "M": u.T @ gap}
+
+
+def divided_by_a_size(p):
+    gradients = right(p)
+    gradients["M"] = gradients["M"] / len(DAYS)
+    return gradients
+
+
+@pytest.mark.parametrize(
+    ("of", "grad", "fix"),
+    [
+        (penalised_loss, taken_off, 'change the sign of `0.1*p["M"]`'),
+        (
+            loss,
+            divided_by_a_size,
+            'leave the division by `len(DAYS)` out of `gradients["M"] / len(DAYS)`',
+        ),
+    ],
+)
+def test_a_constant_is_put_right_where_it_stands(of, grad, fix):
+    [finding] = gradcheck.check(of, START, grad).findings
+    assert finding.fix == fix
+
+
 def bucket_loss(p):
     return np.sum(np.sin(p["table"][[2, 0, 2, 1]] @ np.array([1.0, -2.0])))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import ADJOINT
 from gradcheck.trace.causes.asking import cause_of
-from gradcheck.trace.causes.at_hand import number_to_drop, what_to_write
+from gradcheck.trace.causes.at_hand import constant_to_drop, what_to_write
 from gradcheck.trace.causes.compared import same
 from gradcheck.trace.causes.kinds import kind_of, named
 from gradcheck.trace.fault import (
@@ -156,16 +156,23 @@ def of_mend(
         mend.factor,
         blocks=blocks,
         cause=cause,
-        fix=_fix(mend, search, blamed.place, written.code, cause),
+        fix=_fix(mend, search, state, blamed.place, written.code, cause),
     )
     return _told(fault, search, state, mended, node, told, present.shape), mended
 
 
-def _fix(mend: Mend, search: Followed, place: Place | None, code: str, cause: Cause | None) -> str:
+def _fix(
+    mend: Mend,
+    search: Followed,
+    state: State,
+    place: Place | None,
+    code: str,
+    cause: Cause | None,
+) -> str:
     """What to write: code, where what is at hand there makes it right; else in words."""
     known = "" if cause is None else cause.fix
     if mend.how == OWN and place is not None:
-        return number_to_drop(place.source, mend.factor) or known
+        return constant_to_drop(mend, state, place) or known
     factor = known.removeprefix("multiply by ")
     if code.startswith("multiply") and factor != known:
         return code if factor in code else f"{code}, {factor}"

@@ -40,9 +40,15 @@ def name_of_operand(mend: Mend, state: State, blamed: Place | None) -> str | Non
     None where that place is none of its uses; empty where it is, and they have no text in common:
     an argument of a helper is called there what the call hands over.
     """
+    edges = mend.unit.uses or [
+        (user, node)
+        for node in mend.unit.nodes[:1]
+        for user in state.consumers[node]
+        if state.tape[user].place == blamed != state.tape[node].place
+    ]
     uses = [
         (with_place(state, state.tape[consumer]).chain, state.tape[consumer], operand)
-        for consumer, operand in mend.unit.uses
+        for consumer, operand in edges
     ]
     if not uses:
         return None
@@ -60,10 +66,12 @@ def _handed_over(chain: Chain, consumer: Node, operand: int, level: int) -> str:
     positions = [i for i, one in enumerate(consumer.arguments) if one == Reference(operand)]
     if not positions or not 0 <= level < len(chain):
         return ""
-    text = operand_text(chain[0].place.source, positions[0])
+    source = chain[0].place.source
+    text = operand_text(source, positions[0])
     for inner, outer in pairwise(chain[: level + 1]):
-        text = _argument(inner.code, expression_of(outer.place.source), text)
-    return "" if text is None else ast.unparse(text)
+        source = outer.place.source
+        text = _argument(inner.code, expression_of(source), text)
+    return "" if text is None else ast.get_source_segment(source, text) or ast.unparse(text)
 
 
 def _argument(code: CodeType, call: ast.expr | None, text: ast.expr | None) -> ast.expr | None:
