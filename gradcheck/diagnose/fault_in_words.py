@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gradcheck.diagnose.rules.gradient_clipped import is_clip
 from gradcheck.trace import Fault
 from gradcheck.trace.causes.compared import same
@@ -15,6 +17,8 @@ from gradcheck.trace.fault import (
 )
 from gradcheck.trace.wording.misfits import turned
 from gradcheck.words import listed, verb
+
+PUT_RIGHT = "with that put right, the gradient"
 
 UNTELLING = (WRONG_VALUE, WRONG_OPERAND)
 """Kinds of faults that say no more than that something is wrong."""
@@ -143,9 +147,13 @@ def evidence_of(fault: Fault) -> list[str]:
             f"{entry.expected + 0.0:.6g}{of_shape}"
         )
     if fault.mended:
-        lines.append(
-            f"with that put right, the gradient{verb(fault.blocks, '', 's')} of "
-            f"{listed(fault.blocks)} {verb(fault.blocks, 'agrees', 'agree')} with finite "
-            "differences"
-        )
+        lines.append(put_right(fault.blocks))
     return lines
+
+
+def put_right(blocks: Sequence[str]) -> str:
+    """The sentence on what a change makes right."""
+    return (
+        f"{PUT_RIGHT}{verb(blocks, '', 's')} of {listed(blocks)} {verb(blocks, 'agrees', 'agree')} "
+        "with finite differences"
+    )
