@@ -67,4 +67,4 @@ def test_a_gradient_of_one_size_is_not_taken_for_an_adaptive_step():
 def test_the_learning_rate_that_a_step_uses_is_said(used, given):
     report = check(lambda p: {name: p[name] - used * g for name, g in grad(p).items()}, given)
     assert report.verdict == "fail"
-    assert any(f"uses the learning rate {used:g}" in note for note in report.notes)
+    assert any(f"with the learning rate {used:g} in the place" in note for note in report.notes)

@@ -236,9 +236,8 @@ def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
         return
     if max(ratios) - min(ratios) <= SAME_RATE * max(ratios):
         yield (
-            f"if all but the learning rate is right, your step uses the learning rate "
-            f"{step.learning_rate * ratios[0]:.6g}, and learning_rate={step.learning_rate:.6g} was "
-            "given"
+            f"with the learning rate {step.learning_rate * ratios[0]:.6g} in the place of "
+            f"{step.learning_rate:.6g}, all gradients of your step would be right"
         )
 
 
