@@ -127,13 +127,13 @@ def prepare(jobs: int) -> None:
     if FORKED in multiprocessing.get_all_start_methods():
         from multiprocessing import forkserver
 
-        with _threads_of(jobs):
+        with threads_of(jobs):
             multiprocessing.get_context(FORKED).set_forkserver_preload(NEEDED)
             forkserver.ensure_running()
 
 
 @contextlib.contextmanager
-def _threads_of(jobs: int) -> Iterator[None]:
+def threads_of(jobs: int) -> Iterator[None]:
     """Processes that are begun have their share of the free cores, where nothing else is said.
 
     More threads than free cores wait for each other, and take the cores while they do: on two
@@ -167,7 +167,7 @@ class _Worker:
         context: Any = multiprocessing.get_context(FORKED if FORKED in methods else SPAWNED)
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,))
-        with _threads_of(jobs):
+        with threads_of(jobs):
             self._process.start()
         theirs.close()
         self._seconds = 0.0

@@ -14,7 +14,7 @@ import pytest
 
 from gradcheck.cli import main
 from gradcheck.errors import UsageError
-from gradcheck.isolation import THREADS, Lost, Workers, _threads_of
+from gradcheck.isolation import THREADS, Lost, Workers, threads_of
 
 posix = pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs signals of POSIX")
 
@@ -55,7 +55,7 @@ def test_threads_are_as_many_as_cores_are_free(monkeypatch):
         monkeypatch.setattr(os, "getloadavg", lambda busy=busy: (busy, 0.0, 0.0), raising=False)
         for name in THREADS:
             monkeypatch.delenv(name, raising=False)
-        with _threads_of(jobs):
+        with threads_of(jobs):
             assert {os.environ[name] for name in THREADS} == {threads}
 
 
