@@ -127,19 +127,20 @@ def prepare(jobs: int) -> None:
     if FORKED in multiprocessing.get_all_start_methods():
         from multiprocessing import forkserver
 
-        with _threads_of(jobs):
+        with threads_of(jobs):
             multiprocessing.get_context(FORKED).set_forkserver_preload(NEEDED)
             forkserver.ensure_running()
 
 
 @contextlib.contextmanager
-def _threads_of(jobs: int) -> Iterator[None]:
-    """Processes that are begun have their share of the cores, where nothing else is said.
+def threads_of(jobs: int) -> Iterator[None]:
+    """Processes that are begun have their share of the free cores, where nothing else is said.
 
-    More threads than cores wait for each other, and take the cores while they do. The progress
-    bars of several processes would write over each other, and are not shown.
+    More threads than free cores wait for each other, and take the cores while they do: on two
+    cores of which another program keeps one, two threads take five times as long as one. The
+    progress bars of several processes would write over each other, and are not shown.
     """
-    share = str(max(1, (os.cpu_count() or 1) // jobs))
+    share = str(max(1, _free_cores() // jobs))
     wanted = {**dict.fromkeys(THREADS, share), **({"TQDM_DISABLE": "1"} if jobs > 1 else {})}
     own = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(own)
@@ -150,6 +151,14 @@ def _threads_of(jobs: int) -> Iterator[None]:
             del os.environ[name]
 
 
+def _free_cores() -> int:
+    """How many cores this process may use and others have left free in the last minute."""
+    own = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if own else os.cpu_count() or 1
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return round(cores - busy)
+
+
 class _Worker:
     """A process, and the call that it is at."""
 
@@ -158,7 +167,7 @@ class _Worker:
         context: Any = multiprocessing.get_context(FORKED if FORKED in methods else SPAWNED)
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,))
-        with _threads_of(jobs):
+        with threads_of(jobs):
             self._process.start()
         theirs.close()
         self._seconds = 0.0

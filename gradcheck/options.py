@@ -65,7 +65,7 @@ class Options:
         if self.rtol is not None and not (
             isinstance(self.rtol, int | float) and 0 <= self.rtol < 1
         ):
-            raise UsageError(f"rtol is {self.rtol!r}; it must be at least 0 and below 1")
+            raise UsageError(f"rtol is {self.rtol!r}; it must be a number, at least 0 and below 1")
         repair = self.repair.most if isinstance(self.repair, Edits) else self.repair
         if repair is not None and not (isinstance(repair, int | float) and repair > 0):
             raise UsageError(f"repair is {self.repair!r}; it must be a positive number of seconds")

@@ -14,7 +14,7 @@ import pytest
 
 from gradcheck.cli import main
 from gradcheck.errors import UsageError
-from gradcheck.isolation import Lost, Workers
+from gradcheck.isolation import THREADS, Lost, Workers, threads_of
 
 posix = pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs signals of POSIX")
 
@@ -47,6 +47,16 @@ def case_file(folder, text, name="checks.py"):
 
 def verdicts(path):
     return {case["name"]: case["verdict"] for case in json.loads(path.read_text())["cases"]}
+
+
+def test_threads_are_as_many_as_cores_are_free(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    for busy, jobs, threads in [(0.2, 1, "8"), (3.1, 1, "5"), (3.1, 2, "2"), (20.0, 2, "1")]:
+        monkeypatch.setattr(os, "getloadavg", lambda busy=busy: (busy, 0.0, 0.0), raising=False)
+        for name in THREADS:
+            monkeypatch.delenv(name, raising=False)
+        with threads_of(jobs):
+            assert {os.environ[name] for name in THREADS} == {threads}
 
 
 def run(tmp_path, *targets, options=()):

@@ -53,6 +53,31 @@ def test_an_argument_of_a_door():
         gradcheck.check(lambda x: float(x @ x), np.ones(2), lambda x: 2 * x, rtoll=0.1)
 
 
+SQUARES, SLOPES = (lambda x: float(x @ x)), (lambda x: 2 * x)
+
+
+@pytest.mark.parametrize(
+    ("slip", "said"),
+    [
+        (
+            lambda: gradcheck.check_layer(SQUARES, SLOPES),
+            r"check_layer\(forward, backward, inputs\)",
+        ),
+        (lambda: gradcheck.check_step(SLOPES, np.ones(2), loss=SQUARES), r"learning_rate=\.\.\."),
+        (
+            lambda: gradcheck.check(SQUARES, SLOPES, np.ones(2)),
+            r"second, as in check\(loss, params",
+        ),
+        (lambda: gradcheck.check_layer(np.ones(2), SLOPES, np.ones(2)), "which cannot be called"),
+        (lambda: gradcheck.check_layer(SQUARES, None, np.ones(2)), "give the backward pass"),
+    ],
+)
+def test_how_a_door_is_called_is_said(slip, said):
+    with pytest.raises(gradcheck.UsageError, match=said) as raised:
+        slip()
+    assert "report it" not in str(raised.value)
+
+
 def test_the_beginning_of_codes_lists_their_rules(capsys):
     assert main(["explain", "gc4"]) == 0
     rows = capsys.readouterr().out.splitlines()[1:]
@@ -113,6 +138,7 @@ def test_the_list_takes_files_and_fits(capsys, talks, monkeypatch):
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("talks:raising") for line in lines)
+    assert any(line.startswith("overfit_pixels:derivative_of_output ") for line in lines)
     assert max(map(len, lines)) <= 50
 
 

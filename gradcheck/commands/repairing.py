@@ -21,6 +21,13 @@ def _repair_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _repair(options: argparse.Namespace) -> int:
+    from gradcheck.isolation import threads_of
+
+    with threads_of(1):  # before numpy is imported
+        return _repair_all(options)
+
+
+def _repair_all(options: argparse.Namespace) -> int:
     from gradcheck.mending.patches import Originals, write
     from gradcheck.words import printable
 

@@ -11,28 +11,19 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from gradcheck.compare.point import Point
+from gradcheck.diagnose.fault_in_words import evidence_of, fix_of, message_of
 from gradcheck.diagnose.merging import is_a_number, is_better_told, merged
 from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
-from gradcheck.diagnose.rules.gradient_clipped import is_clip
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search
 from gradcheck.trace.causes.at_hand import DROP
-from gradcheck.trace.causes.compared import same
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
-    EXTRA_TERM,
     MEAN_MISSING,
     OTHER_FORMULA,
-    TRANSPOSED,
-    WRONG_OPERAND,
-    WRONG_VALUE,
 )
-from gradcheck.trace.wording.misfits import turned
-from gradcheck.words import gradient_of, listed, verb
-
-UNTELLING = (WRONG_VALUE, WRONG_OPERAND)
-"""Kinds of faults that say no more than that something is wrong."""
+from gradcheck.words import gradient_of
 
 LONGEST_CODE = 60
 SUM = re.compile(r" [+-] (?![^(\[]*[)\]])")
@@ -165,7 +156,7 @@ def _with_fault(finding: Finding, fault: Fault, rules: Sequence[Rule]) -> Findin
         expression=fault.expression,
         actual=fault.actual,
         expected=fault.expected,
-        evidence=(*finding.evidence, *_evidence(fault)),
+        evidence=(*finding.evidence, *evidence_of(fault)),
     )
 
 
@@ -176,7 +167,11 @@ def _of_fault(fault: Fault, rules: Sequence[Rule]) -> Finding | None:
         return None
     return replace(
         rule.finding(
-            fault.blocks, _message(fault), _evidence(fault), _fix(fault), fault.error_after_fix
+            fault.blocks,
+            message_of(fault),
+            evidence_of(fault),
+            fix_of(fault),
+            fault.error_after_fix,
         ),
         location=fault.place.location if fault.place and fault.place.source else None,
         also=tuple(place.location for place in fault.also),
@@ -184,92 +179,3 @@ def _of_fault(fault: Fault, rules: Sequence[Rule]) -> Finding | None:
         actual=fault.actual,
         expected=fault.expected,
     )
-
-
-def _message(fault: Fault) -> str:
-    what = (
-        f"`{fault.expression}`"
-        if fault.expression
-        else f"what is returned for {listed(fault.blocks)}"
-    )
-    if fault.cause is not None and (fault.cause.name == fault.kind or fault.cause.node is not None):
-        return fault.cause.words
-    if is_clip(fault):
-        return f"{what} cuts off {fault.expected or 'the gradient'}"
-    if fault.kind == EXTRA_TERM and fault.entry is not None and fault.cause is None:
-        is_part = fault.entry.expression != fault.expression
-        within = f" in `{fault.expression}`" if is_part else ""
-        return f"`{fault.entry.expression}`{within} is one term too many"
-    if fault.kind == EXTRA_TERM and fault.cause is not None:
-        return f"{what} is wrong: {fault.cause.words}"
-    operand = _turned_operand(fault)
-    if operand is not None:
-        return f"{operand[0]} stands transposed: `{operand[1]}` is wanted"
-    if fault.cause is not None:
-        is_said = fault.cause.words in ("", f"this is not {fault.expected}")
-        why = "" if is_said else f": {fault.cause.words}"
-    else:
-        why = "" if fault.kind in UNTELLING else f": {fault.kind}"
-    if fault.expected and fault.actual.endswith(f" times {fault.expected}"):
-        return f"{what} is {fault.actual}{why}"
-    if fault.expected and fault.is_something:
-        return f"{what} is {fault.actual}; {fault.expected} is wanted here{why}"
-    if fault.expected:
-        return f"{what} is wrong; {fault.expected} is wanted here{why}"
-    return f"{what} is wrong{why}"
-
-
-def _turned_operand(fault: Fault) -> tuple[str, str] | None:
-    """What is written, and what is wanted there, where an operand's transpose is."""
-    entry, actual, expected = fault.entry, fault.actual_value, fault.expected_value
-    if entry is None or entry.expression == fault.expression or fault.cause is None:
-        return None
-    if actual is None or expected is None or fault.cause.name != TRANSPOSED:
-        return None
-    whole, part = fault.expression.replace('"', "'"), entry.expression.replace('"', "'")
-    if part not in whole or not same([actual.T], [expected]):
-        return None
-    if turned(whole) == part:
-        return f"`{fault.expression}`", turned(fault.expression)
-    return f"`{part}` in `{fault.expression}`", turned(part)
-
-
-def _fix(fault: Fault) -> str:
-    operand = _turned_operand(fault)
-    known = fault.fix or ("" if fault.cause is None else fault.cause.fix)
-    if operand is not None or known:
-        return known if operand is None else f"write `{operand[1]}` there"
-    what = f"`{fault.expression}`" if fault.expression else "it"
-    if is_clip(fault):
-        return f"clip in the update, and check the gradient without {what}"
-    if fault.kind == EXTRA_TERM and fault.entry is not None:
-        return f"leave `{fault.entry.expression}` out"
-    if fault.kind == CONSTANT_FACTOR and fault.expression:
-        return f"multiply {what} by {fault.factor:.6g}"
-    if "dL/d" not in fault.expected or fault.kind not in UNTELLING:
-        return f"let {what} be {fault.expected}" if fault.expected else f"look at {what}"
-    if fault.is_something:
-        return f"make {fault.expected} of it"
-    return f"look for what {what} lacks{fault.ratios}"
-
-
-def _evidence(fault: Fault) -> list[str]:
-    """The chain of right values before it, and one entry with both numbers."""
-    lines = []
-    if fault.before:
-        lines.append(f"right before it: {', '.join(map(str, reversed(fault.before)))}")
-    if (entry := fault.entry) is not None and entry.expression:
-        where = f"[{', '.join(map(str, entry.index))}]" if entry.index else ""
-        of_shape = f", of shape {entry.shape}" if entry.shape else ""
-        in_pass = f"in pass {entry.number} of {entry.passes}, " if entry.passes > 1 else ""
-        lines.append(
-            f"{in_pass}`{entry.expression}`{where} is {entry.actual + 0.0:.6g} and should be "
-            f"{entry.expected + 0.0:.6g}{of_shape}"
-        )
-    if fault.mended:
-        lines.append(
-            f"with that put right, the gradient{verb(fault.blocks, '', 's')} of "
-            f"{listed(fault.blocks)} {verb(fault.blocks, 'agrees', 'agree')} with finite "
-            "differences"
-        )
-    return lines

@@ -9,9 +9,11 @@ from gradcheck.recognition.layers import Layer
 
 
 def describe_layers(
-    blocks: Sequence[Block], layers: Sequence[Layer], is_network: bool
+    blocks: Sequence[Block], layers: Sequence[Layer], is_network: bool, is_placed: bool
 ) -> tuple[str, ...]:
     """Which layers are right and which are wrong, from the output backward, and what follows.
+
+    Where a finding has its place in the source, no other is advised.
 
     Returns nothing where everything is right, where the layers are not known (of no network that
     is known, weights without biases need not be any), or where no gradient was computed.
@@ -20,11 +22,13 @@ def describe_layers(
     if not known or not any(block.failed and block.verdict != "raised" for block in blocks):
         return ()
     lines = [_layer_line(blocks, layer) for layer in reversed(layers)]
-    inference = infer_place(blocks, layers)
+    inference = infer_place(blocks, layers, is_placed)
     return (*lines, inference) if inference else tuple(lines)
 
 
-def infer_place(blocks: Sequence[Block], layers: Sequence[Layer]) -> str | None:
+def infer_place(
+    blocks: Sequence[Block], layers: Sequence[Layer], is_placed: bool = False
+) -> str | None:
     """The chain of inference: what the right blocks rule out, in one sentence."""
     wrong = [layer for layer in layers if any(blocks[index].failed for index in layer.blocks)]
     if not wrong:
@@ -34,10 +38,12 @@ def infer_place(blocks: Sequence[Block], layers: Sequence[Layer]) -> str | None:
     if inside:
         return inside
     if nearest.number == len(layers):
-        return (
-            f"layer {nearest.number} is next to the loss and wrong: look at delta {nearest.number} "
-            "first, the derivative of the loss times the slope of the output"
+        number = nearest.number
+        advice = (
+            f"layer {number} is next to the loss and wrong: look at delta {number} first, the "
+            "derivative of the loss times the slope of the output"
         )
+        return None if is_placed else advice
     above = layers[nearest.number]
     if any(blocks[index].verdict != "ok" for index in above.blocks):
         return None

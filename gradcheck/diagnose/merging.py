@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import replace
 
+from gradcheck.diagnose.fault_in_words import PUT_RIGHT, put_right
 from gradcheck.diagnose.rule import Rule, Scale, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
@@ -28,12 +29,15 @@ def _joined(findings: Sequence[Finding], weak: Set[str]) -> Finding:
     blocks = tuple(dict.fromkeys(name for one in findings for name in one.blocks))
     others = listed([name for name in blocks if name not in told.blocks])
     errors = [one.error_after_fix for one in findings if one.error_after_fix is not None]
-    last = (line for one in rest for line in one.evidence[-1:])
+    lines = [*told.evidence, *(line for one in rest for line in one.evidence[-1:])]
+    proofs = [line for line in lines if line.startswith(PUT_RIGHT)]
+    if len(proofs) == len(findings):
+        lines = [*(line for line in lines if line not in proofs), put_right(blocks)]
     return replace(
         told,
         blocks=blocks,
         message=f"{told.message}; the same line makes {others} wrong" if others else told.message,
-        evidence=tuple(dict.fromkeys((*told.evidence, *last))),
+        evidence=tuple(dict.fromkeys(lines)),
         error_after_fix=max(errors) if len(errors) == len(findings) else None,
         also=tuple(dict.fromkeys(place for one in findings for place in one.also)),
     )

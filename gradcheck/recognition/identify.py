@@ -124,7 +124,6 @@ def from_network(problem: Problem, network: MLP, layers: tuple[Layer, ...]) -> N
         loss_function,
         reduction.scale(len(rows[0]), sizes[-1]),
         network.l2 / 2,
-        words=str(network),
     )
 
 

@@ -105,7 +105,6 @@ class NetworkView:
         scale: what it multiplies the sum by.
         l2: the loss has l2 times the sum of the squared weights.
         l2_bias: and l2_bias times that of the biases.
-        words: the network in words.
     """
 
     placed: tuple[Placed, ...]
@@ -116,7 +115,6 @@ class NetworkView:
     scale: float
     l2: float = 0.0
     l2_bias: float = 0.0
-    words: str = ""
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -198,9 +196,6 @@ class NetworkView:
         return parts
 
     def __str__(self) -> str:
-        return self.words
-
-    def described(self) -> str:
         """The network in words: `4-5-3 tanh/softmax, cross-entropy, mean over samples, m = 12`."""
         sizes = [self.placed[0].n_in, *(place.n_out for place in self.placed)]
         names = "/".join(activation.name for activation in self.activations)

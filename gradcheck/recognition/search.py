@@ -264,8 +264,7 @@ def _view(
             float(factors[1]) if len(used) > 1 else 0.0,
             float(factors[2]) if len(used) > 2 else 0.0,
         )
-        view = replace(view, scale=_round_scale(view))
-        return replace(view, words=view.described())
+        return replace(view, scale=_round_scale(view))
     return None
 
 

@@ -48,7 +48,12 @@ def build_report(
         seconds=0.0,
         layers=tuple(
             _tidied(line, names)
-            for line in describe_layers(point.blocks, diagnosis.layers, view is not None)
+            for line in describe_layers(
+                point.blocks,
+                diagnosis.layers,
+                is_network=view is not None,
+                is_placed=any(finding.location for finding in diagnosis.findings),
+            )
         ),
         notes=notes_of(point, preflight, diagnosis, heard),
         details=details_of(point, view),

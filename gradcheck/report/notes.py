@@ -20,7 +20,7 @@ from gradcheck.user.problem import Problem
 from gradcheck.words import listed, shortened, verb
 
 SAME_RATE = 1e-6
-UNEXPLAINED = {"GC105", "GC999"}
+MAY_BE_THE_RATE = {"GC101", "GC102", "GC103", "GC104", "GC105", "GC999"}
 """Findings of a factor that may as well be one of the learning rate."""
 
 
@@ -112,9 +112,11 @@ def _edge_notes(point: Point) -> Iterable[str]:
 
 def _precision_notes(point: Point) -> Iterable[str]:
     """Why blocks could not be decided, a sentence for each reason."""
+    step = point.problem.step
+    is_adaptive = step is not None and step.moves is not None  # has a note of its own
     found: dict[str, list[Block]] = {}
     for block in point.blocks:
-        if block.verdict == "inconclusive":
+        if block.verdict == "inconclusive" and not is_adaptive:
             reason = _reason(block, block.numeric.quantum or point.noise.quantum)
             found.setdefault(reason, []).append(block)
     for reason, blocks in found.items():
@@ -226,7 +228,7 @@ def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
             "enters it cannot be read from it: check that one with gradcheck.check"
         )
         return
-    if {one.code for one in diagnosis.findings if one.severity == "error"} - UNEXPLAINED:
+    if {one.code for one in diagnosis.findings if one.severity == "error"} - MAY_BE_THE_RATE:
         return
     wrong = [block for block in point.blocks if block.failed]
     ratios = [ratio for block in wrong if (ratio := one_ratio(block)) is not None]
@@ -234,9 +236,8 @@ def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
         return
     if max(ratios) - min(ratios) <= SAME_RATE * max(ratios):
         yield (
-            f"if all but the learning rate is right, your step uses the learning rate "
-            f"{step.learning_rate * ratios[0]:.6g}, and learning_rate={step.learning_rate:.6g} was "
-            "given"
+            f"with the learning rate {step.learning_rate * ratios[0]:.6g} in the place of "
+            f"{step.learning_rate:.6g}, all gradients of your step would be right"
         )
 
 

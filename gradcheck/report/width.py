@@ -9,6 +9,9 @@ from tabulate import tabulate
 
 NARROWEST = 20
 
+TELLING = 12
+"""Characters of a cell that still say something."""
+
 
 def wrapped(line: str, width: int | None) -> str:
     """A line of prose on as many lines as it needs, indented as its first and two more."""
@@ -33,6 +36,8 @@ def fitted_table(
 ) -> str:
     """A table; columns that can be missed are left out until it fits, then cells are cut.
 
+    The first column holds names, which are cut last.
+
     Args:
         rows: the cells.
         headers: of the columns.
@@ -47,10 +52,14 @@ def fitted_table(
         if width is None or max(map(len, table.split("\n"))) <= width:
             return table
     longest = max(len(cell) for row in rows for cell in row)
-    for most in range(longest, 3, -1):
-        table = _table([[_cut(row[place], most) for place in places] for row in rows], kept)
-        if width is None or max(map(len, table.split("\n"))) <= width:
-            return table
+    for first, least in ((longest, TELLING), (0, 4)):  # names are whole as long as that may be
+        for most in range(longest, least - 1, -1):
+            lengths = [max(first, most), *(most for _ in places[1:])]
+            table = _table(
+                [[*map(_cut, map(row.__getitem__, places), lengths)] for row in rows], kept
+            )
+            if width is None or max(map(len, table.split("\n"))) <= width:
+                return table
     return "\n".join(line[:width] for line in table.split("\n"))
 
 

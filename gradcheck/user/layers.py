@@ -155,6 +155,20 @@ class CheckedLayer:
         )
 
 
+def _require_something_to_check(
+    backward: Callable[..., Any] | None, params: Mapping[str, Any]
+) -> None:
+    if not params and backward is None:
+        raise UsageError(
+            "without backward, forward must be a function of torch or jax, and its inputs tensors "
+            "or arrays of these; of any other layer give the backward pass as well"
+        )
+    if not params:
+        raise UsageError(
+            "none of the inputs is a floating-point array; whole numbers are taken as indices"
+        )
+
+
 def make_layer(
     forward: Callable[..., Any],
     backward: Callable[..., Any] | None,
@@ -164,6 +178,11 @@ def make_layer(
     order: int = 1,
 ) -> tuple[CheckedLayer, Parameters]:
     """The layer as a scalar problem, and what is differentiated: inputs, and the owner's arrays."""
+    if not callable(forward):
+        raise UsageError(
+            f"forward is {describe(forward)}, which cannot be called; give its methods, as in "
+            "check_layer(layer.forward, layer.backward, inputs)"
+        )
     positional = not isinstance(inputs, Mapping)
     if positional:
         values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
@@ -176,10 +195,7 @@ def make_layer(
         positional, upstream = False, None
     differentiable = _is_differentiable if backward is not None else _holds_tensors
     params = {name: value for name, value in named.items() if differentiable(value)}
-    if not params:
-        raise UsageError(
-            "none of the inputs is a floating-point array; whole numbers are taken as indices"
-        )
+    _require_something_to_check(backward, params)
     fixed = {name: value for name, value in named.items() if name not in params}
     owner = owner_of(forward, backward)
     parameters = flatten(params) if owner is None else with_owner(params, owner)

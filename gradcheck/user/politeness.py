@@ -21,7 +21,8 @@ Result = TypeVar("Result")
 
 def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """A door through which no traceback of gradcheck's own comes, whatever is handed in."""
-    parameters = inspect.signature(door).parameters.values()
+    signature = inspect.signature(door)
+    parameters = signature.parameters.values()
     names = [parameter.name for parameter in parameters]
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
@@ -31,6 +32,10 @@ def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         if unknown is not None:
             what = f"{door.__name__} has no argument {unknown!r}"
             raise UsageError(with_nearest(what, unknown, names, ""))
+        try:
+            signature.bind(*given, **named)
+        except TypeError as error:  # "missing a required argument: 'inputs'"
+            raise UsageError(f"{door.__name__}: {error}; {_called_as(door, signature)}") from None
         linecache.checkcache()  # of a file that was rewritten, the lines that it has now
         try:
             return door(*given, **named)
@@ -53,3 +58,15 @@ def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
             ) from None
 
     return opened
+
+
+def _called_as(door: Callable[..., object], signature: inspect.Signature) -> str:
+    """How a door is called, with what it cannot do without."""
+    wanted = [
+        parameter.name
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        else f"{parameter.name}=..."
+        for parameter in signature.parameters.values()
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    return f"it is called as {door.__name__}({', '.join(wanted)})"

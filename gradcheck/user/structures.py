@@ -71,6 +71,11 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
         raise UsageError(f"params is {describe(params)} that contains itself, or goes too deep")
     reader = _Reader(Walk(in_place))
     pack = reader.read(params, ())
+    if not reader.found and callable(params):
+        raise UsageError(
+            f"params is {describe(params)}; the parameters come second, as in "
+            "check(loss, params, grad)"
+        )
     if not reader.found:
         raise UsageError(
             f"params holds no arrays (it is {describe(params)}); give an array, a dict, list or "

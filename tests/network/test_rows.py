@@ -148,7 +148,7 @@ print(check(network, factor=2.0).network, named.network, sep="\\n")
     assert done.returncode == 0, done.stderr
     alone, named = done.stdout.splitlines()
     assert alone == "3-4-2 tanh/linear, cosh error, mean over samples, m = 7"
-    assert named == "3-4-2 tanh/linear, cosh_error_mean, rows"
+    assert named == "3-4-2 tanh/linear, cosh error, mean over samples, m = 7"
 
 
 @pytest.mark.parametrize("lacking", ["value", "slope", "difference", "rank"])

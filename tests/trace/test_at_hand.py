@@ -44,6 +44,43 @@ def plus_for_minus(p):
     return {"K": DAYS.T @ down, "M": u.T @ gap}
 
 
+def logistic(t):
+    return 1 / (1 + np.exp(-t))
+
+
+def slope_of_output(v):
+    return v * (1 - v)
+
+
+def logistic_loss(p):
+    t = DAYS @ p["K"]
+    u = logistic(t)
+    return 0.5 * np.sum((u @ p["M"] - PRICE) ** 2)
+
+
+def given_to_a_helper(p):
+    t = DAYS @ p["K"]
+    u = logistic(t)
+    gap = u @ p["M"] - PRICE
+    return {"K": DAYS.T @ (gap @ p["M"].T * slope_of_output(t)), "M": u.T @ gap}
+
+
+def used_twice(p):
+    t = DAYS @ p["K"]
+    u = logistic(t)
+    gap = u @ p["M"] - PRICE
+    return {"K": DAYS.T @ (np.dot(gap, p["M"].T) * t * (1 - t)), "M": u.T @ gap}
+
+
+@pytest.mark.parametrize("grad", [given_to_a_helper, used_twice])
+def test_an_operand_with_several_uses_is_told_by_what_it_is_called_at_the_place(grad):
+    finding = gradcheck.check(logistic_loss, START, grad).findings[0]
+    assert finding.code == "GC302"
+    assert finding.message.startswith("t is used where u belongs, in `")
+    assert finding.fix == "write `u` for `t`"
+    assert any(line.startswith("`t`[") for line in finding.evidence)
+
+
 @pytest.mark.parametrize(
     ("grad", "code", "fix"),
     [
@@ -57,6 +94,44 @@ def test_the_fix_is_code_of_what_is_at_hand(grad, code, fix):
     finding = gradcheck.check(loss, START, grad).findings[0]
     assert finding.code.startswith(code)
     assert finding.fix.replace('"', "'").startswith(fix)
+
+
+def penalised_loss(p):
+    return loss(p) + 0.05 * np.sum(p["M"] ** 2)
+
+
+def taken_off(p):
+    gradients = right(p)
+    gradients["M"] = gradients["M"] - 0.1*p["M"]  # fmt: skip
+    return gradients
+
+
+def right(p):
+    u = np.tanh(DAYS @ p["K"])
+    gap = u @ p["M"] - PRICE
+    return {"K": DAYS.T @ (gap @ p["M"].T * (1 - u**2)), "M": u.T @ gap}
+
+
+def divided_by_a_size(p):
+    gradients = right(p)
+    gradients["M"] = gradients["M"] / len(DAYS)
+    return gradients
+
+
+@pytest.mark.parametrize(
+    ("of", "grad", "fix"),
+    [
+        (penalised_loss, taken_off, 'change the sign of `0.1*p["M"]`'),
+        (
+            loss,
+            divided_by_a_size,
+            'leave the division by `len(DAYS)` out of `gradients["M"] / len(DAYS)`',
+        ),
+    ],
+)
+def test_a_constant_is_put_right_where_it_stands(of, grad, fix):
+    [finding] = gradcheck.check(of, START, grad).findings
+    assert finding.fix == fix
 
 
 def bucket_loss(p):

@@ -9,6 +9,7 @@ from itertools import chain
 
 import numpy as np
 
+from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
 from gradcheck.trace.causes.compared import Array, Arrays, same
 from gradcheck.trace.fault import (
@@ -23,9 +24,10 @@ from gradcheck.trace.fault import (
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import Replacement, State
-from gradcheck.trace.record.nodes import Assignment, evaluate
+from gradcheck.trace.record.nodes import Assignment, constant_of, evaluate
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of
+from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.trace.wording.scope import Operand, names_at, operands_of_expression
 from gradcheck.trace.wording.words import SHORT
 
@@ -238,8 +240,28 @@ def _redone(state: State, point: int, site: Site, operand: str, other: Array) ->
     return np.asarray(np.nan if done is None else done[site.node])
 
 
-def number_to_drop(expression: str, factor: float) -> str:
-    """What to write where a number in an expression is the constant that it has too much."""
+def constant_to_drop(mend: Mend, state: State, place: Place) -> str:
+    """What to write where a size or a number in an expression is the constant it has too much."""
+    made = state.tape[mend.unit.first]
+    name = base_name(made)
+    is_made_here = bool(mend.unit.nodes) and made.place == place
+    for position, argument in enumerate(made.arguments if is_made_here else ()):
+        constant, text = constant_of(argument, state.tape), operand_text(place.source, position)
+        divides = name == "divide" and position == 1
+        if not constant or text is None or not (divides or name == "multiply"):
+            continue
+        if np.isclose(constant if divides else 1 / constant, mend.factor, 1e-9):
+            return _dropped(divides, ast.unparse(text), place.source)
+    return _number_to_drop(place.source, mend.factor)
+
+
+def _dropped(divides: bool, constant: str, expression: str) -> str:
+    what = "division by" if divides else "factor"
+    constant = constant if constant.replace(".", "").isdigit() else f"`{constant}`"
+    return f"{DROP} {what} {constant} out of `{expression}`"
+
+
+def _number_to_drop(expression: str, factor: float) -> str:
     for node in ast.walk(expression_of(expression) or ast.Module([], [])):
         if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div):
             continue
@@ -249,8 +271,7 @@ def number_to_drop(expression: str, factor: float) -> str:
                 continue
             divides = isinstance(node.op, ast.Div) and side is node.right
             if np.isclose(number if divides else 1 / (number or np.nan), factor, 1e-9):
-                what = "division by" if divides else "factor"
-                return f"{DROP} {what} {number} out of `{ast.unparse(node)}`"
+                return _dropped(divides, str(number), ast.unparse(node))
     return ""
 
 

@@ -77,7 +77,7 @@ def penalty_cause(compared: Compared) -> Cause | None:
         return Cause(
             fault.PENALTY_WRONG,
             f"it has {off + right:.6g} * {name} for the penalty, and the loss has {right:.6g}",
-            f"add {right:.6g} * {name} instead" if right else f"leave {name} out",
+            f"let {right:.6g} * {name} be the penalty's part" if right else f"leave {name} out",
         )
     return None
 

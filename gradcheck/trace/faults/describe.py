@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import ADJOINT
 from gradcheck.trace.causes.asking import cause_of
-from gradcheck.trace.causes.at_hand import number_to_drop, what_to_write
+from gradcheck.trace.causes.at_hand import constant_to_drop, what_to_write
 from gradcheck.trace.causes.compared import same
 from gradcheck.trace.causes.kinds import kind_of, named
 from gradcheck.trace.fault import (
@@ -112,7 +112,8 @@ def of_mend(
     mend = in_order(mend, state)
     mended = state.mend(mend.replacements)
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
-    told = name_of_operand(mend, state) or blamed.expression
+    operand = name_of_operand(mend, state, blamed.place)
+    told = blamed.expression if operand is None else operand
     kind, is_now, should_be = kind_of(mend, state, search.known, search.words, blamed.expression)
     asked = (
         cause_of(one, search.points, state, search.known, search.words)
@@ -155,16 +156,23 @@ def of_mend(
         mend.factor,
         blocks=blocks,
         cause=cause,
-        fix=_fix(mend, search, blamed.place, written.code, cause),
+        fix=_fix(mend, search, state, blamed.place, written.code, cause),
     )
     return _told(fault, search, state, mended, node, told, present.shape), mended
 
 
-def _fix(mend: Mend, search: Followed, place: Place | None, code: str, cause: Cause | None) -> str:
+def _fix(
+    mend: Mend,
+    search: Followed,
+    state: State,
+    place: Place | None,
+    code: str,
+    cause: Cause | None,
+) -> str:
     """What to write: code, where what is at hand there makes it right; else in words."""
     known = "" if cause is None else cause.fix
     if mend.how == OWN and place is not None:
-        return number_to_drop(place.source, mend.factor) or known
+        return constant_to_drop(mend, state, place) or known
     factor = known.removeprefix("multiply by ")
     if code.startswith("multiply") and factor != known:
         return code if factor in code else f"{code}, {factor}"
@@ -250,6 +258,8 @@ def _entry(
 ) -> Entry | None:
     """The entry with the largest difference; of a loop, with the pass that it is of."""
     if actual is None or expected is None or actual.shape != expected.shape or not actual.size:
+        return None
+    if not expression:
         return None
     if shape is None or actual.size == np.prod(shape) or actual.size % np.prod(shape):
         shape = actual.shape

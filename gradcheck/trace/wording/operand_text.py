@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from itertools import pairwise
+from types import CodeType
 
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.nodes import Node, Reference
-from gradcheck.trace.record.places import Place
+from gradcheck.trace.record.places import Chain, Place
 from gradcheck.trace.record.sources import expression_of
 
 MODULES = ("np", "numpy", "math")
@@ -32,14 +34,56 @@ def place_of_use(made: Node, consumer: Node, operand: int) -> Place | None:
     return part if part.source == ast.get_source_segment(place.source, text) else None
 
 
-def name_of_operand(mend: Mend, state: State) -> str | None:
-    """The expression that a wrong operand is, where a single use of it is replaced."""
-    if len(mend.unit.uses) != 1:
+def name_of_operand(mend: Mend, state: State, blamed: Place | None) -> str | None:
+    """The expression that a wrong operand is at the blamed place.
+
+    None where that place is none of its uses; empty where it is, and they have no text in common:
+    an argument of a helper is called there what the call hands over.
+    """
+    edges = mend.unit.uses or [
+        (user, node)
+        for node in mend.unit.nodes[:1]
+        for user in state.consumers[node]
+        if state.tape[user].place == blamed != state.tape[node].place
+    ]
+    uses = [
+        (with_place(state, state.tape[consumer]).chain, state.tape[consumer], operand)
+        for consumer, operand in edges
+    ]
+    if not uses:
         return None
-    consumer, operand = mend.unit.uses[0]
-    made = with_place(state, state.tape[consumer])
-    text = text_of_use(made, state.tape[consumer], operand) if made.chain else None
-    return None if text is None else ast.unparse(text)
+    first = uses[0][0]
+    level = next((i for i, call in enumerate(first) if call.place == blamed), None)
+    if level is None and len(uses) > 1:
+        return None
+    below = len(first) - (level or 0)
+    texts = {_handed_over(*use, len(use[0]) - below) for use in uses}
+    return texts.pop() if len(texts) == 1 else ""
+
+
+def _handed_over(chain: Chain, consumer: Node, operand: int, level: int) -> str:
+    """What an operand is called so many calls up from its use; empty where that is not seen."""
+    positions = [i for i, one in enumerate(consumer.arguments) if one == Reference(operand)]
+    if not positions or not 0 <= level < len(chain):
+        return ""
+    source = chain[0].place.source
+    text = operand_text(source, positions[0])
+    for inner, outer in pairwise(chain[: level + 1]):
+        source = outer.place.source
+        text = _argument(inner.code, expression_of(source), text)
+    return "" if text is None else ast.get_source_segment(source, text) or ast.unparse(text)
+
+
+def _argument(code: CodeType, call: ast.expr | None, text: ast.expr | None) -> ast.expr | None:
+    """What a call hands over under the name that a function has for its argument."""
+    named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    if not isinstance(call, ast.Call) or not isinstance(text, ast.Name) or text.id not in named:
+        return None
+    by_name = {one.arg: one.value for one in call.keywords}
+    bound = named[0] in ("self", "cls") and isinstance(call.func, ast.Attribute)
+    position = named.index(text.id) - bound
+    by_position = call.args[position] if 0 <= position < len(call.args) else None
+    return None if isinstance(by_position, ast.Starred) else by_name.get(text.id, by_position)
 
 
 def operand_text(source: str, position: int) -> ast.expr | None:

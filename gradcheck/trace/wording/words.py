@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -59,12 +60,10 @@ class Words:
                 if is_users
                 else self._given.get(index, own.removeprefix("data['").removesuffix("']"))
             )
-        place = node.place
-        is_inside = self._stays_inside(index)
-        if place is not None and not is_inside:
-            assigned = assigned_name(place)
-            if assigned:
-                return assigned
+        place, is_inside = node.place, self._stays_inside(index)
+        assigned = "" if is_inside else _name_given(node)
+        if assigned:
+            return assigned
         if base_name(node) in MOVES and len(node.operands) == 1:
             return self.name(node.operands[0])
         if place is not None and 0 < len(place.source) <= SHORT:
@@ -171,6 +170,39 @@ class Words:
         """Whether a value comes out of a function that was given the other."""
         one, other = self.nodes[end].chain, self.nodes[begin].chain
         return bool(one) and (not other or one[0].code is not other[0].code)
+
+
+def _name_given(node: Node) -> str:
+    """The name of a value where it is made, or where the helper that returns it is called.
+
+    A name that this call reads as well is that of several values: `out = layer.forward(out)`.
+    """
+    places = [call.place for call in node.chain]
+    for place, made in zip(places, [None, *places], strict=False):
+        if made is not None and not _is_returned(made):
+            break
+        name = assigned_name(place)
+        if name:
+            is_read = made is not None and re.search(rf"\b{re.escape(name)}\b", place.source)
+            return "" if is_read else name
+    return ""
+
+
+def _is_returned(place: Place) -> bool:
+    """Whether an expression is all that its function returns."""
+    return (place.line, place.column, place.end_column) in _returned(text_of(place.file))
+
+
+@lru_cache(maxsize=64)
+def _returned(text: str) -> frozenset[tuple[int, int, int]]:
+    values = (
+        one.value if isinstance(one, ast.Return) else one.body
+        for one in ast.walk(parsed(text))
+        if isinstance(one, ast.Return | ast.Lambda)
+    )
+    return frozenset(
+        (one.lineno, one.col_offset, one.end_col_offset or 0) for one in values if one is not None
+    )
 
 
 def assigned_name(place: Place) -> str:

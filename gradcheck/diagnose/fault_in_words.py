@@ -1,0 +1,159 @@
+"""A fault in sentences: what is wrong, what to write, and what shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradcheck.diagnose.rules.gradient_clipped import is_clip
+from gradcheck.trace import Fault
+from gradcheck.trace.causes.compared import same
+from gradcheck.trace.fault import (
+    CONSTANT_FACTOR,
+    EXTRA_TERM,
+    TRANSPOSED,
+    WRONG_OPERAND,
+    WRONG_SHAPE,
+    WRONG_VALUE,
+)
+from gradcheck.trace.wording.misfits import turned
+from gradcheck.words import listed, verb
+
+PUT_RIGHT = "with that put right, the gradient"
+
+UNTELLING = (WRONG_VALUE, WRONG_OPERAND)
+"""Kinds of faults that say no more than that something is wrong."""
+
+
+def message_of(fault: Fault) -> str:
+    """What is wrong."""
+    what = (
+        f"`{fault.expression}`"
+        if fault.expression
+        else f"what is returned for {listed(fault.blocks)}"
+    )
+    if fault.cause is not None and (fault.cause.name == fault.kind or fault.cause.node is not None):
+        return fault.cause.words
+    if is_clip(fault):
+        return f"{what} cuts off {fault.expected or 'the gradient'}"
+    if fault.kind == EXTRA_TERM and fault.entry is not None and fault.cause is None:
+        is_part = fault.entry.expression != fault.expression
+        within = f" in `{fault.expression}`" if is_part else ""
+        return f"`{fault.entry.expression}`{within} is one term too many"
+    if fault.kind == EXTRA_TERM and fault.cause is not None:
+        return f"{what} is wrong: {fault.cause.words}"
+    operand = _turned_operand(fault)
+    if operand is not None:
+        return f"{operand[0]} stands transposed: `{operand[1]}` is wanted"
+    shapes = _shapes(fault)
+    if shapes is not None:
+        return f"{what} has the shape {shapes[0]}; {fault.expected} has {shapes[1]}"
+    part = _part(fault)
+    within = f", in {what}" if part else ""
+    if fault.cause is not None and "belongs" in fault.cause.words:  # says what is wanted
+        words = fault.cause.words
+        if words.strip("`").startswith(part or fault.expression):
+            return words + within
+        is_now = fault.actual if fault.is_something else "wrong"
+        return f"{f'`{part}`' if part else what} is {is_now}{within}: {words}"
+    if part and not fault.is_something:
+        what = f"`{part}` in {what}"
+    if fault.cause is not None and fault.expected.endswith(" times that"):
+        return f"{what} is wrong: {fault.cause.words}"
+    if fault.cause is not None:
+        is_said = fault.cause.words in ("", f"this is not {fault.expected}")
+        why = "" if is_said else f": {fault.cause.words}"
+    else:
+        why = "" if fault.kind in UNTELLING else f": {fault.kind}"
+    if fault.expected and fault.actual.endswith(f" times {fault.expected}"):
+        return f"{what} is {fault.actual}{why}"
+    if fault.expected and fault.is_something:
+        return f"{what} is {fault.actual}; {fault.expected} is wanted here{why}"
+    if fault.expected:
+        return f"{what} is wrong; {fault.expected} is wanted here{why}"
+    return f"{what} is wrong{why}"
+
+
+def _part(fault: Fault) -> str:
+    """The operand that is wrong in an expression, as it stands there; empty for the whole."""
+    if fault.entry is None or fault.kind not in (WRONG_OPERAND, CONSTANT_FACTOR):
+        return ""
+    part = fault.entry.expression
+    whole = fault.expression.replace('"', "'")
+    return part if part != fault.expression and part.replace('"', "'") in whole else ""
+
+
+def _shapes(fault: Fault) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """The shape that a gradient has, and that of its block, where nothing else is known."""
+    actual, expected = fault.actual_value, fault.expected_value
+    is_shape = fault.kind == WRONG_SHAPE and fault.cause is None
+    return (
+        (actual.shape, expected.shape)
+        if is_shape and actual is not None and expected is not None
+        else None
+    )
+
+
+def _turned_operand(fault: Fault) -> tuple[str, str] | None:
+    """What is written, and what is wanted there, where an operand's transpose is."""
+    entry, actual, expected = fault.entry, fault.actual_value, fault.expected_value
+    if entry is None or entry.expression == fault.expression or fault.cause is None:
+        return None
+    if actual is None or expected is None or fault.cause.name != TRANSPOSED:
+        return None
+    whole, part = fault.expression.replace('"', "'"), entry.expression.replace('"', "'")
+    if part not in whole or not same([actual.T], [expected]):
+        return None
+    if turned(whole) == part:
+        return f"`{fault.expression}`", turned(fault.expression)
+    return f"`{part}` in `{fault.expression}`", turned(part)
+
+
+def fix_of(fault: Fault) -> str:
+    """What to write."""
+    operand = _turned_operand(fault)
+    known = fault.fix or ("" if fault.cause is None else fault.cause.fix)
+    if operand is not None or known:
+        return known if operand is None else f"write `{operand[1]}` there"
+    text = _part(fault) or fault.expression
+    what = f"`{text}`" if text else "it"
+    if is_clip(fault):
+        return f"clip in the update, and check the gradient without {what}"
+    if fault.kind == EXTRA_TERM and fault.entry is not None:
+        return f"leave `{fault.entry.expression}` out"
+    if fault.kind == CONSTANT_FACTOR and fault.factor == -1 and text:
+        return f"change the sign of {what}"
+    if fault.kind == CONSTANT_FACTOR and text:
+        return f"multiply {what} by {fault.factor:.6g}"
+    if _shapes(fault) is not None:
+        return f"return an entry for each entry of {listed(fault.blocks)}, in the same shape"
+    if "dL/d" not in fault.expected or fault.kind not in UNTELLING:
+        return f"let {what} be {fault.expected}" if fault.expected else f"look at {what}"
+    if fault.is_something:
+        return f"make {fault.expected} of it"
+    return f"look for what {what} lacks{fault.ratios}"
+
+
+def evidence_of(fault: Fault) -> list[str]:
+    """The chain of right values before it, and one entry with both numbers."""
+    lines = []
+    if fault.before:
+        lines.append(f"right before it: {', '.join(map(str, reversed(fault.before)))}")
+    if (entry := fault.entry) is not None:
+        where = f"[{', '.join(map(str, entry.index))}]" if entry.index else ""
+        of_shape = f", of shape {entry.shape}" if entry.shape else ""
+        in_pass = f"in pass {entry.number} of {entry.passes}, " if entry.passes > 1 else ""
+        lines.append(
+            f"{in_pass}`{entry.expression}`{where} is {entry.actual + 0.0:.6g} and should be "
+            f"{entry.expected + 0.0:.6g}{of_shape}"
+        )
+    if fault.mended:
+        lines.append(put_right(fault.blocks))
+    return lines
+
+
+def put_right(blocks: Sequence[str]) -> str:
+    """The sentence on what a change makes right."""
+    return (
+        f"{PUT_RIGHT}{verb(blocks, '', 's')} of {listed(blocks)} {verb(blocks, 'agrees', 'agree')} "
+        "with finite differences"
+    )
