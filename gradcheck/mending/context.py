@@ -168,7 +168,7 @@ class Context:
     @cached_property
     def _assigned_lines(self) -> dict[str, list[int]]:
         lines: dict[str, list[int]] = {}
-        for node in self.nodes():
+        for node in ast.walk(self.definition):
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
                 lines.setdefault(ast.unparse(node), []).append(node.lineno)
         return lines

@@ -106,8 +106,13 @@ def functions(context: Context) -> Iterator[Edit]:
 
 
 def wrapped(context: Context) -> Iterator[Edit]:
-    """A call left out around its argument; or one that the file makes, put around a name."""
+    """A call left out around its argument; one that the file makes put around a name; a loop back.
+
+    What a loop goes back over was appended on the way forward.
+    """
     yield from formed(EditKind.WRAPPED)(context)
+    for loop in context.all_of(ast.For):
+        yield context.replaced(loop.iter, f"reversed({context.source(loop.iter)})", 8.0)
     calls = [ast.unparse(one.func) for one in ast.walk(context.tree) if isinstance(one, ast.Call)]
     known = {name for name in calls if name.startswith(("np.", "numpy.", "math."))}
     for atom in context.atoms():
@@ -136,12 +141,14 @@ def comparisons(context: Context) -> Iterator[Edit]:
 
 
 def constants(context: Context) -> Iterator[Edit]:
-    """A number for another: one that stands elsewhere in the file, or near it."""
+    """A number for another: one that has a name, stands elsewhere in the file, or is near it."""
+    named = [text for text, value in context.known.items() if not value.number.is_integer()]
     elsewhere = set(re.findall(rb"(?<![\w.])\d+\.\d+(?:e[-+]?\d+)?(?!\w)", context.text))
     for node in context.all_of(ast.Constant):
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
             continue
         own = context.source(node)
+        yield from (context.replaced(node, other, 9.0) for other in named)
         near = {"0", "1", "2", "0.5", "3"}
         if isinstance(node.value, int):
             near |= {str(node.value + 1), str(max(0, node.value - 1))}

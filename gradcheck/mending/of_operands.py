@@ -79,7 +79,7 @@ def other_names(context: Context) -> Iterator[Edit]:
             others = list(dict.fromkeys([*others, *context.values]))
         far = 0.0 if node.lineno in context.pointed or own is None else 2.0
         for other in others:
-            if other != node.id:
+            if other != node.id and not (own and context.is_made_later(other, node)):
                 yield context.replaced(node, other, (6.0 if own is None else 9.0) + far)
 
 

@@ -17,11 +17,18 @@ Rank = tuple[int, int, int, bool, float, int]
 WORDS = 4.0
 """So much weight makes an edit as unnatural as one more word."""
 
+NUMBER = re.compile(r"(?<![\w.])\d[\w.]*")
+OF_FORMULAS = {"0", "1", "2", "3", "4", "0.", "1.", "2.", "0.0", "1.0", "2.0", "0.5", "-1"}
 TOKEN, WORD = re.compile(r"\w+|[^\w\s]"), re.compile(r"[\w.]+|[-+/*@<>=]")
 
 
 def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding]) -> list[Mended]:
-    """The likeliest first; of those that say the same in other words' order, that alone."""
+    """The likeliest first; of those that say the same in other words' order, that alone.
+
+    Beside one without them, numbers that are put in have the value of something by chance.
+    """
+    plain = [one for one in mended if not _numbers_put_in(one.texts, before)]
+    mended = plain or mended
     chosen: dict[object, Mended] = {}
     for one in sorted(mended, key=lambda one: _rank(one, before, findings)):
         words = [tuple(sorted(WORD.findall(one.texts[path].decode()))) for path in before]
@@ -48,6 +55,15 @@ def changed_words(after: Texts, before: Texts) -> int:
         now, old = (Counter(TOKEN.findall(one[path].decode())) for one in (after, before))
         changed += max((now - old).total(), (old - now).total(), after[path] != before[path])
     return changed
+
+
+def _numbers_put_in(after: Texts, before: Texts) -> bool:
+    """Whether there are more numbers than before, but for those that formulas have."""
+    for path in before:
+        now, old = (Counter(NUMBER.findall(one[path].decode())) for one in (after, before))
+        if (now - old).keys() - OF_FORMULAS:
+            return True
+    return False
 
 
 def _oddity(after: bytes, before: bytes) -> int:

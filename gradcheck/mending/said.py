@@ -52,7 +52,7 @@ class Said:
             statement = statement_at(context, self.span[0]) if context.path == self.path else None
             if statement is not None:
                 nodes = nodes_near(statement, self.span)
-                edits += list(_edits(context, nodes, trees))
+                edits += list(_edits(context, nodes, _with_names(context, trees)))
                 for node in context.all_of(ast.Constant) if numbers else ():
                     other = numbers.get(context.source(node))
                     if other and node in ast.walk(statement):
@@ -68,6 +68,17 @@ def _parsed(code: str) -> ast.expr | None:
         return ast.parse(code, mode="eval").body
     except SyntaxError:
         return None
+
+
+def _with_names(context: Context, codes: dict[str, ast.expr]) -> dict[str, ast.expr]:
+    """Code, with the names that have its numbers' values before these."""
+    numbers = [one.value for one in codes.values() if isinstance(one, ast.Constant)]
+    named = [
+        text
+        for text, value in context.known.items()
+        if not value.number.is_integer() and value.number in numbers
+    ]
+    return {text: tree for text in named if (tree := _parsed(text)) is not None} | codes
 
 
 def _edits(

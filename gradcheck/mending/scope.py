@@ -36,8 +36,8 @@ class Value:
     """What kind of value an expression had.
 
     Attributes:
-        kind: "array", "int", "float", "list" or "other"; single numbers of numpy are floats, and a
-            tuple is a list.
+        kind: "array", "int", "float", "list" or "other", as a global is that the function does not
+            use; single numbers of numpy are floats, and a tuple is a list.
         shape: of an array or list.
         number: of an int or float.
     """
@@ -90,7 +90,7 @@ def _values(frame: FrameType, texts: Sequence[str]) -> dict[str, Value]:
     for name, result in frame.f_globals.items():
         value = value_of(result) if name not in values and not name.startswith("_") else None
         if value is not None:
-            values[name] = Value("other", value.shape)
+            values[name] = Value("other", value.shape, value.number)
     return values
 
 
