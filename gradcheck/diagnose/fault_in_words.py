@@ -39,7 +39,7 @@ def message_of(fault: Fault) -> str:
         is_part = fault.entry.expression != fault.expression
         within = f" in `{fault.expression}`" if is_part else ""
         return f"`{fault.entry.expression}`{within} is one term too many"
-    if fault.kind == EXTRA_TERM and fault.cause is not None:
+    if fault.cause is not None and EXTRA_TERM in (fault.kind, fault.cause.name):
         return f"{what} is wrong: {fault.cause.words}"
     operand = _turned_operand(fault)
     if operand is not None:
