@@ -55,7 +55,7 @@ def test_an_entry_that_is_wrong_is_found(grad, factor):
     report = check_hessian(rosen, AT, wrong, grad=grad)
     assert report.verdict == "fail"
     assert report.blocks[-1].worst.index == (1, 2)
-    assert "dL/d params[1]" in report.findings[0].message
+    assert "d2L / d params[1] d params[2]" in report.findings[0].message
     assert any("not symmetric" in note for note in report.notes)
 
 

@@ -48,6 +48,14 @@ def test_an_option(capsys):
     assert "did you mean --format" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("slip", [["--entries", "al"], ["--allow", "GC1"], ["--budget", "-1"]])
+def test_a_value_of_an_option_is_refused_once(capsys, slip):
+    assert main(["run", "xor", *slip]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1
+
+
 def test_an_argument_of_a_door():
     with pytest.raises(gradcheck.UsageError, match=r"'rtoll'; did you mean rtol\?"):
         gradcheck.check(lambda x: float(x @ x), np.ones(2), lambda x: 2 * x, rtoll=0.1)

@@ -10,10 +10,10 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradcheck.commands.command import Command, tell
 from gradcheck.commands.initialising import add_wishes
@@ -191,6 +191,7 @@ def _outcomes(options: argparse.Namespace) -> Generator[Outcome]:
 
     given = {field.name: getattr(options, field.name) for field in fields(Options)}
     overrides = {name: value for name, value in given.items() if value is not None}
+    _require_valid(overrides)
     wishes = Wishes.of(options.loss, options.params, options.lr)
     if said := passed_over(options.targets):
         tell(said)
@@ -200,6 +201,14 @@ def _outcomes(options: argparse.Namespace) -> Generator[Outcome]:
         return
     with Workers(jobs, options.timeout) as workers:
         yield from run_isolated(targets, overrides, workers)
+
+
+def _require_valid(overrides: Mapping[str, Any]) -> None:
+    """Refuses what every case would refuse, once."""
+    if Options.of(overrides).allow:
+        from gradcheck.diagnose.engine import require_rules
+
+        require_rules(overrides["allow"])
 
 
 def _shown(outcome: Outcome, options: argparse.Namespace) -> str:

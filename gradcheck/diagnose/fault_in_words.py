@@ -39,7 +39,7 @@ def message_of(fault: Fault) -> str:
         is_part = fault.entry.expression != fault.expression
         within = f" in `{fault.expression}`" if is_part else ""
         return f"`{fault.entry.expression}`{within} is one term too many"
-    if fault.kind == EXTRA_TERM and fault.cause is not None:
+    if fault.cause is not None and EXTRA_TERM in (fault.kind, fault.cause.name):
         return f"{what} is wrong: {fault.cause.words}"
     operand = _turned_operand(fault)
     if operand is not None:
@@ -55,12 +55,15 @@ def message_of(fault: Fault) -> str:
             return words + within
         is_now = fault.actual if fault.is_something else "wrong"
         return f"{f'`{part}`' if part else what} is {is_now}{within}: {words}"
-    if part and not fault.is_something:
+    if part:
         what = f"`{part}` in {what}"
     if fault.cause is not None and fault.expected.endswith(" times that"):
         return f"{what} is wrong: {fault.cause.words}"
     if fault.cause is not None:
-        is_said = fault.cause.words in ("", f"this is not {fault.expected}")
+        is_said = not fault.cause.words or (
+            fault.cause.words.startswith("this is not ")
+            and fault.expected.endswith(fault.cause.words.removeprefix("this is not "))
+        )
         why = "" if is_said else f": {fault.cause.words}"
     else:
         why = "" if fault.kind in UNTELLING else f": {fault.kind}"

@@ -40,10 +40,11 @@ def findings_of(judged: Judged, matrix: Matrix, vectors: Vectors) -> tuple[Findi
 
 def transposed_finding(shape: Sequence[int], wanted: Sequence[int], vectors: Vectors) -> Finding:
     """A Jacobian of the transposed shape whose transpose is right."""
+    differ = tuple(shape) != tuple(wanted)
+    shapes = f": its shape is {tuple(shape)} in the place of {tuple(wanted)}" if differ else ""
     return transposed.RULE.finding(
         vectors.parameters.names,
-        f"your Jacobian is the transpose of what it should be: shape {tuple(shape)} for "
-        f"{tuple(wanted)}",
+        f"your {vectors.matrix_name} is the transpose of what it should be{shapes}",
         evidence=("its transpose agrees in every entry",),
         fix="return jacobian.T: one row for each residual, one column for each parameter",
         error_after_fix=0.0,
@@ -60,7 +61,7 @@ def _missing(judged: Judged, vectors: Vectors) -> Iterator[Finding]:
         _blocks([one.column for one in judged.missing], vectors),
         f"the sparsity pattern misses {_how_many(judged)} not 0",
         evidence=tuple(names[:MOST_LINES]),
-        fix="add them to the pattern, and their derivatives to the Jacobian",
+        fix=f"add them to the pattern, and their derivatives to the {vectors.matrix_name}",
     )
 
 
@@ -138,10 +139,10 @@ def _extent(judged: Judged, wrong: Indices, vectors: Vectors) -> str:
     if len(rows) <= len(columns):
         names = [vectors.row_name(row) for row in rows.tolist()]
         whole = len(rows) == len(np.unique(judged.rows))
-        return "Jacobian" if whole else f"rows of {listed(names)}"
+        return vectors.matrix_name if whole else f"rows of {listed(names)}"
     names = [vectors.column_name(column) for column in columns.tolist()]
     whole = len(columns) == len(np.unique(judged.columns))
-    return "Jacobian" if whole else f"columns of {listed(names)}"
+    return vectors.matrix_name if whole else f"columns of {listed(names)}"
 
 
 def _same(judged: Judged, here: Indices, where: str, vectors: Vectors) -> Finding | None:
@@ -229,6 +230,8 @@ def _worst(judged: Judged, here: Indices, vectors: Vectors) -> tuple[str, ...]:
 
 
 def _entry(row: int, column: int, vectors: Vectors) -> str:
+    if vectors.of_loss:
+        return f"d2L / d {vectors.column_name(row)} d {vectors.column_name(column)}"
     return f"d {vectors.row_name(row)} / d {vectors.column_name(column)}"
 
 

@@ -122,6 +122,11 @@ class Vectors:
             column -= value.size
         raise IndexError(column)
 
+    @property
+    def matrix_name(self) -> str:
+        """What the derivatives are together."""
+        return "Hessian" if self.of_loss else "Jacobian"
+
     def row_name(self, row: int) -> str:
         """A value of the function in words: `fun(x)[3]`, or `residual[3]` of one without a name."""
         if self.named is not None:

@@ -54,7 +54,7 @@ SCRIPTS = {
     "deep_adam_batches": Wanted(62, DEEP, 64, None),
     "deep_adam_penalty": Wanted(62, DEEP, 64, None, ("GC604",)),
     "descending_halves": Wanted(8, "w1 w2", 13, 0.02),
-    "dropout_mask": Wanted(8, "W1 W2", 16, 0.1, ("GC303",)),
+    "dropout_mask": Wanted(8, "W1 W2", 16, 0.1, ("GC851",)),
     "factors": Wanted(13, "P Q", 11, 0.02),
     "fit_saves": Wanted(9, "coef intercept", 12, 0.1),
     "hinge_half_penalty": Wanted(19, "self.W", 22, 0.05, ("GC604",)),

@@ -134,6 +134,41 @@ def test_a_constant_is_put_right_where_it_stands(of, grad, fix):
     assert finding.fix == fix
 
 
+def named_again(p):
+    u = np.tanh(DAYS @ p["K"])
+    gap = u @ p["M"] - PRICE
+    arriving = gap @ p["M"].T
+    sent = arriving
+    return {"K": DAYS.T @ sent, "M": u.T @ gap}
+
+
+def test_a_right_value_under_another_name_is_told_by_its_own():
+    [finding] = gradcheck.check(loss, START, named_again).findings
+    assert finding.expression == "sent = arriving"
+    assert finding.fix.startswith("multiply `arriving` by `1 - u**2`")
+
+
+def bent_loss(p):
+    return 0.5 * np.sum((np.maximum(0, DAYS @ p["K"]) @ p["M"] - PRICE) ** 2)
+
+
+def side(v):
+    return (v < 0).astype(float)
+
+
+def other_side(p):
+    v = DAYS @ p["K"]
+    u = np.maximum(0, v)
+    gap = u @ p["M"] - PRICE
+    return {"K": DAYS.T @ (gap @ p["M"].T * side(v)), "M": u.T @ gap}
+
+
+def test_the_mask_of_the_other_side_lacks_no_derivative_that_arrives():
+    [finding] = gradcheck.check(bent_loss, START, other_side).findings
+    assert finding.code == "GC305"
+    assert finding.fix == "write `v > 0` for `(v < 0).astype(float)`"
+
+
 def bucket_loss(p):
     return np.sum(np.sin(p["table"][[2, 0, 2, 1]] @ np.array([1.0, -2.0])))
 

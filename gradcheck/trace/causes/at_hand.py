@@ -57,13 +57,13 @@ CHANGED: tuple[Form, ...] = (
     ),
     ("divide {1} by `{0}`", lambda wrong, own: wrong / own),
     ("add `{0}` to {1}", lambda wrong, own: wrong + own),
-    ("take `{0}` off {1}", lambda wrong, own: wrong - own),
+    ("subtract `{0}` from {1}", lambda wrong, own: wrong - own),
 )
 SAYS = {
     "multiply": (FACTOR_MISSING, "the factor `{0}` is missing"),
     "divide": (FACTOR_MISSING, "the division by `{0}` is missing"),
     "add": (PATH_MISSING, "`{0}` is to be added"),
-    "take": (EXTRA_TERM, "`{0}` is in it, which is one term too many"),
+    "subtract": (EXTRA_TERM, "`{0}` is one term too many"),
     "write": (OTHER_OPERAND, "`{0}` belongs here"),
 }
 """Why a value is wrong, by the first word of what to write."""

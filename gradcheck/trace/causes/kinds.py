@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
+from gradcheck.trace.adjoints.quantities import (
+    ADJOINT,
+    CONTRIBUTION,
+    PRODUCT,
+    SLOPE,
+    VALUE,
+    Quantity,
+)
 from gradcheck.trace.causes.compared import Arrays, same
 from gradcheck.trace.fault import CONSTANT_FACTOR, EXTRA_TERM, WRONG_OPERAND, WRONG_VALUE
 from gradcheck.trace.locating.explain import Known
@@ -45,6 +52,9 @@ def kind_of(
     should_be = ""
     if candidate is not None:
         should_be = words.quantity(candidate.kind, candidate.node, candidate.other)
+        if candidate.kind == PRODUCT:  # where the product is known, that is what it is called
+            right = [np.reshape(v, -1)[: first.size].reshape(first.shape) for v in mend.expected]
+            should_be = named(known.explaining(right), words) or should_be
         times = None if mend.factor != 1 else proportion(mend.actual, mend.expected)
         if is_now == should_be and times is not None:
             is_now = f"{constant(times)} times {should_be}"

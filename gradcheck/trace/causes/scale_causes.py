@@ -33,9 +33,9 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         return Cause(fault.SIGN, "its sign is wrong", "turn its sign round")
     written = _written(state.tape[mend.unit.first], ratio)
     if written:
-        words = f"the factor {written} is too much"
+        words = f"the {written} is too much"
         two = fault.FACTOR_TWO if _is(ratio, 2) or _is(ratio, 0.5) else fault.NUMBER
-        return Cause(two, words, f"leave the factor `{written}` out")
+        return Cause(two, words, f"leave the {written} out")
     nodes = points[0].loss_nodes
     divisors, sizes = _divisors(nodes), sizes_of(nodes)
     keep = _kept_share(nodes, ratio)
@@ -69,7 +69,7 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
 
 
 def _written(node: Node, ratio: float) -> str:
-    """A number in the text of a product that is the factor; empty where there is none."""
+    """The number in the text of a product that is the factor; empty where there is none."""
     made = None if node.place is None else expression_of(node.place.source)
     for one in () if made is None else ast.walk(made):
         if not isinstance(one, ast.BinOp) or not isinstance(one.op, ast.Mult | ast.Div):
@@ -78,7 +78,7 @@ def _written(node: Node, ratio: float) -> str:
             if isinstance(side, ast.Constant) and isinstance(side.value, int | float):
                 divides = side is one.right and isinstance(one.op, ast.Div)
                 if side.value not in (0, 1) and _is(1 / ratio if divides else ratio, side.value):
-                    return ast.unparse(side)
+                    return f"{'division by' if divides else 'factor'} {ast.unparse(side)}"
     return ""
 
 

@@ -21,12 +21,13 @@ def upstream_cause(compared: Compared) -> Cause | None:
     """The cause, where the right value is the wrong one times a derivative that arrives there."""
     if compared.actual[0].shape != compared.expected[0].shape:
         return None
-    missing = quotient(compared.expected, compared.actual)
     for quantity in compared.known.quantities:
         values = quantity.values
         if quantity.kind != ADJOINT or quantity.node in compared.derived_by:
             continue  # what is wanted does not arrive there
-        if np.ptp(values[0]) > 0 and same(missing, values):
+        if values[0].shape != compared.actual[0].shape or not np.ptp(values[0]):
+            continue
+        if same(product(compared.actual, values), compared.expected):
             arriving = compared.words.quantity(ADJOINT, quantity.node, None)
             return Cause(
                 fault.UPSTREAM_MISSING,

@@ -37,7 +37,7 @@ from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import latest_first
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import left_at_once, loop_around, loop_that_ran_once
-from gradcheck.trace.wording.operand_text import name_of_operand
+from gradcheck.trace.wording.operand_text import assigned_value, name_of_operand
 from gradcheck.trace.wording.returned import returned_place
 from gradcheck.trace.wording.words import Words
 
@@ -113,7 +113,7 @@ def of_mend(
     mended = state.mend(mend.replacements)
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
     operand = name_of_operand(mend, state, blamed.place)
-    told = blamed.expression if operand is None else operand
+    told = assigned_value(blamed.expression) if operand is None else operand
     kind, is_now, should_be = kind_of(mend, state, search.known, search.words, blamed.expression)
     asked = (
         cause_of(one, search.points, state, search.known, search.words)

@@ -86,6 +86,17 @@ def _argument(code: CodeType, call: ast.expr | None, text: ast.expr | None) -> a
     return None if isinstance(by_position, ast.Starred) else by_name.get(text.id, by_position)
 
 
+def assigned_value(source: str) -> str:
+    """What a statement assigns, as it stands there; any other text as it is."""
+    try:
+        [statement] = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return source
+    if isinstance(statement, ast.Assign):
+        return ast.get_source_segment(source, statement.value) or source
+    return source
+
+
 def operand_text(source: str, position: int) -> ast.expr | None:
     """The expression of an operand in that of an operation."""
     expression = expression_of(source)
