@@ -74,6 +74,16 @@ def test_arrays_in_another_order_keep_it():
     assert traced.strides == plain.strides
 
 
+def test_a_function_that_gives_an_array_itself_does_nothing():
+    def function(x):
+        same = np.asarray(x).astype(float, copy=False)
+        return same is x, np.array(x) is x, np.exp(same)
+
+    trace = trace_call(function, np.ones(3))
+    assert trace.returned[0][:2] == (True, False)
+    assert [node.name for node in trace.nodes if not node.is_leaf] == ["array", "exp"]
+
+
 def test_a_number_is_not_changed_in_place():
     def function(p):
         total = p["s"]

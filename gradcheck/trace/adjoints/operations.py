@@ -19,7 +19,7 @@ from gradcheck.trace.adjoints.differences import Contributions, Values, differen
 from gradcheck.trace.adjoints.products import PRODUCTS
 from gradcheck.trace.adjoints.reductions import REDUCTIONS
 from gradcheck.trace.record.names import CONSTANT, MOVES
-from gradcheck.trace.record.nodes import Altered, Node, Reference, resolve
+from gradcheck.trace.record.nodes import OUTPUT, Altered, Node, Reference, resolve
 
 Movements = dict[int, tuple[NDArray[np.intp] | None, list[tuple[int, int]]]]
 """By node, where the entries of what moves data come from."""
@@ -39,6 +39,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "hypot": lambda g, out, a, b: (g * a / out, g * b / out),
     "negative": lambda g, out, a: (-g,),
     "positive": lambda g, out, a: (g,),
+    OUTPUT: lambda g, out, a: (g,),
     "conjugate": lambda g, out, a: (g,),
     "absolute": lambda g, out, a: (g * np.sign(a),),
     "square": lambda g, out, a: (2 * g * a,),

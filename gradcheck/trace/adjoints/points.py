@@ -176,7 +176,7 @@ def adjoints_agree(
         for _ in range(4):
             directions = [rng.standard_normal(value.shape) for value in values]
             exact = sum(
-                float(np.sum(point.true[name] * direction))
+                float(np.vdot(point.true[name], direction))
                 for name, direction in zip(subject.names, directions, strict=True)
                 if name in point.true
             )

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import is_within
+
 SURELY = 1e-9
 """What is left of the squares of a multiple is less, rounding included."""
 
@@ -30,10 +32,7 @@ def proportion(
         return None
     largest = max((max(v.max(), -v.min()) for v, _ in pairs if v.size), default=0.0)
     allowed = tolerance * max(float(largest), 1e-30)
-    is_multiple = all(
-        float(np.max(np.abs(value - factor * other), initial=0.0)) <= allowed
-        for value, other in pairs
-    )
+    is_multiple = all(is_within(value, other, allowed, factor) for value, other in pairs)
     return factor if is_multiple else None
 
 
