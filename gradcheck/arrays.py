@@ -62,6 +62,7 @@ def stacks_of(group: Sequence[Sequence[NDArray[Any]]]) -> Iterator[NDArray[np.fl
 
 
 def _parts(one: NDArray[Any], other: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    one, other = np.asarray(one), np.asarray(other)  # of followed arrays nothing is recorded
     if one.flags.f_contiguous and other.flags.f_contiguous:
         one, other = one.T, other.T
     one, other = one.reshape(-1), other.reshape(-1)

@@ -173,7 +173,9 @@ def adjoints_agree(
     """
     agreeing = 0
     with np.errstate(all="ignore"):
-        for _ in range(4):
+        for asked in range(4):
+            if agreeing == 3 or asked - agreeing == 2:
+                break
             directions = [rng.standard_normal(value.shape) for value in values]
             exact = sum(
                 float(np.vdot(point.true[name], direction))

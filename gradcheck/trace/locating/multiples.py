@@ -44,3 +44,8 @@ def in_a_row(values: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
     """The numbers of arrays one after the other."""
     flat = [_flat(value) for value in values]
     return flat[0] if len(flat) == 1 else np.concatenate(flat)
+
+
+def in_rows(values: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    """The numbers of arrays of one size, those of each in a row of its own."""
+    return _flat(values[0])[None] if len(values) == 1 else np.array([*map(_flat, values)])
