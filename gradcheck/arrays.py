@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-PART = 2**20
+PART = 2**14
+"""So many numbers are looked at at once: what is made of them stays in a cache."""
 
 
 def largest_difference(one: NDArray[Any], other: NDArray[Any]) -> float:
     """The largest entry of |one - other|; nan where one of them has one."""
     parts = [np.max(np.abs(a - b)) for a, b in _parts(one, other)]
     return float(np.max(parts, initial=0.0))
+
+
+def is_within(one: NDArray[Any], other: NDArray[Any], allowed: float, factor: float = 1.0) -> bool:
+    """Whether no entry of |one - factor * other| is more than allowed, or nan."""
+    return all(bool(np.max(np.abs(a - factor * b)) <= allowed) for a, b in _parts(one, other))
 
 
 def same_numbers(one: NDArray[Any], other: NDArray[Any]) -> bool:
@@ -40,7 +46,23 @@ def own_arrays(**data: Any) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
     }
 
 
+def groups_of(several: Sequence[Sequence[NDArray[Any]]]) -> Iterator[list[list[NDArray[Any]]]]:
+    """Lists of arrays of one size, flat, as many lists at a time as a cache holds, or one."""
+    at_once = max(1, 4 * PART // max(len(several[0]) * several[0][0].size, 1))
+    for first in range(0, len(several), at_once):
+        yield [[np.ravel(one) for one in own] for own in several[first : first + at_once]]
+
+
+def stacks_of(group: Sequence[Sequence[NDArray[Any]]]) -> Iterator[NDArray[np.float64]]:
+    """What a group holds, (lists, arrays, entries), as many entries at a time as a cache holds."""
+    at_once = max(1, 4 * PART // (len(group) * len(group[0])))
+    for first in range(0, group[0][0].size, at_once):
+        entries = slice(first, first + at_once)
+        yield np.array([[one[entries] for one in own] for own in group], dtype=np.float64)
+
+
 def _parts(one: NDArray[Any], other: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    one, other = np.asarray(one), np.asarray(other)  # of followed arrays nothing is recorded
     if one.flags.f_contiguous and other.flags.f_contiguous:
         one, other = one.T, other.T
     one, other = one.reshape(-1), other.reshape(-1)

@@ -27,7 +27,13 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 FORKED = "forkserver"
 SPAWNED = "spawn"
-NEEDED = ["gradcheck.running", "gradcheck.diagnose.engine", "gradcheck.script", "numpy.random"]
+NEEDED = [
+    "gradcheck.running",
+    "gradcheck.diagnose.engine",
+    "gradcheck.script",
+    "numpy.ma",
+    "numpy.random",
+]
 """What the processes import before they are forked."""
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")

@@ -154,10 +154,15 @@ def call(function: Callable[..., Any], what: str, *arguments: Any) -> Any:
     """
     try:
         return function(*arguments)
-    except (UsageError, UserCodeError):
-        raise
     except (Exception, SystemExit, GeneratorExit) as error:
-        raise UserCodeError(read_traceback(what, error)) from None
+        raise as_users_error(what, error) from None
+
+
+def as_users_error(what: str, error: BaseException) -> BaseException:
+    """What a call of the user's code raises where that raised; see `call`."""
+    if isinstance(error, UsageError | UserCodeError):
+        return error
+    return UserCodeError(read_traceback(what, error))
 
 
 def read_traceback(what: str, error: BaseException) -> Raised:

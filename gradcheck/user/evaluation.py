@@ -83,13 +83,16 @@ def _one_by_one(
     problem: Problem, values: Sequence[Array], advance: Advance, refused: Refused | None = None
 ) -> EntryLosses:
     loss = problem.entry_loss(values)
-    if refused is not None:
-        loss = _nan_outside(loss, refused)
 
     def losses(block: int, entries: Indices, moved: Array) -> Array:
         found = np.empty(len(entries))
         for row, (entry, value) in enumerate(zip(entries.tolist(), moved.tolist(), strict=True)):
-            found[row] = loss(block, entry, value)
+            try:
+                found[row] = loss(block, entry, value)
+            except UserCodeError as error:
+                if refused is None or not _is_outside(error, loss, (block, entry, value), refused):
+                    raise
+                found[row] = np.nan
             if advance is not no_advance:
                 advance(1)
         return found
@@ -97,25 +100,23 @@ def _one_by_one(
     return losses
 
 
-def _nan_outside(loss: EntryLoss, refused: Refused) -> EntryLoss:
-    """The loss, nan where it always raises: there its domain ends."""
+def _is_outside(
+    error: UserCodeError, loss: EntryLoss, moved: tuple[int, int, float], refused: Refused
+) -> bool:
+    """Whether the loss's domain ends before an entry's value: there it always raises.
 
-    def inside(block: int, entry: int, value: float) -> float:
+    If it does not raise again, it is no function of the parameters.
+    """
+    if not isinstance(error.raised.error, Exception):
+        return False
+    if moved[:2] not in refused:
+        refused[moved[:2]] = error
         try:
-            return loss(block, entry, value)
-        except UserCodeError as error:
-            if not isinstance(error.raised.error, Exception):
-                raise
-            if (block, entry) not in refused:
-                refused[block, entry] = error
-                try:
-                    loss(block, entry, value)
-                except UserCodeError:
-                    return np.nan
-                raise  # it did not raise again: it is no function of the parameters
-            return np.nan
-
-    return inside
+            loss(*moved)
+        except UserCodeError:
+            return True
+        return False
+    return True
 
 
 def _in_stacks(problem: Problem, values: Sequence[Array], advance: Advance) -> EntryLosses:

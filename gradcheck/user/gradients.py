@@ -191,6 +191,6 @@ def _gate(value: Any, leaf: Leaf, copy: bool, convention: Convention) -> Gradien
     gradient = array.astype(np.float64, copy=copy)
     if array.shape != shape and not (array.size == 1 and shape == ()):
         return Gradient(gradient, "shape", epsilon)
-    gradient = gradient.reshape(shape)
+    gradient = gradient if array.shape == shape else gradient.reshape(shape)
     verdict: Standing = "ok" if all_finite(gradient) else "nonfinite"
     return Gradient(gradient, verdict, max(epsilon, float(np.finfo(np.float64).eps)))

@@ -23,7 +23,7 @@ from gradcheck.user.automatic import (
 )
 from gradcheck.user.blocks import BARE, Array, Parameters, describe, path_name
 from gradcheck.user.bounds import Bounds
-from gradcheck.user.calls import GRADIENT, LOSS, STEP, UserCodeError, call
+from gradcheck.user.calls import GRADIENT, LOSS, STEP, UserCodeError, as_users_error, call
 from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
 from gradcheck.user.objects import thawed
@@ -249,9 +249,10 @@ class Problem:
         def entry_loss(block: int, entry: Any, value: Any) -> float:
             if bounds is not None and not bounds.holds(block, entry, value):
                 return np.nan
-            cell = cells[block]
+            cell, array = cells[block], values[block]
             before = cell[entry]
-            thawed(values[block])
+            if not array.flags.writeable:
+                thawed(array)
             cell[entry] = value
             try:
                 return loss(values)
@@ -260,7 +261,8 @@ class Problem:
                 what = f"{LOSS}, with {name} moved by {np.ravel(value - before)[0]:+.2g},"
                 raise UserCodeError(replace(error.raised, call=what, moved=True)) from None
             finally:
-                thawed(values[block])
+                if not array.flags.writeable:
+                    thawed(array)
                 cell[entry] = before
 
         return entry_loss
@@ -273,7 +275,10 @@ class Problem:
         alone = self.gradient_function is not None
 
         def quick_loss(values: Sequence[Array]) -> float:
-            returned = call(function, LOSS, pack(values))
+            try:
+                returned = function(pack(values))
+            except (Exception, SystemExit, GeneratorExit) as error:
+                raise as_users_error(LOSS, error) from None
             return returned if alone and type(returned) is float else number(returned)
 
         return quick_loss

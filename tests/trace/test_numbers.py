@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from gradcheck.trace.adjoints.reverse import adjoints
+from gradcheck.trace.adjoints.subjects import subject_of_problem
 from gradcheck.trace.record.calling import trace_call
+from gradcheck.user.problem import Problem
+from gradcheck.user.structures import flatten
 
 point = computations.point
 KINDS = {**computations.SMALL, **computations.LONGER}
@@ -72,6 +75,23 @@ def test_arrays_in_another_order_keep_it():
     traced = trace_call(lambda p: (p * 2) @ p.T, x).returned[0]
     same_bits(traced, plain)
     assert traced.strides == plain.strides
+
+
+def test_a_function_that_gives_an_array_itself_does_nothing():
+    def function(x):
+        same = np.asarray(x).astype(float, copy=False)
+        return same is x, np.array(x) is x, np.exp(same)
+
+    trace = trace_call(function, np.ones(3))
+    assert trace.returned[0][:2] == (True, False)
+    assert [node.name for node in trace.nodes if not node.is_leaf] == ["array", "exp"]
+
+
+def test_reading_a_gradient_adds_no_operation():
+    w = np.linspace(0.1, 1, 6).reshape(2, 3)
+    problem = Problem(flatten({"w": w}), lambda p: np.sum(p["w"] ** 2), lambda p: {"w": 2 * p["w"]})
+    trace = trace_call(subject_of_problem(problem).gradient, {"w": w})
+    assert [node.name for node in trace.nodes if not node.is_leaf] == ["multiply"]
 
 
 def test_a_number_is_not_changed_in_place():

@@ -57,12 +57,16 @@ def _sample(view: NetworkView, placed: Placed, point: Point) -> int | None:
     stand_in[block] = off
     error = placed.weights(stand_in)
     sizes = np.sum(layer_input**2, axis=1)
-    scale = float(np.max(np.abs(error), initial=0.0))
+    largest = np.max(np.abs(error), axis=0)
+    allowed, unit = ROUNDING * float(np.max(largest)), int(np.argmax(largest))
     found = []
     for sample in np.flatnonzero(sizes):
         vector = layer_input[sample] @ error / sizes[sample]
+        at_unit = error[:, unit] - layer_input[sample] * vector[unit]  # most are told by one unit
+        if float(np.max(np.abs(at_unit))) > allowed:
+            continue
         left = error - np.outer(layer_input[sample], vector)
-        if float(np.max(np.abs(left))) <= ROUNDING * scale:
+        if float(np.max(np.abs(left))) <= allowed:
             found.append(int(sample))
     return found[0] if len(found) == 1 else None
 

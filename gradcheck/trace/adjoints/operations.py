@@ -19,49 +19,67 @@ from gradcheck.trace.adjoints.differences import Contributions, Values, differen
 from gradcheck.trace.adjoints.products import PRODUCTS
 from gradcheck.trace.adjoints.reductions import REDUCTIONS
 from gradcheck.trace.record.names import CONSTANT, MOVES
-from gradcheck.trace.record.nodes import Altered, Node, Reference, resolve
+from gradcheck.trace.record.nodes import OUTPUT, Altered, Node, Reference, resolve
 
 Movements = dict[int, tuple[NDArray[np.intp] | None, list[tuple[int, int]]]]
 """By node, where the entries of what moves data come from."""
 
-Elementwise = Callable[..., tuple[Any, ...]]
+Elementwise = Callable[..., Any]
 
-ELEMENTWISE: dict[str, Elementwise] = {
-    "add": lambda g, out, a, b: (g, g),
-    "subtract": lambda g, out, a, b: (g, -g),
-    "multiply": lambda g, out, a, b: (g * b, g * a),
-    "divide": lambda g, out, a, b: (g / b, -g * a / b**2),
-    "power": lambda g, out, a, b: (g * b * np.power(a, b - 1.0), g * out * np.log(a)),
-    "maximum": lambda g, out, a, b: (g * (a >= b), g * (b > a)),
-    "minimum": lambda g, out, a, b: (g * (a <= b), g * (b < a)),
-    "logaddexp": lambda g, out, a, b: (g * np.exp(a - out), g * np.exp(b - out)),
-    "arctan2": lambda g, out, a, b: (g * b / (a * a + b * b), -g * a / (a * a + b * b)),
-    "hypot": lambda g, out, a, b: (g * a / out, g * b / out),
-    "negative": lambda g, out, a: (-g,),
-    "positive": lambda g, out, a: (g,),
-    "conjugate": lambda g, out, a: (g,),
-    "absolute": lambda g, out, a: (g * np.sign(a),),
-    "square": lambda g, out, a: (2 * g * a,),
-    "reciprocal": lambda g, out, a: (-g * out * out,),
-    "sqrt": lambda g, out, a: (g * 0.5 / out,),
-    "exp": lambda g, out, a: (g * out,),
-    "expm1": lambda g, out, a: (g * (out + 1),),
-    "log": lambda g, out, a: (g / a,),
-    "log1p": lambda g, out, a: (g / (1 + a),),
-    "log2": lambda g, out, a: (g / (a * np.log(2)),),
-    "log10": lambda g, out, a: (g / (a * np.log(10)),),
-    "sin": lambda g, out, a: (g * np.cos(a),),
-    "cos": lambda g, out, a: (-g * np.sin(a),),
-    "tan": lambda g, out, a: (g * (1 + out * out),),
-    "sinh": lambda g, out, a: (g * np.cosh(a),),
-    "cosh": lambda g, out, a: (g * np.sinh(a),),
-    "tanh": lambda g, out, a: (g * (1 - out * out),),
-    "arctan": lambda g, out, a: (g / (1 + a * a),),
-    "sign": lambda g, out, a: (0 * g,),
+ONE_OPERAND: dict[str, Elementwise] = {
+    "negative": lambda g, out, a: -g,
+    "positive": lambda g, out, a: g,
+    OUTPUT: lambda g, out, a: g,
+    "conjugate": lambda g, out, a: g,
+    "absolute": lambda g, out, a: g * np.sign(a),
+    "abs": lambda g, out, a: g * np.sign(a),
+    "fabs": lambda g, out, a: g * np.sign(a),
+    "square": lambda g, out, a: 2 * g * a,
+    "reciprocal": lambda g, out, a: -g * out * out,
+    "sqrt": lambda g, out, a: g * 0.5 / out,
+    "exp": lambda g, out, a: g * out,
+    "expm1": lambda g, out, a: g * (out + 1),
+    "log": lambda g, out, a: g / a,
+    "log1p": lambda g, out, a: g / (1 + a),
+    "log2": lambda g, out, a: g / (a * np.log(2)),
+    "log10": lambda g, out, a: g / (a * np.log(10)),
+    "sin": lambda g, out, a: g * np.cos(a),
+    "cos": lambda g, out, a: -g * np.sin(a),
+    "tan": lambda g, out, a: g * (1 + out * out),
+    "sinh": lambda g, out, a: g * np.cosh(a),
+    "cosh": lambda g, out, a: g * np.sinh(a),
+    "tanh": lambda g, out, a: g * (1 - out * out),
+    "arctan": lambda g, out, a: g / (1 + a * a),
+    "sign": lambda g, out, a: 0 * g,
 }
-"""By standard name: the contributions to the operands, before those are summed to their shapes."""
 
-ELEMENTWISE["fabs"] = ELEMENTWISE["abs"] = ELEMENTWISE["absolute"]
+TWO_OPERANDS: dict[str, tuple[Elementwise, Elementwise]] = {
+    "add": (lambda g, out, a, b: g, lambda g, out, a, b: g),
+    "subtract": (lambda g, out, a, b: g, lambda g, out, a, b: -g),
+    "multiply": (lambda g, out, a, b: g * b, lambda g, out, a, b: g * a),
+    "divide": (lambda g, out, a, b: g / b, lambda g, out, a, b: -g * a / b**2),
+    "power": (
+        lambda g, out, a, b: g * b * np.power(a, b - 1.0),
+        lambda g, out, a, b: g * out * np.log(a),
+    ),
+    "maximum": (lambda g, out, a, b: g * (a >= b), lambda g, out, a, b: g * (b > a)),
+    "minimum": (lambda g, out, a, b: g * (a <= b), lambda g, out, a, b: g * (b < a)),
+    "logaddexp": (
+        lambda g, out, a, b: g * np.exp(a - out),
+        lambda g, out, a, b: g * np.exp(b - out),
+    ),
+    "arctan2": (
+        lambda g, out, a, b: g * b / (a * a + b * b),
+        lambda g, out, a, b: -g * a / (a * a + b * b),
+    ),
+    "hypot": (lambda g, out, a, b: g * a / out, lambda g, out, a, b: g * b / out),
+}
+
+ELEMENTWISE: dict[str, tuple[Elementwise, ...]] = {
+    **{name: (rule,) for name, rule in ONE_OPERAND.items()},
+    **TWO_OPERANDS,
+}
+"""By standard name, for every operand: the contribution to it, not yet summed to its shape."""
 
 
 RULES = {**PRODUCTS, **REDUCTIONS}
@@ -118,7 +136,7 @@ def contributions(
 
 
 def _elementwise(
-    rule: Elementwise,
+    rules: Sequence[Elementwise],
     node: Node,
     out: NDArray[Any],
     values: Values,
@@ -135,10 +153,10 @@ def _elementwise(
         operand if operand.dtype == np.float64 else operand.astype(np.float64)
         for operand in operands
     ]
-    parts = rule(g, np.asarray(out, dtype=np.float64), *real)
+    out = np.asarray(out, dtype=np.float64)
     return [
-        (argument.index, summed_to(part, operand.shape, int(several)))
-        for argument, part, operand in zip(node.arguments, parts, operands, strict=True)
+        (argument.index, summed_to(rule(g, out, *real), operand.shape, int(several)))
+        for argument, rule, operand in zip(node.arguments, rules, operands, strict=True)
         if isinstance(argument, Reference) and operand.dtype.kind == "f"
     ]
 
@@ -185,7 +203,7 @@ def moved(
 def _each(rule: Callable[[NDArray[Any]], Contributions], g: NDArray[Any]) -> Contributions:
     """The contributions of several adjoints, of which the rule takes one."""
     return [
-        (found[0][0], np.array([part for _, part in found]))
+        (found[0][0], found[0][1][None] if len(g) == 1 else np.array([part for _, part in found]))
         for found in zip(*map(rule, g), strict=True)
     ]
 

@@ -173,10 +173,12 @@ def adjoints_agree(
     """
     agreeing = 0
     with np.errstate(all="ignore"):
-        for _ in range(4):
+        for asked in range(4):
+            if agreeing == 3 or asked - agreeing == 2:
+                break
             directions = [rng.standard_normal(value.shape) for value in values]
             exact = sum(
-                float(np.sum(point.true[name] * direction))
+                float(np.vdot(point.true[name], direction))
                 for name, direction in zip(subject.names, directions, strict=True)
                 if name in point.true
             )

@@ -5,6 +5,7 @@ A wrong value in the gradient is replaced by these, and only by these.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.differences import Contributions
 from gradcheck.trace.adjoints.operations import ELEMENTWISE, base_name, contributions
 from gradcheck.trace.adjoints.points import Point
@@ -75,10 +77,9 @@ def quantities_of(points: Sequence[Point]) -> list[Quantity]:
             if one.values[0].size:
                 alike.setdefault((one.kind, one.values[0].shape), []).append(number)
         for key, numbers in alike.items():
-            stack = np.array([every[number].values for number in numbers], dtype=np.float64)
-            stack = stack.reshape(len(numbers), len(points), -1)
-            for row in np.flatnonzero(_are_usable(key[0], stack)):
-                fingerprints[numbers[row]] = *key, _fingerprint(stack[row])
+            usable = _are_usable(key[0], [every[number].values for number in numbers])
+            for number in itertools.compress(numbers, usable):
+                fingerprints[number] = *key, _fingerprint(every[number].values)
     equal: dict[Any, list[Quantity]] = {}
     for print_of, one in zip(fingerprints, every, strict=True):
         if print_of is not None:
@@ -268,11 +269,13 @@ def _stays_inside(begin: int, inside: set[int], above: int, users: dict[int, set
     return True
 
 
-def _are_usable(kind: str, stack: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which quantities of a kind can replace anything; (quantities, points, entries)."""
-    flat = stack.reshape(len(stack), -1)
-    varies = np.ptp(flat, axis=1) > 1e-12 if kind == SLOPE else np.any(flat, axis=1)
-    return np.asarray(np.all(np.isfinite(flat), axis=1) & varies)
+def _are_usable(kind: str, several: Sequence[Sequence[NDArray[Any]]]) -> Iterator[bool]:
+    """Which quantities of a kind and of one shape, given by point, can replace anything."""
+    for group in groups_of(several):
+        ends = [(s.min(axis=(1, 2)), s.max(axis=(1, 2))) for s in stacks_of(group)]
+        low, high = np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]
+        varies = high - low > 1e-12 if kind == SLOPE else (low != 0) | (high != 0)
+        yield from (np.isfinite(low) & np.isfinite(high) & varies).tolist()
 
 
 @lru_cache(maxsize=4)
@@ -280,8 +283,8 @@ def _weights(count: int) -> NDArray[np.float64]:
     return np.cos(np.arange(count))
 
 
-def _fingerprint(values: NDArray[np.float64]) -> tuple[str, ...]:
-    """What equal quantities have in common; (points, entries)."""
-    weights = _weights(values.shape[1])
-    numbers = (np.sum(values[0]), values[0] @ weights, values[-1] @ weights)
-    return tuple(f"{number:.9e}" for number in numbers)
+def _fingerprint(values: Sequence[NDArray[Any]]) -> tuple[str, ...]:
+    """What equal quantities have in common, by point."""
+    first, last = (np.ravel(values[k]).astype(np.float64, copy=False) for k in (0, -1))
+    weights = _weights(first.size)
+    return tuple(f"{number:.9e}" for number in (np.sum(first), first @ weights, last @ weights))

@@ -51,7 +51,7 @@ def _done(state: State, node: Node, operands: Stacks) -> NDArray[np.float64]:
         if result.shape == (count, *shape):
             return result
     compute: Callable[[Any], Any] | None = state.compiled[0][node.index]
-    found = np.full((count, *shape), np.nan)
+    found = [np.broadcast_to(np.nan, shape)] * count
     for number in range(count):
         own = {operand: stack[number] for operand, stack in operands.items()}
         try:
@@ -60,7 +60,7 @@ def _done(state: State, node: Node, operands: Stacks) -> NDArray[np.float64]:
             continue
         if result.shape == shape and result.dtype.kind in "fiub":
             found[number] = result
-    return found
+    return np.asarray(found[0], np.float64)[None] if count == 1 else np.array(found, np.float64)
 
 
 def _at_once(node: Node, values: Values, operands: Stacks) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
 from gradcheck.trace.adjoints.series import Series
+from gradcheck.trace.locating.multiples import in_rows
 
 TURNED = 7
 """Arrays whose last two axes are longer than this are no kernels to be turned round."""
@@ -147,8 +148,7 @@ def _table(found: Sequence[_Laid], size: int) -> Table:
     )
     points = len(found[0][3]) if found else 0
     entries = tuple(
-        np.array([np.ravel(laid[point]) for *_, laid in found], dtype=np.float64).reshape(-1, size)
-        for point in range(points)
+        in_rows([laid[point] for *_, laid in found]).reshape(-1, size) for point in range(points)
     )
     return Table(candidates, entries)
 

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.quantities import VALUE, Quantity
 
 LINES = 24
 """Of how many rows or columns at most single ones are known quantities too."""
 
-AT_ONCE = 2**16
-"""So many numbers are worked on at once: a cache holds them."""
-
 Features = NDArray[np.float64]
+ByPoint = Sequence[NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,8 @@ class Known:
             ):
                 by_size.setdefault(size, []).append(number)
         for size, numbers in by_size.items():
-            stack = np.array(
-                [[np.ravel(value) for value in several[number]] for number in numbers],
-                dtype=np.float64,
-            )
-            norms = _norms_of(stack)
-            for number, own, norm in zip(numbers, _features_of(stack), norms, strict=True):
+            features, norms = _features_of([several[number] for number in numbers])
+            for number, own, norm in zip(numbers, features, norms, strict=True):
                 if np.all(np.isfinite(own)):
                     found[number] = self._near(size, own, norm if exact_values else None)
         return found
@@ -101,14 +96,13 @@ def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
     for number, quantity in enumerate(quantities):
         alike.setdefault(quantity.values[0].shape, []).append(number)
     for numbers in alike.values():
-        whole = np.array([quantities[number].values for number in numbers], dtype=np.float64)
-        for stack, repeated in _with_lines(whole):
-            own = _features_of(stack)
+        of_shape = [quantities[number].values for number in numbers]
+        for several, repeated in _with_lines(of_shape):
+            own, norms = _features_of(several)
             finite = np.all(np.isfinite(own), axis=1)
-            size = stack.shape[2]
+            size = several[0][0].size
             features.setdefault(size, []).append(own[finite])
-            norms = _norms_of(stack)[finite]
-            sizes.setdefault(size, []).append(norms)
+            sizes.setdefault(size, []).append(norms[finite])
             owners = np.repeat(np.array(numbers, dtype=np.intp), repeated)
             rows.setdefault(size, []).append(owners[finite])
     return Known(
@@ -121,39 +115,35 @@ def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
     )
 
 
-def _with_lines(whole: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.float64], int]]:
-    """Quantities of one shape, their rows and columns, as (how many, points, entries)."""
-    count, points = whole.shape[:2]
-    yield whole.reshape(count, points, -1), 1
-    if whole.ndim != 4:
+def _with_lines(of_shape: Sequence[ByPoint]) -> Iterator[tuple[Sequence[ByPoint], int]]:
+    """Quantities of one shape; then their rows and columns, so many of each."""
+    yield of_shape, 1
+    if of_shape[0][0].ndim != 2:
         return
-    height, width = whole.shape[2:]
+    height, width = of_shape[0][0].shape
     if height <= LINES:
-        yield whole.transpose(0, 2, 1, 3).reshape(-1, points, width), height
+        yield [[one[k] for one in own] for own in of_shape for k in range(height)], height
     if width <= LINES:
-        yield whole.transpose(0, 3, 1, 2).reshape(-1, points, height), width
+        yield [[one[:, k] for one in own] for own in of_shape for k in range(width)], width
 
 
-def _features_of(stack: NDArray[np.float64]) -> Features:
-    """Numbers that a constant factor and another order of the entries do not change.
+def _features_of(several: Sequence[ByPoint]) -> tuple[Features, NDArray[np.float64]]:
+    """Numbers that a constant factor and another order of the entries do not change; the norms.
 
-    The stack is (how many, points, entries).
+    The norm of each is over its points and entries.
     """
-    count, points, entries = stack.shape
-    cubes, by_point, signed = np.zeros((3, count, points))
-    at_once = max(1, AT_ONCE // max(count * points, 1))
+    features, norms = [], []
     with np.errstate(all="ignore"):
-        norms = _norms_of(stack)[:, None, None]
-        for first in range(0, entries, at_once):
-            normed = stack[:, :, first : first + at_once] / norms
-            absolute, squares = np.abs(normed), normed * normed
-            by_point += absolute.sum(axis=2)
-            cubes += np.einsum("rpe,rpe->rp", squares, absolute)
-            signed += np.einsum("rpe,rpe->rp", squares, normed)
-        totals = (cubes.sum(axis=1), by_point.sum(axis=1), np.abs(signed.sum(axis=1)))
-        return np.column_stack([*totals, by_point])
-
-
-def _norms_of(stack: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The norm of each, over its points and entries."""
-    return np.asarray(np.sqrt(np.einsum("rpe,rpe->r", stack, stack)))
+        for group in groups_of(several):
+            squared = [np.einsum("rpe,rpe->r", stack, stack) for stack in stacks_of(group)]
+            norms.append(np.sqrt(np.sum(squared, axis=0)))
+            cubes, by_point, signed = np.zeros((3, len(group), len(group[0])))
+            for stack in stacks_of(group):
+                normed = stack / norms[-1][:, None, None]
+                absolute, squares = np.abs(normed), normed * normed
+                by_point += absolute.sum(axis=2)
+                cubes += np.einsum("rpe,rpe->rp", squares, absolute)
+                signed += np.einsum("rpe,rpe->rp", squares, normed)
+            totals = (cubes.sum(axis=1), by_point.sum(axis=1), np.abs(signed.sum(axis=1)))
+            features.append(np.column_stack([*totals, by_point]))
+    return np.concatenate(features), np.concatenate(norms)

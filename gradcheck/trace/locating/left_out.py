@@ -14,7 +14,7 @@ from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE, 
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.candidates import Candidate, Table
 from gradcheck.trace.locating.mend import QUANTITY, Mend
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.multiples import in_rows, proportion
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, USE, Unit
 from gradcheck.trace.locating.view import View
@@ -65,7 +65,7 @@ def _with_factor(
     if not chosen or own is None:
         return None
     entries = tuple(
-        np.array([np.ravel(values[index] * one.values[point]) for one in chosen], dtype=np.float64)
+        in_rows([values[index] * one.values[point] for one in chosen])
         for point, values in enumerate(view.state.values)
     )
     pairs = [(one, own) if own.kind == ADJOINT else (own, one) for one in chosen]

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import is_within
+
 SURELY = 1e-9
 """What is left of the squares of a multiple is less, rounding included."""
 
@@ -30,10 +32,7 @@ def proportion(
         return None
     largest = max((max(v.max(), -v.min()) for v, _ in pairs if v.size), default=0.0)
     allowed = tolerance * max(float(largest), 1e-30)
-    is_multiple = all(
-        float(np.max(np.abs(value - factor * other), initial=0.0)) <= allowed
-        for value, other in pairs
-    )
+    is_multiple = all(is_within(value, other, allowed, factor) for value, other in pairs)
     return factor if is_multiple else None
 
 
@@ -45,3 +44,8 @@ def in_a_row(values: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
     """The numbers of arrays one after the other."""
     flat = [_flat(value) for value in values]
     return flat[0] if len(flat) == 1 else np.concatenate(flat)
+
+
+def in_rows(values: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    """The numbers of arrays of one size, those of each in a row of its own."""
+    return _flat(values[0])[None] if len(values) == 1 else np.array([*map(_flat, values)])

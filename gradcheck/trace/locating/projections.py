@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.reverse import Adjoints, Edge, adjoints
+from gradcheck.trace.locating.multiples import in_a_row
 from gradcheck.trace.locating.outputs import Output
 from gradcheck.trace.locating.state import State
 
@@ -80,7 +81,7 @@ def _projections(
             seed[...] = along
         else:
             seed.reshape(-1)[output.entries] = along
-        gaps.append(float(np.sum(along * (true - output.part(value)))))
+        gaps.append(float(np.vdot(along, true - output.part(value))))
     movements = state.movements[point]
     weights = adjoints(
         state.nodes[point], state.values[point], seeds, movements=movements, several=True
@@ -129,6 +130,4 @@ def weight_of(
     weights, values = projection.weights, state.values[projection.point]
     found = [(weights.of_nodes.get(index), index) for index in nodes]
     found += [(weights.of_edges.get(use), use[1]) for use in uses]
-    return np.concatenate(
-        [np.zeros(values[i].size) if part is None else np.ravel(part) for part, i in found]
-    )
+    return in_a_row([np.zeros(values[i].size) if part is None else part for part, i in found])

@@ -185,22 +185,24 @@ class Trials:
         ]
         if not leaving:
             return
-        changes = [
-            uses.get((user, made), values.get(made, base[made])).reshape(-1, base[made].size)
-            - base[made].reshape(-1)
-            for user, made in leaving
-        ]
-        whole = [np.broadcast_to(one, (len(rows), one.shape[1])) for one in changes]
-        weights = np.array([weight_of(one, (), leaving, self.state) for one in projections])
         gaps = np.array([one.gap for one in projections])
-        errors = np.abs(np.concatenate(whole, axis=1) @ weights.T - gaps)
+        effects = np.zeros((len(rows), len(gaps)))
+        for use in leaving:
+            made = use[1]
+            value = uses.get(use, values.get(made, base[made])).reshape(-1, base[made].size)
+            change = value - base[made].reshape(-1)
+            for number, one in enumerate(projections):
+                if use in one.weights.of_edges:
+                    effects[:, number] += change @ one.weights.of_edges[use].reshape(-1)
+        errors = np.abs(effects - gaps)
         possible[rows] = np.any(errors <= FIT * np.maximum(np.abs(gaps), 1e-12), axis=1)
 
     def replacement(
         self, unit: Unit, values: NDArray[np.float64], point: int, factor: float
     ) -> Replacement:
         """The unit's members with values, given one after the other."""
-        parts = unit.split(factor * values, self.state.values[point])
+        present = self.state.values[point]
+        parts = unit.split(values if factor == 1 else factor * values, present)
         return Replacement(
             dict(zip(unit.nodes, parts, strict=False)), dict(zip(unit.uses, parts, strict=False))
         )
@@ -247,10 +249,10 @@ class Trials:
             if start.shape != true.shape or end.shape != true.shape:
                 continue
             change = end - start
-            size = float(np.sum(change * change))
+            size = float(np.vdot(change, change))
             if not np.isfinite(size) or size == 0:
                 continue
-            factor = float(np.sum(change * (true - start)) / size)
+            factor = float(np.vdot(change, true - start) / size)
             if abs(factor) < 1e-12 or not output.agrees(0, start + factor * change):
                 continue
             if abs(factor - round(factor)) < output.tolerance and round(factor):

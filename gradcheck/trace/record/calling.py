@@ -96,7 +96,7 @@ def trace_calls(
                 error = raised
                 break
             indices.append(_indices(tape, value))
-            returned.append(_plain_copy(value))
+            returned.append(plain(value))
     return Trace(tape, tuple(returned), tuple(indices), tuple(starts), error)
 
 
@@ -141,15 +141,3 @@ def _indices(tape: Tape, value: Any) -> Any:
         items = [_indices(tape, item) for item in value]
         return items if isinstance(value, list) else tuple(items)
     return None
-
-
-def _plain_copy(value: Any) -> Any:
-    """A value without anything of ours in it, that keeps its numbers."""
-    if isinstance(value, Traced):
-        bare = plain(value)
-        return bare.copy(order="K") if isinstance(bare, np.ndarray) else bare
-    if type(value) is dict:
-        return {key: _plain_copy(item) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(_plain_copy(item) for item in value)
-    return value
