@@ -131,11 +131,13 @@ def run_preflight(
         momentum = {} if problem.step is None else find_momentum(problem, problem.step)
         if problem.step is not None and momentum:  # its gradient is told from two updates
             problem = replace(problem, step=replace(problem.step, momentum=momentum))
+        problem, asked = _asked_first(problem)
         preflight, gradients = _with_gradient(preflight, problem, rng)
     except (UserCodeError, UsageError):  # the comparison says so, and where
         return preflight, Point.at(problem, values, center, noise).ask_gradient()
     if any(change.data for change in preflight.changes):
         problem = replace(problem, fresh_data=True)
+    first = first or asked
     judged = gradients if first is None or problem.step is not None else first
     return preflight, Point.at(problem, values, center, noise).with_gradients(judged)
 
@@ -179,6 +181,32 @@ def _asked_again(preflight: Preflight, problem: Problem, times: int) -> Prefligh
     again = [problem.loss([value.copy(order="K") for value in values]) for _ in range(times)]
     return replace(
         preflight, repeated=(*preflight.repeated, *again), evaluations=preflight.evaluations + times
+    )
+
+
+def _asked_first(problem: Problem) -> tuple[Problem, Gradients | None]:
+    """The first call of a gradient, and whether it is of where the loss was called last.
+
+    That was elsewhere till now: it is then another after the loss has been called here, and the
+    same whenever it has been.
+    """
+    alone = problem.step is not None or problem.layer is not None
+    if alone or problem.runs_forward or problem.gradient_function is None:
+        return problem, None
+    forward = replace(problem, reads_forward=True)
+    at, parameters = problem.parameters.values, problem.parameters
+    first, here = (read_gradients(one.gradient(at), parameters) for one in (problem, forward))
+    if _same_gradients(first, here):
+        return problem, first
+    again = read_gradients(forward.gradient(at), parameters)
+    return (forward, here) if _same_gradients(here, again) else (problem, first)
+
+
+def _same_gradients(one: Gradients, other: Gradients) -> bool:
+    return all(
+        same_numbers(first.value, second.value)
+        for first, second in zip(one.blocks, other.blocks, strict=True)
+        if first.value is not None and second.value is not None
     )
 
 
