@@ -131,7 +131,8 @@ def run_preflight(
         momentum = {} if problem.step is None else find_momentum(problem, problem.step)
         if problem.step is not None and momentum:  # its gradient is told from two updates
             problem = replace(problem, step=replace(problem.step, momentum=momentum))
-        problem, asked = _asked_first(problem)
+        problem, asked, more = _asked_first(problem)
+        preflight = replace(preflight, evaluations=preflight.evaluations + more)
         preflight, gradients = _with_gradient(preflight, problem, rng)
     except (UserCodeError, UsageError):  # the comparison says so, and where
         return preflight, Point.at(problem, values, center, noise).ask_gradient()
@@ -184,29 +185,42 @@ def _asked_again(preflight: Preflight, problem: Problem, times: int) -> Prefligh
     )
 
 
-def _asked_first(problem: Problem) -> tuple[Problem, Gradients | None]:
+def _asked_first(problem: Problem) -> tuple[Problem, Gradients | None, int]:
     """The first call of a gradient, and whether it is of where the loss was called last.
 
     That was elsewhere till now: it is then another after the loss has been called here, and the
     same whenever it has been.
+
+    Returns:
+        The problem, what the call gave where that is not too large to be kept, and how many
+        evaluations of the loss this cost.
     """
     alone = problem.step is not None or problem.layer is not None
     if alone or problem.runs_forward or problem.gradient_function is None:
-        return problem, None
-    forward = replace(problem, reads_forward=True)
+        return problem, None, 0
     at, parameters = problem.parameters.values, problem.parameters
-    first, here = (read_gradients(one.gradient(at), parameters) for one in (problem, forward))
-    if _same_gradients(first, here):
-        return problem, first
-    again = read_gradients(forward.gradient(at), parameters)
-    return (forward, here) if _same_gradients(here, again) else (problem, first)
+    large = sum(value.size for value in at) > LARGE
+    forward = replace(problem, reads_forward=True)
+    first = read_gradients(problem.gradient(at), parameters, copy=not large)
+    before, kept = _samples(first), None if large else first
+    del first
+    here = _samples(read_gradients(forward.gradient(at), parameters, copy=False))
+    if _all_same(before, here):
+        return problem, kept, 1
+    last = read_gradients(forward.gradient(at), parameters, copy=not large)
+    if not _all_same(here, _samples(last)):
+        return problem, kept, 2
+    return forward, None if large else last, 2
 
 
-def _same_gradients(one: Gradients, other: Gradients) -> bool:
-    return all(
-        same_numbers(first.value, second.value)
-        for first, second in zip(one.blocks, other.blocks, strict=True)
-        if first.value is not None and second.value is not None
+def _samples(gradients: Gradients) -> list[Array]:
+    return [_sample(block.value) for block in gradients.blocks if block.value is not None]
+
+
+def _all_same(some: Sequence[Array], others: Sequence[Array]) -> bool:
+    return len(some) == len(others) and all(
+        one.shape == other.shape and same_numbers(one, other)
+        for one, other in zip(some, others, strict=True)
     )
 
 
