@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.arrays import same_numbers
 from gradcheck.compare.point import Point
@@ -18,6 +16,7 @@ from gradcheck.numeric.noise import estimate_noise
 from gradcheck.numeric.storage import epsilon_of
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import GRADIENT, LOSS, UserCodeError, call
+from gradcheck.user.forward import LARGE, asked_first, sample
 from gradcheck.user.gradients import Gradients, read_gradients, returned_arrays
 from gradcheck.user.problem import Problem
 
@@ -34,9 +33,6 @@ QUICK = 0.01
 ELSEWHERE = 1e-3
 SINGLE = 1e-6
 """A type whose rounding is coarser is of half precision."""
-
-LARGE = 10**6
-SAMPLE = 10**4
 
 
 @dataclass(frozen=True)
@@ -131,11 +127,14 @@ def run_preflight(
         momentum = {} if problem.step is None else find_momentum(problem, problem.step)
         if problem.step is not None and momentum:  # its gradient is told from two updates
             problem = replace(problem, step=replace(problem.step, momentum=momentum))
+        problem, asked, more = asked_first(problem)
+        preflight = replace(preflight, evaluations=preflight.evaluations + more)
         preflight, gradients = _with_gradient(preflight, problem, rng)
     except (UserCodeError, UsageError):  # the comparison says so, and where
         return preflight, Point.at(problem, values, center, noise).ask_gradient()
     if any(change.data for change in preflight.changes):
         problem = replace(problem, fresh_data=True)
+    first = first or asked
     judged = gradients if first is None or problem.step is not None else first
     return preflight, Point.at(problem, values, center, noise).with_gradients(judged)
 
@@ -195,7 +194,7 @@ def _with_gradient(
     large = sum(value.size for value in parameters.values) > LARGE
     gradients = read_gradients(returned, parameters, copy=not large)
     arrays = returned_arrays(returned, parameters)
-    before = {name: _sample(array) for name, array in arrays.items()}
+    before = {name: sample(array) for name, array in arrays.items()}
     held = parameters.held(given)
     aliased = tuple(
         name
@@ -208,7 +207,7 @@ def _with_gradient(
     overwritten = tuple(
         name
         for name, array in arrays.items()
-        if name not in aliased and not same_numbers(_sample(array), before[name])
+        if name not in aliased and not same_numbers(sample(array), before[name])
     )
     if overwritten and large:
         returned = problem.gradient(parameters.values)
@@ -236,12 +235,6 @@ def _without_upstream(problem: Problem) -> Mapping[str, Array]:
         for name, gradient in zip(parameters.names, gradients, strict=True)
         if gradient.value is not None and np.any(gradient.value != 0)
     }
-
-
-def _sample(array: NDArray[Any]) -> NDArray[Any]:
-    """A copy of an array, or of some of its entries where it is very large."""
-    flat = array.reshape(-1)
-    return flat[:: 1 + flat.size // SAMPLE].copy()
 
 
 def _moved(value: Array, rng: np.random.Generator) -> Array:

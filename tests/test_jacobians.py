@@ -82,6 +82,16 @@ def test_what_is_wrong_is_named(change, code, says):
     assert says in report.findings[0].message
 
 
+def test_entries_that_the_function_does_not_have_are_no_multiple_of_its_own():
+    report = check_jacobian(
+        lambda x: np.array([x[0] ** 2, x[0] + x[2]]),
+        AT,
+        lambda x: np.array([[2 * x[0], 1.0, 0], [1.0, x[0], 1.0]]),
+    )
+    assert codes(report) == ["GC414"]
+    assert "the column of params[1]: 2 entries that should be 0" in report.findings[0].message
+
+
 def test_a_transposed_jacobian_that_is_not_square():
     report = check_jacobian(lambda x: function(x)[:2], AT, lambda x: jacobian(x)[:2].T)
     assert codes(report) == ["GC201"]

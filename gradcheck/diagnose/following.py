@@ -23,6 +23,7 @@ from gradcheck.trace.fault import (
     MEAN_MISSING,
     OTHER_FORMULA,
 )
+from gradcheck.trace.locating.multiples import proportion
 from gradcheck.words import gradient_of
 
 LONGEST_CODE = 60
@@ -105,16 +106,24 @@ def without_rate(
     """
     weak = _uncertain(rules)
     named = any(one.severity == "error" and one.code not in weak for one in findings)
-    every = {block.name for block in point.blocks}
     if point.problem.step is None or named:
         return search
     is_rate = [
         one.kind == CONSTANT_FACTOR
-        and every == set(one.blocks)
+        and _is_of_all(one, point)
         and (one.cause is None or one.cause.name != MEAN_MISSING)
         for one in search.faults
     ]
     return replace(search, faults=()) if is_rate == [True] else search
+
+
+def _is_of_all(fault: Fault, point: Point) -> bool:
+    """Whether what a fault mends is all blocks by one constant, and no term of them."""
+    if {block.name for block in point.blocks} != set(fault.blocks):
+        return False
+    pairs = [(fault.mended.get(block.name), block.gradient.value) for block in point.blocks]
+    both = [(one, other) for one, other in pairs if one is not None and other is not None]
+    return len(both) == len(pairs) and proportion(*zip(*both, strict=True)) is not None
 
 
 def _doubted(fault: Fault, doubt: Fault) -> Fault:

@@ -9,6 +9,7 @@ import numpy as np
 from gradcheck.compare.columns import Judged
 from gradcheck.diagnose.rule import Rule
 from gradcheck.diagnose.rules import (
+    extra_term,
     factor_two,
     gradient_missing,
     gradients_exchanged,
@@ -156,8 +157,17 @@ def _same(judged: Judged, here: Indices, where: str, vectors: Vectors) -> Findin
             evidence=evidence,
             fix=f"add the derivatives of the {where}",
         )
-    factor = float(np.median(analytic / numeric))
-    if not np.all(_agrees(analytic / factor, judged, here)):
+    if not np.any(numeric):
+        return extra_term.RULE.finding(
+            blocks,
+            f"the {where}: {len(here)} entries that should be 0",
+            evidence=evidence,
+            fix="write 0 there: what your function computes does not depend on it",
+            error_after_fix=0.0,
+        )
+    with np.errstate(all="ignore"):
+        factor = float(np.median(analytic / numeric))
+    if not np.isfinite(factor) or not np.all(_agrees(analytic / factor, judged, here)):
         return None
     many = where.startswith(("rows", "columns"))
     evidence = (f"analytic / numeric = {factor:.7g} in all {len(here)} wrong entries", *evidence)
@@ -218,7 +228,7 @@ def _how(judged: Judged, here: Indices) -> str:
         return ", which is 0 and should not be"
     if numeric and abs(analytic / numeric + 1) < SAME:
         return ", which has the wrong sign"
-    return f", {analytic / numeric:.6g} times what it should be" if numeric else ""
+    return f", {analytic / numeric:.6g} times what it should be" if numeric else ", and should be 0"
 
 
 def _worst(judged: Judged, here: Indices, vectors: Vectors) -> tuple[str, ...]:

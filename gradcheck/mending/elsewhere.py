@@ -19,7 +19,7 @@ import numpy as np
 from gradcheck.arrays import same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.mending.held import Held, Holdings
-from gradcheck.mending.redrawn import Array, redrawn, redrawn_number
+from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.problem import Problem
@@ -191,11 +191,16 @@ def copy(value: Any) -> Any:
 
 
 def _groups(kept: Sequence[Held]) -> list[list[Held]]:
-    """What is drawn together: the items of a list, and what is equal; views are left out."""
+    """What is drawn together: the items of a list, and what is equal; views are left out.
+
+    Whole numbers within the items of a list may name one another: they are one group.
+    """
     groups: dict[Any, list[Held]] = {}
     for held in sorted(kept, key=_size, reverse=True):
         if "*" in held.path:
-            groups.setdefault(held.path, []).append(held)
+            below = held.path.index("*") + 1
+            within = _is_whole(held.value) and below < len(held.path)
+            groups.setdefault(held.path[:below] if within else held.path, []).append(held)
             continue
         ones = [group for path, group in groups.items() if "*" not in path]
         if held.is_array and any(np.shares_memory(held.value, one[0].value) for one in ones):
@@ -206,6 +211,10 @@ def _groups(kept: Sequence[Held]) -> list[list[Held]]:
         else:
             equal.append(held)
     return list(groups.values())
+
+
+def _is_whole(value: Any) -> bool:
+    return np.asarray(value).dtype.kind in "iu"
 
 
 def _size(held: Held) -> int:
@@ -222,6 +231,10 @@ def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, 
     """Other values for what is drawn together; None where it is to stay."""
     first = group[0]
     shapes = {np.shape(held.value) for held in group}
+    if len({held.path for held in group if "*" in held.path}) > 1:
+        named = renamed([np.asarray(held.value) for held in group], rng)
+        pairs = zip(group, named, strict=True)
+        return [(held, new if held.is_array else type(held.value)(new)) for held, new in pairs]
     if "*" in first.path and len(group) > 1 and len(shapes) == 1:
         stacked = redrawn(np.stack([np.asarray(held.value) for held in group]), rng)
         if stacked is None:

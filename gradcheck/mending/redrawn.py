@@ -6,6 +6,7 @@ ones and zeros that is no mask) stays as it is: None is returned.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,13 @@ def redrawn_number(value: float, rng: np.random.Generator) -> float | None:
         return None
     other = _jittered(np.array([value]), rng)
     return float(other[0])
+
+
+def renamed(arrays: Sequence[Array], rng: np.random.Generator) -> list[Array]:
+    """Labels in several arrays, each exchanged for another: what was the same is so still."""
+    labels = np.unique(np.concatenate([array.reshape(-1) for array in arrays]))
+    others = rng.permutation(labels)
+    return [others[np.searchsorted(labels, array)].astype(array.dtype) for array in arrays]
 
 
 def _mask(array: Array, rng: np.random.Generator) -> Array | None:

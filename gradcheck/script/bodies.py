@@ -78,13 +78,42 @@ def _one() -> ast.expr:
     return ast.Tuple([ast.Constant(0)], ast.Load())
 
 
+def _only_ends(node: ast.If) -> bool:
+    """Whether all that a condition does is to end the training, with a word or a flag."""
+    *before, last = node.body
+    said = all(
+        isinstance(one, ast.Expr)
+        or (isinstance(one, ast.Assign) and isinstance(one.value, ast.Constant))
+        for one in before
+    )
+    return said and not node.orelse and isinstance(last, ast.Break | ast.Return)
+
+
 class _Inside(ast.NodeTransformer):
-    """Ends the body where the script returns; what it declares is declared before the loop."""
+    """Ends the body where the script returns; what it declares is declared before the loop.
+
+    A test of convergence is left out: elsewhere it may end an iteration before its update.
+    """
+
+    def __init__(self) -> None:
+        self.of_inner_loops: set[int] = set()
 
     def visit_FunctionDef(self, node: Any) -> Any:
         return node
 
     visit_Lambda = visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef  # noqa: N815
+
+    def visit_For(self, node: Any) -> Any:
+        kept = {id(one) for one in ast.walk(node)}
+        self.of_inner_loops |= kept
+        return self.generic_visit(node)
+
+    visit_While = visit_For  # noqa: N815
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        if _only_ends(node) and id(node) not in self.of_inner_loops:
+            return ast.copy_location(ast.Pass(), node)
+        return self.generic_visit(node)
 
     def visit_Return(self, node: ast.Return) -> ast.stmt:
         name = ast.copy_location(ast.Name(RETURNED, ast.Load()), node)

@@ -207,14 +207,14 @@ class _Marker(ast.NodeTransformer):
             if is_update(node):
                 node.value = Operands(self._literal, self._use).visit(node.value)
             name = self._function.name if self._function else ""
-            first = node.value.elts[0] if isinstance(node.value, ast.Tuple) else node.value
+            items = node.value.elts if isinstance(node.value, ast.Tuple) else []
+            first = items[0] if items else node.value
             parts = self._function and local_losses(self._function, first)
             told = parts or may_be_loss(name) or self.marked.is_wanted(f"{name}()", node.lineno)
             if told and not isinstance(first, ast.Starred):
                 seen = self._see(RETURNED, f"{name}()", first, node)
-                if isinstance(node.value, ast.Tuple):
-                    rest = [self.visit(item) for item in node.value.elts[1:]]
-                    node.value.elts = [seen, *rest]
+                if items:
+                    items[:] = [seen, *(self.visit(item) for item in items[1:])]
                 else:
                     node.value = seen
             else:

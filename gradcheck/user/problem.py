@@ -54,6 +54,7 @@ class Problem:
         private_copies: every call gets copies of its own, because the user's code changes what
             it is given.
         fresh_data: the data are put back before every call, because the user's code changes them.
+        reads_forward: the gradient is of where the loss was called last: it uses what that left.
         batched: the loss takes a stack of parameters and returns as many losses.
         data: the user's own arrays of data with copies of what was in them, by argument.
         bounds: the box that the parameters stay in, if there is one.
@@ -71,6 +72,7 @@ class Problem:
     layer: CheckedLayer | None = field(default=None)
     private_copies: bool = field(default=False)
     fresh_data: bool = field(default=False)
+    reads_forward: bool = field(default=False)
     batched: bool = field(default=False)
     data: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
     bounds: Bounds | None = field(default=None)
@@ -127,6 +129,11 @@ class Problem:
             return float(returned)
         return float(call(as_number, LOSS, returned))
 
+    @property
+    def runs_forward(self) -> bool:
+        """Whether the loss is called before each gradient, which may read what that leaves."""
+        return self.parameters.in_place or self.reads_forward
+
     def gradient(self, values: Sequence[Array], keep: bool = False) -> Any:
         """What the user's gradient function returns at the given blocks.
 
@@ -134,8 +141,8 @@ class Problem:
             values: the blocks.
             keep: the function is given these very arrays, and the caller sees what it does to them.
         """
-        if self.parameters.in_place:
-            self.loss(values)  # a backward pass may read what the forward pass left in the object
+        if self.runs_forward:
+            self.loss(values)
         if self.fresh_data:
             self.restore_data()
         if self.bounds is not None and not keep:

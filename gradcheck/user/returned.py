@@ -156,12 +156,18 @@ def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
         return groups
     if len(returned) == len(paths):
         return list(returned)
-    kept = [index for index, leaf in enumerate(parameters.leaves) if leaf.block is not None]
-    if len(returned) == len(kept):
-        ordered: list[Any] = [ABSENT] * len(paths)
-        for index, value in zip(kept, returned, strict=True):
-            ordered[index] = value
-        return ordered
+    kept: list[int] = []
+    first_places: dict[int, int] = {}
+    for index, leaf in enumerate(parameters.leaves):
+        if leaf.block is not None and leaf.path not in beside:
+            kept.append(index)
+            first_places.setdefault(leaf.block, index)
+    for places in (kept, list(first_places.values())):
+        if len(returned) == len(places):
+            ordered: list[Any] = [ABSENT] * len(paths)
+            for index, value in zip(places, returned, strict=True):
+                ordered[index] = value
+            return ordered
     raise UsageError(
         f"your gradient returned {describe(returned)} for {len(parameters.names)} parameters "
         f"({names_of(parameters)}); return one gradient for each, in this order, or a dict by name"

@@ -162,6 +162,28 @@ PARAMS = {"w": 14 * RNG.normal(size=2), "c": np.array(11.0)}
 """
 
 
+GAMES = """
+ROUNDS = [(3, [1, 0]), (0, [2, 3]), (1, [2, 0]), (2, [3, 1]), (3, [0, 2])]
+
+def loss(p):
+    total = 0.1 * np.sum(p["skill"] ** 2)
+    for first, others in ROUNDS:
+        total += np.log(np.sum(np.exp(p["skill"][[first, *others]]))) - p["skill"][first]
+    return total
+
+def grad(p):
+    made = 0.2 * p["skill"]
+    for first, others in ROUNDS:
+        those = [first, *others]
+        share = np.exp(p["skill"][those])
+        made[those] += share / np.sum(share)
+        made[first] = -1
+    return {"skill": made}
+
+PARAMS = {"skill": RNG.normal(size=4)}
+"""
+
+
 @pytest.fixture
 def repaired(tmp_path, request):
     def repair(text, edits=700):
@@ -205,6 +227,12 @@ def test_samples_in_a_list_are_drawn_and_cut(repaired):
     assert found.ok, str(found)
     assert all("times" in text for text in words(found))
     assert len(module.PAIRS) == 5
+
+
+def test_labels_that_name_one_another_are_exchanged_together(repaired):
+    found, _ = repaired(GAMES)
+    assert found.ok, str(found)
+    assert words(found)[0].strip() == "made[first] +="
 
 
 def test_the_second_call_has_to_be_right_as_well(repaired):

@@ -57,6 +57,7 @@ SCRIPTS = {
     "dropout_mask": Wanted(8, "W1 W2", 16, 0.1, ("GC851",)),
     "factors": Wanted(13, "P Q", 11, 0.02),
     "fit_saves": Wanted(9, "coef intercept", 12, 0.1),
+    "fit_until_settled": Wanted(11, "self.beta", 13, 0.05, ("GC603",)),
     "hinge_half_penalty": Wanted(19, "self.W", 22, 0.05, ("GC604",)),
     "inner_product": Wanted(7, "W1 W2", 10, None, ("GC202",)),
     "layer_objects": Wanted(42, LAYERS, 32, 0.05),

@@ -1,5 +1,7 @@
 """What a finding says to write: what the user's function has at hand at the wrong line."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -383,3 +385,30 @@ def test_a_weight_that_the_step_has_changed_is_told_without_its_rate(turned):
 
     report = gradcheck.check_step(step, START, loss=loss if turned else single, learning_rate=0.02)
     assert "GC404" in [finding.code for finding in report.findings]
+
+
+def in_a_sum(p):
+    gap = DAYS @ p["K"] @ p["M"] - PRICE
+    pulled = 0.6 * p["M"]
+    down = DAYS.T @ gap @ p["M"].T
+    return {"K": down, "M": (DAYS @ p["K"]).T @ gap - pulled}
+
+
+def in_a_statement(p):
+    gap = DAYS @ p["K"] @ p["M"] - PRICE
+    made = (DAYS @ p["K"]).T @ gap
+    made -= 0.6 * p["M"]
+    return {"K": DAYS.T @ gap @ p["M"].T, "M": made}
+
+
+@pytest.mark.parametrize(("grad", "term"), [(in_a_sum, "pulled"), (in_a_statement, '0.6 * p["M"]')])
+def test_a_term_of_the_wrong_sign_is_shown_with_its_own_value(grad, term):
+    def loss(p):
+        fit = 0.5 * np.sum((DAYS @ p["K"] @ p["M"] - PRICE) ** 2)
+        return fit + 0.3 * np.sum(p["M"] ** 2)
+
+    finding = gradcheck.check(loss, START, grad).findings[0]
+    assert (finding.code, finding.expression) == ("GC603", term)
+    entry = next(line for line in finding.evidence if line.startswith(f"`{term}`["))
+    numbers = re.search(r"is (\S+) and should be (\S+),", entry)
+    assert float(numbers[1]) == -float(numbers[2])

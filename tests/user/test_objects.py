@@ -216,3 +216,46 @@ def test_gradients_that_an_object_keeps_are_no_parameters_beside_those_that_are_
         f"params[{number}].{name}" for number in (0, 1) for name in ("weight", "bias")
     ]
     assert not any("no gradient belongs" in note for note in report.notes)
+
+
+class Cell:
+    """A layer with its arrays and their gradients in two lists."""
+
+    def __init__(self, *arrays):
+        self.params = list(arrays)
+        self.grads = [np.zeros_like(array) for array in arrays]
+
+
+class Stack:
+    """Two cells, and the lists of both once more."""
+
+    def __init__(self):
+        rng = np.random.default_rng(4)
+        first = Cell(rng.normal(size=(3, 4)), rng.normal(size=4))
+        self.cells = [first, Cell(rng.normal(size=(4, 4)))]
+        self.params = [array for cell in self.cells for array in cell.params]
+        self.grads = [array for cell in self.cells for array in cell.grads]
+
+    def backward(self, inputs):
+        hidden = np.tanh(inputs @ self.params[0] + self.params[1])
+        up = (hidden @ self.params[2] @ self.params[2].T) * (1 - hidden**2)
+        both = inputs.T @ up, up.sum(axis=0), hidden.T @ (hidden @ self.params[2])
+        for kept, made in zip(self.grads, both, strict=True):
+            kept[...] = made
+        return self.grads
+
+
+def test_the_list_of_gradients_beside_the_list_of_parameters_may_be_returned():
+    inputs = np.random.default_rng(5).normal(size=(6, 3))
+
+    def loss(stack):
+        hidden = np.tanh(inputs @ stack.params[0] + stack.params[1])
+        return 0.5 * np.sum((hidden @ stack.params[2]) ** 2)
+
+    report = gradcheck.check(loss, Stack(), lambda stack: stack.backward(inputs))
+    assert report.verdict == "pass"
+    assert [block.name for block in report.blocks if block.verdict == "ok"] == [
+        "cells[0].params[0]",
+        "cells[0].params[1]",
+        "cells[1].params[0]",
+    ]

@@ -595,3 +595,33 @@ def test_state_rules_are_accepted_by_name_only_for_what_they_explain():
         loss, params(), lambda p: updates_in_place(p, 2.0), allow=("parameters-mutated",)
     )
     assert report.verdict == "fail"
+
+
+class Kept:
+    """A fit whose loss leaves its gradient behind, for a function that hands it on."""
+
+    def __init__(self, factor=1.0):
+        self.factor, self.slope = factor, None
+
+    def loss(self, p):
+        outputs = np.tanh(X @ p["W"] + p["b"])
+        delta = (outputs - Y) * (1 - self.factor * outputs**2)
+        self.slope = {"W": X.T @ delta, "b": delta.sum(axis=0)}
+        return 0.5 * float(np.sum((outputs - Y) ** 2))
+
+    def grad(self, p):
+        return {name: 1 * value for name, value in self.slope.items()}
+
+
+def test_a_gradient_that_the_loss_left_behind_is_that_of_its_last_call():
+    kept = Kept()
+    report = gradcheck.check(kept.loss, params(), kept.grad)
+    assert report.verdict == "pass"
+    assert not report.findings
+
+
+def test_a_wrong_gradient_that_the_loss_left_behind_is_found_where_it_is_made():
+    kept = Kept(0.5)
+    report = gradcheck.check(kept.loss, params(), kept.grad)
+    assert codes(report) == ["GC305"]
+    assert report.findings[0].location.line == line_of(Kept, "delta =")

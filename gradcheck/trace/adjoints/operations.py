@@ -242,6 +242,9 @@ def positions_through(
         resolve(argument, values) if condition and not position else coded(argument)
         for position, argument in enumerate(node.arguments)
     ]
+    if base_name(node) == "setitem":
+        written = np.asarray(arguments[-1])  # whole numbers are written, and no positions
+        arguments[-1] = arguments[-1] if written.dtype.kind == "f" else np.zeros(written.shape)
     keywords = {
         key: resolve(item, values) if key in WITH_SETTINGS else coded(item)
         for key, item in node.keywords.items()

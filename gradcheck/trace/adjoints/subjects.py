@@ -27,8 +27,8 @@ def subject_of_problem(problem: Problem) -> Subject:
         return to_array(returned[0] if problem.gradient_function is None else returned)
 
     def gradient(packed: Any) -> Mapping[str, Any]:
-        if parameters.in_place:
-            problem.loss_function(packed)  # a backward pass may read what it leaves
+        if problem.runs_forward:
+            problem.loss_function(packed)
         if problem.gradient_function is None:
             returned = problem.loss_function(packed)[1]
         elif problem.step is not None:

@@ -6,7 +6,7 @@ import ast
 import linecache
 import re
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
@@ -44,6 +44,12 @@ class Blame:
         """The inmost place of a chain of calls, with the next two; nowhere if it is empty."""
         places = [call.place for call in chain]
         return cls(places[0], tuple(places[1:3])) if places else cls(None)
+
+    @classmethod
+    def in_use(cls, consumer: Node, operand: int) -> Blame:
+        """Where an operand stands in the operation that uses it; or that operation."""
+        used = cls.at(consumer.chain)
+        return replace(used, place=place_of_use(consumer, consumer, operand) or used.place)
 
     def moved_to(self, place: Place) -> Blame:
         """Another place is blamed, to which this one belongs."""

@@ -61,7 +61,7 @@ def next_fault(
         place = place_of_scale(outcome.scale, state, search.known.quantities)
         blamed = blame(place.mend, view, assignments, search.words, place.is_right)
         if place.joined is not None and state.tape[place.joined].place is not None:
-            blamed = Blame.at(state.tape[place.joined].chain)
+            blamed = Blame.in_use(state.tape[place.joined], place.mend.unit.first)
         if place.is_right:
             blamed = outside_helper(blamed, place.mend, state)
         beside = beside_right_ones(place.mend, state)

@@ -11,7 +11,7 @@ from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.record.places import Chain, Place
-from gradcheck.trace.record.sources import expression_of
+from gradcheck.trace.record.sources import expression_of, parsed
 
 MODULES = ("np", "numpy", "math")
 
@@ -98,10 +98,12 @@ def assigned_value(source: str) -> str:
 
 
 def operand_text(source: str, position: int) -> ast.expr | None:
-    """The expression of an operand in that of an operation."""
-    expression = expression_of(source)
+    """The expression of an operand in that of an operation, or in an augmented assignment."""
+    expression = expression_of(source) or _augmented(source)
     operands: list[ast.expr] = []
-    if isinstance(expression, ast.BinOp):
+    if isinstance(expression, ast.AugAssign):
+        operands = [expression.target, expression.value]
+    elif isinstance(expression, ast.BinOp):
         operands = [expression.left, expression.right]
     elif isinstance(expression, ast.UnaryOp):
         operands = [expression.operand]
@@ -115,6 +117,11 @@ def operand_text(source: str, position: int) -> ast.expr | None:
         if isinstance(function, ast.Attribute) and ast.unparse(function.value) not in MODULES:
             operands = [function.value, *operands]
     return operands[position] if position < len(operands) else None
+
+
+def _augmented(source: str) -> ast.AugAssign | None:
+    body = parsed(source).body
+    return body[0] if len(body) == 1 and isinstance(body[0], ast.AugAssign) else None
 
 
 def with_place(state: State, node: Node) -> Node:
