@@ -51,8 +51,7 @@ class Problem:
         step: the update that the gradient is implied by, if it is one.
         layered: whether the blocks are the weights and biases of layers.
         layer: the single layer that is checked, if it is one.
-        private_copies: every call gets copies of its own, because the user's code changes what
-            it is given.
+        private_copies: every call gets copies of its own, as the user's code changes its own.
         fresh_data: the data are put back before every call, because the user's code changes them.
         reads_forward: the gradient is of where the loss was called last: it uses what that left.
         batched: the loss takes a stack of parameters and returns as many losses.
