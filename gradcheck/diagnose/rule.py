@@ -150,6 +150,7 @@ class EditKind(Enum):
     PART = auto()
     INSERTED = auto()
     IN_PLACE = auto()
+    RESET = auto()
     REPEATED_ENTRIES = auto()
     COPY = auto()
 

@@ -33,6 +33,28 @@ def inserted(context: Context) -> Iterator[Edit]:
             yield after(context, statement, f"{name}{part} = 0", 12.0)
 
 
+def resets(context: Context) -> Iterator[Edit]:
+    """What a function adds to and does not make is 0 at its beginning."""
+    body = context.definition.body
+    if not isinstance(body, list):
+        return
+    bound = {
+        context.source(target) for node in context.all_of(ast.Assign) for target in node.targets
+    }
+    targets = {context.source(one): one for one in map(_base, context.all_of(ast.AugAssign)) if one}
+    first = body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(body) > 1:
+        first = body[1]
+    start = context.span(first)[0]
+    for name in targets.keys() - bound:
+        value = context.value(targets[name])
+        if value is not None and value.kind in ("array", "float"):
+            text = f"{name}[...] = 0" if value.kind == "array" else f"{name} = 0"
+            addition = text.encode() + context.newline + _indent(context, first)
+            words = f"{text}  before  {context.source(first).split(chr(10))[0]}"
+            yield Edit(context.path, start, start, addition, 8.0, first.lineno, words)
+
+
 def in_place(context: Context) -> Iterator[Edit]:
     """An array changed in place instead of bound to a name again, or the other way; a copy."""
     for node in context.nodes():

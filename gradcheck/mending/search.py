@@ -20,7 +20,7 @@ from gradcheck.mending.source import UnreadableError
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import Progress, Standing
 from gradcheck.mending.task import Before, Task
-from gradcheck.mending.together import batches, of_different_faults, united
+from gradcheck.mending.together import batches, likely_pairs, of_different_faults, united
 from gradcheck.mending.variants import Candidate, Program, Texts
 from gradcheck.mending.wanted import Wanted, constructed
 
@@ -95,7 +95,7 @@ class Search:
         self._surroundings.restore()
         changes = Changes(base, self._judge.targets)
         said = [one.edits(contexts) for one in self._task.hints.said]
-        early = self._helpful(program, before, chain(*said), changes)
+        early, first = self._helpful(program, before, chain(*said), changes), list[Edit]()
         self._try_each(program, () if self._mended else of_different_faults(said), before)
         if not self._mended:
             made = [self._constructed(contexts, wanted) for wanted in self._task.hints.wanted]
@@ -113,6 +113,9 @@ class Search:
         if self._mended or depth >= DEPTH or self._is_over():
             return
         self._follow(program, before, [*early, *helpful], depth)
+        if not depth:
+            edits = all_edits(contexts, self._task.hints)
+            self._try_each(program, likely_pairs([*first, *edits]), ())
 
     def _constructed(self, contexts: Sequence[Context], wanted: Wanted) -> list[Edit]:
         """Edits that give an expression the value that is wanted, unless it takes too long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, islice, product
 
@@ -13,6 +14,8 @@ FIRST_BATCH, LARGEST_BATCH = 8, 96
 """How many candidates are compiled together."""
 
 SOME, FEW, MOST = 4, 2, 16
+PAIRED, PAIRED_OF_A_LINE = 60, 8
+"""How many edits, and of a line, are first tried in twos."""
 
 
 def are_apart(one: Edit, other: Edit) -> bool:
@@ -24,6 +27,20 @@ def of_different_faults(made: Sequence[Sequence[Edit]]) -> Iterator[Candidate]:
     """Two edits together, each of which gives another expression the value that it should have."""
     for one, other in combinations(made, 2):
         yield from (pair for pair in product(one[:SOME], other[:SOME]) if are_apart(*pair))
+
+
+def likely_pairs(edits: Sequence[Edit]) -> Iterator[Candidate]:
+    """Two edits together: of the likeliest of every line, then of more of them."""
+    ranks: list[int] = []
+    of_line: Counter[tuple[str, int]] = Counter()
+    for edit in edits:
+        ranks.append(of_line[edit.path, edit.line])
+        of_line[edit.path, edit.line] += 1
+    most, of_one = PAIRED, PAIRED_OF_A_LINE
+    while most // 2 < len(edits):
+        chosen = [edit for edit, rank in zip(edits, ranks, strict=True) if rank < of_one]
+        yield from (pair for pair in combinations(chosen[:most], 2) if are_apart(*pair))
+        most, of_one = 2 * most, 2 * of_one
 
 
 def united(helpful: Sequence[tuple[Edit, Progress]], base: Progress) -> list[Candidate]:

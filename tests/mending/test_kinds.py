@@ -33,6 +33,49 @@ PROGRAMS = {
     # name: (program, right text, wrong text)
     "a transpose of many axes": (STACKED, "X.transpose(0, 2, 1) @ up", "X @ up"),
     "a transpose of many axes too many": (STACKED, "@ up,", "@ up.transpose(0, 2, 1),"),
+    "a sum that is never begun anew": (
+        VECTORS
+        + """
+TOTAL = np.zeros(4)
+
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y))
+
+def grad(w):
+    TOTAL[...] = 0
+    for x, y in zip(X, Y):
+        TOTAL[...] += np.sinh(x @ w - y) * x
+    return TOTAL
+""",
+        "    TOTAL[...] = 0\n",
+        "",
+    ),
+    "a loop that goes back": (
+        """
+START = [DRAWN.normal(size=(3, 3)), DRAWN.normal(size=(3, 3)), DRAWN.normal(size=(3, 3))]
+X = DRAWN.normal(size=3)
+
+def passed(ws):
+    values = [X]
+    for w in ws:
+        values.append(np.tanh(values[-1] @ w))
+    return values
+
+def loss(ws):
+    return np.sum(passed(ws)[-1] ** 2)
+
+def grad(ws):
+    values = passed(ws)
+    up, made = 2 * values[-1], {}
+    for i in reversed(range(3)):
+        up = up * (1 - values[i + 1] ** 2)
+        made[i] = np.outer(values[i], up)
+        up = up @ ws[i].T
+    return [made[i] for i in range(3)]
+""",
+        "in reversed(range(3)):",
+        "in range(3):",
+    ),
     "a slope that stands beside": (
         """
 START = {"top": DRAWN.normal(size=3), "low": DRAWN.normal(size=3)}
