@@ -35,7 +35,7 @@ ELSEWHERE = 1e-3
 SINGLE = 1e-6
 """A type whose rounding is coarser is of half precision."""
 
-LARGE = 10**6
+LARGE = 10**5
 SAMPLE = 10**4
 
 

@@ -157,7 +157,7 @@ class Estimates:
             merged(self.kink, other.kink),
         )
 
-    def __getitem__(self, where: Indices | Mask) -> Estimates:
+    def __getitem__(self, where: Indices | Mask | slice) -> Estimates:
         return Estimates(
             self.value[where],
             self.bound[where],
