@@ -29,7 +29,7 @@ from gradcheck.user.calls import UserCodeError
 SAMPLE = 6
 SMALLEST = 2
 
-AT_ONCE = 2**16
+AT_ONCE = 2**14
 """So many parameters are looked at at once."""
 LEAST_MOVE, LARGEST_MOVE = 1.0, 2.0
 SMALL = 1e-3

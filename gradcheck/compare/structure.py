@@ -52,7 +52,7 @@ LONG = 2.0
 """Seconds of the literal tier that compiling is worth."""
 
 WORST = 2
-AT_ONCE = 2**16
+AT_ONCE = 2**14
 """So many entries are looked at at once, as what is made of them takes memory."""
 
 FAR = (2.0, -0.5, 2.0, -0.5)

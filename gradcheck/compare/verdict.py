@@ -28,7 +28,7 @@ __all__ = ["BOUND_FACTOR", "judge_block", "judge_entries", "scale_of"]
 BLIND = 1.0
 """From this resolution on no error of the block's own size would have been seen."""
 
-AT_ONCE = 2**16
+AT_ONCE = 2**14
 """So many entries are judged at once: what is made of them stays in a cache."""
 
 LEAST_CLAIM = 1e-300

@@ -158,13 +158,11 @@ class Estimates:
         )
 
     def __getitem__(self, where: Indices | Mask | slice) -> Estimates:
-        return Estimates(
-            self.value[where],
-            self.bound[where],
-            self.lower[where],
-            self.upper[where],
-            self.kink[where],
+        value = self.value[where]
+        lower, upper = (
+            value if end is self.value else end[where] for end in (self.lower, self.upper)
         )
+        return Estimates(value, self.bound[where], lower, upper, self.kink[where])
 
 
 def rounding_error(pair: Pair, noise: float) -> Array:
