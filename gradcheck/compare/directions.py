@@ -19,7 +19,7 @@ from gradcheck.numeric.blackbox import EntryLosses, numeric_gradient
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.numeric.first import STATED
 from gradcheck.numeric.gradient import BlockGradient, Claim, NumericGradient
-from gradcheck.numeric.groups import FEW, are_special, groups_of, length_of
+from gradcheck.numeric.groups import FEW, groups_of, length_of, special_sizes
 from gradcheck.numeric.loss_lines import random_signs
 from gradcheck.numeric.steps import MUCH_SMALLER, first_length
 from gradcheck.sampling import Indices
@@ -28,6 +28,9 @@ from gradcheck.user.calls import UserCodeError
 
 SAMPLE = 6
 SMALLEST = 2
+
+AT_ONCE = 2**14
+"""So many parameters are looked at at once."""
 LEAST_MOVE, LARGEST_MOVE = 1.0, 2.0
 SMALL = 1e-3
 FINE = 2.5e-9
@@ -74,9 +77,18 @@ class Chosen:
 
 def chosen_of(block: Block, rng: np.random.Generator) -> Chosen:
     """The entries of a block through which the network is tied to the loss."""
-    sizes = np.abs(block.value.reshape(-1))
-    smallest = np.argpartition(sizes, min(len(sizes), SMALLEST) - 1)[:SMALLEST].copy()
-    repeated = rng.permutation(np.flatnonzero(are_special(sizes)))[:SMALLEST]
+    flat = block.value.reshape(-1)
+    ordered = np.abs(flat)
+    ordered.sort()
+    least, sizes = ordered[:SMALLEST][-1], special_sizes(ordered)
+    del ordered  # it may be large
+    parts = [slice(first, first + AT_ONCE) for first in range(0, len(flat), AT_ONCE)]
+    smallest, alike = (
+        np.concatenate([part.start + np.flatnonzero(is_one(np.abs(flat[part]))) for part in parts])
+        for is_one in (lambda size: size <= least, lambda size: np.isin(size, sizes))
+    )
+    repeated = rng.permutation(alike[: len(alike) % len(flat)])[:SMALLEST]  # all are not special
+    smallest = smallest[:SMALLEST]
     ends = np.array([np.argmin(block.value), np.argmax(block.value)])
     special = np.unique(np.concatenate([smallest, repeated, ends]))
     drawn = rng.choice(block.size, min(block.size, SAMPLE), replace=False)
@@ -91,15 +103,16 @@ def directions_of(
     for index, block in enumerate(point.blocks):
         entries = chosen[index].entries
         entries = entries[~block.numeric.estimates.kink[entries]]
-        sizes = np.abs(block.value.reshape(-1))
+        flat = block.value.reshape(-1)  # of all sizes no copy is made: it may be large
+        least = SMALL * max(flat.max(initial=0.0), -flat.min(initial=0.0))
         groups = [np.arange(len(entries))] if len(entries) else []
-        small = np.count_nonzero(sizes < SMALL * sizes.max(initial=0.0))
-        if FEW * len(sizes) < small < len(sizes):
-            groups = groups_of(sizes[entries])
+        small = np.count_nonzero((flat < least) & (flat > -least))
+        if FEW * len(flat) < small < len(flat):
+            groups = groups_of(np.abs(flat[entries]))
         for rows in groups:
             together = entries[rows]
             moves = _moves(len(together), rng)
-            found.append(Direction(index, together, moves, length_of(sizes[together])))
+            found.append(Direction(index, together, moves, length_of(np.abs(flat[together]))))
     return found
 
 

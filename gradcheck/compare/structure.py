@@ -52,6 +52,9 @@ LONG = 2.0
 """Seconds of the literal tier that compiling is worth."""
 
 WORST = 2
+AT_ONCE = 2**14
+"""So many entries are looked at at once, as what is made of them takes memory."""
+
 FAR = (2.0, -0.5, 2.0, -0.5)
 SAME_GRADIENT = 30.0
 """By how much more two gradients may differ, relatively, than two losses that agree."""
@@ -84,15 +87,15 @@ def measure_by_structure(
     if tier == LITERAL and seconds_of(network) > LONG:
         wake()
     weights = sum(block.size for block in point.blocks)
+    chosen = [chosen_of(block, rng) for block in point.blocks]
     try:
         gradients = structured_gradient(network, tier, effort.begin("weights", weights))
     except KeyboardInterrupt:
         return replace(point, interrupted=True)
-    widened = tuple(
-        _widened(numeric, SAME_GRADIENT * mismatch)
-        for numeric in as_blocks(view, point.values, gradients, RESOLUTION_LIMIT)
-    )
-    return _tied(point, point.measured(NumericGradient(widened, 0)), tier, calls, rng)
+    apart = SAME_GRADIENT * mismatch
+    engine = as_blocks(view, point.values, gradients, RESOLUTION_LIMIT, apart)
+    del gradients  # they may be large
+    return _tied(point, point.measured(NumericGradient(engine, 0)), chosen, tier, calls, rng)
 
 
 def measured_again(point: Point, identity: Identity, entries: Sequence[Indices]) -> Point | None:
@@ -105,14 +108,20 @@ def measured_again(point: Point, identity: Identity, entries: Sequence[Indices])
     if not apart <= max(TOLERANCE, 50 * point.noise.relative) * abs(point.center):
         return None
     gradients = structured_gradient(network, SHARED_LINES)
-    engine = as_blocks(view, point.values, gradients, RESOLUTION_LIMIT)
-    found = (_widened(one, AS_EXACT)[rows] for one, rows in zip(engine, entries, strict=True))
-    return point.measured(NumericGradient(tuple(found), 0))
+    engine = as_blocks(view, point.values, gradients, RESOLUTION_LIMIT, AS_EXACT)
+    found = tuple(one[rows] for one, rows in zip(engine, entries, strict=True))
+    return point.measured(NumericGradient(found, 0))
 
 
-def _tied(point: Point, measured: Point, tier: str, calls: int, rng: np.random.Generator) -> Point:
+def _tied(
+    point: Point,
+    measured: Point,
+    chosen: Sequence[Chosen],
+    tier: str,
+    calls: int,
+    rng: np.random.Generator,
+) -> Point:
     """The measured point, if the user's loss has the same derivatives; else the one before."""
-    chosen = [chosen_of(block, rng) for block in measured.blocks]
     is_exact = all(kind == np.float64 for kind in point.problem.parameters.storage)
     directions = directions_of(measured, chosen, rng) if is_exact else []
     along = measured_along(measured, directions, rng)
@@ -172,13 +181,19 @@ def _suspects(block: Block, chosen: Chosen) -> Indices:
     """
     if not block.gradient.comparable or not block.size:
         return chosen.entries[:0]
-    far = block.numeric.estimates.distance(block.analytic)
-    worst, special = (
-        np.argpartition(off, -min(WORST, len(off)))[-WORST:] for off in (far, far[chosen.special])
-    )
-    found = np.union1d(worst, chosen.special[special])
+    worst: Indices = chosen.special[:0]
+    for first in range(0, block.size, AT_ONCE):
+        rows = np.arange(first, min(first + AT_ONCE, block.size))
+        worst = _furthest(block, np.append(worst, rows))
+    found = np.union1d(worst, _furthest(block, chosen.special))
     claim, numeric = block.claim, block.numeric[found]
     return found[judge_entries(claim.gradient[found], numeric, claim.precision, None, 0.0).wrong]
+
+
+def _furthest(block: Block, rows: Indices) -> Indices:
+    """Those of some entries that the engine sees furthest off."""
+    off = block.numeric.estimates[rows].distance(block.analytic[rows])
+    return rows[np.argpartition(off, -min(WORST, len(off)))[-WORST:]]
 
 
 def _agree(engine: BlockGradient, own: BlockGradient) -> bool:
@@ -219,15 +234,7 @@ def _confirmed(block: Block, own: BlockGradient) -> BlockGradient:
     shown = judge_entries(analytic, own, claim.precision, None, overall).wrong
     doubtful = wrong & ~shown & ~own.estimates.kink
     if wrong.any() and not (wrong & shown).any() and doubtful.any():
-        return _widened(engine, 0.0, float(np.max(own.estimates.bound[doubtful])))
+        more = float(np.max(own.estimates.bound[doubtful]))
+        wider = replace(engine.estimates, bound=engine.estimates.bound + more)
+        return replace(engine, estimates=wider)
     return engine
-
-
-def _widened(numeric: BlockGradient, share: float, more: float = 0.0) -> BlockGradient:
-    """The gradient with a share of its largest derivative, and more, added to every bound."""
-    estimates = numeric.estimates
-    if not estimates.value.size:
-        return numeric
-    largest = max(float(np.nanmax(estimates.value)), -float(np.nanmin(estimates.value)))
-    bound = estimates.bound + (share * largest + more)
-    return replace(numeric, estimates=replace(estimates, bound=bound))

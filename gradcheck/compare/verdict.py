@@ -10,6 +10,7 @@ seen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +27,9 @@ __all__ = ["BOUND_FACTOR", "judge_block", "judge_entries", "scale_of"]
 
 BLIND = 1.0
 """From this resolution on no error of the block's own size would have been seen."""
+
+AT_ONCE = 2**14
+"""So many entries are judged at once: what is made of them stays in a cache."""
 
 LEAST_CLAIM = 1e-300
 """No rounding is smaller."""
@@ -46,7 +50,6 @@ def judge_entries(
     precision: float,
     rtol: float | None,
     overall: float,
-    bound: Array | None = None,
 ) -> EntryVerdicts:
     """Judges the analytic derivatives of the perturbed entries.
 
@@ -56,20 +59,23 @@ def judge_entries(
         precision: the rounding error of the analytic derivatives, absolute.
         rtol: a relative error that the user accepts on top of the bound, or None.
         overall: the largest derivative of all blocks; the scale of a block that is flat.
-        bound: `total_bound`, where it is known.
     """
+    scale = scale_of(numeric, analytic, overall, precision)
+    return _judged(analytic, numeric, precision, rtol, scale)
+
+
+def _judged(
+    analytic: Array, numeric: BlockGradient, precision: float, rtol: float | None, scale: float
+) -> EntryVerdicts:
+    """The same for entries of a block whose scale is known."""
     estimates = numeric.estimates
     accepted: Array | float = 0.0
     if rtol:
         accepted = rtol * np.fmax(np.abs(analytic), np.abs(estimates.value))
-    bound = total_bound(numeric, precision) if bound is None else bound
+    bound = total_bound(numeric, precision)
     distance = estimates.distance(analytic)
-    scale = scale_of(numeric, analytic, overall, precision) * _shares(numeric)
-    within = bound / BOUND_FACTOR
-    within += accepted
-    in_bound = distance <= within
-    del within  # it may be large
-    in_bound &= bound <= BOUND_FACTOR * max(numeric.limit, rtol or 0.0) * scale
+    small = bound <= BOUND_FACTOR * max(numeric.limit, rtol or 0.0) * scale * _shares(numeric)
+    in_bound = (distance <= bound / BOUND_FACTOR + accepted) & small
     on_kink = estimates.kink & (distance <= precision * _shares(numeric) + accepted)
     return EntryVerdicts(
         wrong=~np.isfinite(analytic) | (distance > bound + accepted),
@@ -147,36 +153,31 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     numeric, gradient = block.numeric, block.gradient
     count = len(numeric.entries)
     shape = None if gradient.value is None else gradient.value.shape
+    parts = [slice(first, first + AT_ONCE) for first in range(0, count, AT_ONCE)]
+    bounds = [np.max(total_bound(numeric[part], block.precision)) for part in parts]
     block = replace(block, entries=count, analytic_shape=shape)
-    bound = total_bound(numeric, block.precision)
-    largest_bound = float(np.max(bound)) if count else None
+    block = replace(block, error_bound=float(np.max(bounds)) if count else None)
     if not gradient.comparable:
-        return replace(block, verdict=gradient.verdict, error_bound=largest_bound)
+        return replace(block, verdict=gradient.verdict)
     if not count:
         return replace(block, verdict="not checked" if block.size else "ok")
     analytic = block.analytic
-    entries = judge_entries(analytic, numeric, block.precision, rtol, overall, bound)
     scale = scale_of(numeric, analytic, overall, block.precision)
     zero = count == block.size and is_zero(numeric, analytic, block.precision)
-    error = entries.error
-    if not all_finite(error):
-        error = np.where(np.isfinite(error), error, np.inf)
-    share = error / (bound if all_finite(bound) else np.where(np.isfinite(bound), bound, np.inf))
-    worst = int(np.argmax(share))
-    del share, bound  # they may be large
-    if entries.wrong.any():
-        worst = int(np.argmax(np.where(entries.wrong, error, -1.0)))
-    visible = visible_errors(numeric, block.precision)
-    visible /= _shares(numeric)
-    resolution = None if zero or not scale else float(np.max(visible) / scale)
+    told = [_told(part, analytic, block, rtol, scale) for part in parts]
+    wrong = sum(one.wrong for one in told)
+    error = float(np.max([one.error for one in told]))
+    seen = [one.wrong_error if wrong else one.share for one in told]
+    most = told[int(np.argmax(seen))]
+    worst = most.wrongest if wrong else most.worst
+    resolution = None if zero or not scale else float(np.max([one.visible for one in told]) / scale)
     return replace(
         block,
-        verdict=_block_verdict(gradient.verdict, entries, resolution),
-        wrong_entries=int(np.count_nonzero(entries.wrong)),
-        kinks=int(np.count_nonzero(numeric.estimates.kink & entries.ok)),
-        max_abs_error=float(error.max()),
-        max_rel_error=float(error.max() / scale) if scale else float(error.max() > 0),
-        error_bound=largest_bound,
+        verdict=_block_verdict(gradient.verdict, told, resolution),
+        wrong_entries=wrong,
+        kinks=sum(one.kinks for one in told),
+        max_abs_error=error,
+        max_rel_error=error / scale if scale else float(error > 0),
         resolution=resolution,
         worst=Worst(
             tuple(int(i) for i in np.unravel_index(numeric.entries[worst], block.shape)),
@@ -186,10 +187,57 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     )
 
 
-def _block_verdict(gate: Standing, entries: EntryVerdicts, resolution: float | None) -> Standing:
+@dataclass(frozen=True)
+class _Told:
+    """What is told of some entries of a block; of a large one at once it would take memory.
+
+    Attributes:
+        wrong: how many are.
+        ok: whether all are.
+        kinks: how many are right at a kink.
+        error: the largest.
+        visible: the largest error that need not have been seen.
+        share: the largest error by its bound, and `worst` the row that has it.
+        wrong_error: the largest of those that are wrong, else -1, and `wrongest` its row.
+    """
+
+    wrong: int
+    ok: bool
+    kinks: int
+    error: float
+    visible: float
+    share: float
+    worst: int
+    wrong_error: float
+    wrongest: int
+
+
+def _told(rows: slice, analytic: Array, block: Block, rtol: float | None, scale: float) -> _Told:
+    numeric = block.numeric[rows]
+    entries = _judged(analytic[rows], numeric, block.precision, rtol, scale)
+    error, bound = (
+        one if all_finite(one) else np.where(np.isfinite(one), one, np.inf)
+        for one in (entries.error, total_bound(numeric, block.precision))
+    )
+    share, off = error / bound, np.where(entries.wrong, error, -1.0)
+    worst, wrongest = int(np.argmax(share)), int(np.argmax(off))
+    return _Told(
+        wrong=int(np.count_nonzero(entries.wrong)),
+        ok=bool(entries.ok.all()),
+        kinks=int(np.count_nonzero(numeric.estimates.kink & entries.ok)),
+        error=float(np.max(error)),
+        visible=float(np.max(visible_errors(numeric, block.precision) / _shares(numeric))),
+        share=float(share[worst]),
+        worst=rows.start + worst,
+        wrong_error=float(off[wrongest]),
+        wrongest=rows.start + wrongest,
+    )
+
+
+def _block_verdict(gate: Standing, told: Sequence[_Told], resolution: float | None) -> Standing:
     if gate == "nonfinite":
         return "nonfinite"
-    if entries.wrong.any():
+    if any(one.wrong for one in told):
         return "wrong"
     blind = resolution is not None and resolution > BLIND
-    return "ok" if entries.ok.all() and not blind else "inconclusive"
+    return "ok" if all(one.ok for one in told) and not blind else "inconclusive"

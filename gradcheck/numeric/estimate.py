@@ -157,14 +157,12 @@ class Estimates:
             merged(self.kink, other.kink),
         )
 
-    def __getitem__(self, where: Indices | Mask) -> Estimates:
-        return Estimates(
-            self.value[where],
-            self.bound[where],
-            self.lower[where],
-            self.upper[where],
-            self.kink[where],
+    def __getitem__(self, where: Indices | Mask | slice) -> Estimates:
+        value = self.value[where]
+        lower, upper = (
+            value if end is self.value else end[where] for end in (self.lower, self.upper)
         )
+        return Estimates(value, self.bound[where], lower, upper, self.kink[where])
 
 
 def rounding_error(pair: Pair, noise: float) -> Array:

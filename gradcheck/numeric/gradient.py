@@ -71,7 +71,7 @@ class BlockGradient:
         """The entries of which there is a derivative with a bound."""
         return self.entries[np.isfinite(self.estimates.bound)]
 
-    def __getitem__(self, rows: Indices) -> BlockGradient:
+    def __getitem__(self, rows: Indices | slice) -> BlockGradient:
         """Some of the entries, by their position."""
         share = None if self.share is None else self.share[rows]
         return replace(

@@ -110,9 +110,11 @@ def shares_of(
 
 def are_special(sizes: Array) -> Mask:
     """Where a parameter is 0, or as large as another, among others that are neither, (n,)."""
-    special = sizes == 0
-    ordered = np.sort(sizes)
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    if len(repeated):
-        special |= np.isin(sizes, repeated)
+    special = np.isin(sizes, special_sizes(np.sort(sizes)))
     return np.asarray(special & (not special.all()))
+
+
+def special_sizes(ordered: Array) -> Array:
+    """The sizes that are 0, or those of several parameters."""
+    several = ordered[1:][ordered[1:] == ordered[:-1]]
+    return np.unique(np.concatenate([ordered[:1][ordered[:1] == 0], several]))

@@ -44,11 +44,16 @@ def dense_network(view: NetworkView, values: Sequence[Array]) -> DenseNetwork | 
 
 
 def as_blocks(
-    view: NetworkView, values: Sequence[Array], gradients: Sequence[LayerGradient], limit: float
+    view: NetworkView,
+    values: Sequence[Array],
+    gradients: Sequence[LayerGradient],
+    limit: float,
+    apart: float = 0.0,
 ) -> tuple[BlockGradient, ...]:
     """The numeric gradient of every block from those of the layers.
 
-    An entry is only called right when its bound is below `limit`, a share of the scale.
+    An entry is only called right when its bound is below `limit`, a share of the scale. All bounds
+    are wider by `apart`, a share of the block's largest derivative.
     """
     found: dict[int, BlockGradient] = {}
     for placed, gradient in zip(view.placed, gradients, strict=True):
@@ -58,12 +63,21 @@ def as_blocks(
         if gradient.weight_gap is not None:
             gaps = placed.into_blocks(gradient.weight_gap, gradient.bias_gap, values)
         for block, derivative in derivatives.items():
-            estimates = Estimates.smooth(derivative.reshape(-1), bounds[block].reshape(-1))
+            flat, bound = derivative.reshape(-1), bounds.pop(block).reshape(-1)
+            bound += apart * largest_of(flat)
+            estimates = Estimates.smooth(flat, bound)
             if block in gaps:
                 estimates = _with_gaps(estimates, gaps[block].reshape(-1))
             entries = np.arange(derivative.size)
             found[block] = BlockGradient(entries, estimates, STEP, limit)
     return tuple(found[block] for block in range(len(values)))
+
+
+def largest_of(derivatives: Array) -> float:
+    """The largest size of derivatives, as far as they are known."""
+    return max(
+        float(np.nanmax(derivatives, initial=0.0)), -float(np.nanmin(derivatives, initial=0.0))
+    )
 
 
 def _with_gaps(estimates: Estimates, gap: Array) -> Estimates:

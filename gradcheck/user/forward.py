@@ -13,7 +13,7 @@ from gradcheck.user.blocks import Array
 from gradcheck.user.gradients import Gradients, read_gradients
 from gradcheck.user.problem import Problem
 
-LARGE = 10**6
+LARGE = 10**5
 """Of so many parameters, gradients are compared by samples, and not kept."""
 
 SAMPLE, ELSEWHERE = 10**4, 1.001

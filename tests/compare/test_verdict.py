@@ -1,5 +1,6 @@
 """The verdict on functions that no network is recognised in, and what a pass states."""
 
+import tracemalloc
 from functools import partial
 
 import numpy as np
@@ -246,6 +247,31 @@ def test_a_block_that_could_not_have_seen_an_error_of_its_own_size_is_undecided(
 def test_what_is_neither_within_the_bound_nor_beyond_twice_is_undecided():
     for error, verdict in ((0.9e-4, "ok"), (1.5e-4, "inconclusive"), (2.5e-4, "wrong")):
         assert block_of([1.0], [1e-4], [1.0 + error]).verdict == verdict
+
+
+def test_the_worst_entry_of_a_large_block_is_found_wherever_it_is():
+    values = np.linspace(1.0, 2.0, 60_000)
+    for errors, verdict, worst in (
+        ({20_000: 0.5e-6, 59_999: 0.9e-6}, "ok", 59_999),
+        ({3: 1.5e-6, 45_000: 1.9e-6}, "inconclusive", 45_000),
+        ({10: 4e-6, 40_000: 9e-6, 59_000: 3e-6}, "wrong", 40_000),
+        ({10: 4e-6, 40_000: np.nan}, "wrong", 40_000),
+    ):
+        analytic = values.copy()
+        analytic[list(errors)] += list(errors.values())
+        block = block_of(values, np.full(values.size, 1e-6), analytic)
+        assert (block.verdict, block.worst.index) == (verdict, (worst,))
+        assert block.wrong_entries == (len(errors) if verdict == "wrong" else 0)
+
+
+def test_judging_a_large_block_holds_little_besides():
+    values = np.linspace(1.0, 2.0, 10**6)
+    block = block_of(values, np.full(values.size, 1e-6), values)
+    tracemalloc.start()
+    judge_block(block, None, 1.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < values.nbytes
 
 
 def test_entries_of_a_smaller_scale_are_judged_on_it():
