@@ -279,7 +279,7 @@ def test_a_gradient_of_zero_at_a_minimum_passes_and_is_said_to_test_little():
     assert any("exactly zero here, so little was tested" in note for note in report.notes)
 
 
-@pytest.mark.parametrize("slope, verdict", [(0.03, "pass"), (0.06, "fail")])
+@pytest.mark.parametrize(("slope", "verdict"), [(0.03, "pass"), (0.06, "fail")])
 def test_a_gradient_of_0_that_rounding_takes_across_a_kink_is_judged_on_it(slope, verdict):
     beside = np.nextafter(0.1, 0)
 
