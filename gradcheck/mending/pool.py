@@ -164,7 +164,7 @@ class Pool:
         return known
 
     def _called(self) -> dict[str, list[Array]]:
-        """Those of calls that stand there, and of functions of what has the shape that is wanted."""
+        """Those of calls that stand there, and of functions of what has the wanted shape."""
         shape = self._expected[0].shape
         alike = [text for text, own in self._known.items() if own[0].shape == shape][:MOST_ALIKE]
         calls = [one for one in ast.walk(self._node) if isinstance(one, ast.Call)]
