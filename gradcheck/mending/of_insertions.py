@@ -17,7 +17,11 @@ NAMED = ast.Name | ast.Attribute | ast.Subscript
 
 
 def inserted(context: Context) -> Iterator[Edit]:
-    """A statement after one that makes or changes an array: a division, a sign, a column of 0."""
+    """A statement after one that makes or changes an array: a division, a sign, a column of 0.
+
+    What a function adds to and has not made is 0 at its beginning.
+    """
+    yield from _reset(context)
     sizes = list(sizes_in(context))
     for statement in context.all_of(ast.stmt):
         target = _base(statement)
@@ -31,6 +35,26 @@ def inserted(context: Context) -> Iterator[Edit]:
         yield after(context, statement, f"{name} *= -1", 9.0)
         for part in OF_BIASES.get(len(value.shape), ()):
             yield after(context, statement, f"{name}{part} = 0", 12.0)
+
+
+def _reset(context: Context) -> Iterator[Edit]:
+    statements = list(context.all_of(ast.stmt))
+    bound = {
+        context.source(target)
+        for one in statements
+        if isinstance(one, ast.Assign)
+        for target in one.targets
+    }
+    added = [_base(one) for one in statements if isinstance(one, ast.AugAssign)]
+    first = next((one for one in statements if not _is_docstring(one)), None)
+    for target in filter(None, added if context.library else ()):
+        name, value = context.source(target), context.value(target)
+        if first is not None and name not in bound and value and value.kind == "array":
+            yield before(context, first, f"{name} = {context.library}.zeros_like({name})", 8.0)
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def in_place(context: Context) -> Iterator[Edit]:
@@ -137,6 +161,14 @@ def after(context: Context, statement: ast.stmt, text: str, weight: float) -> Ed
     addition = context.newline + _indent(context, statement) + text.encode()
     words = f"{text}  after  {context.source(statement).split(chr(10))[0]}"
     return Edit(context.path, end, end, addition, weight, statement.lineno, words)
+
+
+def before(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
+    """A statement put in before another."""
+    start = context.span(statement)[0]
+    addition = text.encode() + context.newline + _indent(context, statement)
+    words = f"{text}  before  {context.source(statement).split(chr(10))[0]}"
+    return Edit(context.path, start, start, addition, weight, statement.lineno, words)
 
 
 def _indent(context: Context, statement: ast.stmt) -> bytes:
