@@ -60,8 +60,8 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
         # what moves far for a few roundings, and no further for more, is at an edge
         away = AWAY / NEARBY * move if movement <= AT_AN_EDGE * linear * move else 0.0
         tiny = LARGEST_AMPLIFICATION * epsilon * max(away, *sizes)
-        is_rounding = size <= min(rounding, tiny)
-        precision = rounding if is_rounding else min(rounding, most * size)
+        largest = tiny if size <= min(rounding, tiny) else most * size
+        precision = min(rounding, largest)
         if step is not None:  # the rounding of the new parameters, in (old - new) / learning_rate
             precision += (2 + 2 * bool(step.momentum)) * step.cancellation(block.value)
         blocks.append(replace(block, precision=precision))

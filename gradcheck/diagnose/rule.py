@@ -150,7 +150,6 @@ class EditKind(Enum):
     PART = auto()
     INSERTED = auto()
     IN_PLACE = auto()
-    RESET = auto()
     REPEATED_ENTRIES = auto()
     COPY = auto()
 

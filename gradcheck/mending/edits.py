@@ -50,7 +50,6 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.PART: formed(EditKind.PART),
     EditKind.INSERTED: of_insertions.inserted,
     EditKind.IN_PLACE: of_insertions.in_place,
-    EditKind.RESET: of_insertions.resets,
     EditKind.REPEATED_ENTRIES: of_insertions.repeated_entries,
     EditKind.COPY: of_insertions.copies,
 }

@@ -17,7 +17,11 @@ NAMED = ast.Name | ast.Attribute | ast.Subscript
 
 
 def inserted(context: Context) -> Iterator[Edit]:
-    """A statement after one that makes or changes an array: a division, a sign, a column of 0."""
+    """A statement after one that makes or changes an array: a division, a sign, a column of 0.
+
+    What a function adds to and has not made is 0 at its beginning.
+    """
+    yield from _reset(context)
     sizes = list(sizes_in(context))
     for statement in context.all_of(ast.stmt):
         target = _base(statement)
@@ -33,26 +37,24 @@ def inserted(context: Context) -> Iterator[Edit]:
             yield after(context, statement, f"{name}{part} = 0", 12.0)
 
 
-def resets(context: Context) -> Iterator[Edit]:
-    """What a function adds to and does not make is 0 at its beginning."""
-    body = context.definition.body
-    if not isinstance(body, list):
-        return
+def _reset(context: Context) -> Iterator[Edit]:
+    statements = list(context.all_of(ast.stmt))
     bound = {
-        context.source(target) for node in context.all_of(ast.Assign) for target in node.targets
+        context.source(target)
+        for one in statements
+        if isinstance(one, ast.Assign)
+        for target in one.targets
     }
-    targets = {context.source(one): one for one in map(_base, context.all_of(ast.AugAssign)) if one}
-    first = body[0]
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(body) > 1:
-        first = body[1]
-    start = context.span(first)[0]
-    for name in targets.keys() - bound:
-        value = context.value(targets[name])
-        if value is not None and value.kind in ("array", "float"):
-            text = f"{name}[...] = 0" if value.kind == "array" else f"{name} = 0"
-            addition = text.encode() + context.newline + _indent(context, first)
-            words = f"{text}  before  {context.source(first).split(chr(10))[0]}"
-            yield Edit(context.path, start, start, addition, 8.0, first.lineno, words)
+    added = [_base(one) for one in statements if isinstance(one, ast.AugAssign)]
+    first = next((one for one in statements if not _is_docstring(one)), None)
+    for target in filter(None, added if context.library else ()):
+        name, value = context.source(target), context.value(target)
+        if first is not None and name not in bound and value and value.kind == "array":
+            yield before(context, first, f"{name} = {context.library}.zeros_like({name})", 8.0)
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def in_place(context: Context) -> Iterator[Edit]:
@@ -159,6 +161,14 @@ def after(context: Context, statement: ast.stmt, text: str, weight: float) -> Ed
     addition = context.newline + _indent(context, statement) + text.encode()
     words = f"{text}  after  {context.source(statement).split(chr(10))[0]}"
     return Edit(context.path, end, end, addition, weight, statement.lineno, words)
+
+
+def before(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
+    """A statement put in before another."""
+    start = context.span(statement)[0]
+    addition = text.encode() + context.newline + _indent(context, statement)
+    words = f"{text}  before  {context.source(statement).split(chr(10))[0]}"
+    return Edit(context.path, start, start, addition, weight, statement.lineno, words)
 
 
 def _indent(context: Context, statement: ast.stmt) -> bytes:

@@ -28,7 +28,7 @@ FORMS = (
     "1 - {0}",
     "1 - {0}**2",
     "{0} * (1 - {0})",
-    "({0} > 0)",
+    "{0} > 0",
     "{0}[::-1]",
     "{0}**2",
     "{1}.sqrt({0})",
@@ -79,7 +79,7 @@ class Pool:
         """Numbers that are known, with what they make of a text; 1 is the first."""
         factors = {1.0: "{}", -1.0: "-{}", 2.0: "2 * {}", 0.5: "{} / 2", -2.0: "-2 * {}"}
         numbers: dict[float, str] = {}
-        for text in [*(text for text, _ in sizes_in(self._context) if text != "2"), *self._sizes()]:
+        for text in [*(text for text, _ in sizes_in(self._context) if text != "2"), *self._named()]:
             value = self._value(text, 0)
             if value is not None and value.size == 1 and value:
                 numbers.setdefault(float(value), text)
@@ -89,10 +89,12 @@ class Pool:
                 factors.setdefault(times * number, f"{form}{text} * {{}}")
         return factors
 
-    def _sizes(self) -> Iterator[str]:
-        """The sizes of the arrays that have names, at the first moment."""
+    def _named(self) -> Iterator[str]:
+        """The numbers that have names, and the sizes of arrays that have, at the first moment."""
         moment = self._moments[0]
         for text, value in {**moment.scope, **moment.names}.items():
+            if isinstance(value, float) and not text.startswith("_"):
+                yield text
             for axis in range(np.ndim(value)) if isinstance(value, np.ndarray) else ():
                 yield f"{text}.shape[{axis}]" if axis else f"len({text})"
 
@@ -162,10 +164,16 @@ class Pool:
         return known
 
     def _called(self) -> dict[str, list[Array]]:
-        """Those of functions of what has the shape that is wanted."""
+        """Those of calls that stand there, and of functions of what has the wanted shape."""
         shape = self._expected[0].shape
         alike = [text for text, own in self._known.items() if own[0].shape == shape][:MOST_ALIKE]
-        texts = [f"{name}({one})" for name in self._functions() for one in alike]
+        calls = [one for one in ast.walk(self._node) if isinstance(one, ast.Call)]
+        texts = [
+            " ".join(self._context.source(one).split())
+            for one in calls
+            if ast.unparse(one.func) in self._context.functions
+        ]
+        texts += [f"{name}({one})" for name in self._functions() for one in alike]
         return dict(pair for text in texts for pair in self._asked(text))
 
     def _functions(self) -> list[str]:

@@ -20,17 +20,21 @@ WORDS = 4.0
 NUMBER = re.compile(r"(?<![\w.])\d[\w.]*")
 OF_FORMULAS = {"0", "1", "2", "3", "4", "0.", "1.", "2.", "0.0", "1.0", "2.0", "0.5", "-1"}
 TOKEN, WORD = re.compile(r"\w+|[^\w\s]"), re.compile(r"[\w.]+|[-+/*@<>=]")
+WHOLE = re.compile(rb"[\w.]+|[^\w\s]")
 
 
 def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding]) -> list[Mended]:
     """The likeliest first; of those that say the same in other words' order, that alone.
 
-    Beside one without them, numbers that are put in have the value of something by chance.
+    Beside one without them, numbers that are put in have the value of something by chance, and
+    words that are put into what is right already change nothing.
     """
     plain = [one for one in mended if not _numbers_put_in(one.texts, before)]
     mended = plain or mended
     chosen: dict[object, Mended] = {}
     for one in sorted(mended, key=lambda one: _rank(one, before, findings)):
+        if any(_has_more(one.texts, other.texts) for other in chosen.values()):
+            continue
         words = [tuple(sorted(WORD.findall(one.texts[path].decode()))) for path in before]
         chosen.setdefault((*words, *(edit.line for edit in one.edits)), one)
     return list(chosen.values())
@@ -55,6 +59,15 @@ def changed_words(after: Texts, before: Texts) -> int:
         now, old = (Counter(TOKEN.findall(one[path].decode())) for one in (after, before))
         changed += max((now - old).total(), (old - now).total(), after[path] != before[path])
     return changed
+
+
+def _has_more(one: Texts, other: Texts) -> bool:
+    """Whether a program is another with words put in."""
+    words = {path: (WHOLE.findall(one[path]), WHOLE.findall(other[path])) for path in one}
+    waiting = {path: iter(more) for path, (more, _) in words.items()}
+    return all(word in waiting[path] for path, (_, fewer) in words.items() for word in fewer) and (
+        any(len(more) > len(fewer) for more, fewer in words.values())
+    )
 
 
 def _numbers_put_in(after: Texts, before: Texts) -> bool:

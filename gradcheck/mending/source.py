@@ -203,12 +203,13 @@ def span(text: bytes, node: Piece) -> tuple[int, int]:
     return starts[first - 1], starts[last.end_lineno or last.lineno]
 
 
-def new_code(function: Function, definition: bytes, body: int | None = None) -> CodeType:
+def new_code(function: Function, definition: bytes, line: int, body: int | None = None) -> CodeType:
     """The code of a function as the text of its definition has it.
 
     Args:
         function: what it is the code of.
         definition: the text, indented as it stands.
+        line: at which it stands in its file, from 1.
         body: where the first statement begins in it, or a lambda's body; the variables of the
             surroundings are mentioned there, so that one that is no longer used keeps its cell.
             None where all of them are.
@@ -219,7 +220,7 @@ def new_code(function: Function, definition: bytes, body: int | None = None) -> 
     """
     free, name = function.code.co_freevars, function.names[-1]
     if name == STEP:
-        return _step_code(function, definition)
+        return _step_code(function, definition, line)
     owner = function.code.co_qualname.split(".")[-2:-1]
     given = [one for one in free if one != "__class__"]
     head, level = [], ""
@@ -233,10 +234,13 @@ def new_code(function: Function, definition: bytes, body: int | None = None) -> 
         elif not head and definition[:1].isspace():
             head.append("if 1:")
         before, after = "".join(f"{line}\n" for line in head), ""
+    above = line - 1 - before.count("\n")
     if free and body is not None:
-        definition = _mentioning(free, definition, body, name == LAMBDA)
+        mentioned = _mentioning(free, definition, body, name == LAMBDA)
+        above -= mentioned.count(b"\n") - definition.count(b"\n")
+        definition = mentioned
     try:
-        text = before + definition.decode("utf-8") + after
+        text = "\n" * above + before + definition.decode("utf-8") + after
         code = compile(
             marked(text, function.marks) if function.marks else text, function.path, "exec"
         )
@@ -248,13 +252,14 @@ def new_code(function: Function, definition: bytes, body: int | None = None) -> 
     return found
 
 
-def _step_code(function: Function, body: bytes) -> CodeType:
+def _step_code(function: Function, body: bytes, line: int) -> CodeType:
     """The code of the body of a loop: once, with the variables of its module or function."""
     code = function.code
     stored = {one.argval for one in get_instructions(code) if one.opname == "STORE_GLOBAL"}
     head = [f"def {STEP}({', '.join(code.co_varnames[: code.co_argcount])}):"]
     head += [f" global {', '.join(sorted(stored))}"] if stored else []
-    text = "\n".join([*head, f" for {ONCE} in (0,):", body.decode("utf-8")])
+    head.append(f" for {ONCE} in (0,):")
+    text = "\n" * (line - 1 - len(head)) + "\n".join([*head, body.decode("utf-8")])
     text += "" if ONCE in stored else "\n return locals()"
     try:
         made = compile(text, function.path, "exec")

@@ -65,7 +65,7 @@ class Program:
         self._slots: dict[str, list[Slot]] = {path: [] for path in texts}
         self._now: Codes | None = None
         self._of_loss: list[tuple[str, int, int]] = []
-        self._spans: dict[Function, tuple[int, int, int]] = {}
+        self._spans: dict[Function, tuple[int, int, int, int]] = {}
         trees = {path: ast.parse(text) for path, text in texts.items()}
         starts = {path: offsets(text) for path, text in texts.items()}
         for function in functions:
@@ -76,7 +76,7 @@ class Program:
             body = starts[path][first.lineno - 1] + first.col_offset
             if function.of_loss:
                 self._of_loss.append((path, begin, end))
-            self._spans[function] = begin, end, body - begin
+            self._spans[function] = begin, end, body - begin, text[:begin].count(b"\n") + 1
             self._slots[path] += _slots(path, text, starts[path], definition)
 
     @contextmanager
@@ -114,7 +114,7 @@ class Program:
     def _compiled(self, changes: Sequence[tuple[str, int, int, bytes]], is_whole: bool) -> Codes:
         found: list[tuple[Function, CodeType]] = []
         for function in self.functions:
-            begin, end, body = self._spans[function]
+            begin, end, body, line = self._spans[function]
             own = [
                 (start - begin, stop - begin, text)
                 for path, start, stop, text in changes
@@ -123,7 +123,7 @@ class Program:
             if own:
                 edited = apply(self.texts[function.path][begin:end], own)
                 before = None if is_whole or min(own)[0] < body else body
-                found.append((function, new_code(function, edited, before)))
+                found.append((function, new_code(function, edited, line, before)))
         return found
 
     def is_of_loss(self, candidate: Candidate) -> bool:

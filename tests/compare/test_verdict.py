@@ -305,6 +305,20 @@ def test_a_gradient_of_zero_at_a_minimum_passes_and_is_said_to_test_little():
     assert any("exactly zero here, so little was tested" in note for note in report.notes)
 
 
+@pytest.mark.parametrize(("slope", "verdict"), [(0.03, "pass"), (0.06, "fail")])
+def test_a_gradient_of_0_that_rounding_takes_across_a_kink_is_judged_on_it(slope, verdict):
+    beside = np.nextafter(0.1, 0)
+
+    def loss(p):
+        return float(0.03 * np.maximum(beside - p["b"], 0).sum() + np.sum(p["v"] ** 2))
+
+    def grad(p):
+        return {"b": np.where(p["b"] > beside, 0.03 - slope, -slope), "v": 2 * p["v"]}
+
+    params = {"b": np.array([0.1, 0.4, 0.5]), "v": np.ones(2)}
+    assert check(loss, params, grad).verdict == verdict
+
+
 @pytest.mark.parametrize("size", [0.12, 0.9, 2.4])
 def test_a_term_that_is_rounded_to_float16_leaves_a_right_gradient_undecided(size):
     w = size * np.array([1.0, -0.83])

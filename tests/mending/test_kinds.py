@@ -332,6 +332,27 @@ def grad(w):
         "np.cos(self.z)",
         "np.sin(self.z)",
     ),
+    "an accumulator that is never 0 again": (
+        VECTORS
+        + """
+class Sums:
+    def __init__(self):
+        self.total = np.zeros(4)
+
+SUMS = Sums()
+
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y))
+
+def grad(w):
+    SUMS.total = np.zeros_like(SUMS.total)
+    for row, target in zip(X, Y):
+        SUMS.total += np.sinh(row @ w - target) * row
+    return SUMS.total
+""",
+        "    SUMS.total = np.zeros_like(SUMS.total)\n",
+        "",
+    ),
 }
 
 

@@ -79,6 +79,47 @@ def test_the_plainest_of_what_is_proved_is_shown():
     assert changed_words({"net.py": texts[1]}, before) == 2
 
 
+def test_words_that_are_put_into_what_is_right_already_are_not_shown():
+    before = {"net.py": b"s = total / n / n\n"}
+    texts = (b"s = total / n\n", b"s = total / n / n * n\n", b"s = mean\n")
+    mended = [
+        Mended((Edit("net.py", 4, 17, text[4:-1], 1.0, 1, ""),), {"net.py": text}, 0.0, PROVED)
+        for text in texts
+    ]
+    assert [one.texts["net.py"] for one in ranked(mended, before, [])] == [texts[0], texts[2]]
+
+
+PENALISED = """
+START = {"a": DRAWN.normal(size=(3, 4)), "b": DRAWN.normal(size=(4, 2))}
+X, Y = DRAWN.normal(size=(6, 3)), DRAWN.integers(0, 2, 6)
+RATE = 0.3
+
+def one_hot(labels, count):
+    return np.eye(count)[labels]
+
+def loss(p):
+    miss = np.tanh(X @ p["a"]) @ p["b"] - one_hot(Y, 2)
+    return np.sum(miss**2) / 2 + RATE / 2 * np.sum(p["a"]**2)
+
+def grad(p):
+    hidden = np.tanh(X @ p["a"])
+    miss = hidden @ p["b"] + one_hot(Y, 2)
+    db = hidden.T @ miss
+    da = X.T @ (miss @ p["b"].T * (1 - hidden**2))
+    return {"a": da, "b": db}
+"""
+
+
+def test_what_is_wrong_behind_another_bug_is_made_for_it_when_that_is_mended(tmp_path):
+    module = module_of(PENALISED, tmp_path, "said_penalised")
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=Edits(150))
+    del sys.modules[module.__name__]
+    assert found.ok, str(found)
+    after = found.patches[0].changed[0].after.decode()
+    assert 'miss = hidden @ p["b"] - one_hot(Y, 2)' in after, str(found)
+    assert "da + RATE" in after, str(found)
+
+
 PROVED = Proof(3, (), True, ())
 
 SCRIPT = """

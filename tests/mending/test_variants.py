@@ -129,3 +129,17 @@ def test_a_lambda_has_variants_too(loaded):
             results.append(module.double(4))
     assert results == [12, -4]
     assert candidates[2] not in parts
+
+
+def test_the_lines_of_an_edited_function_are_those_of_its_file(loaded):
+    module, path = loaded
+    functions = {"inner": module.outer(10), "method": module.Owner.method, "lambda": module.double}
+    program = program_of(path, **functions)
+    edits = [edit(path, b"y > 2", b"y < 2"), edit(path, b"x + self", b"x - self")]
+    for one in (*edits, edit(path, b"x * 2", b"x * 3")):
+        ((function, code),) = program.code_of((one,))
+        lines = {line for _, _, line in code.co_lines() if line is not None}
+        assert lines >= {line for _, _, line in function.code.co_lines() if line} - {
+            function.code.co_firstlineno
+        }
+        assert one.line in lines

@@ -34,5 +34,5 @@ RULE = Rule(
     instead="self.dW = X.T @ delta",
     detector=Direct(_find, always=True),
     also=(Traced((fault.EARLIER_CALL,)),),
-    edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT, EditKind.RESET),
+    edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT, EditKind.INSERTED),
 )
