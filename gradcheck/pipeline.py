@@ -143,7 +143,8 @@ def _with_inner(report: Report, problem: Problem, options: Options) -> Report:
         rule, params = make_layer(function, None, inputs, None, generator(options.seed))
         alone = run(Problem(params, rule.loss, rule.gradient, layered=False, layer=rule), options)
         repair = alone.repair if alone.repair and alone.repair.patches else repair
-        name = getattr(function, "__qualname__", "").removesuffix(".apply")
+        owner = getattr(function, "__self__", function)  # a Function's class, of its `apply`
+        name = getattr(owner, "__qualname__", "")
         inner += [
             replace(one, blocks=wrong, message=f"in {name}: {one.message}")
             for one in alone.findings
