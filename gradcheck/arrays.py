@@ -37,6 +37,14 @@ def all_finite(array: NDArray[Any]) -> bool:
     return all(bool(np.all(np.isfinite(part))) for part, _ in _parts(array, array))
 
 
+def same_arrays(some: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]]) -> bool:
+    """Whether as many arrays hold the same numbers in the same shapes."""
+    return len(some) == len(others) and all(
+        one.shape == other.shape and same_numbers(one, other)
+        for one, other in zip(some, others, strict=True)
+    )
+
+
 def own_arrays(**data: Any) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
     """The user's own arrays of data, with copies of what is in them."""
     return {
@@ -61,10 +69,15 @@ def stacks_of(group: Sequence[Sequence[NDArray[Any]]]) -> Iterator[NDArray[np.fl
         yield np.array([[one[entries] for one in own] for own in group], dtype=np.float64)
 
 
+def slices_of(count: int) -> list[slice]:
+    """So many entries, in parts that a cache holds with what is made of them."""
+    return [slice(first, min(first + PART, count)) for first in range(0, count, PART)]
+
+
 def _parts(one: NDArray[Any], other: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     one, other = np.asarray(one), np.asarray(other)  # of followed arrays nothing is recorded
     if one.flags.f_contiguous and other.flags.f_contiguous:
         one, other = one.T, other.T
     one, other = one.reshape(-1), other.reshape(-1)
-    for start in range(0, one.size, PART):
-        yield one[start : start + PART], other[start : start + PART]
+    for part in slices_of(one.size):
+        yield one[part], other[part]

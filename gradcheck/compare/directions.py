@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradcheck.arrays import slices_of
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import BOUND_FACTOR
@@ -28,9 +29,6 @@ from gradcheck.user.calls import UserCodeError
 
 SAMPLE = 6
 SMALLEST = 2
-
-AT_ONCE = 2**14
-"""So many parameters are looked at at once."""
 LEAST_MOVE, LARGEST_MOVE = 1.0, 2.0
 SMALL = 1e-3
 FINE = 2.5e-9
@@ -82,7 +80,7 @@ def chosen_of(block: Block, rng: np.random.Generator) -> Chosen:
     ordered.sort()
     least, sizes = ordered[:SMALLEST][-1], special_sizes(ordered)
     del ordered  # it may be large
-    parts = [slice(first, first + AT_ONCE) for first in range(0, len(flat), AT_ONCE)]
+    parts = slices_of(len(flat))
     smallest, alike = (
         np.concatenate([part.start + np.flatnonzero(is_one(np.abs(flat[part]))) for part in parts])
         for is_one in (lambda size: size <= least, lambda size: np.isin(size, sizes))

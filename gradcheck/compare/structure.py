@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.arrays import slices_of
 from gradcheck.compare.block import Block
 from gradcheck.compare.directions import (
     Chosen,
@@ -52,9 +53,6 @@ LONG = 2.0
 """Seconds of the literal tier that compiling is worth."""
 
 WORST = 2
-AT_ONCE = 2**14
-"""So many entries are looked at at once, as what is made of them takes memory."""
-
 FAR = (2.0, -0.5, 2.0, -0.5)
 SAME_GRADIENT = 30.0
 """By how much more two gradients may differ, relatively, than two losses that agree."""
@@ -182,8 +180,8 @@ def _suspects(block: Block, chosen: Chosen) -> Indices:
     if not block.gradient.comparable or not block.size:
         return chosen.entries[:0]
     worst: Indices = chosen.special[:0]
-    for first in range(0, block.size, AT_ONCE):
-        rows = np.arange(first, min(first + AT_ONCE, block.size))
+    for part in slices_of(block.size):
+        rows = np.arange(part.start, part.stop)
         worst = _furthest(block, np.append(worst, rows))
     found = np.union1d(worst, _furthest(block, chosen.special))
     claim, numeric = block.claim, block.numeric[found]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import all_finite
+from gradcheck.arrays import all_finite, slices_of
 from gradcheck.compare.block import Block, Worst
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.ladder import BOUND_FACTOR
@@ -27,9 +27,6 @@ __all__ = ["BOUND_FACTOR", "judge_block", "judge_entries", "scale_of"]
 
 BLIND = 1.0
 """From this resolution on no error of the block's own size would have been seen."""
-
-AT_ONCE = 2**14
-"""So many entries are judged at once: what is made of them stays in a cache."""
 
 LEAST_CLAIM = 1e-300
 """No rounding is smaller."""
@@ -153,7 +150,7 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     numeric, gradient = block.numeric, block.gradient
     count = len(numeric.entries)
     shape = None if gradient.value is None else gradient.value.shape
-    parts = [slice(first, first + AT_ONCE) for first in range(0, count, AT_ONCE)]
+    parts = slices_of(count)
     bounds = [np.max(total_bound(numeric[part], block.precision)) for part in parts]
     block = replace(block, entries=count, analytic_shape=shape)
     block = replace(block, error_bound=float(np.max(bounds)) if count else None)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import same_numbers
+from gradcheck.arrays import same_arrays, same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.mending.held import Held, Holdings
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
@@ -258,7 +258,4 @@ def _sizes(puts: Sequence[tuple[Held, Any]]) -> set[int]:
 
 
 def _same(one: Sequence[Array] | None, other: Sequence[Array] | None) -> bool:
-    if one is None or other is None or len(one) != len(other):
-        return one is other
-    pairs = zip(one, other, strict=True)
-    return all(a.shape == b.shape and same_numbers(a, b) for a, b in pairs)
+    return one is other if one is None or other is None else same_arrays(one, other)

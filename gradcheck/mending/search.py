@@ -95,13 +95,13 @@ class Search:
         self._surroundings.restore()
         changes = Changes(base, self._judge.targets)
         said = [one.edits(contexts) for one in self._task.hints.said]
-        early, first = self._helpful(program, before, chain(*said), changes), list[Edit]()
+        early = self._helpful(program, before, chain(*said), changes)
         self._try_each(program, () if self._mended else of_different_faults(said), before)
-        if not self._mended:
-            made = [self._constructed(contexts, wanted) for wanted in self._task.hints.wanted]
-            self._try_each(program, of_different_faults(made), before)
-            first = weighed(list(chain(*made)))
-            early += self._helpful(program, before, first, changes)
+        wanted = () if self._mended else self._task.hints.wanted
+        made = [self._constructed(contexts, one) for one in wanted]
+        self._try_each(program, of_different_faults(made), before)
+        first = weighed(list(chain(*made)))
+        early += self._helpful(program, before, first, changes)
         if not self._mended and depth < DEPTH:
             last = self._last
             self._last = self._spent() + DEEPEN * (last - self._spent())

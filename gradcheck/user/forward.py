@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from gradcheck.arrays import same_numbers
+from gradcheck.arrays import same_arrays
 from gradcheck.user.blocks import Array
 from gradcheck.user.gradients import Gradients, read_gradients
 from gradcheck.user.problem import Problem
@@ -39,26 +38,19 @@ def asked_first(problem: Problem) -> tuple[Problem, Gradients | None, int]:
     before, kept = _samples(first), None if large else first
     del first
     here = _samples(read_gradients(forward.gradient(at), parameters, copy=False))
-    if _all_same(before, here):
+    if same_arrays(before, here):
         return problem, kept, 1
     away = [value * ELSEWHERE + ELSEWHERE - 1 for value in at]
     problem.loss(away if problem.bounds is None else problem.bounds.inside(away))
     there = _samples(read_gradients(problem.gradient(at), parameters, copy=False))
     last = read_gradients(forward.gradient(at), parameters, copy=not large)
-    if _all_same(here, there) or not _all_same(here, _samples(last)):
+    if same_arrays(here, there) or not same_arrays(here, _samples(last)):
         return problem, kept, 3
     return forward, None if large else last, 3
 
 
 def _samples(gradients: Gradients) -> list[Array]:
     return [sample(block.value) for block in gradients.blocks if block.value is not None]
-
-
-def _all_same(some: Sequence[Array], others: Sequence[Array]) -> bool:
-    return len(some) == len(others) and all(
-        one.shape == other.shape and same_numbers(one, other)
-        for one, other in zip(some, others, strict=True)
-    )
 
 
 def sample(array: NDArray[Any]) -> NDArray[Any]:

@@ -199,15 +199,15 @@ def slopes_around(points: Sequence[Point], begin: int) -> Iterator[Quantity]:
 
     A cross-entropy of scores goes round the sigmoid, whose outputs the same function computes.
     """
-    nodes, used = points[0].loss_nodes, used_values(points[0])
-    for end in nodes[begin + 1 :]:
+    used = used_values(points[0])
+    values = [[node.value for node in point.loss_nodes] for point in points]
+    for end in points[0].loss_nodes[begin + 1 :]:
         if end.index in used or base_name(end) not in CHAIN or is_own(end):
             continue
-        slopes = []
-        for point in points:
-            values = [node.value for node in point.loss_nodes]
-            reached = dict(enumerate(values))
-            slopes.append(_chained(point.loss_nodes, values, end.index, reached, {}))
+        slopes = [
+            _chained(point.loss_nodes, own, end.index, dict(enumerate(own)), {})
+            for point, own in zip(points, values, strict=True)
+        ]
         if all(begin in one for one in slopes) and np.ptp(slopes[0][begin]):
             yield Quantity(SLOPE, end.index, begin, tuple(one[begin] for one in slopes))
 

@@ -26,7 +26,7 @@ from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.record.nodes import Assignment, constant_of, evaluate
 from gradcheck.trace.record.places import Place
-from gradcheck.trace.record.sources import expression_of
+from gradcheck.trace.record.sources import expression_of, numbers_in
 from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.trace.wording.scope import Operand, names_at, operands_of_expression
 from gradcheck.trace.wording.words import SHORT
@@ -262,16 +262,9 @@ def _dropped(divides: bool, constant: str, expression: str) -> str:
 
 
 def _number_to_drop(expression: str, factor: float) -> str:
-    for node in ast.walk(expression_of(expression) or ast.Module([], [])):
-        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div):
-            continue
-        for side in (node.left, node.right):
-            number = side.value if isinstance(side, ast.Constant) else None
-            if not isinstance(number, int | float):
-                continue
-            divides = isinstance(node.op, ast.Div) and side is node.right
-            if np.isclose(number if divides else 1 / (number or np.nan), factor, 1e-9):
-                return _dropped(divides, str(number), ast.unparse(node))
+    for product, number, divides in numbers_in(expression):
+        if np.isclose(number if divides else 1 / (number or np.nan), factor, 1e-9):
+            return _dropped(divides, str(number), ast.unparse(product))
     return ""
 
 

@@ -96,16 +96,20 @@ class Compared:
     @cached_property
     def slopes(self) -> list[tuple[Quantity, Arrays]]:
         """The slopes along which what is wanted is made, with what arrives; the shortest first."""
-        ends = set(self.derived_by)
-        known = (q for q in self.known.quantities if q.kind == SLOPE and q.other in ends)
-        around = (q for begin in ends for q in slopes_around(self.points, begin))
+        known = (q for q in self.known.quantities if q.kind == SLOPE)
         found = [
             (quantity, arriving)
-            for quantity in (*known, *around)
+            for quantity in (*known, *self.around)
+            if quantity.other in self.derived_by
             for arriving in self.arriving(quantity.node)
             if same(product(arriving, quantity.values), self.expected)
         ]
         return sorted(found, key=lambda pair: pair[0].node)
+
+    @cached_property
+    def around(self) -> list[Quantity]:
+        """The slopes of what the loss makes of these values and goes round."""
+        return [one for begin in self.derived_by for one in slopes_around(self.points, begin)]
 
     def arriving(self, node: int) -> Iterator[Arrays]:
         """What the derivative by a value of the loss can be.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +17,7 @@ from gradcheck.trace.locating.meaning import sizes_of
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.nodes import Node, constant_of
-from gradcheck.trace.record.sources import expression_of
+from gradcheck.trace.record.sources import numbers_in
 
 CLOSE = 1e-6
 
@@ -70,15 +69,9 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
 
 def _written(node: Node, ratio: float) -> str:
     """The number in the text of a product that is the factor; empty where there is none."""
-    made = None if node.place is None else expression_of(node.place.source)
-    for one in () if made is None else ast.walk(made):
-        if not isinstance(one, ast.BinOp) or not isinstance(one.op, ast.Mult | ast.Div):
-            continue
-        for side in (one.left, one.right):
-            if isinstance(side, ast.Constant) and isinstance(side.value, int | float):
-                divides = side is one.right and isinstance(one.op, ast.Div)
-                if side.value not in (0, 1) and _is(1 / ratio if divides else ratio, side.value):
-                    return f"{'division by' if divides else 'factor'} {ast.unparse(side)}"
+    for _, number, divides in numbers_in("" if node.place is None else node.place.source):
+        if number not in (0, 1) and _is(1 / ratio if divides else ratio, number):
+            return f"{'division by' if divides else 'factor'} {number}"
     return ""
 
 

@@ -14,7 +14,7 @@ from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.state import Values
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import CONSTANT, MOVES, ROUNDING
-from gradcheck.trace.record.nodes import OUTPUT, Node
+from gradcheck.trace.record.nodes import OUTPUT, Node, is_inside, never_leaves
 
 NODE = "value"
 USE = "use"
@@ -124,7 +124,7 @@ def _replaceable(view: View, index: int) -> bool:
         and bool(node.operands)
         and (base_name(node) not in CONSTANT or _is_rounded(view, node))
         and base_name(node) != "full_like"
-        and not view.never_leaves(index)
+        and not never_leaves(view.state.tape, index, view.state.consumers[index])
     )
 
 
@@ -228,7 +228,7 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
             one
             for one in node.operands
             if view.may_be_replaced_in_use(one) or (is_sum and one in view.carrying)
-            if not view.is_inside(index, one)
+            if not is_inside(tape, index, one)
         ]
         known = view.is_known(index)
         for outer in range(1, min(OUTER + 1, len(node.chain))):
@@ -272,7 +272,7 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
         if view.is_known(index):
             continue
         for position, operand in enumerate(node.operands):
-            if view.is_inside(index, operand):
+            if is_inside(tape, index, operand):
                 continue
             if view.may_be_replaced_in_use(operand) or (
                 tape[operand].is_float and base_name(node) in SUMS

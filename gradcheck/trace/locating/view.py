@@ -42,16 +42,6 @@ class View:
             one.kind == VALUE for one in self.explained.get(index, ())
         )
 
-    def is_inside(self, user: int, operand: int) -> bool:
-        """Whether a library uses what it has made itself: it is not what is wrong."""
-        call = self.state.tape[operand].library_call
-        return call > 0 and call == self.state.tape[user].library_call
-
-    def never_leaves(self, index: int) -> bool:
-        """Whether a value is used inside of the library's call that makes it, and only there."""
-        consumers = self.state.consumers[index]
-        return bool(consumers) and all(self.is_inside(user, index) for user in consumers)
-
     def is_idle(self, index: int) -> bool:
         """Whether an operation changes nothing: what is left of one whose operand was dropped."""
         node = self.state.tape[index]

@@ -196,6 +196,17 @@ class Tape:
         self.leaks.append(Leak(operation, chain[0].place if chain else None))
 
 
+def never_leaves(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:
+    """Whether a value is used inside of the library's call that makes it, and only there."""
+    return bool(users) and all(is_inside(nodes, user, index) for user in users)
+
+
+def is_inside(nodes: Sequence[Node], user: int, operand: int) -> bool:
+    """Whether a library uses what it has made itself."""
+    call = nodes[operand].library_call
+    return call > 0 and call == nodes[user].library_call
+
+
 def operands_of(arguments: Any) -> list[int]:
     """The nodes that arguments refer to, each as often as it is referred to."""
     if isinstance(arguments, Reference):

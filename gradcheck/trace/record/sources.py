@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+from collections.abc import Iterator
 from functools import lru_cache
 
 
@@ -35,3 +36,14 @@ def parsed(text: str) -> ast.Module:
         return ast.parse(text)
     except (SyntaxError, ValueError):
         return ast.Module(body=[], type_ignores=[])
+
+
+def numbers_in(text: str) -> Iterator[tuple[ast.BinOp, float, bool]]:
+    """The products of an expression with a bare number, that, and whether it divides."""
+    tree = expression_of(text)
+    for node in () if tree is None else ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+            for side in (node.left, node.right):
+                if isinstance(side, ast.Constant) and isinstance(side.value, int | float):
+                    divides = isinstance(node.op, ast.Div) and side is node.right
+                    yield node, side.value, divides

@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.record.nodes import Node, Reference, never_leaves
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import parsed, text_of
 from gradcheck.trace.wording.operand_text import operand_text
@@ -60,7 +60,7 @@ class Words:
                 if is_users
                 else self._given.get(index, own.removeprefix("data['").removesuffix("']"))
             )
-        place, is_inside = node.place, self._stays_inside(index)
+        place, is_inside = node.place, never_leaves(self.nodes, index, self._users.get(index, []))
         assigned = "" if is_inside else _name_given(node)
         if assigned:
             return assigned
@@ -118,11 +118,6 @@ class Words:
         if len(users) == 1 and users[0] != self.loss and not self.name(users[0]).startswith("the "):
             return f"bring {self.quantity(ADJOINT, users[0], None)} back through {told}"
         return f"bring back what arrives at {told}"
-
-    def _stays_inside(self, index: int) -> bool:
-        """Whether a library makes a value on its way, so that nothing of the user's names it."""
-        call, users = self.nodes[index].library_call, self._users.get(index, [])
-        return bool(call and users) and all(self.nodes[one].library_call == call for one in users)
 
     def _only_moves(self, node: int, made: int, user: int) -> bool:
         """Whether what is made of a value is the same with another layout, or a term added."""
