@@ -17,7 +17,7 @@ from gradcheck.recognition.search import has_candidates, recognise
 from gradcheck.recognition.structures import structures
 from gradcheck.user.problem import Problem
 
-LARGEST = 10**6
+LARGEST = 5 * 10**6
 """Parameters beyond which no network is looked for: it takes their memory several times."""
 
 

@@ -27,8 +27,8 @@ from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
 
 MOST_CANDIDATES = 40
-OVERHEAD = 4e5
-MOST_EFFORT = 4e8
+OVERHEAD = 2e6
+MOST_EFFORT = 2e9
 """Multiplications that the search may take; to try one network costs OVERHEAD more of them."""
 
 MIXED_RANKS = {2: 9, 3: 5}
@@ -123,8 +123,6 @@ class _Search:
         if key not in self.ends:
             z = self._z(candidate, placed, activations[:-1])
             self.ends[key] = z, activations[-1].activate(z, -1)
-            size = placed[-1].n_in * placed[-1].n_out
-            self.effort += len(candidate.inputs) * size * len(self.losses.points)
         return self.ends[key]
 
     def _z(
@@ -134,6 +132,8 @@ class _Search:
         key = (placed, id(candidate.inputs), tuple(one.name for one in below))
         if key not in self.before:
             self.before[key] = self._after(placed[-1], self._ends(candidate, below)[1])
+            size = placed[-1].n_in * placed[-1].n_out
+            self.effort += len(candidate.inputs) * size * len(self.losses.points)
         return self.before[key]
 
     def _after(self, place: Placed, below: Array) -> Array:
