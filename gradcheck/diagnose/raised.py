@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -15,7 +18,13 @@ from gradcheck.diagnose.operands import (
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
 from gradcheck.trace.wording.misfits import Misfit
+from gradcheck.user.blocks import describe
 from gradcheck.user.calls import Raised
+from gradcheck.words import with_nearest
+
+MOST_NAMES = 6
+LOOK = "look at this line, and at what it is given"
+QUOTED = re.compile(r"'(\w+)'")
 
 TELLING = ("dL/d", "the slope", "the part")
 """How words of an operand begin that say more than its code."""
@@ -93,13 +102,64 @@ def misfit_finding(rule: Rule, evidence: Evidence, fix: str) -> Iterator[Finding
     yield _finding(rule, evidence, message, _lines(raised, misfit), fix, None)
 
 
+UNUSABLE = (NameError, AttributeError, TypeError, LookupError)
+"""What Python raises where a name has no value, or one that cannot be used so."""
+
+
+def unusable_finding(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    """The finding of a name without a value that can be used so, and of what kind it is."""
+    raised = evidence.first.raised
+    if raised is None or not isinstance(raised.error, UNUSABLE) or not raised.frames:
+        return
+    message = f"{raised.call} raised {raised.summary}"
+    if isinstance(raised.error, NameError):
+        yield _finding(rule, evidence, message, [], _other_name(raised), None)
+        return
+    names = [
+        name
+        for name in _names_on(raised.frames[-1].source)
+        if name in raised.scope and not inspect.ismodule(raised.scope[name])
+    ]
+    of_kind = [name for name in names if type(raised.scope[name]).__name__ in raised.summary]
+    shown = (of_kind or names)[:MOST_NAMES]
+    lines = [f"`{name}` is {describe(raised.scope[name])}" for name in shown]
+    fix = LOOK
+    if shown:
+        which = "the one of these that the line cannot use" if shown[1:] else f"`{shown[0]}`"
+        fix = f"write what is meant for {which}"
+    yield _finding(rule, evidence, message, lines, fix, None)
+
+
+def _other_name(raised: Raised) -> str:
+    """What to do about a name that has no value."""
+    missing = QUOTED.search(str(raised.error))
+    if missing is None:
+        return "write the name that is meant"
+    late = isinstance(raised.error, UnboundLocalError)
+    sooner = f"make {missing[1]} before this line, or " if late else ""
+    known = [name for name in raised.scope if not name.startswith("_")]
+    return with_nearest(f"{sooner}write the name that is meant", missing[1], known)
+
+
+def _names_on(line: str) -> list[str]:
+    """The names that a line reads, in its order, where it is a whole statement or its head."""
+    for whole in (line, f"{line} pass"):
+        try:
+            nodes = list(ast.walk(ast.parse(whole)))
+        except SyntaxError:
+            continue
+        read = [node for node in nodes if isinstance(node, ast.Name)]
+        read.sort(key=lambda node: node.col_offset)
+        return list(dict.fromkeys(node.id for node in read))
+    return []
+
+
 def exception_finding(rule: Rule, evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
     """The finding of an exception that nothing else explains: where it was raised."""
     raised = evidence.first.raised
     left = {block.name for block in evidence.blocks if block.verdict == "raised"} - explained
     if raised is not None and left:
-        fix = "look at this line, and at what it is given"
-        yield _finding(rule, evidence, f"{raised.call} raised {raised.summary}", [], fix, None)
+        yield _finding(rule, evidence, f"{raised.call} raised {raised.summary}", [], LOOK, None)
 
 
 def _lines(raised: Raised, misfit: Misfit | None) -> list[str]:

@@ -16,6 +16,7 @@ from gradcheck.user.calls import Location
 WRONG_OPERAND = "wrong operand"
 CONSTANT_FACTOR = "constant factor"
 EXTRA_TERM = "one term too many"
+TERM_MISSING = "a term left out"
 TRANSPOSED = "transposed"
 NOT_RETURNED = "computed but not returned"
 NEVER_WRITTEN = "entries never written"

@@ -173,6 +173,7 @@ def grad(p):
 CASES = {
     "a factor is left out": (GATE, "(open_ * both)", "both", "GC413", "`open_`"),
     "a term is too many": (GATE, "gap @ p", "(gap + held) @ p", "GC414", "leave `held` out"),
+    "a term is left out": (GATE, "gap = out - Y", "gap = 1 * out", "GC417", "made(p)[2] - Y"),
     "another value": (
         GATE,
         "both * held * open_",

@@ -94,3 +94,30 @@ def test_arithmetic_that_raises_is_told_with_what_it_was_given(tmp_path):
     [found] = [one for one in report.findings if one.severity == "error"]
     assert (found.code, found.location.line) == ("GC903", line + 1)
     assert "steep reaches 900" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("X.T @ d_zz", "did you mean d_z"),
+        ("X.T @ d_v; d_v = d_z", "make d_v before this line"),
+        ("X.T @ g.T", "what is meant for `g`"),
+        ("X.T @ len(d_z).T", "for the one of these"),
+        ("X.T @ g[d_z]", "what is meant for"),
+    ],
+)
+def test_a_value_that_the_line_cannot_use_is_told_with_what_it_is(wrong, told, tmp_path):
+    report, line = report_of("X.T @ d_z", wrong, tmp_path)
+    first = report.findings[0]
+    assert (first.code, first.location.line) == ("GC210", line)
+    assert told in first.fix
+
+
+def test_a_loop_that_goes_beyond_the_end_names_its_index(tmp_path):
+    wrong = """np.zeros((3, 4))
+    for i in range(4):
+        g["V"][i] = X[:, i] @ d_z"""
+    report, line = report_of("X.T @ d_z", wrong, tmp_path)
+    first = report.findings[0]
+    assert (first.code, first.location.line) == ("GC416", line + 1)
+    assert "goes to 3, where axis 1 has 3" in first.message

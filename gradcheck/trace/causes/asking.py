@@ -18,7 +18,12 @@ from gradcheck.trace.causes.operation_causes import (
     update_cause,
     value_cause,
 )
-from gradcheck.trace.causes.path_causes import path_cause, turned_cause, written_cause
+from gradcheck.trace.causes.path_causes import (
+    left_out_cause,
+    path_cause,
+    turned_cause,
+    written_cause,
+)
 from gradcheck.trace.causes.penalties import penalty_cause
 from gradcheck.trace.causes.scale_causes import scale_cause
 from gradcheck.trace.causes.slope_causes import (
@@ -45,6 +50,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     clip_cause,
     turned_cause,
     index_cause,
+    left_out_cause,
     value_cause,
     upstream_cause,
     sent_back_cause,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
 from gradcheck.trace.causes.kinds import named
-from gradcheck.trace.fault import RAISES, WRONG_SHAPE, Cause, Fault, Step
+from gradcheck.trace.fault import OTHER_INDEX, RAISES, WRONG_SHAPE, Cause, Fault, Step
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.faults.describe import Followed
 from gradcheck.trace.record.nodes import RAISED, Node, Reference
@@ -103,7 +103,7 @@ def _beyond_the_end(
     if head is None:
         return None
     words = f"goes to {found['index']}, where axis {found['axis']} has {found['size']}"
-    cause = Cause(RAISES, words)
+    cause = Cause(OTHER_INDEX, words)
     return Fault(RAISES, head, (failed.place,), head.source, blocks=blocks, cause=cause)
 
 

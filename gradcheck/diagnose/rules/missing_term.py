@@ -1,0 +1,19 @@
+"""GC417: a value of the loss stands in the gradient without one of its terms."""
+
+from __future__ import annotations
+
+from gradcheck.diagnose.rule import EditKind, Rule, Traced
+from gradcheck.trace import fault
+
+RULE = Rule(
+    code="GC417",
+    name="missing-term",
+    what="The gradient uses a sum or a difference that the loss computes, and leaves one of its "
+    "terms out: the targets of a residual, a bias, an entry that is skipped over.",
+    shows="what stands there is one term of a sum of the loss, and with the whole sum the gradient "
+    "is right.",
+    example="d_out = 2 * (h @ W) / m            # the loss has h @ W - Y",
+    instead="d_out = 2 * (h @ W - Y) / m",
+    detector=Traced((fault.TERM_MISSING,)),
+    edits=(EditKind.PART, EditKind.NAME),
+)
