@@ -55,6 +55,14 @@ def test_the_repair_that_is_shown_is_the_first(capsys, monkeypatch):
             assert line in lines, page
 
 
+def test_the_script_that_is_shown_is_that_of_its_page():
+    shown_here = README.partition("$ gradcheck run train.py\n")[2].partition("## ")[0]
+    page = (ROOT / "docs" / "scripts.md").read_text(encoding="utf-8").split("\n")
+    lines = [line.removeprefix("    ") for line in shown_here.rstrip().split("\n")]
+    assert len(lines) > 5
+    assert set(lines) <= set(page)
+
+
 def test_every_rule_is_listed():
     for rule in RULES:
         assert f"{rule.code}" in CATALOGUE
