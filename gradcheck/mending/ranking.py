@@ -12,14 +12,17 @@ from gradcheck.mending.candidate import Mended
 from gradcheck.mending.said import SAID
 from gradcheck.mending.variants import Texts
 
-Rank = tuple[int, int, int, bool, float, int]
+Rank = tuple[int, int, int, float, int]
 
 WORDS = 4.0
 """So much weight makes an edit as unnatural as one more word."""
 
+OWN = 2.0
+"""So many words that an edit of the search's own must be plainer by than what a finding says."""
+
 NUMBER = re.compile(r"(?<![\w.])\d[\w.]*")
 OF_FORMULAS = {"0", "1", "2", "3", "4", "0.", "1.", "2.", "0.0", "1.0", "2.0", "0.5", "-1"}
-TOKEN, WORD = re.compile(r"\w+|[^\w\s]"), re.compile(r"[\w.]+|[-+/*@<>=]")
+TOKEN, WORD = re.compile(r"\w+|[^\w\s()]"), re.compile(r"[\w.]+|[-+/*@<>=]")
 WHOLE = re.compile(rb"[\w.]+|[^\w\s]")
 
 
@@ -41,19 +44,22 @@ def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding])
 
 
 def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
-    """How many edits, how far from the diagnosis, how odd, not said; words and weight; length."""
+    """How many edits, how far from the diagnosis, how odd; words, weight, not said; length."""
     places = [place for one in findings for place in (one.location, *one.also) if place]
     named = {(place.file, place.line) for place in places}
     distance = sum((edit.path, edit.line) not in named for edit in mended.edits)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
     changed = changed_words(mended.texts, before)
-    is_own = any(edit.weight > SAID for edit in mended.edits)
+    own = OWN * any(edit.weight > SAID for edit in mended.edits)
     length = sum(map(len, mended.texts.values()))
-    return len(mended.edits), distance, odd, is_own, changed + mended.weight / WORDS, length
+    return len(mended.edits), distance, odd, changed + mended.weight / WORDS + own, length
 
 
 def changed_words(after: Texts, before: Texts) -> int:
-    """How many names, numbers and signs are put in, left out, or others now; 1 for other order."""
+    """How many names, numbers and signs are put in, left out, or others now; 1 for other order.
+
+    Brackets are none.
+    """
     changed = 0
     for path in before:
         now, old = (Counter(TOKEN.findall(one[path].decode())) for one in (after, before))
@@ -102,8 +108,10 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
                 if isinstance(node.right, ast.Constant):
                     yield f"{function.name}: / {node.right.value!r}"
-            elif isinstance(node, ast.BinOp) and isinstance(node.right, ast.UnaryOp):
+            elif isinstance(node, ast.BinOp) and _has_a_sign(node.right):
                 yield f"{function.name}: a sign after another"
+            elif _is_less_its_square(node):
+                yield f"{function.name}: a term less its square"
             elif isinstance(node, ast.Call) and len({*map(ast.dump, node.args)}) < len(node.args):
                 yield f"{function.name}: an argument twice"
             elif isinstance(node, ast.Call) and _is_of_itself(node.args):
@@ -116,6 +124,21 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
                 yield f"{function.name}: out"
             elif (sized := _sized(node)) in made:
                 yield f"{function.name}: size of {sized}"
+
+
+def _has_a_sign(operand: ast.expr) -> bool:
+    """Whether what follows an operation begins with a sign: `- -a / n`."""
+    while isinstance(operand, ast.BinOp) and isinstance(operand.op, ast.Mult | ast.Div):
+        operand = operand.left
+    return isinstance(operand, ast.UnaryOp)
+
+
+def _is_less_its_square(node: ast.AST) -> bool:
+    """Whether it is `a - a**2`, which people write as `a * (1 - a)`."""
+    match node:
+        case ast.BinOp(left, ast.Sub(), ast.BinOp(base, ast.Pow(), ast.Constant(2))):
+            return ast.dump(left) == ast.dump(base)
+    return False
 
 
 def _is_of_itself(arguments: Sequence[ast.expr]) -> bool:
