@@ -10,6 +10,7 @@ from gradcheck.trace.causes.compared import same
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     EXTRA_TERM,
+    TERM_MISSING,
     TRANSPOSED,
     WRONG_OPERAND,
     WRONG_SHAPE,
@@ -67,6 +68,8 @@ def message_of(fault: Fault) -> str:
         why = "" if is_said else f": {fault.cause.words}"
     else:
         why = "" if fault.kind in UNTELLING else f": {fault.kind}"
+    if fault.expected == f"-1 times {fault.actual}":
+        return f"{what} is {fault.actual}, and stands with the wrong sign"
     if fault.expected and fault.actual.endswith(f" times {fault.expected}"):
         return f"{what} is {fault.actual}{why}"
     if fault.expected and fault.is_something:
@@ -115,10 +118,12 @@ def fix_of(fault: Fault) -> str:
     """What to write."""
     operand = _turned_operand(fault)
     known = fault.fix or ("" if fault.cause is None else fault.cause.fix)
-    if operand is not None or known:
-        return known if operand is None else f"write `{operand[1]}` there"
     text = _part(fault) or fault.expression
     what = f"`{text}`" if text else "it"
+    if fault.cause is not None and fault.cause.name == TERM_MISSING and known == fault.cause.fix:
+        return f"{known} {'to' if known.startswith('add') else 'from'} {what}"
+    if operand is not None or known:
+        return known if operand is None else f"write `{operand[1]}` there"
     if is_clip(fault):
         return f"clip in the update, and check the gradient without {what}"
     if fault.kind == EXTRA_TERM and fault.entry is not None:

@@ -179,7 +179,7 @@ def _finding(
     blocks = [block.name for block in evidence.blocks if block.verdict in verdicts]
     made = rule.finding(blocks, message, evidence=lines, fix=fix, error_after_fix=error)
     frames = evidence.first.raised.frames if evidence.first.raised is not None else ()
-    return replace(made, location=frames[-1]) if frames else made
+    return replace(made, location=frames[-1], also=frames[-2:-1]) if frames else made
 
 
 def _mended(evidence: Evidence, product: WrittenProduct) -> tuple[str, str, float] | None:

@@ -112,15 +112,27 @@ def missing_factor(context: Context) -> Iterator[Edit]:
                 yield context.replaced(node, f"{text} * {called}", 9.5)
         if target is None or target.kind not in ("array", "float"):
             continue
-        for slope in written:
-            yield context.replaced(node, f"{text} * {slope}", 5.0)
+        for factor in (*written, *_of_the_same_entry(context, node)):
+            yield context.replaced(node, f"{text} * {factor}", 5.0)
         for atom, value in context.values.items():
+            if value.kind == target.kind and stretches(value.shape, target.shape):
+                yield context.replaced(node, f"{text} + {atom}", 13.5)
             if value.shape != target.shape or value.kind != target.kind:
                 continue
             yield context.replaced(node, f"{text} + {atom}", 13.0)
             yield context.replaced(node, f"{text} * {atom}", 8.5)
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
+
+
+def _of_the_same_entry(context: Context, node: ast.expr) -> Iterator[str]:
+    """What is read at another entry, at that which is written: `x[1]` where `x[0]` is read."""
+    match context.parents.get(node):
+        case ast.AugAssign(ast.Subscript(_, ast.Constant(index))) if isinstance(index, int):
+            read = [one for one in context.all_of(ast.Subscript) if isinstance(one.ctx, ast.Load)]
+            for one in read:
+                if isinstance(one.slice, ast.Constant) and isinstance(one.slice.value, int):
+                    yield f"{context.source(one.value)}[{index}]"
 
 
 def _written_slopes(context: Context) -> Iterator[str]:

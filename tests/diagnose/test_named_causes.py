@@ -170,10 +170,49 @@ def grad(p):
     return {"W": dW}
 """
 
+BACKWARDS = """
+def params():
+    return {"W": rng.normal(size=(3, 3)) / 2, "v": rng.normal(size=3)}
+
+def states(p):
+    made = [np.tanh(X[:, :3])]
+    for _ in range(3):
+        made.append(np.tanh(made[-1] @ p["W"]))
+    return made
+
+def loss(p):
+    return sum(np.sum(np.cos(h @ p["v"])) for h in states(p)[1:])
+
+def grad(p):
+    hs = states(p)
+    dW, dv, later = np.zeros((3, 3)), np.zeros(3), np.zeros_like(hs[0])
+    for t in (3, 2, 1):
+        up = -np.sin(hs[t] @ p["v"])
+        dv += hs[t].T @ up
+        dh = np.outer(up, p["v"]) + later
+        dz = dh * (1 - hs[t] ** 2)
+        dW += hs[t - 1].T @ dz
+        later = dz @ p["W"].T
+    return {"W": dW, "v": dv}
+"""
+
 CASES = {
+    "what comes from later is taken off": (
+        BACKWARDS,
+        'np.outer(up, p["v"]) + later',
+        'np.outer(up, p["v"]) - later',
+        "GC106",
+        "`-later` for `later`",
+    ),
     "a factor is left out": (GATE, "(open_ * both)", "both", "GC413", "`open_`"),
     "a term is too many": (GATE, "gap @ p", "(gap + held) @ p", "GC414", "leave `held` out"),
-    "a term is left out": (GATE, "gap = out - Y", "gap = 1 * out", "GC417", "made(p)[2] - Y"),
+    "a term is left out": (
+        GATE,
+        "gap = out - Y",
+        "gap = 1 * out",
+        "GC417",
+        "subtract Y from `out`",
+    ),
     "another value": (
         GATE,
         "both * held * open_",

@@ -50,6 +50,45 @@ def grad(w):
         "    TOTAL[...] = 0\n",
         "",
     ),
+    "a factor at another entry": (
+        """
+XS, YS = [(float(a), float(b)) for a, b in DRAWN.normal(size=(9, 2))], [1.0, 0.0, 2.0] * 3
+START = [0.4, -0.3]
+
+def loss(w):
+    return sum((w[0] * x[0] + w[1] * x[1] - y) ** 2 for x, y in zip(XS, YS))
+
+def grad(w):
+    dw = [0.0, 0.0]
+    for x, y in zip(XS, YS):
+        miss = 2 * (w[0] * x[0] + w[1] * x[1] - y)
+        dw[0] += miss * x[0]
+        dw[1] += miss * x[1]
+    return dw
+""",
+        "dw[1] += miss * x[1]",
+        "dw[1] += miss",
+    ),
+    "a name of a list that a helper cannot use": (
+        VECTORS
+        + """
+def bent(z):
+    return 1 / np.exp(-z)
+
+def loss(w):
+    return np.sum(np.exp(X @ w - Y))
+
+def grad(w):
+    kept = []
+    for x, y in zip(X, Y):
+        z = x @ w - y
+        kept.append(z)
+        kept[-1] = bent(z) * x
+    return sum(kept)
+""",
+        "bent(z) * x",
+        "bent(kept) * x",
+    ),
     "a loop that goes back": (
         """
 START = [DRAWN.normal(size=(3, 3)), DRAWN.normal(size=(3, 3)), DRAWN.normal(size=(3, 3))]

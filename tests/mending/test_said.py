@@ -120,6 +120,44 @@ def test_what_is_wrong_behind_another_bug_is_made_for_it_when_that_is_mended(tmp
     assert "da + RATE" in after, str(found)
 
 
+PLAIN = """
+START = {"a": DRAWN.normal(size=(3, 4)), "c": DRAWN.normal(size=(4, 2)), "b": DRAWN.normal(size=2)}
+X, Y = DRAWN.normal(size=(6, 3)), DRAWN.normal(size=(6, 2))
+
+def forward(p):
+    hidden = 1 / (1 + np.exp(-(X @ p["a"])))
+    return hidden, hidden @ p["c"] + p["b"]
+
+def loss(p):
+    return np.sum((forward(p)[1] - Y)**2)
+
+def grad(p):
+    hidden, out = forward(p)
+    miss = 2 * (out - Y)
+    back = miss @ p["c"].T
+    back *= hidden * (1 - hidden)
+    return {"a": X.T @ back, "c": hidden.T @ miss, "b": miss.sum(axis=0)}
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "plain"),
+    [
+        ("(out - Y)", "(out + Y)", "2 * (out - Y)"),
+        ("(out - Y)", "out", "2 * (out - Y)"),
+        ("X.T @ back", "X.T * back", "X.T @ back"),
+        ("hidden * (1 - hidden)", "hidden", "hidden * (1 - hidden)"),
+        ("miss.sum(axis=0)", "miss.mean(axis=0)", "miss.sum(axis=0)"),
+    ],
+)
+def test_what_is_shown_is_what_people_write(right, wrong, plain, tmp_path):
+    assert PLAIN.count(right) == 1
+    module = module_of(PLAIN.replace(right, wrong), tmp_path, "said_plain")
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=Edits(1500))
+    del sys.modules[module.__name__]
+    assert plain in found.patches[0].changed[0].after.decode(), str(found)
+
+
 PROVED = Proof(3, (), True, ())
 
 SCRIPT = """

@@ -160,8 +160,14 @@ def term_cause(compared: Compared) -> Cause | None:
     """The wrong sign of one term of a sum."""
     node = compared.state.tape[compared.node]
     function = OTHER_TERM.get(base_name(node))
-    if function is None or compared.is_use or len(node.arguments) != 2:
+    if function is None or len(node.arguments) != 2:
         return None
+    if compared.is_use:
+        is_turned = compared.factor == -1 and compared.operand in node.operands
+        which = "second" if compared.operand == node.operands[-1] else "first"
+        turned = [-value for value in compared.actual]
+        is_turned = is_turned and same(turned, compared.expected)
+        return Cause(fault.SIGN, f"the {which} term has the wrong sign") if is_turned else None
     other = replace(node, function=function, keywords={})
     for sign in (1, -1):
         turned = [sign * evaluate(other, known) for known in compared.state.values]

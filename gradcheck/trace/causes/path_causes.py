@@ -284,5 +284,6 @@ def left_out_cause(compared: Compared) -> Cause | None:
     for kept, left_out in (made.operands, made.operands[::-1]):
         if same(compared.values(kept), compared.actual):
             name = compared.words.name(left_out)
-            return Cause(fault.TERM_MISSING, f"{name} is left out")
+            verb = "add" if base_name(made) == "add" else "subtract"
+            return Cause(fault.TERM_MISSING, f"{name} is left out", f"{verb} {name}")
     return None

@@ -19,6 +19,7 @@ from gradcheck.trace.fault import (
     PASS_MISSING,
     PENALTY_MISSING,
     SOME_LEFT_OUT,
+    TERM_MISSING,
     TRANSPOSED,
     Cause,
     Entry,
@@ -178,7 +179,7 @@ def _fix(
         return code if factor in code else f"{code}, {factor}"
     if code.startswith("add ") and known.startswith("add "):
         return f"{code}, {known.removeprefix('add ')}"
-    is_code = bool(code) and cause is not None and cause.name == TRANSPOSED
+    is_code = bool(code) and cause is not None and cause.name in (TERM_MISSING, TRANSPOSED)
     if known and not is_code and not (code and known.startswith("use ")):
         return known
     wanted = mend.candidate

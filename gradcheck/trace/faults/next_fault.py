@@ -108,6 +108,10 @@ def _of_replacement(
         inner = factor_left_out(view, trials, search.known.quantities, mend)
         if inner is not None:
             return of_mend(search, view.state, inner, blame_use(inner, view, search.words), mend)
+    if _is_taken_off(mend, view.state):
+        user, operand = mend.unit.uses[0]
+        blamed = Blame.in_use(view.state.tape[user], operand)
+        return of_mend(search, view.state, mend, blamed)
     blamed = blame(mend, view, assignments, search.words, is_right)
     if view.is_right_forward(mend.unit.first):
         kinds = {VALUE}
@@ -116,6 +120,19 @@ def _of_replacement(
     if returned is not None:
         blamed = blamed.moved_to(returned)
     return of_mend(search, view.state, mend, blamed)
+
+
+def _is_taken_off(mend: Mend, state: State) -> bool:
+    """Whether the derivative that belongs into a sum is taken off; in a loop, in its first pass."""
+    if mend.factor != -1 or not mend.unit.uses or mend.candidate is None:
+        return False
+    user, operand = mend.unit.uses[0]
+    values = [at_point[operand] for at_point in state.values]
+    first = [np.reshape(-wanted, -1)[: values[0].size] for wanted in mend.expected]
+    return base_name(state.tape[user]) in ("add", "subtract") and all(
+        np.allclose(np.ravel(value), part, 1e-7, 0)
+        for value, part in zip(values, first, strict=True)
+    )
 
 
 def _what(wanted: Candidate) -> tuple[str, int, int | None]:

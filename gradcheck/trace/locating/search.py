@@ -79,7 +79,10 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
         if far or (settled and scale is not None and scale.outputs >= trials.wrong):
             continue
         best = _best(unit, view, trials, candidates, strict)
-        if best is None or (partial is not None and not _says_more(best, partial)):
+        if best is None:
+            continue
+        is_own = _is_own_part(best, candidates)
+        if partial is not None and not _says_more(best, partial, is_answer and not is_own):
             continue
         if scale is not None and scale.outputs >= best.outputs:
             settled = True
@@ -98,14 +101,11 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
         held_spoils = best_spoils
         if held_is or is_part or held_spoils:
             held = best
-        elif not is_first or best.outputs >= trials.wrong:
+        elif not is_first or (best.outputs >= trials.wrong and not (is_own and unit.is_series)):
             return Outcome(best, scale, late=False)
         else:
-            partial = best
-            # a part of one block's own gradient: what makes it wrong may come later on the tape
-            is_answer = best.candidate is not None and (
-                best.candidate.node in candidates.parameters
-            )
+            # of a part of one block's own gradient, what makes it wrong may come later on the tape
+            partial, is_answer = best, is_own
     mend = held or partial
     if mend is not None and scale is not None and _comes_first(scale, mend):
         mend = None
@@ -118,9 +118,18 @@ def _comes_first(scale: Scale, mend: Mend) -> bool:
     return scale.outputs >= mend.outputs or (earlier and complexity(mend.factor) > 0)
 
 
-def _says_more(mend: Mend, partial: Mend) -> bool:
-    """Whether it mends more than another, or needs no factor where that does."""
-    return mend.outputs > partial.outputs or _is_simpler(mend, partial)
+def _is_own_part(mend: Mend, candidates: Candidates) -> bool:
+    """Whether a block's own gradient, or a part of it, is put in."""
+    return mend.candidate is not None and mend.candidate.node in candidates.parameters
+
+
+def _says_more(mend: Mend, partial: Mend, is_cause: bool) -> bool:
+    """Whether it mends more than another, or needs no factor where that does; or is its cause.
+
+    Such can be what the passes of a loop hand on, where the other is what they all add up.
+    """
+    is_cause = is_cause and partial.unit.is_series and mend.outputs >= partial.outputs
+    return is_cause or mend.outputs > partial.outputs or _is_simpler(mend, partial)
 
 
 def _is_simpler(mend: Mend, other: Mend) -> bool:
