@@ -18,6 +18,7 @@ from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.differences import Contributions
 from gradcheck.trace.adjoints.operations import ELEMENTWISE, base_name, contributions
 from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.adjoints.tangents import tangents_of
 from gradcheck.trace.record.nodes import Node
 
 ADJOINT = "adjoint"
@@ -127,6 +128,9 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
         yield Quantity(VALUE, index, None, values)
     yield from contributions_of(points)
     yield from _slopes(points)
+    for index, by, along in tangents_of(points):
+        if index in used and not is_own(first.loss_nodes[index]):
+            yield Quantity(SLOPE, index, by, along)
 
 
 def is_own(node: Node) -> bool:
