@@ -19,6 +19,7 @@ from gradcheck.trace.adjoints.points import (
 )
 from gradcheck.trace.adjoints.quantities import ADJOINT, Quantity, quantities_of
 from gradcheck.trace.adjoints.series import series_of
+from gradcheck.trace.adjoints.tangents import entries_read_alone
 from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.faults.backward import backward_steps
 from gradcheck.trace.faults.describe import Followed
@@ -154,9 +155,12 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
 
 def _parts_of_gradients(points: Sequence[Point], tolerance: float) -> Iterator[Quantity]:
     """The derivatives by what one statement of a gradient makes of a block."""
+    first = points[0]
+    alone = {} if first.subject.along == () else entries_read_alone(first)
     for output in outputs_of(points, tolerance):
-        node = points[0].parameters.get(output.block)
-        if node is not None and output.entries is not None and any(map(np.any, output.true)):
+        node = first.parameters.get(output.block, alone.get(output.block))
+        is_part = output.entries is not None or output.block in alone
+        if node is not None and is_part and any(map(np.any, output.true)):
             yield Quantity(ADJOINT, node, None, output.true)
 
 

@@ -25,6 +25,7 @@ ADJOINT = "adjoint"
 VALUE = "value"
 CONTRIBUTION = "contribution"
 SLOPE = "slope"
+TANGENT = "tangent"
 PRODUCT = "product"
 """An adjoint times a value or a slope: known where one of them is used without the other."""
 
@@ -55,10 +56,10 @@ class Quantity:
     """A quantity that is known from the loss.
 
     Attributes:
-        kind: ADJOINT, VALUE, CONTRIBUTION or SLOPE.
+        kind: ADJOINT, VALUE, CONTRIBUTION, SLOPE or TANGENT.
         node: what it is of, on the tape of the loss.
         other: the operation that an adjoint's contribution comes through, or the value that a
-            slope is taken of; None otherwise.
+            slope or a tangent is taken by; None otherwise.
         values: by point.
     """
 
@@ -130,7 +131,7 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
     yield from _slopes(points)
     for index, by, along in tangents_of(points):
         if index in used and not is_own(first.loss_nodes[index]):
-            yield Quantity(SLOPE, index, by, along)
+            yield Quantity(TANGENT, index, by, along)
 
 
 def is_own(node: Node) -> bool:

@@ -53,6 +53,21 @@ def _along(point: Point, leaf: int, entry: int) -> dict[int, NDArray[Any]]:
     return total
 
 
+def entries_read_alone(point: Point) -> dict[str, int]:
+    """Where the loss reads the one entry of a block by itself, by the block."""
+    subject = point.subject
+    if subject.cut is None:
+        return {}
+    (leaf,) = point.parameters.values()
+    shape = point.loss_nodes[leaf].value.shape
+    places = subject.cut(np.arange(np.prod(shape, dtype=int)).reshape(shape))
+    return {
+        name: _read_alone(point.loss_nodes, leaf, int(place.reshape(())))
+        for name, place in zip(subject.names, places, strict=True)
+        if place.size == 1
+    }
+
+
 def _read_alone(nodes: Sequence[Node], leaf: int, entry: int) -> int:
     """Where the entry is read by itself, or the leaf where it is not."""
     for node in nodes:

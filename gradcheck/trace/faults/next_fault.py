@@ -23,6 +23,7 @@ from gradcheck.trace.faults.passes import last_pass
 from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
 from gradcheck.trace.locating.candidates import Candidate
+from gradcheck.trace.locating.laid_out import in_what_is_laid_out
 from gradcheck.trace.locating.left_out import factor_left_out
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.projections import projections_of
@@ -56,9 +57,11 @@ def next_fault(
     ):
         outcome = _freer(outcome, first_mend(view, trials, search.candidates, strict=False))
     if outcome.mend is not None:
-        return _of_replacement(search, view, trials, outcome.mend), outcome.late
+        mend = in_what_is_laid_out(outcome.mend, state, wrong)
+        return _of_replacement(search, view, trials, mend), outcome.late
     if outcome.scale is not None:
         place = place_of_scale(outcome.scale, state, search.known.quantities)
+        place = replace(place, mend=in_what_is_laid_out(place.mend, state, wrong))
         blamed = blame(place.mend, view, assignments, search.words, place.is_right)
         if place.joined is not None and state.tape[place.joined].place is not None:
             blamed = Blame.in_use(state.tape[place.joined], place.mend.unit.first)
