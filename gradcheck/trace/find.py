@@ -145,7 +145,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
                 for operand in node.operands
                 if first.loss_nodes[operand].chain[1:] != node.chain[1:]
             ),
-            frozenset(first.parameters.values()),
+            frozenset((*first.parameters.values(), *entries_read_alone(first).values())),
         ),
         words,
         tolerance,
@@ -156,7 +156,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
 def _parts_of_gradients(points: Sequence[Point], tolerance: float) -> Iterator[Quantity]:
     """The derivatives by what one statement of a gradient makes of a block."""
     first = points[0]
-    alone = {} if first.subject.along == () else entries_read_alone(first)
+    alone = entries_read_alone(first)
     for output in outputs_of(points, tolerance):
         node = first.parameters.get(output.block, alone.get(output.block))
         is_part = output.entries is not None or output.block in alone

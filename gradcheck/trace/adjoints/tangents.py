@@ -56,7 +56,7 @@ def _along(point: Point, leaf: int, entry: int) -> dict[int, NDArray[Any]]:
 def entries_read_alone(point: Point) -> dict[str, int]:
     """Where the loss reads the one entry of a block by itself, by the block."""
     subject = point.subject
-    if subject.cut is None:
+    if subject.cut is None or not subject.along:
         return {}
     (leaf,) = point.parameters.values()
     shape = point.loss_nodes[leaf].value.shape

@@ -57,11 +57,12 @@ def next_fault(
     ):
         outcome = _freer(outcome, first_mend(view, trials, search.candidates, strict=False))
     if outcome.mend is not None:
-        mend = in_what_is_laid_out(outcome.mend, state, wrong)
+        mend = in_what_is_laid_out(outcome.mend, state, wrong, search.candidates)
         return _of_replacement(search, view, trials, mend), outcome.late
     if outcome.scale is not None:
         place = place_of_scale(outcome.scale, state, search.known.quantities)
-        place = replace(place, mend=in_what_is_laid_out(place.mend, state, wrong))
+        inner = in_what_is_laid_out(place.mend, state, wrong, search.candidates)
+        place = replace(place, mend=inner)
         blamed = blame(place.mend, view, assignments, search.words, place.is_right)
         if place.joined is not None and state.tape[place.joined].place is not None:
             blamed = Blame.in_use(state.tape[place.joined], place.mend.unit.first)
@@ -143,8 +144,7 @@ def _freer(strict: Outcome, free: Outcome) -> Outcome:
 
 def _is_trivial(mend: Mend, search: Followed, view: View) -> bool:
     """Whether only the block's gradient, or a part, was put in for what has a wrong operand."""
-    parameters = set(search.points[0].parameters.values())
-    if mend.candidate is None or mend.candidate.node not in parameters:
+    if mend.candidate is None or mend.candidate.node not in search.candidates.parameters:
         return False
     if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
         return False

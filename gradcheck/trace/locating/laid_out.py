@@ -6,58 +6,103 @@ wrong with their values is wrong with one of the expressions that they lay out.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.operations import LAID_OUT, base_name, positions_through
+from gradcheck.trace.adjoints.quantities import TANGENT
+from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.mend import OWN, Mend
 from gradcheck.trace.locating.outputs import provenance
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import NODE, USE, Unit
+from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.nodes import OUTPUT
 from gradcheck.trace.record.places import Place
 
-LAYERS = 4
-"""How many arrays within arrays are looked into."""
+LAYERS = 12
+"""How many moves of data, and arrays within arrays, are looked through."""
+
+CLOSE = 1e-6
 
 
-def in_what_is_laid_out(mend: Mend, state: State, wrong: frozenset[str]) -> Mend:
+def in_what_is_laid_out(
+    mend: Mend, state: State, wrong: frozenset[str], candidates: Candidates
+) -> Mend:
     """The mend of the one expression that goes into what is wrong; or the same."""
+    inner = None
     for _ in range(LAYERS):
-        inner = _inner(mend, state, wrong)
-        if inner is None:
+        found = _inner(inner or mend, state)
+        if found is None:
             break
-        mend = inner
+        inner = found
+    if inner is None:
+        return mend
+    for tried in (*_of_all_entries(inner, state, candidates), inner):
+        below = state.below(tried.replacements[0].starts)
+        mended = state.mended_by(tried.replacements, below, wrong)
+        if mended >= mend.outputs:
+            return replace(tried, outputs=mended)
     return mend
 
 
-def _inner(mend: Mend, state: State, wrong: frozenset[str]) -> Mend | None:
+def _inner(mend: Mend, state: State) -> Mend | None:
+    """The same in the operand that the wrong entries were moved from unchanged."""
     index = mend.unit.first
-    name = base_name(state.tape[index])
-    if mend.unit.kind != NODE or (name not in LAID_OUT and name != "setitem"):
+    node = state.tape[index]
+    is_ours = node.place is None and (node.name == OUTPUT or base_name(node) in MOVES)
+    if mend.unit.kind != NODE or not (is_ours or base_name(node) in (*LAID_OUT, "setitem")):
         return None
     operand = _operand(index, state, mend.outputs)
     if operand is None or not state.tape[operand].is_float:
         return None
-    edge = (index, operand)
-    within = _is_within(state.tape[operand].place, state.tape[index].place)
-    is_alone = state.consumers[operand] == [index] and not state.tape[operand].is_leaf
-    by_value = is_alone and (within or name == "setitem")
+    expected = [_expected(mend, point, (index, operand), state) for point in state.points]
+    return _with(mend, index, operand, state, expected)
+
+
+def _with(
+    mend: Mend, index: int, operand: int, state: State, expected: Sequence[Array]
+) -> Mend:
+    """The mend of an operand: of its value, if it is made there for this alone."""
+    edge, made = (index, operand), state.tape[operand]
+    is_made_there = is_within(made.place, state.tape[index].place) or (
+        state.consumers[operand] == [index] or state.tape[index].place is None
+    )
+    by_value = is_made_there and not made.is_leaf
     unit = Unit(NODE, operand, nodes=(operand,)) if by_value else Unit(USE, index, uses=(edge,))
-    expected = [_expected(mend, point, edge, state) for point in state.points]
     replacements = tuple(
         Replacement(nodes={operand: one}) if by_value else Replacement(uses={edge: one})
         for one in expected
     )
-    mended = state.mended_by(replacements, state.below(replacements[0].starts), wrong)
-    if not mended >= mend.outputs:
-        return None
-    actual = [np.ravel(values[operand]) for values in state.values]
+    actual = [np.ravel(values[operand]).astype(np.float64) for values in state.values]
     flat = [np.ravel(one) for one in expected]
-    return replace(
-        mend, unit=unit, outputs=mended, actual=actual, expected=flat, replacements=replacements
-    )
+    return replace(mend, unit=unit, actual=actual, expected=flat, replacements=replacements)
+
+
+def _of_all_entries(mend: Mend, state: State, candidates: Candidates) -> Iterator[Mend]:
+    """The mend with what the other entries, which go into nothing that is judged, should be."""
+    operand = mend.unit.replaced[0]
+    if mend.actual[0].size < 2:
+        return
+    index = mend.unit.first
+    shape = state.tape[operand].value.shape
+    if mend.how == OWN:
+        scaled = [mend.factor * np.reshape(one, shape) for one in mend.actual]
+        yield _with(mend, index, operand, state, scaled)
+        return
+    table = candidates.of_shape(shape)
+    asked = [one != other for one, other in zip(mend.actual, mend.expected, strict=True)]
+    for candidate in table.candidates:
+        values = [entries[candidate.number] for entries in table.entries]
+        if candidate.kind == TANGENT and all(
+            np.allclose(value[here], wanted[here], rtol=CLOSE, atol=0)
+            for value, wanted, here in zip(values, mend.expected, asked, strict=True)
+        ):
+            whole = replace(mend, candidate=candidate)
+            yield _with(whole, index, operand, state, [one.reshape(shape) for one in values])
 
 
 def _operand(index: int, state: State, outputs: frozenset[str]) -> int | None:
@@ -75,27 +120,26 @@ def _operand(index: int, state: State, outputs: frozenset[str]) -> int | None:
     return through[0] if len(through) == 1 else None
 
 
-def _expected(mend: Mend, point: int, edge: tuple[int, int], state: State) -> NDArray[np.float64]:
-    """What the operand should be: of an array that should be another, the entries it gives."""
+def _expected(mend: Mend, point: int, edge: tuple[int, int], state: State) -> Array:
+    """What the operand should be: what it is, but for the entries that it gives."""
     index, operand = edge
     values = state.values[point]
     actual = np.asarray(values[operand], dtype=np.float64)
-    if mend.how == OWN:
-        return mend.factor * actual
     node = state.nodes[point][index]
-    positions, starts = positions_through(node, dict(enumerate(values)))
     whole = np.ravel(mend.expected[point])
+    if node.name == OUTPUT:
+        return whole.reshape(actual.shape)
+    positions, starts = positions_through(node, dict(enumerate(values)))
     if positions is None or positions.size != whole.size:
         return actual
-    start = dict(starts)[operand]
-    numbers = positions.reshape(-1) - start
+    numbers = positions.reshape(-1) - dict(starts)[operand]
     inside = (numbers >= 0) & (numbers < actual.size)
     expected = actual.reshape(-1).copy()
     expected[numbers[inside]] = whole[inside]
     return expected.reshape(actual.shape)
 
 
-def _is_within(inner: Place | None, outer: Place | None) -> bool:
+def is_within(inner: Place | None, outer: Place | None) -> bool:
     """Whether a piece of the source is part of another."""
     if inner is None or outer is None or inner.file != outer.file:
         return False
