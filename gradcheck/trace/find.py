@@ -126,11 +126,12 @@ def _follow_others(
 def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
     first = points[0]
     tolerance = _tolerance(points)
+    alone = entries_read_alone(first)
     quantities = [*quantities_of(points), *_parts_of_gradients(points, tolerance)]
     words = Words(
         first.loss_nodes,
         first.loss_index,
-        {index: name for name, index in first.parameters.items()},
+        {index: name for name, index in (first.parameters | alone).items()},
     )
     return Followed(
         tuple(points),
@@ -145,7 +146,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
                 for operand in node.operands
                 if first.loss_nodes[operand].chain[1:] != node.chain[1:]
             ),
-            frozenset((*first.parameters.values(), *entries_read_alone(first).values())),
+            frozenset((*first.parameters.values(), *alone.values())),
         ),
         words,
         tolerance,

@@ -1,4 +1,4 @@
-"""A Jacobian as the gradient of one number: of a row, of the sum of all rows, of weighted rows.
+"""A Jacobian as the gradient of one number: of one row, or of all with weights.
 
 The derivative of u . F is J^T u (Griewank and Walther 2008, Evaluating Derivatives, chapter 3), so
 that what follows and mends gradients does so for Jacobians, and, F being a gradient, Hessians.
@@ -42,32 +42,15 @@ class Row:
         return multiply(unit)
 
 
-@dataclass(frozen=True)
-class Sum:
-    """The sum of all values: what is computed value by value shows each one's own derivative."""
-
-    def of_values(self, values: Any) -> Any:
-        """The sum."""
-        return np.sum(values)
-
-    def of_matrix(self, matrix: Any) -> Any:
-        """The sum of the rows, (n,)."""
-        return np.sum(matrix, axis=0)
-
-    def of_product(self, multiply: Callable[[Any], Any], rows: int) -> Any:
-        """The sum of the rows."""
-        return multiply(np.ones(rows))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weighted:
     """All values with weights of their own, none a multiple of another.
 
     Attributes:
-        scales: of the values, at the point; of further ones, were there more, that of the last.
+        row_scales: of the values, at the point; of further ones, were there more, the last.
     """
 
-    scales: tuple[float, ...]
+    row_scales: Array
 
     def of_values(self, values: Any) -> Any:
         """The weighted sum."""
@@ -81,14 +64,15 @@ class Weighted:
         """The product with the weights."""
         return multiply(self._weights(rows))
 
-    def _weights(self, count: int) -> Array:
-        last = self.scales[-1]
-        scales = (*self.scales, *[last] * (count - len(self.scales)))[:count]
-        turns = np.modf(0.5 * (np.sqrt(5) - 1) * np.arange(1, count + 1))[0]  # golden: none twice
-        return np.asarray((0.5 + turns) * (-1.0) ** np.arange(count) * np.array(scales))
+    def _weights(self, count: int) -> Any:
+        scales = self.row_scales
+        numbers = np.arange(count)
+        turns = np.modf(0.5 * (np.sqrt(5) - 1) * (numbers + 1))[0]  # the golden ratio: none twice
+        signs = 1 - 2 * (numbers % 2)
+        return (0.5 + turns) * signs * scales[np.minimum(numbers, len(scales) - 1)]
 
 
-Contraction = Row | Sum | Weighted
+Contraction = Row | Weighted
 
 
 def contracted(

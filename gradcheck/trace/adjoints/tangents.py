@@ -61,11 +61,12 @@ def entries_read_alone(point: Point) -> dict[str, int]:
     (leaf,) = point.parameters.values()
     shape = point.loss_nodes[leaf].value.shape
     places = subject.cut(np.arange(np.prod(shape, dtype=int)).reshape(shape))
-    return {
+    found = {
         name: _read_alone(point.loss_nodes, leaf, int(place.reshape(())))
         for name, place in zip(subject.names, places, strict=True)
         if place.size == 1
     }
+    return {name: index for name, index in found.items() if index != leaf}
 
 
 def _read_alone(nodes: Sequence[Node], leaf: int, entry: int) -> int:
