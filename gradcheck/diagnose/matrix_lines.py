@@ -17,9 +17,20 @@ import numpy as np
 from gradcheck.compare.columns import Judged
 from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
+from gradcheck.diagnose.fault_in_words import PUT_RIGHT
 from gradcheck.diagnose.following import with_faults
 from gradcheck.diagnose.jacobians import Told
-from gradcheck.diagnose.rules import RULES, unknown_cause
+from gradcheck.diagnose.rules import (
+    RULES,
+    extra_term,
+    factor_two,
+    missing_factor,
+    sign_flipped,
+    unknown_cause,
+    wrong_batch_divisor,
+    wrong_operand,
+    wrong_scale,
+)
 from gradcheck.diagnose.tracing import follow
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
@@ -37,6 +48,12 @@ MOST_ROWS = 3
 
 MOST_COLUMNS = 6
 """By so many columns the derivatives of all values are known, and each is judged by itself."""
+
+SCALES = frozenset(
+    rule.RULE.code for rule in (factor_two, sign_flipped, wrong_batch_divisor, wrong_scale)
+)
+ADOPTED = frozenset(rule.RULE.code for rule in (missing_factor, wrong_operand, extra_term))
+"""What a finding that names nothing becomes; other rules speak of networks."""
 
 BY_VALUE = re.compile(r"dL/d(\([^()]*\)|`[^`]*`|[\w.]+(?:\[[^\[\]]*\])?)")
 """A derivative as the trace calls it, which takes a row for the loss."""
@@ -171,18 +188,23 @@ def _placed(finding: Finding, traced: Finding, row: int, vectors: Vectors) -> Fi
     def said(text: str) -> str:
         return BY_VALUE.sub(lambda found: vectors.derivative_name(row, found[1]), text)
 
-    is_named = traced.code != unknown_cause.RULE.code
-    if finding.code == unknown_cause.RULE.code and is_named:
-        finding = replace(finding, code=traced.code, rule=traced.rule)
-    evidence = [one for one in traced.evidence if not one.startswith("with that put right")]
-    message = f"{finding.message}: {said(traced.message)}" if is_named else finding.message
-    if traced.code == finding.code:
-        message = finding.message
+    code, fix = traced.code, said(traced.fix)
+    is_vague = finding.code == unknown_cause.RULE.code
+    is_scale = code in SCALES
+    message = finding.message
+    if is_vague and is_scale:  # of one entry; another may be off by another factor
+        fix = f"compare `{traced.expression}` with the derivative of what your function computes"
+    elif code not in (unknown_cause.RULE.code, finding.code):
+        message = f"{message}: {said(traced.message)}"
+        finding = replace(finding, code=code, rule=traced.rule) if code in ADOPTED else finding
+    elif not is_vague and code == unknown_cause.RULE.code:
+        fix = finding.fix
+    evidence = [one for one in traced.evidence if not one.startswith(PUT_RIGHT)]
     return replace(
         finding,
         message=message,
         evidence=(*finding.evidence, *map(said, evidence)),
-        fix=said(traced.fix),
+        fix=fix,
         location=traced.location,
         also=traced.also,
         expression=traced.expression,

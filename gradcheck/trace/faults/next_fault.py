@@ -33,6 +33,7 @@ from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.view import View, view_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Assignment
+from gradcheck.trace.wording.elements import place_of_element
 
 
 def next_fault(
@@ -119,7 +120,17 @@ def _of_replacement(
         blamed = handed_on(blamed, mend, view.state, every)
     if returned is not None:
         blamed = blamed.moved_to(returned)
-    return of_mend(search, view.state, mend, blamed)
+    return _of_entry(search, view.state, mend, blamed)
+
+
+def _of_entry(
+    search: Followed, state: State, mend: Mend, blamed: Blame
+) -> tuple[Fault, State]:
+    """The fault of a mend, at the entry of a list where it is one that is wrong."""
+    entry = place_of_element(mend, state)
+    if entry is not None and blamed.place == state.tape[mend.unit.first].place:
+        blamed = blamed.moved_to(entry)
+    return of_mend(search, state, mend, blamed)
 
 
 def _what(wanted: Candidate) -> tuple[str, int, int | None]:

@@ -15,18 +15,23 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.operations import LAID_OUT, base_name, positions_through
 from gradcheck.trace.adjoints.quantities import TANGENT
 from gradcheck.trace.locating.candidates import Candidates
-from gradcheck.trace.locating.mend import OWN, Mend
-from gradcheck.trace.locating.outputs import provenance
+from gradcheck.trace.locating.mend import OWN, QUANTITY, Mend
+from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import NODE, USE, Unit
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT
 from gradcheck.trace.record.places import Place
 
+Array = NDArray[np.float64]
+
 LAYERS = 12
 """How many moves of data, and arrays within arrays, are looked through."""
 
 CLOSE = 1e-6
+
+PLAIN = (-1.0, 2.0, 0.5, -2.0, -0.5)
+"""Factors of one entry that say what is wrong with it; any other may be that of something else."""
 
 
 def in_what_is_laid_out(
@@ -41,7 +46,7 @@ def in_what_is_laid_out(
         inner = found
     if inner is None:
         return mend
-    for tried in (*_of_all_entries(inner, state, candidates), inner):
+    for tried in _with_all_entries(inner, state, candidates):
         below = state.below(tried.replacements[0].starts)
         mended = state.mended_by(tried.replacements, below, wrong)
         if mended >= mend.outputs:
@@ -49,23 +54,48 @@ def in_what_is_laid_out(
     return mend
 
 
+def off_entries(mend: Mend) -> NDArray[np.intp]:
+    """The flat places of the entries that are not what they should be, at any point."""
+    off = np.zeros(mend.actual[0].size, dtype=bool)
+    for one, other in zip(mend.actual, mend.expected, strict=True):
+        scale = float(np.max(np.abs(other), initial=0.0))
+        off |= np.abs(np.ravel(one) - np.ravel(other)) > CLOSE * scale
+    return np.flatnonzero(off)
+
+
 def _inner(mend: Mend, state: State) -> Mend | None:
-    """The same in the operand that the wrong entries were moved from unchanged."""
+    """The same in the one operand that all wrong entries were moved from unchanged."""
     index = mend.unit.first
     node = state.tape[index]
     is_ours = node.place is None and (node.name == OUTPUT or base_name(node) in MOVES)
     if mend.unit.kind != NODE or not (is_ours or base_name(node) in (*LAID_OUT, "setitem")):
         return None
-    operand = _operand(index, state, mend.outputs)
+    if node.name == OUTPUT:
+        shape = state.tape[node.operands[0]].value.shape
+        same = [np.reshape(one, shape) for one in mend.expected]
+        return _with(mend, index, node.operands[0], state, same)
+    operand = _operand(mend, index, state)
     if operand is None or not state.tape[operand].is_float:
         return None
     expected = [_expected(mend, point, (index, operand), state) for point in state.points]
     return _with(mend, index, operand, state, expected)
 
 
-def _with(
-    mend: Mend, index: int, operand: int, state: State, expected: Sequence[Array]
-) -> Mend:
+def _operand(mend: Mend, index: int, state: State) -> int | None:
+    """The one operand that all entries which are off come out of."""
+    positions, starts = positions_through(state.tape[index], dict(enumerate(state.values[0])))
+    off = off_entries(mend)
+    if positions is None or positions.size != mend.actual[0].size or not off.size:
+        return None
+    numbers = positions.reshape(-1)[off]
+    for operand, start in starts:
+        size = state.tape[operand].value.size
+        if np.all((numbers >= start) & (numbers < start + size)):
+            return operand
+    return None
+
+
+def _with(mend: Mend, index: int, operand: int, state: State, expected: Sequence[Array]) -> Mend:
     """The mend of an operand: of its value, if it is made there for this alone."""
     edge, made = (index, operand), state.tape[operand]
     is_made_there = is_within(made.place, state.tape[index].place) or (
@@ -82,42 +112,31 @@ def _with(
     return replace(mend, unit=unit, actual=actual, expected=flat, replacements=replacements)
 
 
-def _of_all_entries(mend: Mend, state: State, candidates: Candidates) -> Iterator[Mend]:
+def _with_all_entries(mend: Mend, state: State, candidates: Candidates) -> Iterator[Mend]:
     """The mend with what the other entries, which go into nothing that is judged, should be."""
-    operand = mend.unit.replaced[0]
-    if mend.actual[0].size < 2:
-        return
-    index = mend.unit.first
+    operand, index = mend.unit.replaced[0], mend.unit.first
     shape = state.tape[operand].value.shape
-    if mend.how == OWN:
-        scaled = [mend.factor * np.reshape(one, shape) for one in mend.actual]
-        yield _with(mend, index, operand, state, scaled)
-        return
+    is_plain = mend.how == OWN and any(abs(mend.factor - one) < CLOSE for one in PLAIN)
+    whole = [_scaled(mend, values[operand]) for values in state.values]
     table = candidates.of_shape(shape)
-    asked = [one != other for one, other in zip(mend.actual, mend.expected, strict=True)]
+    off = off_entries(mend)
     for candidate in table.candidates:
         values = [entries[candidate.number] for entries in table.entries]
         if candidate.kind == TANGENT and all(
-            np.allclose(value[here], wanted[here], rtol=CLOSE, atol=0)
-            for value, wanted, here in zip(values, mend.expected, asked, strict=True)
+            np.allclose(value[off], wanted[off], rtol=CLOSE, atol=0)
+            for value, wanted in zip(values, mend.expected, strict=True)
         ):
-            whole = replace(mend, candidate=candidate)
-            yield _with(whole, index, operand, state, [one.reshape(shape) for one in values])
+            if mend.how == OWN and proportion(mend.actual, values) is not None:
+                yield _with(mend, index, operand, state, whole)
+            known = replace(mend, how=QUANTITY, factor=1.0, candidate=candidate)
+            yield _with(known, index, operand, state, [one.reshape(shape) for one in values])
+    if is_plain:
+        yield _with(mend, index, operand, state, whole)
+    yield replace(mend, how=QUANTITY, factor=1.0) if mend.how == OWN else mend
 
 
-def _operand(index: int, state: State, outputs: frozenset[str]) -> int | None:
-    """The one operand that all entries of some outputs come out of."""
-    sources: set[int] = set()
-    for output in state.outputs:
-        if output.name in outputs:
-            found = provenance(state.tape, output.node)
-            sources |= set((found if output.entries is None else found[output.entries]).tolist())
-    through = [
-        operand
-        for operand in dict.fromkeys(state.tape[index].operands)
-        if all(state.above[operand] >> source & 1 for source in sources)
-    ]
-    return through[0] if len(through) == 1 else None
+def _scaled(mend: Mend, value: NDArray[np.float64]) -> Array:
+    return np.asarray(mend.factor * value, dtype=np.float64)
 
 
 def _expected(mend: Mend, point: int, edge: tuple[int, int], state: State) -> Array:
@@ -125,11 +144,8 @@ def _expected(mend: Mend, point: int, edge: tuple[int, int], state: State) -> Ar
     index, operand = edge
     values = state.values[point]
     actual = np.asarray(values[operand], dtype=np.float64)
-    node = state.nodes[point][index]
+    positions, starts = positions_through(state.nodes[point][index], dict(enumerate(values)))
     whole = np.ravel(mend.expected[point])
-    if node.name == OUTPUT:
-        return whole.reshape(actual.shape)
-    positions, starts = positions_through(node, dict(enumerate(values)))
     if positions is None or positions.size != whole.size:
         return actual
     numbers = positions.reshape(-1) - dict(starts)[operand]
