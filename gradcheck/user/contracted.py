@@ -6,6 +6,7 @@ that what follows and mends gradients does so for Jacobians, and, F being a grad
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from gradcheck.user.blocks import Parameters, cut
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.problem import Problem
 from gradcheck.user.tensors import to_array
+
+LARGEST = 2_000_000
+"""Entries of a sparse matrix that is laid out in full."""
 
 Array = NDArray[np.float64]
 
@@ -102,9 +106,11 @@ def contracted(
         returned = claimed(packed)
         if hasattr(returned, "rmatvec") and not hasattr(returned, "tocsc"):
             parts = [how.of_product(returned.rmatvec, returned.shape[0])]
-        elif hasattr(returned, "tocsc"):
+        elif hasattr(returned, "tocsc") and math.prod(returned.shape) > LARGEST:
             rows = returned.shape[0]
             parts = [how.of_product(lambda vector: returned.T @ vector, rows)]
+        elif hasattr(returned, "tocsc"):
+            parts = [how.of_matrix(returned.toarray())]
         else:
             rows = int(np.size(values(packed)))
             arrays = [np.asarray(to_array(one)) for one in _parts(returned, parameters.names)]

@@ -86,7 +86,7 @@ RULES = {**PRODUCTS, **REDUCTIONS}
 """The rules of what is neither elementwise nor movement; a rule may find that it does not apply."""
 
 LAID_OUT = split_names(
-    "array asarray asanyarray stack vstack hstack dstack column_stack concatenate block"
+    "array asarray asanyarray stack vstack hstack dstack column_stack concatenate block sparse"
 )
 """The functions that lay out what a list holds: whole numbers in it are entries, no settings."""
 
