@@ -167,4 +167,5 @@ def _as_vector(problem: JacobianProblem) -> tuple[JacobianProblem, Callable[[Arr
         return problem.jacobian(there) if callable(problem.jacobian) else problem.jacobian
 
     vector = parameters(whole, shapes=dict(zip(own.names, own.shapes, strict=True)))
-    return replace(problem, parameters=vector, jacobian=claimed), packed
+    alone = replace(problem, parameters=vector, jacobian=claimed, by_differences=True)
+    return alone, packed

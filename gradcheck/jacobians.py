@@ -19,8 +19,9 @@ from gradcheck.compare.columns import (
     measured_alone,
     rounding_share,
 )
-from gradcheck.diagnose.engine import require_rules
+from gradcheck.diagnose.engine import Diagnosis, require_rules
 from gradcheck.diagnose.jacobians import findings_of, transposed_finding
+from gradcheck.diagnose.matrix_lines import Lines, compared_as_loss, with_lines
 from gradcheck.diagnose.rules import shape_misaligned
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
@@ -37,12 +38,15 @@ from gradcheck.pictures.take import Sketch
 from gradcheck.pipeline import generator
 from gradcheck.report.build import accepted_blocks, unchecked_report
 from gradcheck.report.model import Report
+from gradcheck.progress import progress_bar
+from gradcheck.report.matrix_notes import matrix_notes
 from gradcheck.report.notes import heard_notes
 from gradcheck.sampling import Coverage, choose_columns
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Heard, UserCodeError, call, quietly
 from gradcheck.user.complex_jacobians import convention_of, notes_of
+from gradcheck.user.contracted import Weighted
 from gradcheck.user.problem import Problem
 from gradcheck.user.vectors import (
     FUNCTION,
@@ -56,12 +60,10 @@ from gradcheck.user.vectors import (
 from gradcheck.words import Verdict, listed
 
 REPEATABLE = 1e-6
-SYMMETRIC = 1e-9
 FEW_COLUMNS = 30
 """So many are moved one by one."""
 
 TOGETHER = "moved together, along 2 random directions"
-NO_SEARCH = "the source of a matrix is not searched for an edit"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class JacobianProblem:
         sparsity: what is not 0 where the Jacobian may have entries, or None.
         of_loss: whether the function is the gradient of a loss, and the Jacobian its Hessian.
         row_name: what the values of the function are called, if not as usual.
+        by_differences: whether the function is made of differences of a loss.
     """
 
     parameters: Parameters
@@ -85,6 +88,7 @@ class JacobianProblem:
     sparsity: Any = None
     of_loss: bool = False
     row_name: Callable[[int], str] | None = None
+    by_differences: bool = False
 
     def claimed(self, packed: Any) -> Any:
         """What the user's Jacobian is at a point."""
@@ -117,8 +121,7 @@ def run_jacobian(problem: JacobianProblem, options: Options) -> Report:
             report = unchecked_report(scalar, reason, heard, error.raised)
         except _NothingToCompareError as nothing:
             report = unchecked_report(scalar, str(nothing), heard)
-    repaired = None if options.repair is None else Repair(reason=NO_SEARCH)
-    return replace(report, seconds=time.perf_counter() - start, printed=heard.text, repair=repaired)
+    return replace(report, seconds=time.perf_counter() - start, printed=heard.text)
 
 
 class _NothingToCompareError(Exception):
@@ -150,18 +153,61 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
         return there.values if same else matrix.values
 
     judged, measured, reason = _judged(point, matrix, ask, options, rng)
-    findings = findings_of(judged, matrix, vectors) if options.diagnose else ()
+    told = findings_of(judged, matrix, vectors) if options.diagnose else ()
+    unsearched = _unsearched(problem, vectors)
+    found = Lines(tuple(one.finding for one in told))
+    if told and not unsearched:
+        found = with_lines(told, judged, vectors, problem.claimed, rng)
     entries = len(matrix.values) if reason == TOGETHER else len(judged.rows)
     coverage = Coverage(entries, len(matrix.values), reason)
-    report = _report(judged.blocks, findings, coverage, options)
+    report = _report(judged.blocks, found.findings, coverage, options)
     notes = notes_of(returned, vectors, bool(judged.wrong.any()))
-    notes += (*_notes(judged, matrix, measured, vectors), *heard_notes(heard))
+    notes += (*matrix_notes(judged, matrix, measured, vectors), *heard_notes(heard))
     if more is not None and matrix.pattern.is_full and not more.is_full:
         notes.insert(0, "your Jacobian is not 0 outside of sparsity=, so that all was moved")
     evaluations = point.noise.evaluations + 1 + measured.calls
     slopes = partial(of_vectors, vectors, point.noise, point.center, matrix, options.seed)
     sketch = Sketch(None, (), 0.0, None, options.seed, slopes)
-    return replace(report, notes=tuple(notes), evaluations=evaluations, sketch=sketch)
+    return replace(
+        report,
+        notes=tuple(notes),
+        evaluations=evaluations,
+        sketch=sketch,
+        repair=_repaired(problem, point, found, unsearched, options),
+        unsearched=unsearched,
+    )
+
+
+def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
+    """Why the source of a Jacobian is not searched; empty where it is."""
+    if not callable(problem.jacobian):
+        return "the matrix was given, and no function that computes it"
+    if problem.by_differences:
+        return "a Hessian is followed from its gradient: give grad="
+    if vectors.is_complex or vectors.parameters.has_complex:
+        return "Jacobians of complex values or parameters are not followed"
+    return ""
+
+
+def _repaired(
+    problem: JacobianProblem, point: VectorPoint, found: Lines, unsearched: str, options: Options
+) -> Repair | None:
+    """The search for an edit, with which all rows have to be right in a sum with weights."""
+    if options.repair is None:
+        return None
+    if unsearched:
+        return Repair(reason=unsearched)
+    from gradcheck.mending.process import repair
+
+    level, own = point.noise.level, problem.parameters
+    how = Weighted(float(np.min(level)) / level)
+    rng = generator(options.seed)
+    compared = compared_as_loss(point.vectors, problem.claimed, how, own, rng)
+    if compared is None:
+        return Repair(reason="the weighted rows of the matrix could not be compared")
+    diagnosis = Diagnosis(findings=found.findings, faults=found.faults)
+    with progress_bar() as begin:
+        return repair(compared, diagnosis, options.repair, begin("edits", 0))
 
 
 def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> VectorPoint:
@@ -232,38 +278,6 @@ def _report(
     elif any(block.verdict == "inconclusive" for block in counted) or not coverage.entries:
         verdict = "inconclusive"
     return Report(verdict, blocks, findings, None, coverage, 0, 0.0)
-
-
-def _notes(judged: Judged, matrix: Matrix, measured: Columns, vectors: Vectors) -> list[str]:
-    notes = []
-    unknown = np.flatnonzero(~np.isfinite(judged.numeric))
-    if len(unknown):
-        names = [vectors.column_name(column) for column in np.unique(judged.columns[unknown])[:7]]
-        why = "your function is not finite when they are moved"
-        if vectors.outside:
-            raised = vectors.outside[0].summary_and_place
-            why = f"your function raises when they are moved: {raised}"
-        notes.append(f"not judged: {listed(names)}, as {why}; bounds= says where it may be asked")
-    pattern, (rows, columns) = matrix.pattern, matrix.pattern.shape
-    if vectors.of_loss:
-        apart = np.abs(matrix.values - matrix.transposed())
-        if np.any(apart > SYMMETRIC * np.max(np.abs(matrix.values), initial=0.0)):
-            worst = int(np.argmax(apart))
-            row, column = int(pattern.rows[worst]), int(pattern.columns[worst])
-            notes.append(
-                f"your Hessian is not symmetric: [{row}, {column}] is not [{column}, {row}]"
-            )
-    if len(matrix.values) < rows * columns:
-        groups = len(np.unique(measured.group))
-        moved = (
-            f"moved in {groups:,} group{'s' * (groups > 1)} that share{'s' * (groups == 1)} no row"
-        )
-        kept = "" if judged.missing else "; nothing moved outside of the sparsity pattern"
-        notes.append(
-            f"{len(matrix.values):,} entries in {columns:,} columns, "
-            f"{moved if groups else 'moved together'}{kept}"
-        )
-    return notes
 
 
 def _misshapen(

@@ -54,7 +54,9 @@ def _is_mendable(report: Report) -> bool:
     from gradcheck.diagnose.rule import Traced, detectors
     from gradcheck.diagnose.rules import RULES
 
-    if report.repair is not None or not any(block.failed for block in report.blocks):
+    if report.unsearched or report.repair is not None:
+        return False
+    if not any(block.failed for block in report.blocks):
         return False
     followed = {rule.code for rule, _ in detectors(RULES, Traced)}
     mended = {UNKNOWN, *followed, *(rule.code for rule in RULES if rule.edits)}

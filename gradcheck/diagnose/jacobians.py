@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -31,11 +33,20 @@ SAME = 1e-6
 MOST_LINES = 6
 
 
-def findings_of(judged: Judged, matrix: Matrix, vectors: Vectors) -> tuple[Finding, ...]:
+@dataclass(frozen=True)
+class Told:
+    """A finding, and the entries that it is of: places in what was judged; none of a pattern."""
+
+    finding: Finding
+    entries: Indices = field(default_factory=partial(np.empty, 0, dtype=np.intp))
+
+
+def findings_of(judged: Judged, matrix: Matrix, vectors: Vectors) -> tuple[Told, ...]:
     """What is wrong with a Jacobian that has the right shape."""
-    found = list(_missing(judged, vectors))
+    found = list(map(Told, _missing(judged, vectors)))
     if judged.wrong.any():
-        found += _transposed(judged, matrix, vectors) or _by_lines(judged, vectors)
+        turned = map(Told, _transposed(judged, matrix, vectors))
+        found += list(turned) or _by_lines(judged, vectors)
     return tuple(found)
 
 
@@ -82,35 +93,37 @@ def _transposed(judged: Judged, matrix: Matrix, vectors: Vectors) -> list[Findin
     return [transposed_finding((rows, columns), (rows, columns), vectors)]
 
 
-def _by_lines(judged: Judged, vectors: Vectors) -> list[Finding]:
+def _by_lines(judged: Judged, vectors: Vectors) -> list[Told]:
     """A finding for each row or column that is wrong, or one for what they have in common."""
     wrong = np.flatnonzero(judged.wrong)
     whole = _whole(judged, wrong, vectors)
     if whole is not None:
-        return [whole]
+        return [Told(whole, wrong)]
     rows, columns = np.unique(judged.rows[wrong]), np.unique(judged.columns[wrong])
     by_rows = len(rows) <= len(columns)
     lines = judged.rows if by_rows else judged.columns
     numbers = (rows if by_rows else columns).tolist()
     exchanged = _exchanged(judged, lines, numbers, by_rows, vectors)
     if exchanged is not None:
-        return [exchanged]
+        return [Told(exchanged, wrong)]
     kind, name = ("row", vectors.row_name) if by_rows else ("column", vectors.column_name)
-    found, unknown = [], []
+    found: list[Told] = []
+    unknown = []
     for number in numbers[:MOST_LINES]:
         here = wrong[lines[wrong] == number]
         one = _same(judged, here, f"{kind} of {name(number)}", vectors)
         if one is None:
             unknown.append(number)
         else:
-            found.append(one)
+            found.append(Told(one, here))
     if unknown:
         where = f"{kind}{verb(unknown, '', 's')} of {listed([name(one) for one in unknown])}"
         here = wrong[np.isin(lines[wrong], unknown)]
         words = f"{len(here)} entries in the {where} are wrong"
         fix = f"compare the formula of the {where} with the derivative of what your function "
         blocks, evidence = _blocks(judged.columns[here], vectors), _worst(judged, here, vectors)
-        found.append(unknown_cause.RULE.finding(blocks, words, evidence, f"{fix}computes"))
+        finding = unknown_cause.RULE.finding(blocks, words, evidence, f"{fix}computes")
+        found.append(Told(finding, here))
     return found
 
 
@@ -240,9 +253,7 @@ def _worst(judged: Judged, here: Indices, vectors: Vectors) -> tuple[str, ...]:
 
 
 def _entry(row: int, column: int, vectors: Vectors) -> str:
-    if vectors.of_loss:
-        return f"d2L / d {vectors.column_name(row)} d {vectors.column_name(column)}"
-    return f"d {vectors.row_name(row)} / d {vectors.column_name(column)}"
+    return vectors.derivative_name(row, vectors.column_name(column))
 
 
 def _blocks(columns: Sequence[int] | Indices, vectors: Vectors) -> tuple[str, ...]:

@@ -20,12 +20,15 @@ NUDGES = (0.3, 0.1, 0.3, 0.05)
 """The points at which both functions are followed besides the user's, in spreads of a block."""
 
 
-def follow(point: Point, rng: np.random.Generator) -> Search:
+def follow(
+    point: Point, rng: np.random.Generator, along: tuple[tuple[str, int], ...] = ()
+) -> Search:
     """The faults of the gradient at a point, nearest to the loss first.
 
     Args:
         point: compared, with a block that failed.
         rng: for the points beside it.
+        along: entries of the parameters that columns of a Jacobian are the derivatives by.
     """
     parameters = point.problem.parameters
     nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]
@@ -35,7 +38,7 @@ def follow(point: Point, rng: np.random.Generator) -> Search:
     search = ask_trace(
         point,
         lambda subject: find_faults(
-            subject,
+            replace(subject, along=along),
             [point.values, *nearby],
             wrong,
             None if raised else Judge(point),

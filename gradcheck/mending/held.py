@@ -12,11 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.user.blocks import Parameters
+from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import is_users_file
+from gradcheck.user.contracted import Weighted
 from gradcheck.user.objects import attributes, is_object
 
 DEPTH = 7
 MOST_ITEMS = 500
+
+NO_DATA = (Parameters, Bounds, Weighted)
+"""What gradcheck's own functions around the user's hold beside these."""
 
 Put = Callable[[Any], object]
 Path = tuple[str, ...]
@@ -90,6 +96,8 @@ class Holdings:
         return found
 
     def _visit(self, value: Any, put: Put | None, path: Path, depth: int) -> None:
+        if isinstance(value, NO_DATA):
+            return
         if isinstance(value, np.ndarray):
             is_traced = type(value).__module__.startswith("gradcheck.")
             if value.dtype.kind in "fiub" and value.size and not is_traced:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gradcheck.finding import Finding
+from gradcheck.mending.model import Repair
 from gradcheck.report.model import Report
 from gradcheck.sampling import Coverage
 from gradcheck.words import Verdict
@@ -44,6 +45,8 @@ def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report
         seconds=sum(report.seconds for report in every),
         could_not_check="; ".join(reasons) if len(reasons) == len(every) else None,
         layers=(),
+        unsearched=_common([report.unsearched for report in every if report.verdict == "fail"]),
+        repair=_repair_of(every),
         notes=(*said, *(reasons if len(reasons) < len(every) else ()), *notes),
     )
 
@@ -51,3 +54,15 @@ def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report
 def _named(finding: Finding, name: str) -> Finding:
     blocks = tuple(f"{name} {block}" for block in finding.blocks)
     return replace(finding, blocks=blocks, message=f"{name}: {finding.message}")
+
+
+def _common(reasons: Sequence[str]) -> str:
+    """The reasons, if what failed has one each."""
+    return "; ".join(dict.fromkeys(reasons)) if all(reasons) else ""
+
+
+def _repair_of(reports: Sequence[Report]) -> Repair | None:
+    """That of the first report that failed and has an edit, or else a reason why not."""
+    found = [one.repair for one in reports if one.verdict == "fail" and one.repair is not None]
+    every = found or [one.repair for one in reports if one.repair is not None]
+    return next((one for one in every if one.ok), every[0] if every else None)

@@ -46,6 +46,7 @@ class Report:
         sketch: what the pictures are made from.
         reproduce: a call, or command, that makes this check again.
         repair: the result of the search for a repair, if there was one.
+        unsearched: why the source is not searched for an edit; empty where it can be.
         not_zero: the inputs of a layer whose gradient is not zero under an upstream gradient of
             zero.
         printed: what the user's code printed, as far as it is kept; `-v` shows it.
@@ -67,6 +68,7 @@ class Report:
     sketch: Sketch | Pictures = field(default_factory=Pictures, repr=False, compare=False)
     reproduce: str = ""
     repair: Repair | None = None
+    unsearched: str = ""
     not_zero: tuple[str, ...] = ()
     printed: str = ""
     up_to: str = ""

@@ -19,6 +19,7 @@ from gradcheck.trace.adjoints.points import (
 )
 from gradcheck.trace.adjoints.quantities import ADJOINT, Quantity, quantities_of
 from gradcheck.trace.adjoints.series import series_of
+from gradcheck.trace.adjoints.tangents import entries_read_alone
 from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.faults.backward import backward_steps
 from gradcheck.trace.faults.describe import Followed
@@ -125,11 +126,12 @@ def _follow_others(
 def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
     first = points[0]
     tolerance = _tolerance(points)
+    alone = entries_read_alone(first)
     quantities = [*quantities_of(points), *_parts_of_gradients(points, tolerance)]
     words = Words(
         first.loss_nodes,
         first.loss_index,
-        {index: name for name, index in first.parameters.items()},
+        {index: name for name, index in (first.parameters | alone).items()},
     )
     return Followed(
         tuple(points),
@@ -144,7 +146,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
                 for operand in node.operands
                 if first.loss_nodes[operand].chain[1:] != node.chain[1:]
             ),
-            frozenset(first.parameters.values()),
+            frozenset((*first.parameters.values(), *alone.values())),
         ),
         words,
         tolerance,
@@ -154,9 +156,12 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
 
 def _parts_of_gradients(points: Sequence[Point], tolerance: float) -> Iterator[Quantity]:
     """The derivatives by what one statement of a gradient makes of a block."""
+    first = points[0]
+    alone = entries_read_alone(first)
     for output in outputs_of(points, tolerance):
-        node = points[0].parameters.get(output.block)
-        if node is not None and output.entries is not None and any(map(np.any, output.true)):
+        node = first.parameters.get(output.block, alone.get(output.block))
+        is_part = output.entries is not None or output.block in alone
+        if node is not None and is_part and any(map(np.any, output.true)):
             yield Quantity(ADJOINT, node, None, output.true)
 
 

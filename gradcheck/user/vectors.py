@@ -143,6 +143,12 @@ class Vectors:
         text = f"{called}({given})" if called.isidentifier() else ROW
         return f"{text}[{', '.join(map(str, index))}]" if index else text
 
+    def derivative_name(self, row: int, by: str) -> str:
+        """The derivative of a value by something, in words."""
+        if self.of_loss:
+            return f"d2L / d {self.column_name(row)} d {by}"
+        return f"d {self.row_name(row)} / d {by}"
+
     def column_name(self, column: int) -> str:
         """A parameter as the user would write it."""
         return self.parameters.entry_name(*self.place(column))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.differences import Contributions, Values, differenced, summed_to
 from gradcheck.trace.adjoints.products import PRODUCTS
 from gradcheck.trace.adjoints.reductions import REDUCTIONS
-from gradcheck.trace.record.names import CONSTANT, MOVES
+from gradcheck.trace.record.names import CONSTANT, MOVES, split_names
 from gradcheck.trace.record.nodes import OUTPUT, Altered, Node, Reference, resolve
 
 Movements = dict[int, tuple[NDArray[np.intp] | None, list[tuple[int, int]]]]
@@ -84,6 +84,11 @@ ELEMENTWISE: dict[str, tuple[Elementwise, ...]] = {
 
 RULES = {**PRODUCTS, **REDUCTIONS}
 """The rules of what is neither elementwise nor movement; a rule may find that it does not apply."""
+
+LAID_OUT = split_names(
+    "array asarray asanyarray stack vstack hstack dstack column_stack concatenate block sparse"
+)
+"""The functions that lay out what a list holds: whole numbers in it are entries, no settings."""
 
 WITH_SETTINGS = frozenset(("constant_values", "dtype", "axis", "order", "mode", "keepdims"))
 
@@ -221,8 +226,9 @@ def positions_through(
     starts: list[tuple[int, int]] = []
     count = 1
     condition = base_name(node) in ("where", "select", "extract")
+    laid_out = base_name(node) in LAID_OUT
 
-    def coded(argument: Any) -> Any:
+    def coded(argument: Any, listed: bool = False) -> Any:
         nonlocal count
         if isinstance(argument, Reference):
             value = values[argument.index]
@@ -233,8 +239,10 @@ def positions_through(
             count += value.size
             return numbers
         if type(argument) in (list, tuple):
-            return type(argument)(coded(item) for item in argument)
-        is_constant = condition and isinstance(argument, int | np.integer)
+            return type(argument)(coded(item, listed=True) for item in argument)
+        is_constant = (condition or (laid_out and listed)) and isinstance(
+            argument, int | np.integer
+        )
         is_constant |= isinstance(argument, float | np.floating)
         return 0.0 if is_constant else argument
 

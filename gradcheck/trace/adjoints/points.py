@@ -30,6 +30,8 @@ class Subject:
         users: the user's functions and objects that these call.
         cut: cuts the one vector that the user's structure is into the blocks; None where it is
             another structure. `blocks` then has that vector alone.
+        along: entries of what `blocks` has, by which every value's derivative is wanted: name and
+            flat index.
     """
 
     names: tuple[str, ...]
@@ -39,6 +41,7 @@ class Subject:
     blocks: Callable[[Any], Mapping[str, Any]]
     users: tuple[Any, ...]
     cut: Callable[[Array], Sequence[Array]] | None = None
+    along: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)

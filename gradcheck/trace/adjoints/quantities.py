@@ -18,12 +18,14 @@ from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.differences import Contributions
 from gradcheck.trace.adjoints.operations import ELEMENTWISE, base_name, contributions
 from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.adjoints.tangents import tangents_of
 from gradcheck.trace.record.nodes import Node
 
 ADJOINT = "adjoint"
 VALUE = "value"
 CONTRIBUTION = "contribution"
 SLOPE = "slope"
+TANGENT = "tangent"
 PRODUCT = "product"
 """An adjoint times a value or a slope: known where one of them is used without the other."""
 
@@ -54,10 +56,10 @@ class Quantity:
     """A quantity that is known from the loss.
 
     Attributes:
-        kind: ADJOINT, VALUE, CONTRIBUTION or SLOPE.
+        kind: ADJOINT, VALUE, CONTRIBUTION, SLOPE or TANGENT.
         node: what it is of, on the tape of the loss.
         other: the operation that an adjoint's contribution comes through, or the value that a
-            slope is taken of; None otherwise.
+            slope or a tangent is taken by; None otherwise.
         values: by point.
     """
 
@@ -127,6 +129,9 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
         yield Quantity(VALUE, index, None, values)
     yield from contributions_of(points)
     yield from _slopes(points)
+    for index, by, along in tangents_of(points):
+        if index in used and not is_own(first.loss_nodes[index]):
+            yield Quantity(TANGENT, index, by, along)
 
 
 def is_own(node: Node) -> bool:

@@ -11,6 +11,7 @@ from gradcheck.trace.adjoints.quantities import (
     CONTRIBUTION,
     PRODUCT,
     SLOPE,
+    TANGENT,
     VALUE,
     Quantity,
 )
@@ -24,7 +25,7 @@ from gradcheck.trace.wording.words import Words
 
 LOOSE = 1e-6
 
-ORDER = (ADJOINT, VALUE, SLOPE, CONTRIBUTION)
+ORDER = (ADJOINT, VALUE, SLOPE, TANGENT, CONTRIBUTION)
 """Which of several quantities that a value is names it."""
 
 

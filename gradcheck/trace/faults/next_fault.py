@@ -23,6 +23,7 @@ from gradcheck.trace.faults.passes import last_pass
 from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
 from gradcheck.trace.locating.candidates import Candidate
+from gradcheck.trace.locating.laid_out import in_what_is_laid_out
 from gradcheck.trace.locating.left_out import factor_left_out
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.projections import projections_of
@@ -32,6 +33,7 @@ from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.view import View, view_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Assignment
+from gradcheck.trace.wording.elements import place_of_element
 
 
 def next_fault(
@@ -56,9 +58,12 @@ def next_fault(
     ):
         outcome = _freer(outcome, first_mend(view, trials, search.candidates, strict=False))
     if outcome.mend is not None:
-        return _of_replacement(search, view, trials, outcome.mend), outcome.late
+        mend = in_what_is_laid_out(outcome.mend, state, wrong, search.candidates)
+        return _of_replacement(search, view, trials, mend), outcome.late
     if outcome.scale is not None:
         place = place_of_scale(outcome.scale, state, search.known.quantities)
+        inner = in_what_is_laid_out(place.mend, state, wrong, search.candidates)
+        place = replace(place, mend=inner)
         blamed = blame(place.mend, view, assignments, search.words, place.is_right)
         if place.joined is not None and state.tape[place.joined].place is not None:
             blamed = Blame.in_use(state.tape[place.joined], place.mend.unit.first)
@@ -119,7 +124,17 @@ def _of_replacement(
         blamed = handed_on(blamed, mend, view.state, every)
     if returned is not None:
         blamed = blamed.moved_to(returned)
-    return of_mend(search, view.state, mend, blamed)
+    return _of_entry(search, view.state, mend, blamed)
+
+
+def _of_entry(
+    search: Followed, state: State, mend: Mend, blamed: Blame
+) -> tuple[Fault, State]:
+    """The fault of a mend, at the entry of a list where it is one that is wrong."""
+    entry = place_of_element(mend, state)
+    if entry is not None and blamed.place == state.tape[mend.unit.first].place:
+        blamed = blamed.moved_to(entry)
+    return of_mend(search, state, mend, blamed)
 
 
 def _is_taken_off(mend: Mend, state: State) -> bool:
@@ -157,8 +172,7 @@ def _freer(strict: Outcome, free: Outcome) -> Outcome:
 
 def _is_trivial(mend: Mend, search: Followed, view: View) -> bool:
     """Whether only the block's gradient, or a part, was put in for what has a wrong operand."""
-    parameters = set(search.points[0].parameters.values())
-    if mend.candidate is None or mend.candidate.node not in parameters:
+    if mend.candidate is None or mend.candidate.node not in search.candidates.parameters:
         return False
     if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
         return False

@@ -88,7 +88,16 @@ def _kept(view: View) -> Iterator[list[int]]:
             groups.setdefault((node.chain, node.name, node.value.shape), []).append(node.index)
     order = set(view.order)
     for members in groups.values():
-        if len(members) < 2 or members[-1] not in order:
+        if len(members) < 2 or members[-1] not in order or _are_one(view, members):
             continue
         if len(state.below([members[-1]])) <= NEAR:
             yield members
+
+
+def _are_one(view: View, members: Sequence[int]) -> bool:
+    """Whether all passes made the same, so that their sum is no more than a multiple of it."""
+    return all(
+        np.array_equal(values[index], values[members[0]])
+        for values in view.state.values
+        for index in members[1:]
+    )

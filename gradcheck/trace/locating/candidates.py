@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, TANGENT, VALUE, Quantity
 from gradcheck.trace.adjoints.series import Series
 from gradcheck.trace.locating.multiples import in_rows
 
@@ -56,6 +56,7 @@ class Table:
     def fitting(self, carries_adjoint: bool) -> NDArray[np.bool_]:
         """Which are of the kind of what they replace: adjoints for adjoints, slopes for slopes."""
         kinds = (ADJOINT, CONTRIBUTION, VALUE) if carries_adjoint else (VALUE, SLOPE)
+        kinds = (*kinds, TANGENT)
         return np.array([one.kind in kinds for one in self.candidates], dtype=bool)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.arrays import is_within
 from gradcheck.trace.adjoints.operations import base_name, positions_through
 from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.adjoints.tangents import columns_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node
 
@@ -78,6 +79,11 @@ def outputs_of(points: Sequence[Point], tolerance: float) -> tuple[Output, ...]:
             name = block if entries is None else f"{block}#{number}"
             picked = true if entries is None else [one.reshape(-1)[entries] for one in true]
             found.append(Output(name, block, node, entries, tuple(picked), scale, tolerance))
+    for block, matrix, column, known in columns_of(points):
+        rows, width = first.nodes[matrix].value.shape
+        scale = tuple(max(float(np.max(np.abs(one), initial=0.0)), 1e-9) for one in known)
+        entries = np.arange(rows) * width + column
+        found.append(Output(f"{block}#", block, matrix, entries, known, scale, tolerance))
     return tuple(found)
 
 

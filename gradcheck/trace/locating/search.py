@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.trace.adjoints.operations import base_name
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
-from gradcheck.trace.locating.candidates import Candidates
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, TANGENT, VALUE
+from gradcheck.trace.locating.candidates import Candidate, Candidates
 from gradcheck.trace.locating.meaning import is_meant
 from gradcheck.trace.locating.mend import QUANTITY, ZERO, ByPoint, Mend
 from gradcheck.trace.locating.multiples import proportion
@@ -23,6 +23,8 @@ from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, USE, Unit, units_of
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import evaluate
+
+EXACT = 1e-9
 
 FURTHER = 40
 """How many operations further a better place is looked for once one has been found."""
@@ -192,11 +194,13 @@ def _best(
         values = [entries[candidate.number] for entries in table.entries]
         if proportion(actual, values) is not None and not _is_other_mean(unit, view):
             continue
-        if _decides_nothing(unit, values, view):
+        if _decides_nothing(unit, values, view) or _is_elsewhere(candidate, actual, values):
             continue
         mend = trials.attempt(unit, values, QUANTITY, candidate)
         in_its_place = not strict and bool(unit.nodes) and candidate.kind == ADJOINT
         if mend is None or not (in_its_place or is_meant(mend.factor, candidates.meant)):
+            continue
+        if candidate.kind == TANGENT and abs(abs(mend.factor) - 1) > EXACT:
             continue
         if mend.factor != 1 and values[0].size > 1 and not any(map(np.ptp, values)):
             continue  # a constant alone, whatever it is of
@@ -220,6 +224,13 @@ def _decides_nothing(unit: Unit, values: ByPoint, view: View) -> bool:
         for known, value in zip(view.state.values, values, strict=True)
     ]
     return not any(np.ptp(mask.astype(np.int8)) for mask in masks if mask.size)
+
+
+def _is_elsewhere(candidate: Candidate, actual: ByPoint, values: ByPoint) -> bool:
+    """Whether a derivative by one entry is 0 where the value is not: it is by all, each its own."""
+    return candidate.kind == TANGENT and any(
+        np.any((wanted == 0) & (is_now != 0)) for is_now, wanted in zip(actual, values, strict=True)
+    )
 
 
 def _is_other_mean(unit: Unit, view: View) -> bool:

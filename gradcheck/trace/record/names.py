@@ -28,7 +28,7 @@ MOVES = split_names(
     atleast_2d atleast_3d block full full_like astype real insert delete split array_split
     hsplit vsplit dsplit unstack item float sliding_window_view as_strided nan_to_num copyto
     fill fill_diagonal put place putmask meshgrid permute_dims matrix_transpose concat
-    put_along_axis resize output
+    put_along_axis resize output sparse
     """
 )
 """Operations that only move data."""

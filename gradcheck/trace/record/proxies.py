@@ -17,6 +17,7 @@ from gradcheck.trace.record.nodes import Tape
 from gradcheck.trace.record.places import is_users_code
 from gradcheck.trace.record.recording import apply, open_tape, plain
 from gradcheck.trace.record.scipy_forms import FOLLOWED, form_of
+from gradcheck.trace.record.sparse_forms import sparse_form
 
 UFUNC_OF = {"atan": "arctan", "atan2": "arctan2", "pow": "power"}
 """The standard names of functions of `math` that numpy calls otherwise, and that have rules."""
@@ -99,6 +100,8 @@ def proxy_of(value: Any, tape: Tape) -> Any:
         return _math_function(value, tape)
     if is_jaxs(value):
         return _jax_function(value, tape)
+    if (form := sparse_form(value, tape)) is not None:
+        return form
     return _numpy_function(value, tape) if is_numpys(value) else value
 
 

@@ -43,6 +43,12 @@ class Sparse:
         """The transpose."""
         return Sparse(lambda: self._matrix().T, self._dense.T)
 
+    def tocsr(self, copy: bool = False) -> Sparse:
+        """The same in another layout."""
+        return self
+
+    tocsc = tocoo = asformat = copy = tocsr
+
     def transpose(self) -> Sparse:
         """The transpose."""
         return self.T

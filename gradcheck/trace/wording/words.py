@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from gradcheck.trace.adjoints.operations import base_name
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE, TANGENT
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference, never_leaves
 from gradcheck.trace.record.places import Place
@@ -52,6 +52,9 @@ class Words:
         if index == self.loss:
             return "the loss"
         node = self.nodes[index]
+        if index in self.parameters and not node.is_leaf:  # an entry that is read by itself
+            own = "" if node.place is None else node.place.source
+            return own if own.endswith("]") else _name_given(node) or self.parameters[index]
         if node.is_leaf:
             own = self.parameters.get(index, node.name) or BARE
             is_users = own.partition("[")[0] not in NOT_USERS
@@ -98,6 +101,8 @@ class Words:
                 elif owner and owner[-1] != "<locals>" and self.nodes[other].chain:
                     by = owner[-1]
             return f"the slope of {by} at {self.name(self._named_sum(other))}"
+        if kind == TANGENT and other is not None:
+            return f"d{self.name(node).removeprefix('the ')}/d{self.name(other)}"
         return self.name(node)
 
     def way_back(self, kind: str, node: int, other: int | None) -> str:

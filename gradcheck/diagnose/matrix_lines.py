@@ -1,0 +1,213 @@
+"""The line of a wrong Jacobian or Hessian: the row that is furthest off, followed as a gradient.
+
+A value of the function is a loss, and its row of the matrix the gradient of that. Where a column
+is computed at once, all rows of it stand in that place; the derivatives of all values by the
+column's parameter, which `trace` knows as well, say what they should be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.compare.columns import Judged
+from gradcheck.compare.point import Point
+from gradcheck.compare.stages import Plan, compare
+from gradcheck.diagnose.fault_in_words import PUT_RIGHT
+from gradcheck.diagnose.following import with_faults
+from gradcheck.diagnose.jacobians import Told
+from gradcheck.diagnose.rules import (
+    RULES,
+    extra_term,
+    factor_two,
+    missing_factor,
+    sign_flipped,
+    unknown_cause,
+    wrong_batch_divisor,
+    wrong_operand,
+    wrong_scale,
+)
+from gradcheck.diagnose.tracing import follow
+from gradcheck.errors import UsageError
+from gradcheck.finding import Finding
+from gradcheck.preflight import run_preflight
+from gradcheck.sampling import all_entries
+from gradcheck.trace import Fault
+from gradcheck.user.blocks import Parameters
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.contracted import Contraction, Row, contracted
+from gradcheck.user.vectors import Vectors
+from gradcheck.user.wrapping import parameters
+
+MOST_ROWS = 3
+"""So many findings are followed; what is wrong in more places has a cause in one of them."""
+
+MOST_COLUMNS = 6
+"""By so many columns the derivatives of all values are known, and each is judged by itself."""
+
+SCALES = frozenset(
+    rule.RULE.code for rule in (factor_two, sign_flipped, wrong_batch_divisor, wrong_scale)
+)
+ADOPTED = frozenset(rule.RULE.code for rule in (missing_factor, wrong_operand, extra_term))
+"""What a finding that names nothing becomes; other rules speak of networks."""
+
+BY_VALUE = re.compile(r"dL/d(\([^()]*\)|`[^`]*`|[\w.]+(?:\[[^\[\]]*\])?)")
+"""A derivative as the trace calls it, which takes a row for the loss."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The findings with what was found of their places, and the faults behind that."""
+
+    findings: tuple[Finding, ...]
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """What following a row found: findings in its words, by the columns that they are of."""
+
+    findings: tuple[tuple[Finding, frozenset[int]], ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+def compared_as_loss(
+    vectors: Vectors,
+    claimed: Callable[[Any], Any],
+    how: Contraction,
+    own: Parameters,
+    rng: np.random.Generator,
+) -> Point | None:
+    """The point of one number of the function's values; None where it cannot be asked."""
+    problem = contracted(own, vectors.function, claimed, how, vectors.bounds)
+    try:
+        _, point = run_preflight(problem, rng)
+        if point is None:
+            return None
+        return compare(point, Plan(all_entries(own).entries), rng)
+    except (UserCodeError, UsageError):
+        return None
+    finally:
+        own.restore()
+
+
+def with_lines(
+    told: Sequence[Told],
+    judged: Judged,
+    vectors: Vectors,
+    claimed: Callable[[Any], Any],
+    rng: np.random.Generator,
+) -> Lines:
+    """The findings of a Jacobian at the expressions that are wrong."""
+    if vectors.is_complex or vectors.parameters.has_complex:
+        return Lines(tuple(one.finding for one in told))
+    rows: dict[int, _Followed] = {}
+    findings: list[Finding] = []
+    for one in told:
+        finding = one.finding
+        row = _worst_row(one, judged)
+        if row is not None and (row in rows or len(rows) < MOST_ROWS):
+            if row not in rows:
+                rows[row] = _follow_row(row, judged, vectors, claimed, rng)
+            columns = set(judged.columns[one.entries].tolist())
+            here = [each for each, of in rows[row].findings if of & columns]
+            finding = _placed(finding, here[0], row, vectors) if here else finding
+        findings.append(finding)
+    faults = tuple(fault for one in rows.values() for fault in one.faults)
+    return Lines(tuple(findings), faults)
+
+
+def _worst_row(one: Told, judged: Judged) -> int | None:
+    if not len(one.entries):
+        return None
+    apart = np.abs(judged.analytic - judged.numeric)[one.entries] / judged.bound[one.entries]
+    return int(judged.rows[one.entries[int(np.argmax(np.nan_to_num(apart)))]])
+
+
+def _follow_row(
+    row: int,
+    judged: Judged,
+    vectors: Vectors,
+    claimed: Callable[[Any], Any],
+    rng: np.random.Generator,
+) -> _Followed:
+    wrong = judged.columns[judged.wrong & (judged.rows == row)]
+    columns = sorted(set(wrong.tolist()))
+    own, along = _by_columns(vectors, columns)
+    point = compared_as_loss(vectors, claimed, Row(row), own, rng)
+    if point is None or not point.failed:
+        return _Followed()
+    search = follow(point, rng, along)
+    failed = {block.name for block in point.blocks if block.failed}
+    findings = with_faults((), search, failed, RULES)
+    of = _columns_of(own, vectors)
+    return _Followed(
+        tuple((one, frozenset().union(*(of[name] for name in one.blocks))) for one in findings),
+        search.faults,
+    )
+
+
+def _by_columns(
+    vectors: Vectors, columns: Sequence[int]
+) -> tuple[Parameters, tuple[tuple[str, int], ...]]:
+    """The parameters with each wrong column a block of its own, and where those are.
+
+    Where they are more than one array, these are the blocks.
+    """
+    own = vectors.parameters
+    few = columns[:MOST_COLUMNS]
+    if len(own.names) > 1 or own.in_place or own.vector is not None or own.leaves[0].path:
+        places = [vectors.place(column) for column in few]
+        return own, tuple((own.names[block], entry) for block, entry in places)
+    shapes: dict[str, tuple[int, ...]] = {}
+    ends = [edge for column in few for edge in (column, column + 1)]
+    edges = sorted({0, own.values[0].size, *ends})
+    for first, last in zip(edges, edges[1:], strict=False):
+        alone = first in few
+        name = vectors.column_name(first) if alone else f"{own.names[0]}[{first}:{last}]"
+        shapes[name] = (1,) if alone else (last - first,)
+    return parameters(own, shapes=shapes), tuple(("params", column) for column in few)
+
+
+def _columns_of(own: Parameters, vectors: Vectors) -> dict[str, set[int]]:
+    """The columns of every block."""
+    found, start = {}, 0
+    for name, value in zip(own.names, own.values, strict=True):
+        found[name] = set(range(start, start + value.size))
+        start += value.size
+    return found
+
+
+def _placed(finding: Finding, traced: Finding, row: int, vectors: Vectors) -> Finding:
+    """A finding at the expression that a row was followed to."""
+
+    def said(text: str) -> str:
+        return BY_VALUE.sub(lambda found: vectors.derivative_name(row, found[1]), text)
+
+    code, fix = traced.code, said(traced.fix)
+    is_vague = finding.code == unknown_cause.RULE.code
+    is_scale = code in SCALES
+    message = finding.message
+    if is_vague and is_scale:  # of one entry; another may be off by another factor
+        fix = f"compare `{traced.expression}` with the derivative of what your function computes"
+    elif code not in (unknown_cause.RULE.code, finding.code):
+        message = f"{message}: {said(traced.message)}"
+        finding = replace(finding, code=code, rule=traced.rule) if code in ADOPTED else finding
+    elif not is_vague and code == unknown_cause.RULE.code:
+        fix = finding.fix
+    evidence = [one for one in traced.evidence if not one.startswith(PUT_RIGHT)]
+    return replace(
+        finding,
+        message=message,
+        evidence=(*finding.evidence, *map(said, evidence)),
+        fix=fix,
+        location=traced.location,
+        also=traced.also,
+        expression=traced.expression,
+        actual=said(traced.actual or ""),
+        expected=said(traced.expected or ""),
+    )

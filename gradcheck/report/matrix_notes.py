@@ -1,0 +1,45 @@
+"""What a report of a Jacobian or Hessian says beside its findings, a sentence each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcheck.compare.columns import Judged
+from gradcheck.numeric.columns import Columns
+from gradcheck.user.vectors import Matrix, Vectors
+from gradcheck.words import listed
+
+SYMMETRIC = 1e-9
+
+
+def matrix_notes(judged: Judged, matrix: Matrix, measured: Columns, vectors: Vectors) -> list[str]:
+    """What was not judged, a Hessian that is not symmetric, and how columns were moved."""
+    notes = []
+    unknown = np.flatnonzero(~np.isfinite(judged.numeric))
+    if len(unknown):
+        names = [vectors.column_name(column) for column in np.unique(judged.columns[unknown])[:7]]
+        why = "your function is not finite when they are moved"
+        if vectors.outside:
+            raised = vectors.outside[0].summary_and_place
+            why = f"your function raises when they are moved: {raised}"
+        notes.append(f"not judged: {listed(names)}, as {why}; bounds= says where it may be asked")
+    pattern, (rows, columns) = matrix.pattern, matrix.pattern.shape
+    if vectors.of_loss:
+        apart = np.abs(matrix.values - matrix.transposed())
+        if np.any(apart > SYMMETRIC * np.max(np.abs(matrix.values), initial=0.0)):
+            worst = int(np.argmax(apart))
+            row, column = int(pattern.rows[worst]), int(pattern.columns[worst])
+            notes.append(
+                f"your Hessian is not symmetric: [{row}, {column}] is not [{column}, {row}]"
+            )
+    if len(matrix.values) < rows * columns:
+        groups = len(np.unique(measured.group))
+        moved = (
+            f"moved in {groups:,} group{'s' * (groups > 1)} that share{'s' * (groups == 1)} no row"
+        )
+        kept = "" if judged.missing else "; nothing moved outside of the sparsity pattern"
+        notes.append(
+            f"{len(matrix.values):,} entries in {columns:,} columns, "
+            f"{moved if groups else 'moved together'}{kept}"
+        )
+    return notes

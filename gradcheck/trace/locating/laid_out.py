@@ -1,0 +1,163 @@
+"""A wrong entry of what is laid out as an array, in the place of the whole array.
+
+`np.array([[a, b], [c, d]])`, `np.column_stack([a, b])` and `J[:, 1] = b` compute nothing: what is
+wrong with their values is wrong with one of the expressions that they lay out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.adjoints.operations import LAID_OUT, base_name, positions_through
+from gradcheck.trace.adjoints.quantities import TANGENT
+from gradcheck.trace.locating.candidates import Candidates
+from gradcheck.trace.locating.mend import OWN, QUANTITY, Mend
+from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.state import Replacement, State
+from gradcheck.trace.locating.units import NODE, USE, Unit
+from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.nodes import OUTPUT
+from gradcheck.trace.record.places import Place
+
+Array = NDArray[np.float64]
+
+LAYERS = 12
+"""How many moves of data, and arrays within arrays, are looked through."""
+
+CLOSE = 1e-6
+
+PLAIN = (-1.0, 2.0, 0.5, -2.0, -0.5)
+"""Factors of one entry that say what is wrong with it; any other may be that of something else."""
+
+
+def in_what_is_laid_out(
+    mend: Mend, state: State, wrong: frozenset[str], candidates: Candidates
+) -> Mend:
+    """The mend of the one expression that goes into what is wrong; or the same."""
+    inner = None
+    for _ in range(LAYERS):
+        found = _inner(inner or mend, state)
+        if found is None:
+            break
+        inner = found
+    if inner is None:
+        return mend
+    for tried in _with_all_entries(inner, state, candidates):
+        below = state.below(tried.replacements[0].starts)
+        mended = state.mended_by(tried.replacements, below, wrong)
+        if mended >= mend.outputs:
+            return replace(tried, outputs=mended)
+    return mend
+
+
+def off_entries(mend: Mend) -> NDArray[np.intp]:
+    """The flat places of the entries that are not what they should be, at any point."""
+    off = np.zeros(mend.actual[0].size, dtype=bool)
+    for one, other in zip(mend.actual, mend.expected, strict=True):
+        scale = float(np.max(np.abs(other), initial=0.0))
+        off |= np.abs(np.ravel(one) - np.ravel(other)) > CLOSE * scale
+    return np.flatnonzero(off)
+
+
+def _inner(mend: Mend, state: State) -> Mend | None:
+    """The same in the one operand that all wrong entries were moved from unchanged."""
+    index = mend.unit.first
+    node = state.tape[index]
+    is_ours = node.place is None and (node.name == OUTPUT or base_name(node) in MOVES)
+    if mend.unit.kind != NODE or not (is_ours or base_name(node) in (*LAID_OUT, "setitem")):
+        return None
+    if node.name == OUTPUT:
+        shape = state.tape[node.operands[0]].value.shape
+        same = [np.reshape(one, shape) for one in mend.expected]
+        return _with(mend, index, node.operands[0], state, same)
+    operand = _operand(mend, index, state)
+    if operand is None or not state.tape[operand].is_float:
+        return None
+    expected = [_expected(mend, point, (index, operand), state) for point in state.points]
+    return _with(mend, index, operand, state, expected)
+
+
+def _operand(mend: Mend, index: int, state: State) -> int | None:
+    """The one operand that all entries which are off come out of."""
+    positions, starts = positions_through(state.tape[index], dict(enumerate(state.values[0])))
+    off = off_entries(mend)
+    if positions is None or positions.size != mend.actual[0].size or not off.size:
+        return None
+    numbers = positions.reshape(-1)[off]
+    for operand, start in starts:
+        size = state.tape[operand].value.size
+        if np.all((numbers >= start) & (numbers < start + size)):
+            return operand
+    return None
+
+
+def _with(mend: Mend, index: int, operand: int, state: State, expected: Sequence[Array]) -> Mend:
+    """The mend of an operand: of its value, if it is made there for this alone."""
+    edge, made = (index, operand), state.tape[operand]
+    is_made_there = is_within(made.place, state.tape[index].place) or (
+        state.consumers[operand] == [index] or state.tape[index].place is None
+    )
+    by_value = is_made_there and not made.is_leaf
+    unit = Unit(NODE, operand, nodes=(operand,)) if by_value else Unit(USE, index, uses=(edge,))
+    replacements = tuple(
+        Replacement(nodes={operand: one}) if by_value else Replacement(uses={edge: one})
+        for one in expected
+    )
+    actual = [np.ravel(values[operand]).astype(np.float64) for values in state.values]
+    flat = [np.ravel(one) for one in expected]
+    return replace(mend, unit=unit, actual=actual, expected=flat, replacements=replacements)
+
+
+def _with_all_entries(mend: Mend, state: State, candidates: Candidates) -> Iterator[Mend]:
+    """The mend with what the other entries, which go into nothing that is judged, should be."""
+    operand, index = mend.unit.replaced[0], mend.unit.first
+    shape = state.tape[operand].value.shape
+    is_plain = mend.how == OWN and any(abs(mend.factor - one) < CLOSE for one in PLAIN)
+    whole = [_scaled(mend, values[operand]) for values in state.values]
+    table = candidates.of_shape(shape)
+    off = off_entries(mend)
+    for candidate in table.candidates:
+        values = [entries[candidate.number] for entries in table.entries]
+        if candidate.kind == TANGENT and all(
+            np.allclose(value[off], wanted[off], rtol=CLOSE, atol=0)
+            for value, wanted in zip(values, mend.expected, strict=True)
+        ):
+            if mend.how == OWN and proportion(mend.actual, values) is not None:
+                yield _with(mend, index, operand, state, whole)
+            known = replace(mend, how=QUANTITY, factor=1.0, candidate=candidate)
+            yield _with(known, index, operand, state, [one.reshape(shape) for one in values])
+    if is_plain:
+        yield _with(mend, index, operand, state, whole)
+    yield replace(mend, how=QUANTITY, factor=1.0) if mend.how == OWN else mend
+
+
+def _scaled(mend: Mend, value: NDArray[np.float64]) -> Array:
+    return np.asarray(mend.factor * value, dtype=np.float64)
+
+
+def _expected(mend: Mend, point: int, edge: tuple[int, int], state: State) -> Array:
+    """What the operand should be: what it is, but for the entries that it gives."""
+    index, operand = edge
+    values = state.values[point]
+    actual = np.asarray(values[operand], dtype=np.float64)
+    positions, starts = positions_through(state.nodes[point][index], dict(enumerate(values)))
+    whole = np.ravel(mend.expected[point])
+    if positions is None or positions.size != whole.size:
+        return actual
+    numbers = positions.reshape(-1) - dict(starts)[operand]
+    inside = (numbers >= 0) & (numbers < actual.size)
+    expected = actual.reshape(-1).copy()
+    expected[numbers[inside]] = whole[inside]
+    return expected.reshape(actual.shape)
+
+
+def is_within(inner: Place | None, outer: Place | None) -> bool:
+    """Whether a piece of the source is part of another."""
+    if inner is None or outer is None or inner.file != outer.file:
+        return False
+    begins = (outer.line, outer.column) <= (inner.line, inner.column)
+    return begins and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)

@@ -1,0 +1,133 @@
+"""A Jacobian as the gradient of one number: of one row, or of all with weights.
+
+The derivative of u . F is J^T u (Griewank and Walther 2008, Evaluating Derivatives, chapter 3), so
+that what follows and mends gradients does so for Jacobians, and, F being a gradient, Hessians.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.user.blocks import Parameters, cut
+from gradcheck.user.bounds import Bounds
+from gradcheck.user.problem import Problem
+from gradcheck.user.tensors import to_array
+
+LARGEST = 2_000_000
+"""Entries of a sparse matrix that is laid out in full."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of the function, and its row of the Jacobian."""
+
+    number: int
+
+    def of_values(self, values: Any) -> Any:
+        """The value of the row."""
+        return values[self.number]
+
+    def of_matrix(self, matrix: Any) -> Any:
+        """The row, (n,), of a matrix, (m, n)."""
+        return matrix[self.number]
+
+    def of_product(self, multiply: Callable[[Any], Any], rows: int) -> Any:
+        """The row, of the product of the transposed matrix with a vector, (m,)."""
+        unit = np.zeros(rows)
+        unit[self.number] = 1.0
+        return multiply(unit)
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """All values with weights of their own, none a multiple of another.
+
+    Attributes:
+        row_scales: of the values, at the point; of further ones, were there more, the last.
+    """
+
+    row_scales: Array
+
+    def of_values(self, values: Any) -> Any:
+        """The weighted sum."""
+        return self._weights(len(values)) @ values
+
+    def of_matrix(self, matrix: Any) -> Any:
+        """The weighted sum of the rows, (n,)."""
+        return self._weights(len(matrix)) @ matrix
+
+    def of_product(self, multiply: Callable[[Any], Any], rows: int) -> Any:
+        """The product with the weights."""
+        return multiply(self._weights(rows))
+
+    def _weights(self, count: int) -> Any:
+        scales = self.row_scales
+        numbers = np.arange(count)
+        turns = np.modf(0.5 * (np.sqrt(5) - 1) * (numbers + 1))[0]  # the golden ratio: none twice
+        signs = 1 - 2 * (numbers % 2)
+        return (0.5 + turns) * signs * scales[np.minimum(numbers, len(scales) - 1)]
+
+
+Contraction = Row | Weighted
+
+
+def contracted(
+    parameters: Parameters,
+    function: Callable[[Any], Any],
+    claimed: Callable[[Any], Any],
+    how: Contraction,
+    bounds: Bounds | None = None,
+) -> Problem:
+    """The problem of one number of a function's values, and its gradient.
+
+    Args:
+        parameters: the point.
+        function: of the user's structure, which returns an array of m values.
+        claimed: of the user's structure, which returns the Jacobian in any of its forms.
+        how: which number.
+        bounds: the box that the parameters stay in, if there is one.
+    """
+
+    def values(packed: Any) -> Any:
+        return np.reshape(np.asarray(to_array(function(packed))), -1)
+
+    def loss(packed: Any) -> Any:
+        return how.of_values(values(packed))
+
+    def gradient(packed: Any) -> Any:
+        returned = claimed(packed)
+        if hasattr(returned, "rmatvec") and not hasattr(returned, "tocsc"):
+            parts = [how.of_product(returned.rmatvec, returned.shape[0])]
+        elif hasattr(returned, "tocsc") and math.prod(returned.shape) > LARGEST:
+            rows = returned.shape[0]
+            parts = [how.of_product(lambda vector: returned.T @ vector, rows)]
+        elif hasattr(returned, "tocsc"):
+            parts = [how.of_matrix(returned.toarray())]
+        else:
+            rows = int(np.size(values(packed)))
+            arrays = [np.asarray(to_array(one)) for one in _parts(returned, parameters.names)]
+            parts = [how.of_matrix(np.reshape(array, (rows, -1))) for array in arrays]
+        if len(parts) < len(parameters.names):
+            parts = cut(parts[0], parameters.shapes)
+        named = zip(parts, parameters.shapes, strict=True)
+        shaped = [np.reshape(part, shape) for part, shape in named]
+        return shaped[0] if len(shaped) == 1 else tuple(shaped)
+
+    return Problem(parameters, loss, gradient, layered=True, bounds=bounds)
+
+
+def _parts(returned: Any, names: Sequence[str]) -> Sequence[Any]:
+    """The matrix, or those of the blocks."""
+    if isinstance(returned, Mapping):
+        return [returned[name] for name in names]
+    if len(names) > 1 and isinstance(returned, list | tuple) and len(returned) == len(names):
+        return returned
+    return [returned]
