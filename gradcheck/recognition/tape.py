@@ -1,0 +1,158 @@
+"""The tape of the user's loss, as recognition reads it: what holds or depends on parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.sampling import Indices
+from gradcheck.trace import subject_of_problem
+from gradcheck.trace.adjoints.operations import base_name, positions_through
+from gradcheck.trace.adjoints.points import trace_loss
+from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.user.problem import Problem
+
+SLOWEST = 2.0
+"""A loss that takes longer, in seconds, is not followed."""
+
+DATA = (Reference, np.ndarray, int, float)
+
+MOST_VALUES = 2**15
+"""So many values of a loss are recorded, which takes about a second."""
+
+
+@dataclass(frozen=True)
+class LossTape:
+    """What the loss did at the user's point.
+
+    Attributes:
+        nodes: the values that it made.
+        starts: by the index of a block's leaf, the position of its first entry among the entries
+            of all blocks, one after the other.
+        whole: whether nothing is missing.
+    """
+
+    nodes: list[Node]
+    starts: Mapping[int, int]
+    whole: bool
+    _origins: dict[int, Indices | None] = field(default_factory=dict)
+
+    @cached_property
+    def dependent(self) -> frozenset[int]:
+        """The values that depend on a parameter."""
+        found: set[int] = set(self.starts)
+        for node in self.nodes:
+            if not found.isdisjoint(node.operands):
+                found.add(node.index)
+        return frozenset(found)
+
+    @cached_property
+    def users(self) -> Mapping[int, list[Node]]:
+        """What is made of a value."""
+        found: dict[int, list[Node]] = {}
+        for node in self.nodes:
+            for operand in node.operands:
+                found.setdefault(operand, []).append(node)
+        return found
+
+    def value(self, argument: Any) -> NDArray[Any]:
+        """What an argument of an operation is."""
+        if isinstance(argument, Reference):
+            return self.nodes[argument.index].value
+        return np.asarray(argument)
+
+    def depends(self, argument: Any) -> bool:
+        """Whether it depends on a parameter."""
+        return isinstance(argument, Reference) and argument.index in self.dependent
+
+    def origin(self, argument: Any) -> Indices | None:
+        """The positions of the parameters that an argument holds; None where it is more than moved.
+
+        What is no parameter has the position -1.
+        """
+        if not self.depends(argument):
+            return None
+        index = argument.index
+        if index not in self._origins:
+            self._origins[index] = self._origin(self.nodes[index])
+        return self._origins[index]
+
+    def _origin(self, node: Node) -> Indices | None:
+        if node.index in self.starts:
+            start = self.starts[node.index]
+            return np.arange(start, start + node.value.size).reshape(node.value.shape)
+        if base_name(node) not in MOVES:
+            return None
+        positions, starts = positions_through(node, {i: self.nodes[i].value for i in node.operands})
+        if positions is None:
+            return None
+        table = [np.array([-1])]
+        for operand, _ in starts:
+            origin = self.origin(Reference(operand))
+            if origin is None and operand in self.dependent:
+                return None
+            if origin is None:
+                origin = np.full(self.nodes[operand].value.size, -1)
+            table.append(origin.reshape(-1))
+        return np.asarray(np.concatenate(table)[positions], dtype=np.intp)
+
+    def constants(self) -> Iterator[NDArray[Any]]:
+        """The arrays that do not depend on parameters: first what values that do are made of.
+
+        The latest come first, and what a loop is given for one sample after the other is stacked.
+        """
+        together: dict[object, list[NDArray[Any]]] = {}
+        for node in self.nodes:
+            if node.index in self.dependent:
+                for position, argument in enumerate(_flat(node.arguments)):
+                    if type(argument) in DATA and not self.depends(argument):
+                        key = (node.place, node.name, position)
+                        together.setdefault(key, []).append(self.value(argument))
+        for values in reversed(together.values()):
+            if len({value.shape for value in values}) == 1:
+                yield values[0] if len(values) == 1 else np.stack(values)
+        yield from (
+            node.value
+            for node in reversed(self.nodes)
+            if node.index in self.users and node.index not in self.dependent
+        )
+
+
+def follow(problem: Problem, seconds: float) -> LossTape | None:
+    """The tape of a loss that takes so long; None where it is too long, or cannot be followed."""
+    if seconds > SLOWEST:
+        return None
+    parameters = problem.parameters
+    sizes = [value.size for value in parameters.values]
+    first = dict(zip(parameters.names, accumulate(sizes, initial=0), strict=False))
+    try:
+        trace = trace_loss(subject_of_problem(problem), parameters.values, MOST_VALUES)
+    except Exception:  # it met code that it cannot follow, and tells nothing
+        return None
+    finally:
+        parameters.restore()
+    if trace.error is not None:
+        return None
+    leaves, loss = trace.indices[0]
+    starts = {
+        index: 0 if parameters.vector is not None else first[name]
+        for name, index in leaves.items()
+        if isinstance(index, int)
+    }
+    whole = not trace.leaks and isinstance(loss, int)
+    return LossTape(trace.nodes, starts, whole)
+
+
+def _flat(argument: Any) -> Iterator[Any]:
+    if type(argument) in (list, tuple):
+        for item in argument:
+            yield from _flat(item)
+    else:
+        yield argument
