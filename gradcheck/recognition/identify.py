@@ -24,6 +24,12 @@ LARGEST = 10**6
 
 MOST_GUESSES = 4
 
+SLOWEST = 2.0
+"""A loss that takes longer, in seconds, is not followed."""
+
+FORGIVEN: tuple[type[Exception], ...] = (Exception,)
+"""What may be raised while following: it met code that it cannot follow, and tells nothing."""
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -50,28 +56,36 @@ def identify(problem: Problem, noise: float, seconds: float, rng: np.random.Gene
     size = sum(value.size for value in problem.parameters.values)
     if problem.layer is not None or not problem.layered or size > LARGEST:
         return Identity(layers)
-    candidates = _candidates(problem, layers, seconds)
+    asked = int(seconds <= SLOWEST)
+    candidates = _read(problem) if asked else None
+    if candidates is None:
+        candidates = list(islice(guessed(problem, layers), MOST_GUESSES))
     if problem.network is None and not candidates:
-        return Identity(layers)
+        return Identity(layers, evaluations=asked)
     losses, calls = measure(problem, noise, rng)
     if losses is None:
-        return Identity(layers, evaluations=calls)
+        return Identity(layers, evaluations=asked + calls)
     view, note = None, None
     if problem.network is not None:
         view, note = _named(problem, problem.network, layers, losses)
     if view is None:
         view = recognise(candidates, losses)
     told = losses if view is None else losses.told(view)
-    return Identity(layers, view, told, note, calls)
+    return Identity(layers, view, told, note, asked + calls)
 
 
-def _candidates(problem: Problem, layers: tuple[Layer, ...], seconds: float) -> list[Candidate]:
-    """What the network may be: read from what the loss does, or guessed where it does not show."""
-    tape = follow(problem, seconds)
-    found = None if tape is None else read(problem, tape)
-    if found is not None or (tape is not None and tape.whole):
-        return [] if found is None else [found]
-    return list(islice(guessed(problem, layers), MOST_GUESSES))
+def _read(problem: Problem) -> list[Candidate] | None:
+    """The network that shows in what the loss does, if any; None where that cannot be followed."""
+    try:
+        tape = follow(problem)
+        found = None if tape is None else read(problem, tape)
+    except (RecursionError, *FORGIVEN):
+        return None
+    finally:
+        problem.parameters.restore()
+    if found is not None:
+        return [found]
+    return [] if tape is not None and tape.whole else None
 
 
 def _named(

@@ -103,7 +103,8 @@ def place_of(
 
     Args:
         number: of the layer.
-        weights: the positions of W among all entries of all blocks, (n_in, n_out).
+        weights: the positions of W among all entries of all blocks, (n_in, n_out); -1 for what is
+            no parameter here.
         bias: those of the bias, (n_out,); None where it has none.
         ones: "first" or "last" where that row of W is the bias.
         values: the blocks.
@@ -125,14 +126,13 @@ def place_of(
 def _piece(positions: Indices, values: Sequence[Array]) -> tuple[int, int, bool] | None:
     """The block that they follow one another in, the first of them there, and whether turned."""
     starts = np.cumsum([0, *(value.size for value in values)])
-    first = int(positions[0, 0])
-    block = int(np.searchsorted(starts, first, "right")) - 1
-    if first + positions.size > starts[block + 1]:
-        return None
-    in_line = np.arange(first, first + positions.size)
     for turned in (False, True):
-        if np.array_equal((positions.T if turned else positions).reshape(-1), in_line):
-            return block, first - int(starts[block]), turned
+        flat = (positions.T if turned else positions).reshape(-1)
+        first = np.unique((flat - np.arange(flat.size))[flat >= 0])
+        if len(first) == 1 and first[0] >= 0:
+            block = int(np.searchsorted(starts, first[0], "right")) - 1
+            inside = first[0] + flat.size <= starts[block + 1]
+            return (block, int(first[0] - starts[block]), turned) if inside else None
     return None
 
 

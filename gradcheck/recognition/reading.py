@@ -91,11 +91,11 @@ def read(problem: Problem, tape: LossTape) -> Candidate | None:
 
 def _layers(tape: LossTape) -> list[_Product]:
     """The products of a tape, those with the same parameters as one, in the order of the tape."""
-    together: dict[bytes, list[_Product]] = {}
+    together: dict[object, list[_Product]] = {}
     for node in tape.nodes:
         found = _product(tape, node)
         if found is not None:
-            uses = together.setdefault(found.weights.tobytes(), [])
+            uses = together.setdefault((found.weights.shape, found.weights.tobytes()), [])
             if len(found.rows) == 1 or not any(_same(found.rows, one.rows) for one in uses):
                 uses.append(found)  # a whole batch twice is the same pass again
     return [
@@ -129,7 +129,7 @@ def _product(tape: LossTape, node: Node) -> _Product | None:
         inner = [one for one in letters[own] if one not in output]
         outer = [one for one in letters[own] if one in output]
         batch = [one for one in letters[other] if one in output]
-        if set(batch) & set(outer) or set(inner) - set(letters[other]) or np.any(origin < 0):
+        if set(batch) & set(outer) or set(inner) - set(letters[other]) or np.all(origin < 0):
             return None
         sizes = dict(zip(letters[own], origin.shape, strict=True))
         n_in, n_out = (prod(sizes[one] for one in few) for few in (inner, outer))

@@ -19,12 +19,9 @@ from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.user.problem import Problem
 
-SLOWEST = 2.0
-"""A loss that takes longer, in seconds, is not followed."""
-
 DATA = (Reference, np.ndarray, int, float)
 
-MOST_VALUES = 2**15
+MOST_VALUES = 2**16
 """So many values of a loss are recorded, which takes about a second."""
 
 
@@ -125,29 +122,21 @@ class LossTape:
         )
 
 
-def follow(problem: Problem, seconds: float) -> LossTape | None:
-    """The tape of a loss that takes so long; None where it is too long, or cannot be followed."""
-    if seconds > SLOWEST:
-        return None
+def follow(problem: Problem) -> LossTape | None:
+    """The tape of the loss at the user's point; None where it raises when it is followed."""
     parameters = problem.parameters
-    sizes = [value.size for value in parameters.values]
-    first = dict(zip(parameters.names, accumulate(sizes, initial=0), strict=False))
-    try:
-        trace = trace_loss(subject_of_problem(problem), parameters.values, MOST_VALUES)
-    except Exception:  # it met code that it cannot follow, and tells nothing
-        return None
-    finally:
-        parameters.restore()
+    trace = trace_loss(subject_of_problem(problem), parameters.values, MOST_VALUES)
     if trace.error is not None:
         return None
     leaves, loss = trace.indices[0]
+    sizes = (value.size for value in parameters.values)
+    first = dict(zip(parameters.names, accumulate(sizes, initial=0), strict=False))
     starts = {
-        index: 0 if parameters.vector is not None else first[name]
+        index: first[name] if parameters.vector is None else 0
         for name, index in leaves.items()
         if isinstance(index, int)
     }
-    whole = not trace.leaks and isinstance(loss, int)
-    return LossTape(trace.nodes, starts, whole)
+    return LossTape(trace.nodes, starts, whole=not trace.leaks and isinstance(loss, int))
 
 
 def _flat(argument: Any) -> Iterator[Any]:

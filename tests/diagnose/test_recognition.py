@@ -5,7 +5,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from gradcheck.recognition.losses import Losses, Misfit, solve
 from sweeps import sample
 
 import gradcheck
@@ -13,6 +12,7 @@ from gradcheck import MLP
 from gradcheck.network import ACTIVATIONS, LOSSES, PUBLIC_LOSSES
 from gradcheck.network.passes import LayerParameters, forward
 from gradcheck.recognition.identify import identify
+from gradcheck.recognition.losses import Losses, Misfit, solve
 from gradcheck.recognition.network_view import delta_from_gradient
 from gradcheck.user.problem import Problem
 from gradcheck.user.structures import flatten

@@ -135,7 +135,8 @@ class Tape:
         array_type: the class of the arrays that record on it.
         open: whether operations are recorded; afterwards traced arrays compute as plain ones.
         hook: what watches the user's lines; it is not called while an operation is recorded.
-        most: so many values are recorded, and then none any more.
+        most: so many values, and so many thousand numbers in them, are recorded, and then none.
+        size: how many numbers there are.
     """
 
     array_type: type[Any]
@@ -146,6 +147,7 @@ class Tape:
     open: bool = True
     hook: Callable[..., Any] | None = None
     most: int = sys.maxsize
+    size: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     _last: tuple[Chain, tuple[int, ...]] = ((), ())
     _library_calls: int = 0
@@ -180,7 +182,8 @@ class Tape:
                     self._number_of_call(chain, within),
                 )
             )
-        if index == self.most:
+            self.size += copied.size
+        if self.open and (index >= self.most or self.size > 1000 * self.most):
             self.leak("more than is recorded")
             self.open = False
         return index
