@@ -79,7 +79,9 @@ def _read(problem: Problem) -> list[Candidate] | None:
     try:
         tape = follow(problem)
         found = None if tape is None else read(problem, tape)
-    except (RecursionError, *FORGIVEN):
+    except RecursionError:  # what the functions reach goes deeper than can be walked
+        return None
+    except FORGIVEN:
         return None
     finally:
         problem.parameters.restore()
