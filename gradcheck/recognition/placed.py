@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.network.passes import LayerParameters
 from gradcheck.network.rows import AnyActivation
 from gradcheck.recognition.layers import Layer
-from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
+
+Positions = NDArray[np.int32]
+"""Of parameters among the entries of all blocks, one block after the other; -1 for what is none."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,8 @@ def added(found: dict[int, Array], block: int, part: Array) -> None:
 
 def place_of(
     number: int,
-    weights: Indices,
-    bias: Indices | None,
+    weights: Positions,
+    bias: Positions | None,
     ones: str | None,
     values: Sequence[Array],
 ) -> Placed | None:
@@ -109,7 +112,7 @@ def place_of(
         ones: "first" or "last" where that row of W is the bias.
         values: the blocks.
     """
-    ways: list[tuple[Indices, str | None, Indices | None]] = [(weights, ones, bias)]
+    ways: list[tuple[Positions, str | None, Positions | None]] = [(weights, ones, bias)]
     if bias is not None:
         ways.append((np.concatenate([bias[None], weights]), "first", None))
         ways.append((np.concatenate([weights, bias[None]]), "last", None))
@@ -123,16 +126,18 @@ def place_of(
     return None
 
 
-def _piece(positions: Indices, values: Sequence[Array]) -> tuple[int, int, bool] | None:
+def _piece(positions: Positions, values: Sequence[Array]) -> tuple[int, int, bool] | None:
     """The block that they follow one another in, the first of them there, and whether turned."""
     starts = np.cumsum([0, *(value.size for value in values)])
     for turned in (False, True):
         flat = (positions.T if turned else positions).reshape(-1)
-        first = np.unique((flat - np.arange(flat.size))[flat >= 0])
-        if len(first) == 1 and first[0] >= 0:
-            block = int(np.searchsorted(starts, first[0], "right")) - 1
-            inside = first[0] + flat.size <= starts[block + 1]
-            return (block, int(first[0] - starts[block]), turned) if inside else None
+        known = int(np.argmax(flat >= 0))
+        first = int(flat[known]) - known
+        in_line = np.arange(first, first + flat.size, dtype=np.int32)
+        if first >= 0 and np.all((flat == in_line) | (flat < 0)):
+            block = int(np.searchsorted(starts, first, "right")) - 1
+            inside = first + flat.size <= starts[block + 1]
+            return (block, first - int(starts[block]), turned) if inside else None
     return None
 
 

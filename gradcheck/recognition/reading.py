@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from gradcheck.network.activations import USUAL, by_rank
 from gradcheck.network.rows import AnyActivation
 from gradcheck.recognition.data import as_targets
-from gradcheck.recognition.placed import Placed, place_of
+from gradcheck.recognition.placed import Placed, Positions, place_of
 from gradcheck.recognition.search import Candidate
 from gradcheck.recognition.tape import LossTape
-from gradcheck.sampling import Indices
 from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.record.nodes import Node
 from gradcheck.user.blocks import Array
@@ -62,8 +61,8 @@ class _Product:
     """
 
     rows: Array
-    weights: Indices
-    bias: Indices | None
+    weights: Positions
+    bias: Positions | None
     depends: bool
 
 
@@ -165,7 +164,7 @@ def _laid_out(values: NDArray[Any], letters: str, order: Sequence[str]) -> NDArr
 
 def _bias(
     tape: LossTape, node: Node, output: str, order: Sequence[str], n_out: int
-) -> Indices | None:
+) -> Positions | None:
     """The positions of the parameters that are added to a product, (n_out,)."""
     for user in tape.users.get(node.index, ()):
         if base_name(user) != "add" or user.value.shape != node.value.shape:

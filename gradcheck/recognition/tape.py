@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.sampling import Indices
+from gradcheck.recognition.placed import Positions
 from gradcheck.trace import subject_of_problem
 from gradcheck.trace.adjoints.operations import base_name, positions_through
 from gradcheck.trace.adjoints.points import trace_loss
@@ -39,7 +39,7 @@ class LossTape:
     nodes: list[Node]
     starts: Mapping[int, int]
     whole: bool
-    _origins: dict[int, Indices | None] = field(default_factory=dict)
+    _origins: dict[int, Positions | None] = field(default_factory=dict)
 
     @cached_property
     def dependent(self) -> frozenset[int]:
@@ -69,11 +69,8 @@ class LossTape:
         """Whether it depends on a parameter."""
         return isinstance(argument, Reference) and argument.index in self.dependent
 
-    def origin(self, argument: Any) -> Indices | None:
-        """The positions of the parameters that an argument holds; None where it is more than moved.
-
-        What is no parameter has the position -1.
-        """
+    def origin(self, argument: Any) -> Positions | None:
+        """The positions of the parameters that an argument holds; None if it holds more."""
         if not self.depends(argument):
             return None
         index = argument.index
@@ -81,24 +78,26 @@ class LossTape:
             self._origins[index] = self._origin(self.nodes[index])
         return self._origins[index]
 
-    def _origin(self, node: Node) -> Indices | None:
+    def _origin(self, node: Node) -> Positions | None:
         if node.index in self.starts:
             start = self.starts[node.index]
-            return np.arange(start, start + node.value.size).reshape(node.value.shape)
+            return np.arange(start, start + node.value.size, dtype=np.int32).reshape(
+                node.value.shape
+            )
         if base_name(node) not in MOVES:
             return None
         positions, starts = positions_through(node, {i: self.nodes[i].value for i in node.operands})
         if positions is None:
             return None
-        table = [np.array([-1])]
+        table = [np.array([-1], dtype=np.int32)]
         for operand, _ in starts:
             origin = self.origin(Reference(operand))
             if origin is None and operand in self.dependent:
                 return None
             if origin is None:
-                origin = np.full(self.nodes[operand].value.size, -1)
+                origin = np.full(self.nodes[operand].value.size, -1, dtype=np.int32)
             table.append(origin.reshape(-1))
-        return np.asarray(np.concatenate(table)[positions], dtype=np.intp)
+        return np.asarray(np.concatenate(table)[positions])
 
     def constants(self) -> Iterator[NDArray[Any]]:
         """The arrays that do not depend on parameters: first what values that do are made of.

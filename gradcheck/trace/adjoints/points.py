@@ -99,13 +99,17 @@ class NotFollowedError(Exception):
 
 
 def trace_loss(subject: Subject, values: Sequence[Array], most: int | None = None) -> Trace:
-    """The loss's tape at a point, given by block; it returns the blocks by name, and the loss."""
+    """The loss's tape at a point, given by block; it returns the blocks by name, and the loss.
+
+    With `most`, so many values are recorded, and the arrays of the point are not copied before.
+    """
 
     def of_loss(packed: Any) -> Any:
         return [dict(subject.blocks(packed)), subject.loss(packed)]
 
+    given = [value.copy() for value in values] if most is None else values
     with np.errstate(all="ignore"):
-        return trace_calls([of_loss], subject.pack([v.copy() for v in values]), subject.users, most)
+        return trace_calls([of_loss], subject.pack(given), subject.users, most)
 
 
 def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
