@@ -19,7 +19,7 @@ from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.user.problem import Problem
 
-DATA = (Reference, np.ndarray, int, float)
+DATA = Reference | np.ndarray | np.number | int | float
 
 MOST_VALUES = 2**16
 """So many values of a loss are recorded, which takes about a second."""
@@ -108,7 +108,7 @@ class LossTape:
         for node in self.nodes:
             if node.index in self.dependent:
                 for position, argument in enumerate(_flat(node.arguments)):
-                    if type(argument) in DATA and not self.depends(argument):
+                    if isinstance(argument, DATA) and not self.depends(argument):
                         key = (node.place, node.name, position)
                         together.setdefault(key, []).append(self.value(argument))
         for values in reversed(together.values()):
