@@ -55,8 +55,8 @@ def _elu_slope(pre_activation: Array) -> Array:
 
 
 def _normal_cdf(values: Array) -> Array:
-    """Phi; of a few values without scipy, which takes longer to load."""
-    if values.size <= FEW:
+    """Phi; of a few plain values without scipy, which takes longer to load."""
+    if type(values) is np.ndarray and values.size <= FEW:
         kind = np.result_type(values, np.float16)
         return np.asarray(_ERFC(values / -math.sqrt(2)) / 2, dtype=kind)
     from scipy.special import ndtr
