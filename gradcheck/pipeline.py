@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
-from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
@@ -18,11 +16,10 @@ from gradcheck.mending.model import Repair
 from gradcheck.options import Options
 from gradcheck.preflight import Preflight, run_preflight, still_repeatable, with_ignored
 from gradcheck.progress import Begin, progress_bar
-from gradcheck.recognition.identify import identify, search_further
+from gradcheck.recognition.identify import identify
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
 from gradcheck.sampling import all_entries, choose_entries
-from gradcheck.trace import may_be_dense
 from gradcheck.user.calls import Heard, Raised, UserCodeError, quietly
 from gradcheck.user.complexes import has_complex, with_convention
 from gradcheck.user.evaluation import Effort
@@ -30,9 +27,6 @@ from gradcheck.user.layers import make_layer
 from gradcheck.user.narrowing import with_gradients_only
 from gradcheck.user.own_backward import called_within
 from gradcheck.user.problem import Problem
-
-WORTH_A_SEARCH = 1.0
-"""Seconds of evaluating the loss that an unusual network is looked for to save."""
 
 SHORT_LIVED = 2**18
 MOST_KEPT = 2**22 - 2**10
@@ -91,9 +85,7 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     boxed = problem.bounds is not None or bool(options.noise)
     if problem.bounds is not None:
         selection = selection.within(problem.bounds)
-    identity = identify(point.problem, point.noise.relative, rng)
-    if selection.seconds > WORTH_A_SEARCH or not selection.coverage.complete:
-        identity = search_further(identity, point.problem, rng)
+    identity = identify(point.problem, point.noise.relative, seconds, rng)
     plan = Plan(
         selection.entries,
         options.rtol,
@@ -108,12 +100,6 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
         preflight = still_repeatable(with_ignored(preflight, point), point)
         if not preflight.usable:
             raise _nothing_to_compare(preflight, problem, heard)
-        if (
-            point.failed
-            and options.diagnose
-            and ask_trace(point, partial(may_be_dense, values=point.values), lambda _: True)
-        ):
-            identity = search_further(identity, point.problem, rng)
         point = excuse(point, rng)
         diagnosis = Diagnosis(view=identity.view)
         if options.diagnose:

@@ -29,6 +29,7 @@ settings.load_profile("all" if sweeps.ALL else "sample")
 def unforgiving(monkeypatch):
     """What the search for a faulty expression raises itself is a bug of its own."""
     monkeypatch.setattr("gradcheck.compare.followed.FORGIVEN", ())
+    monkeypatch.setattr("gradcheck.recognition.identify.FORGIVEN", ())
 
 
 @pytest.fixture(autouse=True)

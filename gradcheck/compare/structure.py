@@ -40,8 +40,8 @@ from gradcheck.numeric.structured import (
 )
 from gradcheck.recognition.dense import as_blocks, dense_network
 from gradcheck.recognition.identify import Identity
+from gradcheck.recognition.losses import POINTS, TOLERANCE, Losses
 from gradcheck.recognition.network_view import NetworkView
-from gradcheck.recognition.probes import POINTS, TOLERANCE, Losses
 from gradcheck.sampling import Indices
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.evaluation import Effort

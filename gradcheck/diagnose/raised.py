@@ -12,7 +12,6 @@ from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.operands import (
     WrittenProduct,
     followed_product,
-    misaligned_product,
     speaks_of_shapes,
 )
 from gradcheck.diagnose.rule import Rule
@@ -80,9 +79,9 @@ class RaisedProduct:
 def raised_products(evidence: Evidence) -> Iterator[RaisedProduct]:
     """The product that raised, if it was one."""
     raised, misfit = evidence.first.raised, evidence.search.misfit
-    if raised is None or not speaks_of_shapes(raised):
+    if raised is None or misfit is None or not speaks_of_shapes(raised):
         return
-    product = misaligned_product(raised) if misfit is None else followed_product(misfit)
+    product = followed_product(misfit)
     if product is not None:
         yield RaisedProduct(raised, product, _mended(evidence, product), misfit)
 

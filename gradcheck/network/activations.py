@@ -41,6 +41,9 @@ USUAL, RAREST = 5, 10
 
 RARE = Rank(RAREST, RAREST)
 
+FEW = 2**15
+_ERFC = np.frompyfunc(math.erfc, 1, 1)
+
 
 def _elu(pre_activation: Array) -> Array:
     below = np.expm1(np.minimum(pre_activation, 0))
@@ -51,19 +54,25 @@ def _elu_slope(pre_activation: Array) -> Array:
     return np.exp(np.minimum(pre_activation, 0))
 
 
-def _gelu(pre_activation: Array) -> Array:
-    """The product z Phi(z) (Hendrycks and Gimpel 2016, eq. 1), Phi itself and no fit to it."""
+def _normal_cdf(values: Array) -> Array:
+    """Phi; of a few plain values without scipy, which takes longer to load."""
+    if type(values) is np.ndarray and values.size <= FEW:
+        kind = np.result_type(values, np.float16)
+        return np.asarray(_ERFC(values / -math.sqrt(2)) / 2, dtype=kind)
     from scipy.special import ndtr
 
-    return np.asarray(pre_activation * ndtr(pre_activation))
+    return np.asarray(ndtr(values))
+
+
+def _gelu(pre_activation: Array) -> Array:
+    """The product z Phi(z) (Hendrycks and Gimpel 2016, eq. 1), Phi itself and no fit to it."""
+    return np.asarray(pre_activation * _normal_cdf(pre_activation))
 
 
 def _gelu_slope(pre_activation: Array) -> Array:
     """Phi(z) + z phi(z)."""
-    from scipy.special import ndtr
-
     density = np.exp(-0.5 * np.square(np.clip(pre_activation, -40, 40))) / math.sqrt(2 * math.pi)
-    return np.asarray(ndtr(pre_activation) + pre_activation * density)
+    return np.asarray(_normal_cdf(pre_activation) + pre_activation * density)
 
 
 def _relu_slope(pre_activation: Array) -> Array:

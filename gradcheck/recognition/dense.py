@@ -15,6 +15,7 @@ from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.lines import STEP
 from gradcheck.numeric.structured import LayerGradient
 from gradcheck.recognition.network_view import ROWS, NetworkView
+from gradcheck.recognition.placed import added
 from gradcheck.user.blocks import Array
 
 
@@ -23,7 +24,7 @@ def dense_network(view: NetworkView, values: Sequence[Array]) -> DenseNetwork | 
     *hidden, output = view.activations
     if output.mixes == "samples" or any(activation.mixes != "nothing" for activation in hidden):
         return None
-    if len(view.blocks) < len(values):
+    if not view.covers(values):
         return None
     loss, layers = view.loss_function, view.parameters(values)
     return DenseNetwork(
@@ -55,22 +56,28 @@ def as_blocks(
     An entry is only called right when its bound is below `limit`, a share of the scale. All bounds
     are wider by `apart`, a share of the block's largest derivative.
     """
-    found: dict[int, BlockGradient] = {}
+    derivatives: dict[int, Array] = {}
+    bounds: dict[int, Array] = {}
+    gaps: dict[int, Array] = {}
     for placed, gradient in zip(view.placed, gradients, strict=True):
-        derivatives = placed.into_blocks(gradient.weights, gradient.bias, values)
-        bounds = placed.into_blocks(gradient.weight_bound, gradient.bias_bound, values)
-        gaps = {}
-        if gradient.weight_gap is not None:
-            gaps = placed.into_blocks(gradient.weight_gap, gradient.bias_gap, values)
-        for block, derivative in derivatives.items():
-            flat, bound = derivative.reshape(-1), bounds.pop(block).reshape(-1)
-            bound += apart * largest_of(flat)
-            estimates = Estimates.smooth(flat, bound)
-            if block in gaps:
-                estimates = _with_gaps(estimates, gaps[block].reshape(-1))
-            entries = np.arange(derivative.size)
-            found[block] = BlockGradient(entries, estimates, STEP, limit)
-    return tuple(found[block] for block in range(len(values)))
+        pairs = (
+            (derivatives, gradient.weights, gradient.bias),
+            (bounds, gradient.weight_bound, gradient.bias_bound),
+            (gaps, gradient.weight_gap, gradient.bias_gap),
+        )
+        for found, of_weights, of_bias in pairs:
+            if of_weights is not None:
+                for block, part in placed.into_blocks(of_weights, of_bias, values).items():
+                    added(found, block, part)
+    blocks = []
+    for block in range(len(values)):
+        flat, bound = derivatives.pop(block).reshape(-1), bounds.pop(block).reshape(-1)
+        bound += apart * largest_of(flat)
+        estimates = Estimates.smooth(flat, bound)
+        if block in gaps:
+            estimates = _with_gaps(estimates, gaps.pop(block).reshape(-1))
+        blocks.append(BlockGradient(np.arange(flat.size), estimates, STEP, limit))
+    return tuple(blocks)
 
 
 def largest_of(derivatives: Array) -> float:

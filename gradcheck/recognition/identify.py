@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 
@@ -11,14 +11,24 @@ from gradcheck.network import MLP
 from gradcheck.network.losses import PUBLIC_LOSSES
 from gradcheck.recognition.data import as_rows, as_targets
 from gradcheck.recognition.layers import Layer, group_layers
+from gradcheck.recognition.losses import Losses, measure
 from gradcheck.recognition.network_view import NetworkView
-from gradcheck.recognition.probes import Losses, Prober, measure
-from gradcheck.recognition.search import has_candidates, recognise
-from gradcheck.recognition.structures import structures
+from gradcheck.recognition.reading import read
+from gradcheck.recognition.search import Candidate, recognise
+from gradcheck.recognition.structures import guessed, structures
+from gradcheck.recognition.tape import follow
 from gradcheck.user.problem import Problem
 
 LARGEST = 5 * 10**6
 """Parameters beyond which no network is looked for: it takes their memory several times."""
+
+MOST_GUESSES = 4
+
+SLOWEST = 2.0
+"""A loss that takes longer, in seconds, is not followed."""
+
+FORGIVEN: tuple[type[Exception], ...] = (Exception,)
+"""What may be raised while following: it met code that it cannot follow, and tells nothing."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class Identity:
     """What is known of the user's network.
 
     `losses` are the user's at the points that told so, `note` says why a network that they named
-    was not used, `searched` whether the unusual was tried too.
+    was not used.
     """
 
     layers: tuple[Layer, ...]
@@ -34,39 +44,50 @@ class Identity:
     losses: Losses | None = None
     note: str | None = None
     evaluations: int = 0
-    searched: bool = False
 
 
-def identify(problem: Problem, noise: float, rng: np.random.Generator) -> Identity:
-    """The network that the user named, or one of the usual ones; `noise` is that of the loss."""
+def identify(problem: Problem, noise: float, seconds: float, rng: np.random.Generator) -> Identity:
+    """The network that the user named, or the one that their loss computes.
+
+    `noise` is that of the loss, and `seconds` are what it takes.
+    """
     names, shapes = problem.parameters.names, problem.parameters.shapes
     layers = group_layers(names, shapes) if problem.layered else ()
     size = sum(value.size for value in problem.parameters.values)
     if problem.layer is not None or not problem.layered or size > LARGEST:
-        return Identity(layers, searched=True)
-    if problem.network is None and not has_candidates(problem, layers):
-        return Identity(layers, searched=True)
+        return Identity(layers)
+    asked = int(seconds <= SLOWEST)
+    candidates = _read(problem) if asked else None
+    if candidates is None:
+        candidates = list(islice(guessed(problem, layers), MOST_GUESSES))
+    if problem.network is None and not candidates:
+        return Identity(layers, evaluations=asked)
     losses, calls = measure(problem, noise, rng)
     if losses is None:
-        return Identity(layers, evaluations=calls, searched=True)
+        return Identity(layers, evaluations=asked + calls)
     view, note = None, None
     if problem.network is not None:
         view, note = _named(problem, problem.network, layers, losses)
     if view is None:
-        view = recognise(problem, layers, losses, None)
+        view = recognise(candidates, losses)
     told = losses if view is None else losses.told(view)
-    return Identity(layers, view, told, note, calls)
+    return Identity(layers, view, told, note, asked + calls)
 
 
-def search_further(identity: Identity, problem: Problem, rng: np.random.Generator) -> Identity:
-    """The same where the network is known already; else one that is found among the unusual."""
-    if identity.view is not None or identity.losses is None or identity.searched:
-        return identity
-    prober = Prober(problem, identity.losses.tolerance, rng)
-    view = recognise(problem, identity.layers, identity.losses, prober)
-    calls = identity.evaluations + prober.calls
-    losses = identity.losses if view is None else identity.losses.told(view)
-    return replace(identity, view=view, losses=losses, evaluations=calls, searched=True)
+def _read(problem: Problem) -> list[Candidate] | None:
+    """The network that shows in what the loss does, if any; None where that cannot be followed."""
+    try:
+        tape = follow(problem)
+        found = None if tape is None else read(problem, tape)
+    except RecursionError:  # what the functions reach goes deeper than can be walked
+        return None
+    except FORGIVEN:
+        return None
+    finally:
+        problem.parameters.restore()
+    if found is not None:
+        return [found]
+    return [] if tape is not None and tape.whole else None
 
 
 def _named(

@@ -29,7 +29,7 @@ class Layer:
     @property
     def blocks(self) -> tuple[int, ...]:
         """The indices of its blocks."""
-        return (self.weight,) if self.bias is None else (self.weight, self.bias)
+        return (self.weight,) if self.bias in (None, self.weight) else (self.weight, self.bias)
 
 
 def group_layers(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> tuple[Layer, ...]:

@@ -16,6 +16,7 @@ from gradcheck.network.losses import REDUCTIONS
 from gradcheck.network.passes import LayerParameters, Trace, forward, trace
 from gradcheck.network.rows import AnyActivation, Loss
 from gradcheck.recognition.layers import Layer
+from gradcheck.recognition.placed import Placed, added
 from gradcheck.user.blocks import Array
 
 ROWS = LAYOUTS["rows"]
@@ -23,73 +24,6 @@ ROWS = LAYOUTS["rows"]
 
 ONE_DELTA = 1e-6
 """How far, of its largest entry, a gradient of weights may be from the product with its delta."""
-
-
-@dataclass(frozen=True)
-class Placed:
-    """How a layer's weights and bias lie in their blocks.
-
-    Attributes:
-        layer: the blocks.
-        n_in: how many units it takes.
-        n_out: how many it has.
-        turned: whether the weight is stored as (n_out, n_in).
-        folded: "first" or "last" where the bias is that row of the weights (as (n_in + 1, n_out)),
-            else None.
-    """
-
-    layer: Layer
-    n_in: int
-    n_out: int
-    turned: bool
-    folded: str | None = None
-
-    def weights(self, values: Sequence[Array]) -> Array:
-        """W, (n_in, n_out)."""
-        whole = self._whole(values[self.layer.weight])
-        if self.folded is None:
-            return whole
-        return whole[1:] if self.folded == "first" else whole[:-1]
-
-    def bias(self, values: Sequence[Array]) -> Array:
-        """The bias, (n_out,); zeros where there is none."""
-        if self.folded is not None:
-            row = 0 if self.folded == "first" else -1
-            return np.asarray(self._whole(values[self.layer.weight])[row])
-        if self.layer.bias is None:
-            return np.zeros(self.n_out)
-        return values[self.layer.bias].reshape(self.n_out)
-
-    def parameters(self, values: Sequence[Array], activation: AnyActivation) -> LayerParameters:
-        """The layer as the passes take it."""
-        return LayerParameters(self.weights(values), self.bias(values), activation)
-
-    def into_blocks(self, weights: Array, bias: Array, values: Sequence[Array]) -> dict[int, Array]:
-        """Gradients of W, (n_in, n_out), and of the bias, (n_out,), by block and in its shape."""
-        blocks = (self.layer.weight, self.layer.bias)
-        return {
-            block: self.into_block(block, weights, bias, values)
-            for block in blocks
-            if block is not None
-        }
-
-    def into_block(self, block: int, weights: Array, bias: Array, values: Sequence[Array]) -> Array:
-        """The gradient of one block from those of W, (n_in, n_out), and the bias, (n_out,)."""
-        shape = values[block].shape
-        if block == self.layer.bias:
-            return bias.reshape(shape)
-        whole = weights
-        if self.folded == "first":
-            whole = np.concatenate([bias[None], weights])
-        elif self.folded == "last":
-            whole = np.concatenate([weights, bias[None]])
-        return np.asarray((whole.T if self.turned else whole).reshape(shape))
-
-    def _whole(self, block: Array) -> Array:
-        rows = self.n_in + (self.folded is not None)
-        if self.turned:
-            return np.asarray(block.reshape(self.n_out, rows).T)
-        return block.reshape(rows, self.n_out)
 
 
 @dataclass(frozen=True)
@@ -118,13 +52,15 @@ class NetworkView:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The blocks of every layer."""
-        return tuple(placed.layer for placed in self.placed)
+        """The blocks of every layer; () where one holds parameters of several."""
+        layers = tuple(placed.layer for placed in self.placed)
+        blocks = [block for layer in layers for block in layer.blocks]
+        return layers if len(set(blocks)) == len(blocks) else ()
 
-    @property
-    def blocks(self) -> frozenset[int]:
-        """The indices of the blocks of all layers."""
-        return frozenset(block for layer in self.layers for block in layer.blocks)
+    def covers(self, values: Sequence[Array]) -> bool:
+        """Whether every entry of the blocks is a parameter of the network."""
+        own = sum(placed.size for placed in self.placed)
+        return own == sum(value.size for value in values)
 
     @property
     def plain_loss(self) -> Loss:
@@ -184,16 +120,20 @@ class NetworkView:
         right: dict[int, Array] = {}
         steps = zip(self.placed, passes.activations, passes.deltas, strict=False)
         for placed, layer_input, delta in steps:
-            right |= placed.into_blocks(layer_input.T @ delta, delta.sum(axis=0), values)
+            parts = placed.into_blocks(layer_input.T @ delta, delta.sum(axis=0), values)
+            for block, part in parts.items():
+                added(right, block, part)
         return right
 
     def penalties(self, values: Sequence[Array]) -> dict[int, Array]:
         """The penalty's gradient for every block of the layers."""
-        parts: dict[int, Array] = {}
+        found: dict[int, Array] = {}
         for placed in self.placed:
             weights, bias = placed.weights(values), placed.bias(values)
-            parts |= placed.into_blocks(2 * self.l2 * weights, 2 * self.l2_bias * bias, values)
-        return parts
+            parts = placed.into_blocks(2 * self.l2 * weights, 2 * self.l2_bias * bias, values)
+            for block, part in parts.items():
+                added(found, block, part)
+        return found
 
     def __str__(self) -> str:
         """The network in words: `4-5-3 tanh/softmax, cross-entropy, mean over samples, m = 12`."""

@@ -1,4 +1,4 @@
-"""How blocks may chain from layer to layer."""
+"""How blocks may chain from layer to layer: guesses, for a loss that cannot be followed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,27 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from gradcheck.recognition.data import as_rows, as_targets
 from gradcheck.recognition.layers import Layer
-from gradcheck.recognition.network_view import Placed
+from gradcheck.recognition.placed import Placed
+from gradcheck.recognition.search import Candidate
 from gradcheck.user.blocks import Parameters
+from gradcheck.user.problem import Problem
+
+
+def guessed(problem: Problem, layers: tuple[Layer, ...]) -> Iterator[Candidate]:
+    """What the blocks may make of the data that the user gave; `layers` are as the names tell."""
+    if problem.inputs is None:
+        return
+    labels = problem.inputs if problem.targets is None else problem.targets
+    shape = problem.inputs.shape
+    counts = (*shape[::-1], math.prod(shape[1:]), 1)
+    for features in dict.fromkeys(count for count in counts if count):
+        for placed in structures(problem.parameters, layers, features):
+            for rows in as_rows(problem.inputs, features):
+                targets = tuple(as_targets(labels, len(rows), placed[-1].n_out))
+                if targets:
+                    yield Candidate(placed, rows, targets)
 
 
 def structures(
@@ -37,9 +55,6 @@ def _orders(shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[Layer, ...]]:
         for number, weight in enumerate(blocks[::2], start=1)
     )
     yield tuple(Layer(number, block, None) for number, block in enumerate(blocks, start=1))
-    half = len(shapes) // 2
-    if len(shapes) == 2 * half:
-        yield tuple(Layer(number + 1, number, half + number) for number in range(half))
     weights = [block for block, shape in enumerate(shapes) if _axes(shape) == 2]
     biases = [block for block, shape in enumerate(shapes) if _axes(shape) < 2]
     if not weights:

@@ -22,7 +22,7 @@ loss before they are used, and a mended gradient is given to the caller's judge.
 
 from __future__ import annotations
 
-from gradcheck.trace.adjoints.of_the_loss import may_be_dense, without_guards
+from gradcheck.trace.adjoints.of_the_loss import without_guards
 from gradcheck.trace.adjoints.points import Subject
 from gradcheck.trace.adjoints.subjects import subject_of_problem
 from gradcheck.trace.causes.penalties import penalised_blocks
@@ -36,7 +36,6 @@ __all__ = [
     "Search",
     "Subject",
     "find_faults",
-    "may_be_dense",
     "penalised_blocks",
     "subject_of_problem",
     "trace_call",

@@ -10,7 +10,8 @@ from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import EditKind, Last, Rule, Traced
 from gradcheck.finding import Finding
-from gradcheck.recognition.network_view import NetworkView, Placed
+from gradcheck.recognition.network_view import NetworkView
+from gradcheck.recognition.placed import Placed
 from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 

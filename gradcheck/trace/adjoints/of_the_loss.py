@@ -1,4 +1,4 @@
-"""What the operations of a loss tell by themselves: guards, and whether it may be dense."""
+"""The guards of a loss: small numbers that keep it finite."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ from gradcheck.trace.adjoints.points import (
     follow_loss,
 )
 from gradcheck.trace.adjoints.reverse import adjoints
-from gradcheck.trace.record.names import MOVES, split_names
 from gradcheck.trace.record.nodes import Node, Reference, carried, constant_of
 
 LOGS = ("log", "log2", "log10")
 LARGEST_GUARD = 1e-3
-
-MATRIX_PRODUCTS = split_names("matmul dot inner einsum tensordot")
 
 
 def _followed(subject: Subject, values: Sequence[Array]) -> FollowedLoss | None:
@@ -74,37 +71,3 @@ def _is_guard(term: Any, nodes: Sequence[Node], parameters: set[int]) -> bool:
         return False
     constant = constant_of(term, nodes)
     return constant is not None and 0 < constant <= LARGEST_GUARD
-
-
-def may_be_dense(subject: Subject, values: Sequence[Array]) -> bool:
-    """Whether no product joins two values that were both made of parameters, in another way.
-
-    A dense network multiplies a parameter as it is with what other parameters made; attention and
-    recurrent networks do not. True where the loss cannot be followed.
-    """
-    loss = _followed(subject, values)
-    if loss is None:
-        return True
-    made_of: list[frozenset[str]] = []
-    as_it_is: list[str | None] = []
-    root: list[int] = []
-    names = {index: name for name, index in loss.parameters.items()}
-    for node in loss.loss_nodes:
-        name = names.get(node.index)
-        above = frozenset((name,)) if name else frozenset[str]()
-        made_of.append(above.union(*(made_of[operand] for operand in node.operands)))
-        moved = base_name(node) in MOVES and len(node.operands) == 1
-        as_it_is.append(as_it_is[node.operands[0]] if moved else name)
-        root.append(root[node.operands[0]] if moved else node.index)
-        is_product = base_name(node) in MATRIX_PRODUCTS and len(node.operands) == 2
-        if not is_product or node.value.size == 1:
-            continue
-        one, other = node.operands
-        if not made_of[one] or not made_of[other] or root[one] == root[other]:
-            continue
-        if not any(
-            as_it_is[mine] is not None and as_it_is[mine] not in made_of[its]
-            for mine, its in ((one, other), (other, one))
-        ):
-            return False
-    return True

@@ -101,14 +101,24 @@ class NotFollowedError(Exception):
     """The loss did not come out of operations that can be followed; the message says which."""
 
 
-def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
-    """Follows the loss at a point, given by block; raises NotFollowedError where it cannot."""
+def trace_loss(subject: Subject, values: Sequence[Array], most: int | None = None) -> Trace:
+    """The loss's tape at a point, given by block; it returns the blocks by name, and the loss.
+
+    With `most`, so many values are recorded, and the arrays of the point are not copied before.
+    """
 
     def of_loss(packed: Any) -> Any:
         return [dict(subject.blocks(packed)), subject.loss(packed)]
 
+    given = [value.copy() for value in values] if most is None else values
     with np.errstate(all="ignore"):
-        loss = trace_calls([of_loss], subject.pack([v.copy() for v in values]), subject.users)
+        return trace_calls([of_loss], subject.pack(given), subject.users, most)
+
+
+def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
+    """Follows the loss at a point, given by block; raises NotFollowedError where it cannot."""
+    loss = trace_loss(subject, values)
+    with np.errstate(all="ignore"):
         if loss.error is not None:
             raise NotFollowedError(f"the loss raised {type(loss.error).__name__}: {loss.error}")
         parameters, index = loss.indices[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -75,19 +75,24 @@ def trace_call(function: Callable[[Any], Any], argument: Any) -> Trace:
 
 
 def trace_calls(
-    functions: Sequence[Callable[[Any], Any]], argument: Any, also: Sequence[Any] = ()
+    functions: Sequence[Callable[[Any], Any]],
+    argument: Any,
+    also: Sequence[Any] = (),
+    most: int | None = None,
 ) -> Trace:
     """Follows several calls with one argument, one after the other, until one raises.
 
     Arrays and floats in the argument, in any structure, are leaves. `also` are further functions
-    and objects of the user's that these call or use.
+    and objects of the user's that these call or use. With `most`, so many values are recorded, and
+    no assignments, which takes least where the calls take long.
     """
-    tape = Tape(kind_for(argument))
+    tape = Tape(kind_for(argument), most=sys.maxsize if most is None else most)
     returned: list[Any] = []
     indices: list[Any] = []
     starts: list[int] = []
     error: BaseException | None = None
-    with followed(tape, [*functions, *also], argument) as traced, assignments_noted(tape):
+    noted = assignments_noted(tape) if most is None else nullcontext()
+    with followed(tape, [*functions, *also], argument) as traced, noted:
         for function in functions:
             starts.append(len(tape.nodes))
             try:

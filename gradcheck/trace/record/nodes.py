@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,6 +135,8 @@ class Tape:
         array_type: the class of the arrays that record on it.
         open: whether operations are recorded; afterwards traced arrays compute as plain ones.
         hook: what watches the user's lines; it is not called while an operation is recorded.
+        most: so many values, and so many thousand numbers in them, are recorded, and then none.
+        size: how many numbers there are.
     """
 
     array_type: type[Any]
@@ -143,6 +146,8 @@ class Tape:
     failed: Node | None = None
     open: bool = True
     hook: Callable[..., Any] | None = None
+    most: int = sys.maxsize
+    size: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     _last: tuple[Chain, tuple[int, ...]] = ((), ())
     _library_calls: int = 0
@@ -177,6 +182,10 @@ class Tape:
                     self._number_of_call(chain, within),
                 )
             )
+            self.size += copied.size
+        if self.open and (index >= self.most or self.size > 1000 * self.most):
+            self.leak("more than is recorded")
+            self.open = False
         return index
 
     def _number_of_call(self, chain: Chain, within: tuple[int, ...]) -> int:

@@ -65,6 +65,8 @@ class Reach:
 
         The name says how it is reached. With `numbers`, Python floats become traced numbers too.
         """
+        if not self.tape.open:  # it holds as much as it may
+            return value
         if isinstance(value, np.ndarray):
             return self._array(value, name)
         if is_tensor(value):

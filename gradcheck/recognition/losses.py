@@ -1,0 +1,118 @@
+"""The user's loss at a few points, and whether columns of numbers add up to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+
+from gradcheck.errors import UsageError
+from gradcheck.network.losses import CANDIDATES
+from gradcheck.recognition.nearby import Nearby
+from gradcheck.recognition.network_view import NetworkView
+from gradcheck.user.blocks import Array, spread_of
+from gradcheck.user.calls import UserCodeError
+from gradcheck.user.problem import Problem
+
+POINTS = 7
+NUDGE = 0.3
+TOLERANCE = 1e-9
+
+NEARLY = 1e-2
+"""How far the losses may be from a cross-entropy whose log has a small number added."""
+
+LOSS_GROUPS = tuple(tuple(rows) for _, rows in groupby(CANDIDATES, lambda row: row.eps > 0))
+"""The usual losses; those with a small number, tried where a usual one is near; the unusual."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The user's loss at a few points, and how far, relatively, a network's may be from it."""
+
+    points: Sequence[Sequence[Array]]
+    values: Array
+    tolerance: float
+    off: float = 0.0
+
+    def told(self, view: NetworkView) -> Losses:
+        """Without the points, which may be large: only how far the network's loss is from theirs.
+
+        The largest relative difference, or infinity.
+        """
+        pairs = zip(self.points, self.values, strict=True)
+        apart = [abs(view.loss(one) - loss) / max(abs(loss), 1e-300) for one, loss in pairs]
+        off = float(np.max(apart, initial=0.0)) if np.all(np.isfinite(apart)) else np.inf
+        return replace(self, points=(), values=self.values[:0], off=off)
+
+
+def measure(problem: Problem, noise: float, rng: np.random.Generator) -> tuple[Losses | None, int]:
+    """The user's loss at random points around their own, and how often it was evaluated.
+
+    Returns:
+        The losses, or None where they cannot be had there, and the number of calls.
+    """
+    parameters = problem.parameters
+    spreads = [spread_of(value, NUDGE) for value in parameters.values]
+    points: list[Sequence[Array]] = []
+    values: list[float] = []
+    calls = 0
+    while calls < 2 * POINTS and len(points) < POINTS:
+        calls += 1
+        point = Nearby(parameters, spreads, rng)
+        try:
+            loss = problem.loss(tuple(point))
+        except (UserCodeError, UsageError):
+            continue
+        if np.isfinite(loss):
+            points.append(point)
+            values.append(loss)
+    if len(points) < POINTS or len(set(values)) == 1:
+        return None, calls
+    return Losses(tuple(points), np.array(values), max(TOLERANCE, 50 * noise)), calls
+
+
+def solve(columns: Array, losses: Losses, tolerance: float | None = None) -> Array | None:
+    """The factors with which the columns add up to the losses, if they do to a tolerance."""
+    scale = np.max(np.abs(columns), axis=0)
+    scale[scale == 0] = 1.0
+    factors = np.linalg.lstsq(columns / scale, losses.values, rcond=None)[0] / scale
+    left = np.abs(columns @ factors - losses.values)
+    allowed = losses.tolerance if tolerance is None else tolerance
+    fits = bool(np.all(left <= allowed * np.abs(losses.values)))
+    return np.asarray(factors, dtype=np.float64) if fits else None
+
+
+class Misfit:
+    """How far numbers stay from the losses, whatever they and other columns are multiplied by.
+
+    It takes many rows of numbers at once, and is never more than what `solve` would leave.
+    """
+
+    def __init__(self, others: Array, losses: Losses) -> None:
+        scale = np.max(np.abs(others), axis=0)
+        scale[scale == 0] = 1.0
+        self._basis = np.linalg.qr(others / scale)[0]
+        self._left = self._without(losses.values)
+        self._size = float(np.linalg.norm(losses.values))
+        self._close = 2 * losses.tolerance
+
+    def __call__(self, totals: Array) -> Array:
+        """The least relative error for every row, over all points; inf where one is not finite."""
+        finite = np.all(np.isfinite(totals), axis=1)
+        rows = np.where(finite[:, None], totals, 0.0)
+        own = self._without(rows)
+        squares = (own * own).sum(axis=1)
+        alone = squares > 1e-12 * (rows * rows).sum(axis=1)
+        factors = own @ self._left / np.where(alone, squares, 1.0)
+        left = np.linalg.norm(self._left - factors[:, None] * own, axis=1) / self._size
+        return np.where(finite, np.where(alone, left, 0.0), np.inf)
+
+    def may_fit(self, totals: Array) -> tuple[list[int], bool]:
+        """The rows that may give the losses, and whether any is near to them."""
+        misfits = self(totals)
+        return np.flatnonzero(misfits <= self._close).tolist(), bool(np.any(misfits <= NEARLY))
+
+    def _without(self, rows: Array) -> Array:
+        return np.asarray(rows - (rows @ self._basis) @ self._basis.T)
