@@ -50,9 +50,9 @@ MOST_COLUMNS = 6
 """By so many columns the derivatives of all values are known, and each is judged by itself."""
 
 SCALES = frozenset(
-    rule.RULE.code for rule in (factor_two, sign_flipped, wrong_batch_divisor, wrong_scale)
+    rule.RULE.code for rule in (wrong_batch_divisor, wrong_scale)
 )
-ADOPTED = frozenset(rule.RULE.code for rule in (missing_factor, wrong_operand, extra_term))
+ADOPTED = frozenset(rule.RULE.code for rule in (missing_factor, wrong_operand, extra_term, sign_flipped, factor_two))
 """What a finding that names nothing becomes; other rules speak of networks."""
 
 BY_VALUE = re.compile(r"dL/d(\([^()]*\)|`[^`]*`|[\w.]+(?:\[[^\[\]]*\])?)")
@@ -135,8 +135,9 @@ def _follow_row(
     claimed: Callable[[Any], Any],
     rng: np.random.Generator,
 ) -> _Followed:
-    wrong = judged.columns[judged.wrong & (judged.rows == row)]
-    columns = sorted(set(wrong.tolist()))
+    here = judged.columns[judged.wrong & (judged.rows == row)]
+    elsewhere = judged.columns[judged.wrong]  # what mends one as well says more
+    columns = sorted([*dict.fromkeys([*here.tolist(), *elsewhere.tolist()])][:MOST_COLUMNS])
     own, along = _by_columns(vectors, columns)
     point = compared_as_loss(vectors, claimed, Row(row), own, rng)
     if point is None or not point.failed:
@@ -159,7 +160,7 @@ def _by_columns(
     Where they are more than one array, these are the blocks.
     """
     own = vectors.parameters
-    few = columns[:MOST_COLUMNS]
+    few = columns
     if len(own.names) > 1 or own.in_place or own.vector is not None or own.leaves[0].path:
         places = [vectors.place(column) for column in few]
         return own, tuple((own.names[block], entry) for block, entry in places)

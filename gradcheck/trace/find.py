@@ -147,6 +147,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
                 if first.loss_nodes[operand].chain[1:] != node.chain[1:]
             ),
             frozenset((*first.parameters.values(), *alone.values())),
+            bool(first.subject.along),
         ),
         words,
         tolerance,
