@@ -36,10 +36,10 @@ from gradcheck.options import Options
 from gradcheck.pictures.slope_test import of_vectors
 from gradcheck.pictures.take import Sketch
 from gradcheck.pipeline import generator
-from gradcheck.report.build import accepted_blocks, unchecked_report
-from gradcheck.report.model import Report
 from gradcheck.progress import progress_bar
+from gradcheck.report.build import accepted_blocks, unchecked_report
 from gradcheck.report.matrix_notes import matrix_notes
+from gradcheck.report.model import Report
 from gradcheck.report.notes import heard_notes
 from gradcheck.sampling import Coverage, choose_columns
 from gradcheck.user.blocks import Parameters
@@ -57,7 +57,7 @@ from gradcheck.user.vectors import (
     read_matrix,
     read_pattern,
 )
-from gradcheck.words import Verdict, listed
+from gradcheck.words import Verdict
 
 REPEATABLE = 1e-6
 FEW_COLUMNS = 30

@@ -25,7 +25,7 @@ from gradcheck.user.blocks import cut
 from gradcheck.user.calls import UserCodeError, call
 from gradcheck.user.contracted import Weighted, contracted, moved_ahead
 from gradcheck.user.structures import flatten
-from gradcheck.user.vectors import FUNCTION, JACOBIAN, WrongShapeError
+from gradcheck.user.vectors import JACOBIAN, Vectors, WrongShapeError
 
 FORWARD = "forward product"
 NO_ADJOINT = (
@@ -70,7 +70,8 @@ def check_products(
         return replace(forward, notes=(*forward.notes, NO_ADJOINT))
     own, how = problem.parameters, Weighted.drawn(weights)
     weighted = contracted(own, problem.function, problem.claimed, how, problem.bounds)
-    adjoint = run(replace(weighted, layered=True), options)
+    repaired = None if problem.by_differences else options.repair
+    adjoint = run(weighted, replace(options, repair=repaired))
     scale = float(np.abs(weights) @ np.abs(ahead) + np.abs(back) @ np.abs(along))
     findings = _one_each((*forward.findings, *adjoint.findings))
     verdicts = [forward.verdict, adjoint.verdict]
@@ -89,6 +90,8 @@ def check_products(
             "products with random vectors",
         ),
         notes=tuple(dict.fromkeys((*forward.notes, *adjoint.notes))),
+        unsearched=forward.unsearched,
+        repair=forward.repair if adjoint.ok or repaired is None else adjoint.repair,
     )
 
 

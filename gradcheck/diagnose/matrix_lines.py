@@ -49,10 +49,10 @@ MOST_ROWS = 3
 MOST_COLUMNS = 6
 """By so many columns the derivatives of all values are known, and each is judged by itself."""
 
-SCALES = frozenset(
-    rule.RULE.code for rule in (wrong_batch_divisor, wrong_scale)
+SCALES = frozenset(rule.RULE.code for rule in (wrong_batch_divisor, wrong_scale))
+ADOPTED = frozenset(
+    rule.RULE.code for rule in (missing_factor, wrong_operand, extra_term, sign_flipped, factor_two)
 )
-ADOPTED = frozenset(rule.RULE.code for rule in (missing_factor, wrong_operand, extra_term, sign_flipped, factor_two))
 """What a finding that names nothing becomes; other rules speak of networks."""
 
 BY_VALUE = re.compile(r"dL/d(\([^()]*\)|`[^`]*`|[\w.]+(?:\[[^\[\]]*\])?)")
@@ -198,7 +198,7 @@ def _placed(finding: Finding, traced: Finding, row: int, vectors: Vectors) -> Fi
     elif code not in (unknown_cause.RULE.code, finding.code):
         message = f"{message}: {said(traced.message)}"
         finding = replace(finding, code=code, rule=traced.rule) if code in ADOPTED else finding
-    elif not is_vague and code == unknown_cause.RULE.code:
+    elif not is_vague and code == unknown_cause.RULE.code and not fix.startswith("write "):
         fix = finding.fix
     evidence = [one for one in traced.evidence if not one.startswith(PUT_RIGHT)]
     return replace(

@@ -131,7 +131,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
     words = Words(
         first.loss_nodes,
         first.loss_index,
-        {index: name for name, index in (first.parameters | alone).items()},
+        {index: name for name, index in {**first.parameters, **alone}.items()},
     )
     return Followed(
         tuple(points),

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, TANGENT, VALUE, Quantity
+from gradcheck.trace.adjoints.quantities import (
+    ADJOINT,
+    CONTRIBUTION,
+    SLOPE,
+    TANGENT,
+    VALUE,
+    Quantity,
+)
 from gradcheck.trace.adjoints.series import Series
 from gradcheck.trace.locating.multiples import in_rows
 
