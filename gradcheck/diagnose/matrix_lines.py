@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,8 @@ from gradcheck.finding import Finding
 from gradcheck.preflight import run_preflight
 from gradcheck.sampling import all_entries
 from gradcheck.trace import Fault
-from gradcheck.user.blocks import Parameters
+from gradcheck.user.blocks import Parameters, cut
+from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.contracted import Contraction, Row, contracted
 from gradcheck.user.vectors import Vectors
@@ -50,6 +52,7 @@ MOST_COLUMNS = 6
 """By so many columns the derivatives of all values are known, and each is judged by itself."""
 
 SCALES = frozenset(rule.RULE.code for rule in (wrong_batch_divisor, wrong_scale))
+VAGUE = (unknown_cause.RULE.code, wrong_scale.RULE.code)
 ADOPTED = frozenset(
     rule.RULE.code for rule in (missing_factor, wrong_operand, extra_term, sign_flipped, factor_two)
 )
@@ -83,7 +86,7 @@ def compared_as_loss(
     rng: np.random.Generator,
 ) -> Point | None:
     """The point of one number of the function's values; None where it cannot be asked."""
-    problem = contracted(own, vectors.function, claimed, how, vectors.bounds)
+    problem = contracted(own, vectors.function, claimed, how, _bounds(vectors, own))
     try:
         _, point = run_preflight(problem, rng)
         if point is None:
@@ -93,6 +96,14 @@ def compared_as_loss(
         return None
     finally:
         own.restore()
+
+
+def _bounds(vectors: Vectors, own: Parameters) -> Bounds | None:
+    """The box by the blocks of these parameters."""
+    if vectors.box is None:
+        return None
+    low, high = (tuple(cut(side, own.shapes)) for side in vectors.box)
+    return Bounds(low, high)
 
 
 def with_lines(
@@ -167,7 +178,7 @@ def _by_columns(
     shapes: dict[str, tuple[int, ...]] = {}
     ends = [edge for column in few for edge in (column, column + 1)]
     edges = sorted({0, own.values[0].size, *ends})
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         alone = first in few
         name = vectors.column_name(first) if alone else f"{own.names[0]}[{first}:{last}]"
         shapes[name] = (1,) if alone else (last - first,)
@@ -197,7 +208,8 @@ def _placed(finding: Finding, traced: Finding, row: int, vectors: Vectors) -> Fi
         fix = f"compare `{traced.expression}` with the derivative of what your function computes"
     elif code not in (unknown_cause.RULE.code, finding.code):
         message = f"{message}: {said(traced.message)}"
-        finding = replace(finding, code=code, rule=traced.rule) if code in ADOPTED else finding
+        if code in ADOPTED and finding.code in VAGUE:
+            finding = replace(finding, code=code, rule=traced.rule)
     elif not is_vague and code == unknown_cause.RULE.code and not fix.startswith("write "):
         fix = finding.fix
     evidence = [one for one in traced.evidence if not one.startswith(PUT_RIGHT)]

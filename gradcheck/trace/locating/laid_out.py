@@ -38,13 +38,13 @@ def in_what_is_laid_out(
     """The mend of the one expression that goes into what is wrong; or the same."""
     inner = None
     for _ in range(LAYERS):
-        found = _inner(inner or mend, state)
-        if found is None:
+        further = _inner(inner or mend, state, candidates.of_matrix)
+        if further is None:
             break
-        inner = found
+        inner = further
     if inner is None:
         return mend
-    found = []
+    found: list[Mend] = []
     for tried in _with_all_entries(inner, state, candidates):
         below = state.below(tried.replacements[0].starts)
         mended = state.mended_by(tried.replacements, below, wrong)
@@ -62,12 +62,13 @@ def off_entries(mend: Mend) -> NDArray[np.intp]:
     return np.flatnonzero(off)
 
 
-def _inner(mend: Mend, state: State) -> Mend | None:
+def _inner(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
     """The same in the one operand that all wrong entries were moved from unchanged."""
     index = mend.unit.first
     node = state.tape[index]
     is_ours = node.place is None and (node.name == OUTPUT or base_name(node) in MOVES)
-    if mend.unit.kind != NODE or not (is_ours or base_name(node) in (*LAID_OUT, "setitem")):
+    is_laid_out = base_name(node) in LAID_OUT or (of_matrix and base_name(node) == "setitem")
+    if mend.unit.kind != NODE or not (is_ours or is_laid_out):
         return None
     if node.name == OUTPUT:
         shape = state.tape[node.operands[0]].value.shape

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.operations import LAID_OUT, base_name
 from gradcheck.trace.locating.laid_out import off_entries
@@ -44,7 +45,7 @@ def _leaves(items: Sequence[Any], path: Path = ()) -> Iterator[tuple[Path, Any]]
             yield (*path, number), item
 
 
-def _laid_at(node: Node, state: State, entries: Sequence[int]) -> list[Path]:
+def _laid_at(node: Node, state: State, entries: NDArray[np.intp]) -> list[Path]:
     """Where in the list the entries of an array come from."""
     values = state.values[0]
     numbered = [
