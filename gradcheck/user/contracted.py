@@ -127,9 +127,14 @@ def contracted(
         elif hasattr(returned, "tocsc"):
             parts = [how.of_matrix(returned.toarray())]
         else:
-            rows = int(np.size(values(packed)))
             arrays = [np.asarray(to_array(one)) for one in _parts(returned, parameters.names)]
-            parts = [how.of_matrix(np.reshape(array, (rows, -1))) for array in arrays]
+            widths = [math.prod(shape) for shape in parameters.shapes]
+            if len(arrays) < len(widths):
+                widths = [sum(widths)]
+            parts = [
+                how.of_matrix(np.reshape(array, (-1, width)))
+                for array, width in zip(arrays, widths, strict=True)
+            ]
         if len(parts) < len(parameters.names):
             parts = cut(parts[0], parameters.shapes)
         named = zip(parts, parameters.shapes, strict=True)
