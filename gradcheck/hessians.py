@@ -45,9 +45,13 @@ class Product:
 
     def matvec(self, vector: Array) -> Array:
         """The product with a flat vector."""
-        return np.asarray(self.multiply(vector), dtype=np.float64).reshape(-1)
+        return np.asarray(self._matvec(vector), dtype=np.float64)
 
-    rmatvec = matvec
+    def _matvec(self, vector: Array) -> Any:
+        """The same as it comes, which may be followed."""
+        return np.reshape(self.multiply(vector), -1)
+
+    rmatvec, _rmatvec = matvec, _matvec
 
 
 def of_gradient(

@@ -19,13 +19,13 @@ from gradcheck.compare.columns import (
     measured_alone,
     rounding_share,
 )
-from gradcheck.diagnose.engine import Diagnosis, require_rules
+from gradcheck.diagnose.engine import require_rules
 from gradcheck.diagnose.jacobians import findings_of, transposed_finding
-from gradcheck.diagnose.matrix_lines import Lines, compared_as_loss, with_lines
+from gradcheck.diagnose.matrix_lines import Lines, with_lines
 from gradcheck.diagnose.rules import shape_misaligned
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
-from gradcheck.mending.model import Repair
+from gradcheck.mending.matrices import repair_of_matrix
 from gradcheck.numeric.columns import Columns
 from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.gradient import Claim
@@ -37,16 +37,14 @@ from gradcheck.pictures.slope_test import of_vectors
 from gradcheck.pictures.take import Sketch
 from gradcheck.pipeline import generator
 from gradcheck.report.build import accepted_blocks, unchecked_report
-from gradcheck.report.model import Report
-from gradcheck.progress import progress_bar
 from gradcheck.report.matrix_notes import matrix_notes
+from gradcheck.report.model import Report
 from gradcheck.report.notes import heard_notes
 from gradcheck.sampling import Coverage, choose_columns
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Heard, UserCodeError, call, quietly
 from gradcheck.user.complex_jacobians import convention_of, notes_of
-from gradcheck.user.contracted import Weighted
 from gradcheck.user.problem import Problem
 from gradcheck.user.vectors import (
     FUNCTION,
@@ -57,7 +55,7 @@ from gradcheck.user.vectors import (
     read_matrix,
     read_pattern,
 )
-from gradcheck.words import Verdict, listed
+from gradcheck.words import Verdict
 
 REPEATABLE = 1e-6
 FEW_COLUMNS = 30
@@ -173,7 +171,7 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
         notes=tuple(notes),
         evaluations=evaluations,
         sketch=sketch,
-        repair=_repaired(problem, point, found, unsearched, options),
+        repair=repair_of_matrix(vectors, problem.claimed, point.noise, found, unsearched, options),
         unsearched=unsearched,
     )
 
@@ -187,27 +185,6 @@ def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
     if vectors.is_complex or vectors.parameters.has_complex:
         return "Jacobians of complex values or parameters are not followed"
     return ""
-
-
-def _repaired(
-    problem: JacobianProblem, point: VectorPoint, found: Lines, unsearched: str, options: Options
-) -> Repair | None:
-    """The search for an edit, with which all rows have to be right in a sum with weights."""
-    if options.repair is None:
-        return None
-    if unsearched:
-        return Repair(reason=unsearched)
-    from gradcheck.mending.process import repair
-
-    level, own = point.noise.level, problem.parameters
-    how = Weighted(float(np.min(level)) / level)
-    rng = generator(options.seed)
-    compared = compared_as_loss(point.vectors, problem.claimed, how, own, rng)
-    if compared is None:
-        return Repair(reason="the weighted rows of the matrix could not be compared")
-    diagnosis = Diagnosis(findings=found.findings, faults=found.faults)
-    with progress_bar() as begin:
-        return repair(compared, diagnosis, options.repair, begin("edits", 0))
 
 
 def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> VectorPoint:

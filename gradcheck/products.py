@@ -6,7 +6,7 @@ the forward product along v is the derivative of F(x + t v) by t, a Jacobian of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,9 +23,9 @@ from gradcheck.report.model import Report
 from gradcheck.sampling import Coverage
 from gradcheck.user.blocks import cut
 from gradcheck.user.calls import UserCodeError, call
-from gradcheck.user.problem import Problem
+from gradcheck.user.contracted import Weighted, contracted, moved_ahead
 from gradcheck.user.structures import flatten
-from gradcheck.user.vectors import FUNCTION, JACOBIAN, WrongShapeError
+from gradcheck.user.vectors import JACOBIAN, Vectors, WrongShapeError
 
 FORWARD = "forward product"
 NO_ADJOINT = (
@@ -51,12 +51,14 @@ def check_products(
     along = _random(sizes, rng)
     weights = _random(float(np.min(point.noise.level)) / point.noise.level, rng)
     ahead = _product(operator.matvec, along)
+    function, derivative = _along(problem, vectors, along)
     forward = run_jacobian(
         JacobianProblem(
             flatten({FORWARD: 0.0}),
-            lambda p: vectors.asked(vectors.point + float(p[FORWARD]) * along),
-            ahead.reshape(-1, 1),
+            function,
+            derivative,
             row_name=vectors.row_name,
+            by_differences=problem.by_differences,
         ),
         replace(options, entries="all"),
     )
@@ -66,9 +68,12 @@ def check_products(
         if not isinstance(error.raised.error, NotImplementedError):
             raise
         return replace(forward, notes=(*forward.notes, NO_ADJOINT))
-    adjoint = run(_contracted(problem, point, weights), options)
+    own, how = problem.parameters, Weighted.drawn(weights)
+    weighted = contracted(own, problem.function, problem.claimed, how, problem.bounds)
+    repaired = None if problem.by_differences else options.repair
+    adjoint = run(weighted, replace(options, repair=repaired))
     scale = float(np.abs(weights) @ np.abs(ahead) + np.abs(back) @ np.abs(along))
-    findings = (*forward.findings, *adjoint.findings)
+    findings = _one_each((*forward.findings, *adjoint.findings))
     verdicts = [forward.verdict, adjoint.verdict]
     if abs(float(weights @ ahead - back @ along)) > TOGETHER * scale:
         findings = (_apart(problem, forward, adjoint), *findings)
@@ -85,22 +90,36 @@ def check_products(
             "products with random vectors",
         ),
         notes=tuple(dict.fromkeys((*forward.notes, *adjoint.notes))),
+        unsearched=forward.unsearched,
+        repair=forward.repair if adjoint.ok or repaired is None else adjoint.repair,
     )
 
 
-def _contracted(problem: JacobianProblem, point: VectorPoint, weights: Array) -> Problem:
-    """The sum of the weighted values as a loss, with the adjoint product as its gradient."""
+def _one_each(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings, of those at one expression the first."""
+    places = [(one.location, one.expression) for one in findings]
+    return tuple(
+        one
+        for number, one in enumerate(findings)
+        if one.location is None or places.index(places[number]) == number
+    )
+
+
+def _along(
+    problem: JacobianProblem, vectors: Vectors, along: Array
+) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """The function along a line, of {FORWARD: t}, and its derivative: a column, (m, 1)."""
+    function, jacobian = vectors.function, problem.claimed
+    pack, start = problem.parameters.pack, vectors.point
     shapes = problem.parameters.shapes
 
-    def loss(packed: Any) -> float:
-        values = np.asarray(call(problem.function, FUNCTION, packed), dtype=np.float64)
-        return float(weights @ values.reshape(-1))
+    def there(given: Any) -> Any:
+        return pack(cut(start + given[FORWARD] * along, shapes))
 
-    def gradient(packed: Any) -> Any:
-        parts = cut(_product(problem.claimed(packed).rmatvec, weights), shapes)
-        return parts[0] if len(parts) == 1 else tuple(parts)
+    def ahead(given: Any) -> Any:
+        return moved_ahead(jacobian(there(given)), along)
 
-    return Problem(problem.parameters, loss, gradient, layered=False, bounds=problem.bounds)
+    return (lambda given: function(there(given))), ahead
 
 
 def _apart(problem: JacobianProblem, forward: Report, adjoint: Report) -> Finding:

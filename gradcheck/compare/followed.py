@@ -11,7 +11,7 @@ from gradcheck.trace import Subject, subject_of_problem
 Said = TypeVar("Said")
 
 MOST_PARAMETERS = 2 * 10**6
-FORGIVEN: tuple[type[Exception], ...] = ()
+FORGIVEN: tuple[type[Exception], ...] = (Exception,)
 """What may be raised while following: it met code that it cannot follow, and tells nothing."""
 
 SLOWEST = 0.2

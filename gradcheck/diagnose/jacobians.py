@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class Told:
     """A finding, and the entries that it is of: places in what was judged; none of a pattern."""
 
     finding: Finding
-    entries: Indices = field(default_factory=partial(np.empty, 0, dtype=np.intp))
+    entries: Indices = field(default_factory=lambda: np.empty(0, dtype=np.intp))
 
 
 def findings_of(judged: Judged, matrix: Matrix, vectors: Vectors) -> tuple[Told, ...]:

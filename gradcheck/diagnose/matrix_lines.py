@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,8 @@ from gradcheck.finding import Finding
 from gradcheck.preflight import run_preflight
 from gradcheck.sampling import all_entries
 from gradcheck.trace import Fault
-from gradcheck.user.blocks import Parameters
+from gradcheck.user.blocks import Parameters, cut
+from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.contracted import Contraction, Row, contracted
 from gradcheck.user.vectors import Vectors
@@ -49,10 +51,11 @@ MOST_ROWS = 3
 MOST_COLUMNS = 6
 """By so many columns the derivatives of all values are known, and each is judged by itself."""
 
-SCALES = frozenset(
-    rule.RULE.code for rule in (factor_two, sign_flipped, wrong_batch_divisor, wrong_scale)
+SCALES = frozenset(rule.RULE.code for rule in (wrong_batch_divisor, wrong_scale))
+VAGUE = (unknown_cause.RULE.code, wrong_scale.RULE.code)
+ADOPTED = frozenset(
+    rule.RULE.code for rule in (missing_factor, wrong_operand, extra_term, sign_flipped, factor_two)
 )
-ADOPTED = frozenset(rule.RULE.code for rule in (missing_factor, wrong_operand, extra_term))
 """What a finding that names nothing becomes; other rules speak of networks."""
 
 BY_VALUE = re.compile(r"dL/d(\([^()]*\)|`[^`]*`|[\w.]+(?:\[[^\[\]]*\])?)")
@@ -83,7 +86,7 @@ def compared_as_loss(
     rng: np.random.Generator,
 ) -> Point | None:
     """The point of one number of the function's values; None where it cannot be asked."""
-    problem = contracted(own, vectors.function, claimed, how, vectors.bounds)
+    problem = contracted(own, vectors.function, claimed, how, _bounds(vectors, own))
     try:
         _, point = run_preflight(problem, rng)
         if point is None:
@@ -93,6 +96,14 @@ def compared_as_loss(
         return None
     finally:
         own.restore()
+
+
+def _bounds(vectors: Vectors, own: Parameters) -> Bounds | None:
+    """The box by the blocks of these parameters."""
+    if vectors.box is None:
+        return None
+    low, high = (tuple(cut(side, own.shapes)) for side in vectors.box)
+    return Bounds(low, high)
 
 
 def with_lines(
@@ -135,8 +146,9 @@ def _follow_row(
     claimed: Callable[[Any], Any],
     rng: np.random.Generator,
 ) -> _Followed:
-    wrong = judged.columns[judged.wrong & (judged.rows == row)]
-    columns = sorted(set(wrong.tolist()))
+    here = judged.columns[judged.wrong & (judged.rows == row)]
+    elsewhere = judged.columns[judged.wrong]  # what mends one as well says more
+    columns = sorted([*dict.fromkeys([*here.tolist(), *elsewhere.tolist()])][:MOST_COLUMNS])
     own, along = _by_columns(vectors, columns)
     point = compared_as_loss(vectors, claimed, Row(row), own, rng)
     if point is None or not point.failed:
@@ -159,14 +171,14 @@ def _by_columns(
     Where they are more than one array, these are the blocks.
     """
     own = vectors.parameters
-    few = columns[:MOST_COLUMNS]
+    few = columns
     if len(own.names) > 1 or own.in_place or own.vector is not None or own.leaves[0].path:
         places = [vectors.place(column) for column in few]
         return own, tuple((own.names[block], entry) for block, entry in places)
     shapes: dict[str, tuple[int, ...]] = {}
     ends = [edge for column in few for edge in (column, column + 1)]
     edges = sorted({0, own.values[0].size, *ends})
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         alone = first in few
         name = vectors.column_name(first) if alone else f"{own.names[0]}[{first}:{last}]"
         shapes[name] = (1,) if alone else (last - first,)
@@ -196,8 +208,9 @@ def _placed(finding: Finding, traced: Finding, row: int, vectors: Vectors) -> Fi
         fix = f"compare `{traced.expression}` with the derivative of what your function computes"
     elif code not in (unknown_cause.RULE.code, finding.code):
         message = f"{message}: {said(traced.message)}"
-        finding = replace(finding, code=code, rule=traced.rule) if code in ADOPTED else finding
-    elif not is_vague and code == unknown_cause.RULE.code:
+        if code in ADOPTED and finding.code in VAGUE:
+            finding = replace(finding, code=code, rule=traced.rule)
+    elif not is_vague and code == unknown_cause.RULE.code and not fix.startswith("write "):
         fix = finding.fix
     evidence = [one for one in traced.evidence if not one.startswith(PUT_RIGHT)]
     return replace(

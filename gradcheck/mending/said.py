@@ -137,6 +137,11 @@ def last_line(statement: ast.stmt | ast.expr) -> int:
 
 def nodes_near(statement: ast.stmt | ast.expr, span: Span) -> list[ast.expr]:
     """The expressions of a statement, that at a place first, then those around it."""
+
+    def distance(node: ast.expr) -> int:
+        own = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
+        return sum(abs((one or 0) - other) for one, other in zip(own, span, strict=True))
+
     first, last = statement.lineno, last_line(statement)
     nodes = [
         node
@@ -144,14 +149,10 @@ def nodes_near(statement: ast.stmt | ast.expr, span: Span) -> list[ast.expr]:
         if isinstance(node, ast.expr)
         and first <= node.lineno <= last
         and not isinstance(getattr(node, "ctx", None), ast.Store)
-        and not isinstance(node, ast.Constant | ast.Starred)
+        and not isinstance(node, ast.Starred)
+        and not (isinstance(node, ast.Constant) and distance(node))
         and not _is_slice(node)
     ]
-
-    def distance(node: ast.expr) -> int:
-        own = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
-        return sum(abs((one or 0) - other) for one, other in zip(own, span, strict=True))
-
     return sorted(nodes, key=distance)
 
 

@@ -160,7 +160,10 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told]) -> list[Edit]
         found = [
             (_weight(context.source(part), text), context.span(part), part, text)
             for part, expected in parts
-            for text in pool.having(expected, of_three)
+            for text in (
+                *(_number(part, expected) if part is node else ()),
+                *pool.having(expected, of_three),
+            )
         ]
         edits: list[Edit] = []
         for weight, _, part, text in sorted(found, key=lambda one: one[:2]):
@@ -172,6 +175,16 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told]) -> list[Edit]
         if edits:
             return edits
     return []
+
+
+def _number(part: ast.expr, expected: Sequence[Array]) -> Iterator[str]:
+    """Another number in the place of one, if it is the same at all moments and soon told."""
+    is_one = isinstance(part, ast.Constant) and type(part.value) in (int, float)
+    if is_one and all(one.size == 1 for one in expected):
+        numbers = [float(one.reshape(())) for one in expected]
+        text = f"{numbers[0]:.6g}"
+        if all(abs(one - float(text)) <= CLOSE * abs(one) for one in numbers):
+            yield text
 
 
 def _weight(own: str, text: str) -> float:

@@ -131,7 +131,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
     words = Words(
         first.loss_nodes,
         first.loss_index,
-        {index: name for name, index in (first.parameters | alone).items()},
+        {index: name for name, index in {**first.parameters, **alone}.items()},
     )
     return Followed(
         tuple(points),
@@ -147,6 +147,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
                 if first.loss_nodes[operand].chain[1:] != node.chain[1:]
             ),
             frozenset((*first.parameters.values(), *alone.values())),
+            bool(first.subject.along),
         ),
         words,
         tolerance,

@@ -56,6 +56,11 @@ class Weighted:
 
     row_scales: Array
 
+    @classmethod
+    def drawn(cls, weights: Array) -> Weighted:
+        """With the sizes of weights that were drawn."""
+        return cls(np.abs(weights))
+
     def of_values(self, values: Any) -> Any:
         """The weighted sum."""
         return self._weights(len(values)) @ values
@@ -74,6 +79,16 @@ class Weighted:
         turns = np.modf(0.5 * (np.sqrt(5) - 1) * (numbers + 1))[0]  # the golden ratio: none twice
         signs = 1 - 2 * (numbers % 2)
         return (0.5 + turns) * signs * scales[np.minimum(numbers, len(scales) - 1)]
+
+
+def moved_ahead(operator: Any, along: Array) -> Any:
+    """The product of an operator with a vector, as a matrix of one column."""
+    return np.reshape(_inner(operator, "matvec")(along), (-1, 1))
+
+
+def _inner(operator: Any, name: str) -> Any:
+    """What scipy's `LinearOperator` calls, whose result it makes a plain array of."""
+    return getattr(operator, f"_{name}", None) or getattr(operator, name)
 
 
 Contraction = Row | Weighted
@@ -105,16 +120,21 @@ def contracted(
     def gradient(packed: Any) -> Any:
         returned = claimed(packed)
         if hasattr(returned, "rmatvec") and not hasattr(returned, "tocsc"):
-            parts = [how.of_product(returned.rmatvec, returned.shape[0])]
+            parts = [how.of_product(_inner(returned, "rmatvec"), returned.shape[0])]
         elif hasattr(returned, "tocsc") and math.prod(returned.shape) > LARGEST:
             rows = returned.shape[0]
             parts = [how.of_product(lambda vector: returned.T @ vector, rows)]
         elif hasattr(returned, "tocsc"):
             parts = [how.of_matrix(returned.toarray())]
         else:
-            rows = int(np.size(values(packed)))
             arrays = [np.asarray(to_array(one)) for one in _parts(returned, parameters.names)]
-            parts = [how.of_matrix(np.reshape(array, (rows, -1))) for array in arrays]
+            widths = [math.prod(shape) for shape in parameters.shapes]
+            if len(arrays) < len(widths):
+                widths = [sum(widths)]
+            parts = [
+                how.of_matrix(np.reshape(array, (-1, width)))
+                for array, width in zip(arrays, widths, strict=True)
+            ]
         if len(parts) < len(parameters.names):
             parts = cut(parts[0], parameters.shapes)
         named = zip(parts, parameters.shapes, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
-from gradcheck.trace.fault import Fault
+from gradcheck.trace.fault import Entry, Fault
 from gradcheck.trace.faults.blame import (
     Blame,
     blame,
@@ -23,7 +23,7 @@ from gradcheck.trace.faults.passes import last_pass
 from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
 from gradcheck.trace.locating.candidates import Candidate
-from gradcheck.trace.locating.laid_out import in_what_is_laid_out
+from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.left_out import factor_left_out
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.projections import projections_of
@@ -72,7 +72,7 @@ def next_fault(
         beside = beside_right_ones(place.mend, state)
         if beside is not None:
             blamed = blamed.moved_to(beside)
-        return of_mend(search, state, _shared(place.mend, state, wrong), blamed), outcome.late
+        return _of_entry(search, state, _shared(place.mend, state, wrong), blamed), outcome.late
     special = wrong_shape(view, wrong, assignments)
     return (None if special is None else of_special(search, state, special)), outcome.late
 
@@ -127,14 +127,24 @@ def _of_replacement(
     return _of_entry(search, view.state, mend, blamed)
 
 
-def _of_entry(
-    search: Followed, state: State, mend: Mend, blamed: Blame
-) -> tuple[Fault, State]:
+def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tuple[Fault, State]:
     """The fault of a mend, at the entry of a list where it is one that is wrong."""
     entry = place_of_element(mend, state)
-    if entry is not None and blamed.place == state.tape[mend.unit.first].place:
-        blamed = blamed.moved_to(entry)
-    return of_mend(search, state, mend, blamed)
+    if entry is None or blamed.place != state.tape[mend.unit.first].place:
+        return of_mend(search, state, mend, blamed)
+    fault, mended = of_mend(search, state, mend, blamed.moved_to(entry))
+    if mend.unit.uses:
+        return fault, mended
+    at = off_entries(mend)[0]  # a number that is written there
+    actual, expected = (float(np.ravel(one[0])[at]) for one in (mend.actual, mend.expected))
+    known = Entry(entry.source, (), actual, expected, ())
+    is_number = all(
+        abs(float(np.ravel(one)[at]) - expected) <= CLOSE * abs(expected) for one in mend.expected
+    )
+    fix = f"write {expected:.6g} for `{entry.source}`" if is_number else fault.fix
+    now, wanted = np.array(actual), np.array(expected)
+    fault = replace(fault, entry=known, fix=fix, actual_value=now, expected_value=wanted)
+    return fault, mended
 
 
 def _is_taken_off(mend: Mend, state: State) -> bool:

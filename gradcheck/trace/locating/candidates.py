@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, TANGENT, VALUE, Quantity
+from gradcheck.trace.adjoints.quantities import (
+    ADJOINT,
+    CONTRIBUTION,
+    SLOPE,
+    TANGENT,
+    VALUE,
+    Quantity,
+)
 from gradcheck.trace.adjoints.series import Series
 from gradcheck.trace.locating.multiples import in_rows
 
@@ -70,6 +77,7 @@ class Candidates:
         meant: the constants that have a meaning, as `meant_by` gives them.
         handed: the values of the loss that are used outside of the function that makes them.
         parameters: those that are the blocks.
+        of_matrix: whether the gradient is a row of a matrix: its values carry no adjoint.
     """
 
     quantities: Sequence[Quantity]
@@ -77,6 +85,7 @@ class Candidates:
     meant: NDArray[np.float64]
     handed: frozenset[int] = frozenset()
     parameters: frozenset[int] = frozenset()
+    of_matrix: bool = False
     _tables: dict[Any, Table] = field(default_factory=dict)
 
     def of_shape(self, shape: Shape) -> Table:

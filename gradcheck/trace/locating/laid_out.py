@@ -17,6 +17,7 @@ from gradcheck.trace.adjoints.quantities import TANGENT
 from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.mend import OWN, QUANTITY, Mend
 from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.search import PLAIN
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import NODE, USE, Unit
 from gradcheck.trace.record.names import MOVES
@@ -30,9 +31,6 @@ LAYERS = 12
 
 CLOSE = 1e-6
 
-PLAIN = (-1.0, 2.0, 0.5, -2.0, -0.5)
-"""Factors of one entry that say what is wrong with it; any other may be that of something else."""
-
 
 def in_what_is_laid_out(
     mend: Mend, state: State, wrong: frozenset[str], candidates: Candidates
@@ -40,18 +38,19 @@ def in_what_is_laid_out(
     """The mend of the one expression that goes into what is wrong; or the same."""
     inner = None
     for _ in range(LAYERS):
-        found = _inner(inner or mend, state)
-        if found is None:
+        further = _inner(inner or mend, state, candidates.of_matrix)
+        if further is None:
             break
-        inner = found
+        inner = further
     if inner is None:
         return mend
+    found: list[Mend] = []
     for tried in _with_all_entries(inner, state, candidates):
         below = state.below(tried.replacements[0].starts)
         mended = state.mended_by(tried.replacements, below, wrong)
         if mended >= mend.outputs:
-            return replace(tried, outputs=mended)
-    return mend
+            found.append(replace(tried, outputs=mended))
+    return max(found, key=lambda one: len(one.outputs), default=mend)
 
 
 def off_entries(mend: Mend) -> NDArray[np.intp]:
@@ -63,12 +62,13 @@ def off_entries(mend: Mend) -> NDArray[np.intp]:
     return np.flatnonzero(off)
 
 
-def _inner(mend: Mend, state: State) -> Mend | None:
+def _inner(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
     """The same in the one operand that all wrong entries were moved from unchanged."""
     index = mend.unit.first
     node = state.tape[index]
     is_ours = node.place is None and (node.name == OUTPUT or base_name(node) in MOVES)
-    if mend.unit.kind != NODE or not (is_ours or base_name(node) in (*LAID_OUT, "setitem")):
+    is_laid_out = base_name(node) in LAID_OUT or (of_matrix and base_name(node) == "setitem")
+    if mend.unit.kind != NODE or not (is_ours or is_laid_out):
         return None
     if node.name == OUTPUT:
         shape = state.tape[node.operands[0]].value.shape
@@ -113,30 +113,25 @@ def _with(mend: Mend, index: int, operand: int, state: State, expected: Sequence
 
 
 def _with_all_entries(mend: Mend, state: State, candidates: Candidates) -> Iterator[Mend]:
-    """The mend with what the other entries, which go into nothing that is judged, should be."""
+    """The mend, and it with what the other entries, of other rows, should be."""
     operand, index = mend.unit.replaced[0], mend.unit.first
     shape = state.tape[operand].value.shape
-    is_plain = mend.how == OWN and any(abs(mend.factor - one) < CLOSE for one in PLAIN)
-    whole = [_scaled(mend, values[operand]) for values in state.values]
-    table = candidates.of_shape(shape)
-    off = off_entries(mend)
+    own = mend.how == OWN
+    whole = [np.asarray(mend.factor * values[operand], np.float64) for values in state.values]
+    if own and any(abs(mend.factor - one) < CLOSE for one in PLAIN):
+        yield _with(mend, index, operand, state, whole)
+    yield replace(mend, how=QUANTITY, factor=1.0) if own else mend
+    table, off = candidates.of_shape(shape), off_entries(mend)
     for candidate in table.candidates:
         values = [entries[candidate.number] for entries in table.entries]
         if candidate.kind == TANGENT and all(
             np.allclose(value[off], wanted[off], rtol=CLOSE, atol=0)
             for value, wanted in zip(values, mend.expected, strict=True)
         ):
-            if mend.how == OWN and proportion(mend.actual, values) is not None:
+            if own and proportion(mend.actual, values) is not None:
                 yield _with(mend, index, operand, state, whole)
             known = replace(mend, how=QUANTITY, factor=1.0, candidate=candidate)
             yield _with(known, index, operand, state, [one.reshape(shape) for one in values])
-    if is_plain:
-        yield _with(mend, index, operand, state, whole)
-    yield replace(mend, how=QUANTITY, factor=1.0) if mend.how == OWN else mend
-
-
-def _scaled(mend: Mend, value: NDArray[np.float64]) -> Array:
-    return np.asarray(mend.factor * value, dtype=np.float64)
 
 
 def _expected(mend: Mend, point: int, edge: tuple[int, int], state: State) -> Array:

@@ -26,6 +26,9 @@ from gradcheck.trace.record.nodes import evaluate
 
 EXACT = 1e-9
 
+PLAIN = (-1.0, 2.0, 0.5, -2.0, -0.5)
+"""Factors of a row of a matrix that say what is wrong; any other may be that of its data."""
+
 FURTHER = 40
 """How many operations further a better place is looked for once one has been found."""
 
@@ -156,10 +159,12 @@ def _with_own(
 
     A factor that nobody can have meant is one of an adjoint, or fits by chance.
     """
-    if not unit.nodes or not carries(unit, view):
+    if not unit.nodes or not (candidates.of_matrix or carries(unit, view)):
         return scale
     mend = trials.own(unit)
     if mend is None or abs(mend.factor - 1) <= 1e-9:
+        return scale
+    if candidates.of_matrix and all(abs(mend.factor - one) > EXACT for one in PLAIN):
         return scale
     kinds = {one.kind for one in view.explained.get(unit.first, ())}
     is_one = VALUE not in kinds and bool(kinds & {ADJOINT, CONTRIBUTION})

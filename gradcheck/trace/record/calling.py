@@ -25,7 +25,8 @@ from gradcheck.trace.record.traced import Traced
 SEEN_THROUGH = split_names(
     """
     user.layers user.outputs user.forms user.steps user.structures user.packing user.tensors
-    user.gradients user.returned user.contracted user.problem user.number user.names user.blocks script.handover
+    user.gradients user.returned user.contracted user.problem user.number user.names user.blocks
+    script.handover
     """
 )
 """The modules of gradcheck through which arrays pass on their way to the user's code."""

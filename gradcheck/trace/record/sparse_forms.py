@@ -15,9 +15,7 @@ from gradcheck.trace.record.nodes import Tape
 from gradcheck.trace.record.recording import apply, open_tape, plain
 from gradcheck.trace.record.sparse import LARGEST, Sparse
 
-KINDS = frozenset(
-    split_names("coo_matrix coo_array csr_matrix csr_array csc_matrix csc_array")
-)
+KINDS = frozenset(split_names("coo_matrix coo_array csr_matrix csr_array csc_matrix csc_array"))
 DIAGONALS = ("diags", "diags_array")
 
 Indices = NDArray[np.intp]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.operations import LAID_OUT, base_name
 from gradcheck.trace.locating.laid_out import off_entries
@@ -21,7 +22,7 @@ Path = tuple[int, ...]
 
 
 def place_of_element(mend: Mend, state: State) -> Place | None:
-    """The place of the one expression in a list that a mend puts right; None where it is no such."""
+    """The place of the one expression in a list that a mend puts right, if it is of one."""
     index = mend.unit.first
     node = state.tape[index]
     if node.place is None or base_name(node) not in LAID_OUT or mend.unit.kind not in (NODE, USE):
@@ -44,10 +45,12 @@ def _leaves(items: Sequence[Any], path: Path = ()) -> Iterator[tuple[Path, Any]]
             yield (*path, number), item
 
 
-def _laid_at(node: Node, state: State, entries: Sequence[int]) -> list[Path]:
+def _laid_at(node: Node, state: State, entries: NDArray[np.intp]) -> list[Path]:
     """Where in the list the entries of an array come from."""
     values = state.values[0]
-    numbered = [(path, np.shape(resolve(item, values))) for path, item in _leaves(node.arguments[0])]
+    numbered = [
+        (path, np.shape(resolve(item, values))) for path, item in _leaves(node.arguments[0])
+    ]
     numbers = {path: np.full(shape, float(n)) for n, (path, shape) in enumerate(numbered)}
 
     def coded(items: Sequence[Any], path: Path = ()) -> list[Any]:
@@ -71,7 +74,11 @@ def _laid_at(node: Node, state: State, entries: Sequence[int]) -> list[Path]:
 def _element(place: Place, path: Path) -> Place | None:
     """The expression at a path in the list that a call is given."""
     for call in ast.walk(parsed(text_of(place.file))):
-        if not isinstance(call, ast.Call) or not call.args or place.end_column != call.end_col_offset:
+        if (
+            not isinstance(call, ast.Call)
+            or not call.args
+            or place.end_column != call.end_col_offset
+        ):
             continue
         if (call.lineno, call.col_offset) != (place.line, place.column):
             continue

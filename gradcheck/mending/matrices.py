@@ -1,0 +1,54 @@
+"""The search for an edit of a Jacobian or Hessian: that of a gradient, of all rows with weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradcheck.diagnose.engine import Diagnosis
+from gradcheck.diagnose.matrix_lines import Lines, compared_as_loss
+from gradcheck.mending.model import Repair
+from gradcheck.numeric.row_noise import RowNoise
+from gradcheck.options import Options
+from gradcheck.progress import progress_bar
+from gradcheck.user.contracted import Weighted
+from gradcheck.user.vectors import Vectors
+
+
+def repair_of_matrix(
+    vectors: Vectors,
+    claimed: Callable[[Any], Any],
+    noise: RowNoise,
+    found: Lines,
+    unsearched: str,
+    options: Options,
+) -> Repair | None:
+    """What makes J^T u right, for weights u of all rows, at all points that are asked.
+
+    No weight is a multiple of another, and at each point the errors are others: rows do not make
+    up for one another.
+
+    Args:
+        vectors: the function.
+        claimed: the matrix, of the user's structure.
+        noise: of the rows, which the weights make alike.
+        found: what the diagnosis found.
+        unsearched: why there is no search; empty where there is one.
+        options: of the check.
+    """
+    if options.repair is None:
+        return None
+    if unsearched:
+        return Repair(reason=unsearched)
+    from gradcheck.mending.process import repair
+
+    weights = Weighted(float(np.min(noise.level)) / noise.level)
+    rng = np.random.default_rng(options.seed)
+    compared = compared_as_loss(vectors, claimed, weights, vectors.parameters, rng)
+    if compared is None:
+        return Repair(reason="the rows of the matrix could not be compared with weights")
+    diagnosis = Diagnosis(findings=found.findings, faults=found.faults)
+    with progress_bar() as begin:
+        return repair(compared, diagnosis, options.repair, begin("edits", 0))
