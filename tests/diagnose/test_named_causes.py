@@ -156,6 +156,22 @@ def grad(p):
     return {"W": X.T @ back}
 """
 
+DRAWN = """
+NOISE = rng.normal(size=(6, 2))
+
+def params():
+    return {"M": rng.normal(size=(4, 2)), "L": rng.normal(size=(4, 2))}
+
+def loss(p):
+    z = X @ p["M"] + np.exp(0.5 * (X @ p["L"])) * NOISE
+    return np.sum(np.cos(z)) / 6 - np.sum(np.cos(X @ p["L"]))
+
+def grad(p):
+    spread = np.exp(0.5 * (X @ p["L"])) * NOISE
+    up = -np.sin(X @ p["M"] + spread) / 6
+    return {"M": X.T @ up, "L": X.T @ (0.5 * up * spread + np.sin(X @ p["L"]))}
+"""
+
 NORMED = """
 def params():
     return {"W": rng.normal(size=(3, 4))}
@@ -231,6 +247,7 @@ CASES = {
         "0.1 * ",
     ),
     "a vectorised function": (SINGLE, "X.T @ back", "X.T @ back / 2", "GC103", "division by 2"),
+    "a half that is no mean over two": (DRAWN, "0.5 * up * spread", "up * spread", "GC103", "0.5"),
     "squares for another norm": (
         NORMED,
         "0.3 * np.outer(u[:, 0], v[0])",
