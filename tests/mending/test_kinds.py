@@ -332,6 +332,24 @@ def grad(w):
         "np.cos(self.z)",
         "np.sin(self.z)",
     ),
+    "a statement after the branch that it belongs into": (
+        VECTORS
+        + """
+def loss(w):
+    return sum(max(0.0, 0.4 - y * (x @ w)) for x, y in zip(X, np.sign(Y)))
+
+def grad(w):
+    dw = np.zeros(4)
+    for x, y in zip(X, np.sign(Y)):
+        for margin in [0.4 - y * (x @ w)]:
+            if margin > 0:
+                side = y
+                dw -= side * x
+    return dw
+""",
+        "                dw -=",
+        "        dw -=",
+    ),
     "an accumulator that is never 0 again": (
         VECTORS
         + """
