@@ -80,7 +80,7 @@ class _Marker(ast.NodeTransformer):
         self._function: Function | None = None
         self._class: str | None = None
         self._in_loop = False
-        self._rates = local_rates([one for one in tree.body if not isinstance(one, Function)])
+        self._operands = self._of([one for one in tree.body if not isinstance(one, Function)])
 
     def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
         """Statements with marks in them and between them."""
@@ -108,10 +108,10 @@ class _Marker(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: Any) -> Any:
         """A function: its own scope."""
-        outside = self._function, self._in_loop, self._rates
-        self._function, self._in_loop, self._rates = node, False, local_rates(node.body)
+        outside = self._function, self._in_loop, self._operands
+        self._function, self._in_loop, self._operands = node, False, self._of(node.body)
         node.body = self.block(node.body)
-        self._function, self._in_loop, self._rates = outside
+        self._function, self._in_loop, self._operands = outside
         return node
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
@@ -176,8 +176,8 @@ class _Marker(ast.NodeTransformer):
                     seen.append(_placed(ast.Expr(self._call("see", [number, load], node)), node))
         if is_update(node):
             self._update(node)
-        elif any(name_of(target) in self._rates for target in targets):
-            node.value = self._operands().visit(node.value)
+        elif any(name_of(target) in self._operands.rates for target in targets):
+            node.value = self._operands.visit(node.value)
         node.value = self.visit(node.value)
         return [node, *seen]
 
@@ -185,7 +185,7 @@ class _Marker(ast.NodeTransformer):
 
     def _update(self, node: Any) -> None:
         """Marks the numbers in an update, and what it adds or takes away."""
-        node.value = self._operands().visit(node.value)
+        node.value = self._operands.visit(node.value)
         text = ast.unparse(node.target if isinstance(node, ast.AugAssign) else node.targets[0])
         site = Site(INCREMENT, text, node.lineno, "")
         if isinstance(node, ast.AugAssign):
@@ -194,8 +194,8 @@ class _Marker(ast.NodeTransformer):
             right = node.value.right
             node.value.right = self._call("scaled", [self._number(site), right], right)
 
-    def _operands(self) -> Operands:
-        return Operands(self._literal, self._use, self._rates)
+    def _of(self, body: Sequence[ast.stmt]) -> Operands:
+        return Operands(self._literal, self._use, local_rates(body))
 
     def _use(self, node: Any) -> Any:
         number = self._number(Site(USE, ast.unparse(node), node.lineno, ""))
@@ -211,7 +211,7 @@ class _Marker(ast.NodeTransformer):
         """What a function returns that is called like a loss."""
         if node.value is not None:
             if is_update(node):
-                node.value = self._operands().visit(node.value)
+                node.value = self._operands.visit(node.value)
             name = self._function.name if self._function else ""
             items = node.value.elts if isinstance(node.value, ast.Tuple) else []
             first = items[0] if items else node.value
@@ -278,9 +278,8 @@ class _Marker(ast.NodeTransformer):
         self.generic_visit(node)
         sides = (node.left, node.right)
         is_update = HOOKS in text  # which holds an increment that is marked
-        if not isinstance(node.op, ast.Sub) or is_update:
-            return node
-        if any(isinstance(side, ast.Constant) for side in sides):
+        of_numbers = any(isinstance(side, ast.Constant) for side in sides)
+        if not isinstance(node.op, ast.Sub) or is_update or of_numbers:
             return node
         number = self._number(Site(DIFFERENCE, text, node.lineno, text))
         node.left, node.right = _kept(LEFT, node.left), _kept(RIGHT, node.right)

@@ -27,7 +27,7 @@ class Operands(ast.NodeTransformer):
     ) -> None:
         self._literal = literal
         self._use = use
-        self._rates = rates
+        self.rates = rates
 
     def visit_Constant(self, node: ast.Constant) -> Any:
         """A number of the text."""
@@ -35,7 +35,7 @@ class Operands(ast.NodeTransformer):
 
     def visit_Name(self, node: Any) -> Any:
         """A variable, an attribute, or a key that is text."""
-        is_rate = RATE.match(name_of(node)) or ast.unparse(node) in self._rates
+        is_rate = RATE.match(name_of(node)) or ast.unparse(node) in self.rates
         return self._use(node) if is_rate and isinstance(node.ctx, ast.Load) else node
 
     visit_Attribute = visit_Name  # noqa: N815
