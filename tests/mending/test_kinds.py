@@ -350,6 +350,25 @@ def grad(w):
         "                dw -=",
         "        dw -=",
     ),
+    "one entry of what a loop adds to": (
+        """
+SEEN = [(0, 1, 2.0), (1, 0, -1.0), (2, 1, 0.5), (0, 0, 1.5), (3, 1, 1.0), (2, 0, 0.7)]
+START = [DRAWN.normal(size=4), DRAWN.normal(size=2)]
+
+def loss(p):
+    return sum(np.cosh(p[0][i] + p[1][j] - v) for i, j, v in SEEN)
+
+def grad(p):
+    dp, dq = np.zeros(4), np.zeros(2)
+    for i, j, v in SEEN:
+        gap = np.sinh(p[0][i] + p[1][j] - v)
+        dp[i] += gap
+        dq[j] += gap
+    return [dp, dq]
+""",
+        "dp[i] += gap\n        dq[j]",
+        "dp += gap\n        dq",
+    ),
     "an accumulator that is never 0 again": (
         VECTORS
         + """
