@@ -186,6 +186,30 @@ def grad(p):
     return {"W": dW}
 """
 
+PICKED_ROWS = """
+def params():
+    return {"W": rng.normal(size=(4, 3))}
+
+def loss(p):
+    return sum(np.cos(max(X[n] @ p["W"])) for n in range(6))
+
+def spread(z, up):
+    back = np.zeros(z.shape)
+    for n in range(len(z)):
+        for k in range(3):
+            if z[n, k] == max(z[n]):
+                back[n, k] = up[n]
+    return back
+
+def grad(p):
+    z = X @ p["W"]
+    back = spread(z, -np.sin(np.max(z, axis=1)))
+    dW = np.zeros((4, 3))
+    for n in range(6):
+        dW += np.outer(X[n], back[n])
+    return {"W": dW}
+"""
+
 CASES = {
     "a factor is left out": (GATE, "(open_ * both)", "both", "GC413", "`open_`"),
     "a term is too many": (GATE, "gap @ p", "(gap + held) @ p", "GC414", "leave `held` out"),
@@ -248,6 +272,13 @@ CASES = {
     ),
     "a vectorised function": (SINGLE, "X.T @ back", "X.T @ back / 2", "GC103", "division by 2"),
     "a half that is no mean over two": (DRAWN, "0.5 * up * spread", "up * spread", "GC103", "0.5"),
+    "a return that ends the loop of a helper": (
+        PICKED_ROWS,
+        "    return back",
+        "        return back",
+        "GC407",
+        "one level further out",
+    ),
     "squares for another norm": (
         NORMED,
         "0.3 * np.outer(u[:, 0], v[0])",

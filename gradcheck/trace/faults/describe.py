@@ -27,6 +27,7 @@ from gradcheck.trace.fault import (
 )
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.faults.special import Special
+from gradcheck.trace.faults.unwritten import return_too_early
 from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.mend import OWN, QUANTITY, Mend, in_order
@@ -36,7 +37,7 @@ from gradcheck.trace.locating.units import NODE
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import latest_first
 from gradcheck.trace.record.places import Place
-from gradcheck.trace.wording.loops import left_at_once, loop_around, loop_that_ran_once
+from gradcheck.trace.wording.loops import loop_around, loop_that_ran_once
 from gradcheck.trace.wording.operand_text import assigned_value, name_of_operand
 from gradcheck.trace.wording.returned import returned_place
 from gradcheck.trace.wording.words import Words
@@ -121,7 +122,7 @@ def of_mend(
         if one is not None
     )
     cause = next(filter(None, asked), None)
-    left = None if blamed.place is None else left_at_once(blamed.place)
+    left = return_too_early(mend, blamed, state, search.words)
     if left is not None and (cause is None or cause.name in OF_PASSES):
         words = f"`{left[0].source}` ends the loop at line {left[1]} in its first pass"
         cause = Cause(PASS_MISSING, words, f"write `{left[0].source}` one level further out", node)
