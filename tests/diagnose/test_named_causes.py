@@ -186,6 +186,31 @@ def grad(p):
     return {"W": dW}
 """
 
+MARGINS = """
+KINDS = rng.integers(0, 3, 6)
+
+def params():
+    return {"W": rng.normal(size=(4, 3))}
+
+def loss(p):
+    total = 0.05 * np.sum(p["W"] ** 2)
+    for x, k in zip(X, KINDS):
+        scores = x @ p["W"]
+        total += sum(max(0.0, scores[j] - scores[k] + 1) for j in range(3) if j != k)
+    return total
+
+def grad(p):
+    dW = np.zeros((4, 3))
+    for x, k in zip(X, KINDS):
+        scores = x @ p["W"]
+        for j in range(3):
+            if j != k and scores[j] - scores[k] + 1 > 0:
+                dW[:, j] += x
+                dW[:, k] -= x
+    dW += 0.1 * p["W"]
+    return {"W": dW}
+"""
+
 PICKED_ROWS = """
 def params():
     return {"W": rng.normal(size=(4, 3))}
@@ -278,6 +303,13 @@ CASES = {
         "        return back",
         "GC407",
         "one level further out",
+    ),
+    "a sum before what is rightly added": (
+        MARGINS,
+        "                dW[:, k] -= x",
+        "        dW[:, k] -= x",
+        "GC999",
+        "look for what `dW[:, k]` lacks",
     ),
     "squares for another norm": (
         NORMED,

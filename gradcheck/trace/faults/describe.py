@@ -30,7 +30,7 @@ from gradcheck.trace.faults.special import Special
 from gradcheck.trace.faults.unwritten import return_too_early
 from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.explain import Known
-from gradcheck.trace.locating.mend import OWN, QUANTITY, Mend, in_order
+from gradcheck.trace.locating.mend import OWN, QUANTITY, REST, Mend, in_order
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Deadline
 from gradcheck.trace.locating.units import NODE
@@ -182,7 +182,7 @@ def _fix(
     is_code = bool(code) and cause is not None and cause.name == TRANSPOSED
     if known and not is_code and not (code and known.startswith("use ")):
         return known
-    wanted = mend.candidate
+    wanted = None if mend.how == REST else mend.candidate
     if code or wanted is None:
         return code
     return search.words.way_back(wanted.kind, wanted.node, wanted.other)
