@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import ADJOINT
 from gradcheck.trace.causes.asking import cause_of
-from gradcheck.trace.causes.at_hand import constant_to_drop, what_to_write
+from gradcheck.trace.causes.at_hand import Written, constant_to_drop, what_to_write
 from gradcheck.trace.causes.compared import same
 from gradcheck.trace.causes.kinds import kind_of, named
 from gradcheck.trace.fault import (
@@ -26,6 +26,7 @@ from gradcheck.trace.fault import (
     Step,
 )
 from gradcheck.trace.faults.blame import Blame
+from gradcheck.trace.faults.passes import passes_at
 from gradcheck.trace.faults.special import Special
 from gradcheck.trace.faults.unwritten import return_too_early
 from gradcheck.trace.locating.candidates import Candidates
@@ -134,6 +135,9 @@ def of_mend(
     right = replace(state, values=mended.values)
     named_there = search.points[0].gradient.tape.assignments
     written = what_to_write(mend, right, blamed.place, told, named_there)
+    passes = passes_at(state, node)
+    if mend.unit.kind == NODE and len(passes) > 1 and blamed.place == state.tape[node].place:
+        written = Written()  # it says nothing of the others
     if cause is None and mend.how == QUANTITY:
         parameters = [
             [point.loss_nodes[index].value for point in search.points]
@@ -243,9 +247,13 @@ def _told(
 ) -> Fault:
     """The fault with an entry of its value, what is right before it, and what it mends."""
     outputs = search.points[0].outputs
+    entry = _entry(expression, fault.actual_value, fault.expected_value, shape)
+    passes = passes_at(state, node)
+    if entry is not None and entry.passes == 1 and len(passes) > 1:
+        entry = replace(entry, number=passes.index(node) + 1, passes=len(passes))
     return replace(
         fault,
-        entry=_entry(expression, fault.actual_value, fault.expected_value, shape),
+        entry=entry,
         before=_before(search, state, node),
         mended={name: mended.values[0][index] for name, index in outputs.items()},
     )
