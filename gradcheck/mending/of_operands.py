@@ -101,7 +101,16 @@ def all_of_a_name(context: Context) -> Iterator[Edit]:
 
 
 def indices(context: Context) -> Iterator[Edit]:
-    """An index one more or one less."""
+    """An index one more or one less, another, or one where the whole array stands in a loop."""
+    for whole in (one for kind in (ast.Name, ast.Attribute) for one in context.all_of(kind)):
+        value, parent = context.value(whole), context.parents.get(whole)
+        if value is None or value.kind != "array" or isinstance(parent, ast.Attribute):
+            continue
+        weight = 6.0 if isinstance(parent, ast.AugAssign) else 9.0
+        for name in _counters(context, whole):
+            for place in ("[{}]", "[:, {}]")[: len(value.shape)]:
+                text = context.source(whole) + place.format(name)
+                yield context.replaced(whole, text, weight)
     for node in context.all_of(ast.Subscript):
         index = node.slice
         if isinstance(index, ast.Slice | ast.Tuple):
@@ -119,6 +128,16 @@ def indices(context: Context) -> Iterator[Edit]:
             if value.kind == "int" and name.isidentifier() and name != text:
                 yield context.replaced(index, name, 8.5)
                 yield context.replaced(index, f"-{name}", 9.0)
+
+
+def _counters(context: Context, node: ast.AST) -> Iterator[str]:
+    """The whole numbers that the loops around a node count by."""
+    while (above := context.parents.get(node)) is not None:
+        for one in ast.walk(above.target) if isinstance(above, ast.For) else ():
+            known = context.values.get(one.id) if isinstance(one, ast.Name) else None
+            if isinstance(one, ast.Name) and known is not None and known.kind == "int":
+                yield one.id
+        node = above
 
 
 def transposes(context: Context) -> Iterator[Edit]:

@@ -22,6 +22,7 @@ OWN = 2.0
 
 NUMBER = re.compile(r"(?<![\w.])\d[\w.]*")
 OF_FORMULAS = {"0", "1", "2", "3", "4", "0.", "1.", "2.", "0.0", "1.0", "2.0", "0.5", "-1"}
+ASSIGNING = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.NamedExpr)
 TOKEN, WORD = re.compile(r"\w+|[^\w\s()]"), re.compile(r"[\w.]+|[-+/*@<>=]")
 WHOLE = re.compile(rb"[\w.]+|[^\w\s]")
 
@@ -95,19 +96,27 @@ def _oddity(after: bytes, before: bytes) -> int:
 
 
 def _oddities(tree: ast.Module) -> Iterator[str]:
-    """A division by a bare number, the size of what is made on the way, `out=`, a name twice."""
+    """A bare number that divides or is the factor of a size, the size of what is made on the way.
+
+    `out=`, and a name twice.
+    """
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
+        assigned = [one for one in ast.walk(function) if isinstance(one, ASSIGNING)]
         made = {
             node.id
-            for node in ast.walk(function)
+            for one in assigned
+            for target in getattr(one, "targets", [getattr(one, "target", one)])
+            for node in ast.walk(target)
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }
         for node in ast.walk(function):
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
                 if isinstance(node.right, ast.Constant):
                     yield f"{function.name}: / {node.right.value!r}"
+            elif isinstance(node, ast.BinOp) and _is_of_a_shape(node.left, node.right):
+                yield f"{function.name}: a size times a number"
             elif isinstance(node, ast.BinOp) and _has_a_sign(node.right):
                 yield f"{function.name}: a sign after another"
             elif _is_less_its_square(node):
@@ -138,6 +147,14 @@ def _is_less_its_square(node: ast.AST) -> bool:
     match node:
         case ast.BinOp(left, ast.Sub(), ast.BinOp(base, ast.Pow(), ast.Constant(2))):
             return ast.dump(left) == ast.dump(base)
+    return False
+
+
+def _is_of_a_shape(one: ast.expr, other: ast.expr) -> bool:
+    """Whether an entry of a shape stands beside a bare number."""
+    match one, other:
+        case ast.Subscript(ast.Attribute(attr="shape")), ast.Constant():
+            return True
     return False
 
 

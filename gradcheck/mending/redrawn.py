@@ -92,7 +92,7 @@ def _floats(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np
     if set(kinds) <= {0.0, 1.0}:
         return _zeros_and_ones(values, rng)
     if whole and len(kinds) <= FEW:
-        return np.asarray(_whole_numbers(values, rng))
+        return _whole_numbers(values, rng)
     if values.ndim == 1 and values.size > 2 and np.all(np.diff(values) > 0):
         return _in_order(values, rng)
     for axis in range(values.ndim):

@@ -29,7 +29,7 @@ from gradcheck.script.marks import (
     Site,
     TrainingLoop,
 )
-from gradcheck.script.operands import Operands
+from gradcheck.script.operands import Operands, local_rates
 from gradcheck.script.parts import accumulated, called_losses, local_losses
 from gradcheck.script.words import RATE, is_update, may_be_loss, name_of
 
@@ -80,6 +80,7 @@ class _Marker(ast.NodeTransformer):
         self._function: Function | None = None
         self._class: str | None = None
         self._in_loop = False
+        self._operands = self._of([one for one in tree.body if not isinstance(one, Function)])
 
     def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
         """Statements with marks in them and between them."""
@@ -107,10 +108,10 @@ class _Marker(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: Any) -> Any:
         """A function: its own scope."""
-        outside = self._function, self._in_loop
-        self._function, self._in_loop = node, False
+        outside = self._function, self._in_loop, self._operands
+        self._function, self._in_loop, self._operands = node, False, self._of(node.body)
         node.body = self.block(node.body)
-        self._function, self._in_loop = outside
+        self._function, self._in_loop, self._operands = outside
         return node
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
@@ -175,6 +176,8 @@ class _Marker(ast.NodeTransformer):
                     seen.append(_placed(ast.Expr(self._call("see", [number, load], node)), node))
         if is_update(node):
             self._update(node)
+        elif any(name_of(target) in self._operands.rates for target in targets):
+            node.value = self._operands.visit(node.value)
         node.value = self.visit(node.value)
         return [node, *seen]
 
@@ -182,7 +185,7 @@ class _Marker(ast.NodeTransformer):
 
     def _update(self, node: Any) -> None:
         """Marks the numbers in an update, and what it adds or takes away."""
-        node.value = Operands(self._literal, self._use).visit(node.value)
+        node.value = self._operands.visit(node.value)
         text = ast.unparse(node.target if isinstance(node, ast.AugAssign) else node.targets[0])
         site = Site(INCREMENT, text, node.lineno, "")
         if isinstance(node, ast.AugAssign):
@@ -190,6 +193,9 @@ class _Marker(ast.NodeTransformer):
         elif isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add | ast.Sub):
             right = node.value.right
             node.value.right = self._call("scaled", [self._number(site), right], right)
+
+    def _of(self, body: Sequence[ast.stmt]) -> Operands:
+        return Operands(self._literal, self._use, local_rates(body))
 
     def _use(self, node: Any) -> Any:
         number = self._number(Site(USE, ast.unparse(node), node.lineno, ""))
@@ -205,7 +211,7 @@ class _Marker(ast.NodeTransformer):
         """What a function returns that is called like a loss."""
         if node.value is not None:
             if is_update(node):
-                node.value = Operands(self._literal, self._use).visit(node.value)
+                node.value = self._operands.visit(node.value)
             name = self._function.name if self._function else ""
             items = node.value.elts if isinstance(node.value, ast.Tuple) else []
             first = items[0] if items else node.value
@@ -272,9 +278,8 @@ class _Marker(ast.NodeTransformer):
         self.generic_visit(node)
         sides = (node.left, node.right)
         is_update = HOOKS in text  # which holds an increment that is marked
-        if not isinstance(node.op, ast.Sub) or is_update:
-            return node
-        if any(isinstance(side, ast.Constant) for side in sides):
+        of_numbers = any(isinstance(side, ast.Constant) for side in sides)
+        if not isinstance(node.op, ast.Sub) or is_update or of_numbers:
             return node
         number = self._number(Site(DIFFERENCE, text, node.lineno, text))
         node.left, node.right = _kept(LEFT, node.left), _kept(RIGHT, node.right)

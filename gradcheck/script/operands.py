@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
-from gradcheck.script.words import RATE, name_of
+from gradcheck.script.words import RATE, is_update, name_of
 
 
 class Operands(ast.NodeTransformer):
@@ -15,11 +16,18 @@ class Operands(ast.NodeTransformer):
     Args:
         literal: makes the mark of a literal.
         use: makes the mark of a name.
+        rates: other names of rates there.
     """
 
-    def __init__(self, literal: Callable[[ast.Constant], Any], use: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        literal: Callable[[ast.Constant], Any],
+        use: Callable[[Any], Any],
+        rates: Set[str] = frozenset(),
+    ) -> None:
         self._literal = literal
         self._use = use
+        self.rates = rates
 
     def visit_Constant(self, node: ast.Constant) -> Any:
         """A number of the text."""
@@ -27,8 +35,8 @@ class Operands(ast.NodeTransformer):
 
     def visit_Name(self, node: Any) -> Any:
         """A variable, an attribute, or a key that is text."""
-        is_rate = RATE.match(name_of(node)) and isinstance(node.ctx, ast.Load)
-        return self._use(node) if is_rate else node
+        is_rate = RATE.match(name_of(node)) or ast.unparse(node) in self.rates
+        return self._use(node) if is_rate and isinstance(node.ctx, ast.Load) else node
 
     visit_Attribute = visit_Name  # noqa: N815
 
@@ -44,3 +52,33 @@ class Operands(ast.NodeTransformer):
         for keyword in node.keywords:
             keyword.value = self.visit(keyword.value)
         return node
+
+
+def local_rates(body: Sequence[ast.stmt]) -> set[str]:
+    """The variables that are a number of the text, or that divided, and a factor of an update."""
+    parts = [part for statement in body for part in ast.walk(statement)]
+    assigned = Counter(
+        part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    )
+    numbers = {
+        part.targets[0].id
+        for part in parts
+        if isinstance(part, ast.Assign)
+        and isinstance(part.targets[0], ast.Name)
+        and _is_number(part.value)
+    }
+    factors = {
+        side.id
+        for update in filter(is_update, parts)
+        for product in ast.walk(update)
+        if isinstance(product, ast.BinOp) and isinstance(product.op, ast.Mult)
+        for side in (product.left, product.right)
+        if isinstance(side, ast.Name)
+    }
+    return {name for name in numbers & factors if assigned[name] == 1}
+
+
+def _is_number(node: ast.expr) -> bool:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        node = node.left
+    return isinstance(node, ast.Constant) and isinstance(node.value, float)

@@ -283,6 +283,7 @@ STAYING = {
     "identity": np.eye(3),
     "grid": np.linspace(0, 2, 7),
     "limits": np.array([0, 3, 5, 9]),
+    "limits as floats": np.array([0.0, 1.0, 2.0, 5.0]),
     "rotation": np.array([[0.6, -0.8], [0.8, 0.6]]),
     "holes": np.array([1.0, np.nan]),
 }

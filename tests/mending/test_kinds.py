@@ -371,6 +371,43 @@ def grad(w):
         "np.cos(self.z)",
         "np.sin(self.z)",
     ),
+    "a statement after the branch that it belongs into": (
+        VECTORS
+        + """
+def loss(w):
+    return sum(max(0.0, 0.4 - y * (x @ w)) for x, y in zip(X, np.sign(Y)))
+
+def grad(w):
+    dw = np.zeros(4)
+    for x, y in zip(X, np.sign(Y)):
+        for margin in [0.4 - y * (x @ w)]:
+            if margin > 0:
+                side = y
+                dw -= side * x
+    return dw
+""",
+        "                dw -=",
+        "        dw -=",
+    ),
+    "one entry of what a loop adds to": (
+        """
+SEEN = [(0, 1, 2.0), (1, 0, -1.0), (2, 1, 0.5), (0, 0, 1.5), (3, 1, 1.0), (2, 0, 0.7)]
+START = [DRAWN.normal(size=4), DRAWN.normal(size=2)]
+
+def loss(p):
+    return sum(np.cosh(p[0][i] + p[1][j] - v) for i, j, v in SEEN)
+
+def grad(p):
+    dp, dq = np.zeros(4), np.zeros(2)
+    for i, j, v in SEEN:
+        gap = np.sinh(p[0][i] + p[1][j] - v)
+        dp[i] += gap
+        dq[j] += gap
+    return [dp, dq]
+""",
+        "dp[i] += gap\n        dq[j]",
+        "dp += gap\n        dq",
+    ),
     "an accumulator that is never 0 again": (
         VECTORS
         + """

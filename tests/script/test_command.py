@@ -69,6 +69,22 @@ for turn in range(20):
     cost = line.cost()
     line.turn(0.01)
 """
+TOO_EARLY = """
+import numpy as np
+
+rng = np.random.default_rng(4)
+x, y = rng.normal(size=(9, 3)), rng.normal(size=(9, 2))
+w, v = rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
+for turn in range(20):
+    h = np.tanh(x @ w)
+    off = h @ v - y
+    cost = np.sum(off ** 2) / 2
+    v -= 0.01 * h.T @ off
+
+    # the layer below
+    back = off @ v.T
+    w -= 0.01 * x.T @ (back * (1 - h ** 2))
+"""
 IN_FUNCTION = "def main():" + LINE.replace("\n", "\n    ") + "\n\nmain()\n"
 
 
@@ -78,8 +94,9 @@ IN_FUNCTION = "def main():" + LINE.replace("\n", "\n    ") + "\n\nmain()\n"
         (LINE, "slope = 2 * x.T @ (x @ w - y)", "/ len(y)"),
         (IN_FUNCTION, "slope = 2 * x.T @ (x @ w - y)", "/ len(y)"),
         (IN_CLASS, "x @ self.__w + y", "x @ self.__w - y"),
+        (TOO_EARLY, "h.T @ off\n", "\n\n    # the layer below\n    back = off @ v.T\n    v -="),
     ],
-    ids=["loop", "loop in a function", "method"],
+    ids=["loop", "loop in a function", "method", "updated too early"],
 )
 def test_a_script_is_repaired(script, capsys, text, wrong, right):
     script.write_text(text)

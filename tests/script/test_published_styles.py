@@ -297,3 +297,26 @@ for turn in range(4):
         k -= 0.01 * group.T @ (group @ k - 1) / len(group)
 """)
     assert not found.report.ok
+
+
+@pytest.mark.parametrize("rate", ["0.05", "0.5 / (self.turns + 10)"])
+def test_a_rate_may_be_a_variable_of_the_method_that_updates(outcome, rate):
+    found = outcome(f"""{TABLE}
+class Model:
+    def __init__(self):
+        self.k, self.turns = np.ones((3, 2)), 0
+        self.c = np.zeros(2)
+
+    def learn(self, x, t):
+        mine = {rate}
+        off = x @ self.k + self.c - t
+        self.k -= mine * x.T @ off
+        self.c -= mine * off.sum(axis=0)
+        return np.sum(off ** 2) / 2
+
+model = Model()
+for turn in range(5):
+    loss = model.learn(x, t)
+""")
+    assert found.script.learning_rate == pytest.approx(0.05)
+    assert found.report.ok, str(found.report)

@@ -18,7 +18,7 @@ from gradcheck.trace.adjoints.quantities import (
 from gradcheck.trace.causes.compared import Arrays, same
 from gradcheck.trace.fault import CONSTANT_FACTOR, EXTRA_TERM, WRONG_OPERAND, WRONG_VALUE
 from gradcheck.trace.locating.explain import Known
-from gradcheck.trace.locating.mend import OWN, ZERO, Mend
+from gradcheck.trace.locating.mend import OWN, REST, ZERO, Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.wording.words import Words
@@ -59,7 +59,9 @@ def kind_of(
         times = None if mend.factor != 1 else proportion(mend.actual, mend.expected)
         if is_now == should_be and times is not None:
             is_now = f"{constant(times)} times {should_be}"
-        if abs(mend.factor - 1) > 1e-9:
+        if mend.how == REST:
+            should_be += ", less what is rightly added later,"
+        elif abs(mend.factor - 1) > 1e-9:
             should_be = f"{constant(mend.factor)} times {should_be}"
     return WRONG_OPERAND if mend.unit.uses else WRONG_VALUE, is_now, should_be
 

@@ -180,7 +180,7 @@ def term_cause(compared: Compared) -> Cause | None:
 def forward_cause(compared: Compared) -> Cause | None:
     """A value that the gradient computes for itself, and otherwise than the loss does."""
     candidate = compared.candidate
-    if candidate is None or candidate.kind != VALUE or compared.is_use:
+    if candidate is None or candidate.kind != VALUE or compared.is_use or compared.factor != 1:
         return None
     made = compared.loss_nodes[candidate.node]
     if made.is_leaf or base_name(made) in MOVES:

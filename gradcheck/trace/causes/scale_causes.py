@@ -44,7 +44,7 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         if _is(ratio, number) and number in divisors:
             words = f"the loss divides by {number}, and this does not"
             return Cause(fault.MEAN_MISSING, words, f"divide by {number}")
-        whole = next((one for one in sorted(divisors) if one % number == 0), None)
+        whole = next((one for one in sorted(divisors) if _counts(nodes, one, number)), None)
         if _is(ratio, number) and whole is not None:
             words = f"the loss divides by {whole}, and this lacks the {number} in it"
             return Cause(fault.MEAN_MISSING, words, f"divide by {number}")
@@ -133,18 +133,32 @@ def _of_penalty(mend: Mend, points: Sequence[Point], state: State, known: Known)
     )
 
 
+def _counts(nodes: Sequence[Node], whole: int, length: int) -> bool:
+    """Whether a number is that of the entries of an array that has an axis of this length."""
+    return any(node.value.size == whole and length in node.value.shape for node in nodes)
+
+
 def _divisors(nodes: Sequence[Node]) -> set[int]:
-    """The whole numbers that the loss divides by, means among them."""
+    """The whole numbers that the loss divides by, means among them.
+
+    A two of the text is none, nor a number of the text by which every entry of an array is divided.
+    """
     found: set[float] = set()
     for node in nodes:
+        bare = {number for _, number, _ in numbers_in(node.place.source if node.place else "")}
         name = base_name(node)
         if name == "mean" and node.operands and node.value.size:
             found.add(nodes[node.operands[0]].value.size / node.value.size)
+        numbers: list[float] = []
         if name == "divide" and len(node.arguments) == 2:
-            found.add(constant_of(node.arguments[1], nodes) or 0.0)
+            numbers = [constant_of(node.arguments[1], nodes) or 0.0]
         if name == "multiply":
             constants = (constant_of(side, nodes) for side in node.arguments)
-            found |= {1 / one for one in constants if one}
+            numbers = [1 / one for one in constants if one]
+        for one in numbers:
+            is_bare = one in bare or (one and 1 / one in bare)
+            if not is_bare or (one != 2 and node.value.size == 1):
+                found.add(one)
     return {round(one) for one in found if one > 1 and abs(one - round(one)) < CLOSE * one}
 
 

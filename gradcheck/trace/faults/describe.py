@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import ADJOINT
 from gradcheck.trace.causes.asking import cause_of
-from gradcheck.trace.causes.at_hand import constant_to_drop, what_to_write
+from gradcheck.trace.causes.at_hand import Written, constant_to_drop, what_to_write
 from gradcheck.trace.causes.compared import same
 from gradcheck.trace.causes.kinds import kind_of, named
 from gradcheck.trace.fault import (
@@ -27,17 +27,19 @@ from gradcheck.trace.fault import (
     Step,
 )
 from gradcheck.trace.faults.blame import Blame
+from gradcheck.trace.faults.passes import passes_at
 from gradcheck.trace.faults.special import Special
+from gradcheck.trace.faults.unwritten import return_too_early
 from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.explain import Known
-from gradcheck.trace.locating.mend import OWN, QUANTITY, Mend, in_order
+from gradcheck.trace.locating.mend import OWN, QUANTITY, REST, Mend, in_order
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Deadline
 from gradcheck.trace.locating.units import NODE
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import latest_first
 from gradcheck.trace.record.places import Place
-from gradcheck.trace.wording.loops import left_at_once, loop_around, loop_that_ran_once
+from gradcheck.trace.wording.loops import loop_around, loop_that_ran_once
 from gradcheck.trace.wording.operand_text import assigned_value, name_of_operand
 from gradcheck.trace.wording.returned import returned_place
 from gradcheck.trace.wording.words import Words
@@ -122,7 +124,7 @@ def of_mend(
         if one is not None
     )
     cause = next(filter(None, asked), None)
-    left = None if blamed.place is None else left_at_once(blamed.place)
+    left = return_too_early(mend, blamed, state, search.words)
     if left is not None and (cause is None or cause.name in OF_PASSES):
         words = f"`{left[0].source}` ends the loop at line {left[1]} in its first pass"
         cause = Cause(PASS_MISSING, words, f"write `{left[0].source}` one level further out", node)
@@ -134,6 +136,9 @@ def of_mend(
     right = replace(state, values=mended.values)
     named_there = search.points[0].gradient.tape.assignments
     written = what_to_write(mend, right, blamed.place, told, named_there)
+    passes = passes_at(state, node)
+    if mend.unit.kind == NODE and len(passes) > 1 and blamed.place == state.tape[node].place:
+        written = Written()  # it says nothing of the others
     if cause is None and mend.how == QUANTITY:
         parameters = [
             [point.loss_nodes[index].value for point in search.points]
@@ -182,7 +187,7 @@ def _fix(
     is_code = bool(code) and cause is not None and cause.name in (TERM_MISSING, TRANSPOSED)
     if known and not is_code and not (code and known.startswith("use ")):
         return known
-    wanted = mend.candidate
+    wanted = None if mend.how == REST else mend.candidate
     if code or wanted is None:
         return code
     return search.words.way_back(wanted.kind, wanted.node, wanted.other)
@@ -243,9 +248,13 @@ def _told(
 ) -> Fault:
     """The fault with an entry of its value, what is right before it, and what it mends."""
     outputs = search.points[0].outputs
+    entry = _entry(expression, fault.actual_value, fault.expected_value, shape)
+    passes = passes_at(state, node)
+    if entry is not None and entry.passes == 1 and len(passes) > 1:
+        entry = replace(entry, number=passes.index(node) + 1, passes=len(passes))
     return replace(
         fault,
-        entry=_entry(expression, fault.actual_value, fault.expected_value, shape),
+        entry=entry,
         before=_before(search, state, node),
         mended={name: mended.values[0][index] for name, index in outputs.items()},
     )

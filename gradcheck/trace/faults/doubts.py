@@ -125,6 +125,8 @@ def _is_of(point: Point, own: dict[str, Array], members: Sequence[int], change: 
                 known[node.index] = evaluate(node, known)
                 if known[node.index].shape != node.value.shape:
                     return False
+        if not np.all(np.isfinite(known[last])):
+            return False  # nobody means a loss that is no number
         gradients = point.gradients(adjoints(nodes, known, {last: np.ones(known[last].shape)}))
     except Exception:  # the user's functions may be among the operations
         return False

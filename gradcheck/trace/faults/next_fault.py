@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
+from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.fault import Entry, Fault
 from gradcheck.trace.faults.blame import (
     Blame,
@@ -22,6 +23,7 @@ from gradcheck.trace.faults.describe import Followed, of_mend, of_special, where
 from gradcheck.trace.faults.passes import last_pass
 from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
+from gradcheck.trace.locating.before_right import before_right_terms
 from gradcheck.trace.locating.candidates import Candidate
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.left_out import factor_left_out
@@ -98,6 +100,8 @@ def _of_replacement(
     search: Followed, view: View, trials: Trials, mend: Mend
 ) -> tuple[Fault, State]:
     """The fault that a quantity mends, or a factor that is left out of what it is made of."""
+    if cause_of(mend, search.points, view.state, search.known, search.words) is None:
+        mend = before_right_terms(mend, view, trials)
     every = search.points[0].gradient.tape.assignments
     assignments = _naming(every)
     explained = view.explained.get(mend.unit.first, ())

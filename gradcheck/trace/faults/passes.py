@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.fault import LAST_PASS
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.faults.special import Special
-from gradcheck.trace.locating.state import Replacement, Values
+from gradcheck.trace.locating.state import Replacement, State, Values
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import OUTPUT, Assignment
 from gradcheck.trace.record.places import Place
@@ -29,6 +29,13 @@ def last_pass(
 ) -> Special | None:
     """The operation, or plain assignment, whose values added up over its loop mend outputs."""
     return _of_operations(view, wrong) or _of_assignments(view, wrong, assignments)
+
+
+def passes_at(state: State, node: int) -> list[int]:
+    """An operation, and those that the same calls do at the same place: the passes of a loop."""
+    one = state.tape[node]
+    key = one.chain, one.name
+    return [other.index for other in state.tape if (other.chain, other.name) == key]
 
 
 def _of_operations(view: View, wrong: frozenset[str]) -> Special | None:

@@ -15,6 +15,7 @@ from gradcheck.trace.locating.units import Unit
 QUANTITY = "quantity"
 OWN = "own value times a constant"
 ZERO = "nothing"
+REST = "what right terms leave of a quantity"
 
 ByPoint = Sequence[NDArray[np.float64]]
 
@@ -25,7 +26,7 @@ class Mend:
 
     Attributes:
         unit: what is replaced.
-        how: QUANTITY, OWN or ZERO.
+        how: QUANTITY, OWN, ZERO or REST.
         factor: the constant that the replacement is multiplied by.
         outputs: the names of the outputs that it makes right.
         candidate: what replaces it, if that is a quantity.
