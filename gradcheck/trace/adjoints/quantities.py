@@ -115,12 +115,14 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
     first = points[0]
     reached = [point.derivatives.of_nodes for point in points]
     used = used_values(first)
+    moving = set(first.parameters.values())
     for node in first.loss_nodes:
         index = node.index
+        if moving.intersection(node.operands):
+            moving.add(index)
         if index not in used or is_own(node):
             continue
-        is_data = node.is_leaf and index not in first.parameters.values()
-        if not is_data and all(index in derivatives for derivatives in reached):
+        if index in moving and all(index in derivatives for derivatives in reached):
             values = tuple(np.asarray(derivatives[index]) for derivatives in reached)
             yield Quantity(ADJOINT, index, None, values)
         values = tuple(point.loss_nodes[index].value for point in points)

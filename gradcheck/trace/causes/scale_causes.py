@@ -140,11 +140,14 @@ def _divisors(nodes: Sequence[Node]) -> set[int]:
         name = base_name(node)
         if name == "mean" and node.operands and node.value.size:
             found.add(nodes[node.operands[0]].value.size / node.value.size)
+        divisors: set[float] = set()
         if name == "divide" and len(node.arguments) == 2:
-            found.add(constant_of(node.arguments[1], nodes) or 0.0)
+            divisors.add(constant_of(node.arguments[1], nodes) or 0.0)
         if name == "multiply":
             constants = (constant_of(side, nodes) for side in node.arguments)
-            found |= {1 / one for one in constants if one}
+            divisors |= {1 / one for one in constants if one}
+        # the half of a square is written out, and no mean over two
+        found |= divisors - ({2.0} if _written(node, 2) or _written(node, 0.5) else set())
     return {round(one) for one in found if one > 1 and abs(one - round(one)) < CLOSE * one}
 
 

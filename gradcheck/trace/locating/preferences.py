@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
+from gradcheck.trace.locating.meaning import is_odd
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.units import NODE, Unit
 from gradcheck.trace.locating.view import View
@@ -82,7 +83,7 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
             return False
         return bool(unit.uses) or (unit.first not in below and not all(explained))
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
-        if abs(held.factor - 1) > 1e-9 >= abs(mend.factor - 1):
+        if is_odd(held.factor) and abs(mend.factor - 1) <= 1e-9:
             return True  # the whole derivative belongs where it is wanted as it is
         if held.candidate is not None and held.candidate.kind == SLOPE:
             return False  # a slope for a slope says more than an adjoint of all that follows

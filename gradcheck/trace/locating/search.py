@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.locating.candidates import Candidates
-from gradcheck.trace.locating.meaning import is_meant
+from gradcheck.trace.locating.meaning import complexity, is_meant, is_odd
 from gradcheck.trace.locating.mend import QUANTITY, ZERO, ByPoint, Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.preferences import already_right, carries, is_better, spoils
@@ -128,9 +128,11 @@ def _is_simpler(mend: Mend, other: Mend) -> bool:
 
     A size is no such factor: the division by it may come later.
     """
-    is_odd = other.factor < 0 or complexity(other.factor) > 2
     return (
-        mend.factor == 1 and other.how == QUANTITY and is_odd and not mend.outputs < other.outputs
+        mend.factor == 1
+        and other.how == QUANTITY
+        and is_odd(other.factor)
+        and not mend.outputs < other.outputs
     )
 
 
@@ -236,12 +238,3 @@ def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool]:
     one = mend.candidate
     is_handed = one is not None and one.kind == VALUE and one.node in candidates.handed
     return len(mend.outputs), -complexity(mend.factor), is_handed
-
-
-def complexity(factor: float) -> int:
-    """How unlikely it is that somebody meant a factor."""
-    if abs(abs(factor) - 1) < 1e-9:
-        return 0 if factor > 0 else 1
-    whole = abs(factor - round(factor)) < 1e-9
-    is_round = whole or abs(1 / factor - round(1 / factor)) < 1e-9
-    return (2 if is_round else 4) + (factor < 0)
