@@ -45,6 +45,8 @@ def spoils(mend: Mend, view: View) -> bool:
         return False
     state = view.state
     ends = {output.node for output in state.outputs}
+    # what it is now stays what it is where it is only cut out and joined
+    is_now = {one.node for _, used in mend.unit.uses for one in view.explained.get(used, ())}
     pending, seen = [consumer for consumer, _ in mend.unit.uses], set()
     spoiled = False
     while pending:
@@ -53,7 +55,7 @@ def spoils(mend: Mend, view: View) -> bool:
             continue
         seen.add(index)
         if index in view.carrying and any(
-            one.kind == ADJOINT for one in view.explained.get(index, ())
+            one.kind == ADJOINT and one.node not in is_now for one in view.explained.get(index, ())
         ):
             spoiled = True
             continue
@@ -63,7 +65,7 @@ def spoils(mend: Mend, view: View) -> bool:
     return spoiled
 
 
-def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bool) -> bool:
+def is_better(mend: Mend, held: Mend, view: View, held_is: set[int]) -> bool:
     """Whether a later place is to be blamed instead of one whose value is right for something."""
     unit, candidate = mend.unit, mend.candidate
     if candidate is None:
@@ -87,7 +89,7 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
             return True  # the whole derivative belongs where it is wanted as it is
         if held.candidate is not None and held.candidate.kind == SLOPE:
             return False  # a slope for a slope says more than an adjoint of all that follows
-        if is_part or (held.candidate is not None and held.candidate.node == candidate.node):
+        if held.candidate is not None and held.candidate.node == candidate.node:
             return not all(explained)  # what is wanted of both is made wrong between them
         return not all(explained) and not _is_made_of(unit, held, view, held_is)
     return False

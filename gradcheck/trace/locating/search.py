@@ -90,7 +90,7 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
         if held is not None and (
             not best.outputs >= held.outputs
             or best_spoils
-            or not (held_spoils or is_better(best, held, view, held_is, is_part))
+            or not (held_spoils or is_better(best, held, view, held_is))
         ):
             continue
         is_first = held is None

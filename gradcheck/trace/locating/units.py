@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.quantities import CONTRIBUTION
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.state import Values
 from gradcheck.trace.locating.view import View
@@ -177,8 +178,13 @@ def _series(view: View) -> Iterator[Unit]:
         if not view.is_right_forward(last) or last in view.additive or not _is_used(view, last):
             for together in _together(view, members):
                 # the first pass is often right: it is the first wrong one that is looked for
-                wrong = [index for index in together if not view.explained.get(index)]
+                wrong = [index for index in together if not _is_whole(view, index)]
                 yield Unit(SERIES, (wrong or together)[0], nodes=together)
+
+
+def _is_whole(view: View, index: int) -> bool:
+    """Whether a value is something known, and not only a part of a derivative."""
+    return any(one.kind != CONTRIBUTION for one in view.explained.get(index, ()))
 
 
 def _together(view: View, members: tuple[int, ...]) -> list[tuple[int, ...]]:
