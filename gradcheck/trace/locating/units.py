@@ -168,12 +168,23 @@ def _grouped(
 
 
 def _series(view: View) -> Iterator[Unit]:
-    """The results of one operation in all passes of a loop, and in those that belong together."""
-    for members in _grouped(
+    """The results of one operation in all passes of a loop, and in those that belong together.
+
+    And in all calls of a function from different places, as for both sides of twins.
+    """
+    tape = view.state.tape
+    of_loops = _grouped(
         view,
         lambda node: (node.chain, node.name, node.value.shape),
         lambda index: _replaceable(view, index),
-    ):
+    )
+    of_calls = _grouped(
+        view,
+        lambda node: (node.chain[:1], node.name, node.value.shape),
+        lambda index: _replaceable(view, index) and bool(tape[index].chain),
+    )
+    several = [one for one in of_calls if len({tape[index].chain for index in one}) > 1]
+    for members in (*of_loops, *several):
         last = members[-1]
         if not view.is_right_forward(last) or last in view.additive or not _is_used(view, last):
             for together in _together(view, members):
