@@ -122,8 +122,8 @@ class Composer:
                     *self._sums(wanted, rows),
                     *self._multiples(wanted, products),
                     *self._multiples(wanted, quotients),
-                    *self._with_term(wanted, own, (self._every, products, quotients)),
                 ]
+                found = found or [*self._with_term(wanted, own, (self._every, products, quotients))]
         return list(dict.fromkeys(found))
 
     def _multiples(self, wanted: Array, rows: Rows) -> Iterator[str]:
