@@ -56,7 +56,8 @@ def spoils(mend: Mend, view: View) -> bool:
             continue
         seen.add(index)
         if index in view.carrying and any(
-            one.kind == ADJOINT and one.node not in is_now for one in view.explained.get(index, ())
+            one.kind == ADJOINT and (one.node not in is_now or index in ends)
+            for one in view.explained.get(index, ())
         ):
             spoiled = True
             continue
