@@ -19,8 +19,9 @@ from gradcheck.trace.locating.meaning import complexity, is_meant, is_odd
 from gradcheck.trace.locating.mend import QUANTITY, ZERO, ByPoint, Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.preferences import already_right, carries, is_better, spoils
+from gradcheck.trace.locating.replaceable import units_of
 from gradcheck.trace.locating.trial import Trials
-from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, USE, Unit, units_of
+from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, USE, Unit
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import evaluate
 
@@ -115,7 +116,10 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
 def _comes_first(scale: Scale, mend: Mend) -> bool:
     """Whether a constant factor is to be mended before a replacement."""
     earlier = scale.mends[0].unit.position < mend.unit.position
-    return scale.outputs >= mend.outputs or (earlier and complexity(mend.factor) > 0)
+    is_another = scale.outputs.isdisjoint(mend.outputs)
+    return scale.outputs >= mend.outputs or (
+        earlier and (is_another or complexity(mend.factor) > 0)
+    )
 
 
 def _says_more(mend: Mend, partial: Mend) -> bool:
@@ -171,7 +175,7 @@ def _best(
     if unit.kind == EVERYWHERE:
         return None
     best = _without(unit, view, trials)
-    if unit.uses and not view.may_be_replaced_in_use(unit.replaced[0]):
+    if unit.uses and not any(map(view.may_be_replaced_in_use, unit.replaced)):
         return best
     is_carrying = carries(unit, view)
     shape = view.state.values[0][unit.replaced[0]].shape

@@ -32,9 +32,13 @@ class View:
 
     def is_known(self, index: int) -> bool:
         """Whether a value is a value or an adjoint of the loss; or nothing but zeros."""
-        if not any(np.any(values[index]) for values in self.state.values):
-            return True
-        return any(one.kind in (VALUE, ADJOINT) for one in self.explained.get(index, ()))
+        return self.is_nothing(index) or any(
+            one.kind in (VALUE, ADJOINT) for one in self.explained.get(index, ())
+        )
+
+    def is_nothing(self, index: int) -> bool:
+        """Whether a value is nothing but zeros."""
+        return not any(np.any(values[index]) for values in self.state.values)
 
     def is_right_forward(self, index: int) -> bool:
         """Whether it is a value of the loss, and no adjoint."""
