@@ -259,16 +259,25 @@ def _writes_of(compared: Compared, node: Node) -> list[Node]:
 
 
 def _is_total(compared: Compared, node: Node) -> bool:
-    """Whether all that a loop writes into a buffer, added up, is what is wanted."""
-    writes = _writes_of(compared, node)
+    """Whether what is wanted is what is written into a buffer, added where it is assigned here."""
+    writes = list(_earlier_writes(compared, node))
     totals = []
     for values in compared.state.values:
-        total = np.zeros_like(values[node.index])
+        total = np.array(resolve(writes[0].arguments[0], values), dtype=float)
         for one in writes:
-            _, key, value = (resolve(argument, values) for argument in one.arguments)
-            np.add.at(total, key, value)
+            before, key, value = (resolve(argument, values) for argument in one.arguments)
+            is_own = one.chain == node.chain
+            np.add.at(total, key, value if is_own else value - before[key])
         totals.append(total)
     return len(writes) > 1 and same(totals, compared.expected)
+
+
+def _earlier_writes(compared: Compared, node: Node) -> Iterator[Node]:
+    """What has been written into a buffer, the first first, up to a node."""
+    target = getattr(node.arguments[0], "index", None)
+    if isinstance(target, int) and compared.state.tape[target].name == "setitem":
+        yield from _earlier_writes(compared, compared.state.tape[target])
+    yield node
 
 
 def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
 from gradcheck.trace.locating.candidates import Candidate
 from gradcheck.trace.locating.meaning import is_odd
@@ -36,7 +37,7 @@ def already_right(mend: Mend, view: View) -> tuple[set[int], bool]:
         kinds.append({one.kind for one in explained})
     if not all(ADJOINT in kind or CONTRIBUTION in kind for kind in kinds):
         return set(), False
-    is_part = mend.unit.is_series and any(CONTRIBUTION in kind for kind in kinds)
+    is_part = any(CONTRIBUTION in kind for kind in kinds)
     return (adjoints if all(ADJOINT in kind for kind in kinds) else set()), is_part
 
 
@@ -77,6 +78,8 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int]) -> bool:
     is_wanted_of_both = held.candidate is not None and what_of(held.candidate) == what_of(candidate)
     if is_wanted_of_both and unit.nodes and unit.first in below and candidate.kind != ADJOINT:
         return not all(explained)
+    if is_wanted_of_both and unit.first not in below and same_arrays(held.actual, mend.actual):
+        return True  # of two that are the same, the second is the copy
     if candidate.kind in (VALUE, SLOPE):
         if carries(unit, view):
             return False

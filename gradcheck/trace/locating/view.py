@@ -80,7 +80,7 @@ def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
     additive = frozenset(
         operand
         for index in order
-        if base_name(state.tape[index]) in ("add", "subtract") and index in carrying
+        if base_name(state.tape[index]) in ("add", "subtract", "add.at") and index in carrying
         for operand in state.tape[index].operands
         if operand not in carrying
         and not state.tape[operand].is_leaf
