@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 import numpy as np
@@ -80,13 +80,15 @@ class Composer:
 
     Attributes:
         values: the entries that are looked at, by the text of the expression.
-        near: texts that stand in the wrong expression, which come before shorter ones.
         factors: numbers, with what they make of a text `{}`.
+        near: texts that stand in the wrong expression, which come before shorter ones.
+        level: the entries of arrays whose entries are equal, which are nothing but terms.
     """
 
     values: Mapping[str, Array]
     factors: Mapping[float, str]
     near: frozenset[str] = frozenset()
+    level: Mapping[str, Array] = field(default_factory=dict)
 
     @cached_property
     def _every(self) -> Rows:
@@ -103,8 +105,11 @@ class Composer:
         few = self._every.first(MOST_OF_THREE)
         return few.times(few).times(few), few.plus().times(few)
 
-    def having(self, wanted: Array, of_three: bool = False) -> list[str]:
-        """Expressions of one or two values that have these entries, or of three."""
+    def having(self, wanted: Array, of_three: bool = False, own: str = "") -> list[str]:
+        """Expressions of one or two values that have these entries, or of three.
+
+        Or what stands there, `own`, and such a product.
+        """
         if not self.values or not np.any(wanted):
             return []
         with np.errstate(all="ignore"):
@@ -118,6 +123,7 @@ class Composer:
                     *self._multiples(wanted, products),
                     *self._multiples(wanted, quotients),
                 ]
+                found = found or [*self._with_term(wanted, own, (self._every, products, quotients))]
         return list(dict.fromkeys(found))
 
     def _multiples(self, wanted: Array, rows: Rows) -> Iterator[str]:
@@ -152,6 +158,22 @@ class Composer:
                         term = known.format(_operand(term, "-"))
                     inner = f"{rows.text(one)} {'-' if factor < 0 else '+'} {term}"
                     yield inner if form == "{}" else form.format(f"({inner})")
+
+    def _with_term(self, wanted: Array, own: str, of: Iterable[Rows]) -> Iterator[str]:
+        """`own + s a b`: what stands there lacks a term."""
+        if own not in self.values or len(wanted) < FEW_ENTRIES:
+            return
+        rest = wanted - self.values[own]
+        for text, value in self.level.items():
+            for sign, signed in (("+", value), ("-", -value)):
+                if np.any(rest) and np.allclose(rest, signed, EXACT, 0):
+                    yield f"{own} {sign} {text}"
+        for rows in of:
+            for index, factor in _aligned(rows, rest[None, :])[0]:
+                form = self._form(abs(factor), len(wanted))
+                if form is not None:
+                    sign, term = "-" if factor < 0 else "+", form.format(_operand(rows.text(index)))
+                    yield f"{own} {sign} {_operand(term, sign)}"
 
     def _form(self, factor: float, count: int) -> str | None:
         """What a number makes of a text; None where it is not known."""

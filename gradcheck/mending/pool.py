@@ -19,7 +19,7 @@ from gradcheck.mending.of_factors import DERIVATIVE, sizes_in
 from gradcheck.mending.scope import expressions, inside, value_of
 from gradcheck.user.blocks import Array
 
-MOST_ENTRIES, MOST_PRODUCTS = 24, 400
+MOST_ENTRIES, MOST_PRODUCTS = 24, 800
 MOST_ALIKE, MOST_CALLED, MOST_EQUAL, LONGEST = 12, 6, 2, 30
 INDEX = re.compile(r"\[-?([A-Za-z_]\w*)")
 """The variable that an index begins with."""
@@ -47,8 +47,11 @@ class Pool:
         self._context, self._moments, self._node = context, moments, node
         self._composers: dict[bytes, Composer] = {}
 
-    def having(self, expected: Sequence[Array], of_three: bool) -> list[str]:
-        """Expressions that have these values at the moments; what is not finite is not asked."""
+    def having(self, expected: Sequence[Array], of_three: bool, own: str = "") -> list[str]:
+        """Expressions that have these values at the moments; what is not finite is not asked.
+
+        They are made of what stands there now, too.
+        """
         self._expected = expected
         known = np.concatenate([np.isfinite(one).reshape(-1) for one in expected])
         if not known.any():
@@ -61,8 +64,11 @@ class Pool:
         ]
         key = repr([one.shape for one in expected]).encode() + chosen.tobytes()
         if key not in self._composers:
-            self._composers[key] = Composer(self._rows(), self._factors, self._near())
-        return self._composers[key].having(self._entries(expected), of_three)
+            rows = self._rows()
+            telling = {text: row for text, row in rows.items() if _is_telling(row)}
+            level = {text: row for text, row in rows.items() if text not in telling}
+            self._composers[key] = Composer(telling, self._factors, self._near(), level)
+        return self._composers[key].having(self._entries(expected), of_three, own)
 
     def _entries(self, values: Sequence[Array]) -> Array:
         shapes = [one.shape for one in self._expected]
@@ -101,6 +107,10 @@ class Pool:
     def _rows(self) -> dict[str, Array]:
         """The entries of all values that have the shape that is wanted, of equal ones two."""
         known = {**self._known, **self._called()}
+        length = self._expected[0].shape[:1]
+        for text, values in list(known.items()) if self._expected[0].ndim == 2 else ():
+            if values[0].shape == length:
+                known[f"{text}[:, None]"] = [value[:, None] for value in values]
         rows: dict[str, Array] = {}
         seen: Counter[bytes] = Counter()
         for text, values in (*known.items(), *self._made(known)):
@@ -109,8 +119,8 @@ class Pool:
             except ValueError:  # it has another shape
                 continue
             key = np.round(row, 12).tobytes()
-            telling = np.ptp(row) > 0 if len(row) > 1 else np.any(row)
-            if seen[key] < MOST_EQUAL and telling and np.all(np.isfinite(row)):
+            is_known = _is_telling(row) or (text in known and values[0].ndim)
+            if seen[key] < MOST_EQUAL and is_known and np.all(np.isfinite(row)):
                 seen[key] += 1
                 rows[text] = row
         return rows
@@ -216,18 +226,25 @@ class Pool:
     def _products(self, known: dict[str, list[Array]]) -> Iterator[tuple[str, list[Array]]]:
         """Products of matrices and vectors that have the shape that is wanted."""
         shape, count = self._expected[0].shape, 0
-        arrays = [(text, values) for text, values in known.items() if values[0].ndim in (1, 2)]
+        arrays = [
+            (text, values)
+            for text, values in known.items()
+            if values[0].ndim in (1, 2) or values[0].shape[:-1] == shape[:-1]
+        ]
         sides = [
             (f"{_plain(text)}{turn}", [value.T for value in values] if turn else values)
             for text, values in arrays
             for turn in (("", ".T") if values[0].ndim == 2 else ("",))
         ]
-        for (one, left), (other, right) in product(sides, sides):
+        pairs = product(sides, sides)
+        for (one, left), (other, right) in sorted(pairs, key=_length):
+            if not (left[0].ndim and 0 < right[0].ndim < 3):
+                continue
             fits = left[0].shape[-1] == right[0].shape[0]
             if fits and (*left[0].shape[:-1], *right[0].shape[1:]) == shape:
-                pairs = zip(left, right, strict=True)
                 try:
-                    yield f"{one} @ {other}", [np.asarray(a @ b) for a, b in pairs]
+                    made = [np.asarray(a @ b) for a, b in zip(left, right, strict=True)]
+                    yield f"{one} @ {other}", made
                 except ValueError:
                     continue
                 count += 1
@@ -239,6 +256,17 @@ class Pool:
                 return
 
 
+def _is_telling(row: Array) -> bool:
+    """Whether a value is more than a number, or nothing."""
+    return bool(np.ptp(row) > 0 if len(row) > 1 else np.any(row))
+
+
+def _length(pair: tuple[tuple[str, Any], tuple[str, Any]]) -> int:
+    """How long the text of a product is."""
+    (one, _), (other, _) = pair
+    return len(one) + len(other)
+
+
 def _plain(text: str) -> str:
     """A text as it can be put in front of a power or an attribute."""
     node = ast.parse(text, mode="eval").body
@@ -246,7 +274,10 @@ def _plain(text: str) -> str:
 
 
 def _items(context: Context, names: dict[str, Any]) -> Iterator[str]:
-    """The items of lists of arrays: the first, the last, and those at and beside a loop's."""
+    """The items of lists of arrays: the first, the last, and those at and beside a loop's.
+
+    And the rows of arrays there, of which another array has one in the function.
+    """
     numbers = [
         name
         for name, value in names.items()
@@ -255,6 +286,14 @@ def _items(context: Context, names: dict[str, Any]) -> Iterator[str]:
     indices = ["0", "-1", "-2"]
     for name in numbers[:3]:
         indices += [name, f"{name} - 1", f"{name} + 1", f"-{name}"]
+    used = {
+        name for one in context.all_of(ast.Subscript) for name in INDEX.findall(ast.unparse(one))
+    }
+    moving = [
+        f"{name}{step}" for name in numbers[:3] if name in used for step in ("", " - 1", " + 1")
+    ]
     for text, value in context.known.items():
         if value.kind == "list" and PLACE.fullmatch(text):
             yield from (f"{text}[{index}]" for index in indices)
+        elif value.kind == "array" and len(value.shape) > 1 and PLACE.fullmatch(text):
+            yield from (f"{text}[{index}]" for index in moving)

@@ -33,6 +33,14 @@ SOLVED: dict[type[ast.operator], tuple[Callable[[Array, Array], Array], ...]] = 
 }
 """What the left and the right operand should be, of what is wanted and the other operand."""
 
+INVERSES: dict[str, Callable[[Array], Array]] = {
+    "exp": np.log,
+    "log": np.exp,
+    "sqrt": np.square,
+    "tanh": np.arctanh,
+}
+"""What the argument of a function should be, of what is wanted."""
+
 Told = tuple[Moment, Array]
 """A moment, and what an expression should be at it."""
 
@@ -162,7 +170,7 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told]) -> list[Edit]
             for part, expected in parts
             for text in (
                 *(_number(part, expected) if part is node else ()),
-                *pool.having(expected, of_three),
+                *pool.having(expected, of_three, context.source(part)),
             )
         ]
         edits: list[Edit] = []
@@ -216,6 +224,18 @@ def _parts(
     match node:
         case ast.UnaryOp(ast.USub(), operand):
             yield from _parts(context, operand, moments, [-one for one in expected])
+        case ast.Call(ast.Attribute(attr=name) | ast.Name(name), [argument]) if name in INVERSES:
+            with np.errstate(all="ignore"):
+                inverse = [np.asarray(INVERSES[name](one)) for one in expected]
+            if all(np.all(np.isfinite(one)) for one in inverse):
+                yield from _parts(context, argument, moments, inverse)
+        case ast.Call(ast.Attribute(attr="where") | ast.Name("where"), [mask, *branches]):
+            for branch, is_chosen in zip(branches, (True, False), strict=False):
+                masks = [moment.value(context.source(mask)) for moment in moments]
+                pairs = list(zip(masks, expected, strict=True))
+                if all(one is not None and one.shape == value.shape for one, value in pairs):
+                    chosen = [np.where(one == is_chosen, value, np.nan) for one, value in pairs]
+                    yield from _parts(context, branch, moments, chosen)
         case ast.BinOp(left, op, right) if type(op) in SOLVED:
             for part, other, solve in zip(
                 (left, right), (right, left), SOLVED[type(op)], strict=True

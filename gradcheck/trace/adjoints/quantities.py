@@ -6,7 +6,7 @@ A wrong value in the gradient is replaced by these, and only by these.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import groups_of, stacks_of
-from gradcheck.trace.adjoints.differences import Contributions
-from gradcheck.trace.adjoints.operations import ELEMENTWISE, base_name, contributions
+from gradcheck.trace.adjoints.chains import CHAIN, Locals, chained, stays_inside
+from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import tangents_of
 from gradcheck.trace.record.nodes import Node
@@ -31,24 +31,6 @@ PRODUCT = "product"
 
 PATHS = 40
 """Of a value with more uses than this, the single contributions are no quantities."""
-
-REACH = 8
-"""Along how many elementwise operations a local derivative is taken at most."""
-
-CHAIN = frozenset(ELEMENTWISE) | {
-    "where",
-    "clip",
-    "getitem",
-    "real",
-    "erf",
-    "expit",
-    "ndtr",
-    "float",
-}
-"""The operations along which there are local derivatives."""
-
-Locals = dict[int, Contributions]
-"""By node, the derivatives of each entry by that of each operand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,17 +99,20 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
     first = points[0]
     reached = [point.derivatives.of_nodes for point in points]
     used = used_values(first)
+    moving = set(first.parameters.values())
     for node in first.loss_nodes:
         index = node.index
+        if moving.intersection(node.operands):
+            moving.add(index)
         if index not in used or is_own(node):
             continue
-        is_data = node.is_leaf and index not in first.parameters.values()
-        if not is_data and all(index in derivatives for derivatives in reached):
+        if index in moving and all(index in derivatives for derivatives in reached):
             values = tuple(np.asarray(derivatives[index]) for derivatives in reached)
             yield Quantity(ADJOINT, index, None, values)
         values = tuple(point.loss_nodes[index].value for point in points)
         yield Quantity(VALUE, index, None, values)
     yield from contributions_of(points)
+    yield from contributions_of_calls(points)
     yield from _slopes(points)
     for index, by, along in tangents_of(points):
         if index in used and not is_own(first.loss_nodes[index]):
@@ -150,18 +135,39 @@ def used_values(point: Point) -> set[int]:
 
 def contributions_of(points: Sequence[Point]) -> Iterator[Quantity]:
     """What each use of a value contributes to its derivative, where it has several."""
-    first = points[0]
-    users: dict[int, list[int]] = {}
-    for consumer, operand in first.derivatives.of_edges:
-        users.setdefault(operand, []).append(consumer)
-    for consumer, operand in first.derivatives.of_edges:
-        if 1 < len(users[operand]) < PATHS:
-            shape = first.loss_nodes[operand].value.shape
-            values = tuple(
-                np.asarray(point.derivatives.of_edges.get((consumer, operand), np.zeros(shape)))
-                for point in points
-            )
-            yield Quantity(CONTRIBUTION, operand, consumer, values)
+    for operand, consumers in _users(points[0]).items():
+        if 1 < len(consumers) < PATHS:
+            for consumer in consumers:
+                yield Quantity(CONTRIBUTION, operand, consumer, _part(points, operand, [consumer]))
+
+
+def contributions_of_calls(points: Sequence[Point]) -> Iterator[Quantity]:
+    """What all uses of a value within one call contribute: what its backward pass hands out."""
+    nodes = points[0].loss_nodes
+    for operand, consumers in _users(points[0]).items():
+        calls: dict[Any, list[int]] = {}
+        for consumer in consumers if 2 < len(consumers) < PATHS else ():
+            for outer in range(1, len(nodes[consumer].chain)):
+                calls.setdefault(nodes[consumer].chain[outer:], []).append(consumer)
+        for within in {tuple(one) for one in calls.values() if 1 < len(one) < len(consumers)}:
+            yield Quantity(CONTRIBUTION, operand, within[-1], _part(points, operand, within))
+
+
+def _users(point: Point) -> dict[int, list[int]]:
+    """The operations through which a derivative comes to a value, by the value."""
+    found: dict[int, list[int]] = {}
+    for consumer, operand in point.derivatives.of_edges:
+        found.setdefault(operand, []).append(consumer)
+    return found
+
+
+def _part(points: Sequence[Point], operand: int, users: Sequence[int]) -> tuple[NDArray[Any], ...]:
+    """What some uses of a value contribute to its derivative, by point."""
+    nothing = np.zeros(points[0].loss_nodes[operand].value.shape)
+    return tuple(
+        np.asarray(sum(point.derivatives.of_edges.get((one, operand), nothing) for one in users))
+        for point in points
+    )
 
 
 def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
@@ -189,13 +195,13 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
         if end.index not in reached or base_name(end) not in CHAIN or is_own(end):
             continue
         slopes = [
-            _chained(point.loss_nodes, its_values, end.index, reached, its_locals)
+            chained(point.loss_nodes, its_values, end.index, reached, its_locals)
             for point, its_values, its_locals in zip(points, values, known_locals, strict=True)
         ]
         inside = set(slopes[0]) | {end.index}
         for begin in slopes[0]:
             known = all(begin in one for one in slopes)
-            if known and _stays_inside(begin, inside, above[end.index], users):
+            if known and stays_inside(begin, inside, above[end.index], users):
                 yield Quantity(SLOPE, end.index, begin, tuple(one[begin] for one in slopes))
 
 
@@ -210,68 +216,11 @@ def slopes_around(points: Sequence[Point], begin: int) -> Iterator[Quantity]:
         if end.index in used or base_name(end) not in CHAIN or is_own(end):
             continue
         slopes = [
-            _chained(point.loss_nodes, own, end.index, dict(enumerate(own)), {})
+            chained(point.loss_nodes, own, end.index, dict(enumerate(own)), {})
             for point, own in zip(points, values, strict=True)
         ]
         if all(begin in one for one in slopes) and np.ptp(slopes[0][begin]):
             yield Quantity(SLOPE, end.index, begin, tuple(one[begin] for one in slopes))
-
-
-def _chained(
-    nodes: Sequence[Node],
-    values: Sequence[NDArray[Any]],
-    end: int,
-    reached: Mapping[int, NDArray[Any]],
-    known: Locals,
-) -> dict[int, NDArray[Any]]:
-    """The derivatives of a value by those that elementwise operations made it of."""
-    shape = values[end].shape
-    found = {end: np.ones(shape)}
-    depth = {end: 0}
-    pending = [end]
-    while pending:
-        index = max(pending)
-        pending.remove(index)
-        node = nodes[index]
-        if base_name(node) not in CHAIN or depth[index] >= REACH or node.function is None:
-            continue
-        for operand, part in _parts(node, values, found[index], known):
-            if operand not in reached or values[operand].shape != shape:
-                continue
-            if operand in found:
-                found[operand] = found[operand] + part
-            else:
-                found[operand] = part
-                depth[operand] = depth[index] + 1
-                pending.append(operand)
-    del found[end]
-    return found
-
-
-def _parts(
-    node: Node, values: Sequence[NDArray[Any]], g: NDArray[Any], known: Locals
-) -> Contributions:
-    """The contributions of an operation on single entries, whose derivatives are known once."""
-    if base_name(node) not in ELEMENTWISE:
-        return contributions(node, values[node.index], values, g)
-    if node.index not in known:
-        ones = np.ones(g.shape)
-        known[node.index] = contributions(node, values[node.index], values, ones)
-    return [(operand, g * part) for operand, part in known[node.index] if part.shape == g.shape]
-
-
-def _stays_inside(begin: int, inside: set[int], above: int, users: dict[int, set[int]]) -> bool:
-    """Whether every path from a value to the end of a chain stays in the chain."""
-    seen, pending = {begin}, [begin]
-    while pending:
-        for user in users.get(pending.pop(), ()):
-            if user in seen or not above >> user & 1:
-                continue
-            if user not in inside:
-                return False
-            seen.add(user)
-            pending.append(user)
-    return True
 
 
 def _are_usable(kind: str, several: Sequence[Sequence[NDArray[Any]]]) -> Iterator[bool]:

@@ -44,11 +44,15 @@ def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[S
     first = points[0]
     found = list(_series_of_slopes(first, quantities))
     groups: dict[Any, list[int]] = {}
+    calls: dict[Any, list[int]] = {}  # of one function from different places
     used = used_values(first)
     for node in first.loss_nodes:
         if node.index in used and not node.is_leaf and node.is_float:
-            key = (node.chain, node.name, node.value.shape)
-            groups.setdefault(key, []).append(node.index)
+            own = (node.name, node.value.shape)
+            groups.setdefault((node.chain, *own), []).append(node.index)
+            calls.setdefault((node.chain[:1], *own), []).append(node.index)
+    loops = {tuple(members) for members in groups.values()}
+    groups |= {key: one for key, one in calls.items() if key[0] and tuple(one) not in loops}
     ends = _ends_of_loops(first)
     inner = [[one for one in members if one in ends] for members in groups.values()]
     for members in [*groups.values(), *(part for part in inner if len(part) in range(2, PATHS))]:

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import SLOPE, Quantity, slopes_around
 from gradcheck.trace.locating.candidates import Candidate
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, carried, evaluate, latest_first
 from gradcheck.trace.wording.scope import names_at
 from gradcheck.trace.wording.words import Words
@@ -25,6 +27,12 @@ Arrays = Sequence[Array]
 
 TOLERANCE = 1e-6
 STEP = 1e-6
+
+ARITHMETIC = (MOVES - {"where", "select", "choose"}) | {
+    *("add", "subtract", "negative", "multiply", "divide", "true_divide", "reciprocal"),
+    *("power", "square", "sqrt"),
+}
+"""What makes no activation by itself."""
 
 DEEPEST = 12
 """So many operations back from the wrong value another operation is tried."""
@@ -222,3 +230,18 @@ def agrees(compared: Compared, changed: Node, change: Callable[[Node], Node]) ->
             return False
         found.append(values.get(compared.operand, known[compared.operand]))
     return same(found, compared.expected)
+
+
+def is_activation(compared: Compared, begin: int, end: int) -> bool:
+    """Whether a value of the loss is made from another by more than arithmetic and powers."""
+    between, made = {begin}, set()
+    for node in compared.loss_nodes[begin + 1 : end + 1]:
+        if between.intersection(node.operands):
+            between.add(node.index)
+    wanted = {end}
+    for index in sorted(between - {begin}, reverse=True):
+        if index in wanted:
+            node = compared.loss_nodes[index]
+            made.add(base_name(node))
+            wanted.update(between.intersection(node.operands))
+    return not made <= ARITHMETIC

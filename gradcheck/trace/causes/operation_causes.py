@@ -13,7 +13,15 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
-from gradcheck.trace.causes.compared import Arrays, Compared, less, product, quotient, same
+from gradcheck.trace.causes.compared import (
+    Arrays,
+    Compared,
+    is_activation,
+    less,
+    product,
+    quotient,
+    same,
+)
 from gradcheck.trace.causes.surplus_causes import FORMS
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.mend import Mend
@@ -26,11 +34,6 @@ from gradcheck.trace.wording.words import Words
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
 PRODUCTS = ("matmul", "dot", "multiply")
-ARITHMETIC = (MOVES - {"where", "select", "choose"}) | {
-    *("add", "subtract", "negative", "multiply", "divide", "true_divide", "reciprocal"),
-    *("power", "square", "sqrt"),
-}
-"""What makes no activation by itself."""
 
 
 def softmax_cause(compared: Compared) -> Cause | None:
@@ -215,7 +218,7 @@ def value_cause(compared: Compared) -> Cause | None:
     does = [value * (1 - value) for value in compared.expected]
     for quantity in () if in_product else compared.known.quantities:
         begin, end = quantity.other, quantity.node
-        if quantity.kind != SLOPE or begin is None or not _is_activation(compared, begin, end):
+        if quantity.kind != SLOPE or begin is None or not is_activation(compared, begin, end):
             continue
         inputs, outputs = compared.values(begin), compared.values(end)
         for kind, given, wanted in (
@@ -286,18 +289,3 @@ def _is_updated(compared: Compared, belongs: int) -> bool:
     if moved[0].size == 1:
         parts += [[step.flat[entry] for step in steps] for entry in range(steps[0].size)]
     return any(proportion(moved, part, 1e-6) is not None for part in parts)
-
-
-def _is_activation(compared: Compared, begin: int, end: int) -> bool:
-    """Whether a value of the loss is made from another by more than arithmetic and powers."""
-    between, made = {begin}, set()
-    for node in compared.loss_nodes[begin + 1 : end + 1]:
-        if between.intersection(node.operands):
-            between.add(node.index)
-    wanted = {end}
-    for index in sorted(between - {begin}, reverse=True):
-        if index in wanted:
-            node = compared.loss_nodes[index]
-            made.add(base_name(node))
-            wanted.update(between.intersection(node.operands))
-    return not made <= ARITHMETIC

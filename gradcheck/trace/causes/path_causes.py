@@ -12,7 +12,7 @@ from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.quantities import PATHS, VALUE
 from gradcheck.trace.causes.axis_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.causes.compared import Array, Arrays, Compared, less, made_of, quotient, same
-from gradcheck.trace.causes.penalties import is_square
+from gradcheck.trace.causes.penalties import is_added, is_square
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.names import MOVES, WRITES, split_names
 from gradcheck.trace.record.nodes import Node, evaluate, resolve
@@ -91,14 +91,15 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     nodes, words = compared.loss_nodes, compared.words
     through = ", ".join(dict.fromkeys(words.name(user) for user in missing[:4]))
     if before_moves(compared.loss_nodes, node) in compared.parameters and all(
-        is_square(nodes[user]) and set(nodes[user].operands) == {node} for user in missing
+        is_square(nodes[user]) and set(nodes[user].operands) == {node} and is_added(compared, user)
+        for user in missing
     ):
         return Cause(
             fault.PENALTY_MISSING,
             f"the derivative of the penalty {through} by {words.name(node)} is missing",
             f"add the derivative of {through} by {words.name(node)}",
         )
-    if all(base_name(nodes[user]) in STATISTICS for user in missing):
+    if all(_is_statistic(compared, user, node) for user in missing):
         return Cause(
             fault.STATISTICS_CONSTANT,
             f"{through} {'are' if len(missing) > 1 else 'is'} taken for constant, and made of "
@@ -126,6 +127,18 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
         f"what comes through {through} is missing",
         f"add what comes back through {through}",
     )
+
+
+def _is_statistic(compared: Compared, user: int, node: int) -> bool:
+    """Whether a value's mean, or the like, is done to what is as large as the value again."""
+    nodes = compared.loss_nodes
+    if base_name(nodes[user]) not in STATISTICS:
+        return False
+    made = {user}
+    for later in nodes[user + 1 :]:
+        if made.intersection(later.operands):
+            made.add(later.index)
+    return any(nodes[one].value.size >= nodes[node].value.size for one in made)
 
 
 def turned_cause(compared: Compared) -> Cause | None:
@@ -246,16 +259,25 @@ def _writes_of(compared: Compared, node: Node) -> list[Node]:
 
 
 def _is_total(compared: Compared, node: Node) -> bool:
-    """Whether all that a loop writes into a buffer, added up, is what is wanted."""
-    writes = _writes_of(compared, node)
+    """Whether what is wanted is what is written into a buffer, added where it is assigned here."""
+    writes = list(_earlier_writes(compared, node))
     totals = []
     for values in compared.state.values:
-        total = np.zeros_like(values[node.index])
+        total = np.array(resolve(writes[0].arguments[0], values), dtype=float)
         for one in writes:
-            _, key, value = (resolve(argument, values) for argument in one.arguments)
-            np.add.at(total, key, value)
+            before, key, value = (resolve(argument, values) for argument in one.arguments)
+            is_own = one.chain == node.chain
+            np.add.at(total, key, value if is_own else value - before[key])
         totals.append(total)
     return len(writes) > 1 and same(totals, compared.expected)
+
+
+def _earlier_writes(compared: Compared, node: Node) -> Iterator[Node]:
+    """What has been written into a buffer, the first first, up to a node."""
+    target = getattr(node.arguments[0], "index", None)
+    if isinstance(target, int) and compared.state.tape[target].name == "setitem":
+        yield from _earlier_writes(compared, compared.state.tape[target])
+    yield node
 
 
 def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:

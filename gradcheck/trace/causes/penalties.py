@@ -47,6 +47,23 @@ def is_square(node: Node) -> bool:
     return name in SQUARES or (name in PRODUCTS and len(operands_of(node.arguments)) > 1)
 
 
+def is_added(compared: Compared, node: int) -> bool:
+    """Whether the loss adds a value to the rest, or what it makes of it and of data alone."""
+    adjoint = compared.adjoints(node)
+    if adjoint is None:
+        return False
+    if not np.ptp(np.concatenate([np.ravel(value) for value in adjoint])):
+        return True
+    users = [user for user, of in compared.points[0].derivatives.of_edges if of == node]
+    if len(users) != 1:
+        return False
+    others = set(compared.loss_nodes[users[0]].operands) - {node}
+    is_alone = others.isdisjoint(compared.parameters) and all(
+        compared.loss_nodes[other].is_leaf for other in others
+    )
+    return is_alone and is_added(compared, users[0])
+
+
 def penalty_cause(compared: Compared) -> Cause | None:
     """What is off by a multiple of the parameter itself: the loss's penalty, or one it lacks."""
     wanted = compared.candidate

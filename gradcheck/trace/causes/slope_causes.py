@@ -10,7 +10,16 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
-from gradcheck.trace.causes.compared import FEWEST, Arrays, Compared, quotient, roughness, same
+from gradcheck.trace.causes.compared import (
+    FEWEST,
+    Arrays,
+    Compared,
+    is_activation,
+    quotient,
+    roughness,
+    same,
+)
+from gradcheck.trace.causes.surplus_causes import parameterisation
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.nodes import Reference
 
@@ -43,7 +52,10 @@ class _Slope:
 def slope_cause(compared: Compared) -> Cause | None:
     """The cause, where the wrong value is the right one but for its slope."""
     slopes = list(_slopes(compared))
-    finds = (_whole, _one_of_two, _inactive, _twice, _at_output, _itself, _of_another, _elsewhere)
+    finds = (
+        *(_whole, _one_of_two, _inactive, _twice, _at_output, _itself),
+        *(_other_factor, _of_another, _elsewhere),
+    )
     for find in finds:
         for slope in slopes:
             cause = find(compared, slope)
@@ -168,14 +180,9 @@ def _missing(compared: Compared, slope: _Slope) -> Cause | None:
             name, done = compared.words.name(others.pop()), base_name(end)
             what = f"the {'factor' if done == 'multiply' else 'division by'} {name} is missing"
             return Cause(fault.FACTOR_MISSING, what, f"{done} by {name}")
-    begin = before_moves(compared.loss_nodes, slope.begin)
-    if begin in compared.parameters and base_name(end) == "exp":
-        return Cause(
-            fault.PARAMETERISATION,
-            f"this is the derivative by {compared.words.name(slope.end)}, and the parameter is "
-            f"{compared.words.name(slope.begin)}: a factor {compared.words.name(slope.end)} is "
-            "missing",
-        )
+    cause = parameterisation(compared, slope.begin, end.index)
+    if cause is not None:
+        return cause
     name = _name(compared, slope)
     return Cause(fault.SLOPE_MISSING, f"{name} is missing", f"multiply by {name}")
 
@@ -199,7 +206,8 @@ def _twice(compared: Compared, slope: _Slope) -> Cause | None:
 
 def _at_output(compared: Compared, slope: _Slope) -> Cause | None:
     outputs = compared.values(slope.end)
-    if not _is(compared, slope, outputs):
+    # the square of a square is a wrong power: nobody takes a square for an activation
+    if not is_activation(compared, slope.begin, slope.end) or not _is(compared, slope, outputs):
         return None
     of = compared.words.name(slope.end)
     return Cause(
@@ -239,6 +247,22 @@ def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
         ):
             other = compared.words.quantity(SLOPE, quantity.node, quantity.other)
             return Cause(fault.SLOPE_OF_ANOTHER, f"it is {other}, not {_name(compared, slope)}")
+    return None
+
+
+def _other_factor(compared: Compared, slope: _Slope) -> Cause | None:
+    """In the derivative of a product, another value than the other factor."""
+    end = compared.loss_nodes[slope.end]
+    if base_name(end) != "multiply" or slope.begin not in end.operands:
+        return None
+    for other in set(end.operands) - {slope.begin}:
+        for quantity in (
+            compared.known.quantities if same(slope.right, compared.values(other)) else ()
+        ):
+            if quantity.kind == VALUE and same(slope.used, quantity.values):
+                used, right = compared.words.name(quantity.node), compared.words.name(other)
+                words = f"it is multiplied by {used}, and {right} belongs there"
+                return Cause(fault.OTHER_OPERAND, words, f"multiply by {right}")
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.causes.compared import FEWEST, Array, Compared, product, quotient, same
 from gradcheck.trace.fault import Cause
@@ -39,10 +39,35 @@ def again_cause(compared: Compared) -> Cause | None:
         if len(np.unique(one.values[0])) < 3 < one.values[0].size:
             continue  # a mask, or classes: twice is once
         if same(compared.actual, product(compared.expected, one.values)):
+            if _is_divided_by(compared):
+                cause = parameterisation(compared, one.other, one.node)
+                if cause is not None:
+                    return cause
             name = compared.words.quantity(SLOPE, one.node, one.other)
             words = f"{name} is in it already, and is multiplied in once more"
             return Cause(fault.SLOPE_TWICE, words, "take it once")
     return None
+
+
+def _is_divided_by(compared: Compared) -> bool:
+    tape, made = compared.state.tape, compared.operand
+    users = [tape[user] for user in compared.state.consumers[made]]
+    return bool(users) and all(
+        base_name(user) == "divide" and getattr(user.arguments[1], "index", None) == made
+        for user in users
+    )
+
+
+def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
+    """The derivative by exp(theta), where theta is a parameter."""
+    of, name = compared.words.name(begin), compared.words.name(end)
+    is_parameter = before_moves(compared.loss_nodes, begin) in compared.parameters
+    if not is_parameter or base_name(compared.loss_nodes[end]) != "exp":
+        return None
+    return Cause(
+        fault.PARAMETERISATION,
+        f"this is the derivative by {name}, and the parameter is {of}: a factor {name} is missing",
+    )
 
 
 def habit_cause(compared: Compared) -> Cause | None:

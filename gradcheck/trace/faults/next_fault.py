@@ -24,10 +24,10 @@ from gradcheck.trace.faults.passes import last_pass
 from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
 from gradcheck.trace.locating.before_right import before_right_terms
-from gradcheck.trace.locating.candidates import Candidate
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.left_out import factor_left_out
 from gradcheck.trace.locating.mend import Mend
+from gradcheck.trace.locating.preferences import what_of
 from gradcheck.trace.locating.projections import projections_of
 from gradcheck.trace.locating.search import Outcome, first_mend
 from gradcheck.trace.locating.state import State
@@ -109,7 +109,7 @@ def _of_replacement(
     wanted = mend.candidate
     is_right = any(
         one.kind in (ADJOINT, CONTRIBUTION)
-        and (wanted is None or (one.kind, one.node, one.other) != _what(wanted))
+        and (wanted is None or (one.kind, one.node, one.other) != what_of(wanted))
         for one in explained
     )
     returned = where_returned(search, view, mend)
@@ -162,10 +162,6 @@ def _is_taken_off(mend: Mend, state: State) -> bool:
         np.allclose(np.ravel(value), part, 1e-7, 0)
         for value, part in zip(values, first, strict=True)
     )
-
-
-def _what(wanted: Candidate) -> tuple[str, int, int | None]:
-    return wanted.kind, wanted.node, wanted.other
 
 
 def _naming(assignments: Sequence[Assignment]) -> list[Assignment]:

@@ -124,6 +124,13 @@ class Candidates:
                     laid = _all_laid(chosen, shape)
                     if laid is not None:
                         yield one.kind, one.nodes[0], one.other, laid
+            for order, is_first in itertools.product((1, -1), (True, False)):
+                if one.kind != VALUE or not count - 1 <= length <= count + 1 or count < 3:
+                    continue  # only a state begins with nothing, before the first pass
+                padded = [_from_nothing(passes[::order], count, is_first) for passes in one.values]
+                laid = _all_laid(padded, shape)
+                if laid is not None:
+                    yield one.kind, one.nodes[0], one.other, laid
 
     def _from_axes(self, count: int, shape: Shape) -> Iterator[_Laid]:
         """The entries, rows or columns of one quantity."""
@@ -147,6 +154,16 @@ class Candidates:
                     laid = _all_laid(chosen, shape)
                     if laid is not None:
                         yield quantity.kind, quantity.node, quantity.other, laid
+
+
+def _from_nothing(
+    passes: Sequence[NDArray[Any]], count: int, is_first: bool
+) -> Sequence[NDArray[Any]]:
+    """So many passes, the first or the last of which is one before the loop began."""
+    nothing = (np.zeros_like(passes[0]),)
+    if is_first:
+        return (*nothing, *passes[: count - 1])
+    return (*passes[len(passes) - (count - 1) :], *nothing)
 
 
 _Laid = tuple[str, int, int | None, list[NDArray[Any]]]

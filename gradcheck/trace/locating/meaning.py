@@ -54,3 +54,17 @@ def is_meant(factor: float, meant: NDArray[np.float64]) -> bool:
     log = np.log(abs(factor))
     near = np.searchsorted(meant, (log - CLOSE, log + CLOSE))
     return bool(near[0] < near[1])
+
+
+def complexity(factor: float) -> int:
+    """How unlikely it is that somebody meant a factor."""
+    if abs(abs(factor) - 1) < 1e-9:
+        return 0 if factor > 0 else 1
+    whole = abs(factor - round(factor)) < 1e-9
+    is_round = whole or abs(1 / factor - round(1 / factor)) < 1e-9
+    return (2 if is_round else 4) + (factor < 0)
+
+
+def is_odd(factor: float) -> bool:
+    """Whether it is no size: by a size it may be divided later."""
+    return factor < 0 or complexity(factor) > 2

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
+from gradcheck.trace.locating.candidates import Candidate
+from gradcheck.trace.locating.meaning import is_odd
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.units import NODE, Unit
 from gradcheck.trace.locating.view import View
@@ -34,7 +37,7 @@ def already_right(mend: Mend, view: View) -> tuple[set[int], bool]:
         kinds.append({one.kind for one in explained})
     if not all(ADJOINT in kind or CONTRIBUTION in kind for kind in kinds):
         return set(), False
-    is_part = mend.unit.is_series and any(CONTRIBUTION in kind for kind in kinds)
+    is_part = any(CONTRIBUTION in kind for kind in kinds)
     return (adjoints if all(ADJOINT in kind for kind in kinds) else set()), is_part
 
 
@@ -44,6 +47,8 @@ def spoils(mend: Mend, view: View) -> bool:
         return False
     state = view.state
     ends = {output.node for output in state.outputs}
+    # what it is now stays what it is where it is only cut out and joined
+    is_now = {one.node for _, used in mend.unit.uses for one in view.explained.get(used, ())}
     pending, seen = [consumer for consumer, _ in mend.unit.uses], set()
     spoiled = False
     while pending:
@@ -52,7 +57,8 @@ def spoils(mend: Mend, view: View) -> bool:
             continue
         seen.add(index)
         if index in view.carrying and any(
-            one.kind == ADJOINT for one in view.explained.get(index, ())
+            one.kind == ADJOINT and (one.node not in is_now or index in ends)
+            for one in view.explained.get(index, ())
         ):
             spoiled = True
             continue
@@ -62,13 +68,18 @@ def spoils(mend: Mend, view: View) -> bool:
     return spoiled
 
 
-def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bool) -> bool:
+def is_better(mend: Mend, held: Mend, view: View, held_is: set[int]) -> bool:
     """Whether a later place is to be blamed instead of one whose value is right for something."""
     unit, candidate = mend.unit, mend.candidate
     if candidate is None:
         return False
     below = frozenset(view.state.below([held.unit.first]))
     explained = [bool(view.explained.get(index)) for index in unit.replaced]
+    is_wanted_of_both = held.candidate is not None and what_of(held.candidate) == what_of(candidate)
+    if is_wanted_of_both and unit.nodes and unit.first in below and candidate.kind != ADJOINT:
+        return not all(explained)
+    if is_wanted_of_both and unit.first not in below and same_arrays(held.actual, mend.actual):
+        return True  # of two that are the same, the second is the copy
     if candidate.kind in (VALUE, SLOPE):
         if carries(unit, view):
             return False
@@ -82,11 +93,11 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
             return False
         return bool(unit.uses) or (unit.first not in below and not all(explained))
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
-        if abs(held.factor - 1) > 1e-9 >= abs(mend.factor - 1):
+        if is_odd(held.factor) and abs(mend.factor - 1) <= 1e-9:
             return True  # the whole derivative belongs where it is wanted as it is
         if held.candidate is not None and held.candidate.kind == SLOPE:
             return False  # a slope for a slope says more than an adjoint of all that follows
-        if is_part or (held.candidate is not None and held.candidate.node == candidate.node):
+        if held.candidate is not None and held.candidate.node == candidate.node:
             return not all(explained)  # what is wanted of both is made wrong between them
         return not all(explained) and not _is_made_of(unit, held, view, held_is)
     return False
@@ -108,3 +119,8 @@ def _is_made_of(unit: Unit, held: Mend, view: View, held_is: set[int]) -> bool:
                 seen.add(operand)
                 pending.append(operand)
     return False
+
+
+def what_of(candidate: Candidate) -> tuple[str, int, int | None]:
+    """The quantity that a candidate is, whatever its place in a table."""
+    return candidate.kind, candidate.node, candidate.other

@@ -15,12 +15,13 @@ import numpy as np
 from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, TANGENT, VALUE
 from gradcheck.trace.locating.candidates import Candidate, Candidates
-from gradcheck.trace.locating.meaning import is_meant
+from gradcheck.trace.locating.meaning import complexity, is_meant, is_odd
 from gradcheck.trace.locating.mend import QUANTITY, ZERO, ByPoint, Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.preferences import already_right, carries, is_better, spoils
+from gradcheck.trace.locating.replaceable import units_of
 from gradcheck.trace.locating.trial import Trials
-from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, USE, Unit, units_of
+from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, USE, Unit
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import evaluate
 
@@ -98,7 +99,7 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
         if held is not None and (
             not best.outputs >= held.outputs
             or best_spoils
-            or not (held_spoils or is_better(best, held, view, held_is, is_part))
+            or not (held_spoils or is_better(best, held, view, held_is))
         ):
             continue
         is_first = held is None
@@ -120,7 +121,10 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
 def _comes_first(scale: Scale, mend: Mend) -> bool:
     """Whether a constant factor is to be mended before a replacement."""
     earlier = scale.mends[0].unit.position < mend.unit.position
-    return scale.outputs >= mend.outputs or (earlier and complexity(mend.factor) > 0)
+    is_another = scale.outputs.isdisjoint(mend.outputs)
+    return scale.outputs >= mend.outputs or (
+        earlier and (is_another or complexity(mend.factor) > 0)
+    )
 
 
 def _is_own_part(mend: Mend, candidates: Candidates) -> bool:
@@ -142,9 +146,11 @@ def _is_simpler(mend: Mend, other: Mend) -> bool:
 
     A size is no such factor: the division by it may come later.
     """
-    is_odd = other.factor < 0 or complexity(other.factor) > 2
     return (
-        mend.factor == 1 and other.how == QUANTITY and is_odd and not mend.outputs < other.outputs
+        mend.factor == 1
+        and other.how == QUANTITY
+        and is_odd(other.factor)
+        and not mend.outputs < other.outputs
     )
 
 
@@ -185,7 +191,7 @@ def _best(
     if unit.kind == EVERYWHERE:
         return None
     best = _without(unit, view, trials)
-    if unit.uses and not view.may_be_replaced_in_use(unit.replaced[0]):
+    if unit.uses and not any(map(view.may_be_replaced_in_use, unit.replaced)):
         return best
     is_carrying = carries(unit, view)
     shape = view.state.values[0][unit.replaced[0]].shape
@@ -261,12 +267,3 @@ def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool]:
     one = mend.candidate
     is_handed = one is not None and one.kind == VALUE and one.node in candidates.handed
     return len(mend.outputs), -complexity(mend.factor), is_handed
-
-
-def complexity(factor: float) -> int:
-    """How unlikely it is that somebody meant a factor."""
-    if abs(abs(factor) - 1) < 1e-9:
-        return 0 if factor > 0 else 1
-    whole = abs(factor - round(factor)) < 1e-9
-    is_round = whole or abs(1 / factor - round(1 / factor)) < 1e-9
-    return (2 if is_round else 4) + (factor < 0)

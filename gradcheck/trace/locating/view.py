@@ -32,9 +32,13 @@ class View:
 
     def is_known(self, index: int) -> bool:
         """Whether a value is a value or an adjoint of the loss; or nothing but zeros."""
-        if not any(np.any(values[index]) for values in self.state.values):
-            return True
-        return any(one.kind in (VALUE, ADJOINT) for one in self.explained.get(index, ()))
+        return self.is_nothing(index) or any(
+            one.kind in (VALUE, ADJOINT) for one in self.explained.get(index, ())
+        )
+
+    def is_nothing(self, index: int) -> bool:
+        """Whether a value is nothing but zeros."""
+        return not any(np.any(values[index]) for values in self.state.values)
 
     def is_right_forward(self, index: int) -> bool:
         """Whether it is a value of the loss, and no adjoint."""
@@ -76,7 +80,7 @@ def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
     additive = frozenset(
         operand
         for index in order
-        if base_name(state.tape[index]) in ("add", "subtract") and index in carrying
+        if base_name(state.tape[index]) in ("add", "subtract", "add.at") and index in carrying
         for operand in state.tape[index].operands
         if operand not in carrying
         and not state.tape[operand].is_leaf
