@@ -292,7 +292,7 @@ CASES = {
         'np.outer(up, p["v"]) + later',
         'np.outer(up, p["v"]) - later',
         "GC106",
-        "`-later` for `later`",
+        "change the sign of the second term",
     ),
     "a factor is left out": (GATE, "(open_ * both)", "both", "GC413", "`open_`"),
     "a term is too many": (GATE, "gap @ p", "(gap + held) @ p", "GC414", "leave `held` out"),

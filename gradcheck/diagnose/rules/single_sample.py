@@ -83,6 +83,6 @@ RULE = Rule(
     instead="for i in range(m): dW += np.outer(x[i], delta[i])",
     last_resort=True,
     detector=Last(_find),
-    also=(Traced((fault.SOME_LEFT_OUT,)),),
+    also=(Traced((fault.ONE_PASS, fault.SOME_LEFT_OUT)),),
     edits=(EditKind.CONSTANT, EditKind.REMOVED_FACTOR, EditKind.COMPARISON),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.causes.axis_causes import axis_cause, sample_cause
 from gradcheck.trace.causes.compared import Array, Compared, same
@@ -76,6 +77,11 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
 )
 """In this order; the first that applies is the cause."""
 
+DONE_IN_ALL = (again_cause, habit_cause)
+"""What is done to a right value, and is done in every pass of a loop."""
+
+FEWEST_PASSES, CLOSE = 3, 1e-9
+
 
 def cause_of(
     mend: Mend, points: Sequence[Point], state: State, known: Known, words: Words
@@ -86,12 +92,28 @@ def cause_of(
     if mend.how == OWN:
         return scale_cause(mend, points, state, known)
     with np.errstate(all="ignore"):
+        alone = _pass_alone(mend)
         for compared in _members(mend, points, state, known, words):
             for ask in ASKED:
-                cause = ask(compared)
+                cause = None if alone and ask in DONE_IN_ALL else ask(compared)
                 if cause is not None:
                     return cause
-    return None
+    return alone
+
+
+def _pass_alone(mend: Mend) -> Cause | None:
+    """The cause, where one pass of a loop is wrong, and all others are right."""
+    count = len(mend.unit.replaced)
+    if not mend.unit.is_series or count < FEWEST_PASSES:
+        return None
+    pairs = zip(mend.actual, mend.expected, strict=True)
+    off = np.array([[np.reshape(one, (count, -1)) for one in pair] for pair in pairs])
+    apart = np.abs(off[:, 0] - off[:, 1]).max(axis=(0, 2))
+    wrong = np.flatnonzero(apart > CLOSE * np.abs(off[:, 1]).max())
+    if len(wrong) != 1:
+        return None
+    words = f"pass {wrong[0] + 1} of {count} alone is wrong"
+    return Cause(fault.ONE_PASS, words, "look at what that pass does otherwise, or should")
 
 
 def _members(

@@ -170,7 +170,8 @@ def term_cause(compared: Compared) -> Cause | None:
         which = "second" if compared.operand == node.operands[-1] else "first"
         turned = [-value for value in compared.actual]
         is_turned = is_turned and same(turned, compared.expected)
-        return Cause(fault.SIGN, f"the {which} term has the wrong sign") if is_turned else None
+        words, fix = "term has the wrong sign", f"change the sign of the {which} term"
+        return Cause(fault.SIGN, f"the {which} {words}", fix) if is_turned else None
     other = replace(node, function=function, keywords={})
     for sign in (1, -1):
         turned = [sign * evaluate(other, known) for known in compared.state.values]

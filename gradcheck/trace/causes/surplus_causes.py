@@ -75,6 +75,8 @@ def habit_cause(compared: Compared) -> Cause | None:
     numbers = sum(value.size for value in compared.actual)
     if compared.actual[0].shape != compared.expected[0].shape or numbers < FEWEST:
         return None
+    if not np.any(compared.actual[0]):
+        return None  # nothing tells what it was multiplied by
     factor = quotient(compared.actual, compared.expected)
     for one in compared.known.quantities:
         if one.kind != VALUE or one.values[0].shape != factor[0].shape:

@@ -117,10 +117,11 @@ def _of_replacement(
         inner = factor_left_out(view, trials, search.known.quantities, mend)
         if inner is not None:
             return of_mend(search, view.state, inner, blame_use(inner, view, search.words), mend)
-    if _is_taken_off(mend, view.state):
-        user, operand = mend.unit.uses[0]
+    taken_off = _taken_off(mend, view.state)
+    if taken_off is not None:
+        user, operand = taken_off.unit.uses[0]
         blamed = Blame.in_use(view.state.tape[user], operand)
-        return of_mend(search, view.state, mend, blamed)
+        return of_mend(search, view.state, taken_off, blamed)
     blamed = blame(mend, view, assignments, search.words, is_right)
     if view.is_right_forward(mend.unit.first):
         kinds = {VALUE}
@@ -151,17 +152,28 @@ def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tupl
     return fault, mended
 
 
-def _is_taken_off(mend: Mend, state: State) -> bool:
-    """Whether the derivative that belongs into a sum is taken off; in a loop, in its first pass."""
-    if mend.factor != -1 or not mend.unit.uses or mend.candidate is None:
-        return False
-    user, operand = mend.unit.uses[0]
-    values = [at_point[operand] for at_point in state.values]
+def _taken_off(mend: Mend, state: State) -> Mend | None:
+    """The mend of where a derivative is taken off the sum that it belongs into; None elsewhere.
+
+    In a loop, it is the right one in the first pass.
+    """
+    if mend.factor != -1 or mend.candidate is None:
+        return None
+    members = mend.unit.nodes
+    users = [state.consumers[member][:1] for member in members]
+    uses = mend.unit.uses or tuple(
+        (one[0], at) for one, at in zip(users, members, strict=True) if one
+    )
+    joined = [base_name(state.tape[user]) in ("add", "subtract") for user, _ in uses]
+    if not joined or not all(joined) or any(len(state.consumers[at]) > 1 for at in members):
+        return None
+    values = [at_point[uses[0][1]] for at_point in state.values]
     first = [np.reshape(-wanted, -1)[: values[0].size] for wanted in mend.expected]
-    return base_name(state.tape[user]) in ("add", "subtract") and all(
+    is_right = all(
         np.allclose(np.ravel(value), part, 1e-7, 0)
         for value, part in zip(values, first, strict=True)
     )
+    return replace(mend, unit=replace(mend.unit, nodes=(), uses=uses)) if is_right else None
 
 
 def _naming(assignments: Sequence[Assignment]) -> list[Assignment]:

@@ -137,7 +137,8 @@ def _says_more(mend: Mend, partial: Mend, is_cause: bool) -> bool:
 
     Such can be what the passes of a loop hand on, where the other is what they all add up.
     """
-    is_cause = is_cause and partial.unit.is_series and mend.outputs >= partial.outputs
+    is_cause = is_cause and partial.unit.is_series and mend.unit.is_series
+    is_cause = is_cause and mend.outputs >= partial.outputs
     return is_cause or mend.outputs > partial.outputs or _is_simpler(mend, partial)
 
 
