@@ -85,7 +85,8 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     boxed = problem.bounds is not None or bool(options.noise)
     if problem.bounds is not None:
         selection = selection.within(problem.bounds)
-    identity = identify(point.problem, point.noise.relative, seconds, rng)
+    (own,) = rng.spawn(1)  # how a network is looked for changes no point that is drawn later
+    identity = identify(point.problem, point.noise.relative, seconds, own)
     plan = Plan(
         selection.entries,
         options.rtol,

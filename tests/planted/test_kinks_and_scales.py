@@ -15,6 +15,7 @@ SEEDS = range(15)
 EVERY = 14
 
 INCONCLUSIVE = {
+    "kink at 0": 1,
     "kink at 1e-09": 1,
     "kink at -1e-09": 1,
     "kink at -1e-08": 3,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from functools import partial
 from threading import Thread
-from types import FunctionType, SimpleNamespace
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,12 @@ def is_adapter(function: FunctionType) -> bool:
     """Whether a function is one of gradcheck's own around the user's."""
     file = function.__code__.co_filename
     return file.startswith(str(PACKAGE)) and not file.startswith(str(PACKAGE / "trace"))
+
+
+def names_in(code: CodeType) -> set[str]:
+    """The names that a function's code, or that of one within it, reads or writes."""
+    inner = (names_in(one) for one in code.co_consts if isinstance(one, CodeType))
+    return set(code.co_names).union(*inner)
 
 
 def restorer(names: MutableMapping[Any, Any]) -> Callable[[], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, is_dataclass
 from functools import partial
 from types import FunctionType, MappingProxyType, MethodType, ModuleType
@@ -26,6 +26,7 @@ from gradcheck.trace.record.ownership import (
     is_users_function,
     is_users_object,
     list_restorer,
+    names_in,
     restorer,
     slots,
 )
@@ -34,6 +35,9 @@ from gradcheck.trace.record.proxies import is_jaxs, proxy_of
 from gradcheck.trace.record.sparse import Sparse, is_sparse
 from gradcheck.trace.record.storage import Storage
 from gradcheck.user.tensors import is_jax, is_real_tensor, is_tensor, to_array
+
+ANY = frozenset(("eval", "exec", "globals"))
+"""With these, a function may use any name."""
 
 
 @dataclass
@@ -170,21 +174,21 @@ class Reach:
             self._tuple(tuple(value.values()), name, numbers=False)
         elif isinstance(value, ModuleType):
             if is_followed(getattr(value, "__file__", None) or "<frozen>"):
-                self.module(vars(value))
+                self.module(vars(value), list(vars(value)))
         elif isinstance(value, type):
             if is_followed(file_of(value)):
                 self._class(value, name)
         else:
             self._object(value, name, numbers)
 
-    def module(self, names: dict[str, Any]) -> None:
-        """Replaces numpy, math and float in a module's names, and looks into the others."""
-        if id(names) in self.seen and names.get("float") is Float:
-            return
-        self.seen.add(id(names))
-        self.kept.append(names)
-        self.swap(names)
-        for key, value in list(names.items()):
+    def module(self, names: dict[str, Any], used: Iterable[str]) -> None:
+        """Replaces numpy, math and float in a module's names, and looks into those used."""
+        if id(names) not in self.seen or names.get("float") is not Float:
+            self.seen.add(id(names))
+            self.kept.append(names)
+            self.swap(names)
+        for key in used:
+            value = names.get(key)
             if not key.startswith("__") and not isinstance(value, ATOMS):
                 new = self.traced(value, key)
                 if new is not value:
@@ -208,7 +212,10 @@ class Reach:
             if function.__closure__ and is_adapter(function):
                 self._cells(function)
             return
-        self.module(function.__globals__)
+        names = function.__globals__
+        used = names_in(function.__code__)
+        everything = not used.isdisjoint(ANY)
+        self.module(names, [key for key in names if everything or key in used])
         self._cells(function)
         if function.__defaults__:
             before = function.__defaults__
