@@ -161,6 +161,8 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     report = _report(judged.blocks, found.findings, coverage, options)
     notes = notes_of(returned, vectors, bool(judged.wrong.any()))
     notes += (*matrix_notes(judged, matrix, measured, vectors), *heard_notes(heard))
+    if told and unsearched:
+        notes.append(f"no line is told: {unsearched}")
     if more is not None and matrix.pattern.is_full and not more.is_full:
         notes.insert(0, "your Jacobian is not 0 outside of sparsity=, so that all was moved")
     evaluations = point.noise.evaluations + 1 + measured.calls
