@@ -45,6 +45,7 @@ from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Heard, UserCodeError, call, quietly
 from gradcheck.user.complex_jacobians import convention_of, notes_of
+from gradcheck.user.contracted import LARGEST
 from gradcheck.user.problem import Problem
 from gradcheck.user.vectors import (
     FUNCTION,
@@ -186,6 +187,8 @@ def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
         return "a Hessian is followed from its gradient: give grad="
     if vectors.is_complex or vectors.parameters.has_complex:
         return "Jacobians of complex values or parameters are not followed"
+    if vectors.rows * len(vectors.point) > LARGEST:
+        return f"a {vectors.matrix_name} of more than {LARGEST:,} places is not followed"
     return ""
 
 
