@@ -45,6 +45,7 @@ from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Heard, UserCodeError, call, quietly
 from gradcheck.user.complex_jacobians import convention_of, notes_of
+from gradcheck.user.contracted import LARGEST
 from gradcheck.user.problem import Problem
 from gradcheck.user.vectors import (
     FUNCTION,
@@ -161,6 +162,8 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     report = _report(judged.blocks, found.findings, coverage, options)
     notes = notes_of(returned, vectors, bool(judged.wrong.any()))
     notes += (*matrix_notes(judged, matrix, measured, vectors), *heard_notes(heard))
+    if told and unsearched:
+        notes.append(f"no line is told: {unsearched}")
     if more is not None and matrix.pattern.is_full and not more.is_full:
         notes.insert(0, "your Jacobian is not 0 outside of sparsity=, so that all was moved")
     evaluations = point.noise.evaluations + 1 + measured.calls
@@ -184,6 +187,8 @@ def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
         return "a Hessian is followed from its gradient: give grad="
     if vectors.is_complex or vectors.parameters.has_complex:
         return "Jacobians of complex values or parameters are not followed"
+    if vectors.rows * len(vectors.point) > LARGEST:
+        return f"a {vectors.matrix_name} of more than {LARGEST:,} places is not followed"
     return ""
 
 

@@ -36,7 +36,7 @@ from gradcheck.diagnose.tracing import follow
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.preflight import run_preflight
-from gradcheck.sampling import all_entries
+from gradcheck.sampling import Indices
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Parameters, cut
 from gradcheck.user.bounds import Bounds
@@ -45,11 +45,14 @@ from gradcheck.user.contracted import Contraction, Row, contracted
 from gradcheck.user.vectors import Vectors
 from gradcheck.user.wrapping import parameters
 
-MOST_ROWS = 3
+MOST_ROWS = 2
 """So many findings are followed; what is wrong in more places has a cause in one of them."""
 
 MOST_COLUMNS = 6
 """By so many columns the derivatives of all values are known, and each is judged by itself."""
+
+MOST_WRONG, MOST_OTHERS = 64, 100
+"""So many columns that are wrong, and so many others of a block, are compared."""
 
 SCALES = frozenset(rule.RULE.code for rule in (wrong_batch_divisor, wrong_scale))
 VAGUE = (unknown_cause.RULE.code, wrong_scale.RULE.code)
@@ -64,10 +67,11 @@ BY_VALUE = re.compile(r"dL/d(\([^()]*\)|`[^`]*`|[\w.]+(?:\[[^\[\]]*\])?)")
 
 @dataclass(frozen=True)
 class Lines:
-    """The findings with what was found of their places, and the faults behind that."""
+    """The findings with what was found of their places, the faults behind, and wrong columns."""
 
     findings: tuple[Finding, ...]
     faults: tuple[Fault, ...] = ()
+    columns: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,19 +87,34 @@ def compared_as_loss(
     claimed: Callable[[Any], Any],
     how: Contraction,
     own: Parameters,
+    columns: Sequence[int],
     rng: np.random.Generator,
 ) -> Point | None:
-    """The point of one number of the function's values; None where it cannot be asked."""
+    """The point of one number of the function's values; None where it cannot be asked.
+
+    It is compared in some columns, and a few others.
+    """
     problem = contracted(own, vectors.function, claimed, how, _bounds(vectors, own))
     try:
         _, point = run_preflight(problem, rng)
         if point is None:
             return None
-        return compare(point, Plan(all_entries(own).entries), rng)
+        return compare(point, Plan(_entries(own, columns, rng)), rng)
     except (UserCodeError, UsageError):
         return None
     finally:
         own.restore()
+
+
+def _entries(own: Parameters, columns: Sequence[int], rng: np.random.Generator) -> list[Indices]:
+    """The entries of every block that are in columns, with as many others as are soon asked."""
+    found, start = [], 0
+    for value in own.values:
+        others = rng.permutation(value.size)[:MOST_OTHERS]
+        inside = [one - start for one in columns if start <= one < start + value.size]
+        found.append(np.union1d(others, np.array(inside, dtype=np.intp)).astype(np.intp))
+        start += value.size
+    return found
 
 
 def _bounds(vectors: Vectors, own: Parameters) -> Bounds | None:
@@ -114,8 +133,6 @@ def with_lines(
     rng: np.random.Generator,
 ) -> Lines:
     """The findings of a Jacobian at the expressions that are wrong."""
-    if vectors.is_complex or vectors.parameters.has_complex:
-        return Lines(tuple(one.finding for one in told))
     rows: dict[int, _Followed] = {}
     findings: list[Finding] = []
     for one in told:
@@ -124,12 +141,13 @@ def with_lines(
         if row is not None and (row in rows or len(rows) < MOST_ROWS):
             if row not in rows:
                 rows[row] = _follow_row(row, judged, vectors, claimed, rng)
-            columns = set(judged.columns[one.entries].tolist())
-            here = [each for each, of in rows[row].findings if of & columns]
+            of_it = set(judged.columns[one.entries].tolist())
+            here = [each for each, of in rows[row].findings if of & of_it]
             finding = _placed(finding, here[0], row, vectors) if here else finding
         findings.append(finding)
     faults = tuple(fault for one in rows.values() for fault in one.faults)
-    return Lines(tuple(findings), faults)
+    columns = tuple(np.unique(judged.columns[judged.wrong])[:MOST_WRONG].tolist())
+    return Lines(tuple(findings), faults, columns)
 
 
 def _worst_row(one: Told, judged: Judged) -> int | None:
@@ -150,7 +168,7 @@ def _follow_row(
     elsewhere = judged.columns[judged.wrong]  # what mends one as well says more
     columns = sorted([*dict.fromkeys([*here.tolist(), *elsewhere.tolist()])][:MOST_COLUMNS])
     own, along = _by_columns(vectors, columns)
-    point = compared_as_loss(vectors, claimed, Row(row), own, rng)
+    point = compared_as_loss(vectors, claimed, Row(row), own, columns, rng)
     if point is None or not point.failed:
         return _Followed()
     search = follow(point, rng, along)

@@ -46,7 +46,8 @@ def repair_of_matrix(
 
     weights = Weighted(float(np.min(noise.level)) / noise.level)
     rng = np.random.default_rng(options.seed)
-    compared = compared_as_loss(vectors, claimed, weights, vectors.parameters, rng)
+    own = vectors.parameters
+    compared = compared_as_loss(vectors, claimed, weights, own, found.columns, rng)
     if compared is None:
         return Repair(reason="the rows of the matrix could not be compared with weights")
     diagnosis = Diagnosis(findings=found.findings, faults=found.faults)

@@ -3,6 +3,7 @@
 import computations
 import numpy as np
 import pytest
+from scipy import sparse
 
 from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.adjoints.subjects import subject_of_problem
@@ -142,3 +143,35 @@ def test_a_raise_keeps_the_tape_and_the_failing_operands():
     failed = trace.tape.failed
     assert failed.place.source == 'a @ p["x"]'
     assert [trace.nodes[i].name for i in failed.operands] == ["multiply", "x"]
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "csc_array", "coo_matrix", "diags"])
+def test_a_sparse_matrix_of_traced_entries_is_followed(kind):
+    rows, columns = np.array([0, 2, 1]), np.array([1, 0, 2])
+
+    def function(p):
+        if kind == "diags":
+            made = sparse.diags([p["y"] ** 2, p["y"][1:]], [0, 1], shape=(4, 4))
+        else:
+            made = getattr(sparse, kind)((p["y"][:3] ** 2, (rows, columns)), shape=(3, 3))
+        return made.tocsc().toarray()
+
+    trace = trace_call(function, point())
+    assert np.array_equal(trace.returned[0], function(point()))
+    values = [node.value for node in trace.nodes]
+    found = adjoints(trace.nodes, values, {trace.indices[0]: np.ones(np.shape(trace.returned[0]))})
+    leaf = next(node for node in trace.nodes if node.is_leaf and node.name == "y")
+    slopes = 2 * point()["y"]
+    if kind == "diags":
+        slopes[1:] += 1
+    else:
+        slopes[3:] = 0
+    assert np.allclose(found.of_nodes[leaf.index], slopes)
+
+
+def test_a_sparse_matrix_whose_entries_add_up_is_scipys_own():
+    def function(p):
+        places = np.zeros(2, int), np.zeros(2, int)
+        return sparse.coo_matrix((p["y"][:2], places), shape=(1, 1)).toarray()
+
+    assert np.allclose(trace_call(function, point()).returned[0], function(point()))

@@ -137,7 +137,7 @@ def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tupl
     entry = place_of_element(mend, state)
     if entry is None or blamed.place != state.tape[mend.unit.first].place:
         return of_mend(search, state, mend, blamed)
-    fault, mended = of_mend(search, state, mend, blamed.moved_to(entry))
+    fault, mended = of_mend(search, state, mend, replace(blamed, place=entry))
     if mend.unit.uses:
         return fault, mended
     at = off_entries(mend)[0]  # a number that is written there

@@ -200,6 +200,7 @@ def unusual_calls(p):
 
 
 SMALL = {
+    "whole_numbers_in_a_list": lambda p: np.array([[p["y"][0], 100], [2, p["y"][1] * 3]]),
     "indexing": lambda p: p["x"][1:, ::2] * p["x"][[0, 2]][:, [1, 3]] + p["y"][None, :2],
     "arithmetic": lambda p: (2 - p["x"]) / (1 + p["y"] ** 2) + -p["x"] * +p["y"] + abs(p["x"]) ** 3,
     "sums": lambda p: (
