@@ -41,10 +41,7 @@ def scaled(context: Context) -> Iterator[Edit]:
 
 
 def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
-    """Expressions of whole numbers above 1: names, axes of arrays, lengths of lists, then 2.
-
-    A list and an array that are as long by chance are both told: the data or the ranking decide.
-    """
+    """Expressions of whole numbers above 1: names, axes of arrays, how many a list picks, 2."""
     seen: set[float] = set()
     for text, value in sorted(context.values.items(), key=lambda item: len(item[0])):
         if value.kind == "int" and value.number > 1 and ".shape" not in text:
@@ -57,9 +54,10 @@ def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
             if size > 1 and size not in seen:
                 seen.add(size)
                 yield (f"len({text})" if not axis else f"{text}.shape[{axis}]"), 5.0
-    lists = (text for text, value in context.known.items() if value.kind == "list")
-    for text in sorted(filter(str.isidentifier, lists), key=len):
-        if context.known[text].shape > (1,):
+    picking = {context.source(one.slice): one.slice for one in context.all_of(ast.Subscript)}
+    for text, index in picking.items():
+        known = context.value(index) if isinstance(index, ast.Name) else None
+        if known is not None and known.kind == "list" and known.shape > (1,):
             yield f"len({text})", 5.5
     for text, value in context.known.items():
         if value.kind == "int" and value.number > 1 and text.endswith(")"):

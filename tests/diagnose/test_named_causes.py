@@ -262,6 +262,26 @@ def grad(p):
     return {"w": dw}
 """
 
+SCALED_ROWS = """
+def params():
+    return {"W": rng.normal(size=(4, 3))}
+
+def scaled(p):
+    h = X @ p["W"]
+    wide = np.sqrt(h.var(axis=1, keepdims=True) + 0.1)
+    return (h - h.mean(axis=1, keepdims=True)) / wide, wide
+
+def loss(p):
+    return np.sum(np.sin(2 * scaled(p)[0]))
+
+def grad(p):
+    z, wide = scaled(p)
+    up = 2 * np.cos(2 * z)
+    mean = up.sum(1, keepdims=True)
+    n = z.shape[1]; dh = (n * up - mean - z * (up * z).sum(1, keepdims=True)) / (n * wide)
+    return {"W": X.T @ dh}
+"""
+
 PICKED_ROWS = """
 def params():
     return {"W": rng.normal(size=(4, 3))}
@@ -377,6 +397,20 @@ CASES = {
         "look for what `dW[:, k]` lacks",
     ),
     "right in all passes but one": (CHOICES, "TAKEN[n] - s", "1 - s", "GC702", "in pass 3 of 6"),
+    "the length of another axis": (
+        SCALED_ROWS,
+        "n = z.shape[1]",
+        "n = z.shape[0]",
+        "GC104",
+        "3 for 6",
+    ),
+    "another length as a factor": (
+        SCALED_ROWS,
+        "(n * up - mean",
+        "(len(z) * up - mean",
+        "GC104",
+        "multiply `len(z) * up` by 0.5",
+    ),
     "squares for another norm": (
         NORMED,
         "0.3 * np.outer(u[:, 0], v[0])",

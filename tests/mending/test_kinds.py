@@ -408,6 +408,27 @@ def grad(p):
         "dp[i] += gap\n        dq[j]",
         "dp += gap\n        dq",
     ),
+    "the mean of the rows that a list picks": (
+        """
+TABLE = DRAWN.normal(size=(7, 3))
+PICKS = [[0, 3, 1], [2, 5, 5], [6, 1, 4]]
+START = TABLE
+
+def loss(table):
+    return sum(np.sum(np.sin(table[picked].mean(axis=0))) for picked in PICKS)
+
+def grad(table):
+    made = np.zeros(table.shape)
+    for picked in PICKS:
+        mean = table[picked].mean(axis=0)
+        back = np.cos(mean)
+        for one in picked:
+            made[one] += back / len(picked)
+    return made
+""",
+        "back / len(picked)",
+        "back",
+    ),
     "an accumulator that is never 0 again": (
         VECTORS
         + """
@@ -457,6 +478,13 @@ def test_a_bug_of_the_kind_is_mended(kind, load):
     assert found.ok, found.reason
     mended = load(found.patches[0].changed[0].after.decode())
     assert gradcheck.check(mended.loss, mended.START, mended.grad).ok
+
+
+def test_a_size_is_that_of_the_data_and_not_of_what_is_made_on_the_way(load):
+    program, right, wrong = PROGRAMS["the mean of the rows that a list picks"]
+    module = load(HEAD + program.replace(right, wrong))
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=BUDGET)
+    assert "len(picked)" in found.patches[0].diff
 
 
 LAYERS = """

@@ -27,6 +27,7 @@ from gradcheck.trace.causes.path_causes import (
 )
 from gradcheck.trace.causes.penalties import penalty_cause
 from gradcheck.trace.causes.scale_causes import scale_cause
+from gradcheck.trace.causes.size_causes import size_cause
 from gradcheck.trace.causes.slope_causes import (
     derivative_cause,
     other_slope_cause,
@@ -72,6 +73,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     loss_cause,
     other_slope_cause,
     term_cause,
+    size_cause,
     forward_cause,
     derivative_cause,
 )

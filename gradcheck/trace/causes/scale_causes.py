@@ -37,6 +37,12 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         return Cause(two, words, f"leave the {written} out")
     nodes = points[0].loss_nodes
     divisors, sizes = _divisors(nodes), sizes_of(nodes)
+    own = state.tape[mend.unit.first]
+    for size in sizes if base_name(own) == "multiply" else ():
+        if any(constant_of(one, state.tape) == size for one in own.arguments):
+            belongs = next((one for one in sizes if _is(size / ratio, one)), None)
+            if belongs is not None:  # nobody multiplies by a size to mean a two
+                return Cause(fault.OTHER_SIZE, f"{size} stands where {belongs} belongs")
     keep = _kept_share(nodes, ratio)
     if keep is not None:
         return Cause(fault.KEEP_MISSING, f"the loss divides what it keeps by {keep:.6g}")
@@ -55,7 +61,6 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         return Cause(
             fault.FACTOR_TWO, f"it is {'twice' if ratio > 1 else 'half'} what it should be"
         )
-    own = state.tape[mend.unit.first]
     if not _excess(ratio) and any(
         _is(ratio, constant_of(one, state.tape) or 0.0) for one in own.arguments
     ):
