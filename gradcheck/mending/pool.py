@@ -43,8 +43,10 @@ FORMS = (
 class Pool:
     """Values that are known at some moments: of names, and of what is made of one or two."""
 
-    def __init__(self, context: Context, moments: Sequence[Moment], node: ast.expr) -> None:
-        self._context, self._moments, self._node = context, moments, node
+    def __init__(
+        self, context: Context, moments: Sequence[Moment], node: ast.expr, exact: float
+    ) -> None:
+        self._context, self._moments, self._node, self._exact = context, moments, node, exact
         self._composers: dict[bytes, Composer] = {}
 
     def having(self, expected: Sequence[Array], of_three: bool, own: str = "") -> list[str]:
@@ -67,7 +69,9 @@ class Pool:
             rows = self._rows()
             telling = {text: row for text, row in rows.items() if _is_telling(row)}
             level = {text: row for text, row in rows.items() if text not in telling}
-            self._composers[key] = Composer(telling, self._factors, self._near(), level)
+            self._composers[key] = Composer(
+                telling, self._factors, self._near(), level, self._exact
+            )
         return self._composers[key].having(self._entries(expected), of_three, own)
 
     def _entries(self, values: Sequence[Array]) -> Array:
@@ -98,8 +102,12 @@ class Pool:
     def _named(self) -> Iterator[str]:
         """The numbers that have names, and the sizes of arrays that have, at the first moment."""
         moment = self._moments[0]
+        for text in inside(moment.names):
+            value = self._value(text, 0)
+            if value is not None and not value.ndim:
+                yield text
         for text, value in {**moment.scope, **moment.names}.items():
-            if isinstance(value, float) and not text.startswith("_"):
+            if isinstance(value, float | np.floating) and not text.startswith("_"):
                 yield text
             for axis in range(np.ndim(value)) if isinstance(value, np.ndarray) else ():
                 yield f"{text}.shape[{axis}]" if axis else f"len({text})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,6 +39,7 @@ from gradcheck.trace.causes.upstream_causes import (
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.mend import OWN, ZERO, Mend
+from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.wording.words import Words
 
@@ -79,13 +81,16 @@ def cause_of(
         return update_cause(mend, points, state, words)
     if mend.how == OWN:
         return scale_cause(mend, points, state, known)
+    times = None
     with np.errstate(all="ignore"):
         for compared in _members(mend, points, state, known, words):
             for ask in ASKED:
                 cause = ask(compared)
                 if cause is not None:
                     return cause
-    return None
+            # in one pass: what those after it make of that is another thing
+            times = times or proportion(compared.actual, compared.expected)
+    return None if not times else scale_cause(replace(mend, factor=1 / times), points, state, known)
 
 
 def _members(
