@@ -89,7 +89,8 @@ def cause_of(
                 if cause is not None:
                     return cause
             # in one pass: what those after it make of that is another thing
-            times = times or proportion(compared.actual, compared.expected)
+            if compared.actual[0].size > 1:
+                times = times or proportion(compared.actual, compared.expected)
     return None if not times else scale_cause(replace(mend, factor=1 / times), points, state, known)
 
 
