@@ -15,9 +15,10 @@ import numpy as np
 
 from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.items import INDEX
 from gradcheck.mending.matching import CLOSE, Matched, Told, matched
 from gradcheck.mending.moments import Moment, moments_at
-from gradcheck.mending.pool import INDEX, Pool
+from gradcheck.mending.pool import Pool
 from gradcheck.mending.said import Span, last_line, nodes_near, statement_at
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
