@@ -32,14 +32,19 @@ AWAY = 0.1
 AT_AN_EDGE = 100.0
 
 
-def with_precision(point: Point, rng: np.random.Generator) -> Point:
-    """The point with the rounding error of every block's analytic gradient.
+def epsilon_of(point: Point) -> float:
+    """The relative rounding error of the type that the user's functions compute in.
 
     Code that computes its loss in float32 computes its gradient in float32, whatever type it
     returns, so the noise of the loss counts too.
     """
     epsilons = [block.gradient.epsilon for block in point.blocks]
-    epsilon = max([*epsilons, min(point.noise.relative, 1e-6)])
+    return max([*epsilons, min(point.noise.relative, 1e-6)])
+
+
+def with_precision(point: Point, rng: np.random.Generator) -> Point:
+    """The point with the rounding error of every block's analytic gradient."""
+    epsilon = epsilon_of(point)
     moved = [0.0] * len(point.blocks)
     for _ in range(NUDGES):
         found = _movements(point, ROUNDINGS * epsilon, rng)

@@ -83,12 +83,14 @@ class Composer:
         factors: numbers, with what they make of a text `{}`.
         near: texts that stand in the wrong expression, which come before shorter ones.
         level: the entries of arrays whose entries are equal, which are nothing but terms.
+        exact: by what part of their size numbers may differ that are the same.
     """
 
     values: Mapping[str, Array]
     factors: Mapping[float, str]
     near: frozenset[str] = frozenset()
     level: Mapping[str, Array] = field(default_factory=dict)
+    exact: float = EXACT
 
     @cached_property
     def _every(self) -> Rows:
@@ -131,7 +133,7 @@ class Composer:
 
         Where another fault adds to what is wanted, it is its factor.
         """
-        for index, factor in _aligned(rows, wanted[None, :])[0]:
+        for index, factor in _aligned(rows, wanted[None, :], self.exact)[0]:
             form, text = self._form(factor, len(wanted)), rows.text(index)
             if form is not None and form != "{}":
                 yield form.format(_operand(text))
@@ -143,12 +145,12 @@ class Composer:
 
         What is a multiple of what is wanted itself is no term.
         """
-        multiples = {index for index, _ in _aligned(rows, wanted[None, :])[0]}
+        multiples = {index for index, _ in _aligned(rows, wanted[None, :], self.exact)[0]}
         for outer, form in list(self.factors.items())[:MOST_OUTER]:
             if outer < 0:
                 continue
             rest = wanted[None, :] / outer - rows.values
-            for one, found in enumerate(_aligned(rows, rest)):
+            for one, found in enumerate(_aligned(rows, rest, self.exact)):
                 for other, factor in found:
                     known = self._form(abs(factor), len(wanted))
                     if known is None or one == other or one in multiples:
@@ -166,10 +168,10 @@ class Composer:
         rest = wanted - self.values[own]
         for text, value in self.level.items():
             for sign, signed in (("+", value), ("-", -value)):
-                if np.any(rest) and np.allclose(rest, signed, EXACT, 0):
+                if np.any(rest) and np.allclose(rest, signed, self.exact, 0):
                     yield f"{own} {sign} {text}"
         for rows in of:
-            for index, factor in _aligned(rows, rest[None, :])[0]:
+            for index, factor in _aligned(rows, rest[None, :], self.exact)[0]:
                 form = self._form(abs(factor), len(wanted))
                 if form is not None:
                     sign, term = "-" if factor < 0 else "+", form.format(_operand(rows.text(index)))
@@ -179,12 +181,12 @@ class Composer:
         """What a number makes of a text; None where it is not known."""
         for number, form in self.factors.items():
             known = number == 1 or count >= FEW_ENTRIES
-            if known and abs(factor - number) <= EXACT * abs(number):
+            if known and abs(factor - number) <= self.exact * abs(number):
                 return form
         return None
 
 
-def _aligned(rows: Rows, wanted: Array) -> list[list[tuple[int, float]]]:
+def _aligned(rows: Rows, wanted: Array, exact: float) -> list[list[tuple[int, float]]]:
     """For every row of what is wanted the rows that it is a multiple of, with the factors."""
     dots = wanted @ rows.values.T
     found: list[list[tuple[int, float]]] = [[] for _ in wanted]
@@ -192,9 +194,9 @@ def _aligned(rows: Rows, wanted: Array) -> list[list[tuple[int, float]]]:
     ones, others = np.nonzero((dots**2 >= bounds) & (bounds > 0))
     factors = dots[ones, others] / rows.squares[others]
     left = np.abs(wanted[ones] - factors[:, None] * rows.values[others]).max(axis=1, initial=0.0)
-    near = left <= EXACT * np.abs(wanted[ones]).max(axis=1, initial=0.0)
+    near = left <= exact * np.abs(wanted[ones]).max(axis=1, initial=0.0)
     if wanted.shape[1] < FEW_ENTRIES:
-        near &= np.abs(np.abs(factors) - 1) <= EXACT
+        near &= np.abs(np.abs(factors) - 1) <= exact
     for one, other, factor in zip(ones[near], others[near], factors[near], strict=True):
         found[one].append((int(other), float(factor)))
     return found

@@ -11,6 +11,7 @@ import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
+from gradcheck.compare.precision import ROUNDINGS, epsilon_of
 from gradcheck.errors import UsageError
 from gradcheck.mending.elsewhere import Data, State
 from gradcheck.mending.reading import Read, Reader
@@ -56,6 +57,7 @@ class Judge:
         )
         self._base = replace(point, center=center)
         self._largest = [block.numeric.largest for block in point.blocks]
+        self._rounding = ROUNDINGS * epsilon_of(point)
         self._unread = replace(self._base, problem=problem)
         self._whole = self._asked(self._unread)
         self._few = self._asked(
@@ -64,7 +66,7 @@ class Judge:
 
     def _asked(self, point: Point) -> Asked:
         pairs = zip(point.blocks, self._largest, strict=True)
-        return point, [Target.of(block, largest) for block, largest in pairs]
+        return point, [Target.of(block, largest, self._rounding) for block, largest in pairs]
 
     def _asked_at(self, point: Point, most: int) -> Asked:
         """A point with some entries of every block measured; of many, of every other in turn."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import CodeType, FrameType
 from typing import Any
@@ -41,6 +41,13 @@ class Moment:
             if kind is not None and kind.kind != "list":
                 return np.asarray(result, dtype=np.float64)
         return None
+
+    def places(self, text: str, array: str, value: Any) -> Any:
+        """Where in an array an item of it stands, by its text; None where it is no item."""
+        name = "_places"
+        numbers = {**self.names, name: np.arange(np.size(value)).reshape(np.shape(value))}
+        found = replace(self, names=numbers).value(name + text.removeprefix(array))
+        return None if found is None else found.astype(np.intp)
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy as np
 
 from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Context
+from gradcheck.mending.items import INDEX, items_of
 from gradcheck.mending.moments import Moment
 from gradcheck.mending.of_factors import DERIVATIVE, sizes_in
 from gradcheck.mending.scope import expressions, inside, value_of
@@ -21,9 +21,6 @@ from gradcheck.user.blocks import Array
 
 MOST_ENTRIES, MOST_PRODUCTS = 24, 800
 MOST_ALIKE, MOST_CALLED, MOST_EQUAL, LONGEST = 12, 6, 2, 30
-INDEX = re.compile(r"\[-?([A-Za-z_]\w*)")
-"""The variable that an index begins with."""
-PLACE = re.compile(r'[\w.]+(\["\w+"\])?')
 FORMS = (
     "1 - {0}",
     "1 - {0}**2",
@@ -43,8 +40,10 @@ FORMS = (
 class Pool:
     """Values that are known at some moments: of names, and of what is made of one or two."""
 
-    def __init__(self, context: Context, moments: Sequence[Moment], node: ast.expr) -> None:
-        self._context, self._moments, self._node = context, moments, node
+    def __init__(
+        self, context: Context, moments: Sequence[Moment], node: ast.expr, exact: float
+    ) -> None:
+        self._context, self._moments, self._node, self._exact = context, moments, node, exact
         self._composers: dict[bytes, Composer] = {}
 
     def having(self, expected: Sequence[Array], of_three: bool, own: str = "") -> list[str]:
@@ -67,7 +66,9 @@ class Pool:
             rows = self._rows()
             telling = {text: row for text, row in rows.items() if _is_telling(row)}
             level = {text: row for text, row in rows.items() if text not in telling}
-            self._composers[key] = Composer(telling, self._factors, self._near(), level)
+            self._composers[key] = Composer(
+                telling, self._factors, self._near(), level, self._exact
+            )
         return self._composers[key].having(self._entries(expected), of_three, own)
 
     def _entries(self, values: Sequence[Array]) -> Array:
@@ -98,8 +99,12 @@ class Pool:
     def _named(self) -> Iterator[str]:
         """The numbers that have names, and the sizes of arrays that have, at the first moment."""
         moment = self._moments[0]
+        for text in inside(moment.names):
+            value = self._value(text, 0)
+            if value is not None and not value.ndim:
+                yield text
         for text, value in {**moment.scope, **moment.names}.items():
-            if isinstance(value, float) and not text.startswith("_"):
+            if isinstance(value, float | np.floating) and not text.startswith("_"):
                 yield text
             for axis in range(np.ndim(value)) if isinstance(value, np.ndarray) else ():
                 yield f"{text}.shape[{axis}]" if axis else f"len({text})"
@@ -143,7 +148,7 @@ class Pool:
         """Those of names, of parts of what they hold, and of the function's own expressions."""
         moment = self._moments[0]
         names = dict(moment.names)
-        texts = [*names, *inside(names), *_items(self._context, names)]
+        texts = [*names, *inside(names), *items_of(self._context, names)]
         texts += [
             name
             for name, value in moment.scope.items()
@@ -271,29 +276,3 @@ def _plain(text: str) -> str:
     """A text as it can be put in front of a power or an attribute."""
     node = ast.parse(text, mode="eval").body
     return f"({text})" if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Compare) else text
-
-
-def _items(context: Context, names: dict[str, Any]) -> Iterator[str]:
-    """The items of lists of arrays: the first, the last, and those at and beside a loop's.
-
-    And the rows of arrays there, of which another array has one in the function.
-    """
-    numbers = [
-        name
-        for name, value in names.items()
-        if isinstance(value, int | np.integer) and not isinstance(value, bool)
-    ]
-    indices = ["0", "-1", "-2"]
-    for name in numbers[:3]:
-        indices += [name, f"{name} - 1", f"{name} + 1", f"-{name}"]
-    used = {
-        name for one in context.all_of(ast.Subscript) for name in INDEX.findall(ast.unparse(one))
-    }
-    moving = [
-        f"{name}{step}" for name in numbers[:3] if name in used for step in ("", " - 1", " + 1")
-    ]
-    for text, value in context.known.items():
-        if value.kind == "list" and PLACE.fullmatch(text):
-            yield from (f"{text}[{index}]" for index in indices)
-        elif value.kind == "array" and len(value.shape) > 1 and PLACE.fullmatch(text):
-            yield from (f"{text}[{index}]" for index in moving)

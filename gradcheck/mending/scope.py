@@ -118,8 +118,10 @@ def inside(names: Mapping[str, Any]) -> list[str]:
             texts += [f"{name}[{key!r}]".replace("'", '"') for key in value if isinstance(key, str)]
         elif is_object(value) and hasattr(value, "__dict__"):
             own = [key for key in list(vars(value))[:MOST_KEYS] if key.isidentifier()]
+            of_class = vars(type(value)).items()
+            own += [key for key, one in of_class if key not in own and value_of(one) is not None]
             texts += [f"{name}.{key}" for key in own]
-            held = {f"{name}.{key}": vars(value)[key] for key in own}
+            held = {f"{name}.{key}": one for key, one in vars(value).items()}
             texts += inside({text: one for text, one in held.items() if isinstance(one, dict)})
     return texts
 

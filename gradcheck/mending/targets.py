@@ -69,13 +69,13 @@ class Target:
     """An entry that was wrong, what it should be, and how near."""
 
     @classmethod
-    def of(cls, block: Block, largest: float) -> Target:
-        """That of a block that was measured."""
+    def of(cls, block: Block, largest: float, rounding: float) -> Target:
+        """That of a block that was measured, where its code rounds by this part of its size."""
         known = np.isfinite(block.numeric.estimates.value + block.numeric.estimates.bound)
         numeric = block.numeric if known.all() else block.numeric[known]
         block, estimates = replace(block, numeric=numeric), numeric.estimates
         largest = max(largest, numeric.largest)
-        allowed = BOUND_FACTOR * estimates.bound + ROUNDING * largest
+        allowed = BOUND_FACTOR * estimates.bound + max(rounding, ROUNDING) * largest
         whole = len(numeric.entries) == block.size and np.array_equal(
             numeric.entries, np.arange(block.size)
         )

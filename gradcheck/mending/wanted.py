@@ -15,15 +15,16 @@ import numpy as np
 
 from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.items import INDEX
+from gradcheck.mending.matching import CLOSE, Matched, Told, matched
 from gradcheck.mending.moments import Moment, moments_at
-from gradcheck.mending.pool import INDEX, Pool
+from gradcheck.mending.pool import Pool
 from gradcheck.mending.said import Span, last_line, nodes_near, statement_at
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
 
 MOST_EDITS, MOST_MOMENTS, MOST_RETURNED = 8, 4, 12
 MUCH_LESS_NATURAL, UNNATURAL = 4.0, 9.0
-CLOSE = 1e-9
 
 SOLVED: dict[type[ast.operator], tuple[Callable[[Array, Array], Array], ...]] = {
     ast.Add: (np.subtract, np.subtract),
@@ -41,9 +42,6 @@ INVERSES: dict[str, Callable[[Array], Array]] = {
 }
 """What the argument of a function should be, of what is wanted."""
 
-Told = tuple[Moment, Array]
-"""A moment, and what an expression should be at it."""
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -60,6 +58,11 @@ class Wanted:
     span: Span
     actual: Array
     expected: Array
+
+    @property
+    def values(self) -> tuple[Array, Array]:
+        """What it is, and what it should be."""
+        return self.actual, self.expected
 
     @classmethod
     def of(cls, fault: Fault) -> Wanted | None:
@@ -111,58 +114,70 @@ def _constructed_in(
     nodes = nodes_near(statement, wanted.span)
     if whole:
         nodes = [node for node in nodes if node in (statement, getattr(statement, "value", None))]
-    for node in nodes:
-        told = _told(context.source(node), moments, wanted, whole)
-        if told:
-            # of a loop's later passes, the wrong ones before may be what is wrong with them
-            return _edits(context, node, told[:MOST_MOMENTS]) or _edits(context, node, told[:1])
-    return []
+    asked = (
+        (node, matched([*_known(context.source(node), moments, whole)], *wanted.values))
+        for node in nodes
+    )
+    found = next((one for one in asked if one[1] is not None), None)
+    found = found or _written(context, statement, moments, wanted)
+    if found is None or found[1] is None:
+        return []
+    node, told, exact = found[0], found[1].told, found[1].exact
+    # of a loop's later passes, the wrong ones before may be what is wrong with them
+    first = _edits(context, node, told[:MOST_MOMENTS], exact)
+    return first or _edits(context, node, told[:1], exact)
 
 
-def _told(
-    text: str, moments: Sequence[Moment], wanted: Wanted, is_returned: bool = False
-) -> list[Told]:
-    """The moments at which an expression has the wrong value, and what it should be at them."""
-    known = []
+def _known(
+    text: str, moments: Sequence[Moment], is_returned: bool = False
+) -> Iterator[tuple[Moment, Array]]:
+    """The moments at which an expression has a value, with that."""
     for moment in moments:
         returned = moment.returned[0] if is_returned and moment.returned else None
         value = returned if isinstance(returned, np.ndarray) else moment.value(text)
         if value is not None:
-            known.append((moment, value))
-    actual, expected = wanted.actual, wanted.expected
-    for moment, value in known:
-        if value.shape == actual.shape and _are_close(value, actual):
-            return [(moment, expected)]
-    if actual.size == expected.size:
-        for order in (1, -1):
-            told = _one_after_the_other(known[::order], actual.reshape(-1), expected.reshape(-1))
-            if told:
-                return told
-    return []
+            yield moment, value
 
 
-def _one_after_the_other(
-    known: Sequence[tuple[Moment, Array]], actual: Array, expected: Array
-) -> list[Told]:
-    """What is wanted at every moment, if the values at some are one after the other what is."""
-    told, start = [], 0
-    for moment, value in known:
-        end = start + value.size
-        if end <= actual.size and _are_close(value.reshape(-1), actual[start:end]):
-            told.append((moment, expected[start:end].reshape(value.shape)))
-            start = end
-    return told if start == actual.size else []
+def _written(
+    context: Context, statement: ast.AST, moments: Sequence[Moment], wanted: Wanted
+) -> tuple[ast.expr, Matched] | None:
+    """What is written into an array that is wrong then, with what it should be; None elsewhere."""
+    match statement:
+        case ast.Assign([ast.Subscript(array) as target], value):
+            pass
+        case _:
+            return None
+    known, places = [], []
+    for moment in moments:
+        before = moment.value(context.source(array))
+        own = moment.value(context.source(value))
+        at = (
+            None
+            if before is None
+            else moment.places(context.source(target), context.source(array), before)
+        )
+        if before is not None and own is not None and at is not None:
+            after = before.copy()
+            after.flat[at.reshape(-1)] = np.broadcast_to(own, at.shape).reshape(-1)
+            known.append((moment, after))
+            places.append((moment, at))
+    found = matched(known, *wanted.values)
+    if found is None:
+        return None
+    told = [
+        (moment, expected.reshape(-1)[at])
+        for moment, expected in found.told
+        for other, at in places
+        if other is moment
+    ]
+    return value, Matched(told, found.exact)
 
 
-def _are_close(one: Array, other: Array) -> bool:
-    scale = float(np.max(np.abs(other), initial=0.0))
-    return bool(np.all(np.abs(one - other) <= CLOSE * scale))
-
-
-def _edits(context: Context, node: ast.expr, told: Sequence[Told]) -> list[Edit]:
+def _edits(context: Context, node: ast.expr, told: Sequence[Told], exact: float) -> list[Edit]:
     """Edits of an expression, or of an operand in it, that give it the value that is wanted."""
     moments = [moment for moment, _ in told]
-    pool = Pool(context, moments, node)
+    pool = Pool(context, moments, node, exact)
     parts = list(_parts(context, node, moments, [value for _, value in told]))
     for of_three in (False, True):
         found = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,6 +46,7 @@ from gradcheck.trace.causes.upstream_causes import (
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.mend import OWN, ZERO, Mend
+from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.wording.words import Words
 
@@ -93,6 +95,7 @@ def cause_of(
         return update_cause(mend, points, state, words)
     if mend.how == OWN:
         return scale_cause(mend, points, state, known)
+    times = None
     with np.errstate(all="ignore"):
         alone = _pass_alone(mend)
         for compared in _members(mend, points, state, known, words):
@@ -100,7 +103,12 @@ def cause_of(
                 cause = None if alone and ask in DONE_IN_ALL else ask(compared)
                 if cause is not None:
                     return cause
-    return alone
+            # in one pass: what those after it make of that is another thing
+            if compared.actual[0].size > 1:
+                times = times or proportion(compared.actual, compared.expected)
+    if alone is not None or not times:
+        return alone
+    return scale_cause(replace(mend, factor=1 / times), points, state, known)
 
 
 def _pass_alone(mend: Mend) -> Cause | None:

@@ -53,12 +53,12 @@ def kind_of(
     should_be = ""
     if candidate is not None:
         should_be = words.quantity(candidate.kind, candidate.node, candidate.other)
+        right = [np.reshape(v, -1)[: first.size].reshape(first.shape) for v in mend.expected]
         if candidate.kind == PRODUCT:  # where the product is known, that is what it is called
-            right = [np.reshape(v, -1)[: first.size].reshape(first.shape) for v in mend.expected]
             should_be = named(known.explaining(right), words) or should_be
-        times = None if mend.factor != 1 else proportion(mend.actual, mend.expected)
+        times = proportion(one, right)
         if is_now == should_be and times is not None:
-            is_now = f"{constant(times)} times {should_be}"
+            is_now = f"{constant(times * mend.factor)} times {should_be}"
         if mend.how == REST:
             should_be += ", less what is rightly added later,"
         elif abs(mend.factor - 1) > 1e-9:

@@ -46,7 +46,8 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
     keep = _kept_share(nodes, ratio)
     if keep is not None:
         return Cause(fault.KEEP_MISSING, f"the loss divides what it keeps by {keep:.6g}")
-    for number in sorted(sizes):
+    halves = 2 not in divisors and any(_is_half(node) for node in nodes)
+    for number in sorted(sizes - ({2} if halves else set())):
         if _is(ratio, number) and number in divisors:
             words = f"the loss divides by {number}, and this does not"
             return Cause(fault.MEAN_MISSING, words, f"divide by {number}")
@@ -78,6 +79,11 @@ def _written(node: Node, ratio: float) -> str:
         if number not in (0, 1) and _is(1 / ratio if divides else ratio, number):
             return f"{'division by' if divides else 'factor'} {number}"
     return ""
+
+
+def _is_half(node: Node) -> bool:
+    """Whether a product has a half in its text."""
+    return bool(_written(node, 2) or _written(node, 0.5))
 
 
 def _of_a_constant(nodes: Sequence[Node], ratio: float) -> Cause | None:

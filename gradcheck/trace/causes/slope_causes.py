@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name, before_moves
+from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.causes.compared import (
     FEWEST,
@@ -19,9 +19,8 @@ from gradcheck.trace.causes.compared import (
     roughness,
     same,
 )
-from gradcheck.trace.causes.surplus_causes import parameterisation
+from gradcheck.trace.causes.missing_causes import missing_cause
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.nodes import Reference
 
 LOOSE = 1e-5
 """The tolerance of slopes by differences."""
@@ -107,7 +106,11 @@ def _is_of_the_error(compared: Compared, slope: _Slope) -> bool:
 
 def _whole(compared: Compared, slope: _Slope) -> Cause | None:
     nothing = [np.ones_like(value) for value in slope.right]
-    return _missing(compared, slope) if same(slope.used, nothing, LOOSE) else None
+    return (
+        missing_cause(compared, slope.begin, slope.end)
+        if same(slope.used, nothing, LOOSE)
+        else None
+    )
 
 
 def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:
@@ -120,9 +123,9 @@ def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:
         ):
             continue
         if quantity.other == slope.begin and quantity.node < slope.end:
-            return _missing(compared, replace(slope, begin=quantity.node))
+            return missing_cause(compared, quantity.node, slope.end)
         if quantity.node == slope.end and quantity.other > slope.begin:
-            return _missing(compared, replace(slope, end=quantity.other))
+            return missing_cause(compared, slope.begin, quantity.other)
     return None
 
 
@@ -141,60 +144,6 @@ def _slopes(compared: Compared) -> Iterator[_Slope]:
 
 def _name(compared: Compared, slope: _Slope) -> str:
     return compared.words.quantity(SLOPE, slope.end, slope.begin)
-
-
-def _missing(compared: Compared, slope: _Slope) -> Cause | None:
-    """What is missing: a slope, or the factor that the loss multiplies by."""
-    nodes = compared.loss_nodes[slope.begin + 1 : slope.end + 1]
-    end = next((node for node in nodes if slope.begin in node.operands), None)
-    if end is None:
-        return None
-    if base_name(end) in ("multiply", "divide"):
-        for index in set(end.operands) - {slope.begin}:
-            if before_moves(compared.loss_nodes, index) in compared.parameters:
-                name = compared.words.name(index)
-                return Cause(
-                    fault.GAMMA_MISSING, f"the factor {name} is missing", f"multiply by {name}"
-                )
-        for argument in end.arguments:
-            value = argument
-            if isinstance(argument, Reference):
-                value = compared.loss_nodes[argument.index].value
-                if argument.index == slope.begin:
-                    continue
-            levels = np.unique(np.asarray(value, dtype=np.float64))
-            if len(levels) == 2 and levels[0] == 0:
-                name = compared.words.name(argument.index) if argument is not value else "its mask"
-                return Cause(
-                    fault.MASK_MISSING,
-                    f"{name} is missing" if "mask" in name else f"the mask {name} is missing",
-                    f"multiply by {name} on the way back too",
-                    _made_for(compared, end.index),
-                )
-        others = set(end.operands) - {slope.begin}
-        made_of_it = {slope.begin}
-        for node in nodes:
-            if made_of_it.intersection(node.operands):
-                made_of_it.add(node.index)
-        if end.index == slope.end and len(others) == 1 and others.isdisjoint(made_of_it):
-            name, done = compared.words.name(others.pop()), base_name(end)
-            what = f"the {'factor' if done == 'multiply' else 'division by'} {name} is missing"
-            return Cause(fault.FACTOR_MISSING, what, f"{done} by {name}")
-    cause = parameterisation(compared, slope.begin, end.index)
-    if cause is not None:
-        return cause
-    name = _name(compared, slope)
-    return Cause(fault.SLOPE_MISSING, f"{name} is missing", f"multiply by {name}")
-
-
-def _made_for(compared: Compared, node: int) -> int | None:
-    """Where the gradient makes the derivative by a value of the loss; it is an operand here."""
-    arriving = compared.adjoints(node)
-    for operand in compared.state.tape[compared.node].operands:
-        values = [known[operand] for known in compared.state.values]
-        if arriving is not None and same(values, arriving):
-            return operand
-    return None
 
 
 def _twice(compared: Compared, slope: _Slope) -> Cause | None:

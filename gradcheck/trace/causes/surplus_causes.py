@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name, before_moves
+from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.causes.compared import FEWEST, Array, Compared, product, quotient, same
+from gradcheck.trace.causes.missing_causes import parameterisation
 from gradcheck.trace.fault import Cause
 
 
@@ -55,18 +56,6 @@ def _is_divided_by(compared: Compared) -> bool:
     return bool(users) and all(
         base_name(user) == "divide" and getattr(user.arguments[1], "index", None) == made
         for user in users
-    )
-
-
-def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
-    """The derivative by exp(theta), where theta is a parameter."""
-    of, name = compared.words.name(begin), compared.words.name(end)
-    is_parameter = before_moves(compared.loss_nodes, begin) in compared.parameters
-    if not is_parameter or base_name(compared.loss_nodes[end]) != "exp":
-        return None
-    return Cause(
-        fault.PARAMETERISATION,
-        f"this is the derivative by {name}, and the parameter is {of}: a factor {name} is missing",
     )
 
 

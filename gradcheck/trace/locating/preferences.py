@@ -49,6 +49,12 @@ def spoils(mend: Mend, view: View) -> bool:
     ends = {output.node for output in state.outputs}
     # what it is now stays what it is where it is only cut out and joined
     is_now = {one.node for _, used in mend.unit.uses for one in view.explained.get(used, ())}
+    # what is known but for a factor is known whatever number it is multiplied by
+    scaled = {
+        consumer
+        for consumer, used in mend.unit.uses
+        if state.tape[used].value.size == 1 < state.tape[consumer].value.size
+    }
     pending, seen = [consumer for consumer, _ in mend.unit.uses], set()
     spoiled = False
     while pending:
@@ -56,7 +62,7 @@ def spoils(mend: Mend, view: View) -> bool:
         if index in seen:
             continue
         seen.add(index)
-        if index in view.carrying and any(
+        if index in view.carrying - scaled and any(
             one.kind == ADJOINT and (one.node not in is_now or index in ends)
             for one in view.explained.get(index, ())
         ):

@@ -1,0 +1,148 @@
+"""Terms and factors that are put in, where what an expression should be is known."""
+
+import pytest
+
+import gradcheck
+from benchmarks.edits.edit import module_of
+
+HEAD = """
+import numpy as np
+
+rng = np.random.default_rng(8)
+X, Y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
+SLOPE = 0.2
+"""
+
+CARRIED = """
+def params():
+    shapes = {"W": (4, 3), "U": (4, 3), "R": (3, 3)}
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+def states(p):
+    h, kept = np.zeros((2, 3)), []
+    for t in range(3):
+        x = X[2 * t : 2 * t + 2]
+        z, new = 1 / (1 + np.exp(-x @ p["W"])), np.tanh(x @ p["U"] + h @ p["R"])
+        kept.append((x, h, z, new))
+        h = (1 - z) * h + z * new
+    return h, kept
+
+def loss(p):
+    return np.sum(states(p)[0] ** 2)
+
+def grad(p):
+    h, kept = states(p)
+    g, dh = {name: np.zeros_like(value) for name, value in p.items()}, 2 * h
+    for x, before, z, new in reversed(kept):
+        g["W"] += x.T @ (dh * (new - before) * z * (1 - z))
+        inner = dh * z * (1 - new**2)
+        g["U"] += x.T @ inner
+        g["R"] += before.T @ inner
+        dh = dh * (1 - z) + inner @ p["R"].T
+    return g
+"""
+
+BATCHES = """
+BATCH = rng.normal(size=(2, 3, 4))
+
+def params():
+    return {name: rng.normal(size=(4, 4)) for name in ("A", "B", "C")}
+
+def loss(p):
+    y = np.sin(BATCH @ p["C"])
+    return np.sum((y @ p["A"]) * np.cos(y @ p["B"]))
+
+def grad(p):
+    y = np.sin(BATCH @ p["C"])
+    a, b = y @ p["A"], y @ p["B"]
+    da, db = np.cos(b), -a * np.sin(b)
+    dy = da @ p["A"].T + db @ p["B"].T
+    dz = dy * np.cos(BATCH @ p["C"])
+    g = {"A": np.tensordot(y, da, ((0, 1), (0, 1))), "B": np.tensordot(y, db, ((0, 1), (0, 1)))}
+    return {**g, "C": np.tensordot(BATCH, dz, ((0, 1), (0, 1)))}
+"""
+
+PAIRS = """
+def params():
+    return {"W": rng.normal(size=(4, 3)), "T": rng.normal(size=(3, 3))}
+
+def total(scores):
+    return np.log(np.exp(scores).sum())
+
+def loss(p):
+    e = X @ p["W"]
+    return sum(total(e[t - 1][:, None] + p["T"] + e[t]) for t in range(1, 6))
+
+def grad(p):
+    e = X @ p["W"]
+    de, dT = np.zeros_like(e), np.zeros((3, 3))
+    for t in range(1, 6):
+        of_all = total(e[t - 1][:, None] + p["T"] + e[t])
+        share = np.exp(e[t - 1][:, None] + p["T"] + e[t] - of_all)
+        dT += share
+        de[t - 1] += share.sum(axis=1)
+        de[t] += share.sum(axis=0)
+    return {"W": X.T @ de, "T": dT}
+"""
+
+LEAKY = """
+def params():
+    return {"W": rng.normal(size=(4, 3))}
+
+def loss(p):
+    z = X @ p["W"]
+    return np.sum(Y * np.where(z > 0, z, SLOPE * z))
+
+def grad(p):
+    z = X @ p["W"]
+    back = Y.copy()
+    back[z <= 0] = SLOPE * back[z <= 0]
+    return {"W": X.T @ back}
+"""
+
+SINGLE = """
+KEEP = np.float32(0.8)
+
+class Weights:
+    def __init__(self):
+        self.W, self.V = (rng.normal(size=size).astype(np.float32) for size in ((4, 5), (5, 3)))
+
+DATA, WANTED = X.astype(np.float32), Y.astype(np.float32)
+MASK = (rng.random((6, 5)) < 0.8).astype(np.float32)
+
+def params():
+    return Weights()
+
+def loss(p):
+    return np.mean((np.tanh(DATA @ p.W) * MASK / KEEP @ p.V - WANTED) ** 2)
+
+def grad(p):
+    h = np.tanh(DATA @ p.W)
+    d = 2 * (h * MASK / KEEP @ p.V - WANTED) / np.float32(WANTED.size)
+    back = d @ p.V.T * MASK / KEEP * (1 - h * h)
+    return {"W": DATA.T @ back, "V": (h * MASK / KEEP).T @ d}
+"""
+
+CASES = {
+    "a product": (CARRIED, "dh * (1 - z) + ", "", ("dh * (1 - z)",)),
+    "a product of a stack": (BATCHES, ' + db @ p["B"].T', "", ('db @ p["B"].T',)),
+    "a row, in an exponential": (
+        PAIRS,
+        '"T"] + e[t] - of_all',
+        '"T"] - of_all',
+        ("+ e[t]",),
+    ),
+    "what is written": (LEAKY, "= SLOPE * back[z <= 0]", "= 0", ("SLOPE * back[z <= 0]",)),
+    "single precision": (SINGLE, "MASK / KEEP * (1", "MASK * (1", ("/ KEEP",)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_missing_is_put_in(name, tmp_path):
+    source, right, wrong, wanted = CASES[name]
+    whole = HEAD + source
+    assert whole.count(right) == 1
+    module = module_of(whole.replace(right, wrong), tmp_path / "wrong.py")
+    repair = gradcheck.repair(module.loss, module.params(), module.grad)
+    assert repair.patches, repair.reason
+    assert any(text in repair.patches[0].words for text in wanted), repair.patches[0].words
