@@ -82,7 +82,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
 """In this order; the first that applies is the cause."""
 
 DONE_IN_ALL = (again_cause, habit_cause)
-"""What is done to a right value, and is done in every pass of a loop."""
+"""What is done to a right value in all passes of a loop: single numbers fit it by chance."""
 
 FEWEST_PASSES, CLOSE = 3, 1e-9
 
@@ -99,8 +99,9 @@ def cause_of(
     with np.errstate(all="ignore"):
         alone = _pass_alone(mend)
         for compared in _members(mend, points, state, known, words):
+            by_chance = DONE_IN_ALL if alone and compared.actual[0].size == 1 else ()
             for ask in ASKED:
-                cause = None if alone and ask in DONE_IN_ALL else ask(compared)
+                cause = None if ask in by_chance else ask(compared)
                 if cause is not None:
                     return cause
             # in one pass: what those after it make of that is another thing
