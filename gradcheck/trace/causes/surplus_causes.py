@@ -32,8 +32,9 @@ def again_cause(compared: Compared) -> Cause | None:
     """The cause, where the wrong value is the right one with a slope, which comes in later too."""
     shape = compared.expected[0].shape
     is_value = compared.candidate is not None and compared.candidate.kind == VALUE
-    if is_value or compared.known.explaining(compared.actual):
-        return None  # a value of the loss has no slope in it, nor is this something else times one
+    is_other = compared.actual[0].size == 1 and bool(compared.known.explaining(compared.actual))
+    if is_value or is_other:  # no slope is in a value of the loss, nor in a number that is another
+        return None
     for one in (*compared.known.quantities, *compared.around):
         if one.kind != SLOPE or one.other is None or one.values[0].shape != shape:
             continue
