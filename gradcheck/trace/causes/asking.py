@@ -36,7 +36,7 @@ from gradcheck.trace.causes.upstream_causes import (
     upstream_cause,
     weights_cause,
 )
-from gradcheck.trace.fault import Cause
+from gradcheck.trace.fault import SCALE, Cause
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.mend import OWN, ZERO, Mend
 from gradcheck.trace.locating.multiples import proportion
@@ -91,7 +91,11 @@ def cause_of(
             # in one pass: what those after it make of that is another thing
             if compared.actual[0].size > 1:
                 times = times or proportion(compared.actual, compared.expected)
-    return None if not times else scale_cause(replace(mend, factor=1 / times), points, state, known)
+    if times is None:
+        return None
+    cause = scale_cause(replace(mend, factor=1 / times), points, state, known)
+    is_any = cause is None or cause.name == SCALE  # of one pass any number may be the factor
+    return None if is_any else cause
 
 
 def _members(
