@@ -19,8 +19,9 @@ from gradcheck.recognition.structures import guessed, structures
 from gradcheck.recognition.tape import follow
 from gradcheck.user.problem import Problem
 
-LARGEST = 5 * 10**6
-"""Parameters beyond which no network is looked for: it takes their memory several times."""
+LARGEST, LARGEST_FOLLOWED = 5 * 10**6, 10**6
+"""Parameters beyond which no network is looked for, and none is read from what the loss does: that
+takes their memory several times."""
 
 MOST_GUESSES = 4
 
@@ -56,7 +57,7 @@ def identify(problem: Problem, noise: float, seconds: float, rng: np.random.Gene
     size = sum(value.size for value in problem.parameters.values)
     if problem.layer is not None or not problem.layered or size > LARGEST:
         return Identity(layers)
-    asked = int(seconds <= SLOWEST)
+    asked = int(seconds <= SLOWEST and size <= LARGEST_FOLLOWED)
     candidates = _read(problem) if asked else None
     if candidates is None:
         candidates = list(islice(guessed(problem, layers), MOST_GUESSES))

@@ -140,6 +140,41 @@ def grad(p):
     return {"w": X.T @ d}
 """
 
+LAYERS = """
+class Affine:
+    def __init__(self, size):
+        self.W = rng.normal(size=size)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def back(self, up):
+        self.dW = self.x.T @ up
+        return up @ self.W.T
+
+class Pool:
+    def forward(self, x):
+        return x.reshape(len(x), -1, 2).mean(axis=2)
+    def back(self, up):
+        return np.repeat(up, 2, axis=1) / 2
+
+def params():
+    return [Affine((4, 6)), Pool(), Affine((3, 5))]
+
+def through(layers):
+    x = X
+    for layer in layers:
+        x = layer.forward(x)
+    return x
+
+def loss(layers):
+    return np.sum(np.cos(through(layers)))
+
+def grad(layers):
+    up = -np.sin(through(layers))
+    for layer in reversed(layers):
+        up = layer.back(up)
+"""
+
 LEFT = " - u * np.sum(up * u, axis=1, keepdims=True)"
 CASES = {
     "both of two twins": (TWINS, f"(up{LEFT})", "up", "GC407"),
@@ -155,6 +190,7 @@ CASES = {
         "GC407",
     ),
     "a penalty that is added to": (EMBEDDED, 'dE = 0.1 * p["E"]', 'dE = 0.2 * p["E"]', "GC604"),
+    "a layer between two": (LAYERS, "axis=1) / 2", "axis=1)", "GC103"),
     "sets that overlap": (RISK, "d[S >= S[i]] += share", "d[S >= S[i]] = share", "GC701"),
 }
 

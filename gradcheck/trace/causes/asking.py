@@ -43,7 +43,7 @@ from gradcheck.trace.causes.upstream_causes import (
     upstream_cause,
     weights_cause,
 )
-from gradcheck.trace.fault import Cause
+from gradcheck.trace.fault import SCALE, Cause
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.mend import OWN, ZERO, Mend
 from gradcheck.trace.locating.multiples import proportion
@@ -109,7 +109,9 @@ def cause_of(
                 times = times or proportion(compared.actual, compared.expected)
     if alone is not None or not times:
         return alone
-    return scale_cause(replace(mend, factor=1 / times), points, state, known)
+    cause = scale_cause(replace(mend, factor=1 / times), points, state, known)
+    is_any = cause is None or cause.name == SCALE  # of one pass any number may be the factor
+    return None if is_any else cause
 
 
 def _pass_alone(mend: Mend) -> Cause | None:

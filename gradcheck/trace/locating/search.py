@@ -192,7 +192,8 @@ def _best(
     if unit.kind == EVERYWHERE:
         return None
     best = _without(unit, view, trials)
-    if unit.uses and not any(map(view.may_be_replaced_in_use, unit.replaced)):
+    used = next((one for one in unit.replaced if not view.is_nothing(one)), unit.replaced[0])
+    if unit.uses and not view.may_be_replaced_in_use(used):
         return best
     is_carrying = carries(unit, view)
     shape = view.state.values[0][unit.replaced[0]].shape
