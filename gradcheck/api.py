@@ -68,7 +68,8 @@ def check(
             keep the gradients beside the parameters (`layer.dW` beside `layer.W`).
         args: what `loss` and `grad` are given after the parameters.
         kwargs: what they are given by name.
-        inputs: the data, samples in rows or columns; lets the diagnosis name the batch size.
+        inputs: the data, samples in rows or columns; they are read from the loss where it is
+            not compiled and takes no seconds.
         targets: the targets, as you have them.
         network: the `MLP` that the loss computes, if you can say which it is.
         bounds: pairs (low, high), None for no bound, `scipy.optimize.Bounds`, or a dict by block.
