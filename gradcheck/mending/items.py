@@ -40,3 +40,9 @@ def items_of(context: Context, names: dict[str, Any]) -> Iterator[str]:
             yield from (f"{text}[{index}]" for index in indices)
         elif value.kind == "array" and len(value.shape) > 1 and PLACE.fullmatch(text):
             yield from (f"{text}[{index}]" for index in moving)
+
+
+def lost_index(before: str, after: str) -> int:
+    """Whether an index that a loop moves is given up, which is right for its first pass alone."""
+    old, new = (set(INDEX.findall(text)) for text in (before, after))
+    return int(bool(old - new) and not new)

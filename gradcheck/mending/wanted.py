@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.items import INDEX
+from gradcheck.mending.items import lost_index
 from gradcheck.mending.matching import CLOSE, Matched, Told, matched
 from gradcheck.mending.moments import Moment, moments_at
 from gradcheck.mending.pool import Pool
@@ -213,7 +213,7 @@ def _number(part: ast.expr, expected: Sequence[Array]) -> Iterator[str]:
 def _weight(own: str, text: str) -> float:
     """How unnatural it is to write a text for another."""
     turned = 0.0 if text.startswith(own) or own not in text else 0.1
-    return 2.0 + 0.25 * _changes(own, text) + turned + _lost(own, text)
+    return 2.0 + 0.25 * _changes(own, text) + turned + lost_index(own, text)
 
 
 def _is_plain(context: Context, node: ast.expr, part: ast.expr, text: str) -> bool:
@@ -286,12 +286,6 @@ def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:
     close = np.abs(known - mean) <= CLOSE * np.nanmax(np.abs(known))
     same = mean.size == np.prod(shape) and np.all(close | np.isnan(known))
     return mean.reshape(shape) if same else value if shape else None
-
-
-def _lost(before: str, after: str) -> int:
-    """Whether an index that a loop moves is given up, which is right for its first pass alone."""
-    old, new = (set(INDEX.findall(text)) for text in (before, after))
-    return int(bool(old - new) and not new)
 
 
 def _changes(before: str, after: str) -> float:

@@ -33,8 +33,6 @@ def again_cause(compared: Compared) -> Cause | None:
     shape = compared.expected[0].shape
     is_value = compared.candidate is not None and compared.candidate.kind == VALUE
     is_other = compared.actual[0].size == 1 and bool(compared.known.explaining(compared.actual))
-    if is_value or is_other:  # no slope is in a value of the loss, nor in a number that is another
-        return None
     for one in (*compared.known.quantities, *compared.around):
         if one.kind != SLOPE or one.other is None or one.values[0].shape != shape:
             continue
@@ -45,6 +43,8 @@ def again_cause(compared: Compared) -> Cause | None:
                 cause = parameterisation(compared, one.other, one.node)
                 if cause is not None:
                     return cause
+            if is_value or is_other:
+                return None  # no slope is in a value of the loss, nor in a number that is another
             name = compared.words.quantity(SLOPE, one.node, one.other)
             words = f"{name} is in it already, and is multiplied in once more"
             return Cause(fault.SLOPE_TWICE, words, "take it once")
