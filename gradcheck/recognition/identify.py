@@ -57,7 +57,7 @@ def identify(problem: Problem, noise: float, seconds: float, rng: np.random.Gene
     size = sum(value.size for value in problem.parameters.values)
     if problem.layer is not None or not problem.layered or size > LARGEST:
         return Identity(layers)
-    asked = int(seconds <= SLOWEST and size <= LARGEST_FOLLOWED)
+    asked = int(seconds <= SLOWEST and size < LARGEST_FOLLOWED)
     candidates = _read(problem) if asked else None
     if candidates is None:
         candidates = list(islice(guessed(problem, layers), MOST_GUESSES))

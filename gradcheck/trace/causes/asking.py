@@ -12,6 +12,7 @@ from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.causes.axis_causes import axis_cause, sample_cause
 from gradcheck.trace.causes.compared import Array, Compared, same
 from gradcheck.trace.causes.index_causes import index_cause, place_cause
+from gradcheck.trace.causes.missing_causes import left_out_cause
 from gradcheck.trace.causes.operation_causes import (
     forward_cause,
     product_cause,
@@ -21,7 +22,6 @@ from gradcheck.trace.causes.operation_causes import (
     value_cause,
 )
 from gradcheck.trace.causes.path_causes import (
-    left_out_cause,
     path_cause,
     turned_cause,
     written_cause,

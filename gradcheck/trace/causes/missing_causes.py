@@ -1,4 +1,4 @@
-"""What is missing where a slope belongs: it, or the factor that the loss multiplies by."""
+"""What is missing where a value belongs: a slope, a factor, a term."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.operations import base_name, before_moves
-from gradcheck.trace.adjoints.quantities import SLOPE
+from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.causes.compared import Compared, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.nodes import Reference
@@ -76,3 +76,19 @@ def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
         fault.PARAMETERISATION,
         f"this is the derivative by {name}, and the parameter is {of}: a factor {name} is missing",
     )
+
+
+def left_out_cause(compared: Compared) -> Cause | None:
+    """One term of a sum of the loss, where the whole of it belongs."""
+    candidate = compared.candidate
+    if candidate is None or candidate.kind != VALUE or compared.factor != 1:
+        return None
+    made = compared.loss_nodes[candidate.node]
+    if base_name(made) not in ("add", "subtract") or len(made.operands) != 2:
+        return None
+    for kept, left_out in (made.operands, made.operands[::-1]):
+        if same(compared.values(kept), compared.actual):
+            name = compared.words.name(left_out)
+            verb = "add" if base_name(made) == "add" else "subtract"
+            return Cause(fault.TERM_MISSING, f"{name} is left out", f"{verb} {name}")
+    return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.operations import base_name, before_moves
-from gradcheck.trace.adjoints.quantities import PATHS, VALUE
+from gradcheck.trace.adjoints.quantities import PATHS
 from gradcheck.trace.causes.axis_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.causes.compared import Array, Arrays, Compared, less, made_of, quotient, same
 from gradcheck.trace.causes.penalties import is_added, is_square
@@ -293,19 +293,3 @@ def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:
         arguments = compared.state.tape[index].value
     if isinstance(arguments, np.ndarray) and arguments.dtype.kind in "iu" and arguments.size > 1:
         yield arguments
-
-
-def left_out_cause(compared: Compared) -> Cause | None:
-    """One term of a sum of the loss, where the whole of it belongs."""
-    candidate = compared.candidate
-    if candidate is None or candidate.kind != VALUE or compared.factor != 1:
-        return None
-    made = compared.loss_nodes[candidate.node]
-    if base_name(made) not in ("add", "subtract") or len(made.operands) != 2:
-        return None
-    for kept, left_out in (made.operands, made.operands[::-1]):
-        if same(compared.values(kept), compared.actual):
-            name = compared.words.name(left_out)
-            verb = "add" if base_name(made) == "add" else "subtract"
-            return Cause(fault.TERM_MISSING, f"{name} is left out", f"{verb} {name}")
-    return None
