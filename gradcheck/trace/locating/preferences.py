@@ -74,7 +74,7 @@ def spoils(mend: Mend, view: View) -> bool:
     return spoiled
 
 
-def is_better(mend: Mend, held: Mend, view: View, held_is: set[int]) -> bool:
+def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bool) -> bool:
     """Whether a later place is to be blamed instead of one whose value is right for something."""
     unit, candidate = mend.unit, mend.candidate
     if candidate is None:
@@ -103,7 +103,9 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int]) -> bool:
             return True  # the whole derivative belongs where it is wanted as it is
         if held.candidate is not None and held.candidate.kind == SLOPE:
             return False  # a slope for a slope says more than an adjoint of all that follows
-        if held.candidate is not None and held.candidate.node == candidate.node:
+        places = {view.state.tape[index].chain for index in held.unit.replaced}
+        of_passes = is_part and held.unit.is_series and len(places) == 1  # and not of calls
+        if of_passes or (held.candidate is not None and held.candidate.node == candidate.node):
             return not all(explained)  # what is wanted of both is made wrong between them
         return not all(explained) and not _is_made_of(unit, held, view, held_is)
     return False

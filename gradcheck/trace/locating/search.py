@@ -99,7 +99,7 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
         if held is not None and (
             not best.outputs >= held.outputs
             or best_spoils
-            or not (held_spoils or is_better(best, held, view, held_is))
+            or not (held_spoils or is_better(best, held, view, held_is, is_part))
         ):
             continue
         is_first = held is None
