@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from types import BuiltinFunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,8 @@ class IndexProxy:
 
 def proxy_of(value: Any, tape: Tape) -> Any:
     """What stands for a value that was taken from numpy or math; the value itself if nothing."""
+    if type(value) in (FunctionType, type) and not _may_be_replaced(value):
+        return value
     if value is np:
         return NumpyProxy(np, tape)
     if value is math:
@@ -103,6 +105,11 @@ def proxy_of(value: Any, tape: Tape) -> Any:
     if (form := sparse_form(value, tape)) is not None:
         return form
     return _numpy_function(value, tape) if is_numpys(value) else value
+
+
+def _may_be_replaced(value: FunctionType | type) -> bool:
+    """Whether a function or class is of a package of which some are: quickly told of most."""
+    return (value.__module__ or "").partition(".")[0] in ("numpy", "scipy", "math", "jax", "jaxlib")
 
 
 def is_jaxs(value: Any) -> bool:
