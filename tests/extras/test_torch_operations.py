@@ -129,6 +129,10 @@ def functions():
             yield name, function, "any", count
 
 
+NOT_TWICE = ("cdist", "pdist")
+"""Of these torch has no second derivative, or not in all versions."""
+
+
 def drawn(kind, seed, dtype):
     generator = torch.Generator().manual_seed(seed)
     if kind == "any":
@@ -147,11 +151,16 @@ def test_a_slope_of_few_digits_is_seen():
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_every_operation_is_right(dtype, order):
-    found = {}
+    found, refused = {}, {}
     for seed, (name, function, kind, count) in enumerate(functions()):
         inputs = tuple(drawn(kind, 2 * seed + number, dtype) for number in range(count))
-        found[name] = gradcheck.check_layer(function, None, inputs, order=order, diagnose=False)
-    assert len(found) > 130
+        try:
+            found[name] = gradcheck.check_layer(function, None, inputs, order=order, diagnose=False)
+        except gradcheck.UsageError as error:
+            refused[name] = str(error)
+    assert len(found) > 128
+    assert set(refused) <= (set(NOT_TWICE) if order == 2 else set())
+    assert all("torch cannot differentiate this" in reason for reason in refused.values())
     others = {name: report.verdict for name, report in found.items() if not report.ok}
     if dtype == torch.float32:
         others = {name: verdict for name, verdict in others.items() if verdict == "fail"}
