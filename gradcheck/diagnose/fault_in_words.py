@@ -58,7 +58,8 @@ def message_of(fault: Fault) -> str:
         return f"{f'`{part}`' if part else what} is {is_now}{within}: {words}"
     if part:
         what = f"`{part}` in {what}"
-    if fault.cause is not None and fault.expected.endswith(" times that"):
+    is_said = fault.cause is not None and bool(fault.cause.words)
+    if fault.cause is not None and is_said and fault.expected.endswith(" times that"):
         return f"{what} is wrong: {fault.cause.words}"
     if fault.cause is not None:
         is_said = not fault.cause.words or (

@@ -34,6 +34,27 @@ def grad(p):
     return {"U": X.T @ d_open, "V": X.T @ d_held, "B": (open_ * held).T @ gap}
 """
 
+KEPT = """
+def params():
+    return {"A": rng.normal(size=(4, 3)), "B": rng.normal(size=(4, 3))}
+
+def made(p):
+    gate, other = 1 / (1 + np.exp(-X @ p["A"])), np.tanh(X @ p["B"])
+    kept = 1 - gate
+    return gate, other, kept, kept * other
+
+def loss(p):
+    return np.sum(np.cosh(made(p)[3]))
+
+def grad(p):
+    gate, other, kept, out = made(p)
+    up = np.sinh(out)
+    d_kept = up * other
+    d_gate = -d_kept
+    dA = X.T @ (d_gate * gate * (1 - gate))
+    return {"A": dA, "B": X.T @ (up * kept * (1 - other**2))}
+"""
+
 ROWS = """
 def params():
     return {"W": rng.normal(size=(4, 3)), "c": rng.normal(size=3)}
@@ -316,6 +337,7 @@ CASES = {
     ),
     "a factor is left out": (GATE, "(open_ * both)", "both", "GC413", "`open_`"),
     "a term is too many": (GATE, "gap @ p", "(gap + held) @ p", "GC414", "leave `held` out"),
+    "a one too many": (KEPT, "= -d_kept", "= 1 - d_kept", "GC414", "leave `1` out"),
     "a term is left out": (
         GATE,
         "gap = out - Y",

@@ -81,7 +81,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
 )
 """In this order; the first that applies is the cause."""
 
-DONE_IN_ALL = (again_cause, habit_cause)
+DONE_IN_ALL = (again_cause, habit_cause, term_cause)
 """What is done to a right value in all passes of a loop: single numbers fit it by chance."""
 
 FEWEST_PASSES, CLOSE = 3, 1e-9

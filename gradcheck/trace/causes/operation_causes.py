@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, carried, evaluate
 from gradcheck.trace.record.scipy_forms import softmax
+from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.trace.wording.words import Words
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
@@ -160,7 +162,7 @@ OTHER_TERM: Mapping[str, Callable[..., Any]] = {"add": np.subtract, "subtract": 
 
 
 def term_cause(compared: Compared) -> Cause | None:
-    """The wrong sign of one term of a sum."""
+    """The wrong sign of one term of a sum, or a term too many."""
     node = compared.state.tape[compared.node]
     function = OTHER_TERM.get(base_name(node))
     if function is None or len(node.arguments) != 2:
@@ -178,6 +180,12 @@ def term_cause(compared: Compared) -> Cause | None:
         if same(turned, compared.expected):
             which = "second" if sign == 1 else "first"
             return Cause(fault.SIGN, f"the {which} term has the wrong sign")
+    for position, zero in enumerate(((0.0, node.arguments[1]), (node.arguments[0], 0.0))):
+        left = [evaluate(replace(node, arguments=zero), known) for known in compared.state.values]
+        text = operand_text(node.place.source, position) if node.place is not None else None
+        if text is not None and same(left, compared.expected):
+            name = ast.unparse(text)
+            return Cause(fault.EXTRA_TERM, f"`{name}` is one term too many", f"leave `{name}` out")
     return None
 
 
