@@ -103,6 +103,7 @@ def test_what_a_candidate_would_do_outside_of_its_process_is_refused(tmp_path, h
     (tmp_path / "__pycache__").mkdir(exist_ok=True)
     before = files_in(tmp_path)
     found = gradcheck.repair(module.loss, np.ones(3), module.grad, budget=Edits(40_000))
+    module.LOG.close()
     assert files_in(tmp_path) == before
     assert found.ok, str(found)
     assert "4 * (X @ w) ** 3" in found.patches[0].diff
