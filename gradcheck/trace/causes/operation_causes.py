@@ -168,12 +168,10 @@ def term_cause(compared: Compared) -> Cause | None:
     if function is None or len(node.arguments) != 2:
         return None
     if compared.is_use:
-        is_turned = compared.factor == -1 and compared.operand in node.operands
-        which = "second" if compared.operand == node.operands[-1] else "first"
-        turned = [-value for value in compared.actual]
-        is_turned = is_turned and same(turned, compared.expected)
-        words, fix = "term has the wrong sign", f"change the sign of the {which} term"
-        return Cause(fault.SIGN, f"the {which} {words}", fix) if is_turned else None
+        if not same([-value for value in compared.actual], compared.expected):
+            return None
+        term = f"{'second' if compared.operand == node.operands[-1] else 'first'} term"
+        return Cause(fault.SIGN, f"the {term} has the wrong sign", f"change the sign of the {term}")
     other = replace(node, function=function, keywords={})
     for sign in (1, -1):
         turned = [sign * evaluate(other, known) for known in compared.state.values]
@@ -182,7 +180,7 @@ def term_cause(compared: Compared) -> Cause | None:
             return Cause(fault.SIGN, f"the {which} term has the wrong sign")
     for position, zero in enumerate(((0.0, node.arguments[1]), (node.arguments[0], 0.0))):
         left = [evaluate(replace(node, arguments=zero), known) for known in compared.state.values]
-        text = operand_text(node.place.source, position) if node.place is not None else None
+        text = operand_text(node.place.source, position) if node.place else None
         if text is not None and same(left, compared.expected):
             name = ast.unparse(text)
             return Cause(fault.EXTRA_TERM, f"`{name}` is one term too many", f"leave `{name}` out")
@@ -197,8 +195,7 @@ def forward_cause(compared: Compared) -> Cause | None:
     made = compared.loss_nodes[candidate.node]
     if made.is_leaf or base_name(made) in MOVES:
         return None  # another part of the data, or of a parameter
-    place = made.place
-    where = f", line {place.line}," if place else ""
+    where = f", line {made.place.line}," if made.place else ""
     return Cause(
         fault.OTHER_FORMULA,
         f"the loss{where} computes it so, and the gradient otherwise",
@@ -258,7 +255,10 @@ def value_cause(compared: Compared) -> Cause | None:
     if parameter is not None:
         return Cause(fault.OTHER_WEIGHTS, f"it should be {parameter}", fix)
     if in_product and compared.factor == 1:
-        return Cause(fault.OTHER_INPUT, f"{words.name(belongs)} belongs here", fix)
+        name, place = words.name(belongs), compared.state.tape[compared.operand].place
+        if place is not None and place.source.removesuffix(".T") == name.strip("`"):
+            name = f"{name} of another pass"
+        return Cause(fault.OTHER_INPUT, f"{name} belongs here", f"use {name}")
     return None
 
 
