@@ -58,8 +58,7 @@ def message_of(fault: Fault) -> str:
         return f"{f'`{part}`' if part else what} is {is_now}{within}: {words}"
     if part:
         what = f"`{part}` in {what}"
-    is_said = fault.cause is not None and bool(fault.cause.words)
-    if fault.cause is not None and is_said and fault.expected.endswith(" times that"):
+    if fault.cause is not None and fault.cause.words and fault.expected.endswith(" times that"):
         return f"{what} is wrong: {fault.cause.words}"
     if fault.cause is not None:
         is_said = not fault.cause.words or (

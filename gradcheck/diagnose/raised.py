@@ -40,12 +40,12 @@ class RaisedProduct:
     raised: Raised
     product: WrittenProduct
     mended: tuple[str, str, float] | None
-    misfit: Misfit | None
+    misfit: Misfit
 
     @property
     def confusion(self) -> str | None:
         """The kind of product that fits instead: "matrix", "elementwise"; None for neither."""
-        fitting = self.misfit.fitting if self.misfit is not None else ""
+        fitting = self.misfit.fitting
         if self.product.elementwise and self.product.fits_as_matrices and " * " not in fitting:
             return "matrix" if self.product.verb == "multiplies" else None
         if not self.product.elementwise and self.product.fits_elementwise and self.mended is None:
@@ -66,12 +66,12 @@ class RaisedProduct:
                 f"{fix} has the shape of {name}, and agrees with its numeric gradient to "
                 f"{error:.1e}"
             )
-        elif self.misfit is not None and self.misfit.fitting:
+        elif self.misfit.fitting:
             fix = self.misfit.fitting
             lines.append(f"{fix} is {self.misfit.fitting_words}")
         both = "and" if self.product.verb in ("adds", "subtracts") else "by"
         message = f"{self.product.code} {self.product.verb} {words(left)} {both} {words(right)}"
-        if self.misfit is not None and self.misfit.shape is not None:
+        if self.misfit.shape is not None:
             message += f" to {words(self.misfit.shape)}, with which a later line raises"
         return _finding(rule, evidence, message, lines, fix, error)
 
@@ -161,9 +161,9 @@ def exception_finding(rule: Rule, evidence: Evidence, explained: set[str]) -> It
         yield _finding(rule, evidence, f"{raised.call} raised {raised.summary}", [], LOOK, None)
 
 
-def _lines(raised: Raised, misfit: Misfit | None) -> list[str]:
+def _lines(raised: Raised, misfit: Misfit) -> list[str]:
     lines = [raised.summary]
-    for operand in () if misfit is None else misfit.operands:
+    for operand in misfit.operands:
         if operand.words.startswith(TELLING):
             lines.append(f"{operand.code} is {operand.words}")
     return lines

@@ -71,7 +71,7 @@ def _fitting(candidate: Candidate, losses: Losses) -> Iterator[NetworkView]:
     misfit = Misfit(squares, losses)
     outputs = by_rank("output", most=USUAL) if candidate.hidden is None else by_rank("output")
     for hidden in candidate.activations():
-        z = np.array([_before_output(candidate, hidden, point) for point in losses.points])
+        z = candidate.before_output(hidden, losses.points)
         for output in outputs:
             a = output.activate(z, -1)
             for targets in candidate.targets:
@@ -79,15 +79,6 @@ def _fitting(candidate: Candidate, losses: Losses) -> Iterator[NetworkView]:
                 found = _fit(bare, (z, a), squares, misfit, losses)
                 if found is not None:
                     yield found
-
-
-def _before_output(
-    candidate: Candidate, hidden: tuple[AnyActivation, ...], point: Sequence[Array]
-) -> Array:
-    """The output layer's z, (m, K)."""
-    each = zip(candidate.placed, (*hidden, by_rank("output")[0]), strict=True)
-    layers = [place.parameters(point, activation) for place, activation in each]
-    return forward(candidate.inputs, layers, ROWS)[0][-1]
 
 
 def _fit(

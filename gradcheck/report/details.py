@@ -53,9 +53,7 @@ def _of_the_network(view: NetworkView, point: Point) -> Iterable[str]:
     """Why what may look wrong is right, where the blocks it belongs to are right."""
     right = {block.name for block in point.blocks if block.verdict == "ok"}
     names = point.problem.parameters.names
-    layers = [
-        {names[block] for block in layer.blocks} for layer in (place.layer for place in view.placed)
-    ]
+    layers = [{names[block] for block in place.layer.blocks} for place in view.placed]
     activation, loss = view.activations[-1].name, view.plain_loss
     if not layers[-1] <= right:
         return
