@@ -53,10 +53,12 @@ class Lines:
     Attributes:
         seen: the losses.
         seconds: how long each took.
+
+    At the point itself the loss is `center`, if that is given, and is not asked for again.
     """
 
-    def __init__(self, loss: Loss, point: Sequence[Array]) -> None:
-        self._loss, self._point = loss, point
+    def __init__(self, loss: Loss, point: Sequence[Array], center: float | None = None) -> None:
+        self._loss, self._point, self._center = loss, point, center
         self.seen: list[float] = []
         self.seconds: list[float] = []
 
@@ -72,7 +74,10 @@ class Lines:
         pairs = zip(self._point, signs, strict=True)
         steps = [self._step(block, sign, spacing) for block, sign in pairs]
         for index in range(POINTS):
-            moved = [np.multiply(step, first + index) for step in steps]
+            if index == -first and self._center is not None:
+                values[index] = self._center
+                continue
+            moved = [np.asarray(np.multiply(step, first + index)) for step in steps]
             for block, of_block in zip(self._point, moved, strict=True):
                 of_block += block
             start = time.perf_counter()

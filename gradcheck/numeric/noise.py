@@ -138,7 +138,7 @@ def estimate_noise(
         repeat_difference: how far a second evaluation there was from the first.
         rng: for the directions of the lines.
     """
-    lines = Lines(loss, point)
+    lines = Lines(loss, point, center)
     signs = [random_signs(block.shape, rng) for block in point]
     sigmas = []
     for _ in range(LINES):

@@ -101,6 +101,20 @@ def test_the_noise_is_what_the_function_has(function, lowest, highest):
     assert lowest <= noise.level <= highest
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (3, 2)])
+def test_the_noise_is_measured_near_the_point_and_not_at_it(shape):
+    point, asked = np.full(shape, 5.0), []
+
+    def loss(values):
+        asked.append(np.max(np.abs(values[0] - point)))
+        return float(np.sum(values[0] ** 2))
+
+    noise = estimate_noise(loss, [point], loss([point]), 0.0, np.random.default_rng(0))
+    assert noise.evaluations == len(asked) - 1
+    assert 0 < min(asked[1:]) and max(asked) < 0.1
+
+
+
 def test_a_stencil_that_has_not_the_order_it_claims_is_refused():
     with pytest.raises(ValueError, match="moment 2"):
         Stencil((0, 1), (-1.0, 1.0), order=2)
