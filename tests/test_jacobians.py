@@ -92,6 +92,20 @@ def test_entries_that_the_function_does_not_have_are_no_multiple_of_its_own():
     assert "the column of params[1]: 2 entries that should be 0" in report.findings[0].message
 
 
+def test_what_is_said_of_rows_and_columns_is_true_of_all_that_is_in_them():
+    wrong = jacobian(AT)
+    wrong[1] *= 0.5
+    assert "the row of function(params)[1] is 0.5 times what it should be" in said_of(wrong)
+    wrong = jacobian(AT)
+    wrong[[0, 2], [0, 2]] *= -1
+    rows = "the rows of function(params)[0] and function(params)[2]"
+    assert f"2 entries in {rows} have the wrong sign" in said_of(wrong)
+
+
+def said_of(wrong):
+    return check_jacobian(function, AT, wrong).findings[0].message
+
+
 def test_a_transposed_jacobian_that_is_not_square():
     report = check_jacobian(lambda x: function(x)[:2], AT, lambda x: jacobian(x)[:2].T)
     assert codes(report) == ["GC201"]

@@ -110,7 +110,7 @@ def _by_lines(judged: Judged, vectors: Vectors) -> list[Told]:
     unknown = []
     for number in numbers[:MOST_LINES]:
         here = wrong[lines[wrong] == number]
-        one = _same(judged, here, f"{kind} of {name(number)}", vectors)
+        one = _same(judged, here, _Extent(lines, f"{kind} of {name(number)}"), vectors)
         if one is None:
             unknown.append(number)
         else:
@@ -141,27 +141,45 @@ def _whole(judged: Judged, wrong: Indices, vectors: Vectors) -> Finding | None:
         numbers = np.unique(lines[wrong])
         if len(numbers) < 2:
             kind = "row" if lines is judged.rows else "column"
-            return _same(judged, wrong, f"{kind} of {name(int(numbers[0]))}", vectors)
-    where = _extent(judged, wrong, vectors)
-    return _same(judged, wrong, where, vectors)
+            extent = _Extent(lines, f"{kind} of {name(int(numbers[0]))}")
+            return _same(judged, wrong, extent, vectors)
+    return _same(judged, wrong, _extent(judged, wrong, vectors), vectors)
 
 
-def _extent(judged: Judged, wrong: Indices, vectors: Vectors) -> str:
+@dataclass(frozen=True)
+class _Extent:
+    """Rows or columns with wrong entries: of every entry of the matrix its row, or its column."""
+
+    lines: Indices
+    name: str
+
+    def holding(self, judged: Judged, here: Indices) -> tuple[str, bool]:
+        """They, where all that is not 0 in them is `here`, else entries in them; and if many."""
+        others = np.isin(self.lines, self.lines[here]) & (np.abs(judged.numeric) > judged.bound)
+        others[here] = False
+        if others.any():
+            one = len(here) == 1
+            return f"{'an entry' if one else f'{len(here)} entries'} in the {self.name}", not one
+        return f"the {self.name}", self.name.startswith(("rows", "columns"))
+
+
+def _extent(judged: Judged, wrong: Indices, vectors: Vectors) -> _Extent:
     """Where several entries are: rows, columns, or all."""
     rows, columns = np.unique(judged.rows[wrong]), np.unique(judged.columns[wrong])
     if len(rows) <= len(columns):
         names = [vectors.row_name(row) for row in rows.tolist()]
         whole = len(rows) == len(np.unique(judged.rows))
-        return vectors.matrix_name if whole else f"rows of {listed(names)}"
+        return _Extent(judged.rows, vectors.matrix_name if whole else f"rows of {listed(names)}")
     names = [vectors.column_name(column) for column in columns.tolist()]
     whole = len(columns) == len(np.unique(judged.columns))
-    return vectors.matrix_name if whole else f"columns of {listed(names)}"
+    return _Extent(judged.columns, vectors.matrix_name if whole else f"columns of {listed(names)}")
 
 
-def _same(judged: Judged, here: Indices, where: str, vectors: Vectors) -> Finding | None:
+def _same(judged: Judged, here: Indices, extent: _Extent, vectors: Vectors) -> Finding | None:
     """The finding of entries that are 0, of the other sign, or off by one factor; else None."""
     analytic, numeric = judged.analytic[here], judged.numeric[here]
     blocks, evidence = _blocks(judged.columns[here], vectors), _worst(judged, here, vectors)
+    where = extent.name
     if not np.any(analytic):
         return zero_gradient.RULE.finding(
             blocks,
@@ -181,12 +199,13 @@ def _same(judged: Judged, here: Indices, where: str, vectors: Vectors) -> Findin
         factor = float(np.median(analytic / numeric))
     if not np.isfinite(factor) or not np.all(_agrees(analytic / factor, judged, here)):
         return None
-    many = where.startswith(("rows", "columns"))
+    subject, many = extent.holding(judged, here)
+    them = "them" if many else "it"
     evidence = (f"analytic / numeric = {factor:.7g} in all {len(here)} wrong entries", *evidence)
     if abs(factor + 1) < SAME:
         return sign_flipped.RULE.finding(
             blocks,
-            f"the {where} {'have' if many else 'has'} the wrong sign",
+            f"{subject} {'have' if many else 'has'} the wrong sign",
             evidence=evidence,
             fix="change the sign",
             error_after_fix=0.0,
@@ -195,9 +214,12 @@ def _same(judged: Judged, here: Indices, where: str, vectors: Vectors) -> Findin
     rule: Rule = factor_two.RULE if twice else wrong_scale.RULE
     return rule.finding(
         blocks,
-        f"the {where} {'are' if many else 'is'} {factor:.6g} times what it should be",
+        f"{subject} {'are' if many else 'is'} {factor:.6g} times what "
+        f"{'they' if many else 'it'} should be",
         evidence=evidence,
-        fix=f"divide {'them' if many else 'it'} by {factor:.6g}",
+        fix=f"divide {them} by {factor:.6g}"
+        if abs(factor) > 1
+        else f"multiply {them} by {1 / factor:.6g}",
         error_after_fix=0.0,
     )
 
