@@ -57,20 +57,23 @@ def identify(problem: Problem, noise: float, seconds: float, rng: np.random.Gene
     size = sum(value.size for value in problem.parameters.values)
     if problem.layer is not None or not problem.layered or size > LARGEST:
         return Identity(layers)
+    losses, note, calls = None, None, 0
+    if problem.network is not None:
+        losses, calls = measure(problem, noise, rng)
+        if losses is None:
+            return Identity(layers, evaluations=calls)
+        view, note = _named(problem, problem.network, layers, losses)
+        if view is not None:
+            return Identity(layers, view, losses.told(view), evaluations=calls)
     asked = int(seconds <= SLOWEST and size < LARGEST_FOLLOWED)
     candidates = _read(problem) if asked else None
     if candidates is None:
         candidates = list(islice(guessed(problem, layers), MOST_GUESSES))
-    if problem.network is None and not candidates:
-        return Identity(layers, evaluations=asked)
-    losses, calls = measure(problem, noise, rng)
+    if losses is None and candidates:
+        losses, calls = measure(problem, noise, rng)
     if losses is None:
         return Identity(layers, evaluations=asked + calls)
-    view, note = None, None
-    if problem.network is not None:
-        view, note = _named(problem, problem.network, layers, losses)
-    if view is None:
-        view = recognise(candidates, losses)
+    view = recognise(candidates, losses)
     told = losses if view is None else losses.told(view)
     return Identity(layers, view, told, note, asked + calls)
 
