@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck import pipeline
 from gradcheck.compare import structure
 
 RNG = np.random.default_rng(0)
@@ -51,6 +52,15 @@ def test_beyond_the_budget_lines_are_shared():
     assert report.ok
     assert report.coverage.engine == "shared lines"
     assert report.coverage.complete
+
+
+def test_every_weight_is_moved_by_itself_where_that_is_quick_or_asked_for(monkeypatch):
+    monkeypatch.setattr(pipeline, "LITERAL_SECONDS", 1e-9)
+    engines = [
+        check(lambda p: cross_entropy(forward(p)), entries=entries).coverage.engine
+        for entries in ("auto", "all")
+    ]
+    assert engines == ["shared lines", "literal"]
 
 
 def one_unit_differs(z):
