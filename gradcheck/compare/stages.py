@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from gradcheck.compare.updates import less_update, undecided_if_adaptive
 from gradcheck.compare.verdict import judge_block
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.numeric.gradient import BlockGradient
+from gradcheck.numeric.groups import rows_up_to
 from gradcheck.numeric.screening import Screened, Screening, screen
 from gradcheck.recognition.identify import Identity
 from gradcheck.sampling import Indices
@@ -112,8 +112,7 @@ def _screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
             return None
         left = np.ones(block.size, dtype=bool)
         left[block.numeric.entries] = False
-        kind: Any = np.int32 if block.size < 2**31 else np.intp
-        rest: Indices = np.arange(block.size, dtype=kind)[left]
+        rest = rows_up_to(block.size)[left]
         del left
         return screen(screening, index, rest, block.claim)
 

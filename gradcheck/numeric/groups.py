@@ -7,6 +7,8 @@ and Wright 1983), and a derivative of 1e-6 is a large one where the parameter is
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,17 +37,17 @@ def groups_of(sizes: Array) -> list[Indices]:
     """
     largest = float(sizes.max(initial=0.0))
     if not largest > TINY:
-        return [np.arange(len(sizes))]
+        return [rows_up_to(len(sizes))]
     decades = np.zeros(len(sizes), dtype=np.int16)
     for first in range(0, len(sizes), AT_ONCE):  # few of the numbers are held twice
         part = np.maximum(sizes[first : first + AT_ONCE].astype(np.float64), TINY)
         decades[first : first + AT_ONCE] = np.log10(largest / part) / DECADES
     decades[sizes <= TINY] = 0
     if np.all(decades == 0):
-        return [np.arange(len(sizes))]
+        return [rows_up_to(len(sizes))]
     small = np.flatnonzero(decades)
     if len(small) <= FEW * len(sizes) and _all_next_to(sizes, decades, small):
-        return [np.arange(len(sizes))]
+        return [rows_up_to(len(sizes))]
     groups: list[Indices] = []
     for decade in np.unique(decades):
         group = np.flatnonzero(decades == decade)
@@ -54,6 +56,12 @@ def groups_of(sizes: Array) -> list[Indices]:
         else:
             groups.append(group)
     return groups
+
+
+def rows_up_to(count: int) -> Indices:
+    """All rows, in half the memory where the numbers are small enough."""
+    kind: Any = np.int32 if count < 2**31 else np.intp
+    return np.arange(count, dtype=kind)
 
 
 def _all_next_to(sizes: Array, decades: NDArray[np.int16], small: Indices) -> bool:

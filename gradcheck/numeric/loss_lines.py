@@ -77,15 +77,19 @@ class Lines:
             if index == -first and self._center is not None:
                 values[index] = self._center
                 continue
-            moved = [np.asarray(np.multiply(step, first + index)) for step in steps]
-            for block, of_block in zip(self._point, moved, strict=True):
-                of_block += block
+            moved = self._moved(steps, first + index)
             start = time.perf_counter()
             values[index] = self._loss(moved)
             self.seconds.append(time.perf_counter() - start)
             del moved  # it may be large, and the next is made before it would go
         self.seen += values.tolist()
         return values
+
+    def _moved(self, steps: Sequence[Array], times: int) -> list[Array]:
+        moved = [np.asarray(np.multiply(step, times)) for step in steps]
+        for block, of_block in zip(self._point, moved, strict=True):
+            of_block += block
+        return moved
 
     @staticmethod
     def _step(block: Array, sign: NDArray[np.int8], spacing: float) -> Array:

@@ -22,7 +22,8 @@ from gradcheck.numeric.groups import groups_of, length_of
 from gradcheck.numeric.loss_lines import random_signs
 
 Loss = Callable[[Sequence[Array]], float]
-Moves = NDArray[np.float32]
+Moves = NDArray[np.float16] | NDArray[np.float32]
+"""They may be as many as the parameters; in which digits they are random does not matter."""
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 SHORT = 1e-2
@@ -118,7 +119,7 @@ class _Along:
     bound: float
     sizes: tuple[float, ...] = ()
     bend: float = np.inf
-    moves: Moves = field(default_factory=lambda: np.empty(0, dtype=np.float32), repr=False)
+    moves: Moves = field(default_factory=lambda: np.empty(0, dtype=np.float16), repr=False)
 
     @property
     def disagrees(self) -> bool:
@@ -152,7 +153,7 @@ class _Test:
                 break  # it only grows from here on
             slope = finer
         if not best.disagrees:
-            return replace(best, moves=np.empty(0, np.float32))  # they may be large
+            return replace(best, moves=np.empty(0, np.float16))  # they may be large
         return self._at_smallest(chosen, moves, claim, best)
 
     def at_one_step(self, chosen: Indices, like: _Along, one_sided: bool = False) -> _Along:
@@ -189,8 +190,8 @@ class _Test:
 
     def _direction(self, chosen: Indices) -> tuple[Moves, float]:
         """Random moves, and the claimed derivative along them."""
-        moves = self.screening.rng.random(len(chosen), dtype=np.float32)
-        moves += np.float32(SMALLEST_MOVE)  # as far as LARGEST_MOVE
+        moves: Moves = self.screening.rng.random(len(chosen), dtype=np.float32).astype(np.float16)
+        moves += np.float16(SMALLEST_MOVE)  # as far as LARGEST_MOVE
         moves *= random_signs(chosen.shape, self.screening.rng)
         return moves, self._claimed(chosen, moves)
 
