@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.numeric.groups import rows_up_to
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 
@@ -113,7 +114,7 @@ def choose_entries(
         if sum(counts) < total:
             reason = f"entries={entries} per block"
     chosen = tuple(
-        np.arange(size) if count == size else np.sort(rng.choice(size, count, replace=False))
+        rows_up_to(size) if count == size else np.sort(rng.choice(size, count, replace=False))
         for size, count in zip(sizes, counts, strict=True)
     )
     duration = EVALUATIONS_PER_ENTRY * sum(counts) * seconds
@@ -157,7 +158,7 @@ def choose_columns(
 def all_entries(parameters: Parameters) -> Selection:
     """Every entry of every block."""
     sizes = [value.size for value in parameters.values]
-    return Selection(tuple(map(np.arange, sizes)), Coverage(sum(sizes), sum(sizes)))
+    return Selection(tuple(map(rows_up_to, sizes)), Coverage(sum(sizes), sum(sizes)))
 
 
 def _share(sizes: list[int], affordable: int) -> list[int]:

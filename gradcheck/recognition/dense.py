@@ -12,6 +12,7 @@ from gradcheck.network.passes import forward
 from gradcheck.numeric.dense import DenseLayer, DenseNetwork
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.numeric.gradient import BlockGradient
+from gradcheck.numeric.groups import rows_up_to
 from gradcheck.numeric.lines import STEP
 from gradcheck.numeric.structured import LayerGradient
 from gradcheck.recognition.network_view import ROWS, NetworkView
@@ -76,7 +77,7 @@ def as_blocks(
         estimates = Estimates.smooth(flat, bound)
         if block in gaps:
             estimates = _with_gaps(estimates, gaps.pop(block).reshape(-1))
-        blocks.append(BlockGradient(np.arange(flat.size), estimates, STEP, limit))
+        blocks.append(BlockGradient(rows_up_to(flat.size), estimates, STEP, limit))
     return tuple(blocks)
 
 
