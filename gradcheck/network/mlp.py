@@ -156,11 +156,12 @@ class MLP:
         gradients = {}
         for layer in self.layers:
             weights, delta = params[f"W{layer}"], passed.deltas[layer - 1]
-            # BP4, and the derivative of the penalty l2/2 W^2
-            gradients[f"W{layer}"] = (
-                self.arrangement.weight_gradient(passed.activations[layer - 1], delta)
-                + self.l2 * weights
-            )
+            # BP4
+            of_weights = self.arrangement.weight_gradient(passed.activations[layer - 1], delta)
+            if self.l2:
+                # the derivative of the penalty l2/2 W^2
+                of_weights += self.l2 * weights
+            gradients[f"W{layer}"] = of_weights
             # BP3
             gradients[f"b{layer}"] = self.arrangement.bias_gradient(delta)
         return gradients
