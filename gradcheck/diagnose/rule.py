@@ -152,6 +152,7 @@ class EditKind(Enum):
     IN_PLACE = auto()
     REPEATED_ENTRIES = auto()
     COPY = auto()
+    CONJUGATE = auto()
 
 
 @dataclass(frozen=True)

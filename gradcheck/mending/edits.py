@@ -52,6 +52,7 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.IN_PLACE: of_insertions.in_place,
     EditKind.REPEATED_ENTRIES: of_insertions.repeated_entries,
     EditKind.COPY: of_insertions.copies,
+    EditKind.CONJUGATE: formed(EditKind.CONJUGATE),
 }
 """What makes all edits of a kind in a function."""
 

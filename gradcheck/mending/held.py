@@ -100,7 +100,7 @@ class Holdings:
             return
         if isinstance(value, np.ndarray):
             is_traced = type(value).__module__.startswith("gradcheck.")
-            if value.dtype.kind in "fiub" and value.size and not is_traced:
+            if value.dtype.kind in "fiubc" and value.size and not is_traced:
                 self._add_array(value, put, path)
         elif isinstance(value, int | float | np.number) and not isinstance(value, bool):
             if put is not None:

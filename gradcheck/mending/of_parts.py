@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.mending.context import LIBRARY_ATTRIBUTES, Context, Edit, grouped
 from gradcheck.mending.of_factors import several_left_out
+from gradcheck.mending.scope import Value
 
 Form = tuple[str, int | None, float]
 """What a text `{}` becomes, of how many axes it has to be, and how unnatural that is."""
@@ -34,6 +35,7 @@ FORMS: Mapping[EditKind, Sequence[Form]] = {
         ("{}.ravel()", 2, 14.0),
     ],
     EditKind.PART: SLICED,
+    EditKind.CONJUGATE: [("{}.conj()", None, 3.0)],
 }
 """What becomes of names, attributes and items."""
 
@@ -43,6 +45,7 @@ WHOLE_FORMS: Mapping[EditKind, Sequence[Form]] = {
         for axis in ("axis=0", "axis=1", "axis=0, keepdims=True", "axis=1, keepdims=True", "")
     ],
     EditKind.PART: [(form, axes, weight + 1.0) for form, axes, weight in SLICED],
+    EditKind.CONJUGATE: [("{}.conj()", None, 5.0)],
 }
 """What becomes of what is assigned or returned."""
 
@@ -60,20 +63,29 @@ def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
                     around = isinstance(context.parents.get(node), ast.BinOp)
                     yield context.replaced(node, grouped(text, part) if around else text, weight)
         for node in context.atoms() if kind in FORMS else ():
-            parent, value = context.parents.get(node), context.value(node)
-            is_asked = isinstance(parent, ast.Attribute) and parent.attr in LIBRARY_ATTRIBUTES
-            if value is not None and value.kind != "int" and not is_asked:
+            value = context.value(node)
+            if value is not None and _may_become(kind, value, context.parents.get(node)):
                 for form, axes, weight in FORMS[kind]:
                     if axes in (None, len(value.shape)):
                         yield context.replaced(node, form.format(context.source(node)), weight)
         for node in context.wholes() if kind in WHOLE_FORMS else ():
             value, text = context.value(node), context.source(node)
+            if kind is EditKind.CONJUGATE and not (value and value.is_complex):
+                continue
             text = f"({text})" if not isinstance(node, ast.Name | ast.Attribute) else text
             for form, axes, weight in WHOLE_FORMS[kind]:
                 if axes is None or (value is not None and axes == len(value.shape)):
                     yield context.replaced(node, form.format(text), weight)
 
     return make
+
+
+def _may_become(kind: EditKind, value: Value, parent: ast.AST | None) -> bool:
+    """Whether a name, attribute or item in `parent` may take the forms of a kind."""
+    asked = parent.attr if isinstance(parent, ast.Attribute) else ""
+    if kind is EditKind.CONJUGATE:
+        return value.is_complex and asked in ("", "T")
+    return value.kind != "int" and asked not in LIBRARY_ATTRIBUTES
 
 
 def _inside(node: ast.expr) -> Iterator[tuple[ast.expr, EditKind, float]]:
@@ -92,6 +104,10 @@ def _inside(node: ast.expr) -> Iterator[tuple[ast.expr, EditKind, float]]:
             yield operand, factor, 4.0
         case ast.Attribute(value, "T") | ast.Call(ast.Attribute(value, "transpose" | "swapaxes")):
             yield value, EditKind.TRANSPOSE, 5.0
+        case ast.Call(ast.Attribute(value, "conj" | "conjugate"), []):
+            yield value, EditKind.CONJUGATE, 3.0
+        case ast.Call(ast.Attribute(_, "conj" | "conjugate"), [value]):
+            yield value, EditKind.CONJUGATE, 3.0
         case ast.Subscript(value, index) if isinstance(node.ctx, ast.Load):
             if any(isinstance(one, ast.Slice) for one in ast.iter_child_nodes(index)) or isinstance(
                 index, ast.Slice

@@ -28,10 +28,10 @@ def redrawn(array: Array, rng: np.random.Generator) -> Array | None:
         return _mask(array, rng)
     if array.dtype.kind in "iu":
         return _whole_numbers(array, rng)
-    values = array.astype(np.float64)
-    if not np.all(np.isfinite(values)):
+    if not np.all(np.isfinite(array)):
         return None
-    drawn = _floats(values, rng)
+    is_complex = array.dtype.kind == "c"
+    drawn = _complex(array, rng) if is_complex else _floats(array.astype(np.float64), rng)
     return None if drawn is None else drawn.astype(array.dtype)
 
 
@@ -115,7 +115,16 @@ def _jittered(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[
     return np.asarray(values * factors)
 
 
-def _is_square(values: NDArray[np.float64]) -> bool:
+def _complex(values: Array, rng: np.random.Generator) -> Array | None:
+    """Every number turned and scaled by its own; those of one size, or squares, may be waves."""
+    sizes = np.abs(values)
+    if _is_square(values) or np.allclose(sizes, sizes.flat[0], rtol=CLOSE):
+        return None
+    turns = np.exp(2j * np.pi * rng.random(values.shape))
+    return np.asarray(values * turns * np.exp(SPREAD * rng.standard_normal(values.shape)))
+
+
+def _is_square(values: Array) -> bool:
     return values.ndim == 2 and values.shape[0] == values.shape[1] > 1
 
 

@@ -20,7 +20,7 @@ from gradcheck.user.tensors import is_tensor, to_array
 MOST_KEYS = 60
 
 PURE = re.compile(
-    r"abs|arctan|clip|concatenate|convolve|correlate|cos|cosh|cumsum|diff|dot|einsum|exp|expand_dims|hstack|log|"
+    r"abs|arctan|clip|concatenate|conj|conjugate|convolve|correlate|cos|cosh|cumsum|diff|dot|einsum|exp|expand_dims|hstack|log|"
     r"log1p|matmul|max|maximum|mean|min|minimum|multiply|outer|power|ravel|repeat|reshape|sign|"
     r"sin|sinh|sqrt|square|std|stack|sum|swapaxes|tan|tanh|tile|trace|transpose|var|vstack|"
     r"where"
@@ -40,11 +40,13 @@ class Value:
             use; single numbers of numpy are floats, and a tuple is a list.
         shape: of an array or list.
         number: of an int or float.
+        is_complex: of an array.
     """
 
     kind: str
     shape: tuple[int, ...] = ()
     number: float = 0.0
+    is_complex: bool = False
 
 
 Values = Mapping[str, Value]
@@ -101,6 +103,8 @@ def value_of(result: Any) -> Value | None:
     result = result if not is_tensor(result) else to_array(result)
     if isinstance(result, np.ndarray) and result.dtype.kind in "fiub":
         return Value("array", result.shape)
+    if isinstance(result, np.ndarray | np.complexfloating) and result.dtype.kind == "c":
+        return Value("array", result.shape, is_complex=True)
     if isinstance(result, int | np.integer):
         return Value("int", (), float(result))
     if isinstance(result, float | np.floating):

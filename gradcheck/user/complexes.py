@@ -26,6 +26,10 @@ ROUGH = 1e-4
 NEAR = 0.05
 """Slopes nearer than this share of the largest are the same; conventions differ by more."""
 
+ALIKE = 0.9
+"""The cosine from which on a gradient is one of a convention, though none of it is right: else a
+wrong one would be read by whichever convention it happens to be nearest to."""
+
 Slopes = list[Array]
 """Of the entries that were asked, by block."""
 
@@ -49,10 +53,12 @@ def with_convention(problem: Problem, rng: np.random.Generator) -> Problem:
     analytic = np.array([np.concatenate(claimed) for claimed in claims])
     agrees = np.abs(analytic - numeric) <= near
     agreeing = np.array([np.bincount(block, one, len(slopes)) for one in agrees])
+    agreeing[agreeing <= np.bincount(block, minlength=len(slopes)) / 2] = 0  # it may be chance
     # the cosine of the angle between them
     along = np.nan_to_num(analytic) @ np.nan_to_num(numeric)
     sizes = np.linalg.norm(np.nan_to_num(analytic), axis=1) * np.linalg.norm(np.nan_to_num(numeric))
     alike = np.round(np.divide(along, sizes, out=np.zeros(len(sizes)), where=sizes > 0), 3)
+    alike[alike < ALIKE] = 0.0
     ranked = sorted(range(len(claims)), key=lambda one: (-agreeing[one].sum(), -alike[one], one))
     best = ranked[0]
     convention = CONVENTIONS[best]

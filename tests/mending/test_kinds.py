@@ -29,8 +29,23 @@ def grad(w):
     return np.sum(X.transpose(0, 2, 1) @ up, axis=0)
 """
 
+WAVES = """
+A, Y = DRAWN.normal(size=(2, 6, 4)), DRAWN.normal(size=(2, 6))
+A, Y = A[0] + 1j * A[1], Y[0] + 1j * Y[1]
+START = DRAWN.normal(size=4) - 0.5j
+
+def loss(z):
+    return np.sum(np.abs(A @ z - Y) ** 2)
+
+def grad(z):
+    rest = A @ z - Y
+    return 2 * A.conj().T @ rest
+"""
+
 PROGRAMS = {
     # name: (program, right text, wrong text)
+    "a conjugate left out": (WAVES, "A.conj().T", "A.T"),
+    "a conjugate too many": (WAVES, "@ rest", "@ np.conj(rest)"),
     "a transpose of many axes": (STACKED, "X.transpose(0, 2, 1) @ up", "X @ up"),
     "a transpose of many axes too many": (STACKED, "@ up,", "@ up.transpose(0, 2, 1),"),
     "a sum that is never begun anew": (

@@ -165,3 +165,12 @@ def test_outputs_by_name_some_of_them_complex_and_an_index():
 def test_what_is_for_real_numbers_alone_says_so(refused):
     with pytest.raises(gradcheck.UsageError, match="real parameters"):
         refused()
+
+
+def test_a_wrong_gradient_is_read_as_torch_has_it_where_it_is_near_to_no_convention():
+    report = gradcheck.check(
+        lambda z: np.sum(np.abs(MIXING @ z - 1) ** 2), Z, lambda z: 2 * MIXING.T @ (MIXING @ z - 1)
+    )
+    assert report.verdict == "fail"
+    assert any("as torch has it" in note for note in report.notes)
+    assert any("A.conj().T" in line for line in report.findings[0].evidence)

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.layers import infer_place
-from gradcheck.diagnose.rule import Last, Rule
+from gradcheck.diagnose.rule import EditKind, Last, Rule
 from gradcheck.finding import Finding
 from gradcheck.words import gradient_of, listed
 
@@ -46,6 +46,8 @@ def _hints(evidence: Evidence, blocks: Sequence[int]) -> Iterator[str]:
                 f"the gradient returned for {evidence.names[block]} has the shape of "
                 f"{listed(others)}: are they in another order?"
             )
+    if parameters.has_complex and not parameters.convention.conjugate:
+        yield "what multiplies z goes back as its conjugate: of A @ z it is A.conj().T, not A.T"
     if evidence.problem.layer is not None:
         return
     if len(parameters.shapes) == 1 and len(parameters.shapes[0]) == 1 and parameters.vector is None:
@@ -92,4 +94,5 @@ RULE = Rule(
     example="dW = np.sqrt(np.abs(X.T @ delta))",
     instead="dW = X.T @ delta",
     detector=Last(find),
+    edits=(EditKind.CONJUGATE,),
 )
