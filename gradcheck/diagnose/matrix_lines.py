@@ -23,13 +23,10 @@ from gradcheck.diagnose.following import with_faults
 from gradcheck.diagnose.jacobians import Told
 from gradcheck.diagnose.rules import (
     RULES,
-    extra_term,
-    factor_two,
-    missing_factor,
-    sign_flipped,
+    double_batch_mean,
+    missing_batch_mean,
     unknown_cause,
     wrong_batch_divisor,
-    wrong_operand,
     wrong_scale,
 )
 from gradcheck.diagnose.tracing import follow
@@ -56,10 +53,11 @@ MOST_WRONG, MOST_OTHERS = 64, 100
 
 SCALES = frozenset(rule.RULE.code for rule in (wrong_batch_divisor, wrong_scale))
 VAGUE = (unknown_cause.RULE.code, wrong_scale.RULE.code)
-ADOPTED = frozenset(
-    rule.RULE.code for rule in (missing_factor, wrong_operand, extra_term, sign_flipped, factor_two)
+OF_BATCHES = frozenset(
+    rule.RULE.code
+    for rule in (missing_batch_mean, double_batch_mean, wrong_batch_divisor, wrong_scale)
 )
-"""What a finding that names nothing becomes; other rules speak of networks."""
+"""What a finding that names nothing does not become: a row has no samples that are averaged."""
 
 BY_VALUE = re.compile(r"dL/d(\([^()]*\)|`[^`]*`|[\w.]+(?:\[[^\[\]]*\])?)")
 """A derivative as the trace calls it, which takes a row for the loss."""
@@ -226,7 +224,7 @@ def _placed(finding: Finding, traced: Finding, row: int, vectors: Vectors) -> Fi
         fix = f"compare `{traced.expression}` with the derivative of what your function computes"
     elif code not in (unknown_cause.RULE.code, finding.code):
         message = f"{message}: {said(traced.message)}"
-        if code in ADOPTED and finding.code in VAGUE:
+        if finding.code in VAGUE and code not in OF_BATCHES:
             finding = replace(finding, code=code, rule=traced.rule)
     elif not is_vague and code == unknown_cause.RULE.code and not fix.startswith("write "):
         fix = finding.fix
