@@ -181,6 +181,7 @@ def test_the_line_of_a_wrong_hessian_and_its_patch(hessian):
         logistic, AT, hessian, grad=logistic_gradient, repair=Edits(20_000)
     )
     [finding] = report.findings
+    assert finding.code == "GC305"
     assert finding.location.line == wrong_line(hessian)[0]
     assert "shares * (1 - shares)" in finding.fix
     assert report.repair.ok

@@ -55,6 +55,26 @@ def grad(p):
     return {"A": dA, "B": X.T @ (up * kept * (1 - other**2))}
 """
 
+COLUMNS = """
+def params():
+    return {"t": rng.normal(size=3)}
+
+def loss(p):
+    moved = np.exp(X[:, :3] / 4 + p["t"] / 5)
+    seen = moved[:, 0] / moved[:, 2] + 3 * moved[:, 1] / moved[:, 2]
+    return np.sum(np.sin(seen))
+
+def grad(p):
+    moved = np.exp(X[:, :3] / 4 + p["t"] / 5)
+    seen = moved[:, 0] / moved[:, 2] + 3 * moved[:, 1] / moved[:, 2]
+    back = np.cos(seen) / 5
+    dt = np.zeros(3)
+    dt[0] = np.sum(back * moved[:, 0] / moved[:, 2])
+    dt[1] = np.sum(back * 3 * moved[:, 1] / moved[:, 2])
+    dt[2] = -np.sum(back * seen)
+    return {"t": dt}
+"""
+
 ROWS = """
 def params():
     return {"W": rng.normal(size=(4, 3)), "c": rng.normal(size=3)}
@@ -358,6 +378,13 @@ CASES = {
         "held",
         "GC305",
         "write `1 - held**2` for `held`",
+    ),
+    "another column": (
+        COLUMNS,
+        "back * 3 * moved[:, 1]",
+        "back * 3 * moved[:, 0]",
+        "GC416",
+        "write `moved[:, 1]`",
     ),
     "another index": (
         ROWS,

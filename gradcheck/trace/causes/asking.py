@@ -11,7 +11,7 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.causes.axis_causes import axis_cause, sample_cause
 from gradcheck.trace.causes.compared import Array, Compared, same
-from gradcheck.trace.causes.index_causes import index_cause, place_cause
+from gradcheck.trace.causes.index_causes import index_cause, other_index_cause, place_cause
 from gradcheck.trace.causes.missing_causes import left_out_cause
 from gradcheck.trace.causes.operation_causes import (
     forward_cause,
@@ -60,6 +60,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     sent_back_cause,
     weights_cause,
     place_cause,
+    other_index_cause,
     written_cause,
     sample_cause,
     slope_cause,

@@ -19,6 +19,9 @@ from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.loops import indices_in, names_in, names_of_loops
 
+MOST_PARTS = 16
+"""So many numbers are tried for one that is written as an index."""
+
 WRITTEN = 4000
 """Of a loop that writes oftener nothing is asked."""
 
@@ -43,6 +46,52 @@ def index_cause(compared: Compared) -> Cause | None:
     return None
 
 
+def other_index_cause(compared: Compared) -> Cause | None:
+    """A part that is read at a number where another number belongs: a column, an entry."""
+    if not np.any(compared.expected[0]):
+        return None
+    for node in made_of(compared):
+        if base_name(node) != "getitem" or node.place is None:
+            continue
+        key = node.arguments[1] if isinstance(node.arguments[1], tuple) else (node.arguments[1],)
+        array = resolve(node.arguments[0], compared.state.values[0])
+        written = indices_in(expression_of(node.place.source))
+        for axis, index in enumerate(key if len(written) == len(key) else ()):
+            if type(index) is not int or not _is_number(written[axis]):
+                continue
+            for other in range(min(_length_along(key, axis, array), MOST_PARTS)):
+                if agrees(compared, node, partial(_read_at, axis, other)):
+                    indices = [ast.unparse(one) for one in written]
+                    right = [*indices[:axis], str(other), *indices[axis + 1 :]]
+                    return Cause(
+                        fault.OTHER_INDEX,
+                        f"`{node.place.source}` is read at {indices[axis]}, and {other} belongs "
+                        "there",
+                        f"write `{_subscript(node.place.source, right)}`",
+                        node.index,
+                    )
+    return None
+
+
+def _is_number(index: ast.expr) -> bool:
+    return isinstance(index, ast.Constant) or (
+        isinstance(index, ast.UnaryOp) and isinstance(index.operand, ast.Constant)
+    )
+
+
+def _length_along(key: tuple[object, ...], axis: int, array: Array) -> int:
+    """Of the axis that an index is along; 0 where it cannot be told by counting them."""
+    plain = all(isinstance(one, int | slice) for one in key[:axis])
+    return array.shape[axis] if plain and axis < array.ndim else 0
+
+
+def _read_at(axis: int, other: int, node: Node) -> Node:
+    array, key = node.arguments
+    if not isinstance(key, tuple):
+        return replace(node, arguments=(array, other))
+    return replace(node, arguments=(array, (*key[:axis], other, *key[axis + 1 :])))
+
+
 def _read_in(order: Sequence[int], node: Node) -> Node:
     array, key = node.arguments
     return replace(node, arguments=(array, tuple(key[i] for i in order)))
@@ -54,7 +103,14 @@ def _reordered(source: str, order: Sequence[int]) -> str:
     indices = [ast.unparse(one) for one in indices_in(expression)]
     if not isinstance(expression, ast.Subscript) or len(indices) != len(order):
         return ""
-    return f"{ast.unparse(expression.value)}[{', '.join(indices[i] for i in order)}]"
+    return _subscript(source, [indices[i] for i in order])
+
+
+def _subscript(source: str, indices: Sequence[str]) -> str:
+    """The text of a subscript with other indices."""
+    expression = expression_of(source)
+    array = ast.unparse(expression.value) if isinstance(expression, ast.Subscript) else source
+    return f"{array}[{', '.join(indices)}]"
 
 
 def place_cause(compared: Compared) -> Cause | None:

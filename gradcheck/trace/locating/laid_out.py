@@ -21,7 +21,7 @@ from gradcheck.trace.locating.search import PLAIN
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import NODE, USE, Unit
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT
+from gradcheck.trace.record.nodes import OUTPUT, Node
 from gradcheck.trace.record.places import Place
 
 Array = NDArray[np.float64]
@@ -36,7 +36,7 @@ def in_what_is_laid_out(
     mend: Mend, state: State, wrong: frozenset[str], candidates: Candidates
 ) -> Mend:
     """The mend of the one expression that goes into what is wrong; or the same."""
-    inner = None
+    inner, mend = None, _as_written_in_the_end(mend, state)
     for _ in range(LAYERS):
         further = _inner(inner or mend, state, candidates.of_matrix)
         if further is None:
@@ -53,6 +53,24 @@ def in_what_is_laid_out(
     return max(found, key=lambda one: len(one.outputs), default=mend)
 
 
+def _as_written_in_the_end(mend: Mend, state: State) -> Mend:
+    """The mend of what is written into an array, right already where later writes make it so."""
+    last = first = mend.unit.first
+    if mend.unit.kind != NODE or base_name(state.tape[first]) != "setitem":
+        return mend
+    for node in state.tape[first + 1 :]:
+        if node.name == "setitem" and getattr(node.arguments[0], "index", None) == last:
+            last = node.index
+    if last == first:
+        return mend
+    actual = []
+    for one, other, values in zip(mend.actual, mend.expected, state.values, strict=True):
+        written, wanted = np.ravel(values[last]), np.ravel(other)
+        is_right = np.abs(written - wanted) <= CLOSE * np.max(np.abs(wanted), initial=0.0)
+        actual.append(np.where(is_right, wanted, np.ravel(one)))
+    return replace(mend, actual=actual)
+
+
 def off_entries(mend: Mend) -> NDArray[np.intp]:
     """The flat places of the entries that are not what they should be, at any point."""
     off = np.zeros(mend.actual[0].size, dtype=bool)
@@ -67,7 +85,9 @@ def _inner(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
     index = mend.unit.first
     node = state.tape[index]
     is_ours = node.place is None and (node.name == OUTPUT or base_name(node) in MOVES)
-    is_laid_out = base_name(node) in LAID_OUT or (of_matrix and base_name(node) == "setitem")
+    is_laid_out = base_name(node) in LAID_OUT or (
+        base_name(node) == "setitem" and (of_matrix or _is_written_once(node, state))
+    )
     if mend.unit.kind != NODE or not (is_ours or is_laid_out):
         return None
     if node.name == OUTPUT:
@@ -77,8 +97,18 @@ def _inner(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
     operand = _operand(mend, index, state)
     if operand is None or not state.tape[operand].is_float:
         return None
+    if base_name(node) == "setitem" and not of_matrix and operand == node.operands[0]:
+        return None  # nothing is written there: that is what is wrong
     expected = [_expected(mend, point, (index, operand), state) for point in state.points]
     return _with(mend, index, operand, state, expected)
+
+
+def _is_written_once(node: Node, state: State) -> bool:
+    """Whether a statement writes once, at one place: in a loop, what it writes over counts too."""
+    key = node.arguments[1]
+    parts = key if isinstance(key, tuple) else (key,)
+    times = sum(one.name == "setitem" and one.place == node.place for one in state.tape)
+    return times == 1 and all(isinstance(one, int | slice) for one in parts)
 
 
 def _operand(mend: Mend, index: int, state: State) -> int | None:
