@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
 from gradcheck.numeric.levels import RATIO, TOP, Asked, Levels
 from gradcheck.numeric.noise import LARGEST, MUCH_MORE, ROUNDING
-from gradcheck.numeric.staircases import WIDE, jumps_beside, on_step
+from gradcheck.numeric.staircases import WIDE, jumps_beside, on_plateau, on_step
 
 SHOWS = 8.0
 """The confirming step shows the disagreement so many times over its own rounding."""
@@ -99,7 +99,8 @@ def confirm(
         wrong[open_] = same_slope[open_] & smooth
         bent[open_] = same_slope[open_] & ~smooth
         supported[open_] = _supports(levels, asked, here, level, off)
-    far = np.flatnonzero(wrong)[: 0 if levels.exact or levels.coarse else FEW]
+    may_be_rounded = wrong & on_plateau(levels, rows, at) if levels.exact else wrong
+    far = np.flatnonzero(may_be_rounded)[: 0 if levels.coarse else FEW]
     if len(far):
         levels.coarse = _has_coarse_term(
             levels, asked, rows[far], value[far], distance[far], most[far]

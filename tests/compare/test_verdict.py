@@ -329,3 +329,15 @@ def test_a_term_that_is_rounded_to_float16_leaves_a_right_gradient_undecided(siz
 
     report = check(loss, {"w": w}, lambda params: {"w": np.cos(params["w"]) + 2 * params["w"]})
     assert report.verdict != "fail"
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+@pytest.mark.parametrize(("share", "verdict"), [(1.0, "fail"), (0.0, "pass")])
+def test_what_is_rounded_beside_entries_that_are_not_is_told(kind, share, verdict):
+    def loss(w):
+        return np.sum(np.sin(w[:3])) + float((np.float32(1.3) * w[3].astype(kind)) ** 2)
+
+    def grad(w):
+        return np.append(np.cos(w[:3]), share * 2 * 1.69 * w[3])
+
+    assert check(loss, np.array([-1.07, -0.76, 0.77, -1.04]), grad).verdict != verdict
