@@ -47,7 +47,8 @@ def find_momentum(problem: Problem, step: Step) -> dict[str, float]:
         values = [gradient.value for gradient in gradients if gradient.verdict == "ok"]
         if len(values) < len(calls):
             continue
-        rounding = step.cancellation(parameters.values[index])
+        epsilon = max(gradient.epsilon for gradient in gradients)
+        rounding = step.cancellation(parameters.values[index], epsilon)
         momentum = _momentum([value for value in values if value is not None], rounding)
         if momentum is not None:
             leaf = next(leaf for leaf in parameters.leaves if leaf.block == index)
