@@ -107,7 +107,7 @@ def confirm(
         )
     wrong &= not levels.coarse
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
-    wrong[zero[_between_steps(levels, asked, rows[zero])]] = False
+    wrong[zero[_between_steps(levels, rows[zero], value[zero])]] = False
     return Answer(wrong, supported)
 
 
@@ -137,10 +137,18 @@ def _seen_from_afar(levels: Levels, asked: Asked, rows: Indices, distance: Array
     return 2 * int(np.count_nonzero(agrees)) > len(rows)
 
 
-def _between_steps(levels: Levels, asked: Asked, rows: Indices) -> Mask:
-    """Where the loss stays the same around the point: there a derivative of 0 is right."""
+def _between_steps(levels: Levels, rows: Indices, value: Array) -> Mask:
+    """Where the loss stays the same around the point: there a derivative of 0 is right.
+
+    Beside a step it stays the same less far, and what it then jumps by is steeper than its slope.
+    """
     level = levels.at_least(rows, SINGLE_PRECISION * levels.sizes[rows])
-    return levels.ask(rows, level).is_flat(levels.center)
+    flat = levels.ask(rows, level).is_flat(levels.center)
+    least = levels.at_least(rows, SMALLEST * levels.sizes[rows])
+    still = levels.ask(rows, least).is_flat(levels.center)
+    with np.errstate(all="ignore"):
+        steepest = np.nanmax(np.abs(levels.known(rows).central()), axis=1, initial=0.0)
+    return np.asarray(flat | (still & (steepest > STEEPER * np.abs(value))))
 
 
 def _has_the_slope(small: Pair, value: Array, claimed: Array, distance: Array) -> Mask:
