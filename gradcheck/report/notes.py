@@ -70,8 +70,8 @@ def _screening_notes(point: Point) -> Iterable[str]:
 def _excuse_notes(names: Sequence[str]) -> Iterable[str]:
     if names:
         yield (
-            f"{listed(names)}: right for your loss without the small number that it adds before it "
-            "takes a log; with it, the gradient differs by the error shown, which was not counted"
+            f"{listed(names)}: right for your loss without the small number that guards its log; "
+            "with it, the gradient differs by the error shown, which was not counted"
         )
 
 
