@@ -99,12 +99,11 @@ def confirm(
         wrong[open_] = same_slope[open_] & smooth
         bent[open_] = same_slope[open_] & ~smooth
         supported[open_] = _supports(levels, asked, here, level, off)
-    may_be_rounded = wrong & on_plateau(levels, rows, at) if levels.exact else wrong
-    far = np.flatnonzero(may_be_rounded)[: 0 if levels.coarse else FEW]
-    if len(far):
-        levels.coarse = _has_coarse_term(
-            levels, asked, rows[far], value[far], distance[far], most[far]
-        )
+    rounded = wrong & on_plateau(levels, rows, at) if levels.exact else wrong
+    far = np.flatnonzero(rounded)[: 0 if levels.coarse else FEW]
+    levels.coarse |= _has_coarse_term(
+        levels, asked, rows[far], value[far], distance[far], most[far]
+    )
     wrong &= not levels.coarse
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
     wrong[zero[_between_steps(levels, rows[zero], value[zero])]] = False
@@ -115,6 +114,8 @@ def _has_coarse_term(
     levels: Levels, asked: Asked, rows: Indices, slope: Array, distance: Array, noise: Array
 ) -> bool:
     """Whether what disagrees may be that of a term rounded to float16, which small steps miss."""
+    if not len(rows):
+        return False
     return _seen_from_afar(levels, asked, rows, distance) or any(
         jumps_beside(levels, rows[one], slope[one], distance[one], noise[one])
         for one in np.argsort(-distance)[:TRIED]

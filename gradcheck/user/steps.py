@@ -30,7 +30,8 @@ class Step:
         momentum: by how much of their last updates it goes on, by the parameters' names.
         share: the share of the gradient in its velocity: 1, or 1 - momentum in a moving average.
         decay: the weight decay of blocks, by index.
-        moves: by how many learning rates an adaptive step moves every entry; None of any other.
+        moves: by how many learning rates an adaptive step moves every entry, but for decay; None
+            of any other.
         known: the names of the arrays that an object held at first, or None for containers: of an
             object, what the step leaves as it is, and what it adds, is no parameter of the step.
     """
