@@ -55,14 +55,12 @@ def _moved_alike(blocks: tuple[Block, ...]) -> float | None:
     derivatives = np.concatenate([part.derivatives for part in parts])
     if len(derivatives) < 2 or np.ptp(derivatives) < VARIED * derivatives.max():
         return None
-    tells = len(derivatives) >= FEWEST
-    for decayed in (None, *parts[: len(parts) * tells]):
-        size = _one_size(
-            np.concatenate([part.less_that_of(decayed) for part in parts]), derivatives
-        )
-        if size is not None:
-            return size
-    return None
+    moves = np.concatenate([part.moves for part in parts])
+    size = _one_size(moves) or _one_size_but_for_a_number(moves, derivatives)
+    if size is not None or len(derivatives) < FEWEST:
+        return size
+    without = (np.concatenate([part.less_that_of(one) for part in parts]) for one in parts)
+    return next((size for size in map(_one_size, without) if size is not None), None)
 
 
 @dataclass(frozen=True)
@@ -88,10 +86,8 @@ class _SignedMoves:
         moved_by, signed = block.analytic * sign, weights * sign
         return cls(moved_by[clear], np.abs(numeric[clear]), signed[clear])
 
-    def less_that_of(self, decayed: _SignedMoves | None) -> Array:
+    def less_that_of(self, decayed: _SignedMoves) -> Array:
         """The moves without the weight decay of a block, where that makes them more like its."""
-        if decayed is None:
-            return self.moves
         about = decayed.weights - decayed.weights.mean()
         square = float(about @ about)
         decay = float(about @ decayed.moves) / square if square else 0.0
@@ -100,16 +96,20 @@ class _SignedMoves:
         return min(self.moves, without, key=lambda moves: float(np.max(np.abs(moves - size))))
 
 
-def _one_size(sizes: Array, derivatives: Array) -> float | None:
-    """What all sizes are, or would be without the small number that is added to what divides them.
+def _one_size(sizes: Array) -> float | None:
+    """What all sizes are."""
+    alike = np.all(sizes > 0) and np.ptp(sizes) <= ALIKE * sizes.max()
+    return float(np.median(sizes)) if alike else None
+
+
+def _one_size_but_for_a_number(sizes: Array, derivatives: Array) -> float | None:
+    """What all sizes would be without the small number that is added to what divides them.
 
     Added to |g| it makes 1 / size a line in 1 / |g|, and inside the root 1 / size^2 in 1 / g^2.
     """
-    if not np.all(sizes > 0):
+    if len(sizes) < FEWEST or not np.all(sizes > 0):
         return None
-    if np.ptp(sizes) <= ALIKE * sizes.max():
-        return float(np.median(sizes))
-    for power in (1, 2) if len(sizes) >= FEWEST else ():
+    for power in (1, 2):
         columns = np.stack([sizes**power, (sizes / derivatives) ** power], axis=1)
         (level, added), *_ = np.linalg.lstsq(columns, np.ones(len(sizes)), rcond=None)
         fits = np.abs(columns @ (level, added) - 1).max() <= ALIKE
