@@ -68,3 +68,21 @@ def test_the_learning_rate_that_a_step_uses_is_said(used, given):
     report = check(lambda p: {name: p[name] - used * g for name, g in grad(p).items()}, given)
     assert report.verdict == "fail"
     assert any(f"with the learning rate {used:g} in the place" in note for note in report.notes)
+
+
+def adam_with_decay(p, lr, sign=1.0):
+    moves = {name: sign * g / (np.abs(g) + 1e-8) for name, g in grad(p).items()}
+    return {name: p[name] - lr * (moves[name] + 0.05 * p[name] * (name == "w")) for name in p}
+
+
+def adadelta(p, lr, sign=1.0):
+    moves = {name: sign * g / np.sqrt(0.05 * g * g + 1e-6) for name, g in grad(p).items()}
+    return {name: p[name] - lr * 1e-3 * moves[name] for name in p}
+
+
+@pytest.mark.parametrize("step", [adam_with_decay, adadelta])
+def test_decay_and_a_small_number_leave_an_adaptive_step_adaptive(step):
+    report = check(step)
+    assert report.verdict == "inconclusive", str(report)
+    assert any("adaptive" in note for note in report.notes)
+    assert check(lambda p, lr: step(p, lr, -1.0)).verdict == "fail"

@@ -628,3 +628,14 @@ def test_a_loss_that_raises_beside_the_point_does_not_end_the_check():
 
     report = gradcheck.check_step(step, np.array([1.0]), loss=narrow, learning_rate=RATE)
     assert [block.entries for block in report.blocks] == [1]
+
+
+@pytest.mark.parametrize("keep", [np.float32, np.float64])
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "pass"), (1.5, "fail")])
+def test_a_step_of_parameters_in_float32_is_as_precise_as_these(keep, factor, verdict):
+    def step(p, lr):
+        gradients = {name: np.float32(g) for name, g in grad(p, {"W1": factor}).items()}
+        return {name: keep(p[name] - np.float32(lr) * g) for name, g in gradients.items()}
+
+    start = {name: np.float32(value) for name, value in params().items()}
+    assert gradcheck.check_step(step, start, loss=loss, learning_rate=RATE).verdict == verdict

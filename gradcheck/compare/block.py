@@ -67,7 +67,7 @@ class Block:
             None where the derivative cannot be told from 0: the error bound is then what is known.
         worst: the entry furthest off, or None when nothing could be compared.
         analytic_shape: the shape of what the user's code returned, or None.
-        excused: it is right but for a small number that the loss adds before it takes a log.
+        excused: it is right but for a small number by which the loss keeps its log finite.
         value: the parameter, in its shape.
         gradient: what the user's code returned for it, after the gates.
         precision: the rounding error of that gradient, absolute.

@@ -16,6 +16,7 @@ from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.errors import UsageError
+from gradcheck.numeric import storage
 from gradcheck.numeric.loss_lines import random_signs
 from gradcheck.user.blocks import Array
 from gradcheck.user.gradients import Gradient, ask_gradients
@@ -36,9 +37,12 @@ def epsilon_of(point: Point) -> float:
     """The relative rounding error of the type that the user's functions compute in.
 
     Code that computes its loss in float32 computes its gradient in float32, whatever type it
-    returns, so the noise of the loss counts too.
+    returns, so the noise of the loss counts too; so does a step whose parameters are kept in it.
     """
     epsilons = [block.gradient.epsilon for block in point.blocks]
+    if point.problem.step is not None:
+        kept = point.problem.parameters.dtypes
+        epsilons += [storage.epsilon_of(dtype) for dtype in kept if dtype.kind == "f"]
     return max([*epsilons, min(point.noise.relative, 1e-6)])
 
 
@@ -68,7 +72,9 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
         largest = tiny if size <= min(rounding, tiny) else most * size
         precision = min(rounding, largest)
         if step is not None:  # the rounding of the new parameters, in (old - new) / learning_rate
-            precision += (2 + 2 * bool(step.momentum)) * step.cancellation(block.value)
+            precision += (2 + 2 * bool(step.momentum)) * step.cancellation(
+                block.value, block.gradient.epsilon
+            )
         blocks.append(replace(block, precision=precision))
     return point.with_blocks(blocks)
 

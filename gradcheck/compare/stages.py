@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradcheck.compare.adaptive import undecided_if_adaptive
 from gradcheck.compare.block import Block
 from gradcheck.compare.kinks import beside_kinks
 from gradcheck.compare.point import Point
 from gradcheck.compare.precision import with_precision, with_stability
 from gradcheck.compare.structure import measure_by_structure, measured_again
-from gradcheck.compare.updates import less_update, undecided_if_adaptive
+from gradcheck.compare.updates import less_update
 from gradcheck.compare.verdict import judge_block
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.numeric.gradient import BlockGradient

@@ -1,4 +1,4 @@
-"""What an update adds to a gradient, momentum and weight decay, and what it divides it by."""
+"""What an update adds to a gradient: momentum and weight decay."""
 
 from __future__ import annotations
 
@@ -24,12 +24,6 @@ CLEAR = 10.0
 ALONG_WEIGHTS = 1e-3
 """A gradient that is nearer to its weights than this does not tell decay from a factor."""
 
-ALIKE = 1e-3
-"""Adam adds a small number to the size that it divides by, so that entries differ by little."""
-
-VARIED = 1e-2
-EXACT = 1e-12
-
 
 def find_momentum(problem: Problem, step: Step) -> dict[str, float]:
     """The mu of every parameter whose update reuses a share of its last one, by name.
@@ -47,7 +41,8 @@ def find_momentum(problem: Problem, step: Step) -> dict[str, float]:
         values = [gradient.value for gradient in gradients if gradient.verdict == "ok"]
         if len(values) < len(calls):
             continue
-        rounding = step.cancellation(parameters.values[index])
+        epsilon = max(gradient.epsilon for gradient in gradients)
+        rounding = step.cancellation(parameters.values[index], epsilon)
         momentum = _momentum([value for value in values if value is not None], rounding)
         if momentum is not None:
             leaf = next(leaf for leaf in parameters.leaves if leaf.block == index)
@@ -237,41 +232,3 @@ def _without_decay(block: Block, decay: float) -> Block:
         return block
     less = value - decay * moved(block.value, value)
     return replace(block, gradient=replace(block.gradient, value=less))
-
-
-def undecided_if_adaptive(point: Point) -> Point:
-    """The point of a step; where that is adaptive, it says nothing of the size of a gradient.
-
-    Every entry then moves by the same, whatever its derivative is, and in the right direction.
-    """
-    step = point.problem.step
-    moves = None if step is None else _moved_alike(point.blocks)
-    if step is None or moves is None:
-        return point
-    # what it remembers of earlier calls is no defect of a gradient
-    undecided = point.with_blocks(
-        replace(block, verdict="inconclusive", wrong_entries=0, stable=True)
-        if block.verdict == "wrong"
-        else block
-        for block in point.blocks
-    )
-    return replace(undecided, problem=replace(point.problem, step=replace(step, moves=moves)))
-
-
-def _moved_alike(blocks: tuple[Block, ...]) -> float | None:
-    """By how many learning rates every entry moves; None where they move by their derivatives."""
-    wrong = [block for block in blocks if block.verdict == "wrong"]
-    if not wrong or any(block.failed for block in blocks if block.verdict != "wrong"):
-        return None
-    analytic = np.concatenate([block.analytic for block in wrong])
-    numeric = np.concatenate([block.numeric.estimates.value for block in wrong])
-    bound = np.concatenate([block.numeric.estimates.bound for block in wrong])
-    clear = np.abs(numeric) > CLEAR * bound
-    sizes, derivatives = np.abs(analytic[clear]), np.abs(numeric[clear])
-    if len(sizes) < 2 or not sizes.max():
-        return None
-    if np.ptp(sizes) > ALIKE * sizes.max() or np.ptp(derivatives) < VARIED * derivatives.max():
-        return None
-    if np.any(np.sign(analytic[clear]) != np.sign(numeric[clear])):
-        return None
-    return float(np.median(sizes))

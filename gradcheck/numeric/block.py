@@ -24,7 +24,7 @@ AWAY = 0.1
 
 BENT = 100.0
 TELLING = 3
-"""Where so many entries that move agree at small steps, no parameter of the block is rounded."""
+"""Where so many entries that move agree at small steps, none that moves is rounded."""
 
 SPECIAL = 4
 SHOWN = 10.0
@@ -55,8 +55,7 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     agrees = np.abs(claimed - estimates.value) <= near
     moving = ~first.pair.is_flat(along.center) & (claimed != 0)
     exact = not first.quantum and bool(np.count_nonzero(agrees & moving) >= TELLING)
-    nowhere = np.zeros(len(entries), dtype=bool)
-    on_stairs, jump = (nowhere, 0.0) if exact else _stairs(along, entries, first, claimed)
+    on_stairs, jump = _stairs(along, entries, first, claimed, exact)
     agrees &= ~on_stairs
     scale, reference = _scale(along, first, agrees, claimed, bool(on_stairs.any()))
     limit = along.limit * max(scale, outside.derivative) * shares
@@ -172,18 +171,20 @@ def _away(first: FirstStep, center: float, length: float) -> float:
         return float(np.max(curved / first.pair.step * AWAY * length, initial=0.0, where=seen))
 
 
-def _stairs(along: Along, entries: Indices, first: FirstStep, claimed: Array) -> tuple[Mask, float]:
+def _stairs(
+    along: Along, entries: Indices, first: FirstStep, claimed: Array, exact: bool
+) -> tuple[Mask, float]:
     """Where 0 is claimed on what may be the plateau of a staircase, (n,), and how high a step is.
 
     Some of the entries tell.
     """
     flat = first.pair.is_flat(along.center) & (claimed == 0)
-    flat = np.asarray(flat & (first.pair.step < HALF_PRECISION * first.lengths))
+    flat = np.asarray(flat & (first.pair.step < _plateaus(first, exact)))
     rows = along.rng.permutation(np.flatnonzero(flat))[:FLAT_SAMPLE]
     none = np.zeros_like(flat), 0.0
     if not len(rows):
         return none
-    levels = _levels(along, entries, first, rows)
+    levels = _levels(along, entries, first, rows, exact)
     every = np.arange(len(rows))
     found = every[on_step(levels, every, np.full(len(rows), FIRST))]
     if not len(found):
@@ -219,11 +220,18 @@ def _at_special(
     return estimates.put(rows[apart], Estimates.smooth(slope[apart], bound[apart]))
 
 
-def _levels(
-    along: Along, entries: Indices, first: FirstStep, rows: Indices, exact: bool = False
-) -> Levels:
+def _levels(along: Along, entries: Indices, first: FirstStep, rows: Indices, exact: bool) -> Levels:
     sizes, pair = first.lengths[rows], first.pair[rows]
-    return Levels(along.measure, along.center, entries[rows], sizes, pair, exact)
+    plateaus = _plateaus(first, exact)[rows]
+    return Levels(along.measure, along.center, entries[rows], sizes, plateaus, pair, exact)
+
+
+def _plateaus(first: FirstStep, exact: bool) -> Array:
+    """The widest steps to which rounding may keep the loss, (n,).
+
+    Where it does not round the others, it can only be that of a parameter itself.
+    """
+    return np.asarray(HALF_PRECISION * (first.sizes if exact else first.lengths))
 
 
 def _largest(values: Array) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
 from gradcheck.numeric.levels import RATIO, TOP, Asked, Levels
 from gradcheck.numeric.noise import LARGEST, MUCH_MORE, ROUNDING
-from gradcheck.numeric.staircases import WIDE, jumps_beside, on_step
+from gradcheck.numeric.staircases import WIDE, jumps_beside, on_plateau, on_step
 
 SHOWS = 8.0
 """The confirming step shows the disagreement so many times over its own rounding."""
@@ -99,14 +99,14 @@ def confirm(
         wrong[open_] = same_slope[open_] & smooth
         bent[open_] = same_slope[open_] & ~smooth
         supported[open_] = _supports(levels, asked, here, level, off)
-    far = np.flatnonzero(wrong)[: 0 if levels.exact or levels.coarse else FEW]
-    if len(far):
-        levels.coarse = _has_coarse_term(
-            levels, asked, rows[far], value[far], distance[far], most[far]
-        )
+    rounded = wrong & on_plateau(levels, rows, at) if levels.exact else wrong
+    far = np.flatnonzero(rounded)[: 0 if levels.coarse else FEW]
+    levels.coarse |= _has_coarse_term(
+        levels, asked, rows[far], value[far], distance[far], most[far]
+    )
     wrong &= not levels.coarse
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
-    wrong[zero[_between_steps(levels, asked, rows[zero])]] = False
+    wrong[zero[_between_steps(levels, rows[zero], value[zero])]] = False
     return Answer(wrong, supported)
 
 
@@ -114,6 +114,8 @@ def _has_coarse_term(
     levels: Levels, asked: Asked, rows: Indices, slope: Array, distance: Array, noise: Array
 ) -> bool:
     """Whether what disagrees may be that of a term rounded to float16, which small steps miss."""
+    if not len(rows):
+        return False
     return _seen_from_afar(levels, asked, rows, distance) or any(
         jumps_beside(levels, rows[one], slope[one], distance[one], noise[one])
         for one in np.argsort(-distance)[:TRIED]
@@ -136,10 +138,18 @@ def _seen_from_afar(levels: Levels, asked: Asked, rows: Indices, distance: Array
     return 2 * int(np.count_nonzero(agrees)) > len(rows)
 
 
-def _between_steps(levels: Levels, asked: Asked, rows: Indices) -> Mask:
-    """Where the loss stays the same around the point: there a derivative of 0 is right."""
+def _between_steps(levels: Levels, rows: Indices, value: Array) -> Mask:
+    """Where the loss stays the same around the point: there a derivative of 0 is right.
+
+    Beside a step it stays the same less far, and what it then jumps by is steeper than its slope.
+    """
     level = levels.at_least(rows, SINGLE_PRECISION * levels.sizes[rows])
-    return levels.ask(rows, level).is_flat(levels.center)
+    flat = levels.ask(rows, level).is_flat(levels.center)
+    least = levels.at_least(rows, SMALLEST * levels.sizes[rows])
+    still = levels.ask(rows, least).is_flat(levels.center)
+    with np.errstate(all="ignore"):
+        steepest = np.nanmax(np.abs(levels.known(rows).central()), axis=1, initial=0.0)
+    return np.asarray(flat | (still & (steepest > STEEPER * np.abs(value))))
 
 
 def _has_the_slope(small: Pair, value: Array, claimed: Array, distance: Array) -> Mask:

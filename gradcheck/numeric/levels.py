@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
 from gradcheck.numeric.noise import ROUNDING
-from gradcheck.numeric.steps import HALF_PRECISION, Measure
+from gradcheck.numeric.steps import Measure
 
 RATIO = 4.0
 BELOW, ABOVE = 16, 14
@@ -83,7 +83,8 @@ class Levels:
     Attributes:
         center: the loss at the point.
         sizes: the largest |x| of the group of every entry, (n,).
-        exact: whether no parameter of the block is rounded coarsely.
+        plateaus: the widest step to which the rounding of its parameter may keep a loss, (n,).
+        exact: whether what moves is known not to be rounded coarsely.
         ends_in_kink: whether a plateau is known to be none of a staircase, (n,).
         coarse: whether a term was seen to be rounded so coarsely that small steps say nothing.
     """
@@ -94,11 +95,13 @@ class Levels:
         center: float,
         entries: Indices,
         sizes: Array,
+        plateaus: Array,
         first: Pair,
         exact: bool = False,
     ) -> None:
         self.center, self.sizes, self.exact, self.coarse = center, sizes, exact, False
-        self.ends_in_kink = np.full(len(entries), exact)
+        self.plateaus = plateaus
+        self.ends_in_kink = np.zeros(len(entries), dtype=bool)
         self._measure, self._entries = measure, entries
         self._first = np.array(first.step)
         shape = (len(entries), TOP + 1)
@@ -147,7 +150,7 @@ def best_of(levels: Levels, asked: Asked, rows: Indices) -> Best:
     pair, center = levels.known(rows), levels.center
     with np.errstate(all="ignore"):
         slope, gap = pair.central(), pair.gap(center)
-        stairs, quantum = _stairs(pair, center, levels.sizes[rows], levels.ends_in_kink[rows])
+        stairs, quantum = _stairs(pair, center, levels.plateaus[rows], levels.ends_in_kink[rows])
         values = np.fmax(np.abs(pair.plus), np.abs(pair.minus))
         # a loss that stays the same to the last bit has no noise there but the rounding
         still = pair.is_flat(center)
@@ -168,16 +171,18 @@ def best_of(levels: Levels, asked: Asked, rows: Indices) -> Best:
     return Best(value[every, at], bound[every, at], level, seen)
 
 
-def _stairs(pair: Pair, center: float, sizes: Array, ends_in_kink: Mask) -> tuple[Mask, Array]:
+def _stairs(pair: Pair, center: float, plateaus: Array, ends_in_kink: Mask) -> tuple[Mask, Array]:
     """The levels below the first move of a loss on a narrow plateau, and how far that goes."""
-    flat = pair.is_flat(center) & (pair.step < HALF_PRECISION * sizes[:, None])
+    still = pair.is_flat(center)
+    flat = still & (pair.step < plateaus[:, None])
+    wider = (still & ~flat).any(axis=1)
     move = pair.largest_move(center)
     moves = np.isfinite(move) & (move > 0)
     steps = (pair.moves_both_ways(center) & np.isfinite(move)).any(axis=1)
     top = np.where(flat.any(axis=1), flat.shape[1] - 1 - np.argmax(flat[:, ::-1], axis=1), -1)
     level = np.arange(flat.shape[1])
     above = moves & (level > top[:, None])
-    is_staircase = (top >= 0) & above.any(axis=1) & steps & ~ends_in_kink
+    is_staircase = (top >= 0) & above.any(axis=1) & steps & ~ends_in_kink & ~wider
     first = move[np.arange(len(move)), np.argmax(above, axis=1)]
     return (
         (level <= top[:, None]) & is_staircase[:, None],

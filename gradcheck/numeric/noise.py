@@ -156,15 +156,16 @@ def estimate_noise(
     )
     short = max(sigmas)
     level = max(least, NOISE_FACTOR * min(short, LARGEST * float(np.max(np.abs(seen)))))
+    quantum = _quantum(seen)
     rough = _noise_on_longer_lines(lines, signs, max(level / NOISE_FACTOR, short))
     return Noise(
         level=level,
         relative=level / size if size else ROUNDING,
         seconds=float(np.median(lines.seconds)),
         evaluations=len(lines.seconds),
-        least=least,
+        least=max(least, min(quantum / 2, level)),
         rough=tuple(NOISE_FACTOR * max(short, sigma) for sigma in rough),
-        quantum=_quantum(seen),
+        quantum=quantum,
     )
 
 

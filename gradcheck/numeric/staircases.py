@@ -13,7 +13,8 @@ from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
 from gradcheck.numeric.levels import Levels
 from gradcheck.numeric.steps import HALF_PRECISION
 
-WIDE = 4 * HALF_PRECISION
+WIDER = 4.0
+WIDE = WIDER * HALF_PRECISION
 """Where the rounding to a float16 shows."""
 
 NEAR = 1.2
@@ -33,15 +34,13 @@ WIDEST = 0.1
 def on_plateau(levels: Levels, rows: Indices, level: Indices) -> Mask:
     """Where the loss does not move at a level, on a plateau that rounding may have made, (n,)."""
     pair = levels.known((rows, level))
-    return np.asarray(
-        pair.is_flat(levels.center) & (pair.step < HALF_PRECISION * levels.sizes[rows])
-    )
+    return np.asarray(pair.is_flat(levels.center) & (pair.step < levels.plateaus[rows]))
 
 
 def on_step(levels: Levels, rows: Indices, level: Indices) -> Mask:
     """Where a plateau at a level is one of a staircase, (n,); what is none is noted in `levels`."""
     found = np.asarray(on_plateau(levels, rows, level) & ~levels.ends_in_kink[rows])
-    wide = levels.at_least(rows, WIDE * levels.sizes[rows])
+    wide = levels.at_least(rows, WIDER * levels.plateaus[rows])
     flat = np.flatnonzero(found)
     further = levels.ask(rows[flat], wide[flat])
     both = further.moves_both_ways(levels.center)

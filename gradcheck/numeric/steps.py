@@ -97,37 +97,60 @@ def choose_step(
         step = min(usual, MUCH_SMALLER * length)
     step = max(step, SMALLEST_STEP * length)
     largest_step = LARGEST_STEP * max(1.0, length)
-    tried: list[tuple[float, float, float, Pair]] = []
-    pairs: list[Pair] = []
+    pairs: list[tuple[float, Pair, Pair]] = []
+    tried: list[_Tried] = []
     quantum = 0.0
     for _ in range(TRIES):
         inner, outer = (measure(entries, np.full(len(entries), k * step)) for k in (1, 2))
-        pairs += [inner, outer]
-        quantum = max(quantum, _quantum(pairs, center, length, claimed != 0))
+        pairs.append((step, inner, outer))
+        known, every = quantum, [pair for _, *both in pairs for pair in both]
+        quantum = max(quantum, _quantum(every, center, length, claimed != 0))
         nu = max(noise, quantum)
-        rounding = float(np.median(rounding_error(inner, nu)))
-        truncation = _typical_truncation(inner, outer, center, nu)
-        tried.append((rounding + truncation, step, truncation, inner))
-        step = _next_step(step, rounding, truncation, _largest(inner), largest_step)
-        if any(abs(np.log(step / other)) < np.log(2) for _, other, _, _ in tried):
+        if quantum > known:  # those before were judged as of a loss that is smooth
+            tried = [_tried(*one, center, nu) for one in pairs]
+            last = min(tried, key=lambda one: one.error)
+        else:
+            last = _tried(step, inner, outer, center, nu)
+            tried.append(last)
+        step = _next_step(last, largest_step)
+        if any(abs(np.log(step / one.step)) < np.log(2) for one in tried):
             break
     other = usual or first_length(noise / max(abs(center), noise), 1.0)
-    best = min(tried, key=lambda one: one[:2])
-    if other > FAR_FROM * best[1] and np.inf > best[0] > BLIND * _largest(best[3]):
+    best = min(tried, key=lambda one: (one.error, one.step))
+    if other > FAR_FROM * best.step and np.inf > best.error > BLIND * _largest(best.pair):
         # where a parameter is nothing beside the length of the loss, its size tells no step
         inner, outer = (measure(entries, np.full(len(entries), k * other)) for k in (1, 2))
-        truncation = _typical_truncation(inner, outer, center, noise)
-        rounding = float(np.median(rounding_error(inner, noise)))
-        tried.append((rounding + truncation, other, truncation, inner))
-        best = min(tried, key=lambda one: one[:2])
-    _, step, truncation, pair = best if np.isfinite(best[0]) else tried[-1]
-    return GroupStep(step, truncation, quantum, pair)
+        tried.append(_tried(other, inner, outer, center, noise))
+        best = min(tried, key=lambda one: (one.error, one.step))
+    best = best if np.isfinite(best.error) else tried[-1]
+    return GroupStep(best.step, best.truncation, quantum, best.pair)
 
 
-def _next_step(
-    step: float, rounding: float, truncation: float, scale: float, largest: float
-) -> float:
+@dataclass(frozen=True)
+class _Tried:
+    """What a step was found to be off by on the few entries, and their losses there."""
+
+    step: float
+    rounding: float
+    truncation: float
+    pair: Pair
+
+    @property
+    def error(self) -> float:
+        return self.rounding + self.truncation
+
+
+def _tried(step: float, inner: Pair, outer: Pair, center: float, noise: float) -> _Tried:
+    """What a step is off by where a value of the loss is off by the noise."""
+    rounding = float(np.median(rounding_error(inner, noise)))
+    truncation = _typical_truncation(inner, outer, center, noise)
+    return _Tried(step, rounding, truncation, inner)
+
+
+def _next_step(tried: _Tried, largest: float) -> float:
     """The step to try next; the same where this one is good."""
+    step, rounding, truncation = tried.step, tried.rounding, tried.truncation
+    scale = _largest(tried.pair)
     if not np.isfinite(truncation):
         return MUCH_SMALLER * step
     if truncation > 4 * rounding:

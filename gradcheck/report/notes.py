@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from gradcheck.compare.adaptive import EXACT
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
-from gradcheck.compare.updates import EXACT
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.numbers import one_ratio
 from gradcheck.preflight import Preflight
@@ -70,8 +70,8 @@ def _screening_notes(point: Point) -> Iterable[str]:
 def _excuse_notes(names: Sequence[str]) -> Iterable[str]:
     if names:
         yield (
-            f"{listed(names)}: right for your loss without the small number that it adds before it "
-            "takes a log; with it, the gradient differs by the error shown, which was not counted"
+            f"{listed(names)}: right for your loss without the small number that guards its log; "
+            "with it, the gradient differs by the error shown, which was not counted"
         )
 
 
@@ -219,7 +219,7 @@ def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
     if step is None:
         return
     if step.moves is not None:
-        name = "its size (Adam, RMSprop, Adagrad)"
+        name = "its size (Adam, RMSprop, Adagrad, Adadelta)"
         if abs(step.moves - 1) < EXACT:
             name = "its size (it takes the sign, or is the first step of Adam)"
         yield (

@@ -30,7 +30,8 @@ class Step:
         momentum: by how much of their last updates it goes on, by the parameters' names.
         share: the share of the gradient in its velocity: 1, or 1 - momentum in a moving average.
         decay: the weight decay of blocks, by index.
-        moves: by how many learning rates an adaptive step moves every entry; None of any other.
+        moves: by how many learning rates an adaptive step moves every entry, but for decay; None
+            of any other.
         known: the names of the arrays that an object held at first, or None for containers: of an
             object, what the step leaves as it is, and what it adds, is no parameter of the step.
     """
@@ -44,13 +45,17 @@ class Step:
     moves: float | None = None
     known: frozenset[str] | None = None
 
-    def cancellation(self, value: Array) -> float:
-        """What the rounding of the parameters does to (old - new) / learning_rate."""
-        rounding = float(np.finfo(np.float64).eps) * float(np.max(np.abs(value), initial=0.0))
-        return rounding / self.learning_rate
+    def cancellation(self, value: Array, epsilon: float) -> float:
+        """What the rounding of the parameters does to (old - new) / learning_rate.
 
-    def gradient(self, params: Any, learning_rate: float | None = None) -> dict[str, Array]:
-        """The implied gradient, by the names of the blocks."""
+        Args:
+            value: the parameters.
+            epsilon: the relative precision of the type that the new ones are kept in.
+        """
+        return epsilon * float(np.max(np.abs(value), initial=0.0)) / self.learning_rate
+
+    def gradient(self, params: Any, learning_rate: float | None = None) -> dict[str, NDArray[Any]]:
+        """The implied gradient, by the names of the blocks, in the types of the new parameters."""
         rate = self.learning_rate if learning_rate is None else learning_rate
         old = flatten(params)
         before = dict(zip(old.names, old.values, strict=True))
@@ -59,10 +64,16 @@ class Step:
         after = _leaves(returned, params)
         if after is None or set(after) != set(before):
             after = _leaves(params, params) or {}
-        implied = {name: (value - after.get(name, value)) / rate for name, value in before.items()}
+        implied = {
+            name: _implied(value, after.get(name, value), rate) for name, value in before.items()
+        }
         if self.known is None:
             return implied
         return {name: one for name, one in implied.items() if name in self.known and np.any(one)}
+
+
+def _implied(old: Array, new: NDArray[Any], rate: float) -> NDArray[Any]:
+    return np.asarray((old - new.astype(np.float64)) / rate, dtype=new.dtype)
 
 
 def moved(weights: Array, gradient: Array) -> Array:
@@ -92,7 +103,7 @@ def _learning_rate_argument(step: Callable[..., Any]) -> str | None:
 
 
 def _leaves(structure: Any, params: Any) -> dict[str, NDArray[Any]] | None:
-    """The arrays of a structure by name; None where it is none of parameters."""
+    """The arrays of a structure by name, in its types; None where it is none of parameters."""
     kinds = np.ndarray | np.floating | float
     both_arrays = isinstance(structure, kinds) and isinstance(params, kinds)
     if structure is None or (type(structure) is not type(params) and not both_arrays):
@@ -101,4 +112,8 @@ def _leaves(structure: Any, params: Any) -> dict[str, NDArray[Any]] | None:
         found = flatten(structure)
     except UsageError:
         return None
-    return dict(zip(found.names, found.values, strict=True))
+    kept = [
+        value.astype(dtype) if dtype.kind == "f" else value
+        for value, dtype in zip(found.values, found.dtypes, strict=True)
+    ]
+    return dict(zip(found.names, kept, strict=True))

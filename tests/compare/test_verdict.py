@@ -329,3 +329,44 @@ def test_a_term_that_is_rounded_to_float16_leaves_a_right_gradient_undecided(siz
 
     report = check(loss, {"w": w}, lambda params: {"w": np.cos(params["w"]) + 2 * params["w"]})
     assert report.verdict != "fail"
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+@pytest.mark.parametrize(("share", "verdict"), [(1.0, "fail"), (0.0, "pass")])
+def test_what_is_rounded_beside_entries_that_are_not_is_told(kind, share, verdict):
+    def loss(w):
+        return np.sum(np.sin(w[:3])) + float((np.float32(1.3) * w[3].astype(kind)) ** 2)
+
+    def grad(w):
+        return np.append(np.cos(w[:3]), share * 2 * 1.69 * w[3])
+
+    assert check(loss, np.array([-1.07, -0.76, 0.77, -1.04]), grad).verdict != verdict
+
+
+@pytest.mark.parametrize(("slope", "at"), [(0.5, -2.0), (1.0, 0.1), (2.0, -0.5)])
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "pass"), (1.02, "fail")])
+def test_one_parameter_of_a_loss_that_is_rounded_finds_its_step(slope, at, factor, verdict):
+    def loss(w):
+        return round(float(np.sin(slope * w[0])), 8)
+
+    def grad(w):
+        return factor * slope * np.cos(slope * w)
+
+    assert check(loss, np.array([at]), grad).verdict == verdict
+
+
+def test_a_derivative_less_than_a_step_of_the_loss_is_not_wrong():
+    def loss(w):
+        return round(float(np.sum(np.tanh(w) ** 2)), 4)
+
+    def grad(w):
+        return 2 * np.tanh(w) / np.cosh(w) ** 2
+
+    for size in (4.8, 5.0, 5.3, 5.6):
+        w = size * np.array([1.0, 1.2, -1.1, 1.4, 0.97])
+        assert check(loss, w, grad).verdict != "fail"
+
+
+def test_a_gradient_of_zero_beside_a_step_is_not_wrong():
+    w = np.array([2.0409191, 1.2450035, 0.4180988, -0.5677696])
+    assert check(lambda w: np.sum(np.round(w, 2)), w, np.zeros_like, seed=1).verdict != "fail"

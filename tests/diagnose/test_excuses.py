@@ -10,6 +10,7 @@ ROWS = RNG.normal(size=(7, 3))
 LABELS = np.eye(4)[RNG.integers(0, 4, 7)]
 SIGNALS = RNG.normal(size=(7, 9))
 WINDOWS = np.lib.stride_tricks.sliding_window_view(SIGNALS, 4, axis=1)
+CERTAIN = np.array([1.0, 1, 0, 1, 0, 1, 0])
 CLICKS = (RNG.random(7) > 0.4).astype(float)
 GUARD = 1e-8
 
@@ -59,7 +60,22 @@ def convolution():
     return loss, {"kernel": RNG.normal(size=4), "b": np.zeros(1)}, grad
 
 
+def saturated():
+    """Kept from 0 and from 1: samples that are certain have no derivative there."""
+
+    def output(w):
+        return 1 / (1 + np.exp(-20 * np.sinh(ROWS @ w)))
+
+    def loss(w):
+        q = np.clip(output(w), GUARD, 1 - GUARD)
+        return -np.mean(CERTAIN * np.log(q) + (1 - CERTAIN) * np.log(1 - q))
+
+    w = 1.15 * np.array([0.35, -0.32, 0.31])
+    return loss, w, lambda w: ROWS.T @ (20 * np.cosh(ROWS @ w) * (output(w) - CERTAIN)) / 7
+
+
 SETTINGS = {
+    "certain": saturated,
     "bare logits": bare_logits,
     "an unknown activation": unknown_activation,
     "small weights": lambda: unknown_activation(0.01),

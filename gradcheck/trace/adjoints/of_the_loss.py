@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,10 @@ from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.record.nodes import Node, Reference, carried, constant_of
 
 LOGS = ("log", "log2", "log10")
+TO_ONE = ("clip", "minimum")
+"""What keeps a number from 1 as well."""
+
+GUARDED = ("add", "maximum", *TO_ONE)
 LARGEST_GUARD = 1e-3
 
 
@@ -35,39 +40,65 @@ def without_guards(
 ) -> tuple[Mapping[str, Array], Mapping[str, Array]] | None:
     """The gradient of the loss by block, and that of the same loss with every guard put to 0.
 
-    A guard is a small number that is added before a log is taken. None where the loss has none,
-    or cannot be followed.
+    A guard is a small number that is added before a log is taken, or that its argument is kept
+    from. None where the loss has none, or cannot be followed.
     """
     with np.errstate(all="ignore"):
         loss = _followed(subject, values)
         bare = {} if loss is None else dict(_guards(loss))
         if loss is None or not bare:
             return None
-        known = [node.value for node in loss.loss_nodes]
+        nodes = [
+            _left_out(node, bare[node.index]) if node.index in bare else node
+            for node in loss.loss_nodes
+        ]
+        known = [node.value for node in nodes]
         for index, other in sorted(bare.items()):
-            changed = {index: np.broadcast_to(known[other], known[index].shape)}
-            for at, value in carried(loss.loss_nodes, known, changed, loss.loss_index).items():
+            changed = {index: _unguarded(known[index], known[other])}
+            for at, value in carried(nodes, known, changed, loss.loss_index).items():
                 known[at] = value
         seed = {loss.loss_index: np.ones(known[loss.loss_index].shape)}
-        return loss.true, loss.gradients(adjoints(loss.loss_nodes, known, seed))
+        return loss.true, loss.gradients(adjoints(nodes, known, seed))
+
+
+def _unguarded(guarded: Array, term: Array) -> Array:
+    """The other term, but where it is 0 or 1 to the last bit, and a log would not be finite."""
+    return np.where((term > 0) & (term != 1), term, guarded)
+
+
+def _left_out(node: Node, other: int) -> Node:
+    """The node as that of its other term alone; a sum has the same derivative as it is."""
+    if base_name(node) == "add":
+        return node
+    whole: dict[str, Any] = {"arguments": (Reference(other),), "keywords": {}, "operands": (other,)}
+    return replace(node, name="positive", function=np.positive, **whole)
 
 
 def _guards(loss: FollowedLoss) -> Iterator[tuple[int, int]]:
-    """The sums with a guard whose log is taken, each with its other term."""
-    parameters = set(loss.parameters.values())
-    for node in loss.loss_nodes:
+    """What is guarded before its log, or that of 1 less it, is taken, each with its other term."""
+    nodes, parameters = loss.loss_nodes, set(loss.parameters.values())
+    for node in nodes:
         if base_name(node) not in LOGS or len(node.operands) != 1:
             continue
-        made = loss.loss_nodes[node.operands[0]]
-        if base_name(made) != "add" or len(made.arguments) != 2:
+        made = nodes[node.operands[0]]
+        if base_name(made) == "subtract" and constant_of(made.arguments[0], nodes) == 1:
+            made = nodes[made.operands[-1]]
+        if base_name(made) not in GUARDED:
             continue
-        for term, other in (made.arguments, made.arguments[::-1]):
-            if isinstance(other, Reference) and _is_guard(term, loss.loss_nodes, parameters):
-                yield made.index, other.index
+        given = [*made.arguments, *made.keywords.values()]
+        others = [one for one in given if not _is_guard(one, base_name(made), nodes, parameters)]
+        if len(others) == 1 and len(given) > 1 and isinstance(others[0], Reference):
+            yield made.index, others[0].index
 
 
-def _is_guard(term: Any, nodes: Sequence[Node], parameters: set[int]) -> bool:
+def _is_guard(term: Any, name: str, nodes: Sequence[Node], parameters: set[int]) -> bool:
+    """Whether a term is so small, or as near to 1, or no bound at all."""
+    if term is None:
+        return name == "clip"
     if isinstance(term, Reference) and term.index in parameters:
         return False
     constant = constant_of(term, nodes)
-    return constant is not None and 0 < constant <= LARGEST_GUARD
+    if constant is None:
+        return False
+    from_one = 1 - constant if name in TO_ONE else 0.0
+    return 0 < constant <= LARGEST_GUARD or 0 < from_one <= LARGEST_GUARD

@@ -82,7 +82,18 @@ ELEMENTWISE: dict[str, tuple[Elementwise, ...]] = {
 """By standard name, for every operand: the contribution to it, not yet summed to its shape."""
 
 
-RULES = {**PRODUCTS, **REDUCTIONS}
+def _clipped(
+    node: Node, out: NDArray[Any], values: Values, g: NDArray[Any]
+) -> Contributions | None:
+    """The rule of `clip` between numbers; a difference would go beyond a bound that is near."""
+    kept, *bounds = *node.arguments, *node.keywords.values()
+    if not isinstance(kept, Reference) or any(isinstance(one, Reference) for one in bounds):
+        return None
+    value = values[kept.index]
+    return [(kept.index, summed_to(g * (value == out), value.shape))]
+
+
+RULES = {**PRODUCTS, **REDUCTIONS, "clip": _clipped}
 """The rules of what is neither elementwise nor movement; a rule may find that it does not apply."""
 
 LAID_OUT = split_names(
