@@ -186,7 +186,7 @@ def written_cause(compared: Compared) -> Cause | None:
         return None
     size = float(np.max(np.abs(expected), initial=0.0))
     wrong = np.abs(actual - expected) > 1e-9 * size
-    if wrong.all() and wrong.size > 1 and not _is_total(compared, node):
+    if wrong.all() and wrong.size > 1:
         return None
     indices = list(_indices(node.arguments, compared))
     if indices:
@@ -207,7 +207,7 @@ def written_cause(compared: Compared) -> Cause | None:
             "leave that out, or write the right numbers",
             node.index,
         )
-    if _is_total(compared, node) or _adds_up(compared, node):
+    if _adds_up(compared, node):
         return Cause(
             fault.NOT_ACCUMULATED,
             "it is assigned over what is there, and has to be added",
@@ -256,28 +256,6 @@ def _writes_of(compared: Compared, node: Node) -> list[Node]:
         for one in compared.state.tape
         if one.chain == node.chain and one.name == "setitem" and one.value.shape == node.value.shape
     ]
-
-
-def _is_total(compared: Compared, node: Node) -> bool:
-    """Whether what is wanted is what is written into a buffer, added where it is assigned here."""
-    writes = list(_earlier_writes(compared, node))
-    totals = []
-    for values in compared.state.values:
-        total = np.array(resolve(writes[0].arguments[0], values), dtype=float)
-        for one in writes:
-            before, key, value = (resolve(argument, values) for argument in one.arguments)
-            is_own = one.chain == node.chain
-            np.add.at(total, key, value if is_own else value - before[key])
-        totals.append(total)
-    return len(writes) > 1 and same(totals, compared.expected)
-
-
-def _earlier_writes(compared: Compared, node: Node) -> Iterator[Node]:
-    """What has been written into a buffer, the first first, up to a node."""
-    target = getattr(node.arguments[0], "index", None)
-    if isinstance(target, int) and compared.state.tape[target].name == "setitem":
-        yield from _earlier_writes(compared, compared.state.tape[target])
-    yield node
 
 
 def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:

@@ -97,10 +97,11 @@ def of_special(search: Followed, state: State, special: Special) -> tuple[Fault,
         special.blame.also,
         expression,
         actual=expression,
-        expected="" if special.expected is None else f"dL/d{blocks[0]}",
+        expected="" if special.expected is None or special.fix else f"dL/d{blocks[0]}",
         actual_value=special.actual,
         expected_value=special.expected,
         blocks=blocks,
+        fix=special.fix,
     )
     return _told(fault, search, state, mended, special.node, expression), mended
 

@@ -44,7 +44,9 @@ def place_of_scale(
     state: State,
     quantities: Sequence[Quantity],
 ) -> ScaleFault:
-    """An operand off by just that factor, then an operation with a constant, then the first.
+    """An operand off by just that factor, then an operation with that constant, then the first.
+
+    After what is right as it stands, it is the first that the factor makes a derivative of.
 
     Where only one block is wrong, the last: there the block's own gradient is made.
     """
@@ -75,8 +77,9 @@ def place_of_scale(
     differences = [mend for mend in mends if base_name(tape[mend.unit.first]) == "subtract"]
     if differences and abs(differences[0].factor + 1) < 1e-9:
         return ScaleFault(differences[0])
-    if with_constant:
-        return ScaleFault(with_constant[0])
+    adjoint = _first_adjoint(mends, state, quantities)
+    if adjoint is not None or with_constant:
+        return ScaleFault(adjoint or with_constant[0])
     if right is not None:
         handed_to = mends[0] if _is_in_next_function(right, mends[0], tape) else None
         return ScaleFault(handed_to or right, is_right=handed_to is None)
@@ -130,20 +133,27 @@ def _is_in_next_function(right: Mend, mend: Mend, tape: Sequence[Node]) -> bool:
 
 def _last_right(mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]) -> Mend | None:
     """The last of the values that are adjoints of the loss as they stand."""
-    found = None
-    for mend in mends:
-        if mend.unit.kind != NODE:
-            continue
-        values = [one[mend.unit.first] for one in state.values]
-        is_right = any(
-            quantity.kind == ADJOINT
-            and quantity.values[0].shape == values[0].shape
-            and abs((proportion(values, quantity.values) or 0.0) - 1) < 1e-7
-            for quantity in quantities
-        )
-        if is_right:
-            found = mend
-    return found
+    right = (mend for mend in reversed(mends) if _is_adjoint(mend, 1.0, state, quantities))
+    return next(right, None)
+
+
+def _first_adjoint(
+    mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]
+) -> Mend | None:
+    """The first of the values that are adjoints of the loss once they are put right."""
+    found = (mend for mend in mends if _is_adjoint(mend, 1 / mend.factor, state, quantities))
+    return next(found, None)
+
+
+def _is_adjoint(mend: Mend, times: float, state: State, quantities: Sequence[Quantity]) -> bool:
+    """Whether a value is that many times an adjoint of the loss."""
+    values = [one[mend.unit.first] for one in state.values]
+    return mend.unit.kind == NODE and any(
+        quantity.kind == ADJOINT
+        and quantity.values[0].shape == values[0].shape
+        and abs((proportion(values, quantity.values) or 0.0) / times - 1) < 1e-7
+        for quantity in quantities
+    )
 
 
 def _constants(node: Node, state: State) -> list[float]:

@@ -1,0 +1,64 @@
+"""Kinds of bugs, in code of other shapes than a dense network's: the cause, and its line."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import gradcheck
+
+RNG = np.random.default_rng(71)
+
+
+def first_of(report):
+    """The first finding, with the line of source where it stands."""
+    assert report.verdict == "fail", report
+    first = report.findings[0]
+    source = "" if first.location is None else inspect.getsource(inspect.getmodule(first_of))
+    lines = source.splitlines()
+    return first, lines[first.location.line - 1].strip() if lines else ""
+
+
+# A maximum over windows that share entries, and a sum of rows that come more than once.
+
+SIGNALS, ROWS = RNG.normal(size=(4, 7)), [0, 2, 0, 1]
+
+
+def windows_loss(w):
+    mapped = SIGNALS * w
+    return sum(np.exp(row[at : at + 3].max()) for row in mapped for at in range(5))
+
+
+def windows_grad(w):
+    mapped, back = SIGNALS * w, np.zeros((4, 7))
+    for number, row in enumerate(mapped):
+        for at in range(5):
+            top = at + np.argmax(row[at : at + 3])
+            back[number, top] = np.exp(row[top])
+    return (SIGNALS * back).sum(axis=0)
+
+
+def rows_loss(table):
+    return sum(np.sin(table[row]).sum() * (number + 1) for number, row in enumerate(ROWS))
+
+
+def rows_grad(table):
+    found = np.zeros_like(table)
+    for number, row in enumerate(ROWS):
+        for column in range(2):
+            found[row][column] = np.cos(table[row][column]) * (number + 1)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("loss", "grad", "shape", "line"),
+    [
+        (windows_loss, windows_grad, (7,), "back[number, top] = np.exp(row[top])"),
+        (rows_loss, rows_grad, (3, 2), "found[row][column] = np.cos("),
+    ],
+)
+def test_an_entry_that_a_later_pass_writes_over_is_to_be_added_to(loss, grad, shape, line):
+    finding, source = first_of(gradcheck.check(loss, RNG.normal(size=shape), grad))
+    assert finding.code == "GC701"
+    assert source.startswith(line)
+    assert "+=" in finding.fix
