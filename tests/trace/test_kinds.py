@@ -62,3 +62,30 @@ def test_an_entry_that_a_later_pass_writes_over_is_to_be_added_to(loss, grad, sh
     assert finding.code == "GC701"
     assert source.startswith(line)
     assert "+=" in finding.fix
+
+
+# What is right as it stands is not to blame for a factor that is missing after it.
+
+POOLED = RNG.normal(size=(4, 3, 5))
+
+
+def pooled_loss(p):
+    return np.sum(np.cosh(np.tanh(POOLED * p["g"]).mean(axis=2) @ p["w"]))
+
+
+def pooled_grad(p):
+    tops = np.tanh(POOLED * p["g"])
+    d_out = np.sinh(tops.mean(axis=2) @ p["w"])
+    d_mean = np.outer(d_out, p["w"])
+    d_tops = np.repeat(d_mean[:, :, None], 5, axis=2)
+    return {
+        "g": np.sum(d_tops * (1 - tops**2) * POOLED, axis=(0, 1)),
+        "w": tops.mean(axis=2).T @ d_out,
+    }
+
+
+def test_a_missing_mean_is_told_after_what_is_right():
+    params = {"g": RNG.normal(size=5), "w": RNG.normal(size=3)}
+    finding, source = first_of(gradcheck.check(pooled_loss, params, pooled_grad))
+    assert finding.code == "GC101"
+    assert source.startswith("d_tops =")
