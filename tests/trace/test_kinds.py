@@ -89,3 +89,66 @@ def test_a_missing_mean_is_told_after_what_is_right():
     finding, source = first_of(gradcheck.check(pooled_loss, params, pooled_grad))
     assert finding.code == "GC101"
     assert source.startswith("d_tops =")
+
+
+# A penalty on some of the entries of one vector, and labels that are whole numbers.
+
+INPUTS = np.c_[np.ones(9), RNG.normal(size=(9, 3))]
+LABELS = np.array([0, 1, 1, 0, 1, 0, 0, 1, 1])
+
+
+def logistic_loss(theta):
+    share = 1 / (1 + np.exp(-INPUTS @ theta))
+    fit = LABELS.dot(np.log(share)) + (1 - LABELS).dot(np.log(1 - share))
+    return -fit / 9 + 0.3 * np.sum(theta[1:] ** 2)
+
+
+def data_part(theta):
+    return INPUTS.T @ (1 / (1 + np.exp(-INPUTS @ theta)) - LABELS) / 9
+
+
+def without_penalty(theta):
+    grad = data_part(theta)
+    return grad
+
+
+def penalty_taken_off(theta):
+    grad = data_part(theta)
+    grad[1:] -= 0.6 * theta[1:]
+    return grad
+
+
+def penalty_too_large(theta):
+    grad = data_part(theta)
+    grad[1:] += 0.9 * theta[1:]
+    return grad
+
+
+def penalty_on_all(theta):
+    grad = data_part(theta)
+    grad += 0.6 * theta
+    return grad
+
+
+def smooth_loss(w):
+    return np.sum(np.cosh(INPUTS @ w)) + 0.4 * np.sum(np.sqrt(w**2 + 0.01))
+
+
+def smooth_grad(w):
+    slope = INPUTS.T @ np.sinh(INPUTS @ w)
+    return slope - 0.4 * w / np.sqrt(w**2 + 0.01)
+
+
+@pytest.mark.parametrize(
+    ("loss", "grad", "code", "line"),
+    [
+        (logistic_loss, without_penalty, "GC602", "return grad"),
+        (logistic_loss, penalty_taken_off, "GC603", "grad[1:] -= 0.6 * theta[1:]"),
+        (logistic_loss, penalty_too_large, "GC604", "grad[1:] += 0.9 * theta[1:]"),
+        (logistic_loss, penalty_on_all, "GC604", "grad += 0.6 * theta"),
+        (smooth_loss, smooth_grad, "GC603", "return slope - 0.4 * w / np.sqrt(w**2 + 0.01)"),
+    ],
+)
+def test_a_penalty_is_known_in_parts_and_in_other_forms_than_squares(loss, grad, code, line):
+    finding, source = first_of(gradcheck.check(loss, RNG.normal(size=4), grad))
+    assert (finding.code, source) == (code, line)

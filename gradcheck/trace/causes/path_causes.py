@@ -12,7 +12,7 @@ from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.quantities import PATHS
 from gradcheck.trace.causes.axis_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.causes.compared import Array, Arrays, Compared, less, made_of, quotient, same
-from gradcheck.trace.causes.penalties import is_added, is_square
+from gradcheck.trace.causes.penalty_terms import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.names import MOVES, WRITES, split_names
 from gradcheck.trace.record.nodes import Node, evaluate, resolve
@@ -90,10 +90,10 @@ def _total(parts: Sequence[Arrays]) -> Arrays:
 def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     nodes, words = compared.loss_nodes, compared.words
     through = ", ".join(dict.fromkeys(words.name(user) for user in missing[:4]))
-    if before_moves(compared.loss_nodes, node) in compared.parameters and all(
-        is_square(nodes[user]) and set(nodes[user].operands) == {node} and is_added(compared, user)
-        for user in missing
-    ):
+    terms = penalty_terms(compared.points)
+    if before_moves(nodes, node) in compared.parameters and terms.issuperset(missing):
+        ends = (whole_term(compared.points[0], terms, user) for user in missing)
+        through = ", ".join(dict.fromkeys(map(words.name, ends)))
         return Cause(
             fault.PENALTY_MISSING,
             f"the derivative of the penalty {through} by {words.name(node)} is missing",
