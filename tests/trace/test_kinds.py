@@ -152,3 +152,44 @@ def smooth_grad(w):
 def test_a_penalty_is_known_in_parts_and_in_other_forms_than_squares(loss, grad, code, line):
     finding, source = first_of(gradcheck.check(loss, RNG.normal(size=4), grad))
     assert (finding.code, source) == (code, line)
+
+
+# Layers: what arrives is handed on as it came, and what the forward pass compares is right.
+
+
+def scaled_elu(z):
+    out = np.where(z >= 0, z, 0.7 * np.expm1(z))
+    return out, (z, out)
+
+
+def handed_on(upstream, cache):
+    return upstream
+
+
+def without_its_scale(upstream, cache):
+    z, out = cache
+    return upstream * np.where(z >= 0, 1, out)
+
+
+def dropped(x):
+    mask = np.random.default_rng(3).random(x.shape) < 0.6
+    return x * mask / 0.6, mask
+
+
+def kept_without_scale(upstream, mask):
+    return upstream * mask
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "codes", "line"),
+    [
+        (scaled_elu, handed_on, {"GC303", "GC306"}, "return upstream"),
+        (scaled_elu, without_its_scale, {"GC305", "GC306"}, "return upstream * np.where("),
+        (dropped, kept_without_scale, {"GC852"}, "return upstream * mask"),
+    ],
+)
+def test_of_a_layer_the_line_of_the_backward_pass_is_told(forward, backward, codes, line):
+    inputs = (np.random.default_rng(5).normal(size=(6, 3)),)
+    finding, source = first_of(gradcheck.check_layer(forward, backward, inputs))
+    assert finding.code in codes
+    assert source.startswith(line)

@@ -201,12 +201,23 @@ def _kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
         if base_name(node) not in ("divide", "multiply") or len(node.arguments) != 2:
             continue
         near = {inner for index in node.operands for inner in (index, *nodes[index].operands)}
-        masked = any(_is_mask(nodes[index]) for index in near)
-        for argument in node.arguments:
-            number = constant_of(argument, nodes) or 0.0
-            if masked and 0 < number < 1 and (_is(ratio, number) or _is(1 / ratio, number)):
-                return number
+        masks = [nodes[index] for index in near if _is_mask(nodes[index])]
+        numbers = [
+            float(nodes[index].value.reshape(()))
+            for index in node.operands
+            if _is_number(nodes[index])
+        ]
+        numbers += [constant_of(one, nodes) or 0.0 for one in node.arguments]
+        numbers += [float(np.max(one.value)) for one in masks if one.is_leaf]
+        for number in numbers if masks else ():
+            kept = 1 / number if number > 1 else number
+            if 0 < kept < 1 and (_is(ratio, kept) or _is(1 / ratio, kept)):
+                return kept
     return None
+
+
+def _is_number(node: Node) -> bool:
+    return node.is_float and node.value.size == 1
 
 
 def _is_mask(node: Node) -> bool:

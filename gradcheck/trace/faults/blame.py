@@ -74,8 +74,9 @@ def blame(
     node = state.tape[mend.unit.first]
     made = with_place(state, node)
     places = [call.place for call in made.chain]
-    if not places:
-        return Blame(None)
+    if not places:  # what the user's function is given: all that it does with it is to name it
+        given = {node.index, *node.operands}
+        return Blame(next((one.place for one in assignments if one.node in given), None))
     if mend.unit.nodes:
         named = [one for one in assignments if one.node == mend.unit.first]
         # what a dict is given under a name got that name before
