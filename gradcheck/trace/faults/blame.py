@@ -79,8 +79,8 @@ def blame(
         return Blame(next((one.place for one in assignments if one.node in given), None))
     if mend.unit.nodes:
         named = [one for one in assignments if one.node == mend.unit.first]
-        # what a dict is given under a name got that name before
-        named = [one for one in named if one.place.source != one.target] or named
+        # what a dict is given under a name was made, or got that name, before
+        named = [one for one in named if one.place.source != one.target]
         if is_right and named:
             return Blame(named[-1].place, (places[0],))
         return Blame.at(made.chain)
