@@ -16,7 +16,7 @@ def first_of(report):
     first = report.findings[0]
     source = "" if first.location is None else inspect.getsource(inspect.getmodule(first_of))
     lines = source.splitlines()
-    return first, lines[first.location.line - 1].strip() if lines else ""
+    return first, lines[first.location.line - 1].partition("  #")[0].strip() if lines else ""
 
 
 # A maximum over windows that share entries, and a sum of rows that come more than once.
@@ -109,7 +109,7 @@ def data_part(theta):
 
 def without_penalty(theta):
     grad = data_part(theta)
-    return grad
+    return grad  # noqa: RET504  # as it is written
 
 
 def penalty_taken_off(theta):
@@ -193,3 +193,91 @@ def test_of_a_layer_the_line_of_the_backward_pass_is_told(forward, backward, cod
     finding, source = first_of(gradcheck.check_layer(forward, backward, inputs))
     assert finding.code in codes
     assert source.startswith(line)
+
+
+# Right values, used turned round or transposed; and operands that do not fit.
+
+DRIVE = RNG.normal(size=(4, 3))
+
+
+def driven_loss(p):
+    state = p["start"]
+    for push in DRIVE:
+        state = p["A"] @ state + p["B"] * push
+    return np.sum(state**4)
+
+
+def driven_grad(p):
+    A, B = p["A"], p["B"]
+    states = [p["start"]]
+    for push in DRIVE:
+        states.append(A @ states[-1] + B * push)
+    back, dA, dB = 4 * states[-1] ** 3, np.zeros((3, 3)), np.zeros(3)
+    for number in reversed(range(4)):
+        dA += np.outer(back, states[number])
+        dB += back * DRIVE[number]
+        back = A @ back
+    return {"A": dA, "B": dB, "start": back}
+
+
+def slid(x, kernel):
+    width = kernel.shape[1]
+    return np.array([np.sum(x[:, at : at + width] * kernel) for at in range(7 - width)])
+
+
+SLID = RNG.normal(size=(2, 7))
+
+
+def slid_loss(p):
+    return np.sum(slid(np.sin(SLID * p["w"]), p["k"]) ** 3)
+
+
+def slid_grad(p):
+    bent = np.sin(SLID * p["w"])
+    d_out, width = 3 * slid(bent, p["k"]) ** 2, p["k"].shape[1]
+    d_bent, d_k = np.zeros_like(bent), np.zeros_like(p["k"])
+    for at, d in enumerate(d_out):
+        d_k += d * bent[:, at : at + width]
+        d_bent[:, at : at + width] += d * p["k"][:, ::-1]
+    return {"w": d_bent * np.cos(SLID * p["w"]) * SLID, "k": d_k}
+
+
+LEFT, RIGHT = RNG.normal(size=(8, 3)), RNG.normal(size=(8, 5))
+
+
+def bilinear_loss(m):
+    return np.sum(np.arctan(np.sum((LEFT @ m) * RIGHT, axis=1)))
+
+
+def bilinear_grad(m):
+    z = np.sum((LEFT @ m) * RIGHT, axis=1)
+    return LEFT @ (RIGHT / (1 + z**2)[:, None])
+
+
+@pytest.mark.parametrize(
+    ("loss", "grad", "shapes", "code", "line"),
+    [
+        (driven_loss, driven_grad, {"A": (3, 3), "B": 3, "start": 3}, "GC201", "back = A @ back"),
+        (
+            slid_loss,
+            slid_grad,
+            {"w": (2, 7), "k": (2, 3)},
+            "GC856",
+            "d_bent[:, at : at + width] +=",
+        ),
+    ],
+)
+def test_what_is_to_be_turned_is_told_where_it_is_used(loss, grad, shapes, code, line):
+    params = {name: RNG.normal(size=shape) for name, shape in shapes.items()}
+    finding, source = first_of(gradcheck.check(loss, params, grad))
+    assert finding.code == code
+    assert source.startswith(line)
+
+
+def test_operands_that_end_in_a_new_axis_of_another_are_told():
+    finding, source = first_of(
+        gradcheck.check(bilinear_loss, RNG.normal(size=(3, 5)), bilinear_grad)
+    )
+    assert finding.code == "GC202"
+    assert source.startswith("return LEFT @")
+    assert "LEFT.T @ " in finding.fix

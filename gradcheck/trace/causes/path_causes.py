@@ -161,10 +161,12 @@ def turned_cause(compared: Compared) -> Cause | None:
                 words = "it has to be turned round on the way back"
                 return Cause(fault.REVERSED, words, "turn it round: [::-1] along each of its axes")
             along = ", ".join("::-1" if axis in axes else ":" for axis in every)
-            is_turned = any(_turns_round(node) for node in made_of(compared))
+            turning = [node for node in made_of(compared) if _turns_round(node)]
+            is_turned = bool(turning)
             fix = "leave `[::-1]` out" if is_turned else f"turn it round: `[{along}]`"
             slides = any(base_name(one) in SLIDES for one in made_of(compared))
-            kind = fault.REVERSED if slides else fault.TURNED
+            of_kernel = any(_is_of_parameter(compared, node) for node in turning)
+            kind = fault.REVERSED if slides or of_kernel else fault.TURNED
             return Cause(kind, "its entries are in the reverse order", fix)
     return None
 
@@ -174,6 +176,17 @@ def _turns_round(node: Node) -> bool:
     key = node.arguments[1:2]
     steps = [one.step for part in key for one in np.atleast_1d(part) if isinstance(one, slice)]
     return base_name(node) in ("flip", "fliplr", "flipud", "rot90") or -1 in steps
+
+
+def _is_of_parameter(compared: Compared, node: Node) -> bool:
+    """Whether an operation is given a parameter as it is."""
+    tape = compared.state.tape
+    given = [before_moves(tape, operand) for operand in node.operands]
+    return any(
+        same([values[one] for values in compared.state.values], compared.values(parameter))
+        for one in given
+        for parameter in compared.parameters
+    )
 
 
 def written_cause(compared: Compared) -> Cause | None:

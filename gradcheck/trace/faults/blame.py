@@ -99,13 +99,14 @@ def blame(
             up = max(up, mend.unit.outer)
     up = min(up, len(places) - 1)
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
-    for level in range(up + 1):
+    is_turned = _is_moved_wrongly(mend, view, source)  # what has the right name, used so
+    for level in range(0 if is_turned else up + 1):
         assignment = _assigned(node, operand, made.chain[level], assignments)
         if assignment is not None:
             return Blame(assignment.place, (place, *also))
     added = _added_by_the_loss(mend, view, words)
     made_at = None
-    if added is None and not _is_moved_wrongly(mend, view, source):
+    if added is None and not is_turned:
         made_at = _made_for(mend, state, source, made.chain[up])
     elif (
         added in [*map(words.name, words.parameters)] and source.chain[0].code is made.chain[0].code
