@@ -281,3 +281,49 @@ def test_operands_that_end_in_a_new_axis_of_another_are_told():
     assert finding.code == "GC202"
     assert source.startswith("return LEFT @")
     assert "LEFT.T @ " in finding.fix
+
+
+# Statistics of what is normalised, and one way of two through a function.
+
+
+def centred_loss(p):
+    a = INPUTS @ p["W"]
+    spread = np.sqrt(((a - a.mean(-1, keepdims=True)) ** 2).mean(-1, keepdims=True) + 1e-5)
+    return np.sum(np.sin((a - a.mean(-1, keepdims=True)) / spread * p["gain"]))
+
+
+def centred_grad(p):
+    a = INPUTS @ p["W"]
+    centred = a - a.mean(-1, keepdims=True)
+    spread = np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+    unit = centred / spread
+    back = np.cos(unit * p["gain"])
+    d_unit = back * p["gain"]
+    d_a = d_unit / spread
+    return {"W": INPUTS.T @ d_a, "gain": (back * unit).sum(axis=0)}
+
+
+def beside_loss(p):
+    a = INPUTS @ p["W"]
+    return np.sum(np.cosh(a + np.arctan(a) * p["gain"]))
+
+
+def beside_grad(p):
+    a = INPUTS @ p["W"]
+    back = np.sinh(a + np.arctan(a) * p["gain"])
+    bent = back * p["gain"] / (1 + a)
+    return {"W": INPUTS.T @ (back + bent), "gain": (back * np.arctan(a)).sum(axis=0)}
+
+
+@pytest.mark.parametrize(
+    ("loss", "grad", "code", "line"),
+    [
+        (centred_loss, centred_grad, "GC853", "d_a = d_unit / spread"),
+        (beside_loss, beside_grad, "GC305", "bent = back * p["),
+    ],
+)
+def test_one_way_of_several_has_its_own_cause(loss, grad, code, line):
+    params = {"W": 0.4 * RNG.normal(size=(4, 5)), "gain": RNG.uniform(0.5, 2, size=5)}
+    finding, source = first_of(gradcheck.check(loss, params, grad))
+    assert finding.code == code
+    assert source.startswith(line)

@@ -99,7 +99,8 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
             f"the derivative of the penalty {through} by {words.name(node)} is missing",
             f"add the derivative of {through} by {words.name(node)}",
         )
-    if all(_is_statistic(compared, user, node) for user in missing):
+    is_mean = any(base_name(nodes[user]) in STATISTICS for user in missing)
+    if is_mean and all(_is_statistic(compared, user, node) for user in missing):
         return Cause(
             fault.STATISTICS_CONSTANT,
             f"{through} {'are' if len(missing) > 1 else 'is'} taken for constant, and made of "
@@ -130,10 +131,15 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
 
 
 def _is_statistic(compared: Compared, user: int, node: int) -> bool:
-    """Whether a value's mean, or the like, is done to what is as large as the value again."""
+    """Whether a value's mean, or the like, is done to what is as large as the value again.
+
+    Or the mean of what is made of the value for nothing else, as its squares.
+    """
     nodes = compared.loss_nodes
     if base_name(nodes[user]) not in STATISTICS:
-        return False
+        further = [one for one, of in compared.points[0].derivatives.of_edges if of == user]
+        is_made_for_it = nodes[user].value.shape == nodes[node].value.shape and bool(further)
+        return is_made_for_it and all(_is_statistic(compared, one, node) for one in further)
     made = {user}
     for later in nodes[user + 1 :]:
         if made.intersection(later.operands):
