@@ -70,8 +70,7 @@ def blame(
     its making and its use have in common is blamed, because there it was chosen; or a plain
     assignment that gave it the name under which it is used.
     """
-    state = view.state
-    node = state.tape[mend.unit.first]
+    state, node = view.state, view.state.tape[mend.unit.first]
     made = with_place(state, node)
     places = [call.place for call in made.chain]
     if not places:  # what the user's function is given: all that it does with it is to name it
@@ -100,10 +99,10 @@ def blame(
     up = min(up, len(places) - 1)
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
     is_turned = _is_moved_wrongly(mend, view, source)  # what has the right name, used so
-    for level in range(0 if is_turned else up + 1):
-        assignment = _assigned(node, operand, made.chain[level], assignments)
-        if assignment is not None:
-            return Blame(assignment.place, (place, *also))
+    calls = () if is_turned else made.chain[: up + 1]
+    named = (_assigned(node, operand, call, assignments) for call in calls)
+    if (assignment := next(filter(None, named), None)) is not None:
+        return Blame(assignment.place, (place, *also))
     added = _added_by_the_loss(mend, view, words)
     made_at = None
     if added is None and not is_turned:
