@@ -152,7 +152,9 @@ def _with_fault(finding: Finding, fault: Fault, rules: Sequence[Rule]) -> Findin
     is_plain = "=" not in fault.expression and len(fault.expression) <= LONGEST_CODE
     if rewritten is not None and is_plain and len(finding.blocks) == 1:
         code = f"({fault.expression})" if SUM.search(fault.expression) else fault.expression
-        finding = replace(finding, fix=f"{rewritten.format(code=code)}   ({finding.fix})")
+        finding = replace(
+            finding, fix=f"{rewritten.format(code=code).removeprefix('--')}   ({finding.fix})"
+        )
     if fault.fix.startswith(DROP):
         finding = replace(finding, fix=fault.fix)
     blocks = fault.blocks if set(finding.blocks) < set(fault.blocks) else finding.blocks

@@ -148,6 +148,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
             ),
             frozenset((*first.parameters.values(), *alone.values())),
             bool(first.subject.along),
+            frozenset(node.place for node in first.loss_nodes if node.place),
         ),
         words,
         tolerance,

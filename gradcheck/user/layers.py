@@ -254,12 +254,13 @@ def _with_upstream(
 def _chosen(
     found: Sequence[CheckedLayer], params: Mapping[str, Any], rng: np.random.Generator
 ) -> CheckedLayer:
-    """Of an output with a cache, and two outputs, the one under which the layer is right."""
+    """Of outputs with a cache, and outputs alone, those under which the layer is right."""
     right = [layer for layer in found if _is_right(layer, params, rng)]
     if len(right) == 1 or found[0].reading.arguments == 1:
         return (right or found)[0]
+    count = found[0].reading.arguments
     raise UsageError(
-        "forward returned a tuple of 2 arrays: two outputs, or an output and a cache? Name the "
+        f"forward returned a tuple of {count}: are all outputs, or is the last a cache? Name the "
         "arguments of backward accordingly, def backward(dout1, dout2) or "
         "def backward(upstream, cache); or let forward return ((out1, out2), cache)"
     )

@@ -76,7 +76,9 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
         return [Reading(1, count)]
     held = len(list(takewhile(_is_output, returned)))
     if length > held == count - 1 > 1:
-        return [Reading(held, count)]
+        is_number = length == count and isinstance(returned[held], float | np.floating)
+        all_outputs = is_number and not CACHE.match((needed or [""])[-1])
+        return [Reading(held, count), *([Reading(length, count)] if all_outputs else [])]
     leading = _leading(needed or [])
     if 1 < leading <= length:
         return [Reading(leading, count)]

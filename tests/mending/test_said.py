@@ -117,7 +117,7 @@ def test_what_is_wrong_behind_another_bug_is_made_for_it_when_that_is_mended(tmp
     assert found.ok, str(found)
     after = found.patches[0].changed[0].after.decode()
     assert 'miss = hidden @ p["b"] - one_hot(Y, 2)' in after, str(found)
-    assert "da + RATE" in after, str(found)
+    assert '(1 - hidden**2)) + RATE * p["a"]' in after, str(found)
 
 
 PLAIN = """

@@ -185,3 +185,16 @@ def test_gradients_of_parameters_may_come_in_a_list_after_that_of_the_input():
     assert report.ok
     assert {"x", "w", "b"} <= {block.name for block in report.blocks if block.verdict == "ok"}
     assert check_layer(np.tanh, lambda up: (up, []), np.zeros(3)).ok
+
+
+def test_a_number_after_outputs_is_one_of_them_where_that_makes_the_layer_right():
+    kept = {}
+
+    def forward(x):
+        kept["x"] = x
+        return np.sin(x), np.cos(x), x.sum()
+
+    def backward(a, b, c):
+        return a * np.cos(kept["x"]) - b * np.sin(kept["x"]) + c
+
+    assert check_layer(forward, backward, (np.linspace(0.2, 1, 6),)).ok

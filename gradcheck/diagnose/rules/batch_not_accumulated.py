@@ -13,6 +13,6 @@ RULE = Rule(
     shows="the gradient is that of the last sample alone.",
     example="for x, y in data: dW = np.outer(x, delta)",
     instead="for x, y in data: dW += np.outer(x, delta)",
-    detector=Traced((fault.NOT_ACCUMULATED, fault.LAST_PASS)),
+    detector=Traced((fault.NOT_ACCUMULATED, fault.LAST_PASS, fault.OVERWRITTEN)),
     edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT, EditKind.IN_PLACE),
 )

@@ -19,6 +19,7 @@ from gradcheck.trace.fault import (
     OTHER_OPERAND,
     OTHER_WEIGHTS,
     PATH_MISSING,
+    TRANSPOSED,
     Cause,
 )
 from gradcheck.trace.locating.explain import Known
@@ -68,6 +69,9 @@ SAYS = {
 }
 """Why a value is wrong, by the first word of what to write."""
 
+TURNS = ("T", "swapaxes(-1, -2)")
+"""How a value is transposed."""
+
 
 @dataclass(frozen=True)
 class Written:
@@ -95,6 +99,8 @@ class Written:
         if name == OTHER_OPERAND and self.node in self.made_of:
             return None  # what is done to it is too much
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
+        if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
+            return Cause(TRANSPOSED, words)
         if name == OTHER_OPERAND:
             values = [at_point[self.node] for at_point in state.values]
             kinds = {one.kind for one in known.explaining(values)}

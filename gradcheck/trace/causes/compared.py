@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import Point
-from gradcheck.trace.adjoints.quantities import SLOPE, Quantity, slopes_around
+from gradcheck.trace.adjoints.quantities import CONTRIBUTION, SLOPE, Quantity, slopes_around
 from gradcheck.trace.locating.candidates import Candidate
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
@@ -105,10 +105,13 @@ class Compared:
     def slopes(self) -> list[tuple[Quantity, Arrays]]:
         """The slopes along which what is wanted is made, with what arrives; the shortest first."""
         known = (q for q in self.known.quantities if q.kind == SLOPE)
+        wanted = self.candidate
+        is_part = wanted is not None and wanted.kind == CONTRIBUTION
+        begins = {*self.derived_by, *([wanted.node] if wanted is not None and is_part else [])}
         found = [
             (quantity, arriving)
             for quantity in (*known, *self.around)
-            if quantity.other in self.derived_by
+            if quantity.other in begins
             for arriving in self.arriving(quantity.node)
             if same(product(arriving, quantity.values), self.expected)
         ]

@@ -15,7 +15,7 @@ from gradcheck.trace.adjoints.quantities import (
     VALUE,
     Quantity,
 )
-from gradcheck.trace.causes.compared import Arrays, same
+from gradcheck.trace.causes.compared import Array, Arrays, same
 from gradcheck.trace.fault import CONSTANT_FACTOR, EXTRA_TERM, WRONG_OPERAND, WRONG_VALUE
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.mend import OWN, REST, ZERO, Mend
@@ -34,7 +34,12 @@ def kind_of(
 ) -> tuple[str, str, str]:
     """The kind of the fault that a mend shows, what stands there, and what should."""
     first = state.values[0][mend.unit.replaced[0]]
-    one = [np.reshape(value, -1)[: first.size].reshape(first.shape) for value in mend.actual]
+    begin = _worst_pass(mend, first.size) * first.size
+
+    def in_pass(value: Array) -> Array:
+        return np.reshape(value, -1)[begin : begin + first.size].reshape(first.shape)
+
+    one = [*map(in_pass, mend.actual)]
     explained = known.explaining(one)
     in_order = [quantity for quantity in explained if _is_it(one, quantity.values)]
     is_now = named(in_order, words) or expression
@@ -53,7 +58,7 @@ def kind_of(
     should_be = ""
     if candidate is not None:
         should_be = words.quantity(candidate.kind, candidate.node, candidate.other)
-        right = [np.reshape(v, -1)[: first.size].reshape(first.shape) for v in mend.expected]
+        right = [*map(in_pass, mend.expected)]
         if candidate.kind == PRODUCT:  # where the product is known, that is what it is called
             should_be = named(known.explaining(right), words) or should_be
         times = proportion(one, right)
@@ -64,6 +69,15 @@ def kind_of(
         elif abs(mend.factor - 1) > 1e-9:
             should_be = f"{constant(mend.factor)} times {should_be}"
     return WRONG_OPERAND if mend.unit.uses else WRONG_VALUE, is_now, should_be
+
+
+def _worst_pass(mend: Mend, size: int) -> int:
+    """The pass of a loop in which what stands there is farthest from what should."""
+    count = mend.actual[0].size
+    if not mend.unit.is_series or count != mend.expected[0].size or not size or count % size:
+        return 0
+    off = np.reshape(mend.actual[0], -1) - np.reshape(mend.expected[0], -1)
+    return int(np.argmax(np.abs(off).reshape(-1, size).max(axis=1)))
 
 
 def named(explained: Sequence[Quantity], words: Words) -> str:

@@ -18,7 +18,7 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
     first = next((node for node in nodes if begin in node.operands), None)
     if first is None:
         return None
-    if base_name(first) in ("multiply", "divide"):
+    if base_name(first) in ("multiply", "divide", "where"):
         for index in set(first.operands) - {begin}:
             if before_moves(compared.loss_nodes, index) in compared.parameters:
                 name = compared.words.name(index)

@@ -12,7 +12,7 @@ from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.quantities import PATHS
 from gradcheck.trace.causes.axis_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.causes.compared import Array, Arrays, Compared, less, made_of, quotient, same
-from gradcheck.trace.causes.penalties import is_added, is_square
+from gradcheck.trace.causes.penalty_terms import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.names import MOVES, WRITES, split_names
 from gradcheck.trace.record.nodes import Node, evaluate, resolve
@@ -90,16 +90,17 @@ def _total(parts: Sequence[Arrays]) -> Arrays:
 def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     nodes, words = compared.loss_nodes, compared.words
     through = ", ".join(dict.fromkeys(words.name(user) for user in missing[:4]))
-    if before_moves(compared.loss_nodes, node) in compared.parameters and all(
-        is_square(nodes[user]) and set(nodes[user].operands) == {node} and is_added(compared, user)
-        for user in missing
-    ):
+    terms = penalty_terms(compared.points)
+    if before_moves(nodes, node) in compared.parameters and terms.issuperset(missing):
+        ends = (whole_term(compared.points[0], terms, user) for user in missing)
+        through = ", ".join(dict.fromkeys(map(words.name, ends)))
         return Cause(
             fault.PENALTY_MISSING,
             f"the derivative of the penalty {through} by {words.name(node)} is missing",
             f"add the derivative of {through} by {words.name(node)}",
         )
-    if all(_is_statistic(compared, user, node) for user in missing):
+    is_mean = any(base_name(nodes[user]) in STATISTICS for user in missing)
+    if is_mean and all(_is_statistic(compared, user, node) for user in missing):
         return Cause(
             fault.STATISTICS_CONSTANT,
             f"{through} {'are' if len(missing) > 1 else 'is'} taken for constant, and made of "
@@ -130,10 +131,15 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
 
 
 def _is_statistic(compared: Compared, user: int, node: int) -> bool:
-    """Whether a value's mean, or the like, is done to what is as large as the value again."""
+    """Whether a value's mean, or the like, is done to what is as large as the value again.
+
+    Or the mean of what is made of the value for nothing else, as its squares.
+    """
     nodes = compared.loss_nodes
     if base_name(nodes[user]) not in STATISTICS:
-        return False
+        further = [one for one, of in compared.points[0].derivatives.of_edges if of == user]
+        is_made_for_it = nodes[user].value.shape == nodes[node].value.shape and bool(further)
+        return is_made_for_it and all(_is_statistic(compared, one, node) for one in further)
     made = {user}
     for later in nodes[user + 1 :]:
         if made.intersection(later.operands):
@@ -161,10 +167,12 @@ def turned_cause(compared: Compared) -> Cause | None:
                 words = "it has to be turned round on the way back"
                 return Cause(fault.REVERSED, words, "turn it round: [::-1] along each of its axes")
             along = ", ".join("::-1" if axis in axes else ":" for axis in every)
-            is_turned = any(_turns_round(node) for node in made_of(compared))
+            turning = [node for node in made_of(compared) if _turns_round(node)]
+            is_turned = bool(turning)
             fix = "leave `[::-1]` out" if is_turned else f"turn it round: `[{along}]`"
             slides = any(base_name(one) in SLIDES for one in made_of(compared))
-            kind = fault.REVERSED if slides else fault.TURNED
+            of_kernel = any(_is_of_parameter(compared, node) for node in turning)
+            kind = fault.REVERSED if slides or of_kernel else fault.TURNED
             return Cause(kind, "its entries are in the reverse order", fix)
     return None
 
@@ -174,6 +182,17 @@ def _turns_round(node: Node) -> bool:
     key = node.arguments[1:2]
     steps = [one.step for part in key for one in np.atleast_1d(part) if isinstance(one, slice)]
     return base_name(node) in ("flip", "fliplr", "flipud", "rot90") or -1 in steps
+
+
+def _is_of_parameter(compared: Compared, node: Node) -> bool:
+    """Whether an operation is given a parameter as it is."""
+    tape = compared.state.tape
+    given = [before_moves(tape, operand) for operand in node.operands]
+    return any(
+        same([values[one] for values in compared.state.values], compared.values(parameter))
+        for one in given
+        for parameter in compared.parameters
+    )
 
 
 def written_cause(compared: Compared) -> Cause | None:
@@ -186,7 +205,7 @@ def written_cause(compared: Compared) -> Cause | None:
         return None
     size = float(np.max(np.abs(expected), initial=0.0))
     wrong = np.abs(actual - expected) > 1e-9 * size
-    if wrong.all() and wrong.size > 1 and not _is_total(compared, node):
+    if wrong.all() and wrong.size > 1:
         return None
     indices = list(_indices(node.arguments, compared))
     if indices:
@@ -207,7 +226,7 @@ def written_cause(compared: Compared) -> Cause | None:
             "leave that out, or write the right numbers",
             node.index,
         )
-    if _is_total(compared, node) or _adds_up(compared, node):
+    if _adds_up(compared, node):
         return Cause(
             fault.NOT_ACCUMULATED,
             "it is assigned over what is there, and has to be added",
@@ -256,28 +275,6 @@ def _writes_of(compared: Compared, node: Node) -> list[Node]:
         for one in compared.state.tape
         if one.chain == node.chain and one.name == "setitem" and one.value.shape == node.value.shape
     ]
-
-
-def _is_total(compared: Compared, node: Node) -> bool:
-    """Whether what is wanted is what is written into a buffer, added where it is assigned here."""
-    writes = list(_earlier_writes(compared, node))
-    totals = []
-    for values in compared.state.values:
-        total = np.array(resolve(writes[0].arguments[0], values), dtype=float)
-        for one in writes:
-            before, key, value = (resolve(argument, values) for argument in one.arguments)
-            is_own = one.chain == node.chain
-            np.add.at(total, key, value if is_own else value - before[key])
-        totals.append(total)
-    return len(writes) > 1 and same(totals, compared.expected)
-
-
-def _earlier_writes(compared: Compared, node: Node) -> Iterator[Node]:
-    """What has been written into a buffer, the first first, up to a node."""
-    target = getattr(node.arguments[0], "index", None)
-    if isinstance(target, int) and compared.state.tape[target].name == "setitem":
-        yield from _earlier_writes(compared, compared.state.tape[target])
-    yield node
 
 
 def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:

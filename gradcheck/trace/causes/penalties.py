@@ -9,14 +9,12 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.points import Array, NotFollowedError, Subject, follow_loss
-from gradcheck.trace.causes.compared import Compared, less, same
+from gradcheck.trace.causes.compared import Arrays, Compared, less, same
+from gradcheck.trace.causes.penalty_terms import is_square, penalty_derivatives
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.multiples import proportion
-from gradcheck.trace.record.names import MOVES, split_names
-from gradcheck.trace.record.nodes import Node, operands_of
-
-SQUARES = split_names("square norm")
-PRODUCTS = split_names("multiply dot vdot inner matmul einsum tensordot")
+from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.nodes import Node
 
 
 def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
@@ -39,31 +37,6 @@ def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str
     return frozenset(found)
 
 
-def is_square(node: Node) -> bool:
-    """Whether an operation squares what it is given, or multiplies it with itself."""
-    name = base_name(node)
-    if name == "power":
-        return len(node.arguments) == 2 and bool(np.all(np.asarray(node.arguments[1]) == 2))
-    return name in SQUARES or (name in PRODUCTS and len(operands_of(node.arguments)) > 1)
-
-
-def is_added(compared: Compared, node: int) -> bool:
-    """Whether the loss adds a value to the rest, or what it makes of it and of data alone."""
-    adjoint = compared.adjoints(node)
-    if adjoint is None:
-        return False
-    if not np.ptp(np.concatenate([np.ravel(value) for value in adjoint])):
-        return True
-    users = [user for user, of in compared.points[0].derivatives.of_edges if of == node]
-    if len(users) != 1:
-        return False
-    others = set(compared.loss_nodes[users[0]].operands) - {node}
-    is_alone = others.isdisjoint(compared.parameters) and all(
-        compared.loss_nodes[other].is_leaf for other in others
-    )
-    return is_alone and is_added(compared, users[0])
-
-
 def penalty_cause(compared: Compared) -> Cause | None:
     """What is off by a multiple of the parameter itself: the loss's penalty, or one it lacks."""
     wanted = compared.candidate
@@ -74,29 +47,63 @@ def penalty_cause(compared: Compared) -> Cause | None:
         cause = _other_penalty(compared, node, user)
         if cause is not None:
             return cause
+    for node, right in penalty_derivatives(compared.points):
+        cause = _other_multiple(compared, node, right)
+        if cause is not None:
+            return cause
     for node in set(compared.derived_by) & set(compared.parameters):
-        values, name = compared.values(node), compared.words.name(node)
-        if proportion(compared.expected, values, 1e-6) is not None:
-            continue
-        off = proportion(less(compared.actual, compared.expected), values, 1e-6)
-        if off is None:
-            continue
-        squares = (
-            proportion(part, values, 1e-6) or 0.0
-            for user, part in compared.parts(node).items()
-            if is_square(compared.loss_nodes[user])
-        )
-        right = sum(squares)
-        if abs(off + 2 * right) <= 1e-6 * abs(off):
-            return Cause(fault.PENALTY_SIGN, "the sign of the penalty's derivative is wrong")
-        if abs(off + right) <= 1e-6 * abs(off):
-            return None  # it lacks a part: whatever misses that says more
+        nothing = [np.zeros_like(value) for value in compared.values(node)]
+        cause = _other_multiple(compared, node, nothing)
+        if cause is not None:
+            return cause
+    return None
+
+
+def _other_multiple(compared: Compared, node: int, right: Arrays) -> Cause | None:
+    """What is off by a multiple of a parameter, or of the derivative of its penalty."""
+    right = [compared.factor * one for one in right]
+    values, name = compared.values(node), compared.words.name(node)
+    is_penalty = same(compared.expected, right)
+    if not is_penalty and node not in compared.derived_by:
+        return None
+    off = less(compared.actual, compared.expected)
+    size = proportion(right, values, 1e-6)
+    if same(off, [-one for one in right]) or (
+        not is_penalty and proportion(compared.expected, values, 1e-6) is not None
+    ):
+        return None  # it lacks a part, or all of it is one: whatever misses that says more
+    if same(off, [-2 * one for one in right]):
+        return Cause(fault.PENALTY_SIGN, "the sign of the penalty's derivative is wrong")
+    times = proportion(off, right, 1e-6) if np.any(right[0]) else None
+    much = proportion(off, values, 1e-6)
+    if much is not None:
+        size = size or 0.0
         return Cause(
             fault.PENALTY_WRONG,
-            f"it has {off + right:.6g} * {name} for the penalty, and the loss has {right:.6g}",
-            f"let {right:.6g} * {name} be the penalty's part" if right else f"leave {name} out",
+            f"it has {much + size:.6g} * {name} for the penalty, and the loss has {size:.6g}",
+            f"let {size:.6g} * {name} be the penalty's part" if size else f"leave {name} out",
         )
-    return None
+    if times is not None:
+        words = f"it has {1 + times:.6g} times the derivative of the penalty by {name}"
+        return Cause(fault.PENALTY_WRONG, words, f"divide that by {1 + times:.6g}")
+    return _penalised_too(compared, node, right, off)
+
+
+def _penalised_too(compared: Compared, node: int, right: Arrays, off: Arrays) -> Cause | None:
+    """A penalty on entries that have none in the loss: a bias in the matrix of the weights."""
+    without = [(one == 0) & (error != 0) for one, error in zip(right, off, strict=True)]
+    others = [np.where(mask, 0, error) for mask, error in zip(without, off, strict=True)]
+    if not np.any(right[0]) or not all(map(np.any, without)) or any(map(np.any, others)):
+        return None
+    values = compared.values(node)
+    on = [np.where(mask, value, 0) for mask, value in zip(without, values, strict=True)]
+    weights = [np.where(one == 0, 0, value) for one, value in zip(right, values, strict=True)]
+    much, size = proportion(off, on, 1e-6), proportion(right, weights, 1e-6)
+    if much is None or size is None:
+        return None
+    count, name = int(np.sum(without[0])), compared.words.name(node)
+    words = f"{count} of the entries of {name} have a penalty in it, and none in the loss"
+    return Cause(fault.PENALTY_WRONG, words, "add the penalty's derivative to the others alone")
 
 
 def _other_penalty(compared: Compared, node: int, user: Node) -> Cause | None:

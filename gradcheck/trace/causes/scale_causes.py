@@ -11,6 +11,7 @@ from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import VALUE
 from gradcheck.trace.causes.compared import same
+from gradcheck.trace.causes.penalty_terms import penalty_derivatives
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.meaning import sizes_of
@@ -20,6 +21,8 @@ from gradcheck.trace.record.nodes import Node, constant_of
 from gradcheck.trace.record.sources import numbers_in
 
 CLOSE = 1e-6
+
+SCALES = ("multiply", "divide")
 
 
 def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known) -> Cause | None:
@@ -129,7 +132,8 @@ def _of_penalty(mend: Mend, points: Sequence[Point], state: State, known: Known)
         quantity.kind == VALUE and quantity.node in parameters.values()
         for quantity in known.explaining(actual)
     )
-    if not is_parameter or any(
+    is_penalty = _makes_penalty(index, mend.factor, points, state)
+    if not (is_parameter or is_penalty) or any(
         same(actual, [point.loss_nodes[node].value for point in points])
         and state.tape[index].is_leaf
         and len(state.consumers[index]) > 1
@@ -141,6 +145,24 @@ def _of_penalty(mend: Mend, points: Sequence[Point], state: State, known: Known)
     return Cause(
         fault.PENALTY_WRONG,
         f"the penalty's derivative is {1 / mend.factor:.6g} times what it should be",
+    )
+
+
+def _makes_penalty(index: int, factor: float, points: Sequence[Point], state: State) -> bool:
+    """Whether a value, or what is made of it by products alone, is a penalty's but for a factor.
+
+    It may be taken off what it belongs to.
+    """
+    made = [index]
+    while (
+        len(users := state.consumers[made[-1]]) == 1 and base_name(state.tape[users[0]]) in SCALES
+    ):
+        made.append(users[0])
+    return any(
+        same([sign * factor * values[one] for values in state.values], right)
+        for _, right in penalty_derivatives(points)
+        for one in made
+        for sign in (1, -1)
     )
 
 
@@ -179,12 +201,23 @@ def _kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
         if base_name(node) not in ("divide", "multiply") or len(node.arguments) != 2:
             continue
         near = {inner for index in node.operands for inner in (index, *nodes[index].operands)}
-        masked = any(_is_mask(nodes[index]) for index in near)
-        for argument in node.arguments:
-            number = constant_of(argument, nodes) or 0.0
-            if masked and 0 < number < 1 and (_is(ratio, number) or _is(1 / ratio, number)):
-                return number
+        masks = [nodes[index] for index in near if _is_mask(nodes[index])]
+        numbers = [
+            float(nodes[index].value.reshape(()))
+            for index in node.operands
+            if _is_number(nodes[index])
+        ]
+        numbers += [constant_of(one, nodes) or 0.0 for one in node.arguments]
+        numbers += [float(np.max(one.value)) for one in masks if one.is_leaf]
+        for number in numbers if masks else ():
+            kept = 1 / number if number > 1 else number
+            if 0 < kept < 1 and (_is(ratio, kept) or _is(1 / ratio, kept)):
+                return kept
     return None
+
+
+def _is_number(node: Node) -> bool:
+    return node.is_float and node.value.size == 1
 
 
 def _is_mask(node: Node) -> bool:

@@ -70,16 +70,16 @@ def blame(
     its making and its use have in common is blamed, because there it was chosen; or a plain
     assignment that gave it the name under which it is used.
     """
-    state = view.state
-    node = state.tape[mend.unit.first]
+    state, node = view.state, view.state.tape[mend.unit.first]
     made = with_place(state, node)
     places = [call.place for call in made.chain]
-    if not places:
-        return Blame(None)
+    if not places:  # what the user's function is given: all that it does with it is to name it
+        given = {node.index, *node.operands}
+        return Blame(next((one.place for one in assignments if one.node in given), None))
     if mend.unit.nodes:
         named = [one for one in assignments if one.node == mend.unit.first]
-        # what a dict is given under a name got that name before
-        named = [one for one in named if one.place.source != one.target] or named
+        # what a dict is given under a name was made, or got that name, before
+        named = [one for one in named if one.place.source != one.target]
         if is_right and named:
             return Blame(named[-1].place, (places[0],))
         return Blame.at(made.chain)
@@ -98,13 +98,14 @@ def blame(
             up = max(up, mend.unit.outer)
     up = min(up, len(places) - 1)
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
-    for level in range(up + 1):
-        assignment = _assigned(node, operand, made.chain[level], assignments)
-        if assignment is not None:
-            return Blame(assignment.place, (place, *also))
+    is_turned = _is_moved_wrongly(mend, view, source)  # what has the right name, used so
+    calls = () if is_turned else made.chain[: up + 1]
+    named = (_assigned(node, operand, call, assignments) for call in calls)
+    if (assignment := next(filter(None, named), None)) is not None:
+        return Blame(assignment.place, (place, *also))
     added = _added_by_the_loss(mend, view, words)
     made_at = None
-    if added is None and not _is_moved_wrongly(mend, view, source):
+    if added is None and not is_turned:
         made_at = _made_for(mend, state, source, made.chain[up])
     elif (
         added in [*map(words.name, words.parameters)] and source.chain[0].code is made.chain[0].code

@@ -43,6 +43,7 @@ from gradcheck.trace.wording.loops import loop_around, loop_that_ran_once
 from gradcheck.trace.wording.operand_text import assigned_value, name_of_operand
 from gradcheck.trace.wording.returned import returned_place
 from gradcheck.trace.wording.words import Words
+from gradcheck.user.blocks import BARE
 
 OF_PASSES = (NOT_ACCUMULATED, PASS_MISSING, SOME_LEFT_OUT)
 """Causes that a loop has which ends too early."""
@@ -97,10 +98,11 @@ def of_special(search: Followed, state: State, special: Special) -> tuple[Fault,
         special.blame.also,
         expression,
         actual=expression,
-        expected="" if special.expected is None else f"dL/d{blocks[0]}",
+        expected="" if special.expected is None or special.fix else f"dL/d{blocks[0]}",
         actual_value=special.actual,
         expected_value=special.expected,
         blocks=blocks,
+        fix=special.fix,
     )
     return _told(fault, search, state, mended, special.node, expression), mended
 
@@ -203,7 +205,8 @@ def _of_cause(
         return Blame.at(state.tape[cause.node].chain)
     if cause.name == PENALTY_MISSING:
         place = returned_place(state.tape[node].chain, block)
-        if place is not None:
+        is_name = place is not None and place.source.isidentifier() and block != BARE
+        if place is not None and not is_name:  # what has a name there was made before
             return blamed.moved_to(place)
     if cause.name in (NOT_ACCUMULATED, PASS_MISSING) and blamed.place is not None:
         once = cause.name == NOT_ACCUMULATED

@@ -20,6 +20,7 @@ from gradcheck.trace.faults.blame import (
     outside_helper,
 )
 from gradcheck.trace.faults.describe import Followed, of_mend, of_special, where_returned
+from gradcheck.trace.faults.overwritten import overwritten
 from gradcheck.trace.faults.passes import last_pass
 from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
@@ -44,7 +45,11 @@ def next_fault(
     """The next fault, and the state with it mended; and whether the time ran out."""
     view = view_of(state, wrong, search.known)
     assignments = _naming(search.points[0].gradient.tape.assignments)
-    special = special_fault(view, wrong, search.points) or last_pass(view, wrong, assignments)
+    special = (
+        special_fault(view, wrong, search.points)
+        or overwritten(view, wrong)
+        or last_pass(view, wrong, assignments)
+    )
     if special is not None:
         return of_special(search, state, special), False
     trials = Trials(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.fault import LAST_PASS
 from gradcheck.trace.faults.blame import Blame
-from gradcheck.trace.faults.special import Special
+from gradcheck.trace.faults.special import ADD, Special
 from gradcheck.trace.locating.state import Replacement, State, Values
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import OUTPUT, Assignment
@@ -52,7 +52,9 @@ def _of_operations(view: View, wrong: frozenset[str]) -> Special | None:
             mended = state.mended_by(replacements, state.below(replacements[0].starts), wrong)
             if mended:
                 node = state.tape[series[0][-1]]
-                return Special(LAST_PASS, Blame(node.place), node.index, replacements, mended)
+                return Special(
+                    LAST_PASS, Blame(node.place), node.index, replacements, mended, fix=ADD
+                )
     return None
 
 
@@ -78,7 +80,7 @@ def _of_assignments(
         )
         mended = state.mended_by(replacements, state.below(replacements[0].starts), wrong)
         if mended:
-            return Special(LAST_PASS, Blame(place), uses[0][0], replacements, mended)
+            return Special(LAST_PASS, Blame(place), uses[0][0], replacements, mended, fix=ADD)
     return None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.operations import base_name
-from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE, Quantity
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.search import Scale
@@ -44,7 +44,9 @@ def place_of_scale(
     state: State,
     quantities: Sequence[Quantity],
 ) -> ScaleFault:
-    """An operand off by just that factor, then an operation with a constant, then the first.
+    """An operand off by just that factor, then an operation with that constant, then the first.
+
+    After what is right as it stands, it is the first that the factor makes a derivative of.
 
     Where only one block is wrong, the last: there the block's own gradient is made.
     """
@@ -75,12 +77,14 @@ def place_of_scale(
     differences = [mend for mend in mends if base_name(tape[mend.unit.first]) == "subtract"]
     if differences and abs(differences[0].factor + 1) < 1e-9:
         return ScaleFault(differences[0])
-    if with_constant:
-        return ScaleFault(with_constant[0])
+    blocks = {output.block for output in state.outputs if output.name in scale.outputs}
+    is_made_once = right is not None or len(blocks) > 1
+    adjoint = _first_adjoint(mends, state, quantities) if is_made_once else None
+    if adjoint is not None or with_constant:
+        return ScaleFault(adjoint or with_constant[0])
     if right is not None:
         handed_to = mends[0] if _is_in_next_function(right, mends[0], tape) else None
         return ScaleFault(handed_to or right, is_right=handed_to is None)
-    blocks = {output.block for output in state.outputs if output.name in scale.outputs}
     return ScaleFault(mends[0] if len(blocks) > 1 else mends[-1])
 
 
@@ -130,20 +134,34 @@ def _is_in_next_function(right: Mend, mend: Mend, tape: Sequence[Node]) -> bool:
 
 def _last_right(mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]) -> Mend | None:
     """The last of the values that are adjoints of the loss as they stand."""
-    found = None
-    for mend in mends:
-        if mend.unit.kind != NODE:
-            continue
-        values = [one[mend.unit.first] for one in state.values]
-        is_right = any(
-            quantity.kind == ADJOINT
-            and quantity.values[0].shape == values[0].shape
-            and abs((proportion(values, quantity.values) or 0.0) - 1) < 1e-7
-            for quantity in quantities
-        )
-        if is_right:
-            found = mend
-    return found
+    right = (mend for mend in reversed(mends) if _is_adjoint(mend, 1.0, state, quantities))
+    return next(right, None)
+
+
+def _first_adjoint(
+    mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]
+) -> Mend | None:
+    """The first of the values that are adjoints of the loss once they are put right."""
+    kinds = (ADJOINT, CONTRIBUTION)
+    found = (m for m in mends if _is_adjoint(m, 1 / m.factor, state, quantities, kinds))
+    return next(found, None)
+
+
+def _is_adjoint(
+    mend: Mend,
+    times: float,
+    state: State,
+    quantities: Sequence[Quantity],
+    kinds: Sequence[str] = (ADJOINT,),
+) -> bool:
+    """Whether a value is that many times an adjoint of the loss."""
+    values = [one[mend.unit.first] for one in state.values]
+    return mend.unit.kind == NODE and any(
+        quantity.kind in kinds
+        and quantity.values[0].shape == values[0].shape
+        and abs((proportion(values, quantity.values) or 0.0) / times - 1) < 1e-7
+        for quantity in quantities
+    )
 
 
 def _constants(node: Node, state: State) -> list[float]:
@@ -164,7 +182,10 @@ def _operand_is_off(
     state: State,
     quantities: Sequence[Quantity],
 ) -> bool:
-    """Whether an operand, one of these or a constant, is a value of the loss but for a factor."""
+    """Whether an operand, one of these or a constant, is a value of the loss but for a factor.
+
+    What is right as it stands, as an adjoint too, is not off.
+    """
     if base_name(node) not in PRODUCTS:
         return False
     operands: list[list[NDArray[Any]]] = [
@@ -181,9 +202,9 @@ def _operand_is_off(
         ratios = [
             ratio
             for quantity in quantities
-            if quantity.kind in (VALUE, SLOPE) and quantity.values[0].size == values[0].size
+            if quantity.kind != CONTRIBUTION and quantity.values[0].size == values[0].size
             for ratio in [proportion(quantity.values, values)]
-            if ratio
+            if ratio and (quantity.kind in (VALUE, SLOPE) or abs(ratio - 1) < 1e-9)
         ]
         if any(abs(ratio - 1) < 1e-9 for ratio in ratios):
             continue

@@ -35,6 +35,7 @@ class Special:
         outputs: the names of the outputs that it makes wrong.
         actual: the wrong value, or None.
         expected: the right one, or None.
+        fix: what to write; empty where the kind says it.
     """
 
     kind: str
@@ -44,6 +45,10 @@ class Special:
     outputs: frozenset[str]
     actual: NDArray[Any] | None = None
     expected: NDArray[Any] | None = None
+    fix: str = ""
+
+
+ADD = "add with += what every pass makes"
 
 
 def special_fault(view: View, wrong: frozenset[str], points: Sequence[Point]) -> Special | None:

@@ -21,6 +21,7 @@ from gradcheck.trace.adjoints.quantities import (
 )
 from gradcheck.trace.adjoints.series import Series
 from gradcheck.trace.locating.multiples import in_rows
+from gradcheck.trace.record.places import Place
 
 TURNED = 7
 """Arrays whose last two axes are longer than this are no kernels to be turned round."""
@@ -78,6 +79,7 @@ class Candidates:
         handed: the values of the loss that are used outside of the function that makes them.
         parameters: those that are the blocks.
         of_matrix: whether the gradient is a row of a matrix: its values carry no adjoint.
+        forward: where the loss computes: what the gradient does there too is no bug of it.
     """
 
     quantities: Sequence[Quantity]
@@ -86,6 +88,7 @@ class Candidates:
     handed: frozenset[int] = frozenset()
     parameters: frozenset[int] = frozenset()
     of_matrix: bool = False
+    forward: frozenset[Place] = frozenset()
     _tables: dict[Any, Table] = field(default_factory=dict)
 
     def of_shape(self, shape: Shape) -> Table:

@@ -195,6 +195,9 @@ def _best(
     used = next((one for one in unit.replaced if not view.is_nothing(one)), unit.replaced[0])
     if unit.uses and not view.may_be_replaced_in_use(used):
         return best
+    is_forward = _is_of_the_loss(unit, view, candidates)
+    if is_forward and any(view.state.tape[user].value.dtype == bool for user, _ in unit.uses):
+        return best
     is_carrying = carries(unit, view)
     shape = view.state.values[0][unit.replaced[0]].shape
     table = (
@@ -206,6 +209,8 @@ def _best(
     for candidate in trials.survivors(unit, table, table.fitting(is_carrying) if strict else None):
         values = [entries[candidate.number] for entries in table.entries]
         if proportion(actual, values) is not None and not _is_other_mean(unit, view):
+            continue
+        if is_forward and candidate.kind != VALUE:
             continue
         if _decides_nothing(unit, values, view) or _is_elsewhere(candidate, actual, values):
             continue
@@ -222,6 +227,16 @@ def _best(
         if trials.is_late:
             break
     return best
+
+
+def _is_of_the_loss(unit: Unit, view: View, candidates: Candidates) -> bool:
+    """Whether what uses a value is done by the loss at the same places, with the same results."""
+    tape = view.state.tape
+    return bool(unit.uses) and all(
+        tape[user].place in candidates.forward
+        and (tape[user].value.dtype == bool or view.is_right_forward(user))
+        for user, _ in unit.uses
+    )
 
 
 def _decides_nothing(unit: Unit, values: ByPoint, view: View) -> bool:

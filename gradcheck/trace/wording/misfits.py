@@ -101,6 +101,8 @@ def turned(code: str) -> str:
 
 def _bare(code: str, value: Array) -> tuple[str, Array]:
     """An operand without the transpose, or the new axis, that it was given for the product."""
+    if not isinstance(expression_of(code), ast.Attribute | ast.Subscript):
+        return code, value  # the last operand's: `a / b[:, None]`
     if code.endswith(".T"):
         return code.removesuffix(".T"), value.T
     for added, axis in (("[:, None]", 1), ("[None, :]", 0), ("[None]", 0)):
