@@ -231,8 +231,9 @@ class _Work:
             if again.ok:  # with a note of its weight decay
                 return again
         again = self._with_a_factor(taken, report, overrides)
-        if again.verdict == "fail" and taken.found.loss.family and not fits(again):
-            return undecided(again, taken.found.loss.words)
+        watched = not (loss.strong or self.wishes.loss) and causes(again) == {"GC999"}
+        if again.verdict == "fail" and (loss.family or watched) and not fits(again):
+            return undecided(again, loss.words)
         if again.verdict != "fail" or CLIPPED not in causes(report):
             return again
         allowed = (*(overrides.get("allow") or ()), CLIPPED)

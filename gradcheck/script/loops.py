@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.script.memory import views
 from gradcheck.script.rates import Rate, candidates, increments
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, alike, leaves, movement
@@ -81,7 +82,10 @@ def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
 
 def _changed(snapshot: Snapshot, after: State) -> dict[Path, NDArray[np.float64]]:
     found = {}
+    again = {id(view) for _, view in views(leaves(snapshot.state).values())}
     for path, value in leaves(snapshot.state).items():
+        if id(value) in again:
+            continue
         before, now = np.array(value, dtype=np.float64), after.number(path)
         if now is None or (isinstance(value, list) and now.shape != before.shape):
             continue

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.script.memory import keep_memory_shared
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.trace.record.recording import open_tape
@@ -117,6 +118,7 @@ class Snapshot:
             if isinstance(old, np.ndarray):  # an iteration may change it in place
                 memo[id(old)] = value.copy() if isinstance(value, np.ndarray) else value
                 kept.append(old)
+        keep_memory_shared(leaves(self.state).values(), memo, self.constant)
         parts = self.state.module, self.state.local, self.state.imported
         state: State = State(*copy.deepcopy(parts, memo))
         for path, value in values.items():
@@ -143,6 +145,7 @@ class Snapshot:
 def take_snapshot(state: State) -> Snapshot:
     """A copy of all variables but modules, functions and classes."""
     memo: dict[int, Any] = {}
+    keep_memory_shared(leaves(state).values(), memo)
     local = state.local
     copied = State(
         _copied(state.module, memo),

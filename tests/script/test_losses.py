@@ -128,3 +128,21 @@ for turn in range(30):
     assert found.report.verdict == "inconclusive"
     assert "no line says what the loss is" in str(found.report)
     assert not found.report.findings
+
+
+def test_an_error_that_is_watched_while_samples_are_learned_decides_nothing(outcome):
+    found = outcome(
+        """
+seen, v = (x > 0) * 1.0, 0.1 * rng.normal(size=(x.shape[1], 3))
+for turn in range(30):
+    up = 1 / (1 + np.exp(-seen @ v))
+    drawn = up > rng.random(up.shape)
+    down = 1 / (1 + np.exp(-(drawn @ v.T)))
+    again = 1 / (1 + np.exp(-down @ v))
+    v += 0.1 * (seen.T @ up - down.T @ again) / len(seen)
+    error = np.sum((seen - down) ** 2)
+    print(error)
+"""
+    )
+    assert found.report.verdict == "inconclusive"
+    assert "--loss NAME|LINE" in str(found.report)

@@ -90,6 +90,8 @@ SCRIPTS = {
     "single_precision": Wanted(8, "W b", 13, 0.5),
     "skip_gram": Wanted(13, "W_in W_out", 21, 0.05),
     "softmax_numpy_fn": Wanted(23, "theta", 16, 0.3),
+    "tied_weights": Wanted(26, "net.W net.b net.c", 27, 0.01),
+    "tied_weights_operand": Wanted(26, "net.W net.b net.c", 27, 0.01, ("GC415",)),
     "two_data_sets": Wanted(18, "theta", 21, 0.1),
     "updated_too_early": Wanted(7, "W1 W2", 10, 0.01, ("GC404",)),
     "valley_momentum": Wanted(6, "th", 7, 0.0001),
@@ -118,6 +120,7 @@ BUGS = {
     "net_class_slope": ("net_class", "(1 - self.a1 ** 2)", "self.a1 * (1 - self.a1)"),
     "penalty_missing": ("penalty", "    dW += reg * W\n", ""),
     "recurrent_same_step": ("recurrent_adagrad", "(dhraw, hs[t - 1].T)", "(dhraw, hs[t].T)"),
+    "tied_weights_operand": ("tied_weights", "dz.T @ y)", "dz.T @ dy)"),
     "xor_no_slope": ("xor_globals", "l1_error * sigmoid(l1, deriv=True)", "l1_error"),
 }
 """Scripts that are another one with an edit: of which, and what becomes what."""
