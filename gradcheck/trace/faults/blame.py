@@ -100,8 +100,8 @@ def blame(
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
     is_turned = _is_moved_wrongly(mend, view, source)  # what has the right name, used so
     calls = () if is_turned else made.chain[: up + 1]
-    named = (_assigned(node, operand, call, assignments) for call in calls)
-    if (assignment := next(filter(None, named), None)) is not None:
+    assigned = (_assigned(node, operand, call, assignments) for call in calls)
+    if (assignment := next(filter(None, assigned), None)) is not None:
         return Blame(assignment.place, (place, *also))
     added = _added_by_the_loss(mend, view, words)
     made_at = None
