@@ -93,7 +93,11 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     terms = penalty_terms(compared.points)
     if before_moves(nodes, node) in compared.parameters and terms.issuperset(missing):
         ends = (whole_term(compared.points[0], terms, user) for user in missing)
-        through = ", ".join(dict.fromkeys(map(words.name, ends)))
+        named = [
+            words.name(user if nodes[end].place == nodes[-1].place else end)  # not a library's all
+            for user, end in zip(missing, ends, strict=True)
+        ]
+        through = ", ".join(dict.fromkeys(named))
         return Cause(
             fault.PENALTY_MISSING,
             f"the derivative of the penalty {through} by {words.name(node)} is missing",

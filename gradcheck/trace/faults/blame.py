@@ -79,7 +79,11 @@ def blame(
     if mend.unit.nodes:
         named = [one for one in assignments if one.node == mend.unit.first]
         # what a dict is given under a name was made, or got that name, before
-        named = [one for one in named if one.place.source != one.target]
+        named = [
+            one
+            for one in named
+            if one.place.source != one.target or (one.returned and one.is_argument)
+        ]
         if is_right and named:
             return Blame(named[-1].place, (places[0],))
         return Blame.at(made.chain)
