@@ -21,7 +21,7 @@ from gradcheck.trace.locating.search import PLAIN
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import NODE, USE, Unit
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT, Node
+from gradcheck.trace.record.nodes import OUTPUT, Node, resolve
 from gradcheck.trace.record.places import Place
 
 Array = NDArray[np.float64]
@@ -104,11 +104,12 @@ def _inner(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
 
 
 def _is_written_once(node: Node, state: State) -> bool:
-    """Whether a statement writes once, at one place: in a loop, what it writes over counts too."""
-    key = node.arguments[1]
+    """Whether a statement writes once, at one place, over nothing: else that may be wrong."""
+    before, key = (resolve(argument, state.values[0]) for argument in node.arguments[:2])
     parts = key if isinstance(key, tuple) else (key,)
     times = sum(one.name == "setitem" and one.place == node.place for one in state.tape)
-    return times == 1 and all(isinstance(one, int | slice) for one in parts)
+    is_plain = times == 1 and all(isinstance(one, int | slice) for one in parts)
+    return is_plain and not np.any(np.asarray(before)[key])
 
 
 def _operand(mend: Mend, index: int, state: State) -> int | None:
