@@ -113,13 +113,6 @@ class Context:
         start, end = self.span(node)
         return self.text[start:end].decode("utf-8")
 
-    def operand(self, node: ast.expr) -> str:
-        """The text of a node, in brackets unless it needs none wherever it stands."""
-        text = self.source(node)
-        tight = ast.Name | ast.Attribute | ast.Subscript | ast.Constant | ast.Call
-        is_power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
-        return text if is_power or isinstance(node, tight) else f"({text})"
-
     def replaced(self, node: ast.expr | ast.stmt, by: str, weight: float) -> Edit:
         """The edit that puts another text in a node's place."""
         start, end = self.span(node)
@@ -159,6 +152,18 @@ class Context:
         text = by if needs_none else f"({by})"
         words = f"{self.source(node)}  ->  {by}"
         return edit._replace(replacement=text.encode("utf-8"), words=words)
+
+    @cached_property
+    def counters(self) -> frozenset[str]:
+        """The names that count the passes of its loops, which are the sizes of nothing."""
+        found = set()
+        for loop in ast.walk(self.definition):
+            match loop:
+                case ast.For(ast.Name(name), ast.Call(ast.Name("range"))):
+                    found.add(name)
+                case ast.For(ast.Tuple([ast.Name(name), *_]), ast.Call(ast.Name("enumerate"))):
+                    found.add(name)
+        return frozenset(found)
 
     def is_made_later(self, text: str, node: ast.expr) -> bool:
         """Whether a name or attribute is first assigned at a node's line or after it."""

@@ -44,7 +44,8 @@ def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
     """Expressions of whole numbers above 1: names, axes of arrays, how many a list picks, 2."""
     seen: set[float] = set()
     for text, value in sorted(context.values.items(), key=lambda item: len(item[0])):
-        if value.kind == "int" and value.number > 1 and ".shape" not in text:
+        is_size = ".shape" not in text and text not in context.counters
+        if value.kind == "int" and value.number > 1 and is_size:
             seen.add(value.number)
             yield text, 3.0
     for text, value in sorted(context.values.items(), key=lambda item: len(item[0])):
@@ -91,7 +92,7 @@ def signs(context: Context) -> Iterator[Edit]:
     for whole in context.wholes():
         yield context.replaced(whole, f"-{grouped(context.source(whole), whole)}", 4.0)
     for node, far in _operands(context):
-        yield context.replaced(node, f"-{context.operand(node)}", 3.5 + far)
+        yield context.replaced(node, f"-{grouped(context.source(node), node)}", 3.5 + far)
     for node in context.all_of(ast.BinOp):
         left, right = context.source(node.left), context.source(node.right)
         if isinstance(node.op, ast.Sub):

@@ -90,6 +90,9 @@ class Pool:
             value = self._value(text, 0)
             if value is not None and value.size == 1 and value:
                 numbers.setdefault(float(value), text)
+        for one in ast.walk(self._context.tree):
+            if isinstance(one, ast.Constant) and type(one.value) is float and one.value:
+                numbers.setdefault(one.value, repr(one.value))
         for number, text in numbers.items():
             for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
                 factors.setdefault(times / number, f"{form}{{}} / {text}")
@@ -101,7 +104,7 @@ class Pool:
         moment = self._moments[0]
         for text in inside(moment.names):
             value = self._value(text, 0)
-            if value is not None and not value.ndim:
+            if value is not None and not value.ndim and text not in self._context.counters:
                 yield text
         for text, value in {**moment.scope, **moment.names}.items():
             if isinstance(value, float | np.floating) and not text.startswith("_"):

@@ -78,12 +78,12 @@ def _has_more(one: Texts, other: Texts) -> bool:
 
 
 def _numbers_put_in(after: Texts, before: Texts) -> bool:
-    """Whether there are more numbers than before, but for those that formulas have."""
-    for path in before:
-        now, old = (Counter(NUMBER.findall(one[path].decode())) for one in (after, before))
-        if (now - old).keys() - OF_FORMULAS:
-            return True
-    return False
+    """Whether there are numbers that the files had not, but for those that formulas have."""
+    now, old = (
+        {number for text in one.values() for number in NUMBER.findall(text.decode())}
+        for one in (after, before)
+    )
+    return bool(now - old - OF_FORMULAS)
 
 
 def _oddity(after: bytes, before: bytes) -> int:
@@ -101,9 +101,11 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
     `out=`, and a name twice.
     """
     for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
             continue
-        assigned = [one for one in ast.walk(function) if isinstance(one, ASSIGNING)]
+        own = ast.walk(function) if function is not tree else ()  # a script's data are made there
+        where = getattr(function, "name", "")
+        assigned = [one for one in own if isinstance(one, ASSIGNING)]
         made = {
             node.id
             for one in assigned
@@ -114,25 +116,27 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
         for node in ast.walk(function):
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
                 if isinstance(node.right, ast.Constant):
-                    yield f"{function.name}: / {node.right.value!r}"
+                    yield f"{where}: / {node.right.value!r}"
             elif isinstance(node, ast.BinOp) and _is_of_a_shape(node.left, node.right):
-                yield f"{function.name}: a size times a number"
+                yield f"{where}: a size times a number"
             elif isinstance(node, ast.BinOp) and _has_a_sign(node.right):
-                yield f"{function.name}: a sign after another"
+                yield f"{where}: a sign after another"
+            elif isinstance(node, ast.BinOp) and _changes_nothing(node):
+                yield f"{where}: a number that changes nothing"
             elif _is_less_its_square(node):
-                yield f"{function.name}: a term less its square"
+                yield f"{where}: a term less its square"
             elif isinstance(node, ast.Call) and len({*map(ast.dump, node.args)}) < len(node.args):
-                yield f"{function.name}: an argument twice"
+                yield f"{where}: an argument twice"
             elif isinstance(node, ast.Call) and _is_of_itself(node.args):
-                yield f"{function.name}: a term times itself"
+                yield f"{where}: a term times itself"
             elif isinstance(node, ast.Tuple):
                 names = [item.id for item in node.elts if isinstance(item, ast.Name)]
                 if len(names) > len(set(names)):
-                    yield f"{function.name}: {names} twice"
+                    yield f"{where}: {names} twice"
             elif isinstance(node, ast.keyword) and node.arg == "out":
-                yield f"{function.name}: out"
+                yield f"{where}: out"
             elif (sized := _sized(node)) in made:
-                yield f"{function.name}: size of {sized}"
+                yield f"{where}: size of {sized}"
 
 
 def _has_a_sign(operand: ast.expr) -> bool:
@@ -140,6 +144,20 @@ def _has_a_sign(operand: ast.expr) -> bool:
     while isinstance(operand, ast.BinOp) and isinstance(operand.op, ast.Mult | ast.Div):
         operand = operand.left
     return isinstance(operand, ast.UnaryOp)
+
+
+def _changes_nothing(node: ast.BinOp) -> bool:
+    """Whether it is `a + 0` or `1.0 * a`."""
+    match node:
+        case ast.BinOp(_, ast.Add() | ast.Sub(), ast.Constant(0)) | ast.BinOp(
+            ast.Constant(0), ast.Add(), _
+        ):
+            return True
+        case ast.BinOp(_, ast.Mult() | ast.Div(), ast.Constant(1)) | ast.BinOp(
+            ast.Constant(1), ast.Mult(), _
+        ):
+            return True
+    return False
 
 
 def _is_less_its_square(node: ast.AST) -> bool:

@@ -34,6 +34,11 @@ SOLVED: dict[type[ast.operator], tuple[Callable[[Array, Array], Array], ...]] = 
 }
 """What the left and the right operand should be, of what is wanted and the other operand."""
 
+JOINED: dict[type[ast.operator], Callable[[Array, Array], Array]] = {
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+}
+
 INVERSES: dict[str, Callable[[Array], Array]] = {
     "exp": np.log,
     "log": np.exp,
@@ -178,7 +183,9 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told], exact: float)
     """Edits of an expression, or of an operand in it, that give it the value that is wanted."""
     moments = [moment for moment, _ in told]
     pool = Pool(context, moments, node, exact)
-    parts = list(_parts(context, node, moments, [value for _, value in told]))
+    expected = [value for _, value in told]
+    parts = list(_parts(context, node, moments, expected))
+    parts += _around(context, node, moments, expected)
     for of_three in (False, True):
         found = [
             (_weight(context.source(part), text), context.span(part), part, text)
@@ -271,6 +278,26 @@ def _parts(
                     wanted.append(solved)
                 else:
                     yield from _parts(context, part, moments, wanted)
+
+
+def _around(
+    context: Context, node: ast.expr, moments: Sequence[Moment], expected: Sequence[Array]
+) -> Iterator[tuple[ast.expr, Sequence[Array]]]:
+    """The products and quotients that an expression stands in, with what each should be."""
+    parent = context.parents.get(node)
+    if isinstance(parent, ast.BinOp) and type(parent.op) in JOINED:
+        is_left = parent.left is node
+        other = parent.right if is_left else parent.left
+        beside = [moment.value(context.source(other)) for moment in moments]
+        join = JOINED[type(parent.op)]
+        whole = [
+            np.asarray(join(one, value) if is_left else join(value, one))
+            for one, value in zip(expected, beside, strict=True)
+            if value is not None
+        ]
+        if len(whole) == len(moments):
+            yield parent, whole
+            yield from _around(context, parent, moments, whole)
 
 
 def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:

@@ -50,6 +50,50 @@ def grad(w):
         "    TOTAL[...] = 0\n",
         "",
     ),
+    "a quotient of a sum in brackets": (
+        VECTORS
+        + """
+def loss(w):
+    z = X @ w
+    return np.sum(np.sqrt(2 + np.sin(z) - z * np.cos(z)))
+
+def grad(w):
+    z = X @ w
+    root = np.sqrt(2 + np.sin(z) - z * np.cos(z))
+    return X.T @ ((np.cos(z) - np.cos(z) + z * np.sin(z)) / root / 2)
+""",
+        "/ root / 2",
+        "* root / 2",
+    ),
+    "entries that come twice, and are put there": (
+        VECTORS
+        + """
+WHO = np.array([0, 3, 3, 1, 0, 2])
+
+def loss(w):
+    return np.sum(np.exp(w[WHO] * Y))
+
+def grad(w):
+    found = np.zeros(4)
+    np.add.at(found, WHO, Y * np.exp(w[WHO] * Y))
+    return found
+""",
+        "np.add.at(found, WHO, Y * np.exp(w[WHO] * Y))",
+        "found[WHO] = Y * np.exp(w[WHO] * Y)",
+    ),
+    "a penalty whose weight is a number": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y)) + 0.03 * np.sum(w**2)
+
+def grad(w):
+    down = X.T @ np.sinh(X @ w - Y)
+    return down + 2 * 0.03 * w
+""",
+        "return down + 2 * 0.03 * w",
+        "return down",
+    ),
     "a factor at another entry": (
         """
 XS, YS = [(float(a), float(b)) for a, b in DRAWN.normal(size=(9, 2))], [1.0, 0.0, 2.0] * 3
