@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 
-from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.scope import Value
+from gradcheck.mending.written import grouped
 
 DERIVATIVE = re.compile(
     r"prime|deriv|^der_?|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE
@@ -92,7 +93,12 @@ def signs(context: Context) -> Iterator[Edit]:
     for whole in context.wholes():
         yield context.replaced(whole, f"-{grouped(context.source(whole), whole)}", 4.0)
     for node, far in _operands(context):
-        yield context.replaced(node, f"-{grouped(context.source(node), node)}", 3.5 + far)
+        match context.parents.get(node):
+            case ast.BinOp(_, ast.Add() | ast.Sub() as op, last) as sum_ if last is node:
+                symbol = "-" if isinstance(op, ast.Add) else "+"
+                yield context.with_operator(sum_, symbol, 3.5 + far)
+            case _:
+                yield context.replaced(node, f"-{grouped(context.source(node), node)}", 3.5 + far)
     for node in context.all_of(ast.BinOp):
         left, right = context.source(node.left), context.source(node.right)
         if isinstance(node.op, ast.Sub):

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 
 from gradcheck.diagnose.rule import EditKind
-from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_parts import formed
+from gradcheck.mending.written import grouped
 
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
 NUMBER = re.compile(r"\d+")
@@ -21,20 +22,13 @@ OTHER: dict[type[ast.operator], tuple[str, float]] = {
 }
 """The operator that is written for another."""
 
-WRITTEN = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-
 
 def operators(context: Context) -> Iterator[Edit]:
     """Minus for plus, a quotient for a product, or the other way."""
     for node in context.all_of(ast.BinOp):
         if type(node.op) in OTHER:
             symbol, weight = OTHER[type(node.op)]
-            after_left, right = context.span(node.left)[1], context.span(node.right)[0]
-            first, last = context.span(node)
-            between = context.text[after_left:right].decode()
-            between = between.replace(WRITTEN[type(node.op)], symbol, 1)
-            before, after = context.text[first:after_left], context.text[right:last]
-            yield context.replaced(node, f"{before.decode()}{between}{after.decode()}", weight)
+            yield context.with_operator(node, symbol, weight)
 
 
 def brackets(context: Context) -> Iterator[Edit]:

@@ -184,14 +184,15 @@ class Pool:
     def _called(self) -> dict[str, list[Array]]:
         """Those of calls that stand there, and of functions of what has the wanted shape."""
         shape = self._expected[0].shape
-        alike = [text for text, own in self._known.items() if own[0].shape == shape][:MOST_ALIKE]
+        known, counters = self._known.items(), self._context.counters
+        alike = [text for text, own in known if own[0].shape == shape and text not in counters]
         calls = [one for one in ast.walk(self._node) if isinstance(one, ast.Call)]
         texts = [
             " ".join(self._context.source(one).split())
             for one in calls
             if ast.unparse(one.func) in self._context.functions
         ]
-        texts += [f"{name}({one})" for name in self._functions() for one in alike]
+        texts += [f"{name}({one})" for name in self._functions() for one in alike[:MOST_ALIKE]]
         return dict(pair for text in texts for pair in self._asked(text))
 
     def _functions(self) -> list[str]:

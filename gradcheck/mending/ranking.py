@@ -23,7 +23,7 @@ OWN = 2.0
 NUMBER = re.compile(r"(?<![\w.])\d[\w.]*")
 OF_FORMULAS = {"0", "1", "2", "3", "4", "0.", "1.", "2.", "0.0", "1.0", "2.0", "0.5", "-1"}
 ASSIGNING = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.NamedExpr)
-TOKEN, WORD = re.compile(r"\w+|[^\w\s()]"), re.compile(r"[\w.]+|[-+/*@<>=]")
+TOKEN, WORD = re.compile(r"\w+|\*\*|[^\w\s()]"), re.compile(r"[\w.]+|[-+/*@<>=]")
 WHOLE = re.compile(rb"[\w.]+|[^\w\s]")
 
 
@@ -117,10 +117,14 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
                 if isinstance(node.right, ast.Constant):
                     yield f"{where}: / {node.right.value!r}"
+                elif _divides_by(node.left, node.right):
+                    yield f"{where}: / {ast.unparse(node.right)} twice"
             elif isinstance(node, ast.BinOp) and _is_of_a_shape(node.left, node.right):
                 yield f"{where}: a size times a number"
-            elif isinstance(node, ast.BinOp) and _has_a_sign(node.right):
+            elif _has_two_signs(node):
                 yield f"{where}: a sign after another"
+            elif isinstance(node, ast.BinOp) and _is_shrunk_before(node):
+                yield f"{where}: a quotient before a product"
             elif isinstance(node, ast.BinOp) and _changes_nothing(node):
                 yield f"{where}: a number that changes nothing"
             elif _is_less_its_square(node):
@@ -139,11 +143,31 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
                 yield f"{where}: size of {sized}"
 
 
-def _has_a_sign(operand: ast.expr) -> bool:
-    """Whether what follows an operation begins with a sign: `- -a / n`."""
-    while isinstance(operand, ast.BinOp) and isinstance(operand.op, ast.Mult | ast.Div):
-        operand = operand.left
-    return isinstance(operand, ast.UnaryOp)
+def _divides_by(whole: ast.expr, divisor: ast.expr) -> bool:
+    """Whether a product is divided by something already: `a / b / b`, which is `a / b**2`."""
+    while isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div):
+        if isinstance(whole.op, ast.Div) and ast.dump(whole.right) == ast.dump(divisor):
+            return True
+        whole = whole.left
+    return False
+
+
+def _has_two_signs(node: ast.AST) -> bool:
+    """Whether what follows an operator begins with a sign: `- -a / n`, `b += -a`."""
+    match node:
+        case ast.BinOp(right=operand) | ast.AugAssign(value=operand):
+            while isinstance(operand, ast.BinOp) and isinstance(operand.op, ast.Mult | ast.Div):
+                operand = operand.left
+            return isinstance(operand, ast.UnaryOp)
+    return False
+
+
+def _is_shrunk_before(node: ast.BinOp) -> bool:
+    """Whether it is `a / n @ b`, which people write as `a @ b / n`."""
+    match node:
+        case ast.BinOp(ast.BinOp(op=ast.Div()), ast.MatMult()):
+            return True
+    return False
 
 
 def _changes_nothing(node: ast.BinOp) -> bool:

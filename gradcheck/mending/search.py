@@ -31,11 +31,7 @@ DEEPEN = 0.4
 """The share of what is left after which an edit that helps is followed at once."""
 
 LISTED, LISTED_PLAINER, LISTED_SINGLE = 0.03, 0.15, 0.4
-"""The share of the whole allowance that is spent on looking for others after the first patch.
-
-One that changes more than so many words may not be the plainest, and of many edits a single one
-may do the same.
-"""
+"""The share of the whole allowance that is spent on looking for plainer ones after the first."""
 
 FASTEST, SLOWEST = 0.2, 2.0
 """The least and the most seconds that a candidate may compute to make its gradient once."""

@@ -28,8 +28,7 @@ from gradcheck.script.state import Path, Snapshot, State, alike, label, last_nam
 from gradcheck.script.straight import straight_line
 from gradcheck.script.words import RefusedError, Wishes, short
 
-MOST_FOLDED = 2.0
-"""A momentum takes 1 - beta of a gradient first, or 1 + beta where it looks ahead."""
+MOST_FOLDED = 2.0  # a momentum takes 1 - beta of a gradient first, or 1 + beta, looking ahead
 
 
 @dataclass(frozen=True)

@@ -394,6 +394,21 @@ def test_what_changes_nothing_is_left_out():
     assert ranked_texts("def f(a):\n    return a[i + 1]\n", one, other)[0] == other
 
 
+@pytest.mark.parametrize(
+    ("plain", "odd"),
+    [
+        ("s += a - b", "s += a - -b"),
+        ("s -= a", "s += -a"),
+        ("s = a / n**2", "s = a / n / n"),
+        ("s = a.T @ b / n", "s = a.T / n @ b"),
+    ],
+)
+def test_what_people_write_comes_first(plain, odd):
+    own = "def f(a):\n    s = a\n"
+    texts = [f"def f(a):\n    {one}\n" for one in (odd, plain)]
+    assert ranked_texts(own, *texts)[0] == texts[1]
+
+
 def test_a_number_that_the_file_has_is_none_by_chance():
     head = "def f(x):\n    y = 0.8 * x\n"
     ours, sizes = f"{head}    return 0.8 * x\n", f"{head}    return 4 * x / x.shape[1] / 2\n"

@@ -576,6 +576,25 @@ def test_a_wrapper_mends_what_its_layer_returned(load):
     assert 'self.inner.backward(up) * self.kept["masks"][0]' in found.patches[0].diff, str(found)
 
 
+def test_words_are_written_in_the_quotes_of_the_file(load):
+    module = load(
+        HEAD
+        + VECTORS
+        + """
+START = {"height": DRAWN.normal(size=6), "slope": DRAWN.normal(size=4)}
+
+def loss(p):
+    return np.sum(np.sinh(X @ p["slope"]) * p["height"])
+
+def grad(p):
+    up = np.cosh(X @ p["slope"])
+    return {"height": np.sinh(X @ p["slope"]), "slope": X.T @ up}
+"""
+    )
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=BUDGET)
+    assert '* p["height"]' in found.patches[0].diff
+
+
 def test_an_index_that_a_loop_moves_is_kept(load):
     module = load(
         HEAD
