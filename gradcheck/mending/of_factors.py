@@ -21,6 +21,7 @@ MOST_FACTORS = 4
 
 def scaled(context: Context) -> Iterator[Edit]:
     """A whole expression, or one operand, times or divided by a size, a number or an array."""
+    yield from other_sizes(context)
     sizes = list(sizes_in(context))
     for node, far in [*((one, 0.0) for one in context.wholes()), *_operands(context)]:
         value = context.value(node) if far else target_value(context, node)
@@ -39,6 +40,23 @@ def scaled(context: Context) -> Iterator[Edit]:
                 weight = (9.0 if same else 12.0) + far / 4
                 yield context.replaced(node, f"{text} * {atom}", weight)
                 yield context.replaced(node, f"{text} / {atom}", weight + 2.0)
+
+
+def other_sizes(context: Context) -> Iterator[Edit]:
+    """Another size in the place of one: `a.size` for `len(a)`, `len(a)` for `a.shape[1]`."""
+    sizes = [text for text, _ in sizes_in(context) if text != "2"]
+    for node in context.all_of(ast.expr):
+        match node:
+            case ast.Call(ast.Name("len"), [array]):
+                own = [f"{context.source(array)}.size"]
+            case ast.Attribute(array, "size") | ast.Subscript(ast.Attribute(array, "shape")):
+                own = [f"len({context.source(array)})"]
+            case _:
+                continue
+        known = context.value(array)
+        if known is not None and known.kind == "array":
+            for more, text in enumerate([*own, *sizes]):
+                yield context.replaced(node, text, 5.0 + min(more, 2))
 
 
 def sizes_in(context: Context) -> Iterator[tuple[str, float]]:

@@ -90,14 +90,21 @@ class Pool:
             value = self._value(text, 0)
             if value is not None and value.size == 1 and value:
                 numbers.setdefault(float(value), text)
-        for one in ast.walk(self._context.tree):
-            if isinstance(one, ast.Constant) and type(one.value) is float and one.value:
-                numbers.setdefault(one.value, repr(one.value))
         for number, text in numbers.items():
             for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
                 factors.setdefault(times / number, f"{form}{{}} / {text}")
                 factors.setdefault(times * number, f"{form}{text} * {{}}")
+        for number in self._written():
+            factors.setdefault(number, f"{number!r} * {{}}")
+            factors.setdefault(2 * number, f"2 * {number!r} * {{}}")
         return factors
+
+    def _written(self) -> Iterator[float]:
+        """The numbers that the file has and that are no formula's: weights of penalties."""
+        for one in ast.walk(self._context.tree):
+            value = one.value if isinstance(one, ast.Constant) else None
+            if isinstance(value, float) and not (2 * value).is_integer():
+                yield value
 
     def _named(self) -> Iterator[str]:
         """The numbers that have names, and the sizes of arrays that have, at the first moment."""

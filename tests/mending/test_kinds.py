@@ -94,6 +94,40 @@ def grad(w):
         "return down + 2 * 0.03 * w",
         "return down",
     ),
+    "a penalty on what is no bias": (
+        """
+X, Y, WEIGHT = DRAWN.normal(size=(7, 3)), DRAWN.normal(size=(7, 2)), 0.6
+START = DRAWN.normal(size=(2, 4))
+
+def widened():
+    return np.hstack([np.ones((len(X), 1)), X])
+
+def loss(t):
+    return np.sum(np.cosh(widened() @ t.T - Y)) + WEIGHT / 2 * np.sum(t[:, 1:] ** 2)
+
+def grad(t):
+    found = np.sinh(widened() @ t.T - Y).T @ widened()
+    found[:, 1:] += WEIGHT * t[:, 1:]
+    return found
+""",
+        "found[:, 1:] += WEIGHT * t[:, 1:]",
+        "found += WEIGHT * t",
+    ),
+    "the number of entries for that of rows": (
+        """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 3))
+START = DRAWN.normal(size=(4, 3))
+
+def loss(w):
+    return np.mean(np.cosh(X @ w - Y))
+
+def grad(w):
+    off = np.sinh(X @ w - Y)
+    return X.T @ off / off.size
+""",
+        "/ off.size",
+        "/ len(off)",
+    ),
     "a factor at another entry": (
         """
 XS, YS = [(float(a), float(b)) for a, b in DRAWN.normal(size=(9, 2))], [1.0, 0.0, 2.0] * 3
