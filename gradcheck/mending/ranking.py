@@ -78,12 +78,16 @@ def _has_more(one: Texts, other: Texts) -> bool:
 
 
 def _numbers_put_in(after: Texts, before: Texts) -> bool:
-    """Whether there are numbers that the files had not, but for those that formulas have."""
-    now, old = (
-        {number for text in one.values() for number in NUMBER.findall(text.decode())}
-        for one in (after, before)
-    )
-    return bool(now - old - OF_FORMULAS)
+    """Whether there are more numbers than before, but for those that formulas have.
+
+    A fraction that the file has, as the weight of a penalty, is none by chance; a whole number is.
+    """
+    for path in before:
+        now, old = (Counter(NUMBER.findall(one[path].decode())) for one in (after, before))
+        known = {number for number in old if "." in number}
+        if (now - old).keys() - OF_FORMULAS - known:
+            return True
+    return False
 
 
 def _oddity(after: bytes, before: bytes) -> int:

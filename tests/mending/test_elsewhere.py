@@ -394,6 +394,12 @@ def test_what_changes_nothing_is_left_out():
     assert ranked_texts("def f(a):\n    return a[i + 1]\n", one, other)[0] == other
 
 
+def test_a_size_comes_before_a_whole_number_that_the_file_has():
+    head = "def f(x, y):\n    z = x[5:]\n"
+    texts = [f"{head}    return x / {one}\n" for one in ("y.size * 5", "len(y)")]
+    assert ranked_texts(f"{head}    return x / y.size\n", *texts) == texts[1:]
+
+
 @pytest.mark.parametrize(
     ("plain", "odd"),
     [
