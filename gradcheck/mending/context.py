@@ -167,6 +167,13 @@ class Context:
         words = f"{self.source(node)}  ->  {by}"
         return edit._replace(replacement=text.encode("utf-8"), words=words)
 
+    @property
+    def passes(self) -> frozenset[str]:
+        """The names that a loop that is edited itself counts by, as a script's epochs."""
+        target = getattr(self.definition, "target", None)
+        nodes = ast.walk(target) if target is not None else ()
+        return frozenset(one.id for one in nodes if isinstance(one, ast.Name))
+
     @cached_property
     def counters(self) -> frozenset[str]:
         """The names that count the passes of its loops, which are the sizes of nothing."""

@@ -125,6 +125,8 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
                     yield f"{where}: / {ast.unparse(node.right)} twice"
             elif isinstance(node, ast.BinOp) and _is_of_a_shape(node.left, node.right):
                 yield f"{where}: a size times a number"
+            elif isinstance(node, ast.UnaryOp) and ast.unparse(node.operand) == "0":
+                yield f"{where}: the sign of 0"
             elif _has_two_signs(node):
                 yield f"{where}: a sign after another"
             elif isinstance(node, ast.BinOp) and _is_shrunk_before(node):

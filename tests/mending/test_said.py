@@ -272,3 +272,11 @@ def test_how_often_a_loop_has_run_is_no_factor(repaired):
     out = repaired(LAYERED.replace("down = 2 * (outs", "down = (outs"), "-v")
     assert "makes every gradient right" in out
     assert "* epoch" not in out
+
+
+def test_an_index_is_another_number_and_no_count_of_passes(repaired):
+    wrong = LAYERED.replace("downs.insert(0, downs[0] @", "downs.insert(0, downs[-1] @")
+    out = repaired(wrong, "-v")
+    assert "downs[0] @ weights[i].T" in out.split("2. ")[0]
+    assert "epoch" not in "".join(line for line in out.split("\n") if line.startswith("+"))
+    assert "__gradcheck" not in out
