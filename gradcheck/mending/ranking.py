@@ -78,14 +78,10 @@ def _has_more(one: Texts, other: Texts) -> bool:
 
 
 def _numbers_put_in(after: Texts, before: Texts) -> bool:
-    """Whether there are more numbers than before, but for those that formulas have.
-
-    A fraction that the file has, as the weight of a penalty, is none by chance; a whole number is.
-    """
+    """Whether there are more numbers than before, but for those that formulas have."""
     for path in before:
         now, old = (Counter(NUMBER.findall(one[path].decode())) for one in (after, before))
-        known = {number for number in old if "." in number}
-        if (now - old).keys() - OF_FORMULAS - known:
+        if (now - old).keys() - OF_FORMULAS:
             return True
     return False
 
