@@ -15,7 +15,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from gradcheck.mending.context import grouped
+from gradcheck.mending.written import grouped
 from gradcheck.user.blocks import Array
 
 EXACT = 1e-7

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
 from gradcheck.mending.source import Definition, Piece, offsets
+from gradcheck.mending.written import quoted_as_in
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -19,6 +20,9 @@ CALLED = re.compile(rb"[\w\])]\($")
 """The bracket of a call, not one around an expression."""
 
 LIBRARY_ATTRIBUTES = ("T", "shape", "size", "ndim", "dtype")
+
+
+OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
 class Edit(NamedTuple):
@@ -113,16 +117,18 @@ class Context:
         start, end = self.span(node)
         return self.text[start:end].decode("utf-8")
 
-    def operand(self, node: ast.expr) -> str:
-        """The text of a node, in brackets unless it needs none wherever it stands."""
-        text = self.source(node)
-        tight = ast.Name | ast.Attribute | ast.Subscript | ast.Constant | ast.Call
-        is_power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
-        return text if is_power or isinstance(node, tight) else f"({text})"
+    def with_operator(self, node: ast.BinOp, symbol: str, weight: float) -> Edit:
+        """The edit that puts another operator, which binds as tightly, between two operands."""
+        after_left, right = self.span(node.left)[1], self.span(node.right)[0]
+        first, last = self.span(node)
+        between = self.text[after_left:right].decode().replace(OPERATORS[type(node.op)], symbol, 1)
+        before, after = self.text[first:after_left].decode(), self.text[right:last].decode()
+        return self.replaced(node, f"{before}{between}{after}", weight)
 
     def replaced(self, node: ast.expr | ast.stmt, by: str, weight: float) -> Edit:
         """The edit that puts another text in a node's place."""
         start, end = self.span(node)
+        by = quoted_as_in(self.text, by)
         return Edit(
             self.path,
             start,
@@ -148,6 +154,7 @@ class Context:
         while isinstance(above := self.parents.get(whole), ast.expr):
             whole = above
         first, last = self.span(whole)
+        by = quoted_as_in(self.text, by)
         edit = self.whole_replaced(node, f"({by})", weight)
         before = self.text[min(first, edit.start) : edit.start].decode()
         after = self.text[edit.end : max(last, edit.end)].decode()
@@ -159,6 +166,25 @@ class Context:
         text = by if needs_none else f"({by})"
         words = f"{self.source(node)}  ->  {by}"
         return edit._replace(replacement=text.encode("utf-8"), words=words)
+
+    @property
+    def passes(self) -> frozenset[str]:
+        """The names that a loop that is edited itself counts by, as a script's epochs."""
+        target = getattr(self.definition, "target", None)
+        nodes = ast.walk(target) if target is not None else ()
+        return frozenset(one.id for one in nodes if isinstance(one, ast.Name))
+
+    @cached_property
+    def counters(self) -> frozenset[str]:
+        """The names that count the passes of its loops, which are the sizes of nothing."""
+        found = set()
+        for loop in ast.walk(self.definition):
+            match loop:
+                case ast.For(ast.Name(name), ast.Call(ast.Name("range"))):
+                    found.add(name)
+                case ast.For(ast.Tuple([ast.Name(name), *_]), ast.Call(ast.Name("enumerate"))):
+                    found.add(name)
+        return frozenset(found)
 
     def is_made_later(self, text: str, node: ast.expr) -> bool:
         """Whether a name or attribute is first assigned at a node's line or after it."""
@@ -254,16 +280,6 @@ class Context:
                 block = getattr(node, name, None)
                 if isinstance(block, list) and len(block) > 1 and isinstance(block[0], ast.stmt):
                     yield block
-
-
-def grouped(text: str, node: ast.expr, after: str = "") -> str:
-    """An expression's text as an operand after nothing or an operator, in brackets if needed."""
-    if isinstance(node, ast.BinOp):
-        tight = {"/": (ast.Pow,), "*": (ast.Pow, ast.Mult, ast.Div)}
-        more = (ast.Pow, ast.Mult, ast.Div, ast.MatMult)
-        return text if isinstance(node.op, tight.get(after, more)) else f"({text})"
-    loose = ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda | ast.UnaryOp
-    return f"({text})" if isinstance(node, loose) else text
 
 
 def _parts(value: ast.expr) -> Iterator[ast.expr]:

@@ -10,7 +10,7 @@ import numpy
 
 from gradcheck.mending.context import Context
 from gradcheck.mending.scope import NOT_NUMBERS, Value, expressions, observe
-from gradcheck.mending.source import Function, Piece, definitions, inner_codes
+from gradcheck.mending.source import ONCE, Function, Piece, definitions, inner_codes
 
 SMALL = 9
 """So many nodes a call has that may be a number of something."""
@@ -84,9 +84,11 @@ def _only_passes_on(definition: Piece, scope: Mapping[str, object]) -> bool:
 
 
 def _is_atom(text: str, value: Value) -> bool:
-    """Whether a text is a name, attribute or item that is a number or an array."""
-    return value.kind not in NOT_NUMBERS and isinstance(
-        ast.parse(text, mode="eval").body, ast.Name | ast.Attribute | ast.Subscript
+    """Whether a text of the user's is a name, attribute or item that is a number or an array."""
+    return (
+        text != ONCE
+        and value.kind not in NOT_NUMBERS
+        and isinstance(ast.parse(text, mode="eval").body, ast.Name | ast.Attribute | ast.Subscript)
     )
 
 

@@ -48,16 +48,16 @@ class State:
         before = [copy(held.value) for held, _ in self.puts]
         whole = [items.copy() for items in self.lists]
         try:
-            for items in self.lists:
-                del items[-1:]
             for held, new in self.puts:
                 held.put(copy(new))
+            for items in self.lists:  # after that: the last item may be one of what is put
+                del items[-1:]
             yield
         finally:
-            for (held, _), value in zip(self.puts, before, strict=True):
-                held.put_back(value)
             for items, every in zip(self.lists, whole, strict=True):
                 items[:] = every
+            for (held, _), value in zip(self.puts, before, strict=True):
+                held.put_back(value)
 
 
 class Data:

@@ -139,7 +139,7 @@ def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path
             yield value[key], setter, (str(key),)
     elif isinstance(value, list):
         for index, item in enumerate(value[:MOST_ITEMS]):
-            yield item, functools.partial(value.__setitem__, index), ("*",)
+            yield item, functools.partial(_set_item, value, index), ("*",)
     elif isinstance(value, tuple):
         yield from _inside_tuple(value, put)
     elif isinstance(value, functools.partial):
@@ -153,6 +153,12 @@ def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path
     elif is_object(value):
         for name, item in attributes(value).items():
             yield item, functools.partial(object.__setattr__, value, name), (name,)
+
+
+def _set_item(items: list[Any], index: int, new: Any) -> None:
+    """Sets an item of a list; one that has become shorter since holds it no more."""
+    if index < len(items):
+        items[index] = new
 
 
 def _inside_tuple(

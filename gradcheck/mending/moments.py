@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.mending.executed import run_watched
 from gradcheck.mending.scope import value_of
-from gradcheck.mending.source import STEP
+from gradcheck.mending.source import ONCE, STEP
 
 MOST_MOMENTS = 400
 DEPTH = 3
@@ -71,6 +71,7 @@ def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> l
         if here and (not before or frame.f_lineno <= before) and len(found) < MOST_MOMENTS:
             outer = around.get(frame.f_code)
             names = {**(outer.f_locals if outer else {}), **_names(frame)}
+            names.pop(ONCE, None)
             found.append(Moment(copied(names), frame.f_globals))
             latest[id(frame)] = found[-1]
         inside[id(frame)] = frame.f_lineno if here else 0

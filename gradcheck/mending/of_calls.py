@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from gradcheck.diagnose.rule import EditKind
-from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_parts import formed
+from gradcheck.mending.written import grouped
 
 REDUCTIONS = ("sum", "mean")
 REDUCED = (*REDUCTIONS, "max", "min", "prod", "std", "var")

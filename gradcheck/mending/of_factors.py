@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 
-from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.scope import Value
+from gradcheck.mending.written import grouped
 
 DERIVATIVE = re.compile(
     r"prime|deriv|^der_?|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE
@@ -20,6 +21,7 @@ MOST_FACTORS = 4
 
 def scaled(context: Context) -> Iterator[Edit]:
     """A whole expression, or one operand, times or divided by a size, a number or an array."""
+    yield from other_sizes(context)
     sizes = list(sizes_in(context))
     for node, far in [*((one, 0.0) for one in context.wholes()), *_operands(context)]:
         value = context.value(node) if far else target_value(context, node)
@@ -40,11 +42,29 @@ def scaled(context: Context) -> Iterator[Edit]:
                 yield context.replaced(node, f"{text} / {atom}", weight + 2.0)
 
 
+def other_sizes(context: Context) -> Iterator[Edit]:
+    """Another size in the place of one: `a.size` for `len(a)`, `len(a)` for `a.shape[1]`."""
+    sizes = [text for text, _ in sizes_in(context) if text != "2"]
+    for node in context.all_of(ast.expr):
+        match node:
+            case ast.Call(ast.Name("len"), [array]):
+                own = [f"{context.source(array)}.size"]
+            case ast.Attribute(array, "size") | ast.Subscript(ast.Attribute(array, "shape")):
+                own = [f"len({context.source(array)})"]
+            case _:
+                continue
+        known = context.value(array)
+        if known is not None and known.kind == "array":
+            for more, text in enumerate([*own, *sizes]):
+                yield context.replaced(node, text, 5.0 + min(more, 2))
+
+
 def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
     """Expressions of whole numbers above 1: names, axes of arrays, how many a list picks, 2."""
     seen: set[float] = set()
     for text, value in sorted(context.values.items(), key=lambda item: len(item[0])):
-        if value.kind == "int" and value.number > 1 and ".shape" not in text:
+        is_size = ".shape" not in text and text not in context.counters
+        if value.kind == "int" and value.number > 1 and is_size:
             seen.add(value.number)
             yield text, 3.0
     for text, value in sorted(context.values.items(), key=lambda item: len(item[0])):
@@ -91,7 +111,12 @@ def signs(context: Context) -> Iterator[Edit]:
     for whole in context.wholes():
         yield context.replaced(whole, f"-{grouped(context.source(whole), whole)}", 4.0)
     for node, far in _operands(context):
-        yield context.replaced(node, f"-{context.operand(node)}", 3.5 + far)
+        match context.parents.get(node):
+            case ast.BinOp(_, ast.Add() | ast.Sub() as op, last) as sum_ if last is node:
+                symbol = "-" if isinstance(op, ast.Add) else "+"
+                yield context.with_operator(sum_, symbol, 3.5 + far)
+            case _:
+                yield context.replaced(node, f"-{grouped(context.source(node), node)}", 3.5 + far)
     for node in context.all_of(ast.BinOp):
         left, right = context.source(node.left), context.source(node.right)
         if isinstance(node.op, ast.Sub):

@@ -93,15 +93,24 @@ def _may_be_held(context: Context, name: str) -> bool:
 
 
 def repeated_entries(context: Context) -> Iterator[Edit]:
-    """`np.add.at` for what is added to entries that may come twice."""
-    for node in context.all_of(ast.AugAssign):
-        if isinstance(node.target, ast.Subscript) and type(node.op) in AT and context.library:
-            parts = (node.target.value, node.target.slice, node.value)
-            base, index, value = map(context.source, parts)
-            if isinstance(node.target.slice, ast.Tuple) and not index.startswith("("):
-                index = f"({index})"
-            function = f"{context.library}.{AT[type(node.op)]}.at"
-            yield context.replaced(node, f"{function}({base}, {index}, {value})", 6.0)
+    """`np.add.at` for what is added to entries that may come twice, or put there."""
+    for node in context.all_of(ast.stmt) if context.library else ():
+        match node:
+            case ast.AugAssign(ast.Subscript() as target, op) if type(op) in AT:
+                name, weight = AT[type(op)], 6.0
+            case ast.Assign([ast.Subscript() as target]):
+                known = context.value(target.slice)
+                if known is None or known.kind not in ("array", "list"):
+                    continue
+                name, weight = "add", 8.0
+            case _:
+                continue
+        base, index, value = map(context.source, (target.value, target.slice, node.value))
+        if isinstance(target.slice, ast.Tuple) and not index.startswith("("):
+            index = f"({index})"
+        yield context.replaced(
+            node, f"{context.library}.{name}.at({base}, {index}, {value})", weight
+        )
 
 
 def copies(context: Context) -> Iterator[Edit]:

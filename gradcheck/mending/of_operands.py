@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 
 from gradcheck.diagnose.rule import EditKind
-from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_parts import formed
+from gradcheck.mending.written import grouped
 
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
-NUMBER = re.compile(r"\d+")
+NUMBER, WHOLE = re.compile(r"\d+"), re.compile(r"-?\d+")
 NEAR = range(-2, 2)
 OTHER: dict[type[ast.operator], tuple[str, float]] = {
     ast.Add: ("-", 8.0),
@@ -27,8 +28,7 @@ def operators(context: Context) -> Iterator[Edit]:
     for node in context.all_of(ast.BinOp):
         if type(node.op) in OTHER:
             symbol, weight = OTHER[type(node.op)]
-            text = f"{context.source(node.left)} {symbol} {context.operand(node.right)}"
-            yield context.replaced(node, text, weight)
+            yield context.with_operator(node, symbol, weight)
 
 
 def brackets(context: Context) -> Iterator[Edit]:
@@ -121,11 +121,15 @@ def indices(context: Context) -> Iterator[Edit]:
         match index:
             case ast.BinOp(op=ast.Add() | ast.Sub(), right=ast.Constant()):  # `l` for `l - 1`
                 yield context.replaced(index, context.source(index.left), 7.0)
-        yield context.replaced(index, f"{text} - 1", 7.0)
-        yield context.replaced(index, f"{text} + 1", 7.0)
-        yield context.replaced(index, f"-{grouped(text, index)}", 11.0)
+        if WHOLE.fullmatch(text):
+            near = [str(int(text) + step) for step in (-1, 1)]
+        else:
+            near = [f"{text} - 1", f"{text} + 1"]
+            yield context.replaced(index, f"-{grouped(text, index)}", 11.0)
+        for one in near:
+            yield context.replaced(index, one, 7.0)
         for name, value in context.values.items():
-            if value.kind == "int" and name.isidentifier() and name != text:
+            if value.kind == "int" and name.isidentifier() and name not in (text, *context.passes):
                 yield context.replaced(index, name, 8.5)
                 yield context.replaced(index, f"-{name}", 9.0)
 

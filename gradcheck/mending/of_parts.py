@@ -6,9 +6,10 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gradcheck.diagnose.rule import EditKind
-from gradcheck.mending.context import LIBRARY_ATTRIBUTES, Context, Edit, grouped
+from gradcheck.mending.context import LIBRARY_ATTRIBUTES, Context, Edit
 from gradcheck.mending.of_factors import several_left_out
 from gradcheck.mending.scope import Value
+from gradcheck.mending.written import grouped
 
 Form = tuple[str, int | None, float]
 """What a text `{}` becomes, of how many axes it has to be, and how unnatural that is."""
@@ -28,7 +29,7 @@ SLICED: Sequence[Form] = [
 ]
 FORMS: Mapping[EditKind, Sequence[Form]] = {
     EditKind.TRANSPOSE: [("{}.T", 2, 6.0)],
-    EditKind.POWER: [("{}**2", None, 10.0), ("(1 - {})", None, 12.0)],
+    EditKind.POWER: [("{}**2", None, 10.0), ("{}**3", None, 11.0), ("(1 - {})", None, 12.0)],
     EditKind.COLUMN: [
         ("{}.reshape(-1, 1)", 1, 9.0),
         ("{}.reshape(1, -1)", 1, 9.0),

@@ -9,6 +9,9 @@ from itertools import pairwise
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_insertions import after
 
+PARTS = {1: ("[1:]", "[:-1]"), 2: ("[:, 1:]", "[1:]", "[:, :-1]", "[:-1]")}
+"""Where no biases are, in arrays of one axis and of two."""
+
 
 def assigned_or_added(context: Context) -> Iterator[Edit]:
     """`+=` for `=`, and the other way; `-=` for `+=`."""
@@ -21,6 +24,23 @@ def assigned_or_added(context: Context) -> Iterator[Edit]:
             for operator in ("=", "+=", "-="):
                 if operator != own:
                     yield _with_operator(context, node, node.target, operator, 7.0)
+            yield from _in_part(context, node)
+
+
+def _in_part(context: Context, node: ast.AugAssign) -> Iterator[Edit]:
+    """A part alone, of what is updated and of what is as large in its value: no bias column."""
+    own = context.value(node.target)
+    if own is None or own.kind != "array":
+        return
+    inside = [one for one in ast.walk(node.value) if isinstance(one, ast.Name | ast.Subscript)]
+    alike = [one for one in inside if context.value(one) == own]
+    start, end = context.span(node)
+    for part in PARTS.get(len(own.shape), ()) if alike else ():
+        text = context.text[start:end].decode()
+        for one in sorted([node.target, *alike], key=context.span, reverse=True):
+            after = len(context.text[start : context.span(one)[1]].decode())
+            text = f"{text[:after]}{part}{text[after:]}"
+        yield context.replaced(node, text, 9.0)
 
 
 def _with_operator(

@@ -94,14 +94,24 @@ class Pool:
             for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
                 factors.setdefault(times / number, f"{form}{{}} / {text}")
                 factors.setdefault(times * number, f"{form}{text} * {{}}")
+        for number in self._written():
+            factors.setdefault(number, f"{number!r} * {{}}")
+            factors.setdefault(2 * number, f"2 * {number!r} * {{}}")
         return factors
+
+    def _written(self) -> Iterator[float]:
+        """The numbers that the file has and that are no formula's: weights of penalties."""
+        for one in ast.walk(self._context.tree):
+            value = one.value if isinstance(one, ast.Constant) else None
+            if isinstance(value, float) and not (2 * value).is_integer():
+                yield value
 
     def _named(self) -> Iterator[str]:
         """The numbers that have names, and the sizes of arrays that have, at the first moment."""
         moment = self._moments[0]
         for text in inside(moment.names):
             value = self._value(text, 0)
-            if value is not None and not value.ndim:
+            if value is not None and not value.ndim and text not in self._context.counters:
                 yield text
         for text, value in {**moment.scope, **moment.names}.items():
             if isinstance(value, float | np.floating) and not text.startswith("_"):
@@ -181,14 +191,15 @@ class Pool:
     def _called(self) -> dict[str, list[Array]]:
         """Those of calls that stand there, and of functions of what has the wanted shape."""
         shape = self._expected[0].shape
-        alike = [text for text, own in self._known.items() if own[0].shape == shape][:MOST_ALIKE]
+        known, counters = self._known.items(), self._context.counters
+        alike = [text for text, own in known if own[0].shape == shape and text not in counters]
         calls = [one for one in ast.walk(self._node) if isinstance(one, ast.Call)]
         texts = [
             " ".join(self._context.source(one).split())
             for one in calls
             if ast.unparse(one.func) in self._context.functions
         ]
-        texts += [f"{name}({one})" for name in self._functions() for one in alike]
+        texts += [f"{name}({one})" for name in self._functions() for one in alike[:MOST_ALIKE]]
         return dict(pair for text in texts for pair in self._asked(text))
 
     def _functions(self) -> list[str]:

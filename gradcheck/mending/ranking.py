@@ -23,7 +23,7 @@ OWN = 2.0
 NUMBER = re.compile(r"(?<![\w.])\d[\w.]*")
 OF_FORMULAS = {"0", "1", "2", "3", "4", "0.", "1.", "2.", "0.0", "1.0", "2.0", "0.5", "-1"}
 ASSIGNING = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.NamedExpr)
-TOKEN, WORD = re.compile(r"\w+|[^\w\s()]"), re.compile(r"[\w.]+|[-+/*@<>=]")
+TOKEN, WORD = re.compile(r"\w+|\*\*|[^\w\s()]"), re.compile(r"[\w.]+|[-+/*@<>=]")
 WHOLE = re.compile(rb"[\w.]+|[^\w\s]")
 
 
@@ -101,9 +101,11 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
     `out=`, and a name twice.
     """
     for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
             continue
-        assigned = [one for one in ast.walk(function) if isinstance(one, ASSIGNING)]
+        own = ast.walk(function) if function is not tree else ()  # a script's data are made there
+        where = getattr(function, "name", "")
+        assigned = [one for one in own if isinstance(one, ASSIGNING)]
         made = {
             node.id
             for one in assigned
@@ -114,32 +116,74 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
         for node in ast.walk(function):
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
                 if isinstance(node.right, ast.Constant):
-                    yield f"{function.name}: / {node.right.value!r}"
+                    yield f"{where}: / {node.right.value!r}"
+                elif _divides_by(node.left, node.right):
+                    yield f"{where}: / {ast.unparse(node.right)} twice"
             elif isinstance(node, ast.BinOp) and _is_of_a_shape(node.left, node.right):
-                yield f"{function.name}: a size times a number"
-            elif isinstance(node, ast.BinOp) and _has_a_sign(node.right):
-                yield f"{function.name}: a sign after another"
+                yield f"{where}: a size times a number"
+            elif isinstance(node, ast.UnaryOp) and ast.unparse(node.operand) == "0":
+                yield f"{where}: the sign of 0"
+            elif _has_two_signs(node):
+                yield f"{where}: a sign after another"
+            elif isinstance(node, ast.BinOp) and _is_shrunk_before(node):
+                yield f"{where}: a quotient before a product"
+            elif isinstance(node, ast.BinOp) and _changes_nothing(node):
+                yield f"{where}: a number that changes nothing"
             elif _is_less_its_square(node):
-                yield f"{function.name}: a term less its square"
+                yield f"{where}: a term less its square"
             elif isinstance(node, ast.Call) and len({*map(ast.dump, node.args)}) < len(node.args):
-                yield f"{function.name}: an argument twice"
+                yield f"{where}: an argument twice"
             elif isinstance(node, ast.Call) and _is_of_itself(node.args):
-                yield f"{function.name}: a term times itself"
+                yield f"{where}: a term times itself"
             elif isinstance(node, ast.Tuple):
                 names = [item.id for item in node.elts if isinstance(item, ast.Name)]
                 if len(names) > len(set(names)):
-                    yield f"{function.name}: {names} twice"
+                    yield f"{where}: {names} twice"
             elif isinstance(node, ast.keyword) and node.arg == "out":
-                yield f"{function.name}: out"
+                yield f"{where}: out"
             elif (sized := _sized(node)) in made:
-                yield f"{function.name}: size of {sized}"
+                yield f"{where}: size of {sized}"
 
 
-def _has_a_sign(operand: ast.expr) -> bool:
-    """Whether what follows an operation begins with a sign: `- -a / n`."""
-    while isinstance(operand, ast.BinOp) and isinstance(operand.op, ast.Mult | ast.Div):
-        operand = operand.left
-    return isinstance(operand, ast.UnaryOp)
+def _divides_by(whole: ast.expr, divisor: ast.expr) -> bool:
+    """Whether a product is divided by something already: `a / b / b`, which is `a / b**2`."""
+    while isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div):
+        if isinstance(whole.op, ast.Div) and ast.dump(whole.right) == ast.dump(divisor):
+            return True
+        whole = whole.left
+    return False
+
+
+def _has_two_signs(node: ast.AST) -> bool:
+    """Whether what follows an operator begins with a sign: `- -a / n`, `b += -a`."""
+    match node:
+        case ast.BinOp(right=operand) | ast.AugAssign(value=operand):
+            while isinstance(operand, ast.BinOp) and isinstance(operand.op, ast.Mult | ast.Div):
+                operand = operand.left
+            return isinstance(operand, ast.UnaryOp)
+    return False
+
+
+def _is_shrunk_before(node: ast.BinOp) -> bool:
+    """Whether it is `a / n @ b`, which people write as `a @ b / n`."""
+    match node:
+        case ast.BinOp(ast.BinOp(op=ast.Div()), ast.MatMult()):
+            return True
+    return False
+
+
+def _changes_nothing(node: ast.BinOp) -> bool:
+    """Whether it is `a + 0` or `1.0 * a`."""
+    match node:
+        case ast.BinOp(_, ast.Add() | ast.Sub(), ast.Constant(0)) | ast.BinOp(
+            ast.Constant(0), ast.Add(), _
+        ):
+            return True
+        case ast.BinOp(_, ast.Mult() | ast.Div(), ast.Constant(1)) | ast.BinOp(
+            ast.Constant(1), ast.Mult(), _
+        ):
+            return True
+    return False
 
 
 def _is_less_its_square(node: ast.AST) -> bool:

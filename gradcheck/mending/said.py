@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from gradcheck.finding import Finding
 from gradcheck.mending.composed import is_roundabout
-from gradcheck.mending.context import Context, Edit, grouped
+from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_factors import target_value
+from gradcheck.mending.written import grouped
 from gradcheck.user.calls import Location
 
 CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")

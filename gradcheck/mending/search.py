@@ -25,16 +25,13 @@ from gradcheck.mending.variants import Candidate, Program, Texts
 from gradcheck.mending.wanted import Wanted, constructed
 
 DEPTH = 3
-MOST_PATCHES, PLAIN = 12, 3
+MOST_PATCHES, PLAIN, FEW = 12, 3, 2
 PARTIAL = 3
 DEEPEN = 0.4
 """The share of what is left after which an edit that helps is followed at once."""
 
-LISTED, LISTED_PLAINER = 0.03, 0.15
-"""The share of the whole allowance that is spent on looking for others after the first patch.
-
-One that changes more than so many words may not be the plainest.
-"""
+LISTED, LISTED_PLAINER, LISTED_SINGLE = 0.03, 0.15, 0.4
+"""The share of the whole allowance that is spent on looking for plainer ones after the first."""
 
 FASTEST, SLOWEST = 0.2, 2.0
 """The least and the most seconds that a candidate may compute to make its gradient once."""
@@ -255,8 +252,9 @@ class Search:
         if mended.proof.holds:
             self._mended += 1
             is_plain = changed_words(mended.texts, self._task.texts) <= PLAIN
-            more = (LISTED if is_plain else LISTED_PLAINER) * self._task.allowance.amount
-            self._last = min(self._last, self._spent() + more)
+            share = LISTED if is_plain else LISTED_PLAINER
+            share = share if len(mended.edits) <= FEW else LISTED_SINGLE
+            self._last = min(self._last, self._spent() + share * self._task.allowance.amount)
         elif self._coincidences:
             return
         self._coincidences += not mended.proof.holds

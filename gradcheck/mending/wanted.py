@@ -20,27 +20,12 @@ from gradcheck.mending.matching import CLOSE, Matched, Told, matched
 from gradcheck.mending.moments import Moment, moments_at
 from gradcheck.mending.pool import Pool
 from gradcheck.mending.said import Span, last_line, nodes_near, statement_at
+from gradcheck.mending.solved import parts_of, wholes_around
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
 
 MOST_EDITS, MOST_MOMENTS, MOST_RETURNED = 8, 4, 12
 MUCH_LESS_NATURAL, UNNATURAL = 4.0, 9.0
-
-SOLVED: dict[type[ast.operator], tuple[Callable[[Array, Array], Array], ...]] = {
-    ast.Add: (np.subtract, np.subtract),
-    ast.Sub: (np.add, lambda whole, left: left - whole),
-    ast.Mult: (np.divide, np.divide),
-    ast.Div: (np.multiply, lambda whole, left: left / whole),
-}
-"""What the left and the right operand should be, of what is wanted and the other operand."""
-
-INVERSES: dict[str, Callable[[Array], Array]] = {
-    "exp": np.log,
-    "log": np.exp,
-    "sqrt": np.square,
-    "tanh": np.arctanh,
-}
-"""What the argument of a function should be, of what is wanted."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +163,9 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told], exact: float)
     """Edits of an expression, or of an operand in it, that give it the value that is wanted."""
     moments = [moment for moment, _ in told]
     pool = Pool(context, moments, node, exact)
-    parts = list(_parts(context, node, moments, [value for _, value in told]))
+    expected = [value for _, value in told]
+    parts = list(parts_of(context, node, moments, expected))
+    parts += wholes_around(context, node, moments, expected)
     for of_three in (False, True):
         found = [
             (_weight(context.source(part), text), context.span(part), part, text)
@@ -229,63 +216,6 @@ def _is_plain(context: Context, node: ast.expr, part: ast.expr, text: str) -> bo
     is_same = text == own or (is_factor and is_product and own in text)
     now = f"({before}({text}){after})"
     return not is_same and (not is_roundabout(now) or is_roundabout(f"({before}{own}{after})"))
-
-
-def _parts(
-    context: Context, node: ast.expr, moments: Sequence[Moment], expected: Sequence[Array]
-) -> Iterator[tuple[ast.expr, Sequence[Array]]]:
-    """An expression and the operands in it, with what each should be while all others stay."""
-    yield node, expected
-    match node:
-        case ast.UnaryOp(ast.USub(), operand):
-            yield from _parts(context, operand, moments, [-one for one in expected])
-        case ast.Call(ast.Attribute(attr=name) | ast.Name(name), [argument]) if name in INVERSES:
-            with np.errstate(all="ignore"):
-                inverse = [np.asarray(INVERSES[name](one)) for one in expected]
-            if all(np.all(np.isfinite(one)) for one in inverse):
-                yield from _parts(context, argument, moments, inverse)
-        case ast.Call(ast.Attribute(attr="where") | ast.Name("where"), [mask, *branches]):
-            for branch, is_chosen in zip(branches, (True, False), strict=False):
-                masks = [moment.value(context.source(mask)) for moment in moments]
-                pairs = list(zip(masks, expected, strict=True))
-                if all(one is not None and one.shape == value.shape for one, value in pairs):
-                    chosen = [np.where(one == is_chosen, value, np.nan) for one, value in pairs]
-                    yield from _parts(context, branch, moments, chosen)
-        case ast.BinOp(left, op, right) if type(op) in SOLVED:
-            for part, other, solve in zip(
-                (left, right), (right, left), SOLVED[type(op)], strict=True
-            ):
-                wanted = []
-                for moment, value in zip(moments, expected, strict=True):
-                    own, beside = (moment.value(context.source(one)) for one in (part, other))
-                    if (
-                        own is None
-                        or beside is None
-                        or np.broadcast(own, beside).shape != value.shape
-                    ):
-                        break
-                    with np.errstate(all="ignore"):
-                        solved = _shrunk(np.asarray(solve(value, beside)), own.shape)
-                    if solved is None:
-                        break
-                    wanted.append(solved)
-                else:
-                    yield from _parts(context, part, moments, wanted)
-
-
-def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:
-    """The array of a shape that this one is when it is stretched, or itself; nan is not known."""
-    if value.shape == shape:
-        return value
-    known = np.where(np.isfinite(value), value, np.nan)
-    more = value.ndim - len(shape)
-    axes = [axis for axis in range(value.ndim) if axis < more or shape[axis - more] == 1]
-    if more < 0 or not np.isfinite(known).any():
-        return None
-    mean = np.nanmean(known, axis=tuple(axes), keepdims=True)
-    close = np.abs(known - mean) <= CLOSE * np.nanmax(np.abs(known))
-    same = mean.size == np.prod(shape) and np.all(close | np.isnan(known))
-    return mean.reshape(shape) if same else value if shape else None
 
 
 def _changes(before: str, after: str) -> float:

@@ -135,8 +135,11 @@ class Handover:
 
         def grad(params: Any) -> Any:
             _ = body, reached, data
-            after = run.replay(what.loop, snapshot, {**extra, **spread(tree, params)}, body=own)
-            return filled(tree, lambda path: _value(after, places.get(path, path)))
+            start = spread(tree, params)
+            after = run.replay(what.loop, snapshot, {**extra, **start}, body=own)
+            if places:
+                return filled(tree, lambda path: _value(after, places[path]))
+            return filled(tree, lambda path: (start[path] - _value(after, path)) / rate)
 
         return loss, step, grad
 

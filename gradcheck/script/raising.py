@@ -11,9 +11,10 @@ from gradcheck.script.handover import Handover
 from gradcheck.script.loops import Step
 from gradcheck.script.losses import Point, candidates
 from gradcheck.script.rates import Rate
+from gradcheck.script.rates import candidates as of_script
 from gradcheck.script.reading import framework
 from gradcheck.script.state import Path, Snapshot, label, last_name, leaves
-from gradcheck.script.words import ROLE, RefusedError, short
+from gradcheck.script.words import RATE, ROLE, RefusedError, short
 
 if TYPE_CHECKING:
     from gradcheck.script.taking import Taken, Taking
@@ -39,14 +40,20 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
         paths = _updated(taking, number, snapshot)
         if not paths or not _raises(taking, number, snapshot):
             continue
-        step = Step(number, Rate(1.0, ""), paths)
+        step = Step(number, _rate(taking, snapshot), paths)
         taking.step = step
         point = Point(run, step, snapshot, {}, tolerant=True)
         found = choose(candidates(point, {}), taking.wishes.loss)
         if found is not None:
-            handover = Handover(point, tuple(paths), found.loss, 1.0, {})
+            handover = Handover(point, tuple(paths), found.loss, step.rate.value, {})
             return Taken(handover, found, of_step=False, both=False)
     raise RefusedError(_sentence(taking, error, bool(begun)))
+
+
+def _rate(taking: Taking, snapshot: Snapshot) -> Rate:
+    """The likeliest of the numbers that are called like a rate: no step is there to tell it."""
+    rates = of_script(snapshot, taking.run.all_names, ())
+    return next((rate for rate in rates if RATE.match(rate.words)), Rate(1.0, ""))
 
 
 def _raises(taking: Taking, number: int, snapshot: Snapshot) -> bool:

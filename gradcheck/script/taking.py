@@ -28,6 +28,8 @@ from gradcheck.script.state import Path, Snapshot, State, alike, label, last_nam
 from gradcheck.script.straight import straight_line
 from gradcheck.script.words import RefusedError, Wishes, short
 
+MOST_FOLDED = 2.0  # a momentum takes 1 - beta of a gradient first, or 1 + beta, looking ahead
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -227,7 +229,8 @@ class Taking:
         if self.wishes.loss is None and self.wishes.params is None:
             self._require_one(losses, point, implied)
         common = found.loss.common
-        if of_step and extra and not kept and common and not found.loss.agreeing:
+        is_momentum = of_step and extra and not kept and not found.loss.agreeing
+        if is_momentum and common and common < MOST_FOLDED:
             folded = common
         both = False
         if of_step:

@@ -361,14 +361,22 @@ def test_what_is_held_is_no_builtin():
     assert names["__builtins__"] not in found.containers
 
 
+def test_a_list_that_has_become_shorter_holds_its_last_item_no_more():
+    items = [np.ones(2), np.ones(3)]
+    one, other = Holdings.of([{"items": items}]).held
+    del items[1:]
+    other.put(np.zeros(5))
+    one.put_back(np.ones(2))
+    other.put_back(np.ones(3))
+    assert [len(item) for item in items] == [2]
+
+
 def test_nothing_rings_after_a_search():
     Watch(5.0).stop()
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_patches_that_say_the_same_are_one():
-    before = {"a.py": b"a * b\n"}
-    texts = ("a * b / m", "b / m * a", "(a * b) / m", "a * b * m", "m / b * a * b")
+def ranked_texts(own, *texts):
     mended = [
         Mended(
             (Edit("a.py", 0, 5, text.encode(), 1.0, 1, text),),
@@ -378,5 +386,35 @@ def test_patches_that_say_the_same_are_one():
         )
         for text in texts
     ]
-    found = [one.edits[0].words for one in ranked(mended, before, [])]
-    assert found == ["a * b / m", "a * b * m", "m / b * a * b"]
+    return [one.edits[0].words for one in ranked(mended, {"a.py": own.encode()}, [])]
+
+
+def test_what_changes_nothing_is_left_out():
+    one, other = "def f(a):\n    return a[i + 0]\n", "def f(a):\n    return a[i]\n"
+    assert ranked_texts("def f(a):\n    return a[i + 1]\n", one, other)[0] == other
+
+
+def test_a_size_comes_before_a_whole_number_that_the_file_has():
+    head = "def f(x, y):\n    z = x[5:]\n"
+    texts = [f"{head}    return x / {one}\n" for one in ("y.size * 5", "len(y)")]
+    assert ranked_texts(f"{head}    return x / y.size\n", *texts) == texts[1:]
+
+
+@pytest.mark.parametrize(
+    ("plain", "odd"),
+    [
+        ("s += a - b", "s += a - -b"),
+        ("s -= a", "s += -a"),
+        ("s = a / n**2", "s = a / n / n"),
+        ("s = a.T @ b / n", "s = a.T / n @ b"),
+    ],
+)
+def test_what_people_write_comes_first(plain, odd):
+    own = "def f(a):\n    s = a\n"
+    texts = [f"def f(a):\n    {one}\n" for one in (odd, plain)]
+    assert ranked_texts(own, *texts)[0] == texts[1]
+
+
+def test_patches_that_say_the_same_are_one():
+    texts = ("a * b / m", "b / m * a", "(a * b) / m", "a * b * m", "m / b * a * b")
+    assert ranked_texts("a * b\n", *texts) == ["a * b / m", "a * b * m", "m / b * a * b"]

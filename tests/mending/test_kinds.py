@@ -65,6 +65,84 @@ def grad(w):
         "    TOTAL[...] = 0\n",
         "",
     ),
+    "a quotient of a sum in brackets": (
+        VECTORS
+        + """
+def loss(w):
+    z = X @ w
+    return np.sum(np.sqrt(2 + np.sin(z) - z * np.cos(z)))
+
+def grad(w):
+    z = X @ w
+    root = np.sqrt(2 + np.sin(z) - z * np.cos(z))
+    return X.T @ ((np.cos(z) - np.cos(z) + z * np.sin(z)) / root / 2)
+""",
+        "/ root / 2",
+        "* root / 2",
+    ),
+    "entries that come twice, and are put there": (
+        VECTORS
+        + """
+WHO = np.array([0, 3, 3, 1, 0, 2])
+
+def loss(w):
+    return np.sum(np.exp(w[WHO] * Y))
+
+def grad(w):
+    found = np.zeros(4)
+    np.add.at(found, WHO, Y * np.exp(w[WHO] * Y))
+    return found
+""",
+        "np.add.at(found, WHO, Y * np.exp(w[WHO] * Y))",
+        "found[WHO] = Y * np.exp(w[WHO] * Y)",
+    ),
+    "a penalty whose weight is a number": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y)) + 0.03 * np.sum(w**2)
+
+def grad(w):
+    down = X.T @ np.sinh(X @ w - Y)
+    return down + 2 * 0.03 * w
+""",
+        "return down + 2 * 0.03 * w",
+        "return down",
+    ),
+    "a penalty on what is no bias": (
+        """
+X, Y, WEIGHT = DRAWN.normal(size=(7, 3)), DRAWN.normal(size=(7, 2)), 0.6
+START = DRAWN.normal(size=(2, 4))
+
+def widened():
+    return np.hstack([np.ones((len(X), 1)), X])
+
+def loss(t):
+    return np.sum(np.cosh(widened() @ t.T - Y)) + WEIGHT / 2 * np.sum(t[:, 1:] ** 2)
+
+def grad(t):
+    found = np.sinh(widened() @ t.T - Y).T @ widened()
+    found[:, 1:] += WEIGHT * t[:, 1:]
+    return found
+""",
+        "found[:, 1:] += WEIGHT * t[:, 1:]",
+        "found += WEIGHT * t",
+    ),
+    "the number of entries for that of rows": (
+        """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 3))
+START = DRAWN.normal(size=(4, 3))
+
+def loss(w):
+    return np.mean(np.cosh(X @ w - Y))
+
+def grad(w):
+    off = np.sinh(X @ w - Y)
+    return X.T @ off / off.size
+""",
+        "/ off.size",
+        "/ len(off)",
+    ),
     "a factor at another entry": (
         """
 XS, YS = [(float(a), float(b)) for a, b in DRAWN.normal(size=(9, 2))], [1.0, 0.0, 2.0] * 3
@@ -545,6 +623,25 @@ def test_a_wrapper_mends_what_its_layer_returned(load):
     )
     found = gradcheck.repair(layer, budget=BUDGET)
     assert 'self.inner.backward(up) * self.kept["masks"][0]' in found.patches[0].diff, str(found)
+
+
+def test_words_are_written_in_the_quotes_of_the_file(load):
+    module = load(
+        HEAD
+        + VECTORS
+        + """
+START = {"height": DRAWN.normal(size=6), "slope": DRAWN.normal(size=4)}
+
+def loss(p):
+    return np.sum(np.sinh(X @ p["slope"]) * p["height"])
+
+def grad(p):
+    up = np.cosh(X @ p["slope"])
+    return {"height": np.sinh(X @ p["slope"]), "slope": X.T @ up}
+"""
+    )
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=BUDGET)
+    assert '* p["height"]' in found.patches[0].diff
 
 
 def test_an_index_that_a_loop_moves_is_kept(load):

@@ -240,3 +240,43 @@ main()
 
 def test_a_loop_in_a_function_that_changes_a_global_is_edited(repaired):
     assert "+        by_shift = 2 * np." in repaired(INSIDE)
+
+
+LAYERED = """
+import numpy as np
+
+RNG = np.random.default_rng(8)
+X, Y = RNG.normal(size=(6, 3)), RNG.normal(size=(6, 1))
+weights = [RNG.normal(size=(3, 5)), RNG.normal(size=(5, 4)), RNG.normal(size=(4, 1))]
+eta = 0.3
+for epoch in range(20):
+    outs = [X]
+    for w in weights:
+        outs.append(np.tanh(outs[-1] @ w))
+    loss = np.sum((outs[-1] - Y) ** 2)
+    down = 2 * (outs[-1] - Y) * (1 - outs[-1] ** 2)
+    downs = [down]
+    for i in range(len(weights) - 1, 0, -1):
+        downs.insert(0, downs[0] @ weights[i].T * (1 - outs[i] ** 2))
+    for i in range(len(weights)):
+        weights[i] = weights[i] - eta * outs[i].T @ downs[i]
+"""
+
+
+def test_a_loop_that_raised_is_mended_to_a_step_down(repaired):
+    wrong = LAYERED.replace("eta * outs[i].T", "eta * outs[i + 1].T")
+    assert "+        weights[i] = weights[i] - eta * outs[i].T @ downs[i]" in repaired(wrong)
+
+
+def test_how_often_a_loop_has_run_is_no_factor(repaired):
+    out = repaired(LAYERED.replace("down = 2 * (outs", "down = (outs"), "-v")
+    assert "makes every gradient right" in out
+    assert "* epoch" not in out
+
+
+def test_an_index_is_another_number_and_no_count_of_passes(repaired):
+    wrong = LAYERED.replace("downs.insert(0, downs[0] @", "downs.insert(0, downs[-1] @")
+    out = repaired(wrong, "-v")
+    assert "downs[0] @ weights[i].T" in out.split("2. ")[0]
+    assert "epoch" not in "".join(line for line in out.split("\n") if line.startswith("+"))
+    assert "__gradcheck" not in out

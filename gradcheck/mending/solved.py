@@ -1,0 +1,111 @@
+"""What the operands of an expression should be while all others stay, and what it stands in."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from gradcheck.mending.context import Context
+from gradcheck.mending.matching import CLOSE
+from gradcheck.mending.moments import Moment
+from gradcheck.user.blocks import Array
+
+SOLVED: dict[type[ast.operator], tuple[Callable[[Array, Array], Array], ...]] = {
+    ast.Add: (np.subtract, np.subtract),
+    ast.Sub: (np.add, lambda whole, left: left - whole),
+    ast.Mult: (np.divide, np.divide),
+    ast.Div: (np.multiply, lambda whole, left: left / whole),
+}
+"""What the left and the right operand should be, of what is wanted and the other operand."""
+
+JOINED: dict[type[ast.operator], Callable[[Array, Array], Array]] = {
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+}
+
+INVERSES: dict[str, Callable[[Array], Array]] = {
+    "exp": np.log,
+    "log": np.exp,
+    "sqrt": np.square,
+    "tanh": np.arctanh,
+}
+"""What the argument of a function should be, of what is wanted."""
+
+
+def parts_of(
+    context: Context, node: ast.expr, moments: Sequence[Moment], expected: Sequence[Array]
+) -> Iterator[tuple[ast.expr, Sequence[Array]]]:
+    """An expression and the operands in it, with what each should be while all others stay."""
+    yield node, expected
+    match node:
+        case ast.UnaryOp(ast.USub(), operand):
+            yield from parts_of(context, operand, moments, [-one for one in expected])
+        case ast.Call(ast.Attribute(attr=name) | ast.Name(name), [argument]) if name in INVERSES:
+            with np.errstate(all="ignore"):
+                inverse = [np.asarray(INVERSES[name](one)) for one in expected]
+            if all(np.all(np.isfinite(one)) for one in inverse):
+                yield from parts_of(context, argument, moments, inverse)
+        case ast.Call(ast.Attribute(attr="where") | ast.Name("where"), [mask, *branches]):
+            for branch, is_chosen in zip(branches, (True, False), strict=False):
+                masks = [moment.value(context.source(mask)) for moment in moments]
+                pairs = list(zip(masks, expected, strict=True))
+                if all(one is not None and one.shape == value.shape for one, value in pairs):
+                    chosen = [np.where(one == is_chosen, value, np.nan) for one, value in pairs]
+                    yield from parts_of(context, branch, moments, chosen)
+        case ast.BinOp(left, op, right) if type(op) in SOLVED:
+            for part, other, solve in zip(
+                (left, right), (right, left), SOLVED[type(op)], strict=True
+            ):
+                wanted = []
+                for moment, value in zip(moments, expected, strict=True):
+                    own, beside = (moment.value(context.source(one)) for one in (part, other))
+                    if (
+                        own is None
+                        or beside is None
+                        or np.broadcast(own, beside).shape != value.shape
+                    ):
+                        break
+                    with np.errstate(all="ignore"):
+                        solved = _shrunk(np.asarray(solve(value, beside)), own.shape)
+                    if solved is None:
+                        break
+                    wanted.append(solved)
+                else:
+                    yield from parts_of(context, part, moments, wanted)
+
+
+def wholes_around(
+    context: Context, node: ast.expr, moments: Sequence[Moment], expected: Sequence[Array]
+) -> Iterator[tuple[ast.expr, Sequence[Array]]]:
+    """The products and quotients that an expression stands in, with what each should be."""
+    parent = context.parents.get(node)
+    if isinstance(parent, ast.BinOp) and type(parent.op) in JOINED:
+        is_left = parent.left is node
+        other = parent.right if is_left else parent.left
+        beside = [moment.value(context.source(other)) for moment in moments]
+        join = JOINED[type(parent.op)]
+        whole = [
+            np.asarray(join(one, value) if is_left else join(value, one))
+            for one, value in zip(expected, beside, strict=True)
+            if value is not None
+        ]
+        if len(whole) == len(moments):
+            yield parent, whole
+            yield from wholes_around(context, parent, moments, whole)
+
+
+def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:
+    """The array of a shape that this one is when it is stretched, or itself; nan is not known."""
+    if value.shape == shape:
+        return value
+    known = np.where(np.isfinite(value), value, np.nan)
+    more = value.ndim - len(shape)
+    axes = [axis for axis in range(value.ndim) if axis < more or shape[axis - more] == 1]
+    if more < 0 or not np.isfinite(known).any():
+        return None
+    mean = np.nanmean(known, axis=tuple(axes), keepdims=True)
+    close = np.abs(known - mean) <= CLOSE * np.nanmax(np.abs(known))
+    same = mean.size == np.prod(shape) and np.all(close | np.isnan(known))
+    return mean.reshape(shape) if same else value if shape else None
