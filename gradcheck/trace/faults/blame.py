@@ -87,6 +87,15 @@ def blame(
         if is_right and named:
             return Blame(named[-1].place, (places[0],))
         return Blame.at(made.chain)
+    return _blame_operand(mend, view, made, assignments, words)
+
+
+def _blame_operand(
+    mend: Mend, view: View, made: Node, assignments: list[Assignment], words: Words
+) -> Blame:
+    """The place where what is used by a node, `made` where it stands, was chosen."""
+    state, node = view.state, view.state.tape[mend.unit.first]
+    places = [call.place for call in made.chain]
     operand = mend.unit.uses[0][1]
     source = state.tape[operand]
     within = _level_in_helper(mend, view, source, made, words)
