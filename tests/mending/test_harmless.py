@@ -69,7 +69,17 @@ HARMS = {
 }
 
 
-def load(folder, text):
+@pytest.fixture
+def load():
+    """Imports a text as a module, whose log is closed in the end."""
+    modules = []
+    yield lambda folder, text: modules.append(imported(folder, text)) or modules[-1]
+    for module in modules:
+        if hasattr(module, "LOG"):
+            module.LOG.close()
+
+
+def imported(folder, text):
     path = folder / "work.py"
     path.write_text(text)
     spec = importlib.util.spec_from_file_location(f"work_{abs(hash(str(path)))}", path)
@@ -95,7 +105,7 @@ def has_landlock():
 
 
 @pytest.mark.parametrize("harm", HARMS)
-def test_what_a_candidate_would_do_outside_of_its_process_is_refused(tmp_path, harm):
+def test_what_a_candidate_would_do_outside_of_its_process_is_refused(tmp_path, harm, load):
     if harm == "a library in C" and not has_landlock():
         pytest.skip("the kernel has no Landlock")
     (tmp_path / "notes.txt").write_text("the only copy")
@@ -112,7 +122,7 @@ def test_what_a_candidate_would_do_outside_of_its_process_is_refused(tmp_path, h
         assert "refused" in str(found)
 
 
-def test_an_array_that_is_mapped_from_a_file_is_changed_for_the_candidates_only(tmp_path):
+def test_an_array_that_is_mapped_from_a_file_is_changed_for_the_candidates_only(tmp_path, load):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(6, 3)))
     mapped = f"X = np.load({str(tmp_path / 'x.npy')!r}, mmap_mode='r+')"
     text = source(tmp_path, "X[:] = 0; ctypes.string_at(0)")
@@ -123,7 +133,7 @@ def test_an_array_that_is_mapped_from_a_file_is_changed_for_the_candidates_only(
     assert (tmp_path / "x.npy").read_bytes() == before
 
 
-def test_functions_that_write_files_themselves_are_not_searched(tmp_path):
+def test_functions_that_write_files_themselves_are_not_searched(tmp_path, load):
     writing = "    open(NOTES, 'w').close()\n    surplus = 0"
     text = source(tmp_path, "pass").replace("    surplus = 0", writing)
     module = load(tmp_path, text)
@@ -146,7 +156,7 @@ if b > 1:
 
 
 @pytest.fixture
-def patch(tmp_path):
+def patch(tmp_path, load):
     module = load(tmp_path, source(tmp_path, "pass"))
     return gradcheck.repair(module.loss, np.ones(3), module.grad, budget=Edits(300)).patches[0]
 
