@@ -17,7 +17,7 @@ from gradcheck.mending.elsewhere import Data, State
 from gradcheck.mending.reading import Read, Reader
 from gradcheck.mending.targets import Progress, Standing, Target
 from gradcheck.sampling import Indices
-from gradcheck.user.calls import Raised, UserCodeError
+from gradcheck.user.calls import LEAVING, Raised, UserCodeError
 from gradcheck.user.problem import Function
 
 MOST_ENTRIES = 2000
@@ -275,7 +275,7 @@ def _untold(function: Function | None) -> Any:
             return function(*arguments)
         except (UserCodeError, UsageError):
             raise
-        except (Exception, SystemExit, GeneratorExit) as error:
+        except LEAVING as error:
             raise UserCodeError(Raised("", error, (), {})) from None
 
     return untold

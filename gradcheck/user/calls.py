@@ -137,6 +137,10 @@ class Raised:
         return f"{self.summary} ({place(self.frames[-1])})" if self.frames else self.summary
 
 
+LEAVING: tuple[type[BaseException], ...] = (Exception, SystemExit, GeneratorExit)
+"""How a call of the user's code may end without a value; an interrupt is the user's own."""
+
+
 class UserCodeError(Exception):
     """Carries a `Raised` from a call of the user's code to whoever reports it."""
 
@@ -154,7 +158,7 @@ def call(function: Callable[..., Any], what: str, *arguments: Any) -> Any:
     """
     try:
         return function(*arguments)
-    except (Exception, SystemExit, GeneratorExit) as error:
+    except LEAVING as error:
         raise as_users_error(what, error) from None
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck.user.calls import LEAVING
 from gradcheck.user.outputs import Reading, leaves
 from gradcheck.user.tensors import is_real_tensor, is_tensor, is_torch, to_array
 
@@ -64,7 +65,7 @@ def _asked(layer: CheckedLayer, start: Mapping[str, Any]) -> tuple[Any, str]:
     """The output and the gradients; or what was raised."""
     try:
         return (layer.run(start)[0], layer.gradient(start)), ""
-    except Exception as error:
+    except LEAVING as error:
         return None, repr(error)
 
 

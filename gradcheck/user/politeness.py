@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from gradcheck.errors import UsageError
-from gradcheck.user.calls import Raised, UserCodeError
+from gradcheck.user.calls import LEAVING, Raised, UserCodeError
 from gradcheck.words import with_nearest
 
 Arguments = ParamSpec("Arguments")
@@ -48,7 +48,7 @@ def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
                 f"Python's recursion limit ({sys.getrecursionlimit()}) was met: what was given is "
                 "nested deeper than that, or the limit was set to a small number"
             ) from None
-        except Exception as error:
+        except LEAVING as error:
             raised = Raised("gradcheck", error, (), {})
             last = traceback.extract_tb(error.__traceback__)[-1]
             raise UsageError(

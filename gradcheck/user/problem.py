@@ -23,7 +23,7 @@ from gradcheck.user.automatic import (
 )
 from gradcheck.user.blocks import BARE, Array, Parameters, describe, path_name
 from gradcheck.user.bounds import Bounds
-from gradcheck.user.calls import GRADIENT, LOSS, STEP, UserCodeError, as_users_error, call
+from gradcheck.user.calls import GRADIENT, LEAVING, LOSS, STEP, UserCodeError, as_users_error, call
 from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
 from gradcheck.user.objects import thawed
@@ -283,7 +283,7 @@ class Problem:
         def quick_loss(values: Sequence[Array]) -> float:
             try:
                 returned = function(pack(values))
-            except (Exception, SystemExit, GeneratorExit) as error:
+            except LEAVING as error:
                 raise as_users_error(LOSS, error) from None
             return returned if alone and type(returned) is float else number(returned)
 

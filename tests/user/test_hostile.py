@@ -572,3 +572,13 @@ def test_two_million_parameters_take_about_four_times_their_memory():
     assert report.ok, str(report)
     assert report.coverage.entries == 3
     assert peak <= 4 * w.nbytes + LITTLE, f"{peak / w.nbytes:.2f} times the parameters"
+
+
+@pytest.mark.parametrize("leaving", [SystemExit(3), GeneratorExit("over"), ValueError("no")])
+def test_a_backward_that_leaves_the_interpreter_is_told_as_one_that_raises(leaving):
+    def backward(upstream, cache):
+        raise leaving
+
+    report = gradcheck.check_layer(lambda x: (x**2, x), backward, (np.ones(3),))
+    assert report.verdict == "fail"
+    assert type(leaving).__name__ in str(report)

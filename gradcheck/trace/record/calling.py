@@ -21,6 +21,7 @@ from gradcheck.trace.record.reach import Reach
 from gradcheck.trace.record.recording import node_of, plain
 from gradcheck.trace.record.tensors import kind_for
 from gradcheck.trace.record.traced import Traced
+from gradcheck.user.calls import LEAVING
 
 SEEN_THROUGH = split_names(
     """
@@ -98,7 +99,7 @@ def trace_calls(
             starts.append(len(tape.nodes))
             try:
                 value = run_function(function, traced)
-            except (Exception, SystemExit) as raised:
+            except LEAVING as raised:
                 error = raised
                 break
             indices.append(_indices(tape, value))
