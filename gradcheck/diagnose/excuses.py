@@ -1,9 +1,9 @@
 """Gradients that are right but for a small number by which the loss keeps its log finite.
 
 A loss -log(p + 1e-8) and the gradient p - y differ by some 1e-8 / p, and one that clips p by
-about 1e-8. The number is there to keep
-the loss finite, and nobody means it to be differentiated. How far the two are apart is known from
-the user's own computation, done again without the number; only that much is excused.
+about 1e-8. The number is there to keep the loss finite, and nobody means it to be differentiated.
+How far the two are apart is known from the user's own computation, done again without the number;
+only that much is excused.
 """
 
 from __future__ import annotations

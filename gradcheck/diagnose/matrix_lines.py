@@ -53,10 +53,7 @@ MOST_WRONG, MOST_OTHERS = 64, 100
 
 SCALES = frozenset(rule.RULE.code for rule in (wrong_batch_divisor, wrong_scale))
 VAGUE = (unknown_cause.RULE.code, wrong_scale.RULE.code)
-OF_BATCHES = frozenset(
-    rule.RULE.code
-    for rule in (missing_batch_mean, double_batch_mean, wrong_batch_divisor, wrong_scale)
-)
+OF_BATCHES = SCALES | {rule.RULE.code for rule in (missing_batch_mean, double_batch_mean)}
 """What a finding that names nothing does not become: a row has no samples that are averaged."""
 
 BY_VALUE = re.compile(r"dL/d(\([^()]*\)|`[^`]*`|[\w.]+(?:\[[^\[\]]*\])?)")

@@ -71,10 +71,8 @@ def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
                         yield context.replaced(node, form.format(context.source(node)), weight)
         for node in context.wholes() if kind in WHOLE_FORMS else ():
             value, text = context.value(node), context.source(node)
-            if kind is EditKind.CONJUGATE and not (value and value.is_complex):
-                continue
             text = f"({text})" if not isinstance(node, ast.Name | ast.Attribute) else text
-            for form, axes, weight in WHOLE_FORMS[kind]:
+            for form, axes, weight in WHOLE_FORMS[kind] if _suits(kind, value) else ():
                 if axes is None or (value is not None and axes == len(value.shape)):
                     yield context.replaced(node, form.format(text), weight)
 
@@ -85,8 +83,13 @@ def _may_become(kind: EditKind, value: Value, parent: ast.AST | None) -> bool:
     """Whether a name, attribute or item in `parent` may take the forms of a kind."""
     asked = parent.attr if isinstance(parent, ast.Attribute) else ""
     if kind is EditKind.CONJUGATE:
-        return value.is_complex and asked in ("", "T")
+        return _suits(kind, value) and asked in ("", "T")
     return value.kind != "int" and asked not in LIBRARY_ATTRIBUTES
+
+
+def _suits(kind: EditKind, value: Value | None) -> bool:
+    """Whether an edit of a kind changes such a value: only complex numbers have conjugates."""
+    return kind is not EditKind.CONJUGATE or (value is not None and value.is_complex)
 
 
 def _inside(node: ast.expr) -> Iterator[tuple[ast.expr, EditKind, float]]:

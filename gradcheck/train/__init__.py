@@ -15,7 +15,7 @@ from gradcheck.errors import UsageError
 from gradcheck.progress import Advance, Begin, no_bar
 from gradcheck.train.course import verdict
 from gradcheck.train.runs import Losses, make_run
-from gradcheck.user.calls import UserCodeError, quietly, read_traceback
+from gradcheck.user.calls import LEAVING, UserCodeError, quietly, read_traceback
 
 PUBLISHED, FIXED = "published", "fixed"
 LARGEST_SEED = 2**32 - 1
@@ -138,6 +138,6 @@ def _collect(running: Losses, losses: list[float], advance: Advance) -> str:
         return f"cannot be trained: {error}"
     except UserCodeError as error:
         return f"raises {error.raised.summary}"
-    except (Exception, SystemExit) as error:
+    except LEAVING as error:
         return f"raises {read_traceback('your training', error).summary}"
     return ""

@@ -1,9 +1,7 @@
 """Bugs in twins, loops over time, flows and risk sets, each named at its line."""
 
 import pytest
-
-import gradcheck
-from benchmarks.edits.edit import module_of
+from named_bugs import first_finding
 
 HEAD = """
 import numpy as np
@@ -198,16 +196,6 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_bug_is_named_at_its_line(name, tmp_path):
     source, right, wrong, code = CASES[name]
-    whole = HEAD + source
-    assert whole.count(right) == 1
-    assert gradcheck.check(*_taken(whole, tmp_path / "right.py")).ok
-    report = gradcheck.check(*_taken(whole.replace(right, wrong), tmp_path / "wrong.py"))
-    first = report.findings[0]
-    assert first.code == code, str(report)
-    line = whole[: whole.index(right)].count("\n") + 1
+    first, line, report = first_finding(HEAD + source, right, wrong, tmp_path)
+    assert first.code == code, report
     assert first.location.line in (line, line - (not wrong))
-
-
-def _taken(source, path):
-    module = module_of(source, path)
-    return module.loss, module.params(), module.grad

@@ -42,6 +42,21 @@ def grad(z):
     return 2 * A.conj().T @ rest
 """
 
+TWICE = (
+    VECTORS
+    + """
+ROWS = np.array([0, 2, 2, 3, 0, 1])
+
+def loss(w):
+    return np.sum(np.sinh(w[ROWS] * Y))
+
+def grad(w):
+    g = np.zeros_like(w)
+    np.add.at(g, ROWS, Y * np.cosh(w[ROWS] * Y))
+    return g
+"""
+)
+
 PROGRAMS = {
     # name: (program, right text, wrong text)
     "a conjugate left out": (WAVES, "A.conj().T", "A.T"),
@@ -81,20 +96,9 @@ def grad(w):
         "* root / 2",
     ),
     "entries that come twice, and are put there": (
-        VECTORS
-        + """
-WHO = np.array([0, 3, 3, 1, 0, 2])
-
-def loss(w):
-    return np.sum(np.exp(w[WHO] * Y))
-
-def grad(w):
-    found = np.zeros(4)
-    np.add.at(found, WHO, Y * np.exp(w[WHO] * Y))
-    return found
-""",
-        "np.add.at(found, WHO, Y * np.exp(w[WHO] * Y))",
-        "found[WHO] = Y * np.exp(w[WHO] * Y)",
+        TWICE,
+        "np.add.at(g, ROWS, Y * np.cosh(w[ROWS] * Y))",
+        "g[ROWS] = Y * np.cosh(w[ROWS] * Y)",
     ),
     "a penalty whose weight is a number": (
         VECTORS
@@ -350,18 +354,7 @@ def grad(w):
         "",
     ),
     "entries that come twice": (
-        VECTORS
-        + """
-ROWS = np.array([0, 2, 2, 3, 0, 1])
-
-def loss(w):
-    return np.sum(np.sinh(w[ROWS] * Y))
-
-def grad(w):
-    g = np.zeros_like(w)
-    np.add.at(g, ROWS, Y * np.cosh(w[ROWS] * Y))
-    return g
-""",
+        TWICE,
         "np.add.at(g, ROWS, Y * np.cosh(w[ROWS] * Y))",
         "g[ROWS] += Y * np.cosh(w[ROWS] * Y)",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -51,26 +51,32 @@ def other_index_cause(compared: Compared) -> Cause | None:
     if not np.any(compared.expected[0]):
         return None
     for node in made_of(compared):
-        if base_name(node) != "getitem" or node.place is None:
-            continue
-        key = node.arguments[1] if isinstance(node.arguments[1], tuple) else (node.arguments[1],)
-        array = resolve(node.arguments[0], compared.state.values[0])
-        written = indices_in(expression_of(node.place.source))
-        for axis, index in enumerate(key if len(written) == len(key) else ()):
-            if type(index) is not int or not _is_number(written[axis]):
-                continue
-            for other in range(min(_length_along(key, axis, array), MOST_PARTS)):
-                if agrees(compared, node, partial(_read_at, axis, other)):
-                    indices = [ast.unparse(one) for one in written]
-                    right = [*indices[:axis], str(other), *indices[axis + 1 :]]
-                    return Cause(
-                        fault.OTHER_INDEX,
-                        f"`{node.place.source}` is read at {indices[axis]}, and {other} belongs "
-                        "there",
-                        f"write `{_subscript(node.place.source, right)}`",
-                        node.index,
-                    )
+        for subscript, axis, other in _with_other_numbers(node, compared):
+            if agrees(compared, node, partial(_read_at, axis, other)):
+                indices = [ast.unparse(one) for one in indices_in(subscript)]
+                now, indices[axis] = indices[axis], str(other)
+                words = f"`{_source(node)}` is read at {now}, and {other} belongs there"
+                fix = f"write `{_text(subscript, indices)}`"
+                return Cause(fault.OTHER_INDEX, words, fix, node.index)
     return None
+
+
+def _with_other_numbers(node: Node, compared: Compared) -> Iterator[tuple[ast.Subscript, int, int]]:
+    """What reads a part of an array, the axis of a number in it, and numbers to read there."""
+    subscript = expression_of(_source(node))
+    if base_name(node) != "getitem" or not isinstance(subscript, ast.Subscript):
+        return
+    array, key = (resolve(one, compared.state.values[0]) for one in node.arguments)
+    key = key if isinstance(key, tuple) else (key,)
+    written = indices_in(subscript)
+    for axis, index in enumerate(key if len(written) == len(key) else ()):
+        if type(index) is int and _is_number(written[axis]):
+            for other in range(min(_length_along(key, axis, array), MOST_PARTS)):
+                yield subscript, axis, other
+
+
+def _source(node: Node) -> str:
+    return "" if node.place is None else node.place.source
 
 
 def _is_number(index: ast.expr) -> bool:
@@ -103,14 +109,12 @@ def _reordered(source: str, order: Sequence[int]) -> str:
     indices = [ast.unparse(one) for one in indices_in(expression)]
     if not isinstance(expression, ast.Subscript) or len(indices) != len(order):
         return ""
-    return _subscript(source, [indices[i] for i in order])
+    return _text(expression, [indices[i] for i in order])
 
 
-def _subscript(source: str, indices: Sequence[str]) -> str:
+def _text(subscript: ast.Subscript, indices: Sequence[str]) -> str:
     """The text of a subscript with other indices."""
-    expression = expression_of(source)
-    array = ast.unparse(expression.value) if isinstance(expression, ast.Subscript) else source
-    return f"{array}[{', '.join(indices)}]"
+    return f"{ast.unparse(subscript.value)}[{', '.join(indices)}]"
 
 
 def place_cause(compared: Compared) -> Cause | None:

@@ -198,7 +198,7 @@ def _divisors(nodes: Sequence[Node]) -> set[int]:
 def _kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
     """The share of units kept by a dropout that divides by it, where that is the factor."""
     for node in nodes:
-        if base_name(node) not in ("divide", "multiply") or len(node.arguments) != 2:
+        if base_name(node) not in SCALES or len(node.arguments) != 2:
             continue
         near = {inner for index in node.operands for inner in (index, *nodes[index].operands)}
         masks = [nodes[index] for index in near if _is_mask(nodes[index])]

@@ -1,0 +1,17 @@
+"""A program that is right, and with a bug in it: what is found first, and where the bug is."""
+
+import gradcheck
+from benchmarks.edits.edit import module_of
+
+
+def first_finding(program, right, wrong, folder):
+    """The first finding once a right text is a wrong one, the line of it, and the report."""
+    assert program.count(right) == 1
+    assert gradcheck.check(*_taken(program, folder / "right.py")).ok
+    report = gradcheck.check(*_taken(program.replace(right, wrong), folder / "wrong.py"))
+    return report.findings[0], program[: program.index(right)].count("\n") + 1, str(report)
+
+
+def _taken(source, path):
+    module = module_of(source, path)
+    return module.loss, module.params(), module.grad
