@@ -12,7 +12,6 @@ from gradcheck.diagnose.rule import (
     Detector,
     Direct,
     Last,
-    LayerForms,
     Note,
     Rule,
     Scale,
@@ -48,11 +47,6 @@ HOW: tuple[tuple[type[Detector], str], ...] = (
         Correction,
         "Your gradient is rearranged. The rule is named where it then agrees with the numeric one, "
         "at your parameters and at a second point.",
-    ),
-    (
-        LayerForms,
-        "What would make the gradient right is done to it, at your inputs and at a second point. "
-        "The rule is named where the result agrees with the numeric gradient.",
     ),
     (Direct, "It is seen in what the functions do and return."),
     (Last, "It is asked of the blocks that no other rule explains."),

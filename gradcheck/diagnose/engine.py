@@ -16,7 +16,6 @@ from gradcheck.diagnose.advice import advice
 from gradcheck.diagnose.evidence import Evidence, second_point
 from gradcheck.diagnose.findings import correction_finding, scale_findings
 from gradcheck.diagnose.following import with_faults, without_rate
-from gradcheck.diagnose.layer_forms import layer_findings
 from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
 from gradcheck.diagnose.raised import exception_finding
 from gradcheck.diagnose.rule import Direct, Last, detectors
@@ -133,7 +132,6 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
     explained: set[str] = set()
     for finding in (
         *_direct(evidence),
-        *layer_findings(evidence, RULES),
         *_from_corrections(evidence),
     ):
         if finding.severity != "error":

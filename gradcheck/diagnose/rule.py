@@ -13,7 +13,6 @@ from gradcheck.user.blocks import Array
 
 if TYPE_CHECKING:
     from gradcheck.diagnose.evidence import Evidence
-    from gradcheck.diagnose.layer_forms import Form, LayerPoint
     from gradcheck.diagnose.sizes import Sizes
 
 
@@ -79,16 +78,6 @@ class Direct:
 
 
 @dataclass(frozen=True)
-class LayerForms:
-    """A detector for `check_layer`: gradients of an input that may be the right ones.
-
-    `forms` gives them, always in the same order and number for one problem.
-    """
-
-    forms: Callable[[LayerPoint], Iterator[Form]]
-
-
-@dataclass(frozen=True)
 class Last:
     """A detector for the wrong blocks that no other explains; makes its findings itself."""
 
@@ -117,7 +106,7 @@ class Note:
     """Nothing to detect: another stage sees it, and says so in a note of the report."""
 
 
-Detector = Scale | Correction | Direct | LayerForms | Last | Traced | Note
+Detector = Scale | Correction | Direct | Last | Traced | Note
 
 
 class EditKind(Enum):

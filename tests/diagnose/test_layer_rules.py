@@ -25,10 +25,10 @@ def normalise(axis):
     return forward
 
 
-def normalise_back(axis, mean=True, variance=True, power=1):
+def normalise_back(axis, mean=True, variance=True, scaled=lambda upstream, gamma: upstream * gamma):
     def backward(upstream, cache):
         normal, deviation, gamma = cache
-        g = upstream * gamma**power
+        g = scaled(upstream, gamma)
         dx = g
         if mean:
             dx = dx - g.mean(axis=axis, keepdims=True)
@@ -104,12 +104,39 @@ LAYERS = {
         "GC853",
         "x",
     ),
-    "gamma missing": (normalise(0), normalise_back(0, power=0), (X, GAMMA, BETA), "GC854", "x"),
-    "gamma missing, layer": (
-        normalise(1),
-        normalise_back(1, power=0),
+    "gamma missing": (
+        normalise(0),
+        normalise_back(0, scaled=lambda upstream, gamma: upstream),
         (X, GAMMA, BETA),
         "GC854",
+        "x",
+    ),
+    "gamma missing, layer": (
+        normalise(1),
+        normalise_back(1, scaled=lambda upstream, gamma: upstream),
+        (X, GAMMA, BETA),
+        "GC854",
+        "x",
+    ),
+    "gamma twice": (
+        normalise(0),
+        normalise_back(0, scaled=lambda upstream, gamma: upstream * gamma * gamma),
+        (X, GAMMA, BETA),
+        "GC418",
+        "x",
+    ),
+    "gamma squared": (
+        normalise(0),
+        normalise_back(0, scaled=lambda upstream, gamma: upstream * gamma**2),
+        (X, GAMMA, BETA),
+        "GC418",
+        "x",
+    ),
+    "divided by gamma": (
+        normalise(1),
+        normalise_back(1, scaled=lambda upstream, gamma: upstream / gamma),
+        (X, GAMMA, BETA),
+        "GC418",
         "x",
     ),
     "repeated once": (embedding, embedding_once, (IDS, TABLE), "GC855", "table"),

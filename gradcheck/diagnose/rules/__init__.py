@@ -67,6 +67,7 @@ FILES = (
     "forward_backward_inconsistent",
     "loss_may_be_wrong",
     "missing_factor",
+    "wrong_factor",
     "extra_term",
     "missing_term",
     "wrong_operand",

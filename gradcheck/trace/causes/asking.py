@@ -17,7 +17,6 @@ from gradcheck.trace.causes.operation_causes import (
     forward_cause,
     product_cause,
     softmax_cause,
-    term_cause,
     update_cause,
     value_cause,
 )
@@ -34,7 +33,7 @@ from gradcheck.trace.causes.slope_causes import (
     other_slope_cause,
     slope_cause,
 )
-from gradcheck.trace.causes.surplus_causes import again_cause, clip_cause, habit_cause
+from gradcheck.trace.causes.surplus_causes import again_cause, clip_cause, habit_cause, term_cause
 from gradcheck.trace.causes.upstream_causes import (
     adjoint_cause,
     loss_cause,

@@ -20,6 +20,7 @@ from gradcheck.trace.fault import (
     OTHER_WEIGHTS,
     PATH_MISSING,
     TRANSPOSED,
+    WRONG_FACTOR,
     Cause,
 )
 from gradcheck.trace.locating.explain import Known
@@ -69,6 +70,14 @@ SAYS = {
 }
 """Why a value is wrong, by the first word of what to write."""
 
+TOO_MUCH = {
+    "multiply": "what it is multiplied by is one factor too many",
+    "divide": "what it is divided by is one factor too many",
+    "power": "it is not to be raised to a power",
+    "square": "it is not to be squared",
+}
+"""What is done where the operand of an operation belongs."""
+
 TURNS = ("T", "swapaxes(-1, -2)")
 """How a value is transposed."""
 
@@ -82,6 +91,7 @@ class Written:
         value: the text of what is at hand.
         node: that value, or one in a loop.
         made_of: what the whole wrong value is made of.
+        at: the operation that makes it.
         operand: what it stands for in the wrong expression; empty for the whole.
     """
 
@@ -90,6 +100,7 @@ class Written:
     node: int = -1
     made_of: Sequence[int] = ()
     operand: str = ""
+    at: int = -1
 
     def cause(self, known: Known, state: State, parameters: Sequence[Arrays]) -> Cause | None:
         """Why the value is wrong, by what makes it right."""
@@ -97,7 +108,8 @@ class Written:
             return None
         name, words = SAYS[self.code.partition(" ")[0]]
         if name == OTHER_OPERAND and self.node in self.made_of:
-            return None  # what is done to it is too much
+            done = base_name(state.tape[self.at])
+            return Cause(WRONG_FACTOR, TOO_MUCH[done]) if done in TOO_MUCH else None
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
         if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
             return Cause(TRANSPOSED, words)
@@ -199,7 +211,8 @@ def _fitting(
                 own = _in_brackets(name, words)
                 made_of = state.tape[sites[0].node].operands if sites[0].uses else ()
                 value = words.split("`")[1].format(own)
-                yield Written(text.format(own, what), value, sites[0].scope[name], made_of)
+                code, node = text.format(own, what), sites[0].scope[name]
+                yield Written(code, value, node, made_of, at=sites[0].node)
 
 
 def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterator[Written]:

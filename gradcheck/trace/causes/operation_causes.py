@@ -1,12 +1,9 @@
-"""What an operation of the backward pass does wrong: a softmax's product, a product, a term."""
+"""What an operation of the backward pass does wrong: a softmax's product, a product, a value."""
 
 from __future__ import annotations
 
-import ast
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -29,9 +26,8 @@ from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node, carried, evaluate
+from gradcheck.trace.record.nodes import Node, carried
 from gradcheck.trace.record.scipy_forms import softmax
-from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.trace.wording.words import Words
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
@@ -155,36 +151,6 @@ def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:
     if shape[-1] != other[-2]:
         return False
     return same([a @ b for a, b in zip(left, right, strict=True)], expected)
-
-
-OTHER_TERM: Mapping[str, Callable[..., Any]] = {"add": np.subtract, "subtract": np.add}
-"""What to do instead of adding or subtracting."""
-
-
-def term_cause(compared: Compared) -> Cause | None:
-    """The wrong sign of one term of a sum, or a term too many."""
-    node = compared.state.tape[compared.node]
-    function = OTHER_TERM.get(base_name(node))
-    if function is None or len(node.arguments) != 2:
-        return None
-    if compared.is_use:
-        if not same([-value for value in compared.actual], compared.expected):
-            return None
-        term = f"{'second' if compared.operand == node.operands[-1] else 'first'} term"
-        return Cause(fault.SIGN, f"the {term} has the wrong sign", f"change the sign of the {term}")
-    other = replace(node, function=function, keywords={})
-    for sign in (1, -1):
-        turned = [sign * evaluate(other, known) for known in compared.state.values]
-        if same(turned, compared.expected):
-            which = "second" if sign == 1 else "first"
-            return Cause(fault.SIGN, f"the {which} term has the wrong sign")
-    for position, zero in enumerate(((0.0, node.arguments[1]), (node.arguments[0], 0.0))):
-        left = [evaluate(replace(node, arguments=zero), known) for known in compared.state.values]
-        text = operand_text(node.place.source, position) if node.place else None
-        if text is not None and same(left, compared.expected):
-            name = ast.unparse(text)
-            return Cause(fault.EXTRA_TERM, f"`{name}` is one term too many", f"leave `{name}` out")
-    return None
 
 
 def forward_cause(compared: Compared) -> Cause | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
@@ -16,6 +17,7 @@ from gradcheck.trace.causes.penalty_terms import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.names import MOVES, WRITES, split_names
 from gradcheck.trace.record.nodes import Node, evaluate, resolve
+from gradcheck.trace.record.sources import tree_of
 
 SLIDES = split_names("convolve correlate convolve2d correlate2d")
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
@@ -220,7 +222,7 @@ def written_cause(compared: Compared) -> Cause | None:
             return Cause(
                 fault.REPEATED_INDEX,
                 f"an index that repeats is written once, and this has more than one of {often}",
-                "use np.add.at, which adds for every time that an index comes",
+                f"{_added_for_each(node)} adds for every time that an index comes",
             )
     before = [values[node.operands[0]] for values in compared.state.values]
     if same(before, compared.expected) and node.place is not None:
@@ -237,6 +239,22 @@ def written_cause(compared: Compared) -> Cause | None:
             "add with += what is assigned with =",
         )
     return None
+
+
+def _added_for_each(node: Node) -> str:
+    """The statement that writes into repeated indices, as one that adds for each of them."""
+    place = node.place
+    if place is None:
+        return "np.add.at"
+    for statement in ast.walk(tree_of(place.file)):
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Subscript() as target])
+                | ast.AugAssign(target=ast.Subscript() as target)
+            ) if (target.lineno, target.col_offset) == (place.line, place.column):
+                parts = map(ast.unparse, (target.value, target.slice, statement.value))
+                return f"`np.add.at({', '.join(parts)})`"
+    return "np.add.at"
 
 
 def _adds_up(compared: Compared, node: Node) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.operations import base_name
@@ -201,14 +203,16 @@ def _kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
         if base_name(node) not in SCALES or len(node.arguments) != 2:
             continue
         near = {inner for index in node.operands for inner in (index, *nodes[index].operands)}
-        masks = [nodes[index] for index in near if _is_mask(nodes[index])]
+        given = [one for other in (node, *map(nodes.__getitem__, near)) for one in other.arguments]
+        arrays = [nodes[index].value for index in near]
+        masks = [one for one in (*arrays, *given) if isinstance(one, np.ndarray) and _is_mask(one)]
         numbers = [
             float(nodes[index].value.reshape(()))
             for index in node.operands
             if _is_number(nodes[index])
         ]
         numbers += [constant_of(one, nodes) or 0.0 for one in node.arguments]
-        numbers += [float(np.max(one.value)) for one in masks if one.is_leaf]
+        numbers += [float(np.max(one)) for one in masks]
         for number in numbers if masks else ():
             kept = 1 / number if number > 1 else number
             if 0 < kept < 1 and (_is(ratio, kept) or _is(1 / ratio, kept)):
@@ -220,6 +224,6 @@ def _is_number(node: Node) -> bool:
     return node.is_float and node.value.size == 1
 
 
-def _is_mask(node: Node) -> bool:
-    levels = np.unique(node.value) if node.value.size > 1 else np.empty(0)
+def _is_mask(value: NDArray[Any]) -> bool:
+    levels = np.unique(value) if value.size > 1 else np.empty(0)
     return len(levels) == 2 and float(levels[0]) == 0

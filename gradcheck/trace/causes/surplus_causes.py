@@ -1,8 +1,11 @@
-"""What is done to a right value: a slope that is not in the loss, or a second time; a clip."""
+"""What is done to a right value: a slope or a factor too many, a clip, a term."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +15,8 @@ from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.causes.compared import FEWEST, Array, Compared, product, quotient, same
 from gradcheck.trace.causes.missing_causes import parameterisation
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.record.nodes import Node, evaluate
+from gradcheck.trace.wording.operand_text import operand_text
 
 
 def _sigmoid(z: Array) -> Array:
@@ -103,3 +108,63 @@ def clip_cause(compared: Compared) -> Cause | None:
         if same(arriving, compared.expected):
             return Cause(fault.CLIPPED, "it cuts off what is right", "leave the bound out")
     return None
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """What undoes an operation on two operands.
+
+    Attributes:
+        function: the operation that does.
+        neutral: the operand that changes nothing.
+        part: what the operands are called.
+        surplus: the cause, where one of them is too much.
+    """
+
+    function: Callable[..., Any]
+    neutral: float
+    part: str
+    surplus: str
+
+
+INVERSES: Mapping[str, Inverse] = {
+    "add": Inverse(np.subtract, 0.0, "term", fault.EXTRA_TERM),
+    "subtract": Inverse(np.add, 0.0, "term", fault.EXTRA_TERM),
+    "multiply": Inverse(np.divide, 1.0, "factor", fault.WRONG_FACTOR),
+    "divide": Inverse(np.multiply, 1.0, "factor", fault.WRONG_FACTOR),
+}
+
+
+def term_cause(compared: Compared) -> Cause | None:
+    """The wrong sign of one term of a sum, a term or factor too many, a quotient for a product."""
+    node = compared.state.tape[compared.node]
+    inverse = INVERSES.get(base_name(node))
+    if inverse is None or len(node.arguments) != 2:
+        return None
+    if compared.is_use:
+        return _sign_of_use(compared, node) if inverse.part == "term" else None
+    other = replace(node, function=inverse.function, keywords={})
+    inverted = [evaluate(other, known) for known in compared.state.values]
+    if inverse.part == "factor" and same(inverted, compared.expected):
+        ways = ("divided by", "multiplied by")
+        done, meant = ways if base_name(node) == "divide" else ways[::-1]
+        return Cause(inverse.surplus, f"it is {done} what it is to be {meant}")
+    for sign, which in ((1, "second"), (-1, "first")) if inverse.part == "term" else ():
+        if same([sign * value for value in inverted], compared.expected):
+            return Cause(fault.SIGN, f"the {which} term has the wrong sign")
+    first, second = node.arguments
+    for position, kept in enumerate(((inverse.neutral, second), (first, inverse.neutral))):
+        left = [evaluate(replace(node, arguments=kept), known) for known in compared.state.values]
+        text = operand_text(node.place.source, position) if node.place else None
+        if text is not None and same(left, compared.expected):
+            name = ast.unparse(text)
+            words = f"`{name}` is one {inverse.part} too many"
+            return Cause(inverse.surplus, words, f"leave `{name}` out")
+    return None
+
+
+def _sign_of_use(compared: Compared, node: Node) -> Cause | None:
+    if not same([-value for value in compared.actual], compared.expected):
+        return None
+    term = f"{'second' if compared.operand == node.operands[-1] else 'first'} term"
+    return Cause(fault.SIGN, f"the {term} has the wrong sign", f"change the sign of the {term}")

@@ -104,13 +104,19 @@ def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
             and state.above[output.node] >> node.index & 1
             and node.chain
         ]
-        if not writes:
+        if not sources <= _as_made(tape, writes):
             continue
         last = writes[-1].chain[0].place
         head = loop_of_missing(last, output.entries, shape)
         blame = Blame(head, (last,)) if head else Blame(last)
         return _put_right(NEVER_WRITTEN, blame, writes[-1].index, output, state)
     return None
+
+
+def _as_made(tape: Sequence[Node], writes: Sequence[Node]) -> set[int]:
+    """What buffers hold before the first write into each."""
+    made = {node.operands[0] for node in writes} - {node.index for node in writes}
+    return {int(source) for buffer in made for source in provenance(tape, buffer)}
 
 
 def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:

@@ -1,0 +1,19 @@
+"""GC418: a factor of the chain rule is one too many, or is divided by instead of multiplied."""
+
+from __future__ import annotations
+
+from gradcheck.diagnose.rule import EditKind, Rule, Traced
+from gradcheck.trace import fault
+
+RULE = Rule(
+    code="GC418",
+    name="wrong-factor",
+    what="A step of the chain rule is a product, and it has a factor that the derivative has not: "
+    "taken twice, or left from another formula; or it is divided by what it is to be multiplied "
+    "by, or the reverse.",
+    shows="without that factor, or with the other operation, the gradient is right.",
+    example="dxhat = upstream * gamma * gamma      # the loss has xhat * gamma",
+    instead="dxhat = upstream * gamma",
+    detector=Traced((fault.WRONG_FACTOR,)),
+    edits=(EditKind.REMOVED_FACTOR, EditKind.OPERATOR, EditKind.POWER),
+)
