@@ -20,11 +20,7 @@ from gradcheck.trace.causes.operation_causes import (
     update_cause,
     value_cause,
 )
-from gradcheck.trace.causes.path_causes import (
-    path_cause,
-    turned_cause,
-    written_cause,
-)
+from gradcheck.trace.causes.path_causes import path_cause, turned_cause
 from gradcheck.trace.causes.penalties import penalty_cause
 from gradcheck.trace.causes.scale_causes import scale_cause
 from gradcheck.trace.causes.size_causes import size_cause
@@ -42,6 +38,7 @@ from gradcheck.trace.causes.upstream_causes import (
     upstream_cause,
     weights_cause,
 )
+from gradcheck.trace.causes.written_causes import written_cause
 from gradcheck.trace.fault import SCALE, Cause
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.mend import OWN, ZERO, Mend

@@ -90,25 +90,24 @@ class Written:
         code: in words; empty where nothing at hand makes it right.
         value: the text of what is at hand.
         node: that value, or one in a loop.
-        made_of: what the whole wrong value is made of.
-        at: the operation that makes it.
+        at: the operation that makes the whole wrong value, if it stands for that.
         operand: what it stands for in the wrong expression; empty for the whole.
     """
 
     code: str = ""
     value: str = ""
     node: int = -1
-    made_of: Sequence[int] = ()
+    at: int | None = None
     operand: str = ""
-    at: int = -1
 
     def cause(self, known: Known, state: State, parameters: Sequence[Arrays]) -> Cause | None:
         """Why the value is wrong, by what makes it right."""
         if not self.code:
             return None
         name, words = SAYS[self.code.partition(" ")[0]]
-        if name == OTHER_OPERAND and self.node in self.made_of:
-            done = base_name(state.tape[self.at])
+        if self.at is not None and state.above[self.at] >> self.node & 1 and name == OTHER_OPERAND:
+            made = state.tape[self.at]
+            done = base_name(made) if self.node in made.operands else ""
             return Cause(WRONG_FACTOR, TOO_MUCH[done]) if done in TOO_MUCH else None
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
         if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
@@ -209,10 +208,9 @@ def _fitting(
             if all(_fits(form, site, state, name) for site in sites):
                 text = words if "{1}" in words else f"write {words} for {{1}}"
                 own = _in_brackets(name, words)
-                made_of = state.tape[sites[0].node].operands if sites[0].uses else ()
+                at = sites[0].node if sites[0].uses else None
                 value = words.split("`")[1].format(own)
-                code, node = text.format(own, what), sites[0].scope[name]
-                yield Written(code, value, node, made_of, at=sites[0].node)
+                yield Written(text.format(own, what), value, sites[0].scope[name], at)
 
 
 def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterator[Written]:
@@ -224,7 +222,7 @@ def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterat
                 if all(_fits(form, site, state, name, text) for site in sites):
                     value = words.format(_in_brackets(name, words))
                     code = f"write {value} for `{text}`"
-                    yield Written(code, value.strip("`"), sites[0].scope[name], (), text)
+                    yield Written(code, value.strip("`"), sites[0].scope[name], None, text)
 
 
 def _fits(
