@@ -60,14 +60,17 @@ class _Doubt:
         said = np.full(nothing.shape, NOTHING)
         return cls(off, nothing.copy(), nothing.copy(), np.full(nothing.shape, np.inf), said)
 
-    def hear(self, here: Block, nearby: Block, asked: Mask) -> None:
-        """What the derivatives of the block beside the kink say of those here."""
+    def hear(self, here: Block, nearby: Block, asked: Mask, away: float) -> None:
+        """What the derivatives of the block beside the kink say of those here.
+
+        Steps that are longer than the way there go over the kink again, and prove nothing wrong.
+        """
         analytic, bound = nearby.analytic, nearby.numeric.estimates.bound
         if nearby.gradient.verdict != "ok":
             analytic = np.full(len(analytic), np.nan)
         judged = judge_entries(analytic, nearby.numeric, here.precision, None, here.numeric.largest)
         small = np.abs(analytic) < TELLING * np.abs(here.analytic[asked])
-        said = np.where(judged.wrong, WRONG, NOTHING)
+        said = np.where(judged.wrong & (nearby.numeric.step < away), WRONG, NOTHING)
         self.said[asked] = np.where(judged.ok, np.where(small, SMALL, RIGHT), said)
         self.bound[asked] = np.fmin(self.bound[asked], bound)
 
@@ -141,8 +144,11 @@ def _ask(
     nearby = point.beside(size, rng, [block.numeric.entries[where] for block, where in pairs])
     if nearby is None or nearby.raised is not None:
         return 0
-    for doubt, here, there, where in zip(doubts, point.blocks, nearby.blocks, asked, strict=True):
-        doubt.hear(here, there, where)
+    ways = [np.abs(there - here) for here, there in zip(point.values, nearby.values, strict=True)]
+    for doubt, here, there, where, way in zip(
+        doubts, point.blocks, nearby.blocks, asked, ways, strict=True
+    ):
+        doubt.hear(here, there, where, float(np.mean(way)) if way.size else 0.0)
     return nearby.evaluations + 1
 
 

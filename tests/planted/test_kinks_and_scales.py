@@ -206,3 +206,24 @@ def test_many_samples_have_many_kinks_and_no_false_alarm(seed):
         lambda p: network.backward(p, inputs, targets),
     )
     assert report.ok, str(report)
+
+
+def test_steps_that_go_over_the_kink_again_prove_nothing_wrong_beside_it():
+    """A loss of 100 in single precision needs steps longer than the way to the point beside."""
+    rng = np.random.default_rng(5)
+    inputs = rng.normal(size=(12, 4)).astype(np.float32)
+    targets = rng.normal(size=(12, 2)).astype(np.float32)
+    weights = {"W": rng.normal(size=(4, 6)), "V": rng.normal(size=(6, 2))}
+    weights = {name: value.astype(np.float32) for name, value in weights.items()}
+    weights["W"][:, 0] = 0  # the unit is on its kink for every sample
+
+    def loss(p):
+        off = np.maximum(inputs @ p["W"], 0) @ p["V"] - targets
+        return np.float32(np.abs(off).sum() / 12) + np.float32(100)
+
+    def grad(p):
+        z = inputs @ p["W"]
+        delta = np.sign(np.maximum(z, 0) @ p["V"] - targets) / np.float32(12)
+        return {"W": inputs.T @ (delta @ p["V"].T * (z > 0)), "V": np.maximum(z, 0).T @ delta}
+
+    assert gradcheck.check(loss, weights, grad, seed=5).verdict != "fail"
