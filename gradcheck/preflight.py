@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck.arrays import same_numbers
+from gradcheck.compare.adaptive import with_what_enters
 from gradcheck.compare.point import Point
-from gradcheck.compare.updates import find_momentum
+from gradcheck.compare.updates import with_momentum
 from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import estimate_noise
 from gradcheck.numeric.storage import epsilon_of
@@ -124,9 +125,10 @@ def run_preflight(
     evaluations = preflight.evaluations + noise.evaluations
     preflight = replace(preflight, evaluations=evaluations)
     try:
-        momentum = {} if problem.step is None else find_momentum(problem, problem.step)
-        if problem.step is not None and momentum:  # its gradient is told from two updates
-            problem = replace(problem, step=replace(problem.step, momentum=momentum))
+        if problem.step is not None:
+            problem = with_what_enters(Point.at(problem, values, center, noise))
+        if problem.step is not None and problem.step.entering is None:
+            problem = with_momentum(problem, problem.step)
         problem, asked, more = asked_first(problem)
         preflight = replace(preflight, evaluations=preflight.evaluations + more)
         preflight, gradients = _with_gradient(preflight, problem, rng)

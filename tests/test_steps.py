@@ -369,7 +369,7 @@ def adagrad(p, lr, squares):
 
 
 @pytest.mark.parametrize("kind", ["adam", "adam uncorrected", "rmsprop", "adagrad", "sign"])
-def test_adaptive_updates_do_not_pass(kind):
+def test_of_adaptive_updates_the_gradient_that_enters_is_judged(kind):
     moments = {name: (np.zeros_like(v), np.zeros_like(v)) for name, v in params().items()}
     moments["t"] = 0
     squares = {name: np.zeros_like(value) for name, value in params().items()}
@@ -381,11 +381,10 @@ def test_adaptive_updates_do_not_pass(kind):
         "sign": lambda p, lr: {n: p[n] - lr * np.sign(g) for n, g in grad(p).items()},
     }
     report = check(steps[kind], diagnose=False)
-    assert report.verdict != "pass"
-    assert report.verdict == "fail" or any("adaptive" in note for note in report.notes)
+    assert report.verdict == ("inconclusive" if kind == "sign" else "pass")
+    assert any("adaptive" in note for note in report.notes)
 
 
-@pytest.mark.xfail(strict=True, reason="of g / sqrt(v), the differences shrink alike too")
 def test_an_adaptive_update_is_not_called_momentum():
     squares = {name: np.zeros_like(value) for name, value in params().items()}
     report = check(lambda p, lr: rmsprop(p, lr, squares))

@@ -1,38 +1,69 @@
-"""What an adaptive update divides a gradient by."""
+"""Adaptive updates: the gradient that enters one is judged; one that hides it says nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradcheck.compare.block import Block
+from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
+from gradcheck.trace import gradients_that_enter
 from gradcheck.user.blocks import Array
+from gradcheck.user.problem import Problem
 
 CLEAR = 10.0
 FEWEST = 4
-"""Fewer entries are of one size with some weight decay, or some number added."""
+"""Fewer entries are of one size with some weight decay."""
 
 ALIKE = 1e-3
 """The moves of an adaptive step differ by no more."""
-
-SMALL = 0.1
-"""What is added to the size that is divided by is less of the largest."""
 
 VARIED = 1e-2
 EXACT = 1e-12
 
 
+def with_what_enters(point: Point) -> Problem:
+    """The problem of a point; of an adaptive step, with the gradient that enters it for its own.
+
+    That is read from the user's computation, whatever the step remembers of earlier calls. A step
+    that goes up is left as it is: what it has of the gradient may be its sign.
+    """
+    problem, step, parameters = point.problem, point.problem.step, point.problem.parameters
+    if step is None:
+        return problem
+    is_bare = [leaf.path for leaf in parameters.leaves] == [()]
+
+    def entering(values: Sequence[Array]) -> dict[str, Array] | Array:
+        found = ask_trace(point, lambda one: gradients_that_enter(one, values), lambda _: {})
+        return next(iter(found.values()), found) if is_bare else found
+
+    if not len(entering(point.values)):
+        return problem
+    with_it = replace(problem, step=replace(step, entering=entering))
+    entered, implied = (
+        [block.gradient.value for block in replace(point, problem=one).ask_gradient().blocks]
+        for one in (with_it, problem)
+    )
+    down = 0.0
+    for one, other in zip(entered, implied, strict=True):
+        if one is None or other is None or one.shape != other.shape:
+            return problem
+        down += float(np.vdot(one, other))
+    return with_it if down > 0 else problem
+
+
 def undecided_if_adaptive(point: Point) -> Point:
     """The point of a step; where that is adaptive, it says nothing of the size of a gradient.
 
-    Every entry then moves by the same, whatever its derivative is, and in the right direction,
-    but for weight decay and for a small number beside the size that it is divided by.
+    Every entry then moves by the same, whatever its derivative is, and in the right direction, but
+    for weight decay.
     """
     step = point.problem.step
     moves = None if step is None else _moved_alike(point.blocks)
-    if step is None or moves is None:
+    if step is None or step.entering is not None or moves is None:
         return point
     # what it remembers of earlier calls is no defect of a gradient
     undecided = point.with_blocks(
@@ -56,7 +87,7 @@ def _moved_alike(blocks: tuple[Block, ...]) -> float | None:
     if len(derivatives) < 2 or np.ptp(derivatives) < VARIED * derivatives.max():
         return None
     moves = np.concatenate([part.moves for part in parts])
-    size = _one_size(moves) or _one_size_but_for_a_number(moves, derivatives)
+    size = _one_size(moves)
     if size is not None or len(derivatives) < FEWEST:
         return size
     without = (np.concatenate([part.less_that_of(one) for part in parts]) for one in parts)
@@ -100,19 +131,3 @@ def _one_size(sizes: Array) -> float | None:
     """What all sizes are."""
     alike = np.all(sizes > 0) and np.ptp(sizes) <= ALIKE * sizes.max()
     return float(np.median(sizes)) if alike else None
-
-
-def _one_size_but_for_a_number(sizes: Array, derivatives: Array) -> float | None:
-    """What all sizes would be without the small number that is added to what divides them.
-
-    Added to |g| it makes 1 / size a line in 1 / |g|, and inside the root 1 / size^2 in 1 / g^2.
-    """
-    if len(sizes) < FEWEST or not np.all(sizes > 0):
-        return None
-    for power in (1, 2):
-        columns = np.stack([sizes**power, (sizes / derivatives) ** power], axis=1)
-        (level, added), *_ = np.linalg.lstsq(columns, np.ones(len(sizes)), rcond=None)
-        fits = np.abs(columns @ (level, added) - 1).max() <= ALIKE
-        if fits and 0 < added < SMALL * level * derivatives.max() ** power:
-            return float(level ** (-1 / power))
-    return None

@@ -25,7 +25,13 @@ ALONG_WEIGHTS = 1e-3
 """A gradient that is nearer to its weights than this does not tell decay from a factor."""
 
 
-def find_momentum(problem: Problem, step: Step) -> dict[str, float]:
+def with_momentum(problem: Problem, step: Step) -> Problem:
+    """The problem of a step, whose gradient is told from two updates where it has momentum."""
+    momentum = _find_momentum(problem, step)
+    return replace(problem, step=replace(step, momentum=momentum)) if momentum else problem
+
+
+def _find_momentum(problem: Problem, step: Step) -> dict[str, float]:
     """The mu of every parameter whose update reuses a share of its last one, by name.
 
     At one point, what a step with momentum implies is i_(t+1) = mu i_t + g, so that the

@@ -218,6 +218,12 @@ def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
     step = point.problem.step
     if step is None:
         return
+    if step.entering is not None:
+        yield (
+            "your step is adaptive: it divides the gradient by its size (Adam, RMSprop, Adagrad, "
+            "Adadelta); the gradient that enters it was read from your code and judged"
+        )
+        return
     if step.moves is not None:
         name = "its size (Adam, RMSprop, Adagrad, Adadelta)"
         if abs(step.moves - 1) < EXACT:

@@ -154,7 +154,7 @@ class Problem:
         if self.gradient_function is None:
             returned = self._own_gradient(packed)
         elif self.step is not None:
-            returned = self.implied_gradient(values, self.step.learning_rate, packed)
+            returned = (self.step.entering or self.implied_gradient)(values)
         else:
             returned = call(self.gradient_function, GRADIENT, packed)
         if returned is None or returned is packed:
@@ -216,9 +216,9 @@ class Problem:
         return tuple(changed)
 
     def implied_gradient(
-        self, values: Sequence[Array], learning_rate: float, packed: Any = None
+        self, values: Sequence[Array], learning_rate: float | None = None, packed: Any = None
     ) -> Any:
-        """What the step implies at a learning rate; one with momentum is made twice for that."""
+        """What the step implies, at its learning rate or another; twice made with momentum."""
         step = self.step
         if step is None:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,8 @@ class Step:
         decay: the weight decay of blocks, by index.
         moves: by how many learning rates an adaptive step moves every entry, but for decay; None
             of any other.
+        entering: reads the gradients that enter an adaptive step, by the blocks' names, from their
+            values; None where it cannot be read, and for any other step.
         known: the names of the arrays that an object held at first, or None for containers: of an
             object, what the step leaves as it is, and what it adds, is no parameter of the step.
     """
@@ -43,6 +45,7 @@ class Step:
     share: float = 1.0
     decay: Mapping[int, float] = field(default_factory=dict)
     moves: float | None = None
+    entering: Callable[[Sequence[Array]], Any] | None = None
     known: frozenset[str] | None = None
 
     def cancellation(self, value: Array, epsilon: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.adjoints.entering import entering
 from gradcheck.trace.adjoints.reverse import Adjoints, adjoints
 from gradcheck.trace.record.calling import Trace, trace_calls
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
@@ -33,6 +34,8 @@ class Subject:
             another structure. `blocks` then has that vector alone.
         along: entries of what `blocks` has, by which every value's derivative is wanted: name and
             flat index.
+        enters: whether the gradients are those that enter an adaptive update, where it has them,
+            and not what it implies.
     """
 
     names: tuple[str, ...]
@@ -43,6 +46,7 @@ class Subject:
     users: tuple[Any, ...]
     cut: Callable[[Array], Sequence[Array]] | None = None
     along: tuple[tuple[str, int], ...] = ()
+    enters: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
     with np.errstate(all="ignore"):
         packed = subject.pack([value.copy() for value in values])
         gradient = trace_calls([subject.gradient] * calls, packed, subject.users)
-    nodes, outputs = _with_outputs(gradient)
+    nodes, outputs = _with_outputs(gradient, subject.enters)
     of_loss = (loss.loss_nodes, loss.loss_index, loss.parameters, loss.derivatives, subject)
     return Point(*of_loss, gradient, nodes, outputs, gradient.starts[-1])
 
@@ -150,13 +154,30 @@ def _unfollowed(trace: Trace) -> str:
     return "the loss is not made of numpy's operations"
 
 
-def _with_outputs(gradient: Trace) -> tuple[list[Node], dict[str, int]]:
+def gradients_that_enter(subject: Subject, values: Sequence[Array]) -> dict[str, Array]:
+    """The gradients that enter an adaptive update at a point, by block; {} where one has none."""
+    packed = subject.pack([value.copy() for value in values])
+    with np.errstate(all="ignore"):
+        trace = trace_calls([subject.gradient], packed, subject.users)
+    returned = {} if trace.error is not None else trace.indices[-1]
+    entered = {
+        name: entering(trace.nodes, index) if isinstance(index, int) else None
+        for name, index in returned.items()
+    }
+    if None in entered.values():
+        return {}
+    return {name: np.array(trace.nodes[index].value) for name, index in entered.items() if index}
+
+
+def _with_outputs(gradient: Trace, enters: bool) -> tuple[list[Node], dict[str, int]]:
     nodes = list(gradient.nodes)
     outputs: dict[str, int] = {}
     returned = gradient.indices[-1] if gradient.indices and gradient.error is None else {}
     for name, index in returned.items():
         if not isinstance(index, int):
             continue
+        if enters:
+            index = entering(nodes, index) or index
         made = nodes[index]
         outputs[name] = len(nodes)
         arguments = (Reference(index),)

@@ -33,7 +33,7 @@ def subject_of_problem(problem: Problem) -> Subject:
             returned = problem.loss_function(packed)[1]
         elif problem.step is not None:
             values = list(blocks(packed).values())
-            returned = problem.implied_gradient(values, problem.step.learning_rate, packed)
+            returned = problem.implied_gradient(values, packed=packed)
         else:
             returned = problem.gradient_function(packed)
         gradients = read_gradients(returned, parameters, copy=False).blocks
@@ -68,6 +68,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         blocks,
         users,
         None if parameters.vector is None else lambda vector: cut(vector, shapes),
+        enters=problem.step is not None and problem.step.entering is not None,
     )
 
 
