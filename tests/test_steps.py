@@ -391,11 +391,39 @@ def test_an_adaptive_update_is_not_called_momentum():
     assert not any("your step has momentum" in note for note in report.notes)
 
 
-def test_clipped_gradients_do_not_pass():
-    def step(p, lr):
-        return {name: p[name] - lr * np.clip(g, -0.01, 0.01) for name, g in grad(p).items()}
+def every_entry(gradients):
+    return {name: np.clip(g, -0.01, 0.01) for name, g in gradients.items()}
 
-    assert check(step, diagnose=False).verdict == "fail"
+
+def each_norm(gradients):
+    return {name: g * 0.01 / np.linalg.norm(g) for name, g in gradients.items()}
+
+
+def all_norms(gradients):
+    norm = np.sqrt(sum(np.sum(g**2) for g in gradients.values()))
+    return {name: g * min(1.0, 0.01 / (norm + 1e-6)) for name, g in gradients.items()}
+
+
+@pytest.mark.parametrize("clip", [every_entry, each_norm, all_norms])
+def test_of_a_step_that_clips_the_gradient_before_is_judged(clip):
+    report = check(lambda p, lr: {n: p[n] - lr * g for n, g in clip(grad(p)).items()})
+    assert report.verdict == "pass", str(report)
+    assert any("your step clips the gradient" in note for note in report.notes)
+
+    def half_of_one(p):
+        return grad(p) | {"W1": grad(p)["W1"] / 2}
+
+    wrong = check(lambda p, lr: {n: p[n] - lr * g for n, g in clip(half_of_one(p)).items()})
+    assert verdicts(wrong) == {"W1": "wrong", "b1": "ok", "W2": "ok", "b2": "ok"}
+
+
+def test_weights_that_are_clipped_are_no_gradient_that_is():
+    def step(p, lr):
+        return {name: np.clip(p[name] - lr * g, -0.1, 0.1) for name, g in grad(p).items()}
+
+    report = check(step, diagnose=False)
+    assert report.verdict == "fail"
+    assert not any("clips the gradient" in note for note in report.notes)
 
 
 def too_early(p, lr):

@@ -36,13 +36,17 @@ def with_what_enters(point: Point) -> Problem:
         return problem
     is_bare = [leaf.path for leaf in parameters.leaves] == [()]
 
+    def asked(values: Sequence[Array]) -> tuple[dict[str, Array], bool | None]:
+        return ask_trace(point, lambda one: gradients_that_enter(one, values), lambda _: ({}, None))
+
     def entering(values: Sequence[Array]) -> dict[str, Array] | Array:
-        found = ask_trace(point, lambda one: gradients_that_enter(one, values), lambda _: {})
+        found, _ = asked(values)
         return next(iter(found.values()), found) if is_bare else found
 
-    if not len(entering(point.values)):
+    _, is_adaptive = asked(point.values)
+    if is_adaptive is None:
         return problem
-    with_it = replace(problem, step=replace(step, entering=entering))
+    with_it = replace(problem, step=replace(step, entering=entering, adaptive=is_adaptive))
     entered, implied = (
         [block.gradient.value for block in replace(point, problem=one).ask_gradient().blocks]
         for one in (with_it, problem)

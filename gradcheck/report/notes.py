@@ -19,6 +19,7 @@ from gradcheck.user.names import kept_gradients
 from gradcheck.user.problem import Problem
 from gradcheck.words import listed, shortened, verb
 
+ITS_SIZE = "its size (Adam, RMSprop, Adagrad, Adadelta)"
 SAME_RATE = 1e-6
 MAY_BE_THE_RATE = {"GC101", "GC102", "GC103", "GC104", "GC105", "GC999"}
 """Findings of a factor that may as well be one of the learning rate."""
@@ -219,13 +220,13 @@ def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
     if step is None:
         return
     if step.entering is not None:
-        yield (
-            "your step is adaptive: it divides the gradient by its size (Adam, RMSprop, Adagrad, "
-            "Adadelta); the gradient that enters it was read from your code and judged"
-        )
+        what = "clips the gradient, or scales it by its norm"
+        if step.adaptive:
+            what = f"is adaptive: it divides the gradient by {ITS_SIZE}"
+        yield f"your step {what}; the gradient that enters it was read from your code and judged"
         return
     if step.moves is not None:
-        name = "its size (Adam, RMSprop, Adagrad, Adadelta)"
+        name = ITS_SIZE
         if abs(step.moves - 1) < EXACT:
             name = "its size (it takes the sign, or is the first step of Adam)"
         yield (

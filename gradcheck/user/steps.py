@@ -32,8 +32,9 @@ class Step:
         decay: the weight decay of blocks, by index.
         moves: by how many learning rates an adaptive step moves every entry, but for decay; None
             of any other.
-        entering: reads the gradients that enter an adaptive step, by the blocks' names, from their
-            values; None where it cannot be read, and for any other step.
+        entering: reads the gradients that enter an adaptive step, or one that cuts them off, by the
+            blocks' names, from their values; None for any other step, and where it cannot be read.
+        adaptive: whether such a step divides gradients by their size.
         known: the names of the arrays that an object held at first, or None for containers: of an
             object, what the step leaves as it is, and what it adds, is no parameter of the step.
     """
@@ -46,6 +47,7 @@ class Step:
     decay: Mapping[int, float] = field(default_factory=dict)
     moves: float | None = None
     entering: Callable[[Sequence[Array]], Any] | None = None
+    adaptive: bool = False
     known: frozenset[str] | None = None
 
     def cancellation(self, value: Array, epsilon: float) -> float:

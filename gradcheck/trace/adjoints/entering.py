@@ -1,71 +1,139 @@
-"""The gradient that enters an adaptive update: what is squared in the root that it divides by.
+"""The gradient that enters an update which divides it by its size, or cuts it off.
 
 Adagrad (Duchi et al. 2011), RMSprop, Adadelta (Zeiler 2012) and Adam (Kingma and Ba 2015) divide by
 the root of a mean of g^2, whatever they remember of earlier calls; Adamax by a maximum of |g|.
+Clipping keeps every entry, or the norm, below a bound (Pascanu et al. 2013).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gradcheck.arrays import is_within
 from gradcheck.trace.adjoints.operations import base_name
-from gradcheck.trace.record.nodes import Node, Reference, operands_of
+from gradcheck.trace.record.names import MOVES, split_names
+from gradcheck.trace.record.nodes import OUTPUT, Node, Reference, operands_of
 
-SIZES = ("absolute", "abs", "fabs")
-DEEPEST = 60
+Array = NDArray[Any]
+
+SIZES = split_names("absolute abs fabs")
+BOUNDS = split_names("clip minimum maximum")
+NORMS = SIZES | split_names("norm dot vdot inner einsum")
+ENTRY_BY_ENTRY = (
+    split_names(f"{OUTPUT} add subtract multiply divide negative power sqrt square")
+    | SIZES
+    | BOUNDS
+    | MOVES
+)
+DEEPEST = 100
 """So many operations of an update are looked through."""
 
+SAME = 1e-6
 
-def entering(nodes: Sequence[Node], output: int) -> int | None:
-    """The node of the gradient that enters the update of one block; None where it is not adaptive.
+Above = Callable[[Node], Iterable[int]]
+"""Of what an operation is made, as far as that is followed."""
+
+
+def entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
+    """The node of the gradient that enters the update of one block, and whether that is adaptive.
+
+    None where the update is made of the gradient in neither way.
 
     Args:
         nodes: the tape of the step.
         output: the node of what the step implies.
     """
-    shape = nodes[output].value.shape
-    found = [
+    found = _entering(nodes, output)
+    if found is None:
+        return None
+    index, is_adaptive = found  # what enters an adaptive update may have been clipped before
+    before = entering(nodes, index) if is_adaptive else None
+    return (before or found)[0], is_adaptive
+
+
+def _entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
+    made = nodes[output].value
+
+    def entries(node: Node) -> list[int]:
+        is_followed = base_name(node) in ENTRY_BY_ENTRY
+        return [
+            one for one in node.operands if is_followed and nodes[one].value.shape == made.shape
+        ]
+
+    update = list(_made_of(nodes, output, entries))
+    under_roots = [
         base
-        for divisor in filter(None, map(_divisor, _made_of(nodes, output, lambda node: False)))
-        for end in _made_of(nodes, divisor, _is_root)
-        for base in _squared(nodes, end)
-        if nodes[base].value.shape == shape and nodes[base].is_float
+        for divisor in filter(None, map(_divisor, update))
+        if nodes[divisor].value.shape == made.shape
+        for node in _made_of(nodes, divisor, entries)
+        for base in _sized_in(nodes, node, entries)
     ]
-    return min(found, default=None)
+    if under_roots:
+        return min(under_roots), True
+    followed = {node.index for node in update}
+    limited = [
+        base
+        for node in update
+        for base in _cut(nodes, node, made)
+        if base in followed and nodes[base].is_float
+    ]
+    return (min(limited), False) if limited else None
 
 
-def _squared(nodes: Sequence[Node], end: Node) -> Iterator[int]:
-    """What is squared in a root, or has its size taken."""
-    if base_name(end) in SIZES:
-        yield end.operands[0]
-    elif _is_root(end):
-        squares = _made_of(nodes, end.operands[0], lambda node: _square(nodes, node) is not None)
-        yield from (base for node in squares if (base := _square(nodes, node)) is not None)
-
-
-def _made_of(nodes: Sequence[Node], start: int, ends: Callable[[Node], bool]) -> Iterator[Node]:
-    """A value and what it is made of entry by entry, no further than where that ends."""
-    shape, pending, seen = nodes[start].value.shape, [start], {start}
+def _made_of(nodes: Sequence[Node], start: int, above: Above) -> Iterator[Node]:
+    pending, seen = [start], {start}
     while pending and len(seen) <= DEEPEST:
         node = nodes[pending.pop()]
         yield node
-        if not ends(node):
-            above = {one for one in node.operands if nodes[one].value.shape == shape} - seen
-            seen |= above
-            pending += above
+        more = set(above(node)) - seen
+        seen |= more
+        pending += more
 
 
 def _divisor(node: Node) -> int | None:
     """What an operation divides by; the root itself, where it raises to a negative power."""
     if base_name(node) == "divide" and isinstance(node.arguments[1], Reference):
         return node.arguments[1].index
-    return node.index if base_name(node) == "power" and _exponent(node) < 0 else None
+    return node.index if _exponent(node) < 0 else None
 
 
-def _is_root(node: Node) -> bool:
-    return base_name(node) == "sqrt" or abs(_exponent(node)) == 0.5
+def _sized_in(nodes: Sequence[Node], node: Node, above: Above) -> Iterator[int]:
+    """What is squared in a root, or has its size taken."""
+    if base_name(node) in SIZES:
+        yield node.operands[0]
+    elif base_name(node) == "sqrt" or abs(_exponent(node)) == 0.5:
+        squares = (_square(nodes, one) for one in _made_of(nodes, node.operands[0], above))
+        yield from (base for base in squares if base is not None)
+
+
+def _cut(nodes: Sequence[Node], node: Node, made: Array) -> Iterator[int]:
+    """What an operation of an update cuts off, or multiplies with a number made of its norm."""
+    is_bound = base_name(node) in BOUNDS and len(node.operands) == 1
+    if is_bound and _is_multiple(made, node.value):
+        yield node.operands[0]
+    for one in node.operands if base_name(node) in ("multiply", "divide") else ():
+        if nodes[one].value.size == 1:
+            for part in _made_of(nodes, one, lambda node: node.operands):
+                square = _square(nodes, part)
+                sized = part.operands if base_name(part) in NORMS else filter(None, [square])
+                for base in sized:
+                    moved = _made_of(nodes, base, _moved)
+                    yield from (it.index for it in moved if _is_multiple(made, it.value))
+
+
+def _moved(node: Node) -> Iterable[int]:
+    return node.operands if base_name(node) in MOVES else ()
+
+
+def _is_multiple(one: Array, other: Array) -> bool:
+    if one.shape != other.shape or other.dtype.kind != "f" or not np.any(other):
+        return False
+    factor = float(np.vdot(other, one) / np.vdot(other, other))
+    return factor != 0 and is_within(one, other, SAME * float(np.max(np.abs(one))), factor)
 
 
 def _square(nodes: Sequence[Node], node: Node) -> int | None:

@@ -154,19 +154,24 @@ def _unfollowed(trace: Trace) -> str:
     return "the loss is not made of numpy's operations"
 
 
-def gradients_that_enter(subject: Subject, values: Sequence[Array]) -> dict[str, Array]:
-    """The gradients that enter an adaptive update at a point, by block; {} where one has none."""
+def gradients_that_enter(
+    subject: Subject, values: Sequence[Array]
+) -> tuple[dict[str, Array], bool | None]:
+    """The gradients that enter an update at a point, by block, and whether it is adaptive.
+
+    It is neither that nor does it cut gradients off where this is None, and nothing is returned.
+    """
     packed = subject.pack([value.copy() for value in values])
     with np.errstate(all="ignore"):
         trace = trace_calls([subject.gradient], packed, subject.users)
     returned = {} if trace.error is not None else trace.indices[-1]
-    entered = {
-        name: entering(trace.nodes, index) if isinstance(index, int) else None
-        for name, index in returned.items()
-    }
-    if None in entered.values():
-        return {}
-    return {name: np.array(trace.nodes[index].value) for name, index in entered.items() if index}
+    implied = {name: index for name, index in returned.items() if isinstance(index, int)}
+    entered = {name: entering(trace.nodes, index) for name, index in implied.items()}
+    kinds = [found[1] for found in entered.values() if found is not None]
+    if not kinds or len(implied) < len(returned):
+        return {}, None
+    made = {name: found[0] if found else implied[name] for name, found in entered.items()}
+    return {name: np.array(trace.nodes[index].value) for name, index in made.items()}, any(kinds)
 
 
 def _with_outputs(gradient: Trace, enters: bool) -> tuple[list[Node], dict[str, int]]:
@@ -176,8 +181,8 @@ def _with_outputs(gradient: Trace, enters: bool) -> tuple[list[Node], dict[str, 
     for name, index in returned.items():
         if not isinstance(index, int):
             continue
-        if enters:
-            index = entering(nodes, index) or index
+        found = entering(nodes, index) if enters else None
+        index = index if found is None else found[0]
         made = nodes[index]
         outputs[name] = len(nodes)
         arguments = (Reference(index),)
