@@ -13,6 +13,7 @@ from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_
 from gradcheck.diagnose.excuses import excuse
 from gradcheck.finding import Finding
 from gradcheck.mending.model import Repair
+from gradcheck.mending.surroundings import state_kept
 from gradcheck.options import Options
 from gradcheck.preflight import Preflight, run_preflight, still_repeatable, with_ignored
 from gradcheck.progress import Begin, progress_bar
@@ -63,9 +64,14 @@ def run(problem: Problem, options: Options) -> Report:
     start = time.perf_counter()
     largest = max((value.size for value in problem.parameters.values), default=0)
     np.empty(min(max(SHORT_LIVED, 2 * largest), MOST_KEPT))  # never touched, and free at once
-    with progress_bar() as begin, quietly() as heard, problem.put_back():
+    with (
+        progress_bar() as begin,
+        quietly() as heard,
+        problem.put_back(),
+        state_kept(problem) as kept,
+    ):
         try:
-            report = _with_inner(_stages(problem, options, heard, begin), problem, options)
+            report = _with_inner(_stages(kept, options, heard, begin), problem, options)
         except _NothingToCompareError as nothing:
             report = unchecked_report(
                 problem, nothing.reason, heard, nothing.raised, nothing.findings

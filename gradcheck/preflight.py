@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck.arrays import same_numbers
 from gradcheck.compare.adaptive import with_what_enters
 from gradcheck.compare.point import Point
-from gradcheck.compare.updates import with_momentum
+from gradcheck.compare.updates import with_memory
 from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import estimate_noise
 from gradcheck.numeric.storage import epsilon_of
@@ -128,7 +128,7 @@ def run_preflight(
         if problem.step is not None:
             problem = with_what_enters(Point.at(problem, values, center, noise))
         if problem.step is not None and problem.step.entering is None:
-            problem = with_momentum(problem, problem.step)
+            problem = with_memory(problem, problem.step)
         problem, asked, more = asked_first(problem)
         preflight = replace(preflight, evaluations=preflight.evaluations + more)
         preflight, gradients = _with_gradient(preflight, problem, rng)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.trace import penalised_blocks
 from gradcheck.user.blocks import BARE, Array, path_name
-from gradcheck.user.gradients import read_gradients
+from gradcheck.user.gradients import Gradient, read_gradients
 from gradcheck.user.problem import Problem
 from gradcheck.user.steps import Step, moved
 
@@ -25,13 +26,44 @@ ALONG_WEIGHTS = 1e-3
 """A gradient that is nearer to its weights than this does not tell decay from a factor."""
 
 
-def with_momentum(problem: Problem, step: Step) -> Problem:
-    """The problem of a step, whose gradient is told from two updates where it has momentum."""
-    momentum = _find_momentum(problem, step)
+def with_memory(problem: Problem, step: Step) -> Problem:
+    """The problem of a step that remembers: its momentum, or that its learning rate varies.
+
+    With momentum, its gradient is told from two updates.
+    """
+    parameters = problem.parameters
+    calls = [
+        read_gradients(problem.gradient(parameters.values), parameters).blocks for _ in range(3)
+    ]
+    if _shrinks(calls):
+        return replace(problem, step=replace(step, varies=True))
+    momentum = _find_momentum(problem, step, calls)
     return replace(problem, step=replace(step, momentum=momentum)) if momentum else problem
 
 
-def _find_momentum(problem: Problem, step: Step) -> dict[str, float]:
+def _shrinks(calls: Sequence[Sequence[Gradient]]) -> bool:
+    """Whether all blocks shrink alike from call to call, and do nothing else: the rate does.
+
+    A velocity that begins at 0 only grows at one point.
+    """
+    for before, after in pairwise(calls):
+        values = [[block.value for block in call] for call in (before, after)]
+        if any(value is None for call in values for value in call):
+            return False
+        first, second = (np.concatenate([np.ravel(np.asarray(v)) for v in call]) for call in values)
+        if first.shape != second.shape or not np.any(first):
+            return False
+        factor = float(second @ first / (first @ first))
+        if not 0 < factor < 1 - ROUNDING:
+            return False
+        if np.max(np.abs(second - factor * first)) > ROUNDING * np.max(np.abs(second)):
+            return False
+    return True
+
+
+def _find_momentum(
+    problem: Problem, step: Step, calls: Sequence[Sequence[Gradient]]
+) -> dict[str, float]:
     """The mu of every parameter whose update reuses a share of its last one, by name.
 
     At one point, what a step with momentum implies is i_(t+1) = mu i_t + g, so that the
@@ -39,9 +71,6 @@ def _find_momentum(problem: Problem, step: Step) -> dict[str, float]:
     does the same (Sutskever et al. 2013).
     """
     parameters = problem.parameters
-    calls = [
-        read_gradients(problem.gradient(parameters.values), parameters).blocks for _ in range(3)
-    ]
     momenta = {}
     for index, gradients in enumerate(zip(*calls, strict=True)):
         values = [gradient.value for gradient in gradients if gradient.verdict == "ok"]
@@ -81,7 +110,7 @@ def less_update(point: Point, rng: np.random.Generator) -> Point:
     step = point.problem.step
     if step is None or step.share != 1.0 or step.decay:
         return point
-    share = _find_share(max(step.momentum.values(), default=0.0), point)
+    share = _find_share(step, point)
     if share != 1.0:
         point = point.with_blocks(block.divided(share) for block in point.blocks)
         step = replace(step, share=share)
@@ -98,24 +127,39 @@ def less_update(point: Point, rng: np.random.Generator) -> Point:
     return replace(point, problem=replace(point.problem, step=step), tie=None)
 
 
-def _find_share(momentum: float, point: Point) -> float:
-    """The share of the gradient in a step's velocity: 1, or 1 - mu in a moving average.
+def _find_share(step: Step, point: Point) -> float:
+    """The share of the gradient in what a step implies: 1, or 1 - mu in a moving average.
 
     The velocity mu v + (1 - mu) g is told where a division by 1 - mu makes a block agree, and none
-    agrees without it.
+    agrees without it. Of a learning rate that varies, it is what is left of the one given.
     """
-    if not momentum:
-        return 1.0
-    share = 1 - momentum
+    momentum = max(step.momentum.values(), default=0.0)
 
-    def agrees(block: Block, factor: float) -> bool:
-        if block.gradient.verdict != "ok" or not len(block.numeric.entries):
-            return False
-        bound = BOUND_FACTOR * (block.numeric.estimates.bound + block.precision / factor)
-        return bool(np.all(block.numeric.estimates.distance(block.analytic / factor) <= bound))
+    def agreeing(share: float) -> int:
+        return sum(_agrees(block, share) for block in point.blocks)
 
-    averaged = any(agrees(block, share) for block in point.blocks)
-    return share if averaged and not any(agrees(block, 1.0) for block in point.blocks) else 1.0
+    if step.varies:
+        shares = sorted(filter(None, map(_ratio, point.blocks)), reverse=True)
+        share = max(shares, key=agreeing, default=1.0)
+    else:
+        share = 1 - momentum
+    return share if share != 1.0 and agreeing(share) and not agreeing(1.0) else 1.0
+
+
+def _agrees(block: Block, share: float) -> bool:
+    """Whether a block is right once it is divided by a share."""
+    if block.gradient.verdict != "ok" or not len(block.numeric.entries):
+        return False
+    bound = BOUND_FACTOR * (block.numeric.estimates.bound + block.precision / share)
+    return bool(np.all(block.numeric.estimates.distance(block.analytic / share) <= bound))
+
+
+def _ratio(block: Block) -> float | None:
+    """By what the gradient of a block is less than the numeric one; None where it is not."""
+    analytic, numeric = block.analytic, block.numeric.estimates.value
+    square = float(numeric @ numeric)
+    ratio = float(analytic @ numeric) / square if square else 0.0
+    return ratio if 0 < ratio <= 1 else None
 
 
 def _find_decay(learning_rate: float, point: Point) -> tuple[float, tuple[int, ...]] | None:

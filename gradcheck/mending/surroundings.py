@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from operator import is_
 from typing import Any
 
@@ -23,9 +25,12 @@ class Surroundings:
     Args:
         problem: what is checked.
         functions: the user's functions.
+        owners: what else holds objects that are the user's.
     """
 
-    def __init__(self, problem: Problem, functions: Sequence[Any]) -> None:
+    def __init__(
+        self, problem: Problem, functions: Sequence[Any], owners: Sequence[Any] = ()
+    ) -> None:
         self._problem = problem
         self._arrays: list[tuple[NDArray[Any], NDArray[Any], bytes]] = []
         left = MOST_BYTES
@@ -35,7 +40,7 @@ class Surroundings:
             if array.flags.writeable and left > 0:
                 self._arrays.append((array, array.copy(), array.tobytes()))
         own = Holdings.of(functions)  # of a script, those of the problem are not the user's
-        owned = Holdings.of([problem.parameters.owner])
+        owned = Holdings.of([problem.parameters.owner, *owners])
         self._containers = [(one, one.copy()) for one in (*own.containers, *owned.containers)]
         self._objects = [(one, dict(vars(one))) for one in owned.objects]
 
@@ -57,6 +62,23 @@ class Surroundings:
                     object.__setattr__(one, name, value)
         self._problem.restore_data()
         self._problem.parameters.restore()
+
+
+@contextmanager
+def state_kept(problem: Problem) -> Iterator[Problem]:
+    """The problem, with everything of the user's put back in the end.
+
+    Its step, if it is one, can begin anew from what it remembers now.
+    """
+    with problem.put_back():
+        if problem.step is None:
+            yield problem
+            return
+        surroundings = Surroundings(problem, [problem.step.step], [problem.step.step])
+        try:
+            yield replace(problem, step=replace(problem.step, restore=surroundings.restore))
+        finally:
+            surroundings.restore()
 
 
 def _is_same(now: Any, before: Any) -> bool:

@@ -225,6 +225,11 @@ def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
             what = f"is adaptive: it divides the gradient by {ITS_SIZE}"
         yield f"your step {what}; the gradient that enters it was read from your code and judged"
         return
+    if step.varies:
+        yield (
+            "the learning rate of your step changes from call to call: the gradient was computed "
+            f"from its first call alone, with {step.learning_rate * step.share:.6g}"
+        )
     if step.moves is not None:
         name = ITS_SIZE
         if abs(step.moves - 1) < EXACT:

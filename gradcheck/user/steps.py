@@ -34,6 +34,8 @@ class Step:
             of any other.
         entering: reads the gradients that enter an adaptive step, or one that cuts them off, by the
             blocks' names, from their values; None for any other step, and where it cannot be read.
+        restore: puts back what the step remembers, which is then what it was before the check.
+        varies: whether its learning rate changes from call to call, so that each begins anew.
         adaptive: whether such a step divides gradients by their size.
         known: the names of the arrays that an object held at first, or None for containers: of an
             object, what the step leaves as it is, and what it adds, is no parameter of the step.
@@ -48,6 +50,8 @@ class Step:
     moves: float | None = None
     entering: Callable[[Sequence[Array]], Any] | None = None
     adaptive: bool = False
+    restore: Callable[[], None] | None = None
+    varies: bool = False
     known: frozenset[str] | None = None
 
     def cancellation(self, value: Array, epsilon: float) -> float:
@@ -62,6 +66,8 @@ class Step:
     def gradient(self, params: Any, learning_rate: float | None = None) -> dict[str, NDArray[Any]]:
         """The implied gradient, by the names of the blocks, in the types of the new parameters."""
         rate = self.learning_rate if learning_rate is None else learning_rate
+        if self.varies and self.restore is not None:
+            self.restore()
         old = flatten(params)
         before = dict(zip(old.names, old.values, strict=True))
         named = {} if self.keyword is None else {self.keyword: rate}
