@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from gradcheck.recognition.identify import identify
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
 from gradcheck.sampling import all_entries, choose_entries
-from gradcheck.user.calls import Heard, Raised, UserCodeError, quietly
+from gradcheck.user.calls import Heard, UserCodeError, quietly
 from gradcheck.user.complexes import has_complex, with_convention
 from gradcheck.user.evaluation import Effort
 from gradcheck.user.layers import make_layer
@@ -41,16 +42,12 @@ LITERAL_SECONDS = 0.02
 sharing lines gives the same numbers in a fraction of it."""
 
 
-class _NothingToCompareError(Exception):
-    """The loss is of no use, which is the whole report."""
+class NothingToCompareError(Exception):
+    """The function is of no use, which is the whole report."""
 
-    def __init__(
-        self, reason: str, findings: tuple[Finding, ...] = (), raised: Raised | None = None
-    ) -> None:
+    def __init__(self, reason: str, findings: tuple[Finding, ...] = ()) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.findings = findings
-        self.raised = raised
+        self.reason, self.findings = reason, findings
 
 
 def run(problem: Problem, options: Options) -> Report:
@@ -59,17 +56,26 @@ def run(problem: Problem, options: Options) -> Report:
     Raises:
         UsageError: the arguments, or what the functions return, cannot be checked.
     """
-    require_rules(options.allow)
-    start = time.perf_counter()
     largest = max((value.size for value in problem.parameters.values), default=0)
     np.empty(min(max(SHORT_LIVED, 2 * largest), MOST_KEPT))  # never touched, and free at once
+
+    def stages(heard: Heard, begin: Begin) -> Report:
+        return _with_inner(_stages(problem, options, heard, begin), problem, options)
+
+    return carried_out(problem, options, stages)
+
+
+def carried_out(
+    problem: Problem, options: Options, stages: Callable[[Heard, Begin], Report]
+) -> Report:
+    """The report of the stages, or why there is none; all of the user's is put back as it was."""
+    require_rules(options.allow)
+    start = time.perf_counter()
     with progress_bar() as begin, quietly() as heard, problem.put_back():
         try:
-            report = _with_inner(_stages(problem, options, heard, begin), problem, options)
-        except _NothingToCompareError as nothing:
-            report = unchecked_report(
-                problem, nothing.reason, heard, nothing.raised, nothing.findings
-            )
+            report = stages(heard, begin)
+        except NothingToCompareError as nothing:
+            report = unchecked_report(problem, nothing.reason, heard, findings=nothing.findings)
         except UserCodeError as error:
             reason = f"{error.raised.call} raised {error.raised.summary}"
             report = unchecked_report(problem, reason, heard, error.raised)
@@ -145,17 +151,16 @@ def _with_inner(report: Report, problem: Problem, options: Options) -> Report:
         name = getattr(owner, "__qualname__", "")
         inner += [
             replace(one, blocks=wrong, message=f"in {name}: {one.message}")
-            for one in alone.findings
-            if alone.verdict == "fail" and one.severity == "error"
+            for one in (alone.errors if alone.verdict == "fail" else ())
         ]
     return replace(report, findings=tuple(inner) or report.findings, repair=repair)
 
 
 def _nothing_to_compare(
     preflight: Preflight, problem: Problem, heard: Heard
-) -> _NothingToCompareError:
+) -> NothingToCompareError:
     findings, reason = why_not(preflight, problem, heard)
-    return _NothingToCompareError(reason, findings)
+    return NothingToCompareError(reason, findings)
 
 
 def _repaired(point: Point, diagnosis: Diagnosis, options: Options, begin: Begin) -> Repair | None:

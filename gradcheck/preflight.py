@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gradcheck.arrays import same_numbers
+from gradcheck.arrays import copies, same_numbers
 from gradcheck.compare.point import Point
 from gradcheck.compare.updates import find_momentum
 from gradcheck.errors import UsageError
@@ -103,7 +103,7 @@ def run_preflight(
         None where the loss is of no use.
     """
     values = problem.parameters.values
-    given = [value.copy(order="K") for value in values]
+    given = copies(values)
     center = problem.loss(given)
     change = _changed(problem, LOSS, given)
     frozen = not all(value.flags.writeable for value in given)
@@ -175,7 +175,7 @@ def still_repeatable(preflight: Preflight, point: Point) -> Preflight:
 
 def _asked_again(preflight: Preflight, problem: Problem, times: int) -> Preflight:
     values = problem.parameters.values
-    again = [problem.loss([value.copy(order="K") for value in values]) for _ in range(times)]
+    again = [problem.loss(copies(values)) for _ in range(times)]
     return replace(
         preflight, repeated=(*preflight.repeated, *again), evaluations=preflight.evaluations + times
     )
@@ -186,7 +186,7 @@ def _with_gradient(
 ) -> tuple[Preflight, Gradients]:
     """What the gradient function returned and changed, and whose memory it returned."""
     parameters = problem.parameters
-    given = [value.copy(order="K") for value in parameters.values]
+    given = copies(parameters.values)
     returned = problem.gradient(given, keep=True)
     change = None if problem.step is not None else _changed(problem, GRADIENT, given)
     if change is not None:
@@ -227,7 +227,7 @@ def _without_upstream(problem: Problem) -> Mapping[str, Array]:
     if problem.layer is None or problem.layer.reading.arguments == 0:
         return {}
     parameters = problem.parameters
-    packed = parameters.pack([value.copy(order="K") for value in parameters.values])
+    packed = parameters.pack(copies(parameters.values))
     returned = call(problem.layer.with_zero_upstream().gradient, GRADIENT, packed)
     gradients = read_gradients(returned, parameters).blocks
     return {

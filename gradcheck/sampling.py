@@ -63,11 +63,10 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Selection:
-    """The entries to perturb, as ascending flat indices of every block; it takes about so long."""
+    """The entries to perturb, as ascending flat indices of every block."""
 
     entries: tuple[Indices, ...]
     coverage: Coverage
-    seconds: float = 0.0
 
     def within(self, bounds: Bounds) -> Selection:
         """Those that can move within the bounds."""
@@ -117,8 +116,7 @@ def choose_entries(
         rows_up_to(size) if count == size else np.sort(rng.choice(size, count, replace=False))
         for size, count in zip(sizes, counts, strict=True)
     )
-    duration = EVALUATIONS_PER_ENTRY * sum(counts) * seconds
-    return Selection(chosen, Coverage(sum(counts), total, reason), duration)
+    return Selection(chosen, Coverage(sum(counts), total, reason))
 
 
 def choose_columns(

@@ -9,6 +9,8 @@ from typing import Literal
 Verdict = Literal["pass", "fail", "inconclusive"]
 """Of a report."""
 
+WORST_FIRST: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
+
 Standing = Literal[
     "ok", "wrong", "shape", "missing", "raised", "nonfinite", "inconclusive", "not checked"
 ]
@@ -34,6 +36,17 @@ def shortened(name: str, most: int = 40) -> str:
     """A name that fits on a line, and is one."""
     name = printable(name)
     return name if len(name) <= most else f"{name[: most - 3]}..."
+
+
+def indexed(name: str, index: Iterable[int]) -> str:
+    """An entry as the user would write it, `W1[0, 3]`; the name alone of what has no axes."""
+    places = ", ".join(map(str, index))
+    return f"{name}[{places}]" if places else name
+
+
+def worst_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """What verdicts come to together."""
+    return min(verdicts, key=WORST_FIRST.index)
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:

@@ -193,7 +193,7 @@ def _beside_kinks(
     if not len(at):
         return numeric
     point = measured.point + NUDGES[0] * random_sizes(measured.point, rng)
-    point = point if measured.box is None else np.clip(point, *measured.box)
+    point = subject.vectors.inside(point)
     nearby = replace(measured, point=point, center=subject.vectors.moved(point), calls=1, leaks=[])
     unit = subject.noise.level[measured.pattern.rows]
     entries, there = numeric.entries[at], Claim(subject.ask(point) / unit, claim.precision)

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gradcheck.arrays import copies
 from gradcheck.compare.block import Block
 from gradcheck.errors import UsageError
 from gradcheck.numeric.blackbox import numeric_gradient
@@ -214,7 +215,7 @@ def _slope_along(problem: Problem, values: Sequence[Array], block: int, gradient
     step = TIE_STEP * max(1.0, float(np.linalg.norm(values[block]))) * gradient / length
     losses = []
     for sign in (1.0, -1.0):
-        moved = [value.copy(order="K") for value in values]
+        moved = copies(values)
         moved[block] += sign * step
         losses.append(problem.loss_or_nan(moved))
     return (losses[0] - losses[1]) / (2 * float(np.sum(step * gradient)))

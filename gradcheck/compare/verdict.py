@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import all_finite, slices_of
 from gradcheck.compare.block import Block, Worst
+from gradcheck.numeric.estimate import largest_of
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.user.blocks import Array
@@ -117,7 +118,7 @@ def scale_of(
     """
     if is_zero(numeric, analytic, precision):
         return max(numeric.reference, overall)
-    return _largest_derivative(numeric) or _largest(analytic)
+    return _largest_derivative(numeric) or largest_of(analytic)
 
 
 def is_zero(numeric: BlockGradient, analytic: Array, precision: float) -> bool:
@@ -125,7 +126,7 @@ def is_zero(numeric: BlockGradient, analytic: Array, precision: float) -> bool:
 
     The numeric one is within its bound of 0, and the analytic one is nothing but rounding.
     """
-    if not _largest(analytic) <= max(precision, LEAST_CLAIM):
+    if not largest_of(analytic) <= max(precision, LEAST_CLAIM):
         return False
     value, bound = np.abs(numeric.estimates.value), numeric.estimates.bound
     return bool(np.all(np.isfinite(value)) and np.all(value <= BOUND_FACTOR * bound))
@@ -136,13 +137,6 @@ def _largest_derivative(numeric: BlockGradient) -> float:
     ends = [one for one in (estimates.lower, estimates.upper) if one is not estimates.value]
     own = (float(np.nanmax(np.abs(end), initial=0.0)) for end in ends)
     return max([numeric.largest, *own])
-
-
-def _largest(values: Array) -> float:
-    largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
-    if np.isfinite(largest):
-        return largest
-    return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
 
 
 def judge_block(block: Block, rtol: float | None, overall: float) -> Block:

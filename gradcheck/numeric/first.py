@@ -149,5 +149,5 @@ def _pair_of(
     if len(others):
         known.append((others, along.measure(entries[others], step[others])))
     for rows, one in known:
-        pair.step[rows], pair.plus[rows], pair.minus[rows] = one.step, one.plus, one.minus
+        pair.put(rows, one)
     return pair, truncation

@@ -16,9 +16,19 @@ RESOLUTION_LIMIT = 1e-3
 COARSE_RESOLUTION_LIMIT = 1e-2
 """The same for a loss in single precision, which shows no more of small derivatives."""
 
-
 KNOWN_RESOLUTION_LIMIT = 0.1
 """The same for a loss whose noise the user has named: they know that it shows less."""
+
+
+SINGLE_PRECISION = 1e-9
+"""The relative noise from which a loss counts as computed in single precision."""
+
+
+def limit_of(relative: float, is_known: bool) -> float:
+    """The share of the scale for a relative noise, and whether that is what the user says."""
+    if is_known:
+        return KNOWN_RESOLUTION_LIMIT
+    return RESOLUTION_LIMIT if relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
+from gradcheck.pictures.drawing import LARGEST_NUMBER
 from gradcheck.words import printable, printable_lines
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 ROWS = 12
 LONGEST_LABEL = 70
-LARGEST_NUMBER = 1e300
-"""Losses beyond are drawn here, so that the length of an axis does not overflow."""
 
 
 def table(curves: Sequence[Curve]) -> str:

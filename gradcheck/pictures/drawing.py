@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gradcheck.compare.block import Block
 from gradcheck.pictures.model import LayerPicture, Pictures
-from gradcheck.words import shortened
+from gradcheck.words import indexed, shortened
 
 LEAST_ERROR, LARGEST_ERROR = 1e-12, 1.0
 """The ends of the colour scale. It is the same for all heat maps, so that they can be compared."""
@@ -67,7 +67,7 @@ def layer_standing(layer: LayerPicture) -> str:
 
 def entry_name(block: str, index: tuple[int, ...]) -> str:
     """An entry as the user would write it: `W1[0, 3]`."""
-    return f"{shortened(block)}[{', '.join(map(str, index))}]" if index else shortened(block)
+    return indexed(shortened(block), index)
 
 
 def pictured_blocks(pictures: Pictures, blocks: Iterable[Block]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries, scale_of
+from gradcheck.pictures.drawing import MOST_BLOCKS
 from gradcheck.pictures.model import (
     HeatMap,
     LayerPicture,
@@ -28,7 +29,6 @@ from gradcheck.user.calls import UserCodeError
 MOST_CELLS = 48
 MOST_POINTS = 300
 MOST_WRONG = 100
-MOST_BLOCKS = 24
 STEPS = tuple(10.0**power for power in np.arange(-12.0, 0.1, 0.5))
 CURVE_SECONDS = 0.05
 """The V curve is left out where its evaluations would take longer."""

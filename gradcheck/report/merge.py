@@ -9,9 +9,7 @@ from gradcheck.finding import Finding
 from gradcheck.mending.model import Repair
 from gradcheck.report.model import Report
 from gradcheck.sampling import Coverage
-from gradcheck.words import Verdict
-
-ORDER: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
+from gradcheck.words import worst_of
 
 
 def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report:
@@ -26,7 +24,7 @@ def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report
     said = [f"{name}: {note}" for name, report in reports.items() for note in report.notes]
     return replace(
         last,
-        verdict=next(one for one in ORDER if one in [report.verdict for report in every]),
+        verdict=worst_of(report.verdict for report in every),
         blocks=tuple(
             replace(block, name=f"{name} {block.name}")
             for name, report in reports.items()

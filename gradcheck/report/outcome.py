@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,12 @@ class Outcome:
     def verdict(self) -> str:
         """The verdict of the report; "inconclusive" where there is none."""
         return self.report_or_reason.verdict
+
+
+def how_many(outcomes: Collection[Outcome]) -> str:
+    """How many cases came out as expected, in words."""
+    expected = sum(outcome.status == AS_EXPECTED for outcome in outcomes)
+    return f"{expected} of {len(outcomes)} cases came out as expected"
 
 
 def exit_status(outcomes: Iterable[Outcome]) -> int:

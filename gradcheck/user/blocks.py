@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.errors import UsageError
 from gradcheck.numeric.storage import stored
 from gradcheck.user.conventions import TORCH, Convention
-from gradcheck.user.objects import DEEPEST, Position, Slot
-from gradcheck.words import printable
+from gradcheck.user.objects import Position, Slot
+from gradcheck.words import indexed, printable, with_nearest
 
 Array = NDArray[np.float64]
 Path = tuple[Any, ...]
@@ -111,6 +112,15 @@ class Parameters:
         return tuple(value.shape for value in self.values)
 
     @property
+    def flat(self) -> Array:
+        """All values in one vector."""
+        return np.concatenate([value.ravel() for value in self.values])
+
+    def pack_flat(self, flat: Array) -> Any:
+        """The user's structure with the values of one vector, in arrays of its own."""
+        return self.pack([part.copy() for part in cut(flat, self.shapes)])
+
+    @property
     def in_place(self) -> bool:
         """Whether any block lives in the user's own memory or object."""
         return bool(self.origin)
@@ -187,17 +197,14 @@ class Parameters:
                 every[block] = array
             return whole(every)
 
-        def chosen(items: Sequence[Any]) -> tuple[Any, ...]:
-            return tuple(items[block] for block in kept)
-
+        by_block = ("names", "values", "dtypes", "storage", "working")
+        chosen: dict[str, Any] = {
+            name: tuple(getattr(self, name)[block] for block in kept) for name in by_block
+        }
         return replace(
             self,
-            names=chosen(self.names),
-            values=chosen(self.values),
-            dtypes=chosen(self.dtypes),
-            storage=chosen(self.storage),
+            **chosen,
             pack=pack,
-            working=chosen(self.working),
             leaves=tuple(
                 replace(leaf, block=None if leaf.block is None else renumbered.get(leaf.block))
                 for leaf in self.leaves
@@ -222,11 +229,21 @@ class Parameters:
         for undo in self.undo:
             undo()
 
+    def by_name(self, given: Mapping[str, Any], default: Any = None) -> list[Any]:
+        """What is said of each block in a dict by their names.
+
+        Raises:
+            UsageError: it has a name that no block has.
+        """
+        for name in given:
+            if name not in self.names:
+                raise UsageError(with_nearest(f"no block is called {name!r}", name, self.names))
+        return [given.get(name, default) for name in self.names]
+
     def entry_name(self, block: int, entry: int) -> str:
         """An entry as the user would write it, from its flat index: `W1[0, 3]`."""
         index = np.unravel_index(entry, self.values[block].shape)
-        where = f"[{', '.join(map(str, index))}]" if index else ""
-        return f"{printable(self.names[block])}{where}"
+        return indexed(printable(self.names[block]), index)
 
 
 def cut(vector: NDArray[Any], shapes: Iterable[tuple[int, ...]]) -> list[NDArray[Any]]:
@@ -237,6 +254,14 @@ def cut(vector: NDArray[Any], shapes: Iterable[tuple[int, ...]]) -> list[NDArray
     ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
     parts = np.split(vector.reshape(-1), ends)
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def by_block(returned: Any, names: Sequence[str]) -> list[Any]:
+    """The arrays of the blocks, where there is one for each; or what there is for all of them."""
+    if isinstance(returned, Mapping):
+        return [returned[name] for name in names if name in returned]
+    several = isinstance(returned, list | tuple) and len(returned) == len(names) > 1
+    return list(returned) if several else [returned]
 
 
 def path_name(path: Path) -> str:
@@ -256,24 +281,6 @@ def keyed_name(path: Path) -> str:
     """The path with every key in brackets: for names that would be the same otherwise."""
     steps = (step.index if isinstance(step, Position) else step for step in path)
     return BARE + "".join(f"[{step!r}]" for step in steps)
-
-
-def holds_itself(value: Any) -> bool:
-    """Whether a nesting of dicts, lists and tuples contains itself, or is too deep to be walked."""
-    checked: set[int] = set()
-
-    def loops(inner: Any, above: tuple[int, ...]) -> bool:
-        if not isinstance(inner, Mapping | list | tuple) or id(inner) in checked:
-            return False
-        if id(inner) in above or len(above) > DEEPEST:
-            return True
-        items = inner.values() if isinstance(inner, Mapping) else inner
-        if any(loops(item, (*above, id(inner))) for item in items):
-            return True
-        checked.add(id(inner))
-        return False
-
-    return loops(value, ())
 
 
 def describe(value: Any) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.errors import UsageError
+from gradcheck.files import from_here
 from gradcheck.user.tensors import random_state
 
 LOSS = "your loss"
@@ -94,11 +95,7 @@ def place(location: Location) -> str:
     cell = cell_name(location.file)
     if cell is not None:
         return f"{cell}, line {location.line}"
-    file = Path(location.file)
-    with contextlib.suppress(OSError):  # the working directory may be gone
-        folder = Path.cwd()
-        file = file.relative_to(folder) if file.is_relative_to(folder) else file
-    return f"{file}:{location.line}"
+    return f"{from_here(Path(location.file))}:{location.line}"
 
 
 @dataclass(frozen=True)

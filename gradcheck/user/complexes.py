@@ -100,16 +100,13 @@ def _claimed(problem: Problem, entries: Sequence[NDArray[np.intp]]) -> Slopes:
 
 def _slopes(problem: Problem, entries: Sequence[NDArray[np.intp]]) -> Slopes:
     values = problem.parameters.values
-    found = []
+    loss, found = problem.entry_loss(values), []
     for block, chosen in enumerate(entries):
-        slopes = np.full(len(chosen), np.nan)
-        size = float(np.max(np.abs(values[block]), initial=0.0)) or 1.0
-        for row, entry in enumerate(chosen.tolist()):
-            sides = []
-            for step in (ROUGH * size, -ROUGH * size):
-                moved = [value.copy(order="K") for value in values]
-                moved[block].flat[entry] += step
-                sides.append(problem.loss(moved))
-            slopes[row] = (sides[0] - sides[1]) / (2 * ROUGH * size)
-        found.append(slopes)
+        step = ROUGH * (float(np.max(np.abs(values[block]), initial=0.0)) or 1.0)
+        start = values[block].reshape(-1)[chosen]
+        ends = [
+            [loss(block, *pair) for pair in zip(chosen.tolist(), start + move, strict=True)]
+            for move in (step, -step)
+        ]
+        found.append((np.array(ends[0]) - np.array(ends[1])) / (2 * step))
     return found

@@ -109,13 +109,8 @@ def _bases(directions: Any, found: Parameters) -> list[Array | None]:
     given = (
         directions if isinstance(directions, Mapping) else dict.fromkeys(found.names, directions)
     )
-    for name in given:
-        if name not in found.names:
-            raise UsageError(with_nearest(f"no block is called {name!r}", name, found.names))
-    return [
-        _basis(given[name], value, name) if name in given else None
-        for name, value in zip(found.names, found.values, strict=True)
-    ]
+    said = zip(found.by_name(given), found.values, found.names, strict=True)
+    return [None if one is None else _basis(one, value, name) for one, value, name in said]
 
 
 def _basis(given: Any, value: Array, name: str) -> Array:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from gradcheck.arrays import all_finite
 from gradcheck.errors import UsageError
 from gradcheck.numeric.storage import epsilon_of
-from gradcheck.user.blocks import Array, Leaf, Parameters, describe, holds_itself
+from gradcheck.user.blocks import Array, Leaf, Parameters, describe
 from gradcheck.user.calls import GRADIENT, Raised, UserCodeError, call
 from gradcheck.user.conventions import Convention
 from gradcheck.user.names import ABSENT, found_beside, look_beside
 from gradcheck.user.problem import Problem
 from gradcheck.user.returned import as_array, assign, names_of
+from gradcheck.user.structures import holds_itself
 from gradcheck.user.unfinished import is_settled, returned_so_far
 from gradcheck.words import Standing
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import numpy as np
 
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import describe
+from gradcheck.user.forms import POSITIONAL, signature_of
 from gradcheck.user.tensors import is_tensor, like, to_array
 
 CACHE = re.compile(r"(cache|ctx|context|saved|stored|memory|state)", re.IGNORECASE)
@@ -112,17 +112,11 @@ def _needed(function: Callable[..., Any]) -> list[str] | None:
 
     Of a function whose arguments all have defaults (`dout=1`), the first.
     """
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
+    signature = signature_of(function)
+    parameters = [] if signature is None else list(signature.parameters.values())
+    if signature is None or any(one.kind is one.VAR_POSITIONAL for one in parameters):
         return None
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        return None
-    places = [
-        parameter
-        for parameter in parameters
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
+    places = [one for one in parameters if one.kind in POSITIONAL]
     needed = [one.name for one in places if one.default is one.empty]
     return needed or [one.name for one in places[:1]]
 

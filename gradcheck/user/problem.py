@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import same_numbers
+from gradcheck.arrays import copies, same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.user.automatic import (
@@ -63,19 +63,19 @@ class Problem:
     parameters: Parameters
     loss_function: Function
     gradient_function: Function | None
-    inputs: NDArray[Any] | None = field(default=None)
-    targets: NDArray[Any] | None = field(default=None)
-    network: MLP | None = field(default=None)
-    step: Step | None = field(default=None)
-    layered: bool = field(default=True)
-    layer: CheckedLayer | None = field(default=None)
-    private_copies: bool = field(default=False)
-    fresh_data: bool = field(default=False)
-    reads_forward: bool = field(default=False)
-    batched: bool = field(default=False)
+    inputs: NDArray[Any] | None = None
+    targets: NDArray[Any] | None = None
+    network: MLP | None = None
+    step: Step | None = None
+    layered: bool = True
+    layer: CheckedLayer | None = None
+    private_copies: bool = False
+    fresh_data: bool = False
+    reads_forward: bool = False
+    batched: bool = False
     data: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
-    bounds: Bounds | None = field(default=None)
-    noise: float = field(default=0.0)
+    bounds: Bounds | None = None
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):
@@ -108,11 +108,14 @@ class Problem:
         """
         if self.fresh_data:
             self.restore_data()
-        if self.bounds is not None:
-            values = self.bounds.inside(values)
+        values = self.inside(values)
         if self.batched:
             values = [value[None] for value in values]
         return self._number(call(self.loss_function, LOSS, self._pack(values)))
+
+    def inside(self, values: Sequence[Array]) -> Sequence[Array]:
+        """The values, moved to the edge of the box where they are outside."""
+        return values if self.bounds is None else self.bounds.inside(values)
 
     def loss_or_nan(self, values: Sequence[Array]) -> float:
         """The loss, nan where it raises: whether it does is asked elsewhere."""
@@ -144,11 +147,8 @@ class Problem:
             self.loss(values)
         if self.fresh_data:
             self.restore_data()
-        if self.bounds is not None and not keep:
-            values = self.bounds.inside(values)
-        packed = self.parameters.pack(
-            values if keep and self.step is None else [value.copy(order="K") for value in values]
-        )
+        values = values if keep else self.inside(values)
+        packed = self.parameters.pack(values if keep and self.step is None else copies(values))
         for holder in self.parameters.torch:
             clear_gradients(holder)
         if self.gradient_function is None:
@@ -223,10 +223,10 @@ class Problem:
         if step is None:
             return None
         if packed is None:
-            packed = self._pack([value.copy(order="K") for value in values])
+            packed = self._pack(copies(values))
         implied: dict[str, Array] = call(step.gradient, STEP, packed, learning_rate)
         if step.momentum:
-            again = self._pack([value.copy(order="K") for value in values])
+            again = self._pack(copies(values))
             second = call(step.gradient, STEP, again, learning_rate)
             for name in step.momentum.keys() & implied:
                 implied[name] = second[name] - step.momentum[name] * implied[name]
@@ -245,10 +245,7 @@ class Problem:
 
         Of several entries, there are several values.
         """
-        if self.private_copies:
-            values = [value.copy(order="K") for value in values]
-        else:
-            values = self.parameters.bind(values)
+        values = copies(values) if self.private_copies else self.parameters.bind(values)
         cells = [v.reshape(-1) if v.flags.c_contiguous else v.flat for v in values]
         loss, bounds = self._quick_loss(), self.bounds
 
@@ -291,7 +288,7 @@ class Problem:
 
     def _pack(self, values: Sequence[Array]) -> Any:
         if self.private_copies:
-            values = [value.copy(order="K") for value in values]
+            values = copies(values)
         return self.parameters.pack(values)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Array, describe
 from gradcheck.user.calls import hand_over
+from gradcheck.user.forms import signature_of
 from gradcheck.user.structures import flatten
 
 LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
@@ -95,10 +95,8 @@ def make_step(
 
 
 def _learning_rate_argument(step: Callable[..., Any]) -> str | None:
-    try:
-        names = list(inspect.signature(step).parameters)
-    except (TypeError, ValueError):
-        return None
+    signature = signature_of(step)
+    names = [] if signature is None else list(signature.parameters)
     return names[1] if len(names) > 1 and names[1] in LEARNING_RATE_NAMES else None
 
 

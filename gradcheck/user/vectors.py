@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from gradcheck.errors import UsageError
 from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.pattern import Pattern
-from gradcheck.user.blocks import Parameters, cut, describe
+from gradcheck.user.blocks import Parameters, by_block, describe
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Raised, UserCodeError, call
 from gradcheck.user.complex_jacobians import of_both_parts
 from gradcheck.user.tensors import to_array
+from gradcheck.words import indexed
 
 FUNCTION = "your function"
 JACOBIAN = "your Jacobian"
@@ -69,20 +70,16 @@ class Vectors:
     @property
     def point(self) -> Array:
         """The parameters in one vector."""
-        return np.concatenate([value.ravel() for value in self.parameters.values])
+        return self.parameters.flat
 
     @property
     def rows(self) -> int:
         """How many values the function returns."""
         return math.prod(self.shape)
 
-    def pack(self, flat: Array) -> Any:
-        """The user's structure with other parameters, in arrays of its own."""
-        return self.parameters.pack([part.copy() for part in cut(flat, self.parameters.shapes)])
-
     def asked(self, flat: Array) -> NDArray[np.float64]:
         """What the function returns, (m,)."""
-        given = call(self.function, FUNCTION, self.pack(flat))
+        given = call(self.function, FUNCTION, self.parameters.pack_flat(flat))
         returned = _as_array(given)
         self.is_complex |= returned.dtype.kind == "c"
         if self.is_complex:
@@ -106,13 +103,14 @@ class Vectors:
             self.outside.append(error.raised)
             return np.full(self.rows, np.nan)
 
+    def inside(self, flat: Array) -> Array:
+        """Parameters, moved to the edge of the box where they are outside."""
+        return flat if self.box is None else np.clip(flat, *self.box)
+
     @property
     def box(self) -> tuple[Array, Array] | None:
         """The least and the largest value of every parameter, if there are bounds."""
-        if self.bounds is None:
-            return None
-        low, high = (np.concatenate([part.ravel() for part in side]) for side in self.bounds.sides)
-        return low, high
+        return None if self.bounds is None else self.bounds.flat
 
     def place(self, column: int) -> tuple[int, int]:
         """The block and the flat index of a column."""
@@ -141,7 +139,7 @@ class Vectors:
         called, names = getattr(self.function, "__name__", ""), self.parameters.names
         given = names[0] if len(names) == 1 else "..."
         text = f"{called}({given})" if called.isidentifier() else ROW
-        return f"{text}[{', '.join(map(str, index))}]" if index else text
+        return indexed(text, index)
 
     def derivative_name(self, row: int, by: str) -> str:
         """The derivative of a value by something, in words."""
@@ -255,14 +253,10 @@ def _filled(pattern: Pattern) -> NDArray[np.bool_]:
 def _dense(returned: Any, vectors: Vectors) -> Array:
     shape = vectors.rows, len(vectors.point)
     parameters = vectors.parameters
-    parts: Sequence[Any] = [returned]
-    if isinstance(returned, Mapping):
+    parts = by_block(returned, parameters.names)
+    if isinstance(returned, Mapping) and len(parts) < len(parameters.names):
         absent = [name for name in parameters.names if name not in returned]
-        if absent:
-            raise UsageError(f"{JACOBIAN} holds nothing for {', '.join(absent)}")
-        parts = [returned[name] for name in parameters.names]
-    elif len(parameters.names) > 1 and isinstance(returned, list | tuple):
-        parts = returned if len(returned) == len(parameters.names) else [returned]
+        raise UsageError(f"{JACOBIAN} holds nothing for {', '.join(absent)}")
     arrays = [_as_array(part) for part in parts]
     if vectors.is_complex and arrays[0].shape != shape:
         arrays = [_both_parts(array) for array in arrays]
