@@ -8,8 +8,6 @@ times over at h_s = 8 nu / d, and there D must be the same, and not g.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
@@ -35,19 +33,6 @@ ALONE = 4.0
 """Where no smaller step can show it, contraction alone must: at so many bounds' distance."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the smallest step that could tell says of each row, (n,).
-
-    Attributes:
-        wrong: the same derivative as before, far from the claim.
-        supported: the claim, and not the derivative from before.
-    """
-
-    wrong: Mask
-    supported: Mask
-
-
 def confirm(
     levels: Levels,
     asked: Asked,
@@ -56,7 +41,7 @@ def confirm(
     at: Indices,
     bound: Array,
     seen: Array,
-) -> Answer:
+) -> tuple[Mask, Mask]:
     """Asks at the smallest step: at the least noise first, as more may be structure.
 
     Args:
@@ -67,6 +52,10 @@ def confirm(
         at: the level that it came from, (n,).
         bound: how far it may be off, with what rounding does to the claim, (n,).
         seen: the noise that was seen on the way, (n,).
+
+    Returns:
+        Where the smallest step that could tell gives the same derivative, far from the claim, (n,);
+        and where it gives the claim instead, (n,).
     """
     distance = np.abs(asked.claimed[rows] - value)
     marks = (np.zeros(len(rows), dtype=bool) for _ in range(5))
@@ -107,7 +96,7 @@ def confirm(
     wrong &= not levels.coarse
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
     wrong[zero[_between_steps(levels, rows[zero], value[zero])]] = False
-    return Answer(wrong, supported)
+    return wrong, supported
 
 
 def _has_coarse_term(

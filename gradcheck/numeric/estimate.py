@@ -174,16 +174,6 @@ def largest_of(values: Array) -> float:
     return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
 
 
-def rounding_error(pair: Pair, noise: float) -> Array:
-    """What the noise of the loss can do to D(h): nu / h, (n,)."""
-    return CENTRAL.noise_gain * noise / pair.step
-
-
-def truncation_error(inner: Pair, outer: Pair) -> Array:
-    """|D(h) - D(2h)| for pairs at h and 2h, (n,)."""
-    return np.asarray(np.abs(inner.central() - outer.central()))
-
-
 def bends(inner: Pair, outer: Pair, center: float, noise: float) -> Mask:
     """Where the gap of the one-sided slopes does not double from h to 2h: a kink is near, (n,)."""
     gap = inner.gap(center)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gradcheck.numeric.dense import Array, Batch, DenseNetwork
 from gradcheck.numeric.lines import Lines, choose_step, shared_lines
-from gradcheck.numeric.literal import Moves, literal_seconds, literal_slopes, one_sided_slopes
+from gradcheck.numeric.literal import literal_seconds, literal_slopes, moves_of, one_sided_slopes
 
 LITERAL = "literal"
 SHARED_LINES = "shared lines"
@@ -180,9 +180,10 @@ def _replace_at_kinks(
         slopes: the derivatives to correct, (n_in + 1,).
     """
     size = max(1.0, float(np.abs(batch.pre_activation(layer)).max(initial=0.0)))
-    moves, shorter = (Moves.of(columns[:, over], AT_KINK * size / part) for part in (1, 2))
-    right, left = one_sided_slopes(batch, layer, unit, moves)
-    nearer = one_sided_slopes(batch, layer, unit, shorter)
+    (right, left), nearer = (
+        one_sided_slopes(batch, layer, unit, *moves_of(columns[:, over], AT_KINK * size / part))
+        for part in (1, 2)
+    )
     slopes[over] = (right + left) / 2
     if gradient.weight_gap is None:
         gradient.weight_gap = np.zeros_like(gradient.weights)
