@@ -92,10 +92,7 @@ def run_preflight(
 ) -> tuple[Preflight, Point | None]:
     """Calls the loss and the gradient a few times at the user's point and near it.
 
-    Args:
-        problem: what is checked.
-        rng: for the points near it.
-        first: what the very first call of the gradient gave, if there has been one.
+    `first` is what the very first call of the gradient gave, if there has been one.
 
     Returns:
         What was learnt; and the user's point with the gradients, whose problem is from now on

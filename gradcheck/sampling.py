@@ -89,13 +89,8 @@ def choose_entries(
 ) -> Selection:
     """The flat indices to perturb in every block.
 
-    Args:
-        parameters: the blocks.
-        entries: "all", a number per block, or "auto": what fits in the budget, small blocks
-            (biases) whole and the others sampled at random.
-        budget: in seconds, for "auto".
-        seconds: what one evaluation takes.
-        rng: draws the samples.
+    They are "all", a number per block, or "auto": what fits in the budget, small blocks (biases)
+    whole and the others sampled at random.
     """
     sizes = [value.size for value in parameters.values]
     total = sum(sizes)
@@ -129,13 +124,7 @@ def choose_columns(
 ) -> tuple[Indices, str | None]:
     """The columns of a Jacobian to differentiate, and why not all: those that can move, as above.
 
-    Args:
-        group: the columns of one number are moved at once.
-        box: the least and the largest value of every column, if there are any.
-        seconds: what one evaluation takes.
-        entries: "all", a number of columns, or "auto".
-        budget: in seconds, for "auto".
-        rng: draws the samples.
+    Columns of one group are moved at once; `box` has the least and the largest value of each.
     """
     free, reason = np.arange(len(group)), None
     if box is not None:

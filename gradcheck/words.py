@@ -73,11 +73,7 @@ def gradient_of(names: Sequence[str]) -> str:
 def with_nearest(sentence: str, name: str, known: Iterable[str], then: str = "") -> str:
     """A sentence about a name that is not known, with the known names that are nearest to it.
 
-    Args:
-        sentence: "there is no rule 'sign-fliped'".
-        name: the one that is not known.
-        known: those that are; upper and lower case count as the same.
-        then: what the reader can do otherwise, said last.
+    `then` is what the reader can do otherwise; upper and lower case count as the same.
     """
     spelled = {each.lower(): each for each in known}
     near = [spelled[key] for key in difflib.get_close_matches(name.lower(), spelled, NEAREST)]

@@ -127,11 +127,7 @@ class Point:
     ) -> Point | None:
         """A point nearby with the user's gradient there; None where the functions give none.
 
-        Args:
-            size: as for `nudged`.
-            rng: moves the point, and chooses the entries that the step is tried on.
-            entries: those to measure, per block; nothing is measured if left out.
-            share: what the gradient is to be divided by.
+        The entries, per block, are measured; the gradient is divided by `share`.
         """
         try:
             moved = self.nudged(size, rng)
@@ -151,13 +147,7 @@ class Point:
     def perturb(
         self, entries: Sequence[Indices], rng: np.random.Generator, effort: Effort = ALONE
     ) -> NumericGradient:
-        """Finite differences of the user's own loss, for some entries of every block.
-
-        Args:
-            entries: the flat indices, per block.
-            rng: chooses the entries that the step is tried on.
-            effort: in how many processes, and who is told.
-        """
+        """Finite differences of the user's own loss, for some entries of every block."""
         expected = EVALUATIONS_PER_ENTRY * sum(map(len, entries))
         refused: Refused = {}
         seconds = self.noise.seconds

@@ -51,12 +51,8 @@ def judge_entries(
 ) -> EntryVerdicts:
     """Judges the analytic derivatives of the perturbed entries.
 
-    Args:
-        analytic: flat, for the perturbed entries only, (n,).
-        numeric: the numeric gradient of the block.
-        precision: the rounding error of the analytic derivatives, absolute.
-        rtol: a relative error that the user accepts on top of the bound, or None.
-        overall: the largest derivative of all blocks; the scale of a block that is flat.
+    The derivatives are flat, (n,). The largest of all blocks, `overall`, is the scale of one that
+    is flat; `rtol` is accepted on top of the bound.
     """
     scale = scale_of(numeric, analytic, overall, precision)
     return _judged(analytic, numeric, precision, rtol, scale)

@@ -41,15 +41,8 @@ def numeric_gradient(
 ) -> NumericGradient:
     """Central differences with error bounds for the given entries of every block.
 
-    Args:
-        losses: the losses with single entries changed.
-        point: the blocks, in the types in which the loss sees them; moved entries are rounded to
-            these.
-        center: the loss at the point.
-        noise: its precision.
-        entries: the flat indices to perturb, per block.
-        claims: the analytic gradients, per block.
-        rng: chooses the entries that the step is tried on.
+    The point is in the types in which the loss sees it, to which moved entries are rounded; entries
+    and claims are per block.
     """
     counter = _Counter(losses)
     largest = [(claim.gradient, claim.largest) for claim in claims]

@@ -36,12 +36,7 @@ AT_ONCE = 2**12
 
 
 def differentiate(along: Along, entries: Indices) -> BlockGradient:
-    """The numeric gradient of some entries of a block, at least one.
-
-    Args:
-        along: the block.
-        entries: the flat indices.
-    """
+    """The numeric gradient of some entries of a block, at least one."""
     first = first_step(along, entries)
     estimates, claimed = first.estimates, along.claim.gradient[entries]
     outside = _largest_outside(along, entries, first)

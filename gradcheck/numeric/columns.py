@@ -246,12 +246,7 @@ def differentiate_columns(
 ) -> BlockGradient:
     """The derivatives of some entries, in units of the noise of their rows.
 
-    Args:
-        columns: evaluates the function.
-        noise: of its values.
-        claim: the analytic derivatives in these units, an entry for each of the pattern.
-        entries: those to differentiate, at least one.
-        rng: chooses the entries that the steps are tried on.
+    The claim is in these units, too, an entry for each of the pattern; at least one is asked for.
     """
     levels = NoiseLevels(float(np.max(noise.least / noise.level)), 1.0, 1.0)
     with np.errstate(all="ignore"):

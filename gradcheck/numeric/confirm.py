@@ -44,14 +44,8 @@ def confirm(
 ) -> tuple[Mask, Mask]:
     """Asks at the smallest step: at the least noise first, as more may be structure.
 
-    Args:
-        levels: the losses.
-        asked: the entries.
-        rows: those that disagree.
-        value: the derivative that they disagree with, (n,).
-        at: the level that it came from, (n,).
-        bound: how far it may be off, with what rounding does to the claim, (n,).
-        seen: the noise that was seen on the way, (n,).
+    The rows disagree with a value that came from the level `at` and may be off by `bound`, with
+    what rounding does to the claim; `seen` is the noise that was seen on the way, (n,) each.
 
     Returns:
         Where the smallest step that could tell gives the same derivative, far from the claim, (n,);
@@ -164,14 +158,8 @@ def _steepens(levels: Levels, rows: Indices, at: Indices, level: Indices, noise:
 
     A claim that no step can show, as it would move the loss by far more than it moves, may be that
     of such a place. What noise may be is asked twice: as a share of the loss at the smallest step,
-    and, as far as it was seen, at the smallest that it leaves standing.
-
-    Args:
-        levels: the losses.
-        rows: of what is claimed.
-        at: the level of the slope that is known.
-        level: the smallest.
-        noise: the largest that was seen.
+    and, as far as it was seen, at the smallest that it leaves standing. `level` is the smallest,
+    `at` that of the slope that is known, and `noise` the largest that was seen.
     """
     large = levels.known((rows, at))
     with np.errstate(all="ignore"):

@@ -62,10 +62,7 @@ class _Search:
 def escalate(levels: Levels, asked: Asked, relative_limit: float) -> Estimates:
     """Estimates of the entries that the first step left open.
 
-    Args:
-        levels: their losses, of which the first level is known.
-        asked: the entries.
-        relative_limit: the bound that is small enough, as a share of the scale.
+    `relative_limit` is the bound that is small enough, as a share of the scale.
     """
     every = np.arange(len(levels))
     first = levels.known((every, np.full(len(every), FIRST)))

@@ -18,11 +18,8 @@ from gradcheck.numeric.propagation import onwards
 def moves_of(columns: Array, step: float) -> tuple[Array, Array]:
     """By how much each weight moves, (weights,), and z in every sample with it, (n, weights).
 
-    It is a step over the weight's largest factor, so that z moves by that at most.
-
-    Args:
-        columns: what each weight is multiplied by, (n, weights); ones for a bias.
-        step: by how much z moves.
+    It is a step over the weight's largest factor, so that z moves by that at most. Columns are what
+    each weight is multiplied by, (n, weights); ones for a bias.
     """
     largest = np.abs(columns).max(axis=0, initial=0.0)
     steps = step / np.where(largest == 0, 1.0, largest)
@@ -32,15 +29,7 @@ def moves_of(columns: Array, step: float) -> tuple[Array, Array]:
 def one_sided_slopes(
     batch: Batch, layer: int, unit: int, steps: Array, moves: Array
 ) -> tuple[Array, Array]:
-    """The slopes of the loss to the right and to the left along weights into one unit.
-
-    Args:
-        batch: the samples, n.
-        layer: counted from 0.
-        unit: the unit that the weights lead to.
-        steps: of the weights.
-        moves: of its z.
-    """
+    """The slopes of the loss to the right and to the left along weights into one unit."""
     count = len(steps)
     total = _prepared(batch, layer, unit)
     right, left = np.empty(count), np.empty(count)

@@ -72,10 +72,8 @@ class Lines:
     def along(self, signs: Signs, spacing: float, first: int = -(POINTS // 2)) -> Array:
         """The losses at equally spaced points, each entry moving in proportion to its size.
 
-        Args:
-            signs: of the moves.
-            spacing: of the points, by the size of the entries.
-            first: the place of the first point, in spacings from the point of the check.
+        The spacing is by the size of the entries; `first` is the place of the first point, in
+        spacings from the point of the check.
         """
         values = np.empty(POINTS)
         pairs = zip(self._point, signs, strict=True)

@@ -131,12 +131,7 @@ def estimate_noise(
 ) -> Noise:
     """Measures the noise of `loss` on short lines through `point`, and on a longer one.
 
-    Args:
-        loss: takes one array per block.
-        point: the blocks.
-        center: the loss at the point.
-        repeat_difference: how far a second evaluation there was from the first.
-        rng: for the directions of the lines.
+    `repeat_difference` is how far a second evaluation at the point was from the first.
     """
     lines = Lines(loss, point, center)
     signs = [random_signs(block.shape, rng) for block in point]
@@ -207,9 +202,7 @@ def _noise_on_short_lines(lines: Lines, signs: Signs) -> float:
 def sigma_of(values: Array, whole: Array | None = None) -> Array:
     """The noise on a line, without what a jump or a kink on one side, or at its centre, makes.
 
-    Args:
-        values: on one line, or of several functions, a column each.
-        whole: the same with what these make, where it is known.
+    Of several functions there is a column each. `whole` is the same with what these make, if known.
     """
     middle = len(values) // 2
     whole = loudest(values) if whole is None else whole

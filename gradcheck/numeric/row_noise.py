@@ -76,11 +76,7 @@ def estimate_row_noise(
 ) -> RowNoise:
     """Measures the noise of every value on short lines through the point.
 
-    Args:
-        function: of a flat vector, (n,) -> (m,); nan where it cannot be evaluated.
-        point: (n,).
-        center: the values there, (m,).
-        rng: for the directions of the lines.
+    The function takes a flat vector, (n,) -> (m,), and gives nan where it cannot be evaluated.
     """
     found: list[Array] = []
 

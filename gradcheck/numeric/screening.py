@@ -80,11 +80,7 @@ class Screening:
 def screen(screening: Screening, block: int, entries: Indices, claim: Claim) -> Screened:
     """Tests entries of a block along random directions, and looks for what is wrong.
 
-    Args:
-        screening: with what.
-        block: the index of the block.
-        entries: the flat indices to move.
-        claim: the analytic derivatives of the whole block, and their rounding error.
+    The entries are flat indices; the claim is that of the whole block.
     """
     test = _Test(screening, block, claim)
     sizes = np.abs(screening.point[block].reshape(-1)[entries], dtype=np.float32)

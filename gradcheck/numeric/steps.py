@@ -82,14 +82,8 @@ def choose_step(
 ) -> GroupStep:
     """The step at which rounding and truncation balance on a few entries.
 
-    Args:
-        measure: evaluates the loss.
-        entries: the flat indices of these few.
-        claimed: their analytic derivatives.
-        center: the loss at the point.
-        noise: the largest error of one value of the loss.
-        length: the largest |x| of the group, or 1.
-        usual: the step of a group of larger parameters, to begin with; 0 where there is none.
+    The length is the largest |x| of the group, or 1; `usual` is the step of a group of larger
+    parameters, to begin with, or 0.
     """
     step = first_length(noise / max(abs(center), noise), length)
     if usual:

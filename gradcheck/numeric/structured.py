@@ -79,12 +79,8 @@ def structured_gradient(
 ) -> tuple[LayerGradient, ...]:
     """The numeric gradients of all layers, from the input on.
 
-    Besides what is returned this holds a few MiB, whatever the sizes and the batch.
-
-    Args:
-        network: at the point of the check.
-        tier: `LITERAL` or `SHARED_LINES`.
-        advance: told how many parameters are done.
+    Besides what is returned this holds a few MiB, whatever the sizes and the batch. The tier is
+    `LITERAL` or `SHARED_LINES`; `advance` is told how many parameters are done.
     """
     found = tuple(
         LayerGradient(
@@ -170,14 +166,8 @@ def _replace_at_kinks(
 ) -> None:
     """Puts the means of the slopes on both sides of the point where a step crossed a kink.
 
-    Args:
-        gradient: the layer's, to whose gaps is added what these slopes are apart.
-        batch: the samples.
-        layer: counted from 0.
-        unit: whose weights these are.
-        columns: what they are multiplied by, (n, n_in + 1); the last is the bias's.
-        over: which of them cross a kink.
-        slopes: the derivatives to correct, (n_in + 1,).
+    `over` are the places of these in the slopes, (n_in + 1,), of which the last is the bias's; what
+    both sides are apart is added to the gaps of the layer's gradient.
     """
     size = max(1.0, float(np.abs(batch.pre_activation(layer)).max(initial=0.0)))
     (right, left), nearer = (

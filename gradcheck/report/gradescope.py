@@ -22,9 +22,7 @@ SHOWN = {"visibility": "visible", "output_format": "text"}
 def render(outcomes: Sequence[Outcome], hints: str = "where") -> str:
     """A test for each gradient; what is not as expected beside them costs a point of its own.
 
-    Args:
-        outcomes: of the run.
-        hints: what a student is told of a wrong gradient: "none", "where" it is, or "full".
+    The hints are what a student is told of a wrong gradient: "none", "where" it is, or "full".
     """
     tests = [test for outcome in outcomes for test in _tests(outcome, hints)]
     told = [how_many(outcomes)]

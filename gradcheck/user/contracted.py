@@ -87,12 +87,8 @@ def contracted(
 ) -> Problem:
     """The problem of one number of a function's values, and its gradient.
 
-    Args:
-        parameters: the point.
-        function: of the user's structure, which returns an array of m values.
-        claimed: of the user's structure, which returns the Jacobian in any of its forms.
-        how: which number.
-        bounds: the box that the parameters stay in, if there is one.
+    Both functions take the user's structure: one returns an array of m values, the other the
+    Jacobian in any of its forms.
     """
 
     def values(packed: Any) -> Any:

@@ -49,12 +49,8 @@ def along(
 ) -> tuple[Parameters, Callable[[Any], Any]]:
     """Parameters that move along their directions, and the gradient by these.
 
-    Args:
-        directions: a name, or a projection on the tangent space, of (vector) or (point, vector), or
-            a dict of these by block.
-        found: the parameters.
-        grad: the user's gradient, of their structure.
-        bounds: None; there are no bounds of directions.
+    Directions are a name, or a projection on the tangent space, of (vector) or (point, vector), or
+    a dict of these by block.
     """
     if found.in_place or bounds is not None or not callable(grad):
         raise UsageError(

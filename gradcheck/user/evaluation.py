@@ -58,13 +58,8 @@ def entry_losses(
 ) -> EntryLosses:
     """A function that gives the losses with single entries changed.
 
-    Args:
-        problem: what is checked.
-        values: the point.
-        effort: in how many processes, which changes nothing of the losses, and who is told.
-        seconds: what one evaluation takes.
-        expected: how many evaluations there will be, about.
-        refused: told where the loss raised, which is nan then.
+    About `expected` evaluations take `seconds` each. `refused` is told where the loss raised, which
+    is nan then.
     """
     advance = effort.begin("losses", expected)
     if problem.batched:

@@ -46,11 +46,8 @@ def of_parameters(
 ) -> Any:
     """A function of the parameters alone, from one that takes none, or each of its own, or more.
 
-    Args:
-        function: of the user's; what is none is returned as it is.
-        parameters: what it is to be called with.
-        more: what it is given beside them.
-        later: names that the second argument may have, which it is given when it is called.
+    What is no function is returned as it is. `later` are names that the second argument may have,
+    which it is given when it is called.
     """
     if not callable(function):
         return function

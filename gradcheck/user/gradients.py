@@ -66,10 +66,7 @@ class Gradients:
 def read_gradients(returned: Any, parameters: Parameters, copy: bool = True) -> Gradients:
     """Assigns what the user's gradient function returned to the blocks.
 
-    Args:
-        returned: what it returned.
-        parameters: the blocks.
-        copy: whether the gradients stay as they are when the user's arrays change.
+    With `copy` they stay as they are when the user's arrays change.
     """
     gradients: Gradients = call(_read, GRADIENT, returned, parameters, copy)
     return gradients
@@ -80,10 +77,7 @@ def ask_gradients(
 ) -> tuple[Gradients, Raised | None]:
     """The gradients at a point; where the function raises, those made before, and what it raised.
 
-    Args:
-        problem: of the user's.
-        values: the point.
-        keep: as in `Problem.gradient`; then the gradients are not copied either.
+    With `keep`, as in `Problem.gradient`, they are not copied either.
     """
     parameters = problem.parameters
     leaves = parameters.leaves if parameters.in_place else ()

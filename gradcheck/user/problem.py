@@ -139,9 +139,8 @@ class Problem:
     def gradient(self, values: Sequence[Array], keep: bool = False) -> Any:
         """What the user's gradient function returns at the given blocks.
 
-        Args:
-            values: the blocks.
-            keep: the function is given these very arrays, and the caller sees what it does to them.
+        With `keep` the function is given these very arrays, and the caller sees what it does to
+        them.
         """
         if self.runs_forward:
             self.loss(values)

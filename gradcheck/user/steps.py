@@ -48,9 +48,7 @@ class Step:
     def cancellation(self, value: Array, epsilon: float) -> float:
         """What the rounding of the parameters does to (old - new) / learning_rate.
 
-        Args:
-            value: the parameters.
-            epsilon: the relative precision of the type that the new ones are kept in.
+        `epsilon` is the relative precision of the type that the new ones are kept in.
         """
         return epsilon * float(np.max(np.abs(value), initial=0.0)) / self.learning_rate
 

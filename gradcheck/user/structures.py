@@ -62,9 +62,7 @@ def flatten_real(params: Any, what: str) -> Parameters:
 def read_structure(params: Any, in_place: bool = False) -> Parameters:
     """The blocks of a structure of the user's.
 
-    Args:
-        params: the structure.
-        in_place: whether containers are treated as objects are: the very arrays are perturbed.
+    With `in_place` containers are treated as objects are: the very arrays are perturbed.
     """
     if holds_itself(params):
         raise UsageError(f"params is {describe(params)} that contains itself, or goes too deep")

@@ -155,10 +155,7 @@ class Vectors:
 def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) -> Matrix:
     """The entries of what was given as a Jacobian.
 
-    Args:
-        returned: a dense array, a sparse matrix, or arrays by block.
-        vectors: the function.
-        more: entries that there are besides, as 0.
+    It may be a dense array, a sparse matrix, or arrays by block; `more` are entries besides, as 0.
     """
     shape = vectors.rows, len(vectors.point)
     if vectors.parameters.has_complex:
