@@ -68,10 +68,7 @@ class JacobianProblem:
     """What is checked.
 
     Attributes:
-        parameters: the point.
-        function: of the user's structure.
         jacobian: a function of that structure, or what such a function would return there.
-        bounds: the box that the parameters stay in, if there is one.
         sparsity: what is not 0 where the Jacobian may have entries, or None.
         of_loss: whether the function is the gradient of a loss, and the Jacobian its Hessian.
         row_name: what the values of the function are called, if not as usual.

@@ -156,7 +156,6 @@ class _Where:
     """The point, within the bounds.
 
     Attributes:
-        point: as parameters of one block.
         bounds: as they were given.
         moved: whether x0 was outside.
     """

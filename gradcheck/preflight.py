@@ -51,12 +51,10 @@ class Preflight:
     Attributes:
         center: the loss at the user's point; may be nan or infinite.
         repeated: what the loss gave when it was called again there.
-        changes: what the calls changed.
         aliased: the names of blocks whose returned gradient is in the parameters' own memory.
         overwritten: the names of blocks whose returned gradient the next call changed.
         ignored: the names of blocks that the loss does not depend on, however far they are moved.
         without_upstream: the gradients of a layer's inputs that are not zero where upstream is.
-        evaluations: how many evaluations of the loss this cost.
         noise: how far values of the loss are known to be off.
     """
 

@@ -46,13 +46,7 @@ class Judged:
     """The entries of a Jacobian that were differentiated, (k,) each; in the user's units.
 
     Attributes:
-        blocks: one per parameter block.
-        rows: of the entries.
-        columns: of the entries.
-        analytic: the user's.
-        numeric: by finite differences.
         bound: how far right ones may be apart.
-        wrong: which are wrong.
         missing: what the pattern lacks, as far as it was looked for.
         leaking: in how many rows it lacks something.
         places: the places of these entries among all.

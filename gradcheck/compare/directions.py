@@ -46,8 +46,6 @@ class Direction:
     """Entries of a block that move together.
 
     Attributes:
-        block: its index.
-        entries: the flat indices.
         moves: how far each moves, by the step.
         length: the size of the parameters, or 1.
     """

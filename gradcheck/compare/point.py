@@ -28,10 +28,7 @@ TIE_STEP = 1e-4
 class Tie:
     """How the network that gave a numeric gradient was compared with the user's loss.
 
-    Attributes:
-        tier: "literal" or "shared lines".
-        evaluations: how many evaluations of the user's loss agree with it: at points far apart,
-            and with single entries moved by little and by much.
+    So many evaluations agree: at points far apart, with single entries moved by little and by much.
     """
 
     tier: str
@@ -45,10 +42,8 @@ class Point:
     Attributes:
         problem: what is checked, with what was learnt of how it must be called.
         center: the loss here.
-        noise: its precision.
         blocks: one per parameter, in the user's order.
         surplus: the names of what the gradient returned for no parameter.
-        raised: what the gradient raised, or None.
         tie: how the user's loss was compared with the network whose structure gave the numeric
             gradient; None where that came from their loss alone.
         evaluations: how often the loss was evaluated for the numeric gradient.

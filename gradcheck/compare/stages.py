@@ -37,7 +37,6 @@ class Plan:
         screening: whether the other entries are tested along random directions.
         identity: the network, if its structure is to be used and all entries are wanted.
         again: the network that the loss was tied to at another point, if it was.
-        effort: what may be spent.
     """
 
     entries: Sequence[Indices]

@@ -182,11 +182,9 @@ class _Off:
     """A block that is not the numeric gradient, by its perturbed entries.
 
     Attributes:
-        index: of the block.
         weights: its values; 0 for those that the step leaves as they are.
         difference: analytic minus numeric.
         bound: how far these may be from the truth.
-        numeric: the numeric gradient.
     """
 
     index: int

@@ -93,12 +93,7 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
 
 @dataclass(frozen=True)
 class _Outside:
-    """A derivative outside of the entries asked for.
-
-    Attributes:
-        size: |x|.
-        derivative: its size; 0 where there is none.
-    """
+    """The sizes of a parameter and its derivative, outside of the entries asked for; 0 for none."""
 
     size: float = 0.0
     derivative: float = 0.0

@@ -37,7 +37,6 @@ class BlockGradient:
 
     Attributes:
         entries: the flat indices that were perturbed, (n,).
-        estimates: one per entry.
         step: the step that the block was measured with (that of its largest parameters).
         limit: an entry is only called right when its bound is below this share of the scale.
         reference: the scale of a block whose derivatives cannot be told from 0.
@@ -94,8 +93,6 @@ class NumericGradient:
     """The numeric gradient of all blocks.
 
     Attributes:
-        blocks: one per block, in order.
-        evaluations: how many times the loss was evaluated.
         interrupted: whether the user stopped it; the blocks that were not done have no entries.
         edges: the entries that cannot be moved without the loss raising, and what it raises.
     """

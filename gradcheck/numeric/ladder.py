@@ -39,8 +39,6 @@ class _Search:
     """Where the search stands, one row per entry, (n,) each.
 
     Attributes:
-        value: the derivative.
-        bound: how far it may be off.
         level: the lowest level that it came from.
         opened: how far the claim was from the derivative at the first step.
         confirmed: whether it is confirmed that the claim is wrong.

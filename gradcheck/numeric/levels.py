@@ -81,7 +81,6 @@ class Levels:
     """The losses at the steps of the ladder, one row per entry; evaluated when asked for.
 
     Attributes:
-        center: the loss at the point.
         sizes: the largest |x| of the group of every entry, (n,).
         plateaus: the widest step to which the rounding of its parameter may keep a loss, (n,).
         exact: whether what moves is known not to be rounded coarsely.

@@ -80,7 +80,6 @@ class Noise:
         level: the largest error expected in one value of the loss, absolute.
         relative: the same divided by the size of the loss.
         seconds: the time that one evaluation took (median).
-        evaluations: how many evaluations this cost.
         least: what the rounding of the result alone makes of it.
         rough: what a longer line shows, per block.
         quantum: what all differences of its values are multiples of, where that is far above their

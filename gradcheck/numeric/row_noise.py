@@ -45,8 +45,6 @@ class RowNoise:
     Attributes:
         least: by the rounding of the result alone.
         level: by what short lines through the point show.
-        seconds: that one evaluation takes.
-        evaluations: how many this cost.
         known: whether it is what the user says, and more than was seen of some.
         apart: how far the values were from those of the first call when asked again.
     """

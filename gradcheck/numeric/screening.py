@@ -58,16 +58,7 @@ class Screened:
 
 @dataclass(frozen=True)
 class Screening:
-    """With what directions are tried.
-
-    Attributes:
-        loss: takes one array per block.
-        point: the blocks.
-        center: the loss there.
-        noise: the largest error of one value of the loss.
-        directions: how many to try.
-        rng: draws them.
-    """
+    """With what directions are tried; the noise is the largest error of one value of the loss."""
 
     loss: Loss
     point: Sequence[Array]

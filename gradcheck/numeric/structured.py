@@ -35,12 +35,9 @@ class LayerGradient:
 
     Attributes:
         weights: the derivatives; at a kink, the mean of those on both sides.
-        bias: the same.
         unit_error: the error bound of dL/dz of every unit, for all samples, (n_out,).
         input_size: the sum of |A| over the samples, (n_in,).
-        samples: how many there are.
         weight_gap: the slope to the right minus that to the left, where a weight is at a kink.
-        bias_gap: the same.
     """
 
     weights: Array

@@ -77,10 +77,8 @@ class Together:
     """Moves many columns at once.
 
     Attributes:
-        columns: evaluates the function.
         claimed: the entries that are claimed, (k,).
         share: how far rounding may have moved them, by the largest of their row.
-        rng: draws the directions.
         step: by which the columns were moved last, in units of their sizes.
     """
 

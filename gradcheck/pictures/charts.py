@@ -27,10 +27,8 @@ class Chart:
     """A plot with two axes.
 
     Attributes:
-        title: what it shows, in a few words.
         caption: how to read it.
         labels: of the axis to the right, and of that upwards.
-        series: what is drawn.
         across: what the axis to the right shows; exponents of ten where it is logarithmic.
         upwards: the same of the axis upwards.
         guide: the ends of a line to compare with; () for none.

@@ -42,8 +42,6 @@ class Sketch:
     """What the pictures of a check are made from when somebody asks for them.
 
     Attributes:
-        view: the network, where it is known.
-        blocks: all blocks of the point.
         scale: the largest derivative of all blocks.
         step_curve: of the user's own loss, which can only be asked during the check; None where
             the network's serves, or it takes too long.

@@ -18,11 +18,8 @@ class Outcome:
     """What came of one case.
 
     Attributes:
-        name: of the case.
-        report: what was found, or None where nothing could be.
         expected: what its author expects, as it stands in JSON.
         expected_verdict: the verdict alone; None where what is expected could not be read.
-        differences: what did not come out as expected.
         error: why there is no report, or None.
         repair: the command that is likely to find a patch, or None.
         script: what was taken of a script that holds no case, or None.

@@ -36,9 +36,7 @@ class Leaf:
     """A place in the user's structure that holds a parameter, and where its gradient may be.
 
     Attributes:
-        path: what leads to it.
         name: the path as the user would write it, or the name that the user gave it.
-        shape: of the array that is there.
         block: the index of its block; None where it is not checked. Leaves that are one array
             have one block.
         transposed: whether the block's array lies there transposed.
@@ -84,12 +82,10 @@ class Parameters:
         working: the arrays in which the user's functions see the blocks, where these are always
             the same; None for what is packed anew.
         leaves: every place in the user's structure that holds an array.
-        owner: the user's structure or object itself.
         origin: what of the user's own memory is changed, and what was in it.
         torch: the modules and torch tensors that keep gradients of their own.
         undo: puts back what else belongs to these.
         vector: the shape of the one vector that the blocks were cut from, or None.
-        convention: how complex gradients are read.
     """
 
     names: tuple[str, ...]

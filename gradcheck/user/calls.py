@@ -39,12 +39,8 @@ _CELL = re.compile(r"[/\\]ipykernel_\d+[/\\][^/\\]+$|^<ipython-input-")
 class Location:
     """A line of the user's code, and the columns of the expression in it where they are known.
 
-    Attributes:
-        file: as Python names it.
-        line: 1-based.
-        column: of the expression's first character, 0-based, in bytes of the line's text; or None.
-        end_line: its last line; or None.
-        end_column: after its last character; or None.
+    Lines are counted from 1, columns from 0, in bytes of the line's text; the end is after the
+    last character. The file is as Python names it.
     """
 
     file: str
@@ -104,7 +100,6 @@ class Raised:
 
     Attributes:
         call: which call it was, in words: "your loss".
-        error: the exception.
         frames: the user's own frames, the outermost first.
         scope: the names that the innermost of the user's frames could see.
         locals: the variables of every frame.

@@ -41,8 +41,7 @@ class Row:
 class Weighted:
     """All values with weights of their own, none a multiple of another.
 
-    Attributes:
-        row_scales: of the values, at the point; of further ones, were there more, the last.
+    They have the scales of the values at the point; further ones, were there more, the last.
     """
 
     row_scales: Array

@@ -52,7 +52,6 @@ class Gradients:
     """The analytic gradients of all blocks.
 
     Attributes:
-        blocks: one per block, in order.
         surplus: names of returned entries that belong to no block.
         alike: the blocks of arrays with several places that were all given the same gradient:
             each a part of it, or each the whole.

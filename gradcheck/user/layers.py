@@ -55,10 +55,7 @@ class CheckedLayer:
         backward: takes (upstream, cache), or upstream alone; returns the inputs' gradients. None
             where torch or jax is to find them, through the backward pass of a function of theirs.
         fixed: the inputs that are not differentiated (whole numbers, settings), by name.
-        names: of all inputs, in order.
-        positional: whether the inputs are given by position.
         upstream: dL/d output, in the structure of the output.
-        reading: how what `forward` returns is read.
         owner: the object whose methods they are; its parameters are checked with the inputs.
         owned: the places of the arrays in it.
         convention: in which `backward` takes the upstream gradient of complex outputs.

@@ -41,22 +41,15 @@ class Problem:
     """What is checked.
 
     Attributes:
-        parameters: the point, as blocks.
         loss_function: takes the user's structure, returns the loss (or the pair).
         gradient_function: takes the user's structure, returns the gradients; None where
             `loss_function` returns the pair (loss, gradients).
-        inputs: the data, if the user gave them.
-        targets: the targets, if the user gave them.
-        network: the network, if the user said which it is.
-        step: the update that the gradient is implied by, if it is one.
         layered: whether the blocks are the weights and biases of layers.
-        layer: the single layer that is checked, if it is one.
         private_copies: every call gets copies of its own, as the user's code changes its own.
         fresh_data: the data are put back before every call, because the user's code changes them.
         reads_forward: the gradient is of where the loss was called last: it uses what that left.
         batched: the loss takes a stack of parameters and returns as many losses.
         data: the user's own arrays of data with copies of what was in them, by argument.
-        bounds: the box that the parameters stay in, if there is one.
         noise: how far values of the loss are known to be off.
     """
 

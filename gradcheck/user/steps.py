@@ -25,7 +25,6 @@ class Step:
     Attributes:
         step: takes the parameters (and the learning rate, if it has an argument for it); returns
             the new ones, or changes them in place.
-        learning_rate: the one that the step uses.
         keyword: the name of its argument for the learning rate, or None.
         momentum: by how much of their last updates it goes on, by the parameters' names.
         share: the share of the gradient in its velocity: 1, or 1 - momentum in a moving average.

@@ -48,10 +48,6 @@ class Vectors:
     """The user's function of flat parameters.
 
     Attributes:
-        parameters: the point.
-        function: of the user's structure.
-        shape: of what it returns.
-        bounds: the box that the parameters stay in, if there is one.
         of_loss: whether it is the gradient of a loss by these parameters.
         named: what its values are called, if not as usual.
         outside: what the function raised where parameters were moved.
