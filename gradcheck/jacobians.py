@@ -117,7 +117,7 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     point = _asked(problem, options.noise or 0.0, rng)
     vectors = point.vectors
     returned = problem.claimed(vectors.parameters.pack_flat(vectors.point))
-    if _is_operator(returned):
+    if hasattr(returned, "matvec") and not hasattr(returned, "tocsc"):
         from gradcheck.products import check_products
 
         return check_products(problem, point, returned, options)
@@ -272,7 +272,3 @@ def _misshapen(
     )
     coverage = Coverage(0, wrong.wanted[0] * wrong.wanted[1])
     return replace(_report(blocks, (finding,), coverage, options), notes=tuple(heard_notes(heard)))
-
-
-def _is_operator(returned: Any) -> bool:
-    return hasattr(returned, "matvec") and not hasattr(returned, "tocsc")

@@ -96,13 +96,14 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     if problem.bounds is not None:
         selection = selection.within(problem.bounds)
     (own,) = rng.spawn(1)  # how a network is looked for changes no point that is drawn later
+    literal = options.budget if options.entries == "all" else min(options.budget, LITERAL_SECONDS)
     identity = identify(point.problem, point.noise.relative, seconds, own)
     plan = Plan(
         selection.entries,
         options.rtol,
         screening=options.entries == "auto" and not selection.coverage.complete and not boxed,
         identity=identity if options.entries in ("all", "auto") and not boxed else None,
-        effort=Effort(_literal_seconds(options), options.workers, begin),
+        effort=Effort(literal, options.workers, begin),
     )
     point = compare(point, plan, rng)
     if point.tie is not None:
@@ -120,13 +121,6 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     repaired = _repaired(point, diagnosis, options, begin)
     report = build_report(point, preflight, selection, diagnosis, options, heard)
     return replace(report, repair=repaired)
-
-
-def _literal_seconds(options: Options) -> float:
-    """What the literal tier of a recognised network may take."""
-    if options.entries == "all":
-        return options.budget
-    return min(options.budget, LITERAL_SECONDS)
 
 
 def _with_inner(report: Report, problem: Problem, options: Options) -> Report:

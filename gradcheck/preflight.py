@@ -14,7 +14,7 @@ from gradcheck.compare.updates import find_momentum
 from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import estimate_noise
 from gradcheck.numeric.storage import epsilon_of
-from gradcheck.user.blocks import Array
+from gradcheck.user.blocks import Array, with_noise
 from gradcheck.user.calls import GRADIENT, LOSS, UserCodeError, call
 from gradcheck.user.forward import LARGE, asked_first, sample
 from gradcheck.user.gradients import Gradients, read_gradients, returned_arrays
@@ -198,7 +198,8 @@ def _with_gradient(
     )
     del given, held
     with contextlib.suppress(UserCodeError):
-        problem.gradient([_moved(value, rng) for value in parameters.values], keep=True)
+        elsewhere = [with_noise(value, ELSEWHERE, rng) for value in parameters.values]
+        problem.gradient(elsewhere, keep=True)
     overwritten = tuple(
         name
         for name, array in arrays.items()
@@ -230,13 +231,6 @@ def _without_upstream(problem: Problem) -> Mapping[str, Array]:
         for name, gradient in zip(parameters.names, gradients, strict=True)
         if gradient.value is not None and np.any(gradient.value != 0)
     }
-
-
-def _moved(value: Array, rng: np.random.Generator) -> Array:
-    moved = np.asarray(rng.standard_normal(value.shape))
-    moved *= ELSEWHERE
-    moved += value
-    return moved
 
 
 def _changed(problem: Problem, call: str, given: Sequence[Array]) -> Change | None:

@@ -118,16 +118,14 @@ def run_isolated(
     answers = workers.run(calls)
     for name, reason in planned:
         answer = next(answers) if reason is None else Lost(reason)
-        yield _lost(name, answer.reason) if isinstance(answer, Lost) else answer
+        if isinstance(answer, Lost):
+            answer = Outcome(name, None, differences=(answer.reason,), error=answer.reason)
+        yield answer
     next(answers, None)
 
 
 def _names(targets: Sequence[Target]) -> list[str]:
     return kept_apart([target.path for target in targets])
-
-
-def _lost(name: str, reason: str) -> Outcome:
-    return Outcome(name, None, differences=(reason,), error=reason)
 
 
 @cache

@@ -38,7 +38,7 @@ def shortened(name: str, most: int = 40) -> str:
     return name if len(name) <= most else f"{name[: most - 3]}..."
 
 
-def indexed(name: str, index: Iterable[int]) -> str:
+def indexed(name: str, index: Iterable[object]) -> str:
     """An entry as the user would write it, `W1[0, 3]`; the name alone of what has no axes."""
     places = ", ".join(map(str, index))
     return f"{name}[{places}]" if places else name

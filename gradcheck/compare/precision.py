@@ -14,10 +14,10 @@ import numpy as np
 from gradcheck.arrays import largest_difference
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
-from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.errors import UsageError
 from gradcheck.numeric import storage
 from gradcheck.numeric.estimate import largest_of
+from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.numeric.loss_lines import random_signs
 from gradcheck.user.blocks import Array
 from gradcheck.user.gradients import Gradient, ask_gradients

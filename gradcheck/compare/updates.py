@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
-from gradcheck.compare.verdict import BOUND_FACTOR
+from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.trace import penalised_blocks
 from gradcheck.user.blocks import BARE, Array, path_name
 from gradcheck.user.gradients import read_gradients

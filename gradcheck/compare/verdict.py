@@ -24,8 +24,6 @@ from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.user.blocks import Array
 from gradcheck.words import Standing
 
-__all__ = ["BOUND_FACTOR", "judge_block", "judge_entries", "scale_of"]
-
 BLIND = 1.0
 """From this resolution on no error of the block's own size would have been seen."""
 

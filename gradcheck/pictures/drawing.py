@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gradcheck.compare.block import Block
 from gradcheck.pictures.model import LayerPicture, Pictures
@@ -42,8 +42,7 @@ _WORST_FIRST = ("bad", "unsure", "unknown", "good")
 Tick = tuple[float, str]
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """The numbers that an axis shows."""
 
     low: float

@@ -19,7 +19,7 @@ from gradcheck.pictures.charts import (
     heat_map_title,
     scatter_chart,
 )
-from gradcheck.pictures.drawing import Span, within
+from gradcheck.pictures.drawing import within
 from gradcheck.pictures.model import HeatMap, Pictures
 from gradcheck.words import printable
 
@@ -113,14 +113,10 @@ def _chart(chart: Chart) -> Figure:
     if chart.logarithmic:
         axes.set(xscale="log", yscale="log")
     else:
-        axes.set(xlim=_ends(chart.across), ylim=_ends(chart.upwards))
+        axes.set(xlim=chart.across, ylim=chart.upwards)
         axes.locator_params(nbins=5)
     axes.set(xlabel=chart.labels[0], ylabel=chart.labels[1])
     return figure
-
-
-def _ends(span: Span) -> tuple[float, float]:
-    return span.low, span.high
 
 
 def _network(pictures: Pictures) -> Figure:

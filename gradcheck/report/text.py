@@ -91,7 +91,10 @@ def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -
         sections += [f"  {note}" for note in report.notes]
         return _laid_out(sections, style)
     shown, hidden = _shown(report, style)
-    table = printable_lines(_table(shown, style))
+    rows = list(map(block_row, shown))
+    table = printable_lines(
+        fitted_table(rows, HEADERS, style.width, gives_way=("entries", "bound", "shape"))
+    )
     if hidden:
         sections.append(f"and {hidden} more that agree (-v shows them)")
     sections += [worst_entry(block) for block in report.blocks if block.verdict == "wrong"]
@@ -151,15 +154,6 @@ def _heading(report: Report, name: str | None) -> str:
         covered += f", {coverage.how}"
     parts = [name, report.network, covered]
     return "   ".join(part for part in parts if part)
-
-
-def _table(blocks: list[Block], style: Style) -> str:
-    return fitted_table(
-        [block_row(block) for block in blocks],
-        HEADERS,
-        style.width,
-        gives_way=("entries", "bound", "shape"),
-    )
 
 
 def block_row(block: Block) -> tuple[str, ...]:

@@ -59,6 +59,14 @@ def spread_of(value: Array, size: float) -> float:
     return size * max(0.1, float(np.std(value)))
 
 
+def with_noise(value: Array, size: float, rng: np.random.Generator) -> Array:
+    """A block with normal noise added."""
+    moved = np.asarray(rng.standard_normal(value.shape))
+    moved *= size
+    moved += value
+    return moved
+
+
 def moved_about(value: Array, spread: float, rng: np.random.Generator) -> Array:
     """A block with noise added that is uniform, so that it is bounded."""
     moved = np.asarray(rng.random(value.shape))

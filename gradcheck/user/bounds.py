@@ -79,13 +79,17 @@ def _of_block(given: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Two arrays from an object with `lb` and `ub`, a pair for each entry, or one pair for all."""
     try:
         if hasattr(given, "lb") and hasattr(given, "ub"):
-            low, high = given.lb, given.ub
+            sides: Any = given.lb, given.ub
         elif len(given) == math.prod(shape) and all(np.size(pair) == 2 for pair in given):
-            low, high = zip(*given, strict=True)
-            low, high = (np.reshape(_numbers(side, end), shape) for side, end in _ends(low, high))
+            sides = [
+                np.reshape(np.array(side, dtype=object), shape) for side in zip(*given, strict=True)
+            ]
         else:
-            low, high = given
-        low, high = (np.broadcast_to(_numbers(side, end), shape) for side, end in _ends(low, high))
+            sides = given
+        low, high = (
+            np.broadcast_to(_numbers(side, end), shape)
+            for side, end in zip(sides, (-np.inf, np.inf), strict=True)
+        )
     except (TypeError, ValueError):
         raise UsageError(
             f"bounds is {describe(given)}; it must hold a pair (low, high) for each of the "
@@ -95,10 +99,6 @@ def _of_block(given: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
     if np.any(low > high):
         raise UsageError("a lower bound is above its upper bound")
     return low, high
-
-
-def _ends(low: Any, high: Any) -> tuple[tuple[Any, float], tuple[Any, float]]:
-    return (low, -np.inf), (high, np.inf)
 
 
 def _numbers(side: Any, end: float) -> Array:

@@ -59,9 +59,7 @@ def with_convention(problem: Problem, rng: np.random.Generator) -> Problem:
     sizes = np.linalg.norm(np.nan_to_num(analytic), axis=1) * np.linalg.norm(np.nan_to_num(numeric))
     alike = np.round(np.divide(along, sizes, out=np.zeros(len(sizes)), where=sizes > 0), 3)
     alike[alike < ALIKE] = 0.0
-    ranked = sorted(range(len(claims)), key=lambda one: (-agreeing[one].sum(), -alike[one], one))
-    best = ranked[0]
-    convention = CONVENTIONS[best]
+    best = max(range(len(claims)), key=lambda one: (agreeing[one].sum(), alike[one]))
     others = {}
     for real, imag in problem.parameters.halves:
         counts = agreeing[:, real] + agreeing[:, imag]
@@ -69,7 +67,7 @@ def with_convention(problem: Problem, rng: np.random.Generator) -> Problem:
         if counts[own] > counts[best]:
             name = problem.parameters.names[imag].removesuffix(".imag")
             others[name] = CONVENTIONS[own].formula
-    return _read_by(problem, replace(convention, others=tuple(others.items())))
+    return _read_by(problem, replace(CONVENTIONS[best], others=tuple(others.items())))
 
 
 def has_complex(problem: Problem) -> bool:

@@ -27,18 +27,12 @@ ZERO = 1e-10
 Projection = Callable[[Array], Any]
 
 
-def _orthogonal(value: Array) -> Projection:
-    return lambda along: along - value @ (value.T @ along + along.T @ value) / 2
-
-
-def _lower(value: Array) -> Projection:
-    return np.tril if not np.any(np.triu(value, 1)) else np.triu
-
-
 NAMED: Mapping[str, Callable[[Array], Projection]] = {
     "symmetric": lambda value: lambda along: (along + along.T) / 2,
-    "triangular": _lower,
-    "orthogonal": _orthogonal,
+    "triangular": lambda value: np.triu if np.any(np.triu(value, 1)) else np.tril,
+    "orthogonal": lambda value: (
+        lambda along: along - value @ (value.T @ along + along.T @ value) / 2
+    ),
     "sphere": lambda value: lambda along: along - value * np.vdot(value, along) / np.sum(value**2),
     "simplex": lambda value: lambda along: along - np.mean(along),
 }

@@ -26,6 +26,7 @@ from gradcheck.user.names import has_role, look_beside
 from gradcheck.user.outputs import (
     Reading,
     inner,
+    is_output,
     like_output,
     mapped,
     random_like,
@@ -281,9 +282,10 @@ def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Gen
 
 
 def _is_differentiable(value: Any) -> bool:
-    if isinstance(value, complex | float | np.inexact) or _holds_tensors(value):
-        return True
-    return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
+    is_number = isinstance(value, complex | float | np.inexact)
+    return (
+        is_number or _holds_tensors(value) or (isinstance(value, np.ndarray) and is_output(value))
+    )
 
 
 def _holds_tensors(value: Any) -> bool:

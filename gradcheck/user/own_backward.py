@@ -16,8 +16,8 @@ import numpy as np
 
 from gradcheck.user.calls import LEAVING
 from gradcheck.user.forms import POSITIONAL, signature_of
-from gradcheck.user.outputs import Reading, leaves
-from gradcheck.user.tensors import is_real_tensor, is_tensor, is_torch, to_array
+from gradcheck.user.outputs import Reading, is_output, leaves
+from gradcheck.user.tensors import is_tensor, is_torch, to_array
 
 if TYPE_CHECKING:
     from gradcheck.user.layers import CheckedLayer
@@ -218,14 +218,10 @@ def _listed(value: Any) -> Sequence[Any]:
 
 def _filled(returned: Any, inputs: Sequence[Any]) -> tuple[Any, ...]:
     """The gradients, zero where None was returned for what has one."""
+    pairs = zip(_listed(returned), inputs, strict=True)
     return tuple(
-        0 * one if gradient is None and (is_real_tensor(one) or _is_floating(one)) else gradient
-        for gradient, one in zip(_listed(returned), inputs, strict=True)
+        0 * one if gradient is None and is_output(one) else gradient for gradient, one in pairs
     )
-
-
-def _is_floating(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
 def argument_names(forward: Callable[..., Any], count: int) -> list[str]:

@@ -21,7 +21,7 @@ from gradcheck.user.automatic import (
     jax_gradient,
     left_by_backward,
 )
-from gradcheck.user.blocks import BARE, Array, Parameters, describe, path_name
+from gradcheck.user.blocks import BARE, Array, Parameters, describe, path_name, with_noise
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import GRADIENT, LEAVING, LOSS, STEP, UserCodeError, as_users_error, call
 from gradcheck.user.layers import CheckedLayer
@@ -171,10 +171,7 @@ class Problem:
         original = values[block]
         rng = np.random.default_rng(0)
         for size in FAR:
-            moved = np.asarray(rng.standard_normal(original.shape))
-            moved *= size
-            moved += original
-            values[block] = moved
+            values[block] = with_noise(original, size, rng)
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:

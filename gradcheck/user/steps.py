@@ -61,16 +61,14 @@ class Step:
         after = _leaves(returned, params)
         if after is None or set(after) != set(before):
             after = _leaves(params, params) or {}
+        pairs = {name: (value, after.get(name, value)) for name, value in before.items()}
         implied = {
-            name: _implied(value, after.get(name, value), rate) for name, value in before.items()
+            name: np.asarray((value - new.astype(np.float64)) / rate, dtype=new.dtype)
+            for name, (value, new) in pairs.items()
         }
         if self.known is None:
             return implied
         return {name: one for name, one in implied.items() if name in self.known and np.any(one)}
-
-
-def _implied(old: Array, new: NDArray[Any], rate: float) -> NDArray[Any]:
-    return np.asarray((old - new.astype(np.float64)) / rate, dtype=new.dtype)
 
 
 def moved(weights: Array, gradient: Array) -> Array:
@@ -88,13 +86,10 @@ def make_step(
         raise UsageError(f"learning_rate is {describe(learning_rate)}; it must be a number")
     if not 0 < learning_rate < float("inf"):
         raise UsageError(f"learning_rate is {learning_rate!r}; it must be positive")
-    return Step(step, float(learning_rate), _learning_rate_argument(step), known=known)
-
-
-def _learning_rate_argument(step: Callable[..., Any]) -> str | None:
     signature = signature_of(step)
-    names = [] if signature is None else list(signature.parameters)
-    return names[1] if len(names) > 1 and names[1] in LEARNING_RATE_NAMES else None
+    second = list(signature.parameters)[1:2] if signature is not None else []
+    keyword = next((name for name in second if name in LEARNING_RATE_NAMES), None)
+    return Step(step, float(learning_rate), keyword, known=known)
 
 
 def _leaves(structure: Any, params: Any) -> dict[str, NDArray[Any]] | None:

@@ -166,8 +166,11 @@ def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) ->
             raise WrongShapeError(found.shape, shape, found.toarray)
         return _of_sparse(found, shape, more)
     dense = _dense(returned, vectors)
-    if more is not None and not more.is_full and not np.any(dense[~_filled(more)]):
-        return Matrix(more, dense[more.rows, more.columns])
+    if more is not None and not more.is_full:
+        outside = np.ones(shape, dtype=bool)
+        outside[more.rows, more.columns] = False
+        if not np.any(dense[outside]):
+            return Matrix(more, dense[more.rows, more.columns])
     if more is None or not more.is_full:
         starts = np.arange(shape[1] + 1) * shape[0]
         more = Pattern(starts, np.tile(np.arange(shape[0]), shape[1]), shape)
@@ -206,9 +209,9 @@ def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matr
     found = csc_matrix(found, copy=True)
     found.sum_duplicates()
     found.sort_indices()
-    if more is not None and _is_of(found, more):
-        return Matrix(more, np.asarray(found.data, dtype=np.float64))
     if more is not None:
+        if np.array_equal(found.indptr, more.starts) and np.array_equal(found.indices, more.rows):
+            return Matrix(more, np.asarray(found.data, dtype=np.float64))
         # an entry of nan would stay one, so that the places are added and not the values
         places = csc_matrix((np.ones(len(found.data)), found.indices, found.indptr), shape)
         places = places + csc_matrix((np.ones(len(more.rows)), more.rows, more.starts), shape)
@@ -225,22 +228,11 @@ def _both_parts(array: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([np.atleast_1d(array.real), np.atleast_1d(array.imag)])
 
 
-def _is_of(found: Any, pattern: Pattern) -> bool:
-    same = np.array_equal(found.indptr, pattern.starts)
-    return same and np.array_equal(found.indices, pattern.rows)
-
-
 def _as_array(value: Any) -> NDArray[Any]:
     try:
         return np.asarray(to_array(value))
     except ValueError:  # rows of different length
         return np.empty(0, dtype=object)
-
-
-def _filled(pattern: Pattern) -> NDArray[np.bool_]:
-    full = np.zeros(pattern.shape, dtype=bool)
-    full[pattern.rows, pattern.columns] = True
-    return full
 
 
 def _dense(returned: Any, vectors: Vectors) -> Array:
