@@ -131,11 +131,7 @@ def _find_decay(learning_rate: float, point: Point) -> tuple[float, tuple[int, .
 
 
 def _is_decay(
-    point: Point,
-    share: float,
-    decay: float,
-    indices: Sequence[int],
-    rng: np.random.Generator,
+    point: Point, share: float, decay: float, indices: Sequence[int], rng: np.random.Generator
 ) -> bool:
     """Whether what shrinks these blocks is decay: no wrong factor, and no penalty made too large.
 

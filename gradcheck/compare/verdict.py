@@ -41,11 +41,7 @@ class EntryVerdicts:
 
 
 def judge_entries(
-    analytic: Array,
-    numeric: BlockGradient,
-    precision: float,
-    rtol: float | None,
-    overall: float,
+    analytic: Array, numeric: BlockGradient, precision: float, rtol: float | None, overall: float
 ) -> EntryVerdicts:
     """Judges the analytic derivatives of the perturbed entries.
 

@@ -177,10 +177,7 @@ def _stairs(pair: Pair, center: float, plateaus: Array, ends_in_kink: Mask) -> t
     above = moves & (level > top[:, None])
     is_staircase = (top >= 0) & above.any(axis=1) & steps & ~ends_in_kink & ~wider
     first = move[np.arange(len(move)), np.argmax(above, axis=1)]
-    return (
-        (level <= top[:, None]) & is_staircase[:, None],
-        np.where(is_staircase, first, 0.0),
-    )
+    return ((level <= top[:, None]) & is_staircase[:, None], np.where(is_staircase, first, 0.0))
 
 
 def _rounding(change: Array, nu: Array, step: Array) -> Array:

@@ -47,12 +47,9 @@ def _place(outcome: Outcome, finding: Finding) -> dict[str, str]:
         return title
     file = from_here(Path(finding.location.file))
     columns = {}
-    if finding.location.column is not None and finding.location.end_column is not None:
-        columns = {
-            "endLine": str(finding.location.end_line),
-            "col": str(finding.location.column + 1),
-            "endColumn": str(finding.location.end_column),
-        }
+    if finding.location.columns is not None:
+        column, end_line, end_column = finding.location.columns
+        columns = {"endLine": str(end_line), "col": str(column + 1), "endColumn": str(end_column)}
     return {"file": file.as_posix(), "line": str(finding.location.line), **columns, **title}
 
 

@@ -59,10 +59,7 @@ def _location(finding: Finding) -> dict[str, Any]:
     near = from_here(file)
     uri = file.absolute().as_uri() if near is file else near.as_posix()
     region = {"startLine": place.line}
-    if place.column is not None and place.end_column is not None and place.end_line is not None:
-        region |= {
-            "startColumn": place.column + 1,
-            "endLine": place.end_line,
-            "endColumn": place.end_column + 1,
-        }
+    if place.columns is not None:
+        column, end_line, end_column = place.columns
+        region |= {"startColumn": column + 1, "endLine": end_line, "endColumn": end_column + 1}
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}

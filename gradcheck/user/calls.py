@@ -17,7 +17,7 @@ from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -48,6 +48,12 @@ class Location:
     column: int | None = None
     end_line: int | None = None
     end_column: int | None = None
+
+    @property
+    def columns(self) -> tuple[int, int, int] | None:
+        """The column, the last line and the last column, where they are known."""
+        known = self.column, self.end_line, self.end_column
+        return None if None in known else cast(tuple[int, int, int], known)
 
     @property
     def source(self) -> str:
