@@ -248,12 +248,7 @@ def assert_layer(
 
 
 def assert_step(
-    step: Function,
-    params: Any,
-    *,
-    loss: Function,
-    learning_rate: float,
-    **options: Unpack[Given],
+    step: Function, params: Any, *, loss: Function, learning_rate: float, **options: Unpack[Given]
 ) -> Report:
     """Like `check_step`, and raises unless the verdict is "pass"; for tests.
 

@@ -1,8 +1,8 @@
-"""Comparisons of arrays, a part at a time: they take little memory however large the arrays are."""
+"""Copies of arrays, and comparisons a part at a time, which take little memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 PART = 2**14
 """So many numbers are looked at at once: what is made of them stays in a cache."""
+
+
+def copies(values: Iterable[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Arrays of the same numbers, in the same order in memory."""
+    return [value.copy(order="K") for value in values]
 
 
 def largest_difference(one: NDArray[Any], other: NDArray[Any]) -> float:

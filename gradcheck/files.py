@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Files: written whole or not at all, and named as seen from here."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
         raise UsageError(f"{path} could not be written: {error.strerror or error}") from None
+
+
+def from_here(path: Path) -> Path:
+    """A path as seen from the working directory, where it lies below that; else as it is."""
+    with contextlib.suppress(OSError):  # the working directory may be gone
+        folder = Path.cwd()
+        return path.relative_to(folder) if path.is_relative_to(folder) else path
+    return path
 
 
 def _mode(path: Path) -> int:

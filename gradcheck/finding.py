@@ -50,3 +50,8 @@ class Finding:
     actual: str | None = None
     expected: str | None = None
     severity: str = "error"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is said after the message: what proves it, and the fix."""
+        return (*self.evidence, f"fix: {self.fix}")

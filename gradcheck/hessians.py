@@ -12,9 +12,9 @@ from gradcheck.compare.block import Worst
 from gradcheck.errors import UsageError
 from gradcheck.jacobians import JacobianProblem, run_jacobian
 from gradcheck.numeric.estimate import Array
+from gradcheck.numeric.stencils import Stencil
 from gradcheck.options import Options
 from gradcheck.report.model import Report
-from gradcheck.user.blocks import cut
 from gradcheck.user.calls import GRADIENT, LOSS, call
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.number import as_number
@@ -24,10 +24,9 @@ STEPS = (3e-3, 2e-4, 1e-5)
 """Steps of the inner differences, by the size of the parameters: smaller ones where the loss bends
 more, and with more noise."""
 
-Stencil = tuple[tuple[int, float], ...]
-CENTRAL: Stencil = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
-FORWARD = ((0, -25 / 12), (1, 4.0), (2, -3.0), (3, 4 / 3), (4, -1 / 4))
-BACKWARD = tuple((-offset, -weight) for offset, weight in FORWARD)
+CENTRAL = Stencil((-2, -1, 1, 2), (1 / 12, -2 / 3, 2 / 3, -1 / 12), order=4)
+FORWARD = Stencil((0, 1, 2, 3, 4), (-25 / 12, 4.0, -3.0, 4 / 3, -1 / 4), order=4)
+BACKWARD = Stencil((0, -1, -2, -3, -4), (25 / 12, -4.0, 3.0, -4 / 3, 1 / 4), order=4)
 REACH = 4
 """So many steps from an edge the central differences, moved a little, stay inside."""
 
@@ -120,7 +119,7 @@ def _of(
     size = sum(value.size for value in problem.parameters.values)
 
     def claimed(packed: Any) -> Any:
-        given = problem.jacobian(packed) if callable(problem.jacobian) else problem.jacobian
+        given = problem.returned(packed)
         if product:
             return Product((size, size), given, problem.parameters.shapes)
         if isinstance(given, np.ndarray) and given.size == size * size:
@@ -134,12 +133,11 @@ def _differences(
     problem: JacobianProblem, loss: Callable[[Any], Any], size: float
 ) -> Callable[[Any], Array]:
     """The gradient of a loss of a flat vector, by differences of the fourth order."""
-    point = np.concatenate([value.ravel() for value in problem.parameters.values])
+    point = problem.parameters.flat
     steps = size * np.where(point == 0, 1.0, np.abs(point))
     stencils = [CENTRAL] * len(point)
     if problem.bounds is not None:
-        ends = (np.concatenate([part.ravel() for part in side]) for side in problem.bounds.sides)
-        for entry, (low, high) in enumerate(zip(*ends, strict=True)):
+        for entry, (low, high) in enumerate(zip(*problem.bounds.flat, strict=True)):
             reach = REACH * steps[entry]
             if point[entry] - reach < low:
                 stencils[entry] = FORWARD
@@ -149,7 +147,7 @@ def _differences(
     def gradient(here: Any) -> Array:
         slopes = np.zeros(len(here))
         for entry, (step, stencil) in enumerate(zip(steps, stencils, strict=True)):
-            for offset, weight in stencil:
+            for offset, weight in zip(stencil.offsets, stencil.coefficients, strict=True):
                 moved = here.copy()
                 moved[entry] += offset * step
                 slopes[entry] += weight * as_number(call(loss, LOSS, moved))
@@ -161,15 +159,10 @@ def _differences(
 def _as_vector(problem: JacobianProblem) -> tuple[JacobianProblem, Callable[[Array], Any]]:
     """The same with parameters that lie in one vector, and the way back to the user's structure."""
     own = problem.parameters
-    whole = np.concatenate([value.ravel() for value in own.values])
-
-    def packed(vector: Array) -> Any:
-        return own.pack([part.copy() for part in cut(vector, own.shapes)])
 
     def claimed(vector: Array) -> Any:
-        there = packed(vector)
-        return problem.jacobian(there) if callable(problem.jacobian) else problem.jacobian
+        return problem.returned(own.pack_flat(vector))
 
-    vector = parameters(whole, shapes=dict(zip(own.names, own.shapes, strict=True)))
+    vector = parameters(own.flat, shapes=dict(zip(own.names, own.shapes, strict=True)))
     alone = replace(problem, parameters=vector, jacobian=claimed, by_differences=True)
-    return alone, packed
+    return alone, own.pack_flat

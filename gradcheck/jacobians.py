@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +18,6 @@ from gradcheck.compare.columns import (
     measured_alone,
     rounding_share,
 )
-from gradcheck.diagnose.engine import require_rules
 from gradcheck.diagnose.jacobians import findings_of, transposed_finding
 from gradcheck.diagnose.matrix_lines import Lines, with_lines
 from gradcheck.diagnose.rules import shape_misaligned
@@ -35,15 +33,15 @@ from gradcheck.numeric.together import Together
 from gradcheck.options import Options
 from gradcheck.pictures.slope_test import of_vectors
 from gradcheck.pictures.take import Sketch
-from gradcheck.pipeline import generator
-from gradcheck.report.build import accepted_blocks, unchecked_report
+from gradcheck.pipeline import NothingToCompareError, carried_out, generator
+from gradcheck.report.build import accepted_blocks
 from gradcheck.report.matrix_notes import matrix_notes
 from gradcheck.report.model import Report
 from gradcheck.report.notes import heard_notes
 from gradcheck.sampling import Coverage, choose_columns
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
-from gradcheck.user.calls import Heard, UserCodeError, call, quietly
+from gradcheck.user.calls import Heard, UserCodeError, call
 from gradcheck.user.complex_jacobians import convention_of, notes_of
 from gradcheck.user.contracted import LARGEST
 from gradcheck.user.problem import Problem
@@ -70,10 +68,7 @@ class JacobianProblem:
     """What is checked.
 
     Attributes:
-        parameters: the point.
-        function: of the user's structure.
         jacobian: a function of that structure, or what such a function would return there.
-        bounds: the box that the parameters stay in, if there is one.
         sparsity: what is not 0 where the Jacobian may have entries, or None.
         of_loss: whether the function is the gradient of a loss, and the Jacobian its Hessian.
         row_name: what the values of the function are called, if not as usual.
@@ -89,9 +84,13 @@ class JacobianProblem:
     row_name: Callable[[int], str] | None = None
     by_differences: bool = False
 
-    def claimed(self, packed: Any) -> Any:
+    def returned(self, packed: Any) -> Any:
         """What the user's Jacobian is at a point."""
-        return call(self.jacobian, JACOBIAN, packed) if callable(self.jacobian) else self.jacobian
+        return self.jacobian(packed) if callable(self.jacobian) else self.jacobian
+
+    def claimed(self, packed: Any) -> Any:
+        """The same, where it is the user's code that may raise."""
+        return call(self.returned, JACOBIAN, packed)
 
 
 @dataclass(frozen=True)
@@ -109,30 +108,16 @@ def run_jacobian(problem: JacobianProblem, options: Options) -> Report:
     Raises:
         UsageError: the arguments, or what the functions return, cannot be checked.
     """
-    require_rules(options.allow)
-    start = time.perf_counter()
     scalar = Problem(problem.parameters, problem.function, None)
-    with quietly() as heard, scalar.put_back():
-        try:
-            report = _stages(problem, options, heard)
-        except UserCodeError as error:
-            reason = f"{error.raised.call} raised {error.raised.summary}"
-            report = unchecked_report(scalar, reason, heard, error.raised)
-        except _NothingToCompareError as nothing:
-            report = unchecked_report(scalar, str(nothing), heard)
-    return replace(report, seconds=time.perf_counter() - start, printed=heard.text)
-
-
-class _NothingToCompareError(Exception):
-    """The function is of no use; the message says why."""
+    return carried_out(scalar, options, lambda heard, _: _stages(problem, options, heard))
 
 
 def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     rng = generator(options.seed)
     point = _asked(problem, options.noise or 0.0, rng)
     vectors = point.vectors
-    returned = problem.claimed(vectors.pack(vectors.point))
-    if _is_operator(returned):
+    returned = problem.claimed(vectors.parameters.pack_flat(vectors.point))
+    if hasattr(returned, "matvec") and not hasattr(returned, "tocsc"):
         from gradcheck.products import check_products
 
         return check_products(problem, point, returned, options)
@@ -145,7 +130,8 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
 
     def ask(flat: Array) -> Array:
         try:
-            there = read_matrix(problem.claimed(vectors.pack(flat)), vectors, matrix.pattern)
+            returned = problem.claimed(vectors.parameters.pack_flat(flat))
+            there = read_matrix(returned, vectors, matrix.pattern)
         except (UserCodeError, UsageError):
             return matrix.values
         same = len(there.values) == len(matrix.values)
@@ -201,17 +187,13 @@ def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> 
     vectors = replace(vectors, shape=first.shape)
     center = first.reshape(-1)
     if not center.size:
-        raise _NothingToCompareError(f"{FUNCTION} returns no values")
+        raise NothingToCompareError(f"{FUNCTION} returns no values")
     if not np.all(np.isfinite(center)):
         row = vectors.row_name(int(np.flatnonzero(~np.isfinite(center))[0]))
-        raise _NothingToCompareError(f"{FUNCTION} gives no finite {row}")
-
-    def inside(values: Array) -> Array:
-        return vectors.moved(values if vectors.box is None else np.clip(values, *vectors.box))
-
-    noise = estimate_row_noise(inside, flat, center, rng)
+        raise NothingToCompareError(f"{FUNCTION} gives no finite {row}")
+    noise = estimate_row_noise(lambda x: vectors.moved(vectors.inside(x)), flat, center, rng)
     if not np.all(noise.apart <= np.fmax(REPEATABLE * np.abs(center), 2 * known)):
-        raise _NothingToCompareError(
+        raise NothingToCompareError(
             f"{FUNCTION} gives another value when it is called again at the same parameters"
         )
     return VectorPoint(vectors, center, noise.at_least(known))
@@ -290,7 +272,3 @@ def _misshapen(
     )
     coverage = Coverage(0, wrong.wanted[0] * wrong.wanted[1])
     return replace(_report(blocks, (finding,), coverage, options), notes=tuple(heard_notes(heard)))
-
-
-def _is_operator(returned: Any) -> bool:
-    return hasattr(returned, "matvec") and not hasattr(returned, "tocsc")

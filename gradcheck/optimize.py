@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Unpack
 
 import numpy as np
@@ -16,6 +17,7 @@ from gradcheck.options import Options, Thoroughness
 from gradcheck.report.merge import merged
 from gradcheck.report.model import Report
 from gradcheck.user.blocks import Parameters
+from gradcheck.user.bounds import box_of
 from gradcheck.user.forms import More, more_of
 from gradcheck.user.politeness import polite
 from gradcheck.user.wrapping import parameters
@@ -123,10 +125,9 @@ def check_least_squares(
     Raises:
         UsageError: as `check`, or nothing is given that could be checked.
     """
-    low, high = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
-    start = np.atleast_1d(np.asarray(x0, dtype=np.float64))
-    ends = [np.broadcast_to(side, start.shape).tolist() for side in (low, high)]
-    where = _Where.of(start, list(zip(*ends, strict=True)))
+    if not hasattr(bounds, "lb"):  # all lower ones, then all upper ones
+        bounds = SimpleNamespace(lb=bounds[0], ub=bounds[1])
+    where = _Where.of(x0, bounds)
     thoroughness = {
         name: value for name, value in others.items() if name in Thoroughness.__annotations__
     }
@@ -155,8 +156,7 @@ class _Where:
     """The point, within the bounds.
 
     Attributes:
-        point: as parameters of one block.
-        bounds: pairs, or None.
+        bounds: as they were given.
         moved: whether x0 was outside.
     """
 
@@ -166,18 +166,10 @@ class _Where:
 
     @classmethod
     def of(cls, x0: Any, bounds: Any) -> _Where:
-        start = np.atleast_1d(np.asarray(x0, dtype=np.float64))
-        if bounds is None:
-            return cls(parameters(start, names=[BARE]), None, False)
-        if hasattr(bounds, "lb"):
-            ends = [np.broadcast_to(side, start.shape) for side in (bounds.lb, bounds.ub)]
-            bounds = list(zip(*(side.tolist() for side in ends), strict=True))
-        low, high = (
-            np.array([end if each is None else each for each in side], dtype=np.float64)
-            for side, end in zip(zip(*bounds, strict=True), (-np.inf, np.inf), strict=True)
-        )
-        inside = np.clip(start, low, high)
-        moved = not np.array_equal(inside, start)
+        point = parameters(np.atleast_1d(np.asarray(x0, dtype=np.float64)), names=[BARE])
+        box = box_of(bounds, point)
+        (inside,) = point.values if box is None else box.inside(point.values)
+        moved = not np.array_equal(inside, point.flat)
         return cls(parameters(inside, names=[BARE]), bounds, moved)
 
 

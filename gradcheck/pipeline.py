@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,7 @@ from gradcheck.recognition.identify import identify
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
 from gradcheck.sampling import all_entries, choose_entries
-from gradcheck.user.calls import Heard, Raised, UserCodeError, quietly
+from gradcheck.user.calls import Heard, UserCodeError, quietly
 from gradcheck.user.complexes import has_complex, with_convention
 from gradcheck.user.evaluation import Effort
 from gradcheck.user.layers import make_layer
@@ -42,16 +43,12 @@ LITERAL_SECONDS = 0.02
 sharing lines gives the same numbers in a fraction of it."""
 
 
-class _NothingToCompareError(Exception):
-    """The loss is of no use, which is the whole report."""
+class NothingToCompareError(Exception):
+    """The function is of no use, which is the whole report."""
 
-    def __init__(
-        self, reason: str, findings: tuple[Finding, ...] = (), raised: Raised | None = None
-    ) -> None:
+    def __init__(self, reason: str, findings: tuple[Finding, ...] = ()) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.findings = findings
-        self.raised = raised
+        self.reason, self.findings = reason, findings
 
 
 def run(problem: Problem, options: Options) -> Report:
@@ -60,22 +57,27 @@ def run(problem: Problem, options: Options) -> Report:
     Raises:
         UsageError: the arguments, or what the functions return, cannot be checked.
     """
-    require_rules(options.allow)
-    start = time.perf_counter()
     largest = max((value.size for value in problem.parameters.values), default=0)
     np.empty(min(max(SHORT_LIVED, 2 * largest), MOST_KEPT))  # never touched, and free at once
-    with (
-        progress_bar() as begin,
-        quietly() as heard,
-        problem.put_back(),
-        state_kept(problem) as kept,
-    ):
+
+    def stages(heard: Heard, begin: Begin) -> Report:
+        with state_kept(problem) as kept:
+            return _with_inner(_stages(kept, options, heard, begin), problem, options)
+
+    return carried_out(problem, options, stages)
+
+
+def carried_out(
+    problem: Problem, options: Options, stages: Callable[[Heard, Begin], Report]
+) -> Report:
+    """The report of the stages, or why there is none; all of the user's is put back as it was."""
+    require_rules(options.allow)
+    start = time.perf_counter()
+    with progress_bar() as begin, quietly() as heard, problem.put_back():
         try:
-            report = _with_inner(_stages(kept, options, heard, begin), problem, options)
-        except _NothingToCompareError as nothing:
-            report = unchecked_report(
-                problem, nothing.reason, heard, nothing.raised, nothing.findings
-            )
+            report = stages(heard, begin)
+        except NothingToCompareError as nothing:
+            report = unchecked_report(problem, nothing.reason, heard, findings=nothing.findings)
         except UserCodeError as error:
             reason = f"{error.raised.call} raised {error.raised.summary}"
             report = unchecked_report(problem, reason, heard, error.raised)
@@ -96,13 +98,14 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     if problem.bounds is not None:
         selection = selection.within(problem.bounds)
     (own,) = rng.spawn(1)  # how a network is looked for changes no point that is drawn later
+    literal = options.budget if options.entries == "all" else min(options.budget, LITERAL_SECONDS)
     identity = identify(point.problem, point.noise.relative, seconds, own)
     plan = Plan(
         selection.entries,
         options.rtol,
         screening=options.entries == "auto" and not selection.coverage.complete and not boxed,
         identity=identity if options.entries in ("all", "auto") and not boxed else None,
-        effort=Effort(_literal_seconds(options), options.workers, begin),
+        effort=Effort(literal, options.workers, begin),
     )
     point = compare(point, plan, rng)
     if point.tie is not None:
@@ -120,13 +123,6 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     repaired = _repaired(point, diagnosis, options, begin)
     report = build_report(point, preflight, selection, diagnosis, options, heard)
     return replace(report, repair=repaired)
-
-
-def _literal_seconds(options: Options) -> float:
-    """What the literal tier of a recognised network may take."""
-    if options.entries == "all":
-        return options.budget
-    return min(options.budget, LITERAL_SECONDS)
 
 
 def _with_inner(report: Report, problem: Problem, options: Options) -> Report:
@@ -151,17 +147,16 @@ def _with_inner(report: Report, problem: Problem, options: Options) -> Report:
         name = getattr(owner, "__qualname__", "")
         inner += [
             replace(one, blocks=wrong, message=f"in {name}: {one.message}")
-            for one in alone.findings
-            if alone.verdict == "fail" and one.severity == "error"
+            for one in (alone.errors if alone.verdict == "fail" else ())
         ]
     return replace(report, findings=tuple(inner) or report.findings, repair=repair)
 
 
 def _nothing_to_compare(
     preflight: Preflight, problem: Problem, heard: Heard
-) -> _NothingToCompareError:
+) -> NothingToCompareError:
     findings, reason = why_not(preflight, problem, heard)
-    return _NothingToCompareError(reason, findings)
+    return NothingToCompareError(reason, findings)
 
 
 def _repaired(point: Point, diagnosis: Diagnosis, options: Options, begin: Begin) -> Repair | None:

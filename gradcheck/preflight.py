@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gradcheck.arrays import same_numbers
+from gradcheck.arrays import copies, same_numbers
 from gradcheck.compare.adaptive import with_what_enters
 from gradcheck.compare.point import Point
 from gradcheck.compare.updates import with_memory
 from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import estimate_noise
 from gradcheck.numeric.storage import epsilon_of
-from gradcheck.user.blocks import Array
+from gradcheck.user.blocks import Array, with_noise
 from gradcheck.user.calls import GRADIENT, LOSS, UserCodeError, call
 from gradcheck.user.forward import LARGE, asked_first, sample
 from gradcheck.user.gradients import Gradients, read_gradients, returned_arrays
@@ -52,12 +52,10 @@ class Preflight:
     Attributes:
         center: the loss at the user's point; may be nan or infinite.
         repeated: what the loss gave when it was called again there.
-        changes: what the calls changed.
         aliased: the names of blocks whose returned gradient is in the parameters' own memory.
         overwritten: the names of blocks whose returned gradient the next call changed.
         ignored: the names of blocks that the loss does not depend on, however far they are moved.
         without_upstream: the gradients of a layer's inputs that are not zero where upstream is.
-        evaluations: how many evaluations of the loss this cost.
         noise: how far values of the loss are known to be off.
     """
 
@@ -93,10 +91,7 @@ def run_preflight(
 ) -> tuple[Preflight, Point | None]:
     """Calls the loss and the gradient a few times at the user's point and near it.
 
-    Args:
-        problem: what is checked.
-        rng: for the points near it.
-        first: what the very first call of the gradient gave, if there has been one.
+    `first` is what the very first call of the gradient gave, if there has been one.
 
     Returns:
         What was learnt; and the user's point with the gradients, whose problem is from now on
@@ -104,7 +99,7 @@ def run_preflight(
         None where the loss is of no use.
     """
     values = problem.parameters.values
-    given = [value.copy(order="K") for value in values]
+    given = copies(values)
     center = problem.loss(given)
     change = _changed(problem, LOSS, given)
     frozen = not all(value.flags.writeable for value in given)
@@ -177,7 +172,7 @@ def still_repeatable(preflight: Preflight, point: Point) -> Preflight:
 
 def _asked_again(preflight: Preflight, problem: Problem, times: int) -> Preflight:
     values = problem.parameters.values
-    again = [problem.loss([value.copy(order="K") for value in values]) for _ in range(times)]
+    again = [problem.loss(copies(values)) for _ in range(times)]
     return replace(
         preflight, repeated=(*preflight.repeated, *again), evaluations=preflight.evaluations + times
     )
@@ -188,7 +183,7 @@ def _with_gradient(
 ) -> tuple[Preflight, Gradients]:
     """What the gradient function returned and changed, and whose memory it returned."""
     parameters = problem.parameters
-    given = [value.copy(order="K") for value in parameters.values]
+    given = copies(parameters.values)
     returned = problem.gradient(given, keep=True)
     change = None if problem.step is not None else _changed(problem, GRADIENT, given)
     if change is not None:
@@ -205,7 +200,8 @@ def _with_gradient(
     )
     del given, held
     with contextlib.suppress(UserCodeError):
-        problem.gradient([_moved(value, rng) for value in parameters.values], keep=True)
+        elsewhere = [with_noise(value, ELSEWHERE, rng) for value in parameters.values]
+        problem.gradient(elsewhere, keep=True)
     overwritten = tuple(
         name
         for name, array in arrays.items()
@@ -229,7 +225,7 @@ def _without_upstream(problem: Problem) -> Mapping[str, Array]:
     if problem.layer is None or problem.layer.reading.arguments == 0:
         return {}
     parameters = problem.parameters
-    packed = parameters.pack([value.copy(order="K") for value in parameters.values])
+    packed = parameters.pack(copies(parameters.values))
     returned = call(problem.layer.with_zero_upstream().gradient, GRADIENT, packed)
     gradients = read_gradients(returned, parameters).blocks
     return {
@@ -237,13 +233,6 @@ def _without_upstream(problem: Problem) -> Mapping[str, Array]:
         for name, gradient in zip(parameters.names, gradients, strict=True)
         if gradient.value is not None and np.any(gradient.value != 0)
     }
-
-
-def _moved(value: Array, rng: np.random.Generator) -> Array:
-    moved = np.asarray(rng.standard_normal(value.shape))
-    moved *= ELSEWHERE
-    moved += value
-    return moved
 
 
 def _changed(problem: Problem, call: str, given: Sequence[Array]) -> Change | None:

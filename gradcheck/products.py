@@ -16,7 +16,7 @@ from gradcheck.diagnose.rules import forward_backward_inconsistent
 from gradcheck.finding import Finding
 from gradcheck.jacobians import JacobianProblem, VectorPoint, run_jacobian
 from gradcheck.numeric.estimate import Array
-from gradcheck.numeric.loss_lines import random_signs
+from gradcheck.numeric.loss_lines import random_moves
 from gradcheck.options import Options
 from gradcheck.pipeline import generator, run
 from gradcheck.report.model import Report
@@ -26,6 +26,7 @@ from gradcheck.user.calls import UserCodeError, call
 from gradcheck.user.contracted import Weighted, contracted, moved_ahead
 from gradcheck.user.structures import flatten
 from gradcheck.user.vectors import JACOBIAN, Vectors, WrongShapeError
+from gradcheck.words import worst_of
 
 FORWARD = "forward product"
 NO_ADJOINT = (
@@ -48,8 +49,8 @@ def check_products(
     if tuple(operator.shape) != wanted:
         raise WrongShapeError(tuple(operator.shape), wanted, lambda: np.zeros(wanted))
     sizes = np.where(vectors.point == 0, 1.0, np.abs(vectors.point))
-    along = _random(sizes, rng)
-    weights = _random(float(np.min(point.noise.level)) / point.noise.level, rng)
+    along = random_moves(sizes, rng)
+    weights = random_moves(float(np.min(point.noise.level)) / point.noise.level, rng)
     ahead = _product(operator.matvec, along)
     function, derivative = _along(problem, vectors, along)
     forward = run_jacobian(
@@ -80,7 +81,7 @@ def check_products(
         verdicts.append("fail")
     return replace(
         adjoint,
-        verdict=next(one for one in ("fail", "inconclusive", "pass") if one in verdicts),
+        verdict=worst_of(verdicts),
         blocks=(*forward.blocks, *adjoint.blocks),
         findings=findings,
         evaluations=forward.evaluations + adjoint.evaluations,
@@ -140,10 +141,6 @@ def _apart(problem: JacobianProblem, forward: Report, adjoint: Report) -> Findin
         if problem.of_loss
         else "make rmatvec the product with the transpose of what matvec multiplies by",
     )
-
-
-def _random(sizes: Array, rng: np.random.Generator) -> Array:
-    return np.asarray(sizes * random_signs(sizes.shape, rng) * rng.uniform(0.5, 1.5, sizes.shape))
 
 
 def _product(multiply: Callable[[Array], Any], vector: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 Advance = Callable[[int], None]
 """Takes how many more are done."""
@@ -43,11 +43,7 @@ def progress_bar() -> Iterator[Begin]:
             total=round(total), unit=f" {unit}", delay=PATIENCE, leave=False, file=sys.stderr
         )
         shown.append(bar)
-
-        def advance(count: int) -> None:
-            bar.update(count)
-
-        return advance
+        return cast(Advance, bar.update)
 
     try:
         yield begin

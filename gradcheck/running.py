@@ -11,7 +11,7 @@ from typing import Any
 
 from gradcheck.casefiles import CaseEntry, CaseFile, bundled_folder, kept_apart
 from gradcheck.errors import UsageError
-from gradcheck.files import write_atomically
+from gradcheck.files import from_here, write_atomically
 from gradcheck.isolation import Call, Lost, Workers
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
@@ -60,13 +60,13 @@ def _is_mendable(report: Report) -> bool:
         return False
     followed = {rule.code for rule, _ in detectors(RULES, Traced)}
     mended = {UNKNOWN, *followed, *(rule.code for rule in RULES if rule.edits)}
-    return any(one.code in mended and one.severity == "error" for one in report.findings)
+    return any(one.code in mended for one in report.errors)
 
 
 def _command(entry: CaseEntry) -> str:
     path = Path(entry.file)
     bundled = path.parent.resolve() == bundled_folder()
-    target = entry.name if bundled else f"{_from_here(path)}:{entry.variant}"
+    target = entry.name if bundled else f"{from_here(path)}:{entry.variant}"
     return f"gradcheck repair {shlex.quote(target)}"
 
 
@@ -118,16 +118,14 @@ def run_isolated(
     answers = workers.run(calls)
     for name, reason in planned:
         answer = next(answers) if reason is None else Lost(reason)
-        yield _lost(name, answer.reason) if isinstance(answer, Lost) else answer
+        if isinstance(answer, Lost):
+            answer = Outcome(name, None, differences=(answer.reason,), error=answer.reason)
+        yield answer
     next(answers, None)
 
 
 def _names(targets: Sequence[Target]) -> list[str]:
     return kept_apart([target.path for target in targets])
-
-
-def _lost(name: str, reason: str) -> Outcome:
-    return Outcome(name, None, differences=(reason,), error=reason)
 
 
 @cache
@@ -147,12 +145,8 @@ def _of_case(file: CaseFile, number: int, stem: str, overrides: dict[str, Any]) 
 def _of_script(script: ScriptEntry, name: str, overrides: dict[str, Any]) -> Outcome:
     outcome = script.outcome(overrides)
     may_mend = outcome.report is not None and outcome.differences and _is_mendable(outcome.report)
-    command = f"gradcheck repair {shlex.quote(_from_here(script.path))}"
+    command = f"gradcheck repair {shlex.quote(str(from_here(script.path)))}"
     return replace(outcome, name=name, repair=command if may_mend else None)
-
-
-def _from_here(path: Path) -> str:
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, Path | None]]:

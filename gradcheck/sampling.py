@@ -63,11 +63,10 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Selection:
-    """The entries to perturb, as ascending flat indices of every block; it takes about so long."""
+    """The entries to perturb, as ascending flat indices of every block."""
 
     entries: tuple[Indices, ...]
     coverage: Coverage
-    seconds: float = 0.0
 
     def within(self, bounds: Bounds) -> Selection:
         """Those that can move within the bounds."""
@@ -90,13 +89,8 @@ def choose_entries(
 ) -> Selection:
     """The flat indices to perturb in every block.
 
-    Args:
-        parameters: the blocks.
-        entries: "all", a number per block, or "auto": what fits in the budget, small blocks
-            (biases) whole and the others sampled at random.
-        budget: in seconds, for "auto".
-        seconds: what one evaluation takes.
-        rng: draws the samples.
+    They are "all", a number per block, or "auto": what fits in the budget, small blocks (biases)
+    whole and the others sampled at random.
     """
     sizes = [value.size for value in parameters.values]
     total = sum(sizes)
@@ -117,8 +111,7 @@ def choose_entries(
         rows_up_to(size) if count == size else np.sort(rng.choice(size, count, replace=False))
         for size, count in zip(sizes, counts, strict=True)
     )
-    duration = EVALUATIONS_PER_ENTRY * sum(counts) * seconds
-    return Selection(chosen, Coverage(sum(counts), total, reason), duration)
+    return Selection(chosen, Coverage(sum(counts), total, reason))
 
 
 def choose_columns(
@@ -131,13 +124,7 @@ def choose_columns(
 ) -> tuple[Indices, str | None]:
     """The columns of a Jacobian to differentiate, and why not all: those that can move, as above.
 
-    Args:
-        group: the columns of one number are moved at once.
-        box: the least and the largest value of every column, if there are any.
-        seconds: what one evaluation takes.
-        entries: "all", a number of columns, or "auto".
-        budget: in seconds, for "auto".
-        rng: draws the samples.
+    Columns of one group are moved at once; `box` has the least and the largest value of each.
     """
     free, reason = np.arange(len(group)), None
     if box is not None:

@@ -9,6 +9,8 @@ from typing import Literal
 Verdict = Literal["pass", "fail", "inconclusive"]
 """Of a report."""
 
+WORST_FIRST: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
+
 Standing = Literal[
     "ok", "wrong", "shape", "missing", "raised", "nonfinite", "inconclusive", "not checked"
 ]
@@ -36,6 +38,17 @@ def shortened(name: str, most: int = 40) -> str:
     return name if len(name) <= most else f"{name[: most - 3]}..."
 
 
+def indexed(name: str, index: Iterable[object]) -> str:
+    """An entry as the user would write it, `W1[0, 3]`; the name alone of what has no axes."""
+    places = ", ".join(map(str, index))
+    return f"{name}[{places}]" if places else name
+
+
+def worst_of(verdicts: Iterable[Verdict]) -> Verdict:
+    """What verdicts come to together."""
+    return min(verdicts, key=WORST_FIRST.index)
+
+
 def listed(names: Sequence[str], most: int = 6) -> str:
     """`W1`, `W1 and b1`, `W1, b1 and W2`; a long list is cut."""
     names = [shortened(name) for name in names]
@@ -60,11 +73,7 @@ def gradient_of(names: Sequence[str]) -> str:
 def with_nearest(sentence: str, name: str, known: Iterable[str], then: str = "") -> str:
     """A sentence about a name that is not known, with the known names that are nearest to it.
 
-    Args:
-        sentence: "there is no rule 'sign-fliped'".
-        name: the one that is not known.
-        known: those that are; upper and lower case count as the same.
-        then: what the reader can do otherwise, said last.
+    `then` is what the reader can do otherwise; upper and lower case count as the same.
     """
     spelled = {each.lower(): each for each in known}
     near = [spelled[key] for key in difflib.get_close_matches(name.lower(), spelled, NEAREST)]

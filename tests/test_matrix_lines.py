@@ -224,5 +224,5 @@ def test_a_number_of_the_rows_has_its_own_gradient(how):
 
 
 def test_weights_of_further_rows_are_those_that_the_first_had():
-    few, more = (Weighted(np.ones(4)).of_values(np.eye(count)[0]) for count in (4, 9))
+    few, more = (Weighted(np.ones(4)).of(np.eye(count)[0]) for count in (4, 9))
     assert few == more

@@ -46,13 +46,7 @@ class Judged:
     """The entries of a Jacobian that were differentiated, (k,) each; in the user's units.
 
     Attributes:
-        blocks: one per parameter block.
-        rows: of the entries.
-        columns: of the entries.
-        analytic: the user's.
-        numeric: by finite differences.
         bound: how far right ones may be apart.
-        wrong: which are wrong.
         missing: what the pattern lacks, as far as it was looked for.
         leaking: in how many rows it lacks something.
         places: the places of these entries among all.
@@ -193,7 +187,7 @@ def _beside_kinks(
     if not len(at):
         return numeric
     point = measured.point + NUDGES[0] * random_sizes(measured.point, rng)
-    point = point if measured.box is None else np.clip(point, *measured.box)
+    point = subject.vectors.inside(point)
     nearby = replace(measured, point=point, center=subject.vectors.moved(point), calls=1, leaks=[])
     unit = subject.noise.level[measured.pattern.rows]
     entries, there = numeric.entries[at], Claim(subject.ask(point) / unit, claim.precision)

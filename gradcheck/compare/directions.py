@@ -15,12 +15,12 @@ import numpy as np
 from gradcheck.arrays import slices_of
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
-from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.numeric.blackbox import EntryLosses, numeric_gradient
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.numeric.first import STATED
 from gradcheck.numeric.gradient import BlockGradient, Claim, NumericGradient
 from gradcheck.numeric.groups import FEW, groups_of, length_of, special_sizes
+from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.numeric.loss_lines import random_signs
 from gradcheck.numeric.steps import MUCH_SMALLER, first_length
 from gradcheck.sampling import Indices
@@ -46,8 +46,6 @@ class Direction:
     """Entries of a block that move together.
 
     Attributes:
-        block: its index.
-        entries: the flat indices.
         moves: how far each moves, by the step.
         length: the size of the parameters, or 1.
     """

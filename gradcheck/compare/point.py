@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gradcheck.arrays import copies
 from gradcheck.compare.block import Block
 from gradcheck.errors import UsageError
 from gradcheck.numeric.blackbox import numeric_gradient
@@ -27,10 +28,7 @@ TIE_STEP = 1e-4
 class Tie:
     """How the network that gave a numeric gradient was compared with the user's loss.
 
-    Attributes:
-        tier: "literal" or "shared lines".
-        evaluations: how many evaluations of the user's loss agree with it: at points far apart,
-            and with single entries moved by little and by much.
+    So many evaluations agree: at points far apart, with single entries moved by little and by much.
     """
 
     tier: str
@@ -44,10 +42,8 @@ class Point:
     Attributes:
         problem: what is checked, with what was learnt of how it must be called.
         center: the loss here.
-        noise: its precision.
         blocks: one per parameter, in the user's order.
         surplus: the names of what the gradient returned for no parameter.
-        raised: what the gradient raised, or None.
         tie: how the user's loss was compared with the network whose structure gave the numeric
             gradient; None where that came from their loss alone.
         evaluations: how often the loss was evaluated for the numeric gradient.
@@ -126,11 +122,7 @@ class Point:
     ) -> Point | None:
         """A point nearby with the user's gradient there; None where the functions give none.
 
-        Args:
-            size: as for `nudged`.
-            rng: moves the point, and chooses the entries that the step is tried on.
-            entries: those to measure, per block; nothing is measured if left out.
-            share: what the gradient is to be divided by.
+        The entries, per block, are measured; the gradient is divided by `share`.
         """
         try:
             moved = self.nudged(size, rng)
@@ -150,13 +142,7 @@ class Point:
     def perturb(
         self, entries: Sequence[Indices], rng: np.random.Generator, effort: Effort = ALONE
     ) -> NumericGradient:
-        """Finite differences of the user's own loss, for some entries of every block.
-
-        Args:
-            entries: the flat indices, per block.
-            rng: chooses the entries that the step is tried on.
-            effort: in how many processes, and who is told.
-        """
+        """Finite differences of the user's own loss, for some entries of every block."""
         expected = EVALUATIONS_PER_ENTRY * sum(map(len, entries))
         refused: Refused = {}
         seconds = self.noise.seconds
@@ -214,7 +200,7 @@ def _slope_along(problem: Problem, values: Sequence[Array], block: int, gradient
     step = TIE_STEP * max(1.0, float(np.linalg.norm(values[block]))) * gradient / length
     losses = []
     for sign in (1.0, -1.0):
-        moved = [value.copy(order="K") for value in values]
+        moved = copies(values)
         moved[block] += sign * step
         losses.append(problem.loss_or_nan(moved))
     return (losses[0] - losses[1]) / (2 * float(np.sum(step * gradient)))

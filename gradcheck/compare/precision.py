@@ -14,9 +14,10 @@ import numpy as np
 from gradcheck.arrays import largest_difference
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
-from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.errors import UsageError
 from gradcheck.numeric import storage
+from gradcheck.numeric.estimate import largest_of
+from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.numeric.loss_lines import random_signs
 from gradcheck.user.blocks import Array
 from gradcheck.user.gradients import Gradient, ask_gradients
@@ -53,7 +54,8 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
     for _ in range(NUDGES):
         found = _movements(point, ROUNDINGS * epsilon, rng)
         moved = [max(pair) for pair in zip(moved, found, strict=True)]
-    sizes = [_largest(block.gradient.value) for block in point.blocks]
+    given = [block.gradient.value for block in point.blocks]
+    sizes = [0.0 if value is None else largest_of(value) for value in given]
     roundings = [
         ROUNDINGS * (movement + epsilon * size) for movement, size in zip(moved, sizes, strict=True)
     ]
@@ -123,9 +125,3 @@ def _nudged(value: Array, size: float, rng: np.random.Generator) -> Array:
     nudged += 1
     nudged *= value
     return nudged
-
-
-def _largest(value: Array | None) -> float:
-    if value is None:
-        return 0.0
-    return float(np.max(np.abs(value), initial=0.0, where=np.isfinite(value)))

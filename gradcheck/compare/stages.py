@@ -15,7 +15,6 @@ from gradcheck.compare.precision import with_precision, with_stability
 from gradcheck.compare.structure import measure_by_structure, measured_again
 from gradcheck.compare.updates import less_update
 from gradcheck.compare.verdict import judge_block
-from gradcheck.numeric.estimate import Estimates
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.groups import rows_up_to
 from gradcheck.numeric.screening import Screened, Screening, screen
@@ -38,7 +37,6 @@ class Plan:
         screening: whether the other entries are tested along random directions.
         identity: the network, if its structure is to be used and all entries are wanted.
         again: the network that the loss was tied to at another point, if it was.
-        effort: what may be spent.
     """
 
     entries: Sequence[Indices]
@@ -136,14 +134,9 @@ def _screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
 def _merged(one: BlockGradient, other: BlockGradient) -> BlockGradient:
     if not len(other.entries):
         return one
-    order = np.argsort(np.concatenate([one.entries, other.entries]))
-    pairs = (
-        (getattr(one.estimates, name), getattr(other.estimates, name))
-        for name in ("value", "bound", "lower", "upper", "kink")
+    entries = np.concatenate([one.entries, other.entries])
+    share = np.concatenate([one.shares, other.shares])
+    both = replace(
+        one, entries=entries, share=share, estimates=one.estimates.and_of(other.estimates)
     )
-    return replace(
-        one,
-        entries=np.concatenate([one.entries, other.entries])[order],
-        share=np.concatenate([one.shares, other.shares])[order],
-        estimates=Estimates(*(np.concatenate(pair)[order] for pair in pairs)),
-    )
+    return both[np.argsort(entries)]

@@ -24,13 +24,10 @@ from gradcheck.compare.directions import (
     measured_along,
 )
 from gradcheck.compare.point import Point, Tie
-from gradcheck.compare.verdict import BOUND_FACTOR, judge_entries, scale_of
+from gradcheck.compare.verdict import judge_entries, scale_of
 from gradcheck.network.kernels import wake
-from gradcheck.numeric.gradient import (
-    RESOLUTION_LIMIT,
-    BlockGradient,
-    NumericGradient,
-)
+from gradcheck.numeric.gradient import BlockGradient, NumericGradient
+from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.numeric.structured import (
     LITERAL,
     SHARED_LINES,
@@ -91,7 +88,7 @@ def measure_by_structure(
     except KeyboardInterrupt:
         return replace(point, interrupted=True)
     apart = SAME_GRADIENT * mismatch
-    engine = as_blocks(view, point.values, gradients, RESOLUTION_LIMIT, apart)
+    engine = as_blocks(view, point.values, gradients, apart)
     del gradients  # they may be large
     return _tied(point, point.measured(NumericGradient(engine, 0)), chosen, tier, calls, rng)
 
@@ -106,7 +103,7 @@ def measured_again(point: Point, identity: Identity, entries: Sequence[Indices])
     if not apart <= max(TOLERANCE, 50 * point.noise.relative) * abs(point.center):
         return None
     gradients = structured_gradient(network, SHARED_LINES)
-    engine = as_blocks(view, point.values, gradients, RESOLUTION_LIMIT, AS_EXACT)
+    engine = as_blocks(view, point.values, gradients, AS_EXACT)
     found = tuple(one[rows] for one, rows in zip(engine, entries, strict=True))
     return point.measured(NumericGradient(found, 0))
 

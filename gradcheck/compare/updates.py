@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
-from gradcheck.compare.verdict import BOUND_FACTOR
+from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.trace import penalised_blocks
 from gradcheck.user.blocks import BARE, Array, path_name
 from gradcheck.user.gradients import Gradient, read_gradients
@@ -181,11 +181,7 @@ def _find_decay(learning_rate: float, point: Point) -> tuple[float, tuple[int, .
 
 
 def _is_decay(
-    point: Point,
-    share: float,
-    decay: float,
-    indices: Sequence[int],
-    rng: np.random.Generator,
+    point: Point, share: float, decay: float, indices: Sequence[int], rng: np.random.Generator
 ) -> bool:
     """Whether what shrinks these blocks is decay: no wrong factor, and no penalty made too large.
 
@@ -232,11 +228,9 @@ class _Off:
     """A block that is not the numeric gradient, by its perturbed entries.
 
     Attributes:
-        index: of the block.
         weights: its values; 0 for those that the step leaves as they are.
         difference: analytic minus numeric.
         bound: how far these may be from the truth.
-        numeric: the numeric gradient.
     """
 
     index: int

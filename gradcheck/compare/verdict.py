@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import all_finite, slices_of
 from gradcheck.compare.block import Block, Worst
+from gradcheck.numeric.estimate import largest_of
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.user.blocks import Array
 from gradcheck.words import Standing
-
-__all__ = ["BOUND_FACTOR", "judge_block", "judge_entries", "scale_of"]
 
 BLIND = 1.0
 """From this resolution on no error of the block's own size would have been seen."""
@@ -42,20 +41,12 @@ class EntryVerdicts:
 
 
 def judge_entries(
-    analytic: Array,
-    numeric: BlockGradient,
-    precision: float,
-    rtol: float | None,
-    overall: float,
+    analytic: Array, numeric: BlockGradient, precision: float, rtol: float | None, overall: float
 ) -> EntryVerdicts:
     """Judges the analytic derivatives of the perturbed entries.
 
-    Args:
-        analytic: flat, for the perturbed entries only, (n,).
-        numeric: the numeric gradient of the block.
-        precision: the rounding error of the analytic derivatives, absolute.
-        rtol: a relative error that the user accepts on top of the bound, or None.
-        overall: the largest derivative of all blocks; the scale of a block that is flat.
+    The derivatives are flat, (n,). The largest of all blocks, `overall`, is the scale of one that
+    is flat; `rtol` is accepted on top of the bound.
     """
     scale = scale_of(numeric, analytic, overall, precision)
     return _judged(analytic, numeric, precision, rtol, scale)
@@ -117,7 +108,7 @@ def scale_of(
     """
     if is_zero(numeric, analytic, precision):
         return max(numeric.reference, overall)
-    return _largest_derivative(numeric) or _largest(analytic)
+    return _largest_derivative(numeric) or largest_of(analytic)
 
 
 def is_zero(numeric: BlockGradient, analytic: Array, precision: float) -> bool:
@@ -125,7 +116,7 @@ def is_zero(numeric: BlockGradient, analytic: Array, precision: float) -> bool:
 
     The numeric one is within its bound of 0, and the analytic one is nothing but rounding.
     """
-    if not _largest(analytic) <= max(precision, LEAST_CLAIM):
+    if not largest_of(analytic) <= max(precision, LEAST_CLAIM):
         return False
     value, bound = np.abs(numeric.estimates.value), numeric.estimates.bound
     return bool(np.all(np.isfinite(value)) and np.all(value <= BOUND_FACTOR * bound))
@@ -136,13 +127,6 @@ def _largest_derivative(numeric: BlockGradient) -> float:
     ends = [one for one in (estimates.lower, estimates.upper) if one is not estimates.value]
     own = (float(np.nanmax(np.abs(end), initial=0.0)) for end in ends)
     return max([numeric.largest, *own])
-
-
-def _largest(values: Array) -> float:
-    largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
-    if np.isfinite(largest):
-        return largest
-    return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
 
 
 def judge_block(block: Block, rtol: float | None, overall: float) -> Block:

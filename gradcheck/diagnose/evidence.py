@@ -11,8 +11,9 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
-from gradcheck.compare.verdict import BOUND_FACTOR, scale_of
+from gradcheck.compare.verdict import scale_of
 from gradcheck.diagnose.sizes import Sizes
+from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.preflight import Preflight
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.layers import Layer

@@ -66,19 +66,15 @@ class Surroundings:
 
 @contextmanager
 def state_kept(problem: Problem) -> Iterator[Problem]:
-    """The problem, with everything of the user's put back in the end.
-
-    Its step, if it is one, can begin anew from what it remembers now.
-    """
-    with problem.put_back():
-        if problem.step is None:
-            yield problem
-            return
-        surroundings = Surroundings(problem, [problem.step.step], [problem.step.step])
-        try:
-            yield replace(problem, step=replace(problem.step, restore=surroundings.restore))
-        finally:
-            surroundings.restore()
+    """The problem, whose step can begin anew from what it remembers now, and does in the end."""
+    if problem.step is None:
+        yield problem
+        return
+    surroundings = Surroundings(problem, [problem.step.step], [problem.step.step])
+    try:
+        yield replace(problem, step=replace(problem.step, restore=surroundings.restore))
+    finally:
+        surroundings.restore()
 
 
 def _is_same(now: Any, before: Any) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck.compare.block import Block
-from gradcheck.compare.verdict import BOUND_FACTOR
 from gradcheck.mending.reading import Read
 from gradcheck.numeric.estimate import Estimates
+from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
 

@@ -45,15 +45,6 @@ FEW = 2**15
 _ERFC = np.frompyfunc(math.erfc, 1, 1)
 
 
-def _elu(pre_activation: Array) -> Array:
-    below = np.expm1(np.minimum(pre_activation, 0))
-    return np.where(pre_activation > 0, pre_activation, below)
-
-
-def _elu_slope(pre_activation: Array) -> Array:
-    return np.exp(np.minimum(pre_activation, 0))
-
-
 def _normal_cdf(values: Array) -> Array:
     """Phi; of a few plain values without scipy, which takes longer to load."""
     if type(values) is np.ndarray and values.size <= FEW:
@@ -64,23 +55,10 @@ def _normal_cdf(values: Array) -> Array:
     return np.asarray(ndtr(values))
 
 
-def _gelu(pre_activation: Array) -> Array:
-    """The product z Phi(z) (Hendrycks and Gimpel 2016, eq. 1), Phi itself and no fit to it."""
-    return np.asarray(pre_activation * _normal_cdf(pre_activation))
-
-
 def _gelu_slope(pre_activation: Array) -> Array:
     """Phi(z) + z phi(z)."""
     density = np.exp(-0.5 * np.square(np.clip(pre_activation, -40, 40))) / math.sqrt(2 * math.pi)
     return np.asarray(_normal_cdf(pre_activation) + pre_activation * density)
-
-
-def _relu_slope(pre_activation: Array) -> Array:
-    return (pre_activation > 0).astype(pre_activation.dtype)
-
-
-def _relu6_slope(z: Array) -> Array:
-    return ((z > 0) & (z <= 6)).astype(z.dtype)
 
 
 def _silu_slope(z: Array) -> Array:
@@ -115,14 +93,22 @@ _ROWS: tuple[AnyActivation, ...] = (
     Activation(
         "relu",
         lambda z: np.maximum(z, 0),
-        _relu_slope,
+        lambda z: (z > 0).astype(z.dtype),
         relu_difference,
         (0.0,),
         Rank(3, 5),
         public=True,
     ),
     _leaky_relu("leaky_relu", LEAK, Rank(4, 6), public=True),
-    Activation("elu", _elu, _elu_slope, elu_difference, (), Rank(6, 8), public=True),
+    Activation(
+        "elu",
+        lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+        lambda z: np.exp(np.minimum(z, 0)),
+        elu_difference,
+        (),
+        Rank(6, 8),
+        public=True,
+    ),
     Activation(
         "softplus",
         lambda z: np.logaddexp(0, z),
@@ -132,7 +118,15 @@ _ROWS: tuple[AnyActivation, ...] = (
         Rank(7, 7),
         public=True,
     ),
-    Activation("gelu", _gelu, _gelu_slope, gelu_difference, (), Rank(8, 9), public=True),
+    Activation(  # z Phi(z) (Hendrycks and Gimpel 2016, eq. 1), Phi itself and no fit to it
+        "gelu",
+        lambda z: np.asarray(z * _normal_cdf(z)),
+        _gelu_slope,
+        gelu_difference,
+        (),
+        Rank(8, 9),
+        public=True,
+    ),
     Softmax("softmax", Rank(9, 2), public=True),
     Softmax("softmax over the samples", Rank(None, RAREST), mixes="samples"),
     *(
@@ -161,7 +155,12 @@ _ROWS: tuple[AnyActivation, ...] = (
         RARE,
     ),
     Activation(
-        "relu6", lambda z: np.clip(z, 0, 6), _relu6_slope, relu6_difference, (0.0, 6.0), RARE
+        "relu6",
+        lambda z: np.clip(z, 0, 6),
+        lambda z: ((z > 0) & (z <= 6)).astype(z.dtype),
+        relu6_difference,
+        (0.0, 6.0),
+        RARE,
     ),
 )
 

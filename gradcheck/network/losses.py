@@ -39,14 +39,6 @@ EPSILONS = (1e-8, 1e-9, 1e-7, 1e-10, 1e-12, 1e-15, 1e-6, 1e-5)
 """What people add before they take a log, the most usual first."""
 
 
-def _square(outputs: Array, targets: Array) -> Array:
-    return np.asarray((outputs - targets) ** 2)
-
-
-def _square_derivative(outputs: Array, targets: Array) -> Array:
-    return np.asarray(2 * (outputs - targets))
-
-
 def _square_change(outputs: Array, targets: Array) -> Change:
     """The form d (2 (a - y) + d)."""
     twice = 2 * (outputs - targets)
@@ -111,8 +103,8 @@ def _fourth_power_change(a: Array, y: Array) -> Change:
 _ROWS = (
     Loss(
         "squared error",
-        _square,
-        _square_derivative,
+        lambda a, y: np.asarray((a - y) ** 2),
+        lambda a, y: np.asarray(2 * (a - y)),
         _square_change,
         kinked=False,
         summed_change=_summed_square_change,

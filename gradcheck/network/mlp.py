@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -235,9 +234,11 @@ class MLP:
     def _parameters(self, params: Params) -> list[LayerParameters]:
         return [
             LayerParameters(
-                require_shape(params, *weight), require_shape(params, *bias), activation
+                require_shape(params, f"W{layer}", self.weight_shape(layer)),
+                require_shape(params, f"b{layer}", self.bias_shape(layer)),
+                self.activation(layer),
             )
-            for weight, bias, activation in _wanted_of(self)
+            for layer in self.layers
         ]
 
     def _forward(self, params: Params, inputs: ArrayLike) -> tuple[list[Array], list[Array]]:
@@ -257,19 +258,3 @@ class MLP:
             return 0.0
         squares = sum(float(np.square(params[f"W{layer}"]).sum()) for layer in self.layers)
         return self.l2 / 2 * squares
-
-
-Wanted = tuple[tuple[str, tuple[int, ...]], tuple[str, tuple[int, ...]], AnyActivation]
-
-
-@lru_cache(maxsize=64)  # asked at every call of the loss
-def _wanted_of(network: MLP) -> tuple[Wanted, ...]:
-    """The name and shape of every layer's W and b, and its activation."""
-    return tuple(
-        (
-            (f"W{layer}", network.weight_shape(layer)),
-            (f"b{layer}", network.bias_shape(layer)),
-            network.activation(layer),
-        )
-        for layer in network.layers
-    )

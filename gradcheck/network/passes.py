@@ -56,11 +56,7 @@ def trace(
 ) -> Trace:
     """The forward and the backward pass.
 
-    Args:
-        inputs: A_0.
-        layers: from the input on.
-        layout: of all arrays.
-        output_delta: (Z_L, A_L) -> dL/dZ_L.
+    `output_delta` makes dL/dZ_L of Z_L and A_L.
     """
     pre_activations, activations = forward(inputs, layers, layout)
     deltas = [output_delta(pre_activations[-1], activations[-1])]

@@ -13,12 +13,11 @@ from gradcheck.numeric.block import differentiate
 from gradcheck.numeric.estimate import ONE_SIDED, Array, Indices, Pair, one_sided
 from gradcheck.numeric.first import Along
 from gradcheck.numeric.gradient import (
-    COARSE_RESOLUTION_LIMIT,
-    KNOWN_RESOLUTION_LIMIT,
     RESOLUTION_LIMIT,
     BlockGradient,
     Claim,
     NumericGradient,
+    limit_of,
 )
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.numeric.noise import Noise
@@ -29,9 +28,6 @@ __all__ = ["RESOLUTION_LIMIT", "BlockGradient", "Claim", "NumericGradient", "num
 
 EntryLosses = Callable[[int, Indices, Array], Array]
 """(block, flat indices, values) -> the losses with one entry after the other set to its value."""
-
-SINGLE_PRECISION = 1e-9
-"""The relative noise from which a loss counts as computed in single precision."""
 
 
 def numeric_gradient(
@@ -45,15 +41,8 @@ def numeric_gradient(
 ) -> NumericGradient:
     """Central differences with error bounds for the given entries of every block.
 
-    Args:
-        losses: the losses with single entries changed.
-        point: the blocks, in the types in which the loss sees them; moved entries are rounded to
-            these.
-        center: the loss at the point.
-        noise: its precision.
-        entries: the flat indices to perturb, per block.
-        claims: the analytic gradients, per block.
-        rng: chooses the entries that the step is tried on.
+    The point is in the types in which the loss sees it, to which moved entries are rounded; entries
+    and claims are per block.
     """
     counter = _Counter(losses)
     largest = [(claim.gradient, claim.largest) for claim in claims]
@@ -64,8 +53,9 @@ def numeric_gradient(
     for block, (values, chosen, claim) in enumerate(zip(point, entries, claims, strict=True)):
         flat = values.ravel().astype(np.float64, copy=False)
         measure = _measure(counter, block, flat, values.dtype, center)
-        limit = _limit(noise, block)
-        along = Along(measure, center, noise.levels(block), flat, claim, limit, reference, rng)
+        own = noise.levels(block)
+        limit = limit_of(noise.relative * own.rough / noise.level, noise.known)
+        along = Along(measure, center, own, flat, claim, limit, reference, rng)
         found = BlockGradient.of_nothing(limit)
         if len(chosen) and not interrupted:
             try:
@@ -97,13 +87,6 @@ class _Counter:
     def __call__(self, block: int, entries: Indices, moved: Array) -> Array:
         self.calls += len(entries)
         return self.losses(block, entries, moved)
-
-
-def _limit(noise: Noise, block: int) -> float:
-    if noise.known:
-        return KNOWN_RESOLUTION_LIMIT
-    relative = noise.relative * noise.levels(block).rough / noise.level
-    return RESOLUTION_LIMIT if relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
 
 
 def _measure(

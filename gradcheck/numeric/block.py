@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
+from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask, largest_of
 from gradcheck.numeric.first import STATED, Along, FirstStep, first_step
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.groups import SEEN, are_special, length_of, shares_of
@@ -36,12 +36,7 @@ AT_ONCE = 2**12
 
 
 def differentiate(along: Along, entries: Indices) -> BlockGradient:
-    """The numeric gradient of some entries of a block, at least one.
-
-    Args:
-        along: the block.
-        entries: the flat indices.
-    """
+    """The numeric gradient of some entries of a block, at least one."""
     first = first_step(along, entries)
     estimates, claimed = first.estimates, along.claim.gradient[entries]
     outside = _largest_outside(along, entries, first)
@@ -98,12 +93,7 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
 
 @dataclass(frozen=True)
 class _Outside:
-    """A derivative outside of the entries asked for.
-
-    Attributes:
-        size: |x|.
-        derivative: its size; 0 where there is none.
-    """
+    """The sizes of a parameter and its derivative, outside of the entries asked for; 0 for none."""
 
     size: float = 0.0
     derivative: float = 0.0
@@ -148,11 +138,11 @@ def _scale(
 ) -> tuple[float, float]:
     """The largest derivative of the entries, and what is one where they cannot be told from 0."""
     value = first.estimates.value
-    scale, largest = _largest(value[agrees]), _largest(value)
+    scale, largest = largest_of(value[agrees]), largest_of(value)
     seen = SEEN * float(np.median(first.rounding))
     if largest > seen:
         # where what agrees is 0, no more than is claimed: what does not agree may be far off
-        return scale if scale > seen else min(largest, _largest(claimed) or largest), 0.0
+        return scale if scale > seen else min(largest, largest_of(claimed) or largest), 0.0
     usual, reference = length_of(first.sizes), along.reference
     if not stairs:
         reference = max(reference, _away(first, along.center, usual))
@@ -232,7 +222,3 @@ def _plateaus(first: FirstStep, exact: bool) -> Array:
     Where it does not round the others, it can only be that of a parameter itself.
     """
     return np.asarray(HALF_PRECISION * (first.sizes if exact else first.lengths))
-
-
-def _largest(values: Array) -> float:
-    return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))

@@ -14,17 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.numeric.blackbox import SINGLE_PRECISION
 from gradcheck.numeric.block import differentiate
 from gradcheck.numeric.estimate import ONE_SIDED, Array, Indices, Mask, Pair, one_sided
 from gradcheck.numeric.first import Along
-from gradcheck.numeric.gradient import (
-    COARSE_RESOLUTION_LIMIT,
-    KNOWN_RESOLUTION_LIMIT,
-    RESOLUTION_LIMIT,
-    BlockGradient,
-    Claim,
-)
+from gradcheck.numeric.gradient import BlockGradient, Claim, limit_of
 from gradcheck.numeric.noise import NoiseLevels
 from gradcheck.numeric.pattern import Pattern
 from gradcheck.numeric.row_noise import RowNoise, Vector
@@ -253,18 +246,11 @@ def differentiate_columns(
 ) -> BlockGradient:
     """The derivatives of some entries, in units of the noise of their rows.
 
-    Args:
-        columns: evaluates the function.
-        noise: of its values.
-        claim: the analytic derivatives in these units, an entry for each of the pattern.
-        entries: those to differentiate, at least one.
-        rng: chooses the entries that the steps are tried on.
+    The claim is in these units, too, an entry for each of the pattern; at least one is asked for.
     """
     levels = NoiseLevels(float(np.max(noise.least / noise.level)), 1.0, 1.0)
     with np.errstate(all="ignore"):
         relative = float(np.median(noise.level / np.fmax(np.abs(columns.center), noise.least)))
-    limit = RESOLUTION_LIMIT if relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
-    limit = KNOWN_RESOLUTION_LIMIT if noise.known else limit
     largest = claim.largest
     reference = abs(float(claim.gradient[largest])) if largest is not None else 0.0
     along = Along(
@@ -273,7 +259,7 @@ def differentiate_columns(
         levels,
         columns.point[columns.pattern.columns],
         claim,
-        limit,
+        limit_of(relative, noise.known),
         reference,
         rng,
         columns.pattern.rows,

@@ -8,8 +8,6 @@ times over at h_s = 8 nu / d, and there D must be the same, and not g.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from gradcheck.numeric.estimate import Array, Indices, Mask, Pair
@@ -35,19 +33,6 @@ ALONE = 4.0
 """Where no smaller step can show it, contraction alone must: at so many bounds' distance."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the smallest step that could tell says of each row, (n,).
-
-    Attributes:
-        wrong: the same derivative as before, far from the claim.
-        supported: the claim, and not the derivative from before.
-    """
-
-    wrong: Mask
-    supported: Mask
-
-
 def confirm(
     levels: Levels,
     asked: Asked,
@@ -56,17 +41,15 @@ def confirm(
     at: Indices,
     bound: Array,
     seen: Array,
-) -> Answer:
+) -> tuple[Mask, Mask]:
     """Asks at the smallest step: at the least noise first, as more may be structure.
 
-    Args:
-        levels: the losses.
-        asked: the entries.
-        rows: those that disagree.
-        value: the derivative that they disagree with, (n,).
-        at: the level that it came from, (n,).
-        bound: how far it may be off, with what rounding does to the claim, (n,).
-        seen: the noise that was seen on the way, (n,).
+    The rows disagree with a value that came from the level `at` and may be off by `bound`, with
+    what rounding does to the claim; `seen` is the noise that was seen on the way, (n,) each.
+
+    Returns:
+        Where the smallest step that could tell gives the same derivative, far from the claim, (n,);
+        and where it gives the claim instead, (n,).
     """
     distance = np.abs(asked.claimed[rows] - value)
     marks = (np.zeros(len(rows), dtype=bool) for _ in range(5))
@@ -107,7 +90,7 @@ def confirm(
     wrong &= not levels.coarse
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
     wrong[zero[_between_steps(levels, rows[zero], value[zero])]] = False
-    return Answer(wrong, supported)
+    return wrong, supported
 
 
 def _has_coarse_term(
@@ -175,14 +158,8 @@ def _steepens(levels: Levels, rows: Indices, at: Indices, level: Indices, noise:
 
     A claim that no step can show, as it would move the loss by far more than it moves, may be that
     of such a place. What noise may be is asked twice: as a share of the loss at the smallest step,
-    and, as far as it was seen, at the smallest that it leaves standing.
-
-    Args:
-        levels: the losses.
-        rows: of what is claimed.
-        at: the level of the slope that is known.
-        level: the smallest.
-        noise: the largest that was seen.
+    and, as far as it was seen, at the smallest that it leaves standing. `level` is the smallest,
+    `at` that of the slope that is known, and `noise` the largest that was seen.
     """
     large = levels.known((rows, at))
     with np.errstate(all="ignore"):

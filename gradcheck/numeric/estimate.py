@@ -73,7 +73,7 @@ class Pair:
         """Where the loss moves on both sides: beside a kink it may stay the same on one, (n,)."""
         return np.asarray((self.plus != center) & (self.minus != center))
 
-    def put(self, where: Indices, other: Pair) -> Pair:
+    def put(self, where: Indices | tuple[Indices, Indices], other: Pair) -> Pair:
         """These values with those of `other` in the places `where`, which are changed."""
         self.step[where], self.plus[where], self.minus[where] = other.step, other.plus, other.minus
         return self
@@ -82,7 +82,7 @@ class Pair:
         """The same slopes, of a function that is larger by so much."""
         return Pair(self.step, self.plus + by, self.minus + by)
 
-    def __getitem__(self, where: Mask | Indices) -> Pair:
+    def __getitem__(self, where: Mask | Indices | tuple[Indices, Indices]) -> Pair:
         return Pair(self.step[where], self.plus[where], self.minus[where])
 
 
@@ -143,19 +143,20 @@ class Estimates:
 
     def put(self, where: Indices, other: Estimates) -> Estimates:
         """These estimates with those of `other` in the places `where`."""
+        found = Estimates(*(np.array(column) for column in self.columns))
+        for old, new in zip(found.columns, other.columns, strict=True):
+            old[where] = new
+        return found
 
-        def merged(old: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
-            result = old.copy()
-            result[where] = new
-            return result
+    def and_of(self, other: Estimates) -> Estimates:
+        """These estimates, and then those of `other`."""
+        pairs = zip(self.columns, other.columns, strict=True)
+        return Estimates(*(np.concatenate(pair) for pair in pairs))
 
-        return Estimates(
-            merged(self.value, other.value),
-            merged(self.bound, other.bound),
-            merged(self.lower, other.lower),
-            merged(self.upper, other.upper),
-            merged(self.kink, other.kink),
-        )
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """All that is known, by its order above."""
+        return self.value, self.bound, self.lower, self.upper, self.kink
 
     def __getitem__(self, where: Indices | Mask | slice) -> Estimates:
         value = self.value[where]
@@ -165,14 +166,12 @@ class Estimates:
         return Estimates(value, self.bound[where], lower, upper, self.kink[where])
 
 
-def rounding_error(pair: Pair, noise: float) -> Array:
-    """What the noise of the loss can do to D(h): nu / h, (n,)."""
-    return CENTRAL.noise_gain * noise / pair.step
-
-
-def truncation_error(inner: Pair, outer: Pair) -> Array:
-    """|D(h) - D(2h)| for pairs at h and 2h, (n,)."""
-    return np.asarray(np.abs(inner.central() - outer.central()))
+def largest_of(values: Array) -> float:
+    """The size of the largest number that is finite; no copy is made where all are."""
+    largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
+    if np.isfinite(largest):
+        return largest
+    return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
 
 
 def bends(inner: Pair, outer: Pair, center: float, noise: float) -> Mask:

@@ -29,11 +29,8 @@ class Along:
     """What is needed to differentiate along the entries of one block.
 
     Attributes:
-        measure: evaluates the loss.
-        center: the loss at the point.
         noise: its precision when the block moves.
         values: the block, flat.
-        claim: its analytic gradient.
         limit: the bound that is small enough, as a share of the scale.
         reference: the largest derivative claimed of any block.
         rng: chooses the entries that the step is tried on.
@@ -149,5 +146,5 @@ def _pair_of(
     if len(others):
         known.append((others, along.measure(entries[others], step[others])))
     for rows, one in known:
-        pair.step[rows], pair.plus[rows], pair.minus[rows] = one.step, one.plus, one.minus
+        pair.put(rows, one)
     return pair, truncation

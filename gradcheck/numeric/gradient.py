@@ -16,9 +16,19 @@ RESOLUTION_LIMIT = 1e-3
 COARSE_RESOLUTION_LIMIT = 1e-2
 """The same for a loss in single precision, which shows no more of small derivatives."""
 
-
 KNOWN_RESOLUTION_LIMIT = 0.1
 """The same for a loss whose noise the user has named: they know that it shows less."""
+
+
+SINGLE_PRECISION = 1e-9
+"""The relative noise from which a loss counts as computed in single precision."""
+
+
+def limit_of(relative: float, is_known: bool) -> float:
+    """The share of the scale for a relative noise, and whether that is what the user says."""
+    if is_known:
+        return KNOWN_RESOLUTION_LIMIT
+    return RESOLUTION_LIMIT if relative < SINGLE_PRECISION else COARSE_RESOLUTION_LIMIT
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,6 @@ class BlockGradient:
 
     Attributes:
         entries: the flat indices that were perturbed, (n,).
-        estimates: one per entry.
         step: the step that the block was measured with (that of its largest parameters).
         limit: an entry is only called right when its bound is below this share of the scale.
         reference: the scale of a block whose derivatives cannot be told from 0.
@@ -84,8 +93,6 @@ class NumericGradient:
     """The numeric gradient of all blocks.
 
     Attributes:
-        blocks: one per block, in order.
-        evaluations: how many times the loss was evaluated.
         interrupted: whether the user stopped it; the blocks that were not done have no entries.
         edges: the entries that cannot be moved without the loss raising, and what it raises.
     """

@@ -31,9 +31,6 @@ def groups_of(sizes: Array) -> list[Indices]:
     """The rows by |x|, from the largest on, three decades each; zeros are with the largest.
 
     The few small ones of many that spread around 0 are with those next to them.
-
-    Args:
-        sizes: |x| of every entry, (n,).
     """
     largest = float(sizes.max(initial=0.0))
     if not largest > TINY:
@@ -90,15 +87,9 @@ def shares_of(
     """The scale of every entry by that of its block; None where they are the same.
 
     An entry is judged on the largest derivative of the parameters that are no smaller: one by a
-    parameter a million times larger is a million times smaller, and small by its own kind only.
-    One by a much smaller parameter may be small by chance.
-
-    Args:
-        sizes: |x| of every entry, (n,).
-        value: the derivatives, (n,).
-        error: how far they may be off, (n,).
-        lines: of which function each is a derivative, where there are several, (n,): each has its
-            own scale.
+    parameter a million times larger is a million times smaller, and small by its own kind only. One
+    by a much smaller parameter may be small by chance. `lines` says of which function each is a
+    derivative, where there are several: each has its own scale. All are (n,).
     """
     groups = groups_of(sizes)
     if lines is None:

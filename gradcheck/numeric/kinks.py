@@ -6,11 +6,9 @@ only beyond the bound, since a second kink on the other side may hide in the sam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from gradcheck.numeric.estimate import Array, Indices, Mask
+from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
 from gradcheck.numeric.levels import RATIO, Asked, Levels
 
 LASTS = 0.6
@@ -23,44 +21,27 @@ NOT_SMOOTH = 0.5
 NOT_NOISE = 20.0
 
 
-@dataclass(frozen=True)
-class Kinks:
-    """What was seen of kinks, one row per entry, (n,) each.
+def kinks_of(levels: Levels, asked: Asked, rows: Indices) -> Estimates:
+    """The middle of the slopes of some rows, from the lowest levels on which the gap lasts.
 
-    Attributes:
-        at: where a kink lasts.
-        value: the middle of the slopes there.
-        bound: how far a slope outside of them may be right.
-        lower: the smallest slope, less the rounding error.
-        upper: the largest, with it.
+    The bound says how far a slope outside of them may be right, as far as it lasts.
     """
-
-    at: Mask
-    value: Array
-    bound: Array
-    lower: Array
-    upper: Array
-
-
-def kinks_of(levels: Levels, asked: Asked, rows: Indices) -> Kinks:
-    """The kinks of some rows, from the lowest levels on which the gap lasts."""
     pair, center = levels.known(rows), levels.center
     with np.errstate(all="ignore"):
         right, left, gap = pair.forward(center), pair.backward(center), pair.gap(center)
         error = 4 * asked.rough[rows][:, None] / pair.step
         lasting = _lasting(gap, error)
-    at = np.asarray(lasting.any(axis=1))
     level, every = np.argmax(lasting, axis=1), np.arange(len(rows))
     here, above = (every, level), (every, level + 1)
     slopes = [side[where] for side in (right, left) for where in (here, above)]
     # extrapolated to the point, linearly in the step
     slopes += [side[here] + (side[here] - side[above]) / (RATIO - 1) for side in (right, left)]
-    return Kinks(
-        at,
+    return Estimates(
         (right[here] + left[here]) / 2,
         error[here] + 2 * np.abs(gap[here]),
         np.min(slopes, axis=0) - error[here],
         np.max(slopes, axis=0) + error[here],
+        np.asarray(lasting.any(axis=1)),
     )
 
 

@@ -39,8 +39,6 @@ class _Search:
     """Where the search stands, one row per entry, (n,) each.
 
     Attributes:
-        value: the derivative.
-        bound: how far it may be off.
         level: the lowest level that it came from.
         opened: how far the claim was from the derivative at the first step.
         confirmed: whether it is confirmed that the claim is wrong.
@@ -62,10 +60,7 @@ class _Search:
 def escalate(levels: Levels, asked: Asked, relative_limit: float) -> Estimates:
     """Estimates of the entries that the first step left open.
 
-    Args:
-        levels: their losses, of which the first level is known.
-        asked: the entries.
-        relative_limit: the bound that is small enough, as a share of the scale.
+    `relative_limit` is the bound that is small enough, as a share of the scale.
     """
     every = np.arange(len(levels))
     first = levels.known((every, np.full(len(every), FIRST)))
@@ -110,9 +105,11 @@ def _settle_far(levels: Levels, asked: Asked, search: _Search, far: Indices) -> 
     first = np.full(len(far), FIRST)
     precision = asked.precision[far]
     bound = asked.stated[far] + precision
-    answer = confirm(levels, asked, far, search.value[far], first, bound, asked.rough[far])
-    wrong = far[answer.wrong]
-    step = levels.known((wrong, first[answer.wrong])).step
+    is_wrong, supported = confirm(
+        levels, asked, far, search.value[far], first, bound, asked.rough[far]
+    )
+    wrong = far[is_wrong]
+    step = levels.known((wrong, first[is_wrong])).step
     outer = levels.ask(wrong, np.full(len(wrong), FIRST + 1)).central()
     truncation = np.abs(outer - search.value[wrong]) / 3
     own = np.fmax(asked.stated[wrong], STATED * asked.rough[wrong] / step + truncation)
@@ -120,7 +117,7 @@ def _settle_far(levels: Levels, asked: Asked, search: _Search, far: Indices) -> 
     clear = distance > CLEAR * (own + asked.precision[wrong])
     search.bound[wrong[clear]] = own[clear]
     search.confirmed[wrong[clear]] = True
-    return far[answer.supported & ~on_plateau(levels, far, first)]
+    return far[supported & ~on_plateau(levels, far, first)]
 
 
 def _restarted(
@@ -163,8 +160,7 @@ def _round(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> Ind
     if len(off):
         bound = search.bound[off] + asked.precision[off]
         seen = best.noise[np.searchsorted(wide, off)]
-        answer = confirm(levels, asked, off, search.value[off], search.level[off], bound, seen)
-        wrong = answer.wrong
+        wrong, _ = confirm(levels, asked, off, search.value[off], search.level[off], bound, seen)
         search.confirmed[off[wrong]] = True
     return _going_on(levels, asked, search, open_[~(settled | search.confirmed)[open_]])
 
@@ -207,20 +203,11 @@ def _result(levels: Levels, asked: Asked, search: _Search) -> Estimates:
         known = np.isnan(asked.claimed) | ~doubtful
         right = known & (bound <= asked.limit)
     bound = np.where(search.confirmed | known, bound, np.inf)
-    lower, upper = value.copy(), value.copy()
-    kink = np.zeros(len(value), dtype=bool)
+    estimates = Estimates(value, bound, value, value, np.zeros(len(value), dtype=bool))
     rest = np.flatnonzero(~search.confirmed & ~right & np.isfinite(value))
     if len(rest):
         kinks = kinks_of(levels, asked, rest)
-        at = rest[kinks.at]
-        for array, found in (
-            (value, kinks.value),
-            (bound, kinks.bound),
-            (lower, kinks.lower),
-            (upper, kinks.upper),
-        ):
-            array[at] = found[kinks.at]
-        kink[rest] = kinks.at | bent(levels, asked, rest)
-    unknown = ~np.isfinite(value)
-    bound[unknown] = np.inf
-    return Estimates(value, bound, lower, upper, kink)
+        estimates = estimates.put(rest[kinks.kink], kinks[kinks.kink])
+        estimates.kink[rest] |= bent(levels, asked, rest)
+    estimates.bound[~np.isfinite(estimates.value)] = np.inf
+    return estimates

@@ -81,7 +81,6 @@ class Levels:
     """The losses at the steps of the ladder, one row per entry; evaluated when asked for.
 
     Attributes:
-        center: the loss at the point.
         sizes: the largest |x| of the group of every entry, (n,).
         plateaus: the widest step to which the rounding of its parameter may keep a loss, (n,).
         exact: whether what moves is known not to be rounded coarsely.
@@ -106,7 +105,7 @@ class Levels:
         self._first = np.array(first.step)
         shape = (len(entries), TOP + 1)
         self._pairs = Pair(*(np.full(shape, np.nan) for _ in range(3)))
-        self._store(np.arange(len(entries)), np.full(len(entries), FIRST), first)
+        self._pairs.put((np.arange(len(entries)), np.full(len(entries), FIRST)), first)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -116,13 +115,12 @@ class Levels:
         missing = np.isnan(self._pairs.step[rows, levels])
         if missing.any():
             new, at = rows[missing], levels[missing]
-            self._store(new, at, self._measure(self._entries[new], self.step(new, at)))
+            self._pairs.put((new, at), self.at_steps(new, self.step(new, at)))
         return self.known((rows, levels))
 
     def known(self, where: Indices | tuple[Indices, Indices]) -> Pair:
         """What has been evaluated, nan elsewhere: all levels of rows, or a level of each."""
-        pairs = self._pairs
-        return Pair(pairs.step[where], pairs.plus[where], pairs.minus[where])
+        return self._pairs[where]
 
     def at_steps(self, rows: Indices, steps: Array) -> Pair:
         """The losses of the rows at other steps."""
@@ -138,11 +136,6 @@ class Levels:
             exact = np.log(step / self._first[rows]) / np.log(RATIO)
         levels = np.clip(np.ceil(np.nan_to_num(exact) - 1e-9) + FIRST, 0, TOP)
         return np.asarray(levels, dtype=np.intp)
-
-    def _store(self, rows: Indices, levels: Indices, pair: Pair) -> None:
-        self._pairs.step[rows, levels] = pair.step
-        self._pairs.plus[rows, levels] = pair.plus
-        self._pairs.minus[rows, levels] = pair.minus
 
 
 def best_of(levels: Levels, asked: Asked, rows: Indices) -> Best:
@@ -184,10 +177,7 @@ def _stairs(pair: Pair, center: float, plateaus: Array, ends_in_kink: Mask) -> t
     above = moves & (level > top[:, None])
     is_staircase = (top >= 0) & above.any(axis=1) & steps & ~ends_in_kink & ~wider
     first = move[np.arange(len(move)), np.argmax(above, axis=1)]
-    return (
-        (level <= top[:, None]) & is_staircase[:, None],
-        np.where(is_staircase, first, 0.0),
-    )
+    return ((level <= top[:, None]) & is_staircase[:, None], np.where(is_staircase, first, 0.0))
 
 
 def _rounding(change: Array, nu: Array, step: Array) -> Array:

@@ -7,7 +7,6 @@ samples' losses are summed, so that nothing of a sample that does not change can
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,60 +15,38 @@ from gradcheck.numeric.lines import CHUNK_NUMBERS
 from gradcheck.numeric.propagation import onwards
 
 
-@dataclass(frozen=True)
-class Moves:
-    """By how much z moves in every sample when a weight moves.
+def moves_of(columns: Array, step: float) -> tuple[Array, Array]:
+    """By how much each weight moves, (weights,), and z in every sample with it, (n, weights).
 
-    Attributes:
-        steps: by how much each weight moves, (weights,).
-        up: the moves of z, (n, weights).
-        down: the same for weights that move down.
+    It is a step over the weight's largest factor, so that z moves by that at most. Columns are what
+    each weight is multiplied by, (n, weights); ones for a bias.
     """
-
-    steps: Array
-    up: Array
-    down: Array
-
-    @classmethod
-    def of(cls, columns: Array, step: float) -> Moves:
-        """Each weight moves by a step over its largest factor, so that z moves by that at most.
-
-        Args:
-            columns: what each weight is multiplied by, (n, weights); ones for a bias.
-            step: by how much z moves.
-        """
-        largest = np.abs(columns).max(axis=0, initial=0.0)
-        steps = step / np.where(largest == 0, 1.0, largest)
-        up = columns * steps
-        return cls(steps, up, -up)
+    largest = np.abs(columns).max(axis=0, initial=0.0)
+    steps = step / np.where(largest == 0, 1.0, largest)
+    return steps, columns * steps
 
 
-def one_sided_slopes(batch: Batch, layer: int, unit: int, moves: Moves) -> tuple[Array, Array]:
-    """The slopes of the loss to the right and to the left along weights into one unit.
-
-    Args:
-        batch: the samples, n.
-        layer: counted from 0.
-        unit: the unit that the weights lead to.
-        moves: of its z.
-    """
-    count = len(moves.steps)
+def one_sided_slopes(
+    batch: Batch, layer: int, unit: int, steps: Array, moves: Array
+) -> tuple[Array, Array]:
+    """The slopes of the loss to the right and to the left along weights into one unit."""
+    count = len(steps)
     total = _prepared(batch, layer, unit)
     right, left = np.empty(count), np.empty(count)
     at_once = max(1, CHUNK_NUMBERS // _numbers_at_once(batch, layer))
     for first in range(0, count, at_once):
         here = slice(first, first + at_once)
-        right[here] = total(moves.up[:, here])
-        left[here] = total(moves.down[:, here])
-    per_step = batch.network.scale / moves.steps
+        right[here] = total(moves[:, here])
+        left[here] = total(-moves[:, here])
+    per_step = batch.network.scale / steps
     return right * per_step, -left * per_step
 
 
 def literal_slopes(batch: Batch, layer: int, columns: Array, step: float) -> Iterator[Array]:
     """The central differences along the weights into every unit of a layer, (weights,) each."""
-    moves = Moves.of(columns, step)
+    steps, moves = moves_of(columns, step)
     for unit in range(len(batch.network.layers[layer].bias)):
-        right, left = one_sided_slopes(batch, layer, unit, moves)
+        right, left = one_sided_slopes(batch, layer, unit, steps, moves)
         yield (right + left) / 2
 
 

@@ -18,6 +18,7 @@ EXACT = 1e-7
 """Larger spacings are no powers of 2: those hide the rounding of a parameter to float32."""
 
 
+LEAST_MOVE, LARGEST_MOVE = 0.5, 1.5
 MANY = 2**14
 EXPONENT = 0x7FF << 52
 """The bits of a float64 that are its power of 2."""
@@ -34,8 +35,14 @@ def random_sizes(point: Array, rng: np.random.Generator) -> Array:
     sizes = np.abs(point)
     zero = sizes == 0
     usual = float(np.median(sizes[~zero])) if not zero.all() else 1.0
-    signs = random_signs(sizes.shape, rng) * rng.uniform(0.5, 1.5, sizes.shape)
-    return np.asarray(np.where(zero, usual, sizes) * signs)
+    return random_moves(np.where(zero, usual, sizes), rng)
+
+
+def random_moves(sizes: Array, rng: np.random.Generator) -> Array:
+    """Moves of about these sizes, to either side."""
+    moves = sizes * random_signs(sizes.shape, rng)
+    moves *= rng.uniform(LEAST_MOVE, LARGEST_MOVE, sizes.shape)
+    return np.asarray(moves)
 
 
 def half_turned(sign: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.int8]:
@@ -65,10 +72,8 @@ class Lines:
     def along(self, signs: Signs, spacing: float, first: int = -(POINTS // 2)) -> Array:
         """The losses at equally spaced points, each entry moving in proportion to its size.
 
-        Args:
-            signs: of the moves.
-            spacing: of the points, by the size of the entries.
-            first: the place of the first point, in spacings from the point of the check.
+        The spacing is by the size of the entries; `first` is the place of the first point, in
+        spacings from the point of the check.
         """
         values = np.empty(POINTS)
         pairs = zip(self._point, signs, strict=True)

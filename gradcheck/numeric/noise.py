@@ -80,7 +80,6 @@ class Noise:
         level: the largest error expected in one value of the loss, absolute.
         relative: the same divided by the size of the loss.
         seconds: the time that one evaluation took (median).
-        evaluations: how many evaluations this cost.
         least: what the rounding of the result alone makes of it.
         rough: what a longer line shows, per block.
         quantum: what all differences of its values are multiples of, where that is far above their
@@ -131,12 +130,7 @@ def estimate_noise(
 ) -> Noise:
     """Measures the noise of `loss` on short lines through `point`, and on a longer one.
 
-    Args:
-        loss: takes one array per block.
-        point: the blocks.
-        center: the loss at the point.
-        repeat_difference: how far a second evaluation there was from the first.
-        rng: for the directions of the lines.
+    `repeat_difference` is how far a second evaluation at the point was from the first.
     """
     lines = Lines(loss, point, center)
     signs = [random_signs(block.shape, rng) for block in point]
@@ -207,9 +201,7 @@ def _noise_on_short_lines(lines: Lines, signs: Signs) -> float:
 def sigma_of(values: Array, whole: Array | None = None) -> Array:
     """The noise on a line, without what a jump or a kink on one side, or at its centre, makes.
 
-    Args:
-        values: on one line, or of several functions, a column each.
-        whole: the same with what these make, where it is known.
+    Of several functions there is a column each. `whole` is the same with what these make, if known.
     """
     middle = len(values) // 2
     whole = loudest(values) if whole is None else whole

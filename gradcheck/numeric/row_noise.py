@@ -45,8 +45,6 @@ class RowNoise:
     Attributes:
         least: by the rounding of the result alone.
         level: by what short lines through the point show.
-        seconds: that one evaluation takes.
-        evaluations: how many this cost.
         known: whether it is what the user says, and more than was seen of some.
         apart: how far the values were from those of the first call when asked again.
     """
@@ -76,11 +74,7 @@ def estimate_row_noise(
 ) -> RowNoise:
     """Measures the noise of every value on short lines through the point.
 
-    Args:
-        function: of a flat vector, (n,) -> (m,); nan where it cannot be evaluated.
-        point: (n,).
-        center: the values there, (m,).
-        rng: for the directions of the lines.
+    The function takes a flat vector, (n,) -> (m,), and gives nan where it cannot be evaluated.
     """
     found: list[Array] = []
 

@@ -58,16 +58,7 @@ class Screened:
 
 @dataclass(frozen=True)
 class Screening:
-    """With what directions are tried.
-
-    Attributes:
-        loss: takes one array per block.
-        point: the blocks.
-        center: the loss there.
-        noise: the largest error of one value of the loss.
-        directions: how many to try.
-        rng: draws them.
-    """
+    """With what directions are tried; the noise is the largest error of one value of the loss."""
 
     loss: Loss
     point: Sequence[Array]
@@ -80,11 +71,7 @@ class Screening:
 def screen(screening: Screening, block: int, entries: Indices, claim: Claim) -> Screened:
     """Tests entries of a block along random directions, and looks for what is wrong.
 
-    Args:
-        screening: with what.
-        block: the index of the block.
-        entries: the flat indices to move.
-        claim: the analytic derivatives of the whole block, and their rounding error.
+    The entries are flat indices; the claim is that of the whole block.
     """
     test = _Test(screening, block, claim)
     sizes = np.abs(screening.point[block].reshape(-1)[entries], dtype=np.float32)

@@ -72,14 +72,7 @@ def jumps_beside(levels: Levels, row: int, slope: float, missing: float, noise: 
     """Whether the loss jumps on both sides of an entry, no further off than float16 rounds.
 
     A term that is rounded to that is flat between its jumps, and what they add up to is missing in
-    the slope of smaller steps.
-
-    Args:
-        levels: the losses.
-        row: the entry.
-        slope: of the small steps.
-        missing: how much of the slope may be missing.
-        noise: of a value of the loss.
+    the slope of smaller steps. The slope is that of small steps, of which so much may be missing.
     """
     size = float(levels.sizes[row])
     # the result of the term may be rounded, too

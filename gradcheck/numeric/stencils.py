@@ -51,11 +51,6 @@ class Stencil:
             total = total + coefficient * values[offset]
         return np.asarray(total / step)
 
-    @property
-    def noise_gain(self) -> float:
-        """How much a bounded error of every value grows, times 1 / h."""
-        return sum(abs(coefficient) for coefficient in self.coefficients)
-
 
 CENTRAL = Stencil((-1, 1), (-0.5, 0.5), order=2)
 FORWARD = Stencil((0, 1), (-1.0, 1.0), order=1)

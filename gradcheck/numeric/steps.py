@@ -8,19 +8,11 @@ rounding, the step grows until the rounding is small enough or the largest step 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.numeric.estimate import (
-    Array,
-    Indices,
-    Mask,
-    Pair,
-    bends,
-    rounding_error,
-    truncation_error,
-)
+from gradcheck.numeric.estimate import Array, Indices, Mask, Pair, bends
 from gradcheck.numeric.noise import ROUNDING
 
 Measure = Callable[[Indices, Array], Pair]
@@ -41,19 +33,26 @@ HALF_PRECISION = 2e-3
 
 @dataclass(frozen=True)
 class GroupStep:
-    """The step of a group of entries.
+    """A step of a group of entries, as it was tried on a few.
 
     Attributes:
         step: the step.
+        rounding: what the noise of the loss can do to the derivatives there.
         truncation: the largest truncation error seen there, as |D(h) - D(2h)|.
-        quantum: the first move of a loss that does not move at smaller steps; 0 elsewhere.
         pair: the losses at that step of the entries that it was tried on.
+        quantum: the first move of a loss that does not move at smaller steps; 0 elsewhere.
     """
 
     step: float
+    rounding: float
     truncation: float
-    quantum: float
     pair: Pair
+    quantum: float = 0.0
+
+    @property
+    def error(self) -> float:
+        """By how much the derivatives may be off."""
+        return self.rounding + self.truncation
 
 
 def pilots_of(rows: Indices, claimed: Array, count: int, rng: np.random.Generator) -> Indices:
@@ -83,14 +82,8 @@ def choose_step(
 ) -> GroupStep:
     """The step at which rounding and truncation balance on a few entries.
 
-    Args:
-        measure: evaluates the loss.
-        entries: the flat indices of these few.
-        claimed: their analytic derivatives.
-        center: the loss at the point.
-        noise: the largest error of one value of the loss.
-        length: the largest |x| of the group, or 1.
-        usual: the step of a group of larger parameters, to begin with; 0 where there is none.
+    The length is the largest |x| of the group, or 1; `usual` is the step of a group of larger
+    parameters, to begin with, or 0.
     """
     step = first_length(noise / max(abs(center), noise), length)
     if usual:
@@ -98,7 +91,7 @@ def choose_step(
     step = max(step, SMALLEST_STEP * length)
     largest_step = LARGEST_STEP * max(1.0, length)
     pairs: list[tuple[float, Pair, Pair]] = []
-    tried: list[_Tried] = []
+    tried: list[GroupStep] = []
     quantum = 0.0
     for _ in range(TRIES):
         inner, outer = (measure(entries, np.full(len(entries), k * step)) for k in (1, 2))
@@ -123,31 +116,17 @@ def choose_step(
         tried.append(_tried(other, inner, outer, center, noise))
         best = min(tried, key=lambda one: (one.error, one.step))
     best = best if np.isfinite(best.error) else tried[-1]
-    return GroupStep(best.step, best.truncation, quantum, best.pair)
+    return replace(best, quantum=quantum)
 
 
-@dataclass(frozen=True)
-class _Tried:
-    """What a step was found to be off by on the few entries, and their losses there."""
-
-    step: float
-    rounding: float
-    truncation: float
-    pair: Pair
-
-    @property
-    def error(self) -> float:
-        return self.rounding + self.truncation
-
-
-def _tried(step: float, inner: Pair, outer: Pair, center: float, noise: float) -> _Tried:
+def _tried(step: float, inner: Pair, outer: Pair, center: float, noise: float) -> GroupStep:
     """What a step is off by where a value of the loss is off by the noise."""
-    rounding = float(np.median(rounding_error(inner, noise)))
+    rounding = float(np.median(noise / inner.step))
     truncation = _typical_truncation(inner, outer, center, noise)
-    return _Tried(step, rounding, truncation, inner)
+    return GroupStep(step, rounding, truncation, inner)
 
 
-def _next_step(tried: _Tried, largest: float) -> float:
+def _next_step(tried: GroupStep, largest: float) -> float:
     """The step to try next; the same where this one is good."""
     step, rounding, truncation = tried.step, tried.rounding, tried.truncation
     scale = _largest(tried.pair)
@@ -167,7 +146,7 @@ def _largest(pair: Pair) -> float:
 
 def _typical_truncation(inner: Pair, outer: Pair, center: float, noise: float) -> float:
     """The largest truncation error of the entries, those beside a kink left out."""
-    truncation = truncation_error(inner, outer)
+    truncation = np.abs(inner.central() - outer.central())
     smooth = np.isfinite(truncation) & ~bends(inner, outer, center, noise)
     return float(np.max(truncation[smooth], initial=0.0)) if smooth.any() else np.inf
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gradcheck.numeric.dense import Array, Batch, DenseNetwork
 from gradcheck.numeric.lines import Lines, choose_step, shared_lines
-from gradcheck.numeric.literal import Moves, literal_seconds, literal_slopes, one_sided_slopes
+from gradcheck.numeric.literal import literal_seconds, literal_slopes, moves_of, one_sided_slopes
 
 LITERAL = "literal"
 SHARED_LINES = "shared lines"
@@ -35,12 +35,9 @@ class LayerGradient:
 
     Attributes:
         weights: the derivatives; at a kink, the mean of those on both sides.
-        bias: the same.
         unit_error: the error bound of dL/dz of every unit, for all samples, (n_out,).
         input_size: the sum of |A| over the samples, (n_in,).
-        samples: how many there are.
         weight_gap: the slope to the right minus that to the left, where a weight is at a kink.
-        bias_gap: the same.
     """
 
     weights: Array
@@ -79,12 +76,8 @@ def structured_gradient(
 ) -> tuple[LayerGradient, ...]:
     """The numeric gradients of all layers, from the input on.
 
-    Besides what is returned this holds a few MiB, whatever the sizes and the batch.
-
-    Args:
-        network: at the point of the check.
-        tier: `LITERAL` or `SHARED_LINES`.
-        advance: told how many parameters are done.
+    Besides what is returned this holds a few MiB, whatever the sizes and the batch. The tier is
+    `LITERAL` or `SHARED_LINES`; `advance` is told how many parameters are done.
     """
     found = tuple(
         LayerGradient(
@@ -170,19 +163,14 @@ def _replace_at_kinks(
 ) -> None:
     """Puts the means of the slopes on both sides of the point where a step crossed a kink.
 
-    Args:
-        gradient: the layer's, to whose gaps is added what these slopes are apart.
-        batch: the samples.
-        layer: counted from 0.
-        unit: whose weights these are.
-        columns: what they are multiplied by, (n, n_in + 1); the last is the bias's.
-        over: which of them cross a kink.
-        slopes: the derivatives to correct, (n_in + 1,).
+    `over` are the places of these in the slopes, (n_in + 1,), of which the last is the bias's; what
+    both sides are apart is added to the gaps of the layer's gradient.
     """
     size = max(1.0, float(np.abs(batch.pre_activation(layer)).max(initial=0.0)))
-    moves, shorter = (Moves.of(columns[:, over], AT_KINK * size / part) for part in (1, 2))
-    right, left = one_sided_slopes(batch, layer, unit, moves)
-    nearer = one_sided_slopes(batch, layer, unit, shorter)
+    (right, left), nearer = (
+        one_sided_slopes(batch, layer, unit, *moves_of(columns[:, over], AT_KINK * size / part))
+        for part in (1, 2)
+    )
     slopes[over] = (right + left) / 2
     if gradient.weight_gap is None:
         gradient.weight_gap = np.zeros_like(gradient.weights)

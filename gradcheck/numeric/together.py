@@ -14,14 +14,13 @@ from gradcheck.numeric.columns import MOVED, Columns
 from gradcheck.numeric.estimate import Array, Indices
 from gradcheck.numeric.first import STATED
 from gradcheck.numeric.groups import SEEN, groups_of, length_of
-from gradcheck.numeric.loss_lines import random_signs
+from gradcheck.numeric.loss_lines import LEAST_MOVE, random_moves
 from gradcheck.numeric.steps import LARGEST_LENGTH, MUCH_SMALLER
 
 DIRECTIONS = 2
 FIRST_STEP = 3e-6
 TRIES = 3
 FALLS = 2.0
-LEAST_MOVE, LARGEST_MOVE = 0.5, 1.5
 SHARP = 1e-4
 """Where an error of this share of an entry's scale might not be seen, all are moved alone."""
 
@@ -78,10 +77,8 @@ class Together:
     """Moves many columns at once.
 
     Attributes:
-        columns: evaluates the function.
         claimed: the entries that are claimed, (k,).
         share: how far rounding may have moved them, by the largest of their row.
-        rng: draws the directions.
         step: by which the columns were moved last, in units of their sizes.
     """
 
@@ -176,8 +173,7 @@ class Together:
         return np.array(found, dtype=np.intp)
 
     def _off(self, chosen: Indices) -> Off:
-        moves = self._lengths[chosen] * random_signs(chosen.shape, self.rng)
-        moves *= self.rng.uniform(LEAST_MOVE, LARGEST_MOVE, len(chosen))
+        moves = random_moves(self._lengths[chosen], self.rng)
         by, point, pattern = self.step * moves, self.columns.point[chosen], self.columns.pattern
         plus, minus = (self._side(chosen, side) for side in (by, -by))
         effective = np.zeros(len(self._lengths))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gradcheck.pictures.drawing import NO_ERROR, Span, entry_name, exponent, span_of
@@ -27,10 +27,8 @@ class Chart:
     """A plot with two axes.
 
     Attributes:
-        title: what it shows, in a few words.
         caption: how to read it.
         labels: of the axis to the right, and of that upwards.
-        series: what is drawn.
         across: what the axis to the right shows; exponents of ten where it is logarithmic.
         upwards: the same of the axis upwards.
         guide: the ends of a line to compare with; () for none.
@@ -103,12 +101,7 @@ def step_chart(curve: StepCurve) -> Chart:
         "derivative. Where your derivative is right, both fall and rise together.",
         labels=("step size", "relative distance"),
         series=tuple(
-            Series(
-                label,
-                style,
-                tuple((x, max(y, NO_ERROR)) for x, y in zip(curve.steps, values, strict=True)),
-            )
-            for label, style, values in lines
+            Series(label, style, _curve(curve.steps, values)) for label, style, values in lines
         ),
         across=span_of(map(exponent, curve.steps)),
         upwards=span_of(map(exponent, distances)),
@@ -118,9 +111,9 @@ def step_chart(curve: StepCurve) -> Chart:
 
 def slope_test_chart(test: SlopeTest) -> Chart:
     """What is left of the Taylor expansion against the step, beside h^2."""
-    points = tuple((x, max(y, NO_ERROR)) for x, y in zip(test.steps, test.left, strict=True))
+    points = _curve(test.steps, test.left)
     first = next((y for _, y in finite(points)), 1.0)
-    squares = tuple((x, max(first * (x / test.steps[0]) ** 2, NO_ERROR)) for x in test.steps)
+    squares = _curve(test.steps, [first * (x / test.steps[0]) ** 2 for x in test.steps])
     return Chart(
         title=f"slope test: the error falls with h^{test.order:.2f}"
         if test.order is not None
@@ -133,6 +126,10 @@ def slope_test_chart(test: SlopeTest) -> Chart:
         upwards=span_of(exponent(y) for _, y in (*points, *squares)),
         logarithmic=True,
     )
+
+
+def _curve(steps: Sequence[float], errors: Sequence[float]) -> tuple[Point, ...]:
+    return tuple((x, max(y, NO_ERROR)) for x, y in zip(steps, errors, strict=True))
 
 
 def slope_chart(slope: SlopeRatio) -> Chart:

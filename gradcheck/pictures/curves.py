@@ -13,6 +13,8 @@ from tabulate import tabulate
 
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
+from gradcheck.pictures.drawing import LARGEST_NUMBER
+from gradcheck.pictures.plots import empty_figure
 from gradcheck.words import printable, printable_lines
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
 ROWS = 12
 LONGEST_LABEL = 70
-LARGEST_NUMBER = 1e300
-"""Losses beyond are drawn here, so that the length of an axis does not overflow."""
 
 
 def table(curves: Sequence[Curve]) -> str:
@@ -49,11 +49,7 @@ def require_plots(path: Path) -> None:
     Raises:
         UsageError: there is no matplotlib, no such format, or no such folder.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError("plots need matplotlib: pip install matplotlib") from None
-    known = Figure().canvas.get_supported_filetypes()
+    known = empty_figure("", (1.0, 1.0))[0].canvas.get_supported_filetypes()
     if _format(path) not in known:
         listed = ", ".join(f".{kind}" for kind in sorted(known))
         raise UsageError(f"a plot cannot be saved as {path.name!r}; use one of {listed}")
@@ -74,10 +70,7 @@ def plot(curves: Sequence[Curve], path: Path) -> None:
 
 def figure(curves: Sequence[Curve]) -> Figure:
     """The curves over the epochs; the losses on a log axis where all are positive."""
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = drawn.add_subplot()
+    drawn, axes = empty_figure("", (7.0, 4.5))
     for curve in curves:
         marker = "o" if len(curve.losses) == 1 else ""
         losses = np.clip(curve.losses, -LARGEST_NUMBER, LARGEST_NUMBER)

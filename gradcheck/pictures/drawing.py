@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gradcheck.compare.block import Block
 from gradcheck.pictures.model import LayerPicture, Pictures
-from gradcheck.words import shortened
+from gradcheck.words import indexed, shortened
 
 LEAST_ERROR, LARGEST_ERROR = 1e-12, 1.0
 """The ends of the colour scale. It is the same for all heat maps, so that they can be compared."""
@@ -42,8 +42,7 @@ _WORST_FIRST = ("bad", "unsure", "unknown", "good")
 Tick = tuple[float, str]
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """The numbers that an axis shows."""
 
     low: float
@@ -67,7 +66,7 @@ def layer_standing(layer: LayerPicture) -> str:
 
 def entry_name(block: str, index: tuple[int, ...]) -> str:
     """An entry as the user would write it: `W1[0, 3]`."""
-    return f"{shortened(block)}[{', '.join(map(str, index))}]" if index else shortened(block)
+    return indexed(shortened(block), index)
 
 
 def pictured_blocks(pictures: Pictures, blocks: Iterable[Block]) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ class HeatMap:
     """The relative errors of a weight matrix, cell by cell; large matrices are aggregated.
 
     Attributes:
-        block: the name of the block.
         shape: of the block, as a matrix.
         errors: the largest error in each cell, relative to the block's largest derivative; None
             where nothing was perturbed. Rows of cells.
@@ -42,9 +41,6 @@ class StepCurve:
     """Central differences of one entry against the step size: the V of truncation and rounding.
 
     Attributes:
-        block: the name of the block.
-        index: the entry.
-        steps: the step sizes, (n,).
         to_numeric: how far each difference is from the numeric gradient, relatively, (n,).
         to_analytic: how far from the user's derivative, (n,).
     """

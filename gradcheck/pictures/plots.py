@@ -19,7 +19,7 @@ from gradcheck.pictures.charts import (
     heat_map_title,
     scatter_chart,
 )
-from gradcheck.pictures.drawing import Span, within
+from gradcheck.pictures.drawing import within
 from gradcheck.pictures.model import HeatMap, Pictures
 from gradcheck.words import printable
 
@@ -60,7 +60,7 @@ def figures(pictures: Pictures, blocks: Iterable[Block]) -> dict[str, Figure]:
     return found | {name: _chart(chart) for name, chart in charts_of(pictures).items()}
 
 
-def _empty(title: str, size: tuple[float, float] = (5.0, 4.0)) -> tuple[Figure, Axes]:
+def empty_figure(title: str, size: tuple[float, float] = (5.0, 4.0)) -> tuple[Figure, Axes]:
     """A figure with one set of axes; names in its title are not read as formulas."""
     try:
         from matplotlib.figure import Figure
@@ -77,7 +77,7 @@ def _heat_map(heat_map: HeatMap) -> Figure:
     from matplotlib.colors import LogNorm
     from matplotlib.patches import Rectangle
 
-    figure, axes = _empty(heat_map_title(heat_map))
+    figure, axes = empty_figure(heat_map_title(heat_map))
     colours = colormaps[COLOUR_MAP].with_extremes(bad=UNTESTED)
     shown = [[_shown(error) for error in errors] for errors in heat_map.errors]
     scale = LogNorm(drawing.LEAST_ERROR, drawing.LARGEST_ERROR, clip=True)
@@ -100,7 +100,7 @@ def _shown(error: float | None) -> float:
 
 
 def _chart(chart: Chart) -> Figure:
-    figure, axes = _empty(chart.title)
+    figure, axes = empty_figure(chart.title)
     for series in chart.series:
         points = [(within(x), within(y)) for x, y in finite(series.points)]
         if points:
@@ -113,19 +113,15 @@ def _chart(chart: Chart) -> Figure:
     if chart.logarithmic:
         axes.set(xscale="log", yscale="log")
     else:
-        axes.set(xlim=_ends(chart.across), ylim=_ends(chart.upwards))
+        axes.set(xlim=chart.across, ylim=chart.upwards)
         axes.locator_params(nbins=5)
     axes.set(xlabel=chart.labels[0], ylabel=chart.labels[1])
     return figure
 
 
-def _ends(span: Span) -> tuple[float, float]:
-    return span.low, span.high
-
-
 def _network(pictures: Pictures) -> Figure:
     columns = network_svg.columns(pictures)
-    figure, axes = _empty("The network, layer by layer", (1.5 * (len(columns) + 1), 4.0))
+    figure, axes = empty_figure("The network, layer by layer", (1.5 * (len(columns) + 1), 4.0))
     for before, column in pairwise(columns):
         style = "--" if column.standing == "bad" else "-"
         for start, end in product(before.units, column.units):

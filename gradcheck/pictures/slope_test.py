@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -58,12 +58,9 @@ def of_point(point: Point, seed: int) -> SlopeTest | None:
     gradients = [block.gradient.value for block in point.blocks]
     lines = [random_sizes(value, rng) for value in values]
 
-    def moved(step: float) -> Sequence[Array]:
-        found = [value + step * line for value, line in zip(values, lines, strict=True)]
-        return found if problem.bounds is None else problem.bounds.inside(found)
-
     def remainder(step: float) -> float:
-        there = moved(step)
+        moved = [value + step * line for value, line in zip(values, lines, strict=True)]
+        there = problem.inside(moved)
         expected = sum(
             float(np.sum(gradient * (new - old)))
             for gradient, new, old in zip(gradients, there, values, strict=True)
@@ -90,8 +87,7 @@ def of_vectors(
     columns, rows = matrix.pattern.columns, matrix.pattern.rows
 
     def remainder(step: float) -> float:
-        moved = vectors.point + step * line
-        moved = moved if vectors.box is None else np.clip(moved, *vectors.box)
+        moved = vectors.inside(vectors.point + step * line)
         change = matrix.values * (moved - vectors.point)[columns]
         expected = np.bincount(rows, change, vectors.rows)
         return float(np.linalg.norm((vectors.moved(moved) - center - expected) / noise.level))

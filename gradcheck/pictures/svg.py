@@ -53,7 +53,8 @@ def cells(heat_map: HeatMap) -> dict[str, Any] | None:
     paths: dict[int, list[str]] = {}
     for row, errors in enumerate(heat_map.errors):
         column = 0
-        for step, run in groupby(errors, _step):
+        steps = [None if error is None else drawing.colour_step(error) for error in errors]
+        for step, run in groupby(steps):
             length = len(list(run))
             if step is not None:
                 paths.setdefault(step, []).append(f"M{column} {row}h{length}")
@@ -69,10 +70,6 @@ def cells(heat_map: HeatMap) -> dict[str, Any] | None:
         "last": (heat_map.shape[0] - 1, heat_map.shape[1] - 1),
         "untested": any(error is None for errors in heat_map.errors for error in errors),
     }
-
-
-def _step(error: float | None) -> int | None:
-    return None if error is None else drawing.colour_step(error)
 
 
 def _series(chart: Chart) -> list[dict[str, Any]]:

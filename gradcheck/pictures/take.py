@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries, scale_of
+from gradcheck.pictures.drawing import MOST_BLOCKS
 from gradcheck.pictures.model import (
     HeatMap,
     LayerPicture,
@@ -28,7 +29,6 @@ from gradcheck.user.calls import UserCodeError
 MOST_CELLS = 48
 MOST_POINTS = 300
 MOST_WRONG = 100
-MOST_BLOCKS = 24
 STEPS = tuple(10.0**power for power in np.arange(-12.0, 0.1, 0.5))
 CURVE_SECONDS = 0.05
 """The V curve is left out where its evaluations would take longer."""
@@ -42,8 +42,6 @@ class Sketch:
     """What the pictures of a check are made from when somebody asks for them.
 
     Attributes:
-        view: the network, where it is known.
-        blocks: all blocks of the point.
         scale: the largest derivative of all blocks.
         step_curve: of the user's own loss, which can only be asked during the check; None where
             the network's serves, or it takes too long.

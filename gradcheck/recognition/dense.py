@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.network.passes import forward
 from gradcheck.numeric.dense import DenseLayer, DenseNetwork
-from gradcheck.numeric.estimate import Estimates
+from gradcheck.numeric.estimate import Estimates, largest_of
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.groups import rows_up_to
 from gradcheck.numeric.lines import STEP
@@ -49,13 +49,11 @@ def as_blocks(
     view: NetworkView,
     values: Sequence[Array],
     gradients: Sequence[LayerGradient],
-    limit: float,
-    apart: float = 0.0,
+    apart: float,
 ) -> tuple[BlockGradient, ...]:
     """The numeric gradient of every block from those of the layers.
 
-    An entry is only called right when its bound is below `limit`, a share of the scale. All bounds
-    are wider by `apart`, a share of the block's largest derivative.
+    All bounds are wider by `apart`, a share of the block's largest derivative.
     """
     derivatives: dict[int, Array] = {}
     bounds: dict[int, Array] = {}
@@ -77,15 +75,8 @@ def as_blocks(
         estimates = Estimates.smooth(flat, bound)
         if block in gaps:
             estimates = _with_gaps(estimates, gaps.pop(block).reshape(-1))
-        blocks.append(BlockGradient(rows_up_to(flat.size), estimates, STEP, limit))
+        blocks.append(BlockGradient(rows_up_to(flat.size), estimates, STEP))
     return tuple(blocks)
-
-
-def largest_of(derivatives: Array) -> float:
-    """The largest size of derivatives, as far as they are known."""
-    return max(
-        float(np.nanmax(derivatives, initial=0.0)), -float(np.nanmin(derivatives, initial=0.0))
-    )
 
 
 def _with_gaps(estimates: Estimates, gap: Array) -> Estimates:

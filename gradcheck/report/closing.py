@@ -22,11 +22,11 @@ def summary_line(report: Report) -> str:
 
 def cause_line(report: Report) -> str:
     """The verdict with what is to be mended first, and where."""
-    errors = [finding for finding in report.findings if finding.severity == "error"]
-    if report.verdict != "fail" or not errors:
+    if report.verdict != "fail" or not report.errors:
         return summary_line(report)
-    where = f" ({place(errors[0].location)})" if errors[0].location else ""
-    return f"{summary_line(report)}: {errors[0].message}{where}".replace("\n", " ")
+    first = report.errors[0]
+    where = f" ({place(first.location)})" if first.location else ""
+    return f"{summary_line(report)}: {first.message}{where}".replace("\n", " ")
 
 
 def reason_of(report: Report) -> str:
@@ -56,8 +56,7 @@ def _of_a_fail(report: Report, failed: Sequence[Block], checked: Sequence[Block]
         return "the gradient is not zero where the upstream gradient is"
     if not failed:
         return "the gradient is not the same from call to call"
-    errors = [finding for finding in report.findings if finding.severity == "error"]
-    counts = Counter(f"{finding.code} {finding.rule}" for finding in errors)
+    counts = Counter(f"{finding.code} {finding.rule}" for finding in report.errors)
     causes = ", ".join(
         cause if count == 1 else f"{cause}, {count} times" for cause, count in counts.items()
     )

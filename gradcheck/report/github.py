@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gradcheck.files import from_here
 from gradcheck.finding import Finding
 from gradcheck.report.closing import summary_line
-from gradcheck.report.outcome import AS_EXPECTED, WRONG, Outcome
+from gradcheck.report.outcome import AS_EXPECTED, WRONG, Outcome, how_many
 from gradcheck.words import printable, printable_lines
 
 _OF_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -21,8 +22,7 @@ _OF_PROPERTIES = _OF_DATA | str.maketrans({":": "%3A", ",": "%2C"})
 def render(outcomes: Sequence[Outcome]) -> str:
     """A line for each finding of a case that did not come out as expected, then one in all."""
     lines = [line for outcome in outcomes for line in _annotations(outcome)]
-    right = sum(outcome.status == AS_EXPECTED for outcome in outcomes)
-    return "\n".join([*lines, f"{right} of {len(outcomes)} cases came out as expected"])
+    return "\n".join([*lines, how_many(outcomes)])
 
 
 def _annotations(outcome: Outcome) -> Iterator[str]:
@@ -32,11 +32,11 @@ def _annotations(outcome: Outcome) -> Iterator[str]:
     if outcome.report is None:
         yield _command(level, {"title": outcome.name}, outcome.error or "")
         return
-    found = [finding for finding in outcome.report.findings if finding.severity == "error"]
-    for finding in found:
-        message = "\n".join([finding.message, *finding.evidence, f"fix: {finding.fix}"])
-        yield _command(level, _place(outcome, finding), message)
-    if not found:
+    for finding in outcome.report.errors:
+        yield _command(
+            level, _place(outcome, finding), "\n".join((finding.message, *finding.lines))
+        )
+    if not outcome.report.errors:
         reasons = "; ".join(outcome.differences)
         yield _command(level, {"title": outcome.name}, f"{summary_line(outcome.report)}\n{reasons}")
 
@@ -45,16 +45,11 @@ def _place(outcome: Outcome, finding: Finding) -> dict[str, str]:
     title = {"title": f"{finding.code} {finding.rule} ({outcome.name})"}
     if finding.location is None:
         return title
-    file = Path(finding.location.file)
-    if file.is_relative_to(Path.cwd()):
-        file = file.relative_to(Path.cwd())
+    file = from_here(Path(finding.location.file))
     columns = {}
-    if finding.location.column is not None and finding.location.end_column is not None:
-        columns = {
-            "endLine": str(finding.location.end_line),
-            "col": str(finding.location.column + 1),
-            "endColumn": str(finding.location.end_column),
-        }
+    if finding.location.columns is not None:
+        column, end_line, end_column = finding.location.columns
+        columns = {"endLine": str(end_line), "col": str(column + 1), "endColumn": str(end_column)}
     return {"file": file.as_posix(), "line": str(finding.location.line), **columns, **title}
 
 

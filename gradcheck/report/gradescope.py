@@ -11,7 +11,7 @@ from typing import Any
 
 from gradcheck.compare.block import Block
 from gradcheck.report.closing import summary_line
-from gradcheck.report.outcome import AS_EXPECTED, Outcome
+from gradcheck.report.outcome import AS_EXPECTED, Outcome, how_many
 from gradcheck.report.text import block_verdict, outcome_text
 from gradcheck.user.calls import place
 from gradcheck.words import printable, printable_lines
@@ -22,13 +22,10 @@ SHOWN = {"visibility": "visible", "output_format": "text"}
 def render(outcomes: Sequence[Outcome], hints: str = "where") -> str:
     """A test for each gradient; what is not as expected beside them costs a point of its own.
 
-    Args:
-        outcomes: of the run.
-        hints: what a student is told of a wrong gradient: "none", "where" it is, or "full".
+    The hints are what a student is told of a wrong gradient: "none", "where" it is, or "full".
     """
     tests = [test for outcome in outcomes for test in _tests(outcome, hints)]
-    right = sum(outcome.status == AS_EXPECTED for outcome in outcomes)
-    told = [f"{right} of {len(outcomes)} cases came out as expected"]
+    told = [how_many(outcomes)]
     if hints == "full":
         told += [outcome_text(outcome) for outcome in outcomes if outcome.status != AS_EXPECTED]
     document = {

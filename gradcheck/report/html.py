@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from gradcheck.errors import UsageError
 from gradcheck.pictures import drawing, network_svg, svg
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gradcheck.report.outcome import Outcome
 
 TEMPLATE = "report.html.j2"
-
-VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "inconclusive")
 
 LIGHT = ((236, 240, 244), (247, 220, 160), (235, 145, 72), (190, 52, 44), (84, 10, 36))
 DARK = ((35, 43, 54), (88, 70, 44), (172, 100, 40), (240, 150, 80), (255, 232, 190))
@@ -94,7 +92,7 @@ def _rendered(told: Sequence[Told], listed: Sequence[Told]) -> str:
         .render(
             told=told,
             listed=listed,
-            verdicts=[(verdict, verdicts[verdict]) for verdict in VERDICTS],
+            verdicts=[(verdict, verdicts[verdict]) for verdict in get_args(Verdict)],
             rules=sorted(rules.items(), key=lambda item: (-item[1], item[0])),
             unique=partial(_unique, taken=set()),
             version=__version__,

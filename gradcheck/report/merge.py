@@ -9,9 +9,7 @@ from gradcheck.finding import Finding
 from gradcheck.mending.model import Repair
 from gradcheck.report.model import Report
 from gradcheck.sampling import Coverage
-from gradcheck.words import Verdict
-
-ORDER: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
+from gradcheck.words import worst_of
 
 
 def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report:
@@ -23,10 +21,11 @@ def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report
         for name, report in reports.items()
         if report.could_not_check
     ]
+    unsearched = [report.unsearched for report in every if report.verdict == "fail"]
     said = [f"{name}: {note}" for name, report in reports.items() for note in report.notes]
     return replace(
         last,
-        verdict=next(one for one in ORDER if one in [report.verdict for report in every]),
+        verdict=worst_of(report.verdict for report in every),
         blocks=tuple(
             replace(block, name=f"{name} {block.name}")
             for name, report in reports.items()
@@ -45,7 +44,7 @@ def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report
         seconds=sum(report.seconds for report in every),
         could_not_check="; ".join(reasons) if len(reasons) == len(every) else None,
         layers=(),
-        unsearched=_common([report.unsearched for report in every if report.verdict == "fail"]),
+        unsearched="; ".join(dict.fromkeys(unsearched)) if all(unsearched) else "",
         repair=_repair_of(every),
         notes=(*said, *(reasons if len(reasons) < len(every) else ()), *notes),
     )
@@ -54,11 +53,6 @@ def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report
 def _named(finding: Finding, name: str) -> Finding:
     blocks = tuple(f"{name} {block}" for block in finding.blocks)
     return replace(finding, blocks=blocks, message=f"{name}: {finding.message}")
-
-
-def _common(reasons: Sequence[str]) -> str:
-    """The reasons, if what failed has one each."""
-    return "; ".join(dict.fromkeys(reasons)) if all(reasons) else ""
 
 
 def _repair_of(reports: Sequence[Report]) -> Repair | None:

@@ -78,6 +78,11 @@ class Report:
         """Whether the verdict is "pass"."""
         return self.verdict == "pass"
 
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that make a gradient wrong."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
     @cached_property
     def pictures(self) -> Pictures:
         """The numbers behind the plots, made when they are first asked for."""

@@ -55,8 +55,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     for location in filter(None, (finding.location, *finding.also)):
         source = f"{location.source}\n{location.underline}".rstrip()
         yield f"<div>{_shown(place(location))}</div><pre>{_shown(source)}</pre>"
-    lines = [*finding.evidence, f"fix: {finding.fix}"]
-    yield f"<ul>{''.join(f'<li>{_shown(line)}</li>' for line in lines)}</ul>"
+    yield f"<ul>{''.join(f'<li>{_shown(line)}</li>' for line in finding.lines)}</ul>"
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:

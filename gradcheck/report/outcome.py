@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,8 @@ class Outcome:
     """What came of one case.
 
     Attributes:
-        name: of the case.
-        report: what was found, or None where nothing could be.
         expected: what its author expects, as it stands in JSON.
         expected_verdict: the verdict alone; None where what is expected could not be read.
-        differences: what did not come out as expected.
         error: why there is no report, or None.
         repair: the command that is likely to find a patch, or None.
         script: what was taken of a script that holds no case, or None.
@@ -68,6 +65,12 @@ class Outcome:
     def verdict(self) -> str:
         """The verdict of the report; "inconclusive" where there is none."""
         return self.report_or_reason.verdict
+
+
+def how_many(outcomes: Collection[Outcome]) -> str:
+    """How many cases came out as expected, in words."""
+    expected = sum(outcome.status == AS_EXPECTED for outcome in outcomes)
+    return f"{expected} of {len(outcomes)} cases came out as expected"
 
 
 def exit_status(outcomes: Iterable[Outcome]) -> int:

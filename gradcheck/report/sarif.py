@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck.diagnose.rules import RULES
+from gradcheck.files import from_here
 from gradcheck.finding import Finding
 from gradcheck.report.outcome import AS_EXPECTED, Outcome
 from gradcheck.version import __version__
@@ -33,7 +34,7 @@ def _results(outcome: Outcome) -> Iterator[dict[str, Any]]:
     if outcome.status == AS_EXPECTED:
         return
     for finding in outcome.report_or_reason.findings:
-        lines = [f"{outcome.name}: {finding.message}", *finding.evidence, f"fix: {finding.fix}"]
+        lines = [f"{outcome.name}: {finding.message}", *finding.lines]
         yield {
             "ruleId": finding.code,
             "level": finding.severity,
@@ -55,13 +56,10 @@ def _location(finding: Finding) -> dict[str, Any]:
     if place is None:
         return {}
     file = Path(place.file)
-    inside = file.is_relative_to(Path.cwd())
-    uri = file.relative_to(Path.cwd()).as_posix() if inside else file.absolute().as_uri()
+    near = from_here(file)
+    uri = file.absolute().as_uri() if near is file else near.as_posix()
     region = {"startLine": place.line}
-    if place.column is not None and place.end_column is not None and place.end_line is not None:
-        region |= {
-            "startColumn": place.column + 1,
-            "endLine": place.end_line,
-            "endColumn": place.end_column + 1,
-        }
+    if place.columns is not None:
+        column, end_line, end_column = place.columns
+        region |= {"startColumn": column + 1, "endLine": end_line, "endColumn": end_column + 1}
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}

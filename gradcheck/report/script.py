@@ -11,18 +11,15 @@ class TakenApart:
     """What one iteration of a script's training loop was found to be.
 
     Attributes:
-        file: the script's name.
         seconds: how long it took to find out.
         step: the line of the loop.
         step_words: what the step is.
-        params: the parameters, as the script writes them.
         loss: what the loss is, in words.
         loss_line: where it stands.
         loss_words: the same, as it is said.
         learning_rate: the rate; None where the gradients themselves were taken.
         rate_words: the same, as it is said.
         rate_given: whether the script has one; where not, it is 1.
-        notes: what else there is to know, a line each.
     """
 
     file: str

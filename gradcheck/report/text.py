@@ -11,10 +11,10 @@ from gradcheck.finding import Finding
 from gradcheck.report.backward import HEADERS as BACKWARD_HEADERS
 from gradcheck.report.backward import backward_rows, backward_title
 from gradcheck.report.closing import summary_line
-from gradcheck.report.outcome import AS_EXPECTED, Outcome
+from gradcheck.report.outcome import AS_EXPECTED, Outcome, how_many
 from gradcheck.report.width import fitted_table, wrapped
 from gradcheck.user.calls import place
-from gradcheck.words import printable, printable_lines, shortened
+from gradcheck.words import indexed, printable, printable_lines, shortened
 
 if TYPE_CHECKING:
     from gradcheck.report.model import Report
@@ -63,8 +63,7 @@ def outcome_text(outcome: Outcome, style: Style = PLAIN, quiet: bool = False) ->
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     """How many cases came out as expected, and what the others did."""
-    expected = sum(outcome.status == AS_EXPECTED for outcome in outcomes)
-    lines = [f"{expected} of {len(outcomes)} cases came out as expected"]
+    lines = [how_many(outcomes)]
     for outcome in outcomes:
         if outcome.status != AS_EXPECTED:
             came = "; ".join(outcome.differences) or "interrupted"
@@ -92,7 +91,10 @@ def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -
         sections += [f"  {note}" for note in report.notes]
         return _laid_out(sections, style)
     shown, hidden = _shown(report, style)
-    table = printable_lines(_table(shown, style))
+    rows = list(map(block_row, shown))
+    table = printable_lines(
+        fitted_table(rows, HEADERS, style.width, gives_way=("entries", "bound", "shape"))
+    )
     if hidden:
         sections.append(f"and {hidden} more that agree (-v shows them)")
     sections += [worst_entry(block) for block in report.blocks if block.verdict == "wrong"]
@@ -117,8 +119,7 @@ def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -
         sections += [f"printed: {line}" for line in report.printed.splitlines()]
     if report.repair is not None:
         sections += ["", f"repair: {report.repair.text(style.verbose)}"]
-    errors = [finding.code for finding in report.findings if finding.severity == "error"]
-    more = f". More: gradcheck explain {errors[0]}" if errors else ""
+    more = f". More: gradcheck explain {report.errors[0].code}" if report.errors else ""
     sections.append(summary_line(report) + more)
     return "\n".join((_laid_out(sections[:1], style), table, _laid_out(sections[1:], style)))
 
@@ -155,15 +156,6 @@ def _heading(report: Report, name: str | None) -> str:
     return "   ".join(part for part in parts if part)
 
 
-def _table(blocks: list[Block], style: Style) -> str:
-    return fitted_table(
-        [block_row(block) for block in blocks],
-        HEADERS,
-        style.width,
-        gives_way=("entries", "bound", "shape"),
-    )
-
-
 def block_row(block: Block) -> tuple[str, ...]:
     """What the table says of a block."""
     return (
@@ -195,15 +187,14 @@ def worst_entry(block: Block) -> str:
     worst = block.worst
     if worst is None:
         return f"{shortened(block.name)}: wrong"
-    index = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
     ratio = ""
     if worst.numeric:
         excess = worst.analytic / worst.numeric - 1
         small = abs(excess) < 1e-5
         ratio = f", off by {excess:+.1e} of it" if small else f", ratio {1 + excess:.6g}"
     return (
-        f"worst entry {shortened(block.name)}{index}: analytic {worst.analytic:.7g}, numeric "
-        f"{worst.numeric:.7g}{ratio}"
+        f"worst entry {indexed(shortened(block.name), worst.index)}: analytic "
+        f"{worst.analytic:.7g}, numeric {worst.numeric:.7g}{ratio}"
     )
 
 
@@ -220,8 +211,7 @@ def _finding(finding: Finding) -> str:
         lines.append(f"{pointer}{location.source}".rstrip())
         if location is finding.location and location.underline:
             lines.append(" " * len(pointer) + location.underline)
-    lines += [f"  {line}" for line in finding.evidence]
-    lines.append(f"  fix: {finding.fix}")
+    lines += [f"  {line}" for line in finding.lines]
     if finding.equally:
         lines.append(f"  the numbers fit {', '.join(finding.equally)} equally well")
     return "\n".join(lines)

@@ -36,13 +36,8 @@ def fitted_table(
 ) -> str:
     """A table; columns that can be missed are left out until it fits, then cells are cut.
 
-    The first column holds names, which are cut last.
-
-    Args:
-        rows: the cells.
-        headers: of the columns.
-        width: of the terminal, or None.
-        gives_way: the headers of columns that can be missed, the least important first.
+    The first column holds names, which are cut last. `gives_way` are the headers of columns that
+    can be missed, the least important first.
     """
     kept = list(headers)
     for missed in ("", *gives_way):

@@ -78,11 +78,8 @@ def automatic_product(
 ) -> dict[str, Any]:
     """The vector-Jacobian product by torch or jax itself, by the names of the inputs.
 
-    Args:
-        outputs_of: takes the inputs by name.
-        params: the inputs.
-        upstream: in the structure of the outputs.
-        again: whether the product will be differentiated itself.
+    The function takes the inputs by name; `again` says that the product will be differentiated
+    itself.
     """
     values = [value for (value,) in leaves(params) if _takes_gradients(value)]
     if not values:
@@ -191,12 +188,6 @@ def product_of(
     rng: np.random.Generator,
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
     """The backward pass of a layer as a layer, for its own derivative to be checked (order 2).
-
-    Args:
-        forward: the layer.
-        named: its inputs by name.
-        positional: whether it is given them by position.
-        rng: for the upstream gradient, which is an input too.
 
     Returns:
         A function of the inputs and the upstream gradient by name, and these.

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.errors import UsageError
 from gradcheck.numeric.storage import stored
 from gradcheck.user.conventions import TORCH, Convention
-from gradcheck.user.objects import DEEPEST, Position, Slot
-from gradcheck.words import printable
+from gradcheck.user.objects import Position, Slot
+from gradcheck.words import indexed, printable, with_nearest
 
 Array = NDArray[np.float64]
 Path = tuple[Any, ...]
@@ -35,9 +36,7 @@ class Leaf:
     """A place in the user's structure that holds a parameter, and where its gradient may be.
 
     Attributes:
-        path: what leads to it.
         name: the path as the user would write it, or the name that the user gave it.
-        shape: of the array that is there.
         block: the index of its block; None where it is not checked. Leaves that are one array
             have one block.
         transposed: whether the block's array lies there transposed.
@@ -58,6 +57,14 @@ class Leaf:
 def spread_of(value: Array, size: float) -> float:
     """The standard deviation of noise of a size, in those of a block, or in 0.1 if that is more."""
     return size * max(0.1, float(np.std(value)))
+
+
+def with_noise(value: Array, size: float, rng: np.random.Generator) -> Array:
+    """A block with normal noise added."""
+    moved = np.asarray(rng.standard_normal(value.shape))
+    moved *= size
+    moved += value
+    return moved
 
 
 def moved_about(value: Array, spread: float, rng: np.random.Generator) -> Array:
@@ -83,12 +90,10 @@ class Parameters:
         working: the arrays in which the user's functions see the blocks, where these are always
             the same; None for what is packed anew.
         leaves: every place in the user's structure that holds an array.
-        owner: the user's structure or object itself.
         origin: what of the user's own memory is changed, and what was in it.
         torch: the modules and torch tensors that keep gradients of their own.
         undo: puts back what else belongs to these.
         vector: the shape of the one vector that the blocks were cut from, or None.
-        convention: how complex gradients are read.
     """
 
     names: tuple[str, ...]
@@ -109,6 +114,15 @@ class Parameters:
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shape of every block."""
         return tuple(value.shape for value in self.values)
+
+    @property
+    def flat(self) -> Array:
+        """All values in one vector."""
+        return np.concatenate([value.ravel() for value in self.values])
+
+    def pack_flat(self, flat: Array) -> Any:
+        """The user's structure with the values of one vector, in arrays of its own."""
+        return self.pack([part.copy() for part in cut(flat, self.shapes)])
 
     @property
     def in_place(self) -> bool:
@@ -187,17 +201,14 @@ class Parameters:
                 every[block] = array
             return whole(every)
 
-        def chosen(items: Sequence[Any]) -> tuple[Any, ...]:
-            return tuple(items[block] for block in kept)
-
+        by_block = ("names", "values", "dtypes", "storage", "working")
+        chosen: dict[str, Any] = {
+            name: tuple(getattr(self, name)[block] for block in kept) for name in by_block
+        }
         return replace(
             self,
-            names=chosen(self.names),
-            values=chosen(self.values),
-            dtypes=chosen(self.dtypes),
-            storage=chosen(self.storage),
+            **chosen,
             pack=pack,
-            working=chosen(self.working),
             leaves=tuple(
                 replace(leaf, block=None if leaf.block is None else renumbered.get(leaf.block))
                 for leaf in self.leaves
@@ -222,11 +233,21 @@ class Parameters:
         for undo in self.undo:
             undo()
 
+    def by_name(self, given: Mapping[str, Any], default: Any = None) -> list[Any]:
+        """What is said of each block in a dict by their names.
+
+        Raises:
+            UsageError: it has a name that no block has.
+        """
+        for name in given:
+            if name not in self.names:
+                raise UsageError(with_nearest(f"no block is called {name!r}", name, self.names))
+        return [given.get(name, default) for name in self.names]
+
     def entry_name(self, block: int, entry: int) -> str:
         """An entry as the user would write it, from its flat index: `W1[0, 3]`."""
         index = np.unravel_index(entry, self.values[block].shape)
-        where = f"[{', '.join(map(str, index))}]" if index else ""
-        return f"{printable(self.names[block])}{where}"
+        return indexed(printable(self.names[block]), index)
 
 
 def cut(vector: NDArray[Any], shapes: Iterable[tuple[int, ...]]) -> list[NDArray[Any]]:
@@ -237,6 +258,14 @@ def cut(vector: NDArray[Any], shapes: Iterable[tuple[int, ...]]) -> list[NDArray
     ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
     parts = np.split(vector.reshape(-1), ends)
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def by_block(returned: Any, names: Sequence[str]) -> list[Any]:
+    """The arrays of the blocks, where there is one for each; or what there is for all of them."""
+    if isinstance(returned, Mapping):
+        return [returned[name] for name in names if name in returned]
+    several = isinstance(returned, list | tuple) and len(returned) == len(names) > 1
+    return list(returned) if several else [returned]
 
 
 def path_name(path: Path) -> str:
@@ -256,24 +285,6 @@ def keyed_name(path: Path) -> str:
     """The path with every key in brackets: for names that would be the same otherwise."""
     steps = (step.index if isinstance(step, Position) else step for step in path)
     return BARE + "".join(f"[{step!r}]" for step in steps)
-
-
-def holds_itself(value: Any) -> bool:
-    """Whether a nesting of dicts, lists and tuples contains itself, or is too deep to be walked."""
-    checked: set[int] = set()
-
-    def loops(inner: Any, above: tuple[int, ...]) -> bool:
-        if not isinstance(inner, Mapping | list | tuple) or id(inner) in checked:
-            return False
-        if id(inner) in above or len(above) > DEEPEST:
-            return True
-        items = inner.values() if isinstance(inner, Mapping) else inner
-        if any(loops(item, (*above, id(inner))) for item in items):
-            return True
-        checked.add(id(inner))
-        return False
-
-    return loops(value, ())
 
 
 def describe(value: Any) -> str:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Array, Parameters, cut, describe
-from gradcheck.words import with_nearest
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,12 @@ class Bounds:
     upper: tuple[Array, ...]
 
     @property
-    def sides(self) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        """Both."""
-        return self.lower, self.upper
+    def flat(self) -> tuple[Array, Array]:
+        """The least and the largest values of all blocks, one after the other."""
+        low, high = (
+            np.concatenate([one.ravel() for one in side]) for side in (self.lower, self.upper)
+        )
+        return low, high
 
     def holds(self, block: int, entry: int, value: float) -> bool:
         """Whether an entry may have a value."""
@@ -44,24 +46,10 @@ class Bounds:
 
 
 def read_bounds(given: Any, parameters: Parameters) -> Bounds | None:
-    """What `bounds` of a door says: pairs (low, high) as scipy takes them, or a dict by block."""
-    if given is None:
+    """What `bounds` of a door says, in which the parameters must lie."""
+    bounds = box_of(given, parameters)
+    if bounds is None:
         return None
-    if isinstance(given, Mapping):
-        for name in given:
-            if name not in parameters.names:
-                raise UsageError(
-                    with_nearest(f"no block is called {name!r}", name, parameters.names)
-                )
-        none = (None, None)
-        pairs = [
-            _of_block(given.get(name, none), shape)
-            for name, shape in zip(parameters.names, parameters.shapes, strict=True)
-        ]
-    else:
-        low, high = _of_block(given, (sum(map(math.prod, parameters.shapes)),))
-        pairs = list(zip(cut(low, parameters.shapes), cut(high, parameters.shapes), strict=True))
-    bounds = Bounds(tuple(low for low, _ in pairs), tuple(high for _, high in pairs))
     for block, value in enumerate(parameters.values):
         outside = (value < bounds.lower[block]) | (value > bounds.upper[block])
         if outside.any():
@@ -74,17 +62,34 @@ def read_bounds(given: Any, parameters: Parameters) -> Bounds | None:
     return bounds
 
 
+def box_of(given: Any, parameters: Parameters) -> Bounds | None:
+    """The box of pairs (low, high) as scipy takes them, or of a dict of these by block."""
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        said = parameters.by_name(given, (None, None))
+        pairs = [_of_block(*one) for one in zip(said, parameters.shapes, strict=True)]
+    else:
+        low, high = _of_block(given, (sum(map(math.prod, parameters.shapes)),))
+        pairs = list(zip(cut(low, parameters.shapes), cut(high, parameters.shapes), strict=True))
+    return Bounds(tuple(low for low, _ in pairs), tuple(high for _, high in pairs))
+
+
 def _of_block(given: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Two arrays from an object with `lb` and `ub`, a pair for each entry, or one pair for all."""
     try:
         if hasattr(given, "lb") and hasattr(given, "ub"):
-            low, high = given.lb, given.ub
+            sides: Any = given.lb, given.ub
         elif len(given) == math.prod(shape) and all(np.size(pair) == 2 for pair in given):
-            low, high = zip(*given, strict=True)
-            low, high = (np.reshape(_numbers(side, end), shape) for side, end in _ends(low, high))
+            sides = [
+                np.reshape(np.array(side, dtype=object), shape) for side in zip(*given, strict=True)
+            ]
         else:
-            low, high = given
-        low, high = (np.broadcast_to(_numbers(side, end), shape) for side, end in _ends(low, high))
+            sides = given
+        low, high = (
+            np.broadcast_to(_numbers(side, end), shape)
+            for side, end in zip(sides, (-np.inf, np.inf), strict=True)
+        )
     except (TypeError, ValueError):
         raise UsageError(
             f"bounds is {describe(given)}; it must hold a pair (low, high) for each of the "
@@ -94,10 +99,6 @@ def _of_block(given: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
     if np.any(low > high):
         raise UsageError("a lower bound is above its upper bound")
     return low, high
-
-
-def _ends(low: Any, high: Any) -> tuple[tuple[Any, float], tuple[Any, float]]:
-    return (low, -np.inf), (high, np.inf)
 
 
 def _numbers(side: Any, end: float) -> Array:

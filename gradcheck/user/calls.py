@@ -17,11 +17,12 @@ from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from gradcheck.errors import UsageError
+from gradcheck.files import from_here
 from gradcheck.user.tensors import random_state
 
 LOSS = "your loss"
@@ -38,12 +39,8 @@ _CELL = re.compile(r"[/\\]ipykernel_\d+[/\\][^/\\]+$|^<ipython-input-")
 class Location:
     """A line of the user's code, and the columns of the expression in it where they are known.
 
-    Attributes:
-        file: as Python names it.
-        line: 1-based.
-        column: of the expression's first character, 0-based, in bytes of the line's text; or None.
-        end_line: its last line; or None.
-        end_column: after its last character; or None.
+    Lines are counted from 1, columns from 0, in bytes of the line's text; the end is after the
+    last character. The file is as Python names it.
     """
 
     file: str
@@ -51,6 +48,12 @@ class Location:
     column: int | None = None
     end_line: int | None = None
     end_column: int | None = None
+
+    @property
+    def columns(self) -> tuple[int, int, int] | None:
+        """The column, the last line and the last column, where they are known."""
+        known = self.column, self.end_line, self.end_column
+        return None if None in known else cast(tuple[int, int, int], known)
 
     @property
     def source(self) -> str:
@@ -94,11 +97,7 @@ def place(location: Location) -> str:
     cell = cell_name(location.file)
     if cell is not None:
         return f"{cell}, line {location.line}"
-    file = Path(location.file)
-    with contextlib.suppress(OSError):  # the working directory may be gone
-        folder = Path.cwd()
-        file = file.relative_to(folder) if file.is_relative_to(folder) else file
-    return f"{file}:{location.line}"
+    return f"{from_here(Path(location.file))}:{location.line}"
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,6 @@ class Raised:
 
     Attributes:
         call: which call it was, in words: "your loss".
-        error: the exception.
         frames: the user's own frames, the outermost first.
         scope: the names that the innermost of the user's frames could see.
         locals: the variables of every frame.

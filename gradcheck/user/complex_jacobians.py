@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck.numeric.loss_lines import random_signs
-from gradcheck.user.blocks import Parameters
+from gradcheck.numeric.loss_lines import random_moves
+from gradcheck.user.blocks import Parameters, by_block
 from gradcheck.user.conventions import CONVENTIONS
 from gradcheck.user.tensors import to_array
 
@@ -58,12 +57,7 @@ def of_both_parts(returned: Any, vectors: Vectors) -> Any:
 
 def _whole(returned: Any, names: tuple[str, ...], rows: int) -> Any:
     """One dense array of what may be arrays by block, where they are."""
-    parts = [returned]
-    if isinstance(returned, Mapping):
-        parts = [returned[name] for name in names if name in returned]
-    elif isinstance(returned, list | tuple) and len(returned) == len(names) > 1:
-        parts = list(returned)
-    arrays = [np.asarray(to_array(part)) for part in parts]
+    arrays = [np.asarray(to_array(part)) for part in by_block(returned, names)]
     if any(array.size % rows for array in arrays):
         return None
     return np.concatenate([array.reshape(rows, -1) for array in arrays], axis=1)
@@ -74,8 +68,7 @@ def convention_of(returned: Any, vectors: Vectors, rng: np.random.Generator) -> 
     parameters, point = vectors.parameters, vectors.point
     if not parameters.has_complex or vectors.is_complex:
         return parameters
-    sizes = np.where(point == 0, 1.0, np.abs(point))
-    along = sizes * random_signs(point.shape, rng) * rng.uniform(0.5, 1.5, point.shape)
+    along = random_moves(np.where(point == 0, 1.0, np.abs(point)), rng)
     slope = vectors.moved(point + ROUGH * along) - vectors.moved(point - ROUGH * along)
     slope /= 2 * ROUGH
     agreeing = []

@@ -59,9 +59,7 @@ def with_convention(problem: Problem, rng: np.random.Generator) -> Problem:
     sizes = np.linalg.norm(np.nan_to_num(analytic), axis=1) * np.linalg.norm(np.nan_to_num(numeric))
     alike = np.round(np.divide(along, sizes, out=np.zeros(len(sizes)), where=sizes > 0), 3)
     alike[alike < ALIKE] = 0.0
-    ranked = sorted(range(len(claims)), key=lambda one: (-agreeing[one].sum(), -alike[one], one))
-    best = ranked[0]
-    convention = CONVENTIONS[best]
+    best = max(range(len(claims)), key=lambda one: (agreeing[one].sum(), alike[one]))
     others = {}
     for real, imag in problem.parameters.halves:
         counts = agreeing[:, real] + agreeing[:, imag]
@@ -69,7 +67,7 @@ def with_convention(problem: Problem, rng: np.random.Generator) -> Problem:
         if counts[own] > counts[best]:
             name = problem.parameters.names[imag].removesuffix(".imag")
             others[name] = CONVENTIONS[own].formula
-    return _read_by(problem, replace(convention, others=tuple(others.items())))
+    return _read_by(problem, replace(CONVENTIONS[best], others=tuple(others.items())))
 
 
 def has_complex(problem: Problem) -> bool:
@@ -100,16 +98,13 @@ def _claimed(problem: Problem, entries: Sequence[NDArray[np.intp]]) -> Slopes:
 
 def _slopes(problem: Problem, entries: Sequence[NDArray[np.intp]]) -> Slopes:
     values = problem.parameters.values
-    found = []
+    loss, found = problem.entry_loss(values), []
     for block, chosen in enumerate(entries):
-        slopes = np.full(len(chosen), np.nan)
-        size = float(np.max(np.abs(values[block]), initial=0.0)) or 1.0
-        for row, entry in enumerate(chosen.tolist()):
-            sides = []
-            for step in (ROUGH * size, -ROUGH * size):
-                moved = [value.copy(order="K") for value in values]
-                moved[block].flat[entry] += step
-                sides.append(problem.loss(moved))
-            slopes[row] = (sides[0] - sides[1]) / (2 * ROUGH * size)
-        found.append(slopes)
+        step = ROUGH * (float(np.max(np.abs(values[block]), initial=0.0)) or 1.0)
+        start = values[block].reshape(-1)[chosen]
+        ends = [
+            [loss(block, *pair) for pair in zip(chosen.tolist(), start + move, strict=True)]
+            for move in (step, -step)
+        ]
+        found.append((np.array(ends[0]) - np.array(ends[1])) / (2 * step))
     return found

@@ -7,22 +7,19 @@ that what follows and mends gradients does so for Jacobians, and, F being a grad
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradcheck.user.blocks import Parameters, cut
+from gradcheck.user.blocks import Array, Parameters, by_block, cut
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.problem import Problem
 from gradcheck.user.tensors import to_array
 
 LARGEST = 2_000_000
 """Rows times columns: a sparse matrix that is followed is laid out in full."""
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,27 +28,20 @@ class Row:
 
     number: int
 
-    def of_values(self, values: Any) -> Any:
-        """The value of the row."""
-        return values[self.number]
+    def of(self, rows: Any) -> Any:
+        """The value of the row; or the row, (n,), of a matrix, (m, n)."""
+        return rows[self.number]
 
-    def of_matrix(self, matrix: Any) -> Any:
-        """The row, (n,), of a matrix, (m, n)."""
-        return matrix[self.number]
-
-    def of_product(self, multiply: Callable[[Any], Any], rows: int) -> Any:
-        """The row, of the product of the transposed matrix with a vector, (m,)."""
-        unit = np.zeros(rows)
-        unit[self.number] = 1.0
-        return multiply(unit)
+    def weights(self, count: int) -> Any:
+        """What the rows are multiplied by and added."""
+        return np.eye(1, count, self.number)[0]
 
 
 @dataclass(frozen=True, eq=False)
 class Weighted:
     """All values with weights of their own, none a multiple of another.
 
-    Attributes:
-        row_scales: of the values, at the point; of further ones, were there more, the last.
+    They have the scales of the values at the point; further ones, were there more, the last.
     """
 
     row_scales: Array
@@ -61,19 +51,12 @@ class Weighted:
         """With the sizes of weights that were drawn."""
         return cls(np.abs(weights))
 
-    def of_values(self, values: Any) -> Any:
-        """The weighted sum."""
-        return self._weights(len(values)) @ values
+    def of(self, rows: Any) -> Any:
+        """The weighted sum of values, or of the rows of a matrix."""
+        return self.weights(len(rows)) @ rows
 
-    def of_matrix(self, matrix: Any) -> Any:
-        """The weighted sum of the rows, (n,)."""
-        return self._weights(len(matrix)) @ matrix
-
-    def of_product(self, multiply: Callable[[Any], Any], rows: int) -> Any:
-        """The product with the weights."""
-        return multiply(self._weights(rows))
-
-    def _weights(self, count: int) -> Any:
+    def weights(self, count: int) -> Any:
+        """What the rows are multiplied by and added."""
         scales = self.row_scales
         numbers = np.arange(count)
         turns = np.modf(0.5 * (np.sqrt(5) - 1) * (numbers + 1))[0]  # the golden ratio: none twice
@@ -103,35 +86,29 @@ def contracted(
 ) -> Problem:
     """The problem of one number of a function's values, and its gradient.
 
-    Args:
-        parameters: the point.
-        function: of the user's structure, which returns an array of m values.
-        claimed: of the user's structure, which returns the Jacobian in any of its forms.
-        how: which number.
-        bounds: the box that the parameters stay in, if there is one.
+    Both functions take the user's structure: one returns an array of m values, the other the
+    Jacobian in any of its forms.
     """
 
     def values(packed: Any) -> Any:
         return np.reshape(np.asarray(to_array(function(packed))), -1)
 
     def loss(packed: Any) -> Any:
-        return how.of_values(values(packed))
+        return how.of(values(packed))
 
     def gradient(packed: Any) -> Any:
         returned = claimed(packed)
         if hasattr(returned, "rmatvec") and not hasattr(returned, "tocsc"):
-            parts = [how.of_product(_inner(returned, "rmatvec"), returned.shape[0])]
+            parts = [_inner(returned, "rmatvec")(how.weights(returned.shape[0]))]
         elif hasattr(returned, "tocsc"):
-            parts = [how.of_matrix(returned.toarray())]
+            parts = [how.of(returned.toarray())]
         else:
-            arrays = [np.asarray(to_array(one)) for one in _parts(returned, parameters.names)]
+            arrays = [np.asarray(to_array(one)) for one in by_block(returned, parameters.names)]
             widths = [math.prod(shape) for shape in parameters.shapes]
             if len(arrays) < len(widths):
                 widths = [sum(widths)]
-            parts = [
-                how.of_matrix(np.reshape(array, (-1, width)))
-                for array, width in zip(arrays, widths, strict=True)
-            ]
+            pairs = zip(arrays, widths, strict=True)
+            parts = [how.of(np.reshape(array, (-1, width))) for array, width in pairs]
         if len(parts) < len(parameters.names):
             parts = cut(parts[0], parameters.shapes)
         named = zip(parts, parameters.shapes, strict=True)
@@ -139,12 +116,3 @@ def contracted(
         return shaped[0] if len(shaped) == 1 else tuple(shaped)
 
     return Problem(parameters, loss, gradient, layered=True, bounds=bounds)
-
-
-def _parts(returned: Any, names: Sequence[str]) -> Sequence[Any]:
-    """The matrix, or those of the blocks."""
-    if isinstance(returned, Mapping):
-        return [returned[name] for name in names]
-    if len(names) > 1 and isinstance(returned, list | tuple) and len(returned) == len(names):
-        return returned
-    return [returned]

@@ -14,11 +14,7 @@ from gradcheck.user.tensors import to_array
 class Convention:
     """How dL/dx and dL/dy lie in a complex gradient: share * (dL/dx + i dL/dy), or its conjugate.
 
-    Attributes:
-        formula: in words.
-        conjugate: whether it is the conjugate.
-        share: 1, or a half.
-        others: the names of what does not follow it, and the formula that each follows.
+    The formula is this in words; `others` are names of what does not follow it, each with its own.
     """
 
     formula: str

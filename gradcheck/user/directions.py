@@ -27,18 +27,12 @@ ZERO = 1e-10
 Projection = Callable[[Array], Any]
 
 
-def _orthogonal(value: Array) -> Projection:
-    return lambda along: along - value @ (value.T @ along + along.T @ value) / 2
-
-
-def _lower(value: Array) -> Projection:
-    return np.tril if not np.any(np.triu(value, 1)) else np.triu
-
-
 NAMED: Mapping[str, Callable[[Array], Projection]] = {
     "symmetric": lambda value: lambda along: (along + along.T) / 2,
-    "triangular": _lower,
-    "orthogonal": _orthogonal,
+    "triangular": lambda value: np.triu if np.any(np.triu(value, 1)) else np.tril,
+    "orthogonal": lambda value: (
+        lambda along: along - value @ (value.T @ along + along.T @ value) / 2
+    ),
     "sphere": lambda value: lambda along: along - value * np.vdot(value, along) / np.sum(value**2),
     "simplex": lambda value: lambda along: along - np.mean(along),
 }
@@ -49,12 +43,8 @@ def along(
 ) -> tuple[Parameters, Callable[[Any], Any]]:
     """Parameters that move along their directions, and the gradient by these.
 
-    Args:
-        directions: a name, or a projection on the tangent space, of (vector) or (point, vector), or
-            a dict of these by block.
-        found: the parameters.
-        grad: the user's gradient, of their structure.
-        bounds: None; there are no bounds of directions.
+    Directions are a name, or a projection on the tangent space, of (vector) or (point, vector), or
+    a dict of these by block.
     """
     if found.in_place or bounds is not None or not callable(grad):
         raise UsageError(
@@ -109,13 +99,8 @@ def _bases(directions: Any, found: Parameters) -> list[Array | None]:
     given = (
         directions if isinstance(directions, Mapping) else dict.fromkeys(found.names, directions)
     )
-    for name in given:
-        if name not in found.names:
-            raise UsageError(with_nearest(f"no block is called {name!r}", name, found.names))
-    return [
-        _basis(given[name], value, name) if name in given else None
-        for name, value in zip(found.names, found.values, strict=True)
-    ]
+    said = zip(found.by_name(given), found.values, found.names, strict=True)
+    return [None if one is None else _basis(one, value, name) for one, value, name in said]
 
 
 def _basis(given: Any, value: Array, name: str) -> Array:

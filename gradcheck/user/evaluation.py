@@ -11,18 +11,14 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
+from gradcheck.numeric.blackbox import EntryLosses
+from gradcheck.numeric.estimate import Indices
 from gradcheck.progress import Advance, Begin, no_advance, no_bar
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import LOSS, UserCodeError, call, quietly
 from gradcheck.user.problem import Problem
-
-Indices = NDArray[np.intp]
-
-EntryLosses = Callable[[int, Indices, Array], Array]
-"""(block, flat indices, values) -> the losses with one entry after the other set to its value."""
 
 EntryLoss = Callable[[int, int, float], float]
 """(block, flat index, value) -> the loss with one entry set to a value."""
@@ -62,13 +58,8 @@ def entry_losses(
 ) -> EntryLosses:
     """A function that gives the losses with single entries changed.
 
-    Args:
-        problem: what is checked.
-        values: the point.
-        effort: in how many processes, which changes nothing of the losses, and who is told.
-        seconds: what one evaluation takes.
-        expected: how many evaluations there will be, about.
-        refused: told where the loss raised, which is nan then.
+    About `expected` evaluations take `seconds` each. `refused` is told where the loss raised, which
+    is nan then.
     """
     advance = effort.begin("losses", expected)
     if problem.batched:
@@ -131,22 +122,19 @@ def _in_stacks(problem: Problem, values: Sequence[Array], advance: Advance) -> E
             stacks = [np.broadcast_to(value, (count, *value.shape)) for value in values]
             stacks[block] = np.repeat(values[block][None], count, axis=0)
             stacks[block].reshape(count, -1)[np.arange(count), entries[here]] = moved[here]
-            found[here] = stack_losses(problem, stacks, count)
+            packed = problem.parameters.pack(stacks)
+            returned = np.asarray(call(problem.loss_function, LOSS, packed))
+            if returned.shape != (count,):
+                raise UsageError(
+                    f"batched=True: your loss was given a stack of {count} parameters, a leading "
+                    f"axis on every array, and returned shape {returned.shape}; it must return "
+                    f"{count} losses"
+                )
+            found[here] = returned
             advance(count)
         return found
 
     return losses
-
-
-def stack_losses(problem: Problem, stacks: Sequence[Array], count: int) -> Array:
-    """The losses of a stack of parameters."""
-    returned = np.asarray(call(problem.loss_function, LOSS, problem.parameters.pack(stacks)))
-    if returned.shape != (count,):
-        raise UsageError(
-            f"batched=True: your loss was given a stack of {count} parameters, a leading axis on "
-            f"every array, and returned shape {returned.shape}; it must return {count} losses"
-        )
-    return np.asarray(returned, dtype=np.float64)
 
 
 def _in_processes(

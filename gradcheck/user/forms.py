@@ -31,6 +31,8 @@ class More:
 
 NOTHING = More()
 TIME = "t"
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+"""The kinds of arguments that are given by their place."""
 
 
 def more_of(args: Any, kwargs: Any) -> More:
@@ -44,17 +46,13 @@ def of_parameters(
 ) -> Any:
     """A function of the parameters alone, from one that takes none, or each of its own, or more.
 
-    Args:
-        function: of the user's; what is none is returned as it is.
-        parameters: what it is to be called with.
-        more: what it is given beside them.
-        later: names that the second argument may have, which it is given when it is called.
+    What is no function is returned as it is. `later` are names that the second argument may have,
+    which it is given when it is called.
     """
     if not callable(function):
         return function
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
+    signature = signature_of(function)
+    if signature is None:
         return _with(function, more)
     second = [name for name in list(signature.parameters)[1:2] if name in later]
     if _takes(signature, (None, *more.args), {**more.kwargs, **dict.fromkeys(second)}):
@@ -89,12 +87,18 @@ def _with(function: Callable[..., Any], more: More) -> Callable[..., Any]:
     return called
 
 
+def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    """How a function is called; None where nothing tells, as of some that are compiled."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
 def takes(function: Callable[..., Any], count: int) -> bool:
     """Whether a function can be called with so many arguments."""
-    try:
-        return _takes(inspect.signature(function), (None,) * count, {})
-    except (TypeError, ValueError):
-        return False
+    signature = signature_of(function)
+    return signature is not None and _takes(signature, (None,) * count, {})
 
 
 def _takes(signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:

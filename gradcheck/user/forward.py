@@ -41,7 +41,7 @@ def asked_first(problem: Problem) -> tuple[Problem, Gradients | None, int]:
     if same_arrays(before, here):
         return problem, kept, 1
     away = [value * ELSEWHERE + ELSEWHERE - 1 for value in at]
-    problem.loss(away if problem.bounds is None else problem.bounds.inside(away))
+    problem.loss(away)
     there = _samples(read_gradients(problem.gradient(at), parameters, copy=False))
     last = read_gradients(forward.gradient(at), parameters, copy=not large)
     if same_arrays(here, there) or not same_arrays(here, _samples(last)):

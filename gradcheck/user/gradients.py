@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from gradcheck.arrays import all_finite
 from gradcheck.errors import UsageError
 from gradcheck.numeric.storage import epsilon_of
-from gradcheck.user.blocks import Array, Leaf, Parameters, describe, holds_itself
+from gradcheck.user.blocks import Array, Leaf, Parameters, describe
 from gradcheck.user.calls import GRADIENT, Raised, UserCodeError, call
 from gradcheck.user.conventions import Convention
 from gradcheck.user.names import ABSENT, found_beside, look_beside
 from gradcheck.user.problem import Problem
 from gradcheck.user.returned import as_array, assign, names_of
+from gradcheck.user.structures import holds_itself
 from gradcheck.user.unfinished import is_settled, returned_so_far
 from gradcheck.words import Standing
 
@@ -51,7 +52,6 @@ class Gradients:
     """The analytic gradients of all blocks.
 
     Attributes:
-        blocks: one per block, in order.
         surplus: names of returned entries that belong to no block.
         alike: the blocks of arrays with several places that were all given the same gradient:
             each a part of it, or each the whole.
@@ -65,10 +65,7 @@ class Gradients:
 def read_gradients(returned: Any, parameters: Parameters, copy: bool = True) -> Gradients:
     """Assigns what the user's gradient function returned to the blocks.
 
-    Args:
-        returned: what it returned.
-        parameters: the blocks.
-        copy: whether the gradients stay as they are when the user's arrays change.
+    With `copy` they stay as they are when the user's arrays change.
     """
     gradients: Gradients = call(_read, GRADIENT, returned, parameters, copy)
     return gradients
@@ -79,10 +76,7 @@ def ask_gradients(
 ) -> tuple[Gradients, Raised | None]:
     """The gradients at a point; where the function raises, those made before, and what it raised.
 
-    Args:
-        problem: of the user's.
-        values: the point.
-        keep: as in `Problem.gradient`; then the gradients are not copied either.
+    With `keep`, as in `Problem.gradient`, they are not copied either.
     """
     parameters = problem.parameters
     leaves = parameters.leaves if parameters.in_place else ()

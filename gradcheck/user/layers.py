@@ -26,6 +26,7 @@ from gradcheck.user.names import has_role, look_beside
 from gradcheck.user.outputs import (
     Reading,
     inner,
+    is_output,
     like_output,
     mapped,
     random_like,
@@ -55,10 +56,7 @@ class CheckedLayer:
         backward: takes (upstream, cache), or upstream alone; returns the inputs' gradients. None
             where torch or jax is to find them, through the backward pass of a function of theirs.
         fixed: the inputs that are not differentiated (whole numbers, settings), by name.
-        names: of all inputs, in order.
-        positional: whether the inputs are given by position.
         upstream: dL/d output, in the structure of the output.
-        reading: how what `forward` returns is read.
         owner: the object whose methods they are; its parameters are checked with the inputs.
         owned: the places of the arrays in it.
         convention: in which `backward` takes the upstream gradient of complex outputs.
@@ -284,9 +282,10 @@ def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Gen
 
 
 def _is_differentiable(value: Any) -> bool:
-    if isinstance(value, complex | float | np.inexact) or _holds_tensors(value):
-        return True
-    return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
+    is_number = isinstance(value, complex | float | np.inexact)
+    return (
+        is_number or _holds_tensors(value) or (isinstance(value, np.ndarray) and is_output(value))
+    )
 
 
 def _holds_tensors(value: Any) -> bool:

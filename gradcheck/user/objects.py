@@ -107,7 +107,6 @@ class Slot:
     """The place of one parameter in a user's object.
 
     Attributes:
-        place: where it is.
         way: the places of the containers that lead to it, the outermost first; the user's code
             may put new ones there.
         working: the array that is perturbed: the original's own memory where it is float64 and can

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import numpy as np
 
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import describe
+from gradcheck.user.forms import POSITIONAL, signature_of
 from gradcheck.user.tensors import is_tensor, like, to_array
 
 CACHE = re.compile(r"(cache|ctx|context|saved|stored|memory|state)", re.IGNORECASE)
@@ -74,16 +74,16 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
     nested = length == 2 and isinstance(returned[0], tuple)
     if nested and count == len(returned[0]) + 1 > 2:
         return [Reading(1, count)]
-    held = len(list(takewhile(_is_output, returned)))
+    held = len(list(takewhile(is_output, returned)))
     if length > held == count - 1 > 1:
         is_number = length == count and isinstance(returned[held], float | np.floating)
         all_outputs = is_number and not CACHE.match((needed or [""])[-1])
         return [Reading(held, count), *([Reading(length, count)] if all_outputs else [])]
-    leading = _leading(needed or [])
+    leading = len(list(takewhile(_is_upstream, needed or [])))
     if 1 < leading <= length:
         return [Reading(leading, count)]
     usual = Reading(1, count)
-    if length == 1 or not all(_is_output(item) for item in returned[: max(2, count)]):
+    if length == 1 or not all(is_output(item) for item in returned[: max(2, count)]):
         return [usual]
     if count == 2 and length == 2 and not leading and not CACHE.match((needed or ["", "cache"])[1]):
         return [usual, Reading(2, 2)]
@@ -95,15 +95,13 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
     return [replace(usual, leaves_out=count == 1)]
 
 
-def _leading(names: list[str]) -> int:
-    """How many of the first arguments are upstream gradients, by their names."""
-    count = 0
-    while count < len(names) and UPSTREAM.match(names[count]) and names[count] not in NO_UPSTREAM:
-        count += 1
-    return count
+def _is_upstream(name: str) -> bool:
+    """Whether an argument is an upstream gradient, by its name."""
+    return bool(UPSTREAM.match(name)) and name not in NO_UPSTREAM
 
 
-def _is_output(value: Any) -> bool:
+def is_output(value: Any) -> bool:
+    """Whether a value may be an output: a tensor, or an array of floating-point numbers."""
     return is_tensor(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "fc")
 
 
@@ -112,17 +110,11 @@ def _needed(function: Callable[..., Any]) -> list[str] | None:
 
     Of a function whose arguments all have defaults (`dout=1`), the first.
     """
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
+    signature = signature_of(function)
+    parameters = [] if signature is None else list(signature.parameters.values())
+    if signature is None or any(one.kind is one.VAR_POSITIONAL for one in parameters):
         return None
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        return None
-    places = [
-        parameter
-        for parameter in parameters
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
+    places = [one for one in parameters if one.kind in POSITIONAL]
     needed = [one.name for one in places if one.default is one.empty]
     return needed or [one.name for one in places[:1]]
 

@@ -6,7 +6,6 @@ wrote: as a forward and a backward function these are followed, blamed and mende
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck.user.calls import LEAVING
-from gradcheck.user.outputs import Reading, leaves
-from gradcheck.user.tensors import is_real_tensor, is_tensor, is_torch, to_array
+from gradcheck.user.forms import POSITIONAL, signature_of
+from gradcheck.user.outputs import Reading, is_output, leaves
+from gradcheck.user.tensors import is_tensor, is_torch, to_array
 
 if TYPE_CHECKING:
     from gradcheck.user.layers import CheckedLayer
@@ -218,14 +218,10 @@ def _listed(value: Any) -> Sequence[Any]:
 
 def _filled(returned: Any, inputs: Sequence[Any]) -> tuple[Any, ...]:
     """The gradients, zero where None was returned for what has one."""
+    pairs = zip(_listed(returned), inputs, strict=True)
     return tuple(
-        0 * one if gradient is None and (is_real_tensor(one) or _is_floating(one)) else gradient
-        for gradient, one in zip(_listed(returned), inputs, strict=True)
+        0 * one if gradient is None and is_output(one) else gradient for gradient, one in pairs
     )
-
-
-def _is_floating(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
 def argument_names(forward: Callable[..., Any], count: int) -> list[str]:
@@ -236,13 +232,8 @@ def argument_names(forward: Callable[..., Any], count: int) -> list[str]:
     kind: Any = getattr(forward, "__self__", None)
     own = getattr(kind, "forward", None)
     applied = callable(own) and getattr(forward, "__name__", "") == "apply"
-    try:
-        signature = inspect.signature(own if callable(own) and applied else forward)
-        names = [
-            name
-            for name, parameter in signature.parameters.items()
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        ][1 if applied and not has_setup(kind) else 0 :]
-    except (TypeError, ValueError):
-        names = []
+    signature = signature_of(own if callable(own) and applied else forward)
+    places = [] if signature is None else signature.parameters.values()
+    names = [one.name for one in places if one.kind in POSITIONAL]
+    names = names[1:] if applied and not has_setup(kind) else names
     return names[:count] if len(names) >= count else [f"inputs[{i}]" for i in range(count)]

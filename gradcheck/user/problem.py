@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import same_numbers
+from gradcheck.arrays import copies, same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.user.automatic import (
@@ -21,7 +21,7 @@ from gradcheck.user.automatic import (
     jax_gradient,
     left_by_backward,
 )
-from gradcheck.user.blocks import BARE, Array, Parameters, describe, path_name
+from gradcheck.user.blocks import BARE, Array, Parameters, describe, path_name, with_noise
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import GRADIENT, LEAVING, LOSS, STEP, UserCodeError, as_users_error, call
 from gradcheck.user.layers import CheckedLayer
@@ -41,41 +41,34 @@ class Problem:
     """What is checked.
 
     Attributes:
-        parameters: the point, as blocks.
         loss_function: takes the user's structure, returns the loss (or the pair).
         gradient_function: takes the user's structure, returns the gradients; None where
             `loss_function` returns the pair (loss, gradients).
-        inputs: the data, if the user gave them.
-        targets: the targets, if the user gave them.
-        network: the network, if the user said which it is.
-        step: the update that the gradient is implied by, if it is one.
         layered: whether the blocks are the weights and biases of layers.
-        layer: the single layer that is checked, if it is one.
         private_copies: every call gets copies of its own, as the user's code changes its own.
         fresh_data: the data are put back before every call, because the user's code changes them.
         reads_forward: the gradient is of where the loss was called last: it uses what that left.
         batched: the loss takes a stack of parameters and returns as many losses.
         data: the user's own arrays of data with copies of what was in them, by argument.
-        bounds: the box that the parameters stay in, if there is one.
         noise: how far values of the loss are known to be off.
     """
 
     parameters: Parameters
     loss_function: Function
     gradient_function: Function | None
-    inputs: NDArray[Any] | None = field(default=None)
-    targets: NDArray[Any] | None = field(default=None)
-    network: MLP | None = field(default=None)
-    step: Step | None = field(default=None)
-    layered: bool = field(default=True)
-    layer: CheckedLayer | None = field(default=None)
-    private_copies: bool = field(default=False)
-    fresh_data: bool = field(default=False)
-    reads_forward: bool = field(default=False)
-    batched: bool = field(default=False)
+    inputs: NDArray[Any] | None = None
+    targets: NDArray[Any] | None = None
+    network: MLP | None = None
+    step: Step | None = None
+    layered: bool = True
+    layer: CheckedLayer | None = None
+    private_copies: bool = False
+    fresh_data: bool = False
+    reads_forward: bool = False
+    batched: bool = False
     data: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
-    bounds: Bounds | None = field(default=None)
-    noise: float = field(default=0.0)
+    bounds: Bounds | None = None
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):
@@ -108,11 +101,14 @@ class Problem:
         """
         if self.fresh_data:
             self.restore_data()
-        if self.bounds is not None:
-            values = self.bounds.inside(values)
+        values = self.inside(values)
         if self.batched:
             values = [value[None] for value in values]
         return self._number(call(self.loss_function, LOSS, self._pack(values)))
+
+    def inside(self, values: Sequence[Array]) -> Sequence[Array]:
+        """The values, moved to the edge of the box where they are outside."""
+        return values if self.bounds is None else self.bounds.inside(values)
 
     def loss_or_nan(self, values: Sequence[Array]) -> float:
         """The loss, nan where it raises: whether it does is asked elsewhere."""
@@ -136,19 +132,15 @@ class Problem:
     def gradient(self, values: Sequence[Array], keep: bool = False) -> Any:
         """What the user's gradient function returns at the given blocks.
 
-        Args:
-            values: the blocks.
-            keep: the function is given these very arrays, and the caller sees what it does to them.
+        With `keep` the function is given these very arrays, and the caller sees what it does to
+        them.
         """
         if self.runs_forward:
             self.loss(values)
         if self.fresh_data:
             self.restore_data()
-        if self.bounds is not None and not keep:
-            values = self.bounds.inside(values)
-        packed = self.parameters.pack(
-            values if keep and self.step is None else [value.copy(order="K") for value in values]
-        )
+        values = values if keep else self.inside(values)
+        packed = self.parameters.pack(values if keep and self.step is None else copies(values))
         for holder in self.parameters.torch:
             clear_gradients(holder)
         if self.gradient_function is None:
@@ -179,10 +171,7 @@ class Problem:
         original = values[block]
         rng = np.random.default_rng(0)
         for size in FAR:
-            moved = np.asarray(rng.standard_normal(original.shape))
-            moved *= size
-            moved += original
-            values[block] = moved
+            values[block] = with_noise(original, size, rng)
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
@@ -223,10 +212,10 @@ class Problem:
         if step is None:
             return None
         if packed is None:
-            packed = self._pack([value.copy(order="K") for value in values])
+            packed = self._pack(copies(values))
         implied: dict[str, Array] = call(step.gradient, STEP, packed, learning_rate)
         if step.momentum:
-            again = self._pack([value.copy(order="K") for value in values])
+            again = self._pack(copies(values))
             second = call(step.gradient, STEP, again, learning_rate)
             for name in step.momentum.keys() & implied:
                 implied[name] = second[name] - step.momentum[name] * implied[name]
@@ -245,10 +234,7 @@ class Problem:
 
         Of several entries, there are several values.
         """
-        if self.private_copies:
-            values = [value.copy(order="K") for value in values]
-        else:
-            values = self.parameters.bind(values)
+        values = copies(values) if self.private_copies else self.parameters.bind(values)
         cells = [v.reshape(-1) if v.flags.c_contiguous else v.flat for v in values]
         loss, bounds = self._quick_loss(), self.bounds
 
@@ -291,7 +277,7 @@ class Problem:
 
     def _pack(self, values: Sequence[Array]) -> Any:
         if self.private_copies:
-            values = [value.copy(order="K") for value in values]
+            values = copies(values)
         return self.parameters.pack(values)
 
 

@@ -145,7 +145,10 @@ def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
     if all(value is not ABSENT or path in beside for value, path in found):
         firsts = {path[0] for path in paths}
         extra = [one for i, one in enumerate(returned) if Position(i) not in firsts]
-        if all(one is None or _is_empty(one) for one in extra):
+        # a layer without parameters is empty
+        if all(
+            one is None or (isinstance(one, Mapping | list | tuple) and not one) for one in extra
+        ):
             return same_structure
     if parameters.in_place:
         by_shape = _by_shape(returned, parameters)
@@ -227,11 +230,6 @@ def _grouped(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> l
     if fitting:
         return fitting[0]
     return readings[0][1] if readings and len(returned) != len(leaves) else None
-
-
-def _is_empty(value: Any) -> bool:
-    """Whether it is a layer without parameters among those that have some."""
-    return isinstance(value, Mapping | list | tuple) and not len(value)
 
 
 def as_array(value: Any, name: str, is_complex: bool = False) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Array, describe
 from gradcheck.user.calls import hand_over
+from gradcheck.user.forms import signature_of
 from gradcheck.user.structures import flatten
 
 LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
@@ -25,7 +25,6 @@ class Step:
     Attributes:
         step: takes the parameters (and the learning rate, if it has an argument for it); returns
             the new ones, or changes them in place.
-        learning_rate: the one that the step uses.
         keyword: the name of its argument for the learning rate, or None.
         momentum: by how much of their last updates it goes on, by the parameters' names.
         share: the share of the gradient in its velocity: 1, or 1 - momentum in a moving average.
@@ -57,9 +56,7 @@ class Step:
     def cancellation(self, value: Array, epsilon: float) -> float:
         """What the rounding of the parameters does to (old - new) / learning_rate.
 
-        Args:
-            value: the parameters.
-            epsilon: the relative precision of the type that the new ones are kept in.
+        `epsilon` is the relative precision of the type that the new ones are kept in.
         """
         return epsilon * float(np.max(np.abs(value), initial=0.0)) / self.learning_rate
 
@@ -75,16 +72,14 @@ class Step:
         after = _leaves(returned, params)
         if after is None or set(after) != set(before):
             after = _leaves(params, params) or {}
+        pairs = {name: (value, after.get(name, value)) for name, value in before.items()}
         implied = {
-            name: _implied(value, after.get(name, value), rate) for name, value in before.items()
+            name: np.asarray((value - new.astype(np.float64)) / rate, dtype=new.dtype)
+            for name, (value, new) in pairs.items()
         }
         if self.known is None:
             return implied
         return {name: one for name, one in implied.items() if name in self.known and np.any(one)}
-
-
-def _implied(old: Array, new: NDArray[Any], rate: float) -> NDArray[Any]:
-    return np.asarray((old - new.astype(np.float64)) / rate, dtype=new.dtype)
 
 
 def moved(weights: Array, gradient: Array) -> Array:
@@ -102,15 +97,10 @@ def make_step(
         raise UsageError(f"learning_rate is {describe(learning_rate)}; it must be a number")
     if not 0 < learning_rate < float("inf"):
         raise UsageError(f"learning_rate is {learning_rate!r}; it must be positive")
-    return Step(step, float(learning_rate), _learning_rate_argument(step), known=known)
-
-
-def _learning_rate_argument(step: Callable[..., Any]) -> str | None:
-    try:
-        names = list(inspect.signature(step).parameters)
-    except (TypeError, ValueError):
-        return None
-    return names[1] if len(names) > 1 and names[1] in LEARNING_RATE_NAMES else None
+    signature = signature_of(step)
+    second = list(signature.parameters)[1:2] if signature is not None else []
+    keyword = next((name for name in second if name in LEARNING_RATE_NAMES), None)
+    return Step(step, float(learning_rate), keyword, known=known)
 
 
 def _leaves(structure: Any, params: Any) -> dict[str, NDArray[Any]] | None:

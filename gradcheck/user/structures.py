@@ -19,11 +19,10 @@ from gradcheck.user.blocks import (
     Parameters,
     Path,
     describe,
-    holds_itself,
     keyed_name,
     path_name,
 )
-from gradcheck.user.objects import Slot, Walk, is_object, steps_from
+from gradcheck.user.objects import DEEPEST, Slot, Walk, is_object, steps_from
 from gradcheck.user.packing import Places, container_pack, dataclass_pack, joined, leaf_pack
 from gradcheck.user.tensors import (
     frozen,
@@ -34,7 +33,7 @@ from gradcheck.user.tensors import (
     saved_state,
     to_array,
 )
-from gradcheck.words import printable
+from gradcheck.words import indexed, printable
 
 
 def flatten(params: Any) -> Parameters:
@@ -63,9 +62,7 @@ def flatten_real(params: Any, what: str) -> Parameters:
 def read_structure(params: Any, in_place: bool = False) -> Parameters:
     """The blocks of a structure of the user's.
 
-    Args:
-        params: the structure.
-        in_place: whether containers are treated as objects are: the very arrays are perturbed.
+    With `in_place` containers are treated as objects are: the very arrays are perturbed.
     """
     if holds_itself(params):
         raise UsageError(f"params is {describe(params)} that contains itself, or goes too deep")
@@ -81,22 +78,22 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
             f"params holds no arrays (it is {describe(params)}); give an array, a dict, list or "
             "tuple of arrays, or an object whose attributes hold arrays"
         )
-    leaves = _named(reader.found)
-    firsts = {
-        leaf.block: (found, leaf) for found, leaf in [*zip(reader.found, leaves, strict=True)][::-1]
-    }
+    leaves = _named([found.leaf for found in reader.found])
+    firsts = {found.leaf.block: found for found in reversed(reader.found)}
+    names = {leaf.block: leaf for leaf in reversed(leaves)}
     blocks = [firsts[block] for block in range(len(firsts))]
-    values = tuple(_as_float64(found) for found, _ in blocks)
-    still = frozen([found.value for found, _ in blocks])
+    values = tuple(map(_as_float64, blocks))
+    still = frozen([found.value for found in blocks])
     walk = reader.walk
     whole = Parameters(
-        names=tuple(leaf.name + (f".{leaf.part}" if leaf.part else "") for _, leaf in blocks),
+        names=tuple(_block_name(names[block]) for block in range(len(firsts))),
         values=values,
-        dtypes=tuple(found.array.dtype for found, _ in blocks),
-        storage=tuple(_storage(found) for found, _ in blocks),
+        dtypes=tuple(found.array.dtype for found in blocks),
+        storage=tuple(map(_storage, blocks)),
         pack=pack,
         working=tuple(
-            None if found.slot is None or found.part else found.slot.working for found, _ in blocks
+            None if found.slot is None or found.leaf.part else found.slot.working
+            for found in blocks
         ),
         leaves=(
             *leaves,
@@ -114,21 +111,35 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
     return whole.narrowed(moving) if any(still) else whole
 
 
-def _named(found: Sequence[_Found]) -> list[Leaf]:
-    """With the paths as the user would write them; keys in brackets where two would be the same."""
-    counts = Counter(path_name(leaf.path) for leaf in found if leaf.part != "imag")
+def _named(leaves: Sequence[Leaf]) -> list[Leaf]:
+    """The leaves, with keys in brackets where two would have the same name."""
+    counts = Counter(leaf.name for leaf in leaves if leaf.part != "imag")
     return [
-        Leaf(
-            one.path,
-            keyed_name(one.path) if counts[path_name(one.path)] > 1 else path_name(one.path),
-            one.array.shape,
-            one.block,
-            one.transposed,
-            one.in_object,
-            one.part,
-        )
-        for one in found
+        replace(leaf, name=keyed_name(leaf.path)) if counts[leaf.name] > 1 else leaf
+        for leaf in leaves
     ]
+
+
+def _block_name(leaf: Leaf) -> str:
+    return f"{leaf.name}.{leaf.part}" if leaf.part else leaf.name
+
+
+def holds_itself(value: Any) -> bool:
+    """Whether a nesting of dicts, lists and tuples contains itself, or is too deep to be walked."""
+    checked: set[int] = set()
+
+    def loops(inner: Any, above: tuple[int, ...]) -> bool:
+        if not isinstance(inner, Mapping | list | tuple) or id(inner) in checked:
+            return False
+        if id(inner) in above or len(above) > DEEPEST:
+            return True
+        items = inner.values() if isinstance(inner, Mapping) else inner
+        if any(loops(item, (*above, id(inner))) for item in items):
+            return True
+        checked.add(id(inner))
+        return False
+
+    return loops(value, ())
 
 
 def is_leaf(value: Any) -> bool:
@@ -143,20 +154,20 @@ def is_leaf(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class _Found:
-    """An array or number of the user's, or a part of a complex one, and the block that it is."""
+    """What is in a place: an array or number of the user's, of which it may be a part."""
 
-    path: Path
+    leaf: Leaf
     value: Any
     slot: Slot | None = None
-    in_object: bool = False
-    part: str = ""
-    block: int = 0
-    transposed: bool = False
 
     @property
     def array(self) -> NDArray[Any]:
-        array = np.asarray(to_array(self.value))
-        return getattr(array, self.part) if self.part else array
+        return _part(self.value, self.leaf.part)
+
+
+def _part(value: Any, part: str) -> NDArray[Any]:
+    array = np.asarray(to_array(value))
+    return getattr(array, part) if part else array
 
 
 @dataclass
@@ -180,7 +191,7 @@ class _Reader:
             slots = [slot for _, slot in self.walk.slots([value])] if in_place else []
             if slots:
                 return self._in_memory(value, [(path, slots[0])], False)
-            return leaf_pack(value, self._add(_Found(path, value)))
+            return leaf_pack(value, self._add(path, value))
         if isinstance(value, Mapping | list | tuple):
             packs = [(step, self.read(item, (*path, step))) for step, item in steps_from(value)]
             return container_pack(value, packs)
@@ -192,9 +203,7 @@ class _Reader:
 
     def _in_memory(self, value: Any, slots: Iterable[tuple[Path, Slot]], in_object: bool) -> Pack:
         """Of what is changed where it is."""
-        placed = []
-        for path, slot in slots:
-            placed.append((self._add(_Found(path, slot.original, slot, in_object)), slot))
+        placed = [(self._add(path, slot.original, slot, in_object), slot) for path, slot in slots]
         self.placed += placed
 
         def pack(arrays: Sequence[Any]) -> Any:
@@ -206,57 +215,58 @@ class _Reader:
 
         return pack
 
-    def _add(self, leaf: _Found) -> Places:
-        """The leaf's block, and whether it lies there transposed; both parts' of a complex one."""
-        parts = ("real", "imag") if np.iscomplexobj(leaf.array) else ("",)
-        return tuple(self._add_part(replace(leaf, part=part)) for part in parts)
+    def _add(
+        self, path: Path, value: Any, slot: Slot | None = None, in_object: bool = False
+    ) -> Places:
+        """The block of a place, and whether it lies there transposed; of both parts if complex."""
+        places = []
+        for part in ("real", "imag") if np.iscomplexobj(to_array(value)) else ("",):
+            block, flipped = self._block(value, part, slot is not None)
+            shape = _part(value, part).shape
+            leaf = Leaf(path, path_name(path), shape, block, flipped, in_object, part)
+            self.found.append(_Found(leaf, value, slot))
+            places.append((block, flipped))
+        return tuple(places)
 
-    def _add_part(self, leaf: _Found) -> tuple[int, bool]:
-        """A new block if it is new."""
-        keys = _memory(leaf)
+    def _block(self, value: Any, part: str, in_place: bool) -> tuple[int, bool]:
+        """The block that an array is, a new one if it is new."""
+        keys = [(part, in_place, *key) for key in _memory(value)]
         block = next((self._known[key] for key in keys if key in self._known), self.count)
         flipped = bool(keys) and keys[0] not in self._known and block != self.count
         if block == self.count:
             self.count += 1
-            if keys:
-                self._known[keys[0]] = block
-        self.found.append(replace(leaf, block=block, transposed=flipped))
+            self._known.update(dict.fromkeys(keys[:1], block))
         return block, flipped
 
 
-def _memory(leaf: _Found) -> list[tuple[Any, ...]]:
-    """What tells whether two leaves are one array, and whether one is the other transposed."""
-    in_place = leaf.slot is not None
-    if is_tensor(leaf.value):
-        return [(leaf.part, in_place, id(leaf.value))]
-    array = leaf.value
-    if not isinstance(array, np.ndarray) or not array.size:
+def _memory(value: Any) -> list[tuple[Any, ...]]:
+    """What tells whether two arrays are one, and whether one is the other transposed."""
+    if is_tensor(value):
+        return [(id(value),)]
+    if not isinstance(value, np.ndarray) or not value.size:
         return []
-    start = array.__array_interface__["data"][0]
-    views = (array, array.T) if array.ndim == 2 and array.size > 1 else (array,)
-    return [
-        (leaf.part, in_place, start, view.shape, view.strides, view.dtype.str) for view in views
-    ]
+    start = value.__array_interface__["data"][0]
+    views = (value, value.T) if value.ndim == 2 and value.size > 1 else (value,)
+    return [(start, view.shape, view.strides, view.dtype.str) for view in views]
 
 
-def _storage(leaf: _Found) -> np.dtype[Any]:
+def _storage(found: _Found) -> np.dtype[Any]:
     """The type in which the user's functions see the block."""
-    dtype = leaf.array.dtype
-    kept = is_tensor(leaf.value) or (leaf.slot is not None and leaf.slot.itself)
+    dtype = found.array.dtype
+    kept = is_tensor(found.value) or (found.slot is not None and found.slot.itself)
     return dtype if kept or (dtype == BFLOAT16 and dtype.metadata) else np.dtype(np.float64)
 
 
-def _as_float64(leaf: _Found) -> Array:
-    array, name = leaf.array, printable(path_name(leaf.path))
-    if is_sparse(leaf.value):
+def _as_float64(found: _Found) -> Array:
+    array, name = found.array, printable(path_name(found.leaf.path))
+    if is_sparse(found.value):
         raise UsageError(f"{name} is a sparse tensor; give a dense one, and make it sparse inside")
     if array.dtype.kind not in "fiu":
         raise UsageError(
             f"{name} has dtype {array.dtype}; a gradient can be checked for numbers only"
         )
     value = np.array(array, dtype=np.float64, order="K")
-    if leaf.slot is None and not np.all(np.isfinite(value)):
-        where = np.argwhere(~np.isfinite(value))[0]
-        entry = f"{name}[{', '.join(map(str, where))}]" if value.ndim else name
-        raise UsageError(f"{entry} is {value[tuple(where)]}; parameters must be finite")
+    if found.slot is None and not np.all(np.isfinite(value)):
+        where = tuple(np.argwhere(~np.isfinite(value))[0])
+        raise UsageError(f"{indexed(name, where)} is {value[where]}; parameters must be finite")
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from gradcheck.errors import UsageError
 from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.pattern import Pattern
-from gradcheck.user.blocks import Parameters, cut, describe
+from gradcheck.user.blocks import Parameters, by_block, describe
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Raised, UserCodeError, call
 from gradcheck.user.complex_jacobians import of_both_parts
 from gradcheck.user.tensors import to_array
+from gradcheck.words import indexed
 
 FUNCTION = "your function"
 JACOBIAN = "your Jacobian"
@@ -47,10 +48,6 @@ class Vectors:
     """The user's function of flat parameters.
 
     Attributes:
-        parameters: the point.
-        function: of the user's structure.
-        shape: of what it returns.
-        bounds: the box that the parameters stay in, if there is one.
         of_loss: whether it is the gradient of a loss by these parameters.
         named: what its values are called, if not as usual.
         outside: what the function raised where parameters were moved.
@@ -69,20 +66,16 @@ class Vectors:
     @property
     def point(self) -> Array:
         """The parameters in one vector."""
-        return np.concatenate([value.ravel() for value in self.parameters.values])
+        return self.parameters.flat
 
     @property
     def rows(self) -> int:
         """How many values the function returns."""
         return math.prod(self.shape)
 
-    def pack(self, flat: Array) -> Any:
-        """The user's structure with other parameters, in arrays of its own."""
-        return self.parameters.pack([part.copy() for part in cut(flat, self.parameters.shapes)])
-
     def asked(self, flat: Array) -> NDArray[np.float64]:
         """What the function returns, (m,)."""
-        given = call(self.function, FUNCTION, self.pack(flat))
+        given = call(self.function, FUNCTION, self.parameters.pack_flat(flat))
         returned = _as_array(given)
         self.is_complex |= returned.dtype.kind == "c"
         if self.is_complex:
@@ -106,13 +99,14 @@ class Vectors:
             self.outside.append(error.raised)
             return np.full(self.rows, np.nan)
 
+    def inside(self, flat: Array) -> Array:
+        """Parameters, moved to the edge of the box where they are outside."""
+        return flat if self.box is None else np.clip(flat, *self.box)
+
     @property
     def box(self) -> tuple[Array, Array] | None:
         """The least and the largest value of every parameter, if there are bounds."""
-        if self.bounds is None:
-            return None
-        low, high = (np.concatenate([part.ravel() for part in side]) for side in self.bounds.sides)
-        return low, high
+        return None if self.bounds is None else self.bounds.flat
 
     def place(self, column: int) -> tuple[int, int]:
         """The block and the flat index of a column."""
@@ -141,7 +135,7 @@ class Vectors:
         called, names = getattr(self.function, "__name__", ""), self.parameters.names
         given = names[0] if len(names) == 1 else "..."
         text = f"{called}({given})" if called.isidentifier() else ROW
-        return f"{text}[{', '.join(map(str, index))}]" if index else text
+        return indexed(text, index)
 
     def derivative_name(self, row: int, by: str) -> str:
         """The derivative of a value by something, in words."""
@@ -157,10 +151,7 @@ class Vectors:
 def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) -> Matrix:
     """The entries of what was given as a Jacobian.
 
-    Args:
-        returned: a dense array, a sparse matrix, or arrays by block.
-        vectors: the function.
-        more: entries that there are besides, as 0.
+    It may be a dense array, a sparse matrix, or arrays by block; `more` are entries besides, as 0.
     """
     shape = vectors.rows, len(vectors.point)
     if vectors.parameters.has_complex:
@@ -175,8 +166,11 @@ def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) ->
             raise WrongShapeError(found.shape, shape, found.toarray)
         return _of_sparse(found, shape, more)
     dense = _dense(returned, vectors)
-    if more is not None and not more.is_full and not np.any(dense[~_filled(more)]):
-        return Matrix(more, dense[more.rows, more.columns])
+    if more is not None and not more.is_full:
+        outside = np.ones(shape, dtype=bool)
+        outside[more.rows, more.columns] = False
+        if not np.any(dense[outside]):
+            return Matrix(more, dense[more.rows, more.columns])
     if more is None or not more.is_full:
         starts = np.arange(shape[1] + 1) * shape[0]
         more = Pattern(starts, np.tile(np.arange(shape[0]), shape[1]), shape)
@@ -215,9 +209,9 @@ def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matr
     found = csc_matrix(found, copy=True)
     found.sum_duplicates()
     found.sort_indices()
-    if more is not None and _is_of(found, more):
-        return Matrix(more, np.asarray(found.data, dtype=np.float64))
     if more is not None:
+        if np.array_equal(found.indptr, more.starts) and np.array_equal(found.indices, more.rows):
+            return Matrix(more, np.asarray(found.data, dtype=np.float64))
         # an entry of nan would stay one, so that the places are added and not the values
         places = csc_matrix((np.ones(len(found.data)), found.indices, found.indptr), shape)
         places = places + csc_matrix((np.ones(len(more.rows)), more.rows, more.starts), shape)
@@ -234,11 +228,6 @@ def _both_parts(array: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([np.atleast_1d(array.real), np.atleast_1d(array.imag)])
 
 
-def _is_of(found: Any, pattern: Pattern) -> bool:
-    same = np.array_equal(found.indptr, pattern.starts)
-    return same and np.array_equal(found.indices, pattern.rows)
-
-
 def _as_array(value: Any) -> NDArray[Any]:
     try:
         return np.asarray(to_array(value))
@@ -246,23 +235,13 @@ def _as_array(value: Any) -> NDArray[Any]:
         return np.empty(0, dtype=object)
 
 
-def _filled(pattern: Pattern) -> NDArray[np.bool_]:
-    full = np.zeros(pattern.shape, dtype=bool)
-    full[pattern.rows, pattern.columns] = True
-    return full
-
-
 def _dense(returned: Any, vectors: Vectors) -> Array:
     shape = vectors.rows, len(vectors.point)
     parameters = vectors.parameters
-    parts: Sequence[Any] = [returned]
-    if isinstance(returned, Mapping):
+    parts = by_block(returned, parameters.names)
+    if isinstance(returned, Mapping) and len(parts) < len(parameters.names):
         absent = [name for name in parameters.names if name not in returned]
-        if absent:
-            raise UsageError(f"{JACOBIAN} holds nothing for {', '.join(absent)}")
-        parts = [returned[name] for name in parameters.names]
-    elif len(parameters.names) > 1 and isinstance(returned, list | tuple):
-        parts = returned if len(returned) == len(parameters.names) else [returned]
+        raise UsageError(f"{JACOBIAN} holds nothing for {', '.join(absent)}")
     arrays = [_as_array(part) for part in parts]
     if vectors.is_complex and arrays[0].shape != shape:
         arrays = [_both_parts(array) for array in arrays]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import Array, Leaf, Parameters, cut, describe
+from gradcheck.user.blocks import Leaf, Parameters, cut, describe
 from gradcheck.user.structures import flatten, read_structure
 
 
@@ -92,12 +92,17 @@ def _cut(found: Parameters, shapes: Mapping[str, tuple[int, ...]]) -> Parameters
     working = tuple(cut(vector, shapes.values()))
 
     def pack(arrays: Sequence[Any]) -> Any:
-        bound = all(array is piece for array, piece in zip(arrays, working, strict=True))
-        if own is None and not bound:
-            return found.pack([_joined(arrays, originals).reshape(whole.shape)])
-        for piece, array, original in zip(working, arrays, originals, strict=True):
-            if array is not piece:
-                piece[...] = original if array is None else array
+        pairs = zip(arrays, originals, strict=True)
+        given = [original if array is None else array for array, original in pairs]
+        others = [
+            (piece, one) for piece, one in zip(working, given, strict=True) if one is not piece
+        ]
+        if own is None and others:
+            return found.pack(
+                [np.concatenate([np.ravel(one) for one in given]).reshape(whole.shape)]
+            )
+        for piece, one in others:
+            piece[...] = one
         return found.pack([vector])
 
     return replace(
@@ -115,15 +120,6 @@ def _cut(found: Parameters, shapes: Mapping[str, tuple[int, ...]]) -> Parameters
         vector=whole.shape,
         undo=(*found.undo, lambda: np.copyto(vector, whole)),
     )
-
-
-def _joined(arrays: Sequence[Any], originals: Sequence[Array]) -> Array:
-    """The pieces one after the other; the originals of those that are left out."""
-    parts = [
-        np.ravel(original if array is None else array)
-        for array, original in zip(arrays, originals, strict=True)
-    ]
-    return np.concatenate(parts)
 
 
 def _renamed(found: Parameters, names: Sequence[str]) -> Parameters:

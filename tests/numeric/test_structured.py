@@ -34,7 +34,7 @@ def prepared(net, params, inputs, targets):
 
 def numeric(net, params, inputs, targets, tier):
     view, values, network = prepared(net, params, inputs, targets)
-    blocks = as_blocks(view, values, structured_gradient(network, tier), 1e-3)
+    blocks = as_blocks(view, values, structured_gradient(network, tier), 0.0)
     return dict(zip(params, blocks, strict=True))
 
 
