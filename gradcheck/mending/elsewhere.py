@@ -66,26 +66,26 @@ class Data:
     Args:
         problem: what is checked.
         values: the parameters to ask at.
-        holders: the functions and objects that are looked into.
+        functions: the user's, which are looked into with the problem's own.
         restore: puts back what the user's functions leave behind.
-        rng: draws.
     """
 
     def __init__(
         self,
         problem: Problem,
         values: Sequence[Array],
-        holders: Sequence[Any],
+        functions: Sequence[Any],
         restore: Callable[[], None],
-        rng: np.random.Generator,
     ) -> None:
         self._problem = problem
         self._values = values
         self._restore = restore
-        self._rng = rng
+        self._rng = np.random.default_rng(0)
         self._base = self._answer()
-        self._found = Holdings.of(holders)
-        self._kept = self._unchanged_by_a_call(holders)
+        own = (problem.loss_function, problem.gradient_function, problem.step, problem.layer)
+        self._holders = [one for one in (*own, *functions) if one is not None]
+        self._found = Holdings.of(self._holders)
+        self._kept = self._unchanged_by_a_call()
 
     def redrawn(self) -> Iterator[State]:
         """States with other data, those with the most first."""
@@ -162,14 +162,14 @@ class Data:
         self._restore()
         return (loss if np.isfinite(loss) else None), gradient
 
-    def _unchanged_by_a_call(self, holders: Sequence[Any]) -> list[Held]:
+    def _unchanged_by_a_call(self) -> list[Held]:
         """What the user's functions leave as it is: no caches, no parameters, no state."""
         before = [copy(held.value) for held in self._found.held]
         moved = self._problem.parameters.nudged(self._values, 0.1, self._rng)
         with suppress(UserCodeError, UsageError):
             self._problem.loss([value.copy() for value in moved])
             self._problem.gradient(moved)
-        now = Holdings.of(holders).held
+        now = Holdings.of(self._holders).held
         arrays = {id(held.value) for held in now if held.is_array}
         numbers = {(held.path, held.value) for held in now if not held.is_array}
         kept = [

@@ -30,10 +30,10 @@ def make_patch(mended: Mended, before: Texts) -> Patch:
         Location(edits[0].path, edits[0].line),
         "".join(map(_diff, changed)),
         mended.error,
-        mended.proof.points,
+        mended.points,
         changed,
-        mended.proof.left,
-        mended.proof.varied,
+        mended.left,
+        mended.varied,
     )
 
 

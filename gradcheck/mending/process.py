@@ -10,17 +10,15 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
 
 import numpy as np
 
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.errors import UsageError
-from gradcheck.mending.answers import Answers, Counts
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
 from gradcheck.mending.elsewhere import Data
@@ -32,7 +30,7 @@ from gradcheck.mending.search import SLOWEST, Search
 from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import blocks_without_gradient, editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
-from gradcheck.mending.task import Allowance, Before, Task
+from gradcheck.mending.task import Allowance, Answers, Counts, Task
 from gradcheck.options import Edits
 from gradcheck.progress import Advance
 from gradcheck.sandbox.confinement import confine
@@ -97,7 +95,7 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
         edit = watched.coincidence.edits[0]
         return (
             f"line {edit.line}, {edit.words}, is right with these data and wrong with "
-            f"{listed(watched.coincidence.proof.varied)}: no edit was found that is right with both"
+            f"{listed(watched.coincidence.varied)}: no edit was found that is right with both"
         )
     missing = [block.name for block in point.blocks if block.verdict == "missing"]
     if missing:
@@ -118,7 +116,7 @@ def _part(mended: Mended | None) -> str:
     if mended is None:
         return ""
     lines = [f"line {edit.line}, {edit.words}" for edit in mended.edits]
-    return f"; {listed(lines)}, makes {listed(mended.proof.part)} right"
+    return f"; {listed(lines)}, makes {listed(mended.part)} right"
 
 
 class _Watched:
@@ -126,7 +124,6 @@ class _Watched:
 
     def __init__(self, task: Task, advance: Advance) -> None:
         self.tried = self.refused = 0
-        self.computed = 0.0
         self.refusal: str | None = None
         self.mended: list[Mended] = []
         self.coincidence: Mended | None = None
@@ -143,20 +140,24 @@ class _Watched:
         """
         if Refusals.here is not None:
             answers, begun = Answers(self._counts, Refusals.here, self._hear), time.process_time()
-            _try_candidates(self._task, answers, Before())
+            _try_candidates(self._task, answers)
             self.tried, self.refused = self._counts.read()
-            self.computed += time.process_time() - begun
+            self._has_computed(time.process_time() - begun)
             return True
-        before = Before(self.tried, self.computed)
         with (
             tempfile.TemporaryDirectory(prefix="gradcheck-") as folder,
-            forked(_search, self._counts, before, self._task, folder) as (receiver, process),
+            forked(_search, self._counts, self._task, folder) as (receiver, process),
         ):
             silence = Silence(process.pid or 0, PATIENCE * SLOWEST)
             try:
                 return self._listen(receiver, silence)
             finally:
-                self.computed += silence.computed()
+                self._has_computed(silence.computed())
+
+    def _has_computed(self, seconds: float) -> None:
+        allowance = self._task.allowance
+        computed = allowance.computed + seconds
+        self._task = replace(self._task, allowance=replace(allowance, computed=computed))
 
     def _listen(self, receiver: Connection, silence: Silence) -> bool:
         while not self.is_over(silence.computed(), beyond=SLOWEST):
@@ -180,9 +181,9 @@ class _Watched:
         return True
 
     def _hear(self, mended: Mended) -> None:
-        if mended.proof.part:
+        if mended.part:
             self.part = mended
-        elif mended.proof.holds:
+        elif mended.holds:
             self.mended.append(mended)
         else:
             self.coincidence = mended
@@ -190,7 +191,7 @@ class _Watched:
     def is_over(self, computed: float = 0.0, beyond: float = 0.0) -> bool:
         """Whether all is used up, and more, by earlier processes and one that computed so long."""
         allowance = self._task.allowance
-        return allowance.spent(self.tried, self.computed + computed) >= allowance.amount + beyond
+        return allowance.spent(self.tried, computed) >= allowance.amount + beyond
 
     def _count(self, silence: Silence) -> None:
         tried, self.refused = self._counts.read()
@@ -200,7 +201,7 @@ class _Watched:
             self.tried = tried
 
 
-def _search(sender: Connection, counts: Counts, before: Before, task: Task, folder: str) -> None:
+def _search(sender: Connection, counts: Counts, task: Task, folder: str) -> None:
     """What runs in the process; None is sent at its end."""
     functions = [one for own in task.functions for one in own.functions]
     surroundings = Surroundings(task.point.problem, functions)
@@ -211,32 +212,19 @@ def _search(sender: Connection, counts: Counts, before: Before, task: Task, fold
         sender.send(REACHES_OUT)
     else:
         refusals.count = counts.read()[1]  # of the processes before
-        _try_candidates(task, Answers(counts, refusals, sender.send), before)
+        _try_candidates(task, Answers(counts, refusals, sender.send))
     sender.send(None)
 
 
-def _try_candidates(task: Task, answers: Answers, before: Before) -> None:
+def _try_candidates(task: Task, answers: Answers) -> None:
     """The search, where nothing can be harmed."""
     functions = [one for own in task.functions for one in own.functions]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of candidates, which overflow and divide by zero
         surroundings = Surroundings(task.point.problem, functions)
         judge = Judge(task.point, blocks_without_gradient(task.point, task.functions), seed=0)
-        data = partial(_data, task, functions, surroundings)
-        Search(task, judge, surroundings, data, before, answers).run()
-
-
-def _data(task: Task, functions: Sequence[Any], surroundings: Surroundings) -> Data:
-    """What the functions hold, to be changed."""
-    problem = task.point.problem
-    holders = (problem.loss_function, problem.gradient_function, problem.step, problem.layer)
-    return Data(
-        problem,
-        task.point.values,
-        [holder for holder in (*holders, *functions) if holder is not None],
-        surroundings.restore,
-        np.random.default_rng(0),
-    )
+        data = partial(Data, task.point.problem, task.point.values, functions, surroundings.restore)
+        Search(task, judge, surroundings, data, answers).run()
 
 
 def _work_in(folder: str, point: Point, surroundings: Surroundings) -> None:

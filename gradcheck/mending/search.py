@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
-from gradcheck.mending.answers import Answers
-from gradcheck.mending.candidate import Mended, Proof, TooSlowError, Watch, applied
+from gradcheck.mending.candidate import Mended, TooSlowError, Watch, applied
 from gradcheck.mending.changes import Changes
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
@@ -19,7 +18,7 @@ from gradcheck.mending.ranking import changed_words
 from gradcheck.mending.source import UnreadableError
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import Progress, Standing
-from gradcheck.mending.task import Before, Task
+from gradcheck.mending.task import Answers, Task
 from gradcheck.mending.together import batches, likely_pairs, of_different_faults, united
 from gradcheck.mending.variants import Candidate, Program, Texts
 from gradcheck.mending.wanted import Wanted, constructed
@@ -49,8 +48,8 @@ CALLS, PROOF_CALLS = 50, 20
 class Search:
     """A search under way.
 
-    The candidates `before` are not tried again. `answers` is told the number of candidates so far,
-    and those that are mended. `data` are what the proof changes.
+    Candidates that an earlier process has tried are not tried again. `answers` is told the number
+    of candidates so far, and those that are mended. `data` are what the proof changes.
     """
 
     def __init__(
@@ -59,11 +58,10 @@ class Search:
         judge: Judge,
         surroundings: Surroundings,
         data: Callable[[], Data],
-        before: Before,
         answers: Answers,
     ) -> None:
         self._task, self._judge, self._surroundings = task, judge, surroundings
-        self._before, self._answers = before, answers
+        self._answers, self._tried_before = answers, answers.counts.read()[0]
         self._data: Callable[[], Data] | None = data
         self._own = [(function, function.code) for function in task.functions]
         self._limit = min(SLOWEST, max(FASTEST, CALLS * task.point.noise.seconds))
@@ -195,7 +193,7 @@ class Search:
             try:
                 with program.running(codes, choice), self._watch.at_most(self._limit):
                     right = self._judge.right_blocks()
-                    if self._answers.refused():
+                    if self._answers.refusals.happened():
                         continue
                     mended = is_mended(right) and self._keeps_loss(program, candidate)
                     if keep is not None and not is_mended(right):
@@ -223,9 +221,12 @@ class Search:
         with program.running(program.code_of(candidate)), most:
             error = self._judge.proved()
             holds = error is not None and self._judge.holds_elsewhere()
-        if error is not None and not self._answers.refused():
+        if error is not None and not self._answers.refusals.happened():
             after = applied(program.texts, candidate)
-            self._tell(Mended((*before, *candidate), after, error, self._proof(right, holds)))
+            names = zip(self._task.point.problem.parameters.names, right, strict=True)
+            left = tuple(name for name, standing in names if standing is None)
+            asked = (self._judge.points, self._judge.varied, holds, left)
+            self._tell(Mended((*before, *candidate), after, error, *asked))
 
     def _prepare(self, program: Program) -> None:
         """Measures the user's own functions where candidates are proved, before the first is."""
@@ -242,14 +243,9 @@ class Search:
         for function, code in now:
             function.run_from_now_on(code)
 
-    def _proof(self, right: Standing, holds: bool) -> Proof:
-        names = zip(self._task.point.problem.parameters.names, right, strict=True)
-        left = tuple(name for name, standing in names if standing is None)
-        return Proof(self._judge.points, self._judge.varied, holds, left)
-
     def _tell(self, mended: Mended) -> None:
         """Sends what is proved; of what holds for these data alone, the first."""
-        if mended.proof.holds:
+        if mended.holds:
             self._mended += 1
             is_plain = changed_words(mended.texts, self._task.texts) <= PLAIN
             share = LISTED if is_plain else LISTED_PLAINER
@@ -257,7 +253,7 @@ class Search:
             self._last = min(self._last, self._spent() + share * self._task.allowance.amount)
         elif self._coincidences:
             return
-        self._coincidences += not mended.proof.holds
+        self._coincidences += not mended.holds
         self._answers.mended(mended)
 
     def _tell_part(self, program: Program, edits: Candidate, right: Standing) -> None:
@@ -268,7 +264,7 @@ class Search:
         names = self._task.point.problem.parameters.names
         now = zip(names, right, self._start, strict=True)
         part = tuple(name for name, standing, before in now if standing and not before)
-        self._answers.mended(Mended(edits, program.texts, 0.0, Proof(1, (), False, (), part)))
+        self._answers.mended(Mended(edits, program.texts, 0.0, holds=False, part=part))
 
     def _is_new(self, texts: Texts) -> bool:
         """Whether a candidate is still to be tried; it is counted."""
@@ -278,7 +274,7 @@ class Search:
         self._seen.add(key)
         self._tried += 1
         self._answers.tried(self._tried)
-        return self._tried > self._before.tried
+        return self._tried > self._tried_before
 
     def _is_over(self) -> bool:
         return self._spent() >= self._last or self._mended >= MOST_PATCHES
@@ -286,8 +282,8 @@ class Search:
     def _spent(self) -> float:
         now = time.monotonic()
         if now > self._asked + SELDOM:  # to ask what was computed takes as long as a candidate
-            computed = time.process_time() - self._begun  # of a script, not what ran before it
-            self._asked, self._computed = now, self._before.computed + computed
+            self._asked = now
+            self._computed = time.process_time() - self._begun  # of a script, not what ran before
         return self._task.allowance.spent(self._tried, self._computed)
 
     def _run_once(self) -> None:

@@ -1,26 +1,36 @@
-"""What a search is given: what is searched, and seconds of computing or edits to use up."""
+"""What a search is given, and what the process that searches tells the one that waits."""
 
 from __future__ import annotations
 
+import mmap
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from gradcheck.compare.point import Point
+from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
 from gradcheck.mending.source import Function
 from gradcheck.mending.variants import Texts
 from gradcheck.options import Edits
+from gradcheck.sandbox.harmless import Refusals
 
 MOST_WAITING = 2.0
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """How much a search may use up, in "s" or "edits", and when it began, by `time.monotonic`."""
+    """How much a search may use up, in "s" or "edits", and when it began, by `time.monotonic`.
+
+    `computed` is for how many seconds earlier processes have computed.
+    """
 
     amount: float
     unit: str
     begun: float
+    computed: float = 0.0
 
     @classmethod
     def of(cls, budget: float | Edits) -> Allowance:
@@ -37,11 +47,13 @@ class Allowance:
         return time.monotonic() - self.begun
 
     def spent(self, tried: int, computed: float) -> float:
-        """How much is used up after so many edits, and so many seconds of computing.
+        """How much is used up after so many edits, and so many seconds of computing in a process.
 
         A busy machine may make a search take twice as long, and no longer.
         """
-        return tried if self.unit == "edits" else max(computed, self.seconds() / MOST_WAITING)
+        if self.unit == "edits":
+            return tried
+        return max(self.computed + computed, self.seconds() / MOST_WAITING)
 
 
 @dataclass(frozen=True)
@@ -55,9 +67,35 @@ class Task:
     allowance: Allowance
 
 
-@dataclass(frozen=True)
-class Before:
-    """What earlier processes did: how many candidates, the last of which hung, in how long."""
+class Counts:
+    """How many candidates were tried and refused, in memory that both processes see."""
 
-    tried: int = 0
-    computed: float = 0.0
+    def __init__(self) -> None:
+        shared = mmap.mmap(-1, mmap.PAGESIZE)
+        self._numbers, self._written = np.frombuffer(shared, np.int64), memoryview(shared).cast("q")
+
+    @property
+    def address(self) -> int:
+        """Where it is."""
+        return self._numbers.ctypes.data
+
+    def read(self) -> tuple[int, int]:
+        """Those tried, and those of them that were refused."""
+        return int(self._numbers[0]), int(self._numbers[1])
+
+    def write(self, tried: int, refused: int) -> None:
+        """Tells the other process."""
+        self._written[0], self._written[1] = tried, refused
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is told of the candidates: their counts, and those that are proved."""
+
+    counts: Counts
+    refusals: Refusals
+    mended: Callable[[Mended], None]
+
+    def tried(self, count: int) -> None:
+        """So many were tried, that which is tried now among them."""
+        self.counts.write(count, self.refusals.count)
