@@ -84,17 +84,17 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         key=lambda loss: (
             loss.strong,
             bool(EXACT.match(loss.words)),
-            ORDER.index(loss.kind),
+            ORDER.index(loss.site.kind),
             loss.order,
         ),
         default=None,
     )
-    if found is None or not found.summed:
+    if found is None or found.site.text != "+=":
         return found
     parts = (
         loss
         for loss in explicit
-        if loss.strong and loss.kind == ASSIGNED and loss.words != found.words
+        if loss.strong and loss.site.kind == ASSIGNED and loss.words != found.words
     )  # of which it is the sum over all iterations
     return next((loss for loss in parts if proportional(loss.slopes, found.slopes)), found)
 
@@ -106,12 +106,12 @@ def _wanted(found: Sequence[Loss], wanted: str) -> Loss:
         fitting = [
             loss
             for loss in found
-            if wanted in (loss.words, loss.words.removesuffix("()"), str(loss.line))
+            if wanted in (loss.words, loss.words.removesuffix("()"), str(loss.site.line))
         ]
         written = [loss for loss in fitting if not loss.family]
         fitting = written[-1:] or fitting
     if not fitting:
-        seen = sorted({f"{one.words} ({one.place})" for one in found if not one.family})
+        seen = sorted({f"{one.words} ({one.site.place})" for one in found if not one.family})
         told = f"there are {', '.join(seen)}" if seen else "there is none that it computes"
         raise RefusedError(
             f"--loss {wanted}: nothing of that name in the iteration depends on the parameters; "
@@ -127,7 +127,7 @@ def _with_squares(loss: Loss, inferred: Sequence[Loss], instead: Loss | None = N
     squares = [
         one
         for one in inferred
-        if one.site == loss.site and one.family and one.family.term == SQUARES
+        if one.number == loss.number and one.family and one.family.term == SQUARES
     ]
     return Found(loss, instead, squares=max(squares, key=_fit, default=None))
 

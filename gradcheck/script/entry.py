@@ -20,6 +20,7 @@ from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
 from gradcheck.script.gradients import unmoved
+from gradcheck.script.handover import Taken
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
 from gradcheck.script.playground import Playground
 from gradcheck.script.process import in_process
@@ -27,7 +28,7 @@ from gradcheck.script.raising import raised_at
 from gradcheck.script.reading import framework, read_script
 from gradcheck.script.saying import described
 from gradcheck.script.state import label
-from gradcheck.script.taking import Taken, Taking
+from gradcheck.script.taking import Taking
 from gradcheck.script.verdicts import (
     UNEXPLAINED_FACTOR,
     causes,
@@ -160,7 +161,7 @@ class _Work:
         else:
             taken, self._others = taking.taken()
         if taking.step is not None:
-            idle = unmoved(taken.handover.point, taken.handover.loss)
+            idle = unmoved(taken.point, taken.found.loss)
             if idle:
                 names = ", ".join(map(label, idle))
                 notes.append(f"{names} reach the loss, and the loop never updates them")
@@ -216,18 +217,18 @@ class _Work:
         """The same check as gave the first report, of another iteration."""
         if not first.up_to:
             return self._checked(taken, {**overrides, "diagnose": False})
-        case = replace(taken.handover, rate=taken.handover.rate * self._factor).case(of_step=True)
+        case = replace(taken, rate=taken.rate * self._factor).case(of_step=True)
         return case.check(**{**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)})
 
     def _checked(self, taken: Taken, overrides: dict[str, Any]) -> Report:
-        loss, rate = taken.found.loss, taken.handover.point.step.rate
+        loss, rate = taken.found.loss, taken.point.step.rate
         by_one_factor = taken.of_step and rate.words and loss.common and not loss.family
-        data = taken.handover.data() if by_one_factor and not loss.agrees else {}
-        report = taken.case.check(**data, **overrides)
+        data = taken.data() if by_one_factor and not loss.agrees else {}
+        report = taken.case().check(**data, **overrides)
         if report.verdict != "fail":
             return report
-        if taken.both and taken.found.loss.family and causes(report) == {"GC604"}:
-            again = taken.handover.case(of_step=True).check(**overrides)
+        if taken.both and loss.family and causes(report) == {"GC604"}:
+            again = taken.case(of_step=True).check(**overrides)
             if again.ok:  # with a note of its weight decay
                 return again
         again = self._with_a_factor(taken, report, overrides)
@@ -237,7 +238,7 @@ class _Work:
         if again.verdict != "fail" or CLIPPED not in causes(report):
             return again
         allowed = (*(overrides.get("allow") or ()), CLIPPED)
-        return taken.case.check(**{**overrides, "allow": allowed})
+        return taken.case().check(**{**overrides, "allow": allowed})
 
     def _with_a_factor(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
         """A factor of all blocks that no rule explains is one of the learning rate.
@@ -245,8 +246,7 @@ class _Work:
         So is any factor where the code has no rate; where no line says what the loss is, it is
         the loss's own.
         """
-        loss, handover = taken.found.loss, taken.handover
-        rate = handover.point.step.rate
+        loss, rate = taken.found.loss, taken.point.step.rate
         explained = rate.words and not causes(report) <= UNEXPLAINED_FACTOR
         if not loss.common or loss.agrees:
             return report
@@ -255,12 +255,11 @@ class _Work:
         precise = float(np.median(ratios)) if ratios else loss.common
         if loss.family:
             family = replace(loss.family, scale=loss.family.scale * precise)
-            case = replace(
-                taken, handover=replace(handover, loss=replace(loss, family=family))
-            ).case
+            found = replace(taken.found, loss=replace(loss, family=family))
+            case = replace(taken, found=found).case()
             note = f"the updates descend {loss.words}, times {loss.common:.4g}"
         elif taken.of_step:
-            case = replace(handover, rate=handover.rate * precise).case(of_step=True)
+            case = replace(taken, rate=taken.rate * precise).case(of_step=True)
             note = (
                 f"the updates descend {loss.words} as with a rate {loss.common:.4g} times as large"
             )

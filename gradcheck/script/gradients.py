@@ -85,13 +85,13 @@ def is_of_other_data(
     Then it is computed of all data, and the step of one sample, or of some.
     """
     values = {path: plain(value) for path, value in point.start.items()}
-    base = point.seen({}).numbers.get(loss.site)
+    base = point.seen({}).numbers.get(loss.number)
     for snapshot in snapshots:
         there = replace(point, snapshot=snapshot)
         if snapshot is point.snapshot or base is None:
             continue
         try:
-            value = there.seen(values).numbers.get(loss.site)
+            value = there.seen(values).numbers.get(loss.number)
             after = point.run.replay(point.step.loop, snapshot, values)
             other = implied_gradients(point, after)
         except Exception:
@@ -116,7 +116,7 @@ def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
         start = point.start[path]
         width = 1e-4 / max(float(np.max(np.abs(gradient))), 1e-9)
         values = [
-            point.seen({path: plain(start + sign * width * gradient)}).numbers.get(loss.site)
+            point.seen({path: plain(start + sign * width * gradient)}).numbers.get(loss.number)
             for sign in (1, -1)
         ]
         if values[0] is not None and values[1] is not None:

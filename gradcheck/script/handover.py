@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.casefiles import Case, StepCase
-from gradcheck.script.losses import Loss, Point
+from gradcheck.script.choice import Found
+from gradcheck.script.losses import Point
 from gradcheck.script.marks import HOOKS
 from gradcheck.script.state import Attribute, Path, State, leaves
 
@@ -73,30 +74,36 @@ def spread(tree: Tree, values: Any, found: dict[Path, Any] | None = None) -> dic
 
 
 @dataclass(frozen=True)
-class Handover:
-    """An iteration as a case.
+class Taken:
+    """An iteration that was taken apart, as a case.
 
     Attributes:
         point: where it is looked at.
         paths: the parameters.
-        loss: what is descended.
+        found: what is descended.
         rate: what the step is divided by.
         gradients: where the script keeps the gradients; empty where the step tells them.
+        of_step: whether the step tells the gradients; else the script's own variables do.
+        both: whether these are the same.
+        folded: what the first step of a momentum takes of a gradient.
     """
 
     point: Point
     paths: tuple[Path, ...]
-    loss: Loss
+    found: Found
     rate: float
     gradients: Mapping[Path, Path]
+    of_step: bool
+    both: bool = False
+    folded: float = 1.0
 
-    def case(self, of_step: bool) -> Case:
+    def case(self, of_step: bool | None = None) -> Case:
         """The case: of the step, or of the gradients that the script keeps."""
         loss, step, grad = self._functions()
         tree = nested(self.paths)
         state = self.point.snapshot.state
         params = filled(tree, lambda path: _beside_zero(_value(state, path)))
-        if of_step:
+        if self.of_step and not self.both if of_step is None else of_step:
             return StepCase(step, params, loss=loss, learning_rate=self.rate)
         return Case(loss, params, grad)
 
@@ -113,7 +120,7 @@ class Handover:
         return next(pairs, {})
 
     def _functions(self) -> tuple[Any, Any, Any]:
-        point, chosen, rate, places = self.point, self.loss, self.rate, self.gradients
+        point, chosen, rate, places = self.point, self.found.loss, self.rate, self.gradients
         run, what, snapshot, extra = point.run, point.step, point.snapshot, point.extra
         tree = nested(self.paths)
         body = run.body(what.loop, snapshot)

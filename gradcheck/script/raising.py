@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path as File
-from typing import TYPE_CHECKING
 
 from gradcheck.script.choice import choose
-from gradcheck.script.handover import Handover
+from gradcheck.script.handover import Taken
 from gradcheck.script.loops import Step
 from gradcheck.script.losses import Point, candidates
 from gradcheck.script.rates import Rate
 from gradcheck.script.rates import candidates as of_script
 from gradcheck.script.reading import framework
 from gradcheck.script.state import Path, Snapshot, label, last_name, leaves
+from gradcheck.script.taking import Taking
 from gradcheck.script.words import RATE, ROLE, RefusedError, short
-
-if TYPE_CHECKING:
-    from gradcheck.script.taking import Taken, Taking
 
 
 def raised_at(taking: Taking, error: Exception) -> Taken:
@@ -26,8 +23,6 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
     Raises:
         RefusedError: it raised before its loop, or nothing that it updates is known.
     """
-    from gradcheck.script.taking import Taken
-
     run = taking.run
     begun = [
         number
@@ -45,8 +40,7 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
         point = Point(run, step, snapshot, {}, tolerant=True)
         found = choose(candidates(point, {}), taking.wishes.loss)
         if found is not None:
-            handover = Handover(point, tuple(paths), found.loss, step.rate.value, {})
-            return Taken(handover, found, of_step=False, both=False)
+            return Taken(point, tuple(paths), found, step.rate.value, {}, of_step=False)
     raise RefusedError(_sentence(taking, error, bool(begun)))
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from gradcheck.casefiles import Case
 from gradcheck.script.choice import Found, choose, proportional
 from gradcheck.script.gradients import (
     implied_gradients,
@@ -17,7 +16,7 @@ from gradcheck.script.gradients import (
     source_of,
     velocities,
 )
-from gradcheck.script.handover import Handover
+from gradcheck.script.handover import Taken
 from gradcheck.script.loops import IDLE, Step, find_step, further_paths
 from gradcheck.script.losses import Gradients, Loss, Point, candidates
 from gradcheck.script.marks import ASSIGNED
@@ -29,30 +28,6 @@ from gradcheck.script.straight import straight_line
 from gradcheck.script.words import RefusedError, Wishes, short
 
 MOST_FOLDED = 2.0  # a momentum takes 1 - beta of a gradient first, or 1 + beta, looking ahead
-
-
-@dataclass(frozen=True)
-class Taken:
-    """An iteration that was taken apart.
-
-    Attributes:
-        handover: the case that it is.
-        found: its loss.
-        of_step: whether the step tells the gradients; else the script's own variables do.
-        both: whether these are the same.
-        folded: what the first step of a momentum takes of a gradient.
-    """
-
-    handover: Handover
-    found: Found
-    of_step: bool
-    both: bool
-    folded: float = 1.0
-
-    @property
-    def case(self) -> Case:
-        """The case."""
-        return self.handover.case(self.of_step and not self.both)
 
 
 @dataclass
@@ -237,10 +212,8 @@ class Taking:
             gradients = {path: value / folded for path, value in implied.items()}
             names = self._kept(point, after, gradients, names)
             both = len(names) == len(step.paths)
-        handover = Handover(
-            point, tuple(self._ordered(point)), found.loss, step.rate.value * folded, names
-        )
-        return Taken(handover, found, of_step, both, folded)
+        paths = tuple(self._ordered(point))
+        return Taken(point, paths, found, step.rate.value * folded, names, of_step, both, folded)
 
     def _of_its_data(
         self, point: Point, found: Found, losses: Sequence[Loss], implied: Gradients
@@ -278,7 +251,7 @@ class Taking:
         """Refuses a loop that descends several losses, each with parameters of its own."""
         strong: dict[str, Loss] = {}
         for loss in losses:
-            if loss.strong and loss.kind == ASSIGNED:
+            if loss.strong and loss.site.kind == ASSIGNED:
                 kin = (proportional(loss.slopes, other.slopes) for other in strong.values())
                 if loss.words in strong or not any(kin):
                     strong[loss.words] = loss
