@@ -13,7 +13,7 @@ from gradcheck.casefiles import Case, StepCase
 from gradcheck.script.choice import Found
 from gradcheck.script.losses import Point
 from gradcheck.script.marks import HOOKS
-from gradcheck.script.state import Attribute, Path, State, leaves
+from gradcheck.script.state import Path, State, bare, leaves
 
 MOST_DATA = 12
 BATCH = 5000
@@ -25,7 +25,7 @@ Tree = Any
 
 def nested(paths: Sequence[Path]) -> Tree:
     """The structure that the parameters lie in, without what all of it lies in."""
-    steps = {path: [_plain(step) for step in path[1:]] for path in paths}
+    steps = {path: [bare(step) for step in path[1:]] for path in paths}
     while all(len(own) > 1 for own in steps.values()):
         if len({str(own[0]) for own in steps.values()}) > 1:
             break
@@ -33,10 +33,6 @@ def nested(paths: Sequence[Path]) -> Tree:
             break
         steps = {path: own[1:] for path, own in steps.items()}
     return _built(list(steps.items()))
-
-
-def _plain(step: Any) -> Any:
-    return step.name if isinstance(step, Attribute) else step
 
 
 def _built(items: list[tuple[Path, list[Any]]]) -> Tree:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.script.state import Attribute, Path, State, last_name, leaves
+from gradcheck.script.state import Attribute, Path, State, bare, last_name, leaves
 from gradcheck.user.names import SIBLINGS, derived_names
 
 BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
@@ -86,7 +86,7 @@ def _in_holder(
             for key in (name, Attribute(name) if isinstance(name, str) else name):
                 if key in items and np.shape(items[key]) == wanted and path not in found:
                     found[path] = (*holder, key)
-                    derived += name != _bare(path[-1])
+                    derived += name != bare(path[-1])
     return found, derived
 
 
@@ -103,15 +103,11 @@ def _beside(after: State, paths: Sequence[Path], before: State) -> dict[Path, Pa
     return found if len(found) == len(paths) else {}
 
 
-def _bare(step: Any) -> Any:
-    return step.name if isinstance(step, Attribute) else step
-
-
 def _names(step: Any, is_only: bool, is_own: bool) -> list[Any]:
     """What the gradient of a parameter may be called that is reached by a step."""
-    bare = _bare(step)
-    if not isinstance(bare, str):
-        return [] if is_own else [bare]
-    names = [*derived_names(bare), f"D{bare}", f"d{bare.upper()}", f"gradient_{bare}"]
-    names += SIBLINGS.get(bare, ())
-    return [*names, *(BARE if is_only else ()), *([] if is_own else [bare])]
+    own = bare(step)
+    if not isinstance(own, str):
+        return [] if is_own else [own]
+    names = [*derived_names(own), f"D{own}", f"d{own.upper()}", f"gradient_{own}"]
+    names += SIBLINGS.get(own, ())
+    return [*names, *(BARE if is_only else ()), *([] if is_own else [own])]

@@ -264,7 +264,9 @@ class Run:
         arrays = leaves(state) if is_plain else {}
         with self._as_at(snapshot, state), self._imported.as_in(state.imported), silence():
             begun = replace(state, module=self.names, local=local)
-            scaled = rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext()
+            scaled: Any = contextlib.nullcontext()
+            if rate is not None and scale != 1.0:
+                scaled = rate.scaled(begun, scale, self._scales)
             with scaled, closures(local or {}):
                 self._seen, self._replaying, self._used = seen, True, {}
                 try:

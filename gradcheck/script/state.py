@@ -59,8 +59,8 @@ class State:
         Raises:
             LookupError, AttributeError, TypeError: nothing does.
         """
-        value = self.part(path[0])[path[1]]
-        for step in path[2:]:
+        value: Any = self.part(path[0])
+        for step in path[1:]:
             value = getattr(value, step.name) if isinstance(step, Attribute) else value[step]
         return value
 
@@ -73,10 +73,7 @@ class State:
 
     def put(self, path: Path, value: Any) -> None:
         """Puts a value at a path; into the array or list that lies there, if `value` is not one."""
-        holder: Any = self.part(path[0])
-        for step in path[1:-1]:
-            holder = getattr(holder, step.name) if isinstance(step, Attribute) else holder[step]
-        last = path[-1]
+        holder, last = self.get(path[:-1]), path[-1]
         if isinstance(last, Attribute):
             setattr(holder, last.name, value)
         else:
@@ -212,11 +209,12 @@ def _below(path: Path, value: Any, seen: set[int]) -> Iterator[tuple[Path, Any]]
     elif isinstance(value, list) and value and all(map(is_number, value)):
         yield path, value
     elif len(path) < DEPTH:
-        for step, item in _items(value):
+        for step, item in steps_into(value):
             yield from _below((*path, step), item, seen)
 
 
-def _items(value: Any) -> list[tuple[Any, Any]]:
+def steps_into(value: Any) -> list[tuple[Any, Any]]:
+    """The steps into a container or an object, each with what lies there."""
     if isinstance(value, list | tuple):
         return list(enumerate(value))[:MOST_ITEMS]
     if isinstance(value, dict):
@@ -235,12 +233,14 @@ def label(path: Path) -> str:
     return text
 
 
+def bare(step: Any) -> Any:
+    """A step of a path: the name of an attribute, else the key or index that it is."""
+    return step.name if isinstance(step, Attribute) else step
+
+
 def last_name(path: Path) -> str:
     """The last name on a path: of a variable, an attribute or a key."""
-    for step in reversed(path[1:]):
-        if isinstance(step, Attribute | str):
-            return step.name if isinstance(step, Attribute) else step
-    return ""
+    return next((one for one in map(bare, reversed(path[1:])) if isinstance(one, str)), "")
 
 
 def alike(one: Any, other: Any) -> bool:
