@@ -15,6 +15,7 @@ import gradcheck
 from gradcheck.casefiles.cases import Case, HessianCase, JacobianCase, LayerCase, StepCase
 from gradcheck.report.model import Report
 from gradcheck.sampling import Coverage
+from gradcheck.trace.record.sources import parsed
 
 CHECKS: dict[str, type[Case]] = {
     "check": Case,
@@ -32,10 +33,7 @@ STAND_IN = Report("pass", (), (), None, Coverage(0, 0, "it is checked later"), 0
 
 def made_checks(path: Path) -> tuple[str, int, bool] | None:
     """The first call of a check in a file, its line, and whether running the file comes to it."""
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
-    except (SyntaxError, ValueError):
-        return None
+    tree = parsed(path.read_text(encoding="utf-8", errors="replace"))
     known: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -15,6 +15,7 @@ from gradcheck.script.instrument import mark_more
 from gradcheck.script.marks import Marked
 from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.trace.record.places import is_users_file
+from gradcheck.trace.record.sources import parsed
 
 MOST_FOLDERS = 50
 
@@ -93,10 +94,8 @@ def trees_beside(tree: ast.Module, folder: Path) -> list[ast.Module]:
             places = [home / name.replace(".", "/") for home in dict.fromkeys((own, *homes))]
             for path in (one for at in places for one in (Path(f"{at}.py"), *at.glob("*.py"))):
                 if path not in found and path.is_file():
-                    with contextlib.suppress(SyntaxError, ValueError):
-                        text = path.read_text(encoding="utf-8", errors="replace")
-                        found[path] = ast.parse(text)
-                        waiting.append((found[path], path.parent))
+                    found[path] = parsed(path.read_text(encoding="utf-8", errors="replace"))
+                    waiting.append((found[path], path.parent))
     return list(found.values())
 
 

@@ -34,7 +34,7 @@ from gradcheck.script.parts import accumulated, called_losses, local_losses
 from gradcheck.script.words import RATE, is_update, may_be_loss, name_of
 
 
-def mark(tree: ast.Module, others: Sequence[ast.Module] = (), wanted: str | None = None) -> Marked:
+def mark(tree: ast.Module, others: Sequence[ast.Module], wanted: str | None) -> Marked:
     """Marks the tree of a script in place.
 
     Args:

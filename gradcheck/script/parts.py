@@ -61,17 +61,16 @@ def accumulated(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:
 
 def _added(node: ast.AST) -> str:
     """The variable called like a loss that a statement adds to; else ""."""
-    if isinstance(node, ast.AugAssign):
-        name, adds = name_of(node.target), isinstance(node.op, ast.Add)
-    elif isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp):
-        name = name_of(node.targets[0])
-        adds = isinstance(node.value.op, ast.Add) and name in _names(node.value)
-    else:
-        return ""
-    plain = isinstance(
-        node.target if isinstance(node, ast.AugAssign) else node.targets[0], ast.Name
-    )
-    return name if adds and plain and may_be_loss(name) else ""
+    match node:
+        case ast.AugAssign(ast.Name(name), ast.Add()):
+            pass
+        case ast.Assign([ast.Name(name), *_], ast.BinOp(op=ast.Add()) as total) if name in _names(
+            total
+        ):
+            pass
+        case _:
+            return ""
+    return name if may_be_loss(name) else ""
 
 
 def _head(node: ast.For | ast.While) -> str:
