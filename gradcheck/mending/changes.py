@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradcheck.mending.context import Edit
-from gradcheck.mending.reading import Read
-from gradcheck.mending.targets import Progress, Target
+from gradcheck.mending.targets import Progress, Read, Target
 from gradcheck.mending.together import are_apart
 from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
@@ -30,8 +29,7 @@ class Changes:
             if one is False:
                 values = target.estimates.value
                 chosen = np.sort(rng.permutation(len(values))[:PICKED])
-                entries = chosen if target.entries is None else target.entries[chosen]
-                self._picked.append((index, entries))
+                self._picked.append((index, target.entries[chosen]))
                 wanted.append(values[chosen])
         self._own = self._of(base.read)
         self._wanted = np.concatenate(wanted)
@@ -51,12 +49,8 @@ class Changes:
 
     def _of(self, read: Read) -> Array | None:
         """The entries that are compared; None where some are missing."""
-        arrays = [read[index] if read else None for index, _ in self._picked]
-        found = [
-            one.reshape(-1)[entries]
-            for one, (_, entries) in zip(arrays, self._picked, strict=True)
-            if isinstance(one, np.ndarray)
-        ]
+        arrays = [(read[index] if read else None, entries) for index, entries in self._picked]
+        found = [one.reshape(-1)[entries] for one, entries in arrays if one is not None]
         return np.concatenate(found) if found and len(found) == len(arrays) else None
 
 

@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.precision import ROUNDINGS, epsilon_of
 from gradcheck.errors import UsageError
 from gradcheck.mending.elsewhere import Data, State
-from gradcheck.mending.reading import Read, Reader
-from gradcheck.mending.targets import Progress, Standing, Target
+from gradcheck.mending.targets import Progress, Read, Standing, Target
 from gradcheck.sampling import Indices
 from gradcheck.user.calls import LEAVING, Raised, UserCodeError
+from gradcheck.user.gradients import read_gradients
 from gradcheck.user.problem import Function
 
 MOST_ENTRIES = 2000
@@ -48,7 +47,6 @@ class Judge:
         self.elsewhere: tuple[tuple[State, Asked], ...] = ()
         self._missing, self._turn = missing, 0
         self._rng = np.random.default_rng(seed)
-        self._reader = Reader(point.problem.parameters)
         center = point.problem.loss([value.copy() for value in point.values])
         problem = replace(
             point.problem,
@@ -61,7 +59,12 @@ class Judge:
         self._unread = replace(self._base, problem=problem)
         self._whole = self._asked(self._unread)
         self._few = self._asked(
-            self._unread.with_blocks(self._some(block) for block in point.blocks)
+            self._unread.with_blocks(
+                replace(
+                    one, numeric=one.numeric[self._chosen(len(one.numeric.entries), MOST_ENTRIES)]
+                )
+                for one in point.blocks
+            )
         )
 
     def _asked(self, point: Point) -> Asked:
@@ -155,17 +158,13 @@ class Judge:
             right = tuple(one and other for one, other in zip(right, again, strict=True))
         return right
 
-    def progress(self, right: Standing, before: Progress | None = None) -> Progress:
-        """How far the gradient that was judged last has come; of what is as before, no more."""
-        shares = []
-        for index, (one, target) in enumerate(zip(self.read, self._few[1], strict=False)):
-            old = before.read[index] if before is not None and before.read else None
-            if not isinstance(one, np.ndarray) or right[index] is not False:
-                shares.append(0.0)
-            elif before is not None and isinstance(old, np.ndarray) and np.array_equal(one, old):
-                shares.append(before.shares[index])
-            else:
-                shares.append(target.share(one))
+    def progress(self, right: Standing) -> Progress:
+        """How far the gradient that was judged last has come."""
+        shares = [
+            target.share(one)
+            for one, target, is_right in zip(self.read, self._few[1], right, strict=False)
+            if one is not None and is_right is False
+        ]
         return Progress(right, self.raised, self.read, tuple(shares))
 
     def proved(self) -> float | None:
@@ -191,7 +190,7 @@ class Judge:
             errors += [
                 float(np.max(target.distance(one), initial=0.0)) / (target.largest or 1.0)
                 for target, one in zip(targets, self.read, strict=True)
-                if isinstance(one, np.ndarray) and target.is_telling
+                if one is not None and target.is_telling
             ]
         return max(errors)
 
@@ -228,28 +227,23 @@ class Judge:
         """Which blocks are right."""
         point, targets = asked
         try:
-            self.read = self._reader.read(point.problem.gradient(point.values))
+            returned = point.problem.gradient(point.values)
+            blocks = read_gradients(returned, point.problem.parameters).blocks
         except (UserCodeError, UsageError):
             self.raised, self.read = True, ()
             return (False,) * len(targets)
-        self.raised = False
+        self.raised, self.read = False, [one.value if one.comparable else None for one in blocks]
         return tuple(
-            target.is_met(one)
-            if isinstance(one, np.ndarray)
+            target.is_met(own)
+            if own is not None
             else None
             if one.verdict == "missing" and index in self._missing
             else False
-            for index, (target, one) in enumerate(zip(targets, self.read, strict=True))
+            for index, (target, one, own) in enumerate(zip(targets, blocks, self.read, strict=True))
         )
 
-    def _some(self, block: Block) -> Block:
-        count = len(block.numeric.entries)
-        if count <= MOST_ENTRIES:
-            return block
-        chosen = np.sort(self._rng.choice(count, MOST_ENTRIES, replace=False))
-        return replace(block, numeric=block.numeric[chosen])
-
     def _chosen(self, size: int, most: int) -> Indices:
+        """So many entries at most, in their order."""
         if size <= most:
             return np.arange(size)
         return np.sort(self._rng.choice(size, most, replace=False))

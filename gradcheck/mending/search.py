@@ -152,7 +152,7 @@ class Search:
         def keep(candidate: Candidate, right: Standing) -> None:
             nonlocal clear
             changes.add(candidate[0], self._judge.read)
-            progress = self._judge.progress(right, base)
+            progress = self._judge.progress(right)
             if progress.is_beyond(base) and self._keeps_loss(program, candidate):
                 helpful.append((candidate[0], progress))
                 clear += progress.is_clear(base)

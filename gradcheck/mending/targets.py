@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.verdict import BOUND_FACTOR
-from gradcheck.mending.reading import Read
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
@@ -18,6 +18,9 @@ ROUNDING = 1e-11
 
 Standing = tuple[bool | None, ...]
 """Which blocks are right; None for those that no gradient is returned for."""
+
+Read = Sequence[Array | None]
+"""For every block its gradient; None where it cannot be compared."""
 
 LEAST, TELLING = 1e-9, 1e-2
 PROPORTIONAL = 1e-6
@@ -60,36 +63,19 @@ class Progress:
 class Target:
     """What the gradient of a block has to be at a point, in the entries that are asked."""
 
-    shape: tuple[int, ...]
-    entries: Indices | None
+    entries: Indices
     estimates: Estimates
     allowed: Array
     largest: float
-    worst: tuple[int, float, float]
-    """An entry that was wrong, what it should be, and how near."""
 
     @classmethod
     def of(cls, block: Block, largest: float, rounding: float) -> Target:
         """That of a block that was measured, where its code rounds by this part of its size."""
-        known = np.isfinite(block.numeric.estimates.value + block.numeric.estimates.bound)
-        numeric = block.numeric if known.all() else block.numeric[known]
-        block, estimates = replace(block, numeric=numeric), numeric.estimates
+        estimates = block.numeric.estimates
+        numeric = block.numeric[np.isfinite(estimates.value + estimates.bound)]
         largest = max(largest, numeric.largest)
-        allowed = BOUND_FACTOR * estimates.bound + max(rounding, ROUNDING) * largest
-        whole = len(numeric.entries) == block.size and np.array_equal(
-            numeric.entries, np.arange(block.size)
-        )
-        middle = (estimates.lower + estimates.upper) / 2
-        near = allowed + (estimates.upper - estimates.lower) / 2
-        distance = np.abs(np.nan_to_num(block.analytic, nan=np.inf) - middle) - near
-        at = int(np.argmax(distance)) if distance.size else None
-        worst = (
-            (0, 0.0, np.inf)
-            if at is None
-            else (int(numeric.entries[at]), float(middle[at]), float(near[at]))
-        )
-        entries = None if whole else numeric.entries
-        return cls(block.shape, entries, estimates, allowed, largest, worst)
+        allowed = BOUND_FACTOR * numeric.estimates.bound + max(rounding, ROUNDING) * largest
+        return cls(numeric.entries, numeric.estimates, allowed, largest)
 
     @property
     def is_telling(self) -> bool:
@@ -98,21 +84,16 @@ class Target:
 
     def distance(self, gradient: Array) -> Array:
         """How far its entries are from what is right."""
-        flat = gradient.reshape(-1)
-        return self.estimates.distance(flat if self.entries is None else flat[self.entries])
+        return self.estimates.distance(gradient.reshape(-1)[self.entries])
 
     def is_met(self, gradient: Array) -> bool:
-        """Whether all entries are right; the one that was wrong is looked at first."""
-        entry, wanted, near = self.worst
-        if not abs(gradient.item(entry) - wanted) <= near:
-            return False
+        """Whether all entries are right."""
         return bool((self.distance(gradient) <= self.allowed).all())
 
     def share(self, gradient: Array) -> float:
         """The share of the entries that are right; a half if all are but for one factor."""
         share = float(np.mean(self.distance(gradient) <= self.allowed))
-        flat = gradient.reshape(-1)
-        mine, true = flat if self.entries is None else flat[self.entries], self.estimates.value
+        mine, true = gradient.reshape(-1)[self.entries], self.estimates.value
         length = float(np.sqrt(mine @ mine * (true @ true)))
         aligned = len(true) > 2 and abs(abs(mine @ true) - length) <= PROPORTIONAL**2 * length
         return max(share, 0.5) if aligned and length else share
