@@ -58,14 +58,12 @@ class Judge:
         self._rounding = ROUNDINGS * epsilon_of(point)
         self._unread = replace(self._base, problem=problem)
         self._whole = self._asked(self._unread)
-        self._few = self._asked(
-            self._unread.with_blocks(
-                replace(
-                    one, numeric=one.numeric[self._chosen(len(one.numeric.entries), MOST_ENTRIES)]
-                )
-                for one in point.blocks
-            )
-        )
+        chosen = [self._chosen(len(one.numeric.entries), MOST_ENTRIES) for one in point.blocks]
+        few = [
+            replace(block, numeric=block.numeric[entries])
+            for block, entries in zip(point.blocks, chosen, strict=True)
+        ]
+        self._few = self._asked(self._unread.with_blocks(few))
 
     def _asked(self, point: Point) -> Asked:
         pairs = zip(point.blocks, self._largest, strict=True)
@@ -102,15 +100,11 @@ class Judge:
 
     def _turned(self) -> list[Point]:
         """Two points with other signs, so that units that are on at one are off at the other."""
-        signs = [self._rng.choice((-1.0, 1.0), one.shape) for one in self._base.values]
-        problem, center, noise = self._base.problem, self._base.center, self._base.noise
+        base = self._base
+        signs = [self._rng.choice((-1.0, 1.0), one.shape) for one in base.values]
+        moved = [one * sign for one, sign in zip(base.values, signs, strict=True)]
         return [
-            Point.at(
-                problem,
-                [way * one * sign for one, sign in zip(self._base.values, signs, strict=True)],
-                center,
-                noise,
-            )
+            Point.at(base.problem, [way * one for one in moved], base.center, base.noise)
             for way in (1, -1)
         ]
 
@@ -160,12 +154,12 @@ class Judge:
 
     def progress(self, right: Standing) -> Progress:
         """How far the gradient that was judged last has come."""
-        shares = [
+        partly = sum(
             target.share(one)
             for one, target, is_right in zip(self.read, self._few[1], right, strict=False)
             if one is not None and is_right is False
-        ]
-        return Progress(right, self.raised, self.read, tuple(shares))
+        )
+        return Progress(right, self.raised, self.read, partly)
 
     def proved(self) -> float | None:
         """The largest relative error, if all is right in every entry and at every point.

@@ -35,18 +35,18 @@ class Progress:
         right: which blocks are right.
         raised: whether it raised.
         read: what it was.
-        shares: of the blocks that are wrong, the share of their entries that is right.
+        partly: the shares of entries that are right in the blocks that are wrong, added up.
     """
 
     right: Standing
     raised: bool
     read: Read
-    shares: tuple[float, ...]
+    partly: float
 
     @property
     def amount(self) -> float:
         """How much is right; a block that is not quite right counts less than one that is."""
-        return self.right.count(True) + 0.9 * sum(self.shares)
+        return self.right.count(True) + 0.9 * self.partly
 
     def is_beyond(self, base: Progress) -> bool:
         """Whether more is right than was, and nothing is wrong that was right."""
