@@ -21,7 +21,7 @@ CLOSE, MOST = 1e-6, 200
 class Changes:
     """What single edits change of some entries of the wrong blocks, from a gradient as it was."""
 
-    def __init__(self, base: Progress, targets: Sequence[Target]) -> None:
+    def __init__(self, base: Progress, read: Read, targets: Sequence[Target]) -> None:
         self.base = base
         rng, wanted = np.random.default_rng(0), [np.empty(0)]
         self._picked: list[tuple[int, Indices]] = []
@@ -31,7 +31,7 @@ class Changes:
                 chosen = np.sort(rng.permutation(len(values))[:PICKED])
                 self._picked.append((index, target.entries[chosen]))
                 wanted.append(values[chosen])
-        self._own = self._of(base.read)
+        self._own = self._of(read)
         self._wanted = np.concatenate(wanted)
         self._made: list[tuple[Edit, Array]] = []
 

@@ -37,7 +37,7 @@ class Judge:
     """Knows the numeric gradient, and what the loss was before anything was edited.
 
     The blocks in `missing` may be returned no gradient for. `raised` says whether the gradient
-    raised when it was last judged, `read` what it was.
+    raised when it was last judged, `read` what it was, until something else is run.
     """
 
     def __init__(self, point: Point, missing: frozenset[int], seed: int) -> None:
@@ -159,7 +159,7 @@ class Judge:
             for one, target, is_right in zip(self.read, self._few[1], right, strict=False)
             if one is not None and is_right is False
         )
-        return Progress(right, self.raised, self.read, partly)
+        return Progress(right, self.raised, partly)
 
     def proved(self) -> float | None:
         """The largest relative error, if all is right in every entry and at every point.
@@ -222,7 +222,7 @@ class Judge:
         point, targets = asked
         try:
             returned = point.problem.gradient(point.values)
-            blocks = read_gradients(returned, point.problem.parameters).blocks
+            blocks = read_gradients(returned, point.problem.parameters, copy=False).blocks
         except (UserCodeError, UsageError):
             self.raised, self.read = True, ()
             return (False,) * len(targets)

@@ -87,8 +87,8 @@ class Search:
         program = Program(self._task.functions, texts)
         contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
         base = self._judge.progress(self._judge.right_blocks())
+        changes = Changes(base, self._judge.read, self._judge.targets)
         self._surroundings.restore()
-        changes = Changes(base, self._judge.targets)
         said = [one.edits(contexts) for one in self._task.hints.said]
         early = self._helpful(program, before, chain(*said), changes)
         self._try_each(program, () if self._mended else of_different_faults(said), before)

@@ -34,13 +34,11 @@ class Progress:
     Attributes:
         right: which blocks are right.
         raised: whether it raised.
-        read: what it was.
         partly: the shares of entries that are right in the blocks that are wrong, added up.
     """
 
     right: Standing
     raised: bool
-    read: Read
     partly: float
 
     @property
