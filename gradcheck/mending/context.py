@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
-from gradcheck.mending.source import Definition, Piece, offsets
+from gradcheck.mending.source import Definition, Piece, offsets, span
 from gradcheck.mending.written import quoted_as_in
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -106,11 +106,7 @@ class Context:
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         """Where a node stands, in bytes."""
-        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
-        return (
-            self.starts[node.lineno - 1] + node.col_offset,
-            self.starts[end_line - 1] + end_column,
-        )
+        return span(self.starts, node)
 
     def source(self, node: ast.expr | ast.stmt) -> str:
         """The text of a node."""
@@ -188,15 +184,16 @@ class Context:
 
     def is_made_later(self, text: str, node: ast.expr) -> bool:
         """Whether a name or attribute is first assigned at a node's line or after it."""
-        lines = self._assigned_lines.get(text)
-        return lines is not None and min(lines) >= node.lineno
+        return self._made_at.get(text, 0) >= node.lineno
 
     @cached_property
-    def _assigned_lines(self) -> dict[str, list[int]]:
-        lines: dict[str, list[int]] = {}
+    def _made_at(self) -> dict[str, int]:
+        """The first lines that assign names and attributes."""
+        lines: dict[str, int] = {}
         for node in ast.walk(self.definition):
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
-                lines.setdefault(ast.unparse(node), []).append(node.lineno)
+                text = ast.unparse(node)
+                lines[text] = min(node.lineno, lines.get(text, node.lineno))
         return lines
 
     def value(self, node: ast.expr) -> Value | None:
@@ -212,7 +209,7 @@ class Context:
 
     def atoms(self) -> Iterator[ast.expr]:
         """The names, attributes and items that are read as arrays or numbers."""
-        for node in self.nodes():
+        for node in self.nodes:
             if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
                 continue
             value = self.value(node) if isinstance(node.ctx, ast.Load) else None
@@ -234,18 +231,15 @@ class Context:
         """Attributes and items that have a value of their own, and are no property of arrays."""
         return frozenset(
             node
-            for node in self.nodes()
+            for node in self.nodes
             if isinstance(node, ast.Attribute | ast.Subscript)
             and self.value(node) is not None
             and not (isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES)
         )
 
-    def nodes(self) -> Iterator[ast.AST]:
-        """All nodes of the function's body, but for those of functions inside of it."""
-        return iter(self._nodes)
-
     @cached_property
-    def _nodes(self) -> list[ast.AST]:
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the function's body, but for those of functions inside of it."""
         body = self.definition.body
         nodes: list[ast.AST] = [*body] if isinstance(body, list) else [body]
         for node in nodes:  # which grows while it is read
@@ -260,13 +254,13 @@ class Context:
 
     def all_of(self, kind: type[Node]) -> Iterator[Node]:
         """The nodes of one kind."""
-        return (node for node in self.nodes() if isinstance(node, kind))
+        return (node for node in self.nodes if isinstance(node, kind))
 
     def wholes(self) -> Iterator[ast.expr]:
         """The expressions that statements assign or return, and the items of those."""
         if isinstance(self.definition, ast.Lambda):
             yield from _parts(self.definition.body)
-        for node in self.nodes():
+        for node in self.nodes:
             value = getattr(node, "value", None)
             if isinstance(node, ast.Assign | ast.AugAssign | ast.Return) and value is not None:
                 yield from _parts(value)
@@ -275,7 +269,7 @@ class Context:
 
     def blocks(self) -> Iterator[list[ast.stmt]]:
         """The lists of statements that follow one another."""
-        for node in [self.definition, *self.nodes()]:
+        for node in [self.definition, *self.nodes]:
             for name in ("body", "orelse"):
                 block = getattr(node, name, None)
                 if isinstance(block, list) and len(block) > 1 and isinstance(block[0], ast.stmt):

@@ -13,9 +13,9 @@ from gradcheck.diagnose.rules import RULES
 from gradcheck.finding import Finding
 from gradcheck.mending import of_calls, of_factors, of_insertions, of_operands, of_statements
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.matching import Wanted
 from gradcheck.mending.of_parts import formed
 from gradcheck.mending.said import Said
-from gradcheck.mending.wanted import Wanted
 from gradcheck.trace import Fault
 from gradcheck.user.calls import Location
 
@@ -109,7 +109,7 @@ def all_edits(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
     for some in (near, contexts):
         likeliest: dict[tuple[str, int, int, bytes], Edit] = {}
         for edit, weight in _made(some, hints):
-            key = (edit.path, edit.start, edit.end, edit.replacement)
+            key = edit[:4]  # what it does
             is_here = some is contexts or (edit.path, edit.line) in hints.lines
             better = key not in likeliest or likeliest[key].weight > weight
             if is_here and better and key not in seen:

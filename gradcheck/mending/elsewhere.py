@@ -231,15 +231,13 @@ def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, 
     """Other values for what is drawn together; None where it is to stay."""
     first = group[0]
     shapes = {np.shape(held.value) for held in group}
-    if len({held.path for held in group if "*" in held.path}) > 1:
-        named = renamed([np.asarray(held.value) for held in group], rng)
-        pairs = zip(group, named, strict=True)
-        return [(held, new if held.is_array else type(held.value)(new)) for held, new in pairs]
-    if "*" in first.path and len(group) > 1 and len(shapes) == 1:
-        stacked = redrawn(np.stack([np.asarray(held.value) for held in group]), rng)
-        if stacked is None:
+    several = len({held.path for held in group if "*" in held.path}) > 1
+    if several or ("*" in first.path and len(group) > 1 and len(shapes) == 1):
+        values = [np.asarray(held.value) for held in group]
+        items = renamed(values, rng) if several else redrawn(np.stack(values), rng)
+        if items is None:
             return None
-        pairs = zip(group, stacked, strict=True)
+        pairs = zip(group, items, strict=True)
         return [(held, new if held.is_array else type(held.value)(new)) for held, new in pairs]
     if not first.is_array:
         whole = isinstance(first.value, int | np.integer)
@@ -248,8 +246,8 @@ def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, 
     if len(shapes) == 1:
         drawn = redrawn(first.value, rng)
         return None if drawn is None else [(held, drawn) for held in group]
-    several = [(held, redrawn(held.value, rng)) for held in group if held.is_array]
-    return None if any(new is None for _, new in several) else several
+    each = [(held, redrawn(held.value, rng)) for held in group if held.is_array]
+    return None if any(new is None for _, new in each) else each
 
 
 def _sizes(puts: Sequence[tuple[Held, Any]]) -> set[int]:

@@ -204,7 +204,7 @@ def target_value(context: Context, node: ast.expr) -> Value | None:
 
 def _operands(context: Context) -> Iterator[tuple[ast.expr, float]]:
     """Terms of sums, operands of products of matrices, arguments of calls; how far these are."""
-    for node in context.nodes():
+    for node in context.nodes:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.MatMult):
             for side in (node.left, node.right):
                 if not isinstance(side, ast.Constant):

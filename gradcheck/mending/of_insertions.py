@@ -59,7 +59,7 @@ def _is_docstring(statement: ast.stmt) -> bool:
 
 def in_place(context: Context) -> Iterator[Edit]:
     """An array changed in place instead of bound to a name again, or the other way; a copy."""
-    for node in context.nodes():
+    for node in context.nodes:
         match node:
             case ast.Assign([ast.Name() as target], value):
                 name = target.id

@@ -15,7 +15,7 @@ PARTS = {1: ("[1:]", "[:-1]"), 2: ("[:, 1:]", "[1:]", "[:, :-1]", "[:-1]")}
 
 def assigned_or_added(context: Context) -> Iterator[Edit]:
     """`+=` for `=`, and the other way; `-=` for `+=`."""
-    for node in context.nodes():
+    for node in context.nodes:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             if isinstance(node.targets[0], ast.Name | ast.Attribute | ast.Subscript):
                 yield _with_operator(context, node, node.targets[0], "+=", 7.0)
@@ -153,7 +153,7 @@ def _again(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
 
 def _ends_of_blocks(context: Context) -> Iterator[Edit]:
     """The last statement of a loop or branch after it: a return in a loop ends its first pass."""
-    for node in context.nodes():
+    for node in context.nodes:
         if (
             isinstance(node, ast.For | ast.While | ast.If)
             and len(node.body) > 1

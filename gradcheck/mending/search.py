@@ -14,6 +14,7 @@ from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import all_edits, weighed
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge, is_mended
+from gradcheck.mending.matching import Wanted
 from gradcheck.mending.ranking import changed_words
 from gradcheck.mending.source import UnreadableError
 from gradcheck.mending.surroundings import Surroundings
@@ -21,7 +22,7 @@ from gradcheck.mending.targets import Progress, Standing
 from gradcheck.mending.task import Answers, Task
 from gradcheck.mending.together import batches, likely_pairs, of_different_faults, united
 from gradcheck.mending.variants import Candidate, Program, Texts
-from gradcheck.mending.wanted import Wanted, constructed
+from gradcheck.mending.wanted import constructed
 
 DEPTH = 3
 MOST_PATCHES, PLAIN, FEW = 12, 3, 2
@@ -63,7 +64,7 @@ class Search:
         self._task, self._judge, self._surroundings = task, judge, surroundings
         self._answers, self._tried_before = answers, answers.counts.read()[0]
         self._data: Callable[[], Data] | None = data
-        self._own = [(function, function.code) for function in task.functions]
+        self._program = Program(task.functions, task.texts)
         self._limit = min(SLOWEST, max(FASTEST, CALLS * task.point.noise.seconds))
         self._watch = Watch(self._limit / 2)
         self._last = task.allowance.amount
@@ -78,14 +79,14 @@ class Search:
         self._start = self._judge.right_blocks()
         self._most_right = self._start.count(True)
         try:
-            self._level(self._task.texts, (), 0)
+            self._level(self._program, (), 0)
         finally:
             self._watch.stop()
 
-    def _level(self, texts: Texts, before: Candidate, depth: int) -> None:
+    def _level(self, program: Program, before: Candidate, depth: int) -> None:
         """All single edits of a program; where none is enough, those that help are kept."""
-        program = Program(self._task.functions, texts)
-        contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
+        functions, pointed = self._task.functions, self._task.hints.lines
+        contexts = contexts_of(functions, program.texts, self._run_once, pointed)
         base = self._judge.progress(self._judge.right_blocks())
         changes = Changes(base, self._judge.read, self._judge.targets)
         self._surroundings.restore()
@@ -130,7 +131,8 @@ class Search:
         for edit, _ in helpful[:PARTIAL]:
             if not self._mended:
                 with program.running(program.code_of((edit,))):
-                    self._level(applied(program.texts, (edit,)), (*before, edit), depth + 1)
+                    after = Program(self._task.functions, applied(program.texts, (edit,)))
+                    self._level(after, (*before, edit), depth + 1)
                 program.restore()
 
     def _try_each(
@@ -233,15 +235,11 @@ class Search:
         if self._data is None:
             return
         self._surroundings.restore()
-        program.restore()
-        now = [(function, function.code) for function in self._task.functions]
-        for function, code in self._own:
-            function.run_from_now_on(code)
+        self._program.restore()
         self._judge.prepare(self._data())
         self._data = None
         self._surroundings.restore()
-        for function, code in now:
-            function.run_from_now_on(code)
+        program.restore()
 
     def _tell(self, mended: Mended) -> None:
         """Sends what is proved; of what holds for these data alone, the first."""

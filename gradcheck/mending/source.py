@@ -192,12 +192,18 @@ def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ..
     return names, occurrence
 
 
-def span(text: bytes, node: Piece) -> tuple[int, int]:
+def span(starts: Sequence[int], node: ast.expr | ast.stmt) -> tuple[int, int]:
+    """Where a node stands, in bytes, in a file whose lines begin there."""
+    end_line = node.end_lineno or node.lineno
+    return starts[node.lineno - 1] + node.col_offset, starts[end_line - 1] + (
+        node.end_col_offset or 0
+    )
+
+
+def span_of_piece(starts: Sequence[int], node: Piece) -> tuple[int, int]:
     """Where a definition's lines, or a lambda, stand in its file; the decorators left out."""
-    starts = offsets(text)
     if isinstance(node, ast.Lambda):
-        end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-        return starts[node.lineno - 1] + node.col_offset, end
+        return span(starts, node)
     first = node.body[0].lineno if isinstance(node, ast.For | ast.While) else node.lineno
     last = node.body[-1]
     return starts[first - 1], starts[last.end_lineno or last.lineno]
