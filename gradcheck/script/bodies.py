@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.mending.source import ONCE, STEP
 from gradcheck.script.marks import TrainingLoop
 
-NAME = "training_step"
 RETURNED = "__gradcheck_returned__"
 
 
@@ -36,12 +36,13 @@ def body_function(
         module: the module's variables.
     """
     statements: list[ast.stmt] = [_Inside().visit(copy.deepcopy(one)) for one in loop.body]
-    once = ast.For(ast.Name("__gradcheck_once__", ast.Store()), _one(), statements, [])
+    one = ast.Tuple([ast.Constant(0)], ast.Load())
+    once = ast.For(ast.Name(ONCE, ast.Store()), one, statements, [])
     before: list[ast.stmt] = []
     after: list[ast.stmt] = []
     arguments: list[ast.arg] = []
     if names is None:
-        before = [ast.Global(sorted({"__gradcheck_once__", *_stored(loop.body)}))]
+        before = [ast.Global(sorted({ONCE, *_stored(loop.body)}))]
     else:
         declared = _declared(loop)
         before = [ast.Global(sorted(declared))] if declared else []
@@ -50,7 +51,7 @@ def body_function(
         if "self" in known:  # which a call of super() looks for in the first place
             arguments.sort(key=lambda argument: argument.arg != "self")
         after = [ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))]
-    function: Any = ast.parse(f"def {NAME}(): pass").body[0]
+    function: Any = ast.parse(f"def {STEP}(): pass").body[0]
     function.lineno = function.end_lineno = loop.node.lineno
     function.args.args, function.body = arguments, [*before, once, *after]
     if loop.class_name:  # whose name is a part of the names that begin with two underscores
@@ -62,8 +63,8 @@ def body_function(
             node.col_offset = node.end_col_offset = 0
     found: dict[str, Any] = {}
     exec(compile(ast.Module([function], []), file, "exec"), module, found)
-    made = found[loop.class_name or NAME]
-    return made if loop.class_name is None else vars(made)[NAME]  # type: ignore[no-any-return]
+    made = found[loop.class_name or STEP]
+    return made if loop.class_name is None else vars(made)[STEP]  # type: ignore[no-any-return]
 
 
 def fill_class(function: FunctionType, owner: Any, class_name: str | None) -> None:
@@ -72,10 +73,6 @@ def fill_class(function: FunctionType, owner: Any, class_name: str | None) -> No
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         if name == "__class__" and class_name in kinds:
             cell.cell_contents = kinds[class_name]
-
-
-def _one() -> ast.expr:
-    return ast.Tuple([ast.Constant(0)], ast.Load())
 
 
 def _only_ends(node: ast.If) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from gradcheck.casefiles import what_of_checks, what_to_write
-from gradcheck.errors import UsageError
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
@@ -76,11 +74,8 @@ class ScriptEntry:
         Args:
             overrides: arguments of the check.
         """
-        try:
-            seconds = SECONDS + sum(float(overrides.get(one) or 0) for one in ("budget", "repair"))
-            answer: Outcome | str = in_process(partial(self._work, overrides), seconds)
-        except UsageError as error:
-            answer = str(error)
+        seconds = SECONDS + sum(float(overrides.get(one) or 0) for one in ("budget", "repair"))
+        answer: Outcome | str = in_process(partial(self._checked, overrides), seconds)
         if isinstance(answer, Outcome):
             return answer
         reason = f"{self.path.name} holds no case, and could not be taken apart: {answer}"
@@ -90,38 +85,18 @@ class ScriptEntry:
 
     def found(self) -> TakenApart | str:
         """What it is, without a check; a sentence where it cannot be told."""
+        found: TakenApart | str = in_process(
+            lambda: _Work(self.path, self.wishes).described()[1], SECONDS
+        )
+        return found
 
-        def work(send: Callable[[Any], None]) -> None:
-            try:
-                send(_Work(self.path, self.wishes).described()[1])
-            except RefusedError as refused:
-                send(str(refused))
-
-        try:
-            answer: TakenApart | str = in_process(work, SECONDS)
-        except UsageError as error:
-            return str(error)
-        return answer
-
-    def _work(self, overrides: Mapping[str, Any], send: Callable[[Any], None]) -> None:
+    def _checked(self, overrides: Mapping[str, Any]) -> Outcome:
         work = _Work(self.path, self.wishes)
-        try:
-            taken, described = work.described()
-            report = work.checked(taken, {**overrides, "workers": 1})
-            described = replace(described, notes=(*described.notes, *work.more_notes))
-            differences = (
-                () if report.ok else (f"it was to pass, and the verdict is {report.verdict}",)
-            )
-            send(Outcome(self.name, report, "pass", "pass", differences, script=described))
-        except (RefusedError, UsageError) as refused:
-            send(str(refused))
-        except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            send(
-                f"{type(error).__name__}: {short(error, 160)} ({Path(place.filename).name}:"
-                f"{place.lineno}); if it is an ordinary script, that is a defect of gradcheck: "
-                "please report it"
-            )
+        taken, described = work.described()
+        report = work.checked(taken, {**overrides, "workers": 1})
+        described = replace(described, notes=(*described.notes, *work.more_notes))
+        said = () if report.ok else (f"it was to pass, and the verdict is {report.verdict}",)
+        return Outcome(self.name, report, "pass", "pass", said, script=described)
 
 
 class _Work:

@@ -132,10 +132,10 @@ class Run:
             return
         self.passes += [Passes() for _ in self.marked.loops[len(self.passes) :]]
         passes = self.passes[number]
-        in_function = self.marked.loops[number].function is not None
+        own = local if self.marked.loops[number].function else None
         if self.found is not None:
             if number == self.found:
-                self.snapshots.append(take_snapshot(self._state(local if in_function else None)))
+                self.snapshots.append(take_snapshot(self._state(own)))
                 if len(self.snapshots) >= SNAPSHOTS:
                     first, last = self.snapshots[0].state, self.snapshots[-1].state
                     if not self._patience or all_moved(first, last, self.marked.updated(number)):
@@ -146,15 +146,13 @@ class Run:
         passes.hits += 1
         if passes.tests >= MOST_TESTS or passes.hits > MOST_PASSES:
             return
-        now = take_snapshot(self._state(local if in_function else None))
-        before, passes.first = passes.first, now
+        before, now = passes.first, take_snapshot(self._state(own))
         if before is not None:
             passes.tests += 1
-            passes.first = before
             self.found = self._test(number)
             if self.found == number:
                 self.snapshots = [before, now]
-            passes.first = now
+        passes.first = now
 
     def see(self, number: int, value: Any) -> Any:
         """A number that may be the loss."""
