@@ -63,11 +63,8 @@ def applied(texts: Texts, edits: Sequence[Edit]) -> Texts:
 class Watch:
     """Raises TooSlowError in its block after so many seconds of computing.
 
-    What others compute meanwhile on a busy machine is not counted. The clock rings all the time, as
-    to set it for every candidate would take longer than many of them do.
-
-    Args:
-        seconds: between two rings.
+    What others compute meanwhile on a busy machine is not counted. The clock rings all the time,
+    after every `seconds`: to set it for each candidate would take longer than many of them do.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -63,11 +63,7 @@ class State:
 class Data:
     """The data that the user's functions hold, and which of them may be changed.
 
-    Args:
-        problem: what is checked.
-        values: the parameters to ask at.
-        functions: the user's, which are looked into with the problem's own.
-        restore: puts back what the user's functions leave behind.
+    It is asked with the parameters `values`; `restore` puts back what the functions leave behind.
     """
 
     def __init__(

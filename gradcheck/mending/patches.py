@@ -64,10 +64,6 @@ class Originals:
 def write(patch: Patch, originals: Originals | None = None) -> list[tuple[Path, Path]]:
     """Writes the files of a patch; each with where its original is kept.
 
-    Args:
-        patch: the patch.
-        originals: those that are kept already.
-
     Raises:
         UsageError: a file was changed meanwhile, or cannot be written.
     """

@@ -59,11 +59,7 @@ REACHES_OUT = (
 def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: Advance) -> Repair:
     """Searches the user's source for edits that make every block right.
 
-    Args:
-        point: the user's, compared.
-        diagnosis: of it, which orders the search.
-        budget: seconds that it may take, or edits that it may try.
-        advance: called with the number of further edits that were tried.
+    The budget is in seconds or edits; `advance` is called with the number of further ones tried.
     """
     allowance = Allowance.of(budget)
     if not (point.failed or point.unstable):

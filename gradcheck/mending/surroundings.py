@@ -18,12 +18,7 @@ MOST_ITEMS = 500
 
 
 class Surroundings:
-    """What the user's functions hold, as it is now, and the attributes that objects have.
-
-    Args:
-        problem: what is checked.
-        functions: the user's functions.
-    """
+    """What the user's functions hold, as it is now, and the attributes that objects have."""
 
     def __init__(self, problem: Problem, functions: Sequence[Any]) -> None:
         self._problem = problem

@@ -28,12 +28,8 @@ def body_function(
 ) -> FunctionType:
     """The body of a loop, once.
 
-    Args:
-        loop: the loop.
-        file: the script's.
-        names: the variables of the function that the loop stands in, which are the arguments; the
-            body returns what they are afterwards. None in a module, whose variables are changed.
-        module: the module's variables.
+    The variables of the function that the loop stands in, `names`, are the arguments; the body
+    returns what they are afterwards. In a module they are None: its own variables are changed.
     """
     statements: list[ast.stmt] = [_Inside().visit(copy.deepcopy(one)) for one in loop.body]
     one = ast.Tuple([ast.Constant(0)], ast.Load())

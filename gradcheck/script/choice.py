@@ -48,11 +48,7 @@ def _fit(loss: Loss) -> tuple[Any, ...]:
 
 
 def choose(found: Sequence[Loss], wanted: str | None) -> Found | None:
-    """The loss; None where nothing may be it.
-
-    Args:
-        found: the candidates.
-        wanted: what the user says: a name, a line, or "squares".
+    """The loss; None where nothing may be it. The user may say a name, a line, or "squares".
 
     Raises:
         RefusedError: nothing is called what the user says.

@@ -53,12 +53,7 @@ CLIPPED = "GC412"
 
 @dataclass(frozen=True)
 class ScriptEntry:
-    """A script that holds no case.
-
-    Attributes:
-        path: the script.
-        wishes: what the user says of it.
-    """
+    """A script that holds no case, and what the user says of it."""
 
     path: Path
     wishes: Wishes = field(default_factory=Wishes)
@@ -69,11 +64,7 @@ class ScriptEntry:
         return self.path.stem
 
     def outcome(self, overrides: Mapping[str, Any]) -> Outcome:
-        """What comes of it.
-
-        Args:
-            overrides: arguments of the check.
-        """
+        """What comes of its check, with other arguments."""
         seconds = SECONDS + sum(float(overrides.get(one) or 0) for one in ("budget", "repair"))
         answer: Outcome | str = in_process(partial(self._checked, overrides), seconds)
         if isinstance(answer, Outcome):

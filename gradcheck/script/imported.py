@@ -21,15 +21,7 @@ MOST_FOLDERS = 50
 
 
 class Imported(MetaPathFinder):
-    """Finds and marks them.
-
-    Args:
-        marked: gets their marks.
-        hooks: the names that the marks use.
-
-    Attributes:
-        names: the variables of the modules, by the modules' names.
-    """
+    """Finds them, and marks them with hooks; `names` are their variables, by the modules' names."""
 
     def __init__(self, marked: Marked, hooks: dict[str, Any]) -> None:
         self.names: dict[str, dict[str, Any]] = {}

@@ -45,10 +45,7 @@ class Step:
 def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
     """The step that an iteration of a loop is; None, and why not noted, where it is none.
 
-    Args:
-        run: the script, in that loop.
-        number: the loop.
-        given: the learning rate, where the user says it.
+    The user may have given the learning rate.
     """
     passes = run.passes[number]
     snapshot = passes.first

@@ -26,13 +26,7 @@ def named_gradients(
     """Where the gradient of each parameter lies after an iteration; empty where not all have one.
 
     They are looked for in one container: by names that are derived from the parameters', by the
-    same names elsewhere, or at the same places of a list.
-
-    Args:
-        after: an iteration.
-        paths: the parameters.
-        before: the iteration.
-        others: what lies in the parameters' shapes and is something else.
+    same names elsewhere, or at the same places of a list. `others` are known to be something else.
     """
     holders: dict[Path, dict[Any, Any]] = {}
     for path, value in leaves(after).items():

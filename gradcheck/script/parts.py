@@ -30,12 +30,7 @@ def local_losses(function: Function, value: ast.expr) -> frozenset[str]:
 
 
 def accumulated(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:
-    """What the script adds to its loss in a loop over the same things; from 0, for one pass.
-
-    Args:
-        loop: a loop that may be the training loop.
-        tree: the marked tree that it stands in.
-    """
+    """What the script adds to its loss in another loop over the same things; from 0."""
     head = _head(loop.node)
     scope = loop.function or tree
     inside = {id(part) for part in ast.walk(loop.node)}

@@ -18,9 +18,7 @@ from gradcheck.script.words import RefusedError, short
 def in_process(work: Callable[[], Any], seconds: float) -> Any:
     """What some work in a process of its own answers; a sentence where there is no answer.
 
-    Args:
-        work: what is done.
-        seconds: after which the process is ended.
+    After so many seconds the process is ended.
     """
     if not hasattr(os, "fork"):
         return (

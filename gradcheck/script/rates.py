@@ -50,12 +50,7 @@ class Rate:
     key: Any = None
 
     def at(self, snapshot: Snapshot, used: Mapping[int, float]) -> Rate:
-        """What it is in an iteration.
-
-        Args:
-            snapshot: where the iteration begins.
-            used: what its updates use, by the numbers of the marks.
-        """
+        """What it is in an iteration, whose updates use these numbers, by those of the marks."""
         if self.path is not None:
             return replace(self, value=float(snapshot.state.get(self.path)))
         values = {used[mark] for mark in self.marks if mark in used}

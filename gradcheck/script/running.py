@@ -64,12 +64,9 @@ class Passes:
 
 
 class Run:
-    """A script that is run once, marked.
+    """A script that is run once, marked; `wanted` is what the user says is the loss.
 
-    Args:
-        script: the script.
-        test: asked of a loop in its second pass; the number of the training loop, if it is known.
-        wanted: what the user says is the loss.
+    `test` is asked of a loop in its second pass: the number of the training loop, if it is known.
 
     Attributes:
         marked: the marks.
@@ -241,16 +238,10 @@ class Run:
         seen: Seen | None = None,
         body: types.FunctionType | None = None,
     ) -> State:
-        """One iteration from a snapshot; what the script holds after it.
+        """One iteration of a loop from a snapshot; what the script holds after it.
 
-        Args:
-            number: of the loop.
-            snapshot: from which it begins.
-            values: what is changed before it.
-            rate: the learning rate, if it is scaled.
-            scale: by what.
-            seen: where to note what the marks see.
-            body: another function that is one pass.
+        Before it, `values` are put in and the rate is scaled; what the marks see goes to `seen`.
+        Another function than its own may be the `body` of the loop.
 
         Raises:
             Exception: whatever the script raises.

@@ -127,11 +127,7 @@ class Snapshot:
         return state
 
     def share(self, begun: Mapping[Path, Any]) -> None:
-        """Shares from now on the large arrays that an iteration has not changed in place.
-
-        Args:
-            begun: the arrays with which it began.
-        """
+        """Shares from now on the large arrays of an iteration that it has not changed in place."""
         for path, before in leaves(self.state).items():
             if isinstance(before, np.ndarray) and before.size > WORTH_SHARING:
                 now = begun.get(path)

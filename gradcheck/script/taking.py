@@ -32,12 +32,7 @@ MOST_FOLDED = 2.0  # a momentum takes 1 - beta of a gradient first, or 1 + beta,
 
 @dataclass
 class Taking:
-    """The search in one script.
-
-    Args:
-        script: the script.
-        wishes: what the user says of it.
-    """
+    """The search in one script, of which the user may say what it is."""
 
     script: Script
     wishes: Wishes
