@@ -137,7 +137,7 @@ class Data:
                 continue
             if loss != self._base[0]:
                 free.append(puts)
-            elif not _same(gradient, self._base[1]):
+            elif not same_arrays(gradient or (), self._base[1] or ()):
                 derived.append(puts)
         sizes = {size for puts in derived for size in _sizes(puts)}
         return [puts for puts in free if not sizes & _sizes(puts)]
@@ -195,7 +195,8 @@ def _groups(kept: Sequence[Held]) -> list[list[Held]]:
     for held in sorted(kept, key=_size, reverse=True):
         if "*" in held.path:
             below = held.path.index("*") + 1
-            within = _is_whole(held.value) and below < len(held.path)
+            is_whole = np.asarray(held.value).dtype.kind in "iu"
+            within = is_whole and below < len(held.path)
             groups.setdefault(held.path[:below] if within else held.path, []).append(held)
             continue
         ones = [group for path, group in groups.items() if "*" not in path]
@@ -207,10 +208,6 @@ def _groups(kept: Sequence[Held]) -> list[list[Held]]:
         else:
             equal.append(held)
     return list(groups.values())
-
-
-def _is_whole(value: Any) -> bool:
-    return np.asarray(value).dtype.kind in "iu"
 
 
 def _size(held: Held) -> int:
@@ -249,7 +246,3 @@ def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, 
 def _sizes(puts: Sequence[tuple[Held, Any]]) -> set[int]:
     """The sizes of what is changed; numbers have the size 1 in common."""
     return {size for held, _ in puts for size in np.shape(held.value) or (1,)}
-
-
-def _same(one: Sequence[Array] | None, other: Sequence[Array] | None) -> bool:
-    return one is other if one is None or other is None else same_arrays(one, other)

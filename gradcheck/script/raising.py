@@ -66,19 +66,6 @@ def _updated(taking: Taking, number: int, snapshot: Snapshot) -> list[Path]:
     return found or [path for path in numbers if ROLE.match(last_name(path))]
 
 
-def _said(taking: Taking, error: Exception) -> str:
-    return f"{type(error).__name__}: {short(error, 160)} ({_place(taking, error)})"
-
-
-def _place(taking: Taking, error: Exception) -> str:
-    own = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if File(frame.filename) == taking.script.path
-    ]
-    return f"{taking.script.path.name}:{own[-1] if own else 1}"
-
-
 def _sentence(taking: Taking, error: Exception, in_loop: bool) -> str:
     package = framework(taking.script.text)
     if package is not None:
@@ -89,8 +76,10 @@ def _sentence(taking: Taking, error: Exception, in_loop: bool) -> str:
             f"{file} not found, before any training loop: put the file there, or give the script a "
             "few made-up rows"
         )
-    where = "in its loop" if in_loop else "before any training loop"
-    said = f"it raises {_said(taking, error)}, {where}"
+    path, frames = taking.script.path, traceback.extract_tb(error.__traceback__)
+    line = [frame.lineno for frame in frames if File(frame.filename) == path][-1:] or [1]
+    said = f"{type(error).__name__}: {short(error, 160)} ({path.name}:{line[0]})"
+    said = f"it raises {said}, {'in its loop' if in_loop else 'before any training loop'}"
     if isinstance(error, ModuleNotFoundError):
         said += "; install it in the environment of gradcheck, or leave it out"
     return said

@@ -22,7 +22,9 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
     elif not taken.of_step:
         said = "none is needed: the gradients are the variables named after the parameters"
     elif rate.words:
-        said = f"{_rate_words(rate.words, rate.value)}; the gradient is (old - new) / rate"
+        told = "=" in rate.words or " " in rate.words
+        said = rate.words if told else f"{rate.words} = {rate.value:g}"
+        said += "; the gradient is (old - new) / rate"
     else:
         said = "none in the code: 1; the gradient is old - new"
     if taken.folded != 1.0:
@@ -41,11 +43,6 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         bool(rate.words) and taking.step is not None and rate.value == taking.step.rate.value,
         tuple(notes),
     )
-
-
-def _rate_words(words: str, value: float) -> str:
-    told = "=" in words or " " in words
-    return words if told else f"{words} = {value:g}"
 
 
 def loss_words(found: Found) -> list[str]:

@@ -207,8 +207,12 @@ class Taking:
             gradients = {path: value / folded for path, value in implied.items()}
             names = self._kept(point, after, gradients, names)
             both = len(names) == len(step.paths)
-        paths = tuple(self._ordered(point))
-        return Taken(point, paths, found, step.rate.value * folded, names, of_step, both, folded)
+        known = leaves(snapshot.state)
+        paths = [path for path in known if path in step.paths]
+        paths += [path for path in step.paths if path not in known]
+        return Taken(
+            point, tuple(paths), found, step.rate.value * folded, names, of_step, both, folded
+        )
 
     def _of_its_data(
         self, point: Point, found: Found, losses: Sequence[Loss], implied: Gradients
@@ -237,10 +241,6 @@ class Taking:
         still = point.after({})
         at_rest = all(alike(still.number(place), after.number(place)) for place in names.values())
         return names if at_rest else {}
-
-    def _ordered(self, point: Point) -> list[Path]:
-        order = {path: place for place, path in enumerate(leaves(point.snapshot.state))}
-        return sorted(point.step.paths, key=lambda path: order.get(path, len(order)))
 
     def _require_one(self, losses: Sequence[Loss], point: Point, implied: Gradients) -> None:
         """Refuses a loop that descends several losses, each with parameters of its own."""
