@@ -28,8 +28,9 @@ from gradcheck.mending.patches import make_patch
 from gradcheck.mending.ranking import ranked
 from gradcheck.mending.search import SLOWEST, Search
 from gradcheck.mending.silence import Silence
-from gradcheck.mending.source import blocks_without_gradient, editable_functions, read_source
+from gradcheck.mending.source import editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
+from gradcheck.mending.targets import blocks_without_gradient
 from gradcheck.mending.task import Allowance, Answers, Counts, Task
 from gradcheck.options import Edits
 from gradcheck.progress import Advance

@@ -18,11 +18,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from gradcheck.compare.point import Point
 from gradcheck.mending.executed import executed, functions_of
 from gradcheck.mending.marks import Mark, marked, marks_in
 from gradcheck.user.calls import cell_name
-from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -143,28 +141,6 @@ def _run_by(
         problem.parameters.restore()
 
 
-def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> frozenset[int]:
-    """The blocks that no gradient is returned for, as far as the source says where it raises.
-
-    Where it raises, a block is one of them if no text in the functions begins a name of its
-    gradient; functions that the loss calls as well are left out.
-    """
-    codes = {function.code for function in functions if not function.of_loss}
-    constants = [constant for code in codes for constant in code.co_consts]
-    items = [item for one in constants for item in (one if isinstance(one, tuple) else (one,))]
-    texts = tuple(item for item in items if isinstance(item, str) and item)
-    without = set()
-    for leaf in point.problem.parameters.leaves:
-        if leaf.block is None or not leaf.path or not isinstance(leaf.path[0], str):
-            continue
-        verdict = point.blocks[leaf.block].verdict
-        names = {leaf.path[0], *derived_names(leaf.path[0])}
-        is_named = any(name.startswith(texts) for name in names)
-        if verdict == "missing" or (verdict == "raised" and not is_named):
-            without.add(leaf.block)
-    return frozenset(without)
-
-
 def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ...], int]:
     """The names and the occurrence of the definition that a code was made from."""
     if code.co_name == STEP:
@@ -194,10 +170,8 @@ def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ..
 
 def span(starts: Sequence[int], node: ast.expr | ast.stmt) -> tuple[int, int]:
     """Where a node stands, in bytes, in a file whose lines begin there."""
-    end_line = node.end_lineno or node.lineno
-    return starts[node.lineno - 1] + node.col_offset, starts[end_line - 1] + (
-        node.end_col_offset or 0
-    )
+    end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+    return starts[node.lineno - 1] + node.col_offset, end
 
 
 def span_of_piece(starts: Sequence[int], node: Piece) -> tuple[int, int]:

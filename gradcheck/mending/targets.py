@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.compare.block import Block
+from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import BOUND_FACTOR
+from gradcheck.mending.source import Function
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
+from gradcheck.user.names import derived_names
 
 ROUNDING = 1e-11
 """What rounding in the gradient may do, relative to the block's largest derivative."""
@@ -95,3 +98,25 @@ class Target:
         length = float(np.sqrt(mine @ mine * (true @ true)))
         aligned = len(true) > 2 and abs(abs(mine @ true) - length) <= PROPORTIONAL**2 * length
         return max(share, 0.5) if aligned and length else share
+
+
+def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> frozenset[int]:
+    """The blocks that no gradient is returned for, as far as the source says where it raises.
+
+    Where it raises, a block is one of them if no text in the functions begins a name of its
+    gradient; functions that the loss calls as well are left out.
+    """
+    codes = {function.code for function in functions if not function.of_loss}
+    constants = [constant for code in codes for constant in code.co_consts]
+    items = [item for one in constants for item in (one if isinstance(one, tuple) else (one,))]
+    texts = tuple(item for item in items if isinstance(item, str) and item)
+    without = set()
+    for leaf in point.problem.parameters.leaves:
+        if leaf.block is None or not leaf.path or not isinstance(leaf.path[0], str):
+            continue
+        verdict = point.blocks[leaf.block].verdict
+        names = {leaf.path[0], *derived_names(leaf.path[0])}
+        is_named = any(name.startswith(texts) for name in names)
+        if verdict == "missing" or (verdict == "raised" and not is_named):
+            without.add(leaf.block)
+    return frozenset(without)

@@ -210,9 +210,8 @@ class Taking:
         known = leaves(snapshot.state)
         paths = [path for path in known if path in step.paths]
         paths += [path for path in step.paths if path not in known]
-        return Taken(
-            point, tuple(paths), found, step.rate.value * folded, names, of_step, both, folded
-        )
+        rate = step.rate.value * folded
+        return Taken(point, tuple(paths), found, rate, names, of_step, both, folded)
 
     def _of_its_data(
         self, point: Point, found: Found, losses: Sequence[Loss], implied: Gradients
