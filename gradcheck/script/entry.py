@@ -163,21 +163,19 @@ class _Work:
         report = self._checked(taken, overrides)
         if report.verdict == "fail":
             return report
-        for other in self._others:
-            if other.found.loss.words != taken.found.loss.words:
-                continue
-            if report.up_to and other_counts(taken.found.loss.common, other.found.loss.common):
-                self.more_notes = ["the factor of all gradients is another one in each iteration"]
-                return self._as_it_is
-            confirming = {**overrides, "budget": CONFIRMING_SECONDS}
-            again = self._rated(other, report, confirming)
-            if again.verdict == "fail":
-                again = self._checked(other, confirming)
-            decided = report.verdict == "inconclusive" and again.ok
-            if again.verdict == "fail" or decided:
-                return again
-            break
-        return report
+        words, common = taken.found.loss.words, taken.found.loss.common
+        other = next((one for one in self._others if one.found.loss.words == words), None)
+        if other is None:
+            return report
+        if report.up_to and other_counts(common, other.found.loss.common):
+            self.more_notes = ["the factor of all gradients is another one in each iteration"]
+            return self._as_it_is
+        confirming = {**overrides, "budget": CONFIRMING_SECONDS}
+        again = self._rated(other, report, confirming)
+        if again.verdict == "fail":
+            again = self._checked(other, confirming)
+        decided = report.verdict == "inconclusive" and again.ok
+        return again if again.verdict == "fail" or decided else report
 
     def _rated(self, taken: Taken, first: Report, overrides: dict[str, Any]) -> Report:
         """The same check as gave the first report, of another iteration."""

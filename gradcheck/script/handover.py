@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,59 +14,23 @@ from gradcheck.script.choice import Found
 from gradcheck.script.losses import Point
 from gradcheck.script.marks import HOOKS
 from gradcheck.script.state import Path, State, bare, leaves
+from gradcheck.user.blocks import path_name
 
 MOST_DATA = 12
 BATCH = 5000
 """Samples of a list that may still be the data."""
 
-Tree = Any
-"""A nesting of dicts and lists with a path in the place of every parameter."""
 
-
-def nested(paths: Sequence[Path]) -> Tree:
-    """The structure that the parameters lie in, without what all of it lies in."""
-    steps = {path: [bare(step) for step in path[1:]] for path in paths}
+def names_of(paths: Sequence[Path]) -> dict[str, Path]:
+    """The parameters by their names, which leave out what all of them lie in."""
+    steps = {path: tuple(map(bare, path[1:])) for path in paths}
     while all(len(own) > 1 for own in steps.values()):
         if len({str(own[0]) for own in steps.values()}) > 1:
             break
         if any(isinstance(own[1], int) for own in steps.values()):
             break
         steps = {path: own[1:] for path, own in steps.items()}
-    return _built(list(steps.items()))
-
-
-def _built(items: list[tuple[Path, list[Any]]]) -> Tree:
-    if len(items) == 1 and not items[0][1]:
-        return items[0][0]
-    groups: dict[Any, list[tuple[Path, list[Any]]]] = {}
-    for path, steps in items:
-        groups.setdefault(steps[0], []).append((path, steps[1:]))
-    made = {key: _built(inner) for key, inner in groups.items()}
-    if all(isinstance(key, int) for key in made):  # with nothing for what has no parameters
-        return [made.get(number) for number in range(max(made) + 1)]
-    return {str(key): one for key, one in made.items()}
-
-
-def filled(tree: Tree, of: Callable[[Path], Any]) -> Any:
-    """The structure with a value for every path."""
-    if tree is None:
-        return None
-    if isinstance(tree, tuple):
-        return of(tree)
-    if isinstance(tree, list):
-        return [filled(one, of) for one in tree]
-    return {key: filled(one, of) for key, one in tree.items()}
-
-
-def spread(tree: Tree, values: Any, found: dict[Path, Any] | None = None) -> dict[Path, Any]:
-    """The values of a structure by their paths."""
-    found = {} if found is None else found
-    if isinstance(tree, tuple):
-        found[tree] = values
-    elif tree is not None:
-        for key in range(len(tree)) if isinstance(tree, list) else tree:
-            spread(tree[key], values[key], found)
-    return found
+    return {path_name(own): path for path, own in steps.items()}
 
 
 @dataclass(frozen=True)
@@ -75,7 +39,7 @@ class Taken:
 
     Attributes:
         point: where it is looked at.
-        paths: the parameters.
+        paths: the parameters, by their names.
         found: what is descended.
         rate: what the step is divided by.
         gradients: where the script keeps the gradients; empty where the step tells them.
@@ -85,7 +49,7 @@ class Taken:
     """
 
     point: Point
-    paths: tuple[Path, ...]
+    paths: Mapping[str, Path]
     found: Found
     rate: float
     gradients: Mapping[Path, Path]
@@ -96,9 +60,8 @@ class Taken:
     def case(self, of_step: bool | None = None) -> Case:
         """The case: of the step, or of the gradients that the script keeps."""
         loss, step, grad = self._functions()
-        tree = nested(self.paths)
         state = self.point.snapshot.state
-        params = filled(tree, lambda path: _beside_zero(_value(state, path)))
+        params = {name: _beside_zero(_value(state, path)) for name, path in self.paths.items()}
         if self.of_step and not self.both if of_step is None else of_step:
             return StepCase(step, params, loss=loss, learning_rate=self.rate)
         return Case(loss, params, grad)
@@ -118,7 +81,7 @@ class Taken:
     def _functions(self) -> tuple[Any, Any, Any]:
         point, chosen, rate, places = self.point, self.found.loss, self.rate, self.gradients
         run, what, snapshot, extra = point.run, point.step, point.snapshot, point.extra
-        tree = nested(self.paths)
+        paths = self.paths
         body = run.body(what.loop, snapshot)
         own = run.own_body(what.loop, snapshot)
         reached = [body, *snapshot.shared.values(), *run.own_definitions]
@@ -127,22 +90,24 @@ class Taken:
 
         def loss(params: Any) -> Any:
             _ = body, reached, data  # which are followed, and found, through this function
-            return point.value(chosen, spread(tree, params))
+            return point.value(chosen, {path: params[name] for name, path in paths.items()})
 
         def step(params: Any, learning_rate: float = rate) -> Any:
             _ = body, reached, data
-            changed = {**extra, **spread(tree, params)}
+            changed = {**extra, **{path: params[name] for name, path in paths.items()}}
             scale = learning_rate / rate
             after = run.replay(what.loop, snapshot, changed, what.rate, scale, body=own)
-            return filled(tree, lambda path: _value(after, path))
+            return {name: _value(after, path) for name, path in paths.items()}
 
         def grad(params: Any) -> Any:
             _ = body, reached, data
-            start = spread(tree, params)
+            start = {path: params[name] for name, path in paths.items()}
             after = run.replay(what.loop, snapshot, {**extra, **start}, body=own)
             if places:
-                return filled(tree, lambda path: _value(after, places[path]))
-            return filled(tree, lambda path: (start[path] - _value(after, path)) / rate)
+                return {name: _value(after, places[path]) for name, path in paths.items()}
+            return {
+                name: (params[name] - _value(after, path)) / rate for name, path in paths.items()
+            }
 
         return loss, step, grad
 

@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path as File
 
 from gradcheck.script.choice import choose
-from gradcheck.script.handover import Taken
+from gradcheck.script.handover import Taken, names_of
 from gradcheck.script.loops import Step
 from gradcheck.script.losses import Point, candidates
 from gradcheck.script.rates import Rate
@@ -40,7 +40,7 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
         point = Point(run, step, snapshot, {}, tolerant=True)
         found = choose(candidates(point, {}), taking.wishes.loss)
         if found is not None:
-            return Taken(point, tuple(paths), found, step.rate.value, {}, of_step=False)
+            return Taken(point, names_of(paths), found, step.rate.value, {}, of_step=False)
     raise RefusedError(_sentence(taking, error, bool(begun)))
 
 

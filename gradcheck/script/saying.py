@@ -34,7 +34,7 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         time.perf_counter() - taking.started,
         loop.node.lineno,
         step.words or f"one iteration of the loop at {loop.place}",
-        tuple(map(label, taken.paths)),
+        tuple(map(label, taken.paths.values())),
         loss.words,
         loss.site.line,
         tuple(loss_words(taken.found)),

@@ -16,7 +16,7 @@ from gradcheck.script.gradients import (
     source_of,
     velocities,
 )
-from gradcheck.script.handover import Taken
+from gradcheck.script.handover import Taken, names_of
 from gradcheck.script.loops import IDLE, Step, find_step, further_paths
 from gradcheck.script.losses import Gradients, Loss, Point, candidates
 from gradcheck.script.marks import ASSIGNED
@@ -211,7 +211,7 @@ class Taking:
         paths = [path for path in known if path in step.paths]
         paths += [path for path in step.paths if path not in known]
         rate = step.rate.value * folded
-        return Taken(point, tuple(paths), found, rate, names, of_step, both, folded)
+        return Taken(point, names_of(paths), found, rate, names, of_step, both, folded)
 
     def _of_its_data(
         self, point: Point, found: Found, losses: Sequence[Loss], implied: Gradients
