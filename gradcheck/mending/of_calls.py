@@ -24,12 +24,7 @@ ALIKE = (
     ("zeros_like", "ones_like"),
     ("hstack", "vstack"),
 )
-OPPOSITE = {
-    ast.Gt: (">=", "<"),
-    ast.GtE: (">", "<="),
-    ast.Lt: ("<=", ">"),
-    ast.LtE: ("<", ">="),
-}
+OPPOSITE = {ast.Gt: (">=", "<"), ast.GtE: (">", "<="), ast.Lt: ("<=", ">"), ast.LtE: ("<", ">=")}
 
 
 def axes(context: Context) -> Iterator[Edit]:

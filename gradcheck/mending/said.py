@@ -38,9 +38,7 @@ class Said:
         """What a finding says of one of its places."""
         last = place.end_line or place.line
         return cls(
-            place.file,
-            (place.line, place.column or 0, last, place.end_column or 0),
-            finding.fix,
+            place.file, (place.line, place.column or 0, last, place.end_column or 0), finding.fix
         )
 
     def edits(self, contexts: Sequence[Context]) -> list[Edit]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 from gradcheck.mending.candidate import Mended, TooSlowError, Watch, applied
-from gradcheck.mending.changes import Changes
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import all_edits, weighed
@@ -20,7 +19,7 @@ from gradcheck.mending.source import UnreadableError
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import Progress, Standing
 from gradcheck.mending.task import Answers, Task
-from gradcheck.mending.together import batches, likely_pairs, of_different_faults, united
+from gradcheck.mending.together import Changes, batches, likely_pairs, of_different_faults, united
 from gradcheck.mending.variants import Candidate, Program, Texts
 from gradcheck.mending.wanted import constructed
 

@@ -150,7 +150,7 @@ class _Trial:
         return (Rate(value, words, marks=tuple(marks)), paths) if paths else None
 
     def _replayed(
-        self, rate: Rate, scale: float, values: dict[Path, Any] | None = None
+        self, rate: Rate | None, scale: float, values: dict[Path, Any] | None = None
     ) -> State | None:
         try:
             return self.run.replay(self.number, self.snapshot, values, rate, scale)
@@ -208,11 +208,8 @@ class _Trial:
     def depends(self, paths: list[Path]) -> bool:
         """Whether the step depends on what it changes, which a mere update does not."""
         moved = self.nudged(paths)
-        values = {path: plain(value) for path, value in moved.items()}
-        try:
-            after = self.run.replay(self.number, self.snapshot, values)
-        except Exception as error:
-            self.run.passes[self.number].why = f"a replay raised {error}"
+        after = self._replayed(None, 1.0, {path: plain(value) for path, value in moved.items()})
+        if after is None:
             return False
         for path in paths:
             step = movement(self.after, self.snapshot.state, path)

@@ -66,11 +66,7 @@ def are_equal(implied: NDArray[np.float64], value: NDArray[np.float64]) -> bool:
 
 
 def _in_holder(
-    holder: Path,
-    items: Mapping[Any, Any],
-    paths: Sequence[Path],
-    before: State,
-    is_own: bool,
+    holder: Path, items: Mapping[Any, Any], paths: Sequence[Path], before: State, is_own: bool
 ) -> tuple[dict[Path, Path], int]:
     found: dict[Path, Path] = {}
     derived = 0
