@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
-from gradcheck.mending.source import Definition, Piece, offsets, span
+from gradcheck.mending.source import ONCE, Definition, Piece, offsets, span
 from gradcheck.mending.written import quoted_as_in
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -48,7 +48,6 @@ class Context:
         path: of its file.
         text: of its file.
         definition: in the file's tree.
-        values: those of the names, attributes and items in it that are arrays or numbers.
         functions: the names of the user's functions that it can call.
         known: the values of all its expressions, as far as they are known, lists too.
         of_loss: whether the loss runs it as well.
@@ -59,12 +58,23 @@ class Context:
     path: str
     text: bytes
     definition: Piece
-    values: Values
     functions: tuple[str, ...]
     known: Values
     of_loss: bool
-    pointed: frozenset[int] = frozenset()
+    pointed: frozenset[int]
     only_pointed: bool = False
+
+    @cached_property
+    def values(self) -> Values:
+        """The values of the names, attributes and items in it that are arrays or numbers."""
+        atoms = ast.Name | ast.Attribute | ast.Subscript
+        return {
+            text: value
+            for text, value in self.known.items()
+            if text != ONCE
+            and value.kind not in NOT_NUMBERS
+            and isinstance(ast.parse(text, mode="eval").body, atoms)
+        }
 
     @cached_property
     def library(self) -> str | None:

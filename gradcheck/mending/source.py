@@ -219,17 +219,21 @@ def new_code(function: Function, definition: bytes, line: int, body: int | None 
         mentioned = _mentioning(free, definition, body, name == LAMBDA)
         above -= mentioned.count(b"\n") - definition.count(b"\n")
         definition = mentioned
-    try:
-        text = "\n" * above + before + definition.decode("utf-8") + after
-        code = compile(
-            marked(text, function.marks) if function.marks else text, function.path, "exec"
-        )
-    except (SyntaxError, ValueError) as error:
-        raise UnreadableError(str(error)) from None
-    found = next((one for one in inner_codes(code) if one.co_name == name), None)
-    if found is None or found.co_freevars != free:
+    text = "\n" * above + before + definition.decode("utf-8") + after
+    found = _code_in(text, function, function.marks)
+    if found.co_freevars != free:
         raise UnreadableError("the function would need other variables of its surroundings")
     return found
+
+
+def _code_in(text: str, function: Function, marks: Sequence[Mark] = ()) -> CodeType:
+    """The code of a function that a text defines, with marks in it."""
+    try:
+        whole = compile(marked(text, marks) if marks else text, function.path, "exec")
+    except (SyntaxError, ValueError) as error:
+        raise UnreadableError(str(error)) from None
+    name = function.names[-1]
+    return next(one for one in inner_codes(whole) if one.co_name == name)
 
 
 def _step_code(function: Function, body: bytes, line: int) -> CodeType:
@@ -241,11 +245,7 @@ def _step_code(function: Function, body: bytes, line: int) -> CodeType:
     head.append(f" for {ONCE} in (0,):")
     text = "\n" * (line - 1 - len(head)) + "\n".join([*head, body.decode("utf-8")])
     text += "" if ONCE in stored else "\n return locals()"
-    try:
-        made = compile(text, function.path, "exec")
-    except (SyntaxError, ValueError) as error:
-        raise UnreadableError(str(error)) from None
-    return next(one for one in inner_codes(made) if one.co_name == STEP)
+    return _code_in(text, function)
 
 
 def _mentioning(names: Sequence[str], definition: bytes, body: int, is_lambda: bool) -> bytes:
