@@ -6,12 +6,13 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.record.ownership import names_in
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import is_users_file
@@ -166,6 +167,7 @@ def _inside_tuple(
 ) -> Iterator[tuple[Any, Put | None, Path]]:
     """A tuple is held as a whole: another takes its place."""
     items = list(value)
+    put = put if type(value) is tuple else None
 
     def set_item(index: int, new: Any) -> None:
         items[index] = new
@@ -173,9 +175,8 @@ def _inside_tuple(
         if put is not None:
             put(value if same else tuple(items))
 
-    settable = put is not None and type(value) is tuple
     for index, item in enumerate(value[:MOST_ITEMS]):
-        yield item, functools.partial(set_item, index) if settable else None, (str(index),)
+        yield item, functools.partial(set_item, index) if put else None, (str(index),)
 
 
 def _inside_function(function: Any) -> Iterator[tuple[Any, Put | None, Path]]:
@@ -185,7 +186,7 @@ def _inside_function(function: Any) -> Iterator[tuple[Any, Put | None, Path]]:
         except ValueError:  # it is empty still
             continue
     yield function.__defaults__ or (), functools.partial(setattr, function, "__defaults__"), ()
-    scope, names = function.__globals__, _names(function.__code__)
+    scope, names = function.__globals__, names_in(function.__code__)
     for name in names & scope.keys():
         value = scope[name]
         if isinstance(value, ModuleType):
@@ -202,9 +203,3 @@ def _inside_module(module: ModuleType, names: set[str]) -> Iterator[tuple[Any, P
         value = getattr(module, name)
         if not isinstance(value, ModuleType) and not inspect.isclass(value):
             yield value, functools.partial(setattr, module, name), (name,)
-
-
-def _names(code: CodeType) -> set[str]:
-    """The names that a function and those inside of it look up."""
-    inner = [_names(one) for one in code.co_consts if isinstance(one, CodeType)]
-    return set(code.co_names).union(*inner)

@@ -40,13 +40,13 @@ class Judge:
     raised when it was last judged, `read` what it was, until something else is run.
     """
 
-    def __init__(self, point: Point, missing: frozenset[int], seed: int) -> None:
+    def __init__(self, point: Point, missing: frozenset[int]) -> None:
         self.raised = False
         self.read: Read = ()
         self.further: tuple[Asked, ...] = ()
         self.elsewhere: tuple[tuple[State, Asked], ...] = ()
         self._missing, self._turn = missing, 0
-        self._rng = np.random.default_rng(seed)
+        self._rng = np.random.default_rng(0)
         center = point.problem.loss([value.copy() for value in point.values])
         problem = replace(
             point.problem,
@@ -79,7 +79,7 @@ class Judge:
         ]
         return self._asked(point.measured(point.perturb(entries, self._rng)))
 
-    def _nearby(self, base: Point, size: float, start: Standing | None) -> Iterator[Asked]:
+    def _nearby(self, base: Point, size: float, start: Standing) -> Iterator[Asked]:
         """Another point; nearer, where what is right at the user's would not be right there.
 
         There the loss is too near to where it is flat to tell.
@@ -188,7 +188,7 @@ class Judge:
             ]
         return max(errors)
 
-    def _measured(self, state: State, start: Standing | None) -> tuple[State, Asked] | None:
+    def _measured(self, state: State, start: Standing) -> tuple[State, Asked] | None:
         """The point as it is in a state; None where that makes no sense."""
         before = self.raised
         problem = self._unread.problem
@@ -248,9 +248,9 @@ def is_mended(right: Standing) -> bool:
     return any(right) and False not in right
 
 
-def _is_kept(start: Standing | None, right: Standing) -> bool:
+def _is_kept(start: Standing, right: Standing) -> bool:
     """Whether all is right that was."""
-    return start is None or not any(a and not b for a, b in zip(start, right, strict=True))
+    return all(now for before, now in zip(start, right, strict=True) if before)
 
 
 def _untold(function: Function | None) -> Any:

@@ -219,7 +219,7 @@ def _try_candidates(task: Task, answers: Answers) -> None:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of candidates, which overflow and divide by zero
         surroundings = Surroundings(task.point.problem, functions)
-        judge = Judge(task.point, blocks_without_gradient(task.point, task.functions), seed=0)
+        judge = Judge(task.point, blocks_without_gradient(task.point, task.functions))
         data = partial(Data, task.point.problem, task.point.values, functions, surroundings.restore)
         Search(task, judge, surroundings, data, answers).run()
 
