@@ -72,22 +72,19 @@ def load_file(path: Path) -> list[CaseEntry]:
     if not mentions_cases(path) and made_checks(path):
         return _recorded(path)
     module = _load_module(path)
-    entries = []
-    for function in vars(module).values():
-        mark = getattr(function, MARK, None)
-        if mark is not None and callable(function):
-            name, expect = mark
-            entries.append(
-                CaseEntry(
-                    name=f"{path.stem}:{name}",
-                    make=function,
-                    expect=expect,
-                    summary=(function.__doc__ or "").strip().partition("\n")[0],
-                    network=str(getattr(module, "NETWORK", "")),
-                    source=str(getattr(module, "SOURCE", "")),
-                    file=str(path),
-                )
-            )
+    functions = [one for one in vars(module).values() if callable(one) and hasattr(one, MARK)]
+    entries = [
+        CaseEntry(
+            name=f"{path.stem}:{name}",
+            make=function,
+            expect=expect,
+            summary=(function.__doc__ or "").strip().partition("\n")[0],
+            network=str(getattr(module, "NETWORK", "")),
+            source=str(getattr(module, "SOURCE", "")),
+            file=str(path),
+        )
+        for function, (name, expect) in ((one, getattr(one, MARK)) for one in functions)
+    ]
     if not entries:
         raise UsageError(f"{path} holds no case; {what_to_write(vars(module))}")
     return entries

@@ -17,7 +17,6 @@ from gradcheck.mending.matching import Wanted
 from gradcheck.mending.of_parts import formed
 from gradcheck.mending.said import Said
 from gradcheck.trace import Fault
-from gradcheck.user.calls import Location
 
 Maker = Callable[[Context], Iterator[Edit]]
 
@@ -79,11 +78,13 @@ class Hints:
     def of(cls, findings: Sequence[Finding], faults: Sequence[Fault] = ()) -> Hints:
         """The hints of some findings, and of the faults behind them."""
         codes = {finding.code for finding in findings}
-        places = [place for one in findings for place in _places(one)]
+        said = [
+            Said(place, one.fix) for one in findings for place in (one.location, *one.also) if place
+        ]
         return cls(
-            frozenset((place.file, place.line) for place in places),
+            frozenset((one.place.file, one.place.line) for one in said),
             frozenset(kind for rule in RULES if rule.code in codes for kind in rule.edits),
-            tuple(Said.of(one, place) for one in findings for place in _places(one)),
+            tuple(said),
             tuple(one for one in map(Wanted.of, faults) if one is not None),
         )
 
@@ -91,10 +92,6 @@ class Hints:
         """By how much more natural an edit is than it would be without these hints."""
         at_the_line = AT_THE_LINE if (edit.path, edit.line) in self.lines else 1.0
         return at_the_line * (OF_THE_RULE if kind in self.kinds else 1.0)
-
-
-def _places(finding: Finding) -> list[Location]:
-    return [place for place in (finding.location, *finding.also) if place]
 
 
 def weighed(constructed: Sequence[Edit]) -> list[Edit]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import same_arrays, same_numbers
+from gradcheck.arrays import copied, same_arrays, same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.mending.held import Held, Holdings
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
@@ -45,11 +45,11 @@ class State:
     @contextmanager
     def made(self) -> Iterator[None]:
         """While it is entered, the functions hold the changed data."""
-        before = [copy(held.value) for held, _ in self.puts]
+        before = [copied(held.value, 0) for held, _ in self.puts]
         whole = [items.copy() for items in self.lists]
         try:
             for held, new in self.puts:
-                held.put(copy(new))
+                held.put(copied(new, 0))
             for items in self.lists:  # after that: the last item may be one of what is put
                 del items[-1:]
             yield
@@ -152,7 +152,7 @@ class Data:
         try:
             returned = self._problem.gradient(self._values)
             blocks = read_gradients(returned, self._problem.parameters).blocks
-            gradient = [copy(block.value) for block in blocks if block.value is not None]
+            gradient = [copied(block.value, 0) for block in blocks if block.value is not None]
         except (UserCodeError, UsageError):
             gradient = None
         self._restore()
@@ -160,7 +160,7 @@ class Data:
 
     def _unchanged_by_a_call(self) -> list[Held]:
         """What the user's functions leave as it is: no caches, no parameters, no state."""
-        before = [copy(held.value) for held in self._found.held]
+        before = [copied(held.value, 0) for held in self._found.held]
         moved = self._problem.parameters.nudged(self._values, 0.1, self._rng)
         with suppress(UserCodeError, UsageError):
             self._problem.loss([value.copy() for value in moved])
@@ -179,11 +179,6 @@ class Data:
         ]
         self._restore()
         return kept
-
-
-def copy(value: Any) -> Any:
-    """A copy of an array; a number itself."""
-    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def _groups(kept: Sequence[Held]) -> list[list[Held]]:

@@ -13,7 +13,7 @@ from gradcheck.compare.point import Point
 from gradcheck.compare.precision import ROUNDINGS, epsilon_of
 from gradcheck.errors import UsageError
 from gradcheck.mending.elsewhere import Data, State
-from gradcheck.mending.targets import Progress, Read, Standing, Target
+from gradcheck.mending.targets import Progress, Read, Standing, Target, is_kept
 from gradcheck.sampling import Indices
 from gradcheck.user.calls import LEAVING, Raised, UserCodeError
 from gradcheck.user.gradients import read_gradients
@@ -91,7 +91,7 @@ class Judge:
                 if nearby is None:
                     continue
                 asked = self._asked_at(nearby, FURTHER_ENTRIES)
-                if _is_kept(start, self._right(asked)):
+                if is_kept(start, self._right(asked)):
                     yield asked
                     return
                 first = first or asked
@@ -204,7 +204,7 @@ class Judge:
             except (UserCodeError, UsageError):
                 return None
             right = self._right(asked)
-        if (self.raised and not before) or not _is_kept(start, right):
+        if (self.raised and not before) or not is_kept(start, right):
             return None
         return state, asked
 
@@ -246,11 +246,6 @@ class Judge:
 def is_mended(right: Standing) -> bool:
     """Whether every gradient that is returned is right, and one is."""
     return any(right) and False not in right
-
-
-def _is_kept(start: Standing, right: Standing) -> bool:
-    """Whether all is right that was."""
-    return all(now for before, now in zip(start, right, strict=True) if before)
 
 
 def _untold(function: Function | None) -> Any:

@@ -9,9 +9,9 @@ import numpy as np
 
 from gradcheck.mending.composed import EXACT
 from gradcheck.mending.moments import Moment
-from gradcheck.mending.said import Span
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
+from gradcheck.user.calls import Location
 
 CLOSE = 1e-9
 
@@ -27,14 +27,12 @@ class Wanted:
     """A value that is wrong.
 
     Attributes:
-        path: of the file.
-        span: where it stands.
+        place: where it stands.
         actual: what it is; of several passes of a loop, flat and one after the other.
         expected: what it should be.
     """
 
-    path: str
-    span: Span
+    place: Location
     actual: Array
     expected: Array
 
@@ -44,8 +42,7 @@ class Wanted:
         place, actual, expected = fault.place, fault.actual_value, fault.expected_value
         if place is None or actual is None or expected is None:
             return None
-        span = (place.line, place.column, place.end_line, place.end_column)
-        return cls(place.file, span, np.asarray(actual), np.asarray(expected))
+        return cls(place.location, np.asarray(actual), np.asarray(expected))
 
 
 def matched(known: Sequence[Told], wanted: Wanted) -> tuple[Sequence[Told], float] | None:

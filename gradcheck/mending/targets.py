@@ -30,6 +30,11 @@ PROPORTIONAL = 1e-6
 """How far from one factor the entries of a block may be that is right but for that."""
 
 
+def is_kept(before: Standing, now: Standing) -> bool:
+    """Whether all is right that was."""
+    return all(right for was, right in zip(before, now, strict=True) if was)
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a gradient has come.
@@ -51,8 +56,8 @@ class Progress:
 
     def is_beyond(self, base: Progress) -> bool:
         """Whether more is right than was, and nothing is wrong that was right."""
-        kept = all(now for now, old in zip(self.right, base.right, strict=True) if old)
-        return kept and (self.amount > base.amount + LEAST or self.is_clear(base))
+        more = self.amount > base.amount + LEAST or self.is_clear(base)
+        return more and is_kept(base.right, self.right)
 
     def is_clear(self, base: Progress) -> bool:
         """Whether more blocks are right than were, or it no longer raises."""

@@ -32,7 +32,7 @@ def constructed(
     """Edits after which an expression has the value that is wanted, the nearest first."""
     edits: list[Edit] = []
     for context in contexts:
-        statement = statement_at(context, wanted.span[0]) if context.path == wanted.path else None
+        statement = statement_at(context, wanted.place)
         if statement is not None:
             edits = _constructed_in(context, statement, wanted, run)
             calls = any(isinstance(one, ast.Call) for one in ast.walk(statement))
@@ -63,7 +63,7 @@ def _constructed_in(
 ) -> list[Edit]:
     """Edits of an expression of a statement that has the wrong value; or of what it returns."""
     moments = moments_at(context.path, statement.lineno, last_line(statement), run)
-    nodes = nodes_near(statement, wanted.span)
+    nodes = nodes_near(statement, wanted.place)
     if whole:
         nodes = [node for node in nodes if node in (statement, getattr(statement, "value", None))]
     asked = (
