@@ -135,15 +135,8 @@ class Context:
         """The edit that puts another text in a node's place."""
         start, end = self.span(node)
         by = quoted_as_in(self.text, by)
-        return Edit(
-            self.path,
-            start,
-            end,
-            by.encode("utf-8"),
-            weight,
-            node.lineno,
-            f"{self.source(node)}  ->  {by}",
-        )
+        words = f"{self.source(node)}  ->  {by}"
+        return Edit(self.path, start, end, by.encode("utf-8"), weight, node.lineno, words)
 
     def whole_replaced(self, node: ast.expr, by: str, weight: float) -> Edit:
         """The same for a whole expression, with brackets of its own that are around it."""
@@ -169,8 +162,7 @@ class Context:
             needs_none = ast.dump(ast.parse(bare)) == ast.dump(ast.parse(bracketed))
         except SyntaxError:  # `1.T`
             needs_none = False
-        text = by if needs_none else f"({by})"
-        words = f"{self.source(node)}  ->  {by}"
+        text, words = by if needs_none else f"({by})", f"{self.source(node)}  ->  {by}"
         return edit._replace(replacement=text.encode("utf-8"), words=words)
 
     @property
@@ -255,12 +247,12 @@ class Context:
         for node in nodes:  # which grows while it is read
             if not isinstance(node, Definition):
                 nodes += ast.iter_child_nodes(node)
-        return [node for node in nodes if self._is_looked_at(node)]
-
-    def _is_looked_at(self, node: ast.AST) -> bool:
-        if not self.only_pointed or not isinstance(node, ast.expr | ast.stmt):
-            return True
-        return any(node.lineno <= line <= (node.end_lineno or 0) for line in self.pointed)
+        return [
+            node
+            for node in nodes
+            if not (self.only_pointed and isinstance(node, ast.expr | ast.stmt))
+            or any(node.lineno <= line <= (node.end_lineno or 0) for line in self.pointed)
+        ]
 
     def all_of(self, kind: type[Node]) -> Iterator[Node]:
         """The nodes of one kind."""

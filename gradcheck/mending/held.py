@@ -25,6 +25,7 @@ MOST_ITEMS = 500
 NO_DATA = (Parameters, Bounds, Weighted)
 """What gradcheck's own functions around the user's hold beside these."""
 
+SAMPLE = (int, float, np.number, np.ndarray, tuple)
 Put = Callable[[Any], object]
 Path = tuple[str, ...]
 
@@ -112,7 +113,7 @@ class Holdings:
                 self.containers.append(value)
             elif hasattr(value, "__dict__") and is_object(value):
                 self.objects.append(value)
-            if isinstance(value, list) and _are_samples(value):
+            if isinstance(value, list) and value and all(isinstance(one, SAMPLE) for one in value):
                 self.lists.append(value)
             for inner, inner_put, step in _inside(value, put):
                 self._visit(inner, inner_put, (*path, *step), depth - 1)
@@ -125,11 +126,6 @@ class Holdings:
         else:
             before = self.held[index]
             self.held[index] = Held(array, before.path, before.puts + puts)
-
-
-def _are_samples(items: list[Any]) -> bool:
-    kinds = (int, float, np.number, np.ndarray, tuple)
-    return bool(items) and all(isinstance(item, kinds) for item in items)
 
 
 def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path]]:

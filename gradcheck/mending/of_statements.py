@@ -18,12 +18,12 @@ def assigned_or_added(context: Context) -> Iterator[Edit]:
     for node in context.nodes:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             if isinstance(node.targets[0], ast.Name | ast.Attribute | ast.Subscript):
-                yield _with_operator(context, node, node.targets[0], "+=", 7.0)
+                yield _with_operator(context, node, node.targets[0], "+=")
         elif isinstance(node, ast.AugAssign):
             own = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*="}.get(type(node.op), "")
             for operator in ("=", "+=", "-="):
                 if operator != own:
-                    yield _with_operator(context, node, node.target, operator, 7.0)
+                    yield _with_operator(context, node, node.target, operator)
             yield from _in_part(context, node)
 
 
@@ -48,21 +48,13 @@ def _with_operator(
     statement: ast.Assign | ast.AugAssign,
     target: ast.expr,
     operator: str,
-    weight: float,
 ) -> Edit:
     start, end = context.span(target)[1], context.span(statement.value)[0]
     between = context.text[start:end].decode("utf-8")
     opened = between[between.index("=") + 1 :].strip()  # a bracket, perhaps
-    name = context.source(target)
-    return Edit(
-        context.path,
-        start,
-        end,
-        f" {operator} {opened}".encode(),
-        weight,
-        target.lineno,
-        f"{name}{between.rstrip()}  ->  {name} {operator}",
-    )
+    name, text = context.source(target), f" {operator} {opened}".encode()
+    words = f"{name}{between.rstrip()}  ->  {name} {operator}"
+    return Edit(context.path, start, end, text, 7.0, target.lineno, words)
 
 
 def moved_statements(context: Context) -> Iterator[Edit]:

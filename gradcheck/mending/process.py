@@ -6,6 +6,7 @@ edits is its own copy.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import tempfile
 import time
@@ -31,7 +32,7 @@ from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import blocks_without_gradient
-from gradcheck.mending.task import Allowance, Answers, Counts, Task
+from gradcheck.mending.task import Allowance, Answers, Task, shared_counts
 from gradcheck.options import Edits
 from gradcheck.progress import Advance
 from gradcheck.sandbox.confinement import confine
@@ -128,7 +129,7 @@ class _Watched:
         self.lines = task.hints.lines
         self._task = task
         self._advance = advance
-        self._counts = Counts()
+        self._counts = shared_counts()
 
     def run(self) -> bool:
         """Runs the search, but for what was tried; whether it came to its end.
@@ -138,7 +139,7 @@ class _Watched:
         if Refusals.here is not None:
             answers, begun = Answers(self._counts, Refusals.here, self._hear), time.process_time()
             _try_candidates(self._task, answers)
-            self.tried, self.refused = self._counts.read()
+            self.tried, self.refused = self._counts[:2]
             self._has_computed(time.process_time() - begun)
             return True
         with (
@@ -191,24 +192,24 @@ class _Watched:
         return allowance.spent(self.tried, computed) >= allowance.amount + beyond
 
     def _count(self, silence: Silence) -> None:
-        tried, self.refused = self._counts.read()
+        tried, self.refused = self._counts[:2]
         if tried > self.tried:
             silence.broken()
             self._advance(tried - self.tried)
             self.tried = tried
 
 
-def _search(sender: Connection, counts: Counts, task: Task, folder: str) -> None:
+def _search(sender: Connection, counts: memoryview, task: Task, folder: str) -> None:
     """What runs in the process; None is sent at its end."""
     functions = [one for own in task.functions for one in own.functions]
     surroundings = Surroundings(task.point.problem, functions)
-    confine(sender.fileno(), counts.address)
+    confine(sender.fileno(), ctypes.addressof(ctypes.c_char.from_buffer(counts)))
     refusals = Refusals(function.__globals__ for function in functions)
     _work_in(folder, task.point, surroundings)
     if refusals.happened():
         sender.send(REACHES_OUT)
     else:
-        refusals.count = counts.read()[1]  # of the processes before
+        refusals.count = counts[1]  # of the processes before
         _try_candidates(task, Answers(counts, refusals, sender.send))
     sender.send(None)
 

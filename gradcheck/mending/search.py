@@ -61,7 +61,7 @@ class Search:
         answers: Answers,
     ) -> None:
         self._task, self._judge, self._surroundings = task, judge, surroundings
-        self._answers, self._tried_before = answers, answers.counts.read()[0]
+        self._answers, self._tried_before = answers, answers.counts[0]
         self._data: Callable[[], Data] | None = data
         self._program = Program(task.functions, task.texts)
         self._limit = min(SLOWEST, max(FASTEST, CALLS * task.point.noise.seconds))

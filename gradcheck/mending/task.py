@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from gradcheck.compare.point import Point
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
@@ -67,35 +65,19 @@ class Task:
     allowance: Allowance
 
 
-class Counts:
-    """How many candidates were tried and refused, in memory that both processes see."""
-
-    def __init__(self) -> None:
-        shared = mmap.mmap(-1, mmap.PAGESIZE)
-        self._numbers, self._written = np.frombuffer(shared, np.int64), memoryview(shared).cast("q")
-
-    @property
-    def address(self) -> int:
-        """Where it is."""
-        return self._numbers.ctypes.data
-
-    def read(self) -> tuple[int, int]:
-        """Those tried, and those of them that were refused."""
-        return int(self._numbers[0]), int(self._numbers[1])
-
-    def write(self, tried: int, refused: int) -> None:
-        """Tells the other process."""
-        self._written[0], self._written[1] = tried, refused
+def shared_counts() -> memoryview:
+    """How many candidates were tried, and how many refused, in memory that two processes see."""
+    return memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
 
 
 @dataclass(frozen=True)
 class Answers:
     """What is told of the candidates: their counts, and those that are proved."""
 
-    counts: Counts
+    counts: memoryview
     refusals: Refusals
     mended: Callable[[Mended], None]
 
     def tried(self, count: int) -> None:
         """So many were tried, that which is tried now among them."""
-        self.counts.write(count, self.refusals.count)
+        self.counts[0], self.counts[1] = count, self.refusals.count

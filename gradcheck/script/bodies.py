@@ -40,7 +40,9 @@ def body_function(
     if names is None:
         before = [ast.Global(sorted({ONCE, *_stored(loop.body)}))]
     else:
-        declared = _declared(loop)
+        around = ast.walk(loop.function) if loop.function else ()
+        globals_ = [node for node in around if isinstance(node, ast.Global)]
+        declared = {name for node in globals_ for name in node.names}
         before = [ast.Global(sorted(declared))] if declared else []
         known = [name for name in sorted(names) if name.isidentifier() and name not in declared]
         arguments = [ast.arg(name) for name in known]
@@ -116,13 +118,6 @@ class _Inside(ast.NodeTransformer):
         return ast.copy_location(ast.Pass(), node)
 
     visit_Nonlocal = visit_Global  # noqa: N815
-
-
-def _declared(loop: TrainingLoop) -> set[str]:
-    if loop.function is None:
-        return set()
-    nodes = ast.walk(loop.function)
-    return {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
 
 
 def _stored(statements: Iterable[ast.AST]) -> Iterator[str]:

@@ -135,11 +135,7 @@ class Point:
 
 
 def candidates(point: Point, gradients: Gradients) -> list[Loss]:
-    """The numbers of an iteration that depend on the parameters and may be its loss.
-
-    Raises:
-        Exception: whatever the script raises.
-    """
+    """The numbers of an iteration that depend on the parameters and may be its loss."""
     start = point.start
     rng = np.random.default_rng(1)
     paths = list(start)

@@ -73,11 +73,7 @@ class Taking:
         return self.step is not None
 
     def execute(self) -> None:
-        """Runs the script; a loop that has a single pass is tried at its end.
-
-        Raises:
-            BaseException: whatever the script raises, before a loop was found.
-        """
+        """Runs the script, which may raise; a loop that has a single pass is tried at its end."""
         try:
             self.run.execute()
         except Exception:
