@@ -78,11 +78,11 @@ class Search:
         self._start = self._judge.right_blocks()
         self._most_right = self._start.count(True)
         try:
-            self._level(self._program, (), 0)
+            self._level(self._program)
         finally:
             self._watch.stop()
 
-    def _level(self, program: Program, before: Candidate, depth: int) -> None:
+    def _level(self, program: Program) -> None:
         """All single edits of a program; where none is enough, those that help are kept."""
         functions, pointed = self._task.functions, self._task.hints.lines
         contexts = contexts_of(functions, program.texts, self._run_once, pointed)
@@ -90,27 +90,28 @@ class Search:
         changes = Changes(base, self._judge.read, self._judge.targets)
         self._surroundings.restore()
         said = [one.edits(contexts) for one in self._task.hints.said]
-        early = self._helpful(program, before, chain(*said), changes)
-        self._try_each(program, () if self._mended else of_different_faults(said), before)
+        early = self._helpful(program, chain(*said), changes)
+        self._try_each(program, () if self._mended else of_different_faults(said))
         wanted = () if self._mended else self._task.hints.wanted
         made = [self._constructed(contexts, one) for one in wanted]
-        self._try_each(program, of_different_faults(made), before)
+        self._try_each(program, of_different_faults(made))
         first = weighed(list(chain(*made)))
-        early += self._helpful(program, before, first, changes)
-        if not self._mended and depth < DEPTH:
+        early += self._helpful(program, first, changes)
+        goes_on = len(program.edits) < DEPTH
+        if goes_on and not self._mended:
             last = self._last
             self._last = self._spent() + DEEPEN * (last - self._spent())
-            self._follow(program, before, [one for one in early if one[1].is_clear(base)], depth)
+            self._follow(program, [one for one in early if one[1].is_clear(base)])
             self._last = self._last if self._mended else last
         edits = all_edits(contexts, self._task.hints)
-        helpful = self._helpful(program, before, edits, changes)
-        self._try_each(program, () if self._mended else changes.pairs(), before)
-        if self._mended or depth >= DEPTH or self._is_over():
+        helpful = self._helpful(program, edits, changes)
+        self._try_each(program, () if self._mended else changes.pairs())
+        if self._mended or not goes_on or self._is_over():
             return
-        self._follow(program, before, [*early, *helpful], depth)
-        if not depth:
+        self._follow(program, [*early, *helpful])
+        if not program.edits:
             edits = all_edits(contexts, self._task.hints)
-            self._try_each(program, likely_pairs([*first, *edits]), ())
+            self._try_each(program, likely_pairs([*first, *edits]))
 
     def _constructed(self, contexts: Sequence[Context], wanted: Wanted) -> list[Edit]:
         """Edits that give an expression the value that is wanted, unless it takes too long."""
@@ -122,28 +123,24 @@ class Search:
         finally:
             self._surroundings.restore()
 
-    def _follow(
-        self, program: Program, before: Candidate, helpful: list[tuple[Edit, Progress]], depth: int
-    ) -> None:
+    def _follow(self, program: Program, helpful: list[tuple[Edit, Progress]]) -> None:
         """Searches on from the edits that help most."""
         helpful.sort(key=lambda pair: (-pair[1].amount, pair[0].weight))
         for edit, _ in helpful[:PARTIAL]:
             if not self._mended:
                 with program.running(program.code_of((edit,))):
-                    after = Program(self._task.functions, applied(program.texts, (edit,)))
-                    self._level(after, (*before, edit), depth + 1)
+                    texts, edits = applied(program.texts, (edit,)), (*program.edits, edit)
+                    self._level(Program(self._task.functions, texts, edits))
                 program.restore()
 
-    def _try_each(
-        self, program: Program, candidates: Iterable[Candidate], before: Candidate
-    ) -> None:
+    def _try_each(self, program: Program, candidates: Iterable[Candidate]) -> None:
         for batch in batches(candidates):
             if self._is_over():
                 return
-            self._try_all(program, batch, before)
+            self._try_all(program, batch)
 
     def _helpful(
-        self, program: Program, before: Candidate, edits: Iterable[Edit], changes: Changes
+        self, program: Program, edits: Iterable[Edit], changes: Changes
     ) -> list[tuple[Edit, Progress]]:
         """Tries single edits: those that help and are not enough."""
         base, deepen = changes.base, self._spent() + DEEPEN * (self._last - self._spent())
@@ -157,23 +154,22 @@ class Search:
             if progress.is_beyond(base) and self._keeps_loss(program, candidate):
                 helpful.append((candidate[0], progress))
                 clear += progress.is_clear(base)
-                self._tell_part(program, (*before, *candidate), right)
+                self._tell_part(program, candidate, right)
 
         together: list[Candidate] = []
         for candidates in batches((edit,) for edit in edits):
             if clear and self._spent() > deepen:
                 break
-            self._try_all(program, candidates, before, keep)
+            self._try_all(program, candidates, keep)
             if clear and not together:
                 together = united(helpful, base)
-                self._try_each(program, together, before)
+                self._try_each(program, together)
         return helpful
 
     def _try_all(
         self,
         program: Program,
         candidates: Sequence[Candidate],
-        before: Candidate,
         keep: Callable[[Candidate, Standing], None] | None = None,
     ) -> None:
         """Tries candidates that are compiled together; those that are not mended may be kept."""
@@ -200,7 +196,7 @@ class Search:
                     if keep is not None and not is_mended(right):
                         keep(candidate, right)
                 if mended:
-                    self._prove(program, before, candidate, right)
+                    self._prove(program, candidate, right)
             except TooSlowError:
                 continue
             finally:
@@ -211,9 +207,7 @@ class Search:
         """Whether a candidate that is run leaves the loss as it was, which few can change."""
         return not program.is_of_loss(candidate) or self._judge.keeps_loss()
 
-    def _prove(
-        self, program: Program, before: Candidate, candidate: Candidate, right: Standing
-    ) -> None:
+    def _prove(self, program: Program, candidate: Candidate, right: Standing) -> None:
         """Asks a candidate whose gradient is right everywhere else; sends it if it is there too."""
         if right == self._start:
             return
@@ -227,7 +221,7 @@ class Search:
             names = zip(self._task.point.problem.parameters.names, right, strict=True)
             left = tuple(name for name, standing in names if standing is None)
             asked = (self._judge.points, self._judge.varied, holds, left)
-            self._tell(Mended((*before, *candidate), after, error, *asked))
+            self._tell(Mended((*program.edits, *candidate), after, error, *asked))
 
     def _prepare(self, program: Program) -> None:
         """Measures the user's own functions where candidates are proved, before the first is."""
@@ -253,7 +247,7 @@ class Search:
         self._coincidences += not mended.holds
         self._answers.mended(mended)
 
-    def _tell_part(self, program: Program, edits: Candidate, right: Standing) -> None:
+    def _tell_part(self, program: Program, candidate: Candidate, right: Standing) -> None:
         """Sends edits that make more blocks right than any before, while others stay wrong."""
         if right.count(True) <= self._most_right or self._mended:
             return
@@ -261,6 +255,7 @@ class Search:
         names = self._task.point.problem.parameters.names
         now = zip(names, right, self._start, strict=True)
         part = tuple(name for name, standing, before in now if standing and not before)
+        edits = (*program.edits, *candidate)
         self._answers.mended(Mended(edits, program.texts, 0.0, holds=False, part=part))
 
     def _is_new(self, texts: Texts) -> bool:

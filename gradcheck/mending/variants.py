@@ -58,10 +58,10 @@ class Slot:
 
 
 class Program:
-    """The user's files as they are at a level of the search, with the functions that are edited."""
+    """The user's files as they are after some edits, with the functions that are edited."""
 
-    def __init__(self, functions: Sequence[Function], texts: Texts) -> None:
-        self.functions, self.texts = functions, texts
+    def __init__(self, functions: Sequence[Function], texts: Texts, edits: Candidate = ()) -> None:
+        self.functions, self.texts, self.edits = functions, texts, edits
         self._own = [(function, function.code) for function in functions]
         self._slots: dict[str, list[Slot]] = {path: [] for path in texts}
         self._now: Codes | None = None
