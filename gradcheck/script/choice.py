@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.script.inferred import SQUARES
 from gradcheck.script.losses import Loss
 from gradcheck.script.marks import APPENDED, ASSIGNED, PRINTED, RETURNED
 from gradcheck.script.words import RefusedError
+from gradcheck.user.blocks import Array
 
 EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(loss|cost|J)$")
 ORDER = (PRINTED, APPENDED, RETURNED, ASSIGNED)
@@ -128,7 +128,7 @@ def _with_squares(loss: Loss, inferred: Sequence[Loss], instead: Loss | None = N
     return Found(loss, instead, squares=max(squares, key=_fit, default=None))
 
 
-def proportional(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+def proportional(one: Array, other: Array) -> bool:
     """Whether the slopes of two losses are those of one, times a number."""
     factor = float(one @ other / (other @ other))
     return factor > 0 and bool(

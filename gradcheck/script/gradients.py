@@ -7,19 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.script.loops import Step, plain
 from gradcheck.script.losses import CLOSE, Gradients, Loss, Point
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, alike, last_name, leaves
 from gradcheck.script.words import ROLE
+from gradcheck.user.blocks import Array
 
 ADAPTIVE = 0.05
 """How far a step may be from a multiple of the gradients, relative, and be called one."""
 
 
-def implied_gradients(point: Point, after: State) -> dict[Path, NDArray[np.float64]]:
+def implied_gradients(point: Point, after: State) -> dict[Path, Array]:
     """The gradients that a step implies, where it keeps the parameters' shapes."""
     found = {}
     for path, old in point.start.items():
@@ -101,7 +101,7 @@ def is_of_other_data(
     return False
 
 
-def _along(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+def _along(one: Array, other: Array) -> bool:
     sizes = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
     return float(np.sum(one * other)) >= (1 - 1e-6) * sizes
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.script.memory import views
 from gradcheck.script.rates import Rate, candidates, increments
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, alike, leaves, movement
+from gradcheck.user.blocks import Array
 
 MOST_PARAMETERS = 400
 MOST_ALONE = 40
@@ -77,7 +77,7 @@ def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
     return None
 
 
-def _changed(snapshot: Snapshot, after: State) -> dict[Path, NDArray[np.float64]]:
+def _changed(snapshot: Snapshot, after: State) -> dict[Path, Array]:
     found = {}
     again = {id(view) for _, view in views(leaves(snapshot.state).values())}
     for path, value in leaves(snapshot.state).items():
@@ -91,7 +91,7 @@ def _changed(snapshot: Snapshot, after: State) -> dict[Path, NDArray[np.float64]
     return found
 
 
-def plain(value: NDArray[np.float64]) -> Any:
+def plain(value: Array) -> Any:
     """An array as the script holds it: a number where it has no dimension."""
     return float(value) if value.ndim == 0 else value.copy()
 
@@ -104,7 +104,7 @@ class _Trial:
     number: int
     snapshot: Snapshot
     after: State
-    changed: dict[Path, NDArray[np.float64]]
+    changed: dict[Path, Array]
 
     def rate(self, given: float | None) -> tuple[Rate, list[Path]] | None:
         """The rate that leaves the most numbers where they are when it is 0."""
@@ -196,9 +196,7 @@ class _Trial:
             kept = self.stay(rate, moved, alone)
         return kept
 
-    def stay(
-        self, rate: Rate, moved: dict[Path, NDArray[np.float64]], paths: list[Path]
-    ) -> list[Path]:
+    def stay(self, rate: Rate, moved: dict[Path, Array], paths: list[Path]) -> list[Path]:
         """Those that stay where they have been moved to at a rate of 0."""
         kept = self._replayed(rate, 0.0, {path: plain(moved[path]) for path in paths})
         if kept is None:
@@ -229,7 +227,7 @@ class _Trial:
         step = movement(self.after, self.snapshot.state, paths[0])
         return step is not None and np.count_nonzero(step) == 1
 
-    def nudged(self, paths: list[Path]) -> dict[Path, NDArray[np.float64]]:
+    def nudged(self, paths: list[Path]) -> dict[Path, Array]:
         """Numbers moved a little in every entry."""
         rng = np.random.default_rng(0)
         moved = {}

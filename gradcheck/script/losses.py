@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.script.inferred import Family, families
 from gradcheck.script.loops import Step, plain
@@ -16,6 +15,7 @@ from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED, Seen
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State
 from gradcheck.script.words import STRONG
+from gradcheck.user.blocks import Array
 
 ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validation|test|dev|eval)(_|$)")
 """Losses of data that the step does not descend."""
@@ -47,7 +47,7 @@ class Loss:
     number: int
     count: int
     site: Site
-    slopes: NDArray[np.float64]
+    slopes: Array
     strong: bool = False
     order: int = 0
     family: Family | None = None
@@ -77,7 +77,7 @@ class Loss:
         return self.family.value([(pair[self.side], pair[1 - self.side]) for pair in pairs])
 
 
-Gradients = Mapping[Path, NDArray[np.float64]]
+Gradients = Mapping[Path, Array]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Point:
     tolerant: bool = False
 
     @property
-    def start(self) -> dict[Path, NDArray[np.float64]]:
+    def start(self) -> dict[Path, Array]:
         """The parameters."""
         state = self.snapshot.state
         return {path: np.array(state.get(path), dtype=np.float64) for path in self.step.paths}
@@ -216,7 +216,7 @@ def _with_wholes(found: list[Loss], base: Seen) -> list[Loss]:
     return [replace(one, strong=believed.get(one.number, one.strong)) for one in found]
 
 
-def _slopes(trials: list[_Trial], of: Any) -> NDArray[np.float64] | None:
+def _slopes(trials: list[_Trial], of: Any) -> Array | None:
     """The derivatives of a number along all directions; None where it does not depend on them."""
     try:
         found = np.array([(of(one.ahead) - of(one.behind)) / (2 * one.width) for one in trials])

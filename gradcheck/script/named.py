@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.script.state import Attribute, Path, State, bare, last_name, leaves
+from gradcheck.user.blocks import Array
 from gradcheck.user.names import SIBLINGS, derived_names
 
 BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
@@ -44,7 +44,7 @@ def named_gradients(
 
 
 def equal_gradients(
-    after: State, wanted: Mapping[Path, NDArray[np.float64]], others: Set[Path]
+    after: State, wanted: Mapping[Path, Array], others: Set[Path]
 ) -> dict[Path, Path]:
     """Where the numbers lie that a step implies, whatever they are called; empty if not all do."""
     found: dict[Path, Path] = {}
@@ -57,7 +57,7 @@ def equal_gradients(
     return found if len(found) == len(wanted) else {}
 
 
-def are_equal(implied: NDArray[np.float64], value: NDArray[np.float64]) -> bool:
+def are_equal(implied: Array, value: Array) -> bool:
     """Whether a gradient is that which a step implies, to the rounding of the parameters."""
     size = float(np.max(np.abs(value), initial=0.0))
     return implied.shape == value.shape and np.allclose(

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.script.memory import keep_memory_shared
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.trace.record.recording import open_tape
+from gradcheck.user.blocks import Array
 
 SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "argparse")
@@ -64,7 +64,7 @@ class State:
             value = getattr(value, step.name) if isinstance(step, Attribute) else value[step]
         return value
 
-    def number(self, path: Path) -> NDArray[np.float64] | None:
+    def number(self, path: Path) -> Array | None:
         """What lies at a path as an array of its own; None where no numbers do."""
         try:
             return np.array(self.get(path), dtype=np.float64)
@@ -251,7 +251,7 @@ def alike(one: Any, other: Any) -> bool:
         return False
 
 
-def movement(after: State, before: State, path: Path) -> NDArray[np.float64] | None:
+def movement(after: State, before: State, path: Path) -> Array | None:
     """By how much an iteration has moved what lies at a path; None if it is no number now."""
     old, new = before.number(path), after.number(path)
     if old is None or new is None:
