@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from types import CodeType, FrameType
@@ -49,6 +49,17 @@ class Moment:
         numbers = {**self.names, name: np.arange(np.size(value)).reshape(np.shape(value))}
         found = replace(self, names=numbers).value(name + text.removeprefix(array))
         return None if found is None else found.astype(np.intp)
+
+
+def values_at(moments: Sequence[Moment], text: str) -> list[Any] | None:
+    """The values of an expression at some moments; None where it has none at one of them."""
+    values = []
+    for moment in moments:
+        value = moment.value(text)
+        if value is None:
+            return None
+        values.append(value)
+    return values
 
 
 @cache

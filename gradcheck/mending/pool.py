@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Context
 from gradcheck.mending.items import INDEX, items_of
-from gradcheck.mending.moments import Moment
+from gradcheck.mending.moments import Moment, values_at
 from gradcheck.mending.of_factors import DERIVATIVE, sizes_in
 from gradcheck.mending.scope import expressions, inside, value_of
 from gradcheck.mending.written import operand
@@ -140,15 +140,6 @@ class Pool:
                 rows[text] = row
         return rows
 
-    def _values(self, text: str) -> list[Array] | None:
-        values = []
-        for moment in self._moments:
-            value = moment.value(text)
-            if value is None:
-                return None
-            values.append(value)
-        return values
-
     @cached_property
     def _known(self) -> dict[str, list[Array]]:
         """Those of names, of parts of what they hold, and of the function's own expressions."""
@@ -161,27 +152,24 @@ class Pool:
             if not name.startswith("_") and value_of(value) is not None and name not in names
         ]
         own = {
-            ast.unparse(node): self._context.source(node) for node in self._context.all_of(ast.expr)
+            ast.unparse(one): self._context.source(one) for one in self._context.all_of(ast.expr)
         }
         every = [one for one in expressions(self._context.definition) if one[0] not in "[{"]
         texts += [" ".join(own.get(one, one).split()) for one in every]
         known = {}
         whole = self._context.source(self._node)
         moved = set(INDEX.findall(whole))
-        texts.sort(
-            key=lambda text: (text != whole, not moved & set(INDEX.findall(text)), len(text))
-        )
+        texts.sort(key=lambda one: (one != whole, not moved & set(INDEX.findall(one)), len(one)))
         for text in dict.fromkeys(texts):
             is_old = not text.isidentifier() and self._context.is_made_later(text, self._node)
-            values = None if is_old else self._values(text)
+            values = None if is_old else values_at(self._moments, text)
             if values is not None:
                 known[text] = values
-        every = [one for moment in self._moments for one in moment.returned]
-        returned = [np.asarray(one) for one in every if isinstance(one, np.ndarray | np.floating)]
-        if isinstance(self._context.parents.get(self._node), ast.Return) and len(returned) == len(
-            self._moments
-        ):
-            known.setdefault(whole, returned)
+        results = [one for moment in self._moments for one in moment.returned]
+        arrays = [np.asarray(one) for one in results if isinstance(one, np.ndarray | np.floating)]
+        is_returned = isinstance(self._context.parents.get(self._node), ast.Return)
+        if is_returned and len(arrays) == len(self._moments):
+            known.setdefault(whole, arrays)
         return known
 
     def _called(self) -> dict[str, list[Array]]:
@@ -231,7 +219,7 @@ class Pool:
         yield from self._products(known)
 
     def _asked(self, text: str) -> Iterator[tuple[str, list[Array]]]:
-        values = self._values(text)
+        values = values_at(self._moments, text)
         if values is not None and values[0].shape == self._expected[0].shape:
             yield text, values
 
