@@ -79,7 +79,11 @@ class Pool:
 
     def _near(self) -> frozenset[str]:
         parts = [one for one in ast.walk(self._node) if isinstance(one, ast.expr)]
-        return frozenset(" ".join(self._context.source(one).split()) for one in parts)
+        return frozenset(map(self._text, parts))
+
+    def _text(self, node: ast.expr) -> str:
+        """The text of an expression in one line."""
+        return " ".join(self._context.source(node).split())
 
     @cached_property
     def _factors(self) -> dict[float, str]:
@@ -151,11 +155,9 @@ class Pool:
             for name, value in moment.scope.items()
             if not name.startswith("_") and value_of(value) is not None and name not in names
         ]
-        own = {
-            ast.unparse(one): self._context.source(one) for one in self._context.all_of(ast.expr)
-        }
+        own = {ast.unparse(one): self._text(one) for one in self._context.all_of(ast.expr)}
         every = [one for one in expressions(self._context.definition) if one[0] not in "[{"]
-        texts += [" ".join(own.get(one, one).split()) for one in every]
+        texts += [own.get(one, one) for one in every]
         known = {}
         whole = self._context.source(self._node)
         moved = set(INDEX.findall(whole))
@@ -179,9 +181,7 @@ class Pool:
         alike = [text for text, own in known if own[0].shape == shape and text not in counters]
         calls = [one for one in ast.walk(self._node) if isinstance(one, ast.Call)]
         texts = [
-            " ".join(self._context.source(one).split())
-            for one in calls
-            if ast.unparse(one.func) in self._context.functions
+            self._text(one) for one in calls if ast.unparse(one.func) in self._context.functions
         ]
         texts += [f"{name}({one})" for name in self._functions() for one in alike[:MOST_ALIKE]]
         return dict(pair for text in texts for pair in self._asked(text))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +30,7 @@ from gradcheck.script.state import (
     State,
     all_moved,
     leaves,
+    random_states,
     restore_random,
     take_snapshot,
 )
@@ -276,9 +276,9 @@ class Run:
     def _as_at(self, snapshot: Snapshot, state: State) -> Iterator[None]:
         """The module's variables and the random generators as they were; put back afterwards."""
         before = dict(self.names)
-        states = np.random.get_state(), random.getstate()  # noqa: NPY002
+        states = random_states()
         self.names.update(state.module)
-        restore_random(snapshot.numpy_state, snapshot.python_state)
+        restore_random(*snapshot.random)
         try:
             yield
         finally:

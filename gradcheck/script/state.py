@@ -92,8 +92,7 @@ class Snapshot:
 
     state: State
     shared: dict[str, Any]
-    numpy_state: Any
-    python_state: Any
+    random: tuple[Any, Any]
     constant: dict[int, Any] = field(default_factory=dict)
 
     def copied(self, values: Mapping[Path, Any]) -> State:
@@ -146,7 +145,12 @@ def take_snapshot(state: State) -> Snapshot:
         {name: _copied(own, memo) for name, own in state.imported.items()},
     )
     shared = {n: v for n, v in (local or {}).items() if n not in (copied.local or {})}
-    return Snapshot(copied, shared, np.random.get_state(), random.getstate())  # noqa: NPY002
+    return Snapshot(copied, shared, random_states())
+
+
+def random_states() -> tuple[Any, Any]:
+    """Those of the random generators of numpy and Python."""
+    return np.random.get_state(), random.getstate()  # noqa: NPY002  # what the script uses
 
 
 def restore_random(numpy_state: Any, python_state: Any) -> None:
