@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gradcheck.user.calls import Location, place
@@ -101,15 +102,18 @@ def _as_text(repair: Repair, verbose: bool) -> str:
     what = "every gradient that is returned" if left else "every gradient"
     parts = [f"{head} {what} right ({_effort(repair)})"]
     if left:
-        parts.append(
-            f"no gradient is returned for {listed(left)}: a part of the backward pass is missing, "
-            "which is beyond an edit"
-        )
+        parts.append(nothing_returned_for(left))
     shown = repair.patches if verbose else repair.patches[:1]
     parts += [_patch(patch, number) for number, patch in enumerate(shown, start=1)]
     if len(shown) < count:
         parts.append(f"and {count - 1} more (-v shows {'it' if count == 2 else 'them'})")
     return "\n\n".join(parts)
+
+
+def nothing_returned_for(names: Sequence[str]) -> str:
+    """What is said of blocks that no gradient is returned for."""
+    beyond = "a part of the backward pass is missing, which is beyond an edit"
+    return f"no gradient is returned for {listed(names)}: {beyond}"
 
 
 def _effort(repair: Repair) -> str:

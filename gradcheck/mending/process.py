@@ -24,7 +24,7 @@ from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge
-from gradcheck.mending.model import Repair
+from gradcheck.mending.model import Repair, nothing_returned_for
 from gradcheck.mending.patches import make_patch
 from gradcheck.mending.ranking import ranked
 from gradcheck.mending.search import SLOWEST, Search
@@ -80,41 +80,35 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
     watched = _Watched(task, advance)
     if not any(watched.run() or watched.is_over() for _ in range(RESTARTS)):
         watched.refusal = watched.refusal or BROKE_OFF
-    reason = None
-    if not watched.mended:
-        reason = watched.refusal or _why_none(point, allowance, watched) + _part(watched.part)
-    likeliest = ranked(watched.mended, texts, diagnosis.findings)
+    mended = [one for one in watched.told if one.holds]
+    reason = None if mended else watched.refusal or _why_none(point, allowance, watched)
+    likeliest = ranked(mended, texts, diagnosis.findings)
     patches = tuple(make_patch(one, texts) for one in likeliest[:MOST_SHOWN])
     return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
 
 
 def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
-    if watched.coincidence is not None:
-        edit = watched.coincidence.edits[0]
-        return (
-            f"line {edit.line}, {edit.words}, is right with these data and wrong with "
-            f"{listed(watched.coincidence.varied)}: no edit was found that is right with both"
-        )
+    coincidence = next((one for one in watched.told if not one.part), None)
     missing = [block.name for block in point.blocks if block.verdict == "missing"]
-    if missing:
-        return (
-            f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
-            "missing, which is beyond an edit"
+    why = "no edit makes every gradient right, nor one after another that makes more of them right"
+    if coincidence is not None:
+        edit = coincidence.edits[0]
+        why = (
+            f"line {edit.line}, {edit.words}, is right with these data and wrong with "
+            f"{listed(coincidence.varied)}: no edit was found that is right with both"
         )
-    if watched.is_over(beyond=-TICK):
+    elif missing:
+        why = nothing_returned_for(missing)
+    elif watched.is_over(beyond=-TICK):
         lines = list(map(str, sorted({line for _, line in watched.lines})))
         begun = f", which began at line {listed(lines)}" if lines else ""
         more = "a larger budget (--budget) goes on"
-        return f"no edit was found in the {allowance} allowed{begun}; {more}"
-    return "no edit makes every gradient right, nor one after another that makes more of them right"
-
-
-def _part(mended: Mended | None) -> str:
-    """What makes some blocks right, if nothing makes all."""
-    if mended is None:
-        return ""
-    lines = [f"line {edit.line}, {edit.words}" for edit in mended.edits]
-    return f"; {listed(lines)}, makes {listed(mended.part)} right"
+        why = f"no edit was found in the {allowance} allowed{begun}; {more}"
+    part = next((one for one in reversed(watched.told) if one.part), None)
+    if part is None:
+        return why
+    lines = [f"line {edit.line}, {edit.words}" for edit in part.edits]
+    return f"{why}; {listed(lines)}, makes {listed(part.part)} right"
 
 
 class _Watched:
@@ -123,9 +117,7 @@ class _Watched:
     def __init__(self, task: Task, advance: Advance) -> None:
         self.tried = self.refused = 0
         self.refusal: str | None = None
-        self.mended: list[Mended] = []
-        self.coincidence: Mended | None = None
-        self.part: Mended | None = None
+        self.told: list[Mended] = []
         self.lines = task.hints.lines
         self._task = task
         self._advance = advance
@@ -137,7 +129,8 @@ class _Watched:
         In a process that is closed off already, as that of a script, it runs here.
         """
         if Refusals.here is not None:
-            answers, begun = Answers(self._counts, Refusals.here, self._hear), time.process_time()
+            answers = Answers(self._counts, Refusals.here, self.told.append)
+            begun = time.process_time()
             _try_candidates(self._task, answers)
             self.tried, self.refused = self._counts[:2]
             self._has_computed(time.process_time() - begun)
@@ -175,16 +168,8 @@ class _Watched:
             if isinstance(message, str):
                 self.refusal = message
             else:
-                self._hear(message)
+                self.told.append(message)
         return True
-
-    def _hear(self, mended: Mended) -> None:
-        if mended.part:
-            self.part = mended
-        elif mended.holds:
-            self.mended.append(mended)
-        else:
-            self.coincidence = mended
 
     def is_over(self, computed: float = 0.0, beyond: float = 0.0) -> bool:
         """Whether all is used up, and more, by earlier processes and one that computed so long."""
