@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +18,7 @@ from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import is_users_file
 from gradcheck.user.contracted import Weighted
-from gradcheck.user.objects import attributes, is_object
+from gradcheck.user.objects import Place, Position, is_object, steps_from
 
 DEPTH = 7
 MOST_ITEMS = 500
@@ -130,14 +131,7 @@ class Holdings:
 
 def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path]]:
     """What a container, function or object holds, what replaces it there, and the step to it."""
-    if isinstance(value, Mapping):
-        for key in [key for key in value if key != "__builtins__"][:MOST_ITEMS]:
-            setter = functools.partial(value.__setitem__, key) if type(value) is dict else None
-            yield value[key], setter, (str(key),)
-    elif isinstance(value, list):
-        for index, item in enumerate(value[:MOST_ITEMS]):
-            yield item, functools.partial(_set_item, value, index), ("*",)
-    elif isinstance(value, tuple):
+    if isinstance(value, tuple):
         yield from _inside_tuple(value, put)
     elif isinstance(value, functools.partial):
         for item in (value.func, *value.args, *value.keywords.values()):
@@ -147,15 +141,12 @@ def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path
         yield value.__self__, None, ("self",)
     elif inspect.isfunction(value):
         yield from _inside_function(value)
-    elif is_object(value):
-        for name, item in attributes(value).items():
-            yield item, functools.partial(object.__setattr__, value, name), (name,)
-
-
-def _set_item(items: list[Any], index: int, new: Any) -> None:
-    """Sets an item of a list; one that has become shorter since holds it no more."""
-    if index < len(items):
-        items[index] = new
+    elif isinstance(value, Mapping | list) or is_object(value):
+        can_be_set = isinstance(value, dict) or not isinstance(value, Mapping)
+        for step, item in islice(steps_from(value), MOST_ITEMS):
+            name = "*" if isinstance(step, Position) else str(step)
+            if name != "__builtins__":
+                yield item, Place(value, step, item).set if can_be_set else None, (name,)
 
 
 def _inside_tuple(

@@ -59,10 +59,11 @@ class Taken:
 
     def case(self, of_step: bool | None = None) -> Case:
         """The case: of the step, or of the gradients that the script keeps."""
+        of_step = self.of_step and not self.both if of_step is None else of_step
         loss, step, grad = self._functions()
         state = self.point.snapshot.state
         params = {name: _beside_zero(_value(state, path)) for name, path in self.paths.items()}
-        if self.of_step and not self.both if of_step is None else of_step:
+        if of_step:
             return StepCase(step, params, loss=loss, learning_rate=self.rate)
         return Case(loss, params, grad)
 
