@@ -205,6 +205,11 @@ class Context:
             self._found[node] = known.get(ast.unparse(node)) or known.get(self.source(node))
         return self._found[node]
 
+    def is_array(self, node: ast.expr) -> bool:
+        """Whether an expression is known to be an array."""
+        value = self.value(node)
+        return value is not None and value.kind == "array"
+
     @cached_property
     def _found(self) -> dict[ast.expr, Value | None]:
         return {}

@@ -53,8 +53,7 @@ def other_sizes(context: Context) -> Iterator[Edit]:
                 own = [f"len({context.source(array)})"]
             case _:
                 continue
-        known = context.value(array)
-        if known is not None and known.kind == "array":
+        if context.is_array(array):
             for more, text in enumerate([*own, *sizes]):
                 yield context.replaced(node, text, 5.0 + min(more, 2))
 

@@ -48,8 +48,8 @@ def _reset(context: Context) -> Iterator[Edit]:
     added = [_base(one) for one in statements if isinstance(one, ast.AugAssign)]
     first = next((one for one in statements if not _is_docstring(one)), None)
     for target in filter(None, added if context.library else ()):
-        name, value = context.source(target), context.value(target)
-        if first is not None and name not in bound and value and value.kind == "array":
+        name = context.source(target)
+        if first is not None and name not in bound and context.is_array(target):
             yield before(context, first, f"{name} = {context.library}.zeros_like({name})", 8.0)
 
 
@@ -61,35 +61,28 @@ def in_place(context: Context) -> Iterator[Edit]:
     """An array changed in place instead of bound to a name again, or the other way; a copy."""
     for node in context.nodes:
         match node:
-            case ast.Assign([ast.Name() as target], value):
-                name = target.id
-                match value:
-                    case ast.BinOp(ast.Name(own), op, other) if (
-                        own == name and type(op) in IN_PLACE
-                    ):
-                        text = f"{name} {IN_PLACE[type(op)]} {context.source(other)}"
+            case ast.Assign([ast.Name(name) as target], value):
+                is_array = context.is_array(target)
+                if isinstance(value, ast.BinOp) and context.source(value.left) == name:
+                    if type(value.op) in IN_PLACE:
+                        text = f"{name} {IN_PLACE[type(value.op)]} {context.source(value.right)}"
                         yield context.replaced(node, text, 7.0)
-                known = context.value(target)
-                if known is not None and known.kind == "array" and _may_be_held(context, name):
+                if is_array and _may_be_held(context, name):
                     text = f"{name}[...] = {context.source(value)}"
                     yield context.replaced(node, text, 8.0)
-                if isinstance(value, NAMED) and known is not None and known.kind == "array":
+                if is_array and isinstance(value, NAMED):
                     yield context.replaced(value, f"{context.source(value)}.copy()", 8.0)
-            case ast.AugAssign(ast.Name(name) as target, op, value) if type(op) in IN_PLACE:
-                known = context.value(target)
-                if known is not None and known.kind == "array":
-                    symbol = IN_PLACE[type(op)][0]
-                    text = f"{name} = {name} {symbol} ({context.source(value)})"
+            case ast.AugAssign(ast.Name(name) as target, op, value):
+                if type(op) in IN_PLACE and context.is_array(target):
+                    text = f"{name} = {name} {IN_PLACE[type(op)][0]} ({context.source(value)})"
                     yield context.replaced(node, text, 8.0)
 
 
 def _may_be_held(context: Context, name: str) -> bool:
     """Whether a name is an argument: what the caller holds, too."""
-    if isinstance(context.definition, ast.For | ast.While):
-        return False
-    arguments = context.definition.args
-    given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    return any(one.arg == name for one in given)
+    arguments = getattr(context.definition, "args", None)
+    nodes = ast.walk(arguments) if arguments else ()
+    return any(isinstance(one, ast.arg) and one.arg == name for one in nodes)
 
 
 def repeated_entries(context: Context) -> Iterator[Edit]:

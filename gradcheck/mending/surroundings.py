@@ -22,13 +22,13 @@ class Surroundings:
 
     def __init__(self, problem: Problem, functions: Sequence[Any]) -> None:
         self._problem = problem
-        self._arrays: list[tuple[NDArray[Any], NDArray[Any], bytes]] = []
+        self._arrays: list[tuple[NDArray[Any], NDArray[Any]]] = []
         left = MOST_BYTES
         held = Holdings.of([*functions, problem.loss_function, problem.gradient_function])
         for array in (one.value for one in held.held if one.is_array):
             left -= array.nbytes
             if array.flags.writeable and left > 0:
-                self._arrays.append((array, array.copy(), array.tobytes()))
+                self._arrays.append((array, array.copy()))
         own = Holdings.of(functions)  # of a script, those of the problem are not the user's
         owned = Holdings.of([problem.parameters.owner])
         containers = [*own.containers, *owned.containers, *map(vars, owned.objects)]
@@ -40,8 +40,8 @@ class Surroundings:
 
     def restore(self) -> None:
         """Puts back what was changed; attributes are what they were."""
-        for array, before, numbers in self._arrays:
-            if array.tobytes() != numbers and array.shape == before.shape:
+        for array, before in self._arrays:
+            if array.flags.writeable and array.shape == before.shape:
                 np.copyto(array, before)
         for undo in self._undo:
             undo()
