@@ -63,10 +63,11 @@ def in_place(context: Context) -> Iterator[Edit]:
         match node:
             case ast.Assign([ast.Name(name) as target], value):
                 is_array = context.is_array(target)
-                if isinstance(value, ast.BinOp) and context.source(value.left) == name:
-                    if type(value.op) in IN_PLACE:
-                        text = f"{name} {IN_PLACE[type(value.op)]} {context.source(value.right)}"
-                        yield context.replaced(node, text, 7.0)
+                match value:
+                    case ast.BinOp(ast.Name(own), op, other) if own == name:
+                        if type(op) in IN_PLACE:
+                            text = f"{name} {IN_PLACE[type(op)]} {context.source(other)}"
+                            yield context.replaced(node, text, 7.0)
                 if is_array and _may_be_held(context, name):
                     text = f"{name}[...] = {context.source(value)}"
                     yield context.replaced(node, text, 8.0)
