@@ -105,23 +105,23 @@ def all_edits(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
     near = [replace(one, only_pointed=True) for one in contexts if one.pointed]
     for some in (near, contexts):
         likeliest: dict[tuple[str, int, int, bytes], Edit] = {}
-        for edit, weight in _made(some, hints):
+        for edit in _made(some, hints):
             key = edit[:4]  # what it does
             is_here = some is contexts or (edit.path, edit.line) in hints.lines
-            better = key not in likeliest or likeliest[key].weight > weight
+            better = key not in likeliest or likeliest[key].weight > edit.weight
             if is_here and better and key not in seen:
-                likeliest[key] = edit._replace(weight=weight)
+                likeliest[key] = edit
         seen |= likeliest.keys()
         yield from sorted(likeliest.values(), key=lambda edit: (edit.weight, edit.path, edit.start))
 
 
-def _made(contexts: Sequence[Context], hints: Hints) -> Iterator[tuple[Edit, float]]:
+def _made(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
     """Edits with their weights; a text may come more than once."""
     for kind, make in MAKERS.items():
         for context in contexts:
             of_loss = OF_THE_LOSS if context.of_loss else 1.0
             for edit in make(context):
                 before = context.text[edit.start : edit.end]
-                if before == edit.replacement or context.is_guarded(edit):
-                    continue
-                yield edit, edit.weight * hints.factor(edit, kind) * of_loss
+                if before != edit.replacement and not context.is_guarded(edit):
+                    weight = edit.weight * hints.factor(edit, kind) * of_loss
+                    yield edit._replace(weight=weight)
