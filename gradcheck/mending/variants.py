@@ -106,8 +106,7 @@ class Program:
         Raises:
             UnreadableError: it cannot be compiled.
         """
-        changes = [(edit.path, edit.start, edit.end, edit.replacement) for edit in edits]
-        return self._compiled(changes, is_whole=False)
+        return self._compiled([edit[:4] for edit in edits], is_whole=False)
 
     def _compiled(self, changes: Sequence[tuple[str, int, int, bytes]], is_whole: bool) -> Codes:
         found: list[tuple[Function, CodeType]] = []
@@ -136,7 +135,10 @@ class Program:
         )
 
     def variants(self, candidates: Sequence[Candidate]) -> dict[Candidate, Variant]:
-        """For candidates the codes that have many of them; what needs its own is left out."""
+        """For candidates the codes that have many of them; what needs its own is left out.
+
+        What cannot be compiled together is compiled in halves.
+        """
         numbers: dict[tuple[Slot, Candidate], int] = {}
         choices: dict[Candidate, frozenset[int]] = {}
         for candidate in candidates:
@@ -149,29 +151,16 @@ class Program:
                 choices[candidate] = frozenset(
                     numbers.setdefault(part, len(numbers)) for part in parts.items()
                 )
-        return dict(self._with(numbers, choices))
-
-    def _with(
-        self,
-        numbers: Mapping[tuple[Slot, Candidate], int],
-        choices: Mapping[Candidate, frozenset[int]],
-    ) -> Iterator[tuple[Candidate, Variant]]:
-        """What cannot be compiled together is compiled in halves."""
-        slots: dict[Slot, list[tuple[int, bytes]]] = {}
+        texts: dict[Slot, list[tuple[int, bytes]]] = {}
         for (slot, edits), number in numbers.items():
-            slots.setdefault(slot, []).append((number, self._text(slot, edits)))
+            texts.setdefault(slot, []).append((number, self._text(slot, edits)))
         try:
-            codes = self._chained(slots)
+            codes = self._chained(texts)
         except UnreadableError:
             every = sorted(choices, key=lambda one: max(map(self._size, one)))
             halves = (every[: len(every) // 2], every[len(every) // 2 :])
-            for half in halves if len(every) > 1 else ():
-                own = {candidate: choices[candidate] for candidate in half}
-                used = frozenset().union(*own.values())
-                yield from self._with({key: n for key, n in numbers.items() if n in used}, own)
-        else:
-            for candidate, choice in choices.items():
-                yield candidate, (codes, choice)
+            return self.variants(halves[0]) | self.variants(halves[1]) if len(every) > 1 else {}
+        return {candidate: (codes, choice) for candidate, choice in choices.items()}
 
     def _chained(self, slots: Mapping[Slot, Sequence[tuple[int, bytes]]]) -> Codes:
         """The functions with all variants in their slots.
