@@ -123,6 +123,10 @@ class Context:
         start, end = self.span(node)
         return self.text[start:end].decode("utf-8")
 
+    def indent(self, statement: ast.stmt) -> bytes:
+        """What stands before a statement on its line."""
+        return self.text[self.starts[statement.lineno - 1] : self.span(statement)[0]]
+
     def with_operator(self, node: ast.BinOp, symbol: str, weight: float) -> Edit:
         """The edit that puts another operator, which binds as tightly, between two operands."""
         after_left, right = self.span(node.left)[1], self.span(node.right)[0]
@@ -164,13 +168,6 @@ class Context:
             needs_none = False
         text, words = by if needs_none else f"({by})", f"{self.source(node)}  ->  {by}"
         return edit._replace(replacement=text.encode("utf-8"), words=words)
-
-    @property
-    def passes(self) -> frozenset[str]:
-        """The names that a loop that is edited itself counts by, as a script's epochs."""
-        target = getattr(self.definition, "target", None)
-        nodes = ast.walk(target) if target is not None else ()
-        return frozenset(one.id for one in nodes if isinstance(one, ast.Name))
 
     @cached_property
     def counters(self) -> frozenset[str]:

@@ -141,7 +141,7 @@ def _copied(
         first, last = (one - start for one in context.span(node))
         text = text[:first] + old.encode() + text[last:]
     copy = f"{old} = {name}.copy()"
-    whole = copy.encode() + context.newline + _indent(context, statement) + text
+    whole = copy.encode() + context.newline + context.indent(statement) + text
     words = f"{copy}  before  {context.source(statement)}, for what reads {name} after it"
     yield Edit(context.path, start, end, whole, 9.0, statement.lineno, words)
 
@@ -161,7 +161,7 @@ def _base(statement: ast.AST) -> ast.expr | None:
 def after(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
     """A statement put in after another."""
     end = context.span(statement)[1]
-    addition = context.newline + _indent(context, statement) + text.encode()
+    addition = context.newline + context.indent(statement) + text.encode()
     words = f"{text}  after  {context.source(statement).split(chr(10))[0]}"
     return Edit(context.path, end, end, addition, weight, statement.lineno, words)
 
@@ -169,11 +169,6 @@ def after(context: Context, statement: ast.stmt, text: str, weight: float) -> Ed
 def before(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
     """A statement put in before another."""
     start = context.span(statement)[0]
-    addition = text.encode() + context.newline + _indent(context, statement)
+    addition = text.encode() + context.newline + context.indent(statement)
     words = f"{text}  before  {context.source(statement).split(chr(10))[0]}"
     return Edit(context.path, start, start, addition, weight, statement.lineno, words)
-
-
-def _indent(context: Context, statement: ast.stmt) -> bytes:
-    line = context.text[context.starts[statement.lineno - 1] :]
-    return line[: statement.col_offset]

@@ -109,6 +109,8 @@ def indices(context: Context) -> Iterator[Edit]:
             for place in ("[{}]", "[:, {}]")[: len(value.shape)]:
                 text = context.source(whole) + place.format(name)
                 yield context.replaced(whole, text, weight)
+    target = getattr(context.definition, "target", None)  # of a script's loop, its epochs
+    passes = {ast.unparse(one) for one in ast.walk(target)} if target else set()
     for node in context.all_of(ast.Subscript):
         index = node.slice
         if isinstance(index, ast.Slice | ast.Tuple):
@@ -127,7 +129,7 @@ def indices(context: Context) -> Iterator[Edit]:
         for one in near:
             yield context.replaced(index, one, 7.0)
         for name, value in context.values.items():
-            if value.kind == "int" and name.isidentifier() and name not in (text, *context.passes):
+            if value.kind == "int" and name.isidentifier() and name not in {text, *passes}:
                 yield context.replaced(index, name, 8.5)
                 yield context.replaced(index, f"-{name}", 9.0)
 
