@@ -144,9 +144,16 @@ def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path
     elif isinstance(value, Mapping | list) or is_object(value):
         can_be_set = isinstance(value, dict) or not isinstance(value, Mapping)
         for step, item in islice(steps_from(value), MOST_ITEMS):
-            name = "*" if isinstance(step, Position) else str(step)
-            if name != "__builtins__":
-                yield item, Place(value, step, item).set if can_be_set else None, (name,)
+            if isinstance(step, Position):
+                yield item, functools.partial(_set_item, value, step.index), ("*",)
+            elif step != "__builtins__":
+                yield item, Place(value, step, item).set if can_be_set else None, (str(step),)
+
+
+def _set_item(items: list[Any], index: int, new: Any) -> None:
+    """Sets an item of a list; one that has become shorter since holds it no more."""
+    if index < len(items):
+        items[index] = new
 
 
 def _inside_tuple(
