@@ -31,38 +31,30 @@ def body_function(
     The variables of the function that the loop stands in, `names`, are the arguments; the body
     returns what they are afterwards. In a module they are None: its own variables are changed.
     """
-    statements: list[ast.stmt] = [_Inside().visit(copy.deepcopy(one)) for one in loop.body]
-    one = ast.Tuple([ast.Constant(0)], ast.Load())
-    once = ast.For(ast.Name(ONCE, ast.Store()), one, statements, [])
-    before: list[ast.stmt] = []
-    after: list[ast.stmt] = []
-    arguments: list[ast.arg] = []
-    if names is None:
-        before = [ast.Global(sorted({ONCE, *_stored(loop.body)}))]
-    else:
+    known: list[str] = []
+    declared, end = {ONCE, *_stored(loop.body)}, ""
+    if names is not None:
         around = ast.walk(loop.function) if loop.function else ()
         globals_ = [node for node in around if isinstance(node, ast.Global)]
-        declared = {name for node in globals_ for name in node.names}
-        before = [ast.Global(sorted(declared))] if declared else []
-        known = [name for name in sorted(names) if name.isidentifier() and name not in declared]
-        arguments = [ast.arg(name) for name in known]
-        if "self" in known:  # which a call of super() looks for in the first place
-            arguments.sort(key=lambda argument: argument.arg != "self")
-        after = [ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))]
-    function: Any = ast.parse(f"def {STEP}(): pass").body[0]
-    function.lineno = function.end_lineno = loop.node.lineno
-    function.args.args, function.body = arguments, [*before, once, *after]
-    if loop.class_name:  # whose name is a part of the names that begin with two underscores
-        owner: Any = ast.parse(f"class {loop.class_name}: pass").body[0]
-        owner.body, function = [function], owner
-    for node in ast.walk(function):
-        if not hasattr(node, "lineno") and isinstance(node, ast.stmt | ast.expr | ast.arg):
+        declared, end = {name for node in globals_ for name in node.names}, "\n  return locals()"
+        own = {name for name in names if name.isidentifier()} - declared
+        known = sorted(own, key=lambda name: (name != "self", name))  # super() looks for the first
+    # the name of its class is a part of the names that begin with two underscores
+    head = f"class {loop.class_name}:" if loop.class_name else "if 1:"
+    shared = f"\n  global {', '.join(sorted(declared))}" if declared else ""
+    text = f"{head}\n def {STEP}({', '.join(known)}):{shared}\n  for {ONCE} in (0,): pass{end}"
+    tree: Any = ast.parse(text)
+    nodes: list[Any] = list(ast.walk(tree))
+    for node in nodes:
+        if hasattr(node, "lineno"):
             node.lineno = node.end_lineno = loop.node.lineno
             node.col_offset = node.end_col_offset = 0
+    once = next(node for node in nodes if isinstance(node, ast.For))
+    once.body = [_Inside().visit(copy.deepcopy(one)) for one in loop.body]
     found: dict[str, Any] = {}
-    exec(compile(ast.Module([function], []), file, "exec"), module, found)
-    made = found[loop.class_name or STEP]
-    return made if loop.class_name is None else vars(made)[STEP]  # type: ignore[no-any-return]
+    exec(compile(tree, file, "exec"), module, found)
+    made = vars(found[loop.class_name]) if loop.class_name else found
+    return made[STEP]  # type: ignore[no-any-return]
 
 
 def fill_class(function: FunctionType, owner: Any, class_name: str | None) -> None:

@@ -141,11 +141,8 @@ class Taking:
     def _changes_shape(self, snapshots: Sequence[Snapshot]) -> bool:
         """Whether the first iteration gives a parameter another shape, which is what to look at."""
         assert self.step is not None
-        for path in self.step.paths:
-            arrays = [one.state.number(path) for one in snapshots]
-            if len({one.shape for one in arrays if one is not None}) > 1:
-                return True
-        return False
+        arrays = ([one.state.number(path) for one in snapshots] for path in self.step.paths)
+        return any(len({one.shape for one in own if one is not None}) > 1 for own in arrays)
 
     def _wanted(self, names: Sequence[str]) -> list[Path]:
         assert self.step is not None
