@@ -186,10 +186,9 @@ class _Watched:
 
 def _search(sender: Connection, counts: memoryview, task: Task, folder: str) -> None:
     """What runs in the process; None is sent at its end."""
-    functions = [one for own in task.functions for one in own.functions]
-    surroundings = Surroundings(task.point.problem, functions)
+    surroundings = Surroundings(task.point.problem, task.closures)
     confine(sender.fileno(), ctypes.addressof(ctypes.c_char.from_buffer(counts)))
-    refusals = Refusals(function.__globals__ for function in functions)
+    refusals = Refusals(function.__globals__ for function in task.closures)
     _work_in(folder, task.point, surroundings)
     if refusals.happened():
         sender.send(REACHES_OUT)
@@ -201,12 +200,12 @@ def _search(sender: Connection, counts: memoryview, task: Task, folder: str) -> 
 
 def _try_candidates(task: Task, answers: Answers) -> None:
     """The search, where nothing can be harmed."""
-    functions = [one for own in task.functions for one in own.functions]
+    problem, functions = task.point.problem, task.closures
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of candidates, which overflow and divide by zero
-        surroundings = Surroundings(task.point.problem, functions)
+        surroundings = Surroundings(problem, functions)
         judge = Judge(task.point, blocks_without_gradient(task.point, task.functions))
-        data = partial(Data, task.point.problem, task.point.values, functions, surroundings.restore)
+        data = partial(Data, problem, task.point.values, functions, surroundings.restore)
         Search(task, judge, surroundings, data, answers).run()
 
 

@@ -6,6 +6,7 @@ import mmap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FunctionType
 
 from gradcheck.compare.point import Point
 from gradcheck.mending.candidate import Mended
@@ -63,6 +64,11 @@ class Task:
     texts: Texts
     hints: Hints
     allowance: Allowance
+
+    @property
+    def closures(self) -> list[FunctionType]:
+        """The function objects: of one definition there may be many."""
+        return [one for own in self.functions for one in own.functions]
 
 
 def shared_counts() -> memoryview:

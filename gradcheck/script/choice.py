@@ -21,6 +21,7 @@ from gradcheck.script.words import RefusedError
 from gradcheck.user.blocks import Array
 
 EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(loss|cost|J)$")
+SAME = 1e-3
 ORDER = (PRINTED, APPENDED, RETURNED, ASSIGNED)
 
 
@@ -129,8 +130,13 @@ def _with_squares(loss: Loss, inferred: Sequence[Loss], instead: Loss | None = N
 
 
 def proportional(one: Array, other: Array) -> bool:
-    """Whether the slopes of two losses are those of one, times a number."""
-    factor = float(one @ other / (other @ other))
-    return factor > 0 and bool(
-        np.max(np.abs(one - factor * other)) < 1e-3 * float(np.max(np.abs(one)))
-    )
+    """Whether the slopes of two losses, or two steps, are those of one, times a number."""
+    factor, off = as_multiple(one, other)
+    return factor > 0 and off < SAME
+
+
+def as_multiple(one: Array, other: Array) -> tuple[float, float]:
+    """The factor with which the other comes nearest to the one, and how far off that is then."""
+    square, size = float(np.sum(other**2)), float(np.linalg.norm(one))
+    factor = float(np.sum(one * other)) / square if square else 0.0
+    return factor, float(np.linalg.norm(one - factor * other)) / (size or 1.0)

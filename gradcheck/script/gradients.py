@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.script.choice import as_multiple, proportional
 from gradcheck.script.loops import Step, plain
 from gradcheck.script.losses import CLOSE, Gradients, Loss, Point
 from gradcheck.script.running import Run
@@ -41,14 +42,11 @@ def source_of(implied: Gradients, named: Gradients, remembers: bool) -> tuple[fl
         return 1.0, True
     factors = []
     for path, gradient in named.items():
-        square = float(np.sum(gradient**2))
-        if not square:
-            continue
-        factor = float(np.sum(implied[path] * gradient)) / square
-        off = float(np.linalg.norm(implied[path] - factor * gradient))
-        if factor <= 0 or off > ADAPTIVE * float(np.linalg.norm(implied[path])):
-            return 1.0, False
-        factors.append(factor)
+        if np.any(gradient):
+            factor, off = as_multiple(implied[path], gradient)
+            if factor <= 0 or off > ADAPTIVE:
+                return 1.0, False
+            factors.append(factor)
     if not factors or np.ptp(factors) > ADAPTIVE * np.median(factors):
         return 1.0, not factors
     folded = float(np.median(factors))
@@ -97,13 +95,9 @@ def is_of_other_data(
         except Exception:
             continue
         if value is not None and abs(value - base) <= 1e-12 * abs(base):
-            return not all(_along(other[path], implied[path]) for path in implied if path in other)
+            pairs = [(other[path], own) for path, own in implied.items() if path in other]
+            return not all(proportional(*pair) for pair in pairs if any(map(np.any, pair)))
     return False
-
-
-def _along(one: Array, other: Array) -> bool:
-    sizes = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
-    return float(np.sum(one * other)) >= (1 - 1e-6) * sizes
 
 
 def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
@@ -113,16 +107,11 @@ def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
         square = float(np.sum(gradient**2))
         if not square:
             continue
-        start = point.start[path]
         width = 1e-4 / max(float(np.max(np.abs(gradient))), 1e-9)
-        values = [
-            point.seen({path: plain(start + sign * width * gradient)}).numbers.get(loss.number)
-            for sign in (1, -1)
-        ]
-        if values[0] is not None and values[1] is not None:
-            slope = (values[0] - values[1]) / (2 * width)
-            if abs(slope / square - 1) < 0.3:
-                found.append(path)
+        sides = point.on_both_sides(path, width * gradient)
+        ahead, behind = (seen.numbers.get(loss.number, np.nan) for seen in sides)
+        if abs((ahead - behind) / (2 * width * square) - 1) < 0.3:
+            found.append(path)
     return found
 
 

@@ -110,6 +110,11 @@ class Point:
         self.after(values, seen)
         return seen
 
+    def on_both_sides(self, path: Path, move: Array) -> tuple[Seen, Seen]:
+        """The same with a parameter moved, and moved the other way."""
+        start = self.start[path]
+        return self.seen({path: plain(start + move)}), self.seen({path: plain(start - move)})
+
     def value(self, loss: Loss, values: Mapping[Path, Any]) -> Any:
         """The loss with other values; the iteration is run up to it."""
         seen = Seen(wanted=(loss.number, loss.count))
@@ -149,14 +154,10 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
             direction = rng.standard_normal(start[path].shape)
             size = max(float(np.max(np.abs(start[path]), initial=0.0)), 0.1)
             width = 1e-5 * size / max(float(np.max(np.abs(direction))), 1e-9)
-            sides = [
-                point.seen({path: plain(start[path] + sign * width * direction)})
-                for sign in (1, -1)
-            ]
             slope = None
             if path in gradients and gradients[path].shape == direction.shape:
                 slope = float(np.sum(gradients[path] * direction))
-            trials.append(_Trial(path, width, sides[0], sides[1], slope))
+            trials.append(_Trial(path, width, *point.on_both_sides(path, width * direction), slope))
     found = list(_numbers(point.run.marked.sites, base, trials))
     return [_compared(loss, trials) for loss in _with_wholes(found, base)]
 
