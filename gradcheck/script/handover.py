@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,20 +71,21 @@ class Taken:
         moved = {path: value * 1.001 + 1e-3 for path, value in point.start.items()}
         states = [point.after(values) for values in ({}, moved)]
         one, other = ({**state.module, **(state.local or {})} for state in states)
-        found = [value for name, value in one.items() if _is_data(value, other.get(name))]
+        pairs = [(_evaluated(text, one), _evaluated(text, other)) for text in _read(point)]
+        found = [value for value, again in pairs if _is_data(value, again)]
         found += [
             value
             for path, value in leaves(states[0]).items()
             if path not in point.step.paths and _is_data(value, states[1].number(path))
         ]
         tables = [value for value in found if value.ndim == 2]
-        pairs = (
-            {"inputs": one, "targets": other}
-            for one in tables
-            for other in found
-            if other is not one and other.shape[0] in one.shape
+        likely = (
+            {"inputs": table, "targets": value}
+            for table in tables
+            for value in found
+            if value is not table and value.shape[0] in table.shape
         )
-        return next(pairs, {})
+        return next(likely, {})
 
     def _functions(self) -> tuple[Any, Any, Any]:
         point, chosen, rate, places = self.point, self.found.loss, self.rate, self.gradients
@@ -129,6 +131,26 @@ def _beside_zero(value: Any) -> Any:
     noise = 0.01 * np.random.default_rng(0).standard_normal(array.shape)
     moved = np.where(array == 0, noise, array)
     return moved if array.ndim else float(moved)
+
+
+def _read(point: Point) -> list[str]:
+    """What the iteration reads: parts of arrays first, then variables."""
+    nodes = [
+        node
+        for node in ast.walk(point.run.marked.loops[point.step.loop].node)
+        if isinstance(node, ast.Subscript | ast.Name | ast.Attribute)
+        and isinstance(node.ctx, ast.Load)
+        and not any(isinstance(part, ast.Call | ast.NamedExpr) for part in ast.walk(node))
+    ]
+    nodes.sort(key=lambda node: not isinstance(node, ast.Subscript))
+    return list(dict.fromkeys(map(ast.unparse, nodes)))
+
+
+def _evaluated(text: str, names: dict[str, Any]) -> Any:
+    try:
+        return eval(text, dict(names))
+    except Exception:
+        return None
 
 
 def _is_data(one: Any, other: Any) -> bool:
