@@ -265,7 +265,8 @@ class Search:
             return False
         self._seen.add(key)
         self._tried += 1
-        self._answers.tried(self._tried)
+        self._answers.counts[0] = self._tried
+        self._answers.counts[1] = self._answers.refusals.count
         return self._tried > self._tried_before
 
     def _is_over(self) -> bool:

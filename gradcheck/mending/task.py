@@ -83,7 +83,3 @@ class Answers:
     counts: memoryview
     refusals: Refusals
     mended: Callable[[Mended], None]
-
-    def tried(self, count: int) -> None:
-        """So many were tried, that which is tried now among them."""
-        self.counts[0], self.counts[1] = count, self.refusals.count
