@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -42,18 +41,6 @@ class Imported(MetaPathFinder):
     def variables(self) -> dict[str, dict[str, Any]]:
         """Those of all modules, as they are now."""
         return {name: dict(own) for name, own in self.names.items()}
-
-    @contextlib.contextmanager
-    def as_in(self, variables: dict[str, dict[str, Any]]) -> Iterator[None]:
-        """Has them hold others; put back afterwards."""
-        before = self.variables()
-        for name, own in variables.items():
-            self.names[name].update(own)
-        try:
-            yield
-        finally:
-            for name, own in before.items():
-                self.names[name].update(own)
 
 
 class _Loader(SourceFileLoader):

@@ -34,6 +34,7 @@ from gradcheck.script.state import (
     restore_random,
     take_snapshot,
 )
+from gradcheck.trace.record.ownership import restorer
 
 MOST_TESTS, MOST_PASSES = 3, 200
 """How often a loop is tested, and in how many of its passes."""
@@ -251,7 +252,7 @@ class Run:
         body = body or self.body(number, snapshot)
         is_plain = not values and seen is None and scale == 1.0
         arrays = leaves(state) if is_plain else {}
-        with self._as_at(snapshot, state), self._imported.as_in(state.imported), silence():
+        with self._as_at(snapshot, state), silence():
             begun = replace(state, module=self.names, local=local)
             scaled: Any = contextlib.nullcontext()
             if rate is not None and scale != 1.0:
@@ -274,15 +275,17 @@ class Run:
 
     @contextlib.contextmanager
     def _as_at(self, snapshot: Snapshot, state: State) -> Iterator[None]:
-        """The module's variables and the random generators as they were; put back afterwards."""
-        before = dict(self.names)
-        states = random_states()
-        self.names.update(state.module)
+        """All variables and the random generators as they were; put back afterwards."""
+        imported = self._imported.names.items()
+        scopes = [(names, state.imported.get(name, {})) for name, names in imported]
+        scopes.append((self.names, state.module))
+        undo, states = [restorer(names) for names, _ in scopes], random_states()
+        for names, values in scopes:
+            names.update(values)
         restore_random(*snapshot.random)
         try:
             yield
         finally:
-            for name in [name for name in self.names if name not in before]:
-                del self.names[name]
-            self.names.update(before)
+            for restore in undo:
+                restore()
             restore_random(*states)
