@@ -33,9 +33,7 @@ class CaseEntry:
         make: the function.
         expect: what the decorator says is expected, or None.
         summary: the first line of the function's docstring: the bug.
-        network: the file's NETWORK, or "".
-        source: the file's SOURCE, or "".
-        file: where it was found.
+        network, source, file: the file's NETWORK and SOURCE, or "", and the file.
     """
 
     name: str

@@ -186,13 +186,9 @@ def span_of_piece(starts: Sequence[int], node: Piece) -> tuple[int, int]:
 def new_code(function: Function, definition: bytes, line: int, body: int | None = None) -> CodeType:
     """The code of a function as the text of its definition has it.
 
-    Args:
-        function: what it is the code of.
-        definition: the text, indented as it stands.
-        line: at which it stands in its file, from 1.
-        body: where the first statement begins in it, or a lambda's body; the variables of the
-            surroundings are mentioned there, so that one that is no longer used keeps its cell.
-            None where all of them are.
+    It stands at a line of its file, from 1, and its first statement, or a lambda's body, at `body`:
+    the variables of the surroundings are mentioned there, so that one that is no longer used keeps
+    its cell. None where all of them are used.
 
     Raises:
         UnreadableError: it is no Python, or the function needs other variables of its
