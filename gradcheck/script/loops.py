@@ -152,10 +152,7 @@ class _Trial:
     def _replayed(
         self, rate: Rate | None, scale: float, values: dict[Path, Any] | None = None
     ) -> State | None:
-        try:
-            return self.run.replay(self.number, self.snapshot, values, rate, scale)
-        except Exception:
-            return None
+        return self.run.replayed(self.number, self.snapshot, values, rate, scale)
 
     def frozen(self, rate: Rate, paths: list[Path]) -> list[Path]:
         """Those that an iteration leaves where they are at a rate of 0."""
@@ -240,9 +237,8 @@ class _Trial:
 
 def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     """The parameters that another iteration moves, which may be more than the first did."""
-    try:
-        after = run.replay(step.loop, snapshot)
-    except Exception:
+    after = run.replayed(step.loop, snapshot)
+    if after is None:
         return []
     trial = _Trial(run, step.loop, snapshot, after, _changed(snapshot, after))
     paths = trial.frozen(step.rate, list(trial.changed))

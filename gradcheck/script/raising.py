@@ -33,7 +33,7 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
         snapshot = run.passes[number].first
         assert snapshot is not None
         paths = _updated(taking, number, snapshot)
-        if not paths or not _raises(taking, number, snapshot):
+        if not paths or run.replayed(number, snapshot) is not None:
             continue
         step = Step(number, _rate(taking, snapshot), paths)
         taking.step = step
@@ -48,14 +48,6 @@ def _rate(taking: Taking, snapshot: Snapshot) -> Rate:
     """The likeliest of the numbers that are called like a rate: no step is there to tell it."""
     rates = of_script(snapshot, taking.run.all_names, ())
     return next((rate for rate in rates if RATE.match(rate.words)), Rate(1.0, ""))
-
-
-def _raises(taking: Taking, number: int, snapshot: Snapshot) -> bool:
-    try:
-        taking.run.replay(number, snapshot)
-    except Exception:
-        return True
-    return False
 
 
 def _updated(taking: Taking, number: int, snapshot: Snapshot) -> list[Path]:

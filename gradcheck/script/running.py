@@ -273,6 +273,13 @@ class Run:
             snapshot.share(arrays)
         return after
 
+    def replayed(self, *arguments: Any) -> State | None:
+        """The same; None where the script raises."""
+        try:
+            return self.replay(*arguments)
+        except Exception:
+            return None
+
     @contextlib.contextmanager
     def _as_at(self, snapshot: Snapshot, state: State) -> Iterator[None]:
         """All variables and the random generators as they were; put back afterwards."""
