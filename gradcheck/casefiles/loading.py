@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gradcheck.casefiles.cases import MARK, Case, Maker
+from gradcheck.casefiles.cases import MARK, Case, Expected, Maker
 from gradcheck.casefiles.expectations import Expectation, parse_expectation
 from gradcheck.casefiles.recorded import made_checks, recording
 from gradcheck.errors import UsageError
@@ -38,7 +38,7 @@ class CaseEntry:
 
     name: str
     make: Maker
-    expect: str | Mapping[str, Any] | None
+    expect: Expected
     summary: str = ""
     network: str = ""
     source: str = ""

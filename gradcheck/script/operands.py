@@ -17,10 +17,7 @@ class Operands(ast.NodeTransformer):
     """
 
     def __init__(
-        self,
-        literal: Callable[[ast.Constant], Any],
-        use: Callable[[Any], Any],
-        rates: Set[str] = frozenset(),
+        self, literal: Callable[[ast.Constant], Any], use: Callable[[Any], Any], rates: Set[str]
     ) -> None:
         self._literal = literal
         self._use = use
