@@ -30,11 +30,11 @@ def inserted(context: Context) -> Iterator[Edit]:
             continue
         name = context.source(target)
         for size, weight in sizes:
-            yield after(context, statement, f"{name} /= {size}", weight + 3.5)
-            yield after(context, statement, f"{name} *= {size}", weight + 5.5)
-        yield after(context, statement, f"{name} *= -1", 9.0)
+            yield put_in(context, "after", statement, f"{name} /= {size}", weight + 3.5)
+            yield put_in(context, "after", statement, f"{name} *= {size}", weight + 5.5)
+        yield put_in(context, "after", statement, f"{name} *= -1", 9.0)
         for part in OF_BIASES.get(len(value.shape), ()):
-            yield after(context, statement, f"{name}{part} = 0", 12.0)
+            yield put_in(context, "after", statement, f"{name}{part} = 0", 12.0)
 
 
 def _reset(context: Context) -> Iterator[Edit]:
@@ -50,7 +50,9 @@ def _reset(context: Context) -> Iterator[Edit]:
     for target in filter(None, added if context.library else ()):
         name = context.source(target)
         if first is not None and name not in bound and context.is_array(target):
-            yield before(context, first, f"{name} = {context.library}.zeros_like({name})", 8.0)
+            yield put_in(
+                context, "before", first, f"{name} = {context.library}.zeros_like({name})", 8.0
+            )
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
@@ -158,17 +160,11 @@ def _base(statement: ast.AST) -> ast.expr | None:
     return target if isinstance(target, NAMED) else None
 
 
-def after(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
-    """A statement put in after another."""
-    end = context.span(statement)[1]
-    addition = context.newline + context.indent(statement) + text.encode()
-    words = f"{text}  after  {context.source(statement).split(chr(10))[0]}"
-    return Edit(context.path, end, end, addition, weight, statement.lineno, words)
-
-
-def before(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
-    """A statement put in before another."""
-    start = context.span(statement)[0]
-    addition = text.encode() + context.newline + context.indent(statement)
-    words = f"{text}  before  {context.source(statement).split(chr(10))[0]}"
-    return Edit(context.path, start, start, addition, weight, statement.lineno, words)
+def put_in(context: Context, where: str, statement: ast.stmt, text: str, weight: float) -> Edit:
+    """A statement put in "before" or "after" another."""
+    line, place = context.newline + context.indent(statement), context.span(statement)
+    at, addition = (
+        (place[0], text.encode() + line) if where == "before" else (place[1], line + text.encode())
+    )
+    words = f"{text}  {where}  {context.source(statement).split(chr(10))[0]}"
+    return Edit(context.path, at, at, addition, weight, statement.lineno, words)

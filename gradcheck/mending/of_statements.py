@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.of_insertions import after
+from gradcheck.mending.of_insertions import put_in
 
 PARTS = {1: ("[1:]", "[:-1]"), 2: ("[:, 1:]", "[1:]", "[:, :-1]", "[:-1]")}
 """Where no biases are, in arrays of one axis and of two."""
@@ -145,7 +145,7 @@ def _again(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
         for later in block[place + 1 :]:
             names = [ast.unparse(one) for one in getattr(later, "targets", ())]
             if read & {*names}:
-                yield after(context, later, context.source(statement), 9.0)
+                yield put_in(context, "after", later, context.source(statement), 9.0)
 
 
 def _ends_of_blocks(context: Context) -> Iterator[Edit]:
