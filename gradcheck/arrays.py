@@ -59,6 +59,17 @@ def own_arrays(**data: Any) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
     }
 
 
+def copied(value: Any, depth: int) -> Any:
+    """Arrays as they are now, in lists, tuples and dicts too, down to so many of these."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if depth and type(value) is dict:
+        return {key: copied(item, depth - 1) for key, item in value.items()}
+    if depth and type(value) in (list, tuple):
+        return type(value)(copied(item, depth - 1) for item in value)
+    return value
+
+
 def groups_of(several: Sequence[Sequence[NDArray[Any]]]) -> Iterator[list[list[NDArray[Any]]]]:
     """Lists of arrays of one size, flat, as many lists at a time as a cache holds, or one."""
     at_once = max(1, 4 * PART // max(len(several[0]) * several[0][0].size, 1))

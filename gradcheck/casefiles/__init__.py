@@ -1,13 +1,6 @@
 """Case files: checks that are kept in plain Python files and run by name."""
 
-from gradcheck.casefiles.cases import (
-    Case,
-    HessianCase,
-    JacobianCase,
-    LayerCase,
-    StepCase,
-    case,
-)
+from gradcheck.casefiles.cases import Case, HessianCase, JacobianCase, LayerCase, StepCase, case
 from gradcheck.casefiles.loading import (
     CaseEntry,
     load_file,

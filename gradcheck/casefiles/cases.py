@@ -173,16 +173,11 @@ def case(make: Maker) -> Maker: ...
 
 
 @overload
-def case(
-    *, name: str | None = None, expect: str | Mapping[str, Any] | None = None
-) -> Callable[[Maker], Maker]: ...
+def case(*, name: str | None = None, expect: Expected = None) -> Callable[[Maker], Maker]: ...
 
 
 def case(
-    make: Maker | None = None,
-    *,
-    name: str | None = None,
-    expect: str | Mapping[str, Any] | None = None,
+    make: Maker | None = None, *, name: str | None = None, expect: Expected = None
 ) -> Maker | Callable[[Maker], Maker]:
     """Marks a function that returns a `Case`: `@gradcheck.case`, or with a name and expectation.
 

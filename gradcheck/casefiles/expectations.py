@@ -30,28 +30,18 @@ class Expectation:
         if self.blocks is not None and set(failed) != set(self.blocks):
             yield f"expected wrong blocks {_listed(self.blocks)}, found {_listed(failed)}"
         if self.rules is not None:
-            found = [{finding.code, finding.rule} for finding in report.findings]
-            unmatched = [rule for rule in self.rules if not any(rule in names for names in found)]
-            errors = [
-                {finding.code, finding.rule}
-                for finding in report.findings
-                if finding.severity == "error"
-            ]
-            surplus = [names for names in errors if not names & set(self.rules)]
-            if unmatched or surplus:
+            names = {one.code: {one.code, one.rule} for one in report.findings}
+            errors = {one.code for one in report.findings if one.severity == "error"}
+            unmatched = set(self.rules).difference(*names.values())
+            if unmatched or any(names[code].isdisjoint(self.rules) for code in errors):
                 codes = [finding.code for finding in report.findings]
                 yield f"expected rules {_listed(self.rules)}, found {_listed(codes)}"
 
     def plain(self) -> Any:
         """The expectation as it stands in JSON."""
-        if self.blocks is None and self.rules is None:
-            return self.verdict
-        plain: dict[str, Any] = {"verdict": self.verdict}
-        if self.blocks is not None:
-            plain["blocks"] = list(self.blocks)
-        if self.rules is not None:
-            plain["rules"] = list(self.rules)
-        return plain
+        own = {"blocks": self.blocks, "rules": self.rules}
+        exact = {key: list(names) for key, names in own.items() if names is not None}
+        return {"verdict": self.verdict, **exact} if exact else self.verdict
 
 
 def parse_expectation(expect: str | Mapping[str, Any]) -> Expectation:
@@ -78,11 +68,9 @@ def parse_expectation(expect: str | Mapping[str, Any]) -> Expectation:
         find_rule(RULES, name)
     fails = expect.get("blocks") or expect.get("rules")
     expectation = parse_expectation(expect.get("verdict", "fail" if fails else "pass"))
-    return replace(
-        expectation,
-        blocks=tuple(expect["blocks"]) if "blocks" in expect else None,
-        rules=tuple(expect["rules"]) if "rules" in expect else None,
-    )
+    named = [key for key in ("blocks", "rules") if key in expect]
+    exact: dict[str, Any] = {key: tuple(expect[key]) for key in named}
+    return replace(expectation, **exact)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gradcheck.casefiles.cases import MARK, Case, Maker
+from gradcheck.casefiles.cases import MARK, Case, Expected, Maker
 from gradcheck.casefiles.expectations import Expectation, parse_expectation
 from gradcheck.casefiles.recorded import made_checks, recording
 from gradcheck.errors import UsageError
@@ -33,14 +33,12 @@ class CaseEntry:
         make: the function.
         expect: what the decorator says is expected, or None.
         summary: the first line of the function's docstring: the bug.
-        network: the file's NETWORK, or "".
-        source: the file's SOURCE, or "".
-        file: where it was found.
+        network, source, file: the file's NETWORK and SOURCE, or "", and the file.
     """
 
     name: str
     make: Maker
-    expect: str | Mapping[str, Any] | None
+    expect: Expected
     summary: str = ""
     network: str = ""
     source: str = ""
@@ -72,22 +70,19 @@ def load_file(path: Path) -> list[CaseEntry]:
     if not mentions_cases(path) and made_checks(path):
         return _recorded(path)
     module = _load_module(path)
-    entries = []
-    for function in vars(module).values():
-        mark = getattr(function, MARK, None)
-        if mark is not None and callable(function):
-            name, expect = mark
-            entries.append(
-                CaseEntry(
-                    name=f"{path.stem}:{name}",
-                    make=function,
-                    expect=expect,
-                    summary=(function.__doc__ or "").strip().partition("\n")[0],
-                    network=str(getattr(module, "NETWORK", "")),
-                    source=str(getattr(module, "SOURCE", "")),
-                    file=str(path),
-                )
-            )
+    functions = [one for one in vars(module).values() if callable(one) and hasattr(one, MARK)]
+    entries = [
+        CaseEntry(
+            name=f"{path.stem}:{name}",
+            make=function,
+            expect=expect,
+            summary=(function.__doc__ or "").strip().partition("\n")[0],
+            network=str(getattr(module, "NETWORK", "")),
+            source=str(getattr(module, "SOURCE", "")),
+            file=str(path),
+        )
+        for function, (name, expect) in ((one, getattr(one, MARK)) for one in functions)
+    ]
     if not entries:
         raise UsageError(f"{path} holds no case; {what_to_write(vars(module))}")
     return entries

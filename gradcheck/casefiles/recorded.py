@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import gradcheck
+from gradcheck.arrays import copied
 from gradcheck.casefiles.cases import Case, HessianCase, JacobianCase, LayerCase, StepCase
 from gradcheck.report.model import Report
 from gradcheck.sampling import Coverage
+from gradcheck.trace.record.sources import parsed
 
 CHECKS: dict[str, type[Case]] = {
     "check": Case,
@@ -26,16 +26,14 @@ CHECKS: dict[str, type[Case]] = {
     "assert_layer": LayerCase,
     "assert_step": StepCase,
 }
+DEPTH = 9
 WITHIN = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While)
 STAND_IN = Report("pass", (), (), None, Coverage(0, 0, "it is checked later"), 0, 0.0)
 
 
 def made_checks(path: Path) -> tuple[str, int, bool] | None:
     """The first call of a check in a file, its line, and whether running the file comes to it."""
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
-    except (SyntaxError, ValueError):
-        return None
+    tree = parsed(path.read_text(encoding="utf-8", errors="replace"))
     known: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -64,8 +62,8 @@ def recording() -> Iterator[list[tuple[int, Case]]]:
 
     def recorder(kind: type[Case]) -> Any:
         def record(*args: Any, **kwargs: Any) -> Report:
-            arguments = [_as_now(one) for one in args]
-            case = kind(*arguments, **{name: _as_now(one) for name, one in kwargs.items()})
+            now = copied((args, kwargs), DEPTH)  # the file may go on to change them
+            case = kind(*now[0], **now[1])
             found.append((sys._getframe(1).f_lineno, case))
             return STAND_IN
 
@@ -77,12 +75,3 @@ def recording() -> Iterator[list[tuple[int, Case]]]:
         yield found
     finally:
         vars(gradcheck).update(own)
-
-
-def _as_now(value: Any) -> Any:
-    """Arrays as they are now, also in lists and dicts; the file may go on to change them."""
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if type(value) in (list, tuple):
-        return type(value)(map(_as_now, value))
-    return {key: _as_now(one) for key, one in value.items()} if type(value) is dict else value

@@ -22,35 +22,28 @@ class TooSlowError(BaseException):
 
 
 @dataclass(frozen=True)
-class Proof:
-    """Where a candidate's gradient was asked.
+class Mended:
+    """A candidate whose gradient is right, and where that was asked.
 
     Attributes:
-        points: at how many points.
+        edits: what is edited.
+        texts: the files then.
+        error: the largest error, relative to its block's largest entry.
+        points: at how many points it was asked.
         varied: what was changed there, beside the parameters: "other x and y".
         holds: whether it is right there too; else it is only with the data at hand.
         left: the names of blocks that no gradient is returned for.
         part: those that are right now, where others are wrong still.
     """
 
-    points: int
-    varied: tuple[str, ...]
-    holds: bool
-    left: tuple[str, ...]
-    part: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Mended:
-    """A candidate whose gradient is right.
-
-    `error` is the largest relative to the block's largest entry.
-    """
-
     edits: tuple[Edit, ...]
     texts: Texts
     error: float
-    proof: Proof
+    points: int = 1
+    varied: tuple[str, ...] = ()
+    holds: bool = True
+    left: tuple[str, ...] = ()
+    part: tuple[str, ...] = ()
 
     @property
     def weight(self) -> float:
@@ -70,11 +63,8 @@ def applied(texts: Texts, edits: Sequence[Edit]) -> Texts:
 class Watch:
     """Raises TooSlowError in its block after so many seconds of computing.
 
-    What others compute meanwhile on a busy machine is not counted. The clock rings all the time, as
-    to set it for every candidate would take longer than many of them do.
-
-    Args:
-        seconds: between two rings.
+    What others compute meanwhile on a busy machine is not counted. The clock rings all the time,
+    after every `seconds`: to set it for each candidate would take longer than many of them do.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -15,7 +15,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from gradcheck.mending.written import grouped
+from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array
 
 EXACT = 1e-7
@@ -59,7 +59,7 @@ class Rows:
         def text(index: int) -> str:
             sign, rest = divmod(index, count * count)
             one, other = divmod(rest, count)
-            right = _operand(self.text(other), "-") if sign else self.text(other)
+            right = operand(self.text(other), "-") if sign else self.text(other)
             return f"{self.text(one)} {'+-'[sign]} {right}"
 
         return Rows(values.reshape(-1, self.values.shape[1]), text)
@@ -69,7 +69,7 @@ class Rows:
 
         def text(index: int) -> str:
             one, two = divmod(index, count)
-            return f"{_operand(self.text(one))} {symbol} {_operand(other.text(two), symbol)}"
+            return f"{operand(self.text(one))} {symbol} {operand(other.text(two), symbol)}"
 
         return Rows(values.reshape(-1, self.values.shape[1]), text)
 
@@ -136,7 +136,7 @@ class Composer:
         for index, factor in _aligned(rows, wanted[None, :], self.exact)[0]:
             form, text = self._form(factor, len(wanted)), rows.text(index)
             if form is not None and form != "{}":
-                yield form.format(_operand(text))
+                yield form.format(operand(text))
             if form is not None or len(wanted) >= FEW_ENTRIES:
                 yield text
 
@@ -157,7 +157,7 @@ class Composer:
                         continue
                     term = rows.text(other)
                     if factor < 0 or known != "{}":
-                        term = known.format(_operand(term, "-"))
+                        term = known.format(operand(term, "-"))
                     inner = f"{rows.text(one)} {'-' if factor < 0 else '+'} {term}"
                     yield inner if form == "{}" else form.format(f"({inner})")
 
@@ -174,8 +174,8 @@ class Composer:
             for index, factor in _aligned(rows, rest[None, :], self.exact)[0]:
                 form = self._form(abs(factor), len(wanted))
                 if form is not None:
-                    sign, term = "-" if factor < 0 else "+", form.format(_operand(rows.text(index)))
-                    yield f"{own} {sign} {_operand(term, sign)}"
+                    sign, term = "-" if factor < 0 else "+", form.format(operand(rows.text(index)))
+                    yield f"{own} {sign} {operand(term, sign)}"
 
     def _form(self, factor: float, count: int) -> str | None:
         """What a number makes of a text; None where it is not known."""
@@ -238,8 +238,3 @@ def _terms(node: ast.AST) -> Iterator[ast.AST]:
         yield from _terms(node.right)
     else:
         yield node
-
-
-def _operand(text: str, after: str = "") -> str:
-    """A text as a factor, after a sign or nothing, in brackets where it needs them."""
-    return grouped(text, ast.parse(text, mode="eval").body, after)

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
-from gradcheck.mending.source import Definition, Piece, offsets
+from gradcheck.mending.source import ONCE, Definition, Piece, offsets, span
 from gradcheck.mending.written import quoted_as_in
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -48,7 +48,6 @@ class Context:
         path: of its file.
         text: of its file.
         definition: in the file's tree.
-        values: those of the names, attributes and items in it that are arrays or numbers.
         functions: the names of the user's functions that it can call.
         known: the values of all its expressions, as far as they are known, lists too.
         of_loss: whether the loss runs it as well.
@@ -59,12 +58,23 @@ class Context:
     path: str
     text: bytes
     definition: Piece
-    values: Values
     functions: tuple[str, ...]
     known: Values
     of_loss: bool
-    pointed: frozenset[int] = frozenset()
+    pointed: frozenset[int]
     only_pointed: bool = False
+
+    @cached_property
+    def values(self) -> Values:
+        """The values of the names, attributes and items in it that are arrays or numbers."""
+        atoms = ast.Name | ast.Attribute | ast.Subscript
+        return {
+            text: value
+            for text, value in self.known.items()
+            if text != ONCE
+            and value.kind not in NOT_NUMBERS
+            and isinstance(ast.parse(text, mode="eval").body, atoms)
+        }
 
     @cached_property
     def library(self) -> str | None:
@@ -106,16 +116,16 @@ class Context:
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         """Where a node stands, in bytes."""
-        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
-        return (
-            self.starts[node.lineno - 1] + node.col_offset,
-            self.starts[end_line - 1] + end_column,
-        )
+        return span(self.starts, node)
 
     def source(self, node: ast.expr | ast.stmt) -> str:
         """The text of a node."""
         start, end = self.span(node)
         return self.text[start:end].decode("utf-8")
+
+    def indent(self, statement: ast.stmt) -> bytes:
+        """What stands before a statement on its line."""
+        return self.text[self.starts[statement.lineno - 1] : self.span(statement)[0]]
 
     def with_operator(self, node: ast.BinOp, symbol: str, weight: float) -> Edit:
         """The edit that puts another operator, which binds as tightly, between two operands."""
@@ -129,15 +139,8 @@ class Context:
         """The edit that puts another text in a node's place."""
         start, end = self.span(node)
         by = quoted_as_in(self.text, by)
-        return Edit(
-            self.path,
-            start,
-            end,
-            by.encode("utf-8"),
-            weight,
-            node.lineno,
-            f"{self.source(node)}  ->  {by}",
-        )
+        words = f"{self.source(node)}  ->  {by}"
+        return Edit(self.path, start, end, by.encode("utf-8"), weight, node.lineno, words)
 
     def whole_replaced(self, node: ast.expr, by: str, weight: float) -> Edit:
         """The same for a whole expression, with brackets of its own that are around it."""
@@ -163,16 +166,8 @@ class Context:
             needs_none = ast.dump(ast.parse(bare)) == ast.dump(ast.parse(bracketed))
         except SyntaxError:  # `1.T`
             needs_none = False
-        text = by if needs_none else f"({by})"
-        words = f"{self.source(node)}  ->  {by}"
+        text, words = by if needs_none else f"({by})", f"{self.source(node)}  ->  {by}"
         return edit._replace(replacement=text.encode("utf-8"), words=words)
-
-    @property
-    def passes(self) -> frozenset[str]:
-        """The names that a loop that is edited itself counts by, as a script's epochs."""
-        target = getattr(self.definition, "target", None)
-        nodes = ast.walk(target) if target is not None else ()
-        return frozenset(one.id for one in nodes if isinstance(one, ast.Name))
 
     @cached_property
     def counters(self) -> frozenset[str]:
@@ -188,15 +183,16 @@ class Context:
 
     def is_made_later(self, text: str, node: ast.expr) -> bool:
         """Whether a name or attribute is first assigned at a node's line or after it."""
-        lines = self._assigned_lines.get(text)
-        return lines is not None and min(lines) >= node.lineno
+        return self._made_at.get(text, 0) >= node.lineno
 
     @cached_property
-    def _assigned_lines(self) -> dict[str, list[int]]:
-        lines: dict[str, list[int]] = {}
+    def _made_at(self) -> dict[str, int]:
+        """The first lines that assign names and attributes."""
+        lines: dict[str, int] = {}
         for node in ast.walk(self.definition):
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
-                lines.setdefault(ast.unparse(node), []).append(node.lineno)
+                text = ast.unparse(node)
+                lines[text] = min(node.lineno, lines.get(text, node.lineno))
         return lines
 
     def value(self, node: ast.expr) -> Value | None:
@@ -206,13 +202,18 @@ class Context:
             self._found[node] = known.get(ast.unparse(node)) or known.get(self.source(node))
         return self._found[node]
 
+    def is_array(self, node: ast.expr) -> bool:
+        """Whether an expression is known to be an array."""
+        value = self.value(node)
+        return value is not None and value.kind == "array"
+
     @cached_property
     def _found(self) -> dict[ast.expr, Value | None]:
         return {}
 
     def atoms(self) -> Iterator[ast.expr]:
         """The names, attributes and items that are read as arrays or numbers."""
-        for node in self.nodes():
+        for node in self.nodes:
             if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
                 continue
             value = self.value(node) if isinstance(node.ctx, ast.Load) else None
@@ -234,39 +235,36 @@ class Context:
         """Attributes and items that have a value of their own, and are no property of arrays."""
         return frozenset(
             node
-            for node in self.nodes()
+            for node in self.nodes
             if isinstance(node, ast.Attribute | ast.Subscript)
             and self.value(node) is not None
             and not (isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES)
         )
 
-    def nodes(self) -> Iterator[ast.AST]:
-        """All nodes of the function's body, but for those of functions inside of it."""
-        return iter(self._nodes)
-
     @cached_property
-    def _nodes(self) -> list[ast.AST]:
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the function's body, but for those of functions inside of it."""
         body = self.definition.body
         nodes: list[ast.AST] = [*body] if isinstance(body, list) else [body]
         for node in nodes:  # which grows while it is read
             if not isinstance(node, Definition):
                 nodes += ast.iter_child_nodes(node)
-        return [node for node in nodes if self._is_looked_at(node)]
-
-    def _is_looked_at(self, node: ast.AST) -> bool:
-        if not self.only_pointed or not isinstance(node, ast.expr | ast.stmt):
-            return True
-        return any(node.lineno <= line <= (node.end_lineno or 0) for line in self.pointed)
+        return [
+            node
+            for node in nodes
+            if not (self.only_pointed and isinstance(node, ast.expr | ast.stmt))
+            or any(node.lineno <= line <= (node.end_lineno or 0) for line in self.pointed)
+        ]
 
     def all_of(self, kind: type[Node]) -> Iterator[Node]:
         """The nodes of one kind."""
-        return (node for node in self.nodes() if isinstance(node, kind))
+        return (node for node in self.nodes if isinstance(node, kind))
 
     def wholes(self) -> Iterator[ast.expr]:
         """The expressions that statements assign or return, and the items of those."""
         if isinstance(self.definition, ast.Lambda):
             yield from _parts(self.definition.body)
-        for node in self.nodes():
+        for node in self.nodes:
             value = getattr(node, "value", None)
             if isinstance(node, ast.Assign | ast.AugAssign | ast.Return) and value is not None:
                 yield from _parts(value)
@@ -275,7 +273,7 @@ class Context:
 
     def blocks(self) -> Iterator[list[ast.stmt]]:
         """The lists of statements that follow one another."""
-        for node in [self.definition, *self.nodes()]:
+        for node in [self.definition, *self.nodes]:
             for name in ("body", "orelse"):
                 block = getattr(node, name, None)
                 if isinstance(block, list) and len(block) > 1 and isinstance(block[0], ast.stmt):

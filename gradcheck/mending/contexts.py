@@ -9,8 +9,8 @@ from types import CodeType
 import numpy
 
 from gradcheck.mending.context import Context
-from gradcheck.mending.scope import NOT_NUMBERS, Value, expressions, observe
-from gradcheck.mending.source import ONCE, Function, Piece, definitions, inner_codes
+from gradcheck.mending.scope import expressions, observe
+from gradcheck.mending.source import Function, Piece, definitions, inner_codes
 
 SMALL = 9
 """So many nodes a call has that may be a number of something."""
@@ -20,7 +20,7 @@ def contexts_of(
     functions: Sequence[Function],
     texts: Mapping[str, bytes],
     run: Callable[[], object],
-    pointed: Iterable[tuple[str, int]] = (),
+    pointed: Iterable[tuple[str, int]],
 ) -> list[Context]:
     """The functions, and those inside of them, as the texts of their files have them."""
     trees = {path: ast.parse(text) for path, text in texts.items()}
@@ -43,13 +43,10 @@ def contexts_of(
                 continue  # what it calls may be edited
             if node not in contexts or values.get(code):
                 known = around | values.get(code, {})
-                atoms = {text: value for text, value in known.items() if _is_atom(text, value)}
                 text, called = texts[function.path], _callable_in(function, names)
                 lines = frozenset(line for path, line in pointed if path == function.path)
                 of_loss = function.of_loss and not function.marks  # which does more than the loss
-                contexts[node] = Context(
-                    function.path, text, node, atoms, called, known, of_loss, lines
-                )
+                contexts[node] = Context(function.path, text, node, called, known, of_loss, lines)
     return list(contexts.values())
 
 
@@ -81,15 +78,6 @@ def _only_passes_on(definition: Piece, scope: Mapping[str, object]) -> bool:
     while isinstance(root, ast.Attribute):
         root = root.value
     return not isinstance(root, ast.Name) or scope.get(root.id) is not numpy
-
-
-def _is_atom(text: str, value: Value) -> bool:
-    """Whether a text of the user's is a name, attribute or item that is a number or an array."""
-    return (
-        text != ONCE
-        and value.kind not in NOT_NUMBERS
-        and isinstance(ast.parse(text, mode="eval").body, ast.Name | ast.Attribute | ast.Subscript)
-    )
 
 
 def _callable_in(function: Function, names: tuple[str, ...]) -> tuple[str, ...]:

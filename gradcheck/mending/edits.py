@@ -13,11 +13,10 @@ from gradcheck.diagnose.rules import RULES
 from gradcheck.finding import Finding
 from gradcheck.mending import of_calls, of_factors, of_insertions, of_operands, of_statements
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.matching import Wanted
 from gradcheck.mending.of_parts import formed
 from gradcheck.mending.said import Said
-from gradcheck.mending.wanted import Wanted
 from gradcheck.trace import Fault
-from gradcheck.user.calls import Location
 
 Maker = Callable[[Context], Iterator[Edit]]
 
@@ -79,11 +78,13 @@ class Hints:
     def of(cls, findings: Sequence[Finding], faults: Sequence[Fault] = ()) -> Hints:
         """The hints of some findings, and of the faults behind them."""
         codes = {finding.code for finding in findings}
-        places = [place for one in findings for place in _places(one)]
+        said = [
+            Said(place, one.fix) for one in findings for place in (one.location, *one.also) if place
+        ]
         return cls(
-            frozenset((place.file, place.line) for place in places),
+            frozenset((one.place.file, one.place.line) for one in said),
             frozenset(kind for rule in RULES if rule.code in codes for kind in rule.edits),
-            tuple(Said.of(one, place) for one in findings for place in _places(one)),
+            tuple(said),
             tuple(one for one in map(Wanted.of, faults) if one is not None),
         )
 
@@ -91,10 +92,6 @@ class Hints:
         """By how much more natural an edit is than it would be without these hints."""
         at_the_line = AT_THE_LINE if (edit.path, edit.line) in self.lines else 1.0
         return at_the_line * (OF_THE_RULE if kind in self.kinds else 1.0)
-
-
-def _places(finding: Finding) -> list[Location]:
-    return [place for place in (finding.location, *finding.also) if place]
 
 
 def weighed(constructed: Sequence[Edit]) -> list[Edit]:
@@ -108,23 +105,23 @@ def all_edits(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
     near = [replace(one, only_pointed=True) for one in contexts if one.pointed]
     for some in (near, contexts):
         likeliest: dict[tuple[str, int, int, bytes], Edit] = {}
-        for edit, weight in _made(some, hints):
-            key = (edit.path, edit.start, edit.end, edit.replacement)
+        for edit in _made(some, hints):
+            key = edit[:4]  # what it does
             is_here = some is contexts or (edit.path, edit.line) in hints.lines
-            better = key not in likeliest or likeliest[key].weight > weight
+            better = key not in likeliest or likeliest[key].weight > edit.weight
             if is_here and better and key not in seen:
-                likeliest[key] = edit._replace(weight=weight)
+                likeliest[key] = edit
         seen |= likeliest.keys()
         yield from sorted(likeliest.values(), key=lambda edit: (edit.weight, edit.path, edit.start))
 
 
-def _made(contexts: Sequence[Context], hints: Hints) -> Iterator[tuple[Edit, float]]:
+def _made(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
     """Edits with their weights; a text may come more than once."""
     for kind, make in MAKERS.items():
         for context in contexts:
             of_loss = OF_THE_LOSS if context.of_loss else 1.0
             for edit in make(context):
                 before = context.text[edit.start : edit.end]
-                if before == edit.replacement or context.is_guarded(edit):
-                    continue
-                yield edit, edit.weight * hints.factor(edit, kind) * of_loss
+                if before != edit.replacement and not context.is_guarded(edit):
+                    weight = edit.weight * hints.factor(edit, kind) * of_loss
+                    yield edit._replace(weight=weight)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import same_arrays, same_numbers
+from gradcheck.arrays import copied, same_arrays, same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.mending.held import Held, Holdings
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
@@ -45,11 +45,11 @@ class State:
     @contextmanager
     def made(self) -> Iterator[None]:
         """While it is entered, the functions hold the changed data."""
-        before = [copy(held.value) for held, _ in self.puts]
+        before = [copied(held.value, 0) for held, _ in self.puts]
         whole = [items.copy() for items in self.lists]
         try:
             for held, new in self.puts:
-                held.put(copy(new))
+                held.put(copied(new, 0))
             for items in self.lists:  # after that: the last item may be one of what is put
                 del items[-1:]
             yield
@@ -63,29 +63,25 @@ class State:
 class Data:
     """The data that the user's functions hold, and which of them may be changed.
 
-    Args:
-        problem: what is checked.
-        values: the parameters to ask at.
-        holders: the functions and objects that are looked into.
-        restore: puts back what the user's functions leave behind.
-        rng: draws.
+    It is asked with the parameters `values`; `restore` puts back what the functions leave behind.
     """
 
     def __init__(
         self,
         problem: Problem,
         values: Sequence[Array],
-        holders: Sequence[Any],
+        functions: Sequence[Any],
         restore: Callable[[], None],
-        rng: np.random.Generator,
     ) -> None:
         self._problem = problem
         self._values = values
         self._restore = restore
-        self._rng = rng
+        self._rng = np.random.default_rng(0)
         self._base = self._answer()
-        self._found = Holdings.of(holders)
-        self._kept = self._unchanged_by_a_call(holders)
+        own = (problem.loss_function, problem.gradient_function, problem.step, problem.layer)
+        self._holders = [one for one in (*own, *functions) if one is not None]
+        self._found = Holdings.of(self._holders)
+        self._kept = self._unchanged_by_a_call()
 
     def redrawn(self) -> Iterator[State]:
         """States with other data, those with the most first."""
@@ -141,7 +137,7 @@ class Data:
                 continue
             if loss != self._base[0]:
                 free.append(puts)
-            elif not _same(gradient, self._base[1]):
+            elif not same_arrays(gradient or (), self._base[1] or ()):
                 derived.append(puts)
         sizes = {size for puts in derived for size in _sizes(puts)}
         return [puts for puts in free if not sizes & _sizes(puts)]
@@ -156,20 +152,20 @@ class Data:
         try:
             returned = self._problem.gradient(self._values)
             blocks = read_gradients(returned, self._problem.parameters).blocks
-            gradient = [copy(block.value) for block in blocks if block.value is not None]
+            gradient = [copied(block.value, 0) for block in blocks if block.value is not None]
         except (UserCodeError, UsageError):
             gradient = None
         self._restore()
         return (loss if np.isfinite(loss) else None), gradient
 
-    def _unchanged_by_a_call(self, holders: Sequence[Any]) -> list[Held]:
+    def _unchanged_by_a_call(self) -> list[Held]:
         """What the user's functions leave as it is: no caches, no parameters, no state."""
-        before = [copy(held.value) for held in self._found.held]
+        before = [copied(held.value, 0) for held in self._found.held]
         moved = self._problem.parameters.nudged(self._values, 0.1, self._rng)
         with suppress(UserCodeError, UsageError):
             self._problem.loss([value.copy() for value in moved])
             self._problem.gradient(moved)
-        now = Holdings.of(holders).held
+        now = Holdings.of(self._holders).held
         arrays = {id(held.value) for held in now if held.is_array}
         numbers = {(held.path, held.value) for held in now if not held.is_array}
         kept = [
@@ -185,11 +181,6 @@ class Data:
         return kept
 
 
-def copy(value: Any) -> Any:
-    """A copy of an array; a number itself."""
-    return value.copy() if isinstance(value, np.ndarray) else value
-
-
 def _groups(kept: Sequence[Held]) -> list[list[Held]]:
     """What is drawn together: the items of a list, and what is equal; views are left out.
 
@@ -199,7 +190,8 @@ def _groups(kept: Sequence[Held]) -> list[list[Held]]:
     for held in sorted(kept, key=_size, reverse=True):
         if "*" in held.path:
             below = held.path.index("*") + 1
-            within = _is_whole(held.value) and below < len(held.path)
+            is_whole = np.asarray(held.value).dtype.kind in "iu"
+            within = is_whole and below < len(held.path)
             groups.setdefault(held.path[:below] if within else held.path, []).append(held)
             continue
         ones = [group for path, group in groups.items() if "*" not in path]
@@ -211,10 +203,6 @@ def _groups(kept: Sequence[Held]) -> list[list[Held]]:
         else:
             equal.append(held)
     return list(groups.values())
-
-
-def _is_whole(value: Any) -> bool:
-    return np.asarray(value).dtype.kind in "iu"
 
 
 def _size(held: Held) -> int:
@@ -231,15 +219,13 @@ def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, 
     """Other values for what is drawn together; None where it is to stay."""
     first = group[0]
     shapes = {np.shape(held.value) for held in group}
-    if len({held.path for held in group if "*" in held.path}) > 1:
-        named = renamed([np.asarray(held.value) for held in group], rng)
-        pairs = zip(group, named, strict=True)
-        return [(held, new if held.is_array else type(held.value)(new)) for held, new in pairs]
-    if "*" in first.path and len(group) > 1 and len(shapes) == 1:
-        stacked = redrawn(np.stack([np.asarray(held.value) for held in group]), rng)
-        if stacked is None:
+    several = len({held.path for held in group if "*" in held.path}) > 1
+    if several or ("*" in first.path and len(group) > 1 and len(shapes) == 1):
+        values = [np.asarray(held.value) for held in group]
+        items = renamed(values, rng) if several else redrawn(np.stack(values), rng)
+        if items is None:
             return None
-        pairs = zip(group, stacked, strict=True)
+        pairs = zip(group, items, strict=True)
         return [(held, new if held.is_array else type(held.value)(new)) for held, new in pairs]
     if not first.is_array:
         whole = isinstance(first.value, int | np.integer)
@@ -248,14 +234,10 @@ def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, 
     if len(shapes) == 1:
         drawn = redrawn(first.value, rng)
         return None if drawn is None else [(held, drawn) for held in group]
-    several = [(held, redrawn(held.value, rng)) for held in group if held.is_array]
-    return None if any(new is None for _, new in several) else several
+    each = [(held, redrawn(held.value, rng)) for held in group if held.is_array]
+    return None if any(new is None for _, new in each) else each
 
 
 def _sizes(puts: Sequence[tuple[Held, Any]]) -> set[int]:
     """The sizes of what is changed; numbers have the size 1 in common."""
     return {size for held, _ in puts for size in np.shape(held.value) or (1,)}
-
-
-def _same(one: Sequence[Array] | None, other: Sequence[Array] | None) -> bool:
-    return one is other if one is None or other is None else same_arrays(one, other)

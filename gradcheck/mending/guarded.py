@@ -28,7 +28,10 @@ Compound = ast.If | ast.While | ast.For | ast.With | ast.Try | ast.Match
 def guarded(definition: ast.AST) -> Iterator[ast.expr | ast.stmt]:
     """The statements of a function that reach beyond arrays, and what they are run for."""
     for node in ast.walk(definition):
-        if not isinstance(node, ast.stmt) or not _reaches_out(node):
+        if not isinstance(node, ast.stmt):
+            continue
+        calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
+        if not any(map(_is_outside, calls)):
             continue
         if isinstance(node, ast.If | ast.While):
             yield node.test
@@ -38,12 +41,6 @@ def guarded(definition: ast.AST) -> Iterator[ast.expr | ast.stmt]:
             yield from (item.context_expr for item in node.items)
         elif not isinstance(node, Compound | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node
-
-
-def _reaches_out(statement: ast.stmt) -> bool:
-    return any(
-        isinstance(node, ast.Call) and _is_outside(node.func) for node in ast.walk(statement)
-    )
 
 
 def _is_outside(function: ast.expr) -> bool:

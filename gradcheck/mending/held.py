@@ -6,17 +6,19 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import CodeType, ModuleType
+from itertools import islice
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.record.ownership import names_in
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import is_users_file
 from gradcheck.user.contracted import Weighted
-from gradcheck.user.objects import attributes, is_object
+from gradcheck.user.objects import Place, Position, is_object, steps_from
 
 DEPTH = 7
 MOST_ITEMS = 500
@@ -24,6 +26,7 @@ MOST_ITEMS = 500
 NO_DATA = (Parameters, Bounds, Weighted)
 """What gradcheck's own functions around the user's hold beside these."""
 
+SAMPLE = (int, float, np.number, np.ndarray, tuple)
 Put = Callable[[Any], object]
 Path = tuple[str, ...]
 
@@ -111,7 +114,7 @@ class Holdings:
                 self.containers.append(value)
             elif hasattr(value, "__dict__") and is_object(value):
                 self.objects.append(value)
-            if isinstance(value, list) and _are_samples(value):
+            if isinstance(value, list) and value and all(isinstance(one, SAMPLE) for one in value):
                 self.lists.append(value)
             for inner, inner_put, step in _inside(value, put):
                 self._visit(inner, inner_put, (*path, *step), depth - 1)
@@ -126,21 +129,9 @@ class Holdings:
             self.held[index] = Held(array, before.path, before.puts + puts)
 
 
-def _are_samples(items: list[Any]) -> bool:
-    kinds = (int, float, np.number, np.ndarray, tuple)
-    return bool(items) and all(isinstance(item, kinds) for item in items)
-
-
 def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path]]:
     """What a container, function or object holds, what replaces it there, and the step to it."""
-    if isinstance(value, Mapping):
-        for key in [key for key in value if key != "__builtins__"][:MOST_ITEMS]:
-            setter = functools.partial(value.__setitem__, key) if type(value) is dict else None
-            yield value[key], setter, (str(key),)
-    elif isinstance(value, list):
-        for index, item in enumerate(value[:MOST_ITEMS]):
-            yield item, functools.partial(_set_item, value, index), ("*",)
-    elif isinstance(value, tuple):
+    if isinstance(value, tuple):
         yield from _inside_tuple(value, put)
     elif isinstance(value, functools.partial):
         for item in (value.func, *value.args, *value.keywords.values()):
@@ -150,9 +141,13 @@ def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path
         yield value.__self__, None, ("self",)
     elif inspect.isfunction(value):
         yield from _inside_function(value)
-    elif is_object(value):
-        for name, item in attributes(value).items():
-            yield item, functools.partial(object.__setattr__, value, name), (name,)
+    elif isinstance(value, Mapping | list) or is_object(value):
+        can_be_set = isinstance(value, dict) or not isinstance(value, Mapping)
+        for step, item in islice(steps_from(value), MOST_ITEMS):
+            if isinstance(step, Position):
+                yield item, functools.partial(_set_item, value, step.index), ("*",)
+            elif step != "__builtins__":
+                yield item, Place(value, step, item).set if can_be_set else None, (str(step),)
 
 
 def _set_item(items: list[Any], index: int, new: Any) -> None:
@@ -166,6 +161,7 @@ def _inside_tuple(
 ) -> Iterator[tuple[Any, Put | None, Path]]:
     """A tuple is held as a whole: another takes its place."""
     items = list(value)
+    put = put if type(value) is tuple else None
 
     def set_item(index: int, new: Any) -> None:
         items[index] = new
@@ -173,9 +169,8 @@ def _inside_tuple(
         if put is not None:
             put(value if same else tuple(items))
 
-    settable = put is not None and type(value) is tuple
     for index, item in enumerate(value[:MOST_ITEMS]):
-        yield item, functools.partial(set_item, index) if settable else None, (str(index),)
+        yield item, functools.partial(set_item, index) if put else None, (str(index),)
 
 
 def _inside_function(function: Any) -> Iterator[tuple[Any, Put | None, Path]]:
@@ -185,7 +180,7 @@ def _inside_function(function: Any) -> Iterator[tuple[Any, Put | None, Path]]:
         except ValueError:  # it is empty still
             continue
     yield function.__defaults__ or (), functools.partial(setattr, function, "__defaults__"), ()
-    scope, names = function.__globals__, _names(function.__code__)
+    scope, names = function.__globals__, names_in(function.__code__)
     for name in names & scope.keys():
         value = scope[name]
         if isinstance(value, ModuleType):
@@ -202,9 +197,3 @@ def _inside_module(module: ModuleType, names: set[str]) -> Iterator[tuple[Any, P
         value = getattr(module, name)
         if not isinstance(value, ModuleType) and not inspect.isclass(value):
             yield value, functools.partial(setattr, module, name), (name,)
-
-
-def _names(code: CodeType) -> set[str]:
-    """The names that a function and those inside of it look up."""
-    inner = [_names(one) for one in code.co_consts if isinstance(one, CodeType)]
-    return set(code.co_names).union(*inner)

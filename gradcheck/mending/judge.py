@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.precision import ROUNDINGS, epsilon_of
 from gradcheck.errors import UsageError
 from gradcheck.mending.elsewhere import Data, State
-from gradcheck.mending.reading import Read, Reader
-from gradcheck.mending.targets import Progress, Standing, Target
+from gradcheck.mending.targets import Progress, Read, Standing, Target, is_kept
 from gradcheck.sampling import Indices
 from gradcheck.user.calls import LEAVING, Raised, UserCodeError
+from gradcheck.user.gradients import read_gradients
 from gradcheck.user.problem import Function
 
 MOST_ENTRIES = 2000
@@ -38,17 +37,16 @@ class Judge:
     """Knows the numeric gradient, and what the loss was before anything was edited.
 
     The blocks in `missing` may be returned no gradient for. `raised` says whether the gradient
-    raised when it was last judged, `read` what it was.
+    raised when it was last judged, `read` what it was, until something else is run.
     """
 
-    def __init__(self, point: Point, missing: frozenset[int], seed: int) -> None:
+    def __init__(self, point: Point, missing: frozenset[int]) -> None:
         self.raised = False
         self.read: Read = ()
         self.further: tuple[Asked, ...] = ()
         self.elsewhere: tuple[tuple[State, Asked], ...] = ()
         self._missing, self._turn = missing, 0
-        self._rng = np.random.default_rng(seed)
-        self._reader = Reader(point.problem.parameters)
+        self._rng = np.random.default_rng(0)
         center = point.problem.loss([value.copy() for value in point.values])
         problem = replace(
             point.problem,
@@ -60,9 +58,12 @@ class Judge:
         self._rounding = ROUNDINGS * epsilon_of(point)
         self._unread = replace(self._base, problem=problem)
         self._whole = self._asked(self._unread)
-        self._few = self._asked(
-            self._unread.with_blocks(self._some(block) for block in point.blocks)
-        )
+        chosen = [self._chosen(len(one.numeric.entries), MOST_ENTRIES) for one in point.blocks]
+        few = [
+            replace(block, numeric=block.numeric[entries])
+            for block, entries in zip(point.blocks, chosen, strict=True)
+        ]
+        self._few = self._asked(self._unread.with_blocks(few))
 
     def _asked(self, point: Point) -> Asked:
         pairs = zip(point.blocks, self._largest, strict=True)
@@ -78,7 +79,7 @@ class Judge:
         ]
         return self._asked(point.measured(point.perturb(entries, self._rng)))
 
-    def _nearby(self, base: Point, size: float, start: Standing | None) -> Iterator[Asked]:
+    def _nearby(self, base: Point, size: float, start: Standing) -> Iterator[Asked]:
         """Another point; nearer, where what is right at the user's would not be right there.
 
         There the loss is too near to where it is flat to tell.
@@ -90,7 +91,7 @@ class Judge:
                 if nearby is None:
                     continue
                 asked = self._asked_at(nearby, FURTHER_ENTRIES)
-                if _is_kept(start, self._right(asked)):
+                if is_kept(start, self._right(asked)):
                     yield asked
                     return
                 first = first or asked
@@ -99,15 +100,11 @@ class Judge:
 
     def _turned(self) -> list[Point]:
         """Two points with other signs, so that units that are on at one are off at the other."""
-        signs = [self._rng.choice((-1.0, 1.0), one.shape) for one in self._base.values]
-        problem, center, noise = self._base.problem, self._base.center, self._base.noise
+        base = self._base
+        signs = [self._rng.choice((-1.0, 1.0), one.shape) for one in base.values]
+        moved = [one * sign for one, sign in zip(base.values, signs, strict=True)]
         return [
-            Point.at(
-                problem,
-                [way * one * sign for one, sign in zip(self._base.values, signs, strict=True)],
-                center,
-                noise,
-            )
+            Point.at(base.problem, [way * one for one in moved], base.center, base.noise)
             for way in (1, -1)
         ]
 
@@ -155,18 +152,14 @@ class Judge:
             right = tuple(one and other for one, other in zip(right, again, strict=True))
         return right
 
-    def progress(self, right: Standing, before: Progress | None = None) -> Progress:
-        """How far the gradient that was judged last has come; of what is as before, no more."""
-        shares = []
-        for index, (one, target) in enumerate(zip(self.read, self._few[1], strict=False)):
-            old = before.read[index] if before is not None and before.read else None
-            if not isinstance(one, np.ndarray) or right[index] is not False:
-                shares.append(0.0)
-            elif before is not None and isinstance(old, np.ndarray) and np.array_equal(one, old):
-                shares.append(before.shares[index])
-            else:
-                shares.append(target.share(one))
-        return Progress(right, self.raised, self.read, tuple(shares))
+    def progress(self, right: Standing) -> Progress:
+        """How far the gradient that was judged last has come."""
+        partly = sum(
+            target.share(one)
+            for one, target, is_right in zip(self.read, self._few[1], right, strict=False)
+            if one is not None and is_right is False
+        )
+        return Progress(right, self.raised, partly)
 
     def proved(self) -> float | None:
         """The largest relative error, if all is right in every entry and at every point.
@@ -191,11 +184,11 @@ class Judge:
             errors += [
                 float(np.max(target.distance(one), initial=0.0)) / (target.largest or 1.0)
                 for target, one in zip(targets, self.read, strict=True)
-                if isinstance(one, np.ndarray) and target.is_telling
+                if one is not None and target.is_telling
             ]
         return max(errors)
 
-    def _measured(self, state: State, start: Standing | None) -> tuple[State, Asked] | None:
+    def _measured(self, state: State, start: Standing) -> tuple[State, Asked] | None:
         """The point as it is in a state; None where that makes no sense."""
         before = self.raised
         problem = self._unread.problem
@@ -211,7 +204,7 @@ class Judge:
             except (UserCodeError, UsageError):
                 return None
             right = self._right(asked)
-        if (self.raised and not before) or not _is_kept(start, right):
+        if (self.raised and not before) or not is_kept(start, right):
             return None
         return state, asked
 
@@ -228,28 +221,23 @@ class Judge:
         """Which blocks are right."""
         point, targets = asked
         try:
-            self.read = self._reader.read(point.problem.gradient(point.values))
+            returned = point.problem.gradient(point.values)
+            blocks = read_gradients(returned, point.problem.parameters, copy=False).blocks
         except (UserCodeError, UsageError):
             self.raised, self.read = True, ()
             return (False,) * len(targets)
-        self.raised = False
+        self.raised, self.read = False, [one.value if one.comparable else None for one in blocks]
         return tuple(
-            target.is_met(one)
-            if isinstance(one, np.ndarray)
+            target.is_met(own)
+            if own is not None
             else None
             if one.verdict == "missing" and index in self._missing
             else False
-            for index, (target, one) in enumerate(zip(targets, self.read, strict=True))
+            for index, (target, one, own) in enumerate(zip(targets, blocks, self.read, strict=True))
         )
 
-    def _some(self, block: Block) -> Block:
-        count = len(block.numeric.entries)
-        if count <= MOST_ENTRIES:
-            return block
-        chosen = np.sort(self._rng.choice(count, MOST_ENTRIES, replace=False))
-        return replace(block, numeric=block.numeric[chosen])
-
     def _chosen(self, size: int, most: int) -> Indices:
+        """So many entries at most, in their order."""
         if size <= most:
             return np.arange(size)
         return np.sort(self._rng.choice(size, most, replace=False))
@@ -258,11 +246,6 @@ class Judge:
 def is_mended(right: Standing) -> bool:
     """Whether every gradient that is returned is right, and one is."""
     return any(right) and False not in right
-
-
-def _is_kept(start: Standing | None, right: Standing) -> bool:
-    """Whether all is right that was."""
-    return start is None or not any(a and not b for a, b in zip(start, right, strict=True))
 
 
 def _untold(function: Function | None) -> Any:

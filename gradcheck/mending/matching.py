@@ -9,7 +9,9 @@ import numpy as np
 
 from gradcheck.mending.composed import EXACT
 from gradcheck.mending.moments import Moment
+from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
+from gradcheck.user.calls import Location
 
 CLOSE = 1e-9
 
@@ -21,28 +23,37 @@ Told = tuple[Moment, Array]
 
 
 @dataclass(frozen=True)
-class Matched:
-    """What an expression should be.
+class Wanted:
+    """A value that is wrong.
 
     Attributes:
-        told: at the moments at which it is wrong.
-        exact: by what part of their size numbers may differ that are the same.
+        place: where it stands.
+        actual: what it is; of several passes of a loop, flat and one after the other.
+        expected: what it should be.
     """
 
-    told: Sequence[Told]
-    exact: float
+    place: Location
+    actual: Array
+    expected: Array
+
+    @classmethod
+    def of(cls, fault: Fault) -> Wanted | None:
+        """That of a fault, if its numbers are known."""
+        place, actual, expected = fault.place, fault.actual_value, fault.expected_value
+        if place is None or actual is None or expected is None:
+            return None
+        return cls(place.location, np.asarray(actual), np.asarray(expected))
 
 
-def matched(known: Sequence[Told], actual: Array, expected: Array) -> Matched | None:
+def matched(known: Sequence[Told], wanted: Wanted) -> tuple[Sequence[Told], float] | None:
     """What is wanted at the moments whose values are the wrong ones; None where they are others.
 
-    Of several passes of a loop, `actual` and `expected` are one after the other.
+    And by what part of their size numbers may differ that are the same.
     """
-    for close, exact in PRECISIONS:
-        told = _told(known, actual, expected, close)
-        if told:
-            return Matched(told, exact)
-    return None
+    tried = (
+        (_told(known, wanted.actual, wanted.expected, close), exact) for close, exact in PRECISIONS
+    )
+    return next((one for one in tried if one[0]), None)
 
 
 def _told(known: Sequence[Told], actual: Array, expected: Array, close: float) -> list[Told]:

@@ -28,15 +28,8 @@ def repair_of_matrix(
     """What makes J^T u right, for weights u of all rows, at all points that are asked.
 
     No weight is a multiple of another, and at each point the errors are others: rows do not make
-    up for one another.
-
-    Args:
-        vectors: the function.
-        claimed: the matrix, of the user's structure.
-        noise: of the rows, which the weights make alike.
-        found: what the diagnosis found.
-        unsearched: why there is no search; empty where there is one.
-        options: of the check.
+    up for one another. The weights make the noise of the rows alike. `claimed` is the matrix, of
+    the user's structure; `unsearched` says why there is no search, if there is none.
     """
     if options.repair is None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gradcheck.user.calls import Location, place
@@ -89,32 +90,28 @@ class Repair:
 
     def text(self, verbose: bool = False) -> str:
         """The most natural patch, or all of them; or why there is none."""
-        return _as_text(self, verbose)
+        refused = f", {self.refused:,} refused for reaching files" if self.refused else ""
+        effort = f"{self.tried:,} edits tried in {self.seconds:.1f} s{refused}"
+        if not self.patches:
+            return f"no repair: {self.reason} ({effort})"
+        count = len(self.patches)
+        head = "one patch makes" if count == 1 else f"{count} patches, each of which makes"
+        left = self.patches[0].left
+        what = "every gradient that is returned" if left else "every gradient"
+        parts = [f"{head} {what} right ({effort})"]
+        if left:
+            parts.append(nothing_returned_for(left))
+        shown = self.patches if verbose else self.patches[:1]
+        parts += [_patch(patch, number) for number, patch in enumerate(shown, start=1)]
+        if len(shown) < count:
+            parts.append(f"and {count - 1} more (-v shows {'it' if count == 2 else 'them'})")
+        return "\n\n".join(parts)
 
 
-def _as_text(repair: Repair, verbose: bool) -> str:
-    if not repair.patches:
-        return f"no repair: {repair.reason} ({_effort(repair)})"
-    count = len(repair.patches)
-    head = "one patch makes" if count == 1 else f"{count} patches, each of which makes"
-    left = repair.patches[0].left
-    what = "every gradient that is returned" if left else "every gradient"
-    parts = [f"{head} {what} right ({_effort(repair)})"]
-    if left:
-        parts.append(
-            f"no gradient is returned for {listed(left)}: a part of the backward pass is missing, "
-            "which is beyond an edit"
-        )
-    shown = repair.patches if verbose else repair.patches[:1]
-    parts += [_patch(patch, number) for number, patch in enumerate(shown, start=1)]
-    if len(shown) < count:
-        parts.append(f"and {count - 1} more (-v shows {'it' if count == 2 else 'them'})")
-    return "\n\n".join(parts)
-
-
-def _effort(repair: Repair) -> str:
-    refused = f", {repair.refused:,} refused for reaching files" if repair.refused else ""
-    return f"{repair.tried:,} edits tried in {repair.seconds:.1f} s{refused}"
+def nothing_returned_for(names: Sequence[str]) -> str:
+    """What is said of blocks that no gradient is returned for."""
+    beyond = "a part of the backward pass is missing, which is beyond an edit"
+    return f"no gradient is returned for {listed(names)}: {beyond}"
 
 
 def _patch(patch: Patch, number: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from types import CodeType, FrameType
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.arrays import copied
 from gradcheck.mending.executed import run_watched
 from gradcheck.mending.scope import value_of
 from gradcheck.mending.source import ONCE, STEP
@@ -50,6 +51,17 @@ class Moment:
         return None if found is None else found.astype(np.intp)
 
 
+def values_at(moments: Sequence[Moment], text: str) -> list[Any] | None:
+    """The values of an expression at some moments; None where it has none at one of them."""
+    values = []
+    for moment in moments:
+        value = moment.value(text)
+        if value is None:
+            return None
+        values.append(value)
+    return values
+
+
 @cache
 def _compiled(text: str) -> CodeType:
     return compile(text, "<expression>", "eval")
@@ -65,14 +77,14 @@ def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> l
 
     def at_line(frame: FrameType, event: str, argument: Any) -> Any:
         if event == "return" and inside.get(id(frame)) and id(frame) in latest:
-            latest.pop(id(frame)).returned.append(copied(argument))
+            latest.pop(id(frame)).returned.append(copied(argument, DEPTH))
         here = event == "line" and first <= frame.f_lineno <= last
         before = inside.get(id(frame), 0)
         if here and (not before or frame.f_lineno <= before) and len(found) < MOST_MOMENTS:
             outer = around.get(frame.f_code)
             names = {**(outer.f_locals if outer else {}), **_names(frame)}
             names.pop(ONCE, None)
-            found.append(Moment(copied(names), frame.f_globals))
+            found.append(Moment(copied(names, DEPTH), frame.f_globals))
             latest[id(frame)] = found[-1]
         inside[id(frame)] = frame.f_lineno if here else 0
         return at_line
@@ -94,14 +106,3 @@ def _names(frame: FrameType) -> dict[str, Any]:
     if frame.f_code.co_name != STEP or frame.f_locals:
         return frame.f_locals
     return {name: value for name, value in frame.f_globals.items() if value_of(value) is not None}
-
-
-def copied(value: Any, depth: int = DEPTH) -> Any:
-    """Arrays as they are now, in dicts and lists too."""
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if depth and type(value) is dict:
-        return {key: copied(item, depth - 1) for key, item in value.items()}
-    if depth and type(value) in (list, tuple):
-        return type(value)(copied(item, depth - 1) for item in value)
-    return value

@@ -24,12 +24,7 @@ ALIKE = (
     ("zeros_like", "ones_like"),
     ("hstack", "vstack"),
 )
-OPPOSITE = {
-    ast.Gt: (">=", "<"),
-    ast.GtE: (">", "<="),
-    ast.Lt: ("<=", ">"),
-    ast.LtE: ("<", ">="),
-}
+OPPOSITE = {ast.Gt: (">=", "<"), ast.GtE: (">", "<="), ast.Lt: ("<=", ">"), ast.LtE: ("<", ">=")}
 
 
 def axes(context: Context) -> Iterator[Edit]:
@@ -70,25 +65,24 @@ def _axes_of(count: int) -> list[str]:
 
 def flags(context: Context) -> Iterator[Edit]:
     """A flag of a call turned round, left out or put in."""
-    known = {
-        keyword.arg
-        for node in ast.walk(context.tree)
-        if isinstance(node, ast.Call)
-        for keyword in node.keywords
-        if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, bool)
-    } - {"keepdims", "axis"}
+    every = [one for one in ast.walk(context.tree) if isinstance(one, ast.Call)]
+    known = {one.arg for call in every for one in _flags_of(call)} - {"keepdims", "axis"}
     calls = list(context.all_of(ast.Call))
     beside = {(context.source(one.func), word.arg) for one in calls for word in one.keywords}
     for node in calls:
-        for keyword in node.keywords:
-            if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, bool):
-                yield context.replaced(keyword.value, str(not keyword.value.value), 6.0)
+        for flag in _flags_of(node):
+            yield context.replaced(flag.value, str(context.source(flag.value) != "True"), 6.0)
         given = {keyword.arg for keyword in node.keywords}
         if isinstance(node.func, ast.Name) and node.func.id in context.functions and node.args:
             for name in known - given:
                 text = context.source(node)
                 weight = 5.0 if (node.func.id, name) in beside else 9.0
                 yield context.replaced(node, f"{text[:-1]}, {name}=True)", weight)
+
+
+def _flags_of(call: ast.Call) -> list[ast.keyword]:
+    """The arguments of a call that are `True` or `False`."""
+    return [one for one in call.keywords if ast.unparse(one.value) in ("True", "False")]
 
 
 def functions(context: Context) -> Iterator[Edit]:

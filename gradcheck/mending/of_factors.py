@@ -53,8 +53,7 @@ def other_sizes(context: Context) -> Iterator[Edit]:
                 own = [f"len({context.source(array)})"]
             case _:
                 continue
-        known = context.value(array)
-        if known is not None and known.kind == "array":
+        if context.is_array(array):
             for more, text in enumerate([*own, *sizes]):
                 yield context.replaced(node, text, 5.0 + min(more, 2))
 
@@ -204,7 +203,7 @@ def target_value(context: Context, node: ast.expr) -> Value | None:
 
 def _operands(context: Context) -> Iterator[tuple[ast.expr, float]]:
     """Terms of sums, operands of products of matrices, arguments of calls; how far these are."""
-    for node in context.nodes():
+    for node in context.nodes:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.MatMult):
             for side in (node.left, node.right):
                 if not isinstance(side, ast.Constant):

@@ -30,11 +30,11 @@ def inserted(context: Context) -> Iterator[Edit]:
             continue
         name = context.source(target)
         for size, weight in sizes:
-            yield after(context, statement, f"{name} /= {size}", weight + 3.5)
-            yield after(context, statement, f"{name} *= {size}", weight + 5.5)
-        yield after(context, statement, f"{name} *= -1", 9.0)
+            yield put_in(context, "after", statement, f"{name} /= {size}", weight + 3.5)
+            yield put_in(context, "after", statement, f"{name} *= {size}", weight + 5.5)
+        yield put_in(context, "after", statement, f"{name} *= -1", 9.0)
         for part in OF_BIASES.get(len(value.shape), ()):
-            yield after(context, statement, f"{name}{part} = 0", 12.0)
+            yield put_in(context, "after", statement, f"{name}{part} = 0", 12.0)
 
 
 def _reset(context: Context) -> Iterator[Edit]:
@@ -48,9 +48,11 @@ def _reset(context: Context) -> Iterator[Edit]:
     added = [_base(one) for one in statements if isinstance(one, ast.AugAssign)]
     first = next((one for one in statements if not _is_docstring(one)), None)
     for target in filter(None, added if context.library else ()):
-        name, value = context.source(target), context.value(target)
-        if first is not None and name not in bound and value and value.kind == "array":
-            yield before(context, first, f"{name} = {context.library}.zeros_like({name})", 8.0)
+        name = context.source(target)
+        if first is not None and name not in bound and context.is_array(target):
+            yield put_in(
+                context, "before", first, f"{name} = {context.library}.zeros_like({name})", 8.0
+            )
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
@@ -59,37 +61,31 @@ def _is_docstring(statement: ast.stmt) -> bool:
 
 def in_place(context: Context) -> Iterator[Edit]:
     """An array changed in place instead of bound to a name again, or the other way; a copy."""
-    for node in context.nodes():
+    for node in context.nodes:
         match node:
-            case ast.Assign([ast.Name() as target], value):
-                name = target.id
+            case ast.Assign([ast.Name(name) as target], value):
+                is_array = context.is_array(target)
                 match value:
-                    case ast.BinOp(ast.Name(own), op, other) if (
-                        own == name and type(op) in IN_PLACE
-                    ):
-                        text = f"{name} {IN_PLACE[type(op)]} {context.source(other)}"
-                        yield context.replaced(node, text, 7.0)
-                known = context.value(target)
-                if known is not None and known.kind == "array" and _may_be_held(context, name):
+                    case ast.BinOp(ast.Name(own), op, other) if own == name:
+                        if type(op) in IN_PLACE:
+                            text = f"{name} {IN_PLACE[type(op)]} {context.source(other)}"
+                            yield context.replaced(node, text, 7.0)
+                if is_array and _may_be_held(context, name):
                     text = f"{name}[...] = {context.source(value)}"
                     yield context.replaced(node, text, 8.0)
-                if isinstance(value, NAMED) and known is not None and known.kind == "array":
+                if is_array and isinstance(value, NAMED):
                     yield context.replaced(value, f"{context.source(value)}.copy()", 8.0)
-            case ast.AugAssign(ast.Name(name) as target, op, value) if type(op) in IN_PLACE:
-                known = context.value(target)
-                if known is not None and known.kind == "array":
-                    symbol = IN_PLACE[type(op)][0]
-                    text = f"{name} = {name} {symbol} ({context.source(value)})"
+            case ast.AugAssign(ast.Name(name) as target, op, value):
+                if type(op) in IN_PLACE and context.is_array(target):
+                    text = f"{name} = {name} {IN_PLACE[type(op)][0]} ({context.source(value)})"
                     yield context.replaced(node, text, 8.0)
 
 
 def _may_be_held(context: Context, name: str) -> bool:
     """Whether a name is an argument: what the caller holds, too."""
-    if isinstance(context.definition, ast.For | ast.While):
-        return False
-    arguments = context.definition.args
-    given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    return any(one.arg == name for one in given)
+    arguments = getattr(context.definition, "args", None)
+    nodes = ast.walk(arguments) if arguments else ()
+    return any(isinstance(one, ast.arg) and one.arg == name for one in nodes)
 
 
 def repeated_entries(context: Context) -> Iterator[Edit]:
@@ -147,7 +143,7 @@ def _copied(
         first, last = (one - start for one in context.span(node))
         text = text[:first] + old.encode() + text[last:]
     copy = f"{old} = {name}.copy()"
-    whole = copy.encode() + context.newline + _indent(context, statement) + text
+    whole = copy.encode() + context.newline + context.indent(statement) + text
     words = f"{copy}  before  {context.source(statement)}, for what reads {name} after it"
     yield Edit(context.path, start, end, whole, 9.0, statement.lineno, words)
 
@@ -164,22 +160,11 @@ def _base(statement: ast.AST) -> ast.expr | None:
     return target if isinstance(target, NAMED) else None
 
 
-def after(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
-    """A statement put in after another."""
-    end = context.span(statement)[1]
-    addition = context.newline + _indent(context, statement) + text.encode()
-    words = f"{text}  after  {context.source(statement).split(chr(10))[0]}"
-    return Edit(context.path, end, end, addition, weight, statement.lineno, words)
-
-
-def before(context: Context, statement: ast.stmt, text: str, weight: float) -> Edit:
-    """A statement put in before another."""
-    start = context.span(statement)[0]
-    addition = text.encode() + context.newline + _indent(context, statement)
-    words = f"{text}  before  {context.source(statement).split(chr(10))[0]}"
-    return Edit(context.path, start, start, addition, weight, statement.lineno, words)
-
-
-def _indent(context: Context, statement: ast.stmt) -> bytes:
-    line = context.text[context.starts[statement.lineno - 1] :]
-    return line[: statement.col_offset]
+def put_in(context: Context, where: str, statement: ast.stmt, text: str, weight: float) -> Edit:
+    """A statement put in "before" or "after" another."""
+    line, place = context.newline + context.indent(statement), context.span(statement)
+    at, addition = (
+        (place[0], text.encode() + line) if where == "before" else (place[1], line + text.encode())
+    )
+    words = f"{text}  {where}  {context.source(statement).split(chr(10))[0]}"
+    return Edit(context.path, at, at, addition, weight, statement.lineno, words)

@@ -44,8 +44,8 @@ def brackets(context: Context) -> Iterator[Edit]:
 def names(context: Context) -> Iterator[Edit]:
     """A name, attribute or item for another of the same kind; of the same shape first."""
     for node in context.atoms():
-        own, text = context.value(node), context.source(node)
-        if own is None or isinstance(context.parents.get(node), ast.keyword):
+        own, text, parent = context.value(node), context.source(node), context.parents.get(node)
+        if own is None or isinstance(parent, ast.keyword):
             continue
         for other, value in context.values.items():
             is_number = own.kind == "int" and value.kind == "float"  # an index for its entry
@@ -54,12 +54,10 @@ def names(context: Context) -> Iterator[Edit]:
             if context.is_made_later(other, node):
                 continue
             weight = 6.0 if value.shape == own.shape else 8.0
-            if _same_but_for_number(other, text):
+            if NUMBER.sub("#", other) == NUMBER.sub("#", text):
                 weight -= 1.0
             weight += {"array": 0.0, "float": 1.0}.get(value.kind, 3.0)
-            if isinstance(
-                context.parents.get(node), ast.Tuple
-            ):  # what is handed on is seldom wrong
+            if isinstance(parent, ast.Tuple):  # what is handed on is seldom wrong
                 weight += 1.0
             yield context.replaced(node, other, weight)
 
@@ -111,6 +109,8 @@ def indices(context: Context) -> Iterator[Edit]:
             for place in ("[{}]", "[:, {}]")[: len(value.shape)]:
                 text = context.source(whole) + place.format(name)
                 yield context.replaced(whole, text, weight)
+    target = getattr(context.definition, "target", None)  # of a script's loop, its epochs
+    passes = {ast.unparse(one) for one in ast.walk(target)} if target else set()
     for node in context.all_of(ast.Subscript):
         index = node.slice
         if isinstance(index, ast.Slice | ast.Tuple):
@@ -129,7 +129,7 @@ def indices(context: Context) -> Iterator[Edit]:
         for one in near:
             yield context.replaced(index, one, 7.0)
         for name, value in context.values.items():
-            if value.kind == "int" and name.isidentifier() and name not in (text, *context.passes):
+            if value.kind == "int" and name.isidentifier() and name not in {text, *passes}:
                 yield context.replaced(index, name, 8.5)
                 yield context.replaced(index, f"-{name}", 9.0)
 
@@ -187,7 +187,3 @@ def _products_of(context: Context, node: ast.expr, left: str, right: str) -> Ite
         yield context.replaced(node, f"{library}.outer({one}, {other})", weight)
         yield context.replaced(node, f"{library}.dot({one}, {other})", weight + 0.5)
     yield context.replaced(node, f"{library}.multiply({left}, {right})", 9.0)
-
-
-def _same_but_for_number(one: str, other: str) -> bool:
-    return NUMBER.sub("#", one) == NUMBER.sub("#", other)

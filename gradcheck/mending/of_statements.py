@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.of_insertions import after
+from gradcheck.mending.of_insertions import put_in
 
 PARTS = {1: ("[1:]", "[:-1]"), 2: ("[:, 1:]", "[1:]", "[:, :-1]", "[:-1]")}
 """Where no biases are, in arrays of one axis and of two."""
@@ -15,15 +15,15 @@ PARTS = {1: ("[1:]", "[:-1]"), 2: ("[:, 1:]", "[1:]", "[:, :-1]", "[:-1]")}
 
 def assigned_or_added(context: Context) -> Iterator[Edit]:
     """`+=` for `=`, and the other way; `-=` for `+=`."""
-    for node in context.nodes():
+    for node in context.nodes:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             if isinstance(node.targets[0], ast.Name | ast.Attribute | ast.Subscript):
-                yield _with_operator(context, node, node.targets[0], "+=", 7.0)
+                yield _with_operator(context, node, node.targets[0], "+=")
         elif isinstance(node, ast.AugAssign):
             own = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*="}.get(type(node.op), "")
             for operator in ("=", "+=", "-="):
                 if operator != own:
-                    yield _with_operator(context, node, node.target, operator, 7.0)
+                    yield _with_operator(context, node, node.target, operator)
             yield from _in_part(context, node)
 
 
@@ -48,21 +48,13 @@ def _with_operator(
     statement: ast.Assign | ast.AugAssign,
     target: ast.expr,
     operator: str,
-    weight: float,
 ) -> Edit:
     start, end = context.span(target)[1], context.span(statement.value)[0]
     between = context.text[start:end].decode("utf-8")
     opened = between[between.index("=") + 1 :].strip()  # a bracket, perhaps
-    name = context.source(target)
-    return Edit(
-        context.path,
-        start,
-        end,
-        f" {operator} {opened}".encode(),
-        weight,
-        target.lineno,
-        f"{name}{between.rstrip()}  ->  {name} {operator}",
-    )
+    name, text = context.source(target), f" {operator} {opened}".encode()
+    words = f"{name}{between.rstrip()}  ->  {name} {operator}"
+    return Edit(context.path, start, end, text, 7.0, target.lineno, words)
 
 
 def moved_statements(context: Context) -> Iterator[Edit]:
@@ -86,13 +78,14 @@ def _after_what_reads(context: Context, block: list[ast.stmt]) -> Iterator[Edit]
         if not changed or not readers:
             continue
         last = block[readers[-1]]
-        lines = [context.starts[one] for one in (statement.lineno - 1, statement.end_lineno or 0)]
-        (start, end), close = context.span(statement), context.span(last)[1]
-        if context.text[lines[0] : start].strip() or context.text[end : lines[1]].strip():
+        ends = statement.end_lineno or statement.lineno
+        first, later = context.starts[statement.lineno - 1], context.starts[ends]
+        end, close = context.span(statement)[1], context.span(last)[1]
+        if context.indent(statement).strip() or context.text[end:later].strip():
             continue
-        moved = context.text[lines[1] : close] + context.newline + context.text[lines[0] : end]
+        moved = context.text[later:close] + context.newline + context.text[first:end]
         words = f"{context.source(statement).splitlines()[0]}  moved after line {last.end_lineno}"
-        yield Edit(context.path, lines[0], close, moved, 4.0, last.lineno, words)
+        yield Edit(context.path, first, close, moved, 4.0, last.lineno, words)
 
 
 def _updated(statement: ast.stmt) -> Iterator[ast.expr]:
@@ -125,18 +118,22 @@ def _read_in(node: ast.AST) -> set[str]:
 def _into_blocks(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
     """A statement that follows a loop or a branch, into it, or into the last block inside of it."""
     for before, statement in pairwise(block):
-        start, within = context.span(statement)[0], before
-        begin = context.starts[statement.lineno - 1]
-        if statement.lineno != statement.end_lineno or context.text[begin:start].strip():
-            continue
+        within = before
         while isinstance(within, ast.For | ast.While | ast.If):
             within = (within.orelse or within.body)[-1]
-            line = context.starts[within.lineno - 1]
-            indent = context.text[line : context.span(within)[0]]
-            if indent.strip():
-                break
-            words = f"{context.source(statement)}  moved into the block that ends before it"
-            yield Edit(context.path, begin, start, indent, 8.0, statement.lineno, words)
+            words = "moved into the block that ends before it"
+            yield from _indented(context, statement, context.indent(within), 8.0, words)
+
+
+def _indented(
+    context: Context, statement: ast.stmt, indent: bytes, weight: float, words: str
+) -> Iterator[Edit]:
+    """A statement of one line in another block, which begins or ends beside it."""
+    before, start = context.indent(statement), context.span(statement)[0]
+    if statement.lineno == statement.end_lineno and not before.strip() and not indent.strip():
+        words = f"{context.source(statement)}  {words}"
+        begin = start - len(before)
+        yield Edit(context.path, begin, start, indent, weight, statement.lineno, words)
 
 
 def _again(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
@@ -148,25 +145,18 @@ def _again(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
         for later in block[place + 1 :]:
             names = [ast.unparse(one) for one in getattr(later, "targets", ())]
             if read & {*names}:
-                yield after(context, later, context.source(statement), 9.0)
+                yield put_in(context, "after", later, context.source(statement), 9.0)
 
 
 def _ends_of_blocks(context: Context) -> Iterator[Edit]:
     """The last statement of a loop or branch after it: a return in a loop ends its first pass."""
-    for node in context.nodes():
-        if (
-            isinstance(node, ast.For | ast.While | ast.If)
-            and len(node.body) > 1
-            and not node.orelse
-        ):
-            last, outer = node.body[-1], context.span(node)[0]
-            start, end = context.starts[last.lineno - 1], context.span(last)[0]
-            indent = context.text[context.starts[node.lineno - 1] : outer]
-            if last.lineno == last.end_lineno and not indent.strip():
-                weight = 5.0 if isinstance(last, ast.Return) else 10.0
-                what = "branch" if isinstance(node, ast.If) else "loop"
-                words = f"{context.source(last)}  moved out of the {what}"
-                yield Edit(context.path, start, end, indent, weight, last.lineno, words)
+    for node in context.nodes:
+        if isinstance(node, ast.For | ast.While | ast.If) and len(node.body) > 1:
+            last, what = node.body[-1], "branch" if isinstance(node, ast.If) else "loop"
+            weight = 5.0 if isinstance(last, ast.Return) else 10.0
+            if not node.orelse:
+                words = f"moved out of the {what}"
+                yield from _indented(context, last, context.indent(node), weight, words)
 
 
 def kept_results(context: Context) -> Iterator[Edit]:

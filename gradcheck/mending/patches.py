@@ -30,10 +30,10 @@ def make_patch(mended: Mended, before: Texts) -> Patch:
         Location(edits[0].path, edits[0].line),
         "".join(map(_diff, changed)),
         mended.error,
-        mended.proof.points,
+        mended.points,
         changed,
-        mended.proof.left,
-        mended.proof.varied,
+        mended.left,
+        mended.varied,
     )
 
 
@@ -63,10 +63,6 @@ class Originals:
 
 def write(patch: Patch, originals: Originals | None = None) -> list[tuple[Path, Path]]:
     """Writes the files of a patch; each with where its original is kept.
-
-    Args:
-        patch: the patch.
-        originals: those that are kept already.
 
     Raises:
         UsageError: a file was changed meanwhile, or cannot be written.

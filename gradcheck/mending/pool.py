@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise, product
-from typing import Any
 
 import numpy as np
 
 from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Context
 from gradcheck.mending.items import INDEX, items_of
-from gradcheck.mending.moments import Moment
+from gradcheck.mending.moments import Moment, values_at
 from gradcheck.mending.of_factors import DERIVATIVE, sizes_in
 from gradcheck.mending.scope import expressions, inside, value_of
+from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array
 
 MOST_ENTRIES, MOST_PRODUCTS = 24, 800
@@ -79,7 +79,11 @@ class Pool:
 
     def _near(self) -> frozenset[str]:
         parts = [one for one in ast.walk(self._node) if isinstance(one, ast.expr)]
-        return frozenset(" ".join(self._context.source(one).split()) for one in parts)
+        return frozenset(map(self._text, parts))
+
+    def _text(self, node: ast.expr) -> str:
+        """The text of an expression in one line."""
+        return " ".join(self._context.source(node).split())
 
     @cached_property
     def _factors(self) -> dict[float, str]:
@@ -87,7 +91,7 @@ class Pool:
         factors = {1.0: "{}", -1.0: "-{}", 2.0: "2 * {}", 0.5: "{} / 2", -2.0: "-2 * {}"}
         numbers: dict[float, str] = {}
         for text in [*(text for text, _ in sizes_in(self._context) if text != "2"), *self._named()]:
-            value = self._value(text, 0)
+            value = self._moments[0].value(text)
             if value is not None and value.size == 1 and value:
                 numbers.setdefault(float(value), text)
         for number, text in numbers.items():
@@ -110,7 +114,7 @@ class Pool:
         """The numbers that have names, and the sizes of arrays that have, at the first moment."""
         moment = self._moments[0]
         for text in inside(moment.names):
-            value = self._value(text, 0)
+            value = self._moments[0].value(text)
             if value is not None and not value.ndim and text not in self._context.counters:
                 yield text
         for text, value in {**moment.scope, **moment.names}.items():
@@ -140,19 +144,6 @@ class Pool:
                 rows[text] = row
         return rows
 
-    def _value(self, text: str, index: int) -> Array | None:
-        value = self._moments[index].value(text)
-        return None if value is None else np.asarray(value)
-
-    def _values(self, text: str) -> list[Array] | None:
-        values = []
-        for index in range(len(self._moments)):
-            value = self._value(text, index)
-            if value is None:
-                return None
-            values.append(value)
-        return values
-
     @cached_property
     def _known(self) -> dict[str, list[Array]]:
         """Those of names, of parts of what they hold, and of the function's own expressions."""
@@ -164,28 +155,23 @@ class Pool:
             for name, value in moment.scope.items()
             if not name.startswith("_") and value_of(value) is not None and name not in names
         ]
-        own = {
-            ast.unparse(node): self._context.source(node) for node in self._context.all_of(ast.expr)
-        }
+        own = {ast.unparse(one): self._text(one) for one in self._context.all_of(ast.expr)}
         every = [one for one in expressions(self._context.definition) if one[0] not in "[{"]
-        texts += [" ".join(own.get(one, one).split()) for one in every]
+        texts += [own.get(one, one) for one in every]
         known = {}
         whole = self._context.source(self._node)
         moved = set(INDEX.findall(whole))
-        texts.sort(
-            key=lambda text: (text != whole, not moved & set(INDEX.findall(text)), len(text))
-        )
+        texts.sort(key=lambda one: (one != whole, not moved & set(INDEX.findall(one)), len(one)))
         for text in dict.fromkeys(texts):
             is_old = not text.isidentifier() and self._context.is_made_later(text, self._node)
-            values = None if is_old else self._values(text)
+            values = None if is_old else values_at(self._moments, text)
             if values is not None:
                 known[text] = values
-        every = [one for moment in self._moments for one in moment.returned]
-        returned = [np.asarray(one) for one in every if isinstance(one, np.ndarray | np.floating)]
-        if isinstance(self._context.parents.get(self._node), ast.Return) and len(returned) == len(
-            self._moments
-        ):
-            known.setdefault(whole, returned)
+        results = [one for moment in self._moments for one in moment.returned]
+        arrays = [np.asarray(one) for one in results if isinstance(one, np.ndarray | np.floating)]
+        is_returned = isinstance(self._context.parents.get(self._node), ast.Return)
+        if is_returned and len(arrays) == len(self._moments):
+            known.setdefault(whole, arrays)
         return known
 
     def _called(self) -> dict[str, list[Array]]:
@@ -195,9 +181,7 @@ class Pool:
         alike = [text for text, own in known if own[0].shape == shape and text not in counters]
         calls = [one for one in ast.walk(self._node) if isinstance(one, ast.Call)]
         texts = [
-            " ".join(self._context.source(one).split())
-            for one in calls
-            if ast.unparse(one.func) in self._context.functions
+            self._text(one) for one in calls if ast.unparse(one.func) in self._context.functions
         ]
         texts += [f"{name}({one})" for name in self._functions() for one in alike[:MOST_ALIKE]]
         return dict(pair for text in texts for pair in self._asked(text))
@@ -224,18 +208,18 @@ class Pool:
             is_own = text == self._context.source(self._node)
             if values[0].shape == shape and (is_own or len(text) < LONGEST):
                 for form in FORMS:
-                    yield from self._asked(form.format(_plain(text), library))
+                    yield from self._asked(form.format(operand(text, "**"), library))
             if values[0].ndim == 2 and values[0].shape[::-1] == shape:
                 yield f"{text}.T", [value.T for value in values]
             if values[0].ndim > len(shape) or (values[0].ndim == 2 and 1 in shape):
                 for axis in ("axis=0", "axis=1", "axis=0, keepdims=True", "axis=1, keepdims=True"):
-                    yield from self._asked(f"{_plain(text)}.sum({axis})")
+                    yield from self._asked(f"{operand(text, '**')}.sum({axis})")
                 if not shape:
                     yield f"{library}.sum({text})", [np.asarray(np.sum(value)) for value in values]
         yield from self._products(known)
 
     def _asked(self, text: str) -> Iterator[tuple[str, list[Array]]]:
-        values = self._values(text)
+        values = values_at(self._moments, text)
         if values is not None and values[0].shape == self._expected[0].shape:
             yield text, values
 
@@ -248,12 +232,12 @@ class Pool:
             if values[0].ndim in (1, 2) or values[0].shape[:-1] == shape[:-1]
         ]
         sides = [
-            (f"{_plain(text)}{turn}", [value.T for value in values] if turn else values)
+            (f"{operand(text, '**')}{turn}", [value.T for value in values] if turn else values)
             for text, values in arrays
             for turn in (("", ".T") if values[0].ndim == 2 else ("",))
         ]
-        pairs = product(sides, sides)
-        for (one, left), (other, right) in sorted(pairs, key=_length):
+        pairs = sorted(product(sides, sides), key=lambda pair: len(pair[0][0]) + len(pair[1][0]))
+        for (one, left), (other, right) in pairs:
             if not (left[0].ndim and 0 < right[0].ndim < 3):
                 continue
             fits = left[0].shape[-1] == right[0].shape[0]
@@ -275,15 +259,3 @@ class Pool:
 def _is_telling(row: Array) -> bool:
     """Whether a value is more than a number, or nothing."""
     return bool(np.ptp(row) > 0 if len(row) > 1 else np.any(row))
-
-
-def _length(pair: tuple[tuple[str, Any], tuple[str, Any]]) -> int:
-    """How long the text of a product is."""
-    (one, _), (other, _) = pair
-    return len(one) + len(other)
-
-
-def _plain(text: str) -> str:
-    """A text as it can be put in front of a power or an attribute."""
-    node = ast.parse(text, mode="eval").body
-    return f"({text})" if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Compare) else text

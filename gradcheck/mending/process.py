@@ -6,33 +6,33 @@ edits is its own copy.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
 
 import numpy as np
 
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.errors import UsageError
-from gradcheck.mending.answers import Answers, Counts
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge
-from gradcheck.mending.model import Repair
+from gradcheck.mending.model import Repair, nothing_returned_for
 from gradcheck.mending.patches import make_patch
 from gradcheck.mending.ranking import ranked
 from gradcheck.mending.search import SLOWEST, Search
 from gradcheck.mending.silence import Silence
-from gradcheck.mending.source import blocks_without_gradient, editable_functions, read_source
+from gradcheck.mending.source import editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
-from gradcheck.mending.task import Allowance, Before, Task
+from gradcheck.mending.targets import blocks_without_gradient
+from gradcheck.mending.task import Allowance, Answers, Task, shared_counts
 from gradcheck.options import Edits
 from gradcheck.progress import Advance
 from gradcheck.sandbox.confinement import confine
@@ -61,11 +61,7 @@ REACHES_OUT = (
 def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: Advance) -> Repair:
     """Searches the user's source for edits that make every block right.
 
-    Args:
-        point: the user's, compared.
-        diagnosis: of it, which orders the search.
-        budget: seconds that it may take, or edits that it may try.
-        advance: called with the number of further edits that were tried.
+    The budget is in seconds or edits; `advance` is called with the number of further ones tried.
     """
     allowance = Allowance.of(budget)
     if not (point.failed or point.unstable):
@@ -84,41 +80,35 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
     watched = _Watched(task, advance)
     if not any(watched.run() or watched.is_over() for _ in range(RESTARTS)):
         watched.refusal = watched.refusal or BROKE_OFF
-    reason = None
-    if not watched.mended:
-        reason = watched.refusal or _why_none(point, allowance, watched) + _part(watched.part)
-    likeliest = ranked(watched.mended, texts, diagnosis.findings)
+    mended = [one for one in watched.told if one.holds]
+    reason = None if mended else watched.refusal or _why_none(point, allowance, watched)
+    likeliest = ranked(mended, texts, diagnosis.findings)
     patches = tuple(make_patch(one, texts) for one in likeliest[:MOST_SHOWN])
     return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
 
 
 def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
-    if watched.coincidence is not None:
-        edit = watched.coincidence.edits[0]
-        return (
-            f"line {edit.line}, {edit.words}, is right with these data and wrong with "
-            f"{listed(watched.coincidence.proof.varied)}: no edit was found that is right with both"
-        )
+    coincidence = next((one for one in watched.told if not one.part), None)
     missing = [block.name for block in point.blocks if block.verdict == "missing"]
-    if missing:
-        return (
-            f"no gradient is returned for {listed(missing)}: a part of the backward pass is "
-            "missing, which is beyond an edit"
+    why = "no edit makes every gradient right, nor one after another that makes more of them right"
+    if coincidence is not None:
+        edit = coincidence.edits[0]
+        why = (
+            f"line {edit.line}, {edit.words}, is right with these data and wrong with "
+            f"{listed(coincidence.varied)}: no edit was found that is right with both"
         )
-    if watched.is_over(beyond=-TICK):
+    elif missing:
+        why = nothing_returned_for(missing)
+    elif watched.is_over(beyond=-TICK):
         lines = list(map(str, sorted({line for _, line in watched.lines})))
         begun = f", which began at line {listed(lines)}" if lines else ""
         more = "a larger budget (--budget) goes on"
-        return f"no edit was found in the {allowance} allowed{begun}; {more}"
-    return "no edit makes every gradient right, nor one after another that makes more of them right"
-
-
-def _part(mended: Mended | None) -> str:
-    """What makes some blocks right, if nothing makes all."""
-    if mended is None:
-        return ""
-    lines = [f"line {edit.line}, {edit.words}" for edit in mended.edits]
-    return f"; {listed(lines)}, makes {listed(mended.proof.part)} right"
+        why = f"no edit was found in the {allowance} allowed{begun}; {more}"
+    part = next((one for one in reversed(watched.told) if one.part), None)
+    if part is None:
+        return why
+    lines = [f"line {edit.line}, {edit.words}" for edit in part.edits]
+    return f"{why}; {listed(lines)}, makes {listed(part.part)} right"
 
 
 class _Watched:
@@ -126,15 +116,12 @@ class _Watched:
 
     def __init__(self, task: Task, advance: Advance) -> None:
         self.tried = self.refused = 0
-        self.computed = 0.0
         self.refusal: str | None = None
-        self.mended: list[Mended] = []
-        self.coincidence: Mended | None = None
-        self.part: Mended | None = None
+        self.told: list[Mended] = []
         self.lines = task.hints.lines
         self._task = task
         self._advance = advance
-        self._counts = Counts()
+        self._counts = shared_counts()
 
     def run(self) -> bool:
         """Runs the search, but for what was tried; whether it came to its end.
@@ -142,21 +129,26 @@ class _Watched:
         In a process that is closed off already, as that of a script, it runs here.
         """
         if Refusals.here is not None:
-            answers, begun = Answers(self._counts, Refusals.here, self._hear), time.process_time()
-            _try_candidates(self._task, answers, Before())
-            self.tried, self.refused = self._counts.read()
-            self.computed += time.process_time() - begun
+            answers = Answers(self._counts, Refusals.here, self.told.append)
+            begun = time.process_time()
+            _try_candidates(self._task, answers)
+            self.tried, self.refused = self._counts[:2]
+            self._has_computed(time.process_time() - begun)
             return True
-        before = Before(self.tried, self.computed)
         with (
             tempfile.TemporaryDirectory(prefix="gradcheck-") as folder,
-            forked(_search, self._counts, before, self._task, folder) as (receiver, process),
+            forked(_search, self._counts, self._task, folder) as (receiver, process),
         ):
             silence = Silence(process.pid or 0, PATIENCE * SLOWEST)
             try:
                 return self._listen(receiver, silence)
             finally:
-                self.computed += silence.computed()
+                self._has_computed(silence.computed())
+
+    def _has_computed(self, seconds: float) -> None:
+        allowance = self._task.allowance
+        computed = allowance.computed + seconds
+        self._task = replace(self._task, allowance=replace(allowance, computed=computed))
 
     def _listen(self, receiver: Connection, silence: Silence) -> bool:
         while not self.is_over(silence.computed(), beyond=SLOWEST):
@@ -176,67 +168,45 @@ class _Watched:
             if isinstance(message, str):
                 self.refusal = message
             else:
-                self._hear(message)
+                self.told.append(message)
         return True
-
-    def _hear(self, mended: Mended) -> None:
-        if mended.proof.part:
-            self.part = mended
-        elif mended.proof.holds:
-            self.mended.append(mended)
-        else:
-            self.coincidence = mended
 
     def is_over(self, computed: float = 0.0, beyond: float = 0.0) -> bool:
         """Whether all is used up, and more, by earlier processes and one that computed so long."""
         allowance = self._task.allowance
-        return allowance.spent(self.tried, self.computed + computed) >= allowance.amount + beyond
+        return allowance.spent(self.tried, computed) >= allowance.amount + beyond
 
     def _count(self, silence: Silence) -> None:
-        tried, self.refused = self._counts.read()
+        tried, self.refused = self._counts[:2]
         if tried > self.tried:
             silence.broken()
             self._advance(tried - self.tried)
             self.tried = tried
 
 
-def _search(sender: Connection, counts: Counts, before: Before, task: Task, folder: str) -> None:
+def _search(sender: Connection, counts: memoryview, task: Task, folder: str) -> None:
     """What runs in the process; None is sent at its end."""
-    functions = [one for own in task.functions for one in own.functions]
-    surroundings = Surroundings(task.point.problem, functions)
-    confine(sender.fileno(), counts.address)
-    refusals = Refusals(function.__globals__ for function in functions)
+    surroundings = Surroundings(task.point.problem, task.closures)
+    confine(sender.fileno(), ctypes.addressof(ctypes.c_char.from_buffer(counts)))
+    refusals = Refusals(function.__globals__ for function in task.closures)
     _work_in(folder, task.point, surroundings)
     if refusals.happened():
         sender.send(REACHES_OUT)
     else:
-        refusals.count = counts.read()[1]  # of the processes before
-        _try_candidates(task, Answers(counts, refusals, sender.send), before)
+        refusals.count = counts[1]  # of the processes before
+        _try_candidates(task, Answers(counts, refusals, sender.send))
     sender.send(None)
 
 
-def _try_candidates(task: Task, answers: Answers, before: Before) -> None:
+def _try_candidates(task: Task, answers: Answers) -> None:
     """The search, where nothing can be harmed."""
-    functions = [one for own in task.functions for one in own.functions]
+    problem, functions = task.point.problem, task.closures
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of candidates, which overflow and divide by zero
-        surroundings = Surroundings(task.point.problem, functions)
-        judge = Judge(task.point, blocks_without_gradient(task.point, task.functions), seed=0)
-        data = partial(_data, task, functions, surroundings)
-        Search(task, judge, surroundings, data, before, answers).run()
-
-
-def _data(task: Task, functions: Sequence[Any], surroundings: Surroundings) -> Data:
-    """What the functions hold, to be changed."""
-    problem = task.point.problem
-    holders = (problem.loss_function, problem.gradient_function, problem.step, problem.layer)
-    return Data(
-        problem,
-        task.point.values,
-        [holder for holder in (*holders, *functions) if holder is not None],
-        surroundings.restore,
-        np.random.default_rng(0),
-    )
+        surroundings = Surroundings(problem, functions)
+        judge = Judge(task.point, blocks_without_gradient(task.point, task.functions))
+        data = partial(Data, problem, task.point.values, functions, surroundings.restore)
+        Search(task, judge, surroundings, data, answers).run()
 
 
 def _work_in(folder: str, point: Point, surroundings: Surroundings) -> None:

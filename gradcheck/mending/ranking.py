@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from gradcheck.finding import Finding
 from gradcheck.mending.candidate import Mended
@@ -61,11 +61,17 @@ def changed_words(after: Texts, before: Texts) -> int:
 
     Brackets are none.
     """
-    changed = 0
+    counts = _put_in_and_left_out(TOKEN, after, before)
+    return sum(max(new.total(), gone.total()) for new, gone in counts) or int(after != before)
+
+
+def _put_in_and_left_out(
+    word: re.Pattern[str], after: Texts, before: Texts
+) -> Iterator[tuple[Counter[str], Counter[str]]]:
+    """The words that each file has more, and those that it has no longer."""
     for path in before:
-        now, old = (Counter(TOKEN.findall(one[path].decode())) for one in (after, before))
-        changed += max((now - old).total(), (old - now).total(), after[path] != before[path])
-    return changed
+        now, old = (Counter(word.findall(one[path].decode())) for one in (after, before))
+        yield now - old, old - now
 
 
 def _has_more(one: Texts, other: Texts) -> bool:
@@ -79,143 +85,98 @@ def _has_more(one: Texts, other: Texts) -> bool:
 
 def _numbers_put_in(after: Texts, before: Texts) -> bool:
     """Whether there are more numbers than before, but for those that formulas have."""
-    for path in before:
-        now, old = (Counter(NUMBER.findall(one[path].decode())) for one in (after, before))
-        if (now - old).keys() - OF_FORMULAS:
-            return True
-    return False
+    counts = _put_in_and_left_out(NUMBER, after, before)
+    return any(new.keys() - OF_FORMULAS for new, _ in counts)
 
 
 def _oddity(after: bytes, before: bytes) -> int:
     """How much a text has that nobody writes, and that was not there before."""
-    if after == before:
-        return 0
-    more = Counter(_oddities(ast.parse(after)))
-    more.subtract(Counter(_oddities(ast.parse(before))))
-    return sum(count for count in more.values() if count > 0)
+    now, old = (Counter(_oddities(ast.parse(text))) for text in (after, before))
+    return (now - old).total()
 
 
 def _oddities(tree: ast.Module) -> Iterator[str]:
-    """A bare number that divides or is the factor of a size, the size of what is made on the way.
-
-    `out=`, and a name twice.
-    """
+    """What nobody writes, and in which function."""
     for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
-            continue
-        own = ast.walk(function) if function is not tree else ()  # a script's data are made there
-        where = getattr(function, "name", "")
-        assigned = [one for one in own if isinstance(one, ASSIGNING)]
-        made = {
-            node.id
-            for one in assigned
-            for target in getattr(one, "targets", [getattr(one, "target", one)])
-            for node in ast.walk(target)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        }
-        for node in ast.walk(function):
-            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-                if isinstance(node.right, ast.Constant):
-                    yield f"{where}: / {node.right.value!r}"
-                elif _divides_by(node.left, node.right):
-                    yield f"{where}: / {ast.unparse(node.right)} twice"
-            elif isinstance(node, ast.BinOp) and _is_of_a_shape(node.left, node.right):
-                yield f"{where}: a size times a number"
-            elif isinstance(node, ast.UnaryOp) and ast.unparse(node.operand) == "0":
-                yield f"{where}: the sign of 0"
-            elif _has_two_signs(node):
-                yield f"{where}: a sign after another"
-            elif isinstance(node, ast.BinOp) and _is_shrunk_before(node):
-                yield f"{where}: a quotient before a product"
-            elif isinstance(node, ast.BinOp) and _changes_nothing(node):
-                yield f"{where}: a number that changes nothing"
-            elif _is_less_its_square(node):
-                yield f"{where}: a term less its square"
-            elif isinstance(node, ast.Call) and len({*map(ast.dump, node.args)}) < len(node.args):
-                yield f"{where}: an argument twice"
-            elif isinstance(node, ast.Call) and _is_of_itself(node.args):
-                yield f"{where}: a term times itself"
-            elif isinstance(node, ast.Tuple):
-                names = [item.id for item in node.elts if isinstance(item, ast.Name)]
-                if len(names) > len(set(names)):
-                    yield f"{where}: {names} twice"
-            elif isinstance(node, ast.keyword) and node.arg == "out":
-                yield f"{where}: out"
-            elif (sized := _sized(node)) in made:
-                yield f"{where}: size of {sized}"
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
+            where = getattr(function, "name", "")
+            made = _made_in(function) if where else set()  # a script's data are made in the module
+            for node in ast.walk(function):
+                if odd := _odd(node, made):
+                    yield f"{where}: {odd}"
+
+
+def _made_in(function: ast.AST) -> set[str]:
+    """The names that a function assigns."""
+    return {
+        node.id
+        for one in ast.walk(function)
+        if isinstance(one, ASSIGNING)
+        for target in getattr(one, "targets", [getattr(one, "target", one)])
+        for node in ast.walk(target)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def _odd(node: ast.AST, made: Set[str]) -> str:
+    """What is odd in a node; empty if nothing is. `made` are the names that are made on the way."""
+    match node:
+        case ast.BinOp(_, ast.Div(), ast.Constant(value)):
+            return f"/ {value!r}"
+        case ast.BinOp(left, ast.Div(), right) if _divides_by(left, right):  # as `a / b**2`
+            return f"/ {ast.unparse(right)} twice"
+        case ast.BinOp(ast.Subscript(ast.Attribute(attr="shape")), _, ast.Constant()):
+            return "a size times a number"
+        case ast.UnaryOp(operand=ast.Constant(0)):
+            return "the sign of 0"
+        case ast.BinOp(right=operand) | ast.AugAssign(value=operand) if _is_signed(operand):
+            return "a sign after another"
+        case ast.BinOp(ast.BinOp(op=ast.Div()), ast.MatMult()):  # people write `a @ b / n`
+            return "a quotient before a product"
+        case (
+            ast.BinOp(_, ast.Add() | ast.Sub(), ast.Constant(0))
+            | ast.BinOp(ast.Constant(0), ast.Add(), _)
+            | ast.BinOp(_, ast.Mult(), ast.Constant(1))
+            | ast.BinOp(ast.Constant(1), ast.Mult(), _)
+        ):
+            return "a number that changes nothing"
+        case ast.BinOp(left, ast.Sub(), ast.BinOp(base, ast.Pow(), ast.Constant(2))) if _are_same(
+            left, base
+        ):  # people write `a * (1 - a)`
+            return "a term less its square"
+        case ast.Call(args=arguments) if len({*map(ast.dump, arguments)}) < len(arguments):
+            return "an argument twice"
+        case ast.Call(
+            args=[ast.BinOp(left, ast.Add() | ast.Sub(), right), ast.Attribute(value, "T")]
+        ) if _are_same(value, left) or _are_same(value, right):
+            return "a term times itself"  # `np.dot(a - b, b.T)`
+        case ast.Tuple(items):
+            names = [item.id for item in items if isinstance(item, ast.Name)]
+            return f"{names} twice" if len(names) > len(set(names)) else ""
+        case ast.keyword("out"):
+            return "out"
+        case ast.Call(ast.Name("len"), [ast.Name(sized)]) | ast.Attribute(
+            ast.Name(sized), "shape" | "size"
+        ) if sized in made:
+            return f"size of {sized}"
+    return ""
+
+
+def _are_same(one: ast.expr, other: ast.expr) -> bool:
+    return ast.dump(one) == ast.dump(other)
 
 
 def _divides_by(whole: ast.expr, divisor: ast.expr) -> bool:
-    """Whether a product is divided by something already: `a / b / b`, which is `a / b**2`."""
+    """Whether a product is divided by something already."""
     while isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div):
-        if isinstance(whole.op, ast.Div) and ast.dump(whole.right) == ast.dump(divisor):
+        if isinstance(whole.op, ast.Div) and _are_same(whole.right, divisor):
             return True
         whole = whole.left
     return False
 
 
-def _has_two_signs(node: ast.AST) -> bool:
-    """Whether what follows an operator begins with a sign: `- -a / n`, `b += -a`."""
-    match node:
-        case ast.BinOp(right=operand) | ast.AugAssign(value=operand):
-            while isinstance(operand, ast.BinOp) and isinstance(operand.op, ast.Mult | ast.Div):
-                operand = operand.left
-            return isinstance(operand, ast.UnaryOp)
-    return False
-
-
-def _is_shrunk_before(node: ast.BinOp) -> bool:
-    """Whether it is `a / n @ b`, which people write as `a @ b / n`."""
-    match node:
-        case ast.BinOp(ast.BinOp(op=ast.Div()), ast.MatMult()):
-            return True
-    return False
-
-
-def _changes_nothing(node: ast.BinOp) -> bool:
-    """Whether it is `a + 0` or `1.0 * a`."""
-    match node:
-        case ast.BinOp(_, ast.Add() | ast.Sub(), ast.Constant(0)) | ast.BinOp(
-            ast.Constant(0), ast.Add(), _
-        ):
-            return True
-        case ast.BinOp(_, ast.Mult() | ast.Div(), ast.Constant(1)) | ast.BinOp(
-            ast.Constant(1), ast.Mult(), _
-        ):
-            return True
-    return False
-
-
-def _is_less_its_square(node: ast.AST) -> bool:
-    """Whether it is `a - a**2`, which people write as `a * (1 - a)`."""
-    match node:
-        case ast.BinOp(left, ast.Sub(), ast.BinOp(base, ast.Pow(), ast.Constant(2))):
-            return ast.dump(left) == ast.dump(base)
-    return False
-
-
-def _is_of_a_shape(one: ast.expr, other: ast.expr) -> bool:
-    """Whether an entry of a shape stands beside a bare number."""
-    match one, other:
-        case ast.Subscript(ast.Attribute(attr="shape")), ast.Constant():
-            return True
-    return False
-
-
-def _is_of_itself(arguments: Sequence[ast.expr]) -> bool:
-    """Whether two are a sum and one of its terms, as in `np.dot(a - b, b.T)`."""
-    match arguments:
-        case [ast.BinOp(left, ast.Add() | ast.Sub(), right), ast.Attribute(value, "T")]:
-            return ast.unparse(value) in (ast.unparse(left), ast.unparse(right))
-    return False
-
-
-def _sized(node: ast.AST) -> str | None:
-    """The name in `len(name)`, `name.shape` or `name.size`."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
-        node = node.args[0] if node.args else node
-    elif isinstance(node, ast.Attribute) and node.attr in ("shape", "size"):
-        node = node.value
-    else:
-        return None
-    return node.id if isinstance(node, ast.Name) else None
+def _is_signed(operand: ast.expr) -> bool:
+    """Whether the operand of an operator begins with a sign: `- -a / n`, `b += -a`."""
+    while isinstance(operand, ast.BinOp) and isinstance(operand.op, ast.Mult | ast.Div):
+        operand = operand.left
+    return isinstance(operand, ast.UnaryOp)

@@ -82,7 +82,7 @@ def _whole_numbers(array: Array, rng: np.random.Generator) -> Array | None:
     return np.asarray(drawn.astype(array.dtype).reshape(array.shape))
 
 
-def _floats(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64] | None:
+def _floats(values: Array, rng: np.random.Generator) -> Array | None:
     whole = bool(np.all(values == np.round(values)))
     kinds = np.unique(values)
     if len(kinds) == 1:
@@ -107,7 +107,7 @@ def _floats(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np
     return drawn
 
 
-def _jittered(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+def _jittered(values: Array, rng: np.random.Generator) -> Array:
     """Every number scaled by its own factor; between 0 and 1 it stays there."""
     factors = np.exp(SPREAD * rng.standard_normal(values.shape))
     if np.all((values >= 0) & (values <= 1)):
@@ -128,7 +128,7 @@ def _is_square(values: Array) -> bool:
     return values.ndim == 2 and values.shape[0] == values.shape[1] > 1
 
 
-def _is_plain(values: NDArray[np.float64]) -> bool:
+def _is_plain(values: Array) -> bool:
     """Whether a square matrix is neither symmetric nor sparse nor of a sum that is always 0."""
     symmetric = np.allclose(np.abs(values), np.abs(values.T), rtol=CLOSE)
     balanced = any(np.allclose(values.sum(axis), 0, atol=CLOSE) for axis in (0, 1))
@@ -137,7 +137,7 @@ def _is_plain(values: NDArray[np.float64]) -> bool:
     return not (symmetric or balanced or orthogonal) and bool(np.all(values != 0))
 
 
-def _congruent(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64] | None:
+def _congruent(values: Array, rng: np.random.Generator) -> Array | None:
     """A symmetric matrix that is no pattern with its rows and columns scaled: it stays definite."""
     off = values - np.diag(np.diag(values))
     if not np.allclose(values, values.T, rtol=CLOSE) or set(np.unique(off)) <= {0.0, 1.0}:
@@ -148,9 +148,7 @@ def _congruent(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray
     return np.asarray(values * scales * scales[:, None])
 
 
-def _zeros_and_ones(
-    values: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.float64] | None:
+def _zeros_and_ones(values: Array, rng: np.random.Generator) -> Array | None:
     """Rows or columns with a single one keep that; else it is a mask."""
     for axis in (-1, 0):
         if values.ndim == 2 and min(values.shape) > 1 and np.all(values.sum(axis) == 1):
@@ -164,7 +162,7 @@ def _zeros_and_ones(
     return None if mask is None else mask.astype(np.float64)
 
 
-def _in_order(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64] | None:
+def _in_order(values: Array, rng: np.random.Generator) -> Array | None:
     """Sorted numbers stay sorted; those that are evenly spaced stay as they are."""
     steps = np.diff(values)
     if np.allclose(steps, steps[0], rtol=1e-6):

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradcheck.finding import Finding
 from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_factors import target_value
@@ -21,27 +20,13 @@ JOINED = ("{0} * {1}", "{0} / {1}", "{0} + {1}", "{0} - {1}")
 SAID = 0.3
 """The weight of what is said."""
 
-Span = tuple[int, int, int, int]
-"""The first line and column of a place, its last line and the column after it."""
-
 
 @dataclass(frozen=True)
 class Said:
     """A fix in words, with code in backticks, and the place that it is about."""
 
-    path: str
-    span: Span
+    place: Location
     fix: str
-
-    @classmethod
-    def of(cls, finding: Finding, place: Location) -> Said:
-        """What a finding says of one of its places."""
-        last = place.end_line or place.line
-        return cls(
-            place.file,
-            (place.line, place.column or 0, last, place.end_column or 0),
-            finding.fix,
-        )
 
     def edits(self, contexts: Sequence[Context]) -> list[Edit]:
         """What the words may mean: the code put there, joined to what is there, or left out."""
@@ -50,9 +35,9 @@ class Said:
         numbers = dict(OTHER_NUMBER.findall(self.fix))
         edits = []
         for context in contexts if trees or numbers else ():
-            statement = statement_at(context, self.span[0]) if context.path == self.path else None
+            statement = statement_at(context, self.place)
             if statement is not None:
-                nodes = nodes_near(statement, self.span)
+                nodes = nodes_near(statement, self.place)
                 edits += list(_edits(context, nodes, _with_names(context, trees)))
                 for node in context.all_of(ast.Constant) if numbers else ():
                     other = numbers.get(context.source(node))
@@ -118,9 +103,11 @@ def _nothing(context: Context, node: ast.expr) -> Iterator[Edit]:
         yield context.fitted(node, zeros, SAID)
 
 
-def statement_at(context: Context, line: int) -> ast.stmt | ast.expr | None:
-    """The innermost statement of a function that a line is in; the body of a lambda."""
-    definition = context.definition
+def statement_at(context: Context, place: Location) -> ast.stmt | ast.expr | None:
+    """The innermost statement of a function that a place is in; the body of a lambda."""
+    definition, line = context.definition, place.line
+    if context.path != place.file:
+        return None
     if isinstance(definition, ast.Lambda):
         body = definition.body
         return body if body.lineno <= line <= (body.end_lineno or body.lineno) else None
@@ -136,12 +123,13 @@ def last_line(statement: ast.stmt | ast.expr) -> int:
     return statement.end_lineno or statement.lineno
 
 
-def nodes_near(statement: ast.stmt | ast.expr, span: Span) -> list[ast.expr]:
+def nodes_near(statement: ast.stmt | ast.expr, place: Location) -> list[ast.expr]:
     """The expressions of a statement, that at a place first, then those around it."""
+    span = (place.line, place.column, place.end_line or place.line, place.end_column)
 
     def distance(node: ast.expr) -> int:
         own = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
-        return sum(abs((one or 0) - other) for one, other in zip(own, span, strict=True))
+        return sum(abs((one or 0) - (other or 0)) for one, other in zip(own, span, strict=True))
 
     first, last = statement.lineno, last_line(statement)
     nodes = [

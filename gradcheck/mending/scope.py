@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType
@@ -65,9 +64,7 @@ def observe(
 
     def watch(frame: FrameType, event: str, argument: Any) -> None:
         if event == "return" and frame.f_code in codes:
-            sys.setprofile(None)  # what is evaluated here is not watched
             values[frame.f_code] = _values(frame, codes[frame.f_code])
-            sys.setprofile(watch)
 
     run_watched(run, watch)
     return values

@@ -7,22 +7,21 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
-from gradcheck.mending.answers import Answers
-from gradcheck.mending.candidate import Mended, Proof, TooSlowError, Watch, applied
-from gradcheck.mending.changes import Changes
+from gradcheck.mending.candidate import Mended, TooSlowError, Watch, applied
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import all_edits, weighed
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge, is_mended
+from gradcheck.mending.matching import Wanted
 from gradcheck.mending.ranking import changed_words
 from gradcheck.mending.source import UnreadableError
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import Progress, Standing
-from gradcheck.mending.task import Before, Task
-from gradcheck.mending.together import batches, likely_pairs, of_different_faults, united
+from gradcheck.mending.task import Answers, Task
+from gradcheck.mending.together import Changes, batches, likely_pairs, of_different_faults, united
 from gradcheck.mending.variants import Candidate, Program, Texts
-from gradcheck.mending.wanted import Wanted, constructed
+from gradcheck.mending.wanted import constructed
 
 DEPTH = 3
 MOST_PATCHES, PLAIN, FEW = 12, 3, 2
@@ -49,8 +48,8 @@ CALLS, PROOF_CALLS = 50, 20
 class Search:
     """A search under way.
 
-    The candidates `before` are not tried again. `answers` is told the number of candidates so far,
-    and those that are mended. `data` are what the proof changes.
+    Candidates that an earlier process has tried are not tried again. `answers` is told the number
+    of candidates so far, and those that are mended. `data` are what the proof changes.
     """
 
     def __init__(
@@ -59,13 +58,12 @@ class Search:
         judge: Judge,
         surroundings: Surroundings,
         data: Callable[[], Data],
-        before: Before,
         answers: Answers,
     ) -> None:
         self._task, self._judge, self._surroundings = task, judge, surroundings
-        self._before, self._answers = before, answers
+        self._answers, self._tried_before = answers, answers.counts[0]
         self._data: Callable[[], Data] | None = data
-        self._own = [(function, function.code) for function in task.functions]
+        self._program = Program(task.functions, task.texts)
         self._limit = min(SLOWEST, max(FASTEST, CALLS * task.point.noise.seconds))
         self._watch = Watch(self._limit / 2)
         self._last = task.allowance.amount
@@ -80,39 +78,40 @@ class Search:
         self._start = self._judge.right_blocks()
         self._most_right = self._start.count(True)
         try:
-            self._level(self._task.texts, (), 0)
+            self._level(self._program)
         finally:
             self._watch.stop()
 
-    def _level(self, texts: Texts, before: Candidate, depth: int) -> None:
+    def _level(self, program: Program) -> None:
         """All single edits of a program; where none is enough, those that help are kept."""
-        program = Program(self._task.functions, texts)
-        contexts = contexts_of(self._task.functions, texts, self._run_once, self._task.hints.lines)
+        functions, pointed = self._task.functions, self._task.hints.lines
+        contexts = contexts_of(functions, program.texts, self._run_once, pointed)
         base = self._judge.progress(self._judge.right_blocks())
+        changes = Changes(base, self._judge.read, self._judge.targets)
         self._surroundings.restore()
-        changes = Changes(base, self._judge.targets)
         said = [one.edits(contexts) for one in self._task.hints.said]
-        early = self._helpful(program, before, chain(*said), changes)
-        self._try_each(program, () if self._mended else of_different_faults(said), before)
+        early = self._helpful(program, chain(*said), changes)
+        self._try_each(program, () if self._mended else of_different_faults(said))
         wanted = () if self._mended else self._task.hints.wanted
         made = [self._constructed(contexts, one) for one in wanted]
-        self._try_each(program, of_different_faults(made), before)
+        self._try_each(program, of_different_faults(made))
         first = weighed(list(chain(*made)))
-        early += self._helpful(program, before, first, changes)
-        if not self._mended and depth < DEPTH:
+        early += self._helpful(program, first, changes)
+        goes_on = len(program.edits) < DEPTH
+        if goes_on and not self._mended:
             last = self._last
             self._last = self._spent() + DEEPEN * (last - self._spent())
-            self._follow(program, before, [one for one in early if one[1].is_clear(base)], depth)
+            self._follow(program, [one for one in early if one[1].is_clear(base)])
             self._last = self._last if self._mended else last
         edits = all_edits(contexts, self._task.hints)
-        helpful = self._helpful(program, before, edits, changes)
-        self._try_each(program, () if self._mended else changes.pairs(), before)
-        if self._mended or depth >= DEPTH or self._is_over():
+        helpful = self._helpful(program, edits, changes)
+        self._try_each(program, () if self._mended else changes.pairs())
+        if self._mended or not goes_on or self._is_over():
             return
-        self._follow(program, before, [*early, *helpful], depth)
-        if not depth:
+        self._follow(program, [*early, *helpful])
+        if not program.edits:
             edits = all_edits(contexts, self._task.hints)
-            self._try_each(program, likely_pairs([*first, *edits]), ())
+            self._try_each(program, likely_pairs([*first, *edits]))
 
     def _constructed(self, contexts: Sequence[Context], wanted: Wanted) -> list[Edit]:
         """Edits that give an expression the value that is wanted, unless it takes too long."""
@@ -124,27 +123,24 @@ class Search:
         finally:
             self._surroundings.restore()
 
-    def _follow(
-        self, program: Program, before: Candidate, helpful: list[tuple[Edit, Progress]], depth: int
-    ) -> None:
+    def _follow(self, program: Program, helpful: list[tuple[Edit, Progress]]) -> None:
         """Searches on from the edits that help most."""
         helpful.sort(key=lambda pair: (-pair[1].amount, pair[0].weight))
         for edit, _ in helpful[:PARTIAL]:
             if not self._mended:
                 with program.running(program.code_of((edit,))):
-                    self._level(applied(program.texts, (edit,)), (*before, edit), depth + 1)
+                    texts, edits = applied(program.texts, (edit,)), (*program.edits, edit)
+                    self._level(Program(self._task.functions, texts, edits))
                 program.restore()
 
-    def _try_each(
-        self, program: Program, candidates: Iterable[Candidate], before: Candidate
-    ) -> None:
+    def _try_each(self, program: Program, candidates: Iterable[Candidate]) -> None:
         for batch in batches(candidates):
             if self._is_over():
                 return
-            self._try_all(program, batch, before)
+            self._try_all(program, batch)
 
     def _helpful(
-        self, program: Program, before: Candidate, edits: Iterable[Edit], changes: Changes
+        self, program: Program, edits: Iterable[Edit], changes: Changes
     ) -> list[tuple[Edit, Progress]]:
         """Tries single edits: those that help and are not enough."""
         base, deepen = changes.base, self._spent() + DEEPEN * (self._last - self._spent())
@@ -154,27 +150,26 @@ class Search:
         def keep(candidate: Candidate, right: Standing) -> None:
             nonlocal clear
             changes.add(candidate[0], self._judge.read)
-            progress = self._judge.progress(right, base)
+            progress = self._judge.progress(right)
             if progress.is_beyond(base) and self._keeps_loss(program, candidate):
                 helpful.append((candidate[0], progress))
                 clear += progress.is_clear(base)
-                self._tell_part(program, (*before, *candidate), right)
+                self._tell_part(program, candidate, right)
 
         together: list[Candidate] = []
         for candidates in batches((edit,) for edit in edits):
             if clear and self._spent() > deepen:
                 break
-            self._try_all(program, candidates, before, keep)
+            self._try_all(program, candidates, keep)
             if clear and not together:
                 together = united(helpful, base)
-                self._try_each(program, together, before)
+                self._try_each(program, together)
         return helpful
 
     def _try_all(
         self,
         program: Program,
         candidates: Sequence[Candidate],
-        before: Candidate,
         keep: Callable[[Candidate, Standing], None] | None = None,
     ) -> None:
         """Tries candidates that are compiled together; those that are not mended may be kept."""
@@ -195,13 +190,13 @@ class Search:
             try:
                 with program.running(codes, choice), self._watch.at_most(self._limit):
                     right = self._judge.right_blocks()
-                    if self._answers.refused():
+                    if self._answers.refusals.happened():
                         continue
                     mended = is_mended(right) and self._keeps_loss(program, candidate)
                     if keep is not None and not is_mended(right):
                         keep(candidate, right)
                 if mended:
-                    self._prove(program, before, candidate, right)
+                    self._prove(program, candidate, right)
             except TooSlowError:
                 continue
             finally:
@@ -212,9 +207,7 @@ class Search:
         """Whether a candidate that is run leaves the loss as it was, which few can change."""
         return not program.is_of_loss(candidate) or self._judge.keeps_loss()
 
-    def _prove(
-        self, program: Program, before: Candidate, candidate: Candidate, right: Standing
-    ) -> None:
+    def _prove(self, program: Program, candidate: Candidate, right: Standing) -> None:
         """Asks a candidate whose gradient is right everywhere else; sends it if it is there too."""
         if right == self._start:
             return
@@ -223,33 +216,27 @@ class Search:
         with program.running(program.code_of(candidate)), most:
             error = self._judge.proved()
             holds = error is not None and self._judge.holds_elsewhere()
-        if error is not None and not self._answers.refused():
+        if error is not None and not self._answers.refusals.happened():
             after = applied(program.texts, candidate)
-            self._tell(Mended((*before, *candidate), after, error, self._proof(right, holds)))
+            names = zip(self._task.point.problem.parameters.names, right, strict=True)
+            left = tuple(name for name, standing in names if standing is None)
+            asked = (self._judge.points, self._judge.varied, holds, left)
+            self._tell(Mended((*program.edits, *candidate), after, error, *asked))
 
     def _prepare(self, program: Program) -> None:
         """Measures the user's own functions where candidates are proved, before the first is."""
         if self._data is None:
             return
         self._surroundings.restore()
-        program.restore()
-        now = [(function, function.code) for function in self._task.functions]
-        for function, code in self._own:
-            function.run_from_now_on(code)
+        self._program.restore()
         self._judge.prepare(self._data())
         self._data = None
         self._surroundings.restore()
-        for function, code in now:
-            function.run_from_now_on(code)
-
-    def _proof(self, right: Standing, holds: bool) -> Proof:
-        names = zip(self._task.point.problem.parameters.names, right, strict=True)
-        left = tuple(name for name, standing in names if standing is None)
-        return Proof(self._judge.points, self._judge.varied, holds, left)
+        program.restore()
 
     def _tell(self, mended: Mended) -> None:
         """Sends what is proved; of what holds for these data alone, the first."""
-        if mended.proof.holds:
+        if mended.holds:
             self._mended += 1
             is_plain = changed_words(mended.texts, self._task.texts) <= PLAIN
             share = LISTED if is_plain else LISTED_PLAINER
@@ -257,10 +244,10 @@ class Search:
             self._last = min(self._last, self._spent() + share * self._task.allowance.amount)
         elif self._coincidences:
             return
-        self._coincidences += not mended.proof.holds
+        self._coincidences += not mended.holds
         self._answers.mended(mended)
 
-    def _tell_part(self, program: Program, edits: Candidate, right: Standing) -> None:
+    def _tell_part(self, program: Program, candidate: Candidate, right: Standing) -> None:
         """Sends edits that make more blocks right than any before, while others stay wrong."""
         if right.count(True) <= self._most_right or self._mended:
             return
@@ -268,7 +255,8 @@ class Search:
         names = self._task.point.problem.parameters.names
         now = zip(names, right, self._start, strict=True)
         part = tuple(name for name, standing, before in now if standing and not before)
-        self._answers.mended(Mended(edits, program.texts, 0.0, Proof(1, (), False, (), part)))
+        edits = (*program.edits, *candidate)
+        self._answers.mended(Mended(edits, program.texts, 0.0, holds=False, part=part))
 
     def _is_new(self, texts: Texts) -> bool:
         """Whether a candidate is still to be tried; it is counted."""
@@ -277,8 +265,9 @@ class Search:
             return False
         self._seen.add(key)
         self._tried += 1
-        self._answers.tried(self._tried)
-        return self._tried > self._before.tried
+        self._answers.counts[0] = self._tried
+        self._answers.counts[1] = self._answers.refusals.count
+        return self._tried > self._tried_before
 
     def _is_over(self) -> bool:
         return self._spent() >= self._last or self._mended >= MOST_PATCHES
@@ -286,8 +275,8 @@ class Search:
     def _spent(self) -> float:
         now = time.monotonic()
         if now > self._asked + SELDOM:  # to ask what was computed takes as long as a candidate
-            computed = time.process_time() - self._begun  # of a script, not what ran before it
-            self._asked, self._computed = now, self._before.computed + computed
+            self._asked = now
+            self._computed = time.process_time() - self._begun  # of a script, not what ran before
         return self._task.allowance.spent(self._tried, self._computed)
 
     def _run_once(self) -> None:

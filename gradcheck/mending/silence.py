@@ -11,12 +11,7 @@ WAITS = 10
 
 
 class Silence:
-    """The silence of a process that tells what it does, from when it told something last.
-
-    Args:
-        pid: of the process.
-        most: seconds that it may compute and tell nothing.
-    """
+    """The silence of a process, from when it told something last; at most so many seconds."""
 
     def __init__(self, pid: int, most: float) -> None:
         self._stat = Path(f"/proc/{pid}/stat")

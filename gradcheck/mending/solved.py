@@ -9,10 +9,12 @@ import numpy as np
 
 from gradcheck.mending.context import Context
 from gradcheck.mending.matching import CLOSE
-from gradcheck.mending.moments import Moment
+from gradcheck.mending.moments import Moment, values_at
 from gradcheck.user.blocks import Array
 
-SOLVED: dict[type[ast.operator], tuple[Callable[[Array, Array], Array], ...]] = {
+Solve = Callable[[Array, Array], Array]
+
+SOLVED: dict[type[ast.operator], tuple[Solve, ...]] = {
     ast.Add: (np.subtract, np.subtract),
     ast.Sub: (np.add, lambda whole, left: left - whole),
     ast.Mult: (np.divide, np.divide),
@@ -20,10 +22,7 @@ SOLVED: dict[type[ast.operator], tuple[Callable[[Array, Array], Array], ...]] = 
 }
 """What the left and the right operand should be, of what is wanted and the other operand."""
 
-JOINED: dict[type[ast.operator], Callable[[Array, Array], Array]] = {
-    ast.Mult: np.multiply,
-    ast.Div: np.divide,
-}
+JOINED: dict[type[ast.operator], Solve] = {ast.Mult: np.multiply, ast.Div: np.divide}
 
 INVERSES: dict[str, Callable[[Array], Array]] = {
     "exp": np.log,
@@ -48,32 +47,29 @@ def parts_of(
             if all(np.all(np.isfinite(one)) for one in inverse):
                 yield from parts_of(context, argument, moments, inverse)
         case ast.Call(ast.Attribute(attr="where") | ast.Name("where"), [mask, *branches]):
-            for branch, is_chosen in zip(branches, (True, False), strict=False):
-                masks = [moment.value(context.source(mask)) for moment in moments]
-                pairs = list(zip(masks, expected, strict=True))
-                if all(one is not None and one.shape == value.shape for one, value in pairs):
+            masks = values_at(moments, context.source(mask))
+            pairs = list(zip(masks or (), expected, strict=False))
+            if masks and all(one.shape == value.shape for one, value in pairs):
+                for branch, is_chosen in zip(branches, (True, False), strict=False):
                     chosen = [np.where(one == is_chosen, value, np.nan) for one, value in pairs]
                     yield from parts_of(context, branch, moments, chosen)
         case ast.BinOp(left, op, right) if type(op) in SOLVED:
-            for part, other, solve in zip(
-                (left, right), (right, left), SOLVED[type(op)], strict=True
-            ):
-                wanted = []
-                for moment, value in zip(moments, expected, strict=True):
-                    own, beside = (moment.value(context.source(one)) for one in (part, other))
-                    if (
-                        own is None
-                        or beside is None
-                        or np.broadcast(own, beside).shape != value.shape
-                    ):
-                        break
-                    with np.errstate(all="ignore"):
-                        solved = _shrunk(np.asarray(solve(value, beside)), own.shape)
-                    if solved is None:
-                        break
-                    wanted.append(solved)
-                else:
+            sides = ((left, right), (right, left))
+            for (part, other), solve in zip(sides, SOLVED[type(op)], strict=True):
+                own, beside = (values_at(moments, context.source(one)) for one in (part, other))
+                every = zip(own or (), beside or (), expected, strict=False)
+                solved = [_solved(solve, *values) for values in every]
+                wanted = [one for one in solved if one is not None]
+                if len(wanted) == len(moments):
                     yield from parts_of(context, part, moments, wanted)
+
+
+def _solved(solve: Solve, own: Array, beside: Array, whole: Array) -> Array | None:
+    """What an operand should be beside the other; None where that is no array of its shape."""
+    if np.broadcast(own, beside).shape != whole.shape:
+        return None
+    with np.errstate(all="ignore"):
+        return _shrunk(np.asarray(solve(whole, beside)), own.shape)
 
 
 def wholes_around(
@@ -84,14 +80,13 @@ def wholes_around(
     if isinstance(parent, ast.BinOp) and type(parent.op) in JOINED:
         is_left = parent.left is node
         other = parent.right if is_left else parent.left
-        beside = [moment.value(context.source(other)) for moment in moments]
+        beside = values_at(moments, context.source(other))
         join = JOINED[type(parent.op)]
-        whole = [
-            np.asarray(join(one, value) if is_left else join(value, one))
-            for one, value in zip(expected, beside, strict=True)
-            if value is not None
-        ]
-        if len(whole) == len(moments):
+        if beside is not None:
+            whole = [
+                np.asarray(join(one, value) if is_left else join(value, one))
+                for one, value in zip(expected, beside, strict=True)
+            ]
             yield parent, whole
             yield from wholes_around(context, parent, moments, whole)
 

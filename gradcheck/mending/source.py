@@ -18,11 +18,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from gradcheck.compare.point import Point
 from gradcheck.mending.executed import executed, functions_of
 from gradcheck.mending.marks import Mark, marked, marks_in
 from gradcheck.user.calls import cell_name
-from gradcheck.user.names import derived_names
 from gradcheck.user.problem import Problem
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -143,28 +141,6 @@ def _run_by(
         problem.parameters.restore()
 
 
-def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> frozenset[int]:
-    """The blocks that no gradient is returned for, as far as the source says where it raises.
-
-    Where it raises, a block is one of them if no text in the functions begins a name of its
-    gradient; functions that the loss calls as well are left out.
-    """
-    codes = {function.code for function in functions if not function.of_loss}
-    constants = [constant for code in codes for constant in code.co_consts]
-    items = [item for one in constants for item in (one if isinstance(one, tuple) else (one,))]
-    texts = tuple(item for item in items if isinstance(item, str) and item)
-    without = set()
-    for leaf in point.problem.parameters.leaves:
-        if leaf.block is None or not leaf.path or not isinstance(leaf.path[0], str):
-            continue
-        verdict = point.blocks[leaf.block].verdict
-        names = {leaf.path[0], *derived_names(leaf.path[0])}
-        is_named = any(name.startswith(texts) for name in names)
-        if verdict == "missing" or (verdict == "raised" and not is_named):
-            without.add(leaf.block)
-    return frozenset(without)
-
-
 def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ...], int]:
     """The names and the occurrence of the definition that a code was made from."""
     if code.co_name == STEP:
@@ -192,12 +168,16 @@ def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ..
     return names, occurrence
 
 
-def span(text: bytes, node: Piece) -> tuple[int, int]:
+def span(starts: Sequence[int], node: ast.expr | ast.stmt) -> tuple[int, int]:
+    """Where a node stands, in bytes, in a file whose lines begin there."""
+    end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+    return starts[node.lineno - 1] + node.col_offset, end
+
+
+def span_of_piece(starts: Sequence[int], node: Piece) -> tuple[int, int]:
     """Where a definition's lines, or a lambda, stand in its file; the decorators left out."""
-    starts = offsets(text)
     if isinstance(node, ast.Lambda):
-        end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-        return starts[node.lineno - 1] + node.col_offset, end
+        return span(starts, node)
     first = node.body[0].lineno if isinstance(node, ast.For | ast.While) else node.lineno
     last = node.body[-1]
     return starts[first - 1], starts[last.end_lineno or last.lineno]
@@ -206,13 +186,9 @@ def span(text: bytes, node: Piece) -> tuple[int, int]:
 def new_code(function: Function, definition: bytes, line: int, body: int | None = None) -> CodeType:
     """The code of a function as the text of its definition has it.
 
-    Args:
-        function: what it is the code of.
-        definition: the text, indented as it stands.
-        line: at which it stands in its file, from 1.
-        body: where the first statement begins in it, or a lambda's body; the variables of the
-            surroundings are mentioned there, so that one that is no longer used keeps its cell.
-            None where all of them are.
+    It stands at a line of its file, from 1, and its first statement, or a lambda's body, at `body`:
+    the variables of the surroundings are mentioned there, so that one that is no longer used keeps
+    its cell. None where all of them are used.
 
     Raises:
         UnreadableError: it is no Python, or the function needs other variables of its
@@ -239,17 +215,21 @@ def new_code(function: Function, definition: bytes, line: int, body: int | None 
         mentioned = _mentioning(free, definition, body, name == LAMBDA)
         above -= mentioned.count(b"\n") - definition.count(b"\n")
         definition = mentioned
-    try:
-        text = "\n" * above + before + definition.decode("utf-8") + after
-        code = compile(
-            marked(text, function.marks) if function.marks else text, function.path, "exec"
-        )
-    except (SyntaxError, ValueError) as error:
-        raise UnreadableError(str(error)) from None
-    found = next((one for one in inner_codes(code) if one.co_name == name), None)
-    if found is None or found.co_freevars != free:
+    text = "\n" * above + before + definition.decode("utf-8") + after
+    found = _code_in(text, function, function.marks)
+    if found.co_freevars != free:
         raise UnreadableError("the function would need other variables of its surroundings")
     return found
+
+
+def _code_in(text: str, function: Function, marks: Sequence[Mark] = ()) -> CodeType:
+    """The code of a function that a text defines, with marks in it."""
+    try:
+        whole = compile(marked(text, marks) if marks else text, function.path, "exec")
+    except (SyntaxError, ValueError) as error:
+        raise UnreadableError(str(error)) from None
+    name = function.names[-1]
+    return next(one for one in inner_codes(whole) if one.co_name == name)
 
 
 def _step_code(function: Function, body: bytes, line: int) -> CodeType:
@@ -261,11 +241,7 @@ def _step_code(function: Function, body: bytes, line: int) -> CodeType:
     head.append(f" for {ONCE} in (0,):")
     text = "\n" * (line - 1 - len(head)) + "\n".join([*head, body.decode("utf-8")])
     text += "" if ONCE in stored else "\n return locals()"
-    try:
-        made = compile(text, function.path, "exec")
-    except (SyntaxError, ValueError) as error:
-        raise UnreadableError(str(error)) from None
-    return next(one for one in inner_codes(made) if one.co_name == STEP)
+    return _code_in(text, function)
 
 
 def _mentioning(names: Sequence[str], definition: bytes, body: int, is_lambda: bool) -> bytes:

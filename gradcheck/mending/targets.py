@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from gradcheck.compare.block import Block
-from gradcheck.mending.reading import Read
+from gradcheck.compare.point import Point
+from gradcheck.mending.source import Function
 from gradcheck.numeric.estimate import Estimates
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
+from gradcheck.user.names import derived_names
 
 ROUNDING = 1e-11
 """What rounding in the gradient may do, relative to the block's largest derivative."""
@@ -19,9 +22,17 @@ ROUNDING = 1e-11
 Standing = tuple[bool | None, ...]
 """Which blocks are right; None for those that no gradient is returned for."""
 
+Read = Sequence[Array | None]
+"""For every block its gradient; None where it cannot be compared."""
+
 LEAST, TELLING = 1e-9, 1e-2
 PROPORTIONAL = 1e-6
 """How far from one factor the entries of a block may be that is right but for that."""
+
+
+def is_kept(before: Standing, now: Standing) -> bool:
+    """Whether all is right that was."""
+    return all(right for was, right in zip(before, now, strict=True) if was)
 
 
 @dataclass(frozen=True)
@@ -31,24 +42,22 @@ class Progress:
     Attributes:
         right: which blocks are right.
         raised: whether it raised.
-        read: what it was.
-        shares: of the blocks that are wrong, the share of their entries that is right.
+        partly: the shares of entries that are right in the blocks that are wrong, added up.
     """
 
     right: Standing
     raised: bool
-    read: Read
-    shares: tuple[float, ...]
+    partly: float
 
     @property
     def amount(self) -> float:
         """How much is right; a block that is not quite right counts less than one that is."""
-        return self.right.count(True) + 0.9 * sum(self.shares)
+        return self.right.count(True) + 0.9 * self.partly
 
     def is_beyond(self, base: Progress) -> bool:
         """Whether more is right than was, and nothing is wrong that was right."""
-        kept = all(now for now, old in zip(self.right, base.right, strict=True) if old)
-        return kept and (self.amount > base.amount + LEAST or self.is_clear(base))
+        more = self.amount > base.amount + LEAST or self.is_clear(base)
+        return more and is_kept(base.right, self.right)
 
     def is_clear(self, base: Progress) -> bool:
         """Whether more blocks are right than were, or it no longer raises."""
@@ -60,36 +69,19 @@ class Progress:
 class Target:
     """What the gradient of a block has to be at a point, in the entries that are asked."""
 
-    shape: tuple[int, ...]
-    entries: Indices | None
+    entries: Indices
     estimates: Estimates
     allowed: Array
     largest: float
-    worst: tuple[int, float, float]
-    """An entry that was wrong, what it should be, and how near."""
 
     @classmethod
     def of(cls, block: Block, largest: float, rounding: float) -> Target:
         """That of a block that was measured, where its code rounds by this part of its size."""
-        known = np.isfinite(block.numeric.estimates.value + block.numeric.estimates.bound)
-        numeric = block.numeric if known.all() else block.numeric[known]
-        block, estimates = replace(block, numeric=numeric), numeric.estimates
+        estimates = block.numeric.estimates
+        numeric = block.numeric[np.isfinite(estimates.value + estimates.bound)]
         largest = max(largest, numeric.largest)
-        allowed = BOUND_FACTOR * estimates.bound + max(rounding, ROUNDING) * largest
-        whole = len(numeric.entries) == block.size and np.array_equal(
-            numeric.entries, np.arange(block.size)
-        )
-        middle = (estimates.lower + estimates.upper) / 2
-        near = allowed + (estimates.upper - estimates.lower) / 2
-        distance = np.abs(np.nan_to_num(block.analytic, nan=np.inf) - middle) - near
-        at = int(np.argmax(distance)) if distance.size else None
-        worst = (
-            (0, 0.0, np.inf)
-            if at is None
-            else (int(numeric.entries[at]), float(middle[at]), float(near[at]))
-        )
-        entries = None if whole else numeric.entries
-        return cls(block.shape, entries, estimates, allowed, largest, worst)
+        allowed = BOUND_FACTOR * numeric.estimates.bound + max(rounding, ROUNDING) * largest
+        return cls(numeric.entries, numeric.estimates, allowed, largest)
 
     @property
     def is_telling(self) -> bool:
@@ -98,21 +90,38 @@ class Target:
 
     def distance(self, gradient: Array) -> Array:
         """How far its entries are from what is right."""
-        flat = gradient.reshape(-1)
-        return self.estimates.distance(flat if self.entries is None else flat[self.entries])
+        return self.estimates.distance(gradient.reshape(-1)[self.entries])
 
     def is_met(self, gradient: Array) -> bool:
-        """Whether all entries are right; the one that was wrong is looked at first."""
-        entry, wanted, near = self.worst
-        if not abs(gradient.item(entry) - wanted) <= near:
-            return False
+        """Whether all entries are right."""
         return bool((self.distance(gradient) <= self.allowed).all())
 
     def share(self, gradient: Array) -> float:
         """The share of the entries that are right; a half if all are but for one factor."""
         share = float(np.mean(self.distance(gradient) <= self.allowed))
-        flat = gradient.reshape(-1)
-        mine, true = flat if self.entries is None else flat[self.entries], self.estimates.value
+        mine, true = gradient.reshape(-1)[self.entries], self.estimates.value
         length = float(np.sqrt(mine @ mine * (true @ true)))
         aligned = len(true) > 2 and abs(abs(mine @ true) - length) <= PROPORTIONAL**2 * length
         return max(share, 0.5) if aligned and length else share
+
+
+def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> frozenset[int]:
+    """The blocks that no gradient is returned for, as far as the source says where it raises.
+
+    Where it raises, a block is one of them if no text in the functions begins a name of its
+    gradient; functions that the loss calls as well are left out.
+    """
+    codes = {function.code for function in functions if not function.of_loss}
+    constants = [constant for code in codes for constant in code.co_consts]
+    items = [item for one in constants for item in (one if isinstance(one, tuple) else (one,))]
+    texts = tuple(item for item in items if isinstance(item, str) and item)
+    without = set()
+    for leaf in point.problem.parameters.leaves:
+        if leaf.block is None or not leaf.path or not isinstance(leaf.path[0], str):
+            continue
+        verdict = point.blocks[leaf.block].verdict
+        names = {leaf.path[0], *derived_names(leaf.path[0])}
+        is_named = any(name.startswith(texts) for name in names)
+        if verdict == "missing" or (verdict == "raised" and not is_named):
+            without.add(leaf.block)
+    return frozenset(without)

@@ -1,26 +1,35 @@
-"""What a search is given: what is searched, and seconds of computing or edits to use up."""
+"""What a search is given, and what the process that searches tells the one that waits."""
 
 from __future__ import annotations
 
+import mmap
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from types import FunctionType
 
 from gradcheck.compare.point import Point
+from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
 from gradcheck.mending.source import Function
 from gradcheck.mending.variants import Texts
 from gradcheck.options import Edits
+from gradcheck.sandbox.harmless import Refusals
 
 MOST_WAITING = 2.0
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """How much a search may use up, in "s" or "edits", and when it began, by `time.monotonic`."""
+    """How much a search may use up, in "s" or "edits", and when it began, by `time.monotonic`.
+
+    `computed` is for how many seconds earlier processes have computed.
+    """
 
     amount: float
     unit: str
     begun: float
+    computed: float = 0.0
 
     @classmethod
     def of(cls, budget: float | Edits) -> Allowance:
@@ -37,11 +46,13 @@ class Allowance:
         return time.monotonic() - self.begun
 
     def spent(self, tried: int, computed: float) -> float:
-        """How much is used up after so many edits, and so many seconds of computing.
+        """How much is used up after so many edits, and so many seconds of computing in a process.
 
         A busy machine may make a search take twice as long, and no longer.
         """
-        return tried if self.unit == "edits" else max(computed, self.seconds() / MOST_WAITING)
+        if self.unit == "edits":
+            return tried
+        return max(self.computed + computed, self.seconds() / MOST_WAITING)
 
 
 @dataclass(frozen=True)
@@ -54,10 +65,21 @@ class Task:
     hints: Hints
     allowance: Allowance
 
+    @property
+    def closures(self) -> list[FunctionType]:
+        """The function objects: of one definition there may be many."""
+        return [one for own in self.functions for one in own.functions]
+
+
+def shared_counts() -> memoryview:
+    """How many candidates were tried, and how many refused, in memory that two processes see."""
+    return memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
+
 
 @dataclass(frozen=True)
-class Before:
-    """What earlier processes did: how many candidates, the last of which hung, in how long."""
+class Answers:
+    """What is told of the candidates: their counts, and those that are proved."""
 
-    tried: int = 0
-    computed: float = 0.0
+    counts: memoryview
+    refusals: Refusals
+    mended: Callable[[Mended], None]

@@ -1,4 +1,7 @@
-"""Which edits are tried together: two that neither alone makes right, and many in one code."""
+"""Which edits are tried together: two that neither alone makes right, and many in one code.
+
+Of two that are neither enough, the changes of the gradient may add up to what is missing.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, islice, product
 
+import numpy as np
+
 from gradcheck.mending.context import Edit
-from gradcheck.mending.targets import Progress
+from gradcheck.mending.targets import Progress, Read, Target
 from gradcheck.mending.variants import Candidate
+from gradcheck.sampling import Indices
+from gradcheck.user.blocks import Array
 
 FIRST_BATCH, LARGEST_BATCH = 8, 96
 """How many candidates are compiled together."""
@@ -16,6 +23,11 @@ FIRST_BATCH, LARGEST_BATCH = 8, 96
 SOME, FEW, MOST = 4, 2, 16
 PAIRED, PAIRED_OF_A_LINE = 60, 8
 """How many edits, and of a line, are first tried in twos."""
+
+PICKED = 24
+"""Entries of a wrong block that are compared."""
+
+CLOSE, MOST_ADDED = 1e-6, 200
 
 
 def are_apart(one: Edit, other: Edit) -> bool:
@@ -61,3 +73,69 @@ def batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
     while batch := list(islice(waiting, most)):
         yield batch
         most = min(2 * most, LARGEST_BATCH)
+
+
+class Changes:
+    """What single edits change of some entries of the wrong blocks, from a gradient as it was."""
+
+    def __init__(self, base: Progress, read: Read, targets: Sequence[Target]) -> None:
+        self.base = base
+        rng, wanted = np.random.default_rng(0), [np.empty(0)]
+        self._picked: list[tuple[int, Indices]] = []
+        for index, (one, target) in enumerate(zip(base.right, targets, strict=True)):
+            if one is False:
+                values = target.estimates.value
+                chosen = np.sort(rng.permutation(len(values))[:PICKED])
+                self._picked.append((index, target.entries[chosen]))
+                wanted.append(values[chosen])
+        self._own = self._of(read)
+        self._wanted = np.concatenate(wanted)
+        self._made: list[tuple[Edit, Array]] = []
+
+    def add(self, edit: Edit, read: Read) -> None:
+        """Keeps what an edit changes, by the gradient that was read with it."""
+        picked = self._of(read)
+        if picked is not None and self._own is not None:
+            self._made.append((edit, picked - self._own))
+
+    def pairs(self) -> list[tuple[Edit, Edit]]:
+        """Those of two edits that add up to what is missing, the likeliest first."""
+        if self._own is None:
+            return []
+        return adding_up(self._made, self._wanted - self._own)
+
+    def _of(self, read: Read) -> Array | None:
+        """The entries that are compared; None where some are missing."""
+        arrays = [(read[index] if read else None, entries) for index, entries in self._picked]
+        found = [one.reshape(-1)[entries] for one, entries in arrays if one is not None]
+        return np.concatenate(found) if found and len(found) == len(arrays) else None
+
+
+def adding_up(changes: Sequence[tuple[Edit, Array]], missing: Array) -> list[tuple[Edit, Edit]]:
+    """Pairs of edits whose changes are what is missing, the likeliest first."""
+    scale = float(np.max(np.abs(missing), initial=0.0))
+    known = [
+        (edit, change)
+        for edit, change in changes
+        if np.all(np.isfinite(change)) and np.max(np.abs(change)) > CLOSE * scale
+    ]
+    if not known or not scale:
+        return []
+    rows = np.array([change for _, change in known])
+    found = [(known[one][0], known[other][0]) for one, other in _sums(rows, missing, scale)]
+    apart = [(one, other) for one, other in found if are_apart(one, other)]
+    return sorted(apart, key=lambda pair: pair[0].weight + pair[1].weight)[:MOST_ADDED]
+
+
+def _sums(rows: Array, missing: Array, scale: float) -> Iterator[tuple[int, int]]:
+    """The rows that add up; their sums along one direction are compared first."""
+    along = np.random.default_rng(0).standard_normal(len(missing))
+    sums = rows @ along
+    order = np.argsort(sums)
+    near = CLOSE * scale * float(np.abs(along).sum())
+    rest = float(missing @ along) - sums
+    first, last = (np.searchsorted(sums[order], rest + side * near) for side in (-1, 1))
+    for one in range(len(rows)):
+        for other in order[first[one] : last[one]]:
+            if one < other and np.max(np.abs(rows[one] + rows[other] - missing)) <= CLOSE * scale:
+                yield one, int(other)

@@ -26,6 +26,7 @@ from gradcheck.mending.source import (
     new_code,
     offsets,
     span,
+    span_of_piece,
 )
 
 CHOSEN = "_variants_that_are_chosen_"
@@ -57,14 +58,13 @@ class Slot:
 
 
 class Program:
-    """The user's files as they are at a level of the search, with the functions that are edited."""
+    """The user's files as they are after some edits, with the functions that are edited."""
 
-    def __init__(self, functions: Sequence[Function], texts: Texts) -> None:
-        self.functions, self.texts = functions, texts
+    def __init__(self, functions: Sequence[Function], texts: Texts, edits: Candidate = ()) -> None:
+        self.functions, self.texts, self.edits = functions, texts, edits
         self._own = [(function, function.code) for function in functions]
         self._slots: dict[str, list[Slot]] = {path: [] for path in texts}
         self._now: Codes | None = None
-        self._of_loss: list[tuple[str, int, int]] = []
         self._spans: dict[Function, tuple[int, int, int, int]] = {}
         trees = {path: ast.parse(text) for path, text in texts.items()}
         starts = {path: offsets(text) for path, text in texts.items()}
@@ -72,10 +72,8 @@ class Program:
             path, text = function.path, texts[function.path]
             definition = function.definition(trees[path])
             first = definition.body if isinstance(definition, ast.Lambda) else definition.body[0]
-            begin, end = span(text, definition)
-            body = starts[path][first.lineno - 1] + first.col_offset
-            if function.of_loss:
-                self._of_loss.append((path, begin, end))
+            begin, end = span_of_piece(starts[path], definition)
+            body = span(starts[path], first)[0]
             self._spans[function] = begin, end, body - begin, text[:begin].count(b"\n") + 1
             self._slots[path] += _slots(path, text, starts[path], definition)
 
@@ -108,8 +106,7 @@ class Program:
         Raises:
             UnreadableError: it cannot be compiled.
         """
-        changes = [(edit.path, edit.start, edit.end, edit.replacement) for edit in edits]
-        return self._compiled(changes, is_whole=False)
+        return self._compiled([edit[:4] for edit in edits], is_whole=False)
 
     def _compiled(self, changes: Sequence[tuple[str, int, int, bytes]], is_whole: bool) -> Codes:
         found: list[tuple[Function, CodeType]] = []
@@ -129,50 +126,41 @@ class Program:
     def is_of_loss(self, candidate: Candidate) -> bool:
         """Whether it edits what the loss runs as well."""
         return any(
-            path == edit.path and begin <= edit.start and edit.end <= end
+            function.of_loss
+            and function.path == edit.path
+            and begin <= edit.start
+            and edit.end <= end
             for edit in candidate
-            for path, begin, end in self._of_loss
+            for function, (begin, end, _, _) in self._spans.items()
         )
 
     def variants(self, candidates: Sequence[Candidate]) -> dict[Candidate, Variant]:
-        """For candidates the codes that have many of them; what needs its own is left out."""
+        """For candidates the codes that have many of them; what needs its own is left out.
+
+        What cannot be compiled together is compiled in halves.
+        """
         numbers: dict[tuple[Slot, Candidate], int] = {}
         choices: dict[Candidate, frozenset[int]] = {}
         for candidate in candidates:
-            parts: dict[Slot, list[Edit]] = {}
-            for edit in candidate:
-                slot = self.slot_of(edit)
-                if slot is None:
-                    break
-                parts.setdefault(slot, []).append(edit)
-            else:
-                keys = [(slot, tuple(edits)) for slot, edits in parts.items()]
+            slots = [self.slot_of(edit) for edit in candidate]
+            parts: dict[Slot, Candidate] = {}
+            for slot, edit in zip(slots, candidate, strict=True):
+                if slot is not None:
+                    parts[slot] = (*parts.get(slot, ()), edit)
+            if None not in slots:
                 choices[candidate] = frozenset(
-                    numbers.setdefault(key, len(numbers)) for key in keys
+                    numbers.setdefault(part, len(numbers)) for part in parts.items()
                 )
-        return dict(self._with(numbers, choices))
-
-    def _with(
-        self,
-        numbers: Mapping[tuple[Slot, Candidate], int],
-        choices: Mapping[Candidate, frozenset[int]],
-    ) -> Iterator[tuple[Candidate, Variant]]:
-        """What cannot be compiled together is compiled in halves."""
-        slots: dict[Slot, list[tuple[int, bytes]]] = {}
+        texts: dict[Slot, list[tuple[int, bytes]]] = {}
         for (slot, edits), number in numbers.items():
-            slots.setdefault(slot, []).append((number, self._text(slot, edits)))
+            texts.setdefault(slot, []).append((number, self._text(slot, edits)))
         try:
-            codes = self._chained(slots)
+            codes = self._chained(texts)
         except UnreadableError:
             every = sorted(choices, key=lambda one: max(map(self._size, one)))
             halves = (every[: len(every) // 2], every[len(every) // 2 :])
-            for half in halves if len(every) > 1 else ():
-                own = {candidate: choices[candidate] for candidate in half}
-                used = frozenset().union(*own.values())
-                yield from self._with({key: n for key, n in numbers.items() if n in used}, own)
-        else:
-            for candidate, choice in choices.items():
-                yield candidate, (codes, choice)
+            return self.variants(halves[0]) | self.variants(halves[1]) if len(every) > 1 else {}
+        return {candidate: (codes, choice) for candidate, choice in choices.items()}
 
     def _chained(self, slots: Mapping[Slot, Sequence[tuple[int, bytes]]]) -> Codes:
         """The functions with all variants in their slots.
@@ -224,13 +212,8 @@ def _on_one_line(edit: Edit, slot: Slot) -> bytes:
 
 def _slots(path: str, text: bytes, starts: Sequence[int], definition: Piece) -> Iterator[Slot]:
     """The statements of a function that are alone on their lines; else expressions in them."""
-
-    def span_of(node: ast.stmt | ast.expr) -> tuple[int, int]:
-        end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-        return starts[node.lineno - 1] + node.col_offset, end
-
     if isinstance(definition, ast.Lambda):
-        yield Slot(path, *span_of(definition.body), None)
+        yield Slot(path, *span(starts, definition.body), None)
         return
     for node in ast.walk(definition):
         expressions: list[ast.expr | None] = []
@@ -242,14 +225,14 @@ def _slots(path: str, text: bytes, starts: Sequence[int], definition: Piece) -> 
             case ast.With():
                 expressions = [item.context_expr for item in node.items]
             case ast.Assign() | ast.AugAssign() | ast.AnnAssign() | ast.Expr() | ast.Return():
-                start, end = span_of(node)
+                start, end = span(starts, node)
                 before = text[starts[node.lineno - 1] : start]
                 after = text[end : starts[node.end_lineno or node.lineno]].split(b"#")[0]
                 if before.strip() or after.strip():
                     expressions = [node.value]
                 else:
                     yield Slot(path, start, end, before)
-        yield from (Slot(path, *span_of(one), None) for one in expressions if one is not None)
+        yield from (Slot(path, *span(starts, one), None) for one in expressions if one is not None)
 
 
 def _binds_the_same(new: CodeType, old: CodeType) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 import numpy as np
@@ -16,47 +15,15 @@ import numpy as np
 from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.items import lost_index
-from gradcheck.mending.matching import CLOSE, Matched, Told, matched
+from gradcheck.mending.matching import CLOSE, Told, Wanted, matched
 from gradcheck.mending.moments import Moment, moments_at
 from gradcheck.mending.pool import Pool
-from gradcheck.mending.said import Span, last_line, nodes_near, statement_at
+from gradcheck.mending.said import last_line, nodes_near, statement_at
 from gradcheck.mending.solved import parts_of, wholes_around
-from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
 
 MOST_EDITS, MOST_MOMENTS, MOST_RETURNED = 8, 4, 12
 MUCH_LESS_NATURAL, UNNATURAL = 4.0, 9.0
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A value that is wrong.
-
-    Attributes:
-        path: of the file.
-        span: where it stands.
-        actual: what it is; of several passes of a loop, flat and one after the other.
-        expected: what it should be.
-    """
-
-    path: str
-    span: Span
-    actual: Array
-    expected: Array
-
-    @property
-    def values(self) -> tuple[Array, Array]:
-        """What it is, and what it should be."""
-        return self.actual, self.expected
-
-    @classmethod
-    def of(cls, fault: Fault) -> Wanted | None:
-        """That of a fault, if its numbers are known."""
-        place, actual, expected = fault.place, fault.actual_value, fault.expected_value
-        if place is None or actual is None or expected is None:
-            return None
-        span = (place.line, place.column, place.end_line, place.end_column)
-        return cls(place.file, span, np.asarray(actual), np.asarray(expected))
 
 
 def constructed(
@@ -65,7 +32,7 @@ def constructed(
     """Edits after which an expression has the value that is wanted, the nearest first."""
     edits: list[Edit] = []
     for context in contexts:
-        statement = statement_at(context, wanted.span[0]) if context.path == wanted.path else None
+        statement = statement_at(context, wanted.place)
         if statement is not None:
             edits = _constructed_in(context, statement, wanted, run)
             calls = any(isinstance(one, ast.Call) for one in ast.walk(statement))
@@ -96,18 +63,18 @@ def _constructed_in(
 ) -> list[Edit]:
     """Edits of an expression of a statement that has the wrong value; or of what it returns."""
     moments = moments_at(context.path, statement.lineno, last_line(statement), run)
-    nodes = nodes_near(statement, wanted.span)
+    nodes = nodes_near(statement, wanted.place)
     if whole:
         nodes = [node for node in nodes if node in (statement, getattr(statement, "value", None))]
     asked = (
-        (node, matched([*_known(context.source(node), moments, whole)], *wanted.values))
+        (node, *known)
         for node in nodes
+        if (known := matched([*_known(context.source(node), moments, whole)], wanted))
     )
-    found = next((one for one in asked if one[1] is not None), None)
-    found = found or _written(context, statement, moments, wanted)
-    if found is None or found[1] is None:
+    found = next(asked, None) or _written(context, statement, moments, wanted)
+    if found is None:
         return []
-    node, told, exact = found[0], found[1].told, found[1].exact
+    node, told, exact = found
     # of a loop's later passes, the wrong ones before may be what is wrong with them
     first = _edits(context, node, told[:MOST_MOMENTS], exact)
     return first or _edits(context, node, told[:1], exact)
@@ -126,37 +93,27 @@ def _known(
 
 def _written(
     context: Context, statement: ast.AST, moments: Sequence[Moment], wanted: Wanted
-) -> tuple[ast.expr, Matched] | None:
+) -> tuple[ast.expr, Sequence[Told], float] | None:
     """What is written into an array that is wrong then, with what it should be; None elsewhere."""
     match statement:
         case ast.Assign([ast.Subscript(array) as target], value):
-            pass
+            name = context.source(array)
         case _:
             return None
-    known, places = [], []
+    known, places = [], {}
     for moment in moments:
-        before = moment.value(context.source(array))
-        own = moment.value(context.source(value))
-        at = (
-            None
-            if before is None
-            else moment.places(context.source(target), context.source(array), before)
-        )
+        before, own = moment.value(name), moment.value(context.source(value))
+        at = None if before is None else moment.places(context.source(target), name, before)
         if before is not None and own is not None and at is not None:
             after = before.copy()
             after.flat[at.reshape(-1)] = np.broadcast_to(own, at.shape).reshape(-1)
             known.append((moment, after))
-            places.append((moment, at))
-    found = matched(known, *wanted.values)
+            places[id(moment)] = at
+    found = matched(known, wanted)
     if found is None:
         return None
-    told = [
-        (moment, expected.reshape(-1)[at])
-        for moment, expected in found.told
-        for other, at in places
-        if other is moment
-    ]
-    return value, Matched(told, found.exact)
+    told = [(moment, expected.reshape(-1)[places[id(moment)]]) for moment, expected in found[0]]
+    return value, told, found[1]
 
 
 def _edits(context: Context, node: ast.expr, told: Sequence[Told], exact: float) -> list[Edit]:

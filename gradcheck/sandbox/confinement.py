@@ -35,9 +35,7 @@ MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS = 2, 16, 32
 def confine(keep: int, shared: int) -> None:
     """Closes this process off: limits of its own, and nothing to write to.
 
-    Args:
-        keep: the descriptor of what it answers to.
-        shared: the address of memory that it answers in.
+    But for the descriptor `keep` and the memory at the address `shared`, which it answers in.
     """
     _write_nowhere(keep)
     _limit()

@@ -21,9 +21,7 @@ PARENT_DEATH_SIGNAL = 1
 def forked(work: Callable[..., None], *arguments: Any) -> Iterator[tuple[Connection, BaseProcess]]:
     """A process that does some work, and where its answers come; it is ended with the block.
 
-    Args:
-        work: is given the connection to answer by, and the arguments.
-        arguments: whatever they are.
+    The work is given the connection to answer by, and the arguments.
     """
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)

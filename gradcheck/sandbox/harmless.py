@@ -9,49 +9,19 @@ has the system refuse it a second time.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any, ClassVar, NoReturn
 
-REFUSED = frozenset(
-    {
-        "os.chflags",
-        "os.chmod",
-        "os.chown",
-        "os.exec",
-        "os.fork",
-        "os.forkpty",
-        "os.kill",
-        "os.killpg",
-        "os.link",
-        "os.lockf",
-        "os.mkdir",
-        "os.posix_spawn",
-        "os.remove",
-        "os.removexattr",
-        "os.rename",
-        "os.rmdir",
-        "os.setxattr",
-        "os.spawn",
-        "os.startfile",
-        "os.symlink",
-        "os.system",
-        "os.truncate",
-        "os.utime",
-        "pty.spawn",
-        "resource.prlimit",
-        "resource.setrlimit",
-        "signal.pthread_kill",
-        "sqlite3.connect",
-        "subprocess.Popen",
-        "syslog.openlog",
-        "syslog.syslog",
-        "webbrowser.open",
-    }
+REFUSED = re.compile(
+    r"os\.(chflags|chmod|chown|exec|fork|forkpty|kill|killpg|link|lockf|mkdir|posix_spawn|remove|"
+    r"removexattr|rename|rmdir|setxattr|spawn|startfile|symlink|system|truncate|utime)|"
+    r"(ftplib|http\.client|imaplib|smtplib|socket|syslog|urllib|winreg)\..*|pty\.spawn|"
+    r"resource\.(prlimit|setrlimit)|signal\.pthread_kill|sqlite3\.connect|subprocess\.Popen|"
+    r"webbrowser\.open"
 )
 """Audit events of what leaves a trace outside of the process."""
-
-REFUSED_KINDS = ("ftplib.", "http.client.", "imaplib.", "smtplib.", "socket.", "urllib.", "winreg.")
 
 UNHEARD = ("_exit", "abort", "mkfifo", "mknod", "setpriority", "nice")
 """Functions of `os` that raise no event."""
@@ -106,7 +76,7 @@ class Refusals:
             flags = arguments[2]
             if isinstance(flags, int) and flags & WRITING:
                 self._refuse(f"write to {arguments[0]!r}")
-        elif event in REFUSED or event.startswith(REFUSED_KINDS):
+        elif REFUSED.fullmatch(event):
             self._refuse(f"call {event}")
 
     def _instead_of(self, name: str) -> Any:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.mending.source import ONCE, STEP
 from gradcheck.script.marks import TrainingLoop
 
-NAME = "training_step"
 RETURNED = "__gradcheck_returned__"
 
 
@@ -28,42 +28,33 @@ def body_function(
 ) -> FunctionType:
     """The body of a loop, once.
 
-    Args:
-        loop: the loop.
-        file: the script's.
-        names: the variables of the function that the loop stands in, which are the arguments; the
-            body returns what they are afterwards. None in a module, whose variables are changed.
-        module: the module's variables.
+    The variables of the function that the loop stands in, `names`, are the arguments; the body
+    returns what they are afterwards. In a module they are None: its own variables are changed.
     """
-    statements: list[ast.stmt] = [_Inside().visit(copy.deepcopy(one)) for one in loop.body]
-    once = ast.For(ast.Name("__gradcheck_once__", ast.Store()), _one(), statements, [])
-    before: list[ast.stmt] = []
-    after: list[ast.stmt] = []
-    arguments: list[ast.arg] = []
-    if names is None:
-        before = [ast.Global(sorted({"__gradcheck_once__", *_stored(loop.body)}))]
-    else:
-        declared = _declared(loop)
-        before = [ast.Global(sorted(declared))] if declared else []
-        known = [name for name in sorted(names) if name.isidentifier() and name not in declared]
-        arguments = [ast.arg(name) for name in known]
-        if "self" in known:  # which a call of super() looks for in the first place
-            arguments.sort(key=lambda argument: argument.arg != "self")
-        after = [ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))]
-    function: Any = ast.parse(f"def {NAME}(): pass").body[0]
-    function.lineno = function.end_lineno = loop.node.lineno
-    function.args.args, function.body = arguments, [*before, once, *after]
-    if loop.class_name:  # whose name is a part of the names that begin with two underscores
-        owner: Any = ast.parse(f"class {loop.class_name}: pass").body[0]
-        owner.body, function = [function], owner
-    for node in ast.walk(function):
-        if not hasattr(node, "lineno") and isinstance(node, ast.stmt | ast.expr | ast.arg):
+    known: list[str] = []
+    declared, end = {ONCE, *_stored(loop.body)}, ""
+    if names is not None:
+        around = ast.walk(loop.function) if loop.function else ()
+        globals_ = [node for node in around if isinstance(node, ast.Global)]
+        declared, end = {name for node in globals_ for name in node.names}, "\n  return locals()"
+        own = {name for name in names if name.isidentifier()} - declared
+        known = sorted(own, key=lambda name: (name != "self", name))  # super() looks for the first
+    # the name of its class is a part of the names that begin with two underscores
+    head = f"class {loop.class_name}:" if loop.class_name else "if 1:"
+    shared = f"\n  global {', '.join(sorted(declared))}" if declared else ""
+    text = f"{head}\n def {STEP}({', '.join(known)}):{shared}\n  for {ONCE} in (0,): pass{end}"
+    tree: Any = ast.parse(text)
+    nodes: list[Any] = list(ast.walk(tree))
+    for node in nodes:
+        if hasattr(node, "lineno"):
             node.lineno = node.end_lineno = loop.node.lineno
             node.col_offset = node.end_col_offset = 0
+    once = next(node for node in nodes if isinstance(node, ast.For))
+    once.body = [_Inside().visit(copy.deepcopy(one)) for one in loop.body]
     found: dict[str, Any] = {}
-    exec(compile(ast.Module([function], []), file, "exec"), module, found)
-    made = found[loop.class_name or NAME]
-    return made if loop.class_name is None else vars(made)[NAME]  # type: ignore[no-any-return]
+    exec(compile(tree, file, "exec"), module, found)
+    made = vars(found[loop.class_name]) if loop.class_name else found
+    return made[STEP]  # type: ignore[no-any-return]
 
 
 def fill_class(function: FunctionType, owner: Any, class_name: str | None) -> None:
@@ -72,10 +63,6 @@ def fill_class(function: FunctionType, owner: Any, class_name: str | None) -> No
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         if name == "__class__" and class_name in kinds:
             cell.cell_contents = kinds[class_name]
-
-
-def _one() -> ast.expr:
-    return ast.Tuple([ast.Constant(0)], ast.Load())
 
 
 def _only_ends(node: ast.If) -> bool:
@@ -123,13 +110,6 @@ class _Inside(ast.NodeTransformer):
         return ast.copy_location(ast.Pass(), node)
 
     visit_Nonlocal = visit_Global  # noqa: N815
-
-
-def _declared(loop: TrainingLoop) -> set[str]:
-    if loop.function is None:
-        return set()
-    nodes = ast.walk(loop.function)
-    return {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
 
 
 def _stored(statements: Iterable[ast.AST]) -> Iterator[str]:

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.script.inferred import SQUARES
 from gradcheck.script.losses import Loss
 from gradcheck.script.marks import APPENDED, ASSIGNED, PRINTED, RETURNED
 from gradcheck.script.words import RefusedError
+from gradcheck.user.blocks import Array
 
 EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(loss|cost|J)$")
+SAME = 1e-3
 ORDER = (PRINTED, APPENDED, RETURNED, ASSIGNED)
 
 
@@ -48,11 +49,7 @@ def _fit(loss: Loss) -> tuple[Any, ...]:
 
 
 def choose(found: Sequence[Loss], wanted: str | None) -> Found | None:
-    """The loss; None where nothing may be it.
-
-    Args:
-        found: the candidates.
-        wanted: what the user says: a name, a line, or "squares".
+    """The loss; None where nothing may be it. The user may say a name, a line, or "squares".
 
     Raises:
         RefusedError: nothing is called what the user says.
@@ -84,17 +81,17 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         key=lambda loss: (
             loss.strong,
             bool(EXACT.match(loss.words)),
-            ORDER.index(loss.kind),
+            ORDER.index(loss.site.kind),
             loss.order,
         ),
         default=None,
     )
-    if found is None or not found.summed:
+    if found is None or found.site.text != "+=":
         return found
     parts = (
         loss
         for loss in explicit
-        if loss.strong and loss.kind == ASSIGNED and loss.words != found.words
+        if loss.strong and loss.site.kind == ASSIGNED and loss.words != found.words
     )  # of which it is the sum over all iterations
     return next((loss for loss in parts if proportional(loss.slopes, found.slopes)), found)
 
@@ -106,12 +103,12 @@ def _wanted(found: Sequence[Loss], wanted: str) -> Loss:
         fitting = [
             loss
             for loss in found
-            if wanted in (loss.words, loss.words.removesuffix("()"), str(loss.line))
+            if wanted in (loss.words, loss.words.removesuffix("()"), str(loss.site.line))
         ]
         written = [loss for loss in fitting if not loss.family]
         fitting = written[-1:] or fitting
     if not fitting:
-        seen = sorted({f"{one.words} ({one.place})" for one in found if not one.family})
+        seen = sorted({f"{one.words} ({one.site.place})" for one in found if not one.family})
         told = f"there are {', '.join(seen)}" if seen else "there is none that it computes"
         raise RefusedError(
             f"--loss {wanted}: nothing of that name in the iteration depends on the parameters; "
@@ -127,14 +124,19 @@ def _with_squares(loss: Loss, inferred: Sequence[Loss], instead: Loss | None = N
     squares = [
         one
         for one in inferred
-        if one.site == loss.site and one.family and one.family.term == SQUARES
+        if one.number == loss.number and one.family and one.family.term == SQUARES
     ]
     return Found(loss, instead, squares=max(squares, key=_fit, default=None))
 
 
-def proportional(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    """Whether the slopes of two losses are those of one, times a number."""
-    factor = float(one @ other / (other @ other))
-    return factor > 0 and bool(
-        np.max(np.abs(one - factor * other)) < 1e-3 * float(np.max(np.abs(one)))
-    )
+def proportional(one: Array, other: Array) -> bool:
+    """Whether the slopes of two losses, or two steps, are those of one, times a number."""
+    factor, off = as_multiple(one, other)
+    return factor > 0 and off < SAME
+
+
+def as_multiple(one: Array, other: Array) -> tuple[float, float]:
+    """The factor with which the other comes nearest to the one, and how far off that is then."""
+    square, size = float(np.sum(other**2)), float(np.linalg.norm(one))
+    factor = float(np.sum(one * other)) / square if square else 0.0
+    return factor, float(np.linalg.norm(one - factor * other)) / (size or 1.0)

@@ -37,9 +37,6 @@ def training():
 def definitions(path: Path | str) -> Any:
     """A script's imports, functions, classes and constants, as attributes.
 
-    Args:
-        path: the script.
-
     Raises:
         UsageError: it cannot be read.
         ImportError: what it imports is not there.

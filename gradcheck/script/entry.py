@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from gradcheck.casefiles import what_of_checks, what_to_write
-from gradcheck.errors import UsageError
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
 from gradcheck.script.gradients import unmoved
+from gradcheck.script.handover import Taken
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
 from gradcheck.script.playground import Playground
 from gradcheck.script.process import in_process
@@ -27,7 +26,7 @@ from gradcheck.script.raising import raised_at
 from gradcheck.script.reading import framework, read_script
 from gradcheck.script.saying import described
 from gradcheck.script.state import label
-from gradcheck.script.taking import Taken, Taking
+from gradcheck.script.taking import Taking
 from gradcheck.script.verdicts import (
     UNEXPLAINED_FACTOR,
     causes,
@@ -54,12 +53,7 @@ CLIPPED = "GC412"
 
 @dataclass(frozen=True)
 class ScriptEntry:
-    """A script that holds no case.
-
-    Attributes:
-        path: the script.
-        wishes: what the user says of it.
-    """
+    """A script that holds no case, and what the user says of it."""
 
     path: Path
     wishes: Wishes = field(default_factory=Wishes)
@@ -70,16 +64,9 @@ class ScriptEntry:
         return self.path.stem
 
     def outcome(self, overrides: Mapping[str, Any]) -> Outcome:
-        """What comes of it.
-
-        Args:
-            overrides: arguments of the check.
-        """
-        try:
-            seconds = SECONDS + sum(float(overrides.get(one) or 0) for one in ("budget", "repair"))
-            answer: Outcome | str = in_process(partial(self._work, overrides), seconds)
-        except UsageError as error:
-            answer = str(error)
+        """What comes of its check, with other arguments."""
+        seconds = SECONDS + sum(float(overrides.get(one) or 0) for one in ("budget", "repair"))
+        answer: Outcome | str = in_process(partial(self._checked, overrides), seconds)
         if isinstance(answer, Outcome):
             return answer
         reason = f"{self.path.name} holds no case, and could not be taken apart: {answer}"
@@ -89,38 +76,18 @@ class ScriptEntry:
 
     def found(self) -> TakenApart | str:
         """What it is, without a check; a sentence where it cannot be told."""
+        found: TakenApart | str = in_process(
+            lambda: _Work(self.path, self.wishes).described()[1], SECONDS
+        )
+        return found
 
-        def work(send: Callable[[Any], None]) -> None:
-            try:
-                send(_Work(self.path, self.wishes).described()[1])
-            except RefusedError as refused:
-                send(str(refused))
-
-        try:
-            answer: TakenApart | str = in_process(work, SECONDS)
-        except UsageError as error:
-            return str(error)
-        return answer
-
-    def _work(self, overrides: Mapping[str, Any], send: Callable[[Any], None]) -> None:
+    def _checked(self, overrides: Mapping[str, Any]) -> Outcome:
         work = _Work(self.path, self.wishes)
-        try:
-            taken, described = work.described()
-            report = work.checked(taken, {**overrides, "workers": 1})
-            described = replace(described, notes=(*described.notes, *work.more_notes))
-            differences = (
-                () if report.ok else (f"it was to pass, and the verdict is {report.verdict}",)
-            )
-            send(Outcome(self.name, report, "pass", "pass", differences, script=described))
-        except (RefusedError, UsageError) as refused:
-            send(str(refused))
-        except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            send(
-                f"{type(error).__name__}: {short(error, 160)} ({Path(place.filename).name}:"
-                f"{place.lineno}); if it is an ordinary script, that is a defect of gradcheck: "
-                "please report it"
-            )
+        taken, described = work.described()
+        report = work.checked(taken, {**overrides, "workers": 1})
+        described = replace(described, notes=(*described.notes, *work.more_notes))
+        said = () if report.ok else (f"it was to pass, and the verdict is {report.verdict}",)
+        return Outcome(self.name, report, "pass", "pass", said, script=described)
 
 
 class _Work:
@@ -160,7 +127,7 @@ class _Work:
         else:
             taken, self._others = taking.taken()
         if taking.step is not None:
-            idle = unmoved(taken.handover.point, taken.handover.loss)
+            idle = unmoved(taken.point, taken.found.loss)
             if idle:
                 names = ", ".join(map(label, idle))
                 notes.append(f"{names} reach the loss, and the loop never updates them")
@@ -196,38 +163,36 @@ class _Work:
         report = self._checked(taken, overrides)
         if report.verdict == "fail":
             return report
-        for other in self._others:
-            if other.found.loss.words != taken.found.loss.words:
-                continue
-            if report.up_to and other_counts(taken.found.loss.common, other.found.loss.common):
-                self.more_notes = ["the factor of all gradients is another one in each iteration"]
-                return self._as_it_is
-            confirming = {**overrides, "budget": CONFIRMING_SECONDS}
-            again = self._rated(other, report, confirming)
-            if again.verdict == "fail":
-                again = self._checked(other, confirming)
-            decided = report.verdict == "inconclusive" and again.ok
-            if again.verdict == "fail" or decided:
-                return again
-            break
-        return report
+        words, common = taken.found.loss.words, taken.found.loss.common
+        other = next((one for one in self._others if one.found.loss.words == words), None)
+        if other is None:
+            return report
+        if report.up_to and other_counts(common, other.found.loss.common):
+            self.more_notes = ["the factor of all gradients is another one in each iteration"]
+            return self._as_it_is
+        confirming = {**overrides, "budget": CONFIRMING_SECONDS}
+        again = self._rated(other, report, confirming)
+        if again.verdict == "fail":
+            again = self._checked(other, confirming)
+        decided = report.verdict == "inconclusive" and again.ok
+        return again if again.verdict == "fail" or decided else report
 
     def _rated(self, taken: Taken, first: Report, overrides: dict[str, Any]) -> Report:
         """The same check as gave the first report, of another iteration."""
         if not first.up_to:
             return self._checked(taken, {**overrides, "diagnose": False})
-        case = replace(taken.handover, rate=taken.handover.rate * self._factor).case(of_step=True)
+        case = replace(taken, rate=taken.rate * self._factor).case(of_step=True)
         return case.check(**{**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)})
 
     def _checked(self, taken: Taken, overrides: dict[str, Any]) -> Report:
-        loss, rate = taken.found.loss, taken.handover.point.step.rate
+        loss, rate = taken.found.loss, taken.point.step.rate
         by_one_factor = taken.of_step and rate.words and loss.common and not loss.family
-        data = taken.handover.data() if by_one_factor and not loss.agrees else {}
-        report = taken.case.check(**data, **overrides)
+        data = taken.data() if by_one_factor and not loss.agrees else {}
+        report = taken.case().check(**data, **overrides)
         if report.verdict != "fail":
             return report
-        if taken.both and taken.found.loss.family and causes(report) == {"GC604"}:
-            again = taken.handover.case(of_step=True).check(**overrides)
+        if taken.both and loss.family and causes(report) == {"GC604"}:
+            again = taken.case(of_step=True).check(**overrides)
             if again.ok:  # with a note of its weight decay
                 return again
         again = self._with_a_factor(taken, report, overrides)
@@ -237,7 +202,7 @@ class _Work:
         if again.verdict != "fail" or CLIPPED not in causes(report):
             return again
         allowed = (*(overrides.get("allow") or ()), CLIPPED)
-        return taken.case.check(**{**overrides, "allow": allowed})
+        return taken.case().check(**{**overrides, "allow": allowed})
 
     def _with_a_factor(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
         """A factor of all blocks that no rule explains is one of the learning rate.
@@ -245,8 +210,7 @@ class _Work:
         So is any factor where the code has no rate; where no line says what the loss is, it is
         the loss's own.
         """
-        loss, handover = taken.found.loss, taken.handover
-        rate = handover.point.step.rate
+        loss, rate = taken.found.loss, taken.point.step.rate
         explained = rate.words and not causes(report) <= UNEXPLAINED_FACTOR
         if not loss.common or loss.agrees:
             return report
@@ -255,12 +219,11 @@ class _Work:
         precise = float(np.median(ratios)) if ratios else loss.common
         if loss.family:
             family = replace(loss.family, scale=loss.family.scale * precise)
-            case = replace(
-                taken, handover=replace(handover, loss=replace(loss, family=family))
-            ).case
+            found = replace(taken.found, loss=replace(loss, family=family))
+            case = replace(taken, found=found).case()
             note = f"the updates descend {loss.words}, times {loss.common:.4g}"
         elif taken.of_step:
-            case = replace(handover, rate=handover.rate * precise).case(of_step=True)
+            case = replace(taken, rate=taken.rate * precise).case(of_step=True)
             note = (
                 f"the updates descend {loss.words} as with a rate {loss.common:.4g} times as large"
             )

@@ -7,19 +7,20 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gradcheck.script.choice import as_multiple, proportional
 from gradcheck.script.loops import Step, plain
 from gradcheck.script.losses import CLOSE, Gradients, Loss, Point
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, alike, last_name, leaves
 from gradcheck.script.words import ROLE
+from gradcheck.user.blocks import Array
 
 ADAPTIVE = 0.05
 """How far a step may be from a multiple of the gradients, relative, and be called one."""
 
 
-def implied_gradients(point: Point, after: State) -> dict[Path, NDArray[np.float64]]:
+def implied_gradients(point: Point, after: State) -> dict[Path, Array]:
     """The gradients that a step implies, where it keeps the parameters' shapes."""
     found = {}
     for path, old in point.start.items():
@@ -41,14 +42,11 @@ def source_of(implied: Gradients, named: Gradients, remembers: bool) -> tuple[fl
         return 1.0, True
     factors = []
     for path, gradient in named.items():
-        square = float(np.sum(gradient**2))
-        if not square:
-            continue
-        factor = float(np.sum(implied[path] * gradient)) / square
-        off = float(np.linalg.norm(implied[path] - factor * gradient))
-        if factor <= 0 or off > ADAPTIVE * float(np.linalg.norm(implied[path])):
-            return 1.0, False
-        factors.append(factor)
+        if np.any(gradient):
+            factor, off = as_multiple(implied[path], gradient)
+            if factor <= 0 or off > ADAPTIVE:
+                return 1.0, False
+            factors.append(factor)
     if not factors or np.ptp(factors) > ADAPTIVE * np.median(factors):
         return 1.0, not factors
     folded = float(np.median(factors))
@@ -68,12 +66,11 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
         if np.array_equal(now, array):
             continue
         other = np.zeros(array.shape) if np.any(array) else np.ones(array.shape)
-        try:
-            without = run.replay(step.loop, snapshot, {path: other}, step.rate)
-        except Exception:
-            continue
-        if any(not alike(after.number(own), without.number(own)) for own in step.paths):
-            found[path] = np.zeros(array.shape)
+        without = run.replayed(step.loop, snapshot, {path: other}, step.rate)
+        if without is not None:
+            pairs = [(after.number(own), without.number(own)) for own in step.paths]
+            if not all(alike(*pair) for pair in pairs):
+                found[path] = np.zeros(array.shape)
     return found
 
 
@@ -85,25 +82,21 @@ def is_of_other_data(
     Then it is computed of all data, and the step of one sample, or of some.
     """
     values = {path: plain(value) for path, value in point.start.items()}
-    base = point.seen({}).numbers.get(loss.site)
+    base = point.seen({}).numbers.get(loss.number)
     for snapshot in snapshots:
         there = replace(point, snapshot=snapshot)
         if snapshot is point.snapshot or base is None:
             continue
         try:
-            value = there.seen(values).numbers.get(loss.site)
+            value = there.seen(values).numbers.get(loss.number)
             after = point.run.replay(point.step.loop, snapshot, values)
             other = implied_gradients(point, after)
         except Exception:
             continue
         if value is not None and abs(value - base) <= 1e-12 * abs(base):
-            return not all(_along(other[path], implied[path]) for path in implied if path in other)
+            pairs = [(other[path], own) for path, own in implied.items() if path in other]
+            return not all(proportional(*pair) for pair in pairs if any(map(np.any, pair)))
     return False
-
-
-def _along(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    sizes = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
-    return float(np.sum(one * other)) >= (1 - 1e-6) * sizes
 
 
 def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
@@ -113,16 +106,11 @@ def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
         square = float(np.sum(gradient**2))
         if not square:
             continue
-        start = point.start[path]
         width = 1e-4 / max(float(np.max(np.abs(gradient))), 1e-9)
-        values = [
-            point.seen({path: plain(start + sign * width * gradient)}).numbers.get(loss.site)
-            for sign in (1, -1)
-        ]
-        if values[0] is not None and values[1] is not None:
-            slope = (values[0] - values[1]) / (2 * width)
-            if abs(slope / square - 1) < 0.3:
-                found.append(path)
+        sides = point.on_both_sides(path, width * gradient)
+        ahead, behind = (seen.numbers.get(loss.number, np.nan) for seen in sides)
+        if abs((ahead - behind) / (2 * width * square) - 1) < 0.3:
+            found.append(path)
     return found
 
 

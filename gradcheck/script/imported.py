@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -15,20 +14,13 @@ from gradcheck.script.instrument import mark_more
 from gradcheck.script.marks import Marked
 from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.trace.record.places import is_users_file
+from gradcheck.trace.record.sources import parsed
 
 MOST_FOLDERS = 50
 
 
 class Imported(MetaPathFinder):
-    """Finds and marks them.
-
-    Args:
-        marked: gets their marks.
-        hooks: the names that the marks use.
-
-    Attributes:
-        names: the variables of the modules, by the modules' names.
-    """
+    """Finds them, and marks them with hooks; `names` are their variables, by the modules' names."""
 
     def __init__(self, marked: Marked, hooks: dict[str, Any]) -> None:
         self.names: dict[str, dict[str, Any]] = {}
@@ -49,18 +41,6 @@ class Imported(MetaPathFinder):
     def variables(self) -> dict[str, dict[str, Any]]:
         """Those of all modules, as they are now."""
         return {name: dict(own) for name, own in self.names.items()}
-
-    @contextlib.contextmanager
-    def as_in(self, variables: dict[str, dict[str, Any]]) -> Iterator[None]:
-        """Has them hold others; put back afterwards."""
-        before = self.variables()
-        for name, own in variables.items():
-            self.names[name].update(own)
-        try:
-            yield
-        finally:
-            for name, own in before.items():
-                self.names[name].update(own)
 
 
 class _Loader(SourceFileLoader):
@@ -93,10 +73,8 @@ def trees_beside(tree: ast.Module, folder: Path) -> list[ast.Module]:
             places = [home / name.replace(".", "/") for home in dict.fromkeys((own, *homes))]
             for path in (one for at in places for one in (Path(f"{at}.py"), *at.glob("*.py"))):
                 if path not in found and path.is_file():
-                    with contextlib.suppress(SyntaxError, ValueError):
-                        text = path.read_text(encoding="utf-8", errors="replace")
-                        found[path] = ast.parse(text)
-                        waiting.append((found[path], path.parent))
+                    found[path] = parsed(path.read_text(encoding="utf-8", errors="replace"))
+                    waiting.append((found[path], path.parent))
     return list(found.values())
 
 

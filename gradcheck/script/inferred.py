@@ -14,34 +14,18 @@ Pairs = Sequence[tuple[Any, Any]]
 SQUARES, BINARY, CATEGORICAL = "squares", "binary cross-entropy", "cross-entropy"
 
 
-def _squares(output: Any, target: Any) -> Any:
-    return np.sum((output - target) ** 2)
-
-
-def _binary(output: Any, target: Any) -> Any:
-    return -np.sum(target * np.log(output) + (1 - target) * np.log(1 - output))
-
-
-def _categorical(output: Any, target: Any) -> Any:
-    return -np.sum(target * np.log(output))
-
-
 TERMS: dict[str, Callable[[Any, Any], Any]] = {
-    SQUARES: _squares,
-    BINARY: _binary,
-    CATEGORICAL: _categorical,
+    SQUARES: lambda output, target: np.sum((output - target) ** 2),
+    BINARY: lambda output, target: (
+        -np.sum(target * np.log(output) + (1 - target) * np.log(1 - output))
+    ),
+    CATEGORICAL: lambda output, target: -np.sum(target * np.log(output)),
 }
 
 
 @dataclass(frozen=True)
 class Family:
-    """A loss of outputs and targets: a sum of terms, times a number.
-
-    Attributes:
-        term: its name in `TERMS`.
-        scale: the number.
-        words: what it is called.
-    """
+    """A loss of outputs and targets: a sum of terms (of `TERMS`), times a number."""
 
     term: str
     scale: float
@@ -49,10 +33,8 @@ class Family:
 
     def value(self, pairs: Pairs) -> Any:
         """The loss of all pairs."""
-        total = TERMS[self.term](*pairs[0])
-        for pair in pairs[1:]:
-            total = total + TERMS[self.term](*pair)
-        return self.scale * total
+        first, *others = (TERMS[self.term](*pair) for pair in pairs)
+        return self.scale * sum(others, first)
 
 
 def families(pairs: Pairs) -> Iterator[Family]:

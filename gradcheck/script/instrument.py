@@ -34,14 +34,8 @@ from gradcheck.script.parts import accumulated, called_losses, local_losses
 from gradcheck.script.words import RATE, is_update, may_be_loss, name_of
 
 
-def mark(tree: ast.Module, others: Sequence[ast.Module] = (), wanted: str | None = None) -> Marked:
-    """Marks the tree of a script in place.
-
-    Args:
-        tree: the tree.
-        others: those of modules that it imports.
-        wanted: what the user says is the loss.
-    """
+def mark(tree: ast.Module, others: Sequence[ast.Module], wanted: str | None) -> Marked:
+    """Marks the tree of a script in place, which imports others; `wanted` is the loss, if known."""
     marked = Marked(wanted=wanted, updating=_updating([tree, *others]))
     mark_more(tree, marked)
     return marked

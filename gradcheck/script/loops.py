@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.script.memory import views
 from gradcheck.script.rates import Rate, candidates, increments
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, alike, leaves, movement
+from gradcheck.user.blocks import Array
 
 MOST_PARAMETERS = 400
 MOST_ALONE = 40
@@ -45,10 +45,7 @@ class Step:
 def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
     """The step that an iteration of a loop is; None, and why not noted, where it is none.
 
-    Args:
-        run: the script, in that loop.
-        number: the loop.
-        given: the learning rate, where the user says it.
+    The user may have given the learning rate.
     """
     passes = run.passes[number]
     snapshot = passes.first
@@ -80,7 +77,7 @@ def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
     return None
 
 
-def _changed(snapshot: Snapshot, after: State) -> dict[Path, NDArray[np.float64]]:
+def _changed(snapshot: Snapshot, after: State) -> dict[Path, Array]:
     found = {}
     again = {id(view) for _, view in views(leaves(snapshot.state).values())}
     for path, value in leaves(snapshot.state).items():
@@ -94,13 +91,7 @@ def _changed(snapshot: Snapshot, after: State) -> dict[Path, NDArray[np.float64]
     return found
 
 
-def nudged(value: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """A value moved a little in every entry."""
-    size = np.abs(value) + 0.1 * (float(np.std(value)) or 1.0)
-    return np.asarray(value + NUDGE * size * rng.standard_normal(value.shape))
-
-
-def plain(value: NDArray[np.float64]) -> Any:
+def plain(value: Array) -> Any:
     """An array as the script holds it: a number where it has no dimension."""
     return float(value) if value.ndim == 0 else value.copy()
 
@@ -113,7 +104,7 @@ class _Trial:
     number: int
     snapshot: Snapshot
     after: State
-    changed: dict[Path, NDArray[np.float64]]
+    changed: dict[Path, Array]
 
     def rate(self, given: float | None) -> tuple[Rate, list[Path]] | None:
         """The rate that leaves the most numbers where they are when it is 0."""
@@ -121,7 +112,7 @@ class _Trial:
         for rate in candidates(self.snapshot, self.run.all_names, self.run.marked.sites):
             if given is not None and not np.isclose(rate.value, given):
                 continue
-            paths = self._frozen(rate, list(self.changed))
+            paths = self.frozen(rate, list(self.changed))
             halved = self._halved(rate, paths)
             if halved and (best is None or len(paths) > len(best[1])):
                 best = rate, paths
@@ -141,7 +132,7 @@ class _Trial:
             self._replayed(used, 0.5)
             first = self.run.rates()  # others are given what these have scaled
             used = replace(used, marks=tuple(one for one in marks if first.get(one) == whole[one]))
-            if set(self._frozen(used, list(self.changed))) >= set(paths):
+            if set(self.frozen(used, list(self.changed))) >= set(paths):
                 return used, paths
         return rate, paths
 
@@ -151,7 +142,7 @@ class _Trial:
         paths: list[Path] = []
         for rate in increments(self.run.marked.sites):
             left = [path for path in self.changed if path not in paths]
-            more = self._frozen(rate, left)
+            more = self.frozen(rate, left)
             if more:
                 marks += rate.marks
                 paths += more
@@ -159,14 +150,12 @@ class _Trial:
         return (Rate(value, words, marks=tuple(marks)), paths) if paths else None
 
     def _replayed(
-        self, rate: Rate, scale: float, values: dict[Path, Any] | None = None
+        self, rate: Rate | None, scale: float, values: dict[Path, Any] | None = None
     ) -> State | None:
-        try:
-            return self.run.replay(self.number, self.snapshot, values, rate, scale)
-        except Exception:
-            return None
+        return self.run.replayed(self.number, self.snapshot, values, rate, scale)
 
-    def _frozen(self, rate: Rate, paths: list[Path]) -> list[Path]:
+    def frozen(self, rate: Rate, paths: list[Path]) -> list[Path]:
+        """Those that an iteration leaves where they are at a rate of 0."""
         after = self._replayed(rate, 0.0)
         if after is None:
             return []
@@ -197,16 +186,15 @@ class _Trial:
 
     def staying(self, rate: Rate, paths: list[Path]) -> list[Path]:
         """Those that stay put at a rate of 0 when they are nudged before."""
-        moved = self._nudged(paths)
-        kept = self._stay(rate, moved, paths)
+        moved = self.nudged(paths)
+        kept = self.stay(rate, moved, paths)
         if len(kept) < len(paths) <= MOST_ALONE:  # what one of them remembers may move others
-            alone = [path for path in paths if self._stay(rate, moved, [path])]
-            kept = self._stay(rate, moved, alone)
+            alone = [path for path in paths if self.stay(rate, moved, [path])]
+            kept = self.stay(rate, moved, alone)
         return kept
 
-    def _stay(
-        self, rate: Rate, moved: dict[Path, NDArray[np.float64]], paths: list[Path]
-    ) -> list[Path]:
+    def stay(self, rate: Rate, moved: dict[Path, Array], paths: list[Path]) -> list[Path]:
+        """Those that stay where they have been moved to at a rate of 0."""
         kept = self._replayed(rate, 0.0, {path: plain(moved[path]) for path in paths})
         if kept is None:
             return []
@@ -214,12 +202,9 @@ class _Trial:
 
     def depends(self, paths: list[Path]) -> bool:
         """Whether the step depends on what it changes, which a mere update does not."""
-        moved = self._nudged(paths)
-        values = {path: plain(value) for path, value in moved.items()}
-        try:
-            after = self.run.replay(self.number, self.snapshot, values)
-        except Exception as error:
-            self.run.passes[self.number].why = f"a replay raised {error}"
+        moved = self.nudged(paths)
+        after = self._replayed(None, 1.0, {path: plain(value) for path, value in moved.items()})
+        if after is None:
             return False
         for path in paths:
             step = movement(self.after, self.snapshot.state, path)
@@ -239,24 +224,22 @@ class _Trial:
         step = movement(self.after, self.snapshot.state, paths[0])
         return step is not None and np.count_nonzero(step) == 1
 
-    def _nudged(self, paths: list[Path]) -> dict[Path, NDArray[np.float64]]:
+    def nudged(self, paths: list[Path]) -> dict[Path, Array]:
+        """Numbers moved a little in every entry."""
         rng = np.random.default_rng(0)
-        return {path: nudged(self.changed[path], rng) for path in paths}
+        moved = {}
+        for path in paths:
+            value = self.changed[path]
+            size = np.abs(value) + 0.1 * (float(np.std(value)) or 1.0)
+            moved[path] = np.asarray(value + NUDGE * size * rng.standard_normal(value.shape))
+        return moved
 
 
 def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     """The parameters that another iteration moves, which may be more than the first did."""
-    rng = np.random.default_rng(0)
-    try:
-        after = run.replay(step.loop, snapshot)
-        held = run.replay(step.loop, snapshot, None, step.rate, 0.0)
-        moved = {
-            path: nudged(before, rng)
-            for path, before in _changed(snapshot, after).items()
-            if alike(held.number(path), before)
-        }
-        values = {path: plain(value) for path, value in moved.items()}
-        kept = run.replay(step.loop, snapshot, values, step.rate, 0.0)
-    except Exception:
+    after = run.replayed(step.loop, snapshot)
+    if after is None:
         return []
-    return [path for path in moved if alike(kept.number(path), moved[path])]
+    trial = _Trial(run, step.loop, snapshot, after, _changed(snapshot, after))
+    paths = trial.frozen(step.rate, list(trial.changed))
+    return trial.stay(step.rate, trial.nudged(paths), paths)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.script.inferred import Family, families
 from gradcheck.script.loops import Step, plain
-from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED, Seen
+from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED, Seen, Site
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State
 from gradcheck.script.words import STRONG
+from gradcheck.user.blocks import Array
 
 ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validation|test|dev|eval)(_|$)")
 """Losses of data that the step does not descend."""
@@ -30,39 +30,37 @@ class Loss:
     """A number that may be the loss.
 
     Attributes:
-        site: the number of the mark that sees it.
+        number: of the mark that sees it.
         count: how often the mark has seen something when it is the loss.
-        kind: of the mark.
-        words: what to call it.
-        line: where it stands.
-        place: the same, in words.
+        site: where the mark stands, and what is there.
+        slopes: its derivatives along some directions.
         strong: whether its name is believed.
+        order: how many others are computed before it.
         family: what is made of the pairs that the mark sees, if it is inferred.
         side: which of a pair is the output.
-        slopes: its derivatives along some directions.
         agreeing: how many blocks agree with the gradient.
         blocks: of how many.
-        summed: whether it is added to what it was.
         common: by what the gradients of all blocks are larger than its own; None if they differ.
         middle: the median of the factors by which they are; 0 if there is none.
     """
 
-    site: int
+    number: int
     count: int
-    kind: str
-    words: str
-    line: int
-    strong: bool
-    family: Family | None
-    side: int
-    slopes: NDArray[np.float64]
+    site: Site
+    slopes: Array
+    strong: bool = False
+    order: int = 0
+    family: Family | None = None
+    side: int = 0
     agreeing: int = 0
     blocks: int = 0
     common: float | None = None
     middle: float = 0.0
-    place: str = ""
-    order: int = 0
-    summed: bool = False
+
+    @property
+    def words(self) -> str:
+        """What to call it."""
+        return f"{self.family.words} of {self.site.name}" if self.family else self.site.name
 
     @property
     def agrees(self) -> bool:
@@ -71,7 +69,7 @@ class Loss:
 
     def value(self, seen: Seen) -> Any:
         """The loss, when the mark has stopped the iteration."""
-        return self.of(seen.differences[self.site]) if self.family else seen.value
+        return self.of(seen.differences[self.number]) if self.family else seen.value
 
     def of(self, pairs: Sequence[tuple[Any, Any]]) -> Any:
         """The loss that is inferred, of some pairs."""
@@ -79,7 +77,7 @@ class Loss:
         return self.family.value([(pair[self.side], pair[1 - self.side]) for pair in pairs])
 
 
-Gradients = Mapping[Path, NDArray[np.float64]]
+Gradients = Mapping[Path, Array]
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ class Point:
     tolerant: bool = False
 
     @property
-    def start(self) -> dict[Path, NDArray[np.float64]]:
+    def start(self) -> dict[Path, Array]:
         """The parameters."""
         state = self.snapshot.state
         return {path: np.array(state.get(path), dtype=np.float64) for path in self.step.paths}
@@ -112,9 +110,14 @@ class Point:
         self.after(values, seen)
         return seen
 
+    def on_both_sides(self, path: Path, move: Array) -> tuple[Seen, Seen]:
+        """The same with a parameter moved, and moved the other way."""
+        start = self.start[path]
+        return self.seen({path: plain(start + move)}), self.seen({path: plain(start - move)})
+
     def value(self, loss: Loss, values: Mapping[Path, Any]) -> Any:
         """The loss with other values; the iteration is run up to it."""
-        seen = Seen(wanted=(loss.site, loss.count))
+        seen = Seen(wanted=(loss.number, loss.count))
         changed = {**self.extra, **values}
         self.run.replay(self.step.loop, self.snapshot, changed, self.step.rate, 0.0, seen)
         return loss.value(seen)
@@ -137,11 +140,7 @@ class Point:
 
 
 def candidates(point: Point, gradients: Gradients) -> list[Loss]:
-    """The numbers of an iteration that depend on the parameters and may be its loss.
-
-    Raises:
-        Exception: whatever the script raises.
-    """
+    """The numbers of an iteration that depend on the parameters and may be its loss."""
     start = point.start
     rng = np.random.default_rng(1)
     paths = list(start)
@@ -155,16 +154,12 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
             direction = rng.standard_normal(start[path].shape)
             size = max(float(np.max(np.abs(start[path]), initial=0.0)), 0.1)
             width = 1e-5 * size / max(float(np.max(np.abs(direction))), 1e-9)
-            sides = [
-                point.seen({path: plain(start[path] + sign * width * direction)})
-                for sign in (1, -1)
-            ]
             slope = None
             if path in gradients and gradients[path].shape == direction.shape:
                 slope = float(np.sum(gradients[path] * direction))
-            trials.append(_Trial(path, width, sides[0], sides[1], slope))
-    found = list(_numbers(point.run, base, trials))
-    return [_compared(loss, trials) for loss in _with_wholes(found, point.run, base)]
+            trials.append(_Trial(path, width, *point.on_both_sides(path, width * direction), slope))
+    found = list(_numbers(point.run.marked.sites, base, trials))
+    return [_compared(loss, trials) for loss in _with_wholes(found, base)]
 
 
 @dataclass(frozen=True)
@@ -178,13 +173,13 @@ class _Trial:
     slope: float | None
 
 
-def _numbers(run: Run, base: Seen, trials: list[_Trial]) -> Iterable[Loss]:
+def _numbers(sites: Sequence[Site], base: Seen, trials: list[_Trial]) -> Iterator[Loss]:
     pairs = [pair for own in base.differences.values() for pair in own if np.size(pair[0]) == 1]
     errors = {abs(float(np.ravel(one)[0] - np.ravel(other)[0])) for one, other in pairs}
     for order, (number, count) in enumerate(base.counts.items()):
-        site = run.marked.sites[number]
+        site = sites[number]
         if site.kind == DIFFERENCE:
-            yield from _inferred(run, number, base, trials)
+            yield from _inferred(number, site, base, trials)
             continue
         strong = site.kind != PRINTED and bool(STRONG.search(site.name))
         if number not in base.numbers:
@@ -195,38 +190,34 @@ def _numbers(run: Run, base: Seen, trials: list[_Trial]) -> Iterable[Loss]:
         slopes = _slopes(trials, lambda seen, number=number: seen.numbers[number])
         if slopes is not None:
             strong = strong and not ELSEWHERE.search(site.name)
-            words = site.name
-            told = (number, count, site.kind, words, site.line, strong, None, 0, slopes)
-            yield Loss(*told, place=site.place, order=order, summed=site.text == "+=")
+            yield Loss(number, count, site, slopes, strong, order)
 
 
-def _with_wholes(found: list[Loss], run: Run, base: Seen) -> list[Loss]:
+def _with_wholes(found: list[Loss], base: Seen) -> list[Loss]:
     """The same, where a loss is believed before its parts.
 
     Those are a variable of the function that returns it, and a function that is called for every
     element of it.
     """
     believed: dict[int, bool] = {}
-    sites = {loss.site: run.marked.sites[loss.site] for loss in found}
-    returned = {site.name for site in sites.values() if site.kind == RETURNED}
+    returned = {loss.site.name for loss in found if loss.site.kind == RETURNED}
     written = [loss for loss in found if not loss.family]
     for loss in written:
-        whole = sites[loss.site]
         for other in written:
-            part = sites[other.site]
+            whole, part = loss.site, other.site
             if whole.kind == RETURNED:
                 local = part.kind == ASSIGNED and part.function == whole.function
                 is_part = local and part.name in whole.parts and part.file == whole.file
             else:
                 named = part.name in whole.parts or not whole.parts & returned
-                often = base.counts[other.site] > 2 * base.counts[loss.site]
+                often = base.counts[other.number] > 2 * base.counts[loss.number]
                 is_part = bool(whole.parts) and part.kind == RETURNED and named and often
-            if is_part and base.numbers[loss.site] != base.numbers[other.site]:
-                believed[loss.site], believed[other.site] = True, False
-    return [replace(one, strong=believed.get(one.site, one.strong)) for one in found]
+            if is_part and base.numbers[loss.number] != base.numbers[other.number]:
+                believed[loss.number], believed[other.number] = True, False
+    return [replace(one, strong=believed.get(one.number, one.strong)) for one in found]
 
 
-def _slopes(trials: list[_Trial], of: Any) -> NDArray[np.float64] | None:
+def _slopes(trials: list[_Trial], of: Any) -> Array | None:
     """The derivatives of a number along all directions; None where it does not depend on them."""
     try:
         found = np.array([(of(one.ahead) - of(one.behind)) / (2 * one.width) for one in trials])
@@ -235,7 +226,7 @@ def _slopes(trials: list[_Trial], of: Any) -> NDArray[np.float64] | None:
     return found if np.all(np.isfinite(found)) and np.any(found) else None
 
 
-def _inferred(run: Run, number: int, base: Seen, trials: list[_Trial]) -> Iterable[Loss]:
+def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iterator[Loss]:
     """What a difference may stand for, of which one side depends on the parameters."""
     pairs = base.differences.get(number, [])
     others = [seen.differences.get(number) for one in trials for seen in (one.ahead, one.behind)]
@@ -253,21 +244,9 @@ def _inferred(run: Run, number: int, base: Seen, trials: list[_Trial]) -> Iterab
     if moves[0] == moves[1]:
         return
     side = 0 if moves[0] else 1
-    site = run.marked.sites[number]
     turned = [(pair[side], pair[1 - side]) for pair in pairs]
     for family in families(turned):
-        loss = Loss(
-            number,
-            base.counts[number],
-            DIFFERENCE,
-            f"{family.words} of {site.name}",
-            site.line,
-            False,
-            family,
-            side,
-            np.empty(0),
-            place=site.place,
-        )
+        loss = Loss(number, base.counts[number], site, np.empty(0), family=family, side=side)
         slopes = _slopes(trials, lambda seen, loss=loss: float(loss.of(seen.differences[number])))
         if slopes is not None:
             yield replace(loss, slopes=slopes)

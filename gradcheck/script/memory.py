@@ -34,10 +34,8 @@ def keep_memory_shared(
 ) -> None:
     """Has what a copy makes of two arrays in the same memory lie in the same memory too.
 
-    Args:
-        values: what is copied, the arrays among it.
-        memo: what becomes of objects, by their ids, as `copy.deepcopy` takes it; added to.
-        constant: the ids of arrays that are not copied.
+    That is added to `memo`, as `copy.deepcopy` takes it; `constant` are the ids of arrays that are
+    not copied.
     """
     for whole, view in views(values):
         if id(whole) in constant:

@@ -41,28 +41,20 @@ class Minimised:
     gradient: Any
     arguments: tuple[Any, ...]
 
-    @property
-    def loss_name(self) -> str:
-        """What the loss is called."""
-        return f"{getattr(self.loss, '__name__', 'the loss')}()"
-
-    @property
-    def loss_line(self) -> int:
-        """Where it stands."""
-        code = getattr(self.loss, "__code__", None)
-        return code.co_firstlineno if code else self.line
-
     def described(self, file: str, seconds: float) -> TakenApart:
         """What was found, in words."""
+        name = f"{getattr(self.loss, '__name__', 'the loss')}()"
+        code = getattr(self.loss, "__code__", None)
+        line = code.co_firstlineno if code else self.line
         return TakenApart(
             file,
             seconds,
             self.line,
             f"the call of scipy's {self.name} at line {self.line}",
             ("params",),
-            self.loss_name,
-            self.loss_line,
-            (f"{self.loss_name}, line {self.loss_line}",),
+            name,
+            line,
+            (f"{name}, line {line}",),
             None,
             "none is needed: the gradient is given to the minimiser",
         )

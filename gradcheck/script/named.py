@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradcheck.script.state import Attribute, Path, State, last_name, leaves
+from gradcheck.script.state import Attribute, Path, State, bare, last_name, leaves
+from gradcheck.user.blocks import Array
 from gradcheck.user.names import SIBLINGS, derived_names
 
 BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
@@ -26,13 +26,7 @@ def named_gradients(
     """Where the gradient of each parameter lies after an iteration; empty where not all have one.
 
     They are looked for in one container: by names that are derived from the parameters', by the
-    same names elsewhere, or at the same places of a list.
-
-    Args:
-        after: an iteration.
-        paths: the parameters.
-        before: the iteration.
-        others: what lies in the parameters' shapes and is something else.
+    same names elsewhere, or at the same places of a list. `others` are known to be something else.
     """
     holders: dict[Path, dict[Any, Any]] = {}
     for path, value in leaves(after).items():
@@ -50,7 +44,7 @@ def named_gradients(
 
 
 def equal_gradients(
-    after: State, wanted: Mapping[Path, NDArray[np.float64]], others: Set[Path]
+    after: State, wanted: Mapping[Path, Array], others: Set[Path]
 ) -> dict[Path, Path]:
     """Where the numbers lie that a step implies, whatever they are called; empty if not all do."""
     found: dict[Path, Path] = {}
@@ -63,7 +57,7 @@ def equal_gradients(
     return found if len(found) == len(wanted) else {}
 
 
-def are_equal(implied: NDArray[np.float64], value: NDArray[np.float64]) -> bool:
+def are_equal(implied: Array, value: Array) -> bool:
     """Whether a gradient is that which a step implies, to the rounding of the parameters."""
     size = float(np.max(np.abs(value), initial=0.0))
     return implied.shape == value.shape and np.allclose(
@@ -72,11 +66,7 @@ def are_equal(implied: NDArray[np.float64], value: NDArray[np.float64]) -> bool:
 
 
 def _in_holder(
-    holder: Path,
-    items: Mapping[Any, Any],
-    paths: Sequence[Path],
-    before: State,
-    is_own: bool,
+    holder: Path, items: Mapping[Any, Any], paths: Sequence[Path], before: State, is_own: bool
 ) -> tuple[dict[Path, Path], int]:
     found: dict[Path, Path] = {}
     derived = 0
@@ -86,7 +76,7 @@ def _in_holder(
             for key in (name, Attribute(name) if isinstance(name, str) else name):
                 if key in items and np.shape(items[key]) == wanted and path not in found:
                     found[path] = (*holder, key)
-                    derived += name != _bare(path[-1])
+                    derived += name != bare(path[-1])
     return found, derived
 
 
@@ -103,15 +93,11 @@ def _beside(after: State, paths: Sequence[Path], before: State) -> dict[Path, Pa
     return found if len(found) == len(paths) else {}
 
 
-def _bare(step: Any) -> Any:
-    return step.name if isinstance(step, Attribute) else step
-
-
 def _names(step: Any, is_only: bool, is_own: bool) -> list[Any]:
     """What the gradient of a parameter may be called that is reached by a step."""
-    bare = _bare(step)
-    if not isinstance(bare, str):
-        return [] if is_own else [bare]
-    names = [*derived_names(bare), f"D{bare}", f"d{bare.upper()}", f"gradient_{bare}"]
-    names += SIBLINGS.get(bare, ())
-    return [*names, *(BARE if is_only else ()), *([] if is_own else [bare])]
+    own = bare(step)
+    if not isinstance(own, str):
+        return [] if is_own else [own]
+    names = [*derived_names(own), f"D{own}", f"d{own.upper()}", f"gradient_{own}"]
+    names += SIBLINGS.get(own, ())
+    return [*names, *(BARE if is_only else ()), *([] if is_own else [own])]

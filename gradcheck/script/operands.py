@@ -11,19 +11,13 @@ from gradcheck.script.words import RATE, is_update, name_of
 
 
 class Operands(ast.NodeTransformer):
-    """Marks the literals of an update, and what is named like a rate.
+    """Marks the literals of an update, and what is named like a rate, or is one of `rates`.
 
-    Args:
-        literal: makes the mark of a literal.
-        use: makes the mark of a name.
-        rates: other names of rates there.
+    `literal` and `use` make the marks of a number and of a name.
     """
 
     def __init__(
-        self,
-        literal: Callable[[ast.Constant], Any],
-        use: Callable[[Any], Any],
-        rates: Set[str] = frozenset(),
+        self, literal: Callable[[ast.Constant], Any], use: Callable[[Any], Any], rates: Set[str]
     ) -> None:
         self._literal = literal
         self._use = use

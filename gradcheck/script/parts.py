@@ -30,12 +30,7 @@ def local_losses(function: Function, value: ast.expr) -> frozenset[str]:
 
 
 def accumulated(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:
-    """What the script adds to its loss in a loop over the same things; from 0, for one pass.
-
-    Args:
-        loop: a loop that may be the training loop.
-        tree: the marked tree that it stands in.
-    """
+    """What the script adds to its loss in another loop over the same things; from 0."""
     head = _head(loop.node)
     scope = loop.function or tree
     inside = {id(part) for part in ast.walk(loop.node)}
@@ -61,17 +56,16 @@ def accumulated(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:
 
 def _added(node: ast.AST) -> str:
     """The variable called like a loss that a statement adds to; else ""."""
-    if isinstance(node, ast.AugAssign):
-        name, adds = name_of(node.target), isinstance(node.op, ast.Add)
-    elif isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp):
-        name = name_of(node.targets[0])
-        adds = isinstance(node.value.op, ast.Add) and name in _names(node.value)
-    else:
-        return ""
-    plain = isinstance(
-        node.target if isinstance(node, ast.AugAssign) else node.targets[0], ast.Name
-    )
-    return name if adds and plain and may_be_loss(name) else ""
+    match node:
+        case ast.AugAssign(ast.Name(name), ast.Add()):
+            pass
+        case ast.Assign([ast.Name(name), *_], ast.BinOp(op=ast.Add()) as total) if name in _names(
+            total
+        ):
+            pass
+        case _:
+            return ""
+    return name if may_be_loss(name) else ""
 
 
 def _head(node: ast.For | ast.While) -> str:

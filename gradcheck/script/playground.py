@@ -23,18 +23,14 @@ import numpy as np
 from gradcheck.sandbox.harmless import Refusals
 from gradcheck.script.words import RefusedError
 
-DRAWING = (
-    "matplotlib",
-    "matplotlib.animation",
-    "matplotlib.cm",
-    "matplotlib.colors",
-    "matplotlib.pyplot",
-    "mpl_toolkits",
-    "mpl_toolkits.mplot3d",
-    "seaborn",
-    "IPython",
-    "IPython.display",
-)
+DRAWING = {
+    "matplotlib": ("animation", "cm", "colors", "pyplot"),
+    "mpl_toolkits": ("mplot3d",),
+    "seaborn": (),
+    "IPython": ("display",),
+}
+"""Packages that draw, with their modules."""
+
 WRITING = "wax+"
 SAVING = ("save", "savez", "savez_compressed", "savetxt")
 
@@ -91,8 +87,9 @@ class Playground:
         sys.argv = [str(path)]
         sys.path.insert(0, str(path.parent))
         os.chdir(path.parent)
-        for name in DRAWING:
-            sys.modules[name] = _Module(name)
+        for name, parts in DRAWING.items():
+            for each in (name, *(f"{name}.{part}" for part in parts)):
+                sys.modules[each] = _Module(each)
         if find_spec("tqdm") is None:
             self._without_tqdm()
         time.sleep = lambda _: None

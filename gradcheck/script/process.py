@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from gradcheck.errors import UsageError
 from gradcheck.sandbox.confinement import confine
 from gradcheck.sandbox.forked import forked
+from gradcheck.script.words import RefusedError, short
 
 
-def in_process(work: Callable[[Callable[[Any], None]], None], seconds: float) -> Any:
-    """What some work in a process of its own answers.
+def in_process(work: Callable[[], Any], seconds: float) -> Any:
+    """What some work in a process of its own answers; a sentence where there is no answer.
 
-    Args:
-        work: is given the function to answer with.
-        seconds: after which the process is ended.
-
-    Raises:
-        UsageError: there is no answer, and why.
+    After so many seconds the process is ended.
     """
     if not hasattr(os, "fork"):
-        raise UsageError(
+        return (
             "a script is taken apart in a forked process, which this system lacks; mark a function "
             "of yours with @gradcheck.case"
         )
-    with forked(_work, work) as (receiver, process):
+    with forked(_answer, work) as (receiver, process):
         try:
-            if not receiver.poll(seconds):
-                raise UsageError(f"it was stopped after {seconds:g} s")
-            return receiver.recv()
+            return (
+                receiver.recv() if receiver.poll(seconds) else f"it was stopped after {seconds:g} s"
+            )
         except EOFError:
             process.join()
-            raise UsageError(
-                f"the script ended its process, with status {process.exitcode}"
-            ) from None
+            return f"the script ended its process, with status {process.exitcode}"
 
 
-def _work(sender: Connection, work: Callable[[Callable[[Any], None]], None]) -> None:
+def _answer(sender: Connection, work: Callable[[], Any]) -> None:
     confine(sender.fileno(), shared=0)
-    work(sender.send)
+    try:
+        answer = work()
+    except (RefusedError, UsageError) as refused:
+        answer = str(refused)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        answer = (
+            f"{type(error).__name__}: {short(error, 160)} ({Path(place.filename).name}:"
+            f"{place.lineno}); if it is an ordinary script, that is a defect of gradcheck: "
+            "please report it"
+        )
+    sender.send(answer)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path as File
-from typing import TYPE_CHECKING
 
 from gradcheck.script.choice import choose
-from gradcheck.script.handover import Handover
+from gradcheck.script.handover import Taken, names_of
 from gradcheck.script.loops import Step
 from gradcheck.script.losses import Point, candidates
 from gradcheck.script.rates import Rate
 from gradcheck.script.rates import candidates as of_script
 from gradcheck.script.reading import framework
 from gradcheck.script.state import Path, Snapshot, label, last_name, leaves
+from gradcheck.script.taking import Taking
 from gradcheck.script.words import RATE, ROLE, RefusedError, short
-
-if TYPE_CHECKING:
-    from gradcheck.script.taking import Taken, Taking
 
 
 def raised_at(taking: Taking, error: Exception) -> Taken:
@@ -26,8 +23,6 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
     Raises:
         RefusedError: it raised before its loop, or nothing that it updates is known.
     """
-    from gradcheck.script.taking import Taken
-
     run = taking.run
     begun = [
         number
@@ -38,15 +33,14 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
         snapshot = run.passes[number].first
         assert snapshot is not None
         paths = _updated(taking, number, snapshot)
-        if not paths or not _raises(taking, number, snapshot):
+        if not paths or run.replayed(number, snapshot) is not None:
             continue
         step = Step(number, _rate(taking, snapshot), paths)
         taking.step = step
         point = Point(run, step, snapshot, {}, tolerant=True)
         found = choose(candidates(point, {}), taking.wishes.loss)
         if found is not None:
-            handover = Handover(point, tuple(paths), found.loss, step.rate.value, {})
-            return Taken(handover, found, of_step=False, both=False)
+            return Taken(point, names_of(paths), found, step.rate.value, {}, of_step=False)
     raise RefusedError(_sentence(taking, error, bool(begun)))
 
 
@@ -56,33 +50,12 @@ def _rate(taking: Taking, snapshot: Snapshot) -> Rate:
     return next((rate for rate in rates if RATE.match(rate.words)), Rate(1.0, ""))
 
 
-def _raises(taking: Taking, number: int, snapshot: Snapshot) -> bool:
-    try:
-        taking.run.replay(number, snapshot)
-    except Exception:
-        return True
-    return False
-
-
 def _updated(taking: Taking, number: int, snapshot: Snapshot) -> list[Path]:
     """What the statements of the loop update; what is named like parameters, if none does."""
     targets = taking.run.marked.updated(number)
     numbers = leaves(snapshot.state)
     found = [path for path in numbers if label(path) in targets]
     return found or [path for path in numbers if ROLE.match(last_name(path))]
-
-
-def _said(taking: Taking, error: Exception) -> str:
-    return f"{type(error).__name__}: {short(error, 160)} ({_place(taking, error)})"
-
-
-def _place(taking: Taking, error: Exception) -> str:
-    own = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if File(frame.filename) == taking.script.path
-    ]
-    return f"{taking.script.path.name}:{own[-1] if own else 1}"
 
 
 def _sentence(taking: Taking, error: Exception, in_loop: bool) -> str:
@@ -95,8 +68,10 @@ def _sentence(taking: Taking, error: Exception, in_loop: bool) -> str:
             f"{file} not found, before any training loop: put the file there, or give the script a "
             "few made-up rows"
         )
-    where = "in its loop" if in_loop else "before any training loop"
-    said = f"it raises {_said(taking, error)}, {where}"
+    path, frames = taking.script.path, traceback.extract_tb(error.__traceback__)
+    line = [frame.lineno for frame in frames if File(frame.filename) == path][-1:] or [1]
+    said = f"{type(error).__name__}: {short(error, 160)} ({path.name}:{line[0]})"
+    said = f"it raises {said}, {'in its loop' if in_loop else 'before any training loop'}"
     if isinstance(error, ModuleNotFoundError):
         said += "; install it in the environment of gradcheck, or leave it out"
     return said

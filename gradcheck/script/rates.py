@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,18 @@ from gradcheck.script.marks import INCREMENT, LITERAL, Site
 from gradcheck.script.state import (
     LOCAL,
     MODULE,
-    Attribute,
     Path,
     Snapshot,
     State,
+    bare,
     is_number,
-    is_shared,
     label,
+    steps_into,
 )
 from gradcheck.script.words import RATE
 from gradcheck.trace.record.ownership import is_users_object
 
-DEPTH = 5
+DEPTH, MOST_ITEMS = 5, 50
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,7 @@ class Rate:
     key: Any = None
 
     def at(self, snapshot: Snapshot, used: Mapping[int, float]) -> Rate:
-        """What it is in an iteration.
-
-        Args:
-            snapshot: where the iteration begins.
-            used: what its updates use, by the numbers of the marks.
-        """
+        """What it is in an iteration, whose updates use these numbers, by those of the marks."""
         if self.path is not None:
             return replace(self, value=float(snapshot.state.get(self.path)))
         values = {used[mark] for mark in self.marks if mark in used}
@@ -63,65 +59,48 @@ class Rate:
     @contextmanager
     def scaled(self, state: State, scale: float, marks: dict[int, float]) -> Iterator[None]:
         """Has an iteration run with the rate times a number."""
-        if scale == 1.0:
-            yield
-            return
-        undo = self._scale(state, scale, marks)
+        holder, key = self.holder, self.key
+        before: Any
+        if self.path is not None:
+            before, put = state.get(self.path), partial(state.put, self.path)
+            new = before * scale
+        elif isinstance(holder, type):
+            before, put = getattr(holder, key), partial(setattr, holder, key)
+            new = before * scale
+        elif holder is not None:
+            before, put = holder.__defaults__, partial(setattr, holder, "__defaults__")
+            new = (*before[:key], before[key] * scale, *before[key + 1 :])
+        else:
+            before, put, new = {}, partial(_fill, marks), dict.fromkeys(self.marks, scale)
+        put(new)
         try:
             yield
         finally:
-            undo()
+            put(before)
 
-    def _scale(self, state: State, scale: float, marks: dict[int, float]) -> Callable[[], None]:
-        if self.path is not None:
-            path, before = self.path, state.get(self.path)
-            state.put(path, before * scale)
-            return lambda: state.put(path, before)
-        if self.holder is None:
-            marks.update(dict.fromkeys(self.marks, scale))
-            return marks.clear
-        holder, key = self.holder, self.key
-        if isinstance(holder, type):
-            kept = getattr(holder, key)
-            setattr(holder, key, kept * scale)
-            return lambda: setattr(holder, key, kept)
-        defaults = holder.__defaults__
-        holder.__defaults__ = tuple(
-            value * scale if place == key else value for place, value in enumerate(defaults)
-        )
-        return lambda: setattr(holder, "__defaults__", defaults)
+
+def _fill(marks: dict[int, float], scales: dict[int, float]) -> None:
+    marks.clear()
+    marks.update(scales)
 
 
 def candidates(snapshot: Snapshot, module: dict[str, Any], sites: Sequence[Site]) -> list[Rate]:
     """What may be the learning rate, the likeliest first."""
     state = snapshot.state
-    found: list[Rate] = []
-    for part in (LOCAL, MODULE):
-        seen: set[int] = set()
-        for name, value in state.part(part).items():
-            found += _in_state((part, name), value, seen)
-    classes = [kind for kind in module.values() if _is_own_class(kind)]
+    found = _in_parts(state, named=True)
+    classes = [one for one in module.values() if isinstance(one, type) and is_users_object(one)]
     found += [
         Rate(float(value), f"{kind.__name__}.{name}", holder=kind, key=name)
         for kind in classes
         for name, value in vars(kind).items()
         if RATE.match(name) and _is_rate(value)
     ]
-    functions = [one for one in module.values() if isinstance(one, types.FunctionType)]
-    functions += [
-        one
-        for kind in classes
-        for one in vars(kind).values()
-        if isinstance(one, types.FunctionType)
+    scopes = [module, *map(vars, classes)]
+    functions = [
+        one for names in scopes for one in names.values() if isinstance(one, types.FunctionType)
     ]
-    for function in functions:
-        found += _defaults(function)
-    found += _literals(sites)
-    for part in (LOCAL, MODULE):
-        seen = set()
-        for name, value in state.part(part).items():
-            found += _in_state((part, name), value, seen, named=False)
-    return found
+    found += [rate for function in functions for rate in _defaults(function)]
+    return [*found, *_literals(sites), *_in_parts(state, named=False)]
 
 
 def _literals(sites: Sequence[Site]) -> list[Rate]:
@@ -152,13 +131,9 @@ def increments(sites: Sequence[Site]) -> list[Rate]:
     ]
 
 
-def _is_own_class(kind: Any) -> bool:
-    return isinstance(kind, type) and is_users_object(kind)
-
-
 def _is_rate(value: Any) -> bool:
-    is_number = isinstance(value, int | float | np.floating) and not isinstance(value, bool)
-    return bool(is_number and value > 0)
+    is_a_number = isinstance(value, int | float | np.floating) and not isinstance(value, bool)
+    return bool(is_a_number and value > 0)
 
 
 def _defaults(function: types.FunctionType) -> list[Rate]:
@@ -172,20 +147,23 @@ def _defaults(function: types.FunctionType) -> list[Rate]:
     ]
 
 
-def _in_state(path: Path, value: Any, seen: set[int], named: bool = True) -> Iterator[Rate]:
-    """The numbers that are named like a rate; or all others, each of which may be one."""
-    last = path[-1].name if isinstance(path[-1], Attribute) else path[-1]
+def _in_parts(state: State, named: bool) -> list[Rate]:
+    """The numbers of a state that are named like a rate; or all others, each may be one."""
+    found: list[Rate] = []
+    for part in (LOCAL, MODULE):
+        seen: set[int] = set()
+        for name, value in state.part(part).items():
+            found += _in_state((part, name), value, seen, named)
+    return found
+
+
+def _in_state(path: Path, value: Any, seen: set[int], named: bool) -> Iterator[Rate]:
+    last = bare(path[-1])
     is_named = isinstance(last, str) and bool(RATE.match(last))
     if is_named == named and (is_number(value) or named) and _is_rate(value):
         yield Rate(float(value), label(path), path=path)
     elif len(path) < DEPTH and id(value) not in seen:
         seen.add(id(value))
-        steps: list[tuple[Any, Any]] = []
-        if isinstance(value, dict):
-            steps = list(value.items())[:50]
-        elif isinstance(value, list | tuple) and len(value) < 30:
-            steps = list(enumerate(value))
-        elif hasattr(value, "__dict__") and not is_shared(value):
-            steps = [(Attribute(name), item) for name, item in vars(value).items()]
-        for step, item in steps:
+        steps = steps_into(value)
+        for step, item in steps if len(steps) < MOST_ITEMS else ():
             yield from _in_state((*path, step), item, seen, named)

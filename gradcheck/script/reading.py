@@ -23,13 +23,7 @@ DIFFERENTIATES = re.compile(r"\.backward\(|GradientTape|\.fit\(|grad\(")
 
 @dataclass(frozen=True)
 class Script:
-    """A script.
-
-    Attributes:
-        path: where it lies.
-        text: its lines, those of a notebook's code cells one after the other.
-        tree: the same, parsed.
-    """
+    """A script: the text, of a notebook its code cells one after the other, and its tree."""
 
     path: Path
     text: str

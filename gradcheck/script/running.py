@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -31,9 +30,11 @@ from gradcheck.script.state import (
     State,
     all_moved,
     leaves,
+    random_states,
     restore_random,
     take_snapshot,
 )
+from gradcheck.trace.record.ownership import restorer
 
 MOST_TESTS, MOST_PASSES = 3, 200
 """How often a loop is tested, and in how many of its passes."""
@@ -64,12 +65,9 @@ class Passes:
 
 
 class Run:
-    """A script that is run once, marked.
+    """A script that is run once, marked; `wanted` is what the user says is the loss.
 
-    Args:
-        script: the script.
-        test: asked of a loop in its second pass; the number of the training loop, if it is known.
-        wanted: what the user says is the loss.
+    `test` is asked of a loop in its second pass: the number of the training loop, if it is known.
 
     Attributes:
         marked: the marks.
@@ -132,10 +130,10 @@ class Run:
             return
         self.passes += [Passes() for _ in self.marked.loops[len(self.passes) :]]
         passes = self.passes[number]
-        in_function = self.marked.loops[number].function is not None
+        own = local if self.marked.loops[number].function else None
         if self.found is not None:
             if number == self.found:
-                self.snapshots.append(take_snapshot(self._state(local if in_function else None)))
+                self.snapshots.append(take_snapshot(self._state(own)))
                 if len(self.snapshots) >= SNAPSHOTS:
                     first, last = self.snapshots[0].state, self.snapshots[-1].state
                     if not self._patience or all_moved(first, last, self.marked.updated(number)):
@@ -146,15 +144,13 @@ class Run:
         passes.hits += 1
         if passes.tests >= MOST_TESTS or passes.hits > MOST_PASSES:
             return
-        now = take_snapshot(self._state(local if in_function else None))
-        before, passes.first = passes.first, now
+        before, now = passes.first, take_snapshot(self._state(own))
         if before is not None:
             passes.tests += 1
-            passes.first = before
             self.found = self._test(number)
             if self.found == number:
                 self.snapshots = [before, now]
-            passes.first = now
+        passes.first = now
 
     def see(self, number: int, value: Any) -> Any:
         """A number that may be the loss."""
@@ -243,16 +239,10 @@ class Run:
         seen: Seen | None = None,
         body: types.FunctionType | None = None,
     ) -> State:
-        """One iteration from a snapshot; what the script holds after it.
+        """One iteration of a loop from a snapshot; what the script holds after it.
 
-        Args:
-            number: of the loop.
-            snapshot: from which it begins.
-            values: what is changed before it.
-            rate: the learning rate, if it is scaled.
-            scale: by what.
-            seen: where to note what the marks see.
-            body: another function that is one pass.
+        Before it, `values` are put in and the rate is scaled; what the marks see goes to `seen`.
+        Another function than its own may be the `body` of the loop.
 
         Raises:
             Exception: whatever the script raises.
@@ -262,9 +252,11 @@ class Run:
         body = body or self.body(number, snapshot)
         is_plain = not values and seen is None and scale == 1.0
         arrays = leaves(state) if is_plain else {}
-        with self._as_at(snapshot, state), self._imported.as_in(state.imported), silence():
+        with self._as_at(snapshot, state), silence():
             begun = replace(state, module=self.names, local=local)
-            scaled = rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext()
+            scaled: Any = contextlib.nullcontext()
+            if rate is not None and scale != 1.0:
+                scaled = rate.scaled(begun, scale, self._scales)
             with scaled, closures(local or {}):
                 self._seen, self._replaying, self._used = seen, True, {}
                 try:
@@ -281,17 +273,26 @@ class Run:
             snapshot.share(arrays)
         return after
 
+    def replayed(self, *arguments: Any) -> State | None:
+        """The same; None where the script raises."""
+        try:
+            return self.replay(*arguments)
+        except Exception:
+            return None
+
     @contextlib.contextmanager
     def _as_at(self, snapshot: Snapshot, state: State) -> Iterator[None]:
-        """The module's variables and the random generators as they were; put back afterwards."""
-        before = dict(self.names)
-        states = np.random.get_state(), random.getstate()  # noqa: NPY002
-        self.names.update(state.module)
-        restore_random(snapshot.numpy_state, snapshot.python_state)
+        """All variables and the random generators as they were; put back afterwards."""
+        imported = self._imported.names.items()
+        scopes = [(names, state.imported.get(name, {})) for name, names in imported]
+        scopes.append((self.names, state.module))
+        undo, states = [restorer(names) for names, _ in scopes], random_states()
+        for names, values in scopes:
+            names.update(values)
+        restore_random(*snapshot.random)
         try:
             yield
         finally:
-            for name in [name for name in self.names if name not in before]:
-                del self.names[name]
-            self.names.update(before)
+            for restore in undo:
+                restore()
             restore_random(*states)

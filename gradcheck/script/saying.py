@@ -7,22 +7,24 @@ from collections.abc import Sequence
 
 from gradcheck.report.script import TakenApart
 from gradcheck.script.choice import Found
+from gradcheck.script.handover import Taken
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE
 from gradcheck.script.state import label
-from gradcheck.script.taking import Taken, Taking
+from gradcheck.script.taking import Taking
 
 
 def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
     """What was found, in words."""
-    loop = taking.run.marked.loops[taken.handover.point.step.loop]
-    rate = taken.handover.point.step.rate
-    loss = taken.found.loss
-    if taken.handover.point.tolerant:
+    step, loss = taken.point.step, taken.found.loss
+    loop, rate = taking.run.marked.loops[step.loop], step.rate
+    if taken.point.tolerant:
         said = "none is needed: the iteration raises"
     elif not taken.of_step:
         said = "none is needed: the gradients are the variables named after the parameters"
     elif rate.words:
-        said = f"{_rate_words(rate.words, rate.value)}; the gradient is (old - new) / rate"
+        told = "=" in rate.words or " " in rate.words
+        said = rate.words if told else f"{rate.words} = {rate.value:g}"
+        said += "; the gradient is (old - new) / rate"
     else:
         said = "none in the code: 1; the gradient is old - new"
     if taken.folded != 1.0:
@@ -31,10 +33,10 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         taking.script.path.name,
         time.perf_counter() - taking.started,
         loop.node.lineno,
-        taken.handover.point.step.words or f"one iteration of the loop at {loop.place}",
-        tuple(map(label, taken.handover.paths)),
+        step.words or f"one iteration of the loop at {loop.place}",
+        tuple(map(label, taken.paths.values())),
         loss.words,
-        loss.line,
+        loss.site.line,
         tuple(loss_words(taken.found)),
         rate.value if taken.of_step else None,
         said,
@@ -43,25 +45,17 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
     )
 
 
-def _rate_words(words: str, value: float) -> str:
-    told = "=" in words or " " in words
-    return words if told else f"{words} = {value:g}"
-
-
 def loss_words(found: Found) -> list[str]:
     """What is said of a loss, a line each."""
-    loss = found.loss
-    if loss.kind == DIFFERENCE:
-        said = [f"{loss.words}, {loss.place} (inferred: your updates descend it)"]
-        if not loss.agreeing:
-            said = [f"{loss.words}, {loss.place} (inferred)"]
-    elif loss.kind == ASSIGNED:
-        said = [f"{loss.words}, {loss.place}"]
-    else:
-        said = [f"{loss.words}, {loss.kind} at {loss.place}"]
+    loss, site = found.loss, found.loss.site
+    how = "" if site.kind in (DIFFERENCE, ASSIGNED) else f"{site.kind} at "
+    told = ""
+    if site.kind == DIFFERENCE:
+        told = " (inferred: your updates descend it)" if loss.agreeing else " (inferred)"
+    said = [f"{loss.words}, {how}{site.place}{told}"]
     if found.instead is not None:
         other = found.instead
-        said.append(f"not {other.words} ({other.place}): {found.why}")
+        said.append(f"not {other.words} ({other.site.place}): {found.why}")
     if found.squares is not None:
         wrong = found.squares.blocks - found.squares.agreeing
         said.append(

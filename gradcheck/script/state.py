@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.script.memory import keep_memory_shared
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.trace.record.recording import open_tape
+from gradcheck.user.blocks import Array
 
 SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "argparse")
@@ -59,12 +59,12 @@ class State:
         Raises:
             LookupError, AttributeError, TypeError: nothing does.
         """
-        value = self.part(path[0])[path[1]]
-        for step in path[2:]:
+        value: Any = self.part(path[0])
+        for step in path[1:]:
             value = getattr(value, step.name) if isinstance(step, Attribute) else value[step]
         return value
 
-    def number(self, path: Path) -> NDArray[np.float64] | None:
+    def number(self, path: Path) -> Array | None:
         """What lies at a path as an array of its own; None where no numbers do."""
         try:
             return np.array(self.get(path), dtype=np.float64)
@@ -73,10 +73,7 @@ class State:
 
     def put(self, path: Path, value: Any) -> None:
         """Puts a value at a path; into the array or list that lies there, if `value` is not one."""
-        holder: Any = self.part(path[0])
-        for step in path[1:-1]:
-            holder = getattr(holder, step.name) if isinstance(step, Attribute) else holder[step]
-        last = path[-1]
+        holder, last = self.get(path[:-1]), path[-1]
         if isinstance(last, Attribute):
             setattr(holder, last.name, value)
         else:
@@ -95,8 +92,7 @@ class Snapshot:
 
     state: State
     shared: dict[str, Any]
-    numpy_state: Any
-    python_state: Any
+    random: tuple[Any, Any]
     constant: dict[int, Any] = field(default_factory=dict)
 
     def copied(self, values: Mapping[Path, Any]) -> State:
@@ -130,11 +126,7 @@ class Snapshot:
         return state
 
     def share(self, begun: Mapping[Path, Any]) -> None:
-        """Shares from now on the large arrays that an iteration has not changed in place.
-
-        Args:
-            begun: the arrays with which it began.
-        """
+        """Shares from now on the large arrays of an iteration that it has not changed in place."""
         for path, before in leaves(self.state).items():
             if isinstance(before, np.ndarray) and before.size > WORTH_SHARING:
                 now = begun.get(path)
@@ -153,7 +145,12 @@ def take_snapshot(state: State) -> Snapshot:
         {name: _copied(own, memo) for name, own in state.imported.items()},
     )
     shared = {n: v for n, v in (local or {}).items() if n not in (copied.local or {})}
-    return Snapshot(copied, shared, np.random.get_state(), random.getstate())  # noqa: NPY002
+    return Snapshot(copied, shared, random_states())
+
+
+def random_states() -> tuple[Any, Any]:
+    """Those of the random generators of numpy and Python."""
+    return np.random.get_state(), random.getstate()  # noqa: NPY002  # what the script uses
 
 
 def restore_random(numpy_state: Any, python_state: Any) -> None:
@@ -212,11 +209,12 @@ def _below(path: Path, value: Any, seen: set[int]) -> Iterator[tuple[Path, Any]]
     elif isinstance(value, list) and value and all(map(is_number, value)):
         yield path, value
     elif len(path) < DEPTH:
-        for step, item in _items(value):
+        for step, item in steps_into(value):
             yield from _below((*path, step), item, seen)
 
 
-def _items(value: Any) -> list[tuple[Any, Any]]:
+def steps_into(value: Any) -> list[tuple[Any, Any]]:
+    """The steps into a container or an object, each with what lies there."""
     if isinstance(value, list | tuple):
         return list(enumerate(value))[:MOST_ITEMS]
     if isinstance(value, dict):
@@ -235,12 +233,14 @@ def label(path: Path) -> str:
     return text
 
 
+def bare(step: Any) -> Any:
+    """A step of a path: the name of an attribute, else the key or index that it is."""
+    return step.name if isinstance(step, Attribute) else step
+
+
 def last_name(path: Path) -> str:
     """The last name on a path: of a variable, an attribute or a key."""
-    for step in reversed(path[1:]):
-        if isinstance(step, Attribute | str):
-            return step.name if isinstance(step, Attribute) else step
-    return ""
+    return next((one for one in map(bare, reversed(path[1:])) if isinstance(one, str)), "")
 
 
 def alike(one: Any, other: Any) -> bool:
@@ -255,7 +255,7 @@ def alike(one: Any, other: Any) -> bool:
         return False
 
 
-def movement(after: State, before: State, path: Path) -> NDArray[np.float64] | None:
+def movement(after: State, before: State, path: Path) -> Array | None:
     """By how much an iteration has moved what lies at a path; None if it is no number now."""
     old, new = before.number(path), after.number(path)
     if old is None or new is None:

@@ -17,15 +17,10 @@ def straight_line(run: Run) -> Step | None:
     """The lines below the parameters as a step that updates nothing; None if there are none."""
     state = State(run.names, None)
     made = _assigned(run.script.tree)
-    paths: list[Path] = []
-    for name in made:
-        path = (MODULE, name)
-        is_parameter = ROLE.match(name) and state.number(path) is not None
-        if is_parameter and named_gradients(state, [path], state, set()):
-            paths.append(path)
-    if not paths:
-        return None
-    first = max(made[name] for _, name in paths) + 1
+    named: list[Path] = [(MODULE, name) for name in made if ROLE.match(name)]
+    numbers = [path for path in named if state.number(path) is not None]
+    paths = [path for path in numbers if named_gradients(state, [path], state, set())]
+    first = max((made[name] for _, name in paths), default=len(run.script.tree.body)) + 1
     body = run.script.tree.body[first:]
     if not body:
         return None
@@ -42,10 +37,10 @@ def straight_line(run: Run) -> Step | None:
 
 def _assigned(tree: ast.Module) -> dict[str, int]:
     """The last statement of a module that assigns each name."""
-    found: dict[str, int] = {}
-    for place, statement in enumerate(tree.body):
-        if isinstance(statement, ast.Assign):
-            for target in statement.targets:
-                names = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
-                found.update({one.id: place for one in names if isinstance(one, ast.Name)})
-    return found
+    return {
+        one.id: place
+        for place, statement in enumerate(tree.body)
+        if isinstance(statement, ast.Assign)
+        for one in ast.walk(statement)
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
+    }

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from gradcheck.casefiles import Case
 from gradcheck.script.choice import Found, choose, proportional
 from gradcheck.script.gradients import (
     implied_gradients,
@@ -17,7 +16,7 @@ from gradcheck.script.gradients import (
     source_of,
     velocities,
 )
-from gradcheck.script.handover import Handover
+from gradcheck.script.handover import Taken, names_of
 from gradcheck.script.loops import IDLE, Step, find_step, further_paths
 from gradcheck.script.losses import Gradients, Loss, Point, candidates
 from gradcheck.script.marks import ASSIGNED
@@ -31,38 +30,9 @@ from gradcheck.script.words import RefusedError, Wishes, short
 MOST_FOLDED = 2.0  # a momentum takes 1 - beta of a gradient first, or 1 + beta, looking ahead
 
 
-@dataclass(frozen=True)
-class Taken:
-    """An iteration that was taken apart.
-
-    Attributes:
-        handover: the case that it is.
-        found: its loss.
-        of_step: whether the step tells the gradients; else the script's own variables do.
-        both: whether these are the same.
-        folded: what the first step of a momentum takes of a gradient.
-    """
-
-    handover: Handover
-    found: Found
-    of_step: bool
-    both: bool
-    folded: float = 1.0
-
-    @property
-    def case(self) -> Case:
-        """The case."""
-        return self.handover.case(self.of_step and not self.both)
-
-
 @dataclass
 class Taking:
-    """The search in one script.
-
-    Args:
-        script: the script.
-        wishes: what the user says of it.
-    """
+    """The search in one script, of which the user may say what it is."""
 
     script: Script
     wishes: Wishes
@@ -103,11 +73,7 @@ class Taking:
         return self.step is not None
 
     def execute(self) -> None:
-        """Runs the script; a loop that has a single pass is tried at its end.
-
-        Raises:
-            BaseException: whatever the script raises, before a loop was found.
-        """
+        """Runs the script, which may raise; a loop that has a single pass is tried at its end."""
         try:
             self.run.execute()
         except Exception:
@@ -175,11 +141,8 @@ class Taking:
     def _changes_shape(self, snapshots: Sequence[Snapshot]) -> bool:
         """Whether the first iteration gives a parameter another shape, which is what to look at."""
         assert self.step is not None
-        for path in self.step.paths:
-            arrays = [one.state.number(path) for one in snapshots]
-            if len({one.shape for one in arrays if one is not None}) > 1:
-                return True
-        return False
+        arrays = ([one.state.number(path) for one in snapshots] for path in self.step.paths)
+        return any(len({one.shape for one in own if one is not None}) > 1 for own in arrays)
 
     def _wanted(self, names: Sequence[str]) -> list[Path]:
         assert self.step is not None
@@ -237,10 +200,11 @@ class Taking:
             gradients = {path: value / folded for path, value in implied.items()}
             names = self._kept(point, after, gradients, names)
             both = len(names) == len(step.paths)
-        handover = Handover(
-            point, tuple(self._ordered(point)), found.loss, step.rate.value * folded, names
-        )
-        return Taken(handover, found, of_step, both, folded)
+        known = leaves(snapshot.state)
+        paths = [path for path in known if path in step.paths]
+        paths += [path for path in step.paths if path not in known]
+        rate = step.rate.value * folded
+        return Taken(point, names_of(paths), found, rate, names, of_step, both, folded)
 
     def _of_its_data(
         self, point: Point, found: Found, losses: Sequence[Loss], implied: Gradients
@@ -270,15 +234,11 @@ class Taking:
         at_rest = all(alike(still.number(place), after.number(place)) for place in names.values())
         return names if at_rest else {}
 
-    def _ordered(self, point: Point) -> list[Path]:
-        order = {path: place for place, path in enumerate(leaves(point.snapshot.state))}
-        return sorted(point.step.paths, key=lambda path: order.get(path, len(order)))
-
     def _require_one(self, losses: Sequence[Loss], point: Point, implied: Gradients) -> None:
         """Refuses a loop that descends several losses, each with parameters of its own."""
         strong: dict[str, Loss] = {}
         for loss in losses:
-            if loss.strong and loss.kind == ASSIGNED:
+            if loss.strong and loss.site.kind == ASSIGNED:
                 kin = (proportional(loss.slopes, other.slopes) for other in strong.values())
                 if loss.words in strong or not any(kin):
                     strong[loss.words] = loss

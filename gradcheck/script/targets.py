@@ -9,6 +9,7 @@ from pathlib import Path
 from gradcheck.casefiles import CaseFile, find_files, made_checks, mentions_cases
 from gradcheck.script.entry import ScriptEntry
 from gradcheck.script.words import ROLE, Wishes, has_rate, is_update, name_of
+from gradcheck.trace.record.sources import parsed
 from gradcheck.words import listed, verb
 
 SUFFIXES = (".py", ".ipynb")
@@ -60,15 +61,7 @@ def _checks(path: Path) -> bool:
 
 def _trains(path: Path) -> bool:
     """Whether a loop of a file, or a function of it, makes what looks like an update."""
-    try:
-        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8", errors="replace"))))
-    except (SyntaxError, ValueError):
-        return False
+    nodes = list(ast.walk(parsed(path.read_text(encoding="utf-8", errors="replace"))))
     loops = any(isinstance(node, ast.For | ast.While) for node in nodes)
-    return loops and any(
-        is_update(node) and (has_rate(node) or _of_weights(node)) for node in nodes
-    )
-
-
-def _of_weights(node: ast.AST) -> bool:
-    return isinstance(node, ast.AugAssign) and bool(ROLE.match(name_of(node.target)))
+    updates = [node for node in nodes if is_update(node)] if loops else []
+    return any(has_rate(one) or ROLE.match(name_of(getattr(one, "target", one))) for one in updates)

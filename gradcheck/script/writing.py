@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from gradcheck.casefiles import Case
+from gradcheck.casefiles.cases import Expected
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
 from gradcheck.report.model import Report
@@ -70,9 +71,7 @@ class ScriptCase(Case):
 
     function: ClassVar[Any] = staticmethod(check_script)
 
-    def __init__(
-        self, path: Path | str, *, expect: str | Mapping[str, Any] | None = None, **options: Any
-    ) -> None:
+    def __init__(self, path: Path | str, *, expect: Expected = None, **options: Any) -> None:
         self._keep(expect, {"path": path}, options)
 
 

@@ -29,12 +29,9 @@ ALIKE = 1e-6
 
 
 def verdict(losses: tuple[float, ...], fixed: tuple[float, ...] = ()) -> str:
-    """What a curve is called.
+    """What a curve of one loss at least is called.
 
-    Args:
-        losses: one at least.
-        fixed: those of the fixed variant, or none. A curve is compared with them if they converge
-            and both begin at the same loss.
+    It is compared with that of the fixed variant if this converges and both begin at the same loss.
     """
     alone = not fixed or fixed == losses or not math.isclose(fixed[0], losses[0], rel_tol=ALIKE)
     if alone or verdict(fixed) != "converges":

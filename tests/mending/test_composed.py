@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gradcheck.mending.changes import adding_up
 from gradcheck.mending.composed import Composer, is_roundabout
 from gradcheck.mending.context import Edit
+from gradcheck.mending.together import adding_up
 
 DRAWN = np.random.default_rng(8)
 ROWS = {name: DRAWN.normal(size=9) for name in ("up", "slope", "mask", "n + k")}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradcheck
-from gradcheck.mending.candidate import Mended, Proof, Watch
+from gradcheck.mending.candidate import Mended, Watch
 from gradcheck.mending.context import Edit
 from gradcheck.mending.held import Holdings
 from gradcheck.mending.ranking import ranked
@@ -378,12 +378,7 @@ def test_nothing_rings_after_a_search():
 
 def ranked_texts(own, *texts):
     mended = [
-        Mended(
-            (Edit("a.py", 0, 5, text.encode(), 1.0, 1, text),),
-            {"a.py": text.encode()},
-            0.0,
-            Proof(1, (), True, ()),
-        )
+        Mended((Edit("a.py", 0, 5, text.encode(), 1.0, 1, text),), {"a.py": text.encode()}, 0.0)
         for text in texts
     ]
     return [one.edits[0].words for one in ranked(mended, {"a.py": own.encode()}, [])]

@@ -7,7 +7,7 @@ import pytest
 
 import gradcheck
 import gradcheck.cli
-from gradcheck.mending.candidate import Mended, Proof
+from gradcheck.mending.candidate import Mended
 from gradcheck.mending.context import Edit
 from gradcheck.mending.ranking import changed_words, ranked
 from gradcheck.options import Edits
@@ -72,7 +72,7 @@ def test_the_plainest_of_what_is_proved_is_shown():
     before = {"net.py": b"s = total / n + mean\n"}
     texts = (b"s = (x * y).mean(axis=-1, keepdims=True)\n", b"s = total / n\n")
     mended = [
-        Mended((Edit("net.py", 4, 20, text[4:-1], 1.0, 1, ""),), {"net.py": text}, 0.0, PROVED)
+        Mended((Edit("net.py", 4, 20, text[4:-1], 1.0, 1, ""),), {"net.py": text}, 0.0)
         for text in texts
     ]
     assert [one.texts["net.py"] for one in ranked(mended, before, [])] == [texts[1], texts[0]]
@@ -83,7 +83,7 @@ def test_words_that_are_put_into_what_is_right_already_are_not_shown():
     before = {"net.py": b"s = total / n / n\n"}
     texts = (b"s = total / n\n", b"s = total / n / n * n\n", b"s = mean\n")
     mended = [
-        Mended((Edit("net.py", 4, 17, text[4:-1], 1.0, 1, ""),), {"net.py": text}, 0.0, PROVED)
+        Mended((Edit("net.py", 4, 17, text[4:-1], 1.0, 1, ""),), {"net.py": text}, 0.0)
         for text in texts
     ]
     assert [one.texts["net.py"] for one in ranked(mended, before, [])] == [texts[0], texts[2]]
@@ -157,8 +157,6 @@ def test_what_is_shown_is_what_people_write(right, wrong, plain, tmp_path):
     del sys.modules[module.__name__]
     assert plain in found.patches[0].changed[0].after.decode(), str(found)
 
-
-PROVED = Proof(3, (), True, ())
 
 SCRIPT = """
 import math
