@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import (
     Array,
     FollowedLoss,
@@ -68,7 +67,7 @@ def _unguarded(guarded: Array, term: Array) -> Array:
 
 def _left_out(node: Node, other: int) -> Node:
     """The node as that of its other term alone; a sum has the same derivative as it is."""
-    if base_name(node) == "add":
+    if node.operation == "add":
         return node
     whole: dict[str, Any] = {"arguments": (Reference(other),), "keywords": {}, "operands": (other,)}
     return replace(node, name="positive", function=np.positive, **whole)
@@ -78,15 +77,15 @@ def _guards(loss: FollowedLoss) -> Iterator[tuple[int, int]]:
     """What is guarded before its log, or that of 1 less it, is taken, each with its other term."""
     nodes, parameters = loss.loss_nodes, set(loss.parameters.values())
     for node in nodes:
-        if base_name(node) not in LOGS or len(node.operands) != 1:
+        if node.operation not in LOGS or len(node.operands) != 1:
             continue
         made = nodes[node.operands[0]]
-        if base_name(made) == "subtract" and constant_of(made.arguments[0], nodes) == 1:
+        if made.operation == "subtract" and constant_of(made.arguments[0], nodes) == 1:
             made = nodes[made.operands[-1]]
-        if base_name(made) not in GUARDED:
+        if made.operation not in GUARDED:
             continue
         given = [*made.arguments, *made.keywords.values()]
-        others = [one for one in given if not _is_guard(one, base_name(made), nodes, parameters)]
+        others = [one for one in given if not _is_guard(one, made.operation, nodes, parameters)]
         if len(others) == 1 and len(given) > 1 and isinstance(others[0], Reference):
             yield made.index, others[0].index
 

@@ -104,18 +104,6 @@ LAID_OUT = split_names(
 WITH_SETTINGS = frozenset(("constant_values", "dtype", "axis", "order", "mode", "keepdims"))
 
 
-def base_name(node: Node) -> str:
-    """The name of an operation without the index of its result."""
-    return node.name.partition("[")[0]
-
-
-def before_moves(nodes: Sequence[Node], index: int) -> int:
-    """What a value was before it was only moved or laid out."""
-    while base_name(nodes[index]) in MOVES and len(nodes[index].operands) == 1:
-        index = nodes[index].operands[0]
-    return index
-
-
 def contributions(
     node: Node,
     out: NDArray[Any],
@@ -137,7 +125,7 @@ def contributions(
     if isinstance(node.function, Altered):
         back = partial(node.function.back, values)
         return _each(back, g) if several else back(g)
-    name = base_name(node)
+    name = node.operation
     if name in CONSTANT:
         return []
     if name in ELEMENTWISE and not node.keywords.keys() - {"dtype", "casting"}:
@@ -236,8 +224,8 @@ def positions_through(
     """
     starts: list[tuple[int, int]] = []
     count = 1
-    condition = base_name(node) in ("where", "select", "extract")
-    laid_out = base_name(node) in LAID_OUT
+    condition = node.operation in ("where", "select", "extract")
+    laid_out = node.operation in LAID_OUT
 
     def coded(argument: Any, listed: bool = False) -> Any:
         nonlocal count
@@ -261,7 +249,7 @@ def positions_through(
         resolve(argument, values) if condition and not position else coded(argument)
         for position, argument in enumerate(node.arguments)
     ]
-    if base_name(node) == "setitem":
+    if node.operation == "setitem":
         written = np.asarray(arguments[-1])  # whole numbers are written, and no positions
         arguments[-1] = arguments[-1] if written.dtype.kind == "f" else np.zeros(written.shape)
     keywords = {

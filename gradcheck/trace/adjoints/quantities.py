@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.chains import CHAIN, Locals, chained, stays_inside
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import tangents_of
 from gradcheck.trace.record.nodes import Node
@@ -192,7 +191,7 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
     known_locals: list[Locals] = [{} for _ in points]
     values = [[node.value for node in point.loss_nodes] for point in points]
     for end in nodes[: first.loss_index + 1]:
-        if end.index not in reached or base_name(end) not in CHAIN or is_own(end):
+        if end.index not in reached or end.operation not in CHAIN or is_own(end):
             continue
         slopes = [
             chained(point.loss_nodes, its_values, end.index, reached, its_locals)
@@ -213,7 +212,7 @@ def slopes_around(points: Sequence[Point], begin: int) -> Iterator[Quantity]:
     used = used_values(points[0])
     values = [[node.value for node in point.loss_nodes] for point in points]
     for end in points[0].loss_nodes[begin + 1 :]:
-        if end.index in used or base_name(end) not in CHAIN or is_own(end):
+        if end.index in used or end.operation not in CHAIN or is_own(end):
             continue
         slopes = [
             chained(point.loss_nodes, own, end.index, dict(enumerate(own)), {})

@@ -9,7 +9,6 @@ from itertools import chain
 
 import numpy as np
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
 from gradcheck.trace.causes.compared import Array, Arrays, same
 from gradcheck.trace.fault import (
@@ -102,7 +101,7 @@ class Written:
         if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
             return Cause(TRANSPOSED, words)
         if name == OTHER_OPERAND:
-            values = [at_point[self.node] for at_point in state.values]
+            values = state.at(self.node)
             kinds = {one.kind for one in known.explaining(values)}
             if ADJOINT in kinds and VALUE not in kinds:
                 name = OTHER_ADJOINT
@@ -249,7 +248,7 @@ def _redone(state: State, point: int, site: Site, operand: str, other: Array) ->
 def constant_to_drop(mend: Mend, state: State, place: Place) -> str:
     """What to write where a size or a number in an expression is the constant it has too much."""
     made = state.tape[mend.unit.first]
-    name = base_name(made)
+    name = made.operation
     is_made_here = bool(mend.unit.nodes) and made.place == place
     for position, argument in enumerate(made.arguments if is_made_here else ()):
         constant, text = constant_of(argument, state.tape), operand_text(place.source, position)

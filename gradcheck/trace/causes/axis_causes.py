@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.causes.compared import Arrays, Compared, agrees, made_of, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.names import MOVES
@@ -22,7 +21,7 @@ REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 def axis_cause(compared: Compared) -> Cause | None:
     """A sum or mean over another axis than the right one."""
     for node in made_of(compared):
-        if base_name(node) not in REDUCTIONS or not node.place:
+        if node.operation not in REDUCTIONS or not node.place:
             continue
         for axis, keywords in _other_axes(node, compared):
             if agrees(compared, node, partial(_with, keywords)):
@@ -43,15 +42,15 @@ def axis_cause(compared: Compared) -> Cause | None:
 def sample_cause(compared: Compared) -> Cause | None:
     """Some rows or columns alone, of what is wanted or of what is to be summed."""
     actual, expected = compared.actual, compared.expected
-    is_written = base_name(compared.state.tape[compared.operand]) in ("setitem", "scatter")
+    is_written = compared.state.tape[compared.operand].operation in ("setitem", "scatter")
     fewest = 2 if is_written else 3
     for axis in range(expected[0].ndim if actual[0].shape == expected[0].shape else 0):
         cause = _some_of(actual, expected, axis, fewest)
         if cause is not None:
             return cause
     node = compared.state.tape[compared.operand]
-    while base_name(node) in MOVES and len(node.operands) == 1:
-        whole = [values[node.operands[0]] for values in compared.state.values]
+    while node.operation in MOVES and len(node.operands) == 1:
+        whole = compared.state.at(node.operands[0])
         for axis in range(whole[0].ndim):
             total = [np.sum(value, axis=axis).reshape(-1) for value in whole]
             if same(total, [np.reshape(value, -1) for value in expected]):

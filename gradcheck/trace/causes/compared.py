@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import CONTRIBUTION, SLOPE, Quantity, slopes_around
 from gradcheck.trace.locating.candidates import Candidate
@@ -133,7 +132,7 @@ class Compared:
             yield adjoint
             return
         for operand in (*self.state.tape[self.operand].operands, self.operand):
-            values = [known[operand] for known in self.state.values]
+            values = self.state.at(operand)
             if values[0].shape == self.expected[0].shape:
                 yield values
 
@@ -155,11 +154,7 @@ class Compared:
             return ""
         assignments = [a for a in self.points[0].gradient.tape.assignments if not a.returned]
         scope = names_at(self.state, self.node, place, assignments)
-        texts = (
-            text
-            for text, index in scope.items()
-            if same(values, [known[index] for known in self.state.values])
-        )
+        texts = (text for text, index in scope.items() if same(values, self.state.at(index)))
         return min(texts, key=lambda text: (not text.isidentifier(), len(text)), default="")
 
     def along(self, begin: int, end: int, inputs: Arrays) -> Iterator[Array]:
@@ -245,6 +240,6 @@ def is_activation(compared: Compared, begin: int, end: int) -> bool:
     for index in sorted(between - {begin}, reverse=True):
         if index in wanted:
             node = compared.loss_nodes[index]
-            made.add(base_name(node))
+            made.add(node.operation)
             wanted.update(between.intersection(node.operands))
     return not made <= ARITHMETIC

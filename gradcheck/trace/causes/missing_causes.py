@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.causes.compared import Compared, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.nodes import Reference
+from gradcheck.trace.record.nodes import Reference, before_moves
 
 
 def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
@@ -18,7 +17,7 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
     first = next((node for node in nodes if begin in node.operands), None)
     if first is None:
         return None
-    if base_name(first) in ("multiply", "divide", "where"):
+    if first.operation in ("multiply", "divide", "where"):
         for index in set(first.operands) - {begin}:
             if before_moves(compared.loss_nodes, index) in compared.parameters:
                 name = compared.words.name(index)
@@ -46,7 +45,7 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
             if made_of_it.intersection(node.operands):
                 made_of_it.add(node.index)
         if first.index == end and len(others) == 1 and others.isdisjoint(made_of_it):
-            name, done = compared.words.name(others.pop()), base_name(first)
+            name, done = compared.words.name(others.pop()), first.operation
             what = f"the {'factor' if done == 'multiply' else 'division by'} {name} is missing"
             return Cause(fault.FACTOR_MISSING, what, f"{done} by {name}")
     cause = parameterisation(compared, begin, first.index)
@@ -60,7 +59,7 @@ def _made_for(compared: Compared, node: int) -> int | None:
     """Where the gradient makes the derivative by a value of the loss; it is an operand here."""
     arriving = compared.adjoints(node)
     for operand in compared.state.tape[compared.node].operands:
-        values = [known[operand] for known in compared.state.values]
+        values = compared.state.at(operand)
         if arriving is not None and same(values, arriving):
             return operand
     return None
@@ -70,7 +69,7 @@ def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
     """The derivative by exp(theta), where theta is a parameter."""
     of, name = compared.words.name(begin), compared.words.name(end)
     is_parameter = before_moves(compared.loss_nodes, begin) in compared.parameters
-    if not is_parameter or base_name(compared.loss_nodes[end]) != "exp":
+    if not is_parameter or compared.loss_nodes[end].operation != "exp":
         return None
     return Cause(
         fault.PARAMETERISATION,
@@ -84,11 +83,11 @@ def left_out_cause(compared: Compared) -> Cause | None:
     if candidate is None or candidate.kind != VALUE or compared.factor != 1:
         return None
     made = compared.loss_nodes[candidate.node]
-    if base_name(made) not in ("add", "subtract") or len(made.operands) != 2:
+    if made.operation not in ("add", "subtract") or len(made.operands) != 2:
         return None
     for kept, left_out in (made.operands, made.operands[::-1]):
         if same(compared.values(kept), compared.actual):
             name = compared.words.name(left_out)
-            verb = "add" if base_name(made) == "add" else "subtract"
+            verb = "add" if made.operation == "add" else "subtract"
             return Cause(fault.TERM_MISSING, f"{name} is left out", f"{verb} {name}")
     return None

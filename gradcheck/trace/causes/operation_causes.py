@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.causes.compared import (
@@ -29,7 +28,7 @@ from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node, carried, evaluate
+from gradcheck.trace.record.nodes import Node, before_moves, carried, evaluate
 from gradcheck.trace.record.scipy_forms import softmax
 from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.trace.wording.words import Words
@@ -124,10 +123,10 @@ def product_cause(compared: Compared) -> Cause | None:
     """The elementwise product for the matrix product, or the reverse."""
     node = compared.state.tape[compared.node]
     operands = list(node.operands)
-    if base_name(node) not in PRODUCTS or len(operands) != 2:
+    if node.operation not in PRODUCTS or len(operands) != 2:
         return None
-    one, other = ([values[index] for values in compared.state.values] for index in operands)
-    elementwise = base_name(node) == "multiply"
+    one, other = (compared.state.at(index) for index in operands)
+    elementwise = node.operation == "multiply"
     if (
         not elementwise
         and one[0].shape == other[0].shape
@@ -164,7 +163,7 @@ OTHER_TERM: Mapping[str, Callable[..., Any]] = {"add": np.subtract, "subtract": 
 def term_cause(compared: Compared) -> Cause | None:
     """The wrong sign of one term of a sum, or a term too many."""
     node = compared.state.tape[compared.node]
-    function = OTHER_TERM.get(base_name(node))
+    function = OTHER_TERM.get(node.operation)
     if function is None or len(node.arguments) != 2:
         return None
     if compared.is_use:
@@ -193,7 +192,7 @@ def forward_cause(compared: Compared) -> Cause | None:
     if candidate is None or candidate.kind != VALUE or compared.is_use or compared.factor != 1:
         return None
     made = compared.loss_nodes[candidate.node]
-    if made.is_leaf or base_name(made) in MOVES:
+    if made.is_leaf or made.operation in MOVES:
         return None  # another part of the data, or of a parameter
     where = f", line {made.place.line}," if made.place else ""
     return Cause(
@@ -207,7 +206,7 @@ def user_of(compared: Compared) -> Node:
     """What uses the wrong value, turned or reshaped on its way."""
     tape, consumers = compared.state.tape, compared.state.consumers
     node = tape[compared.node]
-    while base_name(node) in MOVES and len(consumers[node.index]) == 1:
+    while node.operation in MOVES and len(consumers[node.index]) == 1:
         node = tape[consumers[node.index][0]]
     return node
 
@@ -219,7 +218,7 @@ def value_cause(compared: Compared) -> Cause | None:
         return None
     words, belongs = compared.words, candidate.node
     fix = f"use {words.name(belongs)}"
-    in_product = base_name(user_of(compared)) in MATRIX_PRODUCTS
+    in_product = user_of(compared).operation in MATRIX_PRODUCTS
     # of a sigmoid written in two branches, 1 - a does what its output does
     does = [value * (1 - value) for value in compared.expected]
     for quantity in () if in_product else compared.known.quantities:
@@ -266,7 +265,7 @@ def update_cause(mend: Mend, points: Sequence[Point], state: State, words: Words
     """What is taken off a parameter, where it is the parameter alone that belongs there."""
     consumer, operand = mend.unit.uses[0]
     for other in set(state.tape[consumer].operands) - {operand}:
-        values = [known[other] for known in state.values]
+        values = state.at(other)
         for index in points[0].parameters.values():
             if same(values, [point.loss_nodes[index].value for point in points]):
                 return _updated(words, index)
@@ -283,7 +282,7 @@ def _is_updated(compared: Compared, belongs: int) -> bool:
     """Whether the wrong value is that of a parameter, or a part of one, after a step."""
     leaf = before_moves(compared.loss_nodes, belongs)
     name = compared.parameters.get(leaf)
-    is_moved = base_name(compared.state.tape[compared.operand]) in MOVES
+    is_moved = compared.state.tape[compared.operand].operation in MOVES
     if name is None or name not in compared.points[0].true:
         return False
     if not (compared.is_use or is_moved):

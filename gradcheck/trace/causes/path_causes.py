@@ -8,14 +8,13 @@ from itertools import combinations
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.quantities import PATHS
 from gradcheck.trace.causes.axis_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.causes.compared import Array, Arrays, Compared, less, made_of, quotient, same
 from gradcheck.trace.causes.penalty_terms import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.names import MOVES, WRITES, split_names
-from gradcheck.trace.record.nodes import Node, evaluate, resolve
+from gradcheck.trace.record.nodes import Node, before_moves, evaluate, resolve
 
 SLIDES = split_names("convolve correlate convolve2d correlate2d")
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
@@ -46,14 +45,14 @@ def _sums(compared: Compared) -> Iterator[tuple[int, Arrays]]:
     # what is taken off every sample is made of them all: the way through it may be missing
     for node in compared.derived_by:
         for made in compared.loss_nodes[node + 1 :]:
-            if node in made.operands and base_name(made) in ("subtract", "add"):
+            if node in made.operands and made.operation in ("subtract", "add"):
                 yield made.index, compared.actual
 
 
 def _laid_out(compared: Compared, node: int) -> int:
     """What a value of the loss is once it has been cut and reshaped; itself where it is not."""
     users = [user for user, of in compared.points[0].derivatives.of_edges if of == node]
-    if len(users) != 1 or base_name(compared.loss_nodes[users[0]]) not in MOVES:
+    if len(users) != 1 or compared.loss_nodes[users[0]].operation not in MOVES:
         return node
     arriving = compared.adjoints(users[0])
     is_same = arriving is not None and all(map(_in_one_order, arriving, compared.expected))
@@ -103,7 +102,7 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
             f"the derivative of the penalty {through} by {words.name(node)} is missing",
             f"add the derivative of {through} by {words.name(node)}",
         )
-    is_mean = any(base_name(nodes[user]) in STATISTICS for user in missing)
+    is_mean = any(nodes[user].operation in STATISTICS for user in missing)
     if is_mean and all(_is_statistic(compared, user, node) for user in missing):
         return Cause(
             fault.STATISTICS_CONSTANT,
@@ -140,7 +139,7 @@ def _is_statistic(compared: Compared, user: int, node: int) -> bool:
     Or the mean of what is made of the value for nothing else, as its squares.
     """
     nodes = compared.loss_nodes
-    if base_name(nodes[user]) not in STATISTICS:
+    if nodes[user].operation not in STATISTICS:
         further = [one for one, of in compared.points[0].derivatives.of_edges if of == user]
         is_made_for_it = nodes[user].value.shape == nodes[node].value.shape and bool(further)
         return is_made_for_it and all(_is_statistic(compared, one, node) for one in further)
@@ -161,7 +160,7 @@ def turned_cause(compared: Compared) -> Cause | None:
     if same(turned, expected):
         used_by = [one for one in compared.state.tape if compared.operand in one.operands]
         reduced = used_by[0] if len(used_by) == 1 else compared.state.tape[compared.node]
-        if base_name(reduced) in REDUCTIONS and reduced.place and axis_of(reduced) in (0, 1):
+        if reduced.operation in REDUCTIONS and reduced.place and axis_of(reduced) in (0, 1):
             return other_axis(reduced, 1 - axis_of(reduced))
         return Cause(fault.TRANSPOSED, "it is the transpose", "transpose it")
     every = range(len(shape))
@@ -174,7 +173,7 @@ def turned_cause(compared: Compared) -> Cause | None:
             turning = [node for node in made_of(compared) if _turns_round(node)]
             is_turned = bool(turning)
             fix = "leave `[::-1]` out" if is_turned else f"turn it round: `[{along}]`"
-            slides = any(base_name(one) in SLIDES for one in made_of(compared))
+            slides = any(one.operation in SLIDES for one in made_of(compared))
             of_kernel = any(_is_of_parameter(compared, node) for node in turning)
             kind = fault.REVERSED if slides or of_kernel else fault.TURNED
             return Cause(kind, "its entries are in the reverse order", fix)
@@ -185,7 +184,7 @@ def _turns_round(node: Node) -> bool:
     """Whether an operation turns the entries round."""
     key = node.arguments[1:2]
     steps = [one.step for part in key for one in np.atleast_1d(part) if isinstance(one, slice)]
-    return base_name(node) in ("flip", "fliplr", "flipud", "rot90") or -1 in steps
+    return node.operation in ("flip", "fliplr", "flipud", "rot90") or -1 in steps
 
 
 def _is_of_parameter(compared: Compared, node: Node) -> bool:
@@ -193,7 +192,7 @@ def _is_of_parameter(compared: Compared, node: Node) -> bool:
     tape = compared.state.tape
     given = [before_moves(tape, operand) for operand in node.operands]
     return any(
-        same([values[one] for values in compared.state.values], compared.values(parameter))
+        same(compared.state.at(one), compared.values(parameter))
         for one in given
         for parameter in compared.parameters
     )
@@ -202,7 +201,7 @@ def _is_of_parameter(compared: Compared, node: Node) -> bool:
 def written_cause(compared: Compared) -> Cause | None:
     """What is assigned into a buffer where it should be added."""
     node = compared.state.tape[compared.node]
-    if base_name(node) not in WRITES or not node.operands:
+    if node.operation not in WRITES or not node.operands:
         return None
     actual, expected = compared.actual[0], compared.expected[0]
     if actual.shape != expected.shape:
@@ -222,7 +221,7 @@ def written_cause(compared: Compared) -> Cause | None:
                 f"an index that repeats is written once, and this has more than one of {often}",
                 "use np.add.at, which adds for every time that an index comes",
             )
-    before = [values[node.operands[0]] for values in compared.state.values]
+    before = compared.state.at(node.operands[0])
     if same(before, compared.expected) and node.place is not None:
         return Cause(
             fault.SPOILED,

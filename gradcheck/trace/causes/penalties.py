@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.points import Array, NotFollowedError, Subject, follow_loss
 from gradcheck.trace.causes.compared import Arrays, Compared, less, same
 from gradcheck.trace.causes.penalty_terms import is_square, penalty_derivatives
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import Node, before_moves
 
 
 def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
@@ -30,7 +29,7 @@ def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str
         if node.is_leaf or len(of) != 1 or None in of:
             continue
         owner = of.pop() or ""
-        if base_name(node) in MOVES:
+        if node.operation in MOVES:
             alone[node.index] = owner
         elif is_square(node) and np.any(loss.derivatives.of_nodes.get(node.index, 0)):
             found.add(owner)
@@ -125,7 +124,7 @@ def _other_penalty(compared: Compared, node: int, user: Node) -> Cause | None:
     numbers = [one for one in made.arguments if isinstance(one, int | float)]
     left = less(compared.actual, less(compared.expected, right))
     times = proportion(right, values, 1e-6)
-    if base_name(made) not in ("add", "subtract") or len(numbers) != 1 or times is None:
+    if made.operation not in ("add", "subtract") or len(numbers) != 1 or times is None:
         return None
     if not same(left, [np.full(one.shape, np.ravel(left[0])[0]) for one in left]):
         return None

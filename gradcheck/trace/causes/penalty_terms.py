@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.points import FollowedLoss
 from gradcheck.trace.record.names import MOVES, split_names
-from gradcheck.trace.record.nodes import Node, operands_of
+from gradcheck.trace.record.nodes import Node, before_moves, operands_of
 
 SQUARES = split_names("square norm absolute fabs")
 PRODUCTS = split_names("multiply dot vdot inner matmul einsum tensordot")
@@ -21,7 +20,7 @@ Derivative = tuple[int, list[NDArray[np.float64]]]
 
 def is_square(node: Node) -> bool:
     """Whether an operation squares what it is given, or multiplies it with itself."""
-    name = base_name(node)
+    name = node.operation
     if name == "power":
         return len(node.arguments) == 2 and bool(np.all(np.asarray(node.arguments[1]) == 2))
     return name in SQUARES or (name in PRODUCTS and len(operands_of(node.arguments)) > 1)
@@ -55,7 +54,7 @@ def _made_of_one(loss: FollowedLoss) -> set[int]:
         others = [loss.loss_nodes[one] for one in node.operands if one not in owner]
         if node.index in owner or len(of) != 1 or None in of:
             continue
-        scales = base_name(node) in ("multiply", "divide")
+        scales = node.operation in ("multiply", "divide")
         if all(one.value.size == 1 or (scales and _is_weight(one, node)) for one in others):
             owner[node.index] = of.pop() or 0
     return set(owner) - set(loss.parameters.values())
@@ -73,7 +72,7 @@ def _is_weight(weights: Node, node: Node) -> bool:
 def _is_added(points: Sequence[FollowedLoss], index: int, users: Sequence[int]) -> bool:
     """Whether a value is only added where it meets others, as it is at every point."""
     nodes = points[0].loss_nodes
-    if not all(base_name(nodes[one]) in ("add", "subtract") for one in users):
+    if not all(nodes[one].operation in ("add", "subtract") for one in users):
         return False
     adjoints = [np.ravel(point.derivatives.of_nodes.get(index, np.nan)) for point in points]
     return not users or not np.ptp(np.concatenate(adjoints))
@@ -83,7 +82,7 @@ def penalty_derivatives(points: Sequence[FollowedLoss]) -> Iterator[Derivative]:
     """For every parameter, and every part that is cut out of one: of what it has in penalties."""
     terms = penalty_terms(points)
     nodes, parameters = points[0].loss_nodes, set(points[0].parameters.values())
-    for node in [*parameters, *(one for one in terms if base_name(nodes[one]) in MOVES)]:
+    for node in [*parameters, *(one for one in terms if nodes[one].operation in MOVES)]:
         if before_moves(nodes, node) not in parameters:
             continue
         edges = [edge for edge in points[0].derivatives.of_edges if edge[1] == node]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import VALUE
 from gradcheck.trace.causes.compared import same
@@ -41,7 +40,7 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
     nodes = points[0].loss_nodes
     divisors, sizes = _divisors(nodes), sizes_of(nodes)
     own = state.tape[mend.unit.first]
-    for size in sizes if base_name(own) == "multiply" else ():
+    for size in sizes if own.operation == "multiply" else ():
         if any(constant_of(one, state.tape) == size for one in own.arguments):
             belongs = next((one for one in sizes if _is(size / ratio, one)), None)
             if belongs is not None:  # nobody multiplies by a size to mean a two
@@ -92,7 +91,7 @@ def _is_half(node: Node) -> bool:
 def _of_a_constant(nodes: Sequence[Node], ratio: float) -> Cause | None:
     """A constant of the loss, as a temperature, that is left out or goes in once more."""
     for node in nodes:
-        name = base_name(node)
+        name = node.operation
         if name not in ("divide", "multiply") or node.place is None:
             continue
         for number in (constant_of(argument, nodes) or 0.0 for argument in node.arguments):
@@ -126,7 +125,7 @@ def _is(ratio: float, number: float) -> bool:
 def _of_penalty(mend: Mend, points: Sequence[Point], state: State, known: Known) -> Cause | None:
     """The wrong sign or size of the penalty's derivative, which is a multiple of a parameter."""
     index = mend.unit.replaced[0]
-    actual = [values[index] for values in state.values]
+    actual = state.at(index)
     parameters = points[0].parameters
     is_parameter = any(
         quantity.kind == VALUE and quantity.node in parameters.values()
@@ -154,9 +153,7 @@ def _makes_penalty(index: int, factor: float, points: Sequence[Point], state: St
     It may be taken off what it belongs to.
     """
     made = [index]
-    while (
-        len(users := state.consumers[made[-1]]) == 1 and base_name(state.tape[users[0]]) in SCALES
-    ):
+    while len(users := state.consumers[made[-1]]) == 1 and state.tape[users[0]].operation in SCALES:
         made.append(users[0])
     return any(
         same([sign * factor * values[one] for values in state.values], right)
@@ -179,7 +176,7 @@ def _divisors(nodes: Sequence[Node]) -> set[int]:
     found: set[float] = set()
     for node in nodes:
         bare = {number for _, number, _ in numbers_in(node.place.source if node.place else "")}
-        name = base_name(node)
+        name = node.operation
         if name == "mean" and node.operands and node.value.size:
             found.add(nodes[node.operands[0]].value.size / node.value.size)
         numbers: list[float] = []
@@ -198,7 +195,7 @@ def _divisors(nodes: Sequence[Node]) -> set[int]:
 def _kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
     """The share of units kept by a dropout that divides by it, where that is the factor."""
     for node in nodes:
-        if base_name(node) not in SCALES or len(node.arguments) != 2:
+        if node.operation not in SCALES or len(node.arguments) != 2:
             continue
         near = {inner for index in node.operands for inner in (index, *nodes[index].operands)}
         masks = [nodes[index] for index in near if _is_mask(nodes[index])]

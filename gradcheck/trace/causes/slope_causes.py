@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.causes.compared import (
     FEWEST,
@@ -100,7 +99,7 @@ def _is_handed_out(compared: Compared, node: int) -> bool:
 
 def _is_of_the_error(compared: Compared, slope: _Slope) -> bool:
     """Whether it is the slope of a square that the loss adds up: of an error, not of a unit."""
-    is_square = base_name(compared.loss_nodes[slope.end]) in ("power", "square", "multiply")
+    is_square = compared.loss_nodes[slope.end].operation in ("power", "square", "multiply")
     return is_square and slope.arriving is not None and not np.ptp(slope.arriving[0])
 
 
@@ -202,7 +201,7 @@ def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
 def _other_factor(compared: Compared, slope: _Slope) -> Cause | None:
     """In the derivative of a product, another value than the other factor."""
     end = compared.loss_nodes[slope.end]
-    if base_name(end) != "multiply" or slope.begin not in end.operands:
+    if end.operation != "multiply" or slope.begin not in end.operands:
         return None
     for other in set(end.operands) - {slope.begin}:
         for quantity in (

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.causes.compared import FEWEST, Array, Compared, product, quotient, same
 from gradcheck.trace.causes.missing_causes import parameterisation
@@ -55,7 +54,7 @@ def _is_divided_by(compared: Compared) -> bool:
     tape, made = compared.state.tape, compared.operand
     users = [tape[user] for user in compared.state.consumers[made]]
     return bool(users) and all(
-        base_name(user) == "divide" and getattr(user.arguments[1], "index", None) == made
+        user.operation == "divide" and getattr(user.arguments[1], "index", None) == made
         for user in users
     )
 
@@ -86,12 +85,12 @@ def habit_cause(compared: Compared) -> Cause | None:
 def clip_cause(compared: Compared) -> Cause | None:
     """The cause, where the right value is cut off at a bound."""
     node = compared.state.tape[compared.node]
-    if base_name(node) not in ("clip", "maximum", "minimum") or compared.is_use:
+    if node.operation not in ("clip", "maximum", "minimum") or compared.is_use:
         return None
     for operand in node.operands:
-        arriving = [values[operand] for values in compared.state.values]
+        arriving = compared.state.at(operand)
         for made in compared.loss_nodes:
-            beyond = compared.adjoints(made.index) if base_name(made) == base_name(node) else None
+            beyond = compared.adjoints(made.index) if made.operation == node.operation else None
             if beyond is not None and made.place and same(arriving, beyond):
                 name = compared.words.name(made.index)
                 return Cause(

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
 from gradcheck.trace.causes.axis_causes import REDUCTIONS
 from gradcheck.trace.causes.compared import Arrays, Compared, less, product, quotient, same
 from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS, user_of
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.multiples import proportion
-from gradcheck.trace.record.nodes import Node, carried
+from gradcheck.trace.record.nodes import Node, before_moves, carried
 
 
 def upstream_cause(compared: Compared) -> Cause | None:
@@ -43,7 +42,7 @@ def sent_back_cause(compared: Compared) -> Cause | None:
     if not used:
         return None
     name = f"dL/d{compared.words.name(min(compared.derived_by))}"
-    if base_name(user) in REDUCTIONS and _is_of_a_parameter(compared, user):
+    if user.operation in REDUCTIONS and _is_of_a_parameter(compared, user):
         return Cause(fault.BIAS_OF_ANOTHER, f"{used} is summed, and {name} belongs here")
     for _, arriving in compared.slopes if _is_sent_back(compared, user) else ():
         if same(compared.actual, arriving):
@@ -64,7 +63,7 @@ def _is_of_a_parameter(compared: Compared, user: Node) -> bool:
 def summed_cause(compared: Compared) -> Cause | None:
     """Something else than the derivative that a sum for a bias is to be made of."""
     node = compared.state.tape[compared.operand]
-    if base_name(node) not in REDUCTIONS or compared.is_use or node.place is None:
+    if node.operation not in REDUCTIONS or compared.is_use or node.place is None:
         return None
     for index in compared.derived_by:
         for made in compared.loss_nodes[index + 1 :]:
@@ -86,7 +85,7 @@ def adjoint_cause(compared: Compared) -> Cause | None:
 
 def _is_sent_back(compared: Compared, user: Node) -> bool:
     """Whether a matrix product with a parameter takes what is wrong."""
-    return base_name(user) in MATRIX_PRODUCTS and any(
+    return user.operation in MATRIX_PRODUCTS and any(
         _is_parameter(compared, operand) for operand in user.operands
     )
 
@@ -97,7 +96,7 @@ def weights_cause(compared: Compared) -> Cause | None:
     reached += [(one.node, quotient(compared.actual, one.values)) for one, _ in compared.slopes]
     for node, actual in reached:
         for made in compared.loss_nodes[node + 1 :]:
-            if node not in made.operands or base_name(made) not in MATRIX_PRODUCTS:
+            if node not in made.operands or made.operation not in MATRIX_PRODUCTS:
                 continue
             arriving = compared.adjoints(made.index)
             if arriving is not None and any(same(actual, one) for one in _forms(arriving, actual)):
@@ -146,7 +145,7 @@ def _errors(compared: Compared, node: int) -> Iterator[Arrays]:
 def _is_parameter(compared: Compared, index: int) -> bool:
     """Whether an operand of the gradient is a parameter, turned or reshaped."""
     moved = before_moves(compared.state.tape, index)
-    values = [known[moved] for known in compared.state.values]
+    values = compared.state.at(moved)
     return any(same(values, compared.values(node)) for node in compared.parameters)
 
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import State
@@ -126,7 +125,7 @@ def _blame_operand(
         made_at = source.chain[0].place
     if made_at is not None and made_at.line != place.line:
         return Blame(made_at, (place, *also))
-    if mend.candidate is not None and base_name(node) in ("add", "subtract") and not up:
+    if mend.candidate is not None and node.operation in ("add", "subtract") and not up:
         place = place_of_use(made, node, operand) or place
     return Blame(place, also)
 
@@ -166,7 +165,7 @@ def _added_by_the_loss(mend: Mend, view: View, words: Words) -> str | None:
     wanted = words.nodes[candidate.node]
     explained = [one for index in mend.unit.replaced for one in view.explained.get(index, ())]
     is_now = {one.node for one in explained if one.kind == VALUE}
-    if base_name(wanted) not in ("add", "subtract") or not is_now.intersection(wanted.operands):
+    if wanted.operation not in ("add", "subtract") or not is_now.intersection(wanted.operands):
         return None
     others = [words.name(index) for index in wanted.operands if index not in is_now]
     return others[0] if others else ""

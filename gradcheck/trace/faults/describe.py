@@ -231,7 +231,7 @@ def _is_handed_over(search: Followed, value: int, state: State, node: int) -> bo
         seen.add(made.index)
         if made.chain[-len(chain) + 1 :] == chain[1:] and len(made.chain) >= len(chain):
             pending += made.operands  # made inside of the call
-        elif same([values[made.index] for values in state.values], wanted):
+        elif same(state.at(made.index), wanted):
             return True
     return False
 
@@ -290,7 +290,7 @@ def _before(search: Followed, state: State, node: int) -> tuple[Step, ...]:
         if len(found) == STEPS:
             break
         if made.place is not None and not made.is_leaf:
-            explained = search.known.explaining([one[made.index] for one in state.values])
+            explained = search.known.explaining(state.at(made.index))
             words = named(explained, search.words)
             if words and words not in [step.words for step in found]:
                 found.append(Step(made.place, words))

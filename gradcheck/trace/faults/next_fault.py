@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.fault import Entry, Fault
@@ -169,10 +168,10 @@ def _taken_off(mend: Mend, state: State) -> Mend | None:
     uses = mend.unit.uses or tuple(
         (one[0], at) for one, at in zip(users, members, strict=True) if one
     )
-    joined = [base_name(state.tape[user]) in ("add", "subtract") for user, _ in uses]
+    joined = [state.tape[user].operation in ("add", "subtract") for user, _ in uses]
     if not joined or not all(joined) or any(len(state.consumers[at]) > 1 for at in members):
         return None
-    values = [at_point[uses[0][1]] for at_point in state.values]
+    values = state.at(uses[0][1])
     first = [np.reshape(-wanted, -1)[: values[0].size] for wanted in mend.expected]
     is_right = all(
         np.allclose(np.ravel(value), part, 1e-7, 0)
@@ -204,7 +203,7 @@ def _is_trivial(mend: Mend, search: Followed, view: View) -> bool:
     if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
         return False
     node = view.state.tape[mend.unit.first]
-    if base_name(node) in MOVES or view.carrying.isdisjoint(node.operands):
+    if node.operation in MOVES or view.carrying.isdisjoint(node.operands):
         return True
     return any(
         not view.state.tape[operand].is_leaf

@@ -45,9 +45,7 @@ def overwritten(view: View, wrong: frozenset[str]) -> Special | None:
 def _in_loops(view: View, wrong: frozenset[str]) -> Iterator[list[int]]:
     """The writes of a statement that wrong outputs are made of, where it ran more than once."""
     state = view.state
-    above = 0
-    for output in state.outputs:
-        above |= state.above[output.node] if output.name in wrong else 0
+    above = state.outputs_made_of(wrong)
     groups: dict[object, list[int]] = {}
     for node in state.tape[state.start :]:
         if node.name == "setitem" and node.is_float and node.chain and above >> node.index & 1:

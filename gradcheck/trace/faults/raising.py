@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
 from gradcheck.trace.causes.kinds import named
 from gradcheck.trace.fault import OTHER_INDEX, RAISES, WRONG_SHAPE, Cause, Fault, Step
@@ -122,7 +121,7 @@ def _misfit(search: Followed, node: Node, has_value: bool) -> Misfit:
     if len(operands) == 2:
         fitting, words = _fitting(search, operands)
     return Misfit(
-        base_name(node).removeprefix(f"{RAISED} "),
+        node.operation.removeprefix(f"{RAISED} "),
         _unparsed(source),
         tuple(operands),
         node.value.shape if has_value else None,

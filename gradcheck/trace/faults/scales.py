@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.multiples import proportion
@@ -74,7 +73,7 @@ def place_of_scale(
     for mend in with_constant:
         if _is_of_constant(tape[mend.unit.first], mend.factor, state):
             return ScaleFault(mend)
-    differences = [mend for mend in mends if base_name(tape[mend.unit.first]) == "subtract"]
+    differences = [mend for mend in mends if tape[mend.unit.first].operation == "subtract"]
     if differences and abs(differences[0].factor + 1) < 1e-9:
         return ScaleFault(differences[0])
     blocks = {output.block for output in state.outputs if output.name in scale.outputs}
@@ -93,7 +92,7 @@ def beside_right_ones(mend: Mend, state: State) -> Place | None:
     block = next(one.block for one in state.outputs if one.name in mend.outputs)
     for output in state.outputs:
         node = state.tape[output.node]
-        while node.operands and (node.name == OUTPUT or base_name(node) in MOVES):
+        while node.operands and (node.name == OUTPUT or node.operation in MOVES):
             node = state.tape[node.operands[0]]
         if output.name not in mend.outputs and _is_of_constant(node, mend.factor, state):
             place = returned_place(node.chain, block)
@@ -115,10 +114,10 @@ def _is_of_constant(node: Node, factor: float, state: State) -> bool:
 def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None:
     """For a wrong sign, the sum in which the value has it, unless a difference begins it all."""
     first, last = mends[0], mends[-1]
-    if abs(first.factor + 1) > 1e-9 or base_name(state.tape[first.unit.first]) == "subtract":
+    if abs(first.factor + 1) > 1e-9 or state.tape[first.unit.first].operation == "subtract":
         return None
     users = state.consumers[last.unit.first]
-    if len(users) != 1 or base_name(state.tape[users[0]]) not in ("add", "subtract"):
+    if len(users) != 1 or state.tape[users[0]].operation not in ("add", "subtract"):
         return None
     return ScaleFault(last, joined=users[0])
 
@@ -155,7 +154,7 @@ def _is_adjoint(
     kinds: Sequence[str] = (ADJOINT,),
 ) -> bool:
     """Whether a value is that many times an adjoint of the loss."""
-    values = [one[mend.unit.first] for one in state.values]
+    values = state.at(mend.unit.first)
     return mend.unit.kind == NODE and any(
         quantity.kind in kinds
         and quantity.values[0].shape == values[0].shape
@@ -166,10 +165,10 @@ def _is_adjoint(
 
 def _constants(node: Node, state: State) -> list[float]:
     """The constants of an operation that scales."""
-    if base_name(node) == "mean":
+    if node.operation == "mean":
         operand = state.tape[node.operands[0]].value.size if node.operands else 1
         return [operand / max(node.value.size, 1)]
-    if base_name(node) not in ("multiply", "divide"):
+    if node.operation not in ("multiply", "divide"):
         return []
     constants = (constant_of(argument, state.tape) for argument in node.arguments)
     return [constant for constant in constants if constant is not None]
@@ -186,12 +185,10 @@ def _operand_is_off(
 
     What is right as it stands, as an adjoint too, is not off.
     """
-    if base_name(node) not in PRODUCTS:
+    if node.operation not in PRODUCTS:
         return False
     operands: list[list[NDArray[Any]]] = [
-        [values[index] for values in state.values]
-        for index in indices
-        if state.tape[index].value.size > 1
+        state.at(index) for index in indices if state.tape[index].value.size > 1
     ]
     operands += [
         [argument] * len(state.values)

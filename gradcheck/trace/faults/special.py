@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.fault import EARLIER_CALL, NEVER_WRITTEN, NOT_RETURNED, WRONG_SHAPE
 from gradcheck.trace.faults.blame import Blame
@@ -125,7 +124,7 @@ def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:
     uses = [
         (index, operand)
         for index in view.order
-        if base_name(tape[index]) in ("add", "subtract")
+        if tape[index].operation in ("add", "subtract")
         and any(other >= state.start for other in tape[index].operands)
         for operand in tape[index].operands
         if is_old(operand)
@@ -186,7 +185,7 @@ def wrong_shape(
             continue
         node = _of_the_user(tape, tape[output.node]) or tape[output.node]
         named = [one for one in assignments if one.node == node.index]
-        while base_name(node) in MOVES and len(node.operands) == 1:
+        while node.operation in MOVES and len(node.operands) == 1:
             above = tape[node.operands[0]]
             if above.value.shape != value.shape or above.is_leaf:
                 break

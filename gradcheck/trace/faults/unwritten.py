@@ -19,9 +19,7 @@ def return_too_early(
     of, in a function that the loss does not run.
     """
     of_the_loss = {call.code for node in words.nodes for call in node.chain}
-    above = 0
-    for output in state.outputs:
-        above |= state.above[output.node] if output.name in mend.outputs else 0
+    above = state.outputs_made_of(mend.outputs)
     places = [] if blamed.place is None else [blamed.place]
     places += [
         node.chain[0].place

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.differences import Replaced
-from gradcheck.trace.adjoints.operations import ELEMENTWISE, base_name
+from gradcheck.trace.adjoints.operations import ELEMENTWISE
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.state import State, Values
 from gradcheck.trace.record.names import split_names
@@ -65,7 +65,7 @@ def _done(state: State, node: Node, operands: Stacks) -> NDArray[np.float64]:
 
 def _at_once(node: Node, values: Values, operands: Stacks) -> NDArray[np.float64]:
     """The results along a first axis; empty where that cannot be done."""
-    name, arguments = base_name(node), node.arguments
+    name, arguments = node.operation, node.arguments
     try:
         if name in AT_ONCE and node.function is not None:
             rank = node.value.ndim

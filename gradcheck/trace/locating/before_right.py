@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION
 from gradcheck.trace.locating.mend import QUANTITY, REST, Mend
 from gradcheck.trace.locating.trial import Trials
@@ -50,7 +49,7 @@ def _before(
     With what that has to be, by point.
     """
     state, node = view.state, view.state.tape[index]
-    name = base_name(node)
+    name = node.operation
     if name in ("divide", "multiply") and len(node.arguments) == 2:
         number = constant_of(node.arguments[1], state.tape)
         if number and node.operands and not state.tape[node.operands[0]].is_leaf:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import CONTRIBUTION
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.units import (
@@ -76,15 +75,15 @@ def _replaceable(view: View, index: int) -> bool:
         not node.is_leaf
         and node.is_float
         and bool(node.operands)
-        and (base_name(node) not in CONSTANT or _is_rounded(view, node))
-        and base_name(node) != "full_like"
+        and (node.operation not in CONSTANT or _is_rounded(view, node))
+        and node.operation != "full_like"
         and not never_leaves(view.state.tape, index, view.state.consumers[index])
     )
 
 
 def _is_rounded(view: View, node: Node) -> bool:
     """Whether an operation has cut numbers of the gradient short."""
-    return base_name(node) in ROUNDING and any(one in view.carrying for one in node.operands)
+    return node.operation in ROUNDING and any(one in view.carrying for one in node.operands)
 
 
 def _values(view: View, inner: frozenset[int]) -> Iterator[Unit]:
@@ -104,7 +103,7 @@ def _is_used(view: View, index: int) -> bool:
     pending = [index]
     while pending:
         for user in consumers[pending.pop()]:
-            moves = base_name(tape[user]) in UNCHANGING and user in view.explained
+            moves = tape[user].operation in UNCHANGING and user in view.explained
             (pending if moves else users).append(user)
     ends = [user for user in users if tape[user].is_float]
     return len(ends) < 2 or any(view.explained.get(user, True) for user in ends)
@@ -191,9 +190,9 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
     unknown: set[Any] = set()
     for index in view.order:
         node = tape[index]
-        if node.is_leaf or node.value.dtype.kind not in "fb" or base_name(node) in CONSTANT:
+        if node.is_leaf or node.value.dtype.kind not in "fb" or node.operation in CONSTANT:
             continue
-        is_sum = base_name(node) in SUMS  # any term may be one too many
+        is_sum = node.operation in SUMS  # any term may be one too many
         operands = [
             one
             for one in node.operands
@@ -216,7 +215,7 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
         wrong = [
             use
             for use in uses
-            if base_name(tape[use[0]]) in UNCHANGING
+            if tape[use[0]].operation in UNCHANGING
             or not view.is_known(use[0])
             or view.is_same(*use)
         ]
@@ -237,7 +236,7 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
     groups: dict[Any, list[Edge]] = {}
     for index in view.order:
         node = tape[index]
-        if node.is_leaf or not node.is_float or base_name(node) in CONSTANT:
+        if node.is_leaf or not node.is_float or node.operation in CONSTANT:
             continue
         is_known = view.is_known(index) and not view.is_nothing(index)
         for position, operand in enumerate(node.operands):
@@ -248,7 +247,7 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
                 continue
             if (
                 view.may_be_replaced_in_use(operand)
-                or (tape[operand].is_float and base_name(node) in SUMS)
+                or (tape[operand].is_float and node.operation in SUMS)
                 or view.is_nothing(operand)
             ):
                 key = (node.chain, node.name, position, tape[operand].value.shape)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, TANGENT, VALUE
 from gradcheck.trace.locating.candidates import Candidate, Candidates
 from gradcheck.trace.locating.meaning import complexity, is_meant, is_odd
@@ -263,7 +262,7 @@ def _is_elsewhere(candidate: Candidate, actual: ByPoint, values: ByPoint) -> boo
 
 def _is_other_mean(unit: Unit, view: View) -> bool:
     """Whether a value of the forward pass is a sum for a mean, or the reverse, before a bend."""
-    is_reduced = base_name(view.state.tape[unit.first]) in ("sum", "mean", "add.reduce")
+    is_reduced = view.state.tape[unit.first].operation in ("sum", "mean", "add.reduce")
     return unit.kind == NODE and is_reduced and not carries(unit, view)
 
 
@@ -272,7 +271,7 @@ def _without(unit: Unit, view: View, trials: Trials) -> Mend | None:
     if unit.kind not in (USE, CALL):
         return None
     tape = view.state.tape
-    if not all(base_name(tape[consumer]) in ("add", "subtract") for consumer, _ in unit.uses):
+    if not all(tape[consumer].operation in ("add", "subtract") for consumer, _ in unit.uses):
         return None
     actual = trials.actual(unit)
     zeros = [np.zeros_like(value) for value in actual]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -85,13 +86,19 @@ class State:
             masks.append(mask)
         return masks
 
+    def at(self, index: int) -> list[NDArray[Any]]:
+        """A value, by point."""
+        return [values[index] for values in self.values]
+
+    def outputs_made_of(self, names: Container[str]) -> int:
+        """The values that outputs of these names are made of, as bits."""
+        masks = (self.above[one.node] for one in self.outputs if one.name in names)
+        return reduce(or_, masks, 0)
+
     @cached_property
     def live(self) -> int:
         """The values that any output is made of, as bits."""
-        mask = 0
-        for output in self.outputs:
-            mask |= self.above[output.node]
-        return mask
+        return self.outputs_made_of({output.name for output in self.outputs})
 
     def below(self, starts: Iterable[int]) -> list[int]:
         """What some output is made of and changes when the starts do, in order, with them."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.places import Chain, Place, chain_of_calls
 
 OUTPUT = "output"
@@ -73,6 +74,16 @@ class Node:
     def place(self) -> Place | None:
         """Where in the user's code it was made; None where that was not in the user's code."""
         return self.chain[0].place if self.chain else None
+
+    @property
+    def source(self) -> str:
+        """The text of the expression that made it; empty where that was not in the user's code."""
+        return self.chain[0].place.source if self.chain else ""
+
+    @property
+    def operation(self) -> str:
+        """The name of the operation, without the index of one of several results."""
+        return self.name.partition("[")[0]
 
     @property
     def is_float(self) -> bool:
@@ -270,6 +281,13 @@ def latest_first(nodes: Sequence[Node], starts: Iterable[int]) -> Iterator[Node]
         pending.remove(index)
         yield nodes[index]
         pending.update(nodes[index].operands)
+
+
+def before_moves(nodes: Sequence[Node], index: int) -> int:
+    """What a value was before it was only moved or laid out."""
+    while nodes[index].operation in MOVES and len(nodes[index].operands) == 1:
+        index = nodes[index].operands[0]
+    return index
 
 
 def constant_of(argument: Any, nodes: Sequence[Node]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 import sys
 import sysconfig
@@ -43,6 +44,18 @@ class Place:
     column: int
     end_column: int
     function: str
+
+    @classmethod
+    def of(cls, part: ast.expr | ast.stmt, file: str, function: str) -> Place:
+        """Where a part of a file that has been parsed stands."""
+        ends = part.end_lineno or part.lineno, part.col_offset, part.end_col_offset or 0
+        return cls(file, part.lineno, *ends, function)
+
+    def covers(self, other: Place) -> bool:
+        """Whether another piece is this one, or a part of it."""
+        begins = (self.line, self.column) <= (other.line, other.column)
+        ends = (self.end_line, self.end_column) >= (other.end_line, other.end_column)
+        return self.file == other.file and begins and ends
 
     @property
     def source(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import LAID_OUT, base_name
+from gradcheck.trace.adjoints.operations import LAID_OUT
 from gradcheck.trace.locating.laid_out import off_entries
 from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import State
@@ -25,7 +25,7 @@ def place_of_element(mend: Mend, state: State) -> Place | None:
     """The place of the one expression in a list that a mend puts right, if it is of one."""
     index = mend.unit.first
     node = state.tape[index]
-    if node.place is None or base_name(node) not in LAID_OUT or mend.unit.kind not in (NODE, USE):
+    if node.place is None or node.operation not in LAID_OUT or mend.unit.kind not in (NODE, USE):
         return None
     if not node.arguments or not isinstance(node.arguments[0], list | tuple):
         return None
@@ -74,13 +74,9 @@ def _laid_at(node: Node, state: State, entries: NDArray[np.intp]) -> list[Path]:
 def _element(place: Place, path: Path) -> Place | None:
     """The expression at a path in the list that a call is given."""
     for call in ast.walk(parsed(text_of(place.file))):
-        if (
-            not isinstance(call, ast.Call)
-            or not call.args
-            or place.end_column != call.end_col_offset
-        ):
+        if not isinstance(call, ast.Call) or not call.args:
             continue
-        if (call.lineno, call.col_offset) != (place.line, place.column):
+        if Place.of(call, place.file, place.function) != place:
             continue
         found: ast.expr = call.args[0]
         for number in path:
@@ -89,6 +85,5 @@ def _element(place: Place, path: Path) -> Place | None:
             if any(isinstance(one, ast.Starred) for one in found.elts):
                 return None
             found = found.elts[number]
-        ends = found.end_lineno or found.lineno, found.end_col_offset or 0
-        return Place(place.file, found.lineno, ends[0], found.col_offset, ends[1], place.function)
+        return Place.of(found, place.file, place.function)
     return None

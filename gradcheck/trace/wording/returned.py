@@ -20,14 +20,7 @@ def returned_place(chain: Chain, block: str) -> Place | None:
         for statement in _returns(call):
             value = _part(statement.value, block)
             if value is not None:
-                return Place(
-                    call.code.co_filename,
-                    value.lineno,
-                    value.end_lineno or value.lineno,
-                    value.col_offset,
-                    value.end_col_offset or 0,
-                    call.code.co_name,
-                )
+                return Place.of(value, call.code.co_filename, call.code.co_name)
     return None
 
 

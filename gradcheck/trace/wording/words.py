@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE, TANGENT
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference, never_leaves
@@ -67,12 +66,12 @@ class Words:
         assigned = "" if is_inside else _name_given(node)
         if assigned:
             return assigned
-        if base_name(node) in MOVES and len(node.operands) == 1:
+        if node.operation in MOVES and len(node.operands) == 1:
             return self.name(node.operands[0])
         if place is not None and 0 < len(place.source) <= SHORT:
-            within = f"the {base_name(node)} in " if is_inside else ""
+            within = f"the {node.operation} in " if is_inside else ""
             return f"{within}`{place.source}`"
-        return f"the {base_name(node)} at line {place.line}" if place else base_name(node)
+        return f"the {node.operation} at line {place.line}" if place else node.operation
 
     def quantity(self, kind: str, node: int, other: int | None) -> str:
         """A quantity in words: `dL/dA1`, `the slope of tanh at Z1`."""
@@ -90,7 +89,7 @@ class Words:
         if kind == CONTRIBUTION and other is not None:
             return f"the part of dL/d{self.name(node)} that comes through {self.name(other)}"
         if kind == SLOPE and other is not None:
-            name = base_name(self.nodes[node])
+            name = self.nodes[node].operation
             by = self.name(node)
             if name in ("tanh", "exp", "sin", "cos", "sqrt", "log"):
                 by = name
@@ -126,7 +125,7 @@ class Words:
 
     def _only_moves(self, node: int, made: int, user: int) -> bool:
         """Whether what is made of a value is the same with another layout, or a term added."""
-        name = base_name(self.nodes[user])
+        name = self.nodes[user].operation
         told = self.name(user)
         is_same = told.startswith("`") or told == self.name(self._named_sum(node))
         is_added = name == "add" or (name == "subtract" and self.nodes[user].operands[0] == made)
@@ -139,7 +138,7 @@ class Words:
         if node.is_leaf or len(users) != 1 or (node.place and assigned_name(node.place)):
             return index
         added = self.nodes[users[0]]
-        if base_name(added) != "add" or added.value.shape != node.value.shape:
+        if added.operation != "add" or added.value.shape != node.value.shape:
             return index
         end = self._named_sum(users[0])
         place = self.nodes[end].place
