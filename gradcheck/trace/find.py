@@ -17,7 +17,7 @@ from gradcheck.trace.adjoints.points import (
     comparable,
     follow,
 )
-from gradcheck.trace.adjoints.quantities import ADJOINT, Quantity, quantities_of
+from gradcheck.trace.adjoints.quantities import ADJOINT, NO_OTHER, Quantity, quantities_of
 from gradcheck.trace.adjoints.series import series_of
 from gradcheck.trace.adjoints.tangents import entries_read_alone
 from gradcheck.trace.fault import Fault, Search
@@ -164,7 +164,7 @@ def _parts_of_gradients(points: Sequence[Point], tolerance: float) -> Iterator[Q
         node = first.parameters.get(output.block, alone.get(output.block))
         is_part = output.entries is not None or output.block in alone
         if node is not None and is_part and any(map(np.any, output.true)):
-            yield Quantity(ADJOINT, node, None, output.true)
+            yield Quantity(ADJOINT, node, NO_OTHER, output.true)
 
 
 def _tolerance(points: Sequence[Point]) -> float:

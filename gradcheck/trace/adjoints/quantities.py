@@ -32,21 +32,34 @@ PATHS = 40
 """Of a value with more uses than this, the single contributions are no quantities."""
 
 
+NO_OTHER = -1
+
+
 @dataclass(frozen=True, eq=False)
-class Quantity:
-    """A quantity that is known from the loss.
+class What:
+    """Which quantity of the loss something is.
 
     Attributes:
-        kind: ADJOINT, VALUE, CONTRIBUTION, SLOPE or TANGENT.
+        kind: ADJOINT, VALUE, CONTRIBUTION, SLOPE, TANGENT or PRODUCT.
         node: what it is of, on the tape of the loss.
-        other: the operation that an adjoint's contribution comes through, or the value that a
-            slope or a tangent is taken by; None otherwise.
-        values: by point.
+        other: the operation that an adjoint's contribution comes through, the value that a slope or
+            a tangent is taken by, or the adjoint in a product; else NO_OTHER.
     """
 
     kind: str
     node: int
-    other: int | None
+    other: int
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """The same, to be compared."""
+        return self.kind, self.node, self.other
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity(What):
+    """A quantity that is known from the loss, with its values by point."""
+
     values: tuple[NDArray[Any], ...]
 
 
@@ -78,7 +91,7 @@ def _told(equal: Sequence[Quantity], nodes: Sequence[Node]) -> Quantity:
     """
     if equal[0].kind != SLOPE:
         return equal[0]
-    chosen = {min(equal, key=lambda one: one.other or 0)}
+    chosen = {min(equal, key=lambda one: one.other)}
     while more := [
         one
         for one in equal
@@ -88,10 +101,10 @@ def _told(equal: Sequence[Quantity], nodes: Sequence[Node]) -> Quantity:
         chosen.update(more)
 
     def is_inside(one: Quantity) -> bool:
-        end, begin = nodes[one.node].chain[:1], nodes[one.other or 0].chain[:1]
+        end, begin = nodes[one.node].chain[:1], nodes[one.other].chain[:1]
         return not begin or begin[0].code is end[0].code if end else False
 
-    return min(chosen, key=lambda one: (one.node, is_inside(one), -(one.other or 0)))
+    return min(chosen, key=lambda one: (one.node, is_inside(one), -one.other))
 
 
 def _all(points: Sequence[Point]) -> Iterator[Quantity]:
@@ -107,9 +120,9 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
             continue
         if index in moving and all(index in derivatives for derivatives in reached):
             values = tuple(np.asarray(derivatives[index]) for derivatives in reached)
-            yield Quantity(ADJOINT, index, None, values)
+            yield Quantity(ADJOINT, index, NO_OTHER, values)
         values = tuple(point.loss_nodes[index].value for point in points)
-        yield Quantity(VALUE, index, None, values)
+        yield Quantity(VALUE, index, NO_OTHER, values)
     yield from contributions_of(points)
     yield from contributions_of_calls(points)
     yield from _slopes(points)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
-    CONTRIBUTION,
+    NO_OTHER,
     PATHS,
     SLOPE,
     VALUE,
     Quantity,
+    What,
     contributions_of,
     used_values,
 )
@@ -27,16 +28,12 @@ class Series:
     """The same quantity in all passes of a loop of the loss.
 
     Attributes:
-        kind: ADJOINT, VALUE, SLOPE or CONTRIBUTION.
-        nodes: what they are of, in order.
+        first: what it is in the first of them.
         values: by point and pass.
-        other: of the first, as in `Quantity`.
     """
 
-    kind: str
-    nodes: tuple[int, ...]
+    first: What
     values: tuple[tuple[NDArray[Any], ...], ...]
-    other: int | None = None
 
 
 def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[Series]:
@@ -61,9 +58,9 @@ def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[S
         reached = [point.derivatives.of_nodes for point in points]
         if all(index in one for one in reached for index in members):
             adjoints = (tuple(np.asarray(one[index]) for index in members) for one in reached)
-            found.append(Series(ADJOINT, tuple(members), tuple(adjoints)))
+            found.append(Series(What(ADJOINT, members[0], NO_OTHER), tuple(adjoints)))
         values = (tuple(point.loss_nodes[index].value for index in members) for point in points)
-        found.append(Series(VALUE, tuple(members), tuple(values)))
+        found.append(Series(What(VALUE, members[0], NO_OTHER), tuple(values)))
     return [*found, *_series_of_parts(points)]
 
 
@@ -87,31 +84,29 @@ def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
     groups: dict[Any, list[Quantity]] = {}
     carried: dict[Any, list[Quantity]] = {}
     for one in contributions_of(points):
-        made, user = nodes[one.node], nodes[one.other or 0]
+        made, user = nodes[one.node], nodes[one.other]
         groups.setdefault((one.node, user.chain, user.name), []).append(one)
         if made.chain:
             carried.setdefault((made.chain, made.name, user.chain, user.name), []).append(one)
     for members in groups.values():
         if len(members) > 1:
-            yield _series(CONTRIBUTION, members)
+            yield _series(members)
     for members in carried.values():
         if len({one.node for one in members}) == len(members) > 1:
-            yield _series(CONTRIBUTION, sorted(members, key=lambda one: one.node))
+            yield _series(sorted(members, key=lambda one: one.node))
 
 
-def _series(kind: str, members: Sequence[Quantity]) -> Series:
-    nodes = tuple(one.node for one in members)
-    values = tuple(zip(*(one.values for one in members), strict=True))
-    return Series(kind, nodes, values, members[0].other)
+def _series(members: Sequence[Quantity]) -> Series:
+    return Series(members[0], tuple(zip(*(one.values for one in members), strict=True)))
 
 
 def _series_of_slopes(first: Point, quantities: Sequence[Quantity]) -> Iterator[Series]:
     groups: dict[Any, list[Quantity]] = {}
     for one in quantities:
-        if one.kind == SLOPE and one.other is not None:
+        if one.kind == SLOPE:
             ends = (first.loss_nodes[index] for index in (one.node, one.other))
             key = tuple((node.chain, node.name, node.value.shape) for node in ends)
             groups.setdefault(key, []).append(one)
     for members in groups.values():
         if len(members) > 1:
-            yield _series(SLOPE, members)
+            yield _series(members)

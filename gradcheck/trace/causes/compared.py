@@ -103,7 +103,7 @@ class Compared:
     @cached_property
     def slopes(self) -> list[tuple[Quantity, Arrays]]:
         """The slopes along which what is wanted is made, with what arrives; the shortest first."""
-        known = (q for q in self.known.quantities if q.kind == SLOPE)
+        known = self.known.of_kind(SLOPE)
         wanted = self.candidate
         is_part = wanted is not None and wanted.kind == CONTRIBUTION
         begins = {*self.derived_by, *([wanted.node] if wanted is not None and is_part else [])}

@@ -57,7 +57,7 @@ def kind_of(
     candidate = mend.candidate
     should_be = ""
     if candidate is not None:
-        should_be = words.quantity(candidate.kind, candidate.node, candidate.other)
+        should_be = words.quantity(*candidate.key)
         right = [*map(in_pass, mend.expected)]
         if candidate.kind == PRODUCT:  # where the product is known, that is what it is called
             should_be = named(known.explaining(right), words) or should_be
@@ -82,10 +82,8 @@ def _worst_pass(mend: Mend, size: int) -> int:
 
 def named(explained: Sequence[Quantity], words: Words) -> str:
     """What a value is, by the quantity that names it best."""
-    ranked = sorted(explained, key=lambda one: ORDER.index(one.kind))
-    if not ranked:
-        return ""
-    return words.quantity(ranked[0].kind, ranked[0].node, ranked[0].other)
+    first = min(explained, key=lambda one: ORDER.index(one.kind), default=None)
+    return "" if first is None else words.quantity(*first.key)
 
 
 def _is_it(values: Arrays, others: Arrays) -> bool:

@@ -221,9 +221,9 @@ def value_cause(compared: Compared) -> Cause | None:
     in_product = user_of(compared).operation in MATRIX_PRODUCTS
     # of a sigmoid written in two branches, 1 - a does what its output does
     does = [value * (1 - value) for value in compared.expected]
-    for quantity in () if in_product else compared.known.quantities:
+    for quantity in () if in_product else compared.known.of_kind(SLOPE):
         begin, end = quantity.other, quantity.node
-        if quantity.kind != SLOPE or begin is None or not is_activation(compared, begin, end):
+        if not is_activation(compared, begin, end):
             continue
         inputs, outputs = compared.values(begin), compared.values(end)
         for kind, given, wanted in (
@@ -241,12 +241,11 @@ def value_cause(compared: Compared) -> Cause | None:
         return None
     beyond = None if in_product else compared.adjoints(belongs)
     arrives = beyond is not None and any(
-        one.kind == ADJOINT and same(compared.actual, one.values)
-        for one in compared.known.quantities
+        same(compared.actual, one.values) for one in compared.known.of_kind(ADJOINT)
     )
-    for quantity in compared.known.quantities if arrives else ():
+    for quantity in compared.known.of_kind(SLOPE) if arrives else ():
         slope = quantity.values
-        fits = quantity.kind == SLOPE and slope[0].shape == compared.actual[0].shape
+        fits = slope[0].shape == compared.actual[0].shape
         if fits and same(product(compared.actual, slope), beyond or ()):
             used = f"a slope is taken at what arrives, and not at {words.name(belongs)}"
             return Cause(fault.SLOPE_ELSEWHERE, used, fix)

@@ -32,8 +32,8 @@ def again_cause(compared: Compared) -> Cause | None:
     shape = compared.expected[0].shape
     is_value = compared.candidate is not None and compared.candidate.kind == VALUE
     is_other = compared.actual[0].size == 1 and bool(compared.known.explaining(compared.actual))
-    for one in (*compared.known.quantities, *compared.around):
-        if one.kind != SLOPE or one.other is None or one.values[0].shape != shape:
+    for one in (*compared.known.of_kind(SLOPE), *compared.around):
+        if one.values[0].shape != shape:
             continue
         if len(np.unique(one.values[0])) < 3 < one.values[0].size:
             continue  # a mask, or classes: twice is once
@@ -44,7 +44,7 @@ def again_cause(compared: Compared) -> Cause | None:
                     return cause
             if is_value or is_other:
                 return None  # no slope is in a value of the loss, nor in a number that is another
-            name = compared.words.quantity(SLOPE, one.node, one.other)
+            name = compared.words.quantity(*one.key)
             words = f"{name} is in it already, and is multiplied in once more"
             return Cause(fault.SLOPE_TWICE, words, "take it once")
     return None
@@ -67,8 +67,8 @@ def habit_cause(compared: Compared) -> Cause | None:
     if not np.any(compared.actual[0]):
         return None  # nothing tells what it was multiplied by
     factor = quotient(compared.actual, compared.expected)
-    for one in compared.known.quantities:
-        if one.kind != VALUE or one.values[0].shape != factor[0].shape:
+    for one in compared.known.of_kind(VALUE):
+        if one.values[0].shape != factor[0].shape:
             continue
         for name, form in FORMS.items():
             slope = [form(value) for value in one.values]

@@ -20,14 +20,14 @@ def upstream_cause(compared: Compared) -> Cause | None:
     """The cause, where the right value is the wrong one times a derivative that arrives there."""
     if compared.actual[0].shape != compared.expected[0].shape:
         return None
-    for quantity in compared.known.quantities:
+    for quantity in compared.known.of_kind(ADJOINT):
         values = quantity.values
-        if quantity.kind != ADJOINT or quantity.node in compared.derived_by:
+        if quantity.node in compared.derived_by:
             continue  # what is wanted does not arrive there
         if values[0].shape != compared.actual[0].shape or not np.ptp(values[0]):
             continue
         if same(product(compared.actual, values), compared.expected):
-            arriving = compared.words.quantity(ADJOINT, quantity.node, None)
+            arriving = compared.words.quantity(ADJOINT, quantity.node)
             return Cause(
                 fault.UPSTREAM_MISSING,
                 f"{arriving}, which arrives there, is left out",
@@ -68,7 +68,7 @@ def summed_cause(compared: Compared) -> Cause | None:
     for index in compared.derived_by:
         for made in compared.loss_nodes[index + 1 :]:
             if index in made.operands and made.value.size > compared.loss_nodes[index].value.size:
-                name = compared.words.quantity(ADJOINT, made.index, None)
+                name = compared.words.quantity(ADJOINT, made.index)
                 words = f"{name} is to be summed, and something else is"
                 return Cause(fault.BIAS_OF_ANOTHER, words, f"sum {name}")
     return None
@@ -154,9 +154,9 @@ def _named(compared: Compared) -> str:
     if not compared.is_use or not compared.derived_by:
         return ""
     for kind in (ADJOINT, VALUE):
-        for quantity in compared.known.quantities:
-            if quantity.kind == kind and same(compared.actual, quantity.values):
-                return compared.words.quantity(kind, quantity.node, None)
+        for quantity in compared.known.of_kind(kind):
+            if same(compared.actual, quantity.values):
+                return compared.words.quantity(kind, quantity.node)
     return ""
 
 

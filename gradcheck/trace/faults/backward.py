@@ -173,7 +173,7 @@ class _Table:
         if not found:
             return "", None
         _, inexact, turned, _, factor, quantity = min(found, key=lambda one: one[:4])
-        words = self._search.words.quantity(quantity.kind, quantity.node, quantity.other) + turned
+        words = self._search.words.quantity(*quantity.key) + turned
         if inexact:
             return f"{constant(factor)} times {words}", None
         is_unnamed = quantity.kind == VALUE and words.startswith("`")

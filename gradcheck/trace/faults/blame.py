@@ -175,8 +175,7 @@ def _is_moved_wrongly(mend: Mend, view: View, source: Node) -> bool:
     """Whether what is wanted is what an operand is, with its entries elsewhere."""
     candidate = mend.candidate
     return candidate is not None and any(
-        (one.kind, one.node, one.other) == (candidate.kind, candidate.node, candidate.other)
-        for one in view.explained.get(source.index, ())
+        one.key == candidate.key for one in view.explained.get(source.index, ())
     )
 
 

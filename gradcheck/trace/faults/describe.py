@@ -192,7 +192,7 @@ def _fix(
     wanted = None if mend.how == REST else mend.candidate
     if code or wanted is None:
         return code
-    return search.words.way_back(wanted.kind, wanted.node, wanted.other)
+    return search.words.way_back(*wanted.key)
 
 
 def _of_cause(

@@ -27,7 +27,6 @@ from gradcheck.trace.locating.before_right import before_right_terms
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.left_out import factor_left_out
 from gradcheck.trace.locating.mend import Mend
-from gradcheck.trace.locating.preferences import what_of
 from gradcheck.trace.locating.projections import projections_of
 from gradcheck.trace.locating.search import Outcome, first_mend
 from gradcheck.trace.locating.state import State
@@ -112,8 +111,7 @@ def _of_replacement(
     kinds = {one.kind for one in explained}
     wanted = mend.candidate
     is_right = any(
-        one.kind in (ADJOINT, CONTRIBUTION)
-        and (wanted is None or (one.kind, one.node, one.other) != what_of(wanted))
+        one.kind in (ADJOINT, CONTRIBUTION) and (wanted is None or one.key != wanted.key)
         for one in explained
     )
     returned = where_returned(search, view, mend)

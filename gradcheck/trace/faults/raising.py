@@ -151,13 +151,9 @@ def _fitting(search: Followed, operands: Sequence[Operand]) -> tuple[str, str]:
     pairs += [(pairs[0][0], less) for less in with_a_line_less(right.code, right.value)]
     for (one, a), (other, b) in pairs:
         for code, value in products_of(one, other, a, b):
-            for quantity in search.known.quantities:
-                its = quantity.values[0]
-                if (
-                    quantity.kind in (ADJOINT, VALUE)
-                    and its.shape == value.shape != ()
-                    and np.allclose(its, value, rtol=1e-6, atol=1e-9 * np.max(np.abs(value)))
-                ):
+            for quantity in search.known.of_kind(ADJOINT, VALUE) if value.shape else ():
+                its, least = quantity.values[0], 1e-9 * np.max(np.abs(value))
+                if its.shape == value.shape and np.allclose(its, value, rtol=1e-6, atol=least):
                     return code, named([quantity], search.words)
     return "", ""
 

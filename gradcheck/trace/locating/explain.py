@@ -40,6 +40,10 @@ class Known:
     are_values: NDArray[np.bool_]
     tolerance: float
 
+    def of_kind(self, *kinds: str) -> Iterator[Quantity]:
+        """The quantities of some kinds."""
+        return (one for one in self.quantities if one.kind in kinds)
+
     def explaining(
         self, values: Sequence[NDArray[Any]], exact_values: bool = False
     ) -> list[Quantity]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.adjoints.quantities import NO_OTHER
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.batches import run_each
 from gradcheck.trace.locating.candidates import Candidate, Table
@@ -163,7 +164,7 @@ class Trials:
         if self.reached(unit).region:
             return None  # where not all is linear no constant can be told
         actual = self.actual(unit)
-        table = Table((Candidate(OWN, -1, None, 0),), tuple(value[None] for value in actual))
+        table = Table((Candidate(OWN, -1, NO_OTHER, 0),), tuple(value[None] for value in actual))
         return self.attempt(unit, actual, OWN) if self.survivors(unit, table) else None
 
     def _try_region(

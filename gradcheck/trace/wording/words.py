@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE, TANGENT
+from gradcheck.trace.adjoints.quantities import (
+    ADJOINT,
+    CONTRIBUTION,
+    NO_OTHER,
+    PRODUCT,
+    SLOPE,
+    TANGENT,
+)
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference, never_leaves
 from gradcheck.trace.record.places import Place
@@ -73,7 +80,7 @@ class Words:
             return f"{within}`{place.source}`"
         return f"the {node.operation} at line {place.line}" if place else node.operation
 
-    def quantity(self, kind: str, node: int, other: int | None) -> str:
+    def quantity(self, kind: str, node: int, other: int = NO_OTHER) -> str:
         """A quantity in words: `dL/dA1`, `the slope of tanh at Z1`."""
         if kind == ADJOINT:
             name = self.name(self._named_sum(node))
@@ -84,11 +91,11 @@ class Words:
                 if name.startswith("the ")
                 else f"dL/d{name}"
             )
-        if kind == PRODUCT and other is not None:
-            return f"{self.quantity(ADJOINT, other, None)} times {self.name(node)}"
-        if kind == CONTRIBUTION and other is not None:
+        if kind == PRODUCT:
+            return f"{self.quantity(ADJOINT, other)} times {self.name(node)}"
+        if kind == CONTRIBUTION:
             return f"the part of dL/d{self.name(node)} that comes through {self.name(other)}"
-        if kind == SLOPE and other is not None:
+        if kind == SLOPE:
             name = self.nodes[node].operation
             by = self.name(node)
             if name in ("tanh", "exp", "sin", "cos", "sqrt", "log"):
@@ -100,15 +107,15 @@ class Words:
                 elif owner and owner[-1] != "<locals>" and self.nodes[other].chain:
                     by = owner[-1]
             return f"the slope of {by} at {self.name(self._named_sum(other))}"
-        if kind == TANGENT and other is not None:
+        if kind == TANGENT:
             return f"d{self.name(node).removeprefix('the ')}/d{self.name(other)}"
         return self.name(node)
 
-    def way_back(self, kind: str, node: int, other: int | None) -> str:
+    def way_back(self, kind: str, node: int, other: int) -> str:
         """How a derivative comes about: what the loss makes of its value, and where."""
         if kind not in (ADJOINT, CONTRIBUTION):
             return ""
-        users = self._users.get(node, []) if other is None else [other]
+        users = self._users.get(node, []) if other == NO_OTHER else [other]
         made = node
         while len(users) == 1 and self._only_moves(node, made, users[0]):
             made = users[0]
@@ -120,7 +127,7 @@ class Words:
             return ""
         told = ", ".join(f"`{one.source[:LONG]}` (line {one.line})" for one in known)
         if len(users) == 1 and users[0] != self.loss and not self.name(users[0]).startswith("the "):
-            return f"bring {self.quantity(ADJOINT, users[0], None)} back through {told}"
+            return f"bring {self.quantity(ADJOINT, users[0])} back through {told}"
         return f"bring back what arrives at {told}"
 
     def _only_moves(self, node: int, made: int, user: int) -> bool:
