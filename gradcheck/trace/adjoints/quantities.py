@@ -147,7 +147,7 @@ def used_values(point: Point) -> set[int]:
 
 def contributions_of(points: Sequence[Point]) -> Iterator[Quantity]:
     """What each use of a value contributes to its derivative, where it has several."""
-    for operand, consumers in _users(points[0]).items():
+    for operand, consumers in points[0].derivatives.users.items():
         if 1 < len(consumers) < PATHS:
             for consumer in consumers:
                 yield Quantity(CONTRIBUTION, operand, consumer, _part(points, operand, [consumer]))
@@ -156,21 +156,13 @@ def contributions_of(points: Sequence[Point]) -> Iterator[Quantity]:
 def contributions_of_calls(points: Sequence[Point]) -> Iterator[Quantity]:
     """What all uses of a value within one call contribute: what its backward pass hands out."""
     nodes = points[0].loss_nodes
-    for operand, consumers in _users(points[0]).items():
+    for operand, consumers in points[0].derivatives.users.items():
         calls: dict[Any, list[int]] = {}
         for consumer in consumers if 2 < len(consumers) < PATHS else ():
             for outer in range(1, len(nodes[consumer].chain)):
                 calls.setdefault(nodes[consumer].chain[outer:], []).append(consumer)
         for within in {tuple(one) for one in calls.values() if 1 < len(one) < len(consumers)}:
             yield Quantity(CONTRIBUTION, operand, within[-1], _part(points, operand, within))
-
-
-def _users(point: Point) -> dict[int, list[int]]:
-    """The operations through which a derivative comes to a value, by the value."""
-    found: dict[int, list[int]] = {}
-    for consumer, operand in point.derivatives.of_edges:
-        found.setdefault(operand, []).append(consumer)
-    return found
 
 
 def _part(points: Sequence[Point], operand: int, users: Sequence[int]) -> tuple[NDArray[Any], ...]:

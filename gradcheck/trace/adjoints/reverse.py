@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,14 @@ class Adjoints:
 
     of_nodes: Mapping[int, NDArray[Any]]
     of_edges: Mapping[Edge, NDArray[Any]]
+
+    @cached_property
+    def users(self) -> dict[int, list[int]]:
+        """The operations through which a derivative comes to a value, by the value."""
+        found: dict[int, list[int]] = {}
+        for user, operand in self.of_edges:
+            found.setdefault(operand, []).append(user)
+        return found
 
 
 @np.errstate(all="ignore")

@@ -45,9 +45,9 @@ from gradcheck.trace.causes.upstream_causes import (
 )
 from gradcheck.trace.fault import SCALE, Cause
 from gradcheck.trace.locating.explain import Known
-from gradcheck.trace.locating.mend import OWN, ZERO, Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import OWN, ZERO, Mend
 from gradcheck.trace.wording.words import Words
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (

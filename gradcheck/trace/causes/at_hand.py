@@ -22,8 +22,8 @@ from gradcheck.trace.fault import (
     Cause,
 )
 from gradcheck.trace.locating.explain import Known
-from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import Replacement, State
+from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.nodes import Assignment, constant_of, evaluate
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of, numbers_in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from gradcheck.trace.locating.candidates import Candidate
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node, carried, evaluate, latest_first
+from gradcheck.trace.record.nodes import Node, carried, latest_first, made_from
 from gradcheck.trace.wording.scope import names_at
 from gradcheck.trace.wording.words import Words
 
@@ -138,7 +138,7 @@ class Compared:
 
     def parts(self, node: int) -> dict[int, Arrays]:
         """What each use of a value of the loss contributes to its derivative, by the user."""
-        users = [user for user, operand in self.points[0].derivatives.of_edges if operand == node]
+        users = self.points[0].derivatives.users.get(node, [])
         return {
             user: [
                 self.factor * np.asarray(point.derivatives.of_edges.get((user, node), 0.0))
@@ -219,27 +219,27 @@ def made_of(compared: Compared) -> Iterator[Node]:
 
 def agrees(compared: Compared, changed: Node, change: Callable[[Node], Node]) -> bool:
     """Whether the value is right, at all points, with an operation changed."""
-    found: list[Array] = []
-    for nodes, known in zip(compared.state.nodes, compared.state.values, strict=True):
+    index = changed.index
+    return agrees_with(compared, lambda nodes: {index: change(nodes[index])})
+
+
+def agrees_with(compared: Compared, changed: Callable[[Sequence[Node]], dict[int, Node]]) -> bool:
+    """Whether the value is right, at all points, with some of the operations of a tape changed."""
+    state, made = compared.state, compared.operand
+    for nodes, known, wanted in zip(state.nodes, state.values, compared.expected, strict=True):
         try:
-            other = evaluate(change(nodes[changed.index]), known)
-            values = carried(nodes, known, {changed.index: other}, compared.operand)
+            values = carried(nodes, known, changed(nodes), made)
         except (ValueError, TypeError, IndexError):
             return False
-        found.append(values.get(compared.operand, known[compared.operand]))
-    return same(found, compared.expected)
+        if not same([values.get(made, known[made])], [wanted]):
+            return False
+    return True
 
 
 def is_activation(compared: Compared, begin: int, end: int) -> bool:
     """Whether a value of the loss is made from another by more than arithmetic and powers."""
-    between, made = {begin}, set()
-    for node in compared.loss_nodes[begin + 1 : end + 1]:
-        if between.intersection(node.operands):
-            between.add(node.index)
-    wanted = {end}
-    for index in sorted(between - {begin}, reverse=True):
-        if index in wanted:
-            node = compared.loss_nodes[index]
-            made.add(node.operation)
-            wanted.update(between.intersection(node.operands))
+    nodes = compared.loss_nodes
+    between = made_from(nodes, begin, end) - {begin}
+    later = takewhile(lambda node: node.index > begin, latest_first(nodes, [end]))
+    made = {node.operation for node in later if node.index in between}
     return not made <= ARITHMETIC

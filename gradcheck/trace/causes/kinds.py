@@ -18,9 +18,9 @@ from gradcheck.trace.adjoints.quantities import (
 from gradcheck.trace.causes.compared import Array, Arrays, same
 from gradcheck.trace.fault import CONSTANT_FACTOR, EXTRA_TERM, WRONG_OPERAND, WRONG_VALUE
 from gradcheck.trace.locating.explain import Known
-from gradcheck.trace.locating.mend import OWN, REST, ZERO, Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import OWN, REST, ZERO, Mend
 from gradcheck.trace.wording.words import Words
 
 LOOSE = 1e-6

@@ -8,7 +8,7 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.causes.compared import Compared, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.nodes import Reference, before_moves
+from gradcheck.trace.record.nodes import Reference, before_moves, made_from
 
 
 def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
@@ -40,10 +40,7 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
                     _made_for(compared, first.index),
                 )
         others = set(first.operands) - {begin}
-        made_of_it = {begin}
-        for node in nodes:
-            if made_of_it.intersection(node.operands):
-                made_of_it.add(node.index)
+        made_of_it = made_from(compared.loss_nodes, begin, end)
         if first.index == end and len(others) == 1 and others.isdisjoint(made_of_it):
             name, done = compared.words.name(others.pop()), first.operation
             what = f"the {'factor' if done == 'multiply' else 'division by'} {name} is missing"

@@ -24,9 +24,9 @@ from gradcheck.trace.causes.compared import (
 )
 from gradcheck.trace.causes.surplus_causes import FORMS
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, before_moves, carried, evaluate
 from gradcheck.trace.record.scipy_forms import softmax

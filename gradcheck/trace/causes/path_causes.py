@@ -11,10 +11,10 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import PATHS
 from gradcheck.trace.causes.axis_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.causes.compared import Array, Arrays, Compared, less, made_of, quotient, same
-from gradcheck.trace.causes.penalty_terms import penalty_terms, whole_term
+from gradcheck.trace.causes.penalties import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.names import MOVES, WRITES, split_names
-from gradcheck.trace.record.nodes import Node, before_moves, evaluate, resolve
+from gradcheck.trace.record.nodes import Node, before_moves, evaluate, made_from, resolve
 
 SLIDES = split_names("convolve correlate convolve2d correlate2d")
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
@@ -51,7 +51,7 @@ def _sums(compared: Compared) -> Iterator[tuple[int, Arrays]]:
 
 def _laid_out(compared: Compared, node: int) -> int:
     """What a value of the loss is once it has been cut and reshaped; itself where it is not."""
-    users = [user for user, of in compared.points[0].derivatives.of_edges if of == node]
+    users = compared.points[0].derivatives.users.get(node, [])
     if len(users) != 1 or compared.loss_nodes[users[0]].operation not in MOVES:
         return node
     arriving = compared.adjoints(users[0])
@@ -140,13 +140,10 @@ def _is_statistic(compared: Compared, user: int, node: int) -> bool:
     """
     nodes = compared.loss_nodes
     if nodes[user].operation not in STATISTICS:
-        further = [one for one, of in compared.points[0].derivatives.of_edges if of == user]
+        further = compared.points[0].derivatives.users.get(user, [])
         is_made_for_it = nodes[user].value.shape == nodes[node].value.shape and bool(further)
         return is_made_for_it and all(_is_statistic(compared, one, node) for one in further)
-    made = {user}
-    for later in nodes[user + 1 :]:
-        if made.intersection(later.operands):
-            made.add(later.index)
+    made = made_from(nodes, user, len(nodes))
     return any(nodes[one].value.size >= nodes[node].value.size for one in made)
 
 

@@ -10,12 +10,12 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import VALUE
 from gradcheck.trace.causes.compared import same
-from gradcheck.trace.causes.penalty_terms import penalty_derivatives
+from gradcheck.trace.causes.penalties import penalty_derivatives
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.meaning import sizes_of
-from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.nodes import Node, constant_of
 from gradcheck.trace.record.sources import numbers_in
 

@@ -9,14 +9,13 @@ from itertools import islice
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.causes.compared import Array, Compared, same
+from gradcheck.trace.causes.compared import Compared, agrees_with
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.meaning import sizes_of
 from gradcheck.trace.record.nodes import (
     Node,
     Reference,
     constant_of,
-    evaluate,
     latest_first,
 )
 
@@ -57,24 +56,10 @@ def _whole_numbers(made: Sequence[Node], tape: Sequence[Node]) -> Iterator[int]:
 
 def _is_right_with(compared: Compared, made: Sequence[Node], size: int, other: int) -> bool:
     """Whether the value is right with another size."""
-    in_order = sorted(node.index for node in made)
-    found: list[Array] = []
-    for nodes, before in zip(compared.state.nodes, compared.state.values, strict=True):
-        known, changed = list(before), set[int]()
-        for index in in_order:
-            node = _with_size(nodes[index], nodes, size, other)
-            if node is not nodes[index] or not changed.isdisjoint(node.operands):
-                try:
-                    known[index] = evaluate(node, known)
-                except (ValueError, TypeError, IndexError):
-                    return False
-                changed.add(index)
-        if compared.operand not in changed:
-            return False
-        found.append(known[compared.operand])
-        if not same(found[-1:], compared.expected[len(found) - 1 : len(found)]):
-            return False
-    return True
+    return agrees_with(
+        compared,
+        lambda nodes: {one.index: _with_size(nodes[one.index], nodes, size, other) for one in made},
+    )
 
 
 def _with_size(node: Node, nodes: Sequence[Node], size: int, other: int) -> Node:

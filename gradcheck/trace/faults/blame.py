@@ -9,9 +9,8 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
-from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import CALL
+from gradcheck.trace.locating.units import CALL, Mend
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.record.places import Call, Chain, Place

@@ -27,15 +27,13 @@ from gradcheck.trace.fault import (
     Step,
 )
 from gradcheck.trace.faults.blame import Blame
-from gradcheck.trace.faults.passes import passes_at
+from gradcheck.trace.faults.passes import passes_at, return_too_early
 from gradcheck.trace.faults.special import Special
-from gradcheck.trace.faults.unwritten import return_too_early
 from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.explain import Known
-from gradcheck.trace.locating.mend import OWN, QUANTITY, REST, Mend, in_order
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Deadline
-from gradcheck.trace.locating.units import NODE
+from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, REST, Mend, in_order
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import latest_first
 from gradcheck.trace.record.places import Place

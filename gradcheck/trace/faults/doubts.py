@@ -27,7 +27,7 @@ from gradcheck.trace.faults.changes import Change, constants_of
 from gradcheck.trace.faults.describe import Followed
 from gradcheck.trace.faults.variants import SMALL, variants_of
 from gradcheck.trace.locating.multiples import proportion
-from gradcheck.trace.record.nodes import Node, constant_of, evaluate
+from gradcheck.trace.record.nodes import Node, carried, constant_of
 
 POINTS = 3
 EXACT = 1e-7
@@ -115,16 +115,13 @@ def _is_of(point: Point, own: dict[str, Array], members: Sequence[int], change: 
     """Whether the gradient is that of the loss with operations changed, and not of the loss."""
     nodes, last = list(point.loss_nodes), point.loss_index
     known = [node.value for node in nodes]
-    changed = set(members)
     try:
-        for index in members:
-            nodes[index] = change(nodes[index], point.loss_nodes)
-        for node in nodes[min(members) : last + 1]:
-            if node.index in members or not changed.isdisjoint(node.operands):
-                changed.add(node.index)
-                known[node.index] = evaluate(node, known)
-                if known[node.index].shape != node.value.shape:
-                    return False
+        changed = {index: change(nodes[index], point.loss_nodes) for index in members}
+        for index, value in carried(nodes, known, changed, last).items():
+            nodes[index] = changed.get(index, nodes[index])
+            known[index] = value
+            if value.shape != nodes[index].value.shape:
+                return False
         if not np.all(np.isfinite(known[last])):
             return False  # nobody means a loss that is no number
         gradients = point.gradients(adjoints(nodes, known, {last: np.ones(known[last].shape)}))

@@ -1,21 +1,25 @@
-"""Loops that keep what the last pass made, where what all passes made is to be added up."""
+"""Loops that lose what their passes make: they keep the last, write over it, or end too early."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.fault import LAST_PASS
+from gradcheck.trace.fault import LAST_PASS, OVERWRITTEN
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.faults.special import ADD, Special
 from gradcheck.trace.locating.state import Replacement, State, Values
+from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import OUTPUT, Assignment
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node, carried
 from gradcheck.trace.record.places import Place
+from gradcheck.trace.wording.loops import left_at_once
+from gradcheck.trace.wording.words import Words
 
 NEAR = 60
 """By how many operations a gradient is reached from what a loop adds up."""
@@ -49,12 +53,10 @@ def _of_operations(view: View, wrong: frozenset[str]) -> Special | None:
                 Replacement(nodes={one[-1]: _total(values, one) for one in series})
                 for values in state.values
             )
-            mended = state.mended_by(replacements, state.below(replacements[0].starts), wrong)
+            mended = state.mended_by(replacements, wrong)
             if mended:
-                node = state.tape[series[0][-1]]
-                return Special(
-                    LAST_PASS, Blame(node.place), node.index, replacements, mended, fix=ADD
-                )
+                last, blame = series[0][-1], Blame(state.tape[series[0][-1]].place)
+                return Special(LAST_PASS, blame, last, replacements, mended, fix=ADD)
     return None
 
 
@@ -78,7 +80,7 @@ def _of_assignments(
         replacements = tuple(
             Replacement(uses=dict.fromkeys(uses, _total(values, nodes))) for values in state.values
         )
-        mended = state.mended_by(replacements, state.below(replacements[0].starts), wrong)
+        mended = state.mended_by(replacements, wrong)
         if mended:
             return Special(LAST_PASS, Blame(place), uses[0][0], replacements, mended, fix=ADD)
     return None
@@ -110,3 +112,67 @@ def _are_one(view: View, members: Sequence[int]) -> bool:
         for values in view.state.values
         for index in members[1:]
     )
+
+
+def overwritten(view: View, wrong: frozenset[str]) -> Special | None:
+    """The statement that mends outputs once it adds in every pass what it assigns."""
+    state = view.state
+    for writes in _in_loops(state, wrong):
+        last = writes[-1]
+        try:
+            found = [
+                carried(nodes, values, {i: _adding(nodes[i]) for i in writes}, last)
+                for nodes, values in zip(state.nodes, state.values, strict=True)
+            ]
+        except Exception:  # the user's functions may be among them
+            continue
+        replacements = tuple(Replacement({i: values[i] for i in writes}) for values in found)
+        mended = state.mended_by(replacements, wrong)
+        if mended:
+            made, wanted = state.values[0][last], found[0][last]
+            blame = Blame(state.tape[last].place)
+            return Special(OVERWRITTEN, blame, last, replacements, mended, made, wanted, ADD)
+    return None
+
+
+def _in_loops(state: State, wrong: frozenset[str]) -> Iterator[list[int]]:
+    """The writes of a statement that wrong outputs are made of, where it ran more than once."""
+    above = state.outputs_made_of(wrong)
+    groups: dict[object, list[int]] = {}
+    for node in state.tape[state.start :]:
+        if node.name == "setitem" and node.is_float and node.chain and above >> node.index & 1:
+            groups.setdefault(node.chain, []).append(node.index)
+    yield from (writes for writes in groups.values() if len(writes) > 1)
+
+
+def _adding(node: Node) -> Node:
+    """The write of a value that adds it to what is there."""
+
+    def add(before: NDArray[Any], key: Any, value: Any) -> NDArray[Any]:
+        changed = np.array(before, dtype=node.value.dtype)
+        changed[key] += value
+        return changed
+
+    return replace(node, function=add)
+
+
+def return_too_early(
+    mend: Mend, blamed: Blame, state: State, words: Words
+) -> tuple[Place, int] | None:
+    """A return that ends a loop in its first pass, and the line of the loop.
+
+    It stands after what is blamed, or after what writes into a buffer that wrong outputs are made
+    of, in a function that the loss does not run.
+    """
+    of_the_loss = {call.code for node in words.nodes for call in node.chain}
+    above = state.outputs_made_of(mend.outputs)
+    places = [] if blamed.place is None else [blamed.place]
+    places += [
+        node.chain[0].place
+        for node in state.tape
+        if node.name == "setitem"
+        and above >> node.index & 1
+        and node.chain
+        and node.chain[0].code not in of_the_loss
+    ]
+    return next(filter(None, map(left_at_once, dict.fromkeys(places))), None)

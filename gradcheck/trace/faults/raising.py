@@ -152,8 +152,10 @@ def _fitting(search: Followed, operands: Sequence[Operand]) -> tuple[str, str]:
     for (one, a), (other, b) in pairs:
         for code, value in products_of(one, other, a, b):
             for quantity in search.known.of_kind(ADJOINT, VALUE) if value.shape else ():
-                its, least = quantity.values[0], 1e-9 * np.max(np.abs(value))
-                if its.shape == value.shape and np.allclose(its, value, rtol=1e-6, atol=least):
+                its = quantity.values[0]
+                if its.shape != value.shape:
+                    continue
+                if np.allclose(its, value, 1e-6, 1e-9 * np.max(np.abs(value))):
                     return code, named([quantity], search.words)
     return "", ""
 

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
-from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.search import Scale
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import NODE
+from gradcheck.trace.locating.units import NODE, Mend
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node, constant_of
 from gradcheck.trace.record.places import Place

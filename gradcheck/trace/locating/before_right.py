@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION
-from gradcheck.trace.locating.mend import QUANTITY, REST, Mend
 from gradcheck.trace.locating.trial import Trials
-from gradcheck.trace.locating.units import NODE, Unit
+from gradcheck.trace.locating.units import NODE, QUANTITY, REST, Mend, Unit
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import constant_of
 

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.operations import LAID_OUT, positions_through
 from gradcheck.trace.adjoints.quantities import TANGENT
 from gradcheck.trace.locating.candidates import Candidates
-from gradcheck.trace.locating.mend import OWN, QUANTITY, Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.search import PLAIN
 from gradcheck.trace.locating.state import Replacement, State
-from gradcheck.trace.locating.units import NODE, USE, Unit
+from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, USE, Mend, Unit
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node, resolve
 
@@ -45,8 +44,7 @@ def in_what_is_laid_out(
         return mend
     found: list[Mend] = []
     for tried in _with_all_entries(inner, state, candidates):
-        below = state.below(tried.replacements[0].starts)
-        mended = state.mended_by(tried.replacements, below, wrong)
+        mended = state.mended_by(tried.replacements, wrong)
         if mended >= mend.outputs:
             found.append(replace(tried, outputs=mended))
     return max(found, key=lambda one: len(one.outputs), default=mend)

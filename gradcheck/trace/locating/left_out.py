@@ -13,10 +13,9 @@ import numpy as np
 from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE, Quantity
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.candidates import Candidate, Table
-from gradcheck.trace.locating.mend import QUANTITY, Mend
 from gradcheck.trace.locating.multiples import in_rows, proportion
 from gradcheck.trace.locating.trial import Trials
-from gradcheck.trace.locating.units import NODE, USE, Unit
+from gradcheck.trace.locating.units import NODE, QUANTITY, USE, Mend, Unit
 from gradcheck.trace.locating.view import View
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
 from gradcheck.trace.locating.meaning import is_odd
-from gradcheck.trace.locating.mend import Mend
-from gradcheck.trace.locating.units import NODE, Unit
+from gradcheck.trace.locating.units import NODE, Mend, Unit
 from gradcheck.trace.locating.view import View
 
 

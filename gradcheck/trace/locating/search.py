@@ -15,12 +15,21 @@ import numpy as np
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, TANGENT, VALUE
 from gradcheck.trace.locating.candidates import Candidate, Candidates
 from gradcheck.trace.locating.meaning import complexity, is_meant, is_odd
-from gradcheck.trace.locating.mend import QUANTITY, ZERO, ByPoint, Mend
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.preferences import already_right, carries, is_better, spoils
 from gradcheck.trace.locating.replaceable import units_of
 from gradcheck.trace.locating.trial import Trials
-from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, USE, Unit
+from gradcheck.trace.locating.units import (
+    CALL,
+    EVERYWHERE,
+    NODE,
+    QUANTITY,
+    USE,
+    ZERO,
+    ByPoint,
+    Mend,
+    Unit,
+)
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import evaluate
 

@@ -163,12 +163,10 @@ class State:
         return values
 
     def mended_by(
-        self, replacements: Iterable[Replacement], order: Sequence[int], wrong: frozenset[str]
+        self, replacements: Sequence[Replacement], wrong: frozenset[str]
     ) -> frozenset[str]:
-        """The wrong outputs that become right at all points; none if a right one does not stay so.
-
-        The order is what is done again.
-        """
+        """The wrong outputs that become right at all points; none if it spoils a right one."""
+        order = self.below(replacements[0].starts)
         changed = set(order)
         hit = [output for output in self.outputs if output.node in changed]
         mended = wrong

@@ -14,11 +14,10 @@ from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.batches import run_each
 from gradcheck.trace.locating.candidates import Candidate, Table
 from gradcheck.trace.locating.linearity import Linearity, Reached
-from gradcheck.trace.locating.mend import OWN, ZERO, ByPoint, Mend
 from gradcheck.trace.locating.multiples import in_a_row
 from gradcheck.trace.locating.projections import FIT, Projection, fitting, weight_of, with_fixed
 from gradcheck.trace.locating.state import Replacement, State
-from gradcheck.trace.locating.units import Unit
+from gradcheck.trace.locating.units import OWN, ZERO, ByPoint, Mend, Unit
 
 EXECUTIONS = 4000
 """How many operations may be done again for the candidates of one unit; else it is not tried."""
@@ -224,7 +223,7 @@ class Trials:
             replacements = tuple(
                 self.replacement(unit, values[point], point, factor) for point in self.state.points
             )
-            outputs = self.state.mended_by(replacements, reached.order, self.wrong)
+            outputs = self.state.mended_by(replacements, self.wrong)
             if outputs and (best is None or len(outputs) > len(best.outputs)):
                 expected = [factor * value for value in values]
                 actual = self.actual(unit)

@@ -26,8 +26,7 @@ from gradcheck.trace.record.functions import (
 )
 from gradcheck.trace.record.nodes import Tape
 from gradcheck.trace.record.recording import apply, open_tape, plain
-from gradcheck.trace.record.storage import Storage
-from gradcheck.trace.record.traced import Traced
+from gradcheck.trace.record.storage import Storage, Traced
 from gradcheck.trace.record.writing import change, compute_into
 
 

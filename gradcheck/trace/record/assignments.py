@@ -18,7 +18,7 @@ from gradcheck.trace.record.nodes import Assignment, Tape
 from gradcheck.trace.record.places import Place, is_users_code
 from gradcheck.trace.record.recording import node_of
 from gradcheck.trace.record.sources import parsed, text_of
-from gradcheck.trace.record.traced import Traced
+from gradcheck.trace.record.storage import Traced
 
 
 @contextmanager

@@ -262,15 +262,27 @@ def evaluate(node: Node, values: Any) -> NDArray[Any]:
 
 
 def carried(
-    nodes: Sequence[Node], known: Any, changed: Mapping[int, NDArray[Any]], last: int
+    nodes: Sequence[Node], known: Any, changed: Mapping[int, NDArray[Any] | Node], last: int
 ) -> dict[int, NDArray[Any]]:
-    """The values that are others once some are changed, with these, up to the last node."""
-    values = dict(changed)
-    for node in nodes[min(changed) + 1 : last + 1]:
-        if node.index not in changed and not values.keys().isdisjoint(node.operands):
+    """The values that are others, up to the last node, once some values or operations are."""
+    values: dict[int, NDArray[Any]] = {}
+    for own in nodes[min(changed) : last + 1]:
+        node = changed.get(own.index, own)
+        if not isinstance(node, Node):
+            values[own.index] = node
+        elif node is not own or not values.keys().isdisjoint(node.operands):
             operands = {index: values.get(index, known[index]) for index in node.operands}
-            values[node.index] = evaluate(node, operands)
+            values[own.index] = evaluate(node, operands)
     return values
+
+
+def made_from(nodes: Sequence[Node], start: int, last: int) -> set[int]:
+    """A value, and all up to the last node that is made of it."""
+    found = {start}
+    for node in nodes[start + 1 : last + 1]:
+        if not found.isdisjoint(node.operands):
+            found.add(node.index)
+    return found
 
 
 def latest_first(nodes: Sequence[Node], starts: Iterable[int]) -> Iterator[Node]:

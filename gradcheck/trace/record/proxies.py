@@ -17,7 +17,7 @@ from gradcheck.trace.record.nodes import Tape
 from gradcheck.trace.record.places import is_users_code
 from gradcheck.trace.record.recording import apply, open_tape, plain
 from gradcheck.trace.record.scipy_forms import FOLLOWED, form_of
-from gradcheck.trace.record.sparse_forms import sparse_form
+from gradcheck.trace.record.sparse import sparse_form
 
 UFUNC_OF = {"atan": "arctan", "atan2": "arctan2", "pow": "power"}
 """The standard names of functions of `math` that numpy calls otherwise, and that have rules."""

@@ -12,8 +12,7 @@ import numpy as np
 from gradcheck.trace.record.floats import Float
 from gradcheck.trace.record.functions import one_of
 from gradcheck.trace.record.nodes import RAISED, Reference, Tape
-from gradcheck.trace.record.storage import Storage
-from gradcheck.trace.record.traced import Traced
+from gradcheck.trace.record.storage import Storage, Traced
 
 DEPTH = 4
 """How deep traced arrays are looked for in the arguments of a function."""

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.record.functions import changed, filled, filled_where
 from gradcheck.trace.record.nodes import Tape
 from gradcheck.trace.record.recording import open_tape, plain, record_failure, reference
-from gradcheck.trace.record.storage import Storage
-from gradcheck.trace.record.traced import Traced
+from gradcheck.trace.record.storage import Storage, Traced
 
 
 def change(

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.operations import LAID_OUT
 from gradcheck.trace.locating.laid_out import off_entries
-from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import NODE, USE
+from gradcheck.trace.locating.units import NODE, USE, Mend
 from gradcheck.trace.record.nodes import Node, Reference, resolve
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import parsed, text_of

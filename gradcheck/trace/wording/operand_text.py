@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 from types import CodeType
 
-from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.record.places import Chain, Place
 from gradcheck.trace.record.sources import expression_of, parsed
