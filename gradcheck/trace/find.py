@@ -20,9 +20,9 @@ from gradcheck.trace.adjoints.points import (
 from gradcheck.trace.adjoints.quantities import ADJOINT, NO_OTHER, Quantity, quantities_of
 from gradcheck.trace.adjoints.series import series_of
 from gradcheck.trace.adjoints.tangents import entries_read_alone
+from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.faults.backward import backward_steps
-from gradcheck.trace.faults.describe import Followed
 from gradcheck.trace.faults.doubts import doubt_of
 from gradcheck.trace.faults.next_fault import next_fault
 from gradcheck.trace.faults.raising import raising_fault

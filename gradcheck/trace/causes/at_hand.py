@@ -23,7 +23,7 @@ from gradcheck.trace.fault import (
 )
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import Replacement, State
-from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.locating.units import Mend, in_pass
 from gradcheck.trace.record.nodes import Assignment, constant_of, evaluate
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of, numbers_in
@@ -166,15 +166,14 @@ def what_to_write(
 def _sites(
     mend: Mend, state: State, place: Place, assignments: Sequence[Assignment]
 ) -> Iterator[Site]:
-    members, unit = mend.unit.replaced, mend.unit
-    count = len(members) if unit.is_series or len(unit.nodes) > 1 else 1
+    members, unit, count = mend.unit.replaced, mend.unit, mend.passes
     shape = state.values[0][members[0]].shape
     size = int(np.prod(shape))
     if size > LARGE or any(value.size != count * size for value in mend.expected):
         return
     for number in sorted({*np.linspace(0, count - 1, PASSES).astype(int).tolist()}):
         node = unit.nodes[number] if unit.nodes else unit.uses[number][0]
-        expected = [np.reshape(value, (count, *shape))[number] for value in mend.expected]
+        expected = in_pass(mend.expected, number, shape)
         # made anew: what the passes before made wrong is right by now
         actual = [
             evaluate(nodes[node], values) if unit.nodes else values[members[number]]

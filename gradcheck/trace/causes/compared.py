@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import CONTRIBUTION, SLOPE, Quantity, slopes_around
-from gradcheck.trace.locating.candidates import Candidate
+from gradcheck.trace.locating.candidates import Candidate, Candidates
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.trial import Deadline
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, carried, latest_first, made_from
 from gradcheck.trace.wording.scope import names_at
@@ -38,6 +39,27 @@ DEEPEST = 12
 
 FEWEST = 8
 """Entries from which on a slope can be told to be a function of its input."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What one search works on.
+
+    Attributes:
+        points: both functions, at each point.
+        known: the quantities.
+        candidates: what can replace values.
+        words: names the quantities.
+        tolerance: the relative error of what is right.
+        deadline: when it is to end.
+    """
+
+    points: tuple[Point, ...]
+    known: Known
+    candidates: Candidates
+    words: Words
+    tolerance: float
+    deadline: Deadline
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ from gradcheck.trace.adjoints.quantities import (
     VALUE,
     Quantity,
 )
-from gradcheck.trace.causes.compared import Array, Arrays, same
+from gradcheck.trace.causes.compared import Arrays, Followed, same
 from gradcheck.trace.fault import CONSTANT_FACTOR, EXTRA_TERM, WRONG_OPERAND, WRONG_VALUE
-from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import OWN, REST, ZERO, Mend
+from gradcheck.trace.locating.units import OWN, REST, ZERO, Mend, in_pass
 from gradcheck.trace.wording.words import Words
 
 LOOSE = 1e-6
@@ -29,17 +28,12 @@ ORDER = (ADJOINT, VALUE, SLOPE, TANGENT, CONTRIBUTION)
 """Which of several quantities that a value is names it."""
 
 
-def kind_of(
-    mend: Mend, state: State, known: Known, words: Words, expression: str
-) -> tuple[str, str, str]:
+def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tuple[str, str, str]:
     """The kind of the fault that a mend shows, what stands there, and what should."""
+    known, words = search.known, search.words
     first = state.values[0][mend.unit.replaced[0]]
-    begin = _worst_pass(mend, first.size) * first.size
-
-    def in_pass(value: Array) -> Array:
-        return np.reshape(value, -1)[begin : begin + first.size].reshape(first.shape)
-
-    one = [*map(in_pass, mend.actual)]
+    number = _worst_pass(mend, first.size)
+    one = in_pass(mend.actual, number, first.shape)
     explained = known.explaining(one)
     in_order = [quantity for quantity in explained if _is_it(one, quantity.values)]
     is_now = named(in_order, words) or expression
@@ -58,7 +52,7 @@ def kind_of(
     should_be = ""
     if candidate is not None:
         should_be = words.quantity(*candidate.key)
-        right = [*map(in_pass, mend.expected)]
+        right = in_pass(mend.expected, number, first.shape)
         if candidate.kind == PRODUCT:  # where the product is known, that is what it is called
             should_be = named(known.explaining(right), words) or should_be
         times = proportion(one, right)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.causes.compared import (
     Arrays,
     Compared,
+    Followed,
     is_activation,
     less,
     product,
@@ -260,14 +260,14 @@ def value_cause(compared: Compared) -> Cause | None:
     return None
 
 
-def update_cause(mend: Mend, points: Sequence[Point], state: State, words: Words) -> Cause | None:
+def update_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
     """What is taken off a parameter, where it is the parameter alone that belongs there."""
     consumer, operand = mend.unit.uses[0]
     for other in set(state.tape[consumer].operands) - {operand}:
         values = state.at(other)
-        for index in points[0].parameters.values():
-            if same(values, [point.loss_nodes[index].value for point in points]):
-                return _updated(words, index)
+        for index in search.points[0].parameters.values():
+            if same(values, [point.loss_nodes[index].value for point in search.points]):
+                return _updated(search.words, index)
     return None
 
 

@@ -9,10 +9,9 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import VALUE
-from gradcheck.trace.causes.compared import same
+from gradcheck.trace.causes.compared import Followed, same
 from gradcheck.trace.causes.penalties import penalty_derivatives
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.meaning import sizes_of
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
@@ -24,10 +23,10 @@ CLOSE = 1e-6
 SCALES = ("multiply", "divide")
 
 
-def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known) -> Cause | None:
+def scale_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
     """The cause of a value that is the right one times a constant."""
     ratio = 1 / mend.factor if mend.factor else np.inf
-    penalty = _of_penalty(mend, points, state, known)
+    penalty = _of_penalty(mend, search, state)
     if penalty is not None:
         return penalty
     if abs(ratio + 1) < CLOSE:
@@ -37,7 +36,7 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         words = f"the {written} is too much"
         two = fault.FACTOR_TWO if _is(ratio, 2) or _is(ratio, 0.5) else fault.NUMBER
         return Cause(two, words, f"leave the {written} out")
-    nodes = points[0].loss_nodes
+    nodes = search.points[0].loss_nodes
     divisors, sizes = _divisors(nodes), sizes_of(nodes)
     own = state.tape[mend.unit.first]
     for size in sizes if own.operation == "multiply" else ():
@@ -122,14 +121,13 @@ def _is(ratio: float, number: float) -> bool:
     return abs(ratio - number) < CLOSE * number
 
 
-def _of_penalty(mend: Mend, points: Sequence[Point], state: State, known: Known) -> Cause | None:
+def _of_penalty(mend: Mend, search: Followed, state: State) -> Cause | None:
     """The wrong sign or size of the penalty's derivative, which is a multiple of a parameter."""
-    index = mend.unit.replaced[0]
-    actual = state.at(index)
-    parameters = points[0].parameters
+    index, points = mend.unit.replaced[0], search.points
+    actual, parameters = state.at(index), points[0].parameters
     is_parameter = any(
         quantity.kind == VALUE and quantity.node in parameters.values()
-        for quantity in known.explaining(actual)
+        for quantity in search.known.explaining(actual)
     )
     is_penalty = _makes_penalty(index, mend.factor, points, state)
     if not (is_parameter or is_penalty) or any(

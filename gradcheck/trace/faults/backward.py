@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
+from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.causes.kinds import ORDER, constant
 from gradcheck.trace.fault import BackwardStep, Fault
-from gradcheck.trace.faults.describe import Followed
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.names import CONSTANT, MOVES, WRITES

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import ADJOINT
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.at_hand import Written, constant_to_drop, what_to_write
-from gradcheck.trace.causes.compared import same
+from gradcheck.trace.causes.compared import Followed, same
 from gradcheck.trace.causes.kinds import kind_of, named
 from gradcheck.trace.fault import (
     NOT_ACCUMULATED,
@@ -29,10 +28,7 @@ from gradcheck.trace.fault import (
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.faults.passes import passes_at, return_too_early
 from gradcheck.trace.faults.special import Special
-from gradcheck.trace.locating.candidates import Candidates
-from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.trial import Deadline
 from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, REST, Mend, in_order
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import latest_first
@@ -40,7 +36,6 @@ from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import loop_around, loop_that_ran_once
 from gradcheck.trace.wording.operand_text import assigned_value, name_of_operand
 from gradcheck.trace.wording.returned import returned_place
-from gradcheck.trace.wording.words import Words
 from gradcheck.user.blocks import BARE
 
 OF_PASSES = (NOT_ACCUMULATED, PASS_MISSING, SOME_LEFT_OUT)
@@ -48,27 +43,6 @@ OF_PASSES = (NOT_ACCUMULATED, PASS_MISSING, SOME_LEFT_OUT)
 
 STEPS = 3
 """How many right values before the wrong one are told."""
-
-
-@dataclass(frozen=True)
-class Followed:
-    """What one search works on.
-
-    Attributes:
-        points: both functions, at each point.
-        known: the quantities.
-        candidates: what can replace values.
-        words: names the quantities.
-        tolerance: the relative error of what is right.
-        deadline: when it is to end.
-    """
-
-    points: tuple[Point, ...]
-    known: Known
-    candidates: Candidates
-    words: Words
-    tolerance: float
-    deadline: Deadline
 
 
 def where_returned(search: Followed, view: View, mend: Mend) -> Place | None:
@@ -117,12 +91,8 @@ def of_mend(
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
     operand = name_of_operand(mend, state, blamed.place)
     told = assigned_value(blamed.expression) if operand is None else operand
-    kind, is_now, should_be = kind_of(mend, state, search.known, search.words, blamed.expression)
-    asked = (
-        cause_of(one, search.points, state, search.known, search.words)
-        for one in (outer, mend)
-        if one is not None
-    )
+    kind, is_now, should_be = kind_of(mend, search, state, blamed.expression)
+    asked = (cause_of(one, search, state) for one in (outer, mend) if one is not None)
     cause = next(filter(None, asked), None)
     left = return_too_early(mend, blamed, state, search.words)
     if left is not None and (cause is None or cause.name in OF_PASSES):

@@ -11,6 +11,7 @@ import numpy as np
 
 from gradcheck.trace.adjoints.points import Array, Point
 from gradcheck.trace.adjoints.reverse import adjoints
+from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     EXTRA_TERM,
@@ -24,7 +25,6 @@ from gradcheck.trace.fault import (
     Fault,
 )
 from gradcheck.trace.faults.changes import Change, constants_of
-from gradcheck.trace.faults.describe import Followed
 from gradcheck.trace.faults.variants import SMALL, variants_of
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.record.nodes import Node, carried, constant_of

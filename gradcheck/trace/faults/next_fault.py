@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
+from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Entry, Fault
 from gradcheck.trace.faults.blame import (
     Blame,
@@ -18,7 +19,7 @@ from gradcheck.trace.faults.blame import (
     is_of_another_kind,
     outside_helper,
 )
-from gradcheck.trace.faults.describe import Followed, of_mend, of_special, where_returned
+from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
 from gradcheck.trace.faults.passes import last_pass, overwritten
 from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
@@ -102,7 +103,7 @@ def _of_replacement(
     search: Followed, view: View, trials: Trials, mend: Mend
 ) -> tuple[Fault, State]:
     """The fault that a quantity mends, or a factor that is left out of what it is made of."""
-    if cause_of(mend, search.points, view.state, search.known, search.words) is None:
+    if cause_of(mend, search, view.state) is None:
         mend = before_right_terms(mend, view, trials)
     every = search.points[0].gradient.tape.assignments
     assignments = _naming(every)

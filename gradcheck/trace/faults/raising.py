@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
+from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.causes.kinds import named
 from gradcheck.trace.fault import OTHER_INDEX, RAISES, WRONG_SHAPE, Cause, Fault, Step
 from gradcheck.trace.faults.blame import Blame
-from gradcheck.trace.faults.describe import Followed
 from gradcheck.trace.record.nodes import RAISED, Node, Reference
 from gradcheck.trace.wording.loops import loop_of_index
 from gradcheck.trace.wording.misfits import Misfit, Operand, products_of, with_a_line_less

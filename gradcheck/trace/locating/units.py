@@ -99,6 +99,17 @@ class Mend:
     expected: ByPoint
     replacements: tuple[Replacement, ...]
 
+    @property
+    def passes(self) -> int:
+        """How many values are replaced: one in every pass of a loop, or one."""
+        is_several = self.unit.is_series or len(self.unit.nodes) > 1
+        return len(self.unit.replaced) if is_several else 1
+
+
+def in_pass(values: ByPoint, number: int, shape: tuple[int, ...]) -> list[NDArray[np.float64]]:
+    """What a mend replaces, or puts in its place, in one pass of a loop."""
+    return [np.asarray(np.reshape(value, (-1, *shape))[number]) for value in values]
+
 
 def in_order(mend: Mend, state: State) -> Mend:
     """The mend with each pass of a loop given its own value, where the passes add up.
