@@ -26,7 +26,6 @@ from gradcheck.trace.faults.special import special_fault, wrong_shape
 from gradcheck.trace.locating.before_right import before_right_terms
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.left_out import factor_left_out
-from gradcheck.trace.locating.projections import projections_of
 from gradcheck.trace.locating.search import Outcome, first_mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
@@ -50,22 +49,17 @@ def next_fault(
     )
     if special is not None:
         return of_special(search, state, special), False
-    trials = Trials(
-        state,
-        wrong,
-        projections_of(state, wrong, np.random.default_rng(5)),
-        search.deadline,
-    )
-    outcome = first_mend(view, trials, search.candidates, strict=True)
-    only_scale = outcome.mend is None and outcome.scale is not None
+    trials = Trials(view, wrong, search.candidates, search.deadline)
+    outcome = first_mend(trials, strict=True)
+    only_scale = outcome.mend is None and bool(outcome.scale)
     if not (outcome.late or only_scale) and (
         outcome.mend is None or _is_trivial(outcome.mend, search, view)
     ):
-        outcome = _freer(outcome, first_mend(view, trials, search.candidates, strict=False))
+        outcome = _freer(outcome, first_mend(trials, strict=False))
     if outcome.mend is not None:
         mend = in_what_is_laid_out(outcome.mend, state, wrong, search.candidates)
-        return _of_replacement(search, view, trials, mend), outcome.late
-    if outcome.scale is not None:
+        return _of_replacement(search, trials, mend), outcome.late
+    if outcome.scale:
         place = place_of_scale(outcome.scale, state, search.known.quantities)
         inner = in_what_is_laid_out(place.mend, state, wrong, search.candidates)
         place = replace(place, mend=inner)
@@ -99,12 +93,11 @@ def _shared(mend: Mend, state: State, wrong: frozenset[str]) -> Mend:
     return replace(mend, outputs=wrong, replacements=replacements)
 
 
-def _of_replacement(
-    search: Followed, view: View, trials: Trials, mend: Mend
-) -> tuple[Fault, State]:
+def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault, State]:
     """The fault that a quantity mends, or a factor that is left out of what it is made of."""
+    view = trials.view
     if cause_of(mend, search, view.state) is None:
-        mend = before_right_terms(mend, view, trials)
+        mend = before_right_terms(mend, trials)
     every = search.points[0].gradient.tape.assignments
     assignments = _naming(every)
     explained = view.explained.get(mend.unit.first, ())
@@ -116,7 +109,7 @@ def _of_replacement(
     )
     returned = where_returned(search, view, mend)
     if not explained or returned is not None:
-        inner = factor_left_out(view, trials, search.known.quantities, mend)
+        inner = factor_left_out(trials, mend)
         if inner is not None:
             return of_mend(search, view.state, inner, blame_use(inner, view, search.words), mend)
     taken_off = _taken_off(mend, view.state)

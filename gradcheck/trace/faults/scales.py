@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
 from gradcheck.trace.locating.multiples import proportion
-from gradcheck.trace.locating.search import Scale
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, Mend
 from gradcheck.trace.record.names import MOVES
@@ -38,7 +37,7 @@ class ScaleFault:
 
 
 def place_of_scale(
-    scale: Scale,
+    scale: Sequence[Mend],
     state: State,
     quantities: Sequence[Quantity],
 ) -> ScaleFault:
@@ -51,9 +50,9 @@ def place_of_scale(
     tape = state.tape
     mends = [
         mend
-        for mend in scale.mends
+        for mend in scale
         if tape[mend.unit.first].chain and tape[mend.unit.first].name != OUTPUT
-    ] or list(scale.mends)
+    ] or list(scale)
     scaled = {index for mend in mends for index in mend.unit.nodes}
     for mend in mends:
         node = tape[mend.unit.first]
@@ -75,7 +74,7 @@ def place_of_scale(
     differences = [mend for mend in mends if tape[mend.unit.first].operation == "subtract"]
     if differences and abs(differences[0].factor + 1) < 1e-9:
         return ScaleFault(differences[0])
-    blocks = {output.block for output in state.outputs if output.name in scale.outputs}
+    blocks = {output.block for output in state.outputs if output.name in scale[0].outputs}
     is_made_once = right is not None or len(blocks) > 1
     adjoint = _first_adjoint(mends, state, quantities) if is_made_once else None
     if adjoint is not None or with_constant:

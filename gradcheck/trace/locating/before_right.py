@@ -20,9 +20,9 @@ from gradcheck.trace.record.nodes import constant_of
 Wanted = Sequence[NDArray[np.float64]]
 
 
-def before_right_terms(mend: Mend, view: View, trials: Trials) -> Mend:
+def before_right_terms(mend: Mend, trials: Trials) -> Mend:
     """The mend of what a block's gradient is made of, where all that is done to it is right."""
-    one = mend.candidate
+    one, view = mend.candidate, trials.view
     if mend.unit.kind != NODE or mend.how != QUANTITY or one is None or one.kind != ADJOINT:
         return mend
     shape = view.state.tape[mend.unit.first].value.shape

@@ -19,14 +19,14 @@ from gradcheck.trace.locating.units import NODE, QUANTITY, USE, Mend, Unit
 from gradcheck.trace.locating.view import View
 
 
-def factor_left_out(
-    view: View, trials: Trials, quantities: Sequence[Quantity], mend: Mend
-) -> Mend | None:
+def factor_left_out(trials: Trials, mend: Mend) -> Mend | None:
     """The last uses of a known value where it, times a value of the loss, mends the same."""
     if mend.unit.kind not in (NODE, USE):
         return None
+    view = trials.view
     above = view.state.above[mend.unit.first]
-    varying = [one for one in quantities if _varies(one)]
+    varying = [one for one in trials.candidates.quantities if one.values[0].size > 1]
+    varying = [one for one in varying if np.ptp(one.values[0]) > 0]
     values = [one for one in varying if one.kind in (VALUE, SLOPE)]
     adjoints = [one for one in varying if one.kind == ADJOINT]
     for index in reversed(view.order):
@@ -38,7 +38,7 @@ def factor_left_out(
             factors = values if ADJOINT in known else adjoints if known else []
             for uses in (wrong_uses(operand, view), ((index, operand),)):
                 unit = Unit(USE, index, uses=uses)
-                found = _with_factor(unit, view, trials, factors)
+                found = _with_factor(unit, trials, factors)
                 if found is not None and found.outputs >= mend.outputs:
                     return found
     return None
@@ -50,14 +50,8 @@ def wrong_uses(operand: int, view: View) -> tuple[Edge, ...]:
     return tuple((user, operand) for user in view.state.consumers[operand] if user in order)
 
 
-def _varies(quantity: Quantity) -> bool:
-    return bool(np.ptp(quantity.values[0]) > 0) if quantity.values[0].size > 1 else False
-
-
-def _with_factor(
-    unit: Unit, view: View, trials: Trials, factors: Sequence[Quantity]
-) -> Mend | None:
-    index = unit.replaced[0]
+def _with_factor(unit: Unit, trials: Trials, factors: Sequence[Quantity]) -> Mend | None:
+    view, index = trials.view, unit.replaced[0]
     shape = view.state.values[0][index].shape
     chosen = [one for one in factors if shape and _fits(one.values[0].shape, shape)]
     own = next(iter(view.explained.get(index, ())), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,20 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.quantities import NO_OTHER
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.batches import run_each
-from gradcheck.trace.locating.candidates import Candidate, Table
+from gradcheck.trace.locating.candidates import Candidate, Candidates, Table
 from gradcheck.trace.locating.linearity import Linearity, Reached
 from gradcheck.trace.locating.multiples import in_a_row
-from gradcheck.trace.locating.projections import FIT, Projection, fitting, weight_of, with_fixed
+from gradcheck.trace.locating.projections import (
+    FIT,
+    Projection,
+    fitting,
+    projections_of,
+    weight_of,
+    with_fixed,
+)
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import OWN, ZERO, ByPoint, Mend, Unit
+from gradcheck.trace.locating.view import View
 
 EXECUTIONS = 4000
 """How many operations may be done again for the candidates of one unit; else it is not tried."""
@@ -59,23 +68,34 @@ class Trials:
     """The trials on one state.
 
     Attributes:
-        state: the state.
+        view: what is known of the state.
         wrong: the names of its wrong outputs.
-        projections: of these, by output.
+        candidates: what is tried.
         deadline: when no more are begun.
     """
 
-    state: State
+    view: View
     wrong: frozenset[str]
-    projections: dict[str, list[Projection]]
+    candidates: Candidates
     deadline: Deadline
-    linearity: Linearity = field(init=False)
     _reached: dict[Unit, Reached] = field(default_factory=dict)
     _fixed: dict[Unit, list[list[Projection]]] = field(default_factory=dict)
     _without: dict[Unit, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.linearity = Linearity(self.state)
+    @property
+    def state(self) -> State:
+        """The state."""
+        return self.view.state
+
+    @cached_property
+    def projections(self) -> dict[str, list[Projection]]:
+        """Of the wrong outputs, by output."""
+        return projections_of(self.state, self.wrong, np.random.default_rng(5))
+
+    @cached_property
+    def linearity(self) -> Linearity:
+        """From where on all is linear."""
+        return Linearity(self.state)
 
     @property
     def is_late(self) -> bool:
