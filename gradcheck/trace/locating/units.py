@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -108,7 +109,8 @@ class Mend:
 
 def in_pass(values: ByPoint, number: int, shape: tuple[int, ...]) -> list[NDArray[np.float64]]:
     """What a mend replaces, or puts in its place, in one pass of a loop."""
-    return [np.asarray(np.reshape(value, (-1, *shape))[number]) for value in values]
+    size = math.prod(shape)
+    return [np.ravel(value)[number * size :][:size].reshape(shape) for value in values]
 
 
 def in_order(mend: Mend, state: State) -> Mend:
