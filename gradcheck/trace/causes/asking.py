@@ -8,78 +8,58 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.causes.axis_causes import axis_cause, sample_cause
+from gradcheck.trace.causes import (
+    axis_causes,
+    index_causes,
+    missing_causes,
+    operation_causes,
+    path_causes,
+    penalties,
+    size_causes,
+    slope_causes,
+    surplus_causes,
+    upstream_causes,
+)
 from gradcheck.trace.causes.compared import Compared, Followed, same
-from gradcheck.trace.causes.index_causes import index_cause, other_index_cause, place_cause
-from gradcheck.trace.causes.missing_causes import left_out_cause
-from gradcheck.trace.causes.operation_causes import (
-    forward_cause,
-    product_cause,
-    softmax_cause,
-    term_cause,
-    update_cause,
-    value_cause,
-)
-from gradcheck.trace.causes.path_causes import (
-    path_cause,
-    turned_cause,
-    written_cause,
-)
-from gradcheck.trace.causes.penalties import penalty_cause
 from gradcheck.trace.causes.scale_causes import scale_cause
-from gradcheck.trace.causes.size_causes import size_cause
-from gradcheck.trace.causes.slope_causes import (
-    derivative_cause,
-    other_slope_cause,
-    slope_cause,
-)
-from gradcheck.trace.causes.surplus_causes import again_cause, clip_cause, habit_cause
-from gradcheck.trace.causes.upstream_causes import (
-    adjoint_cause,
-    loss_cause,
-    sent_back_cause,
-    summed_cause,
-    upstream_cause,
-    weights_cause,
-)
-from gradcheck.trace.fault import SCALE, Cause
+from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, ZERO, Mend, in_pass
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
-    clip_cause,
-    turned_cause,
-    index_cause,
-    left_out_cause,
-    value_cause,
-    upstream_cause,
-    sent_back_cause,
-    weights_cause,
-    place_cause,
-    other_index_cause,
-    written_cause,
-    sample_cause,
-    slope_cause,
-    softmax_cause,
-    again_cause,
-    habit_cause,
-    path_cause,
-    penalty_cause,
-    product_cause,
-    axis_cause,
-    adjoint_cause,
-    summed_cause,
-    loss_cause,
-    other_slope_cause,
-    term_cause,
-    size_cause,
-    forward_cause,
-    derivative_cause,
+    surplus_causes.clip_cause,
+    path_causes.turned_cause,
+    index_causes.index_cause,
+    missing_causes.left_out_cause,
+    operation_causes.value_cause,
+    upstream_causes.upstream_cause,
+    upstream_causes.sent_back_cause,
+    upstream_causes.weights_cause,
+    index_causes.place_cause,
+    index_causes.other_index_cause,
+    path_causes.written_cause,
+    axis_causes.sample_cause,
+    slope_causes.slope_cause,
+    operation_causes.softmax_cause,
+    surplus_causes.again_cause,
+    surplus_causes.habit_cause,
+    path_causes.path_cause,
+    penalties.penalty_cause,
+    operation_causes.product_cause,
+    axis_causes.axis_cause,
+    upstream_causes.adjoint_cause,
+    upstream_causes.summed_cause,
+    upstream_causes.loss_cause,
+    slope_causes.other_slope_cause,
+    operation_causes.term_cause,
+    size_causes.size_cause,
+    operation_causes.forward_cause,
+    slope_causes.derivative_cause,
 )
 """In this order; the first that applies is the cause."""
 
-DONE_IN_ALL = (again_cause, habit_cause, term_cause)
+DONE_IN_ALL = (surplus_causes.again_cause, surplus_causes.habit_cause, operation_causes.term_cause)
 """What is done to a right value in all passes of a loop: single numbers fit it by chance."""
 
 FEWEST_PASSES, CLOSE = 3, 1e-9
@@ -88,7 +68,7 @@ FEWEST_PASSES, CLOSE = 3, 1e-9
 def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
     """The cause of what a mend puts right; None where none is known."""
     if mend.how == ZERO:
-        return update_cause(mend, search, state)
+        return operation_causes.update_cause(mend, search, state)
     if mend.how == OWN:
         return scale_cause(mend, search, state)
     times = None
@@ -106,7 +86,7 @@ def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
     if alone is not None or not times:
         return alone
     cause = scale_cause(replace(mend, factor=1 / times), search, state)
-    is_any = cause is None or cause.name == SCALE  # of one pass any number may be the factor
+    is_any = cause is None or cause.name == fault.SCALE  # of one pass any number may be the factor
     return None if is_any else cause
 
 

@@ -9,18 +9,10 @@ from itertools import chain
 
 import numpy as np
 
+from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
 from gradcheck.trace.causes.compared import Array, Arrays, same
-from gradcheck.trace.fault import (
-    EXTRA_TERM,
-    FACTOR_MISSING,
-    OTHER_ADJOINT,
-    OTHER_OPERAND,
-    OTHER_WEIGHTS,
-    PATH_MISSING,
-    TRANSPOSED,
-    Cause,
-)
+from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import Mend, in_pass
@@ -60,11 +52,11 @@ CHANGED: tuple[Form, ...] = (
     ("subtract `{0}` from {1}", lambda wrong, own: wrong - own),
 )
 SAYS = {
-    "multiply": (FACTOR_MISSING, "the factor `{0}` is missing"),
-    "divide": (FACTOR_MISSING, "the division by `{0}` is missing"),
-    "add": (PATH_MISSING, "`{0}` is to be added"),
-    "subtract": (EXTRA_TERM, "`{0}` is one term too many"),
-    "write": (OTHER_OPERAND, "`{0}` belongs here"),
+    "multiply": (fault.FACTOR_MISSING, "the factor `{0}` is missing"),
+    "divide": (fault.FACTOR_MISSING, "the division by `{0}` is missing"),
+    "add": (fault.PATH_MISSING, "`{0}` is to be added"),
+    "subtract": (fault.EXTRA_TERM, "`{0}` is one term too many"),
+    "write": (fault.OTHER_OPERAND, "`{0}` belongs here"),
 }
 """Why a value is wrong, by the first word of what to write."""
 
@@ -95,18 +87,18 @@ class Written:
         if not self.code:
             return None
         name, words = SAYS[self.code.partition(" ")[0]]
-        if name == OTHER_OPERAND and self.node in self.made_of:
+        if name == fault.OTHER_OPERAND and self.node in self.made_of:
             return None  # what is done to it is too much
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
         if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
-            return Cause(TRANSPOSED, words)
-        if name == OTHER_OPERAND:
+            return Cause(fault.TRANSPOSED, words)
+        if name == fault.OTHER_OPERAND:
             values = state.at(self.node)
             kinds = {one.kind for one in known.explaining(values)}
             if ADJOINT in kinds and VALUE not in kinds:
-                name = OTHER_ADJOINT
+                name = fault.OTHER_ADJOINT
             elif any(same(values, one) for one in parameters):
-                name = OTHER_WEIGHTS
+                name = fault.OTHER_WEIGHTS
         return Cause(name, words)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
     CONTRIBUTION,
@@ -16,7 +17,6 @@ from gradcheck.trace.adjoints.quantities import (
     Quantity,
 )
 from gradcheck.trace.causes.compared import Arrays, Followed, same
-from gradcheck.trace.fault import CONSTANT_FACTOR, EXTRA_TERM, WRONG_OPERAND, WRONG_VALUE
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, REST, ZERO, Mend, in_pass
@@ -38,7 +38,7 @@ def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tupl
     in_order = [quantity for quantity in explained if _is_it(one, quantity.values)]
     is_now = named(in_order, words) or expression
     if mend.how == ZERO:
-        return EXTRA_TERM, is_now, "nothing"
+        return fault.EXTRA_TERM, is_now, "nothing"
     if mend.how == OWN:
         right = [mend.factor * value for value in one]
         wanted = [quantity for quantity in explained if same(right, quantity.values)]
@@ -46,8 +46,8 @@ def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tupl
         if should_be and mend.factor:
             is_near = abs(mend.factor - 1) < 1e-3
             is_now = expression if is_near else f"{constant(1 / mend.factor)} times {should_be}"
-            return CONSTANT_FACTOR, is_now, should_be
-        return CONSTANT_FACTOR, expression, f"{constant(mend.factor)} times that"
+            return fault.CONSTANT_FACTOR, is_now, should_be
+        return fault.CONSTANT_FACTOR, expression, f"{constant(mend.factor)} times that"
     candidate = mend.candidate
     should_be = ""
     if candidate is not None:
@@ -62,7 +62,7 @@ def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tupl
             should_be += ", less what is rightly added later,"
         elif abs(mend.factor - 1) > 1e-9:
             should_be = f"{constant(mend.factor)} times {should_be}"
-    return WRONG_OPERAND if mend.unit.uses else WRONG_VALUE, is_now, should_be
+    return fault.WRONG_OPERAND if mend.unit.uses else fault.WRONG_VALUE, is_now, should_be
 
 
 def _worst_pass(mend: Mend, size: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.fault import LAST_PASS, OVERWRITTEN
+from gradcheck.trace import fault
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.faults.special import ADD, Special
 from gradcheck.trace.locating.state import Replacement, State, Values
@@ -56,7 +56,7 @@ def _of_operations(view: View, wrong: frozenset[str]) -> Special | None:
             mended = state.mended_by(replacements, wrong)
             if mended:
                 last, blame = series[0][-1], Blame(state.tape[series[0][-1]].place)
-                return Special(LAST_PASS, blame, last, replacements, mended, fix=ADD)
+                return Special(fault.LAST_PASS, blame, last, replacements, mended, fix=ADD)
     return None
 
 
@@ -82,7 +82,7 @@ def _of_assignments(
         )
         mended = state.mended_by(replacements, wrong)
         if mended:
-            return Special(LAST_PASS, Blame(place), uses[0][0], replacements, mended, fix=ADD)
+            return Special(fault.LAST_PASS, Blame(place), uses[0][0], replacements, mended, fix=ADD)
     return None
 
 
@@ -131,7 +131,7 @@ def overwritten(view: View, wrong: frozenset[str]) -> Special | None:
         if mended:
             made, wanted = state.values[0][last], found[0][last]
             blame = Blame(state.tape[last].place)
-            return Special(OVERWRITTEN, blame, last, replacements, mended, made, wanted, ADD)
+            return Special(fault.OVERWRITTEN, blame, last, replacements, mended, made, wanted, ADD)
     return None
 
 

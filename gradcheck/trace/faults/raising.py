@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
 from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.causes.kinds import named
-from gradcheck.trace.fault import OTHER_INDEX, RAISES, WRONG_SHAPE, Cause, Fault, Step
+from gradcheck.trace.fault import Cause, Fault, Step
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.record.nodes import RAISED, Node, Reference
 from gradcheck.trace.wording.loops import loop_of_index
@@ -77,8 +78,8 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
     shape = f" {node.value.shape}" if culprit is not None else ""
     if failed.place is not None and culprit is not None:
         also = (failed.place, *also)
-    fault = Fault(
-        RAISES if culprit is None else WRONG_SHAPE,
+    found = Fault(
+        fault.RAISES if culprit is None else fault.WRONG_SHAPE,
         blamed.place,
         also,
         expression,
@@ -88,7 +89,7 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
         before=_right_operands(search, node),
         blocks=tuple(blocks),
     )
-    return fault, misfit
+    return found, misfit
 
 
 def _beyond_the_end(
@@ -102,8 +103,8 @@ def _beyond_the_end(
     if head is None:
         return None
     words = f"goes to {found['index']}, where axis {found['axis']} has {found['size']}"
-    cause = Cause(OTHER_INDEX, words)
-    return Fault(RAISES, head, (failed.place,), head.source, blocks=blocks, cause=cause)
+    cause = Cause(fault.OTHER_INDEX, words)
+    return Fault(fault.RAISES, head, (failed.place,), head.source, blocks=blocks, cause=cause)
 
 
 def _misfit(search: Followed, node: Node, has_value: bool) -> Misfit:

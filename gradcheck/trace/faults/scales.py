@@ -80,8 +80,7 @@ def place_of_scale(
     if adjoint is not None or with_constant:
         return ScaleFault(adjoint or with_constant[0])
     if right is not None:
-        handed_to = mends[0] if _is_in_next_function(right, mends[0], tape) else None
-        return ScaleFault(handed_to or right, is_right=handed_to is None)
+        return ScaleFault(right, is_right=True)
     return ScaleFault(mends[0] if len(blocks) > 1 else mends[-1])
 
 
@@ -118,15 +117,6 @@ def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None
     if len(users) != 1 or state.tape[users[0]].operation not in ("add", "subtract"):
         return None
     return ScaleFault(last, joined=users[0])
-
-
-def _is_in_next_function(right: Mend, mend: Mend, tape: Sequence[Node]) -> bool:
-    """Whether one function has handed out what is right, and the next, beside it, makes too much.
-
-    As from layer to layer.
-    """
-    given, taken = (tape[one.unit.first].chain for one in (right, mend))
-    return len(given) == len(taken) > 1 and given[0].code is not taken[0].code
 
 
 def _last_right(mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]) -> Mend | None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
-from gradcheck.trace.fault import EARLIER_CALL, NEVER_WRITTEN, NOT_RETURNED, WRONG_SHAPE
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.outputs import Output, provenance
@@ -90,7 +90,7 @@ def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
             loop = loop_that_stops_short(state, output.node)
             if loop is None:
                 continue
-            return _put_right(NEVER_WRITTEN, Blame(loop), output.node, output, state)
+            return _put_right(fault.NEVER_WRITTEN, Blame(loop), output.node, output, state)
         sources = {int(i) for i in provenance(tape, output.node)[output.entries]}
         if any(tape[i].function is not None and tape[i].operands for i in sources):
             continue
@@ -108,7 +108,7 @@ def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
         last = writes[-1].chain[0].place
         head = loop_of_missing(last, output.entries, shape)
         blame = Blame(head, (last,)) if head else Blame(last)
-        return _put_right(NEVER_WRITTEN, blame, writes[-1].index, output, state)
+        return _put_right(fault.NEVER_WRITTEN, blame, writes[-1].index, output, state)
     return None
 
 
@@ -136,7 +136,7 @@ def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:
         for values in state.values
     )
     first = tape[uses[0][0]]
-    return Special(EARLIER_CALL, Blame(first.place), first.index, replacements, wrong)
+    return Special(fault.EARLIER_CALL, Blame(first.place), first.index, replacements, wrong)
 
 
 def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) -> Special | None:
@@ -169,7 +169,7 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
             steps = [value - weights for value, weights in zip(actual, parameters, strict=True)]
             if proportion(actual, true, 1e-6) is None and proportion(steps, true, 1e-6) is None:
                 continue
-            special = _put_right(NOT_RETURNED, Blame(node.place), node.index, output, state)
+            special = _put_right(fault.NOT_RETURNED, Blame(node.place), node.index, output, state)
             return replace(special, actual=actual[0], expected=true[0])
     return None
 
@@ -194,7 +194,7 @@ def wrong_shape(
         if view.explained.get(node.index):  # right for something else: it is handed back as this
             returned = returned_place(node.chain, output.block)
             place = named[-1].place if named else returned or place
-        special = _put_right(WRONG_SHAPE, Blame(place), node.index, output, state)
+        special = _put_right(fault.WRONG_SHAPE, Blame(place), node.index, output, state)
         return replace(special, actual=value, expected=output.true[0])
     return None
 

@@ -57,7 +57,6 @@ def projections_of(
     together = max(1, TOGETHER // max(size, 1))
     found: dict[str, list[Projection]] = {output.name: [] for output in chosen}
     for point in state.points:
-        state.share_movements(point)
         for first in range(0, len(chosen), together):
             for one in _projections(state, chosen[first : first + together], point, rng):
                 found[one.output].append(one)
