@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import PATHS
 from gradcheck.trace.causes.axis_causes import REDUCTIONS, axis_of, other_axis
-from gradcheck.trace.causes.compared import Array, Arrays, Compared, less, made_of, quotient, same
+from gradcheck.trace.causes.compared import (
+    Array,
+    Arrays,
+    Compared,
+    agrees,
+    agrees_with,
+    less,
+    made_of,
+    quotient,
+    same,
+)
 from gradcheck.trace.causes.penalties import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.names import MOVES, WRITES, split_names
-from gradcheck.trace.record.nodes import Node, before_moves, evaluate, made_from, resolve
+from gradcheck.trace.record.nodes import Node, adding, before_moves, made_from
 
 SLIDES = split_names("convolve correlate convolve2d correlate2d")
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
@@ -211,7 +223,14 @@ def written_cause(compared: Compared) -> Cause | None:
     if indices:
         together = np.stack(np.broadcast_arrays(*indices)).reshape(len(indices), -1)
         places, counts = np.unique(together, axis=1, return_counts=True)
-        if np.any(counts > 1) and _is_right_added(compared, node):
+        tape = compared.state.tape
+        passes = [
+            one.index
+            for one in tape[: compared.operand + 1]
+            if one.name == "setitem" and one.chain == node.chain
+        ]
+        own = [node.index] if node.name == "setitem" else []
+        if np.any(counts > 1) and any(_is_right_added(compared, one) for one in (own, passes)):
             often = ", ".join(str(place[0]) for place in places.T[counts > 1][:4])
             return Cause(
                 fault.REPEATED_INDEX,
@@ -226,7 +245,7 @@ def written_cause(compared: Compared) -> Cause | None:
             "leave that out, or write the right numbers",
             node.index,
         )
-    if _adds_up(compared, node):
+    if agrees(compared, node, adding):
         return Cause(
             fault.NOT_ACCUMULATED,
             "it is assigned over what is there, and has to be added",
@@ -235,46 +254,17 @@ def written_cause(compared: Compared) -> Cause | None:
     return None
 
 
-def _adds_up(compared: Compared, node: Node) -> bool:
-    """Whether what is written, added to what is there, is what is wanted."""
-    target = node.operands[0]
-    added = []
-    for values in compared.state.values:
-        own = {index: values[index] for index in node.operands}
-        own[target] = np.full(values[target].shape, np.nan)
-        is_written = ~np.isnan(evaluate(node, own))
-        added.append(values[node.index] + np.where(is_written, values[target], 0.0))
-    return same(added, compared.expected)
+def _is_right_added(compared: Compared, writes: Sequence[int]) -> bool:
+    """Whether the value is right once what is written is added for every index that comes."""
 
+    def added(before: Array, key: Any, value: Array) -> Array:
+        changed = np.array(before, dtype=float)
+        np.add.at(changed, key, value - before[key])
+        return changed
 
-def _is_right_added(compared: Compared, node: Node) -> bool:
-    """Whether what is written is what is wanted once it is added for every index that comes.
-
-    Once, or in every pass of a loop.
-    """
-    return any(_are_right_added(compared, one) for one in ([node], _writes_of(compared, node)))
-
-
-def _are_right_added(compared: Compared, writes: Sequence[Node]) -> bool:
-    if not writes or writes[0].name != "setitem":
-        return False
-    totals = []
-    for values in compared.state.values:
-        total = np.array(resolve(writes[0].arguments[0], values), dtype=float)
-        for one in writes:
-            before, key, value = (resolve(argument, values) for argument in one.arguments)
-            np.add.at(total, key, value - before[key])
-        totals.append(total)
-    return same(totals, compared.expected)
-
-
-def _writes_of(compared: Compared, node: Node) -> list[Node]:
-    """What is written into buffers of one shape where a node writes, in every pass."""
-    return [
-        one
-        for one in compared.state.tape
-        if one.chain == node.chain and one.name == "setitem" and one.value.shape == node.value.shape
-    ]
+    return bool(writes) and agrees_with(
+        compared, lambda nodes: {one: replace(nodes[one], function=added) for one in writes}
+    )
 
 
 def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from gradcheck.trace.faults.special import ADD, Special
 from gradcheck.trace.locating.state import Replacement, State, Values
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node, carried
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, adding, carried
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import left_at_once
 from gradcheck.trace.wording.words import Words
@@ -121,7 +120,7 @@ def overwritten(view: View, wrong: frozenset[str]) -> Special | None:
         last = writes[-1]
         try:
             found = [
-                carried(nodes, values, {i: _adding(nodes[i]) for i in writes}, last)
+                carried(nodes, values, {i: adding(nodes[i]) for i in writes}, last)
                 for nodes, values in zip(state.nodes, state.values, strict=True)
             ]
         except Exception:  # the user's functions may be among them
@@ -143,17 +142,6 @@ def _in_loops(state: State, wrong: frozenset[str]) -> Iterator[list[int]]:
         if node.name == "setitem" and node.is_float and node.chain and above >> node.index & 1:
             groups.setdefault(node.chain, []).append(node.index)
     yield from (writes for writes in groups.values() if len(writes) > 1)
-
-
-def _adding(node: Node) -> Node:
-    """The write of a value that adds it to what is there."""
-
-    def add(before: NDArray[Any], key: Any, value: Any) -> NDArray[Any]:
-        changed = np.array(before, dtype=node.value.dtype)
-        changed[key] += value
-        return changed
-
-    return replace(node, function=add)
 
 
 def return_too_early(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -259,6 +259,16 @@ def evaluate(node: Node, values: Any) -> NDArray[Any]:
     if node.keywords:
         return np.asarray(node.function(*arguments, **resolve(dict(node.keywords), values)))
     return np.asarray(node.function(*arguments))
+
+
+def adding(node: Node) -> Node:
+    """The write of a value that adds it to what is there."""
+    write = node.function
+
+    def add(before: Any, *written: Any) -> Any:
+        return None if write is None else before + write(np.zeros_like(before), *written)
+
+    return replace(node, function=add)
 
 
 def carried(
