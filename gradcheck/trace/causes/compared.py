@@ -45,13 +45,8 @@ FEWEST = 8
 class Followed:
     """What one search works on.
 
-    Attributes:
-        points: both functions, at each point.
-        known: the quantities.
-        candidates: what can replace values.
-        words: names the quantities.
-        tolerance: the relative error of what is right.
-        deadline: when it is to end.
+    Both functions at each point; what is known, what can replace values, and what is called how;
+    the relative error of what is right; when it is to end.
     """
 
     points: tuple[Point, ...]

@@ -22,12 +22,7 @@ COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 
 @dataclass(frozen=True)
 class Blame:
-    """A place and those that belong to it.
-
-    Attributes:
-        place: what to change.
-        also: the other places.
-    """
+    """A place to change, and the others that belong to it."""
 
     place: Place | None
     also: tuple[Place, ...] = ()

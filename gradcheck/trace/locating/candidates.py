@@ -37,8 +37,7 @@ Shape = tuple[int, ...]
 class Candidate(What):
     """What could stand in the place of a value, or of a value in every pass of a loop.
 
-    Attributes:
-        number: its row in the matrices of its table.
+    The number is that of its row in the matrices of its table.
     """
 
     number: int
@@ -46,12 +45,7 @@ class Candidate(What):
 
 @dataclass(frozen=True)
 class Table:
-    """All candidates of one shape.
-
-    Attributes:
-        candidates: what they are.
-        entries: by point, a row for every candidate.
-    """
+    """All candidates of one shape; and by point their entries, a row for every candidate."""
 
     candidates: tuple[Candidate, ...]
     entries: tuple[NDArray[np.float64], ...]

@@ -44,12 +44,9 @@ FURTHER = 40
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one pass through the units found.
+    """What one pass through the units found: the replacement, and whether the time ran out.
 
-    Attributes:
-        mend: the replacement, or None.
-        scale: the places where one constant factor mends the same, in order.
-        late: whether the time ran out.
+    And the places where one constant factor mends the same, in order.
     """
 
     mend: Mend | None

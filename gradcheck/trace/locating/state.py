@@ -23,9 +23,7 @@ Values = list[NDArray[Any]]
 class Replacement:
     """Other values for nodes, or for single uses of them, at one point.
 
-    Attributes:
-        nodes: by index.
-        uses: by use: only that operation sees the other value.
+    Of a use, only that operation sees the other value.
     """
 
     nodes: Mapping[int, NDArray[Any]] = field(default_factory=dict)

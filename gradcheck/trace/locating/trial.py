@@ -42,11 +42,7 @@ FEWER = 2
 class Deadline:
     """When a search is to end: a moment on two clocks, which has passed when it has on both.
 
-    By the work of its own thread, so that a busy machine finds as much.
-
-    Attributes:
-        wall: on `time.perf_counter`, which is quickly asked.
-        own: on `time.thread_time`.
+    By the work of its own thread, so that a busy machine finds as much; `wall` is quickly asked.
     """
 
     wall: float
@@ -65,13 +61,9 @@ class Deadline:
 
 @dataclass
 class Trials:
-    """The trials on one state.
+    """The trials on one state, of which a view is given: what is tried, and until when.
 
-    Attributes:
-        view: what is known of the state.
-        wrong: the names of its wrong outputs.
-        candidates: what is tried.
-        deadline: when no more are begun.
+    `wrong` are the names of its wrong outputs.
     """
 
     view: View

@@ -98,12 +98,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Leak:
-    """An operation that the tape could not follow.
-
-    Attributes:
-        operation: what it was, in words.
-        place: where it was, if that is known.
-    """
+    """An operation that the tape could not follow, in words; and where, if that is known."""
 
     operation: str
     place: Place | None

@@ -77,12 +77,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Call:
-    """An instruction of one of the user's functions: a step of a chain of calls.
+    """An instruction, by its offset in the code of one of the user's functions: a step of a chain.
 
-    Attributes:
-        code: the function's code.
-        instruction: the offset of the instruction in it.
-        file: where the function stands; codes that are equal but for that are equal to Python.
+    The file is told beside the code: to Python, codes are equal that differ in nothing else.
     """
 
     code: CodeType
