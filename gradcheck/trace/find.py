@@ -27,8 +27,8 @@ from gradcheck.trace.faults.doubts import doubt_of
 from gradcheck.trace.faults.next_fault import next_fault
 from gradcheck.trace.faults.raising import raising_fault
 from gradcheck.trace.locating.candidates import Candidates
+from gradcheck.trace.locating.constants import meant_by
 from gradcheck.trace.locating.explain import known_quantities
-from gradcheck.trace.locating.meaning import meant_by
 from gradcheck.trace.locating.outputs import outputs_of
 from gradcheck.trace.locating.state import State, state_of
 from gradcheck.trace.locating.trial import Deadline

@@ -10,28 +10,26 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.causes import (
     axis_causes,
+    factor_causes,
     index_causes,
-    missing_causes,
     operation_causes,
     path_causes,
     penalties,
-    size_causes,
     slope_causes,
-    surplus_causes,
     upstream_causes,
 )
 from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.scale_causes import scale_cause
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, ZERO, Mend, in_pass
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
-    surplus_causes.clip_cause,
+    factor_causes.clip_cause,
     path_causes.turned_cause,
     index_causes.index_cause,
-    missing_causes.left_out_cause,
+    factor_causes.left_out_cause,
     operation_causes.value_cause,
     upstream_causes.upstream_cause,
     upstream_causes.sent_back_cause,
@@ -42,8 +40,8 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     axis_causes.sample_cause,
     slope_causes.slope_cause,
     operation_causes.softmax_cause,
-    surplus_causes.again_cause,
-    surplus_causes.habit_cause,
+    factor_causes.again_cause,
+    factor_causes.habit_cause,
     path_causes.path_cause,
     penalties.penalty_cause,
     operation_causes.product_cause,
@@ -53,13 +51,13 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     upstream_causes.loss_cause,
     slope_causes.other_slope_cause,
     operation_causes.term_cause,
-    size_causes.size_cause,
+    axis_causes.size_cause,
     operation_causes.forward_cause,
     slope_causes.derivative_cause,
 )
 """In this order; the first that applies is the cause."""
 
-DONE_IN_ALL = (surplus_causes.again_cause, surplus_causes.habit_cause, operation_causes.term_cause)
+DONE_IN_ALL = (factor_causes.again_cause, factor_causes.habit_cause, operation_causes.term_cause)
 """What is done to a right value in all passes of a loop: single numbers fit it by chance."""
 
 FEWEST_PASSES, CLOSE = 3, 1e-9

@@ -17,7 +17,7 @@ from gradcheck.trace.adjoints.quantities import (
     Quantity,
 )
 from gradcheck.trace.causes.compared import Arrays, Followed, same
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, REST, ZERO, Mend, in_pass
 from gradcheck.trace.wording.words import Words

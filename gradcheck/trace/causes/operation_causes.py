@@ -22,14 +22,14 @@ from gradcheck.trace.causes.compared import (
     quotient,
     same,
 )
-from gradcheck.trace.causes.surplus_causes import FORMS
+from gradcheck.trace.causes.factor_causes import FORMS
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.record.library_functions import softmax
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, before_moves, carried, evaluate
-from gradcheck.trace.record.scipy_forms import softmax
 from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.trace.wording.words import Words
 

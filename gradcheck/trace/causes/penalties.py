@@ -17,7 +17,7 @@ from gradcheck.trace.adjoints.points import (
 )
 from gradcheck.trace.causes.compared import Arrays, Compared, less, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.record.names import MOVES, split_names
 from gradcheck.trace.record.nodes import Node, before_moves, operands_of
 

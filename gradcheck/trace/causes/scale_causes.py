@@ -12,7 +12,7 @@ from gradcheck.trace.adjoints.quantities import VALUE
 from gradcheck.trace.causes.compared import Followed, same
 from gradcheck.trace.causes.penalties import penalty_derivatives
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.meaning import sizes_of
+from gradcheck.trace.locating.constants import sizes_of
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.nodes import Node, constant_of

@@ -18,7 +18,7 @@ from gradcheck.trace.causes.compared import (
     roughness,
     same,
 )
-from gradcheck.trace.causes.missing_causes import missing_cause
+from gradcheck.trace.causes.factor_causes import missing_cause
 from gradcheck.trace.fault import Cause
 
 LOOSE = 1e-5

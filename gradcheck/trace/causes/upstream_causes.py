@@ -12,7 +12,7 @@ from gradcheck.trace.causes.axis_causes import REDUCTIONS
 from gradcheck.trace.causes.compared import Arrays, Compared, less, product, quotient, same
 from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS, user_of
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.record.nodes import Node, before_moves, carried
 
 

@@ -13,7 +13,7 @@ from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VA
 from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.causes.kinds import ORDER, constant
 from gradcheck.trace.fault import BackwardStep, Fault
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.names import CONSTANT, MOVES, WRITES
 from gradcheck.trace.record.nodes import OUTPUT, RAISED, Node

@@ -25,7 +25,7 @@ from gradcheck.trace.record.nodes import latest_first
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import loop_around, loop_that_ran_once
 from gradcheck.trace.wording.operand_text import assigned_value, name_of_operand
-from gradcheck.trace.wording.returned import returned_place
+from gradcheck.trace.wording.parts import returned_place
 from gradcheck.user.blocks import BARE
 
 OF_PASSES = (fault.NOT_ACCUMULATED, fault.PASS_MISSING, fault.SOME_LEFT_OUT)

@@ -16,7 +16,7 @@ from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Cause, Fault
 from gradcheck.trace.faults.changes import Change, constants_of
 from gradcheck.trace.faults.variants import SMALL, variants_of
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.record.nodes import Node, carried, constant_of
 
 POINTS = 3

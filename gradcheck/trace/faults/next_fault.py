@@ -23,9 +23,8 @@ from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
 from gradcheck.trace.faults.passes import last_pass, overwritten
 from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
-from gradcheck.trace.locating.before_right import before_right_terms
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
-from gradcheck.trace.locating.left_out import factor_left_out
+from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
 from gradcheck.trace.locating.search import Outcome, first_mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
@@ -33,7 +32,7 @@ from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View, view_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Assignment
-from gradcheck.trace.wording.elements import place_of_element
+from gradcheck.trace.wording.parts import place_of_element
 
 
 def next_fault(

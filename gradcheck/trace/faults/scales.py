@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, Mend
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node, constant_of
 from gradcheck.trace.record.places import Place
-from gradcheck.trace.wording.returned import returned_place
+from gradcheck.trace.wording.parts import returned_place
 
 PRODUCTS = ("multiply", "divide", "matmul", "dot")
 

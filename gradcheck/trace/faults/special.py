@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.faults.blame import Blame
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.outputs import Output, provenance
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.wording.loops import loop_of_missing, loop_that_stops_short
-from gradcheck.trace.wording.returned import returned_place
+from gradcheck.trace.wording.parts import returned_place
 
 
 @dataclass(frozen=True)

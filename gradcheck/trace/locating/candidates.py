@@ -21,7 +21,7 @@ from gradcheck.trace.adjoints.quantities import (
     What,
 )
 from gradcheck.trace.adjoints.series import Series
-from gradcheck.trace.locating.multiples import in_rows
+from gradcheck.trace.locating.constants import in_rows
 from gradcheck.trace.record.places import Place
 
 TURNED = 7

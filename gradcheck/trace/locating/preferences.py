@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
-from gradcheck.trace.locating.meaning import is_odd
+from gradcheck.trace.locating.constants import is_odd
 from gradcheck.trace.locating.units import NODE, Mend, Unit
 from gradcheck.trace.locating.view import View
 

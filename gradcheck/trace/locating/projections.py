@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.reverse import Adjoints, Edge, adjoints
-from gradcheck.trace.locating.multiples import in_a_row
+from gradcheck.trace.locating.constants import in_a_row
 from gradcheck.trace.locating.outputs import Output
 from gradcheck.trace.locating.state import State
 

@@ -14,8 +14,8 @@ from gradcheck.trace.adjoints.quantities import NO_OTHER
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.batches import run_each
 from gradcheck.trace.locating.candidates import Candidate, Candidates, Table
+from gradcheck.trace.locating.constants import in_a_row
 from gradcheck.trace.locating.linearity import Linearity, Reached
-from gradcheck.trace.locating.multiples import in_a_row
 from gradcheck.trace.locating.projections import (
     FIT,
     Projection,

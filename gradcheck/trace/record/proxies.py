@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace.record.array import call_numpy
-from gradcheck.trace.record.library_functions import ACTIVATIONS
+from gradcheck.trace.record.library_functions import ACTIVATIONS, FOLLOWED, form_of
 from gradcheck.trace.record.names import split_names
 from gradcheck.trace.record.nodes import Tape
 from gradcheck.trace.record.places import is_users_code
 from gradcheck.trace.record.recording import apply, open_tape, plain
-from gradcheck.trace.record.scipy_forms import FOLLOWED, form_of
 from gradcheck.trace.record.sparse import sparse_form
 
 UFUNC_OF = {"atan": "arctan", "atan2": "arctan2", "pow": "power"}
