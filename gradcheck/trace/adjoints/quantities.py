@@ -18,7 +18,7 @@ from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.chains import CHAIN, Locals, chained, stays_inside
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import tangents_of
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import Node, grouped
 
 ADJOINT = "adjoint"
 VALUE = "value"
@@ -68,18 +68,16 @@ def quantities_of(points: Sequence[Point]) -> list[Quantity]:
     with np.errstate(all="ignore"):
         every = [one for one in _all(points) if all(v.dtype.kind == "f" for v in one.values)]
         fingerprints: list[Any] = [None] * len(every)
-        alike: dict[Any, list[int]] = {}
-        for number, one in enumerate(every):
-            if one.values[0].size:
-                alike.setdefault((one.kind, one.values[0].shape), []).append(number)
+        alike = grouped(
+            ((one.kind, one.values[0].shape), number)
+            for number, one in enumerate(every)
+            if one.values[0].size
+        )
         for key, numbers in alike.items():
             usable = _are_usable(key[0], [every[number].values for number in numbers])
             for number in itertools.compress(numbers, usable):
                 fingerprints[number] = *key, _fingerprint(every[number].values)
-    equal: dict[Any, list[Quantity]] = {}
-    for print_of, one in zip(fingerprints, every, strict=True):
-        if print_of is not None:
-            equal.setdefault(print_of, []).append(one)
+    equal = grouped(pair for pair in zip(fingerprints, every, strict=True) if pair[0] is not None)
     return [_told(ones, points[0].loss_nodes) for ones in equal.values()]
 
 
@@ -157,10 +155,11 @@ def contributions_of_calls(points: Sequence[Point]) -> Iterator[Quantity]:
     """What all uses of a value within one call contribute: what its backward pass hands out."""
     nodes = points[0].loss_nodes
     for operand, consumers in points[0].derivatives.users.items():
-        calls: dict[Any, list[int]] = {}
-        for consumer in consumers if 2 < len(consumers) < PATHS else ():
-            for outer in range(1, len(nodes[consumer].chain)):
-                calls.setdefault(nodes[consumer].chain[outer:], []).append(consumer)
+        calls = grouped(
+            (nodes[consumer].chain[outer:], consumer)
+            for consumer in (consumers if 2 < len(consumers) < PATHS else ())
+            for outer in range(1, len(nodes[consumer].chain))
+        )
         for within in {tuple(one) for one in calls.values() if 1 < len(one) < len(consumers)}:
             yield Quantity(CONTRIBUTION, operand, within[-1], _part(points, operand, within))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.operations import Movements, contributions
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import Node, grouped
 
 Edge = tuple[int, int]
 """A use of a value: the index of the operation, and that of its operand."""
@@ -32,10 +32,7 @@ class Adjoints:
     @cached_property
     def users(self) -> dict[int, list[int]]:
         """The operations through which a derivative comes to a value, by the value."""
-        found: dict[int, list[int]] = {}
-        for user, operand in self.of_edges:
-            found.setdefault(operand, []).append(user)
-        return found
+        return grouped((operand, user) for user, operand in self.of_edges)
 
 
 @np.errstate(all="ignore")

@@ -15,7 +15,7 @@ from gradcheck.trace.faults.special import ADD, Special
 from gradcheck.trace.locating.state import Replacement, State, Values
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import OUTPUT, Assignment, adding, carried
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, adding, carried, grouped
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import left_at_once
 from gradcheck.trace.wording.words import Words
@@ -63,9 +63,7 @@ def _of_assignments(
     view: View, wrong: frozenset[str], assignments: Sequence[Assignment]
 ) -> Special | None:
     state = view.state
-    named: dict[Place, list[int]] = {}
-    for assignment in assignments:
-        named.setdefault(assignment.place, []).append(assignment.node)
+    named = grouped((assignment.place, assignment.node) for assignment in assignments)
     counts = Counter((node.chain, node.name) for node in state.tape)
     for place, nodes in named.items():
         last = nodes[-1]
@@ -92,10 +90,11 @@ def _total(values: Values, indices: Sequence[int]) -> NDArray[Any]:
 def _kept(view: View) -> Iterator[list[int]]:
     """The results of an operation in a loop, of which the last goes into wrong outputs."""
     state = view.state
-    groups: dict[Any, list[int]] = {}
-    for node in state.tape[state.start :]:
-        if node.is_float and not node.is_leaf and node.name != OUTPUT and node.chain:
-            groups.setdefault((node.chain, node.name, node.value.shape), []).append(node.index)
+    groups = grouped(
+        (node.in_loop, node.index)
+        for node in state.tape[state.start :]
+        if node.is_float and not node.is_leaf and node.name != OUTPUT and node.chain
+    )
     order = set(view.order)
     for members in groups.values():
         if len(members) < 2 or members[-1] not in order or _are_one(view, members):
@@ -137,10 +136,11 @@ def overwritten(view: View, wrong: frozenset[str]) -> Special | None:
 def _in_loops(state: State, wrong: frozenset[str]) -> Iterator[list[int]]:
     """The writes of a statement that wrong outputs are made of, where it ran more than once."""
     above = state.outputs_made_of(wrong)
-    groups: dict[object, list[int]] = {}
-    for node in state.tape[state.start :]:
-        if node.name == "setitem" and node.is_float and node.chain and above >> node.index & 1:
-            groups.setdefault(node.chain, []).append(node.index)
+    groups = grouped(
+        (node.chain, node.index)
+        for node in state.tape[state.start :]
+        if node.name == "setitem" and node.is_float and node.chain and above >> node.index & 1
+    )
     yield from (writes for writes in groups.values() if len(writes) > 1)
 
 

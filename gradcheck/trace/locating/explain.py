@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.quantities import VALUE, Quantity
+from gradcheck.trace.record.nodes import grouped
 
 LINES = 24
 """Of how many rows or columns at most single ones are known quantities too."""
@@ -96,9 +97,7 @@ def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
     features: dict[int, list[Features]] = {}
     rows: dict[int, list[NDArray[np.intp]]] = {}
     sizes: dict[int, list[NDArray[np.float64]]] = {}
-    alike: dict[tuple[int, ...], list[int]] = {}
-    for number, quantity in enumerate(quantities):
-        alike.setdefault(quantity.values[0].shape, []).append(number)
+    alike = grouped((one.values[0].shape, number) for number, one in enumerate(quantities))
     for numbers in alike.values():
         of_shape = [quantities[number].values for number in numbers]
         for several, repeated in _with_lines(of_shape):

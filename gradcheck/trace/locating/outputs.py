@@ -14,7 +14,7 @@ from gradcheck.trace.adjoints.operations import positions_through
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import columns_of
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT, Node
+from gradcheck.trace.record.nodes import OUTPUT, Node, grouped
 
 PARTS = 40
 """Into how many parts a block is split at most."""
@@ -94,11 +94,7 @@ def _parts(
     if nodes[node].value.shape != shape:
         return [None]
     sources = provenance(nodes, node)
-    groups: dict[Any, list[int]] = {}
-    for source in np.unique(sources).tolist():
-        made = nodes[source]
-        key = made.chain if made.function is not None and made.chain else "constant"
-        groups.setdefault(key, []).append(source)
+    groups = grouped((nodes[source].chain, source) for source in np.unique(sources).tolist())
     if not 1 < len(groups) <= PARTS:
         return [None]
     parts = [np.flatnonzero(np.isin(sources, found)) for found in groups.values()]

@@ -21,7 +21,14 @@ from gradcheck.trace.locating.units import (
 )
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import CONSTANT, MOVES, ROUNDING
-from gradcheck.trace.record.nodes import OUTPUT, Node, is_inside, never_leaves
+from gradcheck.trace.record.nodes import (
+    OUTPUT,
+    Node,
+    grouped,
+    is_inside,
+    leaves_its_line,
+    never_leaves,
+)
 
 OUTER = 3
 """How many calls up the uses of a value within a call are gathered."""
@@ -57,10 +64,7 @@ def _inner_passes(view: View) -> frozenset[int]:
 
     One source line makes them all, so that what is wrong in one alone is so at an end.
     """
-    passes: dict[Any, list[int]] = {}
-    for index in view.order:
-        node = view.state.tape[index]
-        passes.setdefault((node.chain, node.name, node.value.shape), []).append(index)
+    passes = grouped((view.state.tape[index].in_loop, index) for index in view.order)
     return frozenset(
         index
         for members in passes.values()
@@ -112,10 +116,8 @@ def _is_used(view: View, index: int) -> bool:
 def _grouped(
     view: View, key: Callable[[Node], Any], chosen: Callable[[int], bool]
 ) -> list[tuple[int, ...]]:
-    groups: dict[Any, list[int]] = {}
-    for index in view.order:
-        if chosen(index):
-            groups.setdefault(key(view.state.tape[index]), []).append(index)
+    pairs = ((key(view.state.tape[index]), index) for index in view.order if chosen(index))
+    groups = grouped(pairs)
     return [tuple(members) for members in groups.values() if len(members) > 1]
 
 
@@ -127,7 +129,7 @@ def _series(view: View) -> Iterator[Unit]:
     tape = view.state.tape
     of_loops = _grouped(
         view,
-        lambda node: (node.chain, node.name, node.value.shape),
+        lambda node: node.in_loop,
         lambda index: _replaceable(view, index),
     )
     of_calls = _grouped(
@@ -152,22 +154,12 @@ def _is_whole(view: View, index: int) -> bool:
 
 def _together(view: View, members: tuple[int, ...]) -> list[tuple[int, ...]]:
     """All; those for the same outputs, where a loop goes over blocks; and the ends of loops."""
-    groups: dict[tuple[bool, ...], list[int]] = {}
-    state = view.state
-    for index in members:
-        reached = tuple(bool(state.above[one.node] >> index & 1) for one in state.outputs)
-        groups.setdefault(reached, []).append(index)
-    ends = [index for index in members if _is_used_elsewhere(view, index)]
+    state, users = view.state, view.state.consumers
+    outputs = [state.above[output.node] for output in state.outputs]
+    groups = grouped((tuple(one >> index & 1 for one in outputs), index) for index in members)
+    ends = [index for index in members if leaves_its_line(state.tape, index, users[index])]
     parts = [part for part in [*groups.values(), ends] if 1 < len(part) < len(members)]
     return [members, *map(tuple, parts)]
-
-
-def _is_used_elsewhere(view: View, index: int) -> bool:
-    """Whether a value leaves the line that makes it: what an inner loop has added up at its end."""
-    tape = view.state.tape
-    own = tape[index].place
-    users = (tape[user].place for user in view.state.consumers[index])
-    return own is not None and any(user is None or user.line != own.line for user in users)
 
 
 def _everywhere(view: View) -> Iterator[Unit]:

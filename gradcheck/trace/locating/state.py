@@ -14,7 +14,7 @@ from gradcheck.trace.adjoints.operations import Movements
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.outputs import Output, outputs_of
-from gradcheck.trace.record.nodes import Node, evaluate
+from gradcheck.trace.record.nodes import Node, evaluate, users_of
 
 Values = list[NDArray[Any]]
 
@@ -66,11 +66,7 @@ class State:
     @cached_property
     def consumers(self) -> list[list[int]]:
         """The operations that use each value."""
-        users: list[list[int]] = [[] for _ in self.tape]
-        for node in self.tape:
-            for operand in node.operands:
-                users[operand].append(node.index)
-        return users
+        return users_of(self.tape)
 
     @cached_property
     def above(self) -> list[int]:

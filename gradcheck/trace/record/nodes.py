@@ -6,13 +6,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.places import Chain, Place, chain_of_calls
+
+Key = TypeVar("Key")
+Item = TypeVar("Item")
 
 OUTPUT = "output"
 RAISED = "raised"
@@ -84,6 +87,11 @@ class Node:
     def operation(self) -> str:
         """The name of the operation, without the index of one of several results."""
         return self.name.partition("[")[0]
+
+    @property
+    def in_loop(self) -> tuple[Chain, str, tuple[int, ...]]:
+        """What it has in common with the values of the other passes of a loop."""
+        return self.chain, self.name, self.value.shape
 
     @property
     def is_float(self) -> bool:
@@ -209,6 +217,30 @@ class Tape:
         """Notes an operation that is not followed."""
         chain, *_ = chain_of_calls()
         self.leaks.append(Leak(operation, chain[0].place if chain else None))
+
+
+def grouped(pairs: Iterable[tuple[Key, Item]]) -> dict[Key, list[Item]]:
+    """Items that come with a key, by that."""
+    found: dict[Key, list[Item]] = {}
+    for key, item in pairs:
+        found.setdefault(key, []).append(item)
+    return found
+
+
+def users_of(nodes: Sequence[Node]) -> list[list[int]]:
+    """The operations that use each value."""
+    users: list[list[int]] = [[] for _ in nodes]
+    for node in nodes:
+        for operand in node.operands:
+            users[operand].append(node.index)
+    return users
+
+
+def leaves_its_line(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:
+    """Whether a value is used beside the line that makes it: what an inner loop has added up."""
+    own = nodes[index].place
+    places = (nodes[user].place for user in users)
+    return own is not None and any(one is None or one.line != own.line for one in places)
 
 
 def never_leaves(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:

@@ -17,7 +17,7 @@ from gradcheck.trace.adjoints.quantities import (
     TANGENT,
 )
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node, Reference, never_leaves
+from gradcheck.trace.record.nodes import Node, Reference, never_leaves, users_of
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import parsed, text_of
 from gradcheck.trace.wording.operand_text import operand_text
@@ -69,7 +69,7 @@ class Words:
                 if is_users
                 else self._given.get(index, own.removeprefix("data['").removesuffix("']"))
             )
-        place, is_inside = node.place, never_leaves(self.nodes, index, self._users.get(index, []))
+        place, is_inside = node.place, never_leaves(self.nodes, index, self._users[index])
         assigned = "" if is_inside else _name_given(node)
         if assigned:
             return assigned
@@ -115,11 +115,11 @@ class Words:
         """How a derivative comes about: what the loss makes of its value, and where."""
         if kind not in (ADJOINT, CONTRIBUTION):
             return ""
-        users = self._users.get(node, []) if other == NO_OTHER else [other]
+        users = self._users[node] if other == NO_OTHER else [other]
         made = node
         while len(users) == 1 and self._only_moves(node, made, users[0]):
             made = users[0]
-            users = self._users.get(made, [])
+            users = self._users[made]
         users = [one for one in users if self.nodes[one].is_float and one <= self.loss]
         places = list(dict.fromkeys(self.nodes[one].place for one in users))
         known = [place for place in places if place is not None]
@@ -141,7 +141,7 @@ class Words:
     def _named_sum(self, index: int) -> int:
         """The value that has a name, of which a value without one is a term: X @ W of X @ W + b."""
         node = self.nodes[index]
-        users = self._users.get(index, [])
+        users = self._users[index]
         if node.is_leaf or len(users) != 1 or (node.place and assigned_name(node.place)):
             return index
         added = self.nodes[users[0]]
@@ -165,12 +165,8 @@ class Words:
         return {index: name for name, index in sorted(given.items(), reverse=True)}
 
     @cached_property
-    def _users(self) -> dict[int, list[int]]:
-        users: dict[int, list[int]] = {}
-        for node in self.nodes:
-            for operand in node.operands:
-                users.setdefault(operand, []).append(node.index)
-        return users
+    def _users(self) -> list[list[int]]:
+        return users_of(self.nodes)
 
     def _made_by_helper(self, end: int, begin: int) -> bool:
         """Whether a value comes out of a function that was given the other."""
