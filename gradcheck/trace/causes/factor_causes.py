@@ -39,7 +39,6 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
                     fault.MASK_MISSING,
                     f"{name} is missing" if "mask" in name else f"the mask {name} is missing",
                     f"multiply by {name} on the way back too",
-                    _made_for(compared, first.index),
                 )
         others = set(first.operands) - {begin}
         made_of_it = made_from(compared.loss_nodes, begin, end)
@@ -52,16 +51,6 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
         return cause
     name = compared.words.quantity(SLOPE, end, begin)
     return Cause(fault.SLOPE_MISSING, f"{name} is missing", f"multiply by {name}")
-
-
-def _made_for(compared: Compared, node: int) -> int | None:
-    """Where the gradient makes the derivative by a value of the loss; it is an operand here."""
-    arriving = compared.adjoints(node)
-    for operand in compared.state.tape[compared.node].operands:
-        values = compared.state.at(operand)
-        if arriving is not None and same(values, arriving):
-            return operand
-    return None
 
 
 def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:

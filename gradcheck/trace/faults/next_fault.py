@@ -132,8 +132,6 @@ def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tupl
     if entry is None or blamed.place != state.tape[mend.unit.first].place:
         return of_mend(search, state, mend, blamed)
     fault, mended = of_mend(search, state, mend, replace(blamed, place=entry))
-    if mend.unit.uses:
-        return fault, mended
     at = off_entries(mend)[0]  # a number that is written there
     actual, expected = (float(np.ravel(one[0])[at]) for one in (mend.actual, mend.expected))
     known = Entry(entry.source, (), actual, expected, ())

@@ -45,16 +45,14 @@ class Known:
         """The quantities of some kinds."""
         return (one for one in self.quantities if one.kind in kinds)
 
-    def explaining(
-        self, values: Sequence[NDArray[Any]], exact_values: bool = False
-    ) -> list[Quantity]:
-        """The quantities that values are; if exact, those of the forward pass with no factor."""
-        return self.explaining_each([values], exact_values)[0]
+    def explaining(self, values: ByPoint) -> list[Quantity]:
+        """The quantities that values are, up to a factor."""
+        return self.explaining_each([values])[0]
 
     def explaining_each(
-        self, several: Sequence[Sequence[NDArray[Any]]], exact_values: bool = False
+        self, several: Sequence[ByPoint], exact_values: bool = False
     ) -> list[list[Quantity]]:
-        """The same for several values."""
+        """The same for several values; if exact, those of the forward pass with no factor."""
         found: list[list[Quantity]] = [[] for _ in several]
         by_size: dict[int, list[int]] = {}
         for number, values in enumerate(several):

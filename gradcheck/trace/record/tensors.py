@@ -81,18 +81,6 @@ class TorchArray(TracedArray):
             return np.ndarray.size.__get__(self)
         return lambda dim=None: shape if dim is None else shape[dim]
 
-    def numel(self) -> int:
-        """How many entries there are."""
-        return int(np.prod(self.shape, dtype=int))
-
-    def dim(self) -> int:
-        """How many axes there are."""
-        return self.ndim
-
-    def new_zeros(self, *shape: Any, **_: Any) -> Any:
-        """Zeros of another shape."""
-        return np.zeros(shape[0] if isinstance(shape[0], tuple | list) else shape)
-
     def __getitem__(self, key: Any) -> Any:
         return super().__getitem__(as_arrays(key))
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.operations import LAID_OUT
 from gradcheck.trace.locating.laid_out import off_entries
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import NODE, USE, Mend
-from gradcheck.trace.record.nodes import Node, Reference, resolve
+from gradcheck.trace.locating.units import NODE, Mend
+from gradcheck.trace.record.nodes import Node, resolve
 from gradcheck.trace.record.places import Call, Chain, Place
 from gradcheck.trace.record.sources import parsed, text_of, tree_of
 from gradcheck.user.blocks import BARE
@@ -69,15 +69,11 @@ def place_of_element(mend: Mend, state: State) -> Place | None:
     """The place of the one expression in a list that a mend puts right, if it is of one."""
     index = mend.unit.first
     node = state.tape[index]
-    if node.place is None or node.operation not in LAID_OUT or mend.unit.kind not in (NODE, USE):
+    if node.place is None or node.operation not in LAID_OUT or mend.unit.kind != NODE:
         return None
     if not node.arguments or not isinstance(node.arguments[0], list | tuple):
         return None
-    if mend.unit.uses:
-        operand = Reference(mend.unit.uses[0][1])
-        paths = [path for path, item in _leaves(node.arguments[0]) if item == operand]
-    else:
-        paths = _laid_at(node, state, off_entries(mend))
+    paths = _laid_at(node, state, off_entries(mend))
     return _element(node.place, paths[0]) if len(paths) == 1 else None
 
 
