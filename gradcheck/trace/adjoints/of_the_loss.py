@@ -11,9 +11,8 @@ import numpy as np
 from gradcheck.trace.adjoints.points import (
     Array,
     FollowedLoss,
-    NotFollowedError,
     Subject,
-    follow_loss,
+    followed_loss,
 )
 from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.record.nodes import Node, Reference, carried, constant_of
@@ -26,14 +25,6 @@ GUARDED = ("add", "maximum", *TO_ONE)
 LARGEST_GUARD = 1e-3
 
 
-def _followed(subject: Subject, values: Sequence[Array]) -> FollowedLoss | None:
-    """The loss at a point, given by block; None where it cannot be followed."""
-    try:
-        return follow_loss(subject, values)
-    except NotFollowedError:
-        return None
-
-
 def without_guards(
     subject: Subject, values: Sequence[Array]
 ) -> tuple[Mapping[str, Array], Mapping[str, Array]] | None:
@@ -43,7 +34,7 @@ def without_guards(
     from. None where the loss has none, or cannot be followed.
     """
     with np.errstate(all="ignore"):
-        loss = _followed(subject, values)
+        loss = followed_loss(subject, values)
         bare = {} if loss is None else dict(_guards(loss))
         if loss is None or not bare:
             return None

@@ -131,6 +131,14 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
     return FollowedLoss(loss.nodes, index, leaves, derivatives, subject)
 
 
+def followed_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss | None:
+    """The loss at a point, given by block; None where it cannot be followed."""
+    try:
+        return follow_loss(subject, values)
+    except NotFollowedError:
+        return None
+
+
 def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
     """Follows both functions at a point, given by block, with so many calls of the gradient."""
     loss = follow_loss(subject, values)

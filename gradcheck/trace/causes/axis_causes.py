@@ -97,13 +97,9 @@ def _some_of(actual: Arrays, expected: Arrays, axis: int, fewest: int) -> Cause 
 
 def other_axis(node: Node, axis: int | None) -> Cause:
     """A reduction that must go over another axis."""
-    source = "" if node.place is None else node.place.source
-    return Cause(
-        fault.WRONG_AXIS,
-        f"`{source}` goes over {_axes(axis_of(node))} and must go over {_axes(axis)}",
-        f"let `{source}` go over {_axes(axis)}",
-        node.index,
-    )
+    words = f"`{node.source}` goes over {_axes(axis_of(node))} and must go over {_axes(axis)}"
+    fix = f"let `{node.source}` go over {_axes(axis)}"
+    return Cause(fault.WRONG_AXIS, words, fix, node.index)
 
 
 def axis_of(node: Node) -> Any:

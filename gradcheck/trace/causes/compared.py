@@ -18,7 +18,7 @@ from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Deadline
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node, carried, latest_first, made_from
+from gradcheck.trace.record.nodes import Node, before_moves, carried, latest_first, made_from
 from gradcheck.trace.wording.scope import names_at
 from gradcheck.trace.wording.words import Words
 
@@ -107,6 +107,11 @@ class Compared:
         if any(value is None for value in found):
             return None
         return [self.factor * np.asarray(value) for value in found]
+
+    def is_parameter(self, operand: int) -> bool:
+        """Whether a value of the gradient is a parameter, turned or reshaped."""
+        values = self.state.at(before_moves(self.state.tape, operand))
+        return any(same(values, self.values(parameter)) for parameter in self.parameters)
 
     @cached_property
     def derived_by(self) -> list[int]:
@@ -211,6 +216,11 @@ def quotient(one: Arrays, other: Arrays) -> Arrays:
 def less(one: Arrays, other: Arrays) -> Arrays:
     """The difference at every point."""
     return [a - b for a, b in zip(one, other, strict=True)]
+
+
+def transposed(values: Arrays) -> Arrays:
+    """The transpose at every point, of each of several matrices; vectors stay as they are."""
+    return [value.swapaxes(-1, -2) if value.ndim > 1 else value for value in values]
 
 
 def roughness(used: Arrays, inputs: Arrays) -> float:

@@ -21,6 +21,7 @@ from gradcheck.trace.causes.compared import (
     product,
     quotient,
     same,
+    transposed,
 )
 from gradcheck.trace.causes.factor_causes import FORMS
 from gradcheck.trace.fault import Cause
@@ -133,7 +134,7 @@ def product_cause(compared: Compared) -> Cause | None:
         and same(product(one, other), compared.expected)
     ):
         return Cause(fault.MATRIX_PRODUCT, "the elementwise product belongs here")
-    pairs = [*itertools.product((one, _turned(one)), (other, _turned(other)))]
+    pairs = [*itertools.product((one, transposed(one)), (other, transposed(other)))]
     if elementwise:
         pairs += [(right, left) for left, right in pairs]
     if not any(_is_matrix_product(left, right, compared.expected) for left, right in pairs):
@@ -141,10 +142,6 @@ def product_cause(compared: Compared) -> Cause | None:
     if elementwise:
         return Cause(fault.ELEMENTWISE, "a matrix product belongs here")
     return Cause(fault.TRANSPOSED, "an operand is to be transposed", "transpose the operand")
-
-
-def _turned(values: Arrays) -> Arrays:
-    return [value.swapaxes(-1, -2) if value.ndim > 1 else value for value in values]
 
 
 def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:

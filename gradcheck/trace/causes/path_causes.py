@@ -22,6 +22,7 @@ from gradcheck.trace.causes.compared import (
     made_of,
     quotient,
     same,
+    transposed,
 )
 from gradcheck.trace.causes.penalties import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
@@ -165,8 +166,7 @@ def turned_cause(compared: Compared) -> Cause | None:
     shape = actual[0].shape
     if actual[0].ndim > 4 or actual[0].size < 2 or expected[0].shape != shape:
         return None
-    turned = [one.swapaxes(-1, -2) if len(shape) > 1 else one for one in actual]
-    if same(turned, expected):
+    if same(transposed(actual), expected):
         used_by = [one for one in compared.state.tape if compared.operand in one.operands]
         reduced = used_by[0] if len(used_by) == 1 else compared.state.tape[compared.node]
         if reduced.operation in REDUCTIONS and reduced.place and axis_of(reduced) in (0, 1):
@@ -183,7 +183,7 @@ def turned_cause(compared: Compared) -> Cause | None:
             is_turned = bool(turning)
             fix = "leave `[::-1]` out" if is_turned else f"turn it round: `[{along}]`"
             slides = any(one.operation in SLIDES for one in made_of(compared))
-            of_kernel = any(_is_of_parameter(compared, node) for node in turning)
+            of_kernel = any(compared.is_parameter(one) for node in turning for one in node.operands)
             kind = fault.REVERSED if slides or of_kernel else fault.TURNED
             return Cause(kind, "its entries are in the reverse order", fix)
     return None
@@ -194,17 +194,6 @@ def _turns_round(node: Node) -> bool:
     key = node.arguments[1:2]
     steps = [one.step for part in key for one in np.atleast_1d(part) if isinstance(one, slice)]
     return node.operation in ("flip", "fliplr", "flipud", "rot90") or -1 in steps
-
-
-def _is_of_parameter(compared: Compared, node: Node) -> bool:
-    """Whether an operation is given a parameter as it is."""
-    tape = compared.state.tape
-    given = [before_moves(tape, operand) for operand in node.operands]
-    return any(
-        same(compared.state.at(one), compared.values(parameter))
-        for one in given
-        for parameter in compared.parameters
-    )
 
 
 def written_cause(compared: Compared) -> Cause | None:

@@ -11,9 +11,8 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import (
     Array,
     FollowedLoss,
-    NotFollowedError,
     Subject,
-    follow_loss,
+    followed_loss,
 )
 from gradcheck.trace.causes.compared import Arrays, Compared, less, same
 from gradcheck.trace.fault import Cause
@@ -107,9 +106,8 @@ def whole_term(loss: FollowedLoss, terms: frozenset[int], index: int) -> int:
 
 def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
     """The blocks of whose entries alone the loss takes squares; none where it is not followed."""
-    try:
-        loss = follow_loss(subject, values)
-    except NotFollowedError:
+    loss = followed_loss(subject, values)
+    if loss is None:
         return frozenset()
     alone = {index: name for name, index in loss.parameters.items()}
     found = set()

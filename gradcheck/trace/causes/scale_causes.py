@@ -76,7 +76,7 @@ def scale_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
 
 def _written(node: Node, ratio: float) -> str:
     """The number in the text of a product that is the factor; empty where there is none."""
-    for _, number, divides in numbers_in("" if node.place is None else node.place.source):
+    for _, number, divides in numbers_in(node.source):
         if number not in (0, 1) and _is(1 / ratio if divides else ratio, number):
             return f"{'division by' if divides else 'factor'} {number}"
     return ""
@@ -173,7 +173,7 @@ def _divisors(nodes: Sequence[Node]) -> set[int]:
     """
     found: set[float] = set()
     for node in nodes:
-        bare = {number for _, number, _ in numbers_in(node.place.source if node.place else "")}
+        bare = {number for _, number, _ in numbers_in(node.source)}
         name = node.operation
         if name == "mean" and node.operands and node.value.size:
             found.add(nodes[node.operands[0]].value.size / node.value.size)

@@ -13,7 +13,7 @@ from gradcheck.trace.causes.compared import Arrays, Compared, less, product, quo
 from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS, user_of
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import proportion
-from gradcheck.trace.record.nodes import Node, before_moves, carried
+from gradcheck.trace.record.nodes import Node, carried
 
 
 def upstream_cause(compared: Compared) -> Cause | None:
@@ -85,9 +85,7 @@ def adjoint_cause(compared: Compared) -> Cause | None:
 
 def _is_sent_back(compared: Compared, user: Node) -> bool:
     """Whether a matrix product with a parameter takes what is wrong."""
-    return user.operation in MATRIX_PRODUCTS and any(
-        _is_parameter(compared, operand) for operand in user.operands
-    )
+    return user.operation in MATRIX_PRODUCTS and any(map(compared.is_parameter, user.operands))
 
 
 def weights_cause(compared: Compared) -> Cause | None:
@@ -140,13 +138,6 @@ def _errors(compared: Compared, node: int) -> Iterator[Arrays]:
     for leaf in compared.loss_nodes:
         if leaf.is_leaf and leaf.value.shape == shape and leaf.index not in compared.parameters:
             yield less(compared.values(node), compared.values(leaf.index))
-
-
-def _is_parameter(compared: Compared, index: int) -> bool:
-    """Whether an operand of the gradient is a parameter, turned or reshaped."""
-    moved = before_moves(compared.state.tape, index)
-    values = compared.state.at(moved)
-    return any(same(values, compared.values(node)) for node in compared.parameters)
 
 
 def _named(compared: Compared) -> str:

@@ -13,7 +13,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import CALL, Mend
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
-from gradcheck.trace.record.places import Call, Chain, Place
+from gradcheck.trace.record.places import Call, Chain, Place, arguments_of
 from gradcheck.trace.wording.operand_text import place_of_use, text_of_use, with_place
 from gradcheck.trace.wording.words import Words
 
@@ -196,7 +196,7 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
         expression = expression.value
     if not isinstance(expression, ast.Name):
         return True
-    return expression.id in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return expression.id in arguments_of(code)
 
 
 def _levels_up(made: Chain, used: Chain) -> int:

@@ -109,7 +109,7 @@ def _beyond_the_end(
 
 def _misfit(search: Followed, node: Node, has_value: bool) -> Misfit:
     """The operation in words, with a product of its operands that is a known quantity."""
-    source = node.place.source if node.place is not None else ""
+    source = node.source
     operands = [
         Operand(
             ast.unparse(written) if written is not None else _words_of(search, index) or "a value",

@@ -15,7 +15,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from gradcheck.trace.record.nodes import Assignment, Tape, grouped
-from gradcheck.trace.record.places import Place, is_users_code
+from gradcheck.trace.record.places import Place, is_users_file
 from gradcheck.trace.record.recording import node_of
 from gradcheck.trace.record.sources import parsed, text_of
 from gradcheck.trace.record.storage import Traced
@@ -59,7 +59,7 @@ class _Watch:
         return self.line if known[1] else None
 
     def _has_any(self, code: CodeType) -> bool:
-        if not is_users_code(code):
+        if not is_users_file(code.co_filename):
             return False
         statements = self.statements(code.co_filename)
         return any(first in statements for _, _, first in code.co_lines())

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.places import Chain, Place, chain_of_calls
+from gradcheck.trace.record.places import Chain, Place, arguments_of, chain_of_calls
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -133,8 +133,7 @@ class Assignment:
     @property
     def is_argument(self) -> bool:
         """Whether the name is that of an argument, which `return name` returns as it came."""
-        count = self.code.co_argcount + self.code.co_kwonlyargcount
-        return self.target in self.code.co_varnames[:count]
+        return self.target in arguments_of(self.code)
 
 
 @dataclass

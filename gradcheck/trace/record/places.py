@@ -92,6 +92,11 @@ class Call:
         return _place(self.file, self.code.co_linetable, self.code, self.instruction)
 
 
+def arguments_of(code: CodeType) -> tuple[str, ...]:
+    """The names of a function's arguments."""
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
 Chain = tuple[Call, ...]
 """The calls that led to an operation, the innermost first."""
 
@@ -112,14 +117,9 @@ def _positions(
     return tuple(code.co_positions())
 
 
-def is_users_code(code: CodeType) -> bool:
-    """Whether a function is the user's: neither gradcheck's, nor installed, nor Python's."""
-    return is_users_file(code.co_filename)
-
-
 @lru_cache(maxsize=4096)
 def is_users_file(filename: str) -> bool:
-    """Whether a file is the user's."""
+    """Whether a file is the user's: neither gradcheck's, nor installed, nor Python's."""
     if filename.startswith("<"):
         return not filename.startswith(("<frozen", "<__array_function__", "<attrs"))
     path = Path(filename).resolve()
@@ -149,7 +149,7 @@ MOST_CALLS = 2**17
 def _call(code: CodeType, instruction: int) -> Call | None:
     if len(_calls) > MOST_CALLS:
         _calls.clear()
-    call = Call(code, instruction, code.co_filename) if is_users_code(code) else None
+    call = Call(code, instruction, code.co_filename) if is_users_file(code.co_filename) else None
     _calls[id(code), instruction] = code, call
     return call
 

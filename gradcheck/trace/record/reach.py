@@ -77,7 +77,7 @@ class Reach:
             return self._tensor(value, name)
         if is_jaxs(value) and isinstance(getattr(value, "__wrapped__", None), FunctionType):
             return self.traced(value.__wrapped__, name)  # jit, custom_vjp: the user's own function
-        if (numbers and type(value) is float) or (isinstance(value, np.floating) and numbers):
+        if numbers and (type(value) is float or isinstance(value, np.floating)):
             return traced_number(self.tape, value, name)
         if isinstance(value, ATOMS):
             return value

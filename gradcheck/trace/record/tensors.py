@@ -16,7 +16,7 @@ import numpy as np
 from gradcheck.trace.record.array import TracedArray
 from gradcheck.trace.record.functions import OPERATORS
 from gradcheck.trace.record.library_functions import PLACING, TORCHS, Placed, words_for
-from gradcheck.trace.record.places import is_users_code
+from gradcheck.trace.record.places import is_users_file
 from gradcheck.trace.record.recording import apply, open_tape
 from gradcheck.user.objects import attributes, is_object
 from gradcheck.user.outputs import leaves
@@ -89,7 +89,7 @@ class TorchArray(TracedArray):
 
 
 def _asked_by_user() -> bool:
-    return is_users_code(sys._getframe(2).f_code)
+    return is_users_file(sys._getframe(2).f_code.co_filename)
 
 
 class JaxArray(TracedArray):

@@ -59,7 +59,7 @@ class Words:
             return "the loss"
         node = self.nodes[index]
         if index in self.parameters and not node.is_leaf:  # an entry that is read by itself
-            own = "" if node.place is None else node.place.source
+            own = node.source
             return own if own.endswith("]") else _name_given(node) or self.parameters[index]
         if node.is_leaf:
             own = self.parameters.get(index, node.name) or BARE
