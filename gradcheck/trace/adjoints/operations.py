@@ -123,8 +123,7 @@ def contributions(
         several: whether there are several adjoints, along a first axis; so of all results.
     """
     if isinstance(node.function, Altered):
-        back = partial(node.function.back, values)
-        return _each(back, g) if several else back(g)
+        return _each(partial(node.function.back, values), g, several)
     name = node.operation
     if name in CONSTANT:
         return []
@@ -132,11 +131,12 @@ def contributions(
         return _elementwise(ELEMENTWISE[name], node, out, values, g, several)
     if name in MOVES:
         return moved(node, values, g, movements, several)
-    if several:
-        return _each(partial(contributions, node, out, values), g)
-    rule = RULES.get(name)
-    found = rule(node, out, values, g) if rule is not None else None
-    return differenced(node, values, g) if found is None else found
+
+    def by_rule(one: NDArray[Any]) -> Contributions:
+        found = RULES[name](node, out, values, one) if name in RULES else None
+        return differenced(node, values, one) if found is None else found
+
+    return _each(by_rule, g, several)
 
 
 def _elementwise(
@@ -181,11 +181,7 @@ def moved(
         found = movements[node.index]
     positions, starts = found
     if positions is None:
-        return (
-            _each(partial(differenced, node, values), g)
-            if several
-            else differenced(node, values, g)
-        )
+        return _each(partial(differenced, node, values), g, several)
     count, first = (len(g), g.shape[:1]) if several else (1, ())
     total = 1 + sum(values[index].size for index, _ in starts)
     weights = np.broadcast_to(g, (*first, *positions.shape)).reshape(-1)
@@ -204,8 +200,12 @@ def moved(
     ]
 
 
-def _each(rule: Callable[[NDArray[Any]], Contributions], g: NDArray[Any]) -> Contributions:
-    """The contributions of several adjoints, of which the rule takes one."""
+def _each(
+    rule: Callable[[NDArray[Any]], Contributions], g: NDArray[Any], several: bool
+) -> Contributions:
+    """The contributions of one adjoint, or of several, of which the rule takes one."""
+    if not several:
+        return rule(g)
     return [
         (found[0][0], found[0][1][None] if len(g) == 1 else np.array([part for _, part in found]))
         for found in zip(*map(rule, g), strict=True)

@@ -165,12 +165,10 @@ def _with_outputs(gradient: Trace) -> tuple[list[Node], dict[str, int]]:
     for name, index in returned.items():
         if not isinstance(index, int):
             continue
-        made = nodes[index]
-        outputs[name] = len(nodes)
-        arguments = (Reference(index),)
-        nodes.append(
-            Node(len(nodes), OUTPUT, np.asarray, arguments, {}, made.value, made.chain, 0, (index,))
-        )
+        made, own = nodes[index], len(nodes)
+        outputs[name] = own
+        given = (Reference(index),)
+        nodes.append(Node(own, OUTPUT, np.asarray, given, {}, made.value, made.chain, 0, (index,)))
     return nodes, outputs
 
 

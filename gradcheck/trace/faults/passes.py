@@ -135,12 +135,8 @@ def overwritten(view: View, wrong: frozenset[str]) -> Special | None:
 
 def _in_loops(state: State, wrong: frozenset[str]) -> Iterator[list[int]]:
     """The writes of a statement that wrong outputs are made of, where it ran more than once."""
-    above = state.outputs_made_of(wrong)
-    groups = grouped(
-        (node.chain, node.index)
-        for node in state.tape[state.start :]
-        if node.name == "setitem" and node.is_float and node.chain and above >> node.index & 1
-    )
+    writes = (one for one in state.writes_to(wrong) if one.is_float and one.index >= state.start)
+    groups = grouped((one.chain, one.index) for one in writes)
     yield from (writes for writes in groups.values() if len(writes) > 1)
 
 
@@ -153,14 +149,7 @@ def return_too_early(
     of, in a function that the loss does not run.
     """
     of_the_loss = {call.code for node in words.nodes for call in node.chain}
-    above = state.outputs_made_of(mend.outputs)
     places = [] if blamed.place is None else [blamed.place]
-    places += [
-        node.chain[0].place
-        for node in state.tape
-        if node.name == "setitem"
-        and above >> node.index & 1
-        and node.chain
-        and node.chain[0].code not in of_the_loss
-    ]
+    writes = [one.chain[0] for one in state.writes_to(mend.outputs)]
+    places += [call.place for call in writes if call.code not in of_the_loss]
     return next(filter(None, map(left_at_once, dict.fromkeys(places))), None)

@@ -17,8 +17,9 @@ from gradcheck.trace.locating.outputs import Output, provenance
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.record.nodes import OUTPUT, Assignment
 from gradcheck.trace.wording.loops import loop_of_missing, loop_that_stops_short
+from gradcheck.trace.wording.operand_text import with_place
 from gradcheck.trace.wording.parts import returned_place
 
 
@@ -95,14 +96,7 @@ def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
         if any(tape[i].function is not None and tape[i].operands for i in sources):
             continue
         shape = tape[output.node].value.shape
-        writes = [
-            node
-            for node in tape
-            if node.name == "setitem"
-            and node.value.shape == shape
-            and state.above[output.node] >> node.index & 1
-            and node.chain
-        ]
+        writes = [one for one in state.writes_to({output.name}) if one.value.shape == shape]
         if not writes:
             continue
         last = writes[-1].chain[0].place
@@ -115,19 +109,13 @@ def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
 def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:
     """Sums that go on from what an earlier call had left."""
     state, tape = view.state, view.state.tape
-    if not state.start:
-        return None
-
-    def is_old(index: int) -> bool:
-        return index < state.start and not tape[index].is_leaf
-
     uses = [
         (index, operand)
         for index in view.order
         if tape[index].operation in ("add", "subtract")
         and any(other >= state.start for other in tape[index].operands)
         for operand in tape[index].operands
-        if is_old(operand)
+        if operand < state.start and not tape[operand].is_leaf
     ]
     if not uses:
         return None
@@ -161,9 +149,7 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
             for point in points
         ]
         for node in reversed(dead):
-            actual = [
-                np.asarray(nodes[node.index].value, dtype=np.float64) for nodes in state.nodes
-            ]
+            actual = [np.asarray(value, np.float64) for value in state.at(node.index)]
             if actual[0].shape != true[0].shape or not np.any(actual[0]):
                 continue
             steps = [value - weights for value, weights in zip(actual, parameters, strict=True)]
@@ -183,7 +169,7 @@ def wrong_shape(
         value = state.values[0][output.node]
         if value.shape == output.true[0].shape:
             continue
-        node = _of_the_user(tape, tape[output.node]) or tape[output.node]
+        node = with_place(state, tape[output.node])
         named = [one for one in assignments if one.node == node.index]
         while node.operation in MOVES and len(node.operands) == 1:
             above = tape[node.operands[0]]
@@ -197,11 +183,3 @@ def wrong_shape(
         special = _put_right(fault.WRONG_SHAPE, Blame(place), node.index, output, state)
         return replace(special, actual=value, expected=output.true[0])
     return None
-
-
-def _of_the_user(tape: Sequence[Node], node: Node) -> Node | None:
-    """The user's operation that a result comes from, behind what is done with what is returned."""
-    if node.chain:
-        return node
-    found = (_of_the_user(tape, tape[operand]) for operand in reversed(node.operands))
-    return next((one for one in found if one is not None), None)

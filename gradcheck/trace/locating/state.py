@@ -88,6 +88,12 @@ class State:
         masks = (self.above[one.node] for one in self.outputs if one.name in names)
         return reduce(or_, masks, 0)
 
+    def writes_to(self, names: Container[str]) -> list[Node]:
+        """The statements of the user's that write entries of what outputs are made of."""
+        above = self.outputs_made_of(names)
+        writes = (one for one in self.tape if one.name == "setitem" and one.chain)
+        return [one for one in writes if above >> one.index & 1]
+
     @cached_property
     def live(self) -> int:
         """The values that any output is made of, as bits."""
