@@ -61,11 +61,8 @@ def sample_cause(compared: Compared) -> Cause | None:
         for axis in range(whole[0].ndim):
             total = [np.sum(value, axis=axis).reshape(-1) for value in whole]
             if same(total, [np.reshape(value, -1) for value in expected]):
-                return Cause(
-                    fault.NOT_ACCUMULATED,
-                    f"only one of {whole[0].shape[axis]} is in it, and all of them add up",
-                    f"add them all up: .sum(axis={axis})",
-                )
+                words = f"only one of {whole[0].shape[axis]} is in it, and all of them add up"
+                return Cause(fault.NOT_ACCUMULATED, words, f"add them all up: .sum(axis={axis})")
         node = compared.state.tape[node.operands[0]]
     return None
 
@@ -85,11 +82,8 @@ def _some_of(actual: Arrays, expected: Arrays, axis: int, fewest: int) -> Cause 
     if expected[0].size == count and min(kept.sum(), lost.sum()) > 1:
         return None  # single entries, which may be 0 for their values
     if kept.sum() == 1:
-        return Cause(
-            fault.NOT_ACCUMULATED,
-            f"only one of {count} along axis {axis} is in it",
-            "let the others add to it",
-        )
+        words = f"only one of {count} along axis {axis} is in it"
+        return Cause(fault.NOT_ACCUMULATED, words, "let the others add to it")
     verb = "is" if lost.sum() == 1 else "are"
     words = f"{lost.sum()} of {count} along axis {axis} {verb} left out"
     return Cause(fault.SOME_LEFT_OUT, words, "take all of them")

@@ -23,9 +23,8 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
         for index in set(first.operands) - {begin}:
             if before_moves(compared.loss_nodes, index) in compared.parameters:
                 name = compared.words.name(index)
-                return Cause(
-                    fault.GAMMA_MISSING, f"the factor {name} is missing", f"multiply by {name}"
-                )
+                words = f"the factor {name} is missing"
+                return Cause(fault.GAMMA_MISSING, words, f"multiply by {name}")
         for argument in first.arguments:
             value = argument
             if isinstance(argument, Reference):
@@ -35,11 +34,8 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
             levels = np.unique(np.asarray(value, dtype=np.float64))
             if len(levels) == 2 and levels[0] == 0:
                 name = compared.words.name(argument.index) if argument is not value else "its mask"
-                return Cause(
-                    fault.MASK_MISSING,
-                    f"{name} is missing" if "mask" in name else f"the mask {name} is missing",
-                    f"multiply by {name} on the way back too",
-                )
+                words = f"{name} is missing" if "mask" in name else f"the mask {name} is missing"
+                return Cause(fault.MASK_MISSING, words, f"multiply by {name} on the way back too")
         others = set(first.operands) - {begin}
         made_of_it = made_from(compared.loss_nodes, begin, end)
         if first.index == end and len(others) == 1 and others.isdisjoint(made_of_it):
@@ -142,11 +138,8 @@ def habit_cause(compared: Compared) -> Cause | None:
             slope = [form(value) for value in one.values]
             if np.ptp(slope[0]) and same(factor, slope):
                 at = compared.words.name(one.node)
-                return Cause(
-                    fault.SLOPE_WRONG,
-                    f"the slope of {name} at {at} is multiplied in, and the loss has none there",
-                    "leave that factor out",
-                )
+                words = f"the slope of {name} at {at} is multiplied in, and the loss has none there"
+                return Cause(fault.SLOPE_WRONG, words, "leave that factor out")
     return None
 
 

@@ -44,44 +44,28 @@ def softmax_cause(compared: Compared) -> Cause | None:
         p, name = compared.values(shares), compared.words.name(shares)
         fix = _softmax_fix(compared, name, p, arriving, axis)
         if same(compared.actual, arriving):
-            return Cause(
-                fault.SOFTMAX_MISSING,
-                f"the derivative of the softmax that makes {name} is missing",
-                fix,
-            )
+            words = f"the derivative of the softmax that makes {name} is missing"
+            return Cause(fault.SOFTMAX_MISSING, words, fix)
         if same(compared.actual, [g * s * (1 - s) for g, s in zip(arriving, p, strict=True)]):
-            return Cause(
-                fault.SOFTMAX_DIAGONAL,
-                f"p * (1 - p), where p is {name}, is the diagonal of the softmax's Jacobian alone",
-                fix,
-            )
+            words = f"p * (1 - p), where p is {name}, is the diagonal of the softmax's Jacobian"
+            return Cause(fault.SOFTMAX_DIAGONAL, f"{words} alone", fix)
         scores = [compared.values(node) for node in compared.derived_by]
         used = quotient(compared.actual, arriving)
         for of, form in FORMS.items():
             if any(same(used, map(form, values)) for values in scores):
-                return Cause(
-                    fault.SLOPE_WRONG,
-                    f"the slope of {of} stands where the derivative of the softmax that makes "
-                    f"{name} belongs",
-                    fix,
-                )
+                belongs = f"the derivative of the softmax that makes {name} belongs"
+                return Cause(fault.SLOPE_WRONG, f"the slope of {of} stands where {belongs}", fix)
         for other in (one for one in range(p[0].ndim) if one != axis):
             turned = ([softmax(value, other) for value in values] for values in scores)
             if any(same(compared.actual, _pulled_back(arriving, p, other)) for p in turned):
-                return Cause(
-                    fault.SOFTMAX_AXIS,
-                    f"the softmax that makes {name} goes along axis {axis}, and this along {other}",
-                    fix,
-                )
+                goes = f"the softmax that makes {name} goes along axis {axis}"
+                return Cause(fault.SOFTMAX_AXIS, f"{goes}, and this along {other}", fix)
         sums = [np.sum(value, axis=axis) for value in compared.actual]
         size = float(np.max(np.abs(compared.actual[0])))
         if compared.actual[0].shape == p[0].shape and np.max(np.abs(sums[0])) > 1e-6 * size:
-            return Cause(
-                fault.SOFTMAX_WRONG,
-                f"along axis {axis} the derivative by the scores of a softmax adds up to 0, and "
-                "this does not",
-                fix,
-            )
+            adds_up = "the derivative by the scores of a softmax adds up to 0"
+            words = f"along axis {axis} {adds_up}, and this does not"
+            return Cause(fault.SOFTMAX_WRONG, words, fix)
     return None
 
 
@@ -192,11 +176,9 @@ def forward_cause(compared: Compared) -> Cause | None:
     if made.is_leaf or made.operation in MOVES:
         return None  # another part of the data, or of a parameter
     where = f", line {made.place.line}," if made.place else ""
-    return Cause(
-        fault.OTHER_FORMULA,
-        f"the loss{where} computes it so, and the gradient otherwise",
-        f"compute {compared.words.name(candidate.node)} as the loss does",
-    )
+    words = f"the loss{where} computes it so, and the gradient otherwise"
+    fix = f"compute {compared.words.name(candidate.node)} as the loss does"
+    return Cause(fault.OTHER_FORMULA, words, fix)
 
 
 def user_of(compared: Compared) -> Node:

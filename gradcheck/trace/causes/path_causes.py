@@ -100,28 +100,24 @@ def _total(parts: Sequence[Arrays]) -> Arrays:
 
 
 def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
-    nodes, words = compared.loss_nodes, compared.words
-    through = ", ".join(dict.fromkeys(words.name(user) for user in missing[:4]))
+    nodes, name = compared.loss_nodes, compared.words.name
+    through = ", ".join(dict.fromkeys(name(user) for user in missing[:4]))
     terms = penalty_terms(compared.points)
     if before_moves(nodes, node) in compared.parameters and terms.issuperset(missing):
         ends = (whole_term(compared.points[0], terms, user) for user in missing)
         named = [
-            words.name(user if nodes[end].place == nodes[-1].place else end)  # not a library's all
+            name(user if nodes[end].place == nodes[-1].place else end)  # not a library's all
             for user, end in zip(missing, ends, strict=True)
         ]
         through = ", ".join(dict.fromkeys(named))
-        return Cause(
-            fault.PENALTY_MISSING,
-            f"the derivative of the penalty {through} by {words.name(node)} is missing",
-            f"add the derivative of {through} by {words.name(node)}",
-        )
+        words = f"the derivative of the penalty {through} by {name(node)} is missing"
+        fix = f"add the derivative of {through} by {name(node)}"
+        return Cause(fault.PENALTY_MISSING, words, fix)
     is_mean = any(nodes[user].operation in STATISTICS for user in missing)
     if is_mean and all(_is_statistic(compared, user, node) for user in missing):
-        return Cause(
-            fault.STATISTICS_CONSTANT,
-            f"{through} {'are' if len(missing) > 1 else 'is'} taken for constant, and made of "
-            f"{words.name(node)} too",
-        )
+        verb = "are" if len(missing) > 1 else "is"
+        words = f"{through} {verb} taken for constant, and made of {name(node)} too"
+        return Cause(fault.STATISTICS_CONSTANT, words)
     parts = compared.parts(node)
     if len({nodes[user].chain for user in parts}) == 1 and len(parts) > 2:
         if len(missing) <= len(parts) // 2:
@@ -129,21 +125,14 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
             made = compared.state.tape[compared.node]
             alike = [one.name for one in compared.state.tape if one.place == made.place]
             is_its_loop = alike.count(made.name) == len(parts) - len(missing)
-            return Cause(
-                fault.PASS_MISSING if is_its_loop else fault.PATH_MISSING,
-                f"{len(missing)} of the {len(parts)} passes of the loop {verb} not in it",
-                "let the loop go over all of them",
-            )
-        return Cause(
-            fault.NOT_ACCUMULATED,
-            "only one pass of the loop is in it, and all of them add up",
-            "let the loop go over all of them, and add what each gives",
-        )
-    return Cause(
-        fault.PATH_MISSING,
-        f"what comes through {through} is missing",
-        f"add what comes back through {through}",
-    )
+            words = f"{len(missing)} of the {len(parts)} passes of the loop {verb} not in it"
+            fix = "let the loop go over all of them"
+            return Cause(fault.PASS_MISSING if is_its_loop else fault.PATH_MISSING, words, fix)
+        words = "only one pass of the loop is in it, and all of them add up"
+        fix = "let the loop go over all of them, and add what each gives"
+        return Cause(fault.NOT_ACCUMULATED, words, fix)
+    words = f"what comes through {through} is missing"
+    return Cause(fault.PATH_MISSING, words, f"add what comes back through {through}")
 
 
 def _is_statistic(compared: Compared, user: int, node: int) -> bool:
@@ -221,25 +210,16 @@ def written_cause(compared: Compared) -> Cause | None:
         own = [node.index] if node.name == "setitem" else []
         if np.any(counts > 1) and any(_is_right_added(compared, one) for one in (own, passes)):
             often = ", ".join(str(place[0]) for place in places.T[counts > 1][:4])
-            return Cause(
-                fault.REPEATED_INDEX,
-                f"an index that repeats is written once, and this has more than one of {often}",
-                "use np.add.at, which adds for every time that an index comes",
-            )
+            words = f"an index that repeats is written once, and this has more than one of {often}"
+            fix = "use np.add.at, which adds for every time that an index comes"
+            return Cause(fault.REPEATED_INDEX, words, fix)
     before = compared.state.at(node.operands[0])
     if same(before, compared.expected) and node.place is not None:
-        return Cause(
-            fault.SPOILED,
-            f"what is written to `{node.place.source}` spoils values that were right",
-            "leave that out, or write the right numbers",
-            node.index,
-        )
+        words = f"what is written to `{node.place.source}` spoils values that were right"
+        return Cause(fault.SPOILED, words, "leave that out, or write the right numbers", node.index)
     if agrees(compared, node, adding):
-        return Cause(
-            fault.NOT_ACCUMULATED,
-            "it is assigned over what is there, and has to be added",
-            "add with += what is assigned with =",
-        )
+        words = "it is assigned over what is there, and has to be added"
+        return Cause(fault.NOT_ACCUMULATED, words, "add with += what is assigned with =")
     return None
 
 

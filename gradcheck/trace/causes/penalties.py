@@ -164,11 +164,9 @@ def _other_multiple(compared: Compared, node: int, right: Arrays) -> Cause | Non
     much = proportion(off, values, 1e-6)
     if much is not None:
         size = size or 0.0
-        return Cause(
-            fault.PENALTY_WRONG,
-            f"it has {much + size:.6g} * {name} for the penalty, and the loss has {size:.6g}",
-            f"let {size:.6g} * {name} be the penalty's part" if size else f"leave {name} out",
-        )
+        words = f"it has {much + size:.6g} * {name} for the penalty, and the loss has {size:.6g}"
+        fix = f"let {size:.6g} * {name} be the penalty's part" if size else f"leave {name} out"
+        return Cause(fault.PENALTY_WRONG, words, fix)
     if times is not None:
         words = f"it has {1 + times:.6g} times the derivative of the penalty by {name}"
         return Cause(fault.PENALTY_WRONG, words, f"divide that by {1 + times:.6g}")
@@ -202,11 +200,9 @@ def _other_penalty(compared: Compared, node: int, user: Node) -> Cause | None:
     if same(right, compared.expected) and proportion(right, values, 1e-6) is None:
         if proportion(compared.actual, values, 1e-6) is None:
             return None
-        return Cause(
-            fault.PENALTY_WRONG,
-            f"the penalty of the loss is {penalty}, and this the derivative of a sum of squares",
-            f"let the loss have the squares of {name}, or differentiate {penalty}",
-        )
+        words = f"the penalty of the loss is {penalty}, and this the derivative of a sum of squares"
+        fix = f"let the loss have the squares of {name}, or differentiate {penalty}"
+        return Cause(fault.PENALTY_WRONG, words, fix)
     made = compared.state.tape[compared.operand]
     numbers = [one for one in made.arguments if isinstance(one, int | float)]
     left = less(compared.actual, less(compared.expected, right))

@@ -60,9 +60,8 @@ def scale_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
             words = f"it is divided by {number} once more than the loss is"
             return Cause(fault.MEAN_TWICE, words, f"divide by {number} once")
     if _is(ratio, 2) or _is(ratio, 0.5):
-        return Cause(
-            fault.FACTOR_TWO, f"it is {'twice' if ratio > 1 else 'half'} what it should be"
-        )
+        which = "twice" if ratio > 1 else "half"
+        return Cause(fault.FACTOR_TWO, f"it is {which} what it should be")
     if not _excess(ratio) and any(
         _is(ratio, constant_of(one, state.tape) or 0.0) for one in own.arguments
     ):
@@ -139,10 +138,8 @@ def _of_penalty(mend: Mend, search: Followed, state: State) -> Cause | None:
         return None
     if abs(mend.factor + 1) < CLOSE:
         return Cause(fault.PENALTY_SIGN, "the sign of the penalty's derivative is wrong")
-    return Cause(
-        fault.PENALTY_WRONG,
-        f"the penalty's derivative is {1 / mend.factor:.6g} times what it should be",
-    )
+    words = f"the penalty's derivative is {1 / mend.factor:.6g} times what it should be"
+    return Cause(fault.PENALTY_WRONG, words)
 
 
 def _makes_penalty(index: int, factor: float, points: Sequence[Point], state: State) -> bool:

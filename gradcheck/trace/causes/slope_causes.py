@@ -214,9 +214,8 @@ def _elsewhere(compared: Compared, slope: _Slope) -> Cause | None:
             at = quantity.node if quantity.kind == VALUE else None
             return Cause(fault.SLOPE_ELSEWHERE, words, taken_at=at)
     if slope.arriving is not None and _is(compared, slope, slope.arriving):
-        return Cause(
-            fault.SLOPE_ELSEWHERE, f"{_name(compared, slope)} is taken at the upstream gradient"
-        )
+        words = f"{_name(compared, slope)} is taken at the upstream gradient"
+        return Cause(fault.SLOPE_ELSEWHERE, words)
     return None
 
 
@@ -238,8 +237,6 @@ def _inactive(compared: Compared, slope: _Slope) -> Cause | None:
     name = _name(compared, slope)
     if wrong.max() > inputs[agrees].min():
         return Cause(fault.SLOPE_INACTIVE, f"{name} is wrong where the unit is on")
-    return Cause(
-        fault.SLOPE_INACTIVE,
-        f"{name} is right but below {inputs[agrees].min():.3g}, where it is "
-        f"{used[~agrees][0]:.3g} instead of {right[~agrees][0]:.3g}",
-    )
+    numbers = f"{used[~agrees][0]:.3g} instead of {right[~agrees][0]:.3g}"
+    words = f"{name} is right but below {inputs[agrees].min():.3g}, where it is {numbers}"
+    return Cause(fault.SLOPE_INACTIVE, words)

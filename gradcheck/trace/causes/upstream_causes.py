@@ -28,11 +28,8 @@ def upstream_cause(compared: Compared) -> Cause | None:
             continue
         if same(product(compared.actual, values), compared.expected):
             arriving = compared.words.quantity(ADJOINT, quantity.node)
-            return Cause(
-                fault.UPSTREAM_MISSING,
-                f"{arriving}, which arrives there, is left out",
-                f"multiply by {arriving}",
-            )
+            words = f"{arriving}, which arrives there, is left out"
+            return Cause(fault.UPSTREAM_MISSING, words, f"multiply by {arriving}")
     return None
 
 
@@ -99,11 +96,9 @@ def weights_cause(compared: Compared) -> Cause | None:
             arriving = compared.adjoints(made.index)
             if arriving is not None and any(same(actual, one) for one in _forms(arriving, actual)):
                 others = [compared.words.name(one) for one in made.operands if one != node]
-                return Cause(
-                    fault.WEIGHTS_MISSING,
-                    f"the product with {' and '.join(others)} is missing",
-                    f"multiply by {' and '.join(others)} on the way back, transposed",
-                )
+                words = f"the product with {' and '.join(others)} is missing"
+                fix = f"multiply by {' and '.join(others)} on the way back, transposed"
+                return Cause(fault.WEIGHTS_MISSING, words, fix)
     return None
 
 
@@ -119,9 +114,8 @@ def loss_cause(compared: Compared) -> Cause | None:
             forms += [("squared error", product(error, one.values)) for one in slopes]
             for name, form in forms:
                 if form[0].size > 2 and _is_instead(compared, form):
-                    return Cause(
-                        fault.OTHER_LOSS, f"it is the derivative of the {name}, not of the loss"
-                    )
+                    words = f"it is the derivative of the {name}, not of the loss"
+                    return Cause(fault.OTHER_LOSS, words)
     return None
 
 
