@@ -23,7 +23,7 @@ from gradcheck.trace.fault import (
     MEAN_MISSING,
     OTHER_FORMULA,
 )
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.words import gradient_of
 
 LONGEST_CODE = 60

@@ -22,7 +22,6 @@ from gradcheck.recognition.data import as_targets
 from gradcheck.recognition.placed import Placed, Positions, place_of
 from gradcheck.recognition.search import Candidate
 from gradcheck.recognition.tape import LossTape
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.record.nodes import Node
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
@@ -145,7 +144,7 @@ def _product(tape: LossTape, node: Node) -> _Product | None:
 
 def _in_letters(tape: LossTape, node: Node) -> str | None:
     """What a product of two factors does, in Einstein's notation; None where it is none."""
-    name, arguments = base_name(node), node.arguments
+    name, arguments = node.operation, node.arguments
     if name == "einsum" and len(arguments) == 3 and isinstance(arguments[0], str):
         text = arguments[0].replace(" ", "")
         left, _, output = text.partition("->")
@@ -167,7 +166,7 @@ def _bias(
 ) -> Positions | None:
     """The positions of the parameters that are added to a product, (n_out,)."""
     for user in tape.users.get(node.index, ()):
-        if base_name(user) != "add" or user.value.shape != node.value.shape:
+        if user.operation != "add" or user.value.shape != node.value.shape:
             continue
         for argument in user.arguments[:2]:
             origin = tape.origin(argument)

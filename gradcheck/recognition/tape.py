@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck.recognition.placed import Positions
 from gradcheck.trace import subject_of_problem
-from gradcheck.trace.adjoints.operations import base_name, positions_through
+from gradcheck.trace.adjoints.operations import positions_through
 from gradcheck.trace.adjoints.points import trace_loss
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference
@@ -84,7 +84,7 @@ class LossTape:
             return np.arange(start, start + node.value.size, dtype=np.int32).reshape(
                 node.value.shape
             )
-        if base_name(node) not in MOVES:
+        if node.operation not in MOVES:
             return None
         positions, starts = positions_through(node, {i: self.nodes[i].value for i in node.operands})
         if positions is None:

@@ -130,12 +130,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Step:
-    """A right value on the way to the wrong one.
-
-    Attributes:
-        place: where it is made.
-        words: what it is.
-    """
+    """A right value on the way to the wrong one: where it is made, and what it is."""
 
     place: Place
     words: str

@@ -17,18 +17,18 @@ from gradcheck.trace.adjoints.points import (
     comparable,
     follow,
 )
-from gradcheck.trace.adjoints.quantities import ADJOINT, Quantity, quantities_of
+from gradcheck.trace.adjoints.quantities import ADJOINT, NO_OTHER, Quantity, quantities_of
 from gradcheck.trace.adjoints.series import series_of
 from gradcheck.trace.adjoints.tangents import entries_read_alone
+from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.faults.backward import backward_steps
-from gradcheck.trace.faults.describe import Followed
 from gradcheck.trace.faults.doubts import doubt_of
 from gradcheck.trace.faults.next_fault import next_fault
 from gradcheck.trace.faults.raising import raising_fault
 from gradcheck.trace.locating.candidates import Candidates
+from gradcheck.trace.locating.constants import meant_by
 from gradcheck.trace.locating.explain import known_quantities
-from gradcheck.trace.locating.meaning import meant_by
 from gradcheck.trace.locating.outputs import outputs_of
 from gradcheck.trace.locating.state import State, state_of
 from gradcheck.trace.locating.trial import Deadline
@@ -164,7 +164,7 @@ def _parts_of_gradients(points: Sequence[Point], tolerance: float) -> Iterator[Q
         node = first.parameters.get(output.block, alone.get(output.block))
         is_part = output.entries is not None or output.block in alone
         if node is not None and is_part and any(map(np.any, output.true)):
-            yield Quantity(ADJOINT, node, None, output.true)
+            yield Quantity(ADJOINT, node, NO_OTHER, output.true)
 
 
 def _tolerance(points: Sequence[Point]) -> float:

@@ -11,7 +11,7 @@ import helpers
 import numpy as np
 import pytest
 
-from gradcheck.trace.record import floats, proxies, traced
+from gradcheck.trace.record import floats, proxies, storage
 from gradcheck.trace.record.calling import trace_call
 
 
@@ -39,7 +39,7 @@ KEPT = []
 
 
 def ours(value):
-    kinds = (traced.Traced, proxies.ModuleProxy, proxies.IndexProxy)
+    kinds = (storage.Traced, proxies.ModuleProxy, proxies.IndexProxy)
     return isinstance(value, kinds) or value is floats.Float
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from gradcheck.trace.record.scipy_forms import FORMS, form_of
+from gradcheck.trace.record.library_functions import FORMS, form_of
 
 A = np.random.default_rng(3).normal(size=(4, 3)) * 30
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.differences import Contributions
-from gradcheck.trace.adjoints.operations import ELEMENTWISE, base_name, contributions
+from gradcheck.trace.adjoints.operations import ELEMENTWISE, contributions
 from gradcheck.trace.record.nodes import Node
 
 REACH = 8
@@ -47,7 +47,7 @@ def chained(
         index = max(pending)
         pending.remove(index)
         node = nodes[index]
-        if base_name(node) not in CHAIN or depth[index] >= REACH or node.function is None:
+        if node.operation not in CHAIN or depth[index] >= REACH or node.function is None:
             continue
         for operand, part in _parts(node, values, found[index], known):
             if operand not in reached or values[operand].shape != shape:
@@ -66,7 +66,7 @@ def _parts(
     node: Node, values: Sequence[NDArray[Any]], g: NDArray[Any], known: Locals
 ) -> Contributions:
     """The contributions of an operation on single entries, whose derivatives are known once."""
-    if base_name(node) not in ELEMENTWISE:
+    if node.operation not in ELEMENTWISE:
         return contributions(node, values[node.index], values, g)
     if node.index not in known:
         ones = np.ones(g.shape)

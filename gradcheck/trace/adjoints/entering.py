@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import is_within
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.record.names import MOVES, split_names
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference, operands_of
 
@@ -59,7 +58,7 @@ def _entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
     made = nodes[output].value
 
     def entries(node: Node) -> list[int]:
-        is_followed = base_name(node) in ENTRY_BY_ENTRY
+        is_followed = node.operation in ENTRY_BY_ENTRY
         return [
             one for one in node.operands if is_followed and nodes[one].value.shape == made.shape
         ]
@@ -96,37 +95,37 @@ def _made_of(nodes: Sequence[Node], start: int, above: Above) -> Iterator[Node]:
 
 def _divisor(node: Node) -> int | None:
     """What an operation divides by; the root itself, where it raises to a negative power."""
-    if base_name(node) == "divide" and isinstance(node.arguments[1], Reference):
+    if node.operation == "divide" and isinstance(node.arguments[1], Reference):
         return node.arguments[1].index
     return node.index if _exponent(node) < 0 else None
 
 
 def _sized_in(nodes: Sequence[Node], node: Node, above: Above) -> Iterator[int]:
     """What is squared in a root, or has its size taken."""
-    if base_name(node) in SIZES:
+    if node.operation in SIZES:
         yield node.operands[0]
-    elif base_name(node) == "sqrt" or abs(_exponent(node)) == 0.5:
+    elif node.operation == "sqrt" or abs(_exponent(node)) == 0.5:
         squares = (_square(nodes, one) for one in _made_of(nodes, node.operands[0], above))
         yield from (base for base in squares if base is not None)
 
 
 def _cut(nodes: Sequence[Node], node: Node, made: Array) -> Iterator[int]:
     """What an operation of an update cuts off, or multiplies with a number made of its norm."""
-    is_bound = base_name(node) in BOUNDS and len(node.operands) == 1
+    is_bound = node.operation in BOUNDS and len(node.operands) == 1
     if is_bound and _is_multiple(made, node.value):
         yield node.operands[0]
-    for one in node.operands if base_name(node) in ("multiply", "divide") else ():
+    for one in node.operands if node.operation in ("multiply", "divide") else ():
         if nodes[one].value.size == 1:
             for part in _made_of(nodes, one, lambda node: node.operands):
                 square = _square(nodes, part)
-                sized = part.operands if base_name(part) in NORMS else filter(None, [square])
+                sized = part.operands if part.operation in NORMS else filter(None, [square])
                 for base in sized:
                     moved = _made_of(nodes, base, _moved)
                     yield from (it.index for it in moved if _is_multiple(made, it.value))
 
 
 def _moved(node: Node) -> Iterable[int]:
-    return node.operands if base_name(node) in MOVES else ()
+    return node.operands if node.operation in MOVES else ()
 
 
 def _is_multiple(one: Array, other: Array) -> bool:
@@ -138,24 +137,24 @@ def _is_multiple(one: Array, other: Array) -> bool:
 
 def _square(nodes: Sequence[Node], node: Node) -> int | None:
     """What an operation squares, as `g**2` and `0.1 * g * g` do."""
-    factors = operands_of(node.arguments) if base_name(node) == "multiply" else []
+    factors = operands_of(node.arguments) if node.operation == "multiply" else []
     if len(factors) == 2:
         pairs = (factors, factors[::-1])
         squared = (one for one, other in pairs if one in _without_number(nodes, other))
         return next(squared, None)
-    return node.operands[0] if base_name(node) == "square" or _exponent(node) == 2 else None
+    return node.operands[0] if node.operation == "square" or _exponent(node) == 2 else None
 
 
 def _without_number(nodes: Sequence[Node], index: int) -> Iterator[int]:
     """A value, and what it is a multiple of."""
     yield index
     node = nodes[index]
-    if base_name(node) in ("multiply", "divide") and len(node.operands) == 1:
+    if node.operation in ("multiply", "divide") and len(node.operands) == 1:
         yield node.operands[0]
 
 
 def _exponent(node: Node) -> float:
     """The constant power that an operation raises to; nan for any other."""
-    if base_name(node) != "power" or len(node.operands) != 1:
+    if node.operation != "power" or len(node.operands) != 1:
         return np.nan
     return float(np.asarray(node.arguments[1]).reshape(-1)[0])

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import (
     Array,
     FollowedLoss,
-    NotFollowedError,
     Subject,
-    follow_loss,
+    followed_loss,
 )
 from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.record.nodes import Node, Reference, carried, constant_of
@@ -27,14 +25,6 @@ GUARDED = ("add", "maximum", *TO_ONE)
 LARGEST_GUARD = 1e-3
 
 
-def _followed(subject: Subject, values: Sequence[Array]) -> FollowedLoss | None:
-    """The loss at a point, given by block; None where it cannot be followed."""
-    try:
-        return follow_loss(subject, values)
-    except NotFollowedError:
-        return None
-
-
 def without_guards(
     subject: Subject, values: Sequence[Array]
 ) -> tuple[Mapping[str, Array], Mapping[str, Array]] | None:
@@ -44,7 +34,7 @@ def without_guards(
     from. None where the loss has none, or cannot be followed.
     """
     with np.errstate(all="ignore"):
-        loss = _followed(subject, values)
+        loss = followed_loss(subject, values)
         bare = {} if loss is None else dict(_guards(loss))
         if loss is None or not bare:
             return None
@@ -68,7 +58,7 @@ def _unguarded(guarded: Array, term: Array) -> Array:
 
 def _left_out(node: Node, other: int) -> Node:
     """The node as that of its other term alone; a sum has the same derivative as it is."""
-    if base_name(node) == "add":
+    if node.operation == "add":
         return node
     whole: dict[str, Any] = {"arguments": (Reference(other),), "keywords": {}, "operands": (other,)}
     return replace(node, name="positive", function=np.positive, **whole)
@@ -78,15 +68,15 @@ def _guards(loss: FollowedLoss) -> Iterator[tuple[int, int]]:
     """What is guarded before its log, or that of 1 less it, is taken, each with its other term."""
     nodes, parameters = loss.loss_nodes, set(loss.parameters.values())
     for node in nodes:
-        if base_name(node) not in LOGS or len(node.operands) != 1:
+        if node.operation not in LOGS or len(node.operands) != 1:
             continue
         made = nodes[node.operands[0]]
-        if base_name(made) == "subtract" and constant_of(made.arguments[0], nodes) == 1:
+        if made.operation == "subtract" and constant_of(made.arguments[0], nodes) == 1:
             made = nodes[made.operands[-1]]
-        if base_name(made) not in GUARDED:
+        if made.operation not in GUARDED:
             continue
         given = [*made.arguments, *made.keywords.values()]
-        others = [one for one in given if not _is_guard(one, base_name(made), nodes, parameters)]
+        others = [one for one in given if not _is_guard(one, made.operation, nodes, parameters)]
         if len(others) == 1 and len(given) > 1 and isinstance(others[0], Reference):
             yield made.index, others[0].index
 

@@ -104,18 +104,6 @@ LAID_OUT = split_names(
 WITH_SETTINGS = frozenset(("constant_values", "dtype", "axis", "order", "mode", "keepdims"))
 
 
-def base_name(node: Node) -> str:
-    """The name of an operation without the index of its result."""
-    return node.name.partition("[")[0]
-
-
-def before_moves(nodes: Sequence[Node], index: int) -> int:
-    """What a value was before it was only moved or laid out."""
-    while base_name(nodes[index]) in MOVES and len(nodes[index].operands) == 1:
-        index = nodes[index].operands[0]
-    return index
-
-
 def contributions(
     node: Node,
     out: NDArray[Any],
@@ -135,20 +123,20 @@ def contributions(
         several: whether there are several adjoints, along a first axis; so of all results.
     """
     if isinstance(node.function, Altered):
-        back = partial(node.function.back, values)
-        return _each(back, g) if several else back(g)
-    name = base_name(node)
+        return _each(partial(node.function.back, values), g, several)
+    name = node.operation
     if name in CONSTANT:
         return []
     if name in ELEMENTWISE and not node.keywords.keys() - {"dtype", "casting"}:
         return _elementwise(ELEMENTWISE[name], node, out, values, g, several)
     if name in MOVES:
         return moved(node, values, g, movements, several)
-    if several:
-        return _each(partial(contributions, node, out, values), g)
-    rule = RULES.get(name)
-    found = rule(node, out, values, g) if rule is not None else None
-    return differenced(node, values, g) if found is None else found
+
+    def by_rule(one: NDArray[Any]) -> Contributions:
+        found = RULES[name](node, out, values, one) if name in RULES else None
+        return differenced(node, values, one) if found is None else found
+
+    return _each(by_rule, g, several)
 
 
 def _elementwise(
@@ -193,11 +181,7 @@ def moved(
         found = movements[node.index]
     positions, starts = found
     if positions is None:
-        return (
-            _each(partial(differenced, node, values), g)
-            if several
-            else differenced(node, values, g)
-        )
+        return _each(partial(differenced, node, values), g, several)
     count, first = (len(g), g.shape[:1]) if several else (1, ())
     total = 1 + sum(values[index].size for index, _ in starts)
     weights = np.broadcast_to(g, (*first, *positions.shape)).reshape(-1)
@@ -216,8 +200,12 @@ def moved(
     ]
 
 
-def _each(rule: Callable[[NDArray[Any]], Contributions], g: NDArray[Any]) -> Contributions:
-    """The contributions of several adjoints, of which the rule takes one."""
+def _each(
+    rule: Callable[[NDArray[Any]], Contributions], g: NDArray[Any], several: bool
+) -> Contributions:
+    """The contributions of one adjoint, or of several, of which the rule takes one."""
+    if not several:
+        return rule(g)
     return [
         (found[0][0], found[0][1][None] if len(g) == 1 else np.array([part for _, part in found]))
         for found in zip(*map(rule, g), strict=True)
@@ -236,8 +224,8 @@ def positions_through(
     """
     starts: list[tuple[int, int]] = []
     count = 1
-    condition = base_name(node) in ("where", "select", "extract")
-    laid_out = base_name(node) in LAID_OUT
+    condition = node.operation in ("where", "select", "extract")
+    laid_out = node.operation in LAID_OUT
 
     def coded(argument: Any, listed: bool = False) -> Any:
         nonlocal count
@@ -261,7 +249,7 @@ def positions_through(
         resolve(argument, values) if condition and not position else coded(argument)
         for position, argument in enumerate(node.arguments)
     ]
-    if base_name(node) == "setitem":
+    if node.operation == "setitem":
         written = np.asarray(arguments[-1])  # whole numbers are written, and no positions
         arguments[-1] = arguments[-1] if written.dtype.kind == "f" else np.zeros(written.shape)
     keywords = {

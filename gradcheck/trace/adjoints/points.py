@@ -135,6 +135,14 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
     return FollowedLoss(loss.nodes, index, leaves, derivatives, subject)
 
 
+def followed_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss | None:
+    """The loss at a point, given by block; None where it cannot be followed."""
+    try:
+        return follow_loss(subject, values)
+    except NotFollowedError:
+        return None
+
+
 def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
     """Follows both functions at a point, given by block, with so many calls of the gradient."""
     loss = follow_loss(subject, values)
@@ -183,12 +191,10 @@ def _with_outputs(gradient: Trace, enters: bool) -> tuple[list[Node], dict[str, 
             continue
         found = entering(nodes, index) if enters else None
         index = index if found is None else found[0]
-        made = nodes[index]
-        outputs[name] = len(nodes)
-        arguments = (Reference(index),)
-        nodes.append(
-            Node(len(nodes), OUTPUT, np.asarray, arguments, {}, made.value, made.chain, 0, (index,))
-        )
+        made, own = nodes[index], len(nodes)
+        outputs[name] = own
+        given = (Reference(index),)
+        nodes.append(Node(own, OUTPUT, np.asarray, given, {}, made.value, made.chain, 0, (index,)))
     return nodes, outputs
 
 

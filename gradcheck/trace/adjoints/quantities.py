@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.chains import CHAIN, Locals, chained, stays_inside
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import tangents_of
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import Node, grouped
 
 ADJOINT = "adjoint"
 VALUE = "value"
@@ -33,21 +32,34 @@ PATHS = 40
 """Of a value with more uses than this, the single contributions are no quantities."""
 
 
+NO_OTHER = -1
+
+
 @dataclass(frozen=True, eq=False)
-class Quantity:
-    """A quantity that is known from the loss.
+class What:
+    """Which quantity of the loss something is.
 
     Attributes:
-        kind: ADJOINT, VALUE, CONTRIBUTION, SLOPE or TANGENT.
+        kind: ADJOINT, VALUE, CONTRIBUTION, SLOPE, TANGENT or PRODUCT.
         node: what it is of, on the tape of the loss.
-        other: the operation that an adjoint's contribution comes through, or the value that a
-            slope or a tangent is taken by; None otherwise.
-        values: by point.
+        other: the operation that an adjoint's contribution comes through, the value that a slope or
+            a tangent is taken by, or the adjoint in a product; else NO_OTHER.
     """
 
     kind: str
     node: int
-    other: int | None
+    other: int
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """The same, to be compared."""
+        return self.kind, self.node, self.other
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity(What):
+    """A quantity that is known from the loss, with its values by point."""
+
     values: tuple[NDArray[Any], ...]
 
 
@@ -56,18 +68,16 @@ def quantities_of(points: Sequence[Point]) -> list[Quantity]:
     with np.errstate(all="ignore"):
         every = [one for one in _all(points) if all(v.dtype.kind == "f" for v in one.values)]
         fingerprints: list[Any] = [None] * len(every)
-        alike: dict[Any, list[int]] = {}
-        for number, one in enumerate(every):
-            if one.values[0].size:
-                alike.setdefault((one.kind, one.values[0].shape), []).append(number)
+        alike = grouped(
+            ((one.kind, one.values[0].shape), number)
+            for number, one in enumerate(every)
+            if one.values[0].size
+        )
         for key, numbers in alike.items():
             usable = _are_usable(key[0], [every[number].values for number in numbers])
             for number in itertools.compress(numbers, usable):
                 fingerprints[number] = *key, _fingerprint(every[number].values)
-    equal: dict[Any, list[Quantity]] = {}
-    for print_of, one in zip(fingerprints, every, strict=True):
-        if print_of is not None:
-            equal.setdefault(print_of, []).append(one)
+    equal = grouped(pair for pair in zip(fingerprints, every, strict=True) if pair[0] is not None)
     return [_told(ones, points[0].loss_nodes) for ones in equal.values()]
 
 
@@ -79,7 +89,7 @@ def _told(equal: Sequence[Quantity], nodes: Sequence[Node]) -> Quantity:
     """
     if equal[0].kind != SLOPE:
         return equal[0]
-    chosen = {min(equal, key=lambda one: one.other or 0)}
+    chosen = {min(equal, key=lambda one: one.other)}
     while more := [
         one
         for one in equal
@@ -89,10 +99,10 @@ def _told(equal: Sequence[Quantity], nodes: Sequence[Node]) -> Quantity:
         chosen.update(more)
 
     def is_inside(one: Quantity) -> bool:
-        end, begin = nodes[one.node].chain[:1], nodes[one.other or 0].chain[:1]
+        end, begin = nodes[one.node].chain[:1], nodes[one.other].chain[:1]
         return not begin or begin[0].code is end[0].code if end else False
 
-    return min(chosen, key=lambda one: (one.node, is_inside(one), -(one.other or 0)))
+    return min(chosen, key=lambda one: (one.node, is_inside(one), -one.other))
 
 
 def _all(points: Sequence[Point]) -> Iterator[Quantity]:
@@ -108,9 +118,9 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
             continue
         if index in moving and all(index in derivatives for derivatives in reached):
             values = tuple(np.asarray(derivatives[index]) for derivatives in reached)
-            yield Quantity(ADJOINT, index, None, values)
+            yield Quantity(ADJOINT, index, NO_OTHER, values)
         values = tuple(point.loss_nodes[index].value for point in points)
-        yield Quantity(VALUE, index, None, values)
+        yield Quantity(VALUE, index, NO_OTHER, values)
     yield from contributions_of(points)
     yield from contributions_of_calls(points)
     yield from _slopes(points)
@@ -135,7 +145,7 @@ def used_values(point: Point) -> set[int]:
 
 def contributions_of(points: Sequence[Point]) -> Iterator[Quantity]:
     """What each use of a value contributes to its derivative, where it has several."""
-    for operand, consumers in _users(points[0]).items():
+    for operand, consumers in points[0].derivatives.users.items():
         if 1 < len(consumers) < PATHS:
             for consumer in consumers:
                 yield Quantity(CONTRIBUTION, operand, consumer, _part(points, operand, [consumer]))
@@ -144,21 +154,14 @@ def contributions_of(points: Sequence[Point]) -> Iterator[Quantity]:
 def contributions_of_calls(points: Sequence[Point]) -> Iterator[Quantity]:
     """What all uses of a value within one call contribute: what its backward pass hands out."""
     nodes = points[0].loss_nodes
-    for operand, consumers in _users(points[0]).items():
-        calls: dict[Any, list[int]] = {}
-        for consumer in consumers if 2 < len(consumers) < PATHS else ():
-            for outer in range(1, len(nodes[consumer].chain)):
-                calls.setdefault(nodes[consumer].chain[outer:], []).append(consumer)
+    for operand, consumers in points[0].derivatives.users.items():
+        calls = grouped(
+            (nodes[consumer].chain[outer:], consumer)
+            for consumer in (consumers if 2 < len(consumers) < PATHS else ())
+            for outer in range(1, len(nodes[consumer].chain))
+        )
         for within in {tuple(one) for one in calls.values() if 1 < len(one) < len(consumers)}:
             yield Quantity(CONTRIBUTION, operand, within[-1], _part(points, operand, within))
-
-
-def _users(point: Point) -> dict[int, list[int]]:
-    """The operations through which a derivative comes to a value, by the value."""
-    found: dict[int, list[int]] = {}
-    for consumer, operand in point.derivatives.of_edges:
-        found.setdefault(operand, []).append(consumer)
-    return found
 
 
 def _part(points: Sequence[Point], operand: int, users: Sequence[int]) -> tuple[NDArray[Any], ...]:
@@ -192,7 +195,7 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
     known_locals: list[Locals] = [{} for _ in points]
     values = [[node.value for node in point.loss_nodes] for point in points]
     for end in nodes[: first.loss_index + 1]:
-        if end.index not in reached or base_name(end) not in CHAIN or is_own(end):
+        if end.index not in reached or end.operation not in CHAIN or is_own(end):
             continue
         slopes = [
             chained(point.loss_nodes, its_values, end.index, reached, its_locals)
@@ -213,7 +216,7 @@ def slopes_around(points: Sequence[Point], begin: int) -> Iterator[Quantity]:
     used = used_values(points[0])
     values = [[node.value for node in point.loss_nodes] for point in points]
     for end in points[0].loss_nodes[begin + 1 :]:
-        if end.index in used or base_name(end) not in CHAIN or is_own(end):
+        if end.index in used or end.operation not in CHAIN or is_own(end):
             continue
         slopes = [
             chained(point.loss_nodes, own, end.index, dict(enumerate(own)), {})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.operations import Movements, contributions
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import Node, grouped
 
 Edge = tuple[int, int]
 """A use of a value: the index of the operation, and that of its operand."""
@@ -27,6 +28,11 @@ class Adjoints:
 
     of_nodes: Mapping[int, NDArray[Any]]
     of_edges: Mapping[Edge, NDArray[Any]]
+
+    @cached_property
+    def users(self) -> dict[int, list[int]]:
+        """The operations through which a derivative comes to a value, by the value."""
+        return grouped((operand, user) for user, operand in self.of_edges)
 
 
 @np.errstate(all="ignore")

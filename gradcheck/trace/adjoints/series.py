@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
-    CONTRIBUTION,
+    NO_OTHER,
     PATHS,
     SLOPE,
     VALUE,
     Quantity,
+    What,
     contributions_of,
     used_values,
 )
+from gradcheck.trace.record.nodes import grouped, leaves_its_line, users_of
 
 
 @dataclass(frozen=True)
@@ -27,55 +29,40 @@ class Series:
     """The same quantity in all passes of a loop of the loss.
 
     Attributes:
-        kind: ADJOINT, VALUE, SLOPE or CONTRIBUTION.
-        nodes: what they are of, in order.
+        first: what it is in the first of them.
         values: by point and pass.
-        other: of the first, as in `Quantity`.
     """
 
-    kind: str
-    nodes: tuple[int, ...]
+    first: What
     values: tuple[tuple[NDArray[Any], ...], ...]
-    other: int | None = None
 
 
 def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[Series]:
     """The series over the loops of the loss: of values and adjoints, and of these slopes."""
     first = points[0]
     found = list(_series_of_slopes(first, quantities))
-    groups: dict[Any, list[int]] = {}
-    calls: dict[Any, list[int]] = {}  # of one function from different places
-    used = used_values(first)
-    for node in first.loss_nodes:
-        if node.index in used and not node.is_leaf and node.is_float:
-            own = (node.name, node.value.shape)
-            groups.setdefault((node.chain, *own), []).append(node.index)
-            calls.setdefault((node.chain[:1], *own), []).append(node.index)
+    nodes, used = first.loss_nodes, used_values(first)
+    made = [one for one in nodes if one.index in used and not one.is_leaf and one.is_float]
+    groups = grouped((one.in_loop, one.index) for one in made)
+    # of one function from different places
+    calls = grouped(((one.chain[:1], one.name, one.value.shape), one.index) for one in made)
     loops = {tuple(members) for members in groups.values()}
     groups |= {key: one for key, one in calls.items() if key[0] and tuple(one) not in loops}
-    ends = _ends_of_loops(first)
-    inner = [[one for one in members if one in ends] for members in groups.values()]
+    users = users_of(nodes)
+    inner = [
+        [one for one in members if leaves_its_line(nodes, one, users[one])]
+        for members in groups.values()
+    ]
     for members in [*groups.values(), *(part for part in inner if len(part) in range(2, PATHS))]:
         if len(members) < 2:
             continue
         reached = [point.derivatives.of_nodes for point in points]
         if all(index in one for one in reached for index in members):
             adjoints = (tuple(np.asarray(one[index]) for index in members) for one in reached)
-            found.append(Series(ADJOINT, tuple(members), tuple(adjoints)))
+            found.append(Series(What(ADJOINT, members[0], NO_OTHER), tuple(adjoints)))
         values = (tuple(point.loss_nodes[index].value for index in members) for point in points)
-        found.append(Series(VALUE, tuple(members), tuple(values)))
+        found.append(Series(What(VALUE, members[0], NO_OTHER), tuple(values)))
     return [*found, *_series_of_parts(points)]
-
-
-def _ends_of_loops(point: Point) -> set[int]:
-    """The values that leave the line which makes them: buffers that an inner loop has filled."""
-    nodes, found = point.loss_nodes, set()
-    for user in nodes:
-        for operand in user.operands:
-            own = nodes[operand].place
-            if own is not None and (user.place is None or user.place.line != own.line):
-                found.add(operand)
-    return found
 
 
 def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
@@ -84,34 +71,29 @@ def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
     Or to that of the value that the pass before it made, which is used elsewhere as well.
     """
     nodes = points[0].loss_nodes
-    groups: dict[Any, list[Quantity]] = {}
-    carried: dict[Any, list[Quantity]] = {}
-    for one in contributions_of(points):
-        made, user = nodes[one.node], nodes[one.other or 0]
-        groups.setdefault((one.node, user.chain, user.name), []).append(one)
-        if made.chain:
-            carried.setdefault((made.chain, made.name, user.chain, user.name), []).append(one)
+    parts = [(nodes[one.node], nodes[one.other], one) for one in contributions_of(points)]
+    groups = grouped(((made.index, user.chain, user.name), one) for made, user, one in parts)
     for members in groups.values():
         if len(members) > 1:
-            yield _series(CONTRIBUTION, members)
+            yield _series(members)
+    carried = grouped(
+        ((made.chain, made.name, user.chain, user.name), one)
+        for made, user, one in parts
+        if made.chain
+    )
     for members in carried.values():
         if len({one.node for one in members}) == len(members) > 1:
-            yield _series(CONTRIBUTION, sorted(members, key=lambda one: one.node))
+            yield _series(sorted(members, key=lambda one: one.node))
 
 
-def _series(kind: str, members: Sequence[Quantity]) -> Series:
-    nodes = tuple(one.node for one in members)
-    values = tuple(zip(*(one.values for one in members), strict=True))
-    return Series(kind, nodes, values, members[0].other)
+def _series(members: Sequence[Quantity]) -> Series:
+    return Series(members[0], tuple(zip(*(one.values for one in members), strict=True)))
 
 
 def _series_of_slopes(first: Point, quantities: Sequence[Quantity]) -> Iterator[Series]:
-    groups: dict[Any, list[Quantity]] = {}
-    for one in quantities:
-        if one.kind == SLOPE and one.other is not None:
-            ends = (first.loss_nodes[index] for index in (one.node, one.other))
-            key = tuple((node.chain, node.name, node.value.shape) for node in ends)
-            groups.setdefault(key, []).append(one)
+    nodes = first.loss_nodes
+    slopes = (one for one in quantities if one.kind == SLOPE)
+    groups = grouped(((nodes[one.node].in_loop, nodes[one.other].in_loop), one) for one in slopes)
     for members in groups.values():
         if len(members) > 1:
-            yield _series(SLOPE, members)
+            yield _series(members)

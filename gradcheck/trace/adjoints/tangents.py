@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.record.nodes import Node, carried
 
@@ -66,7 +65,7 @@ def columns_of(points: Sequence[Point]) -> Iterator[tuple[str, int, int, ByPoint
 def _matrix(point: Point) -> int | None:
     """What the row was read from, which the user's code has made; None where it is no matrix."""
     for node in reversed(point.nodes):
-        if base_name(node) == "getitem" and node.place is None and len(node.operands) == 1:
+        if node.operation == "getitem" and node.place is None and len(node.operands) == 1:
             read = point.nodes[node.operands[0]].value
             if read.ndim == 2 and node.value.shape == read.shape[1:] and len(read) <= MOST_ROWS:
                 return node.operands[0]
@@ -116,7 +115,7 @@ def entries_read_alone(point: Point) -> dict[str, int]:
 def _read_alone(nodes: Sequence[Node], leaf: int, entry: int) -> int:
     """Where the entry is read by itself, or the leaf where it is not."""
     for node in nodes:
-        if base_name(node) == "getitem" and node.operands == (leaf,) and node.value.size == 1:
+        if node.operation == "getitem" and node.operands == (leaf,) and node.value.size == 1:
             place = np.zeros(nodes[leaf].value.shape)
             place.flat[entry] = 1.0
             try:

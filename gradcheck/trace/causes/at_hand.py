@@ -9,23 +9,13 @@ from itertools import chain
 
 import numpy as np
 
-from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
 from gradcheck.trace.causes.compared import Array, Arrays, same
-from gradcheck.trace.fault import (
-    EXTRA_TERM,
-    FACTOR_MISSING,
-    OTHER_ADJOINT,
-    OTHER_OPERAND,
-    OTHER_WEIGHTS,
-    PATH_MISSING,
-    TRANSPOSED,
-    WRONG_FACTOR,
-    Cause,
-)
+from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.explain import Known
-from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import Replacement, State
+from gradcheck.trace.locating.units import Mend, in_pass
 from gradcheck.trace.record.nodes import Assignment, constant_of, evaluate
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of, numbers_in
@@ -62,11 +52,11 @@ CHANGED: tuple[Form, ...] = (
     ("subtract `{0}` from {1}", lambda wrong, own: wrong - own),
 )
 SAYS = {
-    "multiply": (FACTOR_MISSING, "the factor `{0}` is missing"),
-    "divide": (FACTOR_MISSING, "the division by `{0}` is missing"),
-    "add": (PATH_MISSING, "`{0}` is to be added"),
-    "subtract": (EXTRA_TERM, "`{0}` is one term too many"),
-    "write": (OTHER_OPERAND, "`{0}` belongs here"),
+    "multiply": (fault.FACTOR_MISSING, "the factor `{0}` is missing"),
+    "divide": (fault.FACTOR_MISSING, "the division by `{0}` is missing"),
+    "add": (fault.PATH_MISSING, "`{0}` is to be added"),
+    "subtract": (fault.EXTRA_TERM, "`{0}` is one term too many"),
+    "write": (fault.OTHER_OPERAND, "`{0}` belongs here"),
 }
 """Why a value is wrong, by the first word of what to write."""
 
@@ -105,20 +95,21 @@ class Written:
         if not self.code:
             return None
         name, words = SAYS[self.code.partition(" ")[0]]
-        if self.at is not None and state.above[self.at] >> self.node & 1 and name == OTHER_OPERAND:
+        is_operand = name == fault.OTHER_OPERAND
+        if self.at is not None and state.above[self.at] >> self.node & 1 and is_operand:
             made = state.tape[self.at]
-            done = base_name(made) if self.node in made.operands else ""
-            return Cause(WRONG_FACTOR, TOO_MUCH[done]) if done in TOO_MUCH else None
+            done = made.operation if self.node in made.operands else ""
+            return Cause(fault.WRONG_FACTOR, TOO_MUCH[done]) if done in TOO_MUCH else None
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
         if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
-            return Cause(TRANSPOSED, words)
-        if name == OTHER_OPERAND:
-            values = [at_point[self.node] for at_point in state.values]
+            return Cause(fault.TRANSPOSED, words)
+        if name == fault.OTHER_OPERAND:
+            values = state.at(self.node)
             kinds = {one.kind for one in known.explaining(values)}
             if ADJOINT in kinds and VALUE not in kinds:
-                name = OTHER_ADJOINT
+                name = fault.OTHER_ADJOINT
             elif any(same(values, one) for one in parameters):
-                name = OTHER_WEIGHTS
+                name = fault.OTHER_WEIGHTS
         return Cause(name, words)
 
 
@@ -178,15 +169,14 @@ def what_to_write(
 def _sites(
     mend: Mend, state: State, place: Place, assignments: Sequence[Assignment]
 ) -> Iterator[Site]:
-    members, unit = mend.unit.replaced, mend.unit
-    count = len(members) if unit.is_series or len(unit.nodes) > 1 else 1
+    members, unit, count = mend.unit.replaced, mend.unit, mend.passes
     shape = state.values[0][members[0]].shape
     size = int(np.prod(shape))
     if size > LARGE or any(value.size != count * size for value in mend.expected):
         return
     for number in sorted({*np.linspace(0, count - 1, PASSES).astype(int).tolist()}):
         node = unit.nodes[number] if unit.nodes else unit.uses[number][0]
-        expected = [np.reshape(value, (count, *shape))[number] for value in mend.expected]
+        expected = in_pass(mend.expected, number, shape)
         # made anew: what the passes before made wrong is right by now
         actual = [
             evaluate(nodes[node], values) if unit.nodes else values[members[number]]
@@ -260,7 +250,7 @@ def _redone(state: State, point: int, site: Site, operand: str, other: Array) ->
 def constant_to_drop(mend: Mend, state: State, place: Place) -> str:
     """What to write where a size or a number in an expression is the constant it has too much."""
     made = state.tape[mend.unit.first]
-    name = base_name(made)
+    name = made.operation
     is_made_here = bool(mend.unit.nodes) and made.place == place
     for position, argument in enumerate(made.arguments if is_made_here else ()):
         constant, text = constant_of(argument, state.tape), operand_text(place.source, position)

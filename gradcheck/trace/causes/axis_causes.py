@@ -1,20 +1,26 @@
-"""A sum over the wrong axis, or over some of the rows only."""
+"""A sum over the wrong axis, or over some of the rows only; a size of the wrong axis."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name
-from gradcheck.trace.causes.compared import Arrays, Compared, agrees, made_of, same
+from gradcheck.trace.causes.compared import Arrays, Compared, agrees, agrees_with, made_of, same
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.locating.constants import sizes_of
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import (
+    Node,
+    Reference,
+    constant_of,
+    latest_first,
+)
 
 REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 
@@ -22,7 +28,7 @@ REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 def axis_cause(compared: Compared) -> Cause | None:
     """A sum or mean over another axis than the right one."""
     for node in made_of(compared):
-        if base_name(node) not in REDUCTIONS or not node.place:
+        if node.operation not in REDUCTIONS or not node.place:
             continue
         for axis, keywords in _other_axes(node, compared):
             if agrees(compared, node, partial(_with, keywords)):
@@ -43,23 +49,20 @@ def axis_cause(compared: Compared) -> Cause | None:
 def sample_cause(compared: Compared) -> Cause | None:
     """Some rows or columns alone, of what is wanted or of what is to be summed."""
     actual, expected = compared.actual, compared.expected
-    is_written = base_name(compared.state.tape[compared.operand]) in ("setitem", "scatter")
+    is_written = compared.state.tape[compared.operand].operation in ("setitem", "scatter")
     fewest = 2 if is_written else 3
     for axis in range(expected[0].ndim if actual[0].shape == expected[0].shape else 0):
         cause = _some_of(actual, expected, axis, fewest)
         if cause is not None:
             return cause
     node = compared.state.tape[compared.operand]
-    while base_name(node) in MOVES and len(node.operands) == 1:
-        whole = [values[node.operands[0]] for values in compared.state.values]
+    while node.operation in MOVES and len(node.operands) == 1:
+        whole = compared.state.at(node.operands[0])
         for axis in range(whole[0].ndim):
             total = [np.sum(value, axis=axis).reshape(-1) for value in whole]
             if same(total, [np.reshape(value, -1) for value in expected]):
-                return Cause(
-                    fault.NOT_ACCUMULATED,
-                    f"only one of {whole[0].shape[axis]} is in it, and all of them add up",
-                    f"add them all up: .sum(axis={axis})",
-                )
+                words = f"only one of {whole[0].shape[axis]} is in it, and all of them add up"
+                return Cause(fault.NOT_ACCUMULATED, words, f"add them all up: .sum(axis={axis})")
         node = compared.state.tape[node.operands[0]]
     return None
 
@@ -79,11 +82,8 @@ def _some_of(actual: Arrays, expected: Arrays, axis: int, fewest: int) -> Cause 
     if expected[0].size == count and min(kept.sum(), lost.sum()) > 1:
         return None  # single entries, which may be 0 for their values
     if kept.sum() == 1:
-        return Cause(
-            fault.NOT_ACCUMULATED,
-            f"only one of {count} along axis {axis} is in it",
-            "let the others add to it",
-        )
+        words = f"only one of {count} along axis {axis} is in it"
+        return Cause(fault.NOT_ACCUMULATED, words, "let the others add to it")
     verb = "is" if lost.sum() == 1 else "are"
     words = f"{lost.sum()} of {count} along axis {axis} {verb} left out"
     return Cause(fault.SOME_LEFT_OUT, words, "take all of them")
@@ -91,13 +91,9 @@ def _some_of(actual: Arrays, expected: Arrays, axis: int, fewest: int) -> Cause 
 
 def other_axis(node: Node, axis: int | None) -> Cause:
     """A reduction that must go over another axis."""
-    source = "" if node.place is None else node.place.source
-    return Cause(
-        fault.WRONG_AXIS,
-        f"`{source}` goes over {_axes(axis_of(node))} and must go over {_axes(axis)}",
-        f"let `{source}` go over {_axes(axis)}",
-        node.index,
-    )
+    words = f"`{node.source}` goes over {_axes(axis_of(node))} and must go over {_axes(axis)}"
+    fix = f"let `{node.source}` go over {_axes(axis)}"
+    return Cause(fault.WRONG_AXIS, words, fix, node.index)
 
 
 def axis_of(node: Node) -> Any:
@@ -123,3 +119,64 @@ def _other_axes(node: Node, compared: Compared) -> Iterator[tuple[int | None, di
 def _with(keywords: dict[str, Any], node: Node) -> Node:
     others = {key: value for key, value in node.keywords.items() if key not in keywords}
     return replace(node, arguments=node.arguments[:1], keywords={**others, **keywords})
+
+
+DEEPEST = 40
+"""So many operations back from the wrong value a size is looked for."""
+
+
+def size_cause(compared: Compared) -> Cause | None:
+    """The cause, where another size in the place of one, wherever that stands, makes it right."""
+    tape = compared.state.tape
+    code = _function_of(tape[compared.operand])
+    made = [
+        node
+        for node in islice(latest_first(tape, [compared.operand]), DEEPEST)
+        if not node.is_leaf and _function_of(node) is code
+    ]
+    sizes = sizes_of(made)
+    for size in sorted(sizes & set(_whole_numbers(made, tape))):
+        for other in sorted(sizes - {size}):
+            if _is_right_with(compared, made, size, other):
+                words = f"{size} stands where {other} belongs, the length of another axis"
+                return Cause(fault.OTHER_SIZE, words, f"take {other} for {size}")
+    return None
+
+
+def _function_of(node: Node) -> object:
+    return node.chain[0].code if node.chain else None
+
+
+def _whole_numbers(made: Sequence[Node], tape: Sequence[Node]) -> Iterator[int]:
+    """The whole numbers that operations have, or one divided by such."""
+    for node in made:
+        for number in filter(None, (constant_of(one, tape) for one in node.arguments)):
+            for whole in (number, 1 / number):
+                if whole > 1 and abs(whole - round(whole)) < 1e-9 * whole:
+                    yield round(whole)
+
+
+def _is_right_with(compared: Compared, made: Sequence[Node], size: int, other: int) -> bool:
+    """Whether the value is right with another size."""
+    return agrees_with(
+        compared,
+        lambda nodes: {one.index: _with_size(nodes[one.index], nodes, size, other) for one in made},
+    )
+
+
+def _with_size(node: Node, nodes: Sequence[Node], size: int, other: int) -> Node:
+    """The operation with another size among its numbers; itself where it has not the one."""
+    arguments = tuple(_exchanged(one, nodes, size, other) for one in node.arguments)
+    if all(new is old for new, old in zip(arguments, node.arguments, strict=True)):
+        return node
+    operands = tuple(one.index for one in arguments if isinstance(one, Reference))
+    return replace(node, arguments=arguments, operands=operands)
+
+
+def _exchanged(argument: object, nodes: Sequence[Node], size: int, other: int) -> object:
+    number = constant_of(argument, nodes)
+    if number is not None and np.isclose(number, size, 1e-12, 0):
+        return float(other)
+    if number is not None and np.isclose(number * size, 1, 1e-12, 0):
+        return 1 / other
+    return argument

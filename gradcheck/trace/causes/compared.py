@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import CONTRIBUTION, SLOPE, Quantity, slopes_around
-from gradcheck.trace.locating.candidates import Candidate
+from gradcheck.trace.locating.candidates import Candidate, Candidates
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.trial import Deadline
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node, carried, evaluate, latest_first
+from gradcheck.trace.record.nodes import Node, before_moves, carried, latest_first, made_from
 from gradcheck.trace.wording.scope import names_at
 from gradcheck.trace.wording.words import Words
 
@@ -39,6 +39,22 @@ DEEPEST = 12
 
 FEWEST = 8
 """Entries from which on a slope can be told to be a function of its input."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What one search works on.
+
+    Both functions at each point; what is known, what can replace values, and what is called how;
+    the relative error of what is right; when it is to end.
+    """
+
+    points: tuple[Point, ...]
+    known: Known
+    candidates: Candidates
+    words: Words
+    tolerance: float
+    deadline: Deadline
 
 
 @dataclass(frozen=True)
@@ -92,6 +108,11 @@ class Compared:
             return None
         return [self.factor * np.asarray(value) for value in found]
 
+    def is_parameter(self, operand: int) -> bool:
+        """Whether a value of the gradient is a parameter, turned or reshaped."""
+        values = self.state.at(before_moves(self.state.tape, operand))
+        return any(same(values, self.values(parameter)) for parameter in self.parameters)
+
     @cached_property
     def derived_by(self) -> list[int]:
         """The values of the loss whose derivative is wanted."""
@@ -104,7 +125,7 @@ class Compared:
     @cached_property
     def slopes(self) -> list[tuple[Quantity, Arrays]]:
         """The slopes along which what is wanted is made, with what arrives; the shortest first."""
-        known = (q for q in self.known.quantities if q.kind == SLOPE)
+        known = self.known.of_kind(SLOPE)
         wanted = self.candidate
         is_part = wanted is not None and wanted.kind == CONTRIBUTION
         begins = {*self.derived_by, *([wanted.node] if wanted is not None and is_part else [])}
@@ -133,13 +154,13 @@ class Compared:
             yield adjoint
             return
         for operand in (*self.state.tape[self.operand].operands, self.operand):
-            values = [known[operand] for known in self.state.values]
+            values = self.state.at(operand)
             if values[0].shape == self.expected[0].shape:
                 yield values
 
     def parts(self, node: int) -> dict[int, Arrays]:
         """What each use of a value of the loss contributes to its derivative, by the user."""
-        users = [user for user, operand in self.points[0].derivatives.of_edges if operand == node]
+        users = self.points[0].derivatives.users.get(node, [])
         return {
             user: [
                 self.factor * np.asarray(point.derivatives.of_edges.get((user, node), 0.0))
@@ -155,11 +176,7 @@ class Compared:
             return ""
         assignments = [a for a in self.points[0].gradient.tape.assignments if not a.returned]
         scope = names_at(self.state, self.node, place, assignments)
-        texts = (
-            text
-            for text, index in scope.items()
-            if same(values, [known[index] for known in self.state.values])
-        )
+        texts = (text for text, index in scope.items() if same(values, self.state.at(index)))
         return min(texts, key=lambda text: (not text.isidentifier(), len(text)), default="")
 
     def along(self, begin: int, end: int, inputs: Arrays) -> Iterator[Array]:
@@ -201,6 +218,11 @@ def less(one: Arrays, other: Arrays) -> Arrays:
     return [a - b for a, b in zip(one, other, strict=True)]
 
 
+def transposed(values: Arrays) -> Arrays:
+    """The transpose at every point, of each of several matrices; vectors stay as they are."""
+    return [value.swapaxes(-1, -2) if value.ndim > 1 else value for value in values]
+
+
 def roughness(used: Arrays, inputs: Arrays) -> float:
     """How much a slope changes from input to near input, by what it does from any to any."""
     if any(value.shape != of.shape for value, of in zip(used, inputs, strict=True)):
@@ -224,27 +246,27 @@ def made_of(compared: Compared) -> Iterator[Node]:
 
 def agrees(compared: Compared, changed: Node, change: Callable[[Node], Node]) -> bool:
     """Whether the value is right, at all points, with an operation changed."""
-    found: list[Array] = []
-    for nodes, known in zip(compared.state.nodes, compared.state.values, strict=True):
+    index = changed.index
+    return agrees_with(compared, lambda nodes: {index: change(nodes[index])})
+
+
+def agrees_with(compared: Compared, changed: Callable[[Sequence[Node]], dict[int, Node]]) -> bool:
+    """Whether the value is right, at all points, with some of the operations of a tape changed."""
+    state, made = compared.state, compared.operand
+    for nodes, known, wanted in zip(state.nodes, state.values, compared.expected, strict=True):
         try:
-            other = evaluate(change(nodes[changed.index]), known)
-            values = carried(nodes, known, {changed.index: other}, compared.operand)
+            values = carried(nodes, known, changed(nodes), made)
         except (ValueError, TypeError, IndexError):
             return False
-        found.append(values.get(compared.operand, known[compared.operand]))
-    return same(found, compared.expected)
+        if not same([values.get(made, known[made])], [wanted]):
+            return False
+    return True
 
 
 def is_activation(compared: Compared, begin: int, end: int) -> bool:
     """Whether a value of the loss is made from another by more than arithmetic and powers."""
-    between, made = {begin}, set()
-    for node in compared.loss_nodes[begin + 1 : end + 1]:
-        if between.intersection(node.operands):
-            between.add(node.index)
-    wanted = {end}
-    for index in sorted(between - {begin}, reverse=True):
-        if index in wanted:
-            node = compared.loss_nodes[index]
-            made.add(base_name(node))
-            wanted.update(between.intersection(node.operands))
+    nodes = compared.loss_nodes
+    between = made_from(nodes, begin, end) - {begin}
+    later = takewhile(lambda node: node.index > begin, latest_first(nodes, [end]))
+    made = {node.operation for node in later if node.index in between}
     return not made <= ARITHMETIC

@@ -11,7 +11,6 @@ from itertools import combinations
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.causes.compared import Array, Compared, agrees, made_of, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.nodes import Node, resolve
@@ -31,7 +30,7 @@ def index_cause(compared: Compared) -> Cause | None:
     if not np.any(compared.expected[0]):
         return None  # any entry that is 0 would do
     for node in made_of(compared):
-        key = node.arguments[1] if base_name(node) == "getitem" else None
+        key = node.arguments[1] if node.operation == "getitem" else None
         if not isinstance(key, tuple) or node.place is None:
             continue
         for pair in combinations(range(len(key)), 2):
@@ -55,7 +54,7 @@ def other_index_cause(compared: Compared) -> Cause | None:
             if agrees(compared, node, partial(_read_at, axis, other)):
                 indices = [ast.unparse(one) for one in indices_in(subscript)]
                 now, indices[axis] = indices[axis], str(other)
-                words = f"`{_source(node)}` is read at {now}, and {other} belongs there"
+                words = f"`{node.source}` is read at {now}, and {other} belongs there"
                 fix = f"write `{_text(subscript, indices)}`"
                 return Cause(fault.OTHER_INDEX, words, fix, node.index)
     return None
@@ -63,8 +62,8 @@ def other_index_cause(compared: Compared) -> Cause | None:
 
 def _with_other_numbers(node: Node, compared: Compared) -> Iterator[tuple[ast.Subscript, int, int]]:
     """What reads a part of an array, the axis of a number in it, and numbers to read there."""
-    subscript = expression_of(_source(node))
-    if base_name(node) != "getitem" or not isinstance(subscript, ast.Subscript):
+    subscript = expression_of(node.source)
+    if node.operation != "getitem" or not isinstance(subscript, ast.Subscript):
         return
     array, key = (resolve(one, compared.state.values[0]) for one in node.arguments)
     key = key if isinstance(key, tuple) else (key,)
@@ -73,10 +72,6 @@ def _with_other_numbers(node: Node, compared: Compared) -> Iterator[tuple[ast.Su
         if type(index) is int and _is_number(written[axis]):
             for other in range(min(_length_along(key, axis, array), MOST_PARTS)):
                 yield subscript, axis, other
-
-
-def _source(node: Node) -> str:
-    return "" if node.place is None else node.place.source
 
 
 def _is_number(index: ast.expr) -> bool:

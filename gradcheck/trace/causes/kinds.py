@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
     CONTRIBUTION,
@@ -15,12 +16,10 @@ from gradcheck.trace.adjoints.quantities import (
     VALUE,
     Quantity,
 )
-from gradcheck.trace.causes.compared import Array, Arrays, same
-from gradcheck.trace.fault import CONSTANT_FACTOR, EXTRA_TERM, WRONG_OPERAND, WRONG_VALUE
-from gradcheck.trace.locating.explain import Known
-from gradcheck.trace.locating.mend import OWN, REST, ZERO, Mend
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.causes.compared import Arrays, Followed, same
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import OWN, REST, ZERO, Mend, in_pass
 from gradcheck.trace.wording.words import Words
 
 LOOSE = 1e-6
@@ -29,22 +28,17 @@ ORDER = (ADJOINT, VALUE, SLOPE, TANGENT, CONTRIBUTION)
 """Which of several quantities that a value is names it."""
 
 
-def kind_of(
-    mend: Mend, state: State, known: Known, words: Words, expression: str
-) -> tuple[str, str, str]:
+def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tuple[str, str, str]:
     """The kind of the fault that a mend shows, what stands there, and what should."""
+    known, words = search.known, search.words
     first = state.values[0][mend.unit.replaced[0]]
-    begin = _worst_pass(mend, first.size) * first.size
-
-    def in_pass(value: Array) -> Array:
-        return np.reshape(value, -1)[begin : begin + first.size].reshape(first.shape)
-
-    one = [*map(in_pass, mend.actual)]
+    number = _worst_pass(mend, first.size)
+    one = in_pass(mend.actual, number, first.shape)
     explained = known.explaining(one)
     in_order = [quantity for quantity in explained if _is_it(one, quantity.values)]
     is_now = named(in_order, words) or expression
     if mend.how == ZERO:
-        return EXTRA_TERM, is_now, "nothing"
+        return fault.EXTRA_TERM, is_now, "nothing"
     if mend.how == OWN:
         right = [mend.factor * value for value in one]
         wanted = [quantity for quantity in explained if same(right, quantity.values)]
@@ -52,13 +46,13 @@ def kind_of(
         if should_be and mend.factor:
             is_near = abs(mend.factor - 1) < 1e-3
             is_now = expression if is_near else f"{constant(1 / mend.factor)} times {should_be}"
-            return CONSTANT_FACTOR, is_now, should_be
-        return CONSTANT_FACTOR, expression, f"{constant(mend.factor)} times that"
+            return fault.CONSTANT_FACTOR, is_now, should_be
+        return fault.CONSTANT_FACTOR, expression, f"{constant(mend.factor)} times that"
     candidate = mend.candidate
     should_be = ""
     if candidate is not None:
-        should_be = words.quantity(candidate.kind, candidate.node, candidate.other)
-        right = [*map(in_pass, mend.expected)]
+        should_be = words.quantity(*candidate.key)
+        right = in_pass(mend.expected, number, first.shape)
         if candidate.kind == PRODUCT:  # where the product is known, that is what it is called
             should_be = named(known.explaining(right), words) or should_be
         times = proportion(one, right)
@@ -68,7 +62,7 @@ def kind_of(
             should_be += ", less what is rightly added later,"
         elif abs(mend.factor - 1) > 1e-9:
             should_be = f"{constant(mend.factor)} times {should_be}"
-    return WRONG_OPERAND if mend.unit.uses else WRONG_VALUE, is_now, should_be
+    return fault.WRONG_OPERAND if mend.unit.uses else fault.WRONG_VALUE, is_now, should_be
 
 
 def _worst_pass(mend: Mend, size: int) -> int:
@@ -82,10 +76,8 @@ def _worst_pass(mend: Mend, size: int) -> int:
 
 def named(explained: Sequence[Quantity], words: Words) -> str:
     """What a value is, by the quantity that names it best."""
-    ranked = sorted(explained, key=lambda one: ORDER.index(one.kind))
-    if not ranked:
-        return ""
-    return words.quantity(ranked[0].kind, ranked[0].node, ranked[0].other)
+    first = min(explained, key=lambda one: ORDER.index(one.kind), default=None)
+    return "" if first is None else words.quantity(*first.key)
 
 
 def _is_it(values: Arrays, others: Arrays) -> bool:

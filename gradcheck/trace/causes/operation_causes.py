@@ -1,33 +1,33 @@
-"""What an operation of the backward pass does wrong: a softmax's product, a product, a value."""
+"""What an operation of the backward pass does wrong: a softmax's product, a product, a term."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name, before_moves
-from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.causes.compared import (
     Arrays,
     Compared,
+    Followed,
     is_activation,
     less,
     product,
     quotient,
     same,
+    transposed,
 )
-from gradcheck.trace.causes.surplus_causes import FORMS
+from gradcheck.trace.causes.factor_causes import FORMS
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.mend import Mend
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.record.library_functions import softmax
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node, carried
-from gradcheck.trace.record.scipy_forms import softmax
+from gradcheck.trace.record.nodes import Node, before_moves, carried
 from gradcheck.trace.wording.words import Words
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
@@ -40,44 +40,28 @@ def softmax_cause(compared: Compared) -> Cause | None:
         p, name = compared.values(shares), compared.words.name(shares)
         fix = _softmax_fix(compared, name, p, arriving, axis)
         if same(compared.actual, arriving):
-            return Cause(
-                fault.SOFTMAX_MISSING,
-                f"the derivative of the softmax that makes {name} is missing",
-                fix,
-            )
+            words = f"the derivative of the softmax that makes {name} is missing"
+            return Cause(fault.SOFTMAX_MISSING, words, fix)
         if same(compared.actual, [g * s * (1 - s) for g, s in zip(arriving, p, strict=True)]):
-            return Cause(
-                fault.SOFTMAX_DIAGONAL,
-                f"p * (1 - p), where p is {name}, is the diagonal of the softmax's Jacobian alone",
-                fix,
-            )
+            words = f"p * (1 - p), where p is {name}, is the diagonal of the softmax's Jacobian"
+            return Cause(fault.SOFTMAX_DIAGONAL, f"{words} alone", fix)
         scores = [compared.values(node) for node in compared.derived_by]
         used = quotient(compared.actual, arriving)
         for of, form in FORMS.items():
             if any(same(used, map(form, values)) for values in scores):
-                return Cause(
-                    fault.SLOPE_WRONG,
-                    f"the slope of {of} stands where the derivative of the softmax that makes "
-                    f"{name} belongs",
-                    fix,
-                )
+                belongs = f"the derivative of the softmax that makes {name} belongs"
+                return Cause(fault.SLOPE_WRONG, f"the slope of {of} stands where {belongs}", fix)
         for other in (one for one in range(p[0].ndim) if one != axis):
             turned = ([softmax(value, other) for value in values] for values in scores)
             if any(same(compared.actual, _pulled_back(arriving, p, other)) for p in turned):
-                return Cause(
-                    fault.SOFTMAX_AXIS,
-                    f"the softmax that makes {name} goes along axis {axis}, and this along {other}",
-                    fix,
-                )
+                goes = f"the softmax that makes {name} goes along axis {axis}"
+                return Cause(fault.SOFTMAX_AXIS, f"{goes}, and this along {other}", fix)
         sums = [np.sum(value, axis=axis) for value in compared.actual]
         size = float(np.max(np.abs(compared.actual[0])))
         if compared.actual[0].shape == p[0].shape and np.max(np.abs(sums[0])) > 1e-6 * size:
-            return Cause(
-                fault.SOFTMAX_WRONG,
-                f"along axis {axis} the derivative by the scores of a softmax adds up to 0, and "
-                "this does not",
-                fix,
-            )
+            adds_up = "the derivative by the scores of a softmax adds up to 0"
+            words = f"along axis {axis} {adds_up}, and this does not"
+            return Cause(fault.SOFTMAX_WRONG, words, fix)
     return None
 
 
@@ -120,17 +104,17 @@ def product_cause(compared: Compared) -> Cause | None:
     """The elementwise product for the matrix product, or the reverse."""
     node = compared.state.tape[compared.node]
     operands = list(node.operands)
-    if base_name(node) not in PRODUCTS or len(operands) != 2:
+    if node.operation not in PRODUCTS or len(operands) != 2:
         return None
-    one, other = ([values[index] for values in compared.state.values] for index in operands)
-    elementwise = base_name(node) == "multiply"
+    one, other = (compared.state.at(index) for index in operands)
+    elementwise = node.operation == "multiply"
     if (
         not elementwise
         and one[0].shape == other[0].shape
         and same(product(one, other), compared.expected)
     ):
         return Cause(fault.MATRIX_PRODUCT, "the elementwise product belongs here")
-    pairs = [*itertools.product((one, _turned(one)), (other, _turned(other)))]
+    pairs = [*itertools.product((one, transposed(one)), (other, transposed(other)))]
     if elementwise:
         pairs += [(right, left) for left, right in pairs]
     if not any(_is_matrix_product(left, right, compared.expected) for left, right in pairs):
@@ -138,10 +122,6 @@ def product_cause(compared: Compared) -> Cause | None:
     if elementwise:
         return Cause(fault.ELEMENTWISE, "a matrix product belongs here")
     return Cause(fault.TRANSPOSED, "an operand is to be transposed", "transpose the operand")
-
-
-def _turned(values: Arrays) -> Arrays:
-    return [value.swapaxes(-1, -2) if value.ndim > 1 else value for value in values]
 
 
 def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:
@@ -159,21 +139,19 @@ def forward_cause(compared: Compared) -> Cause | None:
     if candidate is None or candidate.kind != VALUE or compared.is_use or compared.factor != 1:
         return None
     made = compared.loss_nodes[candidate.node]
-    if made.is_leaf or base_name(made) in MOVES:
+    if made.is_leaf or made.operation in MOVES:
         return None  # another part of the data, or of a parameter
     where = f", line {made.place.line}," if made.place else ""
-    return Cause(
-        fault.OTHER_FORMULA,
-        f"the loss{where} computes it so, and the gradient otherwise",
-        f"compute {compared.words.name(candidate.node)} as the loss does",
-    )
+    words = f"the loss{where} computes it so, and the gradient otherwise"
+    fix = f"compute {compared.words.name(candidate.node)} as the loss does"
+    return Cause(fault.OTHER_FORMULA, words, fix)
 
 
 def user_of(compared: Compared) -> Node:
     """What uses the wrong value, turned or reshaped on its way."""
     tape, consumers = compared.state.tape, compared.state.consumers
     node = tape[compared.node]
-    while base_name(node) in MOVES and len(consumers[node.index]) == 1:
+    while node.operation in MOVES and len(consumers[node.index]) == 1:
         node = tape[consumers[node.index][0]]
     return node
 
@@ -185,12 +163,12 @@ def value_cause(compared: Compared) -> Cause | None:
         return None
     words, belongs = compared.words, candidate.node
     fix = f"use {words.name(belongs)}"
-    in_product = base_name(user_of(compared)) in MATRIX_PRODUCTS
+    in_product = user_of(compared).operation in MATRIX_PRODUCTS
     # of a sigmoid written in two branches, 1 - a does what its output does
     does = [value * (1 - value) for value in compared.expected]
-    for quantity in () if in_product else compared.known.quantities:
+    for quantity in () if in_product else compared.known.of_kind(SLOPE):
         begin, end = quantity.other, quantity.node
-        if quantity.kind != SLOPE or begin is None or not is_activation(compared, begin, end):
+        if not is_activation(compared, begin, end):
             continue
         inputs, outputs = compared.values(begin), compared.values(end)
         for kind, given, wanted in (
@@ -208,12 +186,11 @@ def value_cause(compared: Compared) -> Cause | None:
         return None
     beyond = None if in_product else compared.adjoints(belongs)
     arrives = beyond is not None and any(
-        one.kind == ADJOINT and same(compared.actual, one.values)
-        for one in compared.known.quantities
+        same(compared.actual, one.values) for one in compared.known.of_kind(ADJOINT)
     )
-    for quantity in compared.known.quantities if arrives else ():
+    for quantity in compared.known.of_kind(SLOPE) if arrives else ():
         slope = quantity.values
-        fits = quantity.kind == SLOPE and slope[0].shape == compared.actual[0].shape
+        fits = slope[0].shape == compared.actual[0].shape
         if fits and same(product(compared.actual, slope), beyond or ()):
             used = f"a slope is taken at what arrives, and not at {words.name(belongs)}"
             return Cause(fault.SLOPE_ELSEWHERE, used, fix)
@@ -228,14 +205,14 @@ def value_cause(compared: Compared) -> Cause | None:
     return None
 
 
-def update_cause(mend: Mend, points: Sequence[Point], state: State, words: Words) -> Cause | None:
+def update_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
     """What is taken off a parameter, where it is the parameter alone that belongs there."""
     consumer, operand = mend.unit.uses[0]
     for other in set(state.tape[consumer].operands) - {operand}:
-        values = [known[other] for known in state.values]
-        for index in points[0].parameters.values():
-            if same(values, [point.loss_nodes[index].value for point in points]):
-                return _updated(words, index)
+        values = state.at(other)
+        for index in search.points[0].parameters.values():
+            if same(values, [point.loss_nodes[index].value for point in search.points]):
+                return _updated(search.words, index)
     return None
 
 
@@ -249,7 +226,7 @@ def _is_updated(compared: Compared, belongs: int) -> bool:
     """Whether the wrong value is that of a parameter, or a part of one, after a step."""
     leaf = before_moves(compared.loss_nodes, belongs)
     name = compared.parameters.get(leaf)
-    is_moved = base_name(compared.state.tape[compared.operand]) in MOVES
+    is_moved = compared.state.tape[compared.operand].operation in MOVES
     if name is None or name not in compared.points[0].true:
         return False
     if not (compared.is_use or is_moved):

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.quantities import PATHS
 from gradcheck.trace.causes.axis_causes import REDUCTIONS, axis_of, other_axis
-from gradcheck.trace.causes.compared import Array, Arrays, Compared, less, made_of, quotient, same
-from gradcheck.trace.causes.penalty_terms import penalty_terms, whole_term
+from gradcheck.trace.causes.compared import (
+    Array,
+    Arrays,
+    Compared,
+    agrees,
+    agrees_with,
+    less,
+    made_of,
+    quotient,
+    same,
+    transposed,
+)
+from gradcheck.trace.causes.penalties import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.names import MOVES, split_names
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.names import MOVES, WRITES, split_names
+from gradcheck.trace.record.nodes import Node, adding, before_moves, made_from
+from gradcheck.trace.record.sources import tree_of
 
 SLIDES = split_names("convolve correlate convolve2d correlate2d")
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
@@ -46,14 +60,14 @@ def _sums(compared: Compared) -> Iterator[tuple[int, Arrays]]:
     # what is taken off every sample is made of them all: the way through it may be missing
     for node in compared.derived_by:
         for made in compared.loss_nodes[node + 1 :]:
-            if node in made.operands and base_name(made) in ("subtract", "add"):
+            if node in made.operands and made.operation in ("subtract", "add"):
                 yield made.index, compared.actual
 
 
 def _laid_out(compared: Compared, node: int) -> int:
     """What a value of the loss is once it has been cut and reshaped; itself where it is not."""
-    users = [user for user, of in compared.points[0].derivatives.of_edges if of == node]
-    if len(users) != 1 or base_name(compared.loss_nodes[users[0]]) not in MOVES:
+    users = compared.points[0].derivatives.users.get(node, [])
+    if len(users) != 1 or compared.loss_nodes[users[0]].operation not in MOVES:
         return node
     arriving = compared.adjoints(users[0])
     is_same = arriving is not None and all(map(_in_one_order, arriving, compared.expected))
@@ -88,28 +102,24 @@ def _total(parts: Sequence[Arrays]) -> Arrays:
 
 
 def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
-    nodes, words = compared.loss_nodes, compared.words
-    through = ", ".join(dict.fromkeys(words.name(user) for user in missing[:4]))
+    nodes, name = compared.loss_nodes, compared.words.name
+    through = ", ".join(dict.fromkeys(name(user) for user in missing[:4]))
     terms = penalty_terms(compared.points)
     if before_moves(nodes, node) in compared.parameters and terms.issuperset(missing):
         ends = (whole_term(compared.points[0], terms, user) for user in missing)
         named = [
-            words.name(user if nodes[end].place == nodes[-1].place else end)  # not a library's all
+            name(user if nodes[end].place == nodes[-1].place else end)  # not a library's all
             for user, end in zip(missing, ends, strict=True)
         ]
         through = ", ".join(dict.fromkeys(named))
-        return Cause(
-            fault.PENALTY_MISSING,
-            f"the derivative of the penalty {through} by {words.name(node)} is missing",
-            f"add the derivative of {through} by {words.name(node)}",
-        )
-    is_mean = any(base_name(nodes[user]) in STATISTICS for user in missing)
+        words = f"the derivative of the penalty {through} by {name(node)} is missing"
+        fix = f"add the derivative of {through} by {name(node)}"
+        return Cause(fault.PENALTY_MISSING, words, fix)
+    is_mean = any(nodes[user].operation in STATISTICS for user in missing)
     if is_mean and all(_is_statistic(compared, user, node) for user in missing):
-        return Cause(
-            fault.STATISTICS_CONSTANT,
-            f"{through} {'are' if len(missing) > 1 else 'is'} taken for constant, and made of "
-            f"{words.name(node)} too",
-        )
+        verb = "are" if len(missing) > 1 else "is"
+        words = f"{through} {verb} taken for constant, and made of {name(node)} too"
+        return Cause(fault.STATISTICS_CONSTANT, words)
     parts = compared.parts(node)
     if len({nodes[user].chain for user in parts}) == 1 and len(parts) > 2:
         if len(missing) <= len(parts) // 2:
@@ -117,21 +127,14 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
             made = compared.state.tape[compared.node]
             alike = [one.name for one in compared.state.tape if one.place == made.place]
             is_its_loop = alike.count(made.name) == len(parts) - len(missing)
-            return Cause(
-                fault.PASS_MISSING if is_its_loop else fault.PATH_MISSING,
-                f"{len(missing)} of the {len(parts)} passes of the loop {verb} not in it",
-                "let the loop go over all of them",
-            )
-        return Cause(
-            fault.NOT_ACCUMULATED,
-            "only one pass of the loop is in it, and all of them add up",
-            "let the loop go over all of them, and add what each gives",
-        )
-    return Cause(
-        fault.PATH_MISSING,
-        f"what comes through {through} is missing",
-        f"add what comes back through {through}",
-    )
+            words = f"{len(missing)} of the {len(parts)} passes of the loop {verb} not in it"
+            fix = "let the loop go over all of them"
+            return Cause(fault.PASS_MISSING if is_its_loop else fault.PATH_MISSING, words, fix)
+        words = "only one pass of the loop is in it, and all of them add up"
+        fix = "let the loop go over all of them, and add what each gives"
+        return Cause(fault.NOT_ACCUMULATED, words, fix)
+    words = f"what comes through {through} is missing"
+    return Cause(fault.PATH_MISSING, words, f"add what comes back through {through}")
 
 
 def _is_statistic(compared: Compared, user: int, node: int) -> bool:
@@ -140,14 +143,11 @@ def _is_statistic(compared: Compared, user: int, node: int) -> bool:
     Or the mean of what is made of the value for nothing else, as its squares.
     """
     nodes = compared.loss_nodes
-    if base_name(nodes[user]) not in STATISTICS:
-        further = [one for one, of in compared.points[0].derivatives.of_edges if of == user]
+    if nodes[user].operation not in STATISTICS:
+        further = compared.points[0].derivatives.users.get(user, [])
         is_made_for_it = nodes[user].value.shape == nodes[node].value.shape and bool(further)
         return is_made_for_it and all(_is_statistic(compared, one, node) for one in further)
-    made = {user}
-    for later in nodes[user + 1 :]:
-        if made.intersection(later.operands):
-            made.add(later.index)
+    made = made_from(nodes, user, len(nodes))
     return any(nodes[one].value.size >= nodes[node].value.size for one in made)
 
 
@@ -157,11 +157,10 @@ def turned_cause(compared: Compared) -> Cause | None:
     shape = actual[0].shape
     if actual[0].ndim > 4 or actual[0].size < 2 or expected[0].shape != shape:
         return None
-    turned = [one.swapaxes(-1, -2) if len(shape) > 1 else one for one in actual]
-    if same(turned, expected):
+    if same(transposed(actual), expected):
         used_by = [one for one in compared.state.tape if compared.operand in one.operands]
         reduced = used_by[0] if len(used_by) == 1 else compared.state.tape[compared.node]
-        if base_name(reduced) in REDUCTIONS and reduced.place and axis_of(reduced) in (0, 1):
+        if reduced.operation in REDUCTIONS and reduced.place and axis_of(reduced) in (0, 1):
             return other_axis(reduced, 1 - axis_of(reduced))
         return Cause(fault.TRANSPOSED, "it is the transpose", "transpose it")
     every = range(len(shape))
@@ -174,8 +173,8 @@ def turned_cause(compared: Compared) -> Cause | None:
             turning = [node for node in made_of(compared) if _turns_round(node)]
             is_turned = bool(turning)
             fix = "leave `[::-1]` out" if is_turned else f"turn it round: `[{along}]`"
-            slides = any(base_name(one) in SLIDES for one in made_of(compared))
-            of_kernel = any(_is_of_parameter(compared, node) for node in turning)
+            slides = any(one.operation in SLIDES for one in made_of(compared))
+            of_kernel = any(compared.is_parameter(one) for node in turning for one in node.operands)
             kind = fault.REVERSED if slides or of_kernel else fault.TURNED
             return Cause(kind, "its entries are in the reverse order", fix)
     return None
@@ -185,15 +184,86 @@ def _turns_round(node: Node) -> bool:
     """Whether an operation turns the entries round."""
     key = node.arguments[1:2]
     steps = [one.step for part in key for one in np.atleast_1d(part) if isinstance(one, slice)]
-    return base_name(node) in ("flip", "fliplr", "flipud", "rot90") or -1 in steps
+    return node.operation in ("flip", "fliplr", "flipud", "rot90") or -1 in steps
 
 
-def _is_of_parameter(compared: Compared, node: Node) -> bool:
-    """Whether an operation is given a parameter as it is."""
-    tape = compared.state.tape
-    given = [before_moves(tape, operand) for operand in node.operands]
-    return any(
-        same([values[one] for values in compared.state.values], compared.values(parameter))
-        for one in given
-        for parameter in compared.parameters
+def written_cause(compared: Compared) -> Cause | None:
+    """What is assigned into a buffer where it should be added."""
+    node = compared.state.tape[compared.node]
+    if node.operation not in WRITES or not node.operands:
+        return None
+    actual, expected = compared.actual[0], compared.expected[0]
+    if actual.shape != expected.shape:
+        return None
+    size = float(np.max(np.abs(expected), initial=0.0))
+    wrong = np.abs(actual - expected) > 1e-9 * size
+    if wrong.all() and wrong.size > 1:
+        return None
+    indices = list(_indices(node.arguments, compared))
+    if indices:
+        together = np.stack(np.broadcast_arrays(*indices)).reshape(len(indices), -1)
+        places, counts = np.unique(together, axis=1, return_counts=True)
+        tape = compared.state.tape
+        passes = [
+            one.index
+            for one in tape[: compared.operand + 1]
+            if one.name == "setitem" and one.chain == node.chain
+        ]
+        own = [node.index] if node.name == "setitem" else []
+        if np.any(counts > 1) and any(_is_right_added(compared, one) for one in (own, passes)):
+            often = ", ".join(str(place[0]) for place in places.T[counts > 1][:4])
+            words = f"an index that repeats is written once, and this has more than one of {often}"
+            fix = f"{_added_for_each(node)} adds for every time that an index comes"
+            return Cause(fault.REPEATED_INDEX, words, fix)
+    before = compared.state.at(node.operands[0])
+    if same(before, compared.expected) and node.place is not None:
+        words = f"what is written to `{node.place.source}` spoils values that were right"
+        return Cause(fault.SPOILED, words, "leave that out, or write the right numbers", node.index)
+    if agrees(compared, node, adding):
+        words = "it is assigned over what is there, and has to be added"
+        return Cause(fault.NOT_ACCUMULATED, words, "add with += what is assigned with =")
+    return None
+
+
+def _added_for_each(node: Node) -> str:
+    """The statement that writes into repeated indices, as one that adds for each of them."""
+    place = node.place
+    if place is None:
+        return "np.add.at"
+    for statement in ast.walk(tree_of(place.file)):
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Subscript() as target])
+                | ast.AugAssign(target=ast.Subscript() as target)
+            ) if (target.lineno, target.col_offset) == (place.line, place.column):
+                parts = map(ast.unparse, (target.value, target.slice, statement.value))
+                return f"`np.add.at({', '.join(parts)})`"
+    return "np.add.at"
+
+
+def _is_right_added(compared: Compared, writes: Sequence[int]) -> bool:
+    """Whether the value is right once what is written is added for every index that comes."""
+
+    def added(before: Array, key: Any, value: Array) -> Array:
+        changed = np.array(before, dtype=float)
+        np.add.at(changed, key, value - before[key])
+        return changed
+
+    return bool(writes) and agrees_with(
+        compared, lambda nodes: {one: replace(nodes[one], function=added) for one in writes}
     )
+
+
+def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:
+    """The arrays of whole numbers among some arguments."""
+    if isinstance(arguments, list) and all(isinstance(one, int) for one in arguments):
+        arguments = np.array(arguments, dtype=int)
+    if isinstance(arguments, tuple | list):
+        for one in arguments:
+            yield from _indices(one, compared)
+        return
+    index = getattr(arguments, "index", None)
+    if isinstance(index, int):
+        arguments = compared.state.tape[index].value
+    if isinstance(arguments, np.ndarray) and arguments.dtype.kind in "iu" and arguments.size > 1:
+        yield arguments

@@ -1,27 +1,113 @@
-"""Squares of parameters that a loss adds: the blocks that it has a penalty on."""
+"""The terms that a loss makes of squares of one parameter alone, and their derivatives."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name, before_moves
-from gradcheck.trace.adjoints.points import Array, NotFollowedError, Subject, follow_loss
+from gradcheck.trace.adjoints.points import (
+    Array,
+    FollowedLoss,
+    Subject,
+    followed_loss,
+)
 from gradcheck.trace.causes.compared import Arrays, Compared, less, same
-from gradcheck.trace.causes.penalty_terms import is_square, penalty_derivatives
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.multiples import proportion
-from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.locating.constants import proportion
+from gradcheck.trace.record.names import MOVES, split_names
+from gradcheck.trace.record.nodes import Node, before_moves, operands_of
+
+SQUARES = split_names("square norm absolute fabs")
+PRODUCTS = split_names("multiply dot vdot inner matmul einsum tensordot")
+
+Derivative = tuple[int, list[NDArray[np.float64]]]
+"""A parameter, or a part of one, and the derivative of its penalty, by point."""
+
+
+def is_square(node: Node) -> bool:
+    """Whether an operation squares what it is given, or multiplies it with itself."""
+    name = node.operation
+    if name == "power":
+        return len(node.arguments) == 2 and bool(np.all(np.asarray(node.arguments[1]) == 2))
+    return name in SQUARES or (name in PRODUCTS and len(operands_of(node.arguments)) > 1)
+
+
+def penalty_terms(points: Sequence[FollowedLoss]) -> frozenset[int]:
+    """The values of the loss that go into nothing but such terms."""
+    nodes = points[0].loss_nodes
+    alone = _made_of_one(points[0])
+    users = points[0].derivatives.users
+    after: dict[int, bool] = {}
+    for index in sorted(alone):
+        after[index] = is_square(nodes[index]) or any(after.get(o) for o in nodes[index].operands)
+    found: dict[int, bool] = {}
+    for index in sorted(alone, reverse=True):
+        into = users.get(index, [])
+        joins = bool(into) and _is_added(points, index, [one for one in into if one not in alone])
+        if joins and all(one in found or one not in alone for one in into):
+            inside = [one for one in into if one in alone]
+            found[index] = is_square(nodes[index]) or any(found[one] for one in inside)
+    return frozenset(index for index in found if found[index] or after[index])
+
+
+def _made_of_one(loss: FollowedLoss) -> set[int]:
+    """What is made of one parameter and constants alone: numbers added, or weights of its size."""
+    owner = {index: index for index in loss.parameters.values()}
+    for node in loss.loss_nodes:
+        of = {owner.get(one) for one in node.operands if one in owner or not _is_leaf(loss, one)}
+        others = [loss.loss_nodes[one] for one in node.operands if one not in owner]
+        if node.index in owner or len(of) != 1 or None in of:
+            continue
+        scales = node.operation in ("multiply", "divide")
+        if all(one.value.size == 1 or (scales and _is_weight(one, node)) for one in others):
+            owner[node.index] = of.pop() or 0
+    return set(owner) - set(loss.parameters.values())
+
+
+def _is_leaf(loss: FollowedLoss, index: int) -> bool:
+    return loss.loss_nodes[index].is_leaf
+
+
+def _is_weight(weights: Node, node: Node) -> bool:
+    """Whether a constant only weighs the entries of what it is multiplied with."""
+    return weights.value.size <= node.value.size and bool(np.all(weights.value >= 0))
+
+
+def _is_added(points: Sequence[FollowedLoss], index: int, users: Sequence[int]) -> bool:
+    """Whether a value is only added where it meets others, as it is at every point."""
+    nodes = points[0].loss_nodes
+    if not all(nodes[one].operation in ("add", "subtract") for one in users):
+        return False
+    adjoints = [np.ravel(point.derivatives.of_nodes.get(index, np.nan)) for point in points]
+    return not users or not np.ptp(np.concatenate(adjoints))
+
+
+def penalty_derivatives(points: Sequence[FollowedLoss]) -> Iterator[Derivative]:
+    """For every parameter, and every part that is cut out of one: of what it has in penalties."""
+    terms = penalty_terms(points)
+    nodes, parameters = points[0].loss_nodes, set(points[0].parameters.values())
+    for node in [*parameters, *(one for one in terms if nodes[one].operation in MOVES)]:
+        if before_moves(nodes, node) not in parameters:
+            continue
+        mine = [one for one in points[0].derivatives.users.get(node, []) if one in terms]
+        if mine:
+            parts = [[p.derivatives.of_edges[one, node] for one in mine] for p in points]
+            yield node, [np.asarray(sum(map(np.asarray, own))) for own in parts]
+
+
+def whole_term(loss: FollowedLoss, terms: frozenset[int], index: int) -> int:
+    """What such a value goes into in the end, before it meets others."""
+    further = [user for user in loss.derivatives.users.get(index, []) if user in terms]
+    return whole_term(loss, terms, further[0]) if len(further) == 1 else index
 
 
 def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
     """The blocks of whose entries alone the loss takes squares; none where it is not followed."""
-    try:
-        loss = follow_loss(subject, values)
-    except NotFollowedError:
+    loss = followed_loss(subject, values)
+    if loss is None:
         return frozenset()
     alone = {index: name for name, index in loss.parameters.items()}
     found = set()
@@ -30,7 +116,7 @@ def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str
         if node.is_leaf or len(of) != 1 or None in of:
             continue
         owner = of.pop() or ""
-        if base_name(node) in MOVES:
+        if node.operation in MOVES:
             alone[node.index] = owner
         elif is_square(node) and np.any(loss.derivatives.of_nodes.get(node.index, 0)):
             found.add(owner)
@@ -78,11 +164,9 @@ def _other_multiple(compared: Compared, node: int, right: Arrays) -> Cause | Non
     much = proportion(off, values, 1e-6)
     if much is not None:
         size = size or 0.0
-        return Cause(
-            fault.PENALTY_WRONG,
-            f"it has {much + size:.6g} * {name} for the penalty, and the loss has {size:.6g}",
-            f"let {size:.6g} * {name} be the penalty's part" if size else f"leave {name} out",
-        )
+        words = f"it has {much + size:.6g} * {name} for the penalty, and the loss has {size:.6g}"
+        fix = f"let {size:.6g} * {name} be the penalty's part" if size else f"leave {name} out"
+        return Cause(fault.PENALTY_WRONG, words, fix)
     if times is not None:
         words = f"it has {1 + times:.6g} times the derivative of the penalty by {name}"
         return Cause(fault.PENALTY_WRONG, words, f"divide that by {1 + times:.6g}")
@@ -116,16 +200,14 @@ def _other_penalty(compared: Compared, node: int, user: Node) -> Cause | None:
     if same(right, compared.expected) and proportion(right, values, 1e-6) is None:
         if proportion(compared.actual, values, 1e-6) is None:
             return None
-        return Cause(
-            fault.PENALTY_WRONG,
-            f"the penalty of the loss is {penalty}, and this the derivative of a sum of squares",
-            f"let the loss have the squares of {name}, or differentiate {penalty}",
-        )
+        words = f"the penalty of the loss is {penalty}, and this the derivative of a sum of squares"
+        fix = f"let the loss have the squares of {name}, or differentiate {penalty}"
+        return Cause(fault.PENALTY_WRONG, words, fix)
     made = compared.state.tape[compared.operand]
     numbers = [one for one in made.arguments if isinstance(one, int | float)]
     left = less(compared.actual, less(compared.expected, right))
     times = proportion(right, values, 1e-6)
-    if base_name(made) not in ("add", "subtract") or len(numbers) != 1 or times is None:
+    if made.operation not in ("add", "subtract") or len(numbers) != 1 or times is None:
         return None
     if not same(left, [np.full(one.shape, np.ravel(left[0])[0]) for one in left]):
         return None

@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import VALUE
-from gradcheck.trace.causes.compared import same
-from gradcheck.trace.causes.penalty_terms import penalty_derivatives
+from gradcheck.trace.causes.compared import Followed, same
+from gradcheck.trace.causes.penalties import penalty_derivatives
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.explain import Known
-from gradcheck.trace.locating.meaning import sizes_of
-from gradcheck.trace.locating.mend import Mend
+from gradcheck.trace.locating.constants import sizes_of
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.nodes import Node, constant_of
 from gradcheck.trace.record.sources import numbers_in
 
@@ -27,10 +25,10 @@ CLOSE = 1e-6
 SCALES = ("multiply", "divide")
 
 
-def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known) -> Cause | None:
+def scale_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
     """The cause of a value that is the right one times a constant."""
     ratio = 1 / mend.factor if mend.factor else np.inf
-    penalty = _of_penalty(mend, points, state, known)
+    penalty = _of_penalty(mend, search, state)
     if penalty is not None:
         return penalty
     if abs(ratio + 1) < CLOSE:
@@ -40,10 +38,10 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
         words = f"the {written} is too much"
         two = fault.FACTOR_TWO if _is(ratio, 2) or _is(ratio, 0.5) else fault.NUMBER
         return Cause(two, words, f"leave the {written} out")
-    nodes = points[0].loss_nodes
+    nodes = search.points[0].loss_nodes
     divisors, sizes = _divisors(nodes), sizes_of(nodes)
     own = state.tape[mend.unit.first]
-    for size in sizes if base_name(own) == "multiply" else ():
+    for size in sizes if own.operation == "multiply" else ():
         if any(constant_of(one, state.tape) == size for one in own.arguments):
             belongs = next((one for one in sizes if _is(size / ratio, one)), None)
             if belongs is not None:  # nobody multiplies by a size to mean a two
@@ -64,9 +62,8 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
             words = f"it is divided by {number} once more than the loss is"
             return Cause(fault.MEAN_TWICE, words, f"divide by {number} once")
     if _is(ratio, 2) or _is(ratio, 0.5):
-        return Cause(
-            fault.FACTOR_TWO, f"it is {'twice' if ratio > 1 else 'half'} what it should be"
-        )
+        which = "twice" if ratio > 1 else "half"
+        return Cause(fault.FACTOR_TWO, f"it is {which} what it should be")
     if not _excess(ratio) and any(
         _is(ratio, constant_of(one, state.tape) or 0.0) for one in own.arguments
     ):
@@ -80,7 +77,7 @@ def scale_cause(mend: Mend, points: Sequence[Point], state: State, known: Known)
 
 def _written(node: Node, ratio: float) -> str:
     """The number in the text of a product that is the factor; empty where there is none."""
-    for _, number, divides in numbers_in("" if node.place is None else node.place.source):
+    for _, number, divides in numbers_in(node.source):
         if number not in (0, 1) and _is(1 / ratio if divides else ratio, number):
             return f"{'division by' if divides else 'factor'} {number}"
     return ""
@@ -94,7 +91,7 @@ def _is_half(node: Node) -> bool:
 def _of_a_constant(nodes: Sequence[Node], ratio: float) -> Cause | None:
     """A constant of the loss, as a temperature, that is left out or goes in once more."""
     for node in nodes:
-        name = base_name(node)
+        name = node.operation
         if name not in ("divide", "multiply") or node.place is None:
             continue
         for number in (constant_of(argument, nodes) or 0.0 for argument in node.arguments):
@@ -125,14 +122,13 @@ def _is(ratio: float, number: float) -> bool:
     return abs(ratio - number) < CLOSE * number
 
 
-def _of_penalty(mend: Mend, points: Sequence[Point], state: State, known: Known) -> Cause | None:
+def _of_penalty(mend: Mend, search: Followed, state: State) -> Cause | None:
     """The wrong sign or size of the penalty's derivative, which is a multiple of a parameter."""
-    index = mend.unit.replaced[0]
-    actual = [values[index] for values in state.values]
-    parameters = points[0].parameters
+    index, points = mend.unit.replaced[0], search.points
+    actual, parameters = state.at(index), points[0].parameters
     is_parameter = any(
         quantity.kind == VALUE and quantity.node in parameters.values()
-        for quantity in known.explaining(actual)
+        for quantity in search.known.explaining(actual)
     )
     is_penalty = _makes_penalty(index, mend.factor, points, state)
     if not (is_parameter or is_penalty) or any(
@@ -144,10 +140,8 @@ def _of_penalty(mend: Mend, points: Sequence[Point], state: State, known: Known)
         return None
     if abs(mend.factor + 1) < CLOSE:
         return Cause(fault.PENALTY_SIGN, "the sign of the penalty's derivative is wrong")
-    return Cause(
-        fault.PENALTY_WRONG,
-        f"the penalty's derivative is {1 / mend.factor:.6g} times what it should be",
-    )
+    words = f"the penalty's derivative is {1 / mend.factor:.6g} times what it should be"
+    return Cause(fault.PENALTY_WRONG, words)
 
 
 def _makes_penalty(index: int, factor: float, points: Sequence[Point], state: State) -> bool:
@@ -156,9 +150,7 @@ def _makes_penalty(index: int, factor: float, points: Sequence[Point], state: St
     It may be taken off what it belongs to.
     """
     made = [index]
-    while (
-        len(users := state.consumers[made[-1]]) == 1 and base_name(state.tape[users[0]]) in SCALES
-    ):
+    while len(users := state.consumers[made[-1]]) == 1 and state.tape[users[0]].operation in SCALES:
         made.append(users[0])
     return any(
         same([sign * factor * values[one] for values in state.values], right)
@@ -180,8 +172,8 @@ def _divisors(nodes: Sequence[Node]) -> set[int]:
     """
     found: set[float] = set()
     for node in nodes:
-        bare = {number for _, number, _ in numbers_in(node.place.source if node.place else "")}
-        name = base_name(node)
+        bare = {number for _, number, _ in numbers_in(node.source)}
+        name = node.operation
         if name == "mean" and node.operands and node.value.size:
             found.add(nodes[node.operands[0]].value.size / node.value.size)
         numbers: list[float] = []
@@ -200,7 +192,7 @@ def _divisors(nodes: Sequence[Node]) -> set[int]:
 def _kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
     """The share of units kept by a dropout that divides by it, where that is the factor."""
     for node in nodes:
-        if base_name(node) not in SCALES or len(node.arguments) != 2:
+        if node.operation not in SCALES or len(node.arguments) != 2:
             continue
         near = {inner for index in node.operands for inner in (index, *nodes[index].operands)}
         given = [one for other in (node, *map(nodes.__getitem__, near)) for one in other.arguments]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.causes.compared import (
     FEWEST,
@@ -19,7 +18,7 @@ from gradcheck.trace.causes.compared import (
     roughness,
     same,
 )
-from gradcheck.trace.causes.missing_causes import missing_cause
+from gradcheck.trace.causes.factor_causes import missing_cause
 from gradcheck.trace.fault import Cause
 
 LOOSE = 1e-5
@@ -84,9 +83,9 @@ def other_slope_cause(compared: Compared) -> Cause | None:
 def derivative_cause(compared: Compared) -> Cause | None:
     """A derivative that is made for itself, and wrong, whatever is wrong in it."""
     wanted, words = compared.candidate, compared.words
-    if wanted is None or wanted.kind != SLOPE or wanted.other is None or compared.is_use:
+    if wanted is None or wanted.kind != SLOPE or compared.is_use:
         return None
-    what = f"this is not {words.quantity(SLOPE, wanted.node, wanted.other)}"
+    what = f"this is not {words.quantity(*wanted.key)}"
     fix = f"differentiate {words.name(wanted.node)} by {words.name(wanted.other)} anew"
     return Cause(fault.SLOPE_WRONG, what, fix)
 
@@ -100,7 +99,7 @@ def _is_handed_out(compared: Compared, node: int) -> bool:
 
 def _is_of_the_error(compared: Compared, slope: _Slope) -> bool:
     """Whether it is the slope of a square that the loss adds up: of an error, not of a unit."""
-    is_square = base_name(compared.loss_nodes[slope.end]) in ("power", "square", "multiply")
+    is_square = compared.loss_nodes[slope.end].operation in ("power", "square", "multiply")
     return is_square and slope.arriving is not None and not np.ptp(slope.arriving[0])
 
 
@@ -115,12 +114,8 @@ def _whole(compared: Compared, slope: _Slope) -> Cause | None:
 
 def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:
     """Of a function of a function, the slope of one is missing."""
-    for quantity in compared.known.quantities:
-        if (
-            quantity.kind != SLOPE
-            or quantity.other is None
-            or not same(slope.used, quantity.values)
-        ):
+    for quantity in compared.known.of_kind(SLOPE):
+        if not same(slope.used, quantity.values):
             continue
         if quantity.other == slope.begin and quantity.node < slope.end:
             return missing_cause(compared, quantity.node, slope.end)
@@ -131,15 +126,14 @@ def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:
 
 def _slopes(compared: Compared) -> Iterator[_Slope]:
     candidate = compared.candidate
-    if candidate is not None and candidate.kind == SLOPE and candidate.other is not None:
+    if candidate is not None and candidate.kind == SLOPE:
         right = [value / compared.factor for value in compared.expected]
         arriving = compared.adjoints(candidate.node)
         yield _Slope(candidate.other, candidate.node, right, compared.actual, arriving)
         return
     for quantity, arriving in compared.slopes:
-        if quantity.other is not None:
-            used = quotient(compared.actual, arriving)
-            yield _Slope(quantity.other, quantity.node, quantity.values, used, arriving)
+        used = quotient(compared.actual, arriving)
+        yield _Slope(quantity.other, quantity.node, quantity.values, used, arriving)
 
 
 def _name(compared: Compared, slope: _Slope) -> str:
@@ -185,16 +179,13 @@ def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:
 
 
 def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
-    for quantity in compared.known.quantities:
+    for quantity in compared.known.of_kind(SLOPE):
         if (
-            quantity.kind == SLOPE
-            and quantity.values[0].shape == slope.used[0].shape
-            and quantity.other not in (slope.begin, slope.end)
+            quantity.other not in (slope.begin, slope.end)
             and quantity.node != slope.end
-            and quantity.other is not None
             and same(slope.used, quantity.values)
         ):
-            other = compared.words.quantity(SLOPE, quantity.node, quantity.other)
+            other = compared.words.quantity(*quantity.key)
             return Cause(fault.SLOPE_OF_ANOTHER, f"it is {other}, not {_name(compared, slope)}")
     return None
 
@@ -202,13 +193,13 @@ def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
 def _other_factor(compared: Compared, slope: _Slope) -> Cause | None:
     """In the derivative of a product, another value than the other factor."""
     end = compared.loss_nodes[slope.end]
-    if base_name(end) != "multiply" or slope.begin not in end.operands:
+    if end.operation != "multiply" or slope.begin not in end.operands:
         return None
     for other in set(end.operands) - {slope.begin}:
-        for quantity in (
-            compared.known.quantities if same(slope.right, compared.values(other)) else ()
-        ):
-            if quantity.kind == VALUE and same(slope.used, quantity.values):
+        if not same(slope.right, compared.values(other)):
+            continue
+        for quantity in compared.known.of_kind(VALUE):
+            if same(slope.used, quantity.values):
                 used, right = compared.words.name(quantity.node), compared.words.name(other)
                 words = f"it is multiplied by {used}, and {right} belongs there"
                 return Cause(fault.OTHER_OPERAND, words, f"multiply by {right}")
@@ -216,18 +207,15 @@ def _other_factor(compared: Compared, slope: _Slope) -> Cause | None:
 
 
 def _elsewhere(compared: Compared, slope: _Slope) -> Cause | None:
-    for quantity in compared.known.quantities:
-        if quantity.kind in (ADJOINT, VALUE) and quantity.node not in (slope.begin, slope.end):
-            values = quantity.values
-            if values[0].shape == slope.used[0].shape and _is(compared, slope, values):
-                of = compared.words.quantity(quantity.kind, quantity.node, None)
-                words = f"{_name(compared, slope)} is taken at {of}"
-                at = quantity.node if quantity.kind == VALUE else None
-                return Cause(fault.SLOPE_ELSEWHERE, words, taken_at=at)
+    for quantity in compared.known.of_kind(ADJOINT, VALUE):
+        is_end = quantity.node in (slope.begin, slope.end)
+        if not is_end and _is(compared, slope, quantity.values):
+            words = f"{_name(compared, slope)} is taken at {compared.words.quantity(*quantity.key)}"
+            at = quantity.node if quantity.kind == VALUE else None
+            return Cause(fault.SLOPE_ELSEWHERE, words, taken_at=at)
     if slope.arriving is not None and _is(compared, slope, slope.arriving):
-        return Cause(
-            fault.SLOPE_ELSEWHERE, f"{_name(compared, slope)} is taken at the upstream gradient"
-        )
+        words = f"{_name(compared, slope)} is taken at the upstream gradient"
+        return Cause(fault.SLOPE_ELSEWHERE, words)
     return None
 
 
@@ -249,8 +237,6 @@ def _inactive(compared: Compared, slope: _Slope) -> Cause | None:
     name = _name(compared, slope)
     if wrong.max() > inputs[agrees].min():
         return Cause(fault.SLOPE_INACTIVE, f"{name} is wrong where the unit is on")
-    return Cause(
-        fault.SLOPE_INACTIVE,
-        f"{name} is right but below {inputs[agrees].min():.3g}, where it is "
-        f"{used[~agrees][0]:.3g} instead of {right[~agrees][0]:.3g}",
-    )
+    numbers = f"{used[~agrees][0]:.3g} instead of {right[~agrees][0]:.3g}"
+    words = f"{name} is right but below {inputs[agrees].min():.3g}, where it is {numbers}"
+    return Cause(fault.SLOPE_INACTIVE, words)

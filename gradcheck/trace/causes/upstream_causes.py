@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name, before_moves
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
 from gradcheck.trace.causes.axis_causes import REDUCTIONS
 from gradcheck.trace.causes.compared import Arrays, Compared, less, product, quotient, same
 from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS, user_of
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.record.nodes import Node, carried
 
 
@@ -21,19 +20,16 @@ def upstream_cause(compared: Compared) -> Cause | None:
     """The cause, where the right value is the wrong one times a derivative that arrives there."""
     if compared.actual[0].shape != compared.expected[0].shape:
         return None
-    for quantity in compared.known.quantities:
+    for quantity in compared.known.of_kind(ADJOINT):
         values = quantity.values
-        if quantity.kind != ADJOINT or quantity.node in compared.derived_by:
+        if quantity.node in compared.derived_by:
             continue  # what is wanted does not arrive there
         if values[0].shape != compared.actual[0].shape or not np.ptp(values[0]):
             continue
         if same(product(compared.actual, values), compared.expected):
-            arriving = compared.words.quantity(ADJOINT, quantity.node, None)
-            return Cause(
-                fault.UPSTREAM_MISSING,
-                f"{arriving}, which arrives there, is left out",
-                f"multiply by {arriving}",
-            )
+            arriving = compared.words.quantity(ADJOINT, quantity.node)
+            words = f"{arriving}, which arrives there, is left out"
+            return Cause(fault.UPSTREAM_MISSING, words, f"multiply by {arriving}")
     return None
 
 
@@ -43,7 +39,7 @@ def sent_back_cause(compared: Compared) -> Cause | None:
     if not used:
         return None
     name = f"dL/d{compared.words.name(min(compared.derived_by))}"
-    if base_name(user) in REDUCTIONS and _is_of_a_parameter(compared, user):
+    if user.operation in REDUCTIONS and _is_of_a_parameter(compared, user):
         return Cause(fault.BIAS_OF_ANOTHER, f"{used} is summed, and {name} belongs here")
     for _, arriving in compared.slopes if _is_sent_back(compared, user) else ():
         if same(compared.actual, arriving):
@@ -64,12 +60,12 @@ def _is_of_a_parameter(compared: Compared, user: Node) -> bool:
 def summed_cause(compared: Compared) -> Cause | None:
     """Something else than the derivative that a sum for a bias is to be made of."""
     node = compared.state.tape[compared.operand]
-    if base_name(node) not in REDUCTIONS or compared.is_use or node.place is None:
+    if node.operation not in REDUCTIONS or compared.is_use or node.place is None:
         return None
     for index in compared.derived_by:
         for made in compared.loss_nodes[index + 1 :]:
             if index in made.operands and made.value.size > compared.loss_nodes[index].value.size:
-                name = compared.words.quantity(ADJOINT, made.index, None)
+                name = compared.words.quantity(ADJOINT, made.index)
                 words = f"{name} is to be summed, and something else is"
                 return Cause(fault.BIAS_OF_ANOTHER, words, f"sum {name}")
     return None
@@ -86,9 +82,7 @@ def adjoint_cause(compared: Compared) -> Cause | None:
 
 def _is_sent_back(compared: Compared, user: Node) -> bool:
     """Whether a matrix product with a parameter takes what is wrong."""
-    return base_name(user) in MATRIX_PRODUCTS and any(
-        _is_parameter(compared, operand) for operand in user.operands
-    )
+    return user.operation in MATRIX_PRODUCTS and any(map(compared.is_parameter, user.operands))
 
 
 def weights_cause(compared: Compared) -> Cause | None:
@@ -97,16 +91,14 @@ def weights_cause(compared: Compared) -> Cause | None:
     reached += [(one.node, quotient(compared.actual, one.values)) for one, _ in compared.slopes]
     for node, actual in reached:
         for made in compared.loss_nodes[node + 1 :]:
-            if node not in made.operands or base_name(made) not in MATRIX_PRODUCTS:
+            if node not in made.operands or made.operation not in MATRIX_PRODUCTS:
                 continue
             arriving = compared.adjoints(made.index)
             if arriving is not None and any(same(actual, one) for one in _forms(arriving, actual)):
                 others = [compared.words.name(one) for one in made.operands if one != node]
-                return Cause(
-                    fault.WEIGHTS_MISSING,
-                    f"the product with {' and '.join(others)} is missing",
-                    f"multiply by {' and '.join(others)} on the way back, transposed",
-                )
+                words = f"the product with {' and '.join(others)} is missing"
+                fix = f"multiply by {' and '.join(others)} on the way back, transposed"
+                return Cause(fault.WEIGHTS_MISSING, words, fix)
     return None
 
 
@@ -122,9 +114,8 @@ def loss_cause(compared: Compared) -> Cause | None:
             forms += [("squared error", product(error, one.values)) for one in slopes]
             for name, form in forms:
                 if form[0].size > 2 and _is_instead(compared, form):
-                    return Cause(
-                        fault.OTHER_LOSS, f"it is the derivative of the {name}, not of the loss"
-                    )
+                    words = f"it is the derivative of the {name}, not of the loss"
+                    return Cause(fault.OTHER_LOSS, words)
     return None
 
 
@@ -143,21 +134,14 @@ def _errors(compared: Compared, node: int) -> Iterator[Arrays]:
             yield less(compared.values(node), compared.values(leaf.index))
 
 
-def _is_parameter(compared: Compared, index: int) -> bool:
-    """Whether an operand of the gradient is a parameter, turned or reshaped."""
-    moved = before_moves(compared.state.tape, index)
-    values = [known[moved] for known in compared.state.values]
-    return any(same(values, compared.values(node)) for node in compared.parameters)
-
-
 def _named(compared: Compared) -> str:
     """What is used of the loss where a derivative belongs; itself a derivative before a value."""
     if not compared.is_use or not compared.derived_by:
         return ""
     for kind in (ADJOINT, VALUE):
-        for quantity in compared.known.quantities:
-            if quantity.kind == kind and same(compared.actual, quantity.values):
-                return compared.words.quantity(kind, quantity.node, None)
+        for quantity in compared.known.of_kind(kind):
+            if same(compared.actual, quantity.values):
+                return compared.words.quantity(kind, quantity.node)
     return ""
 
 

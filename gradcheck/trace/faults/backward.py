@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
+from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.causes.kinds import ORDER, constant
 from gradcheck.trace.fault import BackwardStep, Fault
-from gradcheck.trace.faults.describe import Followed
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.names import CONSTANT, MOVES, WRITES
 from gradcheck.trace.record.nodes import OUTPUT, RAISED, Node
@@ -61,10 +60,10 @@ def _expressions(state: State) -> list[list[Node]]:
     for node in state.tape[state.start :]:
         if node.is_leaf or not node.operands or node.place is None or not node.is_float:
             continue
-        if node.place.source.startswith(LOOPS) or base_name(node) in NOTHING:
+        if node.place.source.startswith(LOOPS) or node.operation in NOTHING:
             continue
         users = [state.tape[user].place for user in state.consumers[node.index]]
-        if not any(user and user != node.place and _holds(user, node.place) for user in users):
+        if not any(user and user != node.place and user.covers(node.place) for user in users):
             groups.setdefault((node.chain, node.name), []).append(node)
     live = state.live if state.outputs else -1
     return [
@@ -93,15 +92,6 @@ def _position(found: Sequence[Row], place: Place) -> int:
     return len(found)
 
 
-def _holds(outer: Place, inner: Place) -> bool:
-    """Whether an expression is another, or has it as a part."""
-    return (
-        outer.file == inner.file
-        and (outer.line, outer.column) <= (inner.line, inner.column)
-        and (outer.end_line, outer.end_column) >= (inner.end_line, inner.end_column)
-    )
-
-
 class _Table:
     """Makes the rows."""
 
@@ -116,10 +106,7 @@ class _Table:
             for fault, place in self._faults
             if not any(_is_about(place, node) for node in first)
         ]
-        outputs = {output.name: output.node for output in after.outputs}
-        self._doubtful = 0 if before.outputs else -1
-        for name in after.wrong():
-            self._doubtful |= before.above[outputs[name]]
+        self._doubtful = before.outputs_made_of(after.wrong()) if before.outputs else -1
 
     def rows(self, members: Sequence[Node]) -> list[Row]:
         """The row of an expression; none where it only moves what is no gradient."""
@@ -128,8 +115,8 @@ class _Table:
         changed = [number for number, one in enumerate(members) if self._changes(one)]
         shown = members[changed[0] if changed else -1]
         actual, kind = self._said(shown, self._before)
-        is_gradient = kind in (ADJOINT, CONTRIBUTION) and base_name(node) not in WRITES
-        if place is None or (base_name(node) in MOVES and fault is None and not is_gradient):
+        is_gradient = kind in (ADJOINT, CONTRIBUTION) and node.operation not in WRITES
+        if place is None or (node.operation in MOVES and fault is None and not is_gradient):
             return []
         verdict, expected = self._verdict(members, shown, kind), ""
         if fault is not None or node.name.startswith(RAISED):
@@ -173,7 +160,7 @@ class _Table:
 
     def _said(self, node: Node, state: State) -> tuple[str, str | None]:
         """What a value is, in words, and of which kind; the kind only where no constant is off."""
-        values = [np.asarray(one[node.index]) for one in state.values]
+        values = [*map(np.asarray, state.at(node.index))]
         found = []
         for quantity in self._search.known.explaining(values):
             how = _how(values, quantity)
@@ -186,7 +173,7 @@ class _Table:
         if not found:
             return "", None
         _, inexact, turned, _, factor, quantity = min(found, key=lambda one: one[:4])
-        words = self._search.words.quantity(quantity.kind, quantity.node, quantity.other) + turned
+        words = self._search.words.quantity(*quantity.key) + turned
         if inexact:
             return f"{constant(factor)} times {words}", None
         is_unnamed = quantity.kind == VALUE and words.startswith("`")
@@ -197,7 +184,7 @@ def _is_about(place: Place, node: Node) -> bool:
     """Whether a fault's place is that of an expression, of a part of it, or of its statement."""
     own = node.place
     is_loop = place.source.startswith(LOOPS)
-    return own is not None and not is_loop and (_holds(own, place) or _holds(place, own))
+    return own is not None and not is_loop and (own.covers(place) or place.covers(own))
 
 
 def _is_value(fault: Fault, node: Node) -> bool:

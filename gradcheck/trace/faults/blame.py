@@ -8,14 +8,12 @@ import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
-from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import CALL
+from gradcheck.trace.locating.units import CALL, Mend
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
-from gradcheck.trace.record.places import Call, Chain, Place
+from gradcheck.trace.record.places import Call, Chain, Place, arguments_of
 from gradcheck.trace.wording.operand_text import place_of_use, text_of_use, with_place
 from gradcheck.trace.wording.words import Words
 
@@ -24,12 +22,7 @@ COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 
 @dataclass(frozen=True)
 class Blame:
-    """A place and those that belong to it.
-
-    Attributes:
-        place: what to change.
-        also: the other places.
-    """
+    """A place to change, and the others that belong to it."""
 
     place: Place | None
     also: tuple[Place, ...] = ()
@@ -126,7 +119,7 @@ def _blame_operand(
         made_at = source.chain[0].place
     if made_at is not None and made_at.line != place.line:
         return Blame(made_at, (place, *also))
-    if mend.candidate is not None and base_name(node) in ("add", "subtract") and not up:
+    if mend.candidate is not None and node.operation in ("add", "subtract") and not up:
         place = place_of_use(made, node, operand) or place
     return Blame(place, also)
 
@@ -166,7 +159,7 @@ def _added_by_the_loss(mend: Mend, view: View, words: Words) -> str | None:
     wanted = words.nodes[candidate.node]
     explained = [one for index in mend.unit.replaced for one in view.explained.get(index, ())]
     is_now = {one.node for one in explained if one.kind == VALUE}
-    if base_name(wanted) not in ("add", "subtract") or not is_now.intersection(wanted.operands):
+    if wanted.operation not in ("add", "subtract") or not is_now.intersection(wanted.operands):
         return None
     others = [words.name(index) for index in wanted.operands if index not in is_now]
     return others[0] if others else ""
@@ -176,8 +169,7 @@ def _is_moved_wrongly(mend: Mend, view: View, source: Node) -> bool:
     """Whether what is wanted is what an operand is, with its entries elsewhere."""
     candidate = mend.candidate
     return candidate is not None and any(
-        (one.kind, one.node, one.other) == (candidate.kind, candidate.node, candidate.other)
-        for one in view.explained.get(source.index, ())
+        one.key == candidate.key for one in view.explained.get(source.index, ())
     )
 
 
@@ -204,7 +196,7 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
         expression = expression.value
     if not isinstance(expression, ast.Name):
         return True
-    return expression.id in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return expression.id in arguments_of(code)
 
 
 def _levels_up(made: Chain, used: Chain) -> int:

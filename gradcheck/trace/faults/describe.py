@@ -2,75 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.at_hand import Written, constant_to_drop, what_to_write
-from gradcheck.trace.causes.compared import same
+from gradcheck.trace.causes.compared import Followed, same
 from gradcheck.trace.causes.kinds import kind_of, named
-from gradcheck.trace.fault import (
-    NOT_ACCUMULATED,
-    PASS_MISSING,
-    PENALTY_MISSING,
-    SOME_LEFT_OUT,
-    TERM_MISSING,
-    TRANSPOSED,
-    Cause,
-    Entry,
-    Fault,
-    Step,
-)
+from gradcheck.trace.fault import Cause, Entry, Fault, Step
 from gradcheck.trace.faults.blame import Blame
-from gradcheck.trace.faults.passes import passes_at
+from gradcheck.trace.faults.passes import passes_at, return_too_early
 from gradcheck.trace.faults.special import Special
-from gradcheck.trace.faults.unwritten import return_too_early
-from gradcheck.trace.locating.candidates import Candidates
-from gradcheck.trace.locating.explain import Known
-from gradcheck.trace.locating.mend import OWN, QUANTITY, REST, Mend, in_order
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.trial import Deadline
-from gradcheck.trace.locating.units import NODE
+from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, REST, Mend, in_order
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import latest_first
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import loop_around, loop_that_ran_once
 from gradcheck.trace.wording.operand_text import assigned_value, name_of_operand
-from gradcheck.trace.wording.returned import returned_place
-from gradcheck.trace.wording.words import Words
+from gradcheck.trace.wording.parts import returned_place
 from gradcheck.user.blocks import BARE
 
-OF_PASSES = (NOT_ACCUMULATED, PASS_MISSING, SOME_LEFT_OUT)
+OF_PASSES = (fault.NOT_ACCUMULATED, fault.PASS_MISSING, fault.SOME_LEFT_OUT)
 """Causes that a loop has which ends too early."""
 
 STEPS = 3
 """How many right values before the wrong one are told."""
-
-
-@dataclass(frozen=True)
-class Followed:
-    """What one search works on.
-
-    Attributes:
-        points: both functions, at each point.
-        known: the quantities.
-        candidates: what can replace values.
-        words: names the quantities.
-        tolerance: the relative error of what is right.
-        deadline: when it is to end.
-    """
-
-    points: tuple[Point, ...]
-    known: Known
-    candidates: Candidates
-    words: Words
-    tolerance: float
-    deadline: Deadline
 
 
 def where_returned(search: Followed, view: View, mend: Mend) -> Place | None:
@@ -92,7 +54,7 @@ def of_special(search: Followed, state: State, special: Special) -> tuple[Fault,
     mended = state.mend(special.replacements)
     blocks = _blocks(state, special.outputs)
     expression = special.blame.expression
-    fault = Fault(
+    found = Fault(
         special.kind,
         special.blame.place,
         special.blame.also,
@@ -104,7 +66,7 @@ def of_special(search: Followed, state: State, special: Special) -> tuple[Fault,
         blocks=blocks,
         fix=special.fix,
     )
-    return _told(fault, search, state, mended, special.node, expression), mended
+    return _told(found, search, state, mended, special.node, expression), mended
 
 
 def of_mend(
@@ -119,17 +81,15 @@ def of_mend(
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
     operand = name_of_operand(mend, state, blamed.place)
     told = assigned_value(blamed.expression) if operand is None else operand
-    kind, is_now, should_be = kind_of(mend, state, search.known, search.words, blamed.expression)
-    asked = (
-        cause_of(one, search.points, state, search.known, search.words)
-        for one in (outer, mend)
-        if one is not None
-    )
+    kind, is_now, should_be = kind_of(mend, search, state, blamed.expression)
+    asked = (cause_of(one, search, state) for one in (outer, mend) if one is not None)
     cause = next(filter(None, asked), None)
     left = return_too_early(mend, blamed, state, search.words)
     if left is not None and (cause is None or cause.name in OF_PASSES):
         words = f"`{left[0].source}` ends the loop at line {left[1]} in its first pass"
-        cause = Cause(PASS_MISSING, words, f"write `{left[0].source}` one level further out", node)
+        cause = Cause(
+            fault.PASS_MISSING, words, f"write `{left[0].source}` one level further out", node
+        )
         blamed = blamed.moved_to(left[0])
     elif cause is not None and outer is None:
         before, blamed = blamed, _of_cause(search, cause, blamed, state, node, blocks[0])
@@ -152,7 +112,7 @@ def of_mend(
     actual, expected = (
         value.reshape(present.shape) if value.size == present.size else value for value in values
     )
-    fault = Fault(
+    found = Fault(
         kind,
         blamed.place,
         blamed.also,
@@ -166,7 +126,7 @@ def of_mend(
         cause=cause,
         fix=_fix(mend, search, state, blamed.place, written.code, cause),
     )
-    return _told(fault, search, state, mended, node, told, present.shape), mended
+    return _told(found, search, state, mended, node, told, present.shape), mended
 
 
 def _fix(
@@ -186,13 +146,15 @@ def _fix(
         return code if factor in code else f"{code}, {factor}"
     if code.startswith("add ") and known.startswith("add "):
         return f"{code}, {known.removeprefix('add ')}"
-    is_code = bool(code) and cause is not None and cause.name in (TERM_MISSING, TRANSPOSED)
+    is_code = (
+        bool(code) and cause is not None and cause.name in (fault.TERM_MISSING, fault.TRANSPOSED)
+    )
     if known and not is_code and not (code and known.startswith("use ")):
         return known
     wanted = None if mend.how == REST else mend.candidate
     if code or wanted is None:
         return code
-    return search.words.way_back(wanted.kind, wanted.node, wanted.other)
+    return search.words.way_back(*wanted.key)
 
 
 def _of_cause(
@@ -203,13 +165,13 @@ def _of_cause(
         return blamed.moved_to(state.tape[node].chain[1].place)
     if cause.node is not None and state.tape[cause.node].place is not None:
         return Blame.at(state.tape[cause.node].chain)
-    if cause.name == PENALTY_MISSING:
+    if cause.name == fault.PENALTY_MISSING:
         place = returned_place(state.tape[node].chain, block)
         is_name = place is not None and place.source.isidentifier() and block != BARE
         if place is not None and not is_name:  # what has a name there was made before
             return blamed.moved_to(place)
-    if cause.name in (NOT_ACCUMULATED, PASS_MISSING) and blamed.place is not None:
-        once = cause.name == NOT_ACCUMULATED
+    if cause.name in (fault.NOT_ACCUMULATED, fault.PASS_MISSING) and blamed.place is not None:
+        once = cause.name == fault.NOT_ACCUMULATED
         place = blamed.place
         head = loop_that_ran_once(state.tape, place) if once else loop_around(place)
         if head is not None:
@@ -231,7 +193,7 @@ def _is_handed_over(search: Followed, value: int, state: State, node: int) -> bo
         seen.add(made.index)
         if made.chain[-len(chain) + 1 :] == chain[1:] and len(made.chain) >= len(chain):
             pending += made.operands  # made inside of the call
-        elif same([values[made.index] for values in state.values], wanted):
+        elif same(state.at(made.index), wanted):
             return True
     return False
 
@@ -241,7 +203,7 @@ def _blocks(state: State, names: frozenset[str]) -> tuple[str, ...]:
 
 
 def _told(
-    fault: Fault,
+    found: Fault,
     search: Followed,
     state: State,
     mended: State,
@@ -251,12 +213,12 @@ def _told(
 ) -> Fault:
     """The fault with an entry of its value, what is right before it, and what it mends."""
     outputs = search.points[0].outputs
-    entry = _entry(expression, fault.actual_value, fault.expected_value, shape)
+    entry = _entry(expression, found.actual_value, found.expected_value, shape)
     passes = passes_at(state, node)
     if entry is not None and entry.passes == 1 and len(passes) > 1:
         entry = replace(entry, number=passes.index(node) + 1, passes=len(passes))
     return replace(
-        fault,
+        found,
         entry=entry,
         before=_before(search, state, node),
         mended={name: mended.values[0][index] for name, index in outputs.items()},
@@ -290,7 +252,7 @@ def _before(search: Followed, state: State, node: int) -> tuple[Step, ...]:
         if len(found) == STEPS:
             break
         if made.place is not None and not made.is_leaf:
-            explained = search.known.explaining([one[made.index] for one in state.values])
+            explained = search.known.explaining(state.at(made.index))
             words = named(explained, search.words)
             if words and words not in [step.words for step in found]:
                 found.append(Step(made.place, words))

@@ -9,25 +9,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Array, Point
 from gradcheck.trace.adjoints.reverse import adjoints
-from gradcheck.trace.fault import (
-    CONSTANT_FACTOR,
-    EXTRA_TERM,
-    LOSS_CHANGED,
-    OTHER_FORMULA,
-    OTHER_LOSS,
-    SLOPE_WRONG,
-    WRONG_OPERAND,
-    WRONG_VALUE,
-    Cause,
-    Fault,
-)
+from gradcheck.trace.causes.compared import Followed
+from gradcheck.trace.fault import Cause, Fault
 from gradcheck.trace.faults.changes import Change, constants_of
-from gradcheck.trace.faults.describe import Followed
 from gradcheck.trace.faults.variants import SMALL, variants_of
-from gradcheck.trace.locating.multiples import proportion
-from gradcheck.trace.record.nodes import Node, constant_of, evaluate
+from gradcheck.trace.locating.constants import proportion
+from gradcheck.trace.record.nodes import Node, carried, constant_of
 
 POINTS = 3
 EXACT = 1e-7
@@ -37,7 +27,14 @@ SHARE = 1e-3
 """What part they may be of those that the gradient has as the derivative of the loss."""
 
 UNNAMED = frozenset(
-    {CONSTANT_FACTOR, EXTRA_TERM, OTHER_LOSS, SLOPE_WRONG, WRONG_OPERAND, WRONG_VALUE}
+    {
+        fault.CONSTANT_FACTOR,
+        fault.EXTRA_TERM,
+        fault.OTHER_LOSS,
+        fault.SLOPE_WRONG,
+        fault.WRONG_OPERAND,
+        fault.WRONG_VALUE,
+    }
 )
 """Kinds of faults, and causes, that do not say what the gradient is instead."""
 
@@ -68,7 +65,7 @@ def doubt_of(
         for name in wrong
     ):
         return None
-    kinds = {fault.kind if fault.cause is None else fault.cause.name for fault in faults}
+    kinds = {one.kind if one.cause is None else one.cause.name for one in faults}
     is_explained = bool(kinds) and not kinds & UNNAMED and not left
     for of_formula in (True, False) if not is_explained else (True,):
         for members, words, change in _variants(search, of_formula):
@@ -115,16 +112,13 @@ def _is_of(point: Point, own: dict[str, Array], members: Sequence[int], change: 
     """Whether the gradient is that of the loss with operations changed, and not of the loss."""
     nodes, last = list(point.loss_nodes), point.loss_index
     known = [node.value for node in nodes]
-    changed = set(members)
     try:
-        for index in members:
-            nodes[index] = change(nodes[index], point.loss_nodes)
-        for node in nodes[min(members) : last + 1]:
-            if node.index in members or not changed.isdisjoint(node.operands):
-                changed.add(node.index)
-                known[node.index] = evaluate(node, known)
-                if known[node.index].shape != node.value.shape:
-                    return False
+        changed = {index: change(nodes[index], point.loss_nodes) for index in members}
+        for index, value in carried(nodes, known, changed, last).items():
+            nodes[index] = changed.get(index, nodes[index])
+            known[index] = value
+            if value.shape != nodes[index].value.shape:
+                return False
         if not np.all(np.isfinite(known[last])):
             return False  # nobody means a loss that is no number
         gradients = point.gradients(adjoints(nodes, known, {last: np.ones(known[last].shape)}))
@@ -151,19 +145,19 @@ def _fault(
     here += f" (line {place.line})" if place else ""
     kind, doubted, fix = (
         (
-            OTHER_FORMULA,
+            fault.OTHER_FORMULA,
             "the forward and the backward pass use different formulas",
             f"use one in both: {here.removeprefix('the slope of ')} in the forward pass too, or "
             "the forward pass's own in the gradient",
         )
         if of_formula
         else (
-            LOSS_CHANGED,
+            fault.LOSS_CHANGED,
             "your loss may be wrong",
             f"if the gradient is meant, put {here}; else differentiate the loss as it stands",
         )
     )
-    also = tuple(fault.place for fault in faults[:1] if fault.place is not None)
+    also = tuple(one.place for one in faults[:1] if one.place is not None)
     cause = Cause(
         kind,
         f"{doubted}: the gradient is, entry for entry, that of the same loss with {here}; either "

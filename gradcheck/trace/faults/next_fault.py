@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
+from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Entry, Fault
 from gradcheck.trace.faults.blame import (
     Blame,
@@ -19,24 +19,20 @@ from gradcheck.trace.faults.blame import (
     is_of_another_kind,
     outside_helper,
 )
-from gradcheck.trace.faults.describe import Followed, of_mend, of_special, where_returned
-from gradcheck.trace.faults.overwritten import overwritten
-from gradcheck.trace.faults.passes import last_pass
+from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
+from gradcheck.trace.faults.passes import last_pass, overwritten
 from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
-from gradcheck.trace.locating.before_right import before_right_terms
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
-from gradcheck.trace.locating.left_out import factor_left_out
-from gradcheck.trace.locating.mend import Mend
-from gradcheck.trace.locating.preferences import what_of
-from gradcheck.trace.locating.projections import projections_of
+from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
 from gradcheck.trace.locating.search import Outcome, first_mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
+from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View, view_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Assignment
-from gradcheck.trace.wording.elements import place_of_element
+from gradcheck.trace.wording.parts import place_of_element
 
 
 def next_fault(
@@ -52,22 +48,17 @@ def next_fault(
     )
     if special is not None:
         return of_special(search, state, special), False
-    trials = Trials(
-        state,
-        wrong,
-        projections_of(state, wrong, np.random.default_rng(5)),
-        search.deadline,
-    )
-    outcome = first_mend(view, trials, search.candidates, strict=True)
-    only_scale = outcome.mend is None and outcome.scale is not None
+    trials = Trials(view, wrong, search.candidates, search.deadline)
+    outcome = first_mend(trials, strict=True)
+    only_scale = outcome.mend is None and bool(outcome.scale)
     if not (outcome.late or only_scale) and (
         outcome.mend is None or _is_trivial(outcome.mend, search, view)
     ):
-        outcome = _freer(outcome, first_mend(view, trials, search.candidates, strict=False))
+        outcome = _freer(outcome, first_mend(trials, strict=False))
     if outcome.mend is not None:
         mend = in_what_is_laid_out(outcome.mend, state, wrong, search.candidates)
-        return _of_replacement(search, view, trials, mend), outcome.late
-    if outcome.scale is not None:
+        return _of_replacement(search, trials, mend), outcome.late
+    if outcome.scale:
         place = place_of_scale(outcome.scale, state, search.known.quantities)
         inner = in_what_is_laid_out(place.mend, state, wrong, search.candidates)
         place = replace(place, mend=inner)
@@ -101,25 +92,23 @@ def _shared(mend: Mend, state: State, wrong: frozenset[str]) -> Mend:
     return replace(mend, outputs=wrong, replacements=replacements)
 
 
-def _of_replacement(
-    search: Followed, view: View, trials: Trials, mend: Mend
-) -> tuple[Fault, State]:
+def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault, State]:
     """The fault that a quantity mends, or a factor that is left out of what it is made of."""
-    if cause_of(mend, search.points, view.state, search.known, search.words) is None:
-        mend = before_right_terms(mend, view, trials)
+    view = trials.view
+    if cause_of(mend, search, view.state) is None:
+        mend = before_right_terms(mend, trials)
     every = search.points[0].gradient.tape.assignments
     assignments = _naming(every)
     explained = view.explained.get(mend.unit.first, ())
     kinds = {one.kind for one in explained}
     wanted = mend.candidate
     is_right = any(
-        one.kind in (ADJOINT, CONTRIBUTION)
-        and (wanted is None or (one.kind, one.node, one.other) != what_of(wanted))
+        one.kind in (ADJOINT, CONTRIBUTION) and (wanted is None or one.key != wanted.key)
         for one in explained
     )
     returned = where_returned(search, view, mend)
     if not explained or returned is not None:
-        inner = factor_left_out(view, trials, search.known.quantities, mend)
+        inner = factor_left_out(trials, mend)
         if inner is not None:
             return of_mend(search, view.state, inner, blame_use(inner, view, search.words), mend)
     taken_off = _taken_off(mend, view.state)
@@ -143,8 +132,6 @@ def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tupl
     if entry is None or blamed.place != state.tape[mend.unit.first].place:
         return of_mend(search, state, mend, blamed)
     fault, mended = of_mend(search, state, mend, replace(blamed, place=entry))
-    if mend.unit.uses:
-        return fault, mended
     at = off_entries(mend)[0]  # a number that is written there
     actual, expected = (float(np.ravel(one[0])[at]) for one in (mend.actual, mend.expected))
     known = Entry(entry.source, (), actual, expected, ())
@@ -169,10 +156,10 @@ def _taken_off(mend: Mend, state: State) -> Mend | None:
     uses = mend.unit.uses or tuple(
         (one[0], at) for one, at in zip(users, members, strict=True) if one
     )
-    joined = [base_name(state.tape[user]) in ("add", "subtract") for user, _ in uses]
+    joined = [state.tape[user].operation in ("add", "subtract") for user, _ in uses]
     if not joined or not all(joined) or any(len(state.consumers[at]) > 1 for at in members):
         return None
-    values = [at_point[uses[0][1]] for at_point in state.values]
+    values = state.at(uses[0][1])
     first = [np.reshape(-wanted, -1)[: values[0].size] for wanted in mend.expected]
     is_right = all(
         np.allclose(np.ravel(value), part, 1e-7, 0)
@@ -204,7 +191,7 @@ def _is_trivial(mend: Mend, search: Followed, view: View) -> bool:
     if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
         return False
     node = view.state.tape[mend.unit.first]
-    if base_name(node) in MOVES or view.carrying.isdisjoint(node.operands):
+    if node.operation in MOVES or view.carrying.isdisjoint(node.operands):
         return True
     return any(
         not view.state.tape[operand].is_leaf

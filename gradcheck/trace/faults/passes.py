@@ -1,4 +1,4 @@
-"""Loops that keep what the last pass made, where what all passes made is to be added up."""
+"""Loops that lose what their passes make: they keep the last, write over it, or end too early."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.fault import LAST_PASS
+from gradcheck.trace import fault
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.faults.special import ADD, Special
 from gradcheck.trace.locating.state import Replacement, State, Values
+from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import OUTPUT, Assignment
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, adding, carried, grouped
 from gradcheck.trace.record.places import Place
+from gradcheck.trace.wording.loops import left_at_once
+from gradcheck.trace.wording.words import Words
 
 NEAR = 60
 """By how many operations a gradient is reached from what a loop adds up."""
@@ -49,12 +52,10 @@ def _of_operations(view: View, wrong: frozenset[str]) -> Special | None:
                 Replacement(nodes={one[-1]: _total(values, one) for one in series})
                 for values in state.values
             )
-            mended = state.mended_by(replacements, state.below(replacements[0].starts), wrong)
+            mended = state.mended_by(replacements, wrong)
             if mended:
-                node = state.tape[series[0][-1]]
-                return Special(
-                    LAST_PASS, Blame(node.place), node.index, replacements, mended, fix=ADD
-                )
+                last, blame = series[0][-1], Blame(state.tape[series[0][-1]].place)
+                return Special(fault.LAST_PASS, blame, last, replacements, mended, fix=ADD)
     return None
 
 
@@ -62,9 +63,7 @@ def _of_assignments(
     view: View, wrong: frozenset[str], assignments: Sequence[Assignment]
 ) -> Special | None:
     state = view.state
-    named: dict[Place, list[int]] = {}
-    for assignment in assignments:
-        named.setdefault(assignment.place, []).append(assignment.node)
+    named = grouped((assignment.place, assignment.node) for assignment in assignments)
     counts = Counter((node.chain, node.name) for node in state.tape)
     for place, nodes in named.items():
         last = nodes[-1]
@@ -78,9 +77,9 @@ def _of_assignments(
         replacements = tuple(
             Replacement(uses=dict.fromkeys(uses, _total(values, nodes))) for values in state.values
         )
-        mended = state.mended_by(replacements, state.below(replacements[0].starts), wrong)
+        mended = state.mended_by(replacements, wrong)
         if mended:
-            return Special(LAST_PASS, Blame(place), uses[0][0], replacements, mended, fix=ADD)
+            return Special(fault.LAST_PASS, Blame(place), uses[0][0], replacements, mended, fix=ADD)
     return None
 
 
@@ -91,10 +90,11 @@ def _total(values: Values, indices: Sequence[int]) -> NDArray[Any]:
 def _kept(view: View) -> Iterator[list[int]]:
     """The results of an operation in a loop, of which the last goes into wrong outputs."""
     state = view.state
-    groups: dict[Any, list[int]] = {}
-    for node in state.tape[state.start :]:
-        if node.is_float and not node.is_leaf and node.name != OUTPUT and node.chain:
-            groups.setdefault((node.chain, node.name, node.value.shape), []).append(node.index)
+    groups = grouped(
+        (node.in_loop, node.index)
+        for node in state.tape[state.start :]
+        if node.is_float and not node.is_leaf and node.name != OUTPUT and node.chain
+    )
     order = set(view.order)
     for members in groups.values():
         if len(members) < 2 or members[-1] not in order or _are_one(view, members):
@@ -110,3 +110,46 @@ def _are_one(view: View, members: Sequence[int]) -> bool:
         for values in view.state.values
         for index in members[1:]
     )
+
+
+def overwritten(view: View, wrong: frozenset[str]) -> Special | None:
+    """The statement that mends outputs once it adds in every pass what it assigns."""
+    state = view.state
+    for writes in _in_loops(state, wrong):
+        last = writes[-1]
+        try:
+            found = [
+                carried(nodes, values, {i: adding(nodes[i]) for i in writes}, last)
+                for nodes, values in zip(state.nodes, state.values, strict=True)
+            ]
+        except Exception:  # the user's functions may be among them
+            continue
+        replacements = tuple(Replacement({i: values[i] for i in writes}) for values in found)
+        mended = state.mended_by(replacements, wrong)
+        if mended:
+            made, wanted = state.values[0][last], found[0][last]
+            blame = Blame(state.tape[last].place)
+            return Special(fault.OVERWRITTEN, blame, last, replacements, mended, made, wanted, ADD)
+    return None
+
+
+def _in_loops(state: State, wrong: frozenset[str]) -> Iterator[list[int]]:
+    """The writes of a statement that wrong outputs are made of, where it ran more than once."""
+    writes = (one for one in state.writes_to(wrong) if one.is_float and one.index >= state.start)
+    groups = grouped((one.chain, one.index) for one in writes)
+    yield from (writes for writes in groups.values() if len(writes) > 1)
+
+
+def return_too_early(
+    mend: Mend, blamed: Blame, state: State, words: Words
+) -> tuple[Place, int] | None:
+    """A return that ends a loop in its first pass, and the line of the loop.
+
+    It stands after what is blamed, or after what writes into a buffer that wrong outputs are made
+    of, in a function that the loss does not run.
+    """
+    of_the_loss = {call.code for node in words.nodes for call in node.chain}
+    places = [] if blamed.place is None else [blamed.place]
+    writes = [one.chain[0] for one in state.writes_to(mend.outputs)]
+    places += [call.place for call in writes if call.code not in of_the_loss]
+    return next(filter(None, map(left_at_once, dict.fromkeys(places))), None)

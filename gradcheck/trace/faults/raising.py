@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
+from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.causes.kinds import named
-from gradcheck.trace.fault import OTHER_INDEX, RAISES, WRONG_SHAPE, Cause, Fault, Step
+from gradcheck.trace.fault import Cause, Fault, Step
 from gradcheck.trace.faults.blame import Blame
-from gradcheck.trace.faults.describe import Followed
 from gradcheck.trace.record.nodes import RAISED, Node, Reference
 from gradcheck.trace.wording.loops import loop_of_index
 from gradcheck.trace.wording.misfits import Misfit, Operand, products_of, with_a_line_less
@@ -78,8 +78,8 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
     shape = f" {node.value.shape}" if culprit is not None else ""
     if failed.place is not None and culprit is not None:
         also = (failed.place, *also)
-    fault = Fault(
-        RAISES if culprit is None else WRONG_SHAPE,
+    found = Fault(
+        fault.RAISES if culprit is None else fault.WRONG_SHAPE,
         blamed.place,
         also,
         expression,
@@ -89,7 +89,7 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
         before=_right_operands(search, node),
         blocks=tuple(blocks),
     )
-    return fault, misfit
+    return found, misfit
 
 
 def _beyond_the_end(
@@ -103,13 +103,13 @@ def _beyond_the_end(
     if head is None:
         return None
     words = f"goes to {found['index']}, where axis {found['axis']} has {found['size']}"
-    cause = Cause(OTHER_INDEX, words)
-    return Fault(RAISES, head, (failed.place,), head.source, blocks=blocks, cause=cause)
+    cause = Cause(fault.OTHER_INDEX, words)
+    return Fault(fault.RAISES, head, (failed.place,), head.source, blocks=blocks, cause=cause)
 
 
 def _misfit(search: Followed, node: Node, has_value: bool) -> Misfit:
     """The operation in words, with a product of its operands that is a known quantity."""
-    source = node.place.source if node.place is not None else ""
+    source = node.source
     operands = [
         Operand(
             ast.unparse(written) if written is not None else _words_of(search, index) or "a value",
@@ -122,7 +122,7 @@ def _misfit(search: Followed, node: Node, has_value: bool) -> Misfit:
     if len(operands) == 2:
         fitting, words = _fitting(search, operands)
     return Misfit(
-        base_name(node).removeprefix(f"{RAISED} "),
+        node.operation.removeprefix(f"{RAISED} "),
         _unparsed(source),
         tuple(operands),
         node.value.shape if has_value else None,
@@ -152,13 +152,11 @@ def _fitting(search: Followed, operands: Sequence[Operand]) -> tuple[str, str]:
     pairs += [(pairs[0][0], less) for less in with_a_line_less(right.code, right.value)]
     for (one, a), (other, b) in pairs:
         for code, value in products_of(one, other, a, b):
-            for quantity in search.known.quantities:
+            for quantity in search.known.of_kind(ADJOINT, VALUE) if value.shape else ():
                 its = quantity.values[0]
-                if (
-                    quantity.kind in (ADJOINT, VALUE)
-                    and its.shape == value.shape != ()
-                    and np.allclose(its, value, rtol=1e-6, atol=1e-9 * np.max(np.abs(value)))
-                ):
+                if its.shape != value.shape:
+                    continue
+                if np.allclose(its, value, 1e-6, 1e-9 * np.max(np.abs(value))):
                     return code, named([quantity], search.words)
     return "", ""
 

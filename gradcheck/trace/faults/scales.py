@@ -9,17 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
-from gradcheck.trace.locating.mend import Mend
-from gradcheck.trace.locating.multiples import proportion
-from gradcheck.trace.locating.search import Scale
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import NODE
+from gradcheck.trace.locating.units import NODE, Mend
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node, constant_of
 from gradcheck.trace.record.places import Place
-from gradcheck.trace.wording.returned import returned_place
+from gradcheck.trace.wording.parts import returned_place
 
 PRODUCTS = ("multiply", "divide", "matmul", "dot")
 
@@ -40,7 +37,7 @@ class ScaleFault:
 
 
 def place_of_scale(
-    scale: Scale,
+    scale: Sequence[Mend],
     state: State,
     quantities: Sequence[Quantity],
 ) -> ScaleFault:
@@ -53,9 +50,9 @@ def place_of_scale(
     tape = state.tape
     mends = [
         mend
-        for mend in scale.mends
+        for mend in scale
         if tape[mend.unit.first].chain and tape[mend.unit.first].name != OUTPUT
-    ] or list(scale.mends)
+    ] or list(scale)
     scaled = {index for mend in mends for index in mend.unit.nodes}
     for mend in mends:
         node = tape[mend.unit.first]
@@ -74,17 +71,16 @@ def place_of_scale(
     for mend in with_constant:
         if _is_of_constant(tape[mend.unit.first], mend.factor, state):
             return ScaleFault(mend)
-    differences = [mend for mend in mends if base_name(tape[mend.unit.first]) == "subtract"]
+    differences = [mend for mend in mends if tape[mend.unit.first].operation == "subtract"]
     if differences and abs(differences[0].factor + 1) < 1e-9:
         return ScaleFault(differences[0])
-    blocks = {output.block for output in state.outputs if output.name in scale.outputs}
+    blocks = {output.block for output in state.outputs if output.name in scale[0].outputs}
     is_made_once = right is not None or len(blocks) > 1
     adjoint = _first_adjoint(mends, state, quantities) if is_made_once else None
     if adjoint is not None or with_constant:
         return ScaleFault(adjoint or with_constant[0])
     if right is not None:
-        handed_to = mends[0] if _is_in_next_function(right, mends[0], tape) else None
-        return ScaleFault(handed_to or right, is_right=handed_to is None)
+        return ScaleFault(right, is_right=True)
     return ScaleFault(mends[0] if len(blocks) > 1 else mends[-1])
 
 
@@ -93,7 +89,7 @@ def beside_right_ones(mend: Mend, state: State) -> Place | None:
     block = next(one.block for one in state.outputs if one.name in mend.outputs)
     for output in state.outputs:
         node = state.tape[output.node]
-        while node.operands and (node.name == OUTPUT or base_name(node) in MOVES):
+        while node.operands and (node.name == OUTPUT or node.operation in MOVES):
             node = state.tape[node.operands[0]]
         if output.name not in mend.outputs and _is_of_constant(node, mend.factor, state):
             place = returned_place(node.chain, block)
@@ -115,21 +111,12 @@ def _is_of_constant(node: Node, factor: float, state: State) -> bool:
 def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None:
     """For a wrong sign, the sum in which the value has it, unless a difference begins it all."""
     first, last = mends[0], mends[-1]
-    if abs(first.factor + 1) > 1e-9 or base_name(state.tape[first.unit.first]) == "subtract":
+    if abs(first.factor + 1) > 1e-9 or state.tape[first.unit.first].operation == "subtract":
         return None
     users = state.consumers[last.unit.first]
-    if len(users) != 1 or base_name(state.tape[users[0]]) not in ("add", "subtract"):
+    if len(users) != 1 or state.tape[users[0]].operation not in ("add", "subtract"):
         return None
     return ScaleFault(last, joined=users[0])
-
-
-def _is_in_next_function(right: Mend, mend: Mend, tape: Sequence[Node]) -> bool:
-    """Whether one function has handed out what is right, and the next, beside it, makes too much.
-
-    As from layer to layer.
-    """
-    given, taken = (tape[one.unit.first].chain for one in (right, mend))
-    return len(given) == len(taken) > 1 and given[0].code is not taken[0].code
 
 
 def _last_right(mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]) -> Mend | None:
@@ -155,7 +142,7 @@ def _is_adjoint(
     kinds: Sequence[str] = (ADJOINT,),
 ) -> bool:
     """Whether a value is that many times an adjoint of the loss."""
-    values = [one[mend.unit.first] for one in state.values]
+    values = state.at(mend.unit.first)
     return mend.unit.kind == NODE and any(
         quantity.kind in kinds
         and quantity.values[0].shape == values[0].shape
@@ -166,10 +153,10 @@ def _is_adjoint(
 
 def _constants(node: Node, state: State) -> list[float]:
     """The constants of an operation that scales."""
-    if base_name(node) == "mean":
+    if node.operation == "mean":
         operand = state.tape[node.operands[0]].value.size if node.operands else 1
         return [operand / max(node.value.size, 1)]
-    if base_name(node) not in ("multiply", "divide"):
+    if node.operation not in ("multiply", "divide"):
         return []
     constants = (constant_of(argument, state.tape) for argument in node.arguments)
     return [constant for constant in constants if constant is not None]
@@ -186,12 +173,10 @@ def _operand_is_off(
 
     What is right as it stands, as an adjoint too, is not off.
     """
-    if base_name(node) not in PRODUCTS:
+    if node.operation not in PRODUCTS:
         return False
     operands: list[list[NDArray[Any]]] = [
-        [values[index] for values in state.values]
-        for index in indices
-        if state.tape[index].value.size > 1
+        state.at(index) for index in indices if state.tape[index].value.size > 1
     ]
     operands += [
         [argument] * len(state.values)

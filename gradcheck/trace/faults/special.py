@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
-from gradcheck.trace.fault import EARLIER_CALL, NEVER_WRITTEN, NOT_RETURNED, WRONG_SHAPE
 from gradcheck.trace.faults.blame import Blame
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.outputs import Output, provenance
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.wording.loops import loop_of_missing, loop_that_stops_short
-from gradcheck.trace.wording.returned import returned_place
+from gradcheck.trace.wording.operand_text import with_place
+from gradcheck.trace.wording.parts import returned_place
 
 
 @dataclass(frozen=True)
@@ -91,25 +91,18 @@ def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
             loop = loop_that_stops_short(state, output.node)
             if loop is None:
                 continue
-            return _put_right(NEVER_WRITTEN, Blame(loop), output.node, output, state)
+            return _put_right(fault.NEVER_WRITTEN, Blame(loop), output.node, output, state)
         sources = {int(i) for i in provenance(tape, output.node)[output.entries]}
         if any(tape[i].function is not None and tape[i].operands for i in sources):
             continue
         shape = tape[output.node].value.shape
-        writes = [
-            node
-            for node in tape
-            if node.name == "setitem"
-            and node.value.shape == shape
-            and state.above[output.node] >> node.index & 1
-            and node.chain
-        ]
+        writes = [one for one in state.writes_to({output.name}) if one.value.shape == shape]
         if not sources <= _as_made(tape, writes):
             continue
         last = writes[-1].chain[0].place
         head = loop_of_missing(last, output.entries, shape)
         blame = Blame(head, (last,)) if head else Blame(last)
-        return _put_right(NEVER_WRITTEN, blame, writes[-1].index, output, state)
+        return _put_right(fault.NEVER_WRITTEN, blame, writes[-1].index, output, state)
     return None
 
 
@@ -122,19 +115,13 @@ def _as_made(tape: Sequence[Node], writes: Sequence[Node]) -> set[int]:
 def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:
     """Sums that go on from what an earlier call had left."""
     state, tape = view.state, view.state.tape
-    if not state.start:
-        return None
-
-    def is_old(index: int) -> bool:
-        return index < state.start and not tape[index].is_leaf
-
     uses = [
         (index, operand)
         for index in view.order
-        if base_name(tape[index]) in ("add", "subtract")
+        if tape[index].operation in ("add", "subtract")
         and any(other >= state.start for other in tape[index].operands)
         for operand in tape[index].operands
-        if is_old(operand)
+        if operand < state.start and not tape[operand].is_leaf
     ]
     if not uses:
         return None
@@ -143,7 +130,7 @@ def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:
         for values in state.values
     )
     first = tape[uses[0][0]]
-    return Special(EARLIER_CALL, Blame(first.place), first.index, replacements, wrong)
+    return Special(fault.EARLIER_CALL, Blame(first.place), first.index, replacements, wrong)
 
 
 def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) -> Special | None:
@@ -168,15 +155,13 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
             for point in points
         ]
         for node in reversed(dead):
-            actual = [
-                np.asarray(nodes[node.index].value, dtype=np.float64) for nodes in state.nodes
-            ]
+            actual = [np.asarray(value, np.float64) for value in state.at(node.index)]
             if actual[0].shape != true[0].shape or not np.any(actual[0]):
                 continue
             steps = [value - weights for value, weights in zip(actual, parameters, strict=True)]
             if proportion(actual, true, 1e-6) is None and proportion(steps, true, 1e-6) is None:
                 continue
-            special = _put_right(NOT_RETURNED, Blame(node.place), node.index, output, state)
+            special = _put_right(fault.NOT_RETURNED, Blame(node.place), node.index, output, state)
             return replace(special, actual=actual[0], expected=true[0])
     return None
 
@@ -190,9 +175,9 @@ def wrong_shape(
         value = state.values[0][output.node]
         if value.shape == output.true[0].shape:
             continue
-        node = _of_the_user(tape, tape[output.node]) or tape[output.node]
+        node = with_place(state, tape[output.node])
         named = [one for one in assignments if one.node == node.index]
-        while base_name(node) in MOVES and len(node.operands) == 1:
+        while node.operation in MOVES and len(node.operands) == 1:
             above = tape[node.operands[0]]
             if above.value.shape != value.shape or above.is_leaf:
                 break
@@ -201,14 +186,6 @@ def wrong_shape(
         if view.explained.get(node.index):  # right for something else: it is handed back as this
             returned = returned_place(node.chain, output.block)
             place = named[-1].place if named else returned or place
-        special = _put_right(WRONG_SHAPE, Blame(place), node.index, output, state)
+        special = _put_right(fault.WRONG_SHAPE, Blame(place), node.index, output, state)
         return replace(special, actual=value, expected=output.true[0])
     return None
-
-
-def _of_the_user(tape: Sequence[Node], node: Node) -> Node | None:
-    """The user's operation that a result comes from, behind what is done with what is returned."""
-    if node.chain:
-        return node
-    found = (_of_the_user(tape, tape[operand]) for operand in reversed(node.operands))
-    return next((one for one in found if one is not None), None)

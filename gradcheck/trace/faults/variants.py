@@ -14,7 +14,6 @@ from functools import partial
 import numpy as np
 
 from gradcheck.trace.adjoints.differences import Replaced
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.faults.changes import (
     Array,
     Change,
@@ -70,14 +69,14 @@ def _epsilon_moved_out(node: Node, nodes: Tape, constants: Sequence[float]) -> V
 
 def _epsilon_in(node: Node, nodes: Tape) -> float | None:
     taken = nodes[node.operands[0]] if node.operands else node
-    if base_name(taken) != "add":
+    if taken.operation != "add":
         return None
     return next((value for _, value in constants_of(taken, nodes) if 0 < value <= SMALL), None)
 
 
 def _epsilon_moved_in(node: Node, nodes: Tape, constants: Sequence[float]) -> Variants:
     """sqrt(v + epsilon) for sqrt(v) + epsilon."""
-    rooted = node.operands and base_name(nodes[node.operands[0]]) in ("sqrt", "std")
+    rooted = node.operands and nodes[node.operands[0]].operation in ("sqrt", "std")
     for _, epsilon in constants_of(node, nodes) if rooted else ():
         if 0 < epsilon <= SMALL:
             yield f"{epsilon:g} added under the root", _added_under(epsilon)
@@ -202,15 +201,15 @@ that the gradient has."""
 
 def _other_constant(node: Node, nodes: Tape, constants: Sequence[float]) -> Variants:
     for _, old in constants_of(node, nodes):
-        near = (1.0, 2 * old, old / 2, -old) if base_name(node) in ("multiply", "divide") else ()
+        near = (1.0, 2 * old, old / 2, -old) if node.operation in ("multiply", "divide") else ()
         for new in dict.fromkeys((*near, *constants)):
-            if new != old and not (new == 0 and base_name(node) == "divide"):
+            if new != old and not (new == 0 and node.operation == "divide"):
                 yield with_constant(old, new)
 
 
 def _other_operation(node: Node, nodes: Tape, constants: Sequence[float]) -> Variants:
-    for other in OTHERS[base_name(node)]:
-        yield f"{other} in the place of {base_name(node)}", partial(_named, name=other)
+    for other in OTHERS[node.operation]:
+        yield f"{other} in the place of {node.operation}", partial(_named, name=other)
 
 
 def _named(node: Node, nodes: Tape, name: str) -> Node:
@@ -260,5 +259,5 @@ ROWS: dict[tuple[str, ...], Callable[[Node, Tape, Sequence[float]], Variants]] =
 def variants_of(node: Node, nodes: Tape, constants: Sequence[float], of_formula: bool) -> Variants:
     """What may be meant in the place of an operation: another formula for the same, or another."""
     for names, variants in (FORMULAS if of_formula else ROWS).items():
-        if base_name(node) in names:
+        if node.operation in names:
             yield from variants(node, nodes, constants)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.differences import Replaced
-from gradcheck.trace.adjoints.operations import ELEMENTWISE, base_name
+from gradcheck.trace.adjoints.operations import ELEMENTWISE
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.state import State, Values
 from gradcheck.trace.record.names import split_names
-from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.record.nodes import Node, Reference, evaluate
 
 AT_ONCE = frozenset(ELEMENTWISE) | split_names(
     "where less less_equal greater greater_equal equal not_equal"
@@ -50,12 +50,11 @@ def _done(state: State, node: Node, operands: Stacks) -> NDArray[np.float64]:
         result = _at_once(node, values, operands)
         if result.shape == (count, *shape):
             return result
-    compute: Callable[[Any], Any] | None = state.compiled[0][node.index]
     found = [np.broadcast_to(np.nan, shape)] * count
     for number in range(count):
         own = {operand: stack[number] for operand, stack in operands.items()}
         try:
-            result = np.asarray(compute(Replaced(values, own))) if compute else node.value
+            result = evaluate(node, Replaced(values, own))
         except Exception:  # the user's functions may be among them
             continue
         if result.shape == shape and result.dtype.kind in "fiub":
@@ -65,7 +64,7 @@ def _done(state: State, node: Node, operands: Stacks) -> NDArray[np.float64]:
 
 def _at_once(node: Node, values: Values, operands: Stacks) -> NDArray[np.float64]:
     """The results along a first axis; empty where that cannot be done."""
-    name, arguments = base_name(node), node.arguments
+    name, arguments = node.operation, node.arguments
     try:
         if name in AT_ONCE and node.function is not None:
             rank = node.value.ndim

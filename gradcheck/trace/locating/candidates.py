@@ -18,9 +18,10 @@ from gradcheck.trace.adjoints.quantities import (
     TANGENT,
     VALUE,
     Quantity,
+    What,
 )
 from gradcheck.trace.adjoints.series import Series
-from gradcheck.trace.locating.multiples import in_rows
+from gradcheck.trace.locating.constants import in_rows
 from gradcheck.trace.record.places import Place
 
 TURNED = 7
@@ -32,31 +33,19 @@ INNER = 6
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Candidate:
+@dataclass(frozen=True, eq=False)
+class Candidate(What):
     """What could stand in the place of a value, or of a value in every pass of a loop.
 
-    Attributes:
-        kind: of the quantity.
-        node: what the quantity is of, on the tape of the loss.
-        other: as in `Quantity`.
-        number: its row in the matrices of its table.
+    The number is that of its row in the matrices of its table.
     """
 
-    kind: str
-    node: int
-    other: int | None
     number: int
 
 
 @dataclass(frozen=True)
 class Table:
-    """All candidates of one shape.
-
-    Attributes:
-        candidates: what they are.
-        entries: by point, a row for every candidate.
-    """
+    """All candidates of one shape; and by point their entries, a row for every candidate."""
 
     candidates: tuple[Candidate, ...]
     entries: tuple[NDArray[np.float64], ...]
@@ -94,11 +83,7 @@ class Candidates:
     def of_shape(self, shape: Shape) -> Table:
         """Those that can be laid out in a shape."""
         if shape not in self._tables:
-            found = [
-                (quantity.kind, quantity.node, quantity.other, laid)
-                for quantity in self.quantities
-                for laid in layouts(quantity.values, shape)
-            ]
+            found = [(one, laid) for one in self.quantities for laid in layouts(one.values, shape)]
             self._tables[shape] = _table(found, math.prod(shape))
         return self._tables[shape]
 
@@ -116,7 +101,7 @@ class Candidates:
         Of a loop in a loop, every pass of the outer with one of the inner.
         """
         for one in self.series:
-            length = len(one.nodes)
+            length = len(one.values[0])
             strides = [1] if count <= length <= count + 2 else []
             if not strides and length % count == 0 and length // count <= INNER:
                 strides = [length // count]
@@ -126,14 +111,14 @@ class Candidates:
                     chosen = [passes[::order][first::stride][:count] for passes in one.values]
                     laid = _all_laid(chosen, shape)
                     if laid is not None:
-                        yield one.kind, one.nodes[0], one.other, laid
+                        yield one.first, laid
             for order, is_first in itertools.product((1, -1), (True, False)):
-                if one.kind != VALUE or not count - 1 <= length <= count + 1 or count < 3:
+                if one.first.kind != VALUE or not count - 1 <= length <= count + 1 or count < 3:
                     continue  # only a state begins with nothing, before the first pass
                 padded = [_from_nothing(passes[::order], count, is_first) for passes in one.values]
                 laid = _all_laid(padded, shape)
                 if laid is not None:
-                    yield one.kind, one.nodes[0], one.other, laid
+                    yield one.first, laid
 
     def _from_axes(self, count: int, shape: Shape) -> Iterator[_Laid]:
         """The entries, rows or columns of one quantity."""
@@ -141,11 +126,8 @@ class Candidates:
         for quantity in self.quantities:
             first = quantity.values[0]
             if single and first.size == count and first.ndim > 1:
-                for flat in (
-                    [np.ravel(value) for value in quantity.values],
-                    [np.ravel(value.T) for value in quantity.values],
-                ):
-                    yield quantity.kind, quantity.node, quantity.other, flat
+                yield quantity, [np.ravel(value) for value in quantity.values]
+                yield quantity, [np.ravel(value.T) for value in quantity.values]
             for axis in range(first.ndim):
                 if first.shape[axis] != count:
                     continue
@@ -156,7 +138,7 @@ class Candidates:
                     ]
                     laid = _all_laid(chosen, shape)
                     if laid is not None:
-                        yield quantity.kind, quantity.node, quantity.other, laid
+                        yield quantity, laid
 
 
 def _from_nothing(
@@ -169,16 +151,14 @@ def _from_nothing(
     return (*passes[len(passes) - (count - 1) :], *nothing)
 
 
-_Laid = tuple[str, int, int | None, list[NDArray[Any]]]
+_Laid = tuple[What, list[NDArray[Any]]]
 
 
 def _table(found: Sequence[_Laid], size: int) -> Table:
-    candidates = tuple(
-        Candidate(kind, node, other, number) for number, (kind, node, other, _) in enumerate(found)
-    )
-    points = len(found[0][3]) if found else 0
+    candidates = tuple(Candidate(*what.key, number) for number, (what, _) in enumerate(found))
+    points = len(found[0][1]) if found else 0
     entries = tuple(
-        in_rows([laid[point] for *_, laid in found]).reshape(-1, size) for point in range(points)
+        in_rows([laid[point] for _, laid in found]).reshape(-1, size) for point in range(points)
     )
     return Table(candidates, entries)
 

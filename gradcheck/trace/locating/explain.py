@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.quantities import VALUE, Quantity
+from gradcheck.trace.record.nodes import grouped
 
 LINES = 24
 """Of how many rows or columns at most single ones are known quantities too."""
@@ -40,16 +41,18 @@ class Known:
     are_values: NDArray[np.bool_]
     tolerance: float
 
-    def explaining(
-        self, values: Sequence[NDArray[Any]], exact_values: bool = False
-    ) -> list[Quantity]:
-        """The quantities that values are; if exact, those of the forward pass with no factor."""
-        return self.explaining_each([values], exact_values)[0]
+    def of_kind(self, *kinds: str) -> Iterator[Quantity]:
+        """The quantities of some kinds."""
+        return (one for one in self.quantities if one.kind in kinds)
+
+    def explaining(self, values: ByPoint) -> list[Quantity]:
+        """The quantities that values are, up to a factor."""
+        return self.explaining_each([values])[0]
 
     def explaining_each(
-        self, several: Sequence[Sequence[NDArray[Any]]], exact_values: bool = False
+        self, several: Sequence[ByPoint], exact_values: bool = False
     ) -> list[list[Quantity]]:
-        """The same for several values."""
+        """The same for several values; if exact, those of the forward pass with no factor."""
         found: list[list[Quantity]] = [[] for _ in several]
         by_size: dict[int, list[int]] = {}
         for number, values in enumerate(several):
@@ -92,9 +95,7 @@ def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
     features: dict[int, list[Features]] = {}
     rows: dict[int, list[NDArray[np.intp]]] = {}
     sizes: dict[int, list[NDArray[np.float64]]] = {}
-    alike: dict[tuple[int, ...], list[int]] = {}
-    for number, quantity in enumerate(quantities):
-        alike.setdefault(quantity.values[0].shape, []).append(number)
+    alike = grouped((one.values[0].shape, number) for number, one in enumerate(quantities))
     for numbers in alike.values():
         of_shape = [quantities[number].values for number in numbers]
         for several, repeated in _with_lines(of_shape):

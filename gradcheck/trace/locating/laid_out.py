@@ -12,17 +12,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import LAID_OUT, base_name, positions_through
+from gradcheck.trace.adjoints.operations import LAID_OUT, positions_through
 from gradcheck.trace.adjoints.quantities import TANGENT
 from gradcheck.trace.locating.candidates import Candidates
-from gradcheck.trace.locating.mend import OWN, QUANTITY, Mend
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.search import PLAIN
 from gradcheck.trace.locating.state import Replacement, State
-from gradcheck.trace.locating.units import NODE, USE, Unit
+from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, USE, Mend, Unit
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node, resolve
-from gradcheck.trace.record.places import Place
 
 Array = NDArray[np.float64]
 
@@ -46,8 +44,7 @@ def in_what_is_laid_out(
         return mend
     found: list[Mend] = []
     for tried in _with_all_entries(inner, state, candidates):
-        below = state.below(tried.replacements[0].starts)
-        mended = state.mended_by(tried.replacements, below, wrong)
+        mended = state.mended_by(tried.replacements, wrong)
         if mended >= mend.outputs:
             found.append(replace(tried, outputs=mended))
     return max(found, key=lambda one: len(one.outputs), default=mend)
@@ -56,7 +53,7 @@ def in_what_is_laid_out(
 def _as_written_in_the_end(mend: Mend, state: State) -> Mend:
     """The mend of what is written into an array, right already where later writes make it so."""
     last = first = mend.unit.first
-    if mend.unit.kind != NODE or base_name(state.tape[first]) != "setitem":
+    if mend.unit.kind != NODE or state.tape[first].operation != "setitem":
         return mend
     for node in state.tape[first + 1 :]:
         if node.name == "setitem" and getattr(node.arguments[0], "index", None) == last:
@@ -84,9 +81,9 @@ def _inner(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
     """The same in the one operand that all wrong entries were moved from unchanged."""
     index = mend.unit.first
     node = state.tape[index]
-    is_ours = node.place is None and (node.name == OUTPUT or base_name(node) in MOVES)
-    is_laid_out = base_name(node) in LAID_OUT or (
-        base_name(node) == "setitem" and (of_matrix or _is_written_once(node, state))
+    is_ours = node.place is None and (node.name == OUTPUT or node.operation in MOVES)
+    is_laid_out = node.operation in LAID_OUT or (
+        node.operation == "setitem" and (of_matrix or _is_written_once(node, state))
     )
     if mend.unit.kind != NODE or not (is_ours or is_laid_out):
         return None
@@ -97,7 +94,7 @@ def _inner(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
     operand = _operand(mend, index, state)
     if operand is None or not state.tape[operand].is_float:
         return None
-    if base_name(node) == "setitem" and not of_matrix and operand == node.operands[0]:
+    if node.operation == "setitem" and not of_matrix and operand == node.operands[0]:
         return None  # nothing is written there: that is what is wrong
     expected = [_expected(mend, point, (index, operand), state) for point in state.points]
     return _with(mend, index, operand, state, expected)
@@ -128,11 +125,10 @@ def _operand(mend: Mend, index: int, state: State) -> int | None:
 
 def _with(mend: Mend, index: int, operand: int, state: State, expected: Sequence[Array]) -> Mend:
     """The mend of an operand: of its value, if it is made there for this alone."""
-    edge, made = (index, operand), state.tape[operand]
-    is_made_there = is_within(made.place, state.tape[index].place) or (
-        state.consumers[operand] == [index] or state.tape[index].place is None
-    )
-    by_value = is_made_there and not made.is_leaf
+    edge, made, place = (index, operand), state.tape[operand], state.tape[index].place
+    is_for_it = state.consumers[operand] == [index] or place is None
+    is_made_there = place is not None and made.place is not None and place.covers(made.place)
+    by_value = (is_for_it or is_made_there) and not made.is_leaf
     unit = Unit(NODE, operand, nodes=(operand,)) if by_value else Unit(USE, index, uses=(edge,))
     replacements = tuple(
         Replacement(nodes={operand: one}) if by_value else Replacement(uses={edge: one})
@@ -179,11 +175,3 @@ def _expected(mend: Mend, point: int, edge: tuple[int, int], state: State) -> Ar
     expected = actual.reshape(-1).copy()
     expected[numbers[inside]] = whole[inside]
     return expected.reshape(actual.shape)
-
-
-def is_within(inner: Place | None, outer: Place | None) -> bool:
-    """Whether a piece of the source is part of another."""
-    if inner is None or outer is None or inner.file != outer.file:
-        return False
-    begins = (outer.line, outer.column) <= (inner.line, inner.column)
-    return begins and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.names import BILINEAR, LINEAR
@@ -80,7 +79,7 @@ class Linearity:
         return frozenset(
             node.index
             for node in tape
-            if base_name(node) in LINEAR
+            if node.operation in LINEAR
             and node.is_float
             and all(tape[operand].is_float for operand in node.operands)
         )
@@ -89,7 +88,7 @@ class Linearity:
         tape, node = self.state.tape, self.state.tape[index]
         if not node.is_float or any(not tape[operand].is_float for operand in varying):
             return False
-        name = base_name(node)
+        name = node.operation
         if name in LINEAR or len(varying) != 1:
             return name in LINEAR
         over = node.arguments[0]

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import is_within
-from gradcheck.trace.adjoints.operations import base_name, positions_through
+from gradcheck.trace.adjoints.operations import positions_through
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import columns_of
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT, Node
+from gradcheck.trace.record.nodes import OUTPUT, Node, grouped
 
 PARTS = 40
 """Into how many parts a block is split at most."""
@@ -94,11 +94,7 @@ def _parts(
     if nodes[node].value.shape != shape:
         return [None]
     sources = provenance(nodes, node)
-    groups: dict[Any, list[int]] = {}
-    for source in np.unique(sources).tolist():
-        made = nodes[source]
-        key = made.chain if made.function is not None and made.chain else "constant"
-        groups.setdefault(key, []).append(source)
+    groups = grouped((nodes[source].chain, source) for source in np.unique(sources).tolist())
     if not 1 < len(groups) <= PARTS:
         return [None]
     parts = [np.flatnonzero(np.isin(sources, found)) for found in groups.values()]
@@ -122,11 +118,11 @@ def provenance(nodes: Sequence[Node], node: int) -> NDArray[np.intp]:
         if made.name == OUTPUT:
             pending.append((made.operands[0], wanted, targets, depth + 1))
             continue
-        if not made.chain and base_name(made) in ("subtract", "divide"):
+        if not made.chain and made.operation in ("subtract", "divide"):
             if nodes[max(made.operands)].value.shape == made.value.shape:
                 pending.append((max(made.operands), wanted, targets, depth + 1))
             continue
-        if base_name(made) not in MOVES:
+        if made.operation not in MOVES:
             continue
         values = {operand: nodes[operand].value for operand in made.operands}
         positions, starts = positions_through(made, values)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
-from gradcheck.trace.locating.candidates import Candidate
-from gradcheck.trace.locating.meaning import is_odd
-from gradcheck.trace.locating.mend import Mend
-from gradcheck.trace.locating.units import NODE, Unit
+from gradcheck.trace.locating.constants import is_odd
+from gradcheck.trace.locating.units import NODE, Mend, Unit
 from gradcheck.trace.locating.view import View
 
 
@@ -81,7 +79,7 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
         return False
     below = frozenset(view.state.below([held.unit.first]))
     explained = [bool(view.explained.get(index)) for index in unit.replaced]
-    is_wanted_of_both = held.candidate is not None and what_of(held.candidate) == what_of(candidate)
+    is_wanted_of_both = held.candidate is not None and held.candidate.key == candidate.key
     if is_wanted_of_both and unit.nodes and unit.first in below and candidate.kind != ADJOINT:
         return not all(explained)
     if is_wanted_of_both and unit.first not in below and same_arrays(held.actual, mend.actual):
@@ -127,8 +125,3 @@ def _is_made_of(unit: Unit, held: Mend, view: View, held_is: set[int]) -> bool:
                 seen.add(operand)
                 pending.append(operand)
     return False
-
-
-def what_of(candidate: Candidate) -> tuple[str, int, int | None]:
-    """The quantity that a candidate is, whatever its place in a table."""
-    return candidate.kind, candidate.node, candidate.other

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.reverse import Adjoints, Edge, adjoints
-from gradcheck.trace.locating.multiples import in_a_row
+from gradcheck.trace.locating.constants import in_a_row
 from gradcheck.trace.locating.outputs import Output
 from gradcheck.trace.locating.state import State
 
@@ -57,7 +57,6 @@ def projections_of(
     together = max(1, TOGETHER // max(size, 1))
     found: dict[str, list[Projection]] = {output.name: [] for output in chosen}
     for point in state.points:
-        state.share_movements(point)
         for first in range(0, len(chosen), together):
             for one in _projections(state, chosen[first : first + together], point, rng):
                 found[one.output].append(one)

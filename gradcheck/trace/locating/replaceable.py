@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import CONTRIBUTION
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.units import (
@@ -22,7 +21,14 @@ from gradcheck.trace.locating.units import (
 )
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import CONSTANT, MOVES, ROUNDING
-from gradcheck.trace.record.nodes import OUTPUT, Node, is_inside, never_leaves
+from gradcheck.trace.record.nodes import (
+    OUTPUT,
+    Node,
+    grouped,
+    is_inside,
+    leaves_its_line,
+    never_leaves,
+)
 
 OUTER = 3
 """How many calls up the uses of a value within a call are gathered."""
@@ -58,10 +64,7 @@ def _inner_passes(view: View) -> frozenset[int]:
 
     One source line makes them all, so that what is wrong in one alone is so at an end.
     """
-    passes: dict[Any, list[int]] = {}
-    for index in view.order:
-        node = view.state.tape[index]
-        passes.setdefault((node.chain, node.name, node.value.shape), []).append(index)
+    passes = grouped((view.state.tape[index].in_loop, index) for index in view.order)
     return frozenset(
         index
         for members in passes.values()
@@ -76,15 +79,15 @@ def _replaceable(view: View, index: int) -> bool:
         not node.is_leaf
         and node.is_float
         and bool(node.operands)
-        and (base_name(node) not in CONSTANT or _is_rounded(view, node))
-        and base_name(node) != "full_like"
+        and (node.operation not in CONSTANT or _is_rounded(view, node))
+        and node.operation != "full_like"
         and not never_leaves(view.state.tape, index, view.state.consumers[index])
     )
 
 
 def _is_rounded(view: View, node: Node) -> bool:
     """Whether an operation has cut numbers of the gradient short."""
-    return base_name(node) in ROUNDING and any(one in view.carrying for one in node.operands)
+    return node.operation in ROUNDING and any(one in view.carrying for one in node.operands)
 
 
 def _values(view: View, inner: frozenset[int]) -> Iterator[Unit]:
@@ -104,7 +107,7 @@ def _is_used(view: View, index: int) -> bool:
     pending = [index]
     while pending:
         for user in consumers[pending.pop()]:
-            moves = base_name(tape[user]) in UNCHANGING and user in view.explained
+            moves = tape[user].operation in UNCHANGING and user in view.explained
             (pending if moves else users).append(user)
     ends = [user for user in users if tape[user].is_float]
     return len(ends) < 2 or any(view.explained.get(user, True) for user in ends)
@@ -113,10 +116,8 @@ def _is_used(view: View, index: int) -> bool:
 def _grouped(
     view: View, key: Callable[[Node], Any], chosen: Callable[[int], bool]
 ) -> list[tuple[int, ...]]:
-    groups: dict[Any, list[int]] = {}
-    for index in view.order:
-        if chosen(index):
-            groups.setdefault(key(view.state.tape[index]), []).append(index)
+    pairs = ((key(view.state.tape[index]), index) for index in view.order if chosen(index))
+    groups = grouped(pairs)
     return [tuple(members) for members in groups.values() if len(members) > 1]
 
 
@@ -128,7 +129,7 @@ def _series(view: View) -> Iterator[Unit]:
     tape = view.state.tape
     of_loops = _grouped(
         view,
-        lambda node: (node.chain, node.name, node.value.shape),
+        lambda node: node.in_loop,
         lambda index: _replaceable(view, index),
     )
     of_calls = _grouped(
@@ -153,22 +154,12 @@ def _is_whole(view: View, index: int) -> bool:
 
 def _together(view: View, members: tuple[int, ...]) -> list[tuple[int, ...]]:
     """All; those for the same outputs, where a loop goes over blocks; and the ends of loops."""
-    groups: dict[tuple[bool, ...], list[int]] = {}
-    state = view.state
-    for index in members:
-        reached = tuple(bool(state.above[one.node] >> index & 1) for one in state.outputs)
-        groups.setdefault(reached, []).append(index)
-    ends = [index for index in members if _is_used_elsewhere(view, index)]
+    state, users = view.state, view.state.consumers
+    outputs = [state.above[output.node] for output in state.outputs]
+    groups = grouped((tuple(one >> index & 1 for one in outputs), index) for index in members)
+    ends = [index for index in members if leaves_its_line(state.tape, index, users[index])]
     parts = [part for part in [*groups.values(), ends] if 1 < len(part) < len(members)]
     return [members, *map(tuple, parts)]
-
-
-def _is_used_elsewhere(view: View, index: int) -> bool:
-    """Whether a value leaves the line that makes it: what an inner loop has added up at its end."""
-    tape = view.state.tape
-    own = tape[index].place
-    users = (tape[user].place for user in view.state.consumers[index])
-    return own is not None and any(user is None or user.line != own.line for user in users)
 
 
 def _everywhere(view: View) -> Iterator[Unit]:
@@ -191,9 +182,9 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
     unknown: set[Any] = set()
     for index in view.order:
         node = tape[index]
-        if node.is_leaf or node.value.dtype.kind not in "fb" or base_name(node) in CONSTANT:
+        if node.is_leaf or node.value.dtype.kind not in "fb" or node.operation in CONSTANT:
             continue
-        is_sum = base_name(node) in SUMS  # any term may be one too many
+        is_sum = node.operation in SUMS  # any term may be one too many
         operands = [
             one
             for one in node.operands
@@ -216,7 +207,7 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
         wrong = [
             use
             for use in uses
-            if base_name(tape[use[0]]) in UNCHANGING
+            if tape[use[0]].operation in UNCHANGING
             or not view.is_known(use[0])
             or view.is_same(*use)
         ]
@@ -237,7 +228,7 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
     groups: dict[Any, list[Edge]] = {}
     for index in view.order:
         node = tape[index]
-        if node.is_leaf or not node.is_float or base_name(node) in CONSTANT:
+        if node.is_leaf or not node.is_float or node.operation in CONSTANT:
             continue
         is_known = view.is_known(index) and not view.is_nothing(index)
         for position, operand in enumerate(node.operands):
@@ -248,7 +239,7 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
                 continue
             if (
                 view.may_be_replaced_in_use(operand)
-                or (tape[operand].is_float and base_name(node) in SUMS)
+                or (tape[operand].is_float and node.operation in SUMS)
                 or view.is_nothing(operand)
             ):
                 key = (node.chain, node.name, position, tape[operand].value.shape)

@@ -12,16 +12,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, TANGENT, VALUE
 from gradcheck.trace.locating.candidates import Candidate, Candidates
-from gradcheck.trace.locating.meaning import complexity, is_meant, is_odd
-from gradcheck.trace.locating.mend import QUANTITY, ZERO, ByPoint, Mend
-from gradcheck.trace.locating.multiples import proportion
+from gradcheck.trace.locating.constants import complexity, is_meant, is_odd, proportion
 from gradcheck.trace.locating.preferences import already_right, carries, is_better, spoils
 from gradcheck.trace.locating.replaceable import units_of
 from gradcheck.trace.locating.trial import Trials
-from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, USE, Unit
+from gradcheck.trace.locating.units import (
+    CALL,
+    EVERYWHERE,
+    NODE,
+    QUANTITY,
+    USE,
+    ZERO,
+    ByPoint,
+    Mend,
+    Unit,
+)
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import evaluate
 
@@ -35,42 +42,24 @@ FURTHER = 40
 
 
 @dataclass(frozen=True)
-class Scale:
-    """Places where one constant factor mends the same outputs, in order.
-
-    Attributes:
-        mends: one for every place.
-    """
-
-    mends: tuple[Mend, ...]
-
-    @property
-    def outputs(self) -> frozenset[str]:
-        """What they mend."""
-        return self.mends[0].outputs
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """What one pass through the units found.
+    """What one pass through the units found: the replacement, and whether the time ran out.
 
-    Attributes:
-        mend: the replacement, or None.
-        scale: the places where a constant factor does it, if there are any.
-        late: whether the time ran out.
+    And the places where one constant factor mends the same, in order.
     """
 
     mend: Mend | None
-    scale: Scale | None
+    scale: tuple[Mend, ...]
     late: bool
 
 
-def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool) -> Outcome:
+def first_mend(trials: Trials, strict: bool) -> Outcome:
     """The earliest replacement that mends, by the preferences.
 
     If strict, adjoints are only replaced by adjoints, and slopes by slopes.
     """
-    scale: Scale | None = None
+    view, candidates = trials.view, trials.candidates
+    scale: tuple[Mend, ...] = ()
     held: Mend | None = None
     held_is: set[int] = set()
     held_spoils = False
@@ -81,16 +70,16 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
         if trials.is_late:
             return Outcome(held or partial, scale, late=True)
         far = _is_far(unit, held) or (_is_far(unit, partial) and not is_answer)
-        scale = _with_own(unit, view, trials, candidates, scale)
-        if far or (settled and scale is not None and scale.outputs >= trials.wrong):
+        scale = _with_own(unit, trials, scale)
+        if far or (settled and scale and scale[0].outputs >= trials.wrong):
             continue
-        best = _best(unit, view, trials, candidates, strict)
+        best = _best(unit, trials, strict)
         if best is None:
             continue
         is_own = _is_own_part(best, candidates)
         if partial is not None and not _says_more(best, partial, is_answer and not is_own):
             continue
-        if scale is not None and scale.outputs >= best.outputs:
+        if scale and scale[0].outputs >= best.outputs:
             settled = True
             continue
         best_spoils = spoils(best, view)
@@ -113,14 +102,14 @@ def first_mend(view: View, trials: Trials, candidates: Candidates, strict: bool)
             # of a part of one block's own gradient, what makes it wrong may come later on the tape
             partial, is_answer = best, is_own
     mend = held or partial
-    if mend is not None and scale is not None and _comes_first(scale, mend):
+    if mend is not None and scale and _comes_first(scale[0], mend):
         mend = None
     return Outcome(mend, scale, late=False)
 
 
-def _comes_first(scale: Scale, mend: Mend) -> bool:
+def _comes_first(scale: Mend, mend: Mend) -> bool:
     """Whether a constant factor is to be mended before a replacement."""
-    earlier = scale.mends[0].unit.position < mend.unit.position
+    earlier = scale.unit.position < mend.unit.position
     is_another = scale.outputs.isdisjoint(mend.outputs)
     return scale.outputs >= mend.outputs or (
         earlier and (is_another or complexity(mend.factor) > 0)
@@ -159,13 +148,12 @@ def _is_far(unit: Unit, mend: Mend | None) -> bool:
     return mend is not None and unit.position > mend.unit.position + FURTHER
 
 
-def _with_own(
-    unit: Unit, view: View, trials: Trials, candidates: Candidates, scale: Scale | None
-) -> Scale | None:
+def _with_own(unit: Unit, trials: Trials, scale: tuple[Mend, ...]) -> tuple[Mend, ...]:
     """The places of a constant factor, with this one if it is another of them.
 
     A factor that nobody can have meant is one of an adjoint, or fits by chance.
     """
+    view, candidates = trials.view, trials.candidates
     if not unit.nodes or not (candidates.of_matrix or carries(unit, view)):
         return scale
     mend = trials.own(unit)
@@ -177,21 +165,18 @@ def _with_own(
     is_one = VALUE not in kinds and bool(kinds & {ADJOINT, CONTRIBUTION})
     if not (is_one or is_meant(mend.factor, candidates.meant)):
         return scale
-    if scale is None or len(mend.outputs) > len(scale.outputs):
-        return Scale((mend,))
-    first = scale.mends[0]
-    if mend.outputs == first.outputs and abs(mend.factor - first.factor) < 1e-9 * abs(mend.factor):
-        return Scale((*scale.mends, mend))
-    return scale
+    if not scale or len(mend.outputs) > len(scale[0].outputs):
+        return (mend,)
+    is_same = abs(mend.factor - scale[0].factor) < 1e-9 * abs(mend.factor)
+    return (*scale, mend) if is_same and mend.outputs == scale[0].outputs else scale
 
 
-def _best(
-    unit: Unit, view: View, trials: Trials, candidates: Candidates, strict: bool
-) -> Mend | None:
+def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
     """The quantity that mends most outputs in the place of a unit."""
     if unit.kind == EVERYWHERE:
         return None
-    best = _without(unit, view, trials)
+    view, candidates = trials.view, trials.candidates
+    best = _without(unit, trials)
     used = next((one for one in unit.replaced if not view.is_nothing(one)), unit.replaced[0])
     if unit.uses and not view.may_be_replaced_in_use(used):
         return best
@@ -263,20 +248,18 @@ def _is_elsewhere(candidate: Candidate, actual: ByPoint, values: ByPoint) -> boo
 
 def _is_other_mean(unit: Unit, view: View) -> bool:
     """Whether a value of the forward pass is a sum for a mean, or the reverse, before a bend."""
-    is_reduced = base_name(view.state.tape[unit.first]) in ("sum", "mean", "add.reduce")
+    is_reduced = view.state.tape[unit.first].operation in ("sum", "mean", "add.reduce")
     return unit.kind == NODE and is_reduced and not carries(unit, view)
 
 
-def _without(unit: Unit, view: View, trials: Trials) -> Mend | None:
+def _without(unit: Unit, trials: Trials) -> Mend | None:
     """The mend by leaving terms of a sum out."""
     if unit.kind not in (USE, CALL):
         return None
-    tape = view.state.tape
-    if not all(base_name(tape[consumer]) in ("add", "subtract") for consumer, _ in unit.uses):
+    tape = trials.state.tape
+    if not all(tape[consumer].operation in ("add", "subtract") for consumer, _ in unit.uses):
         return None
-    actual = trials.actual(unit)
-    zeros = [np.zeros_like(value) for value in actual]
-    return trials.attempt(unit, zeros, ZERO)
+    return trials.attempt(unit, [np.zeros_like(one) for one in trials.actual(unit)], ZERO)
 
 
 def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.operations import Movements
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.outputs import Output, outputs_of
-from gradcheck.trace.record.nodes import Node, Reference, evaluate, operands_of
+from gradcheck.trace.record.nodes import Node, evaluate, users_of
 
 Values = list[NDArray[Any]]
 
@@ -23,9 +23,7 @@ Values = list[NDArray[Any]]
 class Replacement:
     """Other values for nodes, or for single uses of them, at one point.
 
-    Attributes:
-        nodes: by index.
-        uses: by use: only that operation sees the other value.
+    Of a use, only that operation sees the other value.
     """
 
     nodes: Mapping[int, NDArray[Any]] = field(default_factory=dict)
@@ -68,11 +66,7 @@ class State:
     @cached_property
     def consumers(self) -> list[list[int]]:
         """The operations that use each value."""
-        users: list[list[int]] = [[] for _ in self.tape]
-        for node in self.tape:
-            for operand in node.operands:
-                users[operand].append(node.index)
-        return users
+        return users_of(self.tape)
 
     @cached_property
     def above(self) -> list[int]:
@@ -85,13 +79,25 @@ class State:
             masks.append(mask)
         return masks
 
+    def at(self, index: int) -> list[NDArray[Any]]:
+        """A value, by point."""
+        return [values[index] for values in self.values]
+
+    def outputs_made_of(self, names: Container[str]) -> int:
+        """The values that outputs of these names are made of, as bits."""
+        masks = (self.above[one.node] for one in self.outputs if one.name in names)
+        return reduce(or_, masks, 0)
+
+    def writes_to(self, names: Container[str]) -> list[Node]:
+        """The statements of the user's that write entries of what outputs are made of."""
+        above = self.outputs_made_of(names)
+        writes = (one for one in self.tape if one.name == "setitem" and one.chain)
+        return [one for one in writes if above >> one.index & 1]
+
     @cached_property
     def live(self) -> int:
         """The values that any output is made of, as bits."""
-        mask = 0
-        for output in self.outputs:
-            mask |= self.above[output.node]
-        return mask
+        return self.outputs_made_of({output.name for output in self.outputs})
 
     def below(self, starts: Iterable[int]) -> list[int]:
         """What some output is made of and changes when the starts do, in order, with them."""
@@ -110,21 +116,6 @@ class State:
         """By point, where entries come from, as far as it was asked for."""
         return tuple({} for _ in self.nodes)
 
-    def share_movements(self, point: int) -> None:
-        """Takes over those of the first point that depend on no values."""
-        known = self.movements[point]
-        for index, positions in self.movements[0].items():
-            one, other = self.nodes[0][index], self.nodes[point][index]
-            if all(self.tape[operand].is_float for operand in one.operands) and _are_alike(
-                (one.arguments, one.keywords), (other.arguments, other.keywords)
-            ):
-                known.setdefault(index, positions)
-
-    @cached_property
-    def compiled(self) -> tuple[list[Callable[[Values], Any] | None], ...]:
-        """For every point and node what computes it from the values of the others."""
-        return tuple([_compiled(node) for node in nodes] for nodes in self.nodes)
-
     def run(self, point: int, replacement: Replacement, order: Iterable[int]) -> Values | None:
         """The values with replacements, done again in the order given; None if that raises."""
         try:
@@ -134,34 +125,32 @@ class State:
 
     def _run(self, point: int, replacement: Replacement, order: Iterable[int]) -> Values:
         values = list(self.values[point])
-        compiled = self.compiled[point]
+        nodes = self.nodes[point]
         for index, value in replacement.nodes.items():
             values[index] = value
         uses: dict[int, list[tuple[int, NDArray[Any]]]] = {}
         for (consumer, operand), value in replacement.uses.items():
             uses.setdefault(consumer, []).append((operand, value))
         for index in order:
-            function = compiled[index]
-            if index in replacement.nodes or function is None:
+            node = nodes[index]
+            if index in replacement.nodes or node.is_leaf:
                 continue
             if index not in uses:
-                values[index] = function(values)
+                values[index] = evaluate(node, values)
                 continue
             kept = [(operand, values[operand]) for operand, _ in uses[index]]
             for operand, value in uses[index]:
                 values[operand] = value
-            values[index] = function(values)
+            values[index] = evaluate(node, values)
             for operand, value in kept:
                 values[operand] = value
         return values
 
     def mended_by(
-        self, replacements: Iterable[Replacement], order: Sequence[int], wrong: frozenset[str]
+        self, replacements: Sequence[Replacement], wrong: frozenset[str]
     ) -> frozenset[str]:
-        """The wrong outputs that become right at all points; none if a right one does not stay so.
-
-        The order is what is done again.
-        """
+        """The wrong outputs that become right at all points; none if it spoils a right one."""
+        order = self.below(replacements[0].starts)
         changed = set(order)
         hit = [output for output in self.outputs if output.node in changed]
         mended = wrong
@@ -196,34 +185,6 @@ class State:
             for tape in self.nodes
         )
         return State(nodes, values, self.outputs, self.start, self.mended | fixed)
-
-
-def _are_alike(one: Any, other: Any) -> bool:
-    try:
-        return bool(one == other)
-    except ValueError:  # there are arrays in them
-        return False
-
-
-def _compiled(node: Node) -> Callable[[Values], Any] | None:
-    function = node.function
-    if function is None:
-        return None
-    arguments = node.arguments
-    nested = [item for item in arguments if not isinstance(item, Reference)]
-    if operands_of(nested) or operands_of(dict(node.keywords)):
-        return lambda values: evaluate(node, values)
-    slots = [(i, item.index) for i, item in enumerate(arguments) if isinstance(item, Reference)]
-    keywords = dict(node.keywords)
-    template = list(arguments)
-
-    def compute(values: Values) -> Any:
-        filled = template.copy()
-        for position, index in slots:
-            filled[position] = values[index]
-        return np.asarray(function(*filled, **keywords))
-
-    return compute
 
 
 def state_of(points: Sequence[Point], tolerance: float, wrong: Sequence[str]) -> State:

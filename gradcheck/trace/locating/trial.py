@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.adjoints.quantities import NO_OTHER
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.batches import run_each
-from gradcheck.trace.locating.candidates import Candidate, Table
+from gradcheck.trace.locating.candidates import Candidate, Candidates, Table
+from gradcheck.trace.locating.constants import in_a_row
 from gradcheck.trace.locating.linearity import Linearity, Reached
-from gradcheck.trace.locating.mend import OWN, ZERO, ByPoint, Mend
-from gradcheck.trace.locating.multiples import in_a_row
-from gradcheck.trace.locating.projections import FIT, Projection, fitting, weight_of, with_fixed
+from gradcheck.trace.locating.projections import (
+    FIT,
+    Projection,
+    fitting,
+    projections_of,
+    weight_of,
+    with_fixed,
+)
 from gradcheck.trace.locating.state import Replacement, State
-from gradcheck.trace.locating.units import Unit
+from gradcheck.trace.locating.units import OWN, ZERO, ByPoint, Mend, Unit
+from gradcheck.trace.locating.view import View
 
 EXECUTIONS = 4000
 """How many operations may be done again for the candidates of one unit; else it is not tried."""
@@ -33,11 +42,7 @@ FEWER = 2
 class Deadline:
     """When a search is to end: a moment on two clocks, which has passed when it has on both.
 
-    By the work of its own thread, so that a busy machine finds as much.
-
-    Attributes:
-        wall: on `time.perf_counter`, which is quickly asked.
-        own: on `time.thread_time`.
+    By the work of its own thread, so that a busy machine finds as much; `wall` is quickly asked.
     """
 
     wall: float
@@ -56,26 +61,33 @@ class Deadline:
 
 @dataclass
 class Trials:
-    """The trials on one state.
+    """The trials on one state, of which a view is given: what is tried, and until when.
 
-    Attributes:
-        state: the state.
-        wrong: the names of its wrong outputs.
-        projections: of these, by output.
-        deadline: when no more are begun.
+    `wrong` are the names of its wrong outputs.
     """
 
-    state: State
+    view: View
     wrong: frozenset[str]
-    projections: dict[str, list[Projection]]
+    candidates: Candidates
     deadline: Deadline
-    linearity: Linearity = field(init=False)
     _reached: dict[Unit, Reached] = field(default_factory=dict)
     _fixed: dict[Unit, list[list[Projection]]] = field(default_factory=dict)
     _without: dict[Unit, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.linearity = Linearity(self.state)
+    @property
+    def state(self) -> State:
+        """The state."""
+        return self.view.state
+
+    @cached_property
+    def projections(self) -> dict[str, list[Projection]]:
+        """Of the wrong outputs, by output."""
+        return projections_of(self.state, self.wrong, np.random.default_rng(5))
+
+    @cached_property
+    def linearity(self) -> Linearity:
+        """From where on all is linear."""
+        return Linearity(self.state)
 
     @property
     def is_late(self) -> bool:
@@ -163,7 +175,7 @@ class Trials:
         if self.reached(unit).region:
             return None  # where not all is linear no constant can be told
         actual = self.actual(unit)
-        table = Table((Candidate(OWN, -1, None, 0),), tuple(value[None] for value in actual))
+        table = Table((Candidate(OWN, -1, NO_OTHER, 0),), tuple(value[None] for value in actual))
         return self.attempt(unit, actual, OWN) if self.survivors(unit, table) else None
 
     def _try_region(
@@ -223,7 +235,7 @@ class Trials:
             replacements = tuple(
                 self.replacement(unit, values[point], point, factor) for point in self.state.points
             )
-            outputs = self.state.mended_by(replacements, reached.order, self.wrong)
+            outputs = self.state.mended_by(replacements, self.wrong)
             if outputs and (best is None or len(outputs) > len(best.outputs)):
                 expected = [factor * value for value in values]
                 actual = self.actual(unit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.trace.adjoints.operations import base_name
+from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE, Quantity
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
@@ -38,7 +38,7 @@ class View:
 
     def is_nothing(self, index: int) -> bool:
         """Whether a value is nothing but zeros."""
-        return not any(np.any(values[index]) for values in self.state.values)
+        return not any(map(np.any, self.state.at(index)))
 
     def is_right_forward(self, index: int) -> bool:
         """Whether it is a value of the loss, and no adjoint."""
@@ -49,13 +49,13 @@ class View:
     def is_idle(self, index: int) -> bool:
         """Whether an operation changes nothing: what is left of one whose operand was dropped."""
         node = self.state.tape[index]
-        return base_name(node) in ("multiply", "divide", "add", "subtract") and any(
+        return node.operation in ("multiply", "divide", "add", "subtract") and any(
             self.is_same(index, operand) for operand in node.operands
         )
 
     def is_same(self, index: int, operand: int) -> bool:
         """Whether an operation hands its operand on, as an absolute value of what is positive."""
-        return all(np.array_equal(values[index], values[operand]) for values in self.state.values)
+        return same_arrays(self.state.at(index), self.state.at(operand))
 
     def may_be_replaced_in_use(self, index: int) -> bool:
         """Whether a value is right for something, so that one use of it may be the wrong one."""
@@ -65,12 +65,9 @@ class View:
 
 def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
     """What is known about a state."""
-    mask = 0
-    for output in state.outputs:
-        if output.name in wrong:
-            mask |= state.above[output.node]
+    mask = state.outputs_made_of(wrong)
     up = [node.index for node in state.tape if mask >> node.index & 1]
-    several = [[values[index] for values in state.values] for index in up]
+    several = [state.at(index) for index in up]
     explained = dict(zip(up, known.explaining_each(several, exact_values=True), strict=True))
     carrying = _carrying(state, explained)
     for index in carrying & explained.keys():
@@ -80,7 +77,7 @@ def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
     additive = frozenset(
         operand
         for index in order
-        if base_name(state.tape[index]) in ("add", "subtract", "add.at") and index in carrying
+        if state.tape[index].operation in ("add", "subtract", "add.at") and index in carrying
         for operand in state.tape[index].operands
         if operand not in carrying
         and not state.tape[operand].is_leaf
@@ -108,5 +105,5 @@ def _carrying(state: State, explained: dict[int, list[Quantity]]) -> frozenset[i
 
 def _varies(state: State, index: int) -> bool:
     """Whether a value is anything but one number, everywhere and at all points."""
-    numbers = np.concatenate([np.ravel(values[index]) for values in state.values])
+    numbers = np.concatenate([np.ravel(value) for value in state.at(index)])
     return bool(numbers.size and np.ptp(numbers) > 0)

@@ -26,8 +26,7 @@ from gradcheck.trace.record.functions import (
 )
 from gradcheck.trace.record.nodes import Tape
 from gradcheck.trace.record.recording import apply, open_tape, plain
-from gradcheck.trace.record.storage import Storage
-from gradcheck.trace.record.traced import Traced
+from gradcheck.trace.record.storage import Storage, Traced
 from gradcheck.trace.record.writing import change, compute_into
 
 
@@ -65,12 +64,6 @@ class TracedArray(Traced):
             raise TypeError("iteration over a 0-d array")
         return (self[i] for i in range(len(self)))
 
-    def __hash__(self) -> int:  # type: ignore[override]  # numbers can be hashed, as numpy's can
-        return hash(plain(self))
-
-    def __bool__(self) -> bool:
-        return bool(plain(self))
-
     def __float__(self) -> float:
         if self.tape is not None and self.tape.open:
             self.tape.leak("a number was turned into a Python float")
@@ -82,23 +75,13 @@ class TracedArray(Traced):
     def __round__(self, digits: int | None = None) -> Any:
         return apply(self.tape, round, (self, digits), {}, "round")
 
-    def __format__(self, specification: str) -> str:
-        return format(plain(self), specification)
-
-    def __repr__(self) -> str:
-        return repr(plain(self))
-
-    def __str__(self) -> str:
-        return str(plain(self))
-
     def __contains__(self, item: Any) -> bool:
         return plain(item) in plain(self)
 
-    def __copy__(self) -> Any:
+    def __deepcopy__(self, memo: Any = None) -> Any:
         return self.copy()
 
-    def __deepcopy__(self, memo: Any) -> Any:
-        return self.copy()
+    __copy__ = __deepcopy__
 
     def __reduce__(self) -> Any:
         return plain(self).__reduce__()
@@ -193,6 +176,10 @@ def traced_number(tape: Tape, number: Any, name: str) -> Any:
     return traced
 
 
+def _untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, *arguments: function(plain(self), *arguments)
+
+
 def _binary(name: str, function: Callable[..., Any], swapped: bool) -> Callable[..., Any]:
     def operation(self: TracedArray, other: Any) -> Any:
         operands = (other, self) if swapped else (self, other)
@@ -257,6 +244,8 @@ def _complete() -> None:
             inner = getattr(operator, f"i{dunder}", None)
             if inner is not None:
                 setattr(TracedArray, f"__i{dunder}__", _in_place(name, inner, function))
+    for function in (hash, bool, repr, str, format):  # numbers can be hashed, as numpy's can
+        setattr(TracedArray, f"__{function.__name__}__", _untraced(function))
     for name in METHODS:
         setattr(TracedArray, name, _method(name))
     for name in IN_PLACE_METHODS:

@@ -14,11 +14,11 @@ from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any
 
-from gradcheck.trace.record.nodes import Assignment, Tape
-from gradcheck.trace.record.places import Place, is_users_code
+from gradcheck.trace.record.nodes import Assignment, Tape, grouped
+from gradcheck.trace.record.places import Place, is_users_file
 from gradcheck.trace.record.recording import node_of
 from gradcheck.trace.record.sources import parsed, text_of
-from gradcheck.trace.record.traced import Traced
+from gradcheck.trace.record.storage import Traced
 
 
 @contextmanager
@@ -59,7 +59,7 @@ class _Watch:
         return self.line if known[1] else None
 
     def _has_any(self, code: CodeType) -> bool:
-        if not is_users_code(code):
+        if not is_users_file(code.co_filename):
             return False
         statements = self.statements(code.co_filename)
         return any(first in statements for _, _, first in code.co_lines())
@@ -90,24 +90,24 @@ assignment there."""
 @lru_cache(maxsize=64)
 def plain_assignments(text: str) -> Statements:
     """The plain assignments of a source."""
-    found: Statements = {}
-    for statement in ast.walk(parsed(text)):
-        if isinstance(statement, ast.Dict):
-            for item in statement.values:
-                if isinstance(item, ast.Name):
-                    columns = (item.col_offset, item.end_col_offset or 0)
-                    found.setdefault(item.lineno, []).append((item.id, columns, False))
-        if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name):
-            columns = (statement.value.col_offset, statement.value.end_col_offset or 0)
-            found.setdefault(statement.lineno, []).append((statement.value.id, columns, True))
-        if not isinstance(statement, ast.Assign):
-            continue
+    return grouped(
+        (at.lineno, (name, (at.col_offset, at.end_col_offset or 0), returned))
+        for statement in ast.walk(parsed(text))
+        for name, at, returned in _named(statement)
+    )
+
+
+def _named(statement: ast.AST) -> Iterator[tuple[str, ast.expr | ast.stmt, bool]]:
+    """The names that a statement or a dict gives values to, where, and whether it returns them."""
+    if isinstance(statement, ast.Dict):
+        yield from ((one.id, one, False) for one in statement.values if isinstance(one, ast.Name))
+    elif isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name):
+        yield statement.value.id, statement.value, True
+    elif isinstance(statement, ast.Assign):
         for target in statement.targets:
             for name, value in _pairs(target, statement.value):
-                columns = (statement.col_offset, statement.end_col_offset or 0)
                 if isinstance(value, ast.Name | ast.Attribute | ast.Subscript):
-                    found.setdefault(statement.lineno, []).append((name.id, columns, False))
-    return found
+                    yield name.id, statement, False
 
 
 def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.Name, ast.expr]]:

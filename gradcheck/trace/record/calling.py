@@ -19,8 +19,8 @@ from gradcheck.trace.record.places import run_function
 from gradcheck.trace.record.proxies import importing, vectorizing
 from gradcheck.trace.record.reach import Reach
 from gradcheck.trace.record.recording import node_of, plain
+from gradcheck.trace.record.storage import Traced
 from gradcheck.trace.record.tensors import kind_for
-from gradcheck.trace.record.traced import Traced
 from gradcheck.user.calls import LEAVING
 
 SEEN_THROUGH = split_names(

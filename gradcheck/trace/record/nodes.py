@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.record.places import Chain, Place, chain_of_calls
+from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.places import Chain, Place, arguments_of, chain_of_calls
+
+Key = TypeVar("Key")
+Item = TypeVar("Item")
 
 OUTPUT = "output"
 RAISED = "raised"
@@ -75,6 +79,21 @@ class Node:
         return self.chain[0].place if self.chain else None
 
     @property
+    def source(self) -> str:
+        """The text of the expression that made it; empty where that was not in the user's code."""
+        return self.chain[0].place.source if self.chain else ""
+
+    @property
+    def operation(self) -> str:
+        """The name of the operation, without the index of one of several results."""
+        return self.name.partition("[")[0]
+
+    @property
+    def in_loop(self) -> tuple[Chain, str, tuple[int, ...]]:
+        """What it has in common with the values of the other passes of a loop."""
+        return self.chain, self.name, self.value.shape
+
+    @property
     def is_float(self) -> bool:
         """Whether it holds real numbers, which have derivatives."""
         return self.value.dtype.kind == "f"
@@ -87,12 +106,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Leak:
-    """An operation that the tape could not follow.
-
-    Attributes:
-        operation: what it was, in words.
-        place: where it was, if that is known.
-    """
+    """An operation that the tape could not follow, in words; and where, if that is known."""
 
     operation: str
     place: Place | None
@@ -119,8 +133,7 @@ class Assignment:
     @property
     def is_argument(self) -> bool:
         """Whether the name is that of an argument, which `return name` returns as it came."""
-        count = self.code.co_argcount + self.code.co_kwonlyargcount
-        return self.target in self.code.co_varnames[:count]
+        return self.target in arguments_of(self.code)
 
 
 @dataclass
@@ -205,6 +218,30 @@ class Tape:
         self.leaks.append(Leak(operation, chain[0].place if chain else None))
 
 
+def grouped(pairs: Iterable[tuple[Key, Item]]) -> dict[Key, list[Item]]:
+    """Items that come with a key, by that."""
+    found: dict[Key, list[Item]] = {}
+    for key, item in pairs:
+        found.setdefault(key, []).append(item)
+    return found
+
+
+def users_of(nodes: Sequence[Node]) -> list[list[int]]:
+    """The operations that use each value."""
+    users: list[list[int]] = [[] for _ in nodes]
+    for node in nodes:
+        for operand in node.operands:
+            users[operand].append(node.index)
+    return users
+
+
+def leaves_its_line(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:
+    """Whether a value is used beside the line that makes it: what an inner loop has added up."""
+    own = nodes[index].place
+    places = (nodes[user].place for user in users)
+    return own is not None and any(one is None or one.line != own.line for one in places)
+
+
 def never_leaves(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:
     """Whether a value is used inside of the library's call that makes it, and only there."""
     return bool(users) and all(is_inside(nodes, user, index) for user in users)
@@ -250,16 +287,38 @@ def evaluate(node: Node, values: Any) -> NDArray[Any]:
     return np.asarray(node.function(*arguments))
 
 
+def adding(node: Node) -> Node:
+    """The write of a value that adds it to what is there."""
+    write = node.function
+
+    def add(before: Any, *written: Any) -> Any:
+        return None if write is None else before + write(np.zeros_like(before), *written)
+
+    return replace(node, function=add)
+
+
 def carried(
-    nodes: Sequence[Node], known: Any, changed: Mapping[int, NDArray[Any]], last: int
+    nodes: Sequence[Node], known: Any, changed: Mapping[int, NDArray[Any] | Node], last: int
 ) -> dict[int, NDArray[Any]]:
-    """The values that are others once some are changed, with these, up to the last node."""
-    values = dict(changed)
-    for node in nodes[min(changed) + 1 : last + 1]:
-        if node.index not in changed and not values.keys().isdisjoint(node.operands):
+    """The values that are others, up to the last node, once some values or operations are."""
+    values: dict[int, NDArray[Any]] = {}
+    for own in nodes[min(changed) : last + 1]:
+        node = changed.get(own.index, own)
+        if not isinstance(node, Node):
+            values[own.index] = node
+        elif node is not own or not values.keys().isdisjoint(node.operands):
             operands = {index: values.get(index, known[index]) for index in node.operands}
-            values[node.index] = evaluate(node, operands)
+            values[own.index] = evaluate(node, operands)
     return values
+
+
+def made_from(nodes: Sequence[Node], start: int, last: int) -> set[int]:
+    """A value, and all up to the last node that is made of it."""
+    found = {start}
+    for node in nodes[start + 1 : last + 1]:
+        if not found.isdisjoint(node.operands):
+            found.add(node.index)
+    return found
 
 
 def latest_first(nodes: Sequence[Node], starts: Iterable[int]) -> Iterator[Node]:
@@ -270,6 +329,13 @@ def latest_first(nodes: Sequence[Node], starts: Iterable[int]) -> Iterator[Node]
         pending.remove(index)
         yield nodes[index]
         pending.update(nodes[index].operands)
+
+
+def before_moves(nodes: Sequence[Node], index: int) -> int:
+    """What a value was before it was only moved or laid out."""
+    while nodes[index].operation in MOVES and len(nodes[index].operands) == 1:
+        index = nodes[index].operands[0]
+    return index
 
 
 def constant_of(argument: Any, nodes: Sequence[Node]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 import sys
 import sysconfig
@@ -44,6 +45,18 @@ class Place:
     end_column: int
     function: str
 
+    @classmethod
+    def of(cls, part: ast.expr | ast.stmt, file: str, function: str) -> Place:
+        """Where a part of a file that has been parsed stands."""
+        ends = part.end_lineno or part.lineno, part.col_offset, part.end_col_offset or 0
+        return cls(file, part.lineno, *ends, function)
+
+    def covers(self, other: Place) -> bool:
+        """Whether another piece is this one, or a part of it."""
+        begins = (self.line, self.column) <= (other.line, other.column)
+        ends = (self.end_line, self.end_column) >= (other.end_line, other.end_column)
+        return self.file == other.file and begins and ends
+
     @property
     def source(self) -> str:
         """The text of the expression."""
@@ -64,12 +77,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Call:
-    """An instruction of one of the user's functions: a step of a chain of calls.
+    """An instruction, by its offset in the code of one of the user's functions: a step of a chain.
 
-    Attributes:
-        code: the function's code.
-        instruction: the offset of the instruction in it.
-        file: where the function stands; codes that are equal but for that are equal to Python.
+    The file is told beside the code: to Python, codes are equal that differ in nothing else.
     """
 
     code: CodeType
@@ -80,6 +90,11 @@ class Call:
     def place(self) -> Place:
         """Where it is in the source."""
         return _place(self.file, self.code.co_linetable, self.code, self.instruction)
+
+
+def arguments_of(code: CodeType) -> tuple[str, ...]:
+    """The names of a function's arguments."""
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 Chain = tuple[Call, ...]
@@ -102,14 +117,9 @@ def _positions(
     return tuple(code.co_positions())
 
 
-def is_users_code(code: CodeType) -> bool:
-    """Whether a function is the user's: neither gradcheck's, nor installed, nor Python's."""
-    return is_users_file(code.co_filename)
-
-
 @lru_cache(maxsize=4096)
 def is_users_file(filename: str) -> bool:
-    """Whether a file is the user's."""
+    """Whether a file is the user's: neither gradcheck's, nor installed, nor Python's."""
     if filename.startswith("<"):
         return not filename.startswith(("<frozen", "<__array_function__", "<attrs"))
     path = Path(filename).resolve()
@@ -139,7 +149,7 @@ MOST_CALLS = 2**17
 def _call(code: CodeType, instruction: int) -> Call | None:
     if len(_calls) > MOST_CALLS:
         _calls.clear()
-    call = Call(code, instruction, code.co_filename) if is_users_code(code) else None
+    call = Call(code, instruction, code.co_filename) if is_users_file(code.co_filename) else None
     _calls[id(code), instruction] = code, call
     return call
 

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace.record.array import call_numpy
-from gradcheck.trace.record.library_functions import ACTIVATIONS
+from gradcheck.trace.record.library_functions import ACTIVATIONS, FOLLOWED, form_of
 from gradcheck.trace.record.names import split_names
 from gradcheck.trace.record.nodes import Tape
-from gradcheck.trace.record.places import is_users_code
+from gradcheck.trace.record.places import is_users_file
 from gradcheck.trace.record.recording import apply, open_tape, plain
-from gradcheck.trace.record.scipy_forms import FOLLOWED, form_of
-from gradcheck.trace.record.sparse_forms import sparse_form
+from gradcheck.trace.record.sparse import sparse_form
 
 UFUNC_OF = {"atan": "arctan", "atan2": "arctan2", "pow": "power"}
 """The standard names of functions of `math` that numpy calls otherwise, and that have rules."""
@@ -139,7 +138,7 @@ def importing(real: Callable[..., Any], tape: Tape) -> Callable[..., Any]:
     def traced(*arguments: Any, **keywords: Any) -> Any:
         module = real(*arguments, **keywords)
         caller = sys._getframe(1).f_code
-        inside = tape.open and caller.co_name != "<module>" and is_users_code(caller)
+        inside = tape.open and caller.co_name != "<module>" and is_users_file(caller.co_filename)
         return proxy_of(module, tape) if inside else module
 
     return traced

@@ -77,7 +77,7 @@ class Reach:
             return self._tensor(value, name)
         if is_jaxs(value) and isinstance(getattr(value, "__wrapped__", None), FunctionType):
             return self.traced(value.__wrapped__, name)  # jit, custom_vjp: the user's own function
-        if (numbers and type(value) is float) or (isinstance(value, np.floating) and numbers):
+        if numbers and (type(value) is float or isinstance(value, np.floating)):
             return traced_number(self.tape, value, name)
         if isinstance(value, ATOMS):
             return value
@@ -190,9 +190,15 @@ class Reach:
         for key in used:
             value = names.get(key)
             if not key.startswith("__") and not isinstance(value, ATOMS):
-                new = self.traced(value, key)
-                if new is not value:
-                    names[key] = new
+                self._exchange(value, key, partial(names.__setitem__, key))
+
+    def _exchange(
+        self, value: Any, name: str, put: Callable[[Any], None], numbers: bool = False
+    ) -> None:
+        """Has what stands for a value put in its place, where that is another."""
+        new = self.traced(value, name, numbers)
+        if new is not value:
+            put(new)
 
     def swap(self, names: dict[str, Any]) -> None:
         """Replaces numpy, math and float among names; they are put back with everything else."""
@@ -218,11 +224,9 @@ class Reach:
         self.module(names, [key for key in names if everything or key in used])
         self._cells(function)
         if function.__defaults__:
-            before = function.__defaults__
-            new = self.traced(before, f"{name} defaults")
-            if new is not before:
-                self.undo.append(lambda: setattr(function, "__defaults__", before))
-                function.__defaults__ = new
+            put = partial(setattr, function, "__defaults__")
+            self.undo.append(partial(put, function.__defaults__))
+            self._exchange(function.__defaults__, f"{name} defaults", put)
         if function.__kwdefaults__:
             self.traced(function.__kwdefaults__, name)
         self.traced(function.__dict__, name)
@@ -238,10 +242,9 @@ class Reach:
                 continue
             self.seen.add(id(cell))
             self.kept.append(cell)
-            new = self.traced(value, name)
-            self.undo.append(partial(setattr, cell, "cell_contents", value))
-            if new is not value:
-                cell.cell_contents = new
+            put = partial(setattr, cell, "cell_contents")
+            self.undo.append(partial(put, value))
+            self._exchange(value, name, put)
 
     def _partial(self, value: partial[Any], name: str) -> None:
         self.traced(value.func, name)
@@ -253,9 +256,8 @@ class Reach:
         named = isinstance(value, dict)
         self.undo.append(restorer(value) if named else list_restorer(value))
         for key, item in list(value.items() if named else enumerate(value)):
-            new = self.traced(item, f"{name}[{key!r}]" if name else str(key), numbers)
-            if new is not item:
-                value[key] = new
+            label = f"{name}[{key!r}]" if name else str(key)
+            self._exchange(item, label, partial(value.__setitem__, key), numbers)
 
     def _class(self, kind: type, name: str) -> None:
         for base in kind.__mro__:
@@ -284,14 +286,10 @@ class Reach:
             self.undo.append(restorer(attributes))
             for key, item in list(attributes.items()):
                 label = f"{name}.{key}" if name and not is_dataclass(value) else key
-                new = self.traced(item, label, numbers)
-                if new is not item:
-                    attributes[key] = new
+                self._exchange(item, label, partial(attributes.__setitem__, key), numbers)
         for key in slots(kind):
             item = getattr(value, key, UNSEEN)
-            if item is UNSEEN:
-                continue
-            new = self.traced(item, f"{name}.{key}", numbers)
-            self.undo.append(partial(object.__setattr__, value, key, item))
-            if new is not item:
-                object.__setattr__(value, key, new)
+            if item is not UNSEEN:
+                put = partial(object.__setattr__, value, key)
+                self.undo.append(partial(put, item))
+                self._exchange(item, f"{name}.{key}", put, numbers)

@@ -12,8 +12,7 @@ import numpy as np
 from gradcheck.trace.record.floats import Float
 from gradcheck.trace.record.functions import one_of
 from gradcheck.trace.record.nodes import RAISED, Reference, Tape
-from gradcheck.trace.record.storage import Storage
-from gradcheck.trace.record.traced import Traced
+from gradcheck.trace.record.storage import Storage, Traced
 
 DEPTH = 4
 """How deep traced arrays are looked for in the arguments of a function."""
@@ -103,51 +102,36 @@ def apply(
     Where the tape is None nothing is recorded any more; if forced, it is recorded even where none
     of the arguments is traced. The name is the standard one of the operation.
     """
-    watched = tape is not None and tape.hook is not None and sys.gettrace() is tape.hook
-    if not watched:
-        return _applied(tape, function, arguments, keywords, name, force)
-    sys.settrace(None)
+    hook = None if tape is None else tape.hook
+    is_watched = hook is not None and sys.gettrace() is hook
+    if is_watched:
+        sys.settrace(None)
     try:
-        return _applied(tape, function, arguments, keywords, name, force)
+        bare = plain(arguments)
+        bare_keywords = plain(dict(keywords)) if keywords else {}
+        if tape is None or not (force or open_tape((arguments, keywords)) is not None):
+            return function(*bare, **bare_keywords)
+        try:
+            value = function(*bare, **bare_keywords)
+        except Exception:
+            record_failure(tape, name, function, arguments, keywords)
+            raise
+        if isinstance(value, np.ndarray):  # asarray gives an array itself: nothing is done
+            for given, own in zip(bare, arguments, strict=True):
+                if value is given and isinstance(own, Traced):
+                    return own
+        return _wrapped(tape, value, name, function, arguments, keywords)
     finally:
-        sys.settrace(tape.hook if tape is not None else None)
-
-
-def _applied(
-    tape: Tape | None,
-    function: Callable[..., Any],
-    arguments: tuple[Any, ...],
-    keywords: Mapping[str, Any],
-    name: str,
-    force: bool,
-) -> Any:
-    bare = plain(arguments)
-    bare_keywords = plain(dict(keywords)) if keywords else {}
-    if tape is None or not (force or open_tape((arguments, keywords)) is not None):
-        return function(*bare, **bare_keywords)
-    try:
-        value = function(*bare, **bare_keywords)
-    except Exception:
-        record_failure(tape, name, function, arguments, keywords)
-        raise
-    if isinstance(value, np.ndarray):  # asarray gives an array itself: nothing is done
-        for given, own in zip(bare, arguments, strict=True):
-            if value is given and isinstance(own, Traced):
-                return own
-    return _wrapped(tape, value, name, function, arguments, keywords)
+        if is_watched:
+            sys.settrace(hook)
 
 
 def record_failure(
     tape: Tape, name: str, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
 ) -> None:
     """Notes the operation that raised, with its operands."""
-    index = tape.record(
-        f"{RAISED} {name}",
-        function,
-        reference(tape, arguments),
-        reference(tape, dict(keywords)),
-        np.nan,
-    )
+    references, named = reference(tape, arguments), reference(tape, dict(keywords))
+    index = tape.record(f"{RAISED} {name}", function, references, named, np.nan)
     tape.failed = tape.nodes[index]
 
 
@@ -164,34 +148,23 @@ def _wrapped(
     if type(value) in (list, tuple) or is_named:
         if not any(isinstance(item, np.ndarray | np.generic | float) for item in value):
             return value
-        items = [
-            _wrapped(
-                tape,
-                item,
-                f"{name}[{index}]",
-                partial(one_of, function, index),
-                arguments,
-                keywords,
-            )
-            for index, item in enumerate(value)
-        ]
+        items = []
+        for index, item in enumerate(value):
+            one, of = f"{name}[{index}]", partial(one_of, function, index)
+            items.append(_wrapped(tape, item, one, of, arguments, keywords))
         if is_named:
             return type(value)(*items)
         return items if type(value) is list else tuple(items)
-    if isinstance(value, np.ndarray):
-        if type(value) is not np.ndarray or value.dtype.kind not in "fiubc":
-            if type(value) is not np.ndarray:
-                tape.leak(f"numpy's {type(value).__name__} is not followed")
+    if type(value) is np.ndarray:
+        if value.dtype.kind not in "fiubc":
             return value
+    elif isinstance(value, np.ndarray):
+        tape.leak(f"numpy's {type(value).__name__} is not followed")
+        return value
     elif type(value) is not float and not isinstance(value, np.floating | np.bool_):
         return value
-    node = tape.record(
-        name,
-        function,
-        reference(tape, arguments),
-        reference(tape, dict(keywords)),
-        value,
-    )
+    references, named = reference(tape, arguments), reference(tape, dict(keywords))
+    node = tape.record(name, function, references, named, value)
     return _as_traced(tape, value, node, arguments)
 
 
@@ -201,18 +174,8 @@ def _as_traced(tape: Tape, value: Any, node: int, arguments: tuple[Any, ...]) ->
     if not isinstance(value, np.ndarray):
         traced.scalar = value
         return traced
-    shared = None
-    if value.base is not None:
-        shared = next(
-            (
-                argument.storage
-                for argument in arguments
-                if isinstance(argument, Traced)
-                and argument.storage is not None
-                and argument.storage.covers(value)
-            ),
-            None,
-        )
-    traced.storage = Storage(tape, value, node) if shared is None else shared
+    storages = (one.storage for one in arguments if isinstance(one, Traced) and one.storage)
+    shared = (one for one in storages if value.base is not None and one.covers(value))
+    traced.storage = next(shared, None) or Storage(tape, value, node)
     traced.version = traced.storage.version
     return traced

@@ -1,4 +1,4 @@
-"""Memory that several arrays share: writing through one is seen through all of them."""
+"""Memory that several arrays share, and the base of traced arrays, which hold it."""
 
 from __future__ import annotations
 
@@ -106,3 +106,25 @@ def _offsets(array: NDArray[Any]) -> NDArray[np.intp]:
         shape[axis] = length
         offsets += (np.arange(length, dtype=np.intp) * stride).reshape(shape)
     return offsets
+
+
+class Traced(np.ndarray[Any, Any]):
+    """An array or number that belongs to a tape.
+
+    Attributes:
+        tape: where its operations are recorded.
+        storage: its memory; None for a number.
+        node: the index of its value, or None where that is still to be read.
+        version: the storage's version when `node` was read.
+        scalar: the number that it stands for; None for an array.
+    """
+
+    tape: Tape | None = None
+    storage: Storage | None = None
+    node: int | None = None
+    version: int = 0
+    scalar: Any = None
+
+    def __array_finalize__(self, source: Any) -> None:
+        if isinstance(source, Traced):
+            self.tape, self.storage = source.tape, source.storage

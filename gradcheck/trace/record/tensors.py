@@ -16,7 +16,7 @@ import numpy as np
 from gradcheck.trace.record.array import TracedArray
 from gradcheck.trace.record.functions import OPERATORS
 from gradcheck.trace.record.library_functions import PLACING, TORCHS, Placed, words_for
-from gradcheck.trace.record.places import is_users_code
+from gradcheck.trace.record.places import is_users_file
 from gradcheck.trace.record.recording import apply, open_tape
 from gradcheck.user.objects import attributes, is_object
 from gradcheck.user.outputs import leaves
@@ -81,18 +81,6 @@ class TorchArray(TracedArray):
             return np.ndarray.size.__get__(self)
         return lambda dim=None: shape if dim is None else shape[dim]
 
-    def numel(self) -> int:
-        """How many entries there are."""
-        return int(np.prod(self.shape, dtype=int))
-
-    def dim(self) -> int:
-        """How many axes there are."""
-        return self.ndim
-
-    def new_zeros(self, *shape: Any, **_: Any) -> Any:
-        """Zeros of another shape."""
-        return np.zeros(shape[0] if isinstance(shape[0], tuple | list) else shape)
-
     def __getitem__(self, key: Any) -> Any:
         return super().__getitem__(as_arrays(key))
 
@@ -101,7 +89,7 @@ class TorchArray(TracedArray):
 
 
 def _asked_by_user() -> bool:
-    return is_users_code(sys._getframe(2).f_code)
+    return is_users_file(sys._getframe(2).f_code.co_filename)
 
 
 class JaxArray(TracedArray):

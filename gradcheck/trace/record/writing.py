@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.record.functions import changed, filled, filled_where
 from gradcheck.trace.record.nodes import Tape
 from gradcheck.trace.record.recording import open_tape, plain, record_failure, reference
-from gradcheck.trace.record.storage import Storage
-from gradcheck.trace.record.traced import Traced
+from gradcheck.trace.record.storage import Storage, Traced
 
 
 def change(
@@ -35,15 +34,9 @@ def change(
         tape = open_tape((target, arguments))
     if tape is None:
         return function(plain(target), *bare, **bare_keywords)
-    write_back(
-        tape,
-        name,
-        partial(changed, function, target.shape, target.dtype),
-        (target, *arguments),
-        keywords,
-        target,
-        lambda: function(plain(target), *bare, **bare_keywords),
-    )
+    made = partial(changed, function, target.shape, target.dtype)
+    act = partial(function, plain(target), *bare, **bare_keywords)
+    write_back(tape, name, made, (target, *arguments), keywords, target, act)
     return None
 
 
@@ -97,13 +90,6 @@ def compute_into(
     into = partial(filled, function, out.shape, out.dtype)
     if keywords.get("where", True) is not True:
         into, arguments = partial(filled_where, function), (out, *arguments)
-    write_back(
-        tape,
-        name,
-        into,
-        arguments,
-        keywords,
-        out,
-        lambda: function(*bare, out=plain(out), **bare_keywords),
-    )
+    act = partial(function, *bare, out=plain(out), **bare_keywords)
+    write_back(tape, name, into, arguments, keywords, out, act)
     return out

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.places import Place
@@ -37,8 +36,7 @@ def left_at_once(place: Place) -> tuple[Place, int] | None:
     for loop in sorted(_loops_around(place), key=lambda loop: loop.lineno):
         for one in loop.body:
             if isinstance(one, ast.Return) and one.lineno > place.line:
-                ends = one.end_lineno or one.lineno, one.col_offset, one.end_col_offset or 0
-                return Place(place.file, one.lineno, *ends, place.function), loop.lineno
+                return Place.of(one, place.file, place.function), loop.lineno
     return None
 
 
@@ -76,7 +74,7 @@ def loop_that_stops_short(state: State, node: int) -> Place | None:
         return None
     for one in reversed(above):
         place = one.place
-        if base_name(one) in BUFFERS and place is not None:
+        if one.operation in BUFFERS and place is not None:
             for loop in _loops_that_write(place):
                 return _header(loop, place)
     return None

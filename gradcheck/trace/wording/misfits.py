@@ -17,12 +17,9 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Operand:
-    """One operand.
+    """An operand as the user writes it, and its value at the first point.
 
-    Attributes:
-        code: as the user writes it.
-        words: what it is, `dL/dZ2`; empty where that is not known.
-        value: its value at the first point.
+    The words are what it is, `dL/dZ2`; empty where that is not known.
     """
 
     code: str

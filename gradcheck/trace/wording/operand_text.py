@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import pairwise
 from types import CodeType
 
-from gradcheck.trace.locating.mend import Mend
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.nodes import Node, Reference
-from gradcheck.trace.record.places import Chain, Place
+from gradcheck.trace.record.places import Chain, Place, arguments_of
 from gradcheck.trace.record.sources import expression_of, parsed
 
 MODULES = ("np", "numpy", "math")
@@ -76,7 +76,7 @@ def _handed_over(chain: Chain, consumer: Node, operand: int, level: int) -> str:
 
 def _argument(code: CodeType, call: ast.expr | None, text: ast.expr | None) -> ast.expr | None:
     """What a call hands over under the name that a function has for its argument."""
-    named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    named = arguments_of(code)
     if not isinstance(call, ast.Call) or not isinstance(text, ast.Name) or text.id not in named:
         return None
     by_name = {one.arg: one.value for one in call.keywords}

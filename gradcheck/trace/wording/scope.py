@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.record.nodes import Assignment, Reference
+from gradcheck.trace.record.nodes import Assignment, Reference, grouped
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.operand_text import operand_text, with_place
@@ -28,10 +28,8 @@ def names_at(
     tape, calls = state.tape, with_place(state, state.tape[index]).chain
     level = next((i for i, one in enumerate(calls) if one.place.function == place.function), -1)
     scope: dict[str, int] = {}
-    plain: dict[int, list[str]] = {}
-    for one in assignments if level >= 0 else ():
-        if one.code is calls[level].code:
-            plain.setdefault(one.node, []).append(one.target)
+    own = [one for one in assignments if level >= 0 and one.code is calls[level].code]
+    plain = grouped((one.node, one.target) for one in own)
     for node in tape[max(0, index - BACK) : index + AHEAD] if level >= 0 else ():
         depth = len(node.chain) - len(calls) + level
         if depth < 0 or node.chain[depth + 1 :] != calls[level + 1 :]:

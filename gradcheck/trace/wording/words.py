@@ -8,10 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from gradcheck.trace.adjoints.operations import base_name
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE, TANGENT
+from gradcheck.trace.adjoints.quantities import (
+    ADJOINT,
+    CONTRIBUTION,
+    NO_OTHER,
+    PRODUCT,
+    SLOPE,
+    TANGENT,
+)
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node, Reference, never_leaves
+from gradcheck.trace.record.nodes import Node, Reference, never_leaves, users_of
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import parsed, text_of
 from gradcheck.trace.wording.operand_text import operand_text
@@ -53,7 +59,7 @@ class Words:
             return "the loss"
         node = self.nodes[index]
         if index in self.parameters and not node.is_leaf:  # an entry that is read by itself
-            own = "" if node.place is None else node.place.source
+            own = node.source
             return own if own.endswith("]") else _name_given(node) or self.parameters[index]
         if node.is_leaf:
             own = self.parameters.get(index, node.name) or BARE
@@ -63,18 +69,18 @@ class Words:
                 if is_users
                 else self._given.get(index, own.removeprefix("data['").removesuffix("']"))
             )
-        place, is_inside = node.place, never_leaves(self.nodes, index, self._users.get(index, []))
+        place, is_inside = node.place, never_leaves(self.nodes, index, self._users[index])
         assigned = "" if is_inside else _name_given(node)
         if assigned:
             return assigned
-        if base_name(node) in MOVES and len(node.operands) == 1:
+        if node.operation in MOVES and len(node.operands) == 1:
             return self.name(node.operands[0])
         if place is not None and 0 < len(place.source) <= SHORT:
-            within = f"the {base_name(node)} in " if is_inside else ""
+            within = f"the {node.operation} in " if is_inside else ""
             return f"{within}`{place.source}`"
-        return f"the {base_name(node)} at line {place.line}" if place else base_name(node)
+        return f"the {node.operation} at line {place.line}" if place else node.operation
 
-    def quantity(self, kind: str, node: int, other: int | None) -> str:
+    def quantity(self, kind: str, node: int, other: int = NO_OTHER) -> str:
         """A quantity in words: `dL/dA1`, `the slope of tanh at Z1`."""
         if kind == ADJOINT:
             name = self.name(self._named_sum(node))
@@ -85,12 +91,12 @@ class Words:
                 if name.startswith("the ")
                 else f"dL/d{name}"
             )
-        if kind == PRODUCT and other is not None:
-            return f"{self.quantity(ADJOINT, other, None)} times {self.name(node)}"
-        if kind == CONTRIBUTION and other is not None:
+        if kind == PRODUCT:
+            return f"{self.quantity(ADJOINT, other)} times {self.name(node)}"
+        if kind == CONTRIBUTION:
             return f"the part of dL/d{self.name(node)} that comes through {self.name(other)}"
-        if kind == SLOPE and other is not None:
-            name = base_name(self.nodes[node])
+        if kind == SLOPE:
+            name = self.nodes[node].operation
             by = self.name(node)
             if name in ("tanh", "exp", "sin", "cos", "sqrt", "log"):
                 by = name
@@ -101,19 +107,19 @@ class Words:
                 elif owner and owner[-1] != "<locals>" and self.nodes[other].chain:
                     by = owner[-1]
             return f"the slope of {by} at {self.name(self._named_sum(other))}"
-        if kind == TANGENT and other is not None:
+        if kind == TANGENT:
             return f"d{self.name(node).removeprefix('the ')}/d{self.name(other)}"
         return self.name(node)
 
-    def way_back(self, kind: str, node: int, other: int | None) -> str:
+    def way_back(self, kind: str, node: int, other: int) -> str:
         """How a derivative comes about: what the loss makes of its value, and where."""
         if kind not in (ADJOINT, CONTRIBUTION):
             return ""
-        users = self._users.get(node, []) if other is None else [other]
+        users = self._users[node] if other == NO_OTHER else [other]
         made = node
         while len(users) == 1 and self._only_moves(node, made, users[0]):
             made = users[0]
-            users = self._users.get(made, [])
+            users = self._users[made]
         users = [one for one in users if self.nodes[one].is_float and one <= self.loss]
         places = list(dict.fromkeys(self.nodes[one].place for one in users))
         known = [place for place in places if place is not None]
@@ -121,12 +127,12 @@ class Words:
             return ""
         told = ", ".join(f"`{one.source[:LONG]}` (line {one.line})" for one in known)
         if len(users) == 1 and users[0] != self.loss and not self.name(users[0]).startswith("the "):
-            return f"bring {self.quantity(ADJOINT, users[0], None)} back through {told}"
+            return f"bring {self.quantity(ADJOINT, users[0])} back through {told}"
         return f"bring back what arrives at {told}"
 
     def _only_moves(self, node: int, made: int, user: int) -> bool:
         """Whether what is made of a value is the same with another layout, or a term added."""
-        name = base_name(self.nodes[user])
+        name = self.nodes[user].operation
         told = self.name(user)
         is_same = told.startswith("`") or told == self.name(self._named_sum(node))
         is_added = name == "add" or (name == "subtract" and self.nodes[user].operands[0] == made)
@@ -135,11 +141,11 @@ class Words:
     def _named_sum(self, index: int) -> int:
         """The value that has a name, of which a value without one is a term: X @ W of X @ W + b."""
         node = self.nodes[index]
-        users = self._users.get(index, [])
+        users = self._users[index]
         if node.is_leaf or len(users) != 1 or (node.place and assigned_name(node.place)):
             return index
         added = self.nodes[users[0]]
-        if base_name(added) != "add" or added.value.shape != node.value.shape:
+        if added.operation != "add" or added.value.shape != node.value.shape:
             return index
         end = self._named_sum(users[0])
         place = self.nodes[end].place
@@ -159,12 +165,8 @@ class Words:
         return {index: name for name, index in sorted(given.items(), reverse=True)}
 
     @cached_property
-    def _users(self) -> dict[int, list[int]]:
-        users: dict[int, list[int]] = {}
-        for node in self.nodes:
-            for operand in node.operands:
-                users.setdefault(operand, []).append(node.index)
-        return users
+    def _users(self) -> list[list[int]]:
+        return users_of(self.nodes)
 
     def _made_by_helper(self, end: int, begin: int) -> bool:
         """Whether a value comes out of a function that was given the other."""

@@ -1,4 +1,4 @@
-"""What is done to a right value: a slope or a factor too many, a clip, a term."""
+"""What a right value lacks, a slope, a factor or a term; or what is done to it beyond that."""
 
 from __future__ import annotations
 
@@ -10,13 +10,75 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.operations import base_name
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.causes.compared import FEWEST, Array, Compared, product, quotient, same
-from gradcheck.trace.causes.missing_causes import parameterisation
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.nodes import Node, evaluate
+from gradcheck.trace.record.nodes import Node, Reference, before_moves, evaluate, made_from
 from gradcheck.trace.wording.operand_text import operand_text
+
+
+def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
+    """What is missing: a slope, or the factor that the loss multiplies by."""
+    nodes = compared.loss_nodes[begin + 1 : end + 1]
+    first = next((node for node in nodes if begin in node.operands), None)
+    if first is None:
+        return None
+    if first.operation in ("multiply", "divide", "where"):
+        for index in set(first.operands) - {begin}:
+            if before_moves(compared.loss_nodes, index) in compared.parameters:
+                name = compared.words.name(index)
+                words = f"the factor {name} is missing"
+                return Cause(fault.GAMMA_MISSING, words, f"multiply by {name}")
+        for argument in first.arguments:
+            value = argument
+            if isinstance(argument, Reference):
+                value = compared.loss_nodes[argument.index].value
+                if argument.index == begin:
+                    continue
+            levels = np.unique(np.asarray(value, dtype=np.float64))
+            if len(levels) == 2 and levels[0] == 0:
+                name = compared.words.name(argument.index) if argument is not value else "its mask"
+                words = f"{name} is missing" if "mask" in name else f"the mask {name} is missing"
+                return Cause(fault.MASK_MISSING, words, f"multiply by {name} on the way back too")
+        others = set(first.operands) - {begin}
+        made_of_it = made_from(compared.loss_nodes, begin, end)
+        if first.index == end and len(others) == 1 and others.isdisjoint(made_of_it):
+            name, done = compared.words.name(others.pop()), first.operation
+            what = f"the {'factor' if done == 'multiply' else 'division by'} {name} is missing"
+            return Cause(fault.FACTOR_MISSING, what, f"{done} by {name}")
+    cause = parameterisation(compared, begin, first.index)
+    if cause is not None:
+        return cause
+    name = compared.words.quantity(SLOPE, end, begin)
+    return Cause(fault.SLOPE_MISSING, f"{name} is missing", f"multiply by {name}")
+
+
+def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
+    """The derivative by exp(theta), where theta is a parameter."""
+    of, name = compared.words.name(begin), compared.words.name(end)
+    is_parameter = before_moves(compared.loss_nodes, begin) in compared.parameters
+    if not is_parameter or compared.loss_nodes[end].operation != "exp":
+        return None
+    return Cause(
+        fault.PARAMETERISATION,
+        f"this is the derivative by {name}, and the parameter is {of}: a factor {name} is missing",
+    )
+
+
+def left_out_cause(compared: Compared) -> Cause | None:
+    """One term of a sum of the loss, where the whole of it belongs."""
+    candidate = compared.candidate
+    if candidate is None or candidate.kind != VALUE or compared.factor != 1:
+        return None
+    made = compared.loss_nodes[candidate.node]
+    if made.operation not in ("add", "subtract") or len(made.operands) != 2:
+        return None
+    for kept, left_out in (made.operands, made.operands[::-1]):
+        if same(compared.values(kept), compared.actual):
+            name = compared.words.name(left_out)
+            verb = "add" if made.operation == "add" else "subtract"
+            return Cause(fault.TERM_MISSING, f"{name} is left out", f"{verb} {name}")
+    return None
 
 
 def _sigmoid(z: Array) -> Array:
@@ -38,8 +100,8 @@ def again_cause(compared: Compared) -> Cause | None:
     shape = compared.expected[0].shape
     is_value = compared.candidate is not None and compared.candidate.kind == VALUE
     is_other = compared.actual[0].size == 1 and bool(compared.known.explaining(compared.actual))
-    for one in (*compared.known.quantities, *compared.around):
-        if one.kind != SLOPE or one.other is None or one.values[0].shape != shape:
+    for one in (*compared.known.of_kind(SLOPE), *compared.around):
+        if one.values[0].shape != shape:
             continue
         if len(np.unique(one.values[0])) < 3 < one.values[0].size:
             continue  # a mask, or classes: twice is once
@@ -50,7 +112,7 @@ def again_cause(compared: Compared) -> Cause | None:
                     return cause
             if is_value or is_other:
                 return None  # no slope is in a value of the loss, nor in a number that is another
-            name = compared.words.quantity(SLOPE, one.node, one.other)
+            name = compared.words.quantity(*one.key)
             words = f"{name} is in it already, and is multiplied in once more"
             return Cause(fault.SLOPE_TWICE, words, "take it once")
     return None
@@ -60,7 +122,7 @@ def _is_divided_by(compared: Compared) -> bool:
     tape, made = compared.state.tape, compared.operand
     users = [tape[user] for user in compared.state.consumers[made]]
     return bool(users) and all(
-        base_name(user) == "divide" and getattr(user.arguments[1], "index", None) == made
+        user.operation == "divide" and getattr(user.arguments[1], "index", None) == made
         for user in users
     )
 
@@ -73,30 +135,27 @@ def habit_cause(compared: Compared) -> Cause | None:
     if not np.any(compared.actual[0]):
         return None  # nothing tells what it was multiplied by
     factor = quotient(compared.actual, compared.expected)
-    for one in compared.known.quantities:
-        if one.kind != VALUE or one.values[0].shape != factor[0].shape:
+    for one in compared.known.of_kind(VALUE):
+        if one.values[0].shape != factor[0].shape:
             continue
         for name, form in FORMS.items():
             slope = [form(value) for value in one.values]
             if np.ptp(slope[0]) and same(factor, slope):
                 at = compared.words.name(one.node)
-                return Cause(
-                    fault.SLOPE_WRONG,
-                    f"the slope of {name} at {at} is multiplied in, and the loss has none there",
-                    "leave that factor out",
-                )
+                words = f"the slope of {name} at {at} is multiplied in, and the loss has none there"
+                return Cause(fault.SLOPE_WRONG, words, "leave that factor out")
     return None
 
 
 def clip_cause(compared: Compared) -> Cause | None:
     """The cause, where the right value is cut off at a bound."""
     node = compared.state.tape[compared.node]
-    if base_name(node) not in ("clip", "maximum", "minimum") or compared.is_use:
+    if node.operation not in ("clip", "maximum", "minimum") or compared.is_use:
         return None
     for operand in node.operands:
-        arriving = [values[operand] for values in compared.state.values]
+        arriving = compared.state.at(operand)
         for made in compared.loss_nodes:
-            beyond = compared.adjoints(made.index) if base_name(made) == base_name(node) else None
+            beyond = compared.adjoints(made.index) if made.operation == node.operation else None
             if beyond is not None and made.place and same(arriving, beyond):
                 name = compared.words.name(made.index)
                 return Cause(
@@ -138,7 +197,7 @@ INVERSES: Mapping[str, Inverse] = {
 def term_cause(compared: Compared) -> Cause | None:
     """The wrong sign of one term of a sum, a term or factor too many, a quotient for a product."""
     node = compared.state.tape[compared.node]
-    inverse = INVERSES.get(base_name(node))
+    inverse = INVERSES.get(node.operation)
     if inverse is None or len(node.arguments) != 2:
         return None
     if compared.is_use:
@@ -147,7 +206,7 @@ def term_cause(compared: Compared) -> Cause | None:
     inverted = [evaluate(other, known) for known in compared.state.values]
     if inverse.part == "factor" and same(inverted, compared.expected):
         ways = ("divided by", "multiplied by")
-        done, meant = ways if base_name(node) == "divide" else ways[::-1]
+        done, meant = ways if node.operation == "divide" else ways[::-1]
         return Cause(inverse.surplus, f"it is {done} what it is to be {meant}")
     for sign, which in ((1, "second"), (-1, "first")) if inverse.part == "term" else ():
         if same([sign * value for value in inverted], compared.expected):

@@ -1,0 +1,148 @@
+"""What a wrong value is made of: the right terms in it, and the factor that is left out.
+
+A block's own gradient can always be put in for the last of what adds it up. Where that adds what it
+should, as a penalty's derivative, what was there before is wrong. And inside a softmax or a
+normalisation few values are derivatives of anything: `np.sum(dp * p)` is not. There a known value
+times another is tried, in its use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.adjoints.quantities import (
+    ADJOINT,
+    CONTRIBUTION,
+    PRODUCT,
+    SLOPE,
+    VALUE,
+    Quantity,
+)
+from gradcheck.trace.adjoints.reverse import Edge
+from gradcheck.trace.locating.candidates import Candidate, Table
+from gradcheck.trace.locating.constants import in_rows, proportion
+from gradcheck.trace.locating.trial import Trials
+from gradcheck.trace.locating.units import NODE, QUANTITY, REST, USE, Mend, Unit
+from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.nodes import constant_of
+
+Wanted = Sequence[NDArray[np.float64]]
+
+
+def before_right_terms(mend: Mend, trials: Trials) -> Mend:
+    """The mend of what a block's gradient is made of, where all that is done to it is right."""
+    one, view = mend.candidate, trials.view
+    if mend.unit.kind != NODE or mend.how != QUANTITY or one is None or one.kind != ADJOINT:
+        return mend
+    shape = view.state.tape[mend.unit.first].value.shape
+    if mend.unit.is_series or mend.expected[0].size != np.prod(shape):
+        return mend
+    index, found = mend.unit.first, False
+    wanted: Wanted = [np.reshape(value, shape) for value in mend.expected]
+    while (step := _before(index, wanted, one.node, view)) is not None:
+        (index, wanted), is_term = step
+        found |= is_term
+    if not found:
+        return mend
+    unit = Unit(NODE, index, nodes=(index,))
+    other = trials.attempt(unit, [np.ravel(value) for value in wanted], REST, one)
+    return other if other is not None and other.outputs >= mend.outputs else mend
+
+
+def _before(
+    index: int, wanted: Wanted, block: int, view: View
+) -> tuple[tuple[int, Wanted], bool] | None:
+    """What an operation adds a right term to, or divides by a size; and whether it is the former.
+
+    With what that has to be, by point.
+    """
+    state, node = view.state, view.state.tape[index]
+    name = node.operation
+    if name in ("divide", "multiply") and len(node.arguments) == 2:
+        number = constant_of(node.arguments[1], state.tape)
+        if number and node.operands and not state.tape[node.operands[0]].is_leaf:
+            factor = number if name == "divide" else 1 / number
+            return (node.operands[0], [factor * value for value in wanted]), False
+    if name != "add" or len(node.operands) != 2:
+        return None
+    for term, other in (node.operands, node.operands[::-1]):
+        explained = view.explained.get(term, ())
+        is_right = any(
+            quantity.kind == CONTRIBUTION
+            and quantity.node == block
+            and np.allclose(state.values[0][term], quantity.values[0], 1e-6, 0)
+            for quantity in explained
+        )
+        made = state.tape[other]
+        if is_right and not made.is_leaf and made.value.shape == node.value.shape:
+            known = (values[term] for values in state.values)
+            return (other, [value - own for value, own in zip(wanted, known, strict=True)]), True
+    return None
+
+
+def factor_left_out(trials: Trials, mend: Mend) -> Mend | None:
+    """The last uses of a known value where it, times a value of the loss, mends the same."""
+    if mend.unit.kind not in (NODE, USE):
+        return None
+    view = trials.view
+    above = view.state.above[mend.unit.first]
+    varying = [one for one in trials.candidates.quantities if one.values[0].size > 1]
+    varying = [one for one in varying if np.ptp(one.values[0]) > 0]
+    values = [one for one in varying if one.kind in (VALUE, SLOPE)]
+    adjoints = [one for one in varying if one.kind == ADJOINT]
+    for index in reversed(view.order):
+        node = view.state.tape[index]
+        if not above >> index & 1 or node.value.dtype.kind != "f" or trials.is_late:
+            continue
+        for operand in dict.fromkeys(node.operands):
+            known = {one.kind for one in view.explained.get(operand, ())}
+            factors = values if ADJOINT in known else adjoints if known else []
+            for uses in (wrong_uses(operand, view), ((index, operand),)):
+                unit = Unit(USE, index, uses=uses)
+                found = _with_factor(unit, trials, factors)
+                if found is not None and found.outputs >= mend.outputs:
+                    return found
+    return None
+
+
+def wrong_uses(operand: int, view: View) -> tuple[Edge, ...]:
+    """The uses of a value by what wrong outputs are made of."""
+    order = set(view.order)
+    return tuple((user, operand) for user in view.state.consumers[operand] if user in order)
+
+
+def _with_factor(unit: Unit, trials: Trials, factors: Sequence[Quantity]) -> Mend | None:
+    view, index = trials.view, unit.replaced[0]
+    shape = view.state.values[0][index].shape
+    chosen = [one for one in factors if shape and _fits(one.values[0].shape, shape)]
+    own = next(iter(view.explained.get(index, ())), None)
+    if not chosen or own is None:
+        return None
+    entries = tuple(
+        in_rows([values[index] * one.values[point] for one in chosen])
+        for point, values in enumerate(view.state.values)
+    )
+    pairs = [(one, own) if own.kind == ADJOINT else (own, one) for one in chosen]
+    candidates = tuple(
+        Candidate(PRODUCT, factor.node, adjoint.node, number)
+        for number, (factor, adjoint) in enumerate(pairs)
+    )
+    actual = trials.actual(unit)
+    for candidate in trials.survivors(unit, Table(candidates, entries)):
+        values = [rows[candidate.number] for rows in entries]
+        if proportion(actual, values) is not None:
+            continue
+        mend = trials.attempt(unit, values, QUANTITY, candidate)
+        if mend is not None and mend.factor == 1:
+            return mend
+    return None
+
+
+def _fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, into) == into
+    except ValueError:
+        return False

@@ -1,0 +1,129 @@
+"""Where in the source a part stands: of what a function returns, or of a list that is laid out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.adjoints.operations import LAID_OUT
+from gradcheck.trace.locating.laid_out import off_entries
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import NODE, Mend
+from gradcheck.trace.record.nodes import Node, resolve
+from gradcheck.trace.record.places import Call, Chain, Place
+from gradcheck.trace.record.sources import parsed, text_of, tree_of
+from gradcheck.user.blocks import BARE
+
+
+def returned_place(chain: Chain, block: str) -> Place | None:
+    """The expression that stands for a block, a key or `params[2]`, in what a function returns.
+
+    The outermost call of the chain that returns a dict with the block, or a tuple or list in the
+    order of the blocks, is taken.
+    """
+    for call in reversed(chain):
+        for statement in _returns(call):
+            value = _part(statement.value, block)
+            if value is not None:
+                return Place.of(value, call.code.co_filename, call.code.co_name)
+    return None
+
+
+def _part(value: ast.expr | None, block: str) -> ast.expr | None:
+    if block == BARE and not isinstance(value, ast.Dict | ast.Tuple | ast.List):
+        return value
+    if isinstance(value, ast.Dict):
+        for key, part in zip(value.keys, value.values, strict=True):
+            name = key.value if isinstance(key, ast.Constant) else None
+            if isinstance(name, str) and name in (block, block.partition("[")[0]):
+                return part
+    position = re.fullmatch(r"params\[(\d+)\]", block)
+    if isinstance(value, ast.Tuple | ast.List) and position:
+        number = int(position[1])
+        return value.elts[number] if number < len(value.elts) else None
+    if isinstance(value, ast.Tuple):
+        return next((found for one in value.elts if (found := _part(one, block))), None)
+    return None
+
+
+def _returns(call: Call) -> list[ast.Return]:
+    code = call.code
+    for node in ast.walk(tree_of(code.co_filename)):
+        if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
+            continue
+        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+        if first == code.co_firstlineno:
+            return [inner for inner in ast.walk(node) if isinstance(inner, ast.Return)]
+    return []
+
+
+Path = tuple[int, ...]
+
+
+def place_of_element(mend: Mend, state: State) -> Place | None:
+    """The place of the one expression in a list that a mend puts right, if it is of one."""
+    index = mend.unit.first
+    node = state.tape[index]
+    if node.place is None or node.operation not in LAID_OUT or mend.unit.kind != NODE:
+        return None
+    if not node.arguments or not isinstance(node.arguments[0], list | tuple):
+        return None
+    paths = _laid_at(node, state, off_entries(mend))
+    return _element(node.place, paths[0]) if len(paths) == 1 else None
+
+
+def _leaves(items: Sequence[Any], path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    for number, item in enumerate(items):
+        if isinstance(item, list | tuple):
+            yield from _leaves(item, (*path, number))
+        else:
+            yield (*path, number), item
+
+
+def _laid_at(node: Node, state: State, entries: NDArray[np.intp]) -> list[Path]:
+    """Where in the list the entries of an array come from."""
+    values = state.values[0]
+    numbered = [
+        (path, np.shape(resolve(item, values))) for path, item in _leaves(node.arguments[0])
+    ]
+    numbers = {path: np.full(shape, float(n)) for n, (path, shape) in enumerate(numbered)}
+
+    def coded(items: Sequence[Any], path: Path = ()) -> list[Any]:
+        return [
+            coded(item, (*path, n)) if isinstance(item, list | tuple) else numbers[(*path, n)]
+            for n, item in enumerate(items)
+        ]
+
+    if node.function is None:
+        return []
+    rest = [resolve(one, values) for one in node.arguments[1:]]
+    try:
+        found = np.ravel(node.function(coded(node.arguments[0]), *rest, **node.keywords))
+    except (TypeError, ValueError, IndexError):
+        return []
+    if found.size != node.value.size:
+        return []
+    return [numbered[int(number)][0] for number in np.unique(found[entries])]
+
+
+def _element(place: Place, path: Path) -> Place | None:
+    """The expression at a path in the list that a call is given."""
+    for call in ast.walk(parsed(text_of(place.file))):
+        if not isinstance(call, ast.Call) or not call.args:
+            continue
+        if Place.of(call, place.file, place.function) != place:
+            continue
+        found: ast.expr = call.args[0]
+        for number in path:
+            if not isinstance(found, ast.List | ast.Tuple) or number >= len(found.elts):
+                return None
+            if any(isinstance(one, ast.Starred) for one in found.elts):
+                return None
+            found = found.elts[number]
+        return Place.of(found, place.file, place.function)
+    return None
