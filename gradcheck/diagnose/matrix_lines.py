@@ -181,11 +181,12 @@ def _by_columns(
 ) -> tuple[Parameters, tuple[tuple[str, int], ...]]:
     """The parameters with each wrong column a block of its own, and where those are.
 
-    Where they are more than one array, these are the blocks.
+    Where they are more than one array, or one number, these are the blocks.
     """
     own = vectors.parameters
     few = columns
-    if len(own.names) > 1 or own.in_place or own.vector is not None or own.leaves[0].path:
+    is_whole = len(own.names) > 1 or own.values[0].size == 1
+    if is_whole or own.in_place or own.vector is not None or own.leaves[0].path:
         places = [vectors.place(column) for column in few]
         return own, tuple((own.names[block], entry) for block, entry in places)
     shapes: dict[str, tuple[int, ...]] = {}

@@ -73,9 +73,13 @@ def blame(
     state, node = view.state, view.state.tape[mend.unit.first]
     made = with_place(state, node)
     places = [call.place for call in made.chain]
-    if not places:  # what the user's function is given: all that it does with it is to name it
+    if not places:  # what the user's function is given: all that it does is to name it, or use it
         given = {node.index, *node.operands}
-        return Blame(next((one.place for one in assignments if one.node in given), None))
+        users = [state.tape[user] for user in state.consumers[node.index]]
+        name = next((one.place for one in assignments if one.node in given), None)
+        if name is None and mend.unit.nodes and len(users) == 1 and users[0].chain:
+            return Blame.in_use(users[0], node.index)
+        return Blame(name)
     if mend.unit.nodes:
         named = [one for one in assignments if one.node == mend.unit.first]
         # what a dict is given under a name was made, or got that name, before

@@ -129,7 +129,7 @@ def _series(view: View) -> Iterator[Unit]:
     of_loops = _grouped(
         view,
         lambda node: (node.chain, node.name, node.value.shape),
-        lambda index: _replaceable(view, index),
+        lambda index: _replaceable(view, index) and bool(tape[index].chain),  # no loop of ours
     )
     of_calls = _grouped(
         view,
@@ -198,7 +198,7 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
             one
             for one in node.operands
             if view.may_be_replaced_in_use(one) or (is_sum and one in view.carrying)
-            if not is_inside(tape, index, one)
+            if not is_inside(tape, index, one) and (node.chain or _is_users(tape[one]))
         ]
         known = view.is_known(index)
         for outer in range(1, min(OUTER + 1, len(node.chain))):
@@ -230,6 +230,11 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
                 continue
             seen.add(frozenset(uses))
             yield Unit(CALL, uses[0][0] - 0.5, uses=tuple(uses), outer=outer)
+
+
+def _is_users(node: Node) -> bool:
+    """Whether the user's code made a value, or was given it: what we do with ours is right."""
+    return node.is_leaf or bool(node.chain)
 
 
 def _uses_over_loops(view: View) -> Iterator[Unit]:
