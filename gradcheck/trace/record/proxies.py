@@ -25,6 +25,9 @@ UFUNC_OF = {"atan": "arctan", "atan2": "arctan2", "pow": "power"}
 UNTRACED = ("random", "testing", "typing", "exceptions", "dtypes", "f2py", "ctypeslib", "ma")
 """The parts of numpy that are left as they are."""
 
+BEGINNING = ("zeros", "ones", "full", "eye")
+"""The functions of torch that make tensors of numbers."""
+
 NOT_FUNCTIONS = split_names(
     """
     errstate seterr geterr seterrcall geterrcall printoptions set_printoptions
@@ -68,6 +71,24 @@ class NumpyProxy(ModuleProxy):
         return dir(self._module)
 
 
+class TorchProxy(ModuleProxy):
+    """Torch, whose functions see what they are called on; only what begins a tensor does not."""
+
+    def __getattr__(self, name: str) -> Any:
+        own = getattr(self._module, name)
+        numpys = _numpy_function(getattr(np, name), self._tape) if name in BEGINNING else None
+
+        def begun(*arguments: Any, **keywords: Any) -> Any:
+            kind = keywords.get("dtype")
+            if numpys is None or not self._tape.open or (kind and not kind.is_floating_point):
+                return own(*arguments, **keywords)
+            is_shape = name in ("zeros", "ones") and isinstance(arguments[0], int)
+            return numpys(arguments) if is_shape else numpys(*arguments)
+
+        made = self.__dict__[name] = own if numpys is None else begun
+        return made
+
+
 class IndexProxy:
     """`np.c_`, `np.r_` and the like."""
 
@@ -94,6 +115,8 @@ def proxy_of(value: Any, tape: Tape) -> Any:
             return NumpyProxy(np, tape)
         if package == "jax":
             return ModuleProxy(value, tape)
+        if value.__name__ == "torch":
+            return TorchProxy(value, tape)
         inside = package in ("numpy", "scipy") and not set(UNTRACED) & set(parts)
         return NumpyProxy(value, tape) if inside else value
     if value is np.float64:
