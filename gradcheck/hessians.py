@@ -76,9 +76,14 @@ def of_loss(problem: JacobianProblem, product: bool, options: Options) -> Report
     """
     found: list[Report] = []
     vector, packed = _as_vector(problem)
+    function = problem.function
+
+    def loss(flat: Array) -> Any:
+        return function(packed(flat))
+
     for size in STEPS:
-        gradient = _differences(vector, lambda flat: problem.function(packed(flat)), size)
-        report = run_jacobian(_of(vector, gradient, product), options)
+        gradient = _differences(vector, loss, size)
+        report = run_jacobian(_of(replace(vector, loss=loss), gradient, product), options)
         if report.ok or report.could_not_check:
             return report
         if found and _alike(found[-1], report):
@@ -118,9 +123,10 @@ def _of(
 ) -> JacobianProblem:
     """The Hessian as a Jacobian."""
     size = sum(value.size for value in problem.parameters.values)
+    hessian = problem.jacobian  # the trace sees what a function holds, and not what that holds
 
     def claimed(packed: Any) -> Any:
-        given = problem.jacobian(packed) if callable(problem.jacobian) else problem.jacobian
+        given = hessian(packed) if callable(hessian) else hessian
         if product:
             return Product((size, size), given, problem.parameters.shapes)
         if isinstance(given, np.ndarray) and given.size == size * size:
@@ -160,7 +166,7 @@ def _differences(
 
 def _as_vector(problem: JacobianProblem) -> tuple[JacobianProblem, Callable[[Array], Any]]:
     """The same with parameters that lie in one vector, and the way back to the user's structure."""
-    own = problem.parameters
+    own, hessian = problem.parameters, problem.jacobian
     whole = np.concatenate([value.ravel() for value in own.values])
 
     def packed(vector: Array) -> Any:
@@ -168,7 +174,7 @@ def _as_vector(problem: JacobianProblem) -> tuple[JacobianProblem, Callable[[Arr
 
     def claimed(vector: Array) -> Any:
         there = packed(vector)
-        return problem.jacobian(there) if callable(problem.jacobian) else problem.jacobian
+        return hessian(there) if callable(hessian) else hessian
 
     vector = parameters(whole, shapes=dict(zip(own.names, own.shapes, strict=True)))
     alone = replace(problem, parameters=vector, jacobian=claimed, by_differences=True)

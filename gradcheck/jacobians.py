@@ -78,6 +78,7 @@ class JacobianProblem:
         of_loss: whether the function is the gradient of a loss, and the Jacobian its Hessian.
         row_name: what the values of the function are called, if not as usual.
         by_differences: whether the function is made of differences of a loss.
+        loss: this loss, where the parameters lie in one vector that it takes.
     """
 
     parameters: Parameters
@@ -88,6 +89,7 @@ class JacobianProblem:
     of_loss: bool = False
     row_name: Callable[[int], str] | None = None
     by_differences: bool = False
+    loss: Callable[..., Any] | None = None
 
     def claimed(self, packed: Any) -> Any:
         """What the user's Jacobian is at a point."""
@@ -183,7 +185,7 @@ def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
     """Why the source of a Jacobian is not searched; empty where it is."""
     if not callable(problem.jacobian):
         return "the matrix was given, and no function that computes it"
-    if problem.by_differences:
+    if problem.by_differences and problem.loss is None:
         return "a Hessian is followed from its gradient: give grad="
     if vectors.is_complex or vectors.parameters.has_complex:
         return "Jacobians of complex values or parameters are not followed"
@@ -195,7 +197,7 @@ def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
 def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> VectorPoint:
     """The first calls of the function: is it one, and how precise is it?"""
     vectors = Vectors(problem.parameters, problem.function, bounds=problem.bounds)
-    vectors = replace(vectors, of_loss=problem.of_loss, named=problem.row_name)
+    vectors = replace(vectors, of_loss=problem.of_loss, named=problem.row_name, loss=problem.loss)
     flat = vectors.point
     first = vectors.asked(flat)
     vectors = replace(vectors, shape=first.shape)

@@ -69,9 +69,10 @@ def check_products(
             raise
         return replace(forward, notes=(*forward.notes, NO_ADJOINT))
     own, how = problem.parameters, Weighted.drawn(weights)
-    weighted = contracted(own, problem.function, problem.claimed, how, problem.bounds)
-    repaired = None if problem.by_differences else options.repair
-    adjoint = run(weighted, replace(options, repair=repaired))
+    weighted = contracted(own, problem.function, problem.claimed, how, problem.bounds, problem.loss)
+    adjoint = run(weighted, options)
+    if problem.by_differences and adjoint.findings:  # it is of the same product, and has its line
+        forward = replace(forward, findings=(), notes=(), unsearched="")
     scale = float(np.abs(weights) @ np.abs(ahead) + np.abs(back) @ np.abs(along))
     findings = _one_each((*forward.findings, *adjoint.findings))
     verdicts = [forward.verdict, adjoint.verdict]
@@ -91,7 +92,7 @@ def check_products(
         ),
         notes=tuple(dict.fromkeys((*forward.notes, *adjoint.notes))),
         unsearched=forward.unsearched,
-        repair=forward.repair if adjoint.ok or repaired is None else adjoint.repair,
+        repair=forward.repair if adjoint.ok else adjoint.repair,
     )
 
 

@@ -39,6 +39,7 @@ from gradcheck.user.blocks import Parameters, cut
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.contracted import Contraction, Row, contracted
+from gradcheck.user.structures import flatten
 from gradcheck.user.vectors import Vectors
 from gradcheck.user.wrapping import parameters
 
@@ -89,7 +90,8 @@ def compared_as_loss(
 
     It is compared in some columns, and a few others.
     """
-    problem = contracted(own, vectors.function, claimed, how, _bounds(vectors, own))
+    bounds = _bounds(vectors, own)
+    problem = contracted(own, vectors.function, claimed, how, bounds, vectors.loss)
     try:
         _, point = run_preflight(problem, rng)
         if point is None:
@@ -186,6 +188,8 @@ def _by_columns(
     own = vectors.parameters
     few = columns
     is_whole = len(own.names) > 1 or own.values[0].size == 1
+    if own.vector is not None and len(own.vector) == 1:
+        own, is_whole = flatten(vectors.point), False
     if is_whole or own.in_place or own.vector is not None or own.leaves[0].path:
         places = [vectors.place(column) for column in few]
         return own, tuple((own.names[block], entry) for block, entry in places)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gradcheck.user.blocks import Parameters, cut
 from gradcheck.user.bounds import Bounds
-from gradcheck.user.problem import Problem
+from gradcheck.user.problem import Problem, Slope
 from gradcheck.user.tensors import to_array
 
 LARGEST = 2_000_000
@@ -100,6 +100,7 @@ def contracted(
     claimed: Callable[[Any], Any],
     how: Contraction,
     bounds: Bounds | None = None,
+    loss_of: Callable[[Any], Any] | None = None,
 ) -> Problem:
     """The problem of one number of a function's values, and its gradient.
 
@@ -109,6 +110,8 @@ def contracted(
         claimed: of the user's structure, which returns the Jacobian in any of its forms.
         how: which number.
         bounds: the box that the parameters stay in, if there is one.
+        loss_of: the loss whose gradient by one vector the function makes of differences, if it
+            does.
     """
 
     def values(packed: Any) -> Any:
@@ -138,7 +141,11 @@ def contracted(
         shaped = [np.reshape(part, shape) for part, shape in named]
         return shaped[0] if len(shaped) == 1 else tuple(shaped)
 
-    return Problem(parameters, loss, gradient, layered=True, bounds=bounds)
+    slope = None
+    if loss_of is not None:
+        count = sum(value.size for value in parameters.values)
+        slope = Slope(loss_of, np.asarray(how.of_values(np.eye(count)), dtype=np.float64))
+    return Problem(parameters, loss, gradient, layered=True, bounds=bounds, slope=slope)
 
 
 def _parts(returned: Any, names: Sequence[str]) -> Sequence[Any]:

@@ -36,6 +36,19 @@ FAR = (0.1, 1.0, 10.0)
 """How far a block is moved when it is asked whether the loss depends on it."""
 
 
+@dataclass(frozen=True, eq=False)
+class Slope:
+    """What a loss is that is made of differences of another one.
+
+    Attributes:
+        loss: the other one, of the user's structure, which is a vector.
+        direction: along which the loss is its derivative, (n,).
+    """
+
+    loss: Function
+    direction: Array
+
+
 @dataclass(frozen=True)
 class Problem:
     """What is checked.
@@ -58,6 +71,7 @@ class Problem:
         data: the user's own arrays of data with copies of what was in them, by argument.
         bounds: the box that the parameters stay in, if there is one.
         noise: how far values of the loss are known to be off.
+        slope: of what the loss is the derivative, if it is made of differences.
     """
 
     parameters: Parameters
@@ -76,6 +90,7 @@ class Problem:
     data: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
     bounds: Bounds | None = field(default=None)
     noise: float = field(default=0.0)
+    slope: Slope | None = field(default=None)
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):

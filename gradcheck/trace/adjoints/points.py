@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.adjoints.directional import second_adjoints
 from gradcheck.trace.adjoints.reverse import Adjoints, adjoints
 from gradcheck.trace.record.calling import Trace, trace_calls
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
@@ -33,6 +34,8 @@ class Subject:
             another structure. `blocks` then has that vector alone.
         along: entries of what `blocks` has, by which every value's derivative is wanted: name and
             flat index.
+        direction: where `loss` is to be taken by its derivative along one, of the one array of
+            parameters; None where the gradient is its own.
     """
 
     names: tuple[str, ...]
@@ -43,6 +46,7 @@ class Subject:
     users: tuple[Any, ...]
     cut: Callable[[Array], Sequence[Array]] | None = None
     along: tuple[tuple[str, int], ...] = ()
+    direction: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,13 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
         if not isinstance(index, int):
             raise NotFollowedError(_unfollowed(loss))
         known = [node.value for node in loss.nodes]
-        derivatives = adjoints(loss.nodes, known, {index: np.ones(known[index].shape)})
-    leaves = {name: i for name, i in parameters.items() if isinstance(i, int)}
+        leaves = {name: i for name, i in parameters.items() if isinstance(i, int)}
+        if subject.direction is None:
+            derivatives = adjoints(loss.nodes, known, {index: np.ones(known[index].shape)})
+        else:
+            (leaf,) = leaves.values()
+            direction = subject.direction.reshape(known[leaf].shape)
+            derivatives = second_adjoints(loss.nodes, index, leaf, direction)
     return FollowedLoss(loss.nodes, index, leaves, derivatives, subject)
 
 
@@ -206,14 +215,37 @@ def adjoints_agree(
 def _difference(
     subject: Subject, values: Sequence[Array], directions: Sequence[Array], size: float
 ) -> float:
+    if subject.direction is not None:
+        return _second_difference(subject, values, directions, 100 * size)
     ends = []
     for sign in (size, -size):
         moved = [v + sign * d for v, d in zip(values, directions, strict=True)]
-        try:
-            ends.append(float(np.asarray(subject.loss(subject.pack(moved))).reshape(())))
-        except LEAVING:  # the user's: the loss ends there
-            return np.nan
+        ends.append(_loss_at(subject, moved))
     return (ends[0] - ends[1]) / (2 * size)
+
+
+def _second_difference(
+    subject: Subject, values: Sequence[Array], directions: Sequence[Array], size: float
+) -> float:
+    """The difference of the derivative along the subject's direction."""
+    firsts = subject.cut(subject.direction) if subject.cut and subject.direction is not None else ()
+    total = 0.0
+    for one in (size, -size):
+        for other in (size, -size):
+            moved = [
+                v + one * d + other * first
+                for v, d, first in zip(values, directions, firsts, strict=True)
+            ]
+            total += np.sign(one * other) * _loss_at(subject, moved)
+    return float(total / (4 * size * size))
+
+
+def _loss_at(subject: Subject, values: Sequence[Array]) -> float:
+    """The loss at a point, given by block; nan where it ends."""
+    try:
+        return float(np.asarray(subject.loss(subject.pack(values))).reshape(()))
+    except LEAVING:
+        return np.nan
 
 
 def _close(exact: float, numeric: float) -> bool:

@@ -23,7 +23,8 @@ def subject_of_problem(problem: Problem) -> Subject:
         if problem.batched:
             stacks = [value[None] for value in blocks(packed).values()]
             return problem.loss_function(parameters.pack(stacks))[0]
-        returned = problem.loss_function(packed)
+        function = problem.loss_function if problem.slope is None else problem.slope.loss
+        returned = function(packed)
         return to_array(returned[0] if problem.gradient_function is None else returned)
 
     def gradient(packed: Any) -> Mapping[str, Any]:
@@ -58,7 +59,9 @@ def subject_of_problem(problem: Problem) -> Subject:
             found.setdefault(parameters.names[leaf.block], value)
         return found
 
-    users = (problem.loss_function, problem.gradient_function, problem.step, parameters.owner)
+    slope = problem.slope
+    loss_of = problem.loss_function if slope is None else slope.loss
+    users = (loss_of, problem.gradient_function, problem.step, parameters.owner)
     shapes = parameters.shapes
     return Subject(
         parameters.names,
@@ -68,6 +71,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         blocks,
         users,
         None if parameters.vector is None else lambda vector: cut(vector, shapes),
+        direction=None if slope is None else slope.direction,
     )
 
 
