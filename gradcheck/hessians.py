@@ -16,6 +16,7 @@ from gradcheck.options import Options
 from gradcheck.report.model import Report
 from gradcheck.user.blocks import cut
 from gradcheck.user.calls import GRADIENT, LOSS, call
+from gradcheck.user.contracted import Moves
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.number import as_number
 from gradcheck.user.wrapping import parameters
@@ -152,14 +153,10 @@ def _differences(
             elif point[entry] + reach > high:
                 stencils[entry] = BACKWARD
 
+    moves = Moves(steps, stencils)
+
     def gradient(here: Any) -> Array:
-        slopes = np.zeros(len(here))
-        for entry, (step, stencil) in enumerate(zip(steps, stencils, strict=True)):
-            for offset, weight in stencil:
-                moved = here.copy()
-                moved[entry] += offset * step
-                slopes[entry] += weight * as_number(call(loss, LOSS, moved))
-        return np.asarray(slopes / steps)
+        return moves.slopes(lambda moved: as_number(call(loss, LOSS, moved)), here)
 
     return gradient
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import is_users_file
-from gradcheck.user.contracted import Weighted
+from gradcheck.user.contracted import Moves, Weighted
 from gradcheck.user.objects import attributes, is_object
 
 DEPTH = 7
 MOST_ITEMS = 500
 
-NO_DATA = (Parameters, Bounds, Weighted)
+NO_DATA = (Parameters, Bounds, Weighted, Moves)
 """What gradcheck's own functions around the user's hold beside these."""
 
 Put = Callable[[Any], object]

@@ -214,8 +214,8 @@ def make_layer(
         tuple(leaf for leaf in parameters.leaves if leaf.in_object),
     )
     if backward is None:
-        own = TORCH if any(is_torch(value) for (value,) in leaves(params)) else JAX
-        layer = replace(layer, convention=own, possible=(own,))
+        is_torchs = any(is_torch(value) for (value,) in leaves(params))
+        layer = replace(layer, possible=(TORCH if is_torchs else JAX,))
     try:
         start = parameters.pack(parameters.values)
         returned = call(layer.returned, "your forward", start)

@@ -8,7 +8,7 @@ every value, and along the direction (Pearlmutter 1994, Fast exact multiplicatio
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ STEP = 3e-3
 
 STENCIL = ((1, 3 / 4), (2, -3 / 20), (3, 1 / 60))
 """Fornberg 1988: the first derivative to the sixth order."""
+
+SAME = 1e-6
+"""Along two directions, entries are bent by the same if they differ by so much of the largest."""
 
 
 def along(
@@ -42,21 +45,31 @@ def along(
     return total
 
 
-def second_adjoints(nodes: Sequence[Node], last: int, leaf: int, direction: Array) -> Adjoints:
-    """The derivatives along a direction of a leaf of the adjoints of the last value of a tape."""
+def second_adjoints(nodes: Sequence[Node], last: int, index: int, direction: Array) -> Adjoints:
+    """The derivatives of the adjoints of the last value of a tape, along a direction of a value."""
     known = [node.value for node in nodes]
     seed = {last: np.ones(known[last].shape)}
 
-    def of_nodes(moved: Array) -> Mapping[int, Array]:
-        return adjoints(nodes, _moved(moved), seed).of_nodes
+    def made(moved: Array) -> dict[Any, Array]:
+        others = carried(nodes, known, {index: moved}, last)
+        values = [others.get(number, value) for number, value in enumerate(known)]
+        first = adjoints(nodes, values, seed)
+        return {**dict(first.of_nodes), **dict(first.of_edges)}
 
-    def of_edges(moved: Array) -> Mapping[tuple[int, int], Array]:
-        return adjoints(nodes, _moved(moved), seed).of_edges
+    found = along(known[index], direction, made)
+    edges = {key: value for key, value in found.items() if isinstance(key, tuple)}
+    return Adjoints({key: found[key] for key in found if isinstance(key, int)}, edges)
 
-    def _moved(moved: Array) -> list[NDArray[np.float64]]:
-        others = carried(nodes, known, {leaf: moved}, last)
-        return [others.get(index, value) for index, value in enumerate(known)]
 
-    return Adjoints(
-        along(known[leaf], direction, of_nodes), along(known[leaf], direction, of_edges)
-    )
+def bend_of(nodes: Sequence[Node], last: int, index: int) -> Array | None:
+    """The second derivatives of the last value by each entry of one, where no mixed ones are."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(2):
+        direction = rng.uniform(0.5, 1.5, nodes[index].value.shape)
+        second = second_adjoints(nodes, last, index, direction).of_nodes.get(index)
+        if second is None:
+            return None
+        found.append(second / direction)
+    scale = float(np.max(np.abs(found[0]), initial=0.0))
+    return found[0] if np.allclose(found[0], found[1], rtol=0, atol=SAME * scale) else None

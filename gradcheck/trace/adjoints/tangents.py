@@ -121,7 +121,7 @@ def entries_read_alone(point: Point) -> dict[str, int]:
     """Where the loss reads the one entry of a block by itself, by the block."""
     subject = point.subject
     if subject.cut is None or not subject.along:
-        return {}
+        return dict(_entries_of_blocks(point))
     (leaf,) = point.parameters.values()
     shape = point.loss_nodes[leaf].value.shape
     places = subject.cut(np.arange(np.prod(shape, dtype=int)).reshape(shape))
@@ -131,6 +131,16 @@ def entries_read_alone(point: Point) -> dict[str, int]:
         if place.size == 1
     }
     return {name: index for name, index in found.items() if index != leaf}
+
+
+def _entries_of_blocks(point: Point) -> Iterator[tuple[str, int]]:
+    """The same of blocks of several entries, by the name of the entry."""
+    for name, entry in point.subject.along:
+        leaf = point.parameters.get(name, -1)
+        index = leaf if leaf < 0 else _read_alone(point.loss_nodes, leaf, entry)
+        if index != leaf:
+            place = np.unravel_index(entry, point.loss_nodes[leaf].value.shape)
+            yield f"{name}[{', '.join(map(str, place))}]", index
 
 
 def _read_alone(nodes: Sequence[Node], leaf: int, entry: int) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from gradcheck.trace.adjoints.operations import base_name
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE, TANGENT
+from gradcheck.trace.adjoints.quantities import ADJOINT, BEND, CONTRIBUTION, PRODUCT, SLOPE, TANGENT
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference, never_leaves
 from gradcheck.trace.record.places import Place
@@ -101,6 +101,8 @@ class Words:
                 elif owner and owner[-1] != "<locals>" and self.nodes[other].chain:
                     by = owner[-1]
             return f"the slope of {by} at {self.name(self._named_sum(other))}"
+        if kind == BEND:
+            return f"the second derivative of the loss by {self.name(node)}"
         if kind == TANGENT and other is not None:
             return f"d{self.name(node).removeprefix('the ')}/d{self.name(other)}"
         return self.name(node)
