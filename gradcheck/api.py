@@ -14,13 +14,14 @@ from gradcheck.report.model import Report
 from gradcheck.user.automatic import slope_of
 from gradcheck.user.bounds import read_bounds
 from gradcheck.user.calls import quietly
-from gradcheck.user.directions import along
+from gradcheck.user.directions import along, are_curved
 from gradcheck.user.forms import more_of, of_parameters
 from gradcheck.user.layers import make_layer
 from gradcheck.user.politeness import polite
-from gradcheck.user.problem import Problem, as_data
+from gradcheck.user.problem import Problem
 from gradcheck.user.steps import LEARNING_RATE_NAMES, make_step
 from gradcheck.user.structures import flatten, flatten_real
+from gradcheck.user.tensors import as_data
 
 Function = Callable[..., Any]
 
@@ -109,6 +110,7 @@ def check(
         data=own_arrays(inputs=inputs, targets=targets),
         bounds=box,
         layered=directions is None and order == 1 and not found.has_complex,
+        curved=are_curved(directions),
     )
     return run(problem, options)
 

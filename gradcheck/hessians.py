@@ -16,7 +16,7 @@ from gradcheck.options import Options
 from gradcheck.report.model import Report
 from gradcheck.user.blocks import cut
 from gradcheck.user.calls import GRADIENT, LOSS, call
-from gradcheck.user.contracted import Moves
+from gradcheck.user.derived import Moves
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.number import as_number
 from gradcheck.user.wrapping import parameters

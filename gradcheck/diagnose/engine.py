@@ -47,6 +47,7 @@ class Diagnosis:
     interrupted: bool = False
     backward: tuple[BackwardStep, ...] = ()
     faults: tuple[Fault, ...] = ()
+    unfollowed: str = ""
 
 
 INTERRUPTED = Diagnosis(
@@ -102,6 +103,7 @@ def diagnose(
         notes=notes,
         backward=search.backward,
         faults=search.faults,
+        unfollowed=search.unfollowed,
         evaluations=diagnosis.evaluations + (0 if nearby is None else nearby.evaluations + 1),
     )
 

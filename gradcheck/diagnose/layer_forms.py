@@ -151,7 +151,7 @@ def _finding(evidence: Evidence, rule: Rule, block: int, form: Form, error: floa
     return rule.finding(
         (name,),
         f"the gradient of {name} {form.message}",
-        evidence=(f"{form.proof}, it agrees to {error:.1e}, and at a second point too",),
+        evidence=(f"{form.proof}, it agrees to {error:.1e}{evidence.elsewhere}",),
         fix=form.fix,
         error_after_fix=error,
     )

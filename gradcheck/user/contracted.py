@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from gradcheck.user.blocks import Parameters, cut
 from gradcheck.user.bounds import Bounds
-from gradcheck.user.problem import Problem, Slope
+from gradcheck.user.derived import Slope
+from gradcheck.user.problem import Problem
 from gradcheck.user.tensors import to_array
 
 LARGEST = 2_000_000
@@ -79,29 +80,6 @@ class Weighted:
         turns = np.modf(0.5 * (np.sqrt(5) - 1) * (numbers + 1))[0]  # the golden ratio: none twice
         signs = 1 - 2 * (numbers % 2)
         return (0.5 + turns) * signs * scales[np.minimum(numbers, len(scales) - 1)]
-
-
-@dataclass(frozen=True, eq=False)
-class Moves:
-    """How a loss is moved to have its derivatives by each entry of a vector.
-
-    Attributes:
-        steps: by entry.
-        stencils: by entry, offsets in steps and weights.
-    """
-
-    steps: Array
-    stencils: Sequence[tuple[tuple[int, float], ...]]
-
-    def slopes(self, loss: Callable[[Array], float], here: Array) -> Array:
-        """The derivatives at a point."""
-        slopes = np.zeros(len(here))
-        for entry, (step, stencil) in enumerate(zip(self.steps, self.stencils, strict=True)):
-            for offset, weight in stencil:
-                moved = here.copy()
-                moved[entry] += offset * step
-                slopes[entry] += weight * loss(moved)
-        return slopes / self.steps
 
 
 def moved_ahead(operator: Any, along: Array) -> Any:

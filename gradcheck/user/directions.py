@@ -1,7 +1,8 @@
 """Parameters that live on a manifold or have structure: only some directions lead along it.
 
-The loss is taken along an orthonormal basis B of the tangent space, x(t) = x + B (t - B^T x), so
-that the gradient by t is B^T g, whatever g is across.
+The loss is taken along an orthonormal basis B of the tangent space, x(t) = x + B (t - t0), so that
+the gradient by t is B^T g, whatever g is across. No direction of it is one of an entry, so that no
+pattern of entries is seen in it, and t0 has the size of the parameters, so that the steps have it.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ NAMED: Mapping[str, Callable[[Array], Projection]] = {
     "simplex": lambda value: lambda along: along - np.mean(along),
 }
 
+CURVED = ("orthogonal", "sphere")
+
 
 def along(
     directions: Any, found: Parameters, grad: Any, bounds: Bounds | None
@@ -63,7 +66,7 @@ def along(
         )
     bases = _bases(directions, found)
     start = tuple(
-        value if basis is None else basis.T @ value.ravel()
+        value if basis is None else np.full(basis.shape[1], _size(value))
         for value, basis in zip(found.values, bases, strict=True)
     )
 
@@ -87,6 +90,20 @@ def along(
         return next(iter(parts.values())) if len(found.names) == 1 else parts
 
     return _moving(found, start, pack), by_directions
+
+
+def are_curved(directions: Any) -> bool:
+    """Whether going along directions leaves what the parameters live on."""
+    given = directions.values() if isinstance(directions, Mapping) else (directions,)
+    return any(
+        one in CURVED if isinstance(one, str) else takes(one, 2) and not takes(one, 1)
+        for one in given
+        if isinstance(one, str) or callable(one)
+    )
+
+
+def _size(value: Array) -> float:
+    return float(np.linalg.norm(value) / np.sqrt(value.size)) or 1.0
 
 
 def _moving(found: Parameters, start: tuple[Array, ...], pack: Callable[[Any], Any]) -> Parameters:
@@ -143,4 +160,6 @@ def _basis(given: Any, value: Array, name: str) -> Array:
     if not np.allclose(matrix @ matrix, matrix, atol=SAME):
         raise UsageError(f"directions of {name}: applied twice it gives something else than once")
     left, sizes, _ = np.linalg.svd(matrix)
-    return np.asarray(left[:, sizes > ZERO])
+    basis = left[:, sizes > ZERO]
+    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(basis.shape[1],) * 2))[0]
+    return np.asarray(basis @ turned)

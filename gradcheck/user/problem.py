@@ -24,29 +24,17 @@ from gradcheck.user.automatic import (
 from gradcheck.user.blocks import BARE, Array, Parameters, describe, path_name
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import GRADIENT, LEAVING, LOSS, STEP, UserCodeError, as_users_error, call
+from gradcheck.user.derived import Slope
 from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
 from gradcheck.user.objects import thawed
 from gradcheck.user.steps import Step, moved
-from gradcheck.user.tensors import is_jax, to_array
+from gradcheck.user.tensors import is_jax
 
 Function = Callable[..., Any]
 
 FAR = (0.1, 1.0, 10.0)
 """How far a block is moved when it is asked whether the loss depends on it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Slope:
-    """What a loss is that is made of differences of another one.
-
-    Attributes:
-        loss: the other one, of the user's structure, which is a vector.
-        direction: along which the loss is its derivative, (n,).
-    """
-
-    loss: Function
-    direction: Array
 
 
 @dataclass(frozen=True)
@@ -72,6 +60,7 @@ class Problem:
         bounds: the box that the parameters stay in, if there is one.
         noise: how far values of the loss are known to be off.
         slope: of what the loss is the derivative, if it is made of differences.
+        curved: whether gradients are those of the point alone, as others are off a manifold.
     """
 
     parameters: Parameters
@@ -91,6 +80,7 @@ class Problem:
     bounds: Bounds | None = field(default=None)
     noise: float = field(default=0.0)
     slope: Slope | None = field(default=None)
+    curved: bool = field(default=False)
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):
@@ -308,8 +298,3 @@ class Problem:
         if self.private_copies:
             values = [value.copy(order="K") for value in values]
         return self.parameters.pack(values)
-
-
-def as_data(data: Any) -> NDArray[Any] | None:
-    """The user's data as an array, if there are any."""
-    return None if data is None else np.asarray(to_array(data))
