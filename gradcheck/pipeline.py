@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.compare.followed import unfollowable
 from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
@@ -174,7 +175,8 @@ def _with_line(
     from gradcheck.mending.located import FEW, are_without_line, located
     from gradcheck.mending.process import repair
 
-    if not diagnosis.unfollowed or not are_without_line(diagnosis.findings):
+    may_be = has_complex(point.problem) or not unfollowable(point)
+    if not (diagnosis.unfollowed and may_be and are_without_line(diagnosis.findings)):
         return diagnosis
     if repaired is None:
         repaired = repair(point, diagnosis, FEW, begin("edits", 0))

@@ -12,7 +12,7 @@ from gradcheck.finding import Finding
 from gradcheck.mending.model import Patch
 from gradcheck.options import Edits
 
-FEW = Edits(3000)
+FEW = Edits(400)
 """So many edits are tried for a line alone."""
 
 ARROW = "  ->  "

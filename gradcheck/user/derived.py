@@ -1,4 +1,4 @@
-"""A loss that is a derivative of another one, by differences, as a Hessian alone is checked with."""
+"""A loss that is a derivative of another one, made of differences: that of a Hessian alone."""
 
 from __future__ import annotations
 
