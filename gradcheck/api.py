@@ -14,7 +14,7 @@ from gradcheck.report.model import Report
 from gradcheck.user.automatic import slope_of
 from gradcheck.user.bounds import read_bounds
 from gradcheck.user.calls import quietly
-from gradcheck.user.directions import along, are_curved
+from gradcheck.user.directions import along
 from gradcheck.user.forms import more_of, of_parameters
 from gradcheck.user.layers import make_layer
 from gradcheck.user.politeness import polite
@@ -110,7 +110,7 @@ def check(
         data=own_arrays(inputs=inputs, targets=targets),
         bounds=box,
         layered=directions is None and order == 1 and not found.has_complex,
-        curved=are_curved(directions),
+        alone=directions is not None,
     )
     return run(problem, options)
 

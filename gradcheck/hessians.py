@@ -16,7 +16,7 @@ from gradcheck.options import Options
 from gradcheck.report.model import Report
 from gradcheck.user.blocks import cut
 from gradcheck.user.calls import GRADIENT, LOSS, call
-from gradcheck.user.derived import Moves
+from gradcheck.user.contracted import Moves
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.number import as_number
 from gradcheck.user.wrapping import parameters
@@ -174,5 +174,5 @@ def _as_vector(problem: JacobianProblem) -> tuple[JacobianProblem, Callable[[Arr
         return hessian(there) if callable(hessian) else hessian
 
     vector = parameters(whole, shapes=dict(zip(own.names, own.shapes, strict=True)))
-    alone = replace(problem, parameters=vector, jacobian=claimed, by_differences=True)
+    alone = replace(problem, parameters=vector, jacobian=claimed)
     return alone, packed

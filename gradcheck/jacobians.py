@@ -77,8 +77,7 @@ class JacobianProblem:
         sparsity: what is not 0 where the Jacobian may have entries, or None.
         of_loss: whether the function is the gradient of a loss, and the Jacobian its Hessian.
         row_name: what the values of the function are called, if not as usual.
-        by_differences: whether the function is made of differences of a loss.
-        loss: this loss, where the parameters lie in one vector that it takes.
+        loss: of whose differences the function is made, if it is; it takes one vector.
     """
 
     parameters: Parameters
@@ -88,7 +87,6 @@ class JacobianProblem:
     sparsity: Any = None
     of_loss: bool = False
     row_name: Callable[[int], str] | None = None
-    by_differences: bool = False
     loss: Callable[..., Any] | None = None
 
     def claimed(self, packed: Any) -> Any:
@@ -185,8 +183,6 @@ def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
     """Why the source of a Jacobian is not searched; empty where it is."""
     if not callable(problem.jacobian):
         return "the matrix was given, and no function that computes it"
-    if problem.by_differences and problem.loss is None:
-        return "a Hessian is followed from its gradient: give grad="
     if vectors.is_complex or vectors.parameters.has_complex:
         return "Jacobians of complex values or parameters are not followed"
     if vectors.rows * len(vectors.point) > LARGEST:

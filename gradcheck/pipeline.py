@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.compare.followed import unfollowable
 from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
@@ -113,7 +112,10 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     except KeyboardInterrupt:
         diagnosis = INTERRUPTED
     repaired = _repaired(point, diagnosis, options, begin)
-    diagnosis = _with_line(point, diagnosis, repaired, begin)
+    if diagnosis.unfollowed:
+        from gradcheck.mending.located import with_line
+
+        diagnosis = with_line(point, diagnosis, repaired, begin("edits", 0))
     report = build_report(point, preflight, selection, diagnosis, options, heard)
     return replace(report, repair=repaired)
 
@@ -166,23 +168,6 @@ def _repaired(point: Point, diagnosis: Diagnosis, options: Options, begin: Begin
     from gradcheck.mending.process import repair
 
     return repair(point, diagnosis, options.repair, begin("edits", 0))
-
-
-def _with_line(
-    point: Point, diagnosis: Diagnosis, repaired: Repair | None, begin: Begin
-) -> Diagnosis:
-    """The diagnosis with the line of the edit that mends, where none could be followed to."""
-    from gradcheck.mending.located import FEW, are_without_line, located
-    from gradcheck.mending.process import repair
-
-    may_be = has_complex(point.problem) or not unfollowable(point)
-    if not (diagnosis.unfollowed and may_be and are_without_line(diagnosis.findings)):
-        return diagnosis
-    if repaired is None:
-        repaired = repair(point, diagnosis, FEW, begin("edits", 0))
-    if not repaired.patches:
-        return diagnosis
-    return replace(diagnosis, findings=located(diagnosis.findings, repaired.patches[0]))
 
 
 def generator(seed: int) -> np.random.Generator:

@@ -51,6 +51,8 @@ def check_products(
     along = _random(sizes, rng)
     weights = _random(float(np.min(point.noise.level)) / point.noise.level, rng)
     ahead = _product(operator.matvec, along)
+    # of differences of a loss, the adjoint tells what is wrong: it is of the same product
+    undiagnosed: Any = {"diagnose": False, "repair": None} if problem.loss is not None else {}
     function, derivative = _along(problem, vectors, along)
     forward = run_jacobian(
         JacobianProblem(
@@ -58,9 +60,8 @@ def check_products(
             function,
             derivative,
             row_name=vectors.row_name,
-            by_differences=problem.by_differences,
         ),
-        replace(options, entries="all"),
+        replace(options, entries="all", **undiagnosed),
     )
     try:
         back = _product(operator.rmatvec, weights)
@@ -71,8 +72,6 @@ def check_products(
     own, how = problem.parameters, Weighted.drawn(weights)
     weighted = contracted(own, problem.function, problem.claimed, how, problem.bounds, problem.loss)
     adjoint = run(weighted, options)
-    if problem.by_differences and adjoint.findings:  # it is of the same product, and has its line
-        forward = replace(forward, findings=(), notes=(), unsearched="")
     scale = float(np.abs(weights) @ np.abs(ahead) + np.abs(back) @ np.abs(along))
     findings = _one_each((*forward.findings, *adjoint.findings))
     verdicts = [forward.verdict, adjoint.verdict]

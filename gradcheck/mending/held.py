@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import is_users_file
-from gradcheck.user.contracted import Weighted
-from gradcheck.user.derived import Moves
+from gradcheck.user.contracted import Moves, Weighted
 from gradcheck.user.objects import attributes, is_object
 
 DEPTH = 7

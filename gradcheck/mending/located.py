@@ -1,43 +1,45 @@
-"""The line of what is wrong where the trace follows nothing: that of the edit that mends it.
-
-So it is with complex numbers, and where parameters move along directions alone.
-"""
+"""Where the trace follows nothing, as complex numbers: the line of the edit that mends it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from gradcheck.finding import Finding
-from gradcheck.mending.model import Patch
+from gradcheck.compare.followed import unfollowable
+from gradcheck.compare.point import Point
+from gradcheck.diagnose.engine import Diagnosis
+from gradcheck.mending.model import Repair
+from gradcheck.mending.process import repair
 from gradcheck.options import Edits
+from gradcheck.progress import Advance
+from gradcheck.user.complexes import has_complex
 
 FEW = Edits(400)
 """So many edits are tried for a line alone."""
 
-ARROW = "  ->  "
-"""What the words of an edit have between the expression and what is written for it."""
 
-
-def are_without_line(findings: Sequence[Finding]) -> bool:
-    """Whether there are errors, and none has a line."""
-    errors = [one for one in findings if one.severity == "error"]
-    return bool(errors) and all(one.location is None for one in errors)
-
-
-def located(findings: Sequence[Finding], patch: Patch) -> tuple[Finding, ...]:
-    """The findings with the place of a patch, which puts all of them right."""
-    expression, _, written = patch.words.partition("\n")[0].partition(ARROW)
-    first = patch.location
-    return tuple(
-        replace(
-            one,
-            location=first,
-            expression=expression,
-            evidence=(*one.evidence, f"with what is written below, it {patch.proof}"),
-            fix=f"write `{written}` for `{expression}`" if written else expression,
-        )
-        if one.severity == "error"
-        else one
-        for one in findings
-    )
+def with_line(
+    point: Point, diagnosis: Diagnosis, repaired: Repair | None, advance: Advance
+) -> Diagnosis:
+    """The diagnosis with the place of the first patch, where no finding has any."""
+    errors = [one for one in diagnosis.findings if one.severity == "error"]
+    may_be = has_complex(point.problem) or not unfollowable(point)
+    if not (diagnosis.unfollowed and may_be and errors) or any(one.location for one in errors):
+        return diagnosis
+    repaired = repaired or repair(point, diagnosis, FEW, advance)
+    for patch in repaired.patches[:1]:
+        wrong, _, written = patch.words.partition("\n")[0].partition("  ->  ")
+        fix = f"write `{written}` for `{wrong}`" if written else wrong
+        proof = f"with what is written below, it {patch.proof}"
+        placed = [
+            replace(
+                one,
+                location=patch.location,
+                expression=wrong,
+                evidence=(*one.evidence, proof),
+                fix=fix,
+            )
+            for one in errors
+        ]
+        rest = [one for one in diagnosis.findings if one not in errors]
+        return replace(diagnosis, findings=(*placed, *rest))
+    return diagnosis

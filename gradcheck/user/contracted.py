@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from gradcheck.user.blocks import Parameters, cut
 from gradcheck.user.bounds import Bounds
-from gradcheck.user.derived import Slope
 from gradcheck.user.problem import Problem
 from gradcheck.user.tensors import to_array
 
@@ -82,6 +81,29 @@ class Weighted:
         return (0.5 + turns) * signs * scales[np.minimum(numbers, len(scales) - 1)]
 
 
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """How a loss is moved to have its derivatives by each entry of a vector.
+
+    Attributes:
+        steps: by entry.
+        stencils: by entry, offsets in steps and weights.
+    """
+
+    steps: Array
+    stencils: Sequence[tuple[tuple[int, float], ...]]
+
+    def slopes(self, loss: Callable[[Array], float], here: Array) -> Array:
+        """The derivatives at a point."""
+        slopes = np.zeros(len(here))
+        for entry, (step, stencil) in enumerate(zip(self.steps, self.stencils, strict=True)):
+            for offset, weight in stencil:
+                moved = here.copy()
+                moved[entry] += offset * step
+                slopes[entry] += weight * loss(moved)
+        return slopes / self.steps
+
+
 def moved_ahead(operator: Any, along: Array) -> Any:
     """The product of an operator with a vector, as a matrix of one column."""
     return np.reshape(_inner(operator, "matvec")(along), (-1, 1))
@@ -142,10 +164,8 @@ def contracted(
         shaped = [np.reshape(part, shape) for part, shape in named]
         return shaped[0] if len(shaped) == 1 else tuple(shaped)
 
-    slope = None
-    if loss_of is not None:
-        count = sum(value.size for value in parameters.values)
-        slope = Slope(loss_of, np.asarray(how.of_values(np.eye(count)), dtype=np.float64))
+    count = sum(value.size for value in parameters.values)
+    slope = None if loss_of is None else (loss_of, np.asarray(how.of_values(np.eye(count))))
     return Problem(parameters, loss, gradient, layered=True, bounds=bounds, slope=slope)
 
 

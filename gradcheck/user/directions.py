@@ -44,8 +44,6 @@ NAMED: Mapping[str, Callable[[Array], Projection]] = {
     "simplex": lambda value: lambda along: along - np.mean(along),
 }
 
-CURVED = ("orthogonal", "sphere")
-
 
 def along(
     directions: Any, found: Parameters, grad: Any, bounds: Bounds | None
@@ -90,16 +88,6 @@ def along(
         return next(iter(parts.values())) if len(found.names) == 1 else parts
 
     return _moving(found, start, pack), by_directions
-
-
-def are_curved(directions: Any) -> bool:
-    """Whether going along directions leaves what the parameters live on."""
-    given = directions.values() if isinstance(directions, Mapping) else (directions,)
-    return any(
-        one in CURVED if isinstance(one, str) else takes(one, 2) and not takes(one, 1)
-        for one in given
-        if isinstance(one, str) or callable(one)
-    )
 
 
 def _size(value: Array) -> float:

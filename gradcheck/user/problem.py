@@ -24,7 +24,6 @@ from gradcheck.user.automatic import (
 from gradcheck.user.blocks import BARE, Array, Parameters, describe, path_name
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import GRADIENT, LEAVING, LOSS, STEP, UserCodeError, as_users_error, call
-from gradcheck.user.derived import Slope
 from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
 from gradcheck.user.objects import thawed
@@ -59,8 +58,9 @@ class Problem:
         data: the user's own arrays of data with copies of what was in them, by argument.
         bounds: the box that the parameters stay in, if there is one.
         noise: how far values of the loss are known to be off.
-        slope: of what the loss is the derivative, if it is made of differences.
-        curved: whether gradients are those of the point alone, as others are off a manifold.
+        slope: where the loss is the derivative of another one, made of differences: that, which
+            takes one vector, and the direction.
+        alone: whether the gradient is of this point alone, as others may be off a manifold.
     """
 
     parameters: Parameters
@@ -79,8 +79,8 @@ class Problem:
     data: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
     bounds: Bounds | None = field(default=None)
     noise: float = field(default=0.0)
-    slope: Slope | None = field(default=None)
-    curved: bool = field(default=False)
+    slope: tuple[Function, Array] | None = field(default=None)
+    alone: bool = field(default=False)
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):

@@ -18,13 +18,13 @@ from gradcheck.user.tensors import to_array
 def subject_of_problem(problem: Problem) -> Subject:
     """The functions of a problem; layers and steps are seen through."""
     parameters = problem.parameters
+    own_loss, direction = problem.slope or (problem.loss_function, None)
 
     def loss(packed: Any) -> Any:
         if problem.batched:
             stacks = [value[None] for value in blocks(packed).values()]
             return problem.loss_function(parameters.pack(stacks))[0]
-        function = problem.loss_function if problem.slope is None else problem.slope.loss
-        returned = function(packed)
+        returned = own_loss(packed)
         return to_array(returned[0] if problem.gradient_function is None else returned)
 
     def gradient(packed: Any) -> Mapping[str, Any]:
@@ -59,9 +59,7 @@ def subject_of_problem(problem: Problem) -> Subject:
             found.setdefault(parameters.names[leaf.block], value)
         return found
 
-    slope = problem.slope
-    loss_of = problem.loss_function if slope is None else slope.loss
-    users = (loss_of, problem.gradient_function, problem.step, parameters.owner)
+    users = (own_loss, problem.gradient_function, problem.step, parameters.owner)
     shapes = parameters.shapes
     return Subject(
         parameters.names,
@@ -71,7 +69,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         blocks,
         users,
         None if parameters.vector is None else lambda vector: cut(vector, shapes),
-        direction=None if slope is None else slope.direction,
+        direction=direction,
     )
 
 

@@ -118,29 +118,17 @@ def _unit(shape: tuple[int, ...], entry: int) -> NDArray[np.float64]:
 
 
 def entries_read_alone(point: Point) -> dict[str, int]:
-    """Where the loss reads the one entry of a block by itself, by the block."""
-    subject = point.subject
-    if subject.cut is None or not subject.along:
-        return dict(_entries_of_blocks(point))
-    (leaf,) = point.parameters.values()
-    shape = point.loss_nodes[leaf].value.shape
-    places = subject.cut(np.arange(np.prod(shape, dtype=int)).reshape(shape))
-    found = {
-        name: _read_alone(point.loss_nodes, leaf, int(place.reshape(())))
-        for name, place in zip(subject.names, places, strict=True)
-        if place.size == 1
-    }
-    return {name: index for name, index in found.items() if index != leaf}
-
-
-def _entries_of_blocks(point: Point) -> Iterator[tuple[str, int]]:
-    """The same of blocks of several entries, by the name of the entry."""
+    """Where the loss reads single entries by themselves, by their names: blocks of one entry."""
+    found = {}
+    of_blocks = _blocks_of_entries(point) if point.subject.cut and point.subject.along else ()
     for name, entry in point.subject.along:
         leaf = point.parameters.get(name, -1)
         index = leaf if leaf < 0 else _read_alone(point.loss_nodes, leaf, entry)
         if index != leaf:
             place = np.unravel_index(entry, point.loss_nodes[leaf].value.shape)
-            yield f"{name}[{', '.join(map(str, place))}]", index
+            own = f"{name}[{', '.join(map(str, place))}]"
+            found[of_blocks[entry] if of_blocks else own] = index
+    return found
 
 
 def _read_alone(nodes: Sequence[Node], leaf: int, entry: int) -> int:

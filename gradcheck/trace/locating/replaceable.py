@@ -198,7 +198,8 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
             one
             for one in node.operands
             if view.may_be_replaced_in_use(one) or (is_sum and one in view.carrying)
-            if not is_inside(tape, index, one) and (node.chain or _is_users(tape[one]))
+            if not is_inside(tape, index, one)
+            if node.chain or tape[one].chain or tape[one].is_leaf  # what we do with ours is right
         ]
         known = view.is_known(index)
         for outer in range(1, min(OUTER + 1, len(node.chain))):
@@ -230,11 +231,6 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
                 continue
             seen.add(frozenset(uses))
             yield Unit(CALL, uses[0][0] - 0.5, uses=tuple(uses), outer=outer)
-
-
-def _is_users(node: Node) -> bool:
-    """Whether the user's code made a value, or was given it: what we do with ours is right."""
-    return node.is_leaf or bool(node.chain)
 
 
 def _uses_over_loops(view: View) -> Iterator[Unit]:

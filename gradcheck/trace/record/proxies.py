@@ -76,17 +76,15 @@ class TorchProxy(ModuleProxy):
 
     def __getattr__(self, name: str) -> Any:
         own = getattr(self._module, name)
-        numpys = _numpy_function(getattr(np, name), self._tape) if name in BEGINNING else None
+        numpys = _numpy_function(getattr(np, name), self._tape) if name in BEGINNING else own
 
-        def begun(*arguments: Any, **keywords: Any) -> Any:
-            kind = keywords.get("dtype")
-            if numpys is None or not self._tape.open or (kind and not kind.is_floating_point):
-                return own(*arguments, **keywords)
+        def begun(*arguments: Any, dtype: Any = None, **keywords: Any) -> Any:
+            if not self._tape.open or (dtype is not None and not dtype.is_floating_point):
+                return own(*arguments, dtype=dtype, **keywords)
             is_shape = name in ("zeros", "ones") and isinstance(arguments[0], int)
             return numpys(arguments) if is_shape else numpys(*arguments)
 
-        made = self.__dict__[name] = own if numpys is None else begun
-        return made
+        return own if numpys is own else begun
 
 
 class IndexProxy:
