@@ -18,9 +18,10 @@ from gradcheck.user.directions import along
 from gradcheck.user.forms import more_of, of_parameters
 from gradcheck.user.layers import make_layer
 from gradcheck.user.politeness import polite
-from gradcheck.user.problem import Problem, as_data
+from gradcheck.user.problem import Problem
 from gradcheck.user.steps import LEARNING_RATE_NAMES, make_step
 from gradcheck.user.structures import flatten, flatten_real
+from gradcheck.user.tensors import as_data
 
 Function = Callable[..., Any]
 
@@ -109,6 +110,7 @@ def check(
         data=own_arrays(inputs=inputs, targets=targets),
         bounds=box,
         layered=directions is None and order == 1 and not found.has_complex,
+        alone=directions is not None,
     )
     return run(problem, options)
 

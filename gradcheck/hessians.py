@@ -16,6 +16,7 @@ from gradcheck.numeric.stencils import Stencil
 from gradcheck.options import Options
 from gradcheck.report.model import Report
 from gradcheck.user.calls import GRADIENT, LOSS, call
+from gradcheck.user.contracted import Moves
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.number import as_number
 from gradcheck.user.wrapping import parameters
@@ -75,9 +76,14 @@ def of_loss(problem: JacobianProblem, product: bool, options: Options) -> Report
     """
     found: list[Report] = []
     vector, packed = _as_vector(problem)
+    function = problem.function
+
+    def loss(flat: Array) -> Any:
+        return function(packed(flat))
+
     for size in STEPS:
-        gradient = _differences(vector, lambda flat: problem.function(packed(flat)), size)
-        report = run_jacobian(_of(vector, gradient, product), options)
+        gradient = _differences(vector, loss, size)
+        report = run_jacobian(_of(replace(vector, loss=loss), gradient, product), options)
         if report.ok or report.could_not_check:
             return report
         if found and _alike(found[-1], report):
@@ -117,9 +123,10 @@ def _of(
 ) -> JacobianProblem:
     """The Hessian as a Jacobian."""
     size = sum(value.size for value in problem.parameters.values)
+    hessian = problem.jacobian  # the trace sees what a function holds, and not what that holds
 
     def claimed(packed: Any) -> Any:
-        given = problem.returned(packed)
+        given = hessian(packed) if callable(hessian) else hessian
         if product:
             return Product((size, size), given, problem.parameters.shapes)
         if isinstance(given, np.ndarray) and given.size == size * size:
@@ -144,25 +151,21 @@ def _differences(
             elif point[entry] + reach > high:
                 stencils[entry] = BACKWARD
 
+    moves = Moves(steps, stencils)
+
     def gradient(here: Any) -> Array:
-        slopes = np.zeros(len(here))
-        for entry, (step, stencil) in enumerate(zip(steps, stencils, strict=True)):
-            for offset, weight in zip(stencil.offsets, stencil.coefficients, strict=True):
-                moved = here.copy()
-                moved[entry] += offset * step
-                slopes[entry] += weight * as_number(call(loss, LOSS, moved))
-        return np.asarray(slopes / steps)
+        return moves.slopes(lambda moved: as_number(call(loss, LOSS, moved)), here)
 
     return gradient
 
 
 def _as_vector(problem: JacobianProblem) -> tuple[JacobianProblem, Callable[[Array], Any]]:
     """The same with parameters that lie in one vector, and the way back to the user's structure."""
-    own = problem.parameters
+    own, hessian = problem.parameters, problem.jacobian
 
     def claimed(vector: Array) -> Any:
-        return problem.returned(own.pack_flat(vector))
+        there = own.pack_flat(vector)
+        return hessian(there) if callable(hessian) else hessian
 
     vector = parameters(own.flat, shapes=dict(zip(own.names, own.shapes, strict=True)))
-    alone = replace(problem, parameters=vector, jacobian=claimed, by_differences=True)
-    return alone, own.pack_flat
+    return replace(problem, parameters=vector, jacobian=claimed), own.pack_flat

@@ -72,7 +72,7 @@ class JacobianProblem:
         sparsity: what is not 0 where the Jacobian may have entries, or None.
         of_loss: whether the function is the gradient of a loss, and the Jacobian its Hessian.
         row_name: what the values of the function are called, if not as usual.
-        by_differences: whether the function is made of differences of a loss.
+        loss: of whose differences the function is made, if it is; it takes one vector.
     """
 
     parameters: Parameters
@@ -82,7 +82,7 @@ class JacobianProblem:
     sparsity: Any = None
     of_loss: bool = False
     row_name: Callable[[int], str] | None = None
-    by_differences: bool = False
+    loss: Callable[..., Any] | None = None
 
     def returned(self, packed: Any) -> Any:
         """What the user's Jacobian is at a point."""
@@ -169,8 +169,6 @@ def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
     """Why the source of a Jacobian is not searched; empty where it is."""
     if not callable(problem.jacobian):
         return "the matrix was given, and no function that computes it"
-    if problem.by_differences:
-        return "a Hessian is followed from its gradient: give grad="
     if vectors.is_complex or vectors.parameters.has_complex:
         return "Jacobians of complex values or parameters are not followed"
     if vectors.rows * len(vectors.point) > LARGEST:
@@ -181,7 +179,7 @@ def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
 def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> VectorPoint:
     """The first calls of the function: is it one, and how precise is it?"""
     vectors = Vectors(problem.parameters, problem.function, bounds=problem.bounds)
-    vectors = replace(vectors, of_loss=problem.of_loss, named=problem.row_name)
+    vectors = replace(vectors, of_loss=problem.of_loss, named=problem.row_name, loss=problem.loss)
     flat = vectors.point
     first = vectors.asked(flat)
     vectors = replace(vectors, shape=first.shape)

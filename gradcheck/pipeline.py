@@ -121,6 +121,10 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     except KeyboardInterrupt:
         diagnosis = INTERRUPTED
     repaired = _repaired(point, diagnosis, options, begin)
+    if diagnosis.unfollowed:
+        from gradcheck.mending.located import with_line
+
+        diagnosis = with_line(point, diagnosis, repaired, begin("edits", 0))
     report = build_report(point, preflight, selection, diagnosis, options, heard)
     return replace(report, repair=repaired)
 

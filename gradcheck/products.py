@@ -52,6 +52,8 @@ def check_products(
     along = random_moves(sizes, rng)
     weights = random_moves(float(np.min(point.noise.level)) / point.noise.level, rng)
     ahead = _product(operator.matvec, along)
+    # of differences of a loss, the adjoint tells what is wrong: it is of the same product
+    undiagnosed: Any = {"diagnose": False, "repair": None} if problem.loss is not None else {}
     function, derivative = _along(problem, vectors, along)
     forward = run_jacobian(
         JacobianProblem(
@@ -59,9 +61,8 @@ def check_products(
             function,
             derivative,
             row_name=vectors.row_name,
-            by_differences=problem.by_differences,
         ),
-        replace(options, entries="all"),
+        replace(options, entries="all", **undiagnosed),
     )
     try:
         back = _product(operator.rmatvec, weights)
@@ -70,9 +71,8 @@ def check_products(
             raise
         return replace(forward, notes=(*forward.notes, NO_ADJOINT))
     own, how = problem.parameters, Weighted.drawn(weights)
-    weighted = contracted(own, problem.function, problem.claimed, how, problem.bounds)
-    repaired = None if problem.by_differences else options.repair
-    adjoint = run(weighted, replace(options, repair=repaired))
+    weighted = contracted(own, problem.function, problem.claimed, how, problem.bounds, problem.loss)
+    adjoint = run(weighted, options)
     scale = float(np.abs(weights) @ np.abs(ahead) + np.abs(back) @ np.abs(along))
     findings = _one_each((*forward.findings, *adjoint.findings))
     verdicts = [forward.verdict, adjoint.verdict]
@@ -92,7 +92,7 @@ def check_products(
         ),
         notes=tuple(dict.fromkeys((*forward.notes, *adjoint.notes))),
         unsearched=forward.unsearched,
-        repair=forward.repair if adjoint.ok or repaired is None else adjoint.repair,
+        repair=forward.repair if adjoint.ok else adjoint.repair,
     )
 
 

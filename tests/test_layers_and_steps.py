@@ -216,6 +216,25 @@ def test_a_second_output_without_an_upstream_gradient_is_said_not_to_be_checked(
     assert any("all but the first are taken as the cache" in note for note in report.notes)
 
 
+def test_a_gradient_of_what_the_output_does_not_depend_on_is_wrong_whatever_its_name_is():
+    x, y = np.random.default_rng(0).normal(size=(2, 4))
+    given = gradcheck.check_layer(lambda x, y: x, lambda up: (up, up), (x, y))
+    assert [block.verdict for block in given.blocks] == ["ok", "wrong"]
+    zero = gradcheck.check_layer(lambda x, y: x, lambda up: (up, 0 * up), (x, y))
+    assert zero.ok
+    assert zero.notes[0] == "not checked, as no gradient belongs to them: y"
+
+
+def test_an_upstream_gradient_is_blamed_where_it_is_used():
+    def backward(up, cache):
+        return up[0] + up[1]
+
+    x = np.random.default_rng(0).normal(size=4)
+    [finding] = gradcheck.check_layer(lambda x: ((x, 2 * x), None), backward, x).findings
+    assert (finding.code, finding.expression) == ("GC103", "up[1]")
+    assert finding.location.source == "return up[0] + up[1]"
+
+
 def test_lost_repeated_indices_are_found_in_their_rows():
     def lost(upstream, cache):
         gradient = np.zeros(cache[0])

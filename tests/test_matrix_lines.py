@@ -113,6 +113,41 @@ def chain_of_triplets(x):
     return sparse.coo_matrix((values, places), shape=(len(steps), len(x))).tocsr()
 
 
+def linked(x):
+    ahead, behind = x[1:] ** 3, x[:-1] ** 2
+    return np.hstack([0, 3 * (ahead - behind)]) + np.hstack([2 * (ahead - behind), 0])
+
+
+def linked_in_a_loop(x):
+    slopes = np.zeros((len(x), len(x)))
+    slopes[0, 0], slopes[0, 1] = -4 * x[0], 6 * x[1] ** 2
+    for i in range(1, len(x) - 1):
+        slopes[i, i - 1] = -6 * x[i - 1]
+        slopes[i, i] = 9 * x[i] ** 2 - 4 * x[i]
+        slopes[i, i + 1] = 6 * x[i + 1]  # wrong: ** 2
+    slopes[-1, -2:] = -6 * x[-2], 9 * x[-1] ** 2
+    return slopes
+
+
+def grown(x, rate=1.0):
+    return np.array([np.exp(-x[0]), np.exp(rate * x[1])])
+
+
+def grown_by_a_tenth(x, rate=1.0):
+    second = 0.1 * np.exp(rate * x[1])  # wrong: 0.1
+    return np.array([[-np.exp(-x[0]), 0], [0, second]])
+
+
+def in_two(p):
+    return p["size"][0] * np.exp(-p["more"][0] * TIMES) + p["more"][1] * TIMES
+
+
+def in_two_by_block(p):
+    powers = np.exp(-p["more"][0] * TIMES)
+    slope = -1.5 * p["size"][0] * TIMES * powers  # wrong: 1.5
+    return {"size": powers[:, None], "more": np.column_stack([slope, TIMES])}
+
+
 def squashed(x):
     return np.tanh(PLAN @ x)
 
@@ -175,16 +210,74 @@ def test_the_line_of_a_wrong_jacobian_and_its_patch(jacobian):
     assert lacking in added[0]
 
 
+@pytest.mark.parametrize(
+    ("function", "jacobian", "at"),
+    [
+        (linked, linked_in_a_loop, np.linspace(0.3, 0.9, 12)),
+        (grown, grown_by_a_tenth, np.ones(2)),
+        (in_two, in_two_by_block, {"size": np.array([1.5]), "more": np.array([0.7, 0.3])}),
+    ],
+)
+def test_the_line_of_an_entry_and_of_a_column(function, jacobian, at):
+    found = gradcheck.check_jacobian(function, at, jacobian).findings[0]
+    assert found.location.line == wrong_line(jacobian)[0]
+    assert "is to be added" not in str(found)
+
+
+def test_two_columns_are_exchanged_where_others_of_their_rows_are_zero():
+    def exchanged(x):
+        return np.array([[10.0, -20 * x[0]], [0.0, -1.0]])
+
+    def function(x):
+        return np.array([10 * (x[1] - x[0] ** 2), 1 - x[0]])
+
+    [finding] = gradcheck.check_jacobian(function, np.array([-1.2, 1]), exchanged).findings
+    assert finding.code == "GC411"
+    assert "columns" in finding.message
+
+
+@pytest.mark.parametrize("grad", [logistic_gradient, None])
 @pytest.mark.parametrize("hessian", [logistic_hessian, logistic_product])
-def test_the_line_of_a_wrong_hessian_and_its_patch(hessian):
-    report = gradcheck.check_hessian(
-        logistic, AT, hessian, grad=logistic_gradient, repair=Edits(20_000)
-    )
+def test_the_line_of_a_wrong_hessian_and_its_patch(hessian, grad):
+    report = gradcheck.check_hessian(logistic, AT, hessian, grad=grad, repair=Edits(20_000))
     [finding] = report.findings
-    assert finding.code == "GC305"
     assert finding.location.line == wrong_line(hessian)[0]
-    assert "shares * (1 - shares)" in finding.fix
     assert report.repair.ok
+    if grad is None:
+        assert "the second derivative of the loss by scores" in finding.fix
+    else:
+        assert finding.code == "GC305"
+        assert "shares * (1 - shares)" in finding.fix
+
+
+def test_the_line_of_a_number_and_of_a_sign_in_a_hessian_alone():
+    def valley(x):
+        return 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+
+    def bent(x):
+        across = -400 * x[0]
+        return np.array([[1200 * x[0] ** 2 - 400 * x[1] + 2, across], [across, 100]])
+
+    def turning(x):
+        return np.sum(np.cos(x)) * x[0]
+
+    def turned_round(x):
+        found = np.diag(-np.cos(x) * x[0])
+        found[0] -= np.sin(x)
+        found[:, 0] += np.sin(x)
+        return found
+
+    [number] = gradcheck.check_hessian(valley, np.array([-1.2, 1]), bent).findings
+    assert number.fix == "write 200 for `100`"
+    [sign] = gradcheck.check_hessian(turning, np.array([0.3, 1, 2]), turned_round).findings
+    assert (sign.code, sign.expression) == ("GC106", "np.sin(x)")
+
+
+def test_a_hessian_of_one_number_is_followed():
+    [finding] = gradcheck.check_hessian(
+        lambda x: np.sin(x) ** 2, 0.7, lambda x: np.sin(x) * 2, grad=lambda x: np.sin(2 * x)
+    ).findings
+    assert finding.location is not None
 
 
 def test_scipys_doors_have_the_line_and_the_patch_too():
@@ -198,13 +291,13 @@ def test_scipys_doors_have_the_line_and_the_patch_too():
 
 
 def test_where_nothing_can_be_followed_no_repair_is_offered():
-    hessian = gradcheck.check_hessian(logistic, AT, logistic_hessian)
-    assert hessian.findings[0].location is None
-    assert "give grad=" in hessian.unsearched
-    assert not _is_mendable(hessian)
-    assert any("give grad=" in note for note in hessian.notes)
-    given = gradcheck.check_jacobian(decay, AT, decay_in_columns(AT), repair=Edits(100))
+    matrix = decay_in_columns(AT)
+    given = gradcheck.check_jacobian(decay, AT, matrix, repair=Edits(100))
+    assert given.findings[0].location is None
+    assert "the matrix was given" in given.unsearched
     assert "the matrix was given" in given.repair.reason
+    assert any("the matrix was given" in note for note in given.notes)
+    assert not _is_mendable(gradcheck.check_jacobian(decay, AT, matrix))
     followed = gradcheck.check_hessian(logistic, AT, logistic_hessian, grad=logistic_gradient)
     assert _is_mendable(followed)
 

@@ -46,6 +46,7 @@ class Diagnosis:
     interrupted: bool = False
     backward: tuple[BackwardStep, ...] = ()
     faults: tuple[Fault, ...] = ()
+    unfollowed: str = ""
 
 
 INTERRUPTED = Diagnosis(
@@ -101,6 +102,7 @@ def diagnose(
         notes=notes,
         backward=search.backward,
         faults=search.faults,
+        unfollowed=search.unfollowed,
         evaluations=diagnosis.evaluations + (0 if nearby is None else nearby.evaluations + 1),
     )
 

@@ -64,6 +64,11 @@ class Evidence:
         return self.first.blocks
 
     @property
+    def elsewhere(self) -> str:
+        """Where there is a second point: that what is told holds there too, in words."""
+        return ", and at a second point too" if len(self.points) > 1 else ""
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of the blocks."""
         return self.problem.parameters.names
@@ -71,6 +76,8 @@ class Evidence:
 
 def second_point(point: Point, identity: Identity, rng: np.random.Generator) -> Point | None:
     """A point nearby, compared on some entries of the blocks that failed."""
+    if point.problem.alone:
+        return None
     again = None if point.tie is None else identity
     few = [_some(block, rng) for block in point.blocks]
     for size in NUDGES:

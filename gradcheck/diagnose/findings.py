@@ -37,7 +37,7 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
             names,
             f"analytic / {quotient} on all {entries} entries checked; divided by it, "
             f"{'it agrees' if len(names) == 1 else 'they agree'} to "
-            f"{max(match.error for match in best):.1e}, and at a second point too",
+            f"{max(match.error for match in best):.1e}{evidence.elsewhere}",
         ),
         fix=factor.fix,
         error_after_fix=max(match.error for match in best),

@@ -102,9 +102,11 @@ def _by_lines(judged: Judged, vectors: Vectors) -> list[Told]:
     by_rows = len(rows) <= len(columns)
     lines = judged.rows if by_rows else judged.columns
     numbers = (rows if by_rows else columns).tolist()
-    exchanged = _exchanged(judged, lines, numbers, by_rows, vectors)
-    if exchanged is not None:
-        return [Told(exchanged, wrong)]
+    for across in (by_rows, not by_rows):
+        two = (rows if across else columns).tolist()
+        exchanged = _exchanged(judged, two, across, vectors)
+        if exchanged is not None:
+            return [Told(exchanged, wrong)]
     kind, name = ("row", vectors.row_name) if by_rows else ("column", vectors.column_name)
     found: list[Told] = []
     unknown = []
@@ -225,12 +227,14 @@ def _same(judged: Judged, here: Indices, extent: _Extent, vectors: Vectors) -> F
 
 
 def _exchanged(
-    judged: Judged, lines: Indices, numbers: list[int], by_rows: bool, vectors: Vectors
+    judged: Judged, numbers: list[int], by_rows: bool, vectors: Vectors
 ) -> Finding | None:
     """Two rows, or two columns, of which each holds the other's derivatives."""
     if len(numbers) != 2:
         return None
-    others = judged.columns if by_rows else judged.rows
+    lines, others = judged.rows, judged.columns
+    if not by_rows:
+        lines, others = others, lines
     one, two = (np.flatnonzero(lines == number) for number in numbers)
     one, two = one[np.argsort(others[one])], two[np.argsort(others[two])]
     if not np.array_equal(others[one], others[two]):

@@ -39,6 +39,7 @@ from gradcheck.user.blocks import Parameters, cut
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.contracted import Contraction, Row, contracted
+from gradcheck.user.structures import flatten
 from gradcheck.user.vectors import Vectors
 from gradcheck.user.wrapping import parameters
 
@@ -89,7 +90,8 @@ def compared_as_loss(
 
     It is compared in some columns, and a few others.
     """
-    problem = contracted(own, vectors.function, claimed, how, _bounds(vectors, own))
+    bounds = _bounds(vectors, own)
+    problem = contracted(own, vectors.function, claimed, how, bounds, vectors.loss)
     try:
         _, point = run_preflight(problem, rng)
         if point is None:
@@ -181,11 +183,14 @@ def _by_columns(
 ) -> tuple[Parameters, tuple[tuple[str, int], ...]]:
     """The parameters with each wrong column a block of its own, and where those are.
 
-    Where they are more than one array, these are the blocks.
+    Where they are more than one array, or one number, these are the blocks.
     """
     own = vectors.parameters
     few = columns
-    if len(own.names) > 1 or own.in_place or own.vector is not None or own.leaves[0].path:
+    is_whole = len(own.names) > 1 or own.values[0].size == 1
+    if own.vector is not None and len(own.vector) == 1:
+        own, is_whole = flatten(vectors.point), False
+    if is_whole or own.in_place or own.vector is not None or own.leaves[0].path:
         places = [vectors.place(column) for column in few]
         return own, tuple((own.names[block], entry) for block, entry in places)
     shapes: dict[str, tuple[int, ...]] = {}

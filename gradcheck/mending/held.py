@@ -17,13 +17,13 @@ from gradcheck.trace.record.ownership import names_in
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import is_users_file
-from gradcheck.user.contracted import Weighted
+from gradcheck.user.contracted import Moves, Weighted
 from gradcheck.user.objects import Place, Position, is_object, steps_from
 
 DEPTH = 7
 MOST_ITEMS = 500
 
-NO_DATA = (Parameters, Bounds, Weighted)
+NO_DATA = (Parameters, Bounds, Weighted, Moves)
 """What gradcheck's own functions around the user's hold beside these."""
 
 SAMPLE = (int, float, np.number, np.ndarray, tuple)

@@ -12,7 +12,6 @@ from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.numbers import one_ratio
 from gradcheck.preflight import Preflight
-from gradcheck.user.blocks import Parameters
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.complexes import has_complex
 from gradcheck.user.names import kept_gradients
@@ -32,7 +31,7 @@ def notes_of(
     return (
         *_edge_notes(point),
         *_precision_notes(point),
-        *_structure_notes(point.problem.parameters),
+        *_structure_notes(point.problem),
         *_convention_notes(point.problem),
         *_update_notes(point.problem),
         *_learning_rate_notes(point, diagnosis),
@@ -146,16 +145,19 @@ def _reason(block: Block, quantum: float) -> str:
     )
 
 
-def _structure_notes(parameters: Parameters) -> Iterable[str]:
+def _structure_notes(problem: Problem) -> Iterable[str]:
+    parameters, is_layer = problem.parameters, problem.layer is not None
     beside = kept_gradients([leaf.path for leaf in (*parameters.leaves, *parameters.left_out)])
     without = [
         shortened(leaf.name)
         for leaf in parameters.left_out
-        if leaf.in_object and leaf.path not in beside
+        if (leaf.in_object or is_layer) and leaf.path not in beside
     ]
     if without:
         yield f"not checked, as no gradient belongs to them: {listed(without, 9)}"
-    others = [shortened(leaf.name) for leaf in parameters.left_out if not leaf.in_object]
+    others = [
+        shortened(leaf.name) for leaf in parameters.left_out if not (leaf.in_object or is_layer)
+    ]
     if others:
         yield f"not checked, as only= leaves them out: {listed(others, 9)}"
     for names in parameters.ties:

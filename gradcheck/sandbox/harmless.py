@@ -29,6 +29,9 @@ UNHEARD = ("_exit", "abort", "mkfifo", "mknod", "setpriority", "nice")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
+OF_EDITS = "an edit that is tried may not"
+
+
 class HarmRefusedError(PermissionError):
     """Code would have done something outside of its process."""
 
@@ -43,17 +46,17 @@ class Refusals:
     Attributes:
         count: how many candidates were refused something.
         last: what was refused last, in a sentence.
+        are_of_edits: whether they are of a process that tries edits, which may check nothing.
         here: those of this process, if it is closed off; a process that is forked for candidates
             asks before it closes itself.
     """
 
     here: ClassVar[Refusals | None] = None
 
-    def __init__(
-        self, scopes: Iterable[dict[str, Any]], sentence: str = "an edit that is tried may not"
-    ) -> None:
+    def __init__(self, scopes: Iterable[dict[str, Any]], sentence: str = OF_EDITS) -> None:
         self.count = 0
         self.last = ""
+        self.are_of_edits = sentence == OF_EDITS
         self._sentence = sentence
         self._refused = False
         replaced = {id(getattr(os, name)): name for name in UNHEARD if hasattr(os, name)}

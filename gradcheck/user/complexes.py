@@ -42,8 +42,9 @@ def with_convention(problem: Problem, rng: np.random.Generator) -> Problem:
     entries = [
         np.sort(rng.permutation(value.size)[:ENTRIES]) for value in problem.parameters.values
     ]
+    possible = CONVENTIONS if problem.layer is None else problem.layer.possible
     try:
-        claims = [_claimed(_read_by(problem, one), entries) for one in CONVENTIONS]
+        claims = [_claimed(_read_by(problem, one), entries) for one in possible]
         slopes = _slopes(problem, entries)
     except (UserCodeError, UsageError):  # the comparison says so, and where
         return problem
@@ -59,15 +60,17 @@ def with_convention(problem: Problem, rng: np.random.Generator) -> Problem:
     sizes = np.linalg.norm(np.nan_to_num(analytic), axis=1) * np.linalg.norm(np.nan_to_num(numeric))
     alike = np.round(np.divide(along, sizes, out=np.zeros(len(sizes)), where=sizes > 0), 3)
     alike[alike < ALIKE] = 0.0
-    best = max(range(len(claims)), key=lambda one: (agreeing[one].sum(), alike[one]))
+    ranked = sorted(range(len(claims)), key=lambda one: (-agreeing[one].sum(), -alike[one], one))
+    best = ranked[0]
+    convention = possible[best]
     others = {}
     for real, imag in problem.parameters.halves:
         counts = agreeing[:, real] + agreeing[:, imag]
         own = int(np.argmax(counts))
         if counts[own] > counts[best]:
             name = problem.parameters.names[imag].removesuffix(".imag")
-            others[name] = CONVENTIONS[own].formula
-    return _read_by(problem, replace(CONVENTIONS[best], others=tuple(others.items())))
+            others[name] = possible[own].formula
+    return _read_by(problem, replace(convention, others=tuple(others.items())))
 
 
 def has_complex(problem: Problem) -> bool:

@@ -7,12 +7,13 @@ that what follows and mends gradients does so for Jacobians, and, F being a grad
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from gradcheck.numeric.stencils import Stencil
 from gradcheck.user.blocks import Array, Parameters, by_block, cut
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.problem import Problem
@@ -64,6 +65,29 @@ class Weighted:
         return (0.5 + turns) * signs * scales[np.minimum(numbers, len(scales) - 1)]
 
 
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """How a loss is moved to have its derivatives by each entry of a vector.
+
+    Attributes:
+        steps: by entry.
+        stencils: by entry.
+    """
+
+    steps: Array
+    stencils: Sequence[Stencil]
+
+    def slopes(self, loss: Callable[[Array], float], here: Array) -> Array:
+        """The derivatives at a point."""
+        slopes = np.zeros(len(here))
+        for entry, (step, stencil) in enumerate(zip(self.steps, self.stencils, strict=True)):
+            for offset, weight in zip(stencil.offsets, stencil.coefficients, strict=True):
+                moved = here.copy()
+                moved[entry] += offset * step
+                slopes[entry] += weight * loss(moved)
+        return slopes / self.steps
+
+
 def moved_ahead(operator: Any, along: Array) -> Any:
     """The product of an operator with a vector, as a matrix of one column."""
     return np.reshape(_inner(operator, "matvec")(along), (-1, 1))
@@ -83,11 +107,13 @@ def contracted(
     claimed: Callable[[Any], Any],
     how: Contraction,
     bounds: Bounds | None = None,
+    loss_of: Callable[[Any], Any] | None = None,
 ) -> Problem:
     """The problem of one number of a function's values, and its gradient.
 
     Both functions take the user's structure: one returns an array of m values, the other the
-    Jacobian in any of its forms.
+    Jacobian in any of its forms. Where the function makes it of differences, `loss_of` is the loss
+    whose gradient by one vector it is.
     """
 
     def values(packed: Any) -> Any:
@@ -115,4 +141,6 @@ def contracted(
         shaped = [np.reshape(part, shape) for part, shape in named]
         return shaped[0] if len(shaped) == 1 else tuple(shaped)
 
-    return Problem(parameters, loss, gradient, layered=True, bounds=bounds)
+    count = sum(value.size for value in parameters.values)
+    slope = None if loss_of is None else (loss_of, np.asarray(how.weights(count)))
+    return Problem(parameters, loss, gradient, layered=True, bounds=bounds, slope=slope)

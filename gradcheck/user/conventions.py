@@ -37,9 +37,10 @@ class Convention:
 
 
 TORCH = Convention("dL/dx + i dL/dy, as torch has it")
+JAX = Convention("dL/dx - i dL/dy, as jax has it, the conjugate of torch's", conjugate=True)
 CONVENTIONS = (
     TORCH,
-    Convention("dL/dx - i dL/dy, as jax has it, the conjugate of torch's", conjugate=True),
+    JAX,
     Convention("the Wirtinger derivative by conj(z), (dL/dx + i dL/dy) / 2", share=0.5),
     Convention("the Wirtinger derivative by z, (dL/dx - i dL/dy) / 2", conjugate=True, share=0.5),
 )

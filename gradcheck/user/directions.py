@@ -1,7 +1,8 @@
 """Parameters that live on a manifold or have structure: only some directions lead along it.
 
-The loss is taken along an orthonormal basis B of the tangent space, x(t) = x + B (t - B^T x), so
-that the gradient by t is B^T g, whatever g is across.
+The loss is taken along an orthonormal basis B of the tangent space, x(t) = x + B (t - t0), so that
+the gradient by t is B^T g, whatever g is across. No direction of it is one of an entry, so that no
+pattern of entries is seen in it, and t0 has the size of the parameters, so that the steps have it.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def along(
         )
     bases = _bases(directions, found)
     start = tuple(
-        value if basis is None else basis.T @ value.ravel()
+        value if basis is None else np.full(basis.shape[1], _size(value))
         for value, basis in zip(found.values, bases, strict=True)
     )
 
@@ -77,6 +78,10 @@ def along(
         return next(iter(parts.values())) if len(found.names) == 1 else parts
 
     return _moving(found, start, pack), by_directions
+
+
+def _size(value: Array) -> float:
+    return float(np.linalg.norm(value) / np.sqrt(value.size)) or 1.0
 
 
 def _moving(found: Parameters, start: tuple[Array, ...], pack: Callable[[Any], Any]) -> Parameters:
@@ -128,4 +133,6 @@ def _basis(given: Any, value: Array, name: str) -> Array:
     if not np.allclose(matrix @ matrix, matrix, atol=SAME):
         raise UsageError(f"directions of {name}: applied twice it gives something else than once")
     left, sizes, _ = np.linalg.svd(matrix)
-    return np.asarray(left[:, sizes > ZERO])
+    basis = left[:, sizes > ZERO]
+    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(basis.shape[1],) * 2))[0]
+    return np.asarray(basis @ turned)

@@ -12,7 +12,7 @@ from gradcheck.errors import UsageError
 from gradcheck.user.automatic import automatic_product, product_of, require_order
 from gradcheck.user.blocks import Leaf, Parameters, describe
 from gradcheck.user.calls import LEAVING, call, hand_over
-from gradcheck.user.conventions import TORCH, Convention
+from gradcheck.user.conventions import CONVENTIONS, JAX, TORCH, Convention
 from gradcheck.user.held import (
     OUTPUTS,
     asked_with_rate,
@@ -27,6 +27,7 @@ from gradcheck.user.outputs import (
     Reading,
     inner,
     is_output,
+    leaves,
     like_output,
     mapped,
     random_like,
@@ -35,7 +36,7 @@ from gradcheck.user.outputs import (
 )
 from gradcheck.user.own_backward import argument_names, taken_apart
 from gradcheck.user.structures import flatten
-from gradcheck.user.tensors import is_real_tensor, to_array
+from gradcheck.user.tensors import is_real_tensor, is_torch, to_array
 
 TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
 """What the inputs of a loss layer that need no gradient are called."""
@@ -60,6 +61,7 @@ class CheckedLayer:
         owner: the object whose methods they are; its parameters are checked with the inputs.
         owned: the places of the arrays in it.
         convention: in which `backward` takes the upstream gradient of complex outputs.
+        possible: the conventions that it may follow: any, where the library does not say which.
     """
 
     forward: Callable[..., Any]
@@ -72,6 +74,7 @@ class CheckedLayer:
     owner: Any = None
     owned: tuple[Leaf, ...] = ()
     convention: Convention = TORCH
+    possible: tuple[Convention, ...] = CONVENTIONS
 
     def loss(self, params: Mapping[str, Any]) -> float:
         """The sum of upstream times output."""
@@ -208,6 +211,9 @@ def make_layer(
         owner,
         tuple(leaf for leaf in parameters.leaves if leaf.in_object),
     )
+    if backward is None:
+        is_torchs = any(is_torch(value) for (value,) in leaves(params))
+        layer = replace(layer, possible=(TORCH if is_torchs else JAX,))
     try:
         start = parameters.pack(parameters.values)
         returned = call(layer.returned, "your forward", start)

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.errors import UsageError
 from gradcheck.user.calls import UserCodeError
-from gradcheck.user.gradients import Gradients, read_gradients
+from gradcheck.user.gradients import Gradient, Gradients, read_gradients
 from gradcheck.user.layers import TARGETS
 from gradcheck.user.names import has_role
 from gradcheck.user.problem import Problem
@@ -44,6 +44,7 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
         for block, gradient in enumerate(gradients)
         if (gradient.verdict != "missing" and (not moving or problem.depends_on(block, center)))
         or not _may_be_none(problem, block)
+        or (parameters.names[block].lower() in TARGETS and _is_something(gradient))
     ]
     if not kept:
         raise UsageError(
@@ -52,6 +53,11 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
         )
     first = Gradients(tuple(gradients[block] for block in kept))
     return replace(problem, parameters=parameters.narrowed(kept)), first
+
+
+def _is_something(gradient: Gradient) -> bool:
+    """Whether a gradient was returned that is not zero."""
+    return gradient.value is not None and bool(np.any(gradient.value))
 
 
 def _may_be_none(problem: Problem, block: int) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from gradcheck.errors import UsageError
+from gradcheck.sandbox.harmless import Refusals
 from gradcheck.user.calls import LEAVING, Raised, UserCodeError
 from gradcheck.words import with_nearest
 
@@ -28,6 +29,8 @@ def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 
     @wraps(door)
     def opened(*given: Arguments.args, **named: Arguments.kwargs) -> Result:
+        if Refusals.here is not None and Refusals.here.are_of_edits:
+            raise UsageError("an edit that is tried may not check gradients")
         unknown = next((name for name in named if name not in names and not takes_any), None)
         if unknown is not None:
             what = f"{door.__name__} has no argument {unknown!r}"

@@ -28,7 +28,7 @@ from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
 from gradcheck.user.objects import thawed
 from gradcheck.user.steps import Step, moved
-from gradcheck.user.tensors import is_jax, to_array
+from gradcheck.user.tensors import is_jax
 
 Function = Callable[..., Any]
 
@@ -51,6 +51,9 @@ class Problem:
         batched: the loss takes a stack of parameters and returns as many losses.
         data: the user's own arrays of data with copies of what was in them, by argument.
         noise: how far values of the loss are known to be off.
+        slope: where the loss is the derivative of another one, made of differences: that, which
+            takes one vector, and the direction.
+        alone: whether the gradient is of this point alone, as others may be off a manifold.
     """
 
     parameters: Parameters
@@ -69,6 +72,8 @@ class Problem:
     data: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
     bounds: Bounds | None = None
     noise: float = 0.0
+    slope: tuple[Function, Array] | None = None
+    alone: bool = False
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):
@@ -279,8 +284,3 @@ class Problem:
         if self.private_copies:
             values = copies(values)
         return self.parameters.pack(values)
-
-
-def as_data(data: Any) -> NDArray[Any] | None:
-    """The user's data as an array, if there are any."""
-    return None if data is None else np.asarray(to_array(data))

@@ -145,3 +145,8 @@ def random_state() -> Callable[[], None]:
 def _is_foreign(tensor: Any) -> bool:
     """Whether numpy has no such type of number."""
     return str(tensor.dtype).removeprefix("torch.").startswith(("bfloat", "float8"))
+
+
+def as_data(data: Any) -> NDArray[Any] | None:
+    """The user's data as an array, if there are any."""
+    return None if data is None else np.asarray(to_array(data))

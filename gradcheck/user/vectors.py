@@ -52,6 +52,7 @@ class Vectors:
         named: what its values are called, if not as usual.
         outside: what the function raised where parameters were moved.
         is_complex: whether the values are complex: the real parts come first, then the others.
+        loss: the loss of differences of which the function is made, if it is.
     """
 
     parameters: Parameters
@@ -62,6 +63,7 @@ class Vectors:
     named: Callable[[int], str] | None = None
     outside: list[Raised] = field(default_factory=list)
     is_complex: bool = False
+    loss: Callable[..., Any] | None = None
 
     @property
     def point(self) -> Array:

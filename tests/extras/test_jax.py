@@ -193,3 +193,17 @@ def test_half_precision_is_no_false_alarm(column, dtype):
 def test_what_is_not_searched_for_is_said(column):
     report = gradcheck.check_layer(RULE, None, column, repair=5)
     assert "where jax does not run" in report.repair.reason
+
+
+def test_a_complex_rule_of_jax_is_read_as_jax_reads_it():
+    def rule(back):
+        @jax.custom_vjp
+        def square(z):
+            return z * z
+
+        square.defvjp(lambda z: (z * z, z), lambda z, upstream: (upstream * 2 * back(z),))
+        return square
+
+    z = jnp.array([0.3 + 0.2j, 1 - 0.5j])
+    assert gradcheck.check_layer(rule(lambda z: z), None, z).ok
+    assert not gradcheck.check_layer(rule(jnp.conj), None, z).ok  # it would be right in torch

@@ -511,3 +511,36 @@ def bend(x):
     start = torch.linspace(-1.5, 1.8, 9, dtype=torch.float64)
     report = gradcheck.check_layer(bend, None, start, repair=gradcheck.options.Edits(900))
     assert "+        return upstream * (s + beta * x" in report.repair.patches[0].diff
+
+
+def test_a_complex_backward_of_torch_is_read_as_torch_reads_it():
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(context, z):
+            context.save_for_backward(z)
+            return z * z
+
+        @staticmethod
+        def backward(context, upstream):
+            (z,) = context.saved_tensors
+            return upstream * 2 * z
+
+    z = torch.complex(*torch.randn(2, 3, dtype=torch.float64))
+    report = gradcheck.check_layer(Square.apply, None, z)
+    assert report.verdict == "fail"  # it would be right in jax
+    assert report.findings[0].location.source == "return upstream * 2 * z"
+    assert gradcheck.check_layer(lambda z: z * z * z.conj(), None, z).ok
+
+
+def test_what_is_written_into_zeros_of_torch_is_followed():
+    def function(x):
+        return torch.stack([x[0] * x[1], x[2].sin()])
+
+    def jacobian(x):
+        made = torch.zeros(2, 3, dtype=torch.float64)
+        made[0, 0], made[0, 1] = x[1], x[0]
+        made[1, 2] = -x[2].cos()
+        return made
+
+    [finding] = gradcheck.check_jacobian(function, torch.randn(3).double(), jacobian).findings
+    assert finding.expression == "-x[2].cos()"

@@ -174,3 +174,28 @@ def test_a_wrong_gradient_is_read_as_torch_has_it_where_it_is_near_to_no_convent
     assert report.verdict == "fail"
     assert any("as torch has it" in note for note in report.notes)
     assert any("A.conj().T" in line for line in report.findings[0].evidence)
+
+
+def amplitudes(p):
+    return 0.5 * np.sum((np.abs(p["M"] @ p["z"]) - 1) ** 2)
+
+
+def without_conjugate(p):
+    field = p["M"] @ p["z"]
+    back = (np.abs(field) - 1) * field / np.abs(field)
+    to_z = p["M"].T @ back
+    return {"M": np.outer(back, np.conj(p["z"])), "z": to_z}
+
+
+def test_a_wrong_complex_gradient_has_the_line_of_the_edit_that_mends_it():
+    report = gradcheck.check(amplitudes, {"M": MIXING, "z": Z}, without_conjugate)
+    [finding] = report.findings
+    assert finding.location.source == 'to_z = p["M"].T @ back'
+    assert "conj" in finding.fix
+    assert report.repair is None
+
+    def unchanged(up):
+        return up
+
+    layer = gradcheck.check_layer(np.conj, unchanged, Z)
+    assert [one.location.source for one in layer.findings] == ["return up"]

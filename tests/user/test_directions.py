@@ -99,3 +99,21 @@ def test_a_quotient_on_the_sphere(directions):
     assert gradcheck.check(quotient, x, gradient, directions=directions).ok
     half = gradcheck.check(quotient, x, lambda x: gradient(x) / 2, directions=directions)
     assert half.verdict == "fail"
+
+
+def test_steps_have_the_size_of_the_parameters_and_a_factor_is_told_as_one():
+    point, pole = np.array([0.6, 0.0, 0.8, 0.0]), np.array([1.0, 0, 0, 0])
+
+    def away(p):
+        return 0.5 * np.arccos(p @ pole) ** 2
+
+    def back(p):
+        along = pole - (p @ pole) * p
+        return -np.arccos(p @ pole) * along / np.linalg.norm(along)
+
+    right = gradcheck.check(away, point, back, directions="sphere")
+    assert right.ok
+    assert right.blocks[0].resolution < 1e-7
+    [finding] = gradcheck.check(away, point, lambda p: back(p) / 2, directions="sphere").findings
+    assert finding.code == "GC103"
+    assert "second point" not in str(finding)

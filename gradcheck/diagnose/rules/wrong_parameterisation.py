@@ -32,7 +32,7 @@ def _find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Fin
                 f"the gradient of {name} is that by exp({name})",
                 evidence=(
                     f"numeric / analytic is exp({name}) on all "
-                    f"{evidence.blocks[index].entries} entries checked, and at a second point too",
+                    f"{evidence.blocks[index].entries} entries checked{evidence.elsewhere}",
                 ),
                 fix=f"multiply it by exp({name}), of which the parameters are the logarithms",
                 error_after_fix=error,

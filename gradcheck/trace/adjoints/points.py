@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.adjoints.directional import second_adjoints
 from gradcheck.trace.adjoints.entering import entering
 from gradcheck.trace.adjoints.reverse import Adjoints, adjoints
 from gradcheck.trace.record.calling import Trace, trace_calls
@@ -36,6 +37,8 @@ class Subject:
             flat index.
         enters: whether the gradients are those that enter an adaptive update, where it has them,
             and not what it implies.
+        direction: where `loss` is to be taken by its derivative along one, of the one array of
+            parameters; None where the gradient is its own.
     """
 
     names: tuple[str, ...]
@@ -47,6 +50,7 @@ class Subject:
     cut: Callable[[Array], Sequence[Array]] | None = None
     along: tuple[tuple[str, int], ...] = ()
     enters: bool = False
+    direction: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -130,8 +134,13 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
         if not isinstance(index, int):
             raise NotFollowedError(_unfollowed(loss))
         known = [node.value for node in loss.nodes]
-        derivatives = adjoints(loss.nodes, known, {index: np.ones(known[index].shape)})
-    leaves = {name: i for name, i in parameters.items() if isinstance(i, int)}
+        leaves = {name: i for name, i in parameters.items() if isinstance(i, int)}
+        if subject.direction is None:
+            derivatives = adjoints(loss.nodes, known, {index: np.ones(known[index].shape)})
+        else:
+            (leaf,) = leaves.values()
+            direction = subject.direction.reshape(known[leaf].shape)
+            derivatives = second_adjoints(loss.nodes, index, leaf, direction)
     return FollowedLoss(loss.nodes, index, leaves, derivatives, subject)
 
 
@@ -215,18 +224,23 @@ def adjoints_agree(
 ) -> bool:
     """Whether the adjoints agree with differences of the user's own loss along random directions.
 
-    Three of four directions must agree: one may cross a kink.
+    Three of four directions must agree: one may cross a kink. Where second derivatives are
+    followed, they are made of the adjoints that are asked.
     """
-    agreeing = 0
+    agreeing, true = 0, point.true
+    if subject.direction is not None:
+        known, last = [node.value for node in point.loss_nodes], point.loss_index
+        seed = {last: np.ones(known[last].shape)}
+        true = point.gradients(adjoints(point.loss_nodes, known, seed))
     with np.errstate(all="ignore"):
         for asked in range(4):
             if agreeing == 3 or asked - agreeing == 2:
                 break
             directions = [rng.standard_normal(value.shape) for value in values]
             exact = sum(
-                float(np.vdot(point.true[name], direction))
+                float(np.vdot(true[name], direction))
                 for name, direction in zip(subject.names, directions, strict=True)
-                if name in point.true
+                if name in true
             )
             agreeing += any(
                 _close(exact, _difference(subject, values, directions, size))

@@ -6,7 +6,7 @@ A wrong value in the gradient is replaced by these, and only by these.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.chains import CHAIN, Locals, chained, stays_inside
+from gradcheck.trace.adjoints.directional import bend_of
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import tangents_of
 from gradcheck.trace.record.nodes import Node, grouped
@@ -25,6 +26,7 @@ VALUE = "value"
 CONTRIBUTION = "contribution"
 SLOPE = "slope"
 TANGENT = "tangent"
+BEND = "second derivative"
 PRODUCT = "product"
 """An adjoint times a value or a slope: known where one of them is used without the other."""
 
@@ -40,7 +42,7 @@ class What:
     """Which quantity of the loss something is.
 
     Attributes:
-        kind: ADJOINT, VALUE, CONTRIBUTION, SLOPE, TANGENT or PRODUCT.
+        kind: ADJOINT, VALUE, CONTRIBUTION, SLOPE, TANGENT, PRODUCT or BEND.
         node: what it is of, on the tape of the loss.
         other: the operation that an adjoint's contribution comes through, the value that a slope or
             a tangent is taken by, or the adjoint in a product; else NO_OTHER.
@@ -124,9 +126,22 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
     yield from contributions_of(points)
     yield from contributions_of_calls(points)
     yield from _slopes(points)
+    yield from _bends(points, used)
     for index, by, along in tangents_of(points):
         if index in used and not is_own(first.loss_nodes[index]):
             yield Quantity(TANGENT, index, by, along)
+
+
+def _bends(points: Sequence[Point], used: Container[int]) -> Iterator[Quantity]:
+    """Where a Hessian is followed, the second derivatives by what each entry has one of its own."""
+    first = points[0]
+    for index in first.derivatives.of_nodes if first.subject.direction is not None else ():
+        node = first.loss_nodes[index]
+        if index in used and not is_own(node) and node.value.size > 1:
+            by_point = [bend_of(one.loss_nodes, one.loss_index, index) for one in points]
+            values = tuple(one for one in by_point if one is not None)
+            if len(values) == len(points) and np.ptp(values[0]):
+                yield Quantity(BEND, index, NO_OTHER, values)
 
 
 def is_own(node: Node) -> bool:

@@ -18,12 +18,13 @@ from gradcheck.user.tensors import to_array
 def subject_of_problem(problem: Problem) -> Subject:
     """The functions of a problem; layers and steps are seen through."""
     parameters = problem.parameters
+    own_loss, direction = problem.slope or (problem.loss_function, None)
 
     def loss(packed: Any) -> Any:
         if problem.batched:
             stacks = [value[None] for value in blocks(packed).values()]
             return problem.loss_function(parameters.pack(stacks))[0]
-        returned = problem.loss_function(packed)
+        returned = own_loss(packed)
         return to_array(returned[0] if problem.gradient_function is None else returned)
 
     def gradient(packed: Any) -> Mapping[str, Any]:
@@ -58,7 +59,7 @@ def subject_of_problem(problem: Problem) -> Subject:
             found.setdefault(parameters.names[leaf.block], value)
         return found
 
-    users = (problem.loss_function, problem.gradient_function, problem.step, parameters.owner)
+    users = (own_loss, problem.gradient_function, problem.step, parameters.owner)
     shapes = parameters.shapes
     return Subject(
         parameters.names,
@@ -69,6 +70,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         users,
         None if parameters.vector is None else lambda vector: cut(vector, shapes),
         enters=problem.step is not None and problem.step.entering is not None,
+        direction=direction,
     )
 
 

@@ -1,8 +1,4 @@
-"""Derivatives of the loss's values by single entries of the parameters: the columns of Jacobians.
-
-They are differences of the tape, carried out again with the entry moved: no rule of an operation
-is needed, and central ones of the sixth order agree with the derivative to nine digits or more.
-"""
+"""Derivatives of the loss's values by single entries of the parameters: columns of Jacobians."""
 
 from __future__ import annotations
 
@@ -12,19 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.adjoints.directional import along, second_adjoints
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.record.nodes import Node, carried
 
 ByPoint = tuple[NDArray[Any], ...]
 
+GIVEN = ("reshape", "copy")
+"""What is done with parameters before the user's function is given them."""
+
 MOST_ROWS = 2000
 """Of a matrix of so many rows, columns are judged as a whole."""
-
-STEP = 3e-3
-"""By how much an entry is moved, by its size."""
-
-STENCIL = ((1, 3 / 4), (2, -3 / 20), (3, 1 / 60))
-"""Fornberg 1988: the first derivative to the sixth order."""
 
 
 def tangents_of(points: Sequence[Point]) -> Iterator[tuple[int, int, ByPoint]]:
@@ -49,33 +43,54 @@ def columns_of(points: Sequence[Point]) -> Iterator[tuple[str, int, int, ByPoint
         column, and what it should be by point.
     """
     first = points[0]
-    matrix, values = _matrix(first), first.loss_nodes[first.loss_index].operands
-    if matrix is None or not values or first.subject.cut is None:
-        return
-    (leaf,) = first.parameters.values()
-    names = _blocks_of_entries(first, leaf)
-    for _, entry in first.subject.along:
-        by_point = [_along(point, leaf, entry).get(values[0]) for point in points]
+    starts, width = {}, 0
+    for name, leaf in first.parameters.items():
+        starts[name] = width
+        width += first.loss_nodes[leaf].value.size
+    for name, entry in first.subject.along:
+        if name not in first.parameters:
+            continue
+        block = name if first.subject.cut is None else _blocks_of_entries(first)[entry]
+        matrix = _matrix(first, first.outputs.get(block))
+        by_point = [_column(point, first.parameters[name], entry) for point in points]
         known = tuple(one.reshape(-1) for one in by_point if one is not None)
+        if matrix is None or len(known) < len(points):
+            continue
         rows, columns = first.nodes[matrix].value.shape
-        if len(known) == len(points) and known[0].shape == (rows,) and columns == len(names):
-            yield names[entry], matrix, entry, known
+        number = entry + (starts[name] if columns == width else 0)
+        if known[0].shape == (rows,) and number < columns:
+            yield block, matrix, number, known
 
 
-def _matrix(point: Point) -> int | None:
-    """What the row was read from, which the user's code has made; None where it is no matrix."""
-    for node in reversed(point.nodes):
+def _column(point: Point, leaf: int, entry: int) -> NDArray[Any] | None:
+    """The derivatives by an entry of what a row is one value of."""
+    if point.subject.direction is not None:  # of the gradient, all of which is by one array
+        direction = _unit(point.loss_nodes[leaf].value.shape, entry)
+        found = second_adjoints(point.loss_nodes, point.loss_index, leaf, direction)
+        return found.of_nodes.get(leaf)
+    values = point.loss_nodes[point.loss_index].operands
+    return _along(point, leaf, entry).get(values[0]) if values else None
+
+
+def _matrix(point: Point, output: int | None) -> int | None:
+    """What the row of a block was read from, which the user's code has made; None for no matrix."""
+    while output is not None and point.nodes[output].operands:
+        node = point.nodes[output]
+        output = node.operands[0]
+        read = point.nodes[output].value
         if node.operation == "getitem" and node.place is None and len(node.operands) == 1:
-            read = point.nodes[node.operands[0]].value
-            if read.ndim == 2 and node.value.shape == read.shape[1:] and len(read) <= MOST_ROWS:
-                return node.operands[0]
+            is_row = read.ndim == 2 and node.value.shape == read.shape[1:]
+            return output if is_row and len(read) <= MOST_ROWS else None
     return None
 
 
-def _blocks_of_entries(point: Point, leaf: int) -> list[str]:
+def _blocks_of_entries(point: Point) -> list[str]:
     """The block that every entry of the one vector of parameters is in."""
-    subject, shape = point.subject, point.loss_nodes[leaf].value.shape
-    places = () if subject.cut is None else subject.cut(np.zeros(shape))
+    subject = point.subject
+    (leaf,) = point.parameters.values()
+    places = (
+        () if subject.cut is None else subject.cut(np.zeros(point.loss_nodes[leaf].value.shape))
+    )
     named = zip(subject.names, places, strict=True)
     return [name for name, place in named for _ in range(place.size)]
 
@@ -83,40 +98,48 @@ def _blocks_of_entries(point: Point, leaf: int) -> list[str]:
 def _along(point: Point, leaf: int, entry: int) -> dict[int, NDArray[Any]]:
     nodes = point.loss_nodes
     known = [node.value for node in nodes]
-    step = STEP * (abs(float(known[leaf].flat[entry])) or 1.0)
-    total: dict[int, NDArray[Any]] = {}
-    for offset, weight in STENCIL:
-        for sign in (1, -1):
-            moved = np.array(known[leaf])
-            moved.flat[entry] += sign * offset * step
-            for index, value in carried(nodes, known, {leaf: moved}, point.loss_index).items():
-                if nodes[index].is_float and not nodes[index].is_leaf:
-                    share = np.asarray(value) * (sign * weight / step)
-                    total[index] = total[index] + share if index in total else share
-    return total
+
+    def made(moved: NDArray[Any]) -> dict[int, NDArray[Any]]:
+        values = carried(nodes, known, {leaf: moved}, point.loss_index)
+        return {
+            index: value
+            for index, value in values.items()
+            if nodes[index].is_float and not nodes[index].is_leaf
+        }
+
+    return along(known[leaf], _unit(known[leaf].shape, entry), made)
+
+
+def _unit(shape: tuple[int, ...], entry: int) -> NDArray[np.float64]:
+    direction = np.zeros(shape)
+    direction.flat[entry] = 1.0
+    return direction
 
 
 def entries_read_alone(point: Point) -> dict[str, int]:
-    """Where the loss reads the one entry of a block by itself, by the block."""
-    subject = point.subject
-    if subject.cut is None or not subject.along:
-        return {}
-    (leaf,) = point.parameters.values()
-    shape = point.loss_nodes[leaf].value.shape
-    places = subject.cut(np.arange(np.prod(shape, dtype=int)).reshape(shape))
-    found = {
-        name: _read_alone(point.loss_nodes, leaf, int(place.reshape(())))
-        for name, place in zip(subject.names, places, strict=True)
-        if place.size == 1
-    }
-    return {name: index for name, index in found.items() if index != leaf}
+    """Where the loss reads single entries by themselves, by their names: blocks of one entry."""
+    found = {}
+    of_blocks = _blocks_of_entries(point) if point.subject.cut and point.subject.along else ()
+    for name, entry in point.subject.along:
+        leaf = point.parameters.get(name, -1)
+        index = leaf if leaf < 0 else _read_alone(point.loss_nodes, leaf, entry)
+        if index != leaf:
+            place = np.unravel_index(entry, point.loss_nodes[leaf].value.shape)
+            own = f"{name}[{', '.join(map(str, place))}]"
+            found[of_blocks[entry] if of_blocks else own] = index
+    return found
 
 
 def _read_alone(nodes: Sequence[Node], leaf: int, entry: int) -> int:
     """Where the entry is read by itself, or the leaf where it is not."""
     for node in nodes:
-        if node.operation == "getitem" and node.operands == (leaf,) and node.value.size == 1:
-            place = np.zeros(nodes[leaf].value.shape)
+        if node.operation != "getitem" or len(node.operands) != 1 or node.value.size != 1:
+            continue
+        read = node.operands[0]
+        place = np.zeros(nodes[read].value.shape)
+        while read != leaf and nodes[read].place is None and nodes[read].operation in GIVEN:
+            read = nodes[read].operands[0]
+        if read == leaf:
             place.flat[entry] = 1.0
             try:
                 if node.function is not None and node.function(place, node.arguments[1]) == 1.0:

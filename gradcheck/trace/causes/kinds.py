@@ -9,6 +9,7 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
+    BEND,
     CONTRIBUTION,
     PRODUCT,
     SLOPE,
@@ -24,7 +25,7 @@ from gradcheck.trace.wording.words import Words
 
 LOOSE = 1e-6
 
-ORDER = (ADJOINT, VALUE, SLOPE, TANGENT, CONTRIBUTION)
+ORDER = (ADJOINT, VALUE, SLOPE, BEND, TANGENT, CONTRIBUTION)
 """Which of several quantities that a value is names it."""
 
 

@@ -66,9 +66,10 @@ def blame(
     state, node = view.state, view.state.tape[mend.unit.first]
     made = with_place(state, node)
     places = [call.place for call in made.chain]
-    if not places:  # what the user's function is given: all that it does with it is to name it
+    if not places:  # what the user's function is given: all that it does is to name it, or use it
         given = {node.index, *node.operands}
-        return Blame(next((one.place for one in assignments if one.node in given), None))
+        name = next((one.place for one in assignments if one.node in given), None)
+        return _only_use(state, node.index) if name is None else Blame(name)
     if mend.unit.nodes:
         named = [one for one in assignments if one.node == mend.unit.first]
         # what a dict is given under a name was made, or got that name, before
@@ -81,6 +82,17 @@ def blame(
             return Blame(named[-1].place, (places[0],))
         return Blame.at(made.chain)
     return _blame_operand(mend, view, made, assignments, words)
+
+
+def _only_use(state: State, index: int) -> Blame:
+    """The one use of what the user's function is given, behind what is done before that."""
+    users = state.consumers[index]
+    while len(users) == 1:
+        user = state.tape[users[0]]
+        if user.chain:
+            return Blame.in_use(user, index)
+        index, users = user.index, state.consumers[user.index]
+    return Blame(None)
 
 
 def _blame_operand(

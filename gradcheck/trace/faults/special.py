@@ -173,7 +173,7 @@ def wrong_shape(
     state, tape = view.state, view.state.tape
     for output in _chosen(state, wrong):
         value = state.values[0][output.node]
-        if value.shape == output.true[0].shape:
+        if output.part(value).shape == output.true[0].shape:
             continue
         node = with_place(state, tape[output.node])
         named = [one for one in assignments if one.node == node.index]

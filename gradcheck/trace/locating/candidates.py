@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
+    BEND,
     CONTRIBUTION,
     SLOPE,
     TANGENT,
@@ -52,8 +53,8 @@ class Table:
 
     def fitting(self, carries_adjoint: bool) -> NDArray[np.bool_]:
         """Which are of the kind of what they replace: adjoints for adjoints, slopes for slopes."""
-        kinds = (ADJOINT, CONTRIBUTION, VALUE) if carries_adjoint else (VALUE, SLOPE)
-        kinds = (*kinds, TANGENT)
+        own = (ADJOINT, CONTRIBUTION) if carries_adjoint else (SLOPE, BEND)
+        kinds = (VALUE, TANGENT, *own)
         return np.array([one.kind in kinds for one in self.candidates], dtype=bool)
 
 

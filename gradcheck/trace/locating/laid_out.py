@@ -20,7 +20,7 @@ from gradcheck.trace.locating.search import PLAIN
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, USE, Mend, Unit
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT, Node, resolve
+from gradcheck.trace.record.nodes import OUTPUT, Node, Reference, resolve
 
 Array = NDArray[np.float64]
 
@@ -34,12 +34,13 @@ def in_what_is_laid_out(
     mend: Mend, state: State, wrong: frozenset[str], candidates: Candidates
 ) -> Mend:
     """The mend of the one expression that goes into what is wrong; or the same."""
-    inner, mend = None, _as_written_in_the_end(mend, state)
+    mend = _as_written_in_the_end(mend, state)
+    inner = _before_other_writes(mend, state, candidates.of_matrix)
     for _ in range(LAYERS):
         further = _inner(inner or mend, state, candidates.of_matrix)
         if further is None:
             break
-        inner = further
+        inner = _before_other_writes(further, state, candidates.of_matrix) or further
     if inner is None:
         return mend
     found: list[Mend] = []
@@ -66,6 +67,28 @@ def _as_written_in_the_end(mend: Mend, state: State) -> Mend:
         is_right = np.abs(written - wanted) <= CLOSE * np.max(np.abs(wanted), initial=0.0)
         actual.append(np.where(is_right, wanted, np.ravel(one)))
     return replace(mend, actual=actual)
+
+
+def _before_other_writes(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
+    """The same in the array as it was before what is written elsewhere; None where that is all."""
+    index, off = mend.unit.first, off_entries(mend)
+    node, edge = state.tape[index], None
+    numbers = np.arange(mend.actual[0].size)
+    while of_matrix and mend.unit.kind == NODE and node.operation == "setitem":
+        before, key = node.arguments[0], resolve(node.arguments[1], state.values[0])
+        is_ours = isinstance(before, Reference) and node.value.size == numbers.size
+        if not is_ours or np.isin(off, numbers.reshape(node.value.shape)[key]).any():
+            break
+        edge = (node.index, before.index)
+        node = state.tape[before.index]
+    if edge is None:
+        return None
+    expected = []
+    for values, whole in zip(state.values, mend.expected, strict=True):
+        wanted = np.array(values[edge[1]], dtype=np.float64)
+        wanted.flat[off] = np.ravel(whole)[off]
+        expected.append(wanted)
+    return _with(mend, *edge, state, expected)
 
 
 def off_entries(mend: Mend) -> NDArray[np.intp]:

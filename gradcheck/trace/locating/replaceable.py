@@ -130,7 +130,7 @@ def _series(view: View) -> Iterator[Unit]:
     of_loops = _grouped(
         view,
         lambda node: node.in_loop,
-        lambda index: _replaceable(view, index),
+        lambda index: _replaceable(view, index) and bool(tape[index].chain),  # no loop of ours
     )
     of_calls = _grouped(
         view,
@@ -190,6 +190,7 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
             for one in node.operands
             if view.may_be_replaced_in_use(one) or (is_sum and one in view.carrying)
             if not is_inside(tape, index, one)
+            if node.chain or tape[one].chain or tape[one].is_leaf  # what we do with ours is right
         ]
         known = view.is_known(index)
         for outer in range(1, min(OUTER + 1, len(node.chain))):

@@ -193,7 +193,9 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
     actual = trials.actual(unit)
     for candidate in trials.survivors(unit, table, table.fitting(is_carrying) if strict else None):
         values = [entries[candidate.number] for entries in table.entries]
-        if proportion(actual, values) is not None and not _is_other_mean(unit, view):
+        is_ours = candidates.of_matrix and view.state.tape[unit.first].place is None
+        is_other = is_ours or _is_other_mean(unit, view)
+        if proportion(actual, values) is not None and not is_other:
             continue
         if is_forward and candidate.kind != VALUE:
             continue

@@ -24,6 +24,9 @@ UFUNC_OF = {"atan": "arctan", "atan2": "arctan2", "pow": "power"}
 UNTRACED = ("random", "testing", "typing", "exceptions", "dtypes", "f2py", "ctypeslib", "ma")
 """The parts of numpy that are left as they are."""
 
+BEGINNING = ("zeros", "ones", "full", "eye")
+"""The functions of torch that make tensors of numbers."""
+
 NOT_FUNCTIONS = split_names(
     """
     errstate seterr geterr seterrcall geterrcall printoptions set_printoptions
@@ -67,6 +70,22 @@ class NumpyProxy(ModuleProxy):
         return dir(self._module)
 
 
+class TorchProxy(ModuleProxy):
+    """Torch, whose functions see what they are called on; only what begins a tensor does not."""
+
+    def __getattr__(self, name: str) -> Any:
+        own = getattr(self._module, name)
+        numpys = _numpy_function(getattr(np, name), self._tape) if name in BEGINNING else own
+
+        def begun(*arguments: Any, dtype: Any = None, **keywords: Any) -> Any:
+            if not self._tape.open or (dtype is not None and not dtype.is_floating_point):
+                return own(*arguments, dtype=dtype, **keywords)
+            is_shape = name in ("zeros", "ones") and isinstance(arguments[0], int)
+            return numpys(arguments) if is_shape else numpys(*arguments)
+
+        return own if numpys is own else begun
+
+
 class IndexProxy:
     """`np.c_`, `np.r_` and the like."""
 
@@ -93,6 +112,8 @@ def proxy_of(value: Any, tape: Tape) -> Any:
             return NumpyProxy(np, tape)
         if package == "jax":
             return ModuleProxy(value, tape)
+        if value.__name__ == "torch":
+            return TorchProxy(value, tape)
         inside = package in ("numpy", "scipy") and not set(UNTRACED) & set(parts)
         return NumpyProxy(value, tape) if inside else value
     if value is np.float64:

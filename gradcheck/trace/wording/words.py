@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 
 from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
+    BEND,
     CONTRIBUTION,
     NO_OTHER,
     PRODUCT,
@@ -107,6 +108,8 @@ class Words:
                 elif owner and owner[-1] != "<locals>" and self.nodes[other].chain:
                     by = owner[-1]
             return f"the slope of {by} at {self.name(self._named_sum(other))}"
+        if kind == BEND:
+            return f"the second derivative of the loss by {self.name(node)}"
         if kind == TANGENT:
             return f"d{self.name(node).removeprefix('the ')}/d{self.name(other)}"
         return self.name(node)

@@ -1,0 +1,45 @@
+"""Where the trace follows nothing, as complex numbers: the line of the edit that mends it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gradcheck.compare.followed import unfollowable
+from gradcheck.compare.point import Point
+from gradcheck.diagnose.engine import Diagnosis
+from gradcheck.mending.model import Repair
+from gradcheck.mending.process import repair
+from gradcheck.options import Edits
+from gradcheck.progress import Advance
+from gradcheck.user.complexes import has_complex
+
+FEW = Edits(400)
+"""So many edits are tried for a line alone."""
+
+
+def with_line(
+    point: Point, diagnosis: Diagnosis, repaired: Repair | None, advance: Advance
+) -> Diagnosis:
+    """The diagnosis with the place of the first patch, where no finding has any."""
+    errors = [one for one in diagnosis.findings if one.severity == "error"]
+    may_be = has_complex(point.problem) or not unfollowable(point)
+    if not (diagnosis.unfollowed and may_be and errors) or any(one.location for one in errors):
+        return diagnosis
+    repaired = repaired or repair(point, diagnosis, FEW, advance)
+    for patch in repaired.patches[:1]:
+        wrong, _, written = patch.words.partition("\n")[0].partition("  ->  ")
+        fix = f"write `{written}` for `{wrong}`" if written else wrong
+        proof = f"with what is written below, it {patch.proof}"
+        placed = [
+            replace(
+                one,
+                location=patch.location,
+                expression=wrong,
+                evidence=(*one.evidence, proof),
+                fix=fix,
+            )
+            for one in errors
+        ]
+        rest = [one for one in diagnosis.findings if one not in errors]
+        return replace(diagnosis, findings=(*placed, *rest))
+    return diagnosis
