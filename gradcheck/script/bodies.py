@@ -6,6 +6,7 @@ import ast
 import contextlib
 import copy
 import io
+import random
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from types import FunctionType
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.marks import TrainingLoop
+from gradcheck.script.state import Snapshot, State, restore_random
 
 NAME = "training_step"
 RETURNED = "__gradcheck_returned__"
@@ -186,3 +188,25 @@ def silence() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+@contextlib.contextmanager
+def as_at(names: dict[str, Any], snapshot: Snapshot, state: State) -> Iterator[None]:
+    """The module's variables and the random generators as they were; put back afterwards.
+
+    Args:
+        names: the module's variables.
+        snapshot: has the state of the random generators.
+        state: has what the variables are to be.
+    """
+    before = dict(names)
+    states = np.random.get_state(), random.getstate()  # noqa: NPY002
+    names.update(state.module)
+    restore_random(snapshot.numpy_state, snapshot.python_state)
+    try:
+        yield
+    finally:
+        for name in [name for name in names if name not in before]:
+            del names[name]
+        names.update(before)
+        restore_random(*states)

@@ -30,16 +30,18 @@ def views(values: Iterable[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
 
 
 def keep_memory_shared(
-    values: Iterable[Any], memo: dict[int, Any], constant: Collection[int] = frozenset()
+    found: Iterable[tuple[NDArray[Any], NDArray[Any]]],
+    memo: dict[int, Any],
+    constant: Collection[int] = frozenset(),
 ) -> None:
     """Has what a copy makes of two arrays in the same memory lie in the same memory too.
 
     Args:
-        values: what is copied, the arrays among it.
+        found: the arrays that are views of others (`views`), among what is copied.
         memo: what becomes of objects, by their ids, as `copy.deepcopy` takes it; added to.
         constant: the ids of arrays that are not copied.
     """
-    for whole, view in views(values):
+    for whole, view in found:
         if id(whole) in constant:
             continue
         copied = memo.get(id(whole), whole)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
-from pathlib import Path as File
 from typing import TYPE_CHECKING
 
 from gradcheck.script.choice import choose
@@ -12,9 +10,9 @@ from gradcheck.script.loops import Step
 from gradcheck.script.losses import Point, candidates
 from gradcheck.script.rates import Rate
 from gradcheck.script.rates import candidates as of_script
-from gradcheck.script.reading import framework
+from gradcheck.script.refusals import it_raised
 from gradcheck.script.state import Path, Snapshot, label, last_name, leaves
-from gradcheck.script.words import RATE, ROLE, RefusedError, short
+from gradcheck.script.words import RATE, ROLE, RefusedError
 
 if TYPE_CHECKING:
     from gradcheck.script.taking import Taken, Taking
@@ -47,7 +45,7 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
         if found is not None:
             handover = Handover(point, tuple(paths), found.loss, step.rate.value, {})
             return Taken(handover, found, of_step=False, both=False)
-    raise RefusedError(_sentence(taking, error, bool(begun)))
+    raise RefusedError(it_raised(taking, error, bool(begun)))
 
 
 def _rate(taking: Taking, snapshot: Snapshot) -> Rate:
@@ -70,33 +68,3 @@ def _updated(taking: Taking, number: int, snapshot: Snapshot) -> list[Path]:
     numbers = leaves(snapshot.state)
     found = [path for path in numbers if label(path) in targets]
     return found or [path for path in numbers if ROLE.match(last_name(path))]
-
-
-def _said(taking: Taking, error: Exception) -> str:
-    return f"{type(error).__name__}: {short(error, 160)} ({_place(taking, error)})"
-
-
-def _place(taking: Taking, error: Exception) -> str:
-    own = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if File(frame.filename) == taking.script.path
-    ]
-    return f"{taking.script.path.name}:{own[-1] if own else 1}"
-
-
-def _sentence(taking: Taking, error: Exception, in_loop: bool) -> str:
-    package = framework(taking.script.text)
-    if package is not None:
-        return f"{package} makes its gradients: there is none to check"
-    if isinstance(error, FileNotFoundError):
-        file = error.filename or str(error).removesuffix("not found.").strip()
-        return (
-            f"{file} not found, before any training loop: put the file there, or give the script a "
-            "few made-up rows"
-        )
-    where = "in its loop" if in_loop else "before any training loop"
-    said = f"it raises {_said(taking, error)}, {where}"
-    if isinstance(error, ModuleNotFoundError):
-        said += "; install it in the environment of gradcheck, or leave it out"
-    return said

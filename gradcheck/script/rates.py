@@ -25,7 +25,7 @@ from gradcheck.script.state import (
 from gradcheck.script.words import RATE
 from gradcheck.trace.record.ownership import is_users_object
 
-DEPTH = 5
+DEPTH = 7
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Rate:
         marks: the numbers of the literals or increments that are, or hold, it, or
         holder: the class or function that keeps it,
         key: under this name, or at this place of the defaults.
+        others: where else the same number is kept under the same name, as by every layer.
     """
 
     value: float
@@ -47,6 +48,7 @@ class Rate:
     marks: tuple[int, ...] = ()
     holder: Any = None
     key: Any = None
+    others: tuple[Rate, ...] = ()
 
     def at(self, snapshot: Snapshot, used: Mapping[int, float]) -> Rate:
         """What it is in an iteration.
@@ -66,11 +68,19 @@ class Rate:
         if scale == 1.0:
             yield
             return
-        undo = self._scale(state, scale, marks)
+        undo = [one._scale(state, scale, marks) for one in (self, *self.others)]
         try:
             yield
         finally:
-            undo()
+            for put_back in undo:
+                put_back()
+
+    def _place(self, state: State) -> tuple[Any, ...]:
+        """Where it is kept: an object has one place, whatever paths lead to it."""
+        if self.path is None:
+            return id(self.holder), self.key
+        holder = self.path[:-1] if len(self.path) <= 2 else id(state.get(self.path[:-1]))
+        return holder, self.path[-1]
 
     def _scale(self, state: State, scale: float, marks: dict[int, float]) -> Callable[[], None]:
         if self.path is not None:
@@ -116,12 +126,23 @@ def candidates(snapshot: Snapshot, module: dict[str, Any], sites: Sequence[Site]
     ]
     for function in functions:
         found += _defaults(function)
+    found = [*_together(found, state), *found]
     found += _literals(sites)
     for part in (LOCAL, MODULE):
         seen = set()
         for name, value in state.part(part).items():
             found += _in_state((part, name), value, seen, named=False)
     return found
+
+
+def _together(found: Sequence[Rate], state: State) -> list[Rate]:
+    """Rates that several objects or functions keep under one name, each place once."""
+    alike: dict[tuple[Any, float], dict[tuple[Any, ...], Rate]] = {}
+    for rate in found:
+        last = rate.words.split("=")[0].rsplit(".", 1)[-1]
+        alike.setdefault((last, rate.value), {}).setdefault(rate._place(state), rate)
+    groups = [tuple(places.values()) for places in alike.values() if len(places) > 1]
+    return [replace(first, others=tuple(others)) for first, *others in groups]
 
 
 def _literals(sites: Sequence[Site]) -> list[Rate]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from gradcheck.script.bodies import (
     RETURNED,
     ReturnedError,
+    as_at,
     body_function,
     closures,
     fill_class,
@@ -31,7 +31,6 @@ from gradcheck.script.state import (
     State,
     all_moved,
     leaves,
-    restore_random,
     take_snapshot,
 )
 
@@ -262,36 +261,33 @@ class Run:
         body = body or self.body(number, snapshot)
         is_plain = not values and seen is None and scale == 1.0
         arrays = leaves(state) if is_plain else {}
-        with self._as_at(snapshot, state), self._imported.as_in(state.imported), silence():
-            begun = replace(state, module=self.names, local=local)
-            scaled = rate.scaled(begun, scale, self._scales) if rate else contextlib.nullcontext()
-            with scaled, closures(local or {}):
-                self._seen, self._replaying, self._used = seen, True, {}
-                try:
-                    with contextlib.suppress(_StopError, ReturnedError):
-                        if local is None:
-                            body()
-                        else:
-                            accepted = body.__code__.co_varnames[: body.__code__.co_argcount]
-                            local = body(**{name: local[name] for name in accepted})
-                finally:
-                    self._seen, self._replaying = None, False
-            after = self._state(local)
+        try:
+            with as_at(self.names, snapshot, state), self._imported.as_in(state.imported):
+                begun = replace(state, module=self.names, local=local)
+                scaled = rate.scaled(begun, scale, self._scales) if rate else silence()
+                with silence(), scaled, closures(local or {}):
+                    self._seen, self._replaying, self._used = seen, True, {}
+                    local = self._pass(body, local)
+                after = self._state(local)
+        except ValueError as error:
+            if not snapshot.is_shared_no_more(error):
+                raise
+            if seen is not None:
+                seen.forget()
+            return self.replay(number, snapshot, values, rate, scale, seen, body)
         if is_plain:  # at a rate of 0 all stays
             snapshot.share(arrays)
         return after
 
-    @contextlib.contextmanager
-    def _as_at(self, snapshot: Snapshot, state: State) -> Iterator[None]:
-        """The module's variables and the random generators as they were; put back afterwards."""
-        before = dict(self.names)
-        states = np.random.get_state(), random.getstate()  # noqa: NPY002
-        self.names.update(state.module)
-        restore_random(snapshot.numpy_state, snapshot.python_state)
+    def _pass(self, body: types.FunctionType, local: Any) -> Any:
+        """The variables of the function, if the loop is in one, after a pass of it."""
         try:
-            yield
+            with contextlib.suppress(_StopError, ReturnedError):
+                if local is None:
+                    body()
+                else:
+                    accepted = body.__code__.co_varnames[: body.__code__.co_argcount]
+                    local = body(**{name: local[name] for name in accepted})
         finally:
-            for name in [name for name in self.names if name not in before]:
-                del self.names[name]
-            self.names.update(before)
-            restore_random(*states)
+            self._seen, self._replaying = None, False
+        return local
