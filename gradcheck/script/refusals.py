@@ -100,7 +100,8 @@ def _uncalled(tree: ast.Module, updating: set[str]) -> str:
         tree: the script.
         updating: the names of the functions that update something, or call one that does.
     """
-    called = {name_of(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    uses = (ast.Name, ast.Attribute)
+    called = {name_of(node) for node in ast.walk(tree) if isinstance(node, uses)}
     for node in tree.body:
         inner = node.body if isinstance(node, ast.ClassDef) else [node]
         for one in inner:
