@@ -51,8 +51,11 @@ def excuse(point: Point, rng: np.random.Generator) -> Point:
     )
 
 
-def allowing_both(point: Point) -> Point:
-    """The measured point, where the derivatives of the loss without that number are right too."""
+def allowing_both(point: Point, most: float = LARGEST_ERROR) -> Point:
+    """The measured point, where the derivatives of the loss without that number are right too.
+
+    And what lies between. Of a block of which the two differ by `most` of its size, that is not so.
+    """
     found = _derivatives(point)
     if found is None:
         return point
@@ -61,14 +64,14 @@ def allowing_both(point: Point) -> Point:
         bare[block.name] - own[block.name] if block.name in own else None for block in point.blocks
     ]
     return point.with_blocks(
-        block if shift is None else _widened(block, shift.reshape(-1)[block.numeric.entries])
+        block if shift is None else _widened(block, shift.reshape(-1)[block.numeric.entries], most)
         for block, shift in zip(point.blocks, shifts, strict=True)
     )
 
 
-def _widened(block: Block, shift: Array) -> Block:
+def _widened(block: Block, shift: Array, most: float) -> Block:
     estimates, numeric = block.numeric.estimates, block.numeric
-    if not np.max(np.abs(shift), initial=0.0) < LARGEST_ERROR * numeric.largest:
+    if not np.max(np.abs(shift), initial=0.0) < most * (numeric.largest or 1.0):
         return block
     lower = np.minimum(estimates.lower, estimates.lower + shift)
     upper = np.maximum(estimates.upper, estimates.upper + shift)
