@@ -131,10 +131,13 @@ def what_to_write(names: Mapping[str, Any]) -> str:
     grad = next((name for name in own if re.search("grad|backward|backprop|deriv", name)), None)
     if loss is None or grad is None:
         return "mark a function with @gradcheck.case"
-    first = next(iter(inspect.signature(names[loss]).parameters), "params")
+    first, *others = inspect.signature(names[loss]).parameters or ["params"]
+    more = f", args=({', '.join(others)},)" if others else ""
+    if others and list(inspect.signature(names[grad]).parameters) != [first, *others]:
+        return "mark a function with @gradcheck.case"
     return (
         "write into it\n\n    import gradcheck\n\n    @gradcheck.case\n    def mine():\n"
-        f"        return gradcheck.Case({loss}, {first}, {grad})   # {first}: where to check"
+        f"        return gradcheck.Case({loss}, {first}, {grad}{more})   # {first}: where to check"
     )
 
 

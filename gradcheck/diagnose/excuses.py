@@ -33,7 +33,7 @@ def excuse(point: Point, rng: np.random.Generator) -> Point:
     """
     if not any(map(_is_slightly_off, point.blocks)):
         return point
-    found = ask_trace(point, lambda to: without_guards(to, point.values), lambda _: None)
+    found = _derivatives(point)
     if found is None:
         return point
     own, bare = found
@@ -49,6 +49,39 @@ def excuse(point: Point, rng: np.random.Generator) -> Point:
         ),
         evaluations=lessened.evaluations,
     )
+
+
+def allowing_both(point: Point, most: float = LARGEST_ERROR) -> Point:
+    """The measured point, where the derivatives of the loss without that number are right too.
+
+    And what lies between. Of a block of which the two differ by `most` of its size, that is not so.
+    """
+    found = _derivatives(point)
+    if found is None:
+        return point
+    own, bare = found
+    shifts = [
+        bare[block.name] - own[block.name] if block.name in own else None for block in point.blocks
+    ]
+    return point.with_blocks(
+        block if shift is None else _widened(block, shift.reshape(-1)[block.numeric.entries], most)
+        for block, shift in zip(point.blocks, shifts, strict=True)
+    )
+
+
+def _widened(block: Block, shift: Array, most: float) -> Block:
+    estimates, numeric = block.numeric.estimates, block.numeric
+    if not np.max(np.abs(shift), initial=0.0) < most * (numeric.largest or 1.0):
+        return block
+    lower = np.minimum(estimates.lower, estimates.lower + shift)
+    upper = np.maximum(estimates.upper, estimates.upper + shift)
+    both = replace(estimates, lower=lower, upper=upper)
+    return replace(block, numeric=replace(numeric, estimates=both))
+
+
+def _derivatives(point: Point) -> tuple[Mapping[str, Array], Mapping[str, Array]] | None:
+    """The gradient of the loss as it is, and without that number; None where it has none."""
+    return ask_trace(point, lambda to: without_guards(to, point.values), lambda _: None)
 
 
 def _is_slightly_off(block: Block) -> bool:

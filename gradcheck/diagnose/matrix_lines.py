@@ -148,10 +148,16 @@ def with_lines(
 
 
 def _worst_row(one: Told, judged: Judged) -> int | None:
+    """The row that is furthest off, before one where a derivative is 0, which many factors make."""
     if not len(one.entries):
         return None
-    apart = np.abs(judged.analytic - judged.numeric)[one.entries] / judged.bound[one.entries]
-    return int(judged.rows[one.entries[int(np.argmax(np.nan_to_num(apart)))]])
+    analytic, numeric, bound = (
+        side[one.entries] for side in (judged.analytic, judged.numeric, judged.bound)
+    )
+    apart = np.nan_to_num(np.abs(analytic - numeric) / bound)
+    neither = np.minimum(np.abs(analytic), np.abs(numeric)) > bound
+    chosen = int(np.argmax(apart * neither if np.any(neither) else apart))
+    return int(judged.rows[one.entries[chosen]])
 
 
 def _follow_row(

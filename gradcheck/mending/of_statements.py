@@ -9,19 +9,22 @@ from itertools import pairwise
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_insertions import put_in
 
+IN_PLACE = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.Div: "/="}
+
 PARTS = {1: ("[1:]", "[:-1]"), 2: ("[:, 1:]", "[1:]", "[:, :-1]", "[:-1]")}
 """Where no biases are, in arrays of one axis and of two."""
 
 
 def assigned_or_added(context: Context) -> Iterator[Edit]:
-    """`+=` for `=`, and the other way; `-=` for `+=`."""
+    """`+=` for `=`, and the other way; `-=` for `+=`, `*=` for `/=`."""
     for node in context.nodes:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             if isinstance(node.targets[0], ast.Name | ast.Attribute | ast.Subscript):
                 yield _with_operator(context, node, node.targets[0], "+=")
         elif isinstance(node, ast.AugAssign):
-            own = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*="}.get(type(node.op), "")
-            for operator in ("=", "+=", "-="):
+            own = IN_PLACE.get(type(node.op), "")
+            scaling = ("*=", "/=") if own in ("*=", "/=") else ()
+            for operator in (*scaling, "=", "+=", "-="):
                 if operator != own:
                     yield _with_operator(context, node, node.target, operator)
             yield from _in_part(context, node)

@@ -126,7 +126,7 @@ def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
         except UnreadableError as error:
             refused.append(str(error))
         else:
-            marks = marks_in(code)
+            marks = marks_in(code, linecache.getlines(path))
             functions.append(Function(tuple(same), path, names, occurrence, code in of_loss, marks))
     return functions, refused
 

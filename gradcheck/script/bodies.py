@@ -7,7 +7,7 @@ import contextlib
 import copy
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 
 from gradcheck.mending.source import ONCE, STEP
 from gradcheck.script.marks import TrainingLoop
+from gradcheck.script.state import random_states, restore_random
+from gradcheck.trace.record.ownership import restorer
 
 RETURNED = "__gradcheck_returned__"
 
@@ -166,3 +168,20 @@ def silence() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+@contextlib.contextmanager
+def as_at(
+    scopes: Sequence[tuple[dict[str, Any], Mapping[str, Any]]], random_state: tuple[Any, Any]
+) -> Iterator[None]:
+    """Variables as they are to be, and the random generators; put back afterwards."""
+    undo, states = [restorer(names) for names, _ in scopes], random_states()
+    for names, values in scopes:
+        names.update(values)
+    restore_random(*random_state)
+    try:
+        yield
+    finally:
+        for restore in undo:
+            restore()
+        restore_random(*states)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.casefiles import what_of_checks, what_to_write
+from gradcheck.casefiles import what_of_checks
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
@@ -23,7 +23,8 @@ from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimise
 from gradcheck.script.playground import Playground
 from gradcheck.script.process import in_process
 from gradcheck.script.raising import raised_at
-from gradcheck.script.reading import framework, read_script
+from gradcheck.script.reading import read_script
+from gradcheck.script.refusals import loops_tried, no_loop
 from gradcheck.script.saying import described
 from gradcheck.script.state import label
 from gradcheck.script.taking import Taking
@@ -35,7 +36,7 @@ from gradcheck.script.verdicts import (
     other_counts,
     undecided,
 )
-from gradcheck.script.words import RefusedError, Wishes, short
+from gradcheck.script.words import RefusedError, Wishes
 
 SECONDS = 120.0
 """What taking a script apart and checking it may take, beside the budget of the check."""
@@ -123,7 +124,7 @@ class _Work:
         if taking.step is None and error is not None:
             taken = raised_at(taking, error)
         elif taking.step is None:
-            raise RefusedError(_no_loop(taking))
+            raise RefusedError(no_loop(taking))
         else:
             taken, self._others = taking.taken()
         if taking.step is not None:
@@ -137,7 +138,9 @@ class _Work:
         """Runs the script; what it raised before a loop was found."""
 
         def late(*_: Any) -> None:
-            raise RefusedError(f"no training loop was reached in {PRELUDE_SECONDS:g} s")
+            why = loops_tried(taking)
+            tried = f" ({why})" if why else ""
+            raise RefusedError(f"no training loop was reached in {PRELUDE_SECONDS:g} s{tried}")
 
         signal.signal(signal.SIGALRM, late)
         signal.setitimer(signal.ITIMER_REAL, PRELUDE_SECONDS)
@@ -237,16 +240,3 @@ class _Work:
             return of_the_factor(report)
         self.more_notes, self._as_it_is, self._factor = [note], report, precise
         return again if loss.family else replace(again, up_to="the rate")
-
-
-def _no_loop(taking: Taking) -> str:
-    package = framework(taking.script.text)
-    if package is not None:
-        return (
-            f"{package} makes its gradients: there is none to check (a function with a backward "
-            "pass of your own: gradcheck.check_layer)"
-        )
-    loops = zip(taking.run.marked.loops, taking.run.passes, strict=False)
-    reasons = [f"{one.place}: {passes.why}" for one, passes in loops if passes.why]
-    why = short("; ".join(reasons), 300) or "no loop in it updates a float array"
-    return f"no training loop was found ({why}); {what_to_write(taking.run.names)}"

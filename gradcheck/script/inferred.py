@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 Pairs = Sequence[tuple[Any, Any]]
 """Outputs and targets; several where an iteration goes through samples."""
@@ -40,21 +41,23 @@ class Family:
 def families(pairs: Pairs) -> Iterator[Family]:
     """The losses that there may be of some pairs, the most usual first."""
     means = _means(pairs)
+    likely = all(map(_are_probabilities, pairs))
+    if likely and _are_distributions([output for output, _ in pairs]):
+        yield from _entropies(CATEGORICAL, means)
     yield Family(SQUARES, 0.5, "half the sum of squares")
     for divisor, what in means:
         yield Family(SQUARES, 1 / divisor, f"the sum of squares over {what}")
     yield Family(SQUARES, 1.0, "the sum of squares")
     for divisor, what in means:
         yield Family(SQUARES, 0.5 / divisor, f"half the sum of squares over {what}")
-    if not all(map(_are_probabilities, pairs)):
-        return
-    names = [BINARY]
-    if all(_sum_to_one(output) for output, _ in pairs):
-        names.append(CATEGORICAL)
-    for name in names:
-        yield Family(name, 1.0, f"the {name}")
-        for divisor, what in means:
-            yield Family(name, 1 / divisor, f"the {name} over {what}")
+    if likely:
+        yield from _entropies(BINARY, means)
+
+
+def _entropies(name: str, means: Sequence[tuple[int, str]]) -> Iterator[Family]:
+    yield Family(name, 1.0, f"the {name}")
+    for divisor, what in means:
+        yield Family(name, 1 / divisor, f"the {name} over {what}")
 
 
 def _means(pairs: Pairs) -> list[tuple[int, str]]:
@@ -75,8 +78,17 @@ def _are_probabilities(pair: tuple[Any, Any]) -> bool:
     return bool(np.all((output > 0) & (output < 1)) and np.all((target >= 0) & (target <= 1)))
 
 
-def _sum_to_one(output: Any) -> bool:
-    array = np.asarray(output, dtype=float)
-    return array.ndim > 0 and any(
+def _are_distributions(outputs: Sequence[Any]) -> bool:
+    """Whether every output holds probabilities that sum to one; numbers may do so together."""
+    arrays = [np.asarray(output, dtype=float) for output in outputs]
+    if len(arrays) > 1 and all(array.size == 1 for array in arrays):
+        row = np.ravel(arrays)
+        samples = max(round(float(row.sum())), 1)
+        arrays = [row.reshape(samples, -1)] if row.size % samples == 0 else []
+    return bool(arrays) and all(map(_sum_to_one, arrays))
+
+
+def _sum_to_one(array: NDArray[np.float64]) -> bool:
+    return any(
         array.shape[axis] > 1 and np.allclose(array.sum(axis=axis), 1) for axis in range(array.ndim)
     )

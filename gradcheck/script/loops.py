@@ -6,6 +6,7 @@ else that an iteration writes does not. Half the rate makes half the step.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from gradcheck.script.memory import views
 from gradcheck.script.rates import Rate, candidates, increments
 from gradcheck.script.running import Run
-from gradcheck.script.state import Path, Snapshot, State, alike, leaves, movement
+from gradcheck.script.state import Path, Snapshot, State, alike, label, leaves, movement
 from gradcheck.user.blocks import Array
 
 MOST_PARAMETERS = 400
@@ -57,12 +58,13 @@ def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
         return None
     changed = _changed(snapshot, after)
     if not changed:
-        passes.why = IDLE
+        passes.why = _ruined(after, leaves(after)) or IDLE
         return None
     trial = _Trial(run, number, snapshot, after, changed)
     found = trial.rate(given)
     if found is None:
-        passes.why = "no learning rate and no update W -= ... was found in it"
+        no_rate = "no learning rate and no update W -= ... was found in it"
+        passes.why = _ruined(after, changed) or no_rate
         return None
     rate, paths = trial.as_used(*found)
     paths = trial.staying(rate, paths[:MOST_PARAMETERS])
@@ -89,6 +91,14 @@ def _changed(snapshot: Snapshot, after: State) -> dict[Path, Array]:
         if now.shape != before.shape or not np.array_equal(now, before, equal_nan=True):
             found[path] = before
     return found
+
+
+def _ruined(after: State, paths: Iterable[Path]) -> str:
+    """What is no number after an iteration, in words; "" if all are."""
+    values = ((path, after.number(path)) for path in paths)
+    lost = (path for path, value in values if value is not None and np.any(np.isnan(value)))
+    first = next(lost, None)
+    return "" if first is None else f"{label(first)} is nan after it"
 
 
 def plain(value: Array) -> Any:

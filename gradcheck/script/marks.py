@@ -103,6 +103,11 @@ class Seen:
     wanted: tuple[int, int] | None = None
     value: Any = None
 
+    def forget(self) -> None:
+        """Forgets what was seen, for another try."""
+        for own in (self.counts, self.numbers, self.differences):
+            own.clear()
+
 
 def _place(line: int, file: str) -> str:
     return f"line {line} of {file}" if file else f"line {line}"

@@ -30,14 +30,17 @@ def views(values: Iterable[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
 
 
 def keep_memory_shared(
-    values: Iterable[Any], memo: dict[int, Any], constant: Collection[int] = frozenset()
+    found: Iterable[tuple[NDArray[Any], NDArray[Any]]],
+    memo: dict[int, Any],
+    constant: Collection[int] = frozenset(),
 ) -> None:
     """Has what a copy makes of two arrays in the same memory lie in the same memory too.
 
-    That is added to `memo`, as `copy.deepcopy` takes it; `constant` are the ids of arrays that are
-    not copied.
+    `found` are the arrays that are views of others, among what is copied. What becomes of objects
+    is added to `memo`, as `copy.deepcopy` takes it; `constant` are the ids of arrays that are not
+    copied.
     """
-    for whole, view in views(values):
+    for whole, view in found:
         if id(whole) in constant:
             continue
         copied = memo.get(id(whole), whole)

@@ -1,37 +1,41 @@
-"""A script that hands its loss and gradient to `scipy.optimize`, which are the case then."""
+"""A script that hands a derivative to `scipy.optimize`: that is the case then."""
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gradcheck.casefiles import Case
+from gradcheck.casefiles import Case, JacobianCase
 from gradcheck.report.script import TakenApart
 from gradcheck.script.words import RefusedError
 
-GRADIENTS = ("jac", "fprime")
+GRADIENTS = ("jac", "fprime", "Dfun")
 RETURNING = ("fmin_tnc", "fmin_l_bfgs_b")
 """Whose function returns its gradient as well, where no other function does."""
 
 FUNCTIONS = ("minimize", "fmin_cg", "fmin_bfgs", "fmin_ncg", "fmin_tnc", "fmin_l_bfgs_b")
+OF_VECTORS = ("least_squares", "leastsq", "curve_fit", "root", "fsolve")
+"""Which take a function that returns a vector, and its Jacobian."""
 
 
 @dataclass(frozen=True)
 class Minimised:
-    """A call of one of scipy's minimisers.
+    """A call of one of scipy's minimisers, or solvers.
 
     Attributes:
         name: of the minimiser.
         line: of the call.
-        loss: the function that is minimised.
+        loss: the function that is minimised, or returns the residuals.
         start: where.
-        gradient: its gradient; True where the loss returns it too.
+        gradient: its gradient or Jacobian; True where the loss returns it too.
         arguments: what both are given after the parameters.
+        named: what they are given by name.
+        written: the user's own function, where the loss is made of it.
     """
 
     name: str
@@ -40,26 +44,38 @@ class Minimised:
     start: Any
     gradient: Any
     arguments: tuple[Any, ...]
+    named: Mapping[str, Any] | None = None
+    written: Callable[..., Any] | None = None
+
+    @property
+    def loss_name(self) -> str:
+        """What the loss is called."""
+        return f"{getattr(self.written or self.loss, '__name__', 'the loss')}()"
+
+    @property
+    def loss_line(self) -> int:
+        """Where it stands."""
+        code = getattr(self.written or self.loss, "__code__", None)
+        return code.co_firstlineno if code else self.line
 
     def described(self, file: str, seconds: float) -> TakenApart:
         """What was found, in words."""
-        name = f"{getattr(self.loss, '__name__', 'the loss')}()"
-        code = getattr(self.loss, "__code__", None)
-        line = code.co_firstlineno if code else self.line
         return TakenApart(
             file,
             seconds,
             self.line,
             f"the call of scipy's {self.name} at line {self.line}",
             ("params",),
-            name,
-            line,
-            (f"{name}, line {line}",),
+            self.loss_name,
+            self.loss_line,
+            (f"{self.loss_name}, line {self.loss_line}",),
             None,
-            "none is needed: the gradient is given to the minimiser",
+            "none is needed: the Jacobian is given to the solver"
+            if self.name in OF_VECTORS
+            else "none is needed: the gradient is given to the minimiser",
         )
 
-    def case(self) -> Case:
+    def case(self) -> Case | JacobianCase:
         """The case, beside a start of zeros, where much is 0 by chance.
 
         Raises:
@@ -73,6 +89,10 @@ class Minimised:
         start = np.array(self.start, dtype=np.float64)
         if not np.any(start):
             start = start + 0.1 * np.random.default_rng(0).standard_normal(start.shape)
+        if self.name in OF_VECTORS:
+            start = np.atleast_1d(start)
+            more, named = self.arguments, self.named
+            return JacobianCase(self.loss, start, self.gradient, args=more, kwargs=named)
         gradient = None if self.gradient is True else self.gradient
         return Case(self.loss, start, gradient, args=self.arguments)
 
@@ -91,7 +111,7 @@ def watch_minimisers(text: str) -> None:
         return
     import scipy.optimize
 
-    for name in FUNCTIONS:
+    for name in (*FUNCTIONS, *OF_VECTORS):
         setattr(scipy.optimize, name, _watched(name, getattr(scipy.optimize, name)))
 
 
@@ -99,14 +119,42 @@ def _watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(function)
 
     def minimise(*given: Any, **named: Any) -> Any:
-        bound = signature.bind(*given, **named)
-        loss, start = list(bound.arguments.values())[:2]
-        gradient = next((bound.arguments[one] for one in GRADIENTS if one in bound.arguments), None)
-        if gradient is None and name in RETURNING and not bound.arguments.get("approx_grad"):
-            gradient = True
-        more = bound.arguments.get("args", ())
+        bound = signature.bind(*given, **named).arguments
+        gradient = next((bound[one] for one in GRADIENTS if one in bound), None)
+        if name in OF_VECTORS and not (callable(gradient) or gradient is True):
+            return function(*given, **named)  # which trains nothing by a derivative of the user's
         line = sys._getframe(1).f_lineno
+        if name == "curve_fit":
+            raise MinimisedError(_fitted(line, bound, gradient))
+        loss, start = list(bound.values())[:2]
+        if gradient is None and name in RETURNING and not bound.get("approx_grad"):
+            gradient = True
+        if bound.get("col_deriv"):
+            gradient = _turned(gradient)
+        more = bound.get("args", ())
         more = more if isinstance(more, tuple) else (more,)
-        raise MinimisedError(Minimised(name, line, loss, start, gradient, more))
+        called = Minimised(name, line, loss, start, gradient, more, bound.get("kwargs"))
+        raise MinimisedError(called)
 
     return minimise
+
+
+def _fitted(line: int, bound: Mapping[str, Any], jacobian: Any) -> Minimised:
+    """A call of `curve_fit`, whose model takes each parameter on its own."""
+    model, x = bound["f"], bound["xdata"]
+    count = len(inspect.signature(model).parameters) - 1
+    start = np.ones(count) if bound.get("p0") is None else bound["p0"]
+
+    def values(params: Any) -> Any:
+        return model(x, *params)
+
+    def slopes(params: Any) -> Any:
+        return jacobian(x, *params)
+
+    values.__name__ = model.__name__
+    return Minimised("curve_fit", line, values, start, slopes, (), None, model)
+
+
+def _turned(jacobian: Any) -> Callable[..., Any]:
+    """A Jacobian that is given column by column, row by row."""
+    return lambda *given: np.transpose(jacobian(*given))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -26,7 +26,7 @@ from gradcheck.script.state import (
 from gradcheck.script.words import RATE
 from gradcheck.trace.record.ownership import is_users_object
 
-DEPTH, MOST_ITEMS = 5, 50
+DEPTH, MOST_ITEMS = 7, 50
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Rate:
         marks: the numbers of the literals or increments that are, or hold, it, or
         holder: the class or function that keeps it,
         key: under this name, or at this place of the defaults.
+        others: where else the same number is kept under the same name, as by every layer.
     """
 
     value: float
@@ -48,6 +49,7 @@ class Rate:
     marks: tuple[int, ...] = ()
     holder: Any = None
     key: Any = None
+    others: tuple[Rate, ...] = ()
 
     def at(self, snapshot: Snapshot, used: Mapping[int, float]) -> Rate:
         """What it is in an iteration, whose updates use these numbers, by those of the marks."""
@@ -59,6 +61,16 @@ class Rate:
     @contextmanager
     def scaled(self, state: State, scale: float, marks: dict[int, float]) -> Iterator[None]:
         """Has an iteration run with the rate times a number."""
+        if scale == 1.0:
+            yield
+            return
+        with ExitStack() as places:
+            for one in (self, *self.others):
+                places.enter_context(one._scaled(state, scale, marks))
+            yield
+
+    @contextmanager
+    def _scaled(self, state: State, scale: float, marks: dict[int, float]) -> Iterator[None]:
         holder, key = self.holder, self.key
         before: Any
         if self.path is not None:
@@ -77,6 +89,13 @@ class Rate:
             yield
         finally:
             put(before)
+
+    def _place(self, state: State) -> tuple[Any, ...]:
+        """Where it is kept: an object has one place, whatever paths lead to it."""
+        if self.path is None:
+            return id(self.holder), self.key
+        holder = self.path[:-1] if len(self.path) <= 2 else id(state.get(self.path[:-1]))
+        return holder, self.path[-1]
 
 
 def _fill(marks: dict[int, float], scales: dict[int, float]) -> None:
@@ -100,7 +119,18 @@ def candidates(snapshot: Snapshot, module: dict[str, Any], sites: Sequence[Site]
         one for names in scopes for one in names.values() if isinstance(one, types.FunctionType)
     ]
     found += [rate for function in functions for rate in _defaults(function)]
+    found = [*_together(found, state), *found]
     return [*found, *_literals(sites), *_in_parts(state, named=False)]
+
+
+def _together(found: Sequence[Rate], state: State) -> list[Rate]:
+    """Rates that several objects or functions keep under one name, each place once."""
+    alike: dict[tuple[Any, float], dict[tuple[Any, ...], Rate]] = {}
+    for rate in found:
+        last = rate.words.split("=")[0].rsplit(".", 1)[-1]
+        alike.setdefault((last, rate.value), {}).setdefault(rate._place(state), rate)
+    groups = [tuple(places.values()) for places in alike.values() if len(places) > 1]
+    return [replace(first, others=tuple(others)) for first, *others in groups]
 
 
 def _literals(sites: Sequence[Site]) -> list[Rate]:

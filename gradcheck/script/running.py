@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from gradcheck.script.bodies import (
     RETURNED,
     ReturnedError,
+    as_at,
     body_function,
     closures,
     fill_class,
@@ -30,11 +31,8 @@ from gradcheck.script.state import (
     State,
     all_moved,
     leaves,
-    random_states,
-    restore_random,
     take_snapshot,
 )
-from gradcheck.trace.record.ownership import restorer
 
 MOST_TESTS, MOST_PASSES = 3, 200
 """How often a loop is tested, and in how many of its passes."""
@@ -252,23 +250,25 @@ class Run:
         body = body or self.body(number, snapshot)
         is_plain = not values and seen is None and scale == 1.0
         arrays = leaves(state) if is_plain else {}
-        with self._as_at(snapshot, state), silence():
-            begun = replace(state, module=self.names, local=local)
-            scaled: Any = contextlib.nullcontext()
-            if rate is not None and scale != 1.0:
-                scaled = rate.scaled(begun, scale, self._scales)
-            with scaled, closures(local or {}):
-                self._seen, self._replaying, self._used = seen, True, {}
-                try:
-                    with contextlib.suppress(_StopError, ReturnedError):
-                        if local is None:
-                            body()
-                        else:
-                            accepted = body.__code__.co_varnames[: body.__code__.co_argcount]
-                            local = body(**{name: local[name] for name in accepted})
-                finally:
-                    self._seen, self._replaying = None, False
-            after = self._state(local)
+        imported = self._imported.names.items()
+        scopes = [(names, state.imported.get(name, {})) for name, names in imported]
+        scopes.append((self.names, state.module))
+        try:
+            with as_at(scopes, snapshot.random), silence():
+                begun = replace(state, module=self.names, local=local)
+                scaled: Any = contextlib.nullcontext()
+                if rate is not None:
+                    scaled = rate.scaled(begun, scale, self._scales)
+                with scaled, closures(local or {}):
+                    self._seen, self._replaying, self._used = seen, True, {}
+                    local = self._pass(body, local)
+                after = self._state(local)
+        except ValueError as error:
+            if not snapshot.is_shared_no_more(error):
+                raise
+            if seen is not None:
+                seen.forget()
+            return self.replay(number, snapshot, values, rate, scale, seen, body)
         if is_plain:  # at a rate of 0 all stays
             snapshot.share(arrays)
         return after
@@ -280,19 +280,15 @@ class Run:
         except Exception:
             return None
 
-    @contextlib.contextmanager
-    def _as_at(self, snapshot: Snapshot, state: State) -> Iterator[None]:
-        """All variables and the random generators as they were; put back afterwards."""
-        imported = self._imported.names.items()
-        scopes = [(names, state.imported.get(name, {})) for name, names in imported]
-        scopes.append((self.names, state.module))
-        undo, states = [restorer(names) for names, _ in scopes], random_states()
-        for names, values in scopes:
-            names.update(values)
-        restore_random(*snapshot.random)
+    def _pass(self, body: types.FunctionType, local: Any) -> Any:
+        """The variables of the function, if the loop is in one, after a pass of it."""
         try:
-            yield
+            with contextlib.suppress(_StopError, ReturnedError):
+                if local is None:
+                    body()
+                else:
+                    accepted = body.__code__.co_varnames[: body.__code__.co_argcount]
+                    local = body(**{name: local[name] for name in accepted})
         finally:
-            for restore in undo:
-                restore()
-            restore_random(*states)
+            self._seen, self._replaying = None, False
+        return local

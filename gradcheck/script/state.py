@@ -7,11 +7,12 @@ import random
 import types
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcheck.script.memory import keep_memory_shared
+from gradcheck.script.memory import keep_memory_shared, views
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.trace.record.recording import open_tape
@@ -24,6 +25,10 @@ COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "ar
 DEPTH, MOST_ITEMS = 7, 200
 WORTH_SHARING = 2000
 """Entries of an array that is not copied again once an iteration has left it alone."""
+
+
+READ_ONLY = "read-only"
+"""What numpy says of an array that may not be written to."""
 
 
 class Attribute(NamedTuple):
@@ -88,12 +93,18 @@ class Snapshot:
         state: the variables that are copied for every replay.
         shared: the variables of the function that are not copied.
         constant: arrays that an iteration does not change in place, by their ids; these are shared.
+        written: the ids of those that another iteration did change.
     """
 
     state: State
     shared: dict[str, Any]
     random: tuple[Any, Any]
     constant: dict[int, Any] = field(default_factory=dict)
+    written: set[int] = field(default_factory=set)
+
+    @cached_property
+    def _views(self) -> list[tuple[Array, Array]]:
+        return views(leaves(self.state).values())
 
     def copied(self, values: Mapping[Path, Any]) -> State:
         """A copy with other values at some paths; what is one array stays one array.
@@ -114,7 +125,7 @@ class Snapshot:
             if isinstance(old, np.ndarray):  # an iteration may change it in place
                 memo[id(old)] = value.copy() if isinstance(value, np.ndarray) else value
                 kept.append(old)
-        keep_memory_shared(leaves(self.state).values(), memo, self.constant)
+        keep_memory_shared(self._views, memo, self.constant)
         parts = self.state.module, self.state.local, self.state.imported
         state: State = State(*copy.deepcopy(parts, memo))
         for path, value in values.items():
@@ -130,14 +141,27 @@ class Snapshot:
         for path, before in leaves(self.state).items():
             if isinstance(before, np.ndarray) and before.size > WORTH_SHARING:
                 now = begun.get(path)
-                if now is not None and np.array_equal(now, before):
-                    self.constant[id(before)] = before
+                is_kept = now is not None and np.array_equal(now, before)
+                if is_kept and id(before) not in self.written:
+                    self.constant[id(before)] = shared = before.view()
+                    shared.flags.writeable = False
+
+    def is_shared_no_more(self, error: ValueError) -> bool:
+        """Whether an iteration was to write to what is shared, which is from now on copied.
+
+        Another rate than that of the iteration that left it alone may do so, or other values.
+        """
+        if not self.constant or READ_ONLY not in str(error):
+            return False
+        self.written.update(self.constant)
+        self.constant.clear()
+        return True
 
 
 def take_snapshot(state: State) -> Snapshot:
     """A copy of all variables but modules, functions and classes."""
     memo: dict[int, Any] = {}
-    keep_memory_shared(leaves(state).values(), memo)
+    keep_memory_shared(views(leaves(state).values()), memo)
     local = state.local
     copied = State(
         _copied(state.module, memo),

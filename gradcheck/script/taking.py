@@ -22,10 +22,11 @@ from gradcheck.script.losses import Gradients, Loss, Point, candidates
 from gradcheck.script.marks import ASSIGNED
 from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.reading import Script
+from gradcheck.script.refusals import no_loss
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, alike, label, last_name, leaves
 from gradcheck.script.straight import straight_line
-from gradcheck.script.words import RefusedError, Wishes, short
+from gradcheck.script.words import RefusedError, Wishes
 
 MOST_FOLDED = 2.0  # a momentum takes 1 - beta of a gradient first, or 1 + beta, looking ahead
 
@@ -68,7 +69,7 @@ class Taking:
             return False
         with contextlib.suppress(RefusedError):  # which is said when the loop is looked at
             if self._at(passes.first) is None:
-                passes.why = self._no_loss()
+                passes.why = no_loss(self.step.paths)
                 self.step = None
         return self.step is not None
 
@@ -135,7 +136,10 @@ class Taking:
         if not found:
             assert self.step is not None
             place = self.run.marked.loops[self.step.loop].place
-            raise RefusedError(f"the loop at {place}: {self._no_loss()}")
+            raise RefusedError(f"the loop at {place}: {no_loss(self.step.paths)}")
+        fits = [one.found.loss.agreeing * bool(one.found.loss.middle) for one in found]
+        if not fits[0]:  # saturated there, say
+            found.insert(0, found.pop(fits.index(max(fits))))
         return found[0], iter(found[1:])
 
     def _changes_shape(self, snapshots: Sequence[Snapshot]) -> bool:
@@ -153,14 +157,6 @@ class Taking:
             there = ", ".join(map(label, self.step.paths))
             raise RefusedError(f"--params {','.join(names)}: the loop updates {there}")
         return paths
-
-    def _no_loss(self) -> str:
-        assert self.step is not None
-        names = short(", ".join(map(label, self.step.paths)))
-        return (
-            f"it updates {names}, but no loss was found: nothing in it that is called loss, cost "
-            "or error depends on these, and no `output - target` does; --loss NAME says which it is"
-        )
 
     def _at(self, snapshot: Snapshot) -> Taken | None:
         """What an iteration is; None where there is no loss in it."""

@@ -277,6 +277,20 @@ def grad(k):
         'up, mode="valid")[::-1]',
         'up, mode="valid")',
     ),
+    "an operator in place": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.sin(X @ w) / Y**2)
+
+def grad(w):
+    up = np.cos(X @ w)
+    up /= Y**2
+    return up @ X
+""",
+        "up /= Y**2",
+        "up *= Y**2",
+    ),
     "an operator": (
         VECTORS
         + """

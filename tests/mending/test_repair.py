@@ -147,6 +147,46 @@ def test_the_loss_is_never_changed_to_fit(tmp_path):
         assert mended(patch, tmp_path).loss(module.PARAMS) == pytest.approx(before, rel=1e-12)
 
 
+GUARDED = """
+import numpy as np
+
+RNG = np.random.default_rng(3)
+X, Y = RNG.normal(size=(9, 3)), (RNG.uniform(size=9) > 0.4).astype(float)
+PARAMS = {"w": RNG.normal(size=3), "b": np.array(0.2)}
+
+
+def shares(p):
+    return 1 / (1 + np.exp(-(X @ p["w"] + p["b"])))
+
+
+def loss(p, least=1e-5):
+    q = shares(p)
+    return -np.mean(Y * np.log(q + least) + (1 - Y) * np.log(1 - q + least))
+
+
+def grad(p):
+    off = (shares(p) - Y) / len(Y)
+    return {"w": X.T @ off, "b": off.sum()}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("X.T @ off", "off @ X / len(Y)"),
+        ("off.sum()", "off.mean()"),
+        ("(shares(p) - Y)", "(Y - shares(p))"),
+    ],
+)
+def test_what_keeps_a_log_finite_is_no_part_of_a_right_gradient(tmp_path, old, new):
+    net = load(tmp_path, GUARDED.replace(old, new))
+    [patch, *_] = repair(net.loss, net.PARAMS, net.grad).patches
+    fixed = mended(patch, tmp_path)
+    right = load(tmp_path, GUARDED, "right")
+    for name, value in right.grad(right.PARAMS).items():
+        np.testing.assert_allclose(fixed.grad(fixed.PARAMS)[name], value, rtol=1e-12)
+
+
 def test_two_bugs_are_mended_one_after_the_other(tmp_path):
     text = changed(*BUGS["missing mean"]).replace("sigmoid_prime(z1)", "sigmoid_prime(a1)")
     module = load(tmp_path, text)

@@ -85,6 +85,33 @@ for turn in range(20):
     back = off @ v.T
     w -= 0.01 * x.T @ (back * (1 - h ** 2))
 """
+UPDATED_BEFORE = """
+import numpy as np
+
+rng = np.random.default_rng(4)
+x, y = rng.normal(size=(9, 3)), rng.normal(size=(9, 2))
+
+
+class Line:
+    RATE = 0.01
+
+    def __init__(self):
+        self.w, self.c = rng.normal(size=(3, 2)), rng.normal(size=2)
+
+    def turn(self):
+        off = x @ self.w + self.c - y
+        self.w -= self.RATE * 2 * x.T @ off
+        self.c -= self.RATE * 2 * off.mean(axis=0)
+
+
+line = Line()
+for turn in range(20):
+    line.turn()
+    cost = np.sum((x @ line.w + line.c - y) ** 2)
+"""
+INFERRED = UPDATED_BEFORE.replace(
+    "    cost = np.sum((x @ line.w + line.c - y) ** 2)\n", ""
+).replace("off = x @ self.w + self.c - y", "made = x @ self.w + self.c\n        off = made - y")
 IN_FUNCTION = "def main():" + LINE.replace("\n", "\n    ") + "\n\nmain()\n"
 
 
@@ -94,9 +121,18 @@ IN_FUNCTION = "def main():" + LINE.replace("\n", "\n    ") + "\n\nmain()\n"
         (LINE, "slope = 2 * x.T @ (x @ w - y)", "/ len(y)"),
         (IN_FUNCTION, "slope = 2 * x.T @ (x @ w - y)", "/ len(y)"),
         (IN_CLASS, "x @ self.__w + y", "x @ self.__w - y"),
+        (UPDATED_BEFORE, "off.mean(axis=0)", "off.sum(axis=0)"),
+        (INFERRED, "off.mean(axis=0)", "off.sum(axis=0)"),
         (TOO_EARLY, "h.T @ off\n", "\n\n    # the layer below\n    back = off @ v.T\n    v -="),
     ],
-    ids=["loop", "loop in a function", "method", "updated too early"],
+    ids=[
+        "loop",
+        "loop in a function",
+        "method",
+        "updated before the loss",
+        "inferred",
+        "updated too early",
+    ],
 )
 def test_a_script_is_repaired(script, capsys, text, wrong, right):
     script.write_text(text)

@@ -146,3 +146,49 @@ for turn in range(30):
     )
     assert found.report.verdict == "inconclusive"
     assert "--loss NAME|LINE" in str(found.report)
+
+
+CLASSES = """
+import math
+k = rng.normal(size=(3, 3))
+kinds = rng.integers(3, size=24)
+
+def share(row, one):
+    sizes = [math.exp(row @ k[j]) for j in range(3)]
+    return sizes[one] / sum(sizes)
+
+def slope(row, kind, one):
+    return -row * (int(kind == one) - SHARE)
+
+for turn in range(60):
+    row, kind = x[turn % 24], kinds[turn % 24]
+    slopes = [slope(row, kind, one) for one in range(3)]
+    for one in range(3):
+        k[one] -= 0.1 * slopes[one]
+"""
+
+
+@pytest.mark.parametrize(("own", "ok"), [("share(row, one)", True), ("share(row, 0)", False)])
+def test_probabilities_that_come_one_by_one_may_be_those_of_a_cross_entropy(outcome, own, ok):
+    found = outcome(DATA + CLASSES.replace("SHARE", own))
+    assert found.report.ok == ok
+    assert "the cross-entropy of int(kind == one)" in found.script.text() or not ok
+
+
+def test_an_inferred_loss_is_looked_for_where_its_outputs_are_no_whole_numbers(outcome):
+    """In the later iterations they are rounded to 1, of which no logarithm can be told from 0."""
+    text = """
+far = np.array([[4.0, 1, 0], [5, 2, 1], [-40, 20, 3], [-50, 10, 5]])
+kind = np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]])
+k, b = np.zeros((3, 2)), np.zeros(2)
+for turn in range(9):
+    z = far @ k + b
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    off = kind - p
+    k += 0.5 * far.T @ off
+    b += 0.5 * off.REDUCED(axis=0)
+"""
+    found = outcome(DATA + text.replace("REDUCED", "mean"))
+    assert [one.code for one in found.report.findings if one.severity == "error"] == ["GC502"]
+    assert outcome(DATA + text.replace("REDUCED", "sum")).report.ok

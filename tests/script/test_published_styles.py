@@ -320,3 +320,82 @@ for turn in range(5):
 """)
     assert found.script.learning_rate == pytest.approx(0.05)
     assert found.report.ok, str(found.report)
+
+
+OWN_RATE = """
+class Layer:
+    def __init__(self, n, k, pace=0.05):
+        self.k, self.lr = rng.normal(size=(n, k)), pace
+    def ahead(self, x):
+        self.x = x
+        self.y = np.tanh(x @ self.k)
+        return self.y
+    def back(self, g):
+        d = g * SLOPE
+        below = d @ self.k.T
+        self.k -= self.lr * self.x.T @ d
+        return below
+"""
+DEFAULT_RATE = """
+class Layer:
+    def __init__(self, n, k):
+        self.k = rng.normal(size=(n, k))
+    def ahead(self, x):
+        self.x = x
+        self.y = np.tanh(x @ self.k)
+        return self.y
+    def back(self, g):
+        d = g * SLOPE
+        below = d @ self.k.T
+        if below.shape[1] > 3:
+            self.widen(d)
+        else:
+            self.settle(d)
+        return below
+    def widen(self, d, lr=0.05):
+        self.k -= lr * self.x.T @ d
+    def settle(self, d, lr=0.05):
+        self.k -= lr * self.x.T @ d
+"""
+
+
+@pytest.mark.parametrize("layer", [OWN_RATE, DEFAULT_RATE])
+@pytest.mark.parametrize(("slope", "ok"), [("(1 - self.y**2)", True), ("(1 - self.y)", False)])
+def test_a_rate_that_every_layer_keeps_is_the_rate_of_all(outcome, layer, slope, ok):
+    found = outcome(
+        TABLE
+        + layer.replace("SLOPE", slope)
+        + """
+layers = [Layer(3, 4), Layer(4, 2)]
+for turn in range(30):
+    y = layers[1].ahead(layers[0].ahead(x))
+    loss = np.sum((y - t) ** 2)
+    layers[0].back(layers[1].back(2 * (y - t)))
+"""
+    )
+    assert found.script.params == ("layers[0].k", "layers[1].k")
+    assert found.script.learning_rate == 0.05
+    assert found.report.ok == ok
+
+
+def test_what_only_another_rate_writes_to_is_not_shared(outcome):
+    found = outcome(
+        f"""{TABLE}
+class Steps:
+    def __init__(self, numbers, lr=0.05, eps=1e-18):
+        self.numbers, self.lr, self.eps = numbers, lr, eps
+    def go(self, gradients):
+        for name in self.numbers:  # of one whose name is not there, nothing is learned
+            g = gradients.get(name, 0.0)
+            self.numbers[name] -= self.lr * g * (np.abs(g) / (np.abs(g) + self.eps))
+k, wide = rng.normal(size=(3, 2)), rng.normal(size=(2, 1500))
+steps = Steps(dict(wide=wide, k=k))
+for turn in range(30):
+    y = np.tanh(x @ k @ wide)
+    cost = np.mean((y - 0.3) ** 2)
+    off = 2 * (y - 0.3) / y.size * (1 - y ** 2)
+    steps.go(dict(k=x.T @ off @ wide.T, broad=(x @ k).T @ off))
+"""
+    )
+    assert found.script.params == ("k",)
+    assert found.report.ok

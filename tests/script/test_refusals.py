@@ -51,6 +51,22 @@ REFUSED = {
         "descends 2 losses: first_loss moves a; second_loss moves b; check one at a time: "
         "--loss first_loss --params a",
     ),
+    "not called": (
+        "class Line:\n    def __init__(self, rate, turns=9):\n        self.rate = rate\n"
+        "    def learn(self, x, y):\n        for turn in range(9):\n"
+        "            self.w -= self.rate * x.T @ (x @ self.w - y)\n",
+        "and nothing calls learn(x, y): add `Line(rate).learn(x, y)` at its end",
+    ),
+    "not a number": (
+        "import numpy as np\nw = np.ones(3)\nfor turn in range(9):\n"
+        "    w -= 0.1 * w / np.sqrt(-w)\n",
+        "line 3: w is nan after it",
+    ),
+    "no package": (
+        "import keras_of_nobody\nw = 1.0\nfor turn in range(9):\n    w -= 0.1 * w\n"
+        "keras_of_nobody.Model().fit(w)\n",
+        "No module named 'keras_of_nobody' (script.py:1)",
+    ),
     "raises": ("import numpy as np\nnp.ones(3) @ np.ones(4)\n", "before any training loop"),
 }
 
@@ -67,6 +83,14 @@ def test_why_a_script_is_not_checked(name, tmp_path):
     assert outcome.status == 2
     assert sentence in outcome.error
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_it_is_said_where_in_the_users_files_a_script_raises(tmp_path):
+    (tmp_path / "ahead.py").write_text("def ahead(x):\n    return x @ x\n")
+    text = "import numpy as np\nfrom ahead import ahead\nahead(np.ones((2, 3)))\n"
+    (tmp_path / "script.py").write_text(text)
+    error = ScriptEntry(tmp_path / "script.py").outcome({}).error
+    assert "(ahead.py:2, from script.py:3), before any training loop" in error
 
 
 def test_one_of_two_losses_is_checked_when_it_is_named(tmp_path):
@@ -90,6 +114,10 @@ def test_a_script_without_end_is_stopped(tmp_path, monkeypatch):
     (tmp_path / "script.py").write_text("while True:\n    pass\n")
     outcome = ScriptEntry(tmp_path / "script.py").outcome({})
     assert "no training loop was reached" in outcome.error
+    text = "x = 0.0\nwhile True:\n    x = x * 0.5 - 0.1\n    x -= 1.0\n    x = 3.0\n"
+    (tmp_path / "script.py").write_text(text)
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert "no training loop was reached in 0.5 s (line 2: " in outcome.error
 
 
 def test_a_script_that_hangs_in_its_loop_is_ended(tmp_path, monkeypatch):

@@ -212,7 +212,7 @@ def term_cause(compared: Compared) -> Cause | None:
         if same([sign * value for value in inverted], compared.expected):
             return Cause(fault.SIGN, f"the {which} term has the wrong sign")
     first, second = node.arguments
-    neutral = np.float64(inverse.neutral)  # beside which a list is an array
+    neutral = np.array(inverse.neutral)  # beside which a list is an array too
     for position, kept in enumerate(((neutral, second), (first, neutral))):
         left = [evaluate(replace(node, arguments=kept), known) for known in compared.state.values]
         text = operand_text(node.place.source, position) if node.place else None

@@ -114,7 +114,10 @@ def _are_one(view: View, members: Sequence[int]) -> bool:
 
 def overwritten(view: View, wrong: frozenset[str]) -> Special | None:
     """The statement that mends outputs once it adds in every pass what it assigns."""
-    state = view.state
+    return _of_writes(view.state, wrong) or _of_names(view.state, wrong)
+
+
+def _of_writes(state: State, wrong: frozenset[str]) -> Special | None:
     for writes in _in_loops(state, wrong):
         last = writes[-1]
         try:
@@ -138,6 +141,44 @@ def _in_loops(state: State, wrong: frozenset[str]) -> Iterator[list[int]]:
     writes = (one for one in state.writes_to(wrong) if one.is_float and one.index >= state.start)
     groups = grouped((one.chain, one.index) for one in writes)
     yield from (writes for writes in groups.values() if len(writes) > 1)
+
+
+def _of_names(state: State, wrong: frozenset[str]) -> Special | None:
+    """What is used of an expression, with what the passes before made of it, which nothing uses."""
+    above = state.outputs_made_of(wrong)
+    made = grouped(
+        (node.chain, node)
+        for node in state.tape[state.start :]
+        if node.is_float and node.chain and not node.is_leaf and node.name != "setitem"
+    )
+    for nodes in made.values():
+        used: dict[int, list[int]] = {}
+        before: list[int] = []
+        for node in nodes:
+            if not state.live >> node.index & 1:
+                before.append(node.index)
+                continue
+            if before and above >> node.index & 1:
+                used[node.index] = before
+            before = []
+        shapes = {
+            state.tape[one].value.shape for last, rest in used.items() for one in (last, *rest)
+        }
+        if len(shapes) != 1:
+            continue
+        replacements = tuple(
+            Replacement({last: _total(values, [*rest, last]) for last, rest in used.items()})
+            for values in state.values
+        )
+        mended = state.mended_by(replacements, wrong)
+        if mended:
+            last = max(used)
+            actual, expected = state.values[0][last], replacements[0].nodes[last]
+            blame = Blame(state.tape[last].place)
+            return Special(
+                fault.OVERWRITTEN, blame, last, replacements, mended, actual, expected, ADD
+            )
+    return None
 
 
 def return_too_early(

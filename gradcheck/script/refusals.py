@@ -1,0 +1,126 @@
+"""Why a script cannot be taken apart, and what to do about it: the sentences of refusals."""
+
+from __future__ import annotations
+
+import ast
+import traceback
+from collections.abc import Sequence
+from pathlib import Path as File
+from typing import TYPE_CHECKING
+
+from gradcheck.casefiles import what_to_write
+from gradcheck.script.marks import Function
+from gradcheck.script.reading import framework
+from gradcheck.script.state import Path, label
+from gradcheck.script.words import name_of, short
+
+if TYPE_CHECKING:
+    from gradcheck.script.taking import Taking
+
+
+def no_loop(taking: Taking) -> str:
+    """What to say of a script that ran to its end and did not train."""
+    made = _made_by_a_framework(taking)
+    if made:
+        return made
+    call = _uncalled(taking.script.tree, taking.run.marked.updating)
+    why = loops_tried(taking) or "no loop in it updates a float array"
+    if call:
+        return (
+            f"no training loop was found ({why}), and nothing calls "
+            f"{call.partition('.')[2] or call}: add `{call}` at its end, with a few made-up rows"
+        )
+    return f"no training loop was found ({why}); {what_to_write(taking.run.names)}"
+
+
+def no_loss(paths: Sequence[Path]) -> str:
+    """What to say of a loop that trains, and has no loss."""
+    return (
+        f"it updates {short(', '.join(map(label, paths)))}, but no loss was found: nothing in it "
+        "that is called loss, cost or error depends on these, and no `output - target` does; "
+        "--loss NAME says which it is"
+    )
+
+
+def loops_tried(taking: Taking) -> str:
+    """Why the loops that were reached are no training loops."""
+    tried = zip(taking.run.marked.loops, taking.run.passes, strict=False)
+    reasons = [f"{one.place}: {passes.why}" for one, passes in tried if passes.why]
+    return short("; ".join(reasons), 300)
+
+
+def it_raised(taking: Taking, error: Exception, in_loop: bool) -> str:
+    """What to say of a script that raised before an iteration could be checked."""
+    if isinstance(error, FileNotFoundError):
+        file = error.filename or str(error).removesuffix("not found.").strip()
+        return (
+            f"{file} not found, before any training loop: put the file there, or give the script a "
+            "few made-up rows"
+        )
+    missing = isinstance(error, ModuleNotFoundError)
+    made = "" if missing and taking.run.marked.loops else _made_by_a_framework(taking)
+    if made:
+        return made
+    where = "in its loop" if in_loop else "before any training loop"
+    said = f"{type(error).__name__}: {short(error, 160)} ({_places(taking, error)})"
+    hint = "; install it in the environment of gradcheck, or leave it out" if missing else ""
+    return f"it raises {said}, {where}{hint}"
+
+
+def _made_by_a_framework(taking: Taking) -> str:
+    package = framework(taking.script.text)
+    if package is None:
+        return ""
+    return (
+        f"{package} makes its gradients: there is none to check (a function with a backward pass "
+        "of your own: gradcheck.check_layer)"
+    )
+
+
+def _places(taking: Taking, error: Exception) -> str:
+    """Where it raised: the innermost place in the user's files, and what led there."""
+    script = taking.script.path
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if File(frame.filename).is_relative_to(script.parent)
+    ]
+    own = [frame.lineno for frame in frames if File(frame.filename) == script]
+    place = f"{script.name}:{own[-1] if own else 1}"
+    if frames and File(frames[-1].filename) != script:
+        inner = File(frames[-1].filename).relative_to(script.parent)
+        return f"{inner}:{frames[-1].lineno}, from {place}"
+    return place
+
+
+def _uncalled(tree: ast.Module, updating: set[str]) -> str:
+    """The call of a function that updates something, where the script has none; "" if it has.
+
+    Args:
+        tree: the script.
+        updating: the names of the functions that update something, or call one that does.
+    """
+    uses = (ast.Name, ast.Attribute)
+    called = {name_of(node) for node in ast.walk(tree) if isinstance(node, uses)}
+    for node in tree.body:
+        inner = node.body if isinstance(node, ast.ClassDef) else [node]
+        for one in inner:
+            if isinstance(one, Function) and one.name in updating - called:
+                if not isinstance(node, ast.ClassDef):
+                    return f"{one.name}({_needed(one, 0)})"
+                made = next((m for m in inner if _name(m) == "__init__"), None)
+                return f"{node.name}({_needed(made, 1)}).{one.name}({_needed(one, 1)})"
+    return ""
+
+
+def _name(node: ast.AST) -> str:
+    """The name of a function; "" of anything else."""
+    return node.name if isinstance(node, Function) else ""
+
+
+def _needed(function: ast.stmt | None, bound: int) -> str:
+    """The arguments that a call must give."""
+    if not isinstance(function, Function):
+        return ""
+    names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
+    return ", ".join(names[bound : len(names) - len(function.args.defaults)])

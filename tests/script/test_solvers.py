@@ -1,0 +1,71 @@
+"""Scripts that hand a Jacobian to one of scipy's solvers: the Jacobian is checked."""
+
+import pytest
+
+from gradcheck.script import ScriptEntry
+
+pytest.importorskip("scipy")
+
+CURVE = """
+import numpy as np
+from scipy.optimize import curve_fit, fsolve, least_squares, leastsq, root
+
+t = np.linspace(0.0, 3.0, 25)
+y = 2.0 * np.exp(-0.7 * t) + 0.3
+
+def decay(t, size, pace, floor):
+    return size * np.exp(-pace * t) + floor
+
+def slopes(t, size, pace, floor):
+    e = np.exp(-pace * t)
+    return np.array([e, SECOND, np.ones_like(t)]).T
+
+def off(p, scale=1.0):
+    return scale * (decay(t, *p) - y)
+
+def off_slopes(p, scale=1.0):
+    return scale * slopes(t, *p)
+
+start = np.array([1.0, 1.0, 0.1])
+first = least_squares(off, start)  # makes its derivatives itself
+"""
+CALLS = {
+    "curve_fit": "curve_fit(decay, t, y, jac=slopes)",
+    "least_squares": "least_squares(off, start, off_slopes, kwargs=dict(scale=2.0))",
+    "leastsq": "leastsq(off, start, args=(2.0,), Dfun=off_slopes)",
+    "leastsq, turned": "leastsq(off, start, (), lambda p: off_slopes(p).T, col_deriv=True)",
+    "root": "root(lambda p: decay(t[:3], *p) - 1, start, jac=lambda p: slopes(t[:3], *p))",
+    "fsolve": "fsolve(lambda p: decay(t[:3], *p), start, fprime=lambda p: slopes(t[:3], *p))",
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(("second", "ok"), [("-size * t * e", True), ("-size * e", False)])
+def test_the_jacobian_that_a_solver_is_given_is_checked(call, second, ok, tmp_path):
+    text = CURVE.replace("SECOND", second) + f"print({CALLS[call]})\n"
+    (tmp_path / "fit.py").write_text(text)
+    outcome = ScriptEntry(tmp_path / "fit.py").outcome({})
+    assert outcome.report is not None, outcome.error
+    assert outcome.report.ok == ok
+    assert f"the call of scipy's {call.split(',')[0]} at line 23" in outcome.script.text()
+    if not ok:
+        places = [one.location.line for one in outcome.report.findings if one.location]
+        assert places == [
+            text.splitlines().index("    return np.array([e, -size * e, np.ones_like(t)]).T") + 1
+        ]
+    if call == "curve_fit":
+        assert "decay(), line 8" in outcome.script.text()
+
+
+def test_a_solver_without_a_jacobian_leaves_the_script_to_its_loop(tmp_path):
+    loop = """
+w = np.ones(3)
+for turn in range(20):
+    gap = decay(t, *w) - y
+    loss = np.mean(gap**2)
+    w -= 0.05 * 2 * slopes(t, *w).T @ gap / len(t)
+"""
+    (tmp_path / "fit.py").write_text(CURVE.replace("SECOND", "-size * t * e") + loop)
+    outcome = ScriptEntry(tmp_path / "fit.py").outcome({})
+    assert outcome.script.params == ("w",)
+    assert outcome.report.ok
