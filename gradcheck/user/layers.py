@@ -26,7 +26,6 @@ from gradcheck.user.names import has_role, look_beside
 from gradcheck.user.outputs import (
     Reading,
     inner,
-    leaves,
     like_output,
     mapped,
     random_like,
@@ -214,8 +213,7 @@ def make_layer(
         tuple(leaf for leaf in parameters.leaves if leaf.in_object),
     )
     if backward is None:
-        is_torchs = any(is_torch(value) for (value,) in leaves(params))
-        layer = replace(layer, possible=(TORCH if is_torchs else JAX,))
+        layer = replace(layer, possible=(TORCH if any(map(is_torch, params.values())) else JAX,))
     try:
         start = parameters.pack(parameters.values)
         returned = call(layer.returned, "your forward", start)
