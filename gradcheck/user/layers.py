@@ -27,7 +27,6 @@ from gradcheck.user.outputs import (
     Reading,
     inner,
     is_output,
-    leaves,
     like_output,
     mapped,
     random_like,
@@ -212,8 +211,7 @@ def make_layer(
         tuple(leaf for leaf in parameters.leaves if leaf.in_object),
     )
     if backward is None:
-        is_torchs = any(is_torch(value) for (value,) in leaves(params))
-        layer = replace(layer, possible=(TORCH if is_torchs else JAX,))
+        layer = replace(layer, possible=(TORCH if any(map(is_torch, params.values())) else JAX,))
     try:
         start = parameters.pack(parameters.values)
         returned = call(layer.returned, "your forward", start)

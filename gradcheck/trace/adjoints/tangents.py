@@ -118,16 +118,23 @@ def _unit(shape: tuple[int, ...], entry: int) -> NDArray[np.float64]:
 
 def entries_read_alone(point: Point) -> dict[str, int]:
     """Where the loss reads single entries by themselves, by their names: blocks of one entry."""
-    found = {}
-    of_blocks = _blocks_of_entries(point) if point.subject.cut and point.subject.along else ()
-    for name, entry in point.subject.along:
-        leaf = point.parameters.get(name, -1)
-        index = leaf if leaf < 0 else _read_alone(point.loss_nodes, leaf, entry)
-        if index != leaf:
-            place = np.unravel_index(entry, point.loss_nodes[leaf].value.shape)
-            own = f"{name}[{', '.join(map(str, place))}]"
-            found[of_blocks[entry] if of_blocks else own] = index
-    return found
+    subject, leaves = point.subject, point.parameters
+    shapes = {name: point.loss_nodes[leaf].value.shape for name, leaf in leaves.items()}
+    wanted = {
+        f"{name}[{', '.join(map(str, np.unravel_index(entry, shapes[name])))}]": (name, entry)
+        for name, entry in subject.along
+        if name in leaves and shapes[name]
+    }
+    if subject.cut is not None and subject.along:
+        ((whole, shape),) = shapes.items()
+        places = subject.cut(np.arange(np.prod(shape, dtype=int)).reshape(shape))
+        named = zip(subject.names, places, strict=True)
+        wanted = {name: (whole, int(place.item())) for name, place in named if place.size == 1}
+    found = {
+        name: (leaves[of], _read_alone(point.loss_nodes, leaves[of], entry))
+        for name, (of, entry) in wanted.items()
+    }
+    return {name: index for name, (leaf, index) in found.items() if index != leaf}
 
 
 def _read_alone(nodes: Sequence[Node], leaf: int, entry: int) -> int:
