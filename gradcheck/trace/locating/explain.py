@@ -92,25 +92,25 @@ class Known:
 
 def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
     """The quantities, ready to be looked up."""
-    features: dict[int, list[Features]] = {}
-    rows: dict[int, list[NDArray[np.intp]]] = {}
-    sizes: dict[int, list[NDArray[np.float64]]] = {}
+    found: dict[int, list[tuple[Features, NDArray[np.intp], NDArray[np.float64]]]] = {}
     alike = grouped((one.values[0].shape, number) for number, one in enumerate(quantities))
     for numbers in alike.values():
         of_shape = [quantities[number].values for number in numbers]
         for several, repeated in _with_lines(of_shape):
             own, norms = _features_of(several)
             finite = np.all(np.isfinite(own), axis=1)
-            size = several[0][0].size
-            features.setdefault(size, []).append(own[finite])
-            sizes.setdefault(size, []).append(norms[finite])
             owners = np.repeat(np.array(numbers, dtype=np.intp), repeated)
-            rows.setdefault(size, []).append(owners[finite])
+            rows = own[finite], owners[finite], norms[finite]
+            found.setdefault(several[0][0].size, []).append(rows)
+    features, owned, sizes = (
+        {size: np.concatenate([one[part] for one in parts]) for size, parts in found.items()}
+        for part in range(3)
+    )
     return Known(
         quantities,
-        {size: np.concatenate(found) for size, found in features.items()},
-        {size: np.concatenate(found) for size, found in rows.items()},
-        {size: np.concatenate(found) for size, found in sizes.items()},
+        features,
+        owned,
+        sizes,
         np.array([quantity.kind == VALUE for quantity in quantities], dtype=bool),
         tolerance,
     )

@@ -6,6 +6,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 
 import numpy as np
@@ -233,6 +235,14 @@ def users_of(nodes: Sequence[Node]) -> list[list[int]]:
         for operand in node.operands:
             users[operand].append(node.index)
     return users
+
+
+def masks_of(nodes: Sequence[Node]) -> list[int]:
+    """The values that each value is made of, and itself, as bits."""
+    masks: list[int] = []
+    for node in nodes:
+        masks.append(reduce(or_, (masks[operand] for operand in node.operands), 1 << node.index))
+    return masks
 
 
 def leaves_its_line(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:
