@@ -18,7 +18,8 @@ from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.chains import CHAIN, Locals, chained, stays_inside
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import tangents_of
-from gradcheck.trace.record.nodes import Node, grouped, masks_of, users_of
+from gradcheck.trace.record.graph import grouped, masks_of, users_of
+from gradcheck.trace.record.nodes import Node
 
 ADJOINT = "adjoint"
 VALUE = "value"

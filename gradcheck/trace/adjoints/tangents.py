@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.points import Point
-from gradcheck.trace.record.nodes import Node, carried
+from gradcheck.trace.record.graph import carried
+from gradcheck.trace.record.nodes import Node
 
 ByPoint = tuple[NDArray[Any], ...]
 

@@ -10,7 +10,8 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.causes.compared import FEWEST, Array, Compared, product, quotient, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.nodes import Reference, before_moves, made_from
+from gradcheck.trace.record.graph import before_moves, made_from
+from gradcheck.trace.record.nodes import Reference
 
 
 def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:

@@ -26,8 +26,9 @@ from gradcheck.trace.causes.compared import (
 )
 from gradcheck.trace.causes.penalties import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.record.graph import adding, before_moves, made_from
 from gradcheck.trace.record.names import MOVES, WRITES, split_names
-from gradcheck.trace.record.nodes import Node, adding, before_moves, made_from
+from gradcheck.trace.record.nodes import Node
 
 SLIDES = split_names("convolve correlate convolve2d correlate2d")
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))

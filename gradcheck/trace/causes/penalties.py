@@ -17,8 +17,9 @@ from gradcheck.trace.adjoints.points import (
 from gradcheck.trace.causes.compared import Arrays, Compared, less, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import proportion
+from gradcheck.trace.record.graph import before_moves
 from gradcheck.trace.record.names import MOVES, split_names
-from gradcheck.trace.record.nodes import Node, before_moves, operands_of
+from gradcheck.trace.record.nodes import Node, operands_of
 
 SQUARES = split_names("square norm absolute fabs")
 PRODUCTS = split_names("multiply dot vdot inner matmul einsum tensordot")

@@ -15,7 +15,8 @@ from gradcheck.trace.faults.special import ADD, Special
 from gradcheck.trace.locating.state import Replacement, State, Values
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import OUTPUT, Assignment, adding, carried, grouped
+from gradcheck.trace.record.graph import adding, carried, grouped
+from gradcheck.trace.record.nodes import OUTPUT, Assignment
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import left_at_once
 from gradcheck.trace.wording.words import Words

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.quantities import VALUE, Quantity
-from gradcheck.trace.record.nodes import grouped
+from gradcheck.trace.record.graph import grouped
 
 LINES = 24
 """Of how many rows or columns at most single ones are known quantities too."""
@@ -23,15 +23,10 @@ ByPoint = Sequence[NDArray[Any]]
 
 @dataclass(frozen=True)
 class Known:
-    """The quantities, to be looked up by value.
+    """The quantities, to be looked up by value, with the relative error that is allowed.
 
-    Attributes:
-        quantities: all of them.
-        features: by size, one row for every quantity, or row or column of one, of that size.
-        rows: by size, the number of the quantity that each row of features belongs to.
-        sizes: by size, the norm of what each row of features is of.
-        are_values: by number, whether the quantity is a value of the loss.
-        tolerance: the relative error that equal features may have.
+    By size there are rows of features, each of a quantity, or of a row or column of one, of that
+    size; with the number of the quantity, and the norm. `are_values` are those of the loss itself.
     """
 
     quantities: Sequence[Quantity]

@@ -30,7 +30,7 @@ from gradcheck.trace.locating.units import (
     Unit,
 )
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import evaluate
+from gradcheck.trace.record.graph import evaluate
 
 EXACT = 1e-9
 

@@ -14,7 +14,8 @@ from gradcheck.trace.adjoints.operations import Movements
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.outputs import Output, outputs_of
-from gradcheck.trace.record.nodes import Node, evaluate, masks_of, users_of
+from gradcheck.trace.record.graph import evaluate, masks_of, users_of
+from gradcheck.trace.record.nodes import Node
 
 Values = list[NDArray[Any]]
 
