@@ -107,8 +107,8 @@ class Written:
 class Site:
     """A wrong value in one pass of a loop, and the right one, by point; and where they differ.
 
-    The node makes or uses it. The scope has the values that the function has there, by what they are
-    called; the uses are the operands of the wrong expression: text, operation and value.
+    The node makes or uses it. The scope has the values that the function has there, by their texts;
+    the uses are the operands of the wrong expression: text, operation and value.
     """
 
     node: int

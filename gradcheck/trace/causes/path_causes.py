@@ -69,12 +69,9 @@ def _laid_out(compared: Compared, node: int) -> int:
     if len(users) != 1 or compared.loss_nodes[users[0]].operation not in MOVES:
         return node
     arriving = compared.adjoints(users[0])
-    is_same = arriving is not None and all(map(_in_one_order, arriving, compared.expected))
+    wanted = [*map(np.ravel, compared.expected)]
+    is_same = arriving is not None and same([*map(np.ravel, arriving)], wanted)
     return _laid_out(compared, users[0]) if is_same else node
-
-
-def _in_one_order(one: Array, other: Array) -> bool:
-    return one.size == other.size and same([np.ravel(one)], [np.ravel(other)])
 
 
 def _left_out(parts: dict[int, Arrays], reached: Arrays) -> list[int]:
