@@ -74,11 +74,11 @@ def _parts(
     return [(operand, g * part) for operand, part in known[node.index] if part.shape == g.shape]
 
 
-def stays_inside(begin: int, inside: set[int], above: int, users: dict[int, set[int]]) -> bool:
+def stays_inside(begin: int, inside: set[int], above: int, users: Sequence[Sequence[int]]) -> bool:
     """Whether every path from a value to the end of a chain stays in the chain."""
     seen, pending = {begin}, [begin]
     while pending:
-        for user in users.get(pending.pop(), ()):
+        for user in users[pending.pop()]:
             if user in seen or not above >> user & 1:
                 continue
             if user not in inside:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.record.nodes import Node, evaluate
+from gradcheck.trace.record.graph import evaluate
+from gradcheck.trace.record.nodes import Node
 
 Values = Any
 """The values of nodes, by index."""

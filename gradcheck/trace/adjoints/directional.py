@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.reverse import Adjoints, adjoints
-from gradcheck.trace.record.nodes import Node, carried
+from gradcheck.trace.record.graph import carried
+from gradcheck.trace.record.nodes import Node
 
 Array = NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)

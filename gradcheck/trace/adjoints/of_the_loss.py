@@ -15,7 +15,8 @@ from gradcheck.trace.adjoints.points import (
     followed_loss,
 )
 from gradcheck.trace.adjoints.reverse import adjoints
-from gradcheck.trace.record.nodes import Node, Reference, carried, constant_of
+from gradcheck.trace.record.graph import carried, constant_of
+from gradcheck.trace.record.nodes import Node, Reference
 
 LOGS = ("log", "log2", "log10")
 TO_ONE = ("clip", "minimum")

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.differences import Contributions, Values, differenced, summed_to
 from gradcheck.trace.adjoints.products import PRODUCTS
 from gradcheck.trace.adjoints.reductions import REDUCTIONS
+from gradcheck.trace.record.graph import resolve
 from gradcheck.trace.record.names import CONSTANT, MOVES, split_names
-from gradcheck.trace.record.nodes import OUTPUT, Altered, Node, Reference, resolve
+from gradcheck.trace.record.nodes import OUTPUT, Altered, Node, Reference
 
 Movements = dict[int, tuple[NDArray[np.intp] | None, list[tuple[int, int]]]]
 """By node, where the entries of what moves data come from."""

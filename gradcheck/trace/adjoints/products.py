@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.differences import Contributions, summed_to
-from gradcheck.trace.record.nodes import Node, Reference, resolve
+from gradcheck.trace.record.graph import resolve
+from gradcheck.trace.record.nodes import Node, Reference
 
 
 def _two(rule: Callable[..., tuple[Any, Any] | None]) -> Callable[..., Contributions | None]:

@@ -19,7 +19,8 @@ from gradcheck.trace.adjoints.chains import CHAIN, Locals, chained, stays_inside
 from gradcheck.trace.adjoints.directional import bend_of
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import tangents_of
-from gradcheck.trace.record.nodes import Node, grouped
+from gradcheck.trace.record.graph import grouped, masks_of, users_of
+from gradcheck.trace.record.nodes import Node
 
 ADJOINT = "adjoint"
 VALUE = "value"
@@ -198,15 +199,9 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
     nodes = first.loss_nodes
     # a step's own gradient may stand between forward pass and loss, which does not move with it
     reached = {index: g for index, g in first.derivatives.of_nodes.items() if np.any(g)}
-    above: list[int] = []
-    users: dict[int, set[int]] = {}
-    for node in nodes[: first.loss_index + 1]:
-        mask = 1 << node.index
-        for operand in node.operands:
-            mask |= above[operand]
-            if node.is_float:  # a comparison has no derivative
-                users.setdefault(operand, set()).add(node.index)
-        above.append(mask)
+    above = masks_of(nodes)
+    # a comparison has no derivative
+    users = [[one for one in own if nodes[one].is_float] for own in users_of(nodes)]
     known_locals: list[Locals] = [{} for _ in points]
     values = [[node.value for node in point.loss_nodes] for point in points]
     for end in nodes[: first.loss_index + 1]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.differences import Contributions
-from gradcheck.trace.record.nodes import Node, Reference, resolve
+from gradcheck.trace.record.graph import resolve
+from gradcheck.trace.record.nodes import Node, Reference
 
 Array = NDArray[Any]
 Axes = tuple[int, ...]

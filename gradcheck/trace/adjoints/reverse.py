@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.operations import Movements, contributions
-from gradcheck.trace.record.nodes import Node, grouped
+from gradcheck.trace.record.graph import grouped
+from gradcheck.trace.record.nodes import Node
 
 Edge = tuple[int, int]
 """A use of a value: the index of the operation, and that of its operand."""

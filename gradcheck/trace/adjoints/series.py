@@ -21,7 +21,7 @@ from gradcheck.trace.adjoints.quantities import (
     contributions_of,
     used_values,
 )
-from gradcheck.trace.record.nodes import grouped, leaves_its_line, users_of
+from gradcheck.trace.record.graph import grouped, leaves_its_line, users_of
 
 
 @dataclass(frozen=True)

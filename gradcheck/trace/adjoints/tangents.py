@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.directional import along, second_adjoints
 from gradcheck.trace.adjoints.points import Point
-from gradcheck.trace.record.nodes import Node, carried
+from gradcheck.trace.record.graph import carried
+from gradcheck.trace.record.nodes import Node
 
 ByPoint = tuple[NDArray[Any], ...]
 

@@ -16,7 +16,8 @@ from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import Mend, in_pass
-from gradcheck.trace.record.nodes import Assignment, constant_of, evaluate
+from gradcheck.trace.record.graph import constant_of, evaluate
+from gradcheck.trace.record.nodes import Assignment
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of, numbers_in
 from gradcheck.trace.wording.operand_text import operand_text
@@ -115,15 +116,10 @@ class Written:
 
 @dataclass(frozen=True)
 class Site:
-    """A wrong value, in one pass of a loop.
+    """A wrong value in one pass of a loop, and the right one, by point; and where they differ.
 
-    Attributes:
-        node: the operation that makes or uses it.
-        scope: the values that the function has there, by what they are called.
-        uses: the operands of the wrong expression: text, operation and value.
-        actual: the wrong value, by point.
-        expected: the right one.
-        differs: where they are not the same.
+    The node makes or uses it. The scope has the values that the function has there, by their texts;
+    the uses are the operands of the wrong expression: text, operation and value.
     """
 
     node: int

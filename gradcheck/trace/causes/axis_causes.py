@@ -14,13 +14,9 @@ from gradcheck.trace import fault
 from gradcheck.trace.causes.compared import Arrays, Compared, agrees, agrees_with, made_of, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import sizes_of
+from gradcheck.trace.record.graph import constant_of, latest_first
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import (
-    Node,
-    Reference,
-    constant_of,
-    latest_first,
-)
+from gradcheck.trace.record.nodes import Node, Reference
 
 REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 

@@ -17,8 +17,9 @@ from gradcheck.trace.locating.candidates import Candidate, Candidates
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Deadline
+from gradcheck.trace.record.graph import before_moves, carried, latest_first, made_from
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node, before_moves, carried, latest_first, made_from
+from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.wording.scope import names_at
 from gradcheck.trace.wording.words import Words
 

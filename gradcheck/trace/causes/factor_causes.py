@@ -13,7 +13,8 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.causes.compared import FEWEST, Array, Compared, product, quotient, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.nodes import Node, Reference, before_moves, evaluate, made_from
+from gradcheck.trace.record.graph import before_moves, evaluate, made_from
+from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.wording.operand_text import operand_text
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.causes.compared import Array, Compared, agrees, made_of, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.nodes import Node, resolve
+from gradcheck.trace.record.graph import resolve
+from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.loops import indices_in, names_in, names_of_loops

@@ -36,7 +36,7 @@ def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tupl
     number = _worst_pass(mend, first.size)
     one = in_pass(mend.actual, number, first.shape)
     explained = known.explaining(one)
-    in_order = [quantity for quantity in explained if _is_it(one, quantity.values)]
+    in_order = [other for other in explained if multiple_of(one, other.values, LOOSE)]
     is_now = named(in_order, words) or expression
     if mend.how == ZERO:
         return fault.EXTRA_TERM, is_now, "nothing"
@@ -81,12 +81,16 @@ def named(explained: Sequence[Quantity], words: Words) -> str:
     return "" if first is None else words.quantity(*first.key)
 
 
-def _is_it(values: Arrays, others: Arrays) -> bool:
-    """Whether values are others, or their transpose, times a constant: in the same order."""
-    if proportion(values, others, LOOSE) is not None:
-        return True
-    turned = [other.T for other in others]
-    return turned[0].ndim > 1 and proportion(values, turned, LOOSE) is not None
+def multiple_of(
+    values: Arrays, others: Arrays, tolerance: float = 1e-7
+) -> tuple[float, bool] | None:
+    """The constant that values are of others, in the same order; and whether transposed."""
+    for is_turned in (False, True) if others[0].ndim > 1 else (False,):
+        laid = [other.T for other in others] if is_turned else others
+        factor = proportion(values, laid, tolerance)
+        if factor is not None:
+            return factor, is_turned
+    return None
 
 
 def constant(factor: float) -> str:

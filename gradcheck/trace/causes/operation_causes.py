@@ -25,9 +25,10 @@ from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.record.graph import before_moves, carried
 from gradcheck.trace.record.library_functions import softmax
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node, before_moves, carried
+from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.wording.words import Words
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")

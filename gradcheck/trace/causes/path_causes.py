@@ -27,8 +27,9 @@ from gradcheck.trace.causes.compared import (
 )
 from gradcheck.trace.causes.penalties import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.record.graph import adding, before_moves, made_from
 from gradcheck.trace.record.names import MOVES, WRITES, split_names
-from gradcheck.trace.record.nodes import Node, adding, before_moves, made_from
+from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.sources import tree_of
 
 SLIDES = split_names("convolve correlate convolve2d correlate2d")
@@ -70,12 +71,9 @@ def _laid_out(compared: Compared, node: int) -> int:
     if len(users) != 1 or compared.loss_nodes[users[0]].operation not in MOVES:
         return node
     arriving = compared.adjoints(users[0])
-    is_same = arriving is not None and all(map(_in_one_order, arriving, compared.expected))
+    wanted = [*map(np.ravel, compared.expected)]
+    is_same = arriving is not None and same([*map(np.ravel, arriving)], wanted)
     return _laid_out(compared, users[0]) if is_same else node
-
-
-def _in_one_order(one: Array, other: Array) -> bool:
-    return one.size == other.size and same([np.ravel(one)], [np.ravel(other)])
 
 
 def _left_out(parts: dict[int, Arrays], reached: Arrays) -> list[int]:

@@ -17,8 +17,9 @@ from gradcheck.trace.adjoints.points import (
 from gradcheck.trace.causes.compared import Arrays, Compared, less, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import proportion
+from gradcheck.trace.record.graph import before_moves
 from gradcheck.trace.record.names import MOVES, split_names
-from gradcheck.trace.record.nodes import Node, before_moves, operands_of
+from gradcheck.trace.record.nodes import Node, operands_of
 
 SQUARES = split_names("square norm absolute fabs")
 PRODUCTS = split_names("multiply dot vdot inner matmul einsum tensordot")
@@ -56,19 +57,16 @@ def penalty_terms(points: Sequence[FollowedLoss]) -> frozenset[int]:
 def _made_of_one(loss: FollowedLoss) -> set[int]:
     """What is made of one parameter and constants alone: numbers added, or weights of its size."""
     owner = {index: index for index in loss.parameters.values()}
-    for node in loss.loss_nodes:
-        of = {owner.get(one) for one in node.operands if one in owner or not _is_leaf(loss, one)}
-        others = [loss.loss_nodes[one] for one in node.operands if one not in owner]
+    nodes = loss.loss_nodes
+    for node in nodes:
+        of = {owner.get(one) for one in node.operands if one in owner or not nodes[one].is_leaf}
+        others = [nodes[one] for one in node.operands if one not in owner]
         if node.index in owner or len(of) != 1 or None in of:
             continue
         scales = node.operation in ("multiply", "divide")
         if all(one.value.size == 1 or (scales and _is_weight(one, node)) for one in others):
             owner[node.index] = of.pop() or 0
     return set(owner) - set(loss.parameters.values())
-
-
-def _is_leaf(loss: FollowedLoss, index: int) -> bool:
-    return loss.loss_nodes[index].is_leaf
 
 
 def _is_weight(weights: Node, node: Node) -> bool:

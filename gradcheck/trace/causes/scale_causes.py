@@ -17,7 +17,8 @@ from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import sizes_of
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
-from gradcheck.trace.record.nodes import Node, constant_of
+from gradcheck.trace.record.graph import constant_of
+from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.sources import numbers_in
 
 CLOSE = 1e-6

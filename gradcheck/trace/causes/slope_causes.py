@@ -30,14 +30,10 @@ AGREEING = 0.2
 
 @dataclass(frozen=True)
 class _Slope:
-    """The slope that is used in the place of a right one.
+    """The slope that is used in the place of a right one, by point; nan where nothing shows it.
 
-    Attributes:
-        begin: the value of the loss that the function takes.
-        end: what it makes of it.
-        right: the slope, by point.
-        used: what stands in its place; nan where nothing shows it.
-        arriving: what it is multiplied by; None where that is not known.
+    It is of the function of the loss from `begin` to `end`. `arriving` is what it is multiplied by,
+    None where that is not known.
     """
 
     begin: int

@@ -13,7 +13,8 @@ from gradcheck.trace.causes.compared import Arrays, Compared, less, product, quo
 from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS, user_of
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import proportion
-from gradcheck.trace.record.nodes import Node, carried
+from gradcheck.trace.record.graph import carried
+from gradcheck.trace.record.nodes import Node
 
 
 def upstream_cause(compared: Compared) -> Cause | None:

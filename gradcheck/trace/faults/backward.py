@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
 from gradcheck.trace.causes.compared import Followed
-from gradcheck.trace.causes.kinds import ORDER, constant
+from gradcheck.trace.causes.kinds import ORDER, constant, multiple_of
 from gradcheck.trace.fault import BackwardStep, Fault
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.names import CONSTANT, MOVES, WRITES
 from gradcheck.trace.record.nodes import OUTPUT, RAISED, Node
@@ -163,7 +160,7 @@ class _Table:
         values = [*map(np.asarray, state.at(node.index))]
         found = []
         for quantity in self._search.known.explaining(values):
-            how = _how(values, quantity)
+            how = multiple_of(values, quantity.values)
             if how is not None:
                 exact = abs(how[0] - 1) < 1e-9
                 rank = (quantity.kind == SLOPE) + 2 * (not exact and quantity.kind != ADJOINT)
@@ -173,7 +170,7 @@ class _Table:
         if not found:
             return "", None
         _, inexact, turned, _, factor, quantity = min(found, key=lambda one: one[:4])
-        words = self._search.words.quantity(*quantity.key) + turned
+        words = self._search.words.quantity(*quantity.key) + ", transposed" * turned
         if inexact:
             return f"{constant(factor)} times {words}", None
         is_unnamed = quantity.kind == VALUE and words.startswith("`")
@@ -191,14 +188,3 @@ def _is_value(fault: Fault, node: Node) -> bool:
     """Whether a fault speaks of this value; else it is of what that is made of."""
     value = fault.actual_value
     return value is not None and value.shape == node.value.shape and np.allclose(value, node.value)
-
-
-def _how(values: Sequence[NDArray[Any]], quantity: Quantity) -> tuple[float, str] | None:
-    """The constant that values are of a quantity, and whether they are its transpose."""
-    factor = proportion(values, quantity.values)
-    if factor is not None:
-        return factor, ""
-    if values[0].ndim == 2 and values[0].shape == quantity.values[0].shape[::-1]:
-        factor = proportion([value.T for value in values], quantity.values)
-        return None if factor is None else (factor, ", transposed")
-    return None

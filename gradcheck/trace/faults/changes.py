@@ -9,7 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.operations import contributions
-from gradcheck.trace.record.nodes import Altered, Node, Reference, constant_of, evaluate
+from gradcheck.trace.record.graph import constant_of, evaluate
+from gradcheck.trace.record.nodes import Altered, Node, Reference
 
 Array = NDArray[Any]
 Tape = Sequence[Node]

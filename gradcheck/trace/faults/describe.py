@@ -21,7 +21,7 @@ from gradcheck.trace.faults.special import Special
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, REST, Mend, in_order
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import latest_first
+from gradcheck.trace.record.graph import latest_first
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import loop_around, loop_that_ran_once
 from gradcheck.trace.wording.operand_text import assigned_value, name_of_operand

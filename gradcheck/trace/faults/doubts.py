@@ -17,7 +17,8 @@ from gradcheck.trace.fault import Cause, Fault
 from gradcheck.trace.faults.changes import Change, constants_of
 from gradcheck.trace.faults.variants import SMALL, variants_of
 from gradcheck.trace.locating.constants import proportion
-from gradcheck.trace.record.nodes import Node, carried, constant_of
+from gradcheck.trace.record.graph import carried, constant_of
+from gradcheck.trace.record.nodes import Node
 
 POINTS = 3
 EXACT = 1e-7

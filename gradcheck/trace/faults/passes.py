@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import same_arrays
 from gradcheck.trace import fault
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.faults.special import ADD, Special
 from gradcheck.trace.locating.state import Replacement, State, Values
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import OUTPUT, Assignment, adding, carried, grouped
+from gradcheck.trace.record.graph import adding, carried, grouped
+from gradcheck.trace.record.nodes import OUTPUT, Assignment
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import left_at_once
 from gradcheck.trace.wording.words import Words
@@ -105,11 +107,8 @@ def _kept(view: View) -> Iterator[list[int]]:
 
 def _are_one(view: View, members: Sequence[int]) -> bool:
     """Whether all passes made the same, so that their sum is no more than a multiple of it."""
-    return all(
-        np.array_equal(values[index], values[members[0]])
-        for values in view.state.values
-        for index in members[1:]
-    )
+    first = view.state.at(members[0])
+    return all(same_arrays(view.state.at(index), first) for index in members[1:])
 
 
 def overwritten(view: View, wrong: frozenset[str]) -> Special | None:

@@ -13,8 +13,9 @@ from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VA
 from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, Mend
+from gradcheck.trace.record.graph import constant_of
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT, Node, constant_of
+from gradcheck.trace.record.nodes import OUTPUT, Node
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.parts import returned_place
 

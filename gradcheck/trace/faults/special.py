@@ -25,17 +25,10 @@ from gradcheck.trace.wording.parts import returned_place
 
 @dataclass(frozen=True)
 class Special:
-    """A fault of a kind of its own.
+    """A fault of a kind of its own: where it is, what mends it, and the outputs it makes wrong.
 
-    Attributes:
-        kind: of the fault.
-        blame: where it is.
-        node: what is wrong there.
-        replacements: what mends it, by point.
-        outputs: the names of the outputs that it makes wrong.
-        actual: the wrong value, or None.
-        expected: the right one, or None.
-        fix: what to write; empty where the kind says it.
+    With the wrong value and the right one, where these are known, and what to write; the kind says
+    it where that is empty.
     """
 
     kind: str

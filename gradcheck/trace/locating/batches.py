@@ -12,8 +12,9 @@ from gradcheck.trace.adjoints.differences import Replaced
 from gradcheck.trace.adjoints.operations import ELEMENTWISE
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.state import State, Values
+from gradcheck.trace.record.graph import evaluate
 from gradcheck.trace.record.names import split_names
-from gradcheck.trace.record.nodes import Node, Reference, evaluate
+from gradcheck.trace.record.nodes import Node, Reference
 
 AT_ONCE = frozenset(ELEMENTWISE) | split_names(
     "where less less_equal greater greater_equal equal not_equal"

@@ -63,8 +63,6 @@ class Candidates:
     """The tables of candidates, made when they are first asked for.
 
     Attributes:
-        quantities: what is known.
-        series: what is known of the loops.
         meant: the constants that have a meaning, as `meant_by` gives them.
         handed: the values of the loss that are used outside of the function that makes them.
         parameters: those that are the blocks.

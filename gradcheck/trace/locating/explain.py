@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import groups_of, stacks_of
 from gradcheck.trace.adjoints.quantities import VALUE, Quantity
-from gradcheck.trace.record.nodes import grouped
+from gradcheck.trace.record.graph import grouped
 
 LINES = 24
 """Of how many rows or columns at most single ones are known quantities too."""
@@ -23,15 +23,10 @@ ByPoint = Sequence[NDArray[Any]]
 
 @dataclass(frozen=True)
 class Known:
-    """The quantities, to be looked up by value.
+    """The quantities, to be looked up by value, with the relative error that is allowed.
 
-    Attributes:
-        quantities: all of them.
-        features: by size, one row for every quantity, or row or column of one, of that size.
-        rows: by size, the number of the quantity that each row of features belongs to.
-        sizes: by size, the norm of what each row of features is of.
-        are_values: by number, whether the quantity is a value of the loss.
-        tolerance: the relative error that equal features may have.
+    By size there are rows of features, each of a quantity, or of a row or column of one, of that
+    size; with the number of the quantity, and the norm. `are_values` are those of the loss itself.
     """
 
     quantities: Sequence[Quantity]
@@ -92,25 +87,25 @@ class Known:
 
 def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
     """The quantities, ready to be looked up."""
-    features: dict[int, list[Features]] = {}
-    rows: dict[int, list[NDArray[np.intp]]] = {}
-    sizes: dict[int, list[NDArray[np.float64]]] = {}
+    found: dict[int, list[tuple[Features, NDArray[np.intp], NDArray[np.float64]]]] = {}
     alike = grouped((one.values[0].shape, number) for number, one in enumerate(quantities))
     for numbers in alike.values():
         of_shape = [quantities[number].values for number in numbers]
         for several, repeated in _with_lines(of_shape):
             own, norms = _features_of(several)
             finite = np.all(np.isfinite(own), axis=1)
-            size = several[0][0].size
-            features.setdefault(size, []).append(own[finite])
-            sizes.setdefault(size, []).append(norms[finite])
             owners = np.repeat(np.array(numbers, dtype=np.intp), repeated)
-            rows.setdefault(size, []).append(owners[finite])
+            rows = own[finite], owners[finite], norms[finite]
+            found.setdefault(several[0][0].size, []).append(rows)
+    features, owned, sizes = (
+        {size: np.concatenate([one[part] for one in parts]) for size, parts in found.items()}
+        for part in range(3)
+    )
     return Known(
         quantities,
-        {size: np.concatenate(found) for size, found in features.items()},
-        {size: np.concatenate(found) for size, found in rows.items()},
-        {size: np.concatenate(found) for size, found in sizes.items()},
+        features,
+        owned,
+        sizes,
         np.array([quantity.kind == VALUE for quantity in quantities], dtype=bool),
         tolerance,
     )

@@ -19,8 +19,9 @@ from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.search import PLAIN
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, USE, Mend, Unit
+from gradcheck.trace.record.graph import resolve
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT, Node, Reference, resolve
+from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
 
 Array = NDArray[np.float64]
 

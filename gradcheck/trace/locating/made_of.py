@@ -27,7 +27,7 @@ from gradcheck.trace.locating.constants import in_rows, proportion
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, QUANTITY, REST, USE, Mend, Unit
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import constant_of
+from gradcheck.trace.record.graph import constant_of
 
 Wanted = Sequence[NDArray[np.float64]]
 

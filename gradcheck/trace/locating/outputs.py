@@ -13,8 +13,9 @@ from gradcheck.arrays import is_within
 from gradcheck.trace.adjoints.operations import positions_through
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import columns_of
+from gradcheck.trace.record.graph import grouped
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT, Node, grouped
+from gradcheck.trace.record.nodes import OUTPUT, Node
 
 PARTS = 40
 """Into how many parts a block is split at most."""

@@ -25,8 +25,6 @@ class Projection:
     """One projection of an output at one point.
 
     Attributes:
-        output: the name of the output.
-        point: the number of the point.
         gap: the projection of what the output lacks.
         seed: its derivatives by the gradient of the block.
         weights: its derivatives by every value, and by every use of one.

@@ -20,15 +20,9 @@ from gradcheck.trace.locating.units import (
     Unit,
 )
 from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.graph import grouped, is_inside, leaves_its_line, never_leaves
 from gradcheck.trace.record.names import CONSTANT, MOVES, ROUNDING
-from gradcheck.trace.record.nodes import (
-    OUTPUT,
-    Node,
-    grouped,
-    is_inside,
-    leaves_its_line,
-    never_leaves,
-)
+from gradcheck.trace.record.nodes import OUTPUT, Node
 
 OUTER = 3
 """How many calls up the uses of a value within a call are gathered."""

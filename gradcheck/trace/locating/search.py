@@ -30,7 +30,7 @@ from gradcheck.trace.locating.units import (
     Unit,
 )
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import evaluate
+from gradcheck.trace.record.graph import evaluate
 
 EXACT = 1e-9
 
@@ -76,7 +76,8 @@ def first_mend(trials: Trials, strict: bool) -> Outcome:
         best = _best(unit, trials, strict)
         if best is None:
             continue
-        is_own = _is_own_part(best, candidates)
+        # a block's own gradient, or a part of it, is put in
+        is_own = best.candidate is not None and best.candidate.node in candidates.parameters
         if partial is not None and not _says_more(best, partial, is_answer and not is_own):
             continue
         if scale and scale[0].outputs >= best.outputs:
@@ -114,11 +115,6 @@ def _comes_first(scale: Mend, mend: Mend) -> bool:
     return scale.outputs >= mend.outputs or (
         earlier and (is_another or complexity(mend.factor) > 0)
     )
-
-
-def _is_own_part(mend: Mend, candidates: Candidates) -> bool:
-    """Whether a block's own gradient, or a part of it, is put in."""
-    return mend.candidate is not None and mend.candidate.node in candidates.parameters
 
 
 def _says_more(mend: Mend, partial: Mend, is_cause: bool) -> bool:

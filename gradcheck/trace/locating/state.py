@@ -14,7 +14,8 @@ from gradcheck.trace.adjoints.operations import Movements
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.outputs import Output, outputs_of
-from gradcheck.trace.record.nodes import Node, evaluate, users_of
+from gradcheck.trace.record.graph import evaluate, masks_of, users_of
+from gradcheck.trace.record.nodes import Node
 
 Values = list[NDArray[Any]]
 
@@ -71,13 +72,7 @@ class State:
     @cached_property
     def above(self) -> list[int]:
         """The values that each value is made of, and itself, as bits."""
-        masks: list[int] = []
-        for node in self.tape:
-            mask = 1 << node.index
-            for operand in node.operands:
-                mask |= masks[operand]
-            masks.append(mask)
-        return masks
+        return masks_of(self.tape)
 
     def at(self, index: int) -> list[NDArray[Any]]:
         """A value, by point."""

@@ -81,14 +81,12 @@ class Mend:
     """A replacement that makes wrong outputs right at all points, and spoils no right one.
 
     Attributes:
-        unit: what is replaced.
         how: QUANTITY, OWN, ZERO or REST.
         factor: the constant that the replacement is multiplied by.
         outputs: the names of the outputs that it makes right.
         candidate: what replaces it, if that is a quantity.
         actual: the values that are replaced, by point, one after the other.
         expected: what replaces them, times the factor.
-        replacements: by point.
     """
 
     unit: Unit

@@ -17,7 +17,6 @@ class View:
     """What is known about the values of a state that the wrong outputs are made of.
 
     Attributes:
-        state: the state.
         order: the indices of those values, from the judged call on.
         explained: what each of them is, by index.
         carrying: the values that carry an adjoint: that are one, or descend from one.

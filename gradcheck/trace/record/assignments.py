@@ -14,7 +14,8 @@ from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any
 
-from gradcheck.trace.record.nodes import Assignment, Tape, grouped
+from gradcheck.trace.record.graph import grouped
+from gradcheck.trace.record.nodes import Assignment, Tape
 from gradcheck.trace.record.places import Place, is_users_file
 from gradcheck.trace.record.recording import node_of
 from gradcheck.trace.record.sources import parsed, text_of

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.places import Chain, Place, arguments_of, chain_of_calls
-
-Key = TypeVar("Key")
-Item = TypeVar("Item")
 
 OUTPUT = "output"
 RAISED = "raised"
@@ -114,14 +110,9 @@ class Leak:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A plain `name = other`, which is no operation, and the value that it named.
+    """A plain `name = other`, which is no operation, and the index of the value that it named.
 
-    Attributes:
-        node: the value's index.
-        place: of the statement.
-        target: the name that was given.
-        code: identifies the function that it stands in.
-        returned: whether it is `return name`, which gives a value to whoever called.
+    Or `return name`, which gives a value to whoever called. The code is that of the function.
     """
 
     node: int
@@ -218,41 +209,6 @@ class Tape:
         self.leaks.append(Leak(operation, chain[0].place if chain else None))
 
 
-def grouped(pairs: Iterable[tuple[Key, Item]]) -> dict[Key, list[Item]]:
-    """Items that come with a key, by that."""
-    found: dict[Key, list[Item]] = {}
-    for key, item in pairs:
-        found.setdefault(key, []).append(item)
-    return found
-
-
-def users_of(nodes: Sequence[Node]) -> list[list[int]]:
-    """The operations that use each value."""
-    users: list[list[int]] = [[] for _ in nodes]
-    for node in nodes:
-        for operand in node.operands:
-            users[operand].append(node.index)
-    return users
-
-
-def leaves_its_line(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:
-    """Whether a value is used beside the line that makes it: what an inner loop has added up."""
-    own = nodes[index].place
-    places = (nodes[user].place for user in users)
-    return own is not None and any(one is None or one.line != own.line for one in places)
-
-
-def never_leaves(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:
-    """Whether a value is used inside of the library's call that makes it, and only there."""
-    return bool(users) and all(is_inside(nodes, user, index) for user in users)
-
-
-def is_inside(nodes: Sequence[Node], user: int, operand: int) -> bool:
-    """Whether a library uses what it has made itself."""
-    call = nodes[operand].library_call
-    return call > 0 and call == nodes[user].library_call
-
-
 def operands_of(arguments: Any) -> list[int]:
     """The nodes that arguments refer to, each as often as it is referred to."""
     if isinstance(arguments, Reference):
@@ -262,85 +218,3 @@ def operands_of(arguments: Any) -> list[int]:
     if type(arguments) in (list, tuple):
         return [index for argument in arguments for index in operands_of(argument)]
     return []
-
-
-def resolve(argument: Any, values: Any) -> Any:
-    """An argument with the values in the place of references."""
-    if isinstance(argument, Reference):
-        return values[argument.index]
-    if type(argument) in (list, tuple):
-        return type(argument)(resolve(item, values) for item in argument)
-    if type(argument) is dict:
-        return {key: resolve(item, values) for key, item in argument.items()}
-    return argument
-
-
-def evaluate(node: Node, values: Any) -> NDArray[Any]:
-    """A node's value from other values of its operands, given by index."""
-    if node.function is None:
-        return node.value
-    if isinstance(node.function, Altered):
-        return np.asarray(node.function.value(values))
-    arguments = [resolve(argument, values) for argument in node.arguments]
-    if node.keywords:
-        return np.asarray(node.function(*arguments, **resolve(dict(node.keywords), values)))
-    return np.asarray(node.function(*arguments))
-
-
-def adding(node: Node) -> Node:
-    """The write of a value that adds it to what is there."""
-    write = node.function
-
-    def add(before: Any, *written: Any) -> Any:
-        return None if write is None else before + write(np.zeros_like(before), *written)
-
-    return replace(node, function=add)
-
-
-def carried(
-    nodes: Sequence[Node], known: Any, changed: Mapping[int, NDArray[Any] | Node], last: int
-) -> dict[int, NDArray[Any]]:
-    """The values that are others, up to the last node, once some values or operations are."""
-    values: dict[int, NDArray[Any]] = {}
-    for own in nodes[min(changed) : last + 1]:
-        node = changed.get(own.index, own)
-        if not isinstance(node, Node):
-            values[own.index] = node
-        elif node is not own or not values.keys().isdisjoint(node.operands):
-            operands = {index: values.get(index, known[index]) for index in node.operands}
-            values[own.index] = evaluate(node, operands)
-    return values
-
-
-def made_from(nodes: Sequence[Node], start: int, last: int) -> set[int]:
-    """A value, and all up to the last node that is made of it."""
-    found = {start}
-    for node in nodes[start + 1 : last + 1]:
-        if not found.isdisjoint(node.operands):
-            found.add(node.index)
-    return found
-
-
-def latest_first(nodes: Sequence[Node], starts: Iterable[int]) -> Iterator[Node]:
-    """Some values, and all that they are made of, each once and the last first."""
-    pending = set(starts)
-    while pending:
-        index = max(pending)
-        pending.remove(index)
-        yield nodes[index]
-        pending.update(nodes[index].operands)
-
-
-def before_moves(nodes: Sequence[Node], index: int) -> int:
-    """What a value was before it was only moved or laid out."""
-    while nodes[index].operation in MOVES and len(nodes[index].operands) == 1:
-        index = nodes[index].operands[0]
-    return index
-
-
-def constant_of(argument: Any, nodes: Sequence[Node]) -> float | None:
-    """The number that an argument of an operation is, if it is one that nothing made."""
-    if isinstance(argument, Reference):
-        node = nodes[argument.index]
-        return float(node.value.reshape(())) if node.is_leaf and node.value.size == 1 else None
-    return float(argument) if isinstance(argument, int | float | np.number) else None

@@ -7,7 +7,7 @@ import linecache
 import sys
 import sysconfig
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -86,10 +86,15 @@ class Call:
     instruction: int
     file: str
 
-    @property
+    @cached_property
     def place(self) -> Place:
         """Where it is in the source."""
-        return _place(self.file, self.code.co_linetable, self.code, self.instruction)
+        code = self.code
+        positions = _positions(code.co_linetable, code)[self.instruction // 2]
+        line, end_line, column, end_column = positions
+        first = line or code.co_firstlineno
+        ends = end_line or first, column or 0, end_column or 0
+        return Place(self.file, first, *ends, code.co_name)
 
 
 def arguments_of(code: CodeType) -> tuple[str, ...]:
@@ -99,14 +104,6 @@ def arguments_of(code: CodeType) -> tuple[str, ...]:
 
 Chain = tuple[Call, ...]
 """The calls that led to an operation, the innermost first."""
-
-
-@lru_cache(maxsize=65536)
-def _place(file: str, lines: bytes, code: CodeType, instruction: int) -> Place:
-    positions = _positions(lines, code)
-    line, end_line, column, end_column = positions[instruction // 2]
-    first = line or code.co_firstlineno
-    return Place(file, first, end_line or first, column or 0, end_column or 0, code.co_name)
 
 
 @lru_cache(maxsize=4096)

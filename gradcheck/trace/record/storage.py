@@ -14,13 +14,9 @@ from gradcheck.trace.record.nodes import Reference, Tape
 
 @dataclass(slots=True, eq=False)
 class Storage:
-    """One piece of memory.
+    """One piece of memory: the array that covers all of it, and the index of its present value.
 
-    Attributes:
-        tape: where its values are recorded.
-        root: the array that covers all of it.
-        node: the index of the root's present value.
-        version: how often it was written to.
+    The version tells how often it was written to.
     """
 
     tape: Tape

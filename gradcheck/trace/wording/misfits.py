@@ -32,9 +32,7 @@ class Misfit:
     """An operation that raised for its operands, or whose result let a later one raise.
 
     Attributes:
-        operation: its standard name.
         code: as the user writes it.
-        operands: its arrays.
         shape: of the result; None where it raised.
         fitting: another product of the same operands that is right.
         fitting_words: what that is, `dL/dW1`.

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.record.nodes import Assignment, Reference, grouped
+from gradcheck.trace.record.graph import grouped
+from gradcheck.trace.record.nodes import Assignment, Reference
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.operand_text import operand_text, with_place

@@ -17,8 +17,9 @@ from gradcheck.trace.adjoints.quantities import (
     SLOPE,
     TANGENT,
 )
+from gradcheck.trace.record.graph import never_leaves, users_of
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node, Reference, never_leaves, users_of
+from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import parsed, text_of
 from gradcheck.trace.wording.operand_text import operand_text
