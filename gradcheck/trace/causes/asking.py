@@ -50,15 +50,6 @@ from gradcheck.trace.locating.multiples import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.wording.words import Words
 
-
-def _sign_cause(compared: Compared) -> Cause | None:
-    """The sign of many numbers is wrong, and nothing else: no other slope or path by chance."""
-    times = proportion(compared.actual, compared.expected) if compared.actual[0].size > 1 else None
-    if times is None or abs(times + 1) > CLOSE:
-        return None
-    return penalty_cause(compared) or Cause(fault.SIGN, "its sign is wrong", "turn its sign round")
-
-
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     clip_cause,
     turned_cause,
@@ -72,7 +63,6 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     other_index_cause,
     written_cause,
     sample_cause,
-    _sign_cause,
     slope_cause,
     softmax_cause,
     again_cause,
