@@ -173,6 +173,24 @@ def grad(layers):
         up = layer.back(up)
 """
 
+TOTALS = """
+def params():
+    return {"v": rng.normal(size=(3, 4)), "u": rng.normal(size=4)}
+
+def loss(p):
+    return 0.5 * np.sum((np.tanh(X[:, :3] @ p["v"]) @ p["u"] - X[:, 0]) ** 2)
+
+def grad(p):
+    h = np.tanh(X[:, :3] @ p["v"])
+    off, dv = h @ p["u"] - X[:, 0], np.zeros((3, 4))
+    for i, j in np.ndindex(3, 4):
+        total = 0
+        for n in range(len(X)):
+            total += off[n] * p["u"][j] * (1 - h[n, j] ** 2) * X[n, i]
+        dv[i, j] = total
+    return {"v": dv, "u": h.T @ off}
+"""
+
 LEFT = " - u * np.sum(up * u, axis=1, keepdims=True)"
 CASES = {
     "both of two twins": (TWINS, f"(up{LEFT})", "up", "GC407"),
@@ -189,6 +207,7 @@ CASES = {
     ),
     "a penalty that is added to": (EMBEDDED, 'dE = 0.1 * p["E"]', 'dE = 0.2 * p["E"]', "GC604"),
     "a layer between two": (LAYERS, "axis=1) / 2", "axis=1)", "GC103"),
+    "a total that begins anew": (TOTALS, "total += off", "total = off", "GC701"),
     "sets that overlap": (RISK, "d[S >= S[i]] += share", "d[S >= S[i]] = share", "GC701"),
 }
 

@@ -25,17 +25,6 @@ from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, ZERO, Mend, in_pass
 
-
-def _sign_cause(compared: Compared) -> Cause | None:
-    """The sign of many numbers is wrong, and nothing else: no other slope or path by chance."""
-    times = proportion(compared.actual, compared.expected) if compared.actual[0].size > 1 else None
-    if times is None or abs(times + 1) > CLOSE:
-        return None
-    return penalties.penalty_cause(compared) or Cause(
-        fault.SIGN, "its sign is wrong", "turn its sign round"
-    )
-
-
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     factor_causes.clip_cause,
     path_causes.turned_cause,
@@ -49,7 +38,6 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     index_causes.other_index_cause,
     path_causes.written_cause,
     axis_causes.sample_cause,
-    _sign_cause,
     slope_causes.slope_cause,
     operation_causes.softmax_cause,
     factor_causes.again_cause,
