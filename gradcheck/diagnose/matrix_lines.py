@@ -27,6 +27,7 @@ from gradcheck.diagnose.rules import (
     missing_batch_mean,
     unknown_cause,
     wrong_batch_divisor,
+    wrong_factor,
     wrong_scale,
 )
 from gradcheck.diagnose.tracing import follow
@@ -232,7 +233,8 @@ def _placed(finding: Finding, traced: Finding, row: int, vectors: Vectors) -> Fi
         fix = f"compare `{traced.expression}` with the derivative of what your function computes"
     elif code not in (unknown_cause.RULE.code, finding.code):
         message = f"{message}: {said(traced.message)}"
-        if finding.code in VAGUE and code not in OF_BATCHES:
+        is_known = finding.code != unknown_cause.RULE.code and code == wrong_factor.RULE.code
+        if finding.code in VAGUE and code not in OF_BATCHES and not is_known:
             finding = replace(finding, code=code, rule=traced.rule)
     elif not is_vague and code == unknown_cause.RULE.code and not fix.startswith("write "):
         fix = finding.fix

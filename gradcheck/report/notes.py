@@ -222,9 +222,8 @@ def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
     if step is None:
         return
     if step.entering is not None:
-        what = "clips the gradient, or scales it by its norm"
-        if step.adaptive:
-            what = f"is adaptive: it divides the gradient by {ITS_SIZE}"
+        is_it = f"is adaptive: it divides the gradient by {ITS_SIZE}"
+        what = is_it if step.adaptive else "clips the gradient, or scales it by its norm"
         yield f"your step {what}; the gradient that enters it was read from your code and judged"
         return
     if step.varies:
@@ -233,9 +232,8 @@ def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
             f"from its first call alone, with {step.learning_rate * step.share:.6g}"
         )
     if step.moves is not None:
-        name = ITS_SIZE
-        if abs(step.moves - 1) < EXACT:
-            name = "its size (it takes the sign, or is the first step of Adam)"
+        is_sign = abs(step.moves - 1) < EXACT
+        name = "its size (it takes the sign, or is the first step of Adam)" if is_sign else ITS_SIZE
         yield (
             f"your step is adaptive: it divides the gradient by {name}, so that every entry moves "
             f"by {step.moves:.4g} learning rates, whatever its derivative is; the gradient that "
