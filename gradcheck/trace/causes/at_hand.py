@@ -96,11 +96,10 @@ class Written:
         if not self.code:
             return None
         name, words = SAYS[self.code.partition(" ")[0]]
-        is_operand = name == fault.OTHER_OPERAND
-        if self.at is not None and state.above[self.at] >> self.node & 1 and is_operand:
-            made = state.tape[self.at]
-            done = made.operation if self.node in made.operands else ""
-            return Cause(fault.WRONG_FACTOR, TOO_MUCH[done]) if done in TOO_MUCH else None
+        made = None if self.at is None else state.tape[self.at]
+        if name == fault.OTHER_OPERAND and made is not None and self.node in made.operands:
+            too_much = TOO_MUCH.get(made.operation)
+            return None if too_much is None else Cause(fault.WRONG_FACTOR, too_much)
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
         if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
             return Cause(fault.TRANSPOSED, words)
