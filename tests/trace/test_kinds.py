@@ -327,3 +327,22 @@ def test_one_way_of_several_has_its_own_cause(loss, grad, code, line):
     finding, source = first_of(gradcheck.check(loss, params, grad))
     assert finding.code == code
     assert source.startswith(line)
+
+
+# A power of a scale: its slope at another power is that power again, and no slope taken elsewhere.
+
+
+def gaussian_loss(scale):
+    return np.sum(np.exp(-(INPUTS**2) / (2.0 * scale[0] ** 2.0)))
+
+
+def power_too_low(scale):
+    return np.array(
+        [np.sum(np.exp(-(INPUTS**2) / (2.0 * scale[0] ** 2)) * INPUTS**2 / scale[0] ** 2)]
+    )
+
+
+def test_a_power_of_a_scale_is_no_slope_at_another_quantity():
+    finding, _ = first_of(gradcheck.check(gaussian_loss, np.array([0.8]), power_too_low))
+    assert finding.code == "GC413"
+    assert "the division by `scale[0]` is missing" in finding.message

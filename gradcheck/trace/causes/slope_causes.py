@@ -175,6 +175,8 @@ def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:
 
 
 def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
+    if same(slope.used, [-value for value in slope.right]):
+        return None  # its sign is wrong: of another layer it is by chance
     for quantity in compared.known.of_kind(SLOPE):
         if (
             quantity.other not in (slope.begin, slope.end)
@@ -203,6 +205,9 @@ def _other_factor(compared: Compared, slope: _Slope) -> Cause | None:
 
 
 def _elsewhere(compared: Compared, slope: _Slope) -> Cause | None:
+    is_small = slope.right[0].size < FEWEST
+    if is_small and not is_activation(compared, slope.begin, slope.end):
+        return None  # a power of a power is another power
     for quantity in compared.known.of_kind(ADJOINT, VALUE):
         is_end = quantity.node in (slope.begin, slope.end)
         if not is_end and _is(compared, slope, quantity.values):
