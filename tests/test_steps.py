@@ -417,6 +417,62 @@ def test_of_a_step_that_clips_the_gradient_before_is_judged(clip):
     assert verdicts(wrong) == {"W1": "wrong", "b1": "ok", "W2": "ok", "b2": "ok"}
 
 
+SAMPLE, LABEL = np.random.default_rng(3).normal(size=5), 0.3
+
+
+def online(update):
+    """A step with one sample, whose gradient is the error times the sample."""
+
+    def step(p):
+        error = np.dot(p["w"], SAMPLE) + p["b"] - LABEL
+        return update(p, {"w": error * SAMPLE, "b": error})
+
+    return step
+
+
+def one_after_the_other(p, gradients):
+    return {name: p[name] - 0.1 * g for name, g in gradients.items()}
+
+
+def below_a_norm(p, gradients):
+    norm = np.sqrt(sum(np.sum(g**2) for g in gradients.values()))
+    return {name: p[name] - 0.1 * g * (0.01 / norm) for name, g in gradients.items()}
+
+
+@pytest.mark.parametrize(
+    ("update", "is_clipped"), [(one_after_the_other, False), (below_a_norm, True)]
+)
+def test_a_sample_that_the_error_is_multiplied_with_is_no_gradient(update, is_clipped):
+    for seed in range(3):
+        report = gradcheck.check_step(
+            online(update),
+            {"w": np.random.default_rng(seed).normal(size=5), "b": np.array(0.4)},
+            loss=lambda p: 0.5 * (p["w"] @ SAMPLE + p["b"] - LABEL) ** 2,
+            learning_rate=0.1,
+        )
+        assert report.verdict == "pass", str(report)
+        assert is_clipped == any("clips the gradient" in note for note in report.notes)
+
+
+def test_a_root_in_the_slope_of_an_activation_is_no_adaptive_step():
+    """A bias of one sample has the shape of z, which the smooth sign divides by the root of."""
+
+    def step(p):
+        z = SAMPLE * p["w"] + p["b"]
+        root = np.sqrt(z**2 + 1)
+        delta = (z / root - LABEL) / (root * root * root)
+        return {"w": p["w"] - 0.1 * delta * SAMPLE, "b": p["b"] - 0.1 * delta}
+
+    def loss(p):
+        z = SAMPLE * p["w"] + p["b"]
+        return 0.5 * np.sum((z / np.sqrt(z**2 + 1) - LABEL) ** 2)
+
+    start = {"w": np.linspace(-1, 1, 5), "b": np.linspace(0.2, 0.9, 5)}
+    report = gradcheck.check_step(step, start, loss=loss, learning_rate=0.1)
+    assert report.verdict == "pass", str(report)
+    assert not any("adaptive" in note for note in report.notes)
+
+
 def test_weights_that_are_clipped_are_no_gradient_that_is():
     def step(p, lr):
         return {name: np.clip(p[name] - lr * g, -0.1, 0.1) for name, g in grad(p).items()}

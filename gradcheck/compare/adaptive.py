@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.followed import ask_trace
-from gradcheck.compare.point import Point
+from gradcheck.compare.point import Point, slope_along
 from gradcheck.trace import gradients_that_enter
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
@@ -21,6 +21,9 @@ FEWEST = 4
 ALIKE = 1e-3
 """The moves of an adaptive step differ by no more."""
 
+NEAR = 1e-3
+"""A slope of the loss along a gradient that is as near to what that says tells that it is right."""
+
 VARIED = 1e-2
 EXACT = 1e-12
 
@@ -29,7 +32,8 @@ def with_what_enters(point: Point) -> Problem:
     """The problem of a point; of an adaptive step, with the gradient that enters it for its own.
 
     That is read from the user's computation, whatever the step remembers of earlier calls. A step
-    that goes up is left as it is: what it has of the gradient may be its sign.
+    that goes up is left as it is, for what it has of the gradient may be its sign; and one along
+    whose implied gradient the loss rises as that says.
     """
     problem, step, parameters = point.problem, point.problem.step, point.problem.parameters
     if step is None:
@@ -51,12 +55,14 @@ def with_what_enters(point: Point) -> Problem:
         [block.gradient.value for block in replace(point, problem=one).ask_gradient().blocks]
         for one in (with_it, problem)
     )
-    down = 0.0
-    for one, other in zip(entered, implied, strict=True):
+    down, is_right = 0.0, True
+    for block, (one, other) in enumerate(zip(entered, implied, strict=True)):
         if one is None or other is None or one.shape != other.shape:
             return problem
         down += float(np.vdot(one, other))
-    return with_it if down > 0 else problem
+        slope = slope_along(problem, point.values, block, other) if np.any(other) else 1.0
+        is_right &= abs(slope - 1) < NEAR
+    return problem if is_right or down <= 0 else with_it
 
 
 def undecided_if_adaptive(point: Point) -> Point:

@@ -188,13 +188,13 @@ def _settle_ties(
         places = sum(leaf.block == block for leaf in problem.parameters.leaves)
         gradient = blocks[block].value
         if gradient is not None:
-            slope = _slope_along(problem, values, block, gradient)
+            slope = slope_along(problem, values, block, gradient)
             if abs(slope - 1) > abs(slope - places):
                 blocks[block] = replace(blocks[block], value=places * gradient)
     return tuple(blocks)
 
 
-def _slope_along(problem: Problem, values: Sequence[Array], block: int, gradient: Array) -> float:
+def slope_along(problem: Problem, values: Sequence[Array], block: int, gradient: Array) -> float:
     """The loss's slope along an analytic gradient, as a multiple of what that says."""
     length = float(np.linalg.norm(gradient))
     step = TIE_STEP * max(1.0, float(np.linalg.norm(values[block]))) * gradient / length

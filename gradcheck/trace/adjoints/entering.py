@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 SIZES = split_names("absolute abs fabs")
 BOUNDS = split_names("clip minimum maximum")
-NORMS = SIZES | split_names("norm dot vdot inner einsum")
+SELF_PRODUCTS = split_names("multiply dot vdot inner")
 ENTRY_BY_ENTRY = (
     split_names(f"{OUTPUT} add subtract multiply divide negative power sqrt square")
     | SIZES
@@ -78,7 +78,7 @@ def _entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
         base
         for node in update
         for base in _cut(nodes, node, made)
-        if base in followed and nodes[base].is_float
+        if base in followed and _is_only_scaled(nodes, base, update)
     ]
     return (min(limited), False) if limited else None
 
@@ -114,14 +114,36 @@ def _cut(nodes: Sequence[Node], node: Node, made: Array) -> Iterator[int]:
     is_bound = node.operation in BOUNDS and len(node.operands) == 1
     if is_bound and _is_multiple(made, node.value):
         yield node.operands[0]
-    for one in node.operands if node.operation in ("multiply", "divide") else ():
-        if nodes[one].value.size == 1:
-            for part in _made_of(nodes, one, lambda node: node.operands):
-                square = _square(nodes, part)
-                sized = part.operands if part.operation in NORMS else filter(None, [square])
-                for base in sized:
-                    moved = _made_of(nodes, base, _moved)
-                    yield from (it.index for it in moved if _is_multiple(made, it.value))
+    for one in _numbers(nodes, node):
+        for part in _made_of(nodes, one, lambda node: node.operands):
+            for sized in _sized(nodes, part):
+                moved = _made_of(nodes, sized, _moved)
+                yield from (it.index for it in moved if _is_multiple(made, it.value))
+
+
+def _is_only_scaled(nodes: Sequence[Node], base: int, update: Sequence[Node]) -> bool:
+    """Whether an update multiplies a value with norms and constants alone; an error is neither."""
+
+    def above(node: Node) -> Sequence[int]:
+        return () if node.index == base or _sized(nodes, node) else node.operands
+
+    numbers = (one for node in update if node.index > base for one in _numbers(nodes, node))
+    made_of = (part for one in numbers for part in _made_of(nodes, one, above))
+    return all(one.value.size == 1 or bool(_sized(nodes, one)) for one in made_of)
+
+
+def _numbers(nodes: Sequence[Node], node: Node) -> list[int]:
+    """The single numbers that an operation multiplies with, or divides by."""
+    is_scaling = node.operation in ("multiply", "divide")
+    return [one for one in node.operands if is_scaling and nodes[one].value.size == 1]
+
+
+def _sized(nodes: Sequence[Node], node: Node) -> list[int]:
+    """What an operation takes the norm of, or squares to that end."""
+    if node.operation in SIZES or node.operation == "norm":
+        return list(node.operands)
+    square = _square(nodes, node)
+    return [] if square is None else [square]
 
 
 def _moved(node: Node) -> Iterable[int]:
@@ -137,7 +159,7 @@ def _is_multiple(one: Array, other: Array) -> bool:
 
 def _square(nodes: Sequence[Node], node: Node) -> int | None:
     """What an operation squares, as `g**2` and `0.1 * g * g` do."""
-    factors = operands_of(node.arguments) if node.operation == "multiply" else []
+    factors = operands_of(node.arguments) if node.operation in SELF_PRODUCTS else []
     if len(factors) == 2:
         pairs = (factors, factors[::-1])
         squared = (one for one, other in pairs if one in _without_number(nodes, other))
