@@ -47,22 +47,20 @@ def with_what_enters(point: Point) -> Problem:
         found, _ = asked(values)
         return next(iter(found.values()), found) if is_bare else found
 
-    _, is_adaptive = asked(point.values)
+    entered, is_adaptive = asked(point.values)
     if is_adaptive is None:
         return problem
-    with_it = replace(problem, step=replace(step, entering=entering, adaptive=is_adaptive))
-    entered, implied = (
-        [block.gradient.value for block in replace(point, problem=one).ask_gradient().blocks]
-        for one in (with_it, problem)
-    )
     down, is_right = 0.0, True
-    for block, (one, other) in enumerate(zip(entered, implied, strict=True)):
-        if one is None or other is None or one.shape != other.shape:
+    for index, block in enumerate(point.ask_gradient().blocks):
+        one, implied = entered.get(block.name), block.gradient.value
+        if one is None or implied is None or one.shape != implied.shape:
             return problem
-        down += float(np.vdot(one, other))
-        slope = slope_along(problem, point.values, block, other) if np.any(other) else 1.0
+        down += float(np.vdot(one, implied))
+        slope = slope_along(problem, point.values, index, implied) if np.any(implied) else 1.0
         is_right &= abs(slope - 1) < NEAR
-    return problem if is_right or down <= 0 else with_it
+    if is_right or down <= 0:
+        return problem
+    return replace(problem, step=replace(step, entering=entering, adaptive=is_adaptive))
 
 
 def undecided_if_adaptive(point: Point) -> Point:

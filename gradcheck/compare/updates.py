@@ -13,6 +13,7 @@ from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.trace import penalised_blocks
+from gradcheck.trace.locating.constants import proportion
 from gradcheck.user.blocks import BARE, Array, path_name
 from gradcheck.user.gradients import Gradient, read_gradients
 from gradcheck.user.problem import Problem
@@ -46,19 +47,11 @@ def _shrinks(calls: Sequence[Sequence[Gradient]]) -> bool:
 
     A velocity that begins at 0 only grows at one point.
     """
-    for before, after in pairwise(calls):
-        values = [[block.value for block in call] for call in (before, after)]
-        if any(value is None for call in values for value in call):
-            return False
-        first, second = (np.concatenate([np.ravel(np.asarray(v)) for v in call]) for call in values)
-        if first.shape != second.shape or not np.any(first):
-            return False
-        factor = float(second @ first / (first @ first))
-        if not 0 < factor < 1 - ROUNDING:
-            return False
-        if np.max(np.abs(second - factor * first)) > ROUNDING * np.max(np.abs(second)):
-            return False
-    return True
+    values = [[block.value for block in call if block.value is not None] for call in calls]
+    if len({len(call) for call in values}) > 1 or len(values[0]) < len(calls[0]):
+        return False
+    factors = [proportion(after, before, ROUNDING) for before, after in pairwise(values)]
+    return all(factor is not None and 0 < factor < 1 - ROUNDING for factor in factors)
 
 
 def _find_momentum(

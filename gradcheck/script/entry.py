@@ -124,7 +124,7 @@ class _Work:
         if taking.step is None and error is not None:
             taken = raised_at(taking, error)
         elif taking.step is None:
-            raise RefusedError(no_loop(taking))
+            raise RefusedError(no_loop(taking.run))
         else:
             taken, self._others = taking.taken()
         if taking.step is not None:
@@ -138,7 +138,7 @@ class _Work:
         """Runs the script; what it raised before a loop was found."""
 
         def late(*_: Any) -> None:
-            why = loops_tried(taking)
+            why = loops_tried(taking.run)
             tried = f" ({why})" if why else ""
             raise RefusedError(f"no training loop was reached in {PRELUDE_SECONDS:g} s{tried}")
 

@@ -38,7 +38,7 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
         found = choose(candidates(point, {}), taking.wishes.loss)
         if found is not None:
             return Taken(point, names_of(paths), found, step.rate.value, {}, of_step=False)
-    raise RefusedError(it_raised(taking, error, bool(begun)))
+    raise RefusedError(it_raised(taking.run, error, bool(begun)))
 
 
 def _rate(taking: Taking, snapshot: Snapshot) -> Rate:

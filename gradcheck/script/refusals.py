@@ -6,31 +6,28 @@ import ast
 import traceback
 from collections.abc import Sequence
 from pathlib import Path as File
-from typing import TYPE_CHECKING
 
 from gradcheck.casefiles import what_to_write
 from gradcheck.script.marks import Function
 from gradcheck.script.reading import framework
+from gradcheck.script.running import Run
 from gradcheck.script.state import Path, label
 from gradcheck.script.words import name_of, short
 
-if TYPE_CHECKING:
-    from gradcheck.script.taking import Taking
 
-
-def no_loop(taking: Taking) -> str:
+def no_loop(run: Run) -> str:
     """What to say of a script that ran to its end and did not train."""
-    made = _made_by_a_framework(taking)
+    made = _made_by_a_framework(run)
     if made:
         return made
-    call = _uncalled(taking.script.tree, taking.run.marked.updating)
-    why = loops_tried(taking) or "no loop in it updates a float array"
+    call = _uncalled(run.script.tree, run.marked.updating)
+    why = loops_tried(run) or "no loop in it updates a float array"
     if call:
         return (
             f"no training loop was found ({why}), and nothing calls "
             f"{call.partition('.')[2] or call}: add `{call}` at its end, with a few made-up rows"
         )
-    return f"no training loop was found ({why}); {what_to_write(taking.run.names)}"
+    return f"no training loop was found ({why}); {what_to_write(run.names)}"
 
 
 def no_loss(paths: Sequence[Path]) -> str:
@@ -42,14 +39,14 @@ def no_loss(paths: Sequence[Path]) -> str:
     )
 
 
-def loops_tried(taking: Taking) -> str:
+def loops_tried(run: Run) -> str:
     """Why the loops that were reached are no training loops."""
-    tried = zip(taking.run.marked.loops, taking.run.passes, strict=False)
+    tried = zip(run.marked.loops, run.passes, strict=False)
     reasons = [f"{one.place}: {passes.why}" for one, passes in tried if passes.why]
     return short("; ".join(reasons), 300)
 
 
-def it_raised(taking: Taking, error: Exception, in_loop: bool) -> str:
+def it_raised(run: Run, error: Exception, in_loop: bool) -> str:
     """What to say of a script that raised before an iteration could be checked."""
     if isinstance(error, FileNotFoundError):
         file = error.filename or str(error).removesuffix("not found.").strip()
@@ -58,17 +55,17 @@ def it_raised(taking: Taking, error: Exception, in_loop: bool) -> str:
             "few made-up rows"
         )
     missing = isinstance(error, ModuleNotFoundError)
-    made = "" if missing and taking.run.marked.loops else _made_by_a_framework(taking)
+    made = "" if missing and run.marked.loops else _made_by_a_framework(run)
     if made:
         return made
     where = "in its loop" if in_loop else "before any training loop"
-    said = f"{type(error).__name__}: {short(error, 160)} ({_places(taking, error)})"
+    said = f"{type(error).__name__}: {short(error, 160)} ({_places(run, error)})"
     hint = "; install it in the environment of gradcheck, or leave it out" if missing else ""
     return f"it raises {said}, {where}{hint}"
 
 
-def _made_by_a_framework(taking: Taking) -> str:
-    package = framework(taking.script.text)
+def _made_by_a_framework(run: Run) -> str:
+    package = framework(run.script.text)
     if package is None:
         return ""
     return (
@@ -77,9 +74,9 @@ def _made_by_a_framework(taking: Taking) -> str:
     )
 
 
-def _places(taking: Taking, error: Exception) -> str:
+def _places(run: Run, error: Exception) -> str:
     """Where it raised: the innermost place in the user's files, and what led there."""
-    script = taking.script.path
+    script = run.script.path
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -8,12 +8,14 @@ Clipping keeps every entry, or the norm, below a bound (Pascanu et al. 2013).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import is_within
+from gradcheck.trace.record.graph import latest_first
 from gradcheck.trace.record.names import MOVES, split_names
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference, operands_of
 
@@ -66,8 +68,8 @@ def _entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
     update = list(_made_of(nodes, output, entries))
     under_roots = [
         base
-        for divisor in filter(None, map(_divisor, update))
-        if nodes[divisor].value.shape == made.shape
+        for divisor in map(_divisor, update)
+        if divisor is not None and nodes[divisor].value.shape == made.shape
         for node in _made_of(nodes, divisor, entries)
         for base in _sized_in(nodes, node, entries)
     ]
@@ -84,13 +86,7 @@ def _entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
 
 
 def _made_of(nodes: Sequence[Node], start: int, above: Above) -> Iterator[Node]:
-    pending, seen = [start], {start}
-    while pending and len(seen) <= DEEPEST:
-        node = nodes[pending.pop()]
-        yield node
-        more = set(above(node)) - seen
-        seen |= more
-        pending += more
+    return islice(latest_first(nodes, [start], above), DEEPEST)
 
 
 def _divisor(node: Node) -> int | None:

@@ -155,9 +155,7 @@ def followed_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss | N
 def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
     """Follows both functions at a point, given by block, with so many calls of the gradient."""
     loss = follow_loss(subject, values)
-    with np.errstate(all="ignore"):
-        packed = subject.pack([value.copy() for value in values])
-        gradient = trace_calls([subject.gradient] * calls, packed, subject.users)
+    gradient = _trace_gradient(subject, values, calls)
     nodes, outputs = _with_outputs(gradient, subject.enters)
     of_loss = (loss.loss_nodes, loss.loss_index, loss.parameters, loss.derivatives, subject)
     return Point(*of_loss, gradient, nodes, outputs, gradient.starts[-1])
@@ -171,6 +169,12 @@ def _unfollowed(trace: Trace) -> str:
     return "the loss is not made of numpy's operations"
 
 
+def _trace_gradient(subject: Subject, values: Sequence[Array], calls: int = 1) -> Trace:
+    packed = subject.pack([value.copy() for value in values])
+    with np.errstate(all="ignore"):
+        return trace_calls([subject.gradient] * calls, packed, subject.users)
+
+
 def gradients_that_enter(
     subject: Subject, values: Sequence[Array]
 ) -> tuple[dict[str, Array], bool | None]:
@@ -178,9 +182,7 @@ def gradients_that_enter(
 
     It is neither that nor does it cut gradients off where this is None, and nothing is returned.
     """
-    packed = subject.pack([value.copy() for value in values])
-    with np.errstate(all="ignore"):
-        trace = trace_calls([subject.gradient], packed, subject.users)
+    trace = _trace_gradient(subject, values)
     returned = {} if trace.error is not None else trace.indices[-1]
     implied = {name: index for name, index in returned.items() if isinstance(index, int)}
     entered = {name: entering(trace.nodes, index) for name, index in implied.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import or_
@@ -118,14 +118,21 @@ def made_from(nodes: Sequence[Node], start: int, last: int) -> set[int]:
     return found
 
 
-def latest_first(nodes: Sequence[Node], starts: Iterable[int]) -> Iterator[Node]:
-    """Some values, and all that they are made of, each once and the last first."""
+def latest_first(
+    nodes: Sequence[Node],
+    starts: Iterable[int],
+    above: Callable[[Node], Iterable[int]] = lambda node: node.operands,
+) -> Iterator[Node]:
+    """Some values, and all that they are made of, each once and the last first.
+
+    `above` says of what a value is made, where not all of it is to be followed.
+    """
     pending = set(starts)
     while pending:
         index = max(pending)
         pending.remove(index)
         yield nodes[index]
-        pending.update(nodes[index].operands)
+        pending.update(above(nodes[index]))
 
 
 def before_moves(nodes: Sequence[Node], index: int) -> int:
