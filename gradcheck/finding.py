@@ -1,4 +1,4 @@
-"""A finding: a rule that explains blocks of a report, with its evidence."""
+"""What a report tells beside numbers: findings, and what the gradient did."""
 
 from __future__ import annotations
 
@@ -55,3 +55,30 @@ class Finding:
     def lines(self) -> tuple[str, ...]:
         """What is said after the message: what proves it, and the fix."""
         return (*self.evidence, f"fix: {self.fix}")
+
+
+@dataclass(frozen=True)
+class BackwardStep:
+    """What one expression of the gradient made.
+
+    Attributes:
+        location: where it stands.
+        expression: its source text, behind the name that it is given.
+        shape: of its value.
+        actual: what that is, in words; empty where it is nothing that is known.
+        expected: what it should be, in words; empty where that is not known, or it is right.
+        verdict: "right", "wrong", "inherited" (right but for what is wrong before it) or "unknown".
+        first: whether it is the first that is wrong.
+        passes: how often it was done.
+        wrong_pass: the first of these that is wrong, counted from 1; None where none is.
+    """
+
+    location: Location
+    expression: str
+    shape: tuple[int, ...]
+    actual: str
+    expected: str
+    verdict: str
+    first: bool = False
+    passes: int = 1
+    wrong_pass: int | None = None

@@ -10,20 +10,21 @@ import contextlib
 import math
 import multiprocessing
 import os
+import pkgutil
 import signal
 import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from gradcheck.errors import UsageError
 
-Call = tuple[Callable[..., Any], tuple[Any, ...]]
-"""A function of a module, and what it is called with; both are sent to the process."""
+Call = tuple[str, tuple[Any, ...]]
+"""A function as "module:name", which only the process imports, and what it is called with."""
 
 FORKED = "forkserver"
 SPAWNED = "spawn"
@@ -266,9 +267,9 @@ def _serve(connection: Connection) -> None:
                 connection.send(Lost(f"its result cannot be sent from its process: {error}"))
 
 
-def _answered(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def _answered(function: str, arguments: tuple[Any, ...]) -> Any:
     try:
-        return function(*arguments)
+        return pkgutil.resolve_name(function)(*arguments)
     except UsageError as error:
         return error
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""How thoroughly to check: the arguments of `check` that are not about the user's code."""
+"""How thoroughly to check, and what the user says of a script."""
 
 from __future__ import annotations
 
@@ -75,6 +75,27 @@ class Options:
             raise UsageError(f"noise is {self.noise!r}; it must be a number, at least 0")
         if not isinstance(self.workers, int) or self.workers < 1:
             raise UsageError(f"workers is {self.workers!r}; it must be at least 1")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says of a script; None where that is to be found.
+
+    Attributes:
+        loss: the name or the line of the loss.
+        params: the names of the parameters.
+        rate: the learning rate.
+    """
+
+    loss: str | None = None
+    params: tuple[str, ...] | None = None
+    rate: float | None = None
+
+    @classmethod
+    def of(cls, loss: str | None, params: str | None, rate: float | None) -> Wishes:
+        """Those of a command line, where names are separated by commas."""
+        names = None if params is None else tuple(name.strip() for name in params.split(","))
+        return cls(loss, names, rate)
 
 
 class Thoroughness(TypedDict, total=False):

@@ -1,7 +1,6 @@
 """Cases in processes of their own: what one does to its process costs its own result only."""
 
 import json
-import operator
 import os
 import signal
 import subprocess
@@ -157,12 +156,19 @@ def test_what_a_case_started_ends_with_the_run(tmp_path):
 
 def test_answers_come_in_the_order_of_the_calls():
     with Workers(2, 60) as workers:
-        calls = [(time.sleep, (0.2,)), (operator.add, (1, 2)), (os.getpid, ()), (int, ("x",))]
+        calls = [
+            ("time:sleep", (0.2,)),
+            ("operator:add", (1, 2)),
+            ("os:getpid", ()),
+            ("builtins:int", ("x",)),
+        ]
         first, second, third, failed = workers.run(calls)
         assert (first, second) == (None, 3)
         assert third != os.getpid()
         assert isinstance(failed, Lost)
-        refused, unsent = workers.run([(_refuse, ()), (_unsendable, ())])
+        refused, unsent = workers.run(
+            [(f"{__name__}:{own.__name__}", ()) for own in (_refuse, _unsendable)]
+        )
     assert isinstance(refused, UsageError)
     assert "cannot be sent" in unsent.reason
 

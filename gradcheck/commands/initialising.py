@@ -23,7 +23,8 @@ def _init_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from gradcheck.script import Wishes, write_case
+    from gradcheck.options import Wishes
+    from gradcheck.script import write_case
 
     if not options.script.is_file():
         raise UsageError(f"there is no file {options.script}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gradcheck.commands.command import Command, tell
-from gradcheck.options import REPAIR_SECONDS
+from gradcheck.options import REPAIR_SECONDS, Wishes
 from gradcheck.report.outcome import UNDECIDED, Outcome
 
 
@@ -50,7 +50,7 @@ def _repair_all(options: argparse.Namespace) -> int:
 def _outcomes(targets: list[str], overrides: dict[str, Any]) -> Iterator[Outcome]:
     from gradcheck.casefiles import find_cases
     from gradcheck.running import check_case
-    from gradcheck.script import ScriptEntry, Wishes, find_targets
+    from gradcheck.script import ScriptEntry, find_targets
 
     for target in targets:
         scripts = [one for one in find_targets([target], Wishes()) if isinstance(one, ScriptEntry)]

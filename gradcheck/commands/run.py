@@ -10,14 +10,14 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.commands.command import Command, tell
 from gradcheck.commands.initialising import add_wishes
-from gradcheck.options import REPAIR_SECONDS, Options
+from gradcheck.options import REPAIR_SECONDS, Options, Wishes
 from gradcheck.report.outcome import AS_EXPECTED, UNDECIDED
 from gradcheck.report.renderers import RENDERERS, TEXT
 
@@ -139,15 +139,16 @@ def _count(text: str) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from gradcheck.report.outcome import exit_status
+    from gradcheck.report.outputs import paired, write_files, write_pages
     from gradcheck.report.text import summary
-    from gradcheck.running import paired, write_files, write_pages
 
     pairs = paired(options.format or [], options.output or [])
     printed = next((name for name, path in pairs if path is None), None)
+    drawn = options.pages is not None or any(RENDERERS[name].draws for name, _ in pairs)
     outcomes: list[Outcome] = []
     interrupted = False
     try:
-        with _cancelled_as_interrupted(), contextlib.closing(_outcomes(options)) as found:
+        with _cancelled_as_interrupted(), contextlib.closing(_outcomes(options, drawn)) as found:
             for outcome in found:
                 outcomes.append(outcome)
                 if printed == TEXT:
@@ -180,27 +181,33 @@ def _cancelled_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _outcomes(options: argparse.Namespace) -> Generator[Outcome]:
+def _outcomes(options: argparse.Namespace, drawn: bool) -> Generator[Outcome]:
     from gradcheck.isolation import Workers, prepare
 
     jobs = options.jobs or (1 if options.targets else min(BUNDLED_JOBS, os.cpu_count() or 1))
     if options.isolated:
         prepare(jobs)
-    from gradcheck.running import run_cases, run_isolated
-    from gradcheck.script import Wishes, find_targets, passed_over
+    from gradcheck.commands.outcomes import outcomes_apart, outcomes_here
 
     given = {field.name: getattr(options, field.name) for field in fields(Options)}
     overrides = {name: value for name, value in given.items() if value is not None}
     _require_valid(overrides)
-    wishes = Wishes.of(options.loss, options.params, options.lr)
-    if said := passed_over(options.targets):
-        tell(said)
-    targets = find_targets(options.targets, wishes)
+    _tell_passed_over(options.targets)
+    asked = tuple(options.targets), Wishes.of(options.loss, options.params, options.lr)
     if not options.isolated:
-        yield from run_cases(targets, overrides)
+        yield from outcomes_here(asked, overrides)
         return
     with Workers(jobs, options.timeout) as workers:
-        yield from run_isolated(targets, overrides, workers)
+        yield from outcomes_apart(asked, overrides, drawn, workers)
+
+
+def _tell_passed_over(targets: Sequence[str]) -> None:
+    """Says which training scripts lie in folders of cases, and are not run."""
+    if any(Path(target).is_dir() for target in targets):
+        from gradcheck.script import passed_over
+
+        if said := passed_over(targets):
+            tell(said)
 
 
 def _require_valid(overrides: Mapping[str, Any]) -> None:

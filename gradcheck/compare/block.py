@@ -127,6 +127,11 @@ class Block:
         found = self.verdict == "ok" and bool(self.entries) and self.resolution is None
         return found and not np.any(self.analytic)
 
+    def without_arrays(self) -> Block:
+        """What came of it, without what that was reached from."""
+        nothing = BlockGradient.of_nothing()
+        return replace(self, value=np.empty(0), gradient=MISSING, numeric=nothing, screened=None)
+
     def divided(self, share: float) -> Block:
         """The block with its gradient divided by a number."""
         if self.gradient.value is None:

@@ -23,12 +23,12 @@ from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated, unkn
 from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.diagnose.tracing import SECONDS, follow
 from gradcheck.errors import UsageError
-from gradcheck.finding import Finding
+from gradcheck.finding import BackwardStep, Finding
 from gradcheck.preflight import Preflight
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView
-from gradcheck.trace import BackwardStep, Fault
+from gradcheck.trace import Fault
 from gradcheck.user.calls import Heard
 from gradcheck.user.problem import Problem
 from gradcheck.words import with_nearest

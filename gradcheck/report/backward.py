@@ -8,8 +8,8 @@ from gradcheck.user.calls import place
 from gradcheck.words import shortened
 
 if TYPE_CHECKING:
+    from gradcheck.finding import BackwardStep
     from gradcheck.report.model import Report
-    from gradcheck.trace import BackwardStep
 
 HEADERS = ("line", "expression", "shape", "what it is", "verdict")
 BEGINS = ": it begins here"

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gradcheck.compare.block import Block
 from gradcheck.errors import GradientMismatch
-from gradcheck.finding import Finding
+from gradcheck.finding import BackwardStep, Finding
 from gradcheck.mending.model import Repair
 from gradcheck.pictures.model import Pictures
-from gradcheck.pictures.take import Sketch
 from gradcheck.sampling import Coverage
-from gradcheck.trace import BackwardStep
 from gradcheck.words import Verdict, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from gradcheck.pictures.take import Sketch
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,6 +87,11 @@ class Report:
     def pictures(self) -> Pictures:
         """The numbers behind the plots, made when they are first asked for."""
         return self.sketch if isinstance(self.sketch, Pictures) else self.sketch.pictures()
+
+    def to_send(self, drawn: bool) -> Report:
+        """What renderers need of it, for another process: pictures only where they are drawn."""
+        blocks = tuple(block.without_arrays() for block in self.blocks)
+        return replace(self, blocks=blocks, sketch=self.pictures if drawn else Pictures())
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: a network of functions cannot be sent, its pictures can."""

@@ -25,12 +25,14 @@ class Renderer:
         suffixes: of files that are taken to be of this format.
         also: of files that it may be written to, where it is named.
         takes: by name, what its `render` takes beside the outcomes.
+        draws: whether it has pictures.
     """
 
     file: str
     suffixes: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
+    draws: bool = False
 
     def fits(self, path: Path) -> bool:
         """Whether a file of this name may be of this format."""
@@ -51,7 +53,7 @@ RENDERERS: Mapping[str, Renderer] = MappingProxyType(
         "github": Renderer("github"),
         "sarif": Renderer("sarif", (".sarif",), also=(".json",)),
         "gradescope": Renderer("gradescope", also=(".json",), takes=("hints",)),
-        "html": Renderer("html", (".html", ".htm")),
+        "html": Renderer("html", (".html", ".htm"), draws=True),
     }
 )
 """All formats by name."""

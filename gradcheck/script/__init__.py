@@ -13,13 +13,11 @@ and `writing` writes it down. Ways of their own have scripts that raise (`raisin
 from gradcheck.script.definitions import definitions
 from gradcheck.script.entry import ScriptEntry
 from gradcheck.script.targets import find_targets, passed_over
-from gradcheck.script.words import Wishes
 from gradcheck.script.writing import ScriptCase, check_script, write_case
 
 __all__ = [
     "ScriptCase",
     "ScriptEntry",
-    "Wishes",
     "check_script",
     "definitions",
     "find_targets",

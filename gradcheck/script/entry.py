@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.casefiles import what_of_checks
+from gradcheck.options import Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
@@ -36,7 +37,7 @@ from gradcheck.script.verdicts import (
     other_counts,
     undecided,
 )
-from gradcheck.script.words import RefusedError, Wishes
+from gradcheck.script.words import RefusedError
 
 SECONDS = 120.0
 """What taking a script apart and checking it may take, beside the budget of the check."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from gradcheck.options import Wishes
 from gradcheck.script.choice import Found, choose, proportional
 from gradcheck.script.gradients import (
     implied_gradients,
@@ -26,7 +27,7 @@ from gradcheck.script.refusals import no_loss
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, alike, label, last_name, leaves
 from gradcheck.script.straight import straight_line
-from gradcheck.script.words import RefusedError, Wishes
+from gradcheck.script.words import RefusedError
 
 MOST_FOLDED = 2.0  # a momentum takes 1 - beta of a gradient first, or 1 + beta, looking ahead
 

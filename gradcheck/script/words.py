@@ -1,10 +1,9 @@
-"""The names that a loss and a learning rate go by, and what the user says that they are."""
+"""The names that a loss and a learning rate go by."""
 
 from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 from typing import Any
 
 STRONG = re.compile(r"(?i)(loss|cost|objective|nll|mse|entropy)|^J$")
@@ -20,27 +19,6 @@ RATE = re.compile(
 )
 ROLE = re.compile(r"(?i)^(w|b|v|u|theta|weights?|bias(es)?|kernel|synapse|syn)[_\d]*$")
 """What parameters are called."""
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the user says of a script; None where that is to be found.
-
-    Attributes:
-        loss: the name or the line of the loss.
-        params: the names of the parameters.
-        rate: the learning rate.
-    """
-
-    loss: str | None = None
-    params: tuple[str, ...] | None = None
-    rate: float | None = None
-
-    @classmethod
-    def of(cls, loss: str | None, params: str | None, rate: float | None) -> Wishes:
-        """Those of a command line, where names are separated by commas."""
-        names = None if params is None else tuple(name.strip() for name in params.split(","))
-        return cls(loss, names, rate)
 
 
 class RefusedError(BaseException):

@@ -11,12 +11,13 @@ from gradcheck.casefiles import Case
 from gradcheck.casefiles.cases import Expected
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
+from gradcheck.options import Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.script import TakenApart
 from gradcheck.script.definitions import frame_of
 from gradcheck.script.entry import ScriptEntry
 from gradcheck.script.inferred import SQUARES
-from gradcheck.script.words import RefusedError, Wishes
+from gradcheck.script.words import RefusedError
 
 TEXT = '''"""The check of {name}, as `gradcheck init` found it: {step}.
 

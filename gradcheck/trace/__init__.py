@@ -26,12 +26,11 @@ from gradcheck.trace.adjoints.of_the_loss import without_guards
 from gradcheck.trace.adjoints.points import Subject, gradients_that_enter
 from gradcheck.trace.adjoints.subjects import subject_of_problem
 from gradcheck.trace.causes.penalties import penalised_blocks
-from gradcheck.trace.fault import BackwardStep, Fault, Search
+from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.find import find_faults
 from gradcheck.trace.record.calling import trace_call
 
 __all__ = [
-    "BackwardStep",
     "Fault",
     "Search",
     "Subject",

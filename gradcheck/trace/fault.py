@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.finding import BackwardStep
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.misfits import Misfit
-from gradcheck.user.calls import Location
 
 WRONG_OPERAND = "wrong operand"
 CONSTANT_FACTOR = "constant factor"
@@ -198,33 +198,6 @@ class Fault:
         return (
             f": entry for entry it is {ratios.min():.3g} to {ratios.max():.3g} times what is wanted"
         )
-
-
-@dataclass(frozen=True)
-class BackwardStep:
-    """What one expression of the gradient made.
-
-    Attributes:
-        location: where it stands.
-        expression: its source text, behind the name that it is given.
-        shape: of its value.
-        actual: what that is, in words; empty where it is nothing that is known.
-        expected: what it should be, in words; empty where that is not known, or it is right.
-        verdict: "right", "wrong", "inherited" (right but for what is wrong before it) or "unknown".
-        first: whether it is the first that is wrong.
-        passes: how often it was done.
-        wrong_pass: the first of these that is wrong, counted from 1; None where none is.
-    """
-
-    location: Location
-    expression: str
-    shape: tuple[int, ...]
-    actual: str
-    expected: str
-    verdict: str
-    first: bool = False
-    passes: int = 1
-    wrong_pass: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Reports made by hand, for what renderers make of them; and names that try to break out."""
 
 from gradcheck.compare.block import Block, Worst
-from gradcheck.finding import Finding
+from gradcheck.finding import BackwardStep, Finding
 from gradcheck.pictures.model import (
     HeatMap,
     LayerPicture,
@@ -13,7 +13,6 @@ from gradcheck.pictures.model import (
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.sampling import Coverage
-from gradcheck.trace import BackwardStep
 from gradcheck.user.calls import Location
 
 LINE = Location("nets/mlp.py", 41)

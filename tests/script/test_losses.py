@@ -4,7 +4,8 @@ from textwrap import dedent
 
 import pytest
 
-from gradcheck.script import ScriptEntry, Wishes
+from gradcheck.options import Wishes
+from gradcheck.script import ScriptEntry
 
 DATA = """
 import numpy as np

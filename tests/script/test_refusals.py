@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from gradcheck.script import ScriptEntry, Wishes
+from gradcheck.options import Wishes
+from gradcheck.script import ScriptEntry
 
 TWO_LOSSES = """
 import numpy as np

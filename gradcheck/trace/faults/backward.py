@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.finding import BackwardStep
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
 from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.causes.kinds import ORDER, constant, multiple_of
-from gradcheck.trace.fault import BackwardStep, Fault
+from gradcheck.trace.fault import Fault
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.names import CONSTANT, MOVES, WRITES
 from gradcheck.trace.record.nodes import OUTPUT, RAISED, Node
