@@ -32,6 +32,9 @@ SEEN_THROUGH = split_names(
 )
 """The modules of gradcheck through which arrays pass on their way to the user's code."""
 
+NUMERICAL = frozenset(("np", "math"))
+"""What these have of numpy's and Python's, beside float."""
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -120,7 +123,7 @@ def followed(tape: Tape, functions: Sequence[Any], argument: Any) -> Iterator[An
         for name in SEEN_THROUGH:
             module = sys.modules.get(f"gradcheck.{name}")
             if module is not None:
-                reach.swap(vars(module))
+                reach.swap(vars(module), NUMERICAL)
         traced = reach.traced(argument, "", numbers=True)
         for function in functions:
             reach.traced(function, getattr(function, "__name__", "function"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field, is_dataclass
 from functools import partial
 from types import FunctionType, MappingProxyType, MethodType, ModuleType
@@ -200,10 +200,11 @@ class Reach:
         if new is not value:
             put(new)
 
-    def swap(self, names: dict[str, Any]) -> None:
-        """Replaces numpy, math and float among names; they are put back with everything else."""
+    def swap(self, names: dict[str, Any], keys: Set[str] | None = None) -> None:
+        """Replaces numpy, math and float among names, or some; all is put back in the end."""
         self.undo.append(restorer(names))
-        for key, value in list(names.items()):
+        for key in list(names) if keys is None else names.keys() & keys:
+            value = names[key]
             if isinstance(value, ModuleType) or callable(value):
                 new = proxy_of(value, self.tape)
                 if new is not value:
