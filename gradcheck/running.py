@@ -24,62 +24,77 @@ from gradcheck.user.calls import UserCodeError
 
 UNKNOWN = "GC999"
 
-Asked = tuple[tuple[str, ...], Wishes]
-"""The targets of a command line, and what it says of scripts."""
 
+class Request:
+    """What a command line names.
 
-def named_by(asked: Asked) -> list[str]:
-    """What is named, a file or a case of it each; no file is imported.
+    Args:
+        targets: cases, files, folders and scripts.
+        wishes: what the user says of the scripts.
 
     Raises:
         UsageError: a target does not exist.
     """
-    return [
-        f"{stem}:{one.case}" if isinstance(one, CaseFile) and one.case else stem
-        for one, stem in _files(asked)
-    ]
+
+    def __init__(self, targets: tuple[str, ...], wishes: Wishes) -> None:
+        self._files = find_targets(targets, wishes)
+        self._stems = kept_apart([file.path for file in self._files])
+        self._entries: dict[int, list[CaseEntry]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the files, or of the one case that is wanted of a file; none is imported."""
+        return [
+            f"{stem}:{file.case}" if isinstance(file, CaseFile) and file.case else stem
+            for file, stem in zip(self._files, self._stems, strict=True)
+        ]
+
+    def cases(self, number: int) -> list[str]:
+        """The names of the cases of a file, which is imported; a script is one case.
+
+        Raises:
+            UsageError: the file does not import, or does not hold the case that is wanted of it.
+        """
+        file, stem = self._files[number], self._stems[number]
+        if isinstance(file, ScriptEntry):
+            return [stem]
+        if number not in self._entries:
+            self._entries[number] = file.entries()
+        return [f"{stem}:{entry.variant}" for entry in self._entries[number]]
+
+    def outcome(self, number: int, case: int, overrides: Mapping[str, Any]) -> Outcome:
+        """What comes of a case of a file; overrides replace arguments of its check."""
+        name, file = self.cases(number)[case], self._files[number]
+        if isinstance(file, ScriptEntry):
+            return _of_script(file, name, overrides)
+        return check_case(replace(self._entries[number][case], name=name), overrides)
 
 
-def cases_of(asked: Asked, file: int) -> list[str]:
-    """The names of the cases of a file, which is imported; a script is one itself.
-
-    Raises:
-        UsageError: a file does not import, or does not hold the case that is wanted of it.
-    """
-    one, stem = _files(asked)[file]
-    if isinstance(one, ScriptEntry):
-        return [stem]
-    return [f"{stem}:{entry.variant}" for entry in _entries(one)]
+_asked = cache(Request)
+"""The request of a process that is asked by another one, which it serves alone."""
 
 
-def outcome_of(asked: Asked, file: int, case: int, overrides: Mapping[str, Any]) -> Outcome:
-    """What comes of one of them; overrides replace arguments of its check."""
-    one, stem = _files(asked)[file]
-    if isinstance(one, ScriptEntry):
-        return _of_script(one, stem, overrides)
-    entry = _entries(one)[case]
-    return check_case(replace(entry, name=f"{stem}:{entry.variant}"), overrides)
+def names_of(targets: tuple[str, ...], wishes: Wishes) -> list[str]:
+    """The names of a request's files."""
+    return _asked(targets, wishes).names
 
 
-def sent_outcome_of(
-    asked: Asked, file: int, case: int, overrides: Mapping[str, Any], drawn: bool
+def cases_of(targets: tuple[str, ...], wishes: Wishes, number: int) -> list[str]:
+    """The names of the cases of one of its files."""
+    return _asked(targets, wishes).cases(number)
+
+
+def outcome_of(
+    asked: tuple[tuple[str, ...], Wishes],
+    number: int,
+    case: int,
+    overrides: Mapping[str, Any],
+    drawn: bool,
 ) -> Outcome:
-    """The same for another process, which renders it, with pictures or without."""
-    outcome = outcome_of(asked, file, case, overrides)
+    """What comes of a case, without arrays; with pictures where these are to be drawn."""
+    outcome = _asked(*asked).outcome(number, case, overrides)
     report = None if outcome.report is None else outcome.report.to_send(drawn)
     return replace(outcome, report=report)
-
-
-@cache
-def _files(asked: Asked) -> list[tuple[CaseFile | ScriptEntry, str]]:
-    """What is named, and what its file is called beside the others."""
-    found = find_targets(*asked)
-    return list(zip(found, kept_apart([one.path for one in found]), strict=True))
-
-
-@cache
-def _entries(file: CaseFile) -> list[CaseEntry]:
-    return file.entries()
 
 
 def check_case(entry: CaseEntry, overrides: Mapping[str, Any]) -> Outcome:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck.errors import UsageError
 from gradcheck.isolation import Call, Lost, Workers
+from gradcheck.options import Wishes
 from gradcheck.report.outcome import Outcome
 
-if TYPE_CHECKING:
-    from gradcheck.running import Asked
-
-NAMED_BY, CASES_OF, SENT_OUTCOME_OF = (
-    f"gradcheck.running:{name}" for name in ("named_by", "cases_of", "sent_outcome_of")
+NAMES_OF, CASES_OF, OUTCOME_OF = (
+    f"gradcheck.running:{name}" for name in ("names_of", "cases_of", "outcome_of")
 )
+
+Asked = tuple[tuple[str, ...], Wishes]
+"""The targets of a command line, and what it says of scripts."""
 
 
 def outcomes_here(asked: Asked, overrides: Mapping[str, Any]) -> Iterator[Outcome]:
@@ -24,11 +25,12 @@ def outcomes_here(asked: Asked, overrides: Mapping[str, Any]) -> Iterator[Outcom
         UsageError: a file does not import, or does not hold the case that is wanted of it.
         KeyboardInterrupt: the user stopped a check; what had been measured came before.
     """
-    from gradcheck.running import cases_of, named_by, outcome_of
+    from gradcheck.running import Request
 
-    for file in range(len(named_by(asked))):
-        for case in range(len(cases_of(asked, file))):
-            outcome = outcome_of(asked, file, case, overrides)
+    request = Request(*asked)
+    for number in range(len(request.names)):
+        for case in range(len(request.cases(number))):
+            outcome = request.outcome(number, case, overrides)
             yield outcome
             if outcome.interrupted:
                 raise KeyboardInterrupt
@@ -45,20 +47,20 @@ def outcomes_apart(
         UsageError: a target does not exist.
         KeyboardInterrupt: the user interrupted; what is finished came before.
     """
-    (named,) = workers.run([(NAMED_BY, (asked,))])
-    if isinstance(named, UsageError | Lost):
-        raise named if isinstance(named, UsageError) else UsageError(named.reason)
-    held = workers.run([(CASES_OF, (asked, file)) for file in range(len(named))])
+    (names,) = workers.run([(NAMES_OF, asked)])
+    if isinstance(names, UsageError | Lost):
+        raise names if isinstance(names, UsageError) else UsageError(names.reason)
+    held = workers.run([(CASES_OF, (*asked, number)) for number in range(len(names))])
     planned: list[tuple[str, str | None]] = []  # names, and why there is no call
     calls: list[Call] = []
-    for file, name in enumerate(named):
+    for number, name in enumerate(names):
         found = next(held)
         if isinstance(found, UsageError | Lost):
             planned.append((name, found.reason if isinstance(found, Lost) else str(found)))
             continue
         planned += [(one, None) for one in found]
-        sent = [(asked, file, case, overrides, drawn) for case in range(len(found))]
-        calls += [(SENT_OUTCOME_OF, arguments) for arguments in sent]
+        sent = [(asked, number, case, overrides, drawn) for case in range(len(found))]
+        calls += [(OUTCOME_OF, arguments) for arguments in sent]
     next(held, None)  # which raises, if the user interrupted the last ones
     answers = workers.run(calls)
     for name, reason in planned:

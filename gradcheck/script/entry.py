@@ -164,6 +164,7 @@ class _Work:
         """The report at the first iteration; of another one, where only that shows a fault."""
         if isinstance(taken, Minimised):
             return taken.case().check(**overrides)
+        overrides = {**overrides, "allow": (*overrides.get("allow", ()), CLIPPED)}
         report = self._checked(taken, overrides)
         if report.verdict == "fail":
             return report
@@ -184,7 +185,7 @@ class _Work:
     def _rated(self, taken: Taken, first: Report, overrides: dict[str, Any]) -> Report:
         """The same check as gave the first report, of another iteration."""
         if not first.up_to:
-            return self._checked(taken, {**overrides, "diagnose": False})
+            return self._checked(taken, {**overrides, "diagnose": bool(first.findings)})
         case = replace(taken, rate=taken.rate * self._factor).case(of_step=True)
         return case.check(**{**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)})
 
@@ -203,10 +204,7 @@ class _Work:
         watched = not (loss.strong or self.wishes.loss) and causes(again) == {"GC999"}
         if again.verdict == "fail" and (loss.family or watched) and not fits(again):
             return undecided(again, loss.words)
-        if again.verdict != "fail" or CLIPPED not in causes(report):
-            return again
-        allowed = (*(overrides.get("allow") or ()), CLIPPED)
-        return taken.case().check(**{**overrides, "allow": allowed})
+        return again
 
     def _with_a_factor(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
         """A factor of all blocks that no rule explains is one of the learning rate.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import random
-import types
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,15 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcheck.script.data import is_shared, plain_containers
 from gradcheck.script.memory import keep_memory_shared, views
 from gradcheck.trace.record.array import traced_leaf
-from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array
-
-SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
-COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "argparse")
-"""The modules whose objects are copied; those of any other are shared by all replays."""
 
 DEPTH, MOST_ITEMS = 7, 200
 WORTH_SHARING = 2000
@@ -106,6 +101,11 @@ class Snapshot:
     def _views(self) -> list[tuple[Array, Array]]:
         return views(leaves(self.state).values())
 
+    @cached_property
+    def _plain(self) -> list[Any]:
+        parts = self.state.module, self.state.local, self.state.imported
+        return list(plain_containers(parts))
+
     def copied(self, values: Mapping[Path, Any]) -> State:
         """A copy with other values at some paths; what is one array stays one array.
 
@@ -126,6 +126,7 @@ class Snapshot:
                 memo[id(old)] = value.copy() if isinstance(value, np.ndarray) else value
                 kept.append(old)
         keep_memory_shared(self._views, memo, self.constant)
+        memo.update((id(plain), copy.copy(plain)) for plain in self._plain)
         parts = self.state.module, self.state.local, self.state.imported
         state: State = State(*copy.deepcopy(parts, memo))
         for path, value in values.items():
@@ -193,12 +194,6 @@ def _copied(names: Mapping[str, Any], memo: dict[int, Any]) -> dict[str, Any]:
         except Exception:  # a generator, a lock: whatever cannot be copied is shared
             continue
     return found
-
-
-def is_shared(value: Any) -> bool:
-    """Whether a value is no data of the script's."""
-    module = type(value).__module__.split(".")[0]
-    return isinstance(value, SHARED) or not (module in COPIED or is_users_object(type(value)))
 
 
 def is_number(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -20,9 +20,9 @@ ROUNDING = 1e-9
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     wrong = [index for index, block in enumerate(evidence.blocks) if block.verdict == "wrong"]
-    bounds = {index: _bound(evidence.first, index) for index in wrong}
-    clipped = [index for index in wrong if bounds[index] is not None]
-    for bound in dict.fromkeys(bounds[index] for index in clipped):
+    bounds = _bounds(evidence.first, wrong)
+    clipped = list(bounds)
+    for bound in dict.fromkeys(bounds.values()):
         names = [evidence.names[index] for index in clipped if bounds[index] == bound]
         yield rule.finding(
             names,
@@ -46,13 +46,24 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def _bound(point: Point, index: int) -> float | None:
-    """The size at which the entries of a block stop, if they do."""
+def _bounds(point: Point, wrong: Sequence[int]) -> dict[int, float]:
+    """The bounds of the blocks that are clipped; one entry shows one where other blocks have it."""
+    alone = {index: _bound(point, index, fewest=1) for index in wrong}
+    sure = {index: _bound(point, index, FEWEST) for index in wrong}
+    return {
+        index: bound
+        for index, bound in alone.items()
+        if bound is not None and bound in sure.values()
+    }
+
+
+def _bound(point: Point, index: int, fewest: int) -> float | None:
+    """The size at which the entries of a block stop, if so many do."""
     block = point.blocks[index]
     analytic, numeric = block.analytic, block.numeric.estimates.value
     bound = float(np.max(np.abs(analytic), initial=0.0))
     at_bound = np.abs(np.abs(analytic) - bound) <= ROUNDING * bound
-    if not bound or at_bound.all() or np.count_nonzero(at_bound) < FEWEST:
+    if not bound or at_bound.all() or np.count_nonzero(at_bound) < fewest:
         # one entry is always the largest; all of one size are signs
         return None
     clipped = np.clip(numeric, -bound, bound)

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.compared import Followed
-from gradcheck.trace.fault import Entry, Fault
+from gradcheck.trace.fault import CLIPPED, Entry, Fault
 from gradcheck.trace.faults.blame import (
     Blame,
     blame,
@@ -95,7 +95,8 @@ def _shared(mend: Mend, state: State, wrong: frozenset[str]) -> Mend:
 def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault, State]:
     """The fault that a quantity mends, or a factor that is left out of what it is made of."""
     view = trials.view
-    if cause_of(mend, search, view.state) is None:
+    cause = cause_of(mend, search, view.state)
+    if cause is None:
         mend = before_right_terms(mend, trials)
     every = search.points[0].gradient.tape.assignments
     assignments = _naming(every)
@@ -107,7 +108,8 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
         for one in explained
     )
     returned = where_returned(search, view, mend)
-    if not explained or returned is not None:
+    is_cut_off = cause is not None and cause.name == CLIPPED
+    if not is_cut_off and (not explained or returned is not None):
         inner = factor_left_out(trials, mend)
         if inner is not None:
             return of_mend(search, view.state, inner, blame_use(inner, view, search.words), mend)

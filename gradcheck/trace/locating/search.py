@@ -8,6 +8,7 @@ adjoints and slopes by slopes first.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,11 +32,14 @@ from gradcheck.trace.locating.units import (
 )
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.graph import evaluate
+from gradcheck.trace.record.names import MOVES
 
 EXACT = 1e-9
 
 PLAIN = (-1.0, 2.0, 0.5, -2.0, -0.5)
 """Factors of a row of a matrix that say what is wrong; any other may be that of its data."""
+
+CUTS = ("clip", "maximum", "minimum")
 
 FURTHER = 40
 """How many operations further a better place is looked for once one has been found."""
@@ -59,6 +63,10 @@ def first_mend(trials: Trials, strict: bool) -> Outcome:
     If strict, adjoints are only replaced by adjoints, and slopes by slopes.
     """
     view, candidates = trials.view, trials.candidates
+    for unit in _cutting(trials):
+        best = _best(unit, trials, strict)
+        if best is not None:
+            return Outcome(best, (), late=False)
     scale: tuple[Mend, ...] = ()
     held: Mend | None = None
     held_is: set[int] = set()
@@ -106,6 +114,20 @@ def first_mend(trials: Trials, strict: bool) -> Outcome:
     if mend is not None and scale and _comes_first(scale[0], mend):
         mend = None
     return Outcome(mend, scale, late=False)
+
+
+def _cutting(trials: Trials) -> Iterator[Unit]:
+    """The values in which a right gradient is cut off at a bound, just before it is returned."""
+    state = trials.state
+    for output in (one for one in state.outputs if one.name in trials.wrong):
+        node = state.tape[output.node]
+        while node.operation in MOVES and len(node.operands) == 1:
+            node = state.tape[node.operands[0]]
+        if node.operation in CUTS and any(
+            all(output.is_right(point, state.values[point][operand]) for point in state.points)
+            for operand in node.operands
+        ):
+            yield Unit(NODE, node.index, nodes=(node.index,))
 
 
 def _comes_first(scale: Mend, mend: Mend) -> bool:

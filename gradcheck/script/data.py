@@ -1,0 +1,47 @@
+"""Which values of a script are its data, and which of these hold nothing but plain values."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Any
+
+from gradcheck.trace.record.ownership import ATOMS, is_users_object
+
+SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
+COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "argparse")
+"""The modules whose objects are copied; those of any other are shared by all replays."""
+
+CONTAINERS = (list, tuple, set, dict)
+
+
+def is_shared(value: Any) -> bool:
+    """Whether a value is no data of the script's."""
+    module = type(value).__module__.split(".")[0]
+    return isinstance(value, SHARED) or not (module in COPIED or is_users_object(type(value)))
+
+
+def plain_containers(value: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """The containers of plain values in a structure, each once.
+
+    `copy.copy` copies them as well as `copy.deepcopy`, which goes through all their items.
+    """
+    seen = set() if seen is None else seen
+    if id(value) in seen or isinstance(value, ATOMS):
+        return
+    seen.add(id(value))
+    items = _items(value)
+    if type(value) in CONTAINERS and all(isinstance(item, ATOMS) for item in items):
+        yield value
+        return
+    for item in items:
+        yield from plain_containers(item, seen)
+
+
+def _items(value: Any) -> list[Any]:
+    if type(value) is dict:
+        return [*value, *value.values()]
+    if type(value) in CONTAINERS:
+        return list(value)
+    attributes = getattr(value, "__dict__", None)
+    return list(attributes.values()) if type(attributes) is dict and not is_shared(value) else []

@@ -1,0 +1,41 @@
+"""Gradients that are cut off at a bound before they are returned."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+
+rng = np.random.default_rng(0)
+inputs, targets = rng.normal(size=(30, 6)), rng.normal(size=(30, 3))
+PARAMS = {
+    "W1": rng.normal(size=(6, 5)),
+    "b1": rng.normal(size=5),
+    "W2": rng.normal(size=(5, 3)),
+}
+
+
+def loss(p):
+    hidden = np.tanh(inputs @ p["W1"] + p["b1"])
+    return 0.5 * np.sum((hidden @ p["W2"] - targets) ** 2)
+
+
+def clipped_at(bound):
+    def grad(p):
+        hidden = np.tanh(inputs @ p["W1"] + p["b1"])
+        d = hidden @ p["W2"] - targets
+        dz = (d @ p["W2"].T) * (1 - hidden**2)
+        gradients = {"W1": inputs.T @ dz, "b1": dz.sum(axis=0), "W2": hidden.T @ d}
+        for gradient in gradients.values():
+            np.clip(gradient, -bound, bound, out=gradient)
+        return gradients
+
+    return grad
+
+
+# two entries of W1 and one of b1 are larger than 7, one of W1 alone is larger than 34.5
+@pytest.mark.parametrize(("bound", "wrong"), [(7.0, ("W1", "b1", "W2")), (34.5, ("W1",))])
+def test_it_is_told_of_every_block_with_its_line(bound, wrong):
+    report = gradcheck.check(loss, PARAMS, clipped_at(bound))
+    (finding,) = report.findings
+    assert (finding.code, finding.blocks) == ("GC412", wrong)
+    assert "np.clip(gradient" in finding.expression
