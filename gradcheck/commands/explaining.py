@@ -1,4 +1,4 @@
-"""`gradcheck explain`: the rules."""
+"""`gradcheck explain`: list the rules, or explain one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gradcheck train`: the losses of the variants of a case, side by side."""
+"""`gradcheck train`: compare the training losses of the variants of a case."""
 
 from __future__ import annotations
 
