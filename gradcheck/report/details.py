@@ -1,4 +1,4 @@
-"""What `-v` tells beside: how the numbers were made, and why code that looks unusual is right."""
+"""Further details for `-v`: how the numbers were computed, and why unusual code is right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gradcheck.words import listed
 
 
 def details_of(point: Point, view: NetworkView | None) -> tuple[str, ...]:
-    """The details of a check that was carried out, a sentence each."""
+    """Return the details of a completed check, one sentence each."""
     return (
         *_of_the_numbers(point),
         *_of_the_structure(point.problem),
@@ -50,7 +50,7 @@ def _of_the_structure(problem: Problem) -> Iterable[str]:
 
 
 def _of_the_network(view: NetworkView, point: Point) -> Iterable[str]:
-    """Why what may look wrong is right, where the blocks it belongs to are right."""
+    """Explain what may look wrong, but is right, for layers whose blocks agree."""
     right = {block.name for block in point.blocks if block.verdict == "ok"}
     names = point.problem.parameters.names
     layers = [{names[block] for block in place.layer.blocks} for place in view.placed]
