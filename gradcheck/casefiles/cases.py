@@ -54,11 +54,11 @@ class Case:
         self._keep(expect, {"loss": loss, "params": params, "grad": grad}, options)
 
     def _keep(self, expect: Expected, own: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-        known = [*inspect.signature(self.function).parameters, *Options.__dataclass_fields__]
+        names = [*inspect.signature(self.function).parameters, *Options.__dataclass_fields__]
         for name in options:
-            if name not in known:
+            if name not in names:
                 complaint = f"{type(self).__name__} takes no argument {name!r}"
-                raise UsageError(with_nearest(complaint, name, known))
+                raise UsageError(with_nearest(complaint, name, names))
         self.expect = expect
         self.options = {**own, **options}
 
@@ -138,8 +138,8 @@ class JacobianCase(Case):
         expect: Expected = None,
         **options: Unpack[OfMatrix],
     ) -> None:
-        own = {"function": function, "params": params, "jacobian": jacobian}
-        self._keep(expect, own, options)
+        matrix = {"function": function, "params": params, "jacobian": jacobian}
+        self._keep(expect, matrix, options)
 
 
 class HessianCase(Case):
@@ -164,8 +164,8 @@ class HessianCase(Case):
         expect: Expected = None,
         **options: Unpack[OfMatrix],
     ) -> None:
-        own = {"loss": loss, "params": params, "hessian": hessian, "grad": grad}
-        self._keep(expect, own, options)
+        matrix = {"loss": loss, "params": params, "hessian": hessian, "grad": grad}
+        self._keep(expect, matrix, options)
 
 
 @overload

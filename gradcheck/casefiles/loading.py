@@ -33,8 +33,7 @@ class CaseEntry:
         make: the function.
         expect: the expectation given to the decorator, or None.
         summary: the first line of the function's docstring, which describes the bug.
-        network: the file's NETWORK, or "".
-        source: the file's SOURCE, or "".
+        network, source: the constants NETWORK and SOURCE of the file, or "".
         file: the path of the file.
     """
 
@@ -124,13 +123,13 @@ def what_of_checks(path: Path) -> str:
 
 def what_to_write(names: Mapping[str, Any]) -> str:
     """Return the code of a case to add to a file, with its own functions if their names tell."""
-    own = [
+    functions = [
         name
         for name, value in names.items()
         if inspect.isfunction(value) and value.__module__ == names["__name__"]
     ]
-    loss = next((name for name in own if re.search("loss|cost|objective|error", name)), None)
-    grad = next((name for name in own if re.search("grad|backward|backprop|deriv", name)), None)
+    loss = next((one for one in functions if re.search("loss|cost|objective|error", one)), None)
+    grad = next((one for one in functions if re.search("grad|backward|backprop|deriv", one)), None)
     if loss is None or grad is None:
         return "mark a function with @gradcheck.case"
     first, *others = inspect.signature(names[loss]).parameters or ["params"]

@@ -93,9 +93,9 @@ def _find(target: str) -> list[CaseFile]:
         return [CaseFile(path.resolve(), name, target)]
     listing = "`gradcheck list` shows the bundled cases"
     files = [one for one in sorted(Path().glob("*.py")) if mentions_cases(one)]
-    own = [f"{one}:{file}" for one in files if file in written_names(one)]
-    nearest = own[0] if own else file
-    known = [*own, *bundled, *map(str, files)]
+    cases = [f"{one}:{file}" for one in files if file in written_names(one)]
+    nearest = cases[0] if cases else file
+    known = [*cases, *bundled, *map(str, files)]
     raise UsageError(with_nearest(f"there is no case or file {file!r}", nearest, known, listing))
 
 

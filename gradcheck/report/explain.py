@@ -50,9 +50,9 @@ def find_rule(rules: Sequence[Rule], wanted: str) -> Rule:
     key = wanted.strip().lower()
     rule = next((rule for rule in rules if key in (rule.code.lower(), rule.name)), None)
     if rule is None:
-        known = [name for rule in rules for name in (rule.code, rule.name)]
+        names = [name for rule in rules for name in (rule.code, rule.name)]
         all_of_them = "`gradcheck explain` lists them all"
-        raise UsageError(with_nearest(f"there is no rule {wanted!r}", key, known, all_of_them))
+        raise UsageError(with_nearest(f"there is no rule {wanted!r}", key, names, all_of_them))
     return rule
 
 

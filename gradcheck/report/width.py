@@ -39,11 +39,11 @@ def fitted_table(
     The first column holds names, which are cut last. `gives_way` are the headers of columns that
     may be left out, the least important first.
     """
-    kept = list(headers)
+    shown = list(headers)
     for missed in ("", *gives_way):
-        kept = [header for header in kept if header != missed]
-        places = [headers.index(header) for header in kept]
-        table = _table([[row[place] for place in places] for row in rows], kept)
+        shown = [header for header in shown if header != missed]
+        places = [headers.index(header) for header in shown]
+        table = _table([[row[place] for place in places] for row in rows], shown)
         if width is None or max(map(len, table.split("\n"))) <= width:
             return table
     longest = max(len(cell) for row in rows for cell in row)
@@ -51,7 +51,7 @@ def fitted_table(
         for most in range(longest, least - 1, -1):
             lengths = [max(first, most), *(most for _ in places[1:])]
             table = _table(
-                [[*map(_cut, map(row.__getitem__, places), lengths)] for row in rows], kept
+                [[*map(_cut, map(row.__getitem__, places), lengths)] for row in rows], shown
             )
             if width is None or max(map(len, table.split("\n"))) <= width:
                 return table

@@ -39,9 +39,9 @@ def body_function(
         around = ast.walk(loop.function) if loop.function else ()
         globals_ = [node for node in around if isinstance(node, ast.Global)]
         declared, end = {name for node in globals_ for name in node.names}, "\n  return locals()"
-        own = {name for name in names if name.isidentifier()} - declared
+        locals_ = {name for name in names if name.isidentifier()} - declared
         # super() uses the first argument
-        arguments = sorted(own, key=lambda name: (name != "self", name))
+        arguments = sorted(locals_, key=lambda name: (name != "self", name))
     # names with two leading underscores are mangled with the name of the class
     head = f"class {loop.class_name}:" if loop.class_name else "if 1:"
     shared = f"\n  global {', '.join(sorted(declared))}" if declared else ""

@@ -92,7 +92,7 @@ class Taken:
         run, descent, snapshot, extra = point.run, point.step, point.snapshot, point.extra
         paths = self.paths
         body = run.body(descent.loop, snapshot)
-        own = run.own_body(descent.loop, snapshot)
+        editable = run.own_body(descent.loop, snapshot)
         reached = [body, *snapshot.shared.values(), *run.own_definitions]
         run.forget(snapshot)
 
@@ -104,13 +104,13 @@ class Taken:
             _ = body, reached
             changed = {**extra, **{path: params[name] for name, path in paths.items()}}
             scale = learning_rate / rate
-            after = run.replay(descent.loop, snapshot, changed, descent.rate, scale, body=own)
+            after = run.replay(descent.loop, snapshot, changed, descent.rate, scale, body=editable)
             return {name: _value(after, path) for name, path in paths.items()}
 
         def grad(params: Any) -> Any:
             _ = body, reached
             start = {path: params[name] for name, path in paths.items()}
-            after = run.replay(descent.loop, snapshot, {**extra, **start}, body=own)
+            after = run.replay(descent.loop, snapshot, {**extra, **start}, body=editable)
             if places:
                 return {name: _value(after, places[path]) for name, path in paths.items()}
             return {

@@ -197,18 +197,18 @@ class _Trial:
     def staying(self, rate: Rate, paths: list[Path]) -> list[Path]:
         """Return the paths whose numbers stay put at a rate of 0, even if nudged beforehand."""
         moved = self.nudged(paths)
-        kept = self.stay(rate, moved, paths)
-        if len(kept) < len(paths) <= MOST_ALONE:  # nudging one may move others, say via velocities
+        staying = self.stay(rate, moved, paths)
+        if len(staying) < len(paths) <= MOST_ALONE:  # one nudge may move others, as velocities do
             alone = [path for path in paths if self.stay(rate, moved, [path])]
-            kept = self.stay(rate, moved, alone)
-        return kept
+            staying = self.stay(rate, moved, alone)
+        return staying
 
     def stay(self, rate: Rate, moved: dict[Path, Array], paths: list[Path]) -> list[Path]:
         """Return the paths whose numbers stay where `moved` puts them, at a rate of 0."""
-        kept = self._replayed(rate, 0.0, {path: plain(moved[path]) for path in paths})
-        if kept is None:
+        after = self._replayed(rate, 0.0, {path: plain(moved[path]) for path in paths})
+        if after is None:
             return []
-        return [path for path in paths if alike(kept.number(path), moved[path])]
+        return [path for path in paths if alike(after.number(path), moved[path])]
 
     def depends(self, paths: list[Path]) -> bool:
         """Whether the step depends on the parameters; a loop that only applies updates does not."""

@@ -32,11 +32,11 @@ def named_gradients(
     for path, value in leaves(after).items():
         if path not in others:
             holders.setdefault(path[:-1], {})[path[-1]] = value
-    own = {path[:-1] for path in paths}
+    own_holders = {path[:-1] for path in paths}
     best: dict[Path, Path] = {}
     strength = (0, False)
     for holder, items in holders.items():
-        places, derived = _in_holder(holder, items, paths, before, holder in own)
+        places, derived = _in_holder(holder, items, paths, before, holder in own_holders)
         own_strength = (derived, bool(GRADIENTS.search(last_name(("", *holder[1:])))))
         if len(places) == len(paths) and own_strength > strength:
             best, strength = places, own_strength
@@ -95,9 +95,9 @@ def _beside(after: State, paths: Sequence[Path], before: State) -> dict[Path, Pa
 
 def _names(step: Any, is_only: bool, is_own: bool) -> list[Any]:
     """Return possible names for the gradient of a parameter, from the last step of its path."""
-    own = bare(step)
-    if not isinstance(own, str):
-        return [] if is_own else [own]
-    names = [*derived_names(own), f"D{own}", f"d{own.upper()}", f"gradient_{own}"]
-    names += SIBLINGS.get(own, ())
-    return [*names, *(BARE if is_only else ()), *([] if is_own else [own])]
+    name = bare(step)
+    if not isinstance(name, str):
+        return [] if is_own else [name]
+    names = [*derived_names(name), f"D{name}", f"d{name.upper()}", f"gradient_{name}"]
+    names += SIBLINGS.get(name, ())
+    return [*names, *(BARE if is_only else ()), *([] if is_own else [name])]

@@ -18,15 +18,15 @@ def called_losses(node: ast.AST) -> frozenset[str]:
 def local_losses(function: Function, value: ast.expr) -> frozenset[str]:
     """Return the variables named like a loss from which a function computes `value`."""
     assigned = [part for part in ast.walk(function) if isinstance(part, ast.Assign | ast.AugAssign)]
-    made: dict[str, set[str]] = {}
+    uses: dict[str, set[str]] = {}
     for node in assigned:
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             if isinstance(target, ast.Name):
-                own = made.setdefault(target.id, {target.id} if _is_loss(target.id) else set())
-                own |= {loss for name in _names(node.value) for loss in made.get(name, ())}
+                own = uses.setdefault(target.id, {target.id} if _is_loss(target.id) else set())
+                own |= {loss for name in _names(node.value) for loss in uses.get(name, ())}
     if isinstance(value, ast.Name) and _is_loss(value.id):
         return frozenset()
-    return frozenset(loss for name in _names(value) for loss in made.get(name, ()))
+    return frozenset(loss for name in _names(value) for loss in uses.get(name, ()))
 
 
 def accumulated(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:

@@ -82,8 +82,8 @@ def _places(run: Run, error: Exception) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if File(frame.filename).is_relative_to(script.parent)
     ]
-    own = [frame.lineno for frame in frames if File(frame.filename) == script]
-    place = f"{script.name}:{own[-1] if own else 1}"
+    lines = [frame.lineno for frame in frames if File(frame.filename) == script]
+    place = f"{script.name}:{lines[-1] if lines else 1}"
     if frames and File(frames[-1].filename) != script:
         inner = File(frames[-1].filename).relative_to(script.parent)
         return f"{inner}:{frames[-1].lineno}, from {place}"

@@ -65,8 +65,7 @@ class Passes:
 class Run:
     """One run of a marked script; `wanted` is the loss that the user named.
 
-    `test` is called in the second pass of a loop, and returns the number of the training loop or
-    None.
+    `test`, called in the second pass of a loop, returns the number of the training loop or None.
 
     Attributes:
         marked: the marks.

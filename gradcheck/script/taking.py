@@ -176,8 +176,8 @@ class Taking:
             named = {path: after.number(place) for path, place in names.items()}
             stored = {path: value for path, value in named.items() if value is not None}
             folded, of_step = source_of(implied, stored, bool(extra))
-            own = implied if of_step else stored
-            losses = candidates(point, {path: value / folded for path, value in own.items()})
+            source = implied if of_step else stored
+            losses = candidates(point, {path: value / folded for path, value in source.items()})
         except Exception:
             return None
         found = choose(losses, self.wishes.loss)
@@ -243,14 +243,14 @@ class Taking:
         moved = {name: point_fit(point, loss, implied) for name, loss in strong.items()}
         if any(len(paths) == len(implied) for paths in moved.values()):
             return
-        own = {name: paths for name, paths in moved.items() if paths}
-        if len(own) < 2 or len({tuple(paths) for paths in own.values()}) < 2:
+        moves = {name: paths for name, paths in moved.items() if paths}
+        if len(moves) < 2 or len({tuple(paths) for paths in moves.values()}) < 2:
             return
         summary = "; ".join(
-            f"{name} moves {', '.join(map(label, paths))}" for name, paths in own.items()
+            f"{name} moves {', '.join(map(label, paths))}" for name, paths in moves.items()
         )
-        name, paths = next(iter(own.items()))
+        name, paths = next(iter(moves.items()))
         raise RefusedError(
-            f"the loop descends {len(own)} losses: {summary}; check one at a time: --loss {name} "
+            f"the loop descends {len(moves)} losses: {summary}; check one at a time: --loss {name} "
             f"--params {','.join(map(label, paths))}"
         )

@@ -37,18 +37,18 @@ def find_targets(targets: Iterable[str], wishes: Wishes) -> list[CaseFile | Scri
 def passed_over(targets: Iterable[str]) -> str:
     """Return a note on training scripts in folders of cases, which are not run; "" if none."""
     folders = [path for path in map(Path, targets) if path.is_dir()]
-    found = [
+    paths = [
         path
         for folder in folders
         for path in sorted(folder.rglob("*.py"))
         if not mentions_cases(path) and _trains(path)
     ]
-    if not found:
+    if not paths:
         return ""
-    names = listed([path.name for path in found], SHOWN)
+    names = listed([path.name for path in paths], SHOWN)
     return (
-        f"{names} {verb(found, 'trains', 'train')} something and {verb(found, 'holds', 'hold')} no "
-        f"case, and {verb(found, 'was', 'were')} not run: gradcheck run {found[0]} checks one "
+        f"{names} {verb(paths, 'trains', 'train')} something and {verb(paths, 'holds', 'hold')} no "
+        f"case, and {verb(paths, 'was', 'were')} not run: gradcheck run {paths[0]} checks one "
         "iteration of it"
     )
 

@@ -38,11 +38,11 @@ def undecided(report: Report, loss: str) -> Report:
 
 
 def of_the_factor(report: Report) -> Report:
-    """Return the report with findings only for the common factor of all wrong gradients."""
+    """Return the report without unexplained factors; its errors concern all wrong blocks."""
     wrong = tuple(block.name for block in report.blocks if block.failed)
-    kept = [one for one in report.findings if one.code not in UNEXPLAINED_FACTOR]
-    found = [replace(one, blocks=wrong) if one.severity == "error" else one for one in kept]
-    return replace(report, findings=tuple(found))
+    rest = [one for one in report.findings if one.code not in UNEXPLAINED_FACTOR]
+    rest = [replace(one, blocks=wrong) if one.severity == "error" else one for one in rest]
+    return replace(report, findings=tuple(rest))
 
 
 def other_counts(one: float | None, other: float | None) -> bool:

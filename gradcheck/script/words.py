@@ -82,8 +82,8 @@ def is_update(node: ast.AST) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else []
     for part in ast.walk(node.value):
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub):
-            own = any(same(target, one) for target in targets for one in ast.walk(part))
-            if own or has_rate(part.right):
+            reads_target = any(same(target, one) for target in targets for one in ast.walk(part))
+            if reads_target or has_rate(part.right):
                 return not _is_whole(part.right)
     return False
 

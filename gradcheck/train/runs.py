@@ -39,9 +39,9 @@ class Run:
 
 def make_run(entry: CaseEntry, seed: int, epochs: int | None, learning_rate: float | None) -> Run:
     """Return the training of a case: by the file's `train`, by its step, or by descent."""
-    own = own_training(entry)
-    if own is not None:
-        return _own_run(own, entry, seed, epochs, learning_rate)
+    train = own_training(entry)
+    if train is not None:
+        return _own_run(train, entry, seed, epochs, learning_rate)
     case, _ = entry.build()
     if isinstance(case, LayerCase):
         raise UsageError(
@@ -58,28 +58,28 @@ def make_run(entry: CaseEntry, seed: int, epochs: int | None, learning_rate: flo
 
 def own_training(entry: CaseEntry) -> Callable[..., Generator[Any, None, None]] | None:
     """Return the file's generator `train(variant, seed)`; None if it is another function."""
-    own = getattr(inspect.unwrap(entry.make), "__globals__", {}).get("train")
-    if not inspect.isgeneratorfunction(own):
+    train = getattr(inspect.unwrap(entry.make), "__globals__", {}).get("train")
+    if not inspect.isgeneratorfunction(train):
         return None
-    return own if list(inspect.signature(own).parameters)[:2] == ["variant", "seed"] else None
+    return train if list(inspect.signature(train).parameters)[:2] == ["variant", "seed"] else None
 
 
 def _own_run(
-    own: Callable[..., Generator[Any, None, None]],
+    train: Callable[..., Generator[Any, None, None]],
     entry: CaseEntry,
     seed: int,
     epochs: int | None,
     learning_rate: float | None,
 ) -> Run:
-    named = inspect.signature(own).parameters
+    named = inspect.signature(train).parameters
     if learning_rate is not None and "learning_rate" not in named:
         raise UsageError(f"{entry.name} has its own learning rate; leave --learning-rate out")
     asked = {"epochs": epochs, "learning_rate": learning_rate}
     options = {key: value for key, value in asked.items() if key in named and value is not None}
-    losses = _first_items(own(entry.variant, seed, **options))
+    losses = _first_items(train(entry.variant, seed, **options))
     usual = named["epochs"].default if "epochs" in named else None
     count = epochs if epochs is not None else usual if isinstance(usual, int) else 0
-    how = (own.__doc__ or "").strip().partition("\n")[0]
+    how = (train.__doc__ or "").strip().partition("\n")[0]
     return Run(losses if epochs is None else _bounded(losses, epochs), how, count)
 
 

@@ -54,10 +54,10 @@ class _Watch:
 
     def entered(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
-        known = self.codes.get(id(code))  # the table keeps the code alive, so that its id is unique
-        if known is None:
-            known = self.codes[id(code)] = code, self._has_any(code)
-        return self.line if known[1] else None
+        entry = self.codes.get(id(code))  # the table keeps the code alive, so that its id is unique
+        if entry is None:
+            entry = self.codes[id(code)] = code, self._has_any(code)
+        return self.line if entry[1] else None
 
     def _has_any(self, code: CodeType) -> bool:
         if not is_users_file(code.co_filename):

@@ -39,8 +39,7 @@ OPERATORS: dict[str, tuple[str, Callable[..., Any], bool | None]] = {
     "abs": ("absolute", operator.abs, None),
     "invert": ("invert", operator.invert, None),
 }
-"""By dunder: the standard name, the function, and whether there are swapped and in-place forms
-(None for a unary operator)."""
+"""By dunder: standard name, function, and whether it has swapped, in-place forms (None: unary)."""
 
 METHODS = split_names(
     """

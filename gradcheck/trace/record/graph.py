@@ -45,9 +45,9 @@ def masks_of(nodes: Sequence[Node]) -> list[int]:
 
 def leaves_its_line(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:
     """Whether another line uses a value, such as the final sum of an inner loop."""
-    own = nodes[index].place
+    place = nodes[index].place
     places = (nodes[user].place for user in users)
-    return own is not None and any(one is None or one.line != own.line for one in places)
+    return place is not None and any(one is None or one.line != place.line for one in places)
 
 
 def never_leaves(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:

@@ -109,8 +109,8 @@ def _flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 def _expand(x: Any, first: Any, *more: Any) -> Any:
     shape = _shape(first, more)
-    own = (1,) * (len(shape) - x.ndim) + tuple(x.shape)
-    return np.broadcast_to(x, [b if a == -1 else a for a, b in zip(shape, own, strict=True)])
+    padded = (1,) * (len(shape) - x.ndim) + tuple(x.shape)
+    return np.broadcast_to(x, [b if a == -1 else a for a, b in zip(shape, padded, strict=True)])
 
 
 def _repeat(x: Any, first: Any, *more: Any) -> Any:

@@ -73,9 +73,9 @@ def file_of(kind: type) -> str:
 def is_users_function(function: FunctionType) -> bool:
     """Whether a function is the user's; generated code belongs to its module."""
     file = function.__globals__.get("__file__")
-    made = function.__code__.co_filename.startswith("<")
+    is_generated = function.__code__.co_filename.startswith("<")
     return is_followed(function.__code__.co_filename) and (
-        not made or file is None or is_followed(file)
+        not is_generated or file is None or is_followed(file)
     )
 
 

@@ -170,8 +170,8 @@ def chain_of_calls() -> tuple[Chain, int, tuple[int, ...]]:
         code = frame.f_code
         if code is _END:
             break
-        known = _calls.get((id(code), frame.f_lasti))
-        call = _call(code, frame.f_lasti) if known is None else known[1]
+        cached = _calls.get((id(code), frame.f_lasti))
+        call = _call(code, frame.f_lasti) if cached is None else cached[1]
         if call is not None:
             if not calls:
                 innermost = id(frame)

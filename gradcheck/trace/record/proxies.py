@@ -74,16 +74,16 @@ class TorchProxy(ModuleProxy):
     """Torch: its functions trace by themselves, except those that create tensors."""
 
     def __getattr__(self, name: str) -> Any:
-        own = getattr(self._module, name)
-        numpys = _numpy_function(getattr(np, name), self._tape) if name in BEGINNING else own
+        original = getattr(self._module, name)
+        numpys = _numpy_function(getattr(np, name), self._tape) if name in BEGINNING else original
 
         def begun(*arguments: Any, dtype: Any = None, **keywords: Any) -> Any:
             if not self._tape.open or (dtype is not None and not dtype.is_floating_point):
-                return own(*arguments, dtype=dtype, **keywords)
+                return original(*arguments, dtype=dtype, **keywords)
             is_shape = name in ("zeros", "ones") and isinstance(arguments[0], int)
             return numpys(arguments) if is_shape else numpys(*arguments)
 
-        return own if numpys is own else begun
+        return original if numpys is original else begun
 
 
 class IndexProxy:

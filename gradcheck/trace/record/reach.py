@@ -147,18 +147,18 @@ class Reach:
 
     def _sparse(self, value: Any, name: str) -> Any:
         self.kept.append(value)
-        made = Sparse(lambda: value, traced_leaf(self.tape, value.toarray(), name))
-        return self.made.setdefault(id(value), made)
+        sparse = Sparse(lambda: value, traced_leaf(self.tape, value.toarray(), name))
+        return self.made.setdefault(id(value), sparse)
 
     def _tuple(self, value: Any, name: str, numbers: bool) -> Any:
         self.kept.append(value)
         items = [self.traced(item, f"{name}[{i}]", numbers) for i, item in enumerate(value)]
         changed = any(new is not old for new, old in zip(items, value, strict=True))
-        made = value
+        replacement = value
         if changed:
-            made = type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-        self.made[id(value)] = made
-        return made
+            replacement = type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+        self.made[id(value)] = replacement
+        return replacement
 
     def _look_into(self, value: Any, name: str, numbers: bool) -> None:
         if isinstance(value, FunctionType):

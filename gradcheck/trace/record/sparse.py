@@ -1,7 +1,4 @@
-"""Replacements of scipy's sparse matrices, whose products are products of traced dense ones.
-
-They also replace matrices that the user's code makes of traced entries.
-"""
+"""Replacements of scipy's sparse matrices, also of new ones: they compute with dense arrays."""
 
 from __future__ import annotations
 
@@ -137,24 +134,24 @@ class _Kind(type):
 
 
 def _entries(name: str, arguments: Any, keywords: Any) -> Entries | Sparse | None:
-    given = arguments[0]
-    if type(given) is Sparse:
-        return given
-    if open_tape(given) is None:
+    matrix = arguments[0]
+    if type(matrix) is Sparse:
+        return matrix
+    if open_tape(matrix) is None:
         return None
-    if not isinstance(given, tuple):
-        dense = given
-        return Sparse(lambda: _real(dense), dense) if np.ndim(plain(given)) == 2 else None
+    if not isinstance(matrix, tuple):
+        dense = matrix
+        return Sparse(lambda: _real(dense), dense) if np.ndim(plain(matrix)) == 2 else None
     shape = keywords.get("shape") or (arguments[1] if len(arguments) > 1 else None)
-    if len(given) == 2:
-        rows, columns = (np.asarray(plain(one)).ravel() for one in given[1])
+    if len(matrix) == 2:
+        rows, columns = (np.asarray(plain(one)).ravel() for one in matrix[1])
     else:
-        inner, ends = (np.asarray(plain(one)) for one in given[1:])
+        inner, ends = (np.asarray(plain(one)) for one in matrix[1:])
         outer = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
         rows, columns = (outer, inner) if name.startswith("csr") else (inner, outer)
     if shape is None:
         shape = int(rows.max()) + 1, int(columns.max()) + 1
-    return given[0], rows.astype(np.intp), columns.astype(np.intp), tuple(plain(shape))
+    return matrix[0], rows.astype(np.intp), columns.astype(np.intp), tuple(plain(shape))
 
 
 def _of_diagonals(real: Callable[..., Any], tape: Tape) -> Callable[..., Any]:

@@ -14,10 +14,7 @@ from gradcheck.trace.record.nodes import Reference, Tape
 
 @dataclass(slots=True, eq=False)
 class Storage:
-    """One piece of memory: the array that covers all of it, and the node of its present value.
-
-    `version` counts the writes.
-    """
+    """Memory: the array that covers it, the node of its present value, and a count of writes."""
 
     tape: Tape
     root: NDArray[Any]
@@ -45,9 +42,9 @@ class Storage:
         offsets = _offsets(view) + (_address(view) - _address(self.root))
         if self.root.flags.c_contiguous:
             return offsets // self.root.itemsize
-        own = _offsets(self.root).reshape(-1)
-        order = np.argsort(own, kind="stable")
-        return order[np.searchsorted(own[order], offsets)]
+        offsets_of_root = _offsets(self.root).reshape(-1)
+        order = np.argsort(offsets_of_root, kind="stable")
+        return order[np.searchsorted(offsets_of_root[order], offsets)]
 
     def read(self, view: NDArray[Any]) -> int:
         """Record a node with the present value of a view, and return its index."""

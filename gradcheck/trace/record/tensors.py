@@ -70,8 +70,8 @@ class TorchArray(TracedArray):
     @property
     def dtype(self) -> Any:
         """Torch's dtype for the user's code, numpy's for all other code."""
-        own = np.ndarray.dtype.__get__(self)
-        return getattr(sys.modules["torch"], own.name) if _asked_by_user() else own
+        dtype = np.ndarray.dtype.__get__(self)
+        return getattr(sys.modules["torch"], dtype.name) if _asked_by_user() else dtype
 
     @property
     def size(self) -> Any:
@@ -166,8 +166,8 @@ class Native:
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Call the function; mixed float types, as in finite differences, become float64."""
         torch = sys.modules["torch"]
-        given = [one for (one,) in leaves([*arguments, *keywords.values()])]
-        kinds = {one.dtype for one in given if _is_float(one)}
+        arrays = [one for (one,) in leaves([*arguments, *keywords.values()])]
+        kinds = {one.dtype for one in arrays if _is_float(one)}
 
         def tensor(value: Any) -> Any:
             if type(value) in (list, tuple):
@@ -180,8 +180,8 @@ class Native:
 
         with torch.no_grad():
             named = {key: tensor(value) for key, value in keywords.items()}
-            made = self.function(*map(tensor, arguments), **named)
-        return as_arrays(tuple(made) if isinstance(made, tuple) else made)
+            result = self.function(*map(tensor, arguments), **named)
+        return as_arrays(tuple(result) if isinstance(result, tuple) else result)
 
 
 def _is_float(value: Any) -> bool:
