@@ -12,9 +12,9 @@ from gradcheck.errors import UsageError
 def add_wishes(parser: argparse.ArgumentParser) -> None:
     """Add the options that describe a script."""
     add = parser.add_argument
-    add("--loss", metavar="NAME|LINE", help="of a script: which number is its loss")
-    add("--params", metavar="A,B", help="of a script: what its loop trains")
-    add("--lr", type=float, metavar="X", help="of a script: its learning rate")
+    add("--loss", metavar="NAME|LINE", help="the name or the line of a script's loss")
+    add("--params", metavar="A,B", help="the parameters that a script trains")
+    add("--lr", type=float, metavar="X", help="the learning rate of a script")
 
 
 def _init_arguments(parser: argparse.ArgumentParser) -> None:

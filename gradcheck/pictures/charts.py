@@ -76,7 +76,7 @@ def scatter_chart(scatter: Scatter) -> Chart:
     marked = list(zip(points, scatter.wrong, strict=True))
     return Chart(
         title=f"{shortened(scatter.block)}: relative error against size",
-        caption="How far an entry is from what finite differences give, by the larger of the two.",
+        caption="The analytic minus the numeric derivative, relative to the larger of the two.",
         labels=("size of the derivative", "relative error"),
         series=(
             Series("right", "dots", tuple(point for point, wrong in marked if not wrong)),
@@ -118,8 +118,8 @@ def slope_test_chart(test: SlopeTest) -> Chart:
         title=f"slope test: the error falls with h^{test.order:.2f}"
         if test.order is not None
         else "slope test: only rounding is left",
-        caption="Of f(x) + h g . d along a random line. Where your gradient is right it falls "
-        f"with the square of h, down to a noise of about {test.noise:.1e}; where wrong, with h.",
+        caption="Error of f(x) + h g . d along a random line. Where your gradient is right, it "
+        f"falls with the square of h, down to a noise of about {test.noise:.1e}; where wrong, with h.",
         labels=("step h", "error"),
         series=(Series("error", "solid", points), Series("square of h", "dashed", squares)),
         across=span_of(map(exponent, test.steps)),
@@ -155,8 +155,8 @@ def heat_map_title(heat_map: HeatMap) -> str:
 def heat_map_caption(heat_map: HeatMap) -> str:
     """Return a caption that names the outlined entry, and the entries per cell."""
     worst = entry_name(heat_map.block, heat_map.index)
-    caption = f"Outlined: the cell of {worst}, the entry furthest off."
+    caption = f"Outlined: the cell of {worst}, the entry with the largest error."
     if heat_map.cell == (1, 1):
         return caption
     down, across = heat_map.cell
-    return f"{caption} A cell is the largest error of {down} by {across} entries."
+    return f"{caption} A cell shows the largest error of {down} by {across} entries."

@@ -71,7 +71,7 @@ class SlopeTest:
 
     def __str__(self) -> str:
         if self.order is None:
-            return "slope test: of the Taylor expansion along a random line only rounding is left"
+            return "slope test: along a random line, only rounding is left of the Taylor remainder"
         return (
             f"slope test: |f(x + h d) - f(x) - h g . d| falls with h^{self.order:.2f} "
             "(2 where the gradient is right, 1 where it is wrong)"

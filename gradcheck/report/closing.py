@@ -74,6 +74,6 @@ def _of_the_undecided(report: Report) -> str:
     if not any(block.entries for block in report.blocks):
         return "there are no entries, so nothing was tested"
     if all(block.verdict in ("ok", "not checked") for block in report.blocks):
-        return "entries moved together do not give what the gradient says"
+        return "along random directions, the loss does not change as the gradient says"
     unclear = [block.name for block in report.blocks if block.verdict == "inconclusive"]
     return f"{', '.join(unclear)} could not be decided"

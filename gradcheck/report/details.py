@@ -44,8 +44,8 @@ def _of_the_structure(problem: Problem) -> Iterable[str]:
         yield f"{listed(names)} are one array, so that their gradient is the sum of both"
     if problem.step is not None:
         yield (
-            "the gradient is told from the update, (old - new) / learning_rate: whether the update "
-            "adds or subtracts, and which sign the error has, only counts together"
+            "the gradient is computed from the update, (old - new) / learning_rate: the signs of "
+            "the update and of the error can only be checked together"
         )
 
 
@@ -59,8 +59,8 @@ def _of_the_network(view: NetworkView, point: Point) -> Iterable[str]:
         return
     if activation in loss.fused:
         yield (
-            f"delta of the output is a - y with no slope of the {activation}: with the "
-            f"{loss.name} the two cancel"
+            f"delta of the output is a - y with no slope of the {activation}: it cancels with the "
+            f"derivative of the {loss.name}"
         )
     if view.scale == 1.0:
         yield "nothing is divided by m: your loss is a sum over the samples"

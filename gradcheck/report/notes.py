@@ -55,9 +55,9 @@ def _screening_notes(point: Point) -> Iterable[str]:
             agree.append((shortened(block.name), visible / scale))
         elif block.screened.suspects and block.verdict == "ok":
             yield (
-                f"{shortened(block.name)}: moved together, its other entries do not give what your "
-                "gradient says, and no single one of them was found to be wrong (kinks?); "
-                'entries="all" decides'
+                f"{shortened(block.name)}: along random directions, your loss does not change as "
+                "the gradient of its other entries says, but none of them was found to be wrong alone "
+                '(kinks?); entries="all" decides'
             )
     if agree:
         yield (
@@ -107,7 +107,7 @@ def _edge_notes(point: Point) -> Iterable[str]:
             for entry in np.setdiff1d(np.arange(value.size), bounds.free(block))
         ]
         if held:
-            yield f"not checked, as their bounds hold them where they are: {listed(held)}"
+            yield f"not checked, as their bounds fix them: {listed(held)}"
 
 
 def _precision_notes(point: Point) -> Iterable[str]:
@@ -131,13 +131,13 @@ def _reason(block: Block, quantum: float) -> str:
         return "{names}: the loss is not finite near this point, so no derivative can be taken"
     if quantum:
         return (
-            f"{{names}}: your loss moves in steps of {quantum:.1e} (is it counted, rounded to "
-            "a few digits, or computed in float16?), and differences say little of its derivative"
+            f"{{names}}: your loss moves in steps of {quantum:.1e} (is it counted, rounded to a "
+            "few digits, or computed in float16?), and differences say little about its derivative"
         )
     if block.resolution is None or not np.isfinite(block.resolution):
         return (
-            "{names}: the derivative changes from step to step as far as your loss can show: a "
-            "kink, a jump or the edge of its domain is too near; move the point"
+            "{names}: the difference quotients do not settle at any step that your loss resolves: "
+            "a kink, a jump or the edge of its domain is too near; move the point"
         )
     return (
         "[GC902] low-precision: {names}: relative errors below {seen:.1e} cannot be seen here; "
@@ -195,7 +195,7 @@ def _convention_notes(problem: Problem) -> Iterable[str]:
     convention = problem.parameters.convention
     yield f"complex gradients, z = x + i y, are read as {convention.formula}"
     for name, formula in convention.others:
-        yield f"that of {shortened(name)} is written otherwise than the others: as {formula}"
+        yield f"the gradient of {shortened(name)} is written in another convention: as {formula}"
 
 
 def _update_notes(problem: Problem) -> Iterable[str]:

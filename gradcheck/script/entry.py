@@ -87,7 +87,7 @@ class ScriptEntry:
         taken, described = work.described()
         report = work.checked(taken, {**overrides, "workers": 1})
         described = replace(described, notes=(*described.notes, *work.more_notes))
-        failures = () if report.ok else (f"it was to pass, and the verdict is {report.verdict}",)
+        failures = () if report.ok else (f"expected pass, came out as {report.verdict}",)
         return Outcome(self.name, report, "pass", "pass", failures, script=described)
 
 
@@ -171,7 +171,7 @@ class _Work:
         if other is None:
             return report
         if report.up_to and other_counts(common, other.found.loss.common):
-            self.more_notes = ["the factor of all gradients is another one in each iteration"]
+            self.more_notes = ["the common factor of the gradients differs between iterations"]
             return self._as_it_is
         confirming = {**overrides, "budget": CONFIRMING_SECONDS}
         again = self._rated(other, report, confirming)

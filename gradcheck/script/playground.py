@@ -130,7 +130,7 @@ _OPEN = builtins.open
 
 def _asked(prompt: Any = "") -> str:
     raise RefusedError(
-        f"the script asks a question, input({str(prompt)!r}); write the answer into it"
+        f"the script asks a question, input({str(prompt)!r}); write the answer into the script"
     )
 
 

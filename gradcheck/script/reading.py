@@ -64,7 +64,7 @@ def _cells(path: Path, text: str) -> str:
         cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
         sources = [cell["source"] for cell in cells]
     except (ValueError, KeyError, TypeError):
-        raise RefusedError(f"{path.name} is no notebook of today's format") from None
+        raise RefusedError(f"{path.name} is not a notebook in the current format") from None
     return "\n".join(
         source if isinstance(source, str) else "".join(source)
         for source in sources

@@ -65,7 +65,7 @@ class Taking:
         if self.step is None or passes.first is None:
             return False
         if self.wishes.loss is not None and not self.run.marked.may_come_to(number):
-            self.step, passes.why = None, f"it does not come to {self.wishes.loss}"
+            self.step, passes.why = None, f"it does not compute {self.wishes.loss}"
             return False
         with contextlib.suppress(RefusedError):  # raised again when the loop is examined
             if self._at(passes.first) is None:

@@ -20,7 +20,7 @@ from gradcheck.script.words import RefusedError, Wishes
 
 TEXT = '''"""The check of {name}, as `gradcheck init` found it: {step}.
 
-What is not so can be said here. Where the script cannot be run (its data are missing, its loop is
+Correct here what is not so. Where the script cannot be run (its data are missing, its loop is
 in another module), return a case of your own functions: gradcheck.Case(loss, params, grad).
 """
 
@@ -86,7 +86,7 @@ def write_case(path: Path, wishes: Wishes) -> tuple[Path, TakenApart | str]:
     """
     target = path.with_name(f"gradcheck_{path.stem}.py")
     if target.exists():
-        raise UsageError(f"{target} is there already; it was left as it is")
+        raise UsageError(f"{target} exists already; it was not changed")
     description = ScriptEntry(path.resolve(), wishes).description()
     if isinstance(description, str):
         try:
