@@ -48,7 +48,7 @@ def slope_test(remainder: Remainder, noise: float) -> SlopeTest:
 
 
 def of_point(point: Point, seed: int) -> SlopeTest | None:
-    """Test a loss; None if its evaluations take too long, or the gradient is incomplete."""
+    """Test a loss; None if it is slow or has changed, or the gradient is incomplete."""
     problem, values = point.problem, point.values
     if not all(block.gradient.verdict == "ok" for block in point.blocks):
         return None

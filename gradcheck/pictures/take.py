@@ -34,7 +34,7 @@ CURVE_SECONDS = 0.05
 """Time limit of the evaluations for the step curve, which is otherwise left out."""
 
 TELLING = 1e-6
-"""Smallest delta, relative to the largest, whose ratio to the right delta is shown."""
+"""Smallest right delta, relative to the largest, that the user's delta is divided by."""
 
 
 @dataclass(frozen=True)

@@ -57,12 +57,12 @@ def pages(outcomes: Sequence[Outcome]) -> dict[str, str]:
         files.setdefault(file, []).append((outcome.name, _with_how(outcome)))
     anchors = {"index"}
     rendered: dict[str, str] = {}
-    links: list[Told] = []
+    cases: list[Told] = []
     for file, reports in files.items():
         name = f"{_unique(file, anchors)}.html"
         rendered[name] = page(reports)
-        links += _told(reports, name)
-    return {"index.html": _rendered((), links), **rendered}
+        cases += _told(reports, name)
+    return {"index.html": _rendered((), cases), **rendered}
 
 
 def page(reports: Sequence[tuple[str | None, Report]]) -> str:

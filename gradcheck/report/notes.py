@@ -56,7 +56,7 @@ def _screening_notes(point: Point) -> Iterable[str]:
         elif block.screened.suspects and block.verdict == "ok":
             yield (
                 f"{shortened(block.name)}: along random directions, your loss does not change as "
-                "the gradient of its other entries says, but none of them was found to be wrong alone "
+                "the gradient of its other entries says, but no single one was found to be wrong "
                 '(kinks?); entries="all" decides'
             )
     if agree:

@@ -153,12 +153,12 @@ def _call(code: CodeType, instruction: int) -> Call | None:
 
 @lru_cache(maxsize=4096)
 def _is_library(filename: str) -> bool:
-    """Whether a file that is not the user's belongs to a library other than numpy."""
+    """Whether a file, known not to be the user's, belongs to a library other than numpy."""
     return not filename.startswith((TRACE, NOT_USERS[0], "<"))
 
 
 def chain_of_calls() -> tuple[Chain, int, tuple[int, ...]]:
-    """Return the user's calls that lead here, innermost first, and the id of that frame.
+    """Return the user's calls that lead here, innermost first, and the id of the innermost frame.
 
     The third value is how far a library has come: its instructions in each frame, outermost first.
     """
