@@ -119,7 +119,7 @@ def slope_test_chart(test: SlopeTest) -> Chart:
         if test.order is not None
         else "slope test: only rounding is left",
         caption="Error of f(x) + h g . d along a random line. Where your gradient is right, it "
-        f"falls with the square of h, down to noise of about {test.noise:.1e}; where wrong, with h.",
+        f"falls with the square of h, down to noise of {test.noise:.1e}; where wrong, with h.",
         labels=("step h", "error"),
         series=(Series("error", "solid", points), Series("square of h", "dashed", squares)),
         across=span_of(map(exponent, test.steps)),

@@ -31,7 +31,7 @@ def implied_gradients(point: Point, after: State) -> dict[Path, Array]:
 
 
 def source_of(implied: Gradients, named: Gradients, remembers: bool) -> tuple[float, bool]:
-    """Return the factor of the gradient in a step, and whether the step implies the gradient at all.
+    """Return the factor of the gradient in a step, and whether the step implies the gradient.
 
     An optimiser that has a memory, and whose step is no multiple of the gradients, is adaptive: its
     gradients are read from the script's variables instead.
